@@ -1,0 +1,84 @@
+"""What the benchmarks share: a run of kplan whose events are read as they come, and kcat."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KPLAN = pathlib.Path(os.environ.get("KPLAN_BENCH_BINARY", ROOT / "target" / "release" / "kplan"))
+# One round and few messages: shows that the bench works, its figures mean nothing.
+SMALL = os.environ.get("KPLAN_BENCH_SMALL") == "1"
+LIMIT_S = 1800
+
+
+class Run:
+    """One `kplan run` of a plan's text, in a directory of its own."""
+
+    def __init__(self, plan: str, *words: str):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kplan-bench-"))
+        path = self.dir / "plan.yaml"
+        path.write_text(plan)
+        self.out = self.dir / "run"
+        self.talk = (self.dir / "talk.txt").open("w+")
+        self.begun = time.monotonic()
+        self.process = subprocess.Popen(
+            [KPLAN, "run", path, "--out", self.out, *words],
+            stdout=self.talk, stderr=self.talk, cwd=self.dir,
+        )
+
+    def events(self):
+        """Events as they come, until the run has ended."""
+        path, position = self.out / "events.jsonl", 0
+        while True:
+            ended = self.process.poll() is not None
+            if path.exists():
+                with path.open("rb") as file:
+                    file.seek(position)
+                    for line in file:
+                        if not line.endswith(b"\n"):
+                            break
+                        position += len(line)
+                        yield json.loads(line)
+            if ended:
+                return
+            if time.monotonic() - self.begun > LIMIT_S:
+                self.process.terminate()
+                raise SystemExit(f"bench: no end after {LIMIT_S} s: {self.dir}")
+            time.sleep(0.02)
+
+    def passed(self):
+        """Ends the bench when the run did not pass: a figure of a broken run is none."""
+        status = self.process.wait()
+        if status != 0:
+            self.talk.seek(0)
+            raise SystemExit(f"bench: kplan run ended with {status}:\n{self.talk.read()}")
+
+
+def bootstrap(run: str) -> str:
+    """Where a run's brokers listen on this machine."""
+    ports = subprocess.run(
+        ["docker", "ps", "--filter", f"label=kplan.run={run}", "--format", "{{.Ports}}"],
+        check=True, capture_output=True, text=True,
+    ).stdout
+    return ",".join(re.findall(r"(127\.0\.0\.1:\d+)->", ports))
+
+
+def container(run: str) -> str:
+    """One of a run's nodes, to run Kafka's own tools in."""
+    return subprocess.run(
+        ["docker", "ps", "-q", "--filter", f"label=kplan.run={run}"],
+        check=True, capture_output=True, text=True,
+    ).stdout.split()[0]
+
+
+def seconds(*command) -> float:
+    """How long a command takes; it must succeed."""
+    begun = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: {command} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return time.monotonic() - begun

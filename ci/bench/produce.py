@@ -1,0 +1,103 @@
+"""Messages a second, 100 bytes, acks=all, three brokers, a topic of 3 partitions and 3 replicas.
+
+One cluster, rounds in turn: a plan sends a million messages as fast as it can, with kplan's full
+accounting; while the plan then waits, kcat and Kafka's own tool send as many to another topic.
+"""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+
+from common import SMALL, Run, bootstrap, container, seconds
+
+MESSAGES = 20_000 if SMALL else 1_000_000
+PAUSE_S = 30
+ROUNDS = 1 if SMALL else 3
+
+
+def plan() -> str:
+    text = """plan: v1
+name: Producer speed
+timeout: 29m
+steps:
+  - start_cluster: { brokers: 3 }
+  - create_topic: { name: orders, partitions: 3, replicas: 3 }
+  - create_topic: { name: others, partitions: 3, replicas: 3 }
+"""
+    # Round 0 warms the brokers' Java machines up, for all three alike; it does not count.
+    for i in range(0, ROUNDS + 1):
+        text += f"""  - name: send {i}
+    start_producer: {{ name: P{i}, topic: orders, rate: max, payload: 100B, count: {MESSAGES} }}
+  - name: sent {i}
+    wait:
+      until:
+        - acked: {{ client: P{i}, is: {MESSAGES} }}
+      within: 5m
+  - name: others {i}
+    wait: {PAUSE_S}s
+"""
+    names = ", ".join(f"P{i}" for i in range(ROUNDS + 1))
+    return text + f"""  - stop_client: [{names}]
+  - assert:
+      - lost: 0
+      - corrupted: 0
+"""
+
+
+def perf_test(servers: str, run: str) -> float:
+    """Messages a second of kafka-producer-perf-test.sh, with its defaults and acks=all."""
+    done = subprocess.run(
+        ["docker", "exec", container(run), "/opt/kafka/bin/kafka-producer-perf-test.sh", "--topic", "others",
+         "--num-records", "300000", "--record-size", "100", "--throughput", "-1",
+         "--producer-props", "acks=all", f"bootstrap.servers={servers}"],
+        capture_output=True, text=True,
+    )
+    rates = [l for l in done.stdout.splitlines() if "records/sec" in l]
+    if not rates:
+        raise SystemExit(f"bench: kafka-producer-perf-test.sh: {done.stdout[-500:]}{done.stderr[-1500:]}")
+    return float(rates[-1].split("records/sec")[0].split(",")[1])
+
+
+def measure() -> list[tuple[str, float, float, float]]:
+    """Rows: what, kplan's figure, the other's, the ratio."""
+    lines = pathlib.Path("/tmp") / f"kplan-bench-{id(object())}.txt"
+    lines.write_text(("x" * 99 + "\n") * MESSAGES)
+    ours, kcats, perfs, began = [], [], [], {}
+    run = Run(plan())
+    run_id, names = "", {}
+    try:
+        for event in run.events():
+            kind = event["event"]
+            if kind == "run_started":
+                run_id = event["run"]
+            elif kind == "suite_started":
+                names = {s["id"]: s["title"] for s in event["steps"]}
+            elif kind == "step_started":
+                name = names[event["step"]]
+                began[name] = event["mono_us"]
+                if name.startswith("others"):
+                    servers = bootstrap(run_id)
+                    kcats.append(MESSAGES / seconds(
+                        "kcat", "-P", "-b", servers, "-t", "others", "-X", "acks=all", "-l", lines))
+                    perfs.append(perf_test("localhost:9092", run_id))
+            elif kind == "step_ended":
+                name = names[event["step"]]
+                if name.startswith("sent"):
+                    took_us = event["mono_us"] - began[name.replace("sent", "send")]
+                    ours.append(MESSAGES / (took_us / 1e6))
+        run.passed()
+    finally:
+        lines.unlink()
+        run.process.terminate()
+    print("rounds:", *(f"{a:,.0f}/{b:,.0f}" for a, b in zip(ours, kcats)), file=sys.stderr)
+    ours_s, kcat_s, perf_s = (statistics.median(all_[1:]) for all_ in (ours, kcats, perfs))
+    return [
+        ("producer, messages/s, over kcat -P", ours_s, kcat_s, ours_s / kcat_s),
+        ("producer, messages/s, over kafka-producer-perf-test", ours_s, perf_s, ours_s / perf_s),
+    ]
+
+
+if __name__ == "__main__":
+    for what, ours, other, ratio in measure():
+        print(f"{what}: {ours:,.0f} / {other:,.0f} = {ratio:.2f}")

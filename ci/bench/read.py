@@ -1,0 +1,113 @@
+"""Messages a second, read: 100 bytes each, from three brokers and a topic of 3 partitions and 3 replicas.
+
+One cluster, rounds in turn: the audit reads and judges the log, a consumer (a group of one, every
+delivery recorded and committed) reads it, then `kcat -C` and Kafka's own tool do. One given message
+before each round makes the audit read again. Times of kplan are those of whole steps, from their
+begin: processes, contact, the wait for readiness and the judgement are in them.
+"""
+
+import statistics
+import subprocess
+import sys
+
+from common import SMALL, Run, bootstrap, container, seconds
+
+MESSAGES = 20_000 if SMALL else 3_000_000
+PAUSE_S = 40
+ROUNDS = 1 if SMALL else 3
+
+
+def plan() -> str:
+    text = f"""plan: v1
+name: Reading speed
+timeout: 29m
+steps:
+  - start_cluster: {{ brokers: 3 }}
+  - create_topic: {{ name: orders, partitions: 3, replicas: 3 }}
+  - start_producer: {{ name: P, topic: orders, rate: max, payload: 100B, count: {MESSAGES} }}
+  - wait:
+      until:
+        - acked: {{ client: P, is: {MESSAGES} }}
+      within: 10m
+  - stop_client: P
+"""
+    # Round 0 warms the brokers' Java machines up, for all alike; it does not count.
+    for i in range(ROUNDS + 1):
+        text += f"""  - produce: {{ topic: orders, messages: [{{ value: "round {i}" }}] }}
+  - name: audit {i}
+    assert:
+      - lost: 0
+      - corrupted: 0
+  - name: consume {i}
+    start_consumer: {{ name: C{i}, topics: [orders] }}
+  - name: consumed {i}
+    wait:
+      until:
+        - delivered: {{ client: C{i}, at_least: {MESSAGES} }}
+      within: 10m
+  - stop_client: C{i}
+  - name: others {i}
+    wait: {PAUSE_S}s
+"""
+    return text
+
+
+def perf_test(run: str) -> float:
+    """Messages a second of kafka-consumer-perf-test.sh while it fetches, without its start and join."""
+    done = subprocess.run(
+        ["docker", "exec", container(run), "/opt/kafka/bin/kafka-consumer-perf-test.sh",
+         "--bootstrap-server", "localhost:9092", "--topic", "orders", "--messages", str(MESSAGES)],
+        capture_output=True, text=True,
+    )
+    lines = done.stdout.splitlines()
+    heads = next((l for l in lines if "fetch.nMsg.sec" in l), None)
+    if heads is None:
+        raise SystemExit(f"bench: kafka-consumer-perf-test.sh: {done.stdout[-500:]}{done.stderr[-1500:]}")
+    column = [h.strip() for h in heads.split(",")].index("fetch.nMsg.sec")
+    return float(lines[lines.index(heads) + 1].split(",")[column])
+
+
+def measure() -> list[tuple[str, float, float, float]]:
+    """Rows: what, kplan's figure, the other's, the ratio."""
+    audits, consumers, kcats, perfs = [], [], [], []
+    began, names, run_id = {}, {}, ""
+    run = Run(plan())
+    try:
+        for event in run.events():
+            kind = event["event"]
+            if kind == "run_started":
+                run_id = event["run"]
+            elif kind == "suite_started":
+                names = {s["id"]: s["title"] for s in event["steps"]}
+            elif kind == "step_started":
+                name = names[event["step"]]
+                began[name] = event["mono_us"]
+                if name.startswith("others"):
+                    kcats.append(MESSAGES / seconds("kcat", "-C", "-b", bootstrap(run_id), "-t", "orders",
+                                                    "-o", "beginning", "-e", "-q", "-f", ""))
+                    perfs.append(perf_test(run_id))
+            elif kind == "step_ended":
+                name = names[event["step"]]
+                rate = lambda first: MESSAGES / ((event["mono_us"] - began[first]) / 1e6)
+                if name.startswith("audit"):
+                    audits.append(rate(name))
+                elif name.startswith("consumed"):
+                    consumers.append(rate(name.replace("consumed", "consume")))
+        run.passed()
+    finally:
+        run.process.terminate()
+    rounds = zip(audits, consumers, kcats, perfs)
+    print("rounds (audit/consumer/kcat/perf-test):", *("/".join(f"{n:,.0f}" for n in r) for r in rounds),
+          file=sys.stderr)
+    audit, consumer, kcat, perf = (statistics.median(a[1:]) for a in (audits, consumers, kcats, perfs))
+    return [
+        ("audit, messages/s, over kcat -C", audit, kcat, audit / kcat),
+        ("audit, messages/s, over kafka-consumer-perf-test", audit, perf, audit / perf),
+        ("consumer, messages/s, over kcat -C", consumer, kcat, consumer / kcat),
+        ("consumer, messages/s, over kafka-consumer-perf-test", consumer, perf, consumer / perf),
+    ]
+
+
+if __name__ == "__main__":
+    for what, ours, other, ratio in measure():
+        print(f"{what}: {ours:,.0f} / {other:,.0f} = {ratio:.2f}")

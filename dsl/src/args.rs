@@ -1,0 +1,213 @@
+//! One list of a word's arguments: struct, reader, schema and manual page come from it.
+
+/// What the manual and the schema tell about one argument.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldInfo {
+    /// Its key.
+    pub key: &'static str,
+    /// Its text.
+    pub doc: &'static str,
+    /// The default as it would stand in a plan, if it has one.
+    pub default: Option<&'static str>,
+    /// What is expected.
+    pub expects: &'static str,
+    /// True if it must be there.
+    pub required: bool,
+}
+
+/// What is known about a word of the language beside its arguments' values.
+#[derive(Debug, Clone, Copy)]
+pub struct WordInfo {
+    /// The word.
+    pub word: &'static str,
+    /// Its manual text: Markdown, the first paragraph is one sentence.
+    pub doc: &'static str,
+    /// Pieces of plans.
+    pub examples: &'static [&'static str],
+    /// Its arguments.
+    pub fields: fn() -> Vec<FieldInfo>,
+    /// The argument that a value without a map fills.
+    pub short: Option<&'static str>,
+}
+
+impl WordInfo {
+    /// The first paragraph of the manual text on one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let first = self.doc.split("\n\n").next().unwrap_or_default();
+        first.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Several keys of a map that make one value together, such as a bound.
+pub trait FieldGroup: Sized {
+    /// Its keys.
+    const KEYS: &'static [&'static str];
+    /// The keys of the map form of the short key's type.
+    const SHORT_KEYS: &'static [&'static str] = &[];
+
+    /// Reads it.
+    fn from_fields(
+        map: &mut crate::read::MapReader<'_>,
+        reader: &mut crate::read::Reader,
+    ) -> Option<Self>;
+
+    /// Its arguments for the manual.
+    fn fields() -> Vec<FieldInfo>;
+
+    /// Its properties for the schema.
+    fn properties(
+        generator: &mut schemars::SchemaGenerator,
+    ) -> Vec<(&'static str, schemars::Schema)>;
+}
+
+/// Declares the arguments of a word.
+///
+/// ```text
+/// args! {
+///     /// Kills brokers.
+///     #[example("kill_broker: 2")]
+///     pub struct KillBroker("kill_broker") short broker {
+///         /// The broker.
+///         broker: Spanned<Target>,
+///         /// How many.
+///         count: u64 = "3",
+///         /// How long.
+///         for_time as "for": Option<Duration>,
+///         ..bound: Option<Bound<Count>>,
+///     }
+/// }
+/// ```
+macro_rules! args {
+    (
+        $(#[doc = $doc:literal])+
+        $(#[example($example:literal)])*
+        pub struct $name:ident($word:literal) $(short $short:literal)? {
+            $(
+                $(#[doc = $fdoc:literal])+
+                $field:ident $(as $key:literal)? : $ty:ty $(= $default:literal)? ,
+            )*
+            $( .. $group:ident : $gty:ty , )*
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name {
+            $($(#[doc = $fdoc])+ pub $field: $ty,)*
+            $(#[doc = "What narrows or bounds it."] pub $group: $gty,)*
+        }
+
+        impl $name {
+            /// What the manual tells.
+            pub const INFO: $crate::args::WordInfo = $crate::args::WordInfo {
+                word: $word,
+                doc: concat!($($doc, "\n"),+),
+                examples: &[$($example),*],
+                fields: Self::fields,
+                short: $crate::args::args!(@short $($short)?),
+            };
+
+            fn fields() -> Vec<$crate::args::FieldInfo> {
+                #[allow(unused_mut, reason = "only words with groups add to it")]
+                let mut all = vec![$($crate::args::FieldInfo {
+                    key: $crate::args::args!(@key $field $($key)?),
+                    doc: concat!($($fdoc, "\n"),+),
+                    default: $crate::args::args!(@text $($default)?),
+                    expects: <$ty as $crate::read::FromNode>::EXPECTS,
+                    required: $crate::args::args!(@required $ty $(, $default)?),
+                }),*];
+                $(all.extend(<$gty as $crate::args::FieldGroup>::fields());)*
+                all
+            }
+
+            const KEYS: &'static [&'static [&'static str]] = &[
+                &[$($crate::args::args!(@key $field $($key)?)),*],
+                $(<$gty as $crate::args::FieldGroup>::KEYS,)*
+            ];
+        }
+
+        impl $crate::meaning::Meaning for $name {
+            #[allow(unused_mut, reason = "a word may have no arguments")]
+            fn meaning(&self) -> serde_json::Value {
+                let mut map = serde_json::Map::new();
+                $($crate::meaning::put(
+                    &mut map,
+                    $crate::args::args!(@key $field $($key)?),
+                    $crate::meaning::Meaning::meaning(&self.$field),
+                );)*
+                $($crate::meaning::GroupMeaning::add_to(&self.$group, &mut map);)*
+                serde_json::Value::Object(map)
+            }
+        }
+
+        impl $crate::read::FromNode for $name {
+            const EXPECTS: &'static str = concat!("the arguments of `", $word, "`");
+            const MAP_KEYS: &'static [&'static str] = &[$($crate::args::args!(@key $field $($key)?)),*];
+
+            #[allow(unused_variables, unused_mut, reason = "a word may have no arguments")]
+            fn from_node(
+                node: &$crate::document::Node,
+                reader: &mut $crate::read::Reader,
+            ) -> Option<Self> {
+                static KEYS: std::sync::LazyLock<Vec<&'static str>> =
+                    std::sync::LazyLock::new(|| $name::KEYS.concat());
+                static SHORT_KEYS: std::sync::LazyLock<Vec<&'static str>> =
+                    std::sync::LazyLock::new(|| {
+                        let of: &[(&str, &'static [&'static str])] = &[$((
+                            $crate::args::args!(@key $field $($key)?),
+                            <$ty as $crate::read::FromNode>::MAP_KEYS,
+                        )),*];
+                        let short = $name::INFO.short;
+                        let own = of.iter().filter(|(key, _)| Some(*key) == short);
+                        own.flat_map(|(_, keys)| keys.iter().copied()).collect()
+                    });
+                let shape = $crate::read::Shape {
+                    word: $word,
+                    keys: &KEYS,
+                    short: Self::INFO.short,
+                    short_keys: &SHORT_KEYS,
+                };
+                let scope = std::sync::Arc::clone(&reader.scope);
+                let mut map = reader.open(node, &shape, scope.defaults($word))?;
+                $(let $field = $crate::args::args!(@read map, reader, $crate::args::args!(@key $field $($key)?), $ty $(, $default)?);)*
+                $(let $group = <$gty as $crate::args::FieldGroup>::from_fields(&mut map, reader);)*
+                map.finish(reader);
+                Some(Self { $($field: $field?,)* $($group: $group?,)* })
+            }
+
+            #[allow(unused_variables, unused_mut, reason = "a word may have no arguments")]
+            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let mut properties: Vec<(&'static str, schemars::Schema)> = vec![$((
+                    $crate::args::args!(@key $field $($key)?),
+                    $crate::schema::described(
+                        <$ty as $crate::read::FromNode>::schema(generator),
+                        concat!($($fdoc, "\n"),+),
+                        $crate::args::args!(@text $($default)?),
+                    ),
+                )),*];
+                $(properties.extend(<$gty as $crate::args::FieldGroup>::properties(generator));)*
+                let short = Self::INFO.short.and_then(|short| {
+                    properties.iter().find(|(key, _)| *key == short).map(|(_, s)| s.clone())
+                });
+                let required: Vec<&str> = Self::fields().iter().filter(|f| f.required).map(|f| f.key).collect();
+                $crate::schema::word(properties, required, short)
+            }
+        }
+    };
+    (@key $field:ident) => { stringify!($field) };
+    (@key $field:ident $key:literal) => { $key };
+    (@short) => { None };
+    (@short $short:literal) => { Some($short) };
+    (@text) => { None };
+    (@text $default:literal) => { Some($default) };
+    (@required $ty:ty) => { <$ty as $crate::read::FromNode>::missing().is_none() };
+    (@required $ty:ty, $default:literal) => { false };
+    (@read $map:ident, $reader:ident, $key:expr, $ty:ty) => {
+        $map.field::<$ty>($key, $reader)
+    };
+    (@read $map:ident, $reader:ident, $key:expr, $ty:ty, $default:literal) => {
+        $map.field_or::<$ty>($key, $reader, $default)
+    };
+}
+
+pub(crate) use args;

@@ -1,0 +1,224 @@
+//! One combination of the matrix: document to plan.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use minijinja::Value;
+
+use super::{Check, always, shown_params};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Node;
+use crate::follow;
+use crate::matrix::Cell;
+use crate::params::Declared;
+use crate::plan::Plan;
+use crate::plan::read::read_steps;
+use crate::read::{MapReader, Reader, Shape};
+use crate::scope::Scope;
+use crate::source::{FileId, Spanned};
+use crate::steps::{StartCluster, StartConsumer, StartProducer};
+use crate::template;
+
+/// The keys of a plan, with their text for the manual and the schema.
+pub(crate) const KEYS: [(&str, &str); 11] = [
+    ("plan", "The version of the language: `v1`."),
+    ("name", "The plan's name in every report."),
+    ("description", "Markdown, shown to reviewers and in reports."),
+    ("tags", "Words to choose plans by."),
+    ("params", "Values that can be given from outside, with their defaults."),
+    ("matrix", "One suite for each combination of these values."),
+    ("timeout", "How long the steps may take together; `finally` still runs after it."),
+    ("defaults", "Default arguments of `start_producer`, `start_consumer` and `start_cluster`."),
+    ("steps", "What is done, in order."),
+    ("always", "Conditions that must hold all the time."),
+    ("finally", "Steps that run whatever happened."),
+];
+
+const NAMES: &[&str] = &[
+    "plan",
+    "name",
+    "description",
+    "tags",
+    "params",
+    "matrix",
+    "timeout",
+    "defaults",
+    "steps",
+    "always",
+    "finally",
+];
+
+/// The timeout of a plan that says none.
+const TIMEOUT: &str = "30m";
+
+impl Check<'_> {
+    /// Reads the plan with one combination of the matrix.
+    pub(super) fn cell(
+        &mut self,
+        path: &Path,
+        file: FileId,
+        document: &Arc<Node>,
+        base: &Scope,
+        cell: &Cell,
+        params: &[(&Declared, Option<&Value>)],
+    ) -> Option<Plan> {
+        let mut reader = self.reader(base.clone());
+        reader.place.files.push(file);
+        let mut scope = scope_of(base, cell, params, &mut reader);
+        scope.set_defaults(Arc::new(defaults_of(document, &mut reader)));
+        reader.scope = Arc::new(scope);
+        let plan = read_plan(path, document, cell, params, &mut reader);
+        self.diagnostics.extend(reader.into_diagnostics());
+        if let Some(plan) = &plan {
+            self.meaning(plan);
+        }
+        plan
+    }
+
+    /// What the plan means, beyond what its parts say.
+    fn meaning(&mut self, plan: &Plan) {
+        let backend = self.options.backend;
+        let able = self.options.capabilities.clone().unwrap_or_else(|| backend.capabilities());
+        self.diagnostics.extend(follow::check_needs(plan, backend, &able));
+        self.diagnostics.extend(follow::check(plan, backend, &self.library));
+    }
+}
+
+/// Parameters and matrix values: at the top, and below `params` and `matrix`.
+fn scope_of(
+    base: &Scope,
+    cell: &Cell,
+    params: &[(&Declared, Option<&Value>)],
+    reader: &mut Reader,
+) -> Scope {
+    let mut scope = base.clone();
+    let mut all = BTreeMap::new();
+    for (declared, value) in params {
+        let name = &declared.name.value;
+        let in_cell = cell.iter().find(|(k, _)| k.value == *name).map(|(_, v)| v);
+        match in_cell.or(*value) {
+            Some(value) => {
+                all.insert(name.clone(), value.clone());
+            }
+            None => {
+                scope.define_late(name.as_str());
+                if declared.broken {
+                    continue;
+                }
+                let message = format!("parameter `{name}` has no value");
+                let help = format!("give it one with --param {name}=VALUE");
+                reader.push(Diagnostic::new(Code::E040, declared.name.span, message).help(help));
+            }
+        }
+    }
+    for (key, value) in cell {
+        scope.define(key.as_str(), value.clone());
+    }
+    let pairs = cell.iter().map(|(k, v)| (k.value.clone(), v.clone()));
+    scope.define("matrix", template::map(pairs));
+    scope.define("params", template::map(all));
+    scope
+}
+
+/// The plan's default arguments by step word.
+fn defaults_of(document: &Node, reader: &mut Reader) -> BTreeMap<&'static str, Node> {
+    let mut all = BTreeMap::new();
+    let Some(defaults) = document.get("defaults") else { return all };
+    let Some(entries) = defaults.map() else {
+        let message = format!("expected a map, found {}", defaults.describe());
+        reader.push(Diagnostic::new(Code::E012, defaults.span, message));
+        return all;
+    };
+    for entry in entries {
+        let info = match entry.key.as_str() {
+            "producer" => &StartProducer::INFO,
+            "consumer" => &StartConsumer::INFO,
+            "cluster" => &StartCluster::INFO,
+            _ => {
+                reader.unknown_key(&entry.key, &["producer", "consumer", "cluster"], "`defaults`");
+                continue;
+            }
+        };
+        let known: Vec<&str> = (info.fields)().iter().map(|f| f.key).collect();
+        for argument in entry.value.map().unwrap_or_default() {
+            if !known.contains(&argument.key.as_str()) {
+                reader.unknown_key(&argument.key, &known, &format!("`{}`", info.word));
+            }
+        }
+        if entry.value.map().is_none() {
+            let message = format!("expected a map, found {}", entry.value.describe());
+            reader.push(Diagnostic::new(Code::E012, entry.value.span, message));
+        }
+        all.insert(info.word, entry.value.clone());
+    }
+    all
+}
+
+fn read_plan(
+    path: &Path,
+    document: &Node,
+    cell: &Cell,
+    params: &[(&Declared, Option<&Value>)],
+    reader: &mut Reader,
+) -> Option<Plan> {
+    let shape = Shape { word: "plan", keys: NAMES, short: None, short_keys: &[] };
+    let mut map = reader.open(document, &shape, None)?;
+    for handled in ["plan", "params", "matrix", "defaults"] {
+        map.node(handled);
+    }
+    let name: Option<Spanned<String>> = early(&mut map, "name", reader);
+    if let Some(empty) = name.as_ref().filter(|n| n.trim().is_empty()) {
+        reader.push(Diagnostic::new(Code::E015, empty.span, "the plan's name is empty"));
+    }
+    let description: Option<Option<String>> = map.field("description", reader);
+    let tags: Option<Option<Vec<String>>> = map.field("tags", reader);
+    let timeout: Option<Spanned<Duration>> = map.field_or("timeout", reader, TIMEOUT);
+    let steps = match map.node("steps") {
+        Some(node) => read_steps(node, reader),
+        None => {
+            let message = "the plan has no `steps`";
+            reader.push(Diagnostic::new(Code::E011, map.span(), message));
+            None
+        }
+    };
+    let always = map.node("always").map(|node| always::read(node, reader));
+    let finally = map.node("finally").map(|node| {
+        reader.place.path.push("finally".to_owned());
+        let finally = read_steps(node, reader);
+        reader.place.path.pop();
+        finally
+    });
+    map.finish(reader);
+    let mut finally = finally.unwrap_or_else(|| Some(Vec::new()))?;
+    finally.append(&mut reader.place.finally);
+    Some(Plan {
+        name: name?,
+        path: path.to_owned(),
+        cell: cell.iter().map(|(k, v)| (k.value.clone(), v.to_string())).collect(),
+        description: description?,
+        tags: tags?.unwrap_or_default(),
+        params: shown_params(params, cell),
+        timeout: timeout?,
+        steps: steps?,
+        always: always.unwrap_or_else(|| Some(Vec::new()))?,
+        finally,
+        sources: Arc::default(),
+    })
+}
+
+/// Reads a key that must be known before the run.
+fn early<T: crate::read::FromNode>(
+    map: &mut MapReader<'_>,
+    key: &'static str,
+    reader: &mut Reader,
+) -> Option<T> {
+    let mistakes = reader.mistakes();
+    let value = map.field(key, reader);
+    if value.is_none() && reader.mistakes() == mistakes {
+        let message = format!("`{key}` must be known before the run starts");
+        reader.push(Diagnostic::new(Code::E034, map.span_of(key), message));
+    }
+    value
+}

@@ -1,0 +1,27 @@
+//! `brokers_alive`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::value::{Bound, BoundGroup};
+
+args! {
+    /// How many brokers the cluster counts as living, as one that lives tells it.
+    #[example("brokers_alive: 3")]
+    pub struct BrokersAlive("brokers_alive") short "is" {
+        ..bound: BoundGroup<u64>,
+    }
+}
+
+impl ConditionWord for BrokersAlive {
+    fn explain(&self) -> String {
+        match self.bound {
+            None => "the number of living brokers".to_owned(),
+            Some(Bound::Is(n)) => format!("{} alive", crate::words::count(n, "broker")),
+            Some(bound) => format!("{bound} brokers alive"),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+}

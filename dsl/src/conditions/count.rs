@@ -1,0 +1,181 @@
+//! What all counting conditions share: what is counted, and where.
+
+use super::{Condition, Judged};
+use crate::args::{FieldGroup, FieldInfo};
+use crate::read::{FromNode, MapReader, Reader};
+use crate::schema::described;
+use crate::source::Spanned;
+use crate::value::{Bound, MemberRef, PartitionRef, StepName, TopicName};
+
+/// A bounded count, narrowed to a topic, a partition, a client or a time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Count {
+    /// What it must be.
+    pub bound: Option<Bound<u64>>,
+    /// Only this topic.
+    pub topic: Option<Spanned<TopicName>>,
+    /// Only this partition.
+    pub partition: Option<Spanned<PartitionRef>>,
+    /// Only what this client sent, or what its group was to receive.
+    pub client: Option<Spanned<MemberRef>>,
+    /// Only what happened after the newest run of this step began.
+    pub since: Option<Spanned<StepName>>,
+}
+
+const NARROWING: [(&str, &str); 4] = [
+    ("topic", "Only this topic."),
+    ("partition", "Only this partition, such as `orders/0`."),
+    ("client", "Only what this client sent, or what its group was to receive."),
+    ("since", "Only what happened after the newest run of the step of this name began."),
+];
+const KEYS: &[&str] =
+    &["is", "at_most", "at_least", "between", "topic", "partition", "client", "since"];
+
+impl FieldGroup for Count {
+    const KEYS: &'static [&'static str] = KEYS;
+
+    fn from_fields(map: &mut MapReader<'_>, reader: &mut Reader) -> Option<Self> {
+        let bound = Option::<Bound<u64>>::from_fields(map, reader);
+        let topic = map.field("topic", reader);
+        let partition = map.field("partition", reader);
+        let client = map.field("client", reader);
+        let since = map.field("since", reader);
+        let (bound, topic, partition) = (bound?, topic?, partition?);
+        Some(Self { bound, topic, partition, client: client?, since: since? })
+    }
+
+    fn fields() -> Vec<FieldInfo> {
+        let mut all = Option::<Bound<u64>>::fields();
+        let expects =
+            [TopicName::EXPECTS, PartitionRef::EXPECTS, MemberRef::EXPECTS, StepName::EXPECTS];
+        all.extend(NARROWING.iter().zip(expects).map(|((key, doc), expects)| FieldInfo {
+            key,
+            doc,
+            default: None,
+            expects,
+            required: false,
+        }));
+        all
+    }
+
+    fn properties(
+        generator: &mut schemars::SchemaGenerator,
+    ) -> Vec<(&'static str, schemars::Schema)> {
+        let mut all = Option::<Bound<u64>>::properties(generator);
+        let schemas = [
+            TopicName::schema(generator),
+            PartitionRef::schema(generator),
+            MemberRef::schema(generator),
+            StepName::schema(generator),
+        ];
+        for ((key, doc), schema) in NARROWING.into_iter().zip(schemas) {
+            all.push((key, described(schema, doc, None)));
+        }
+        all
+    }
+}
+
+impl Count {
+    /// `no lost message of topic orders`, `at most 3 lost messages`, `lost messages`.
+    #[must_use]
+    pub fn explain(&self, what: &str) -> String {
+        let mut text = match self.bound {
+            None => format!("{what}s"),
+            Some(Bound::Is(0) | Bound::AtMost(0)) => format!("no {what}"),
+            Some(Bound::Is(n)) => crate::words::count(n, what),
+            Some(bound) => format!("{bound} {what}s"),
+        };
+        for (joint, narrowed) in [
+            (" of topic ", self.topic.as_ref().map(ToString::to_string)),
+            (" in ", self.partition.as_ref().map(ToString::to_string)),
+            (" of ", self.client.as_ref().map(ToString::to_string)),
+            (" since ", self.since.as_ref().map(|s| format!("\"{s}\""))),
+        ] {
+            if let Some(narrowed) = narrowed {
+                text.push_str(joint);
+                text.push_str(&narrowed);
+            }
+        }
+        text
+    }
+
+    pub(super) const fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+}
+
+/// Declares a condition that is a count and nothing more.
+macro_rules! counted {
+    (
+        $(#[doc = $doc:literal])+
+        $(#[example($example:literal)])*
+        $name:ident($word:literal), $what:literal $(, needs $need:ident)?
+    ) => {
+        $crate::args::args! {
+            $(#[doc = $doc])+
+            $(#[example($example)])*
+            pub struct $name($word) short "is" {
+                ..count: $crate::conditions::Count,
+            }
+        }
+
+        impl $crate::conditions::ConditionWord for $name {
+            fn explain(&self) -> String {
+                self.count.explain($what)
+            }
+
+            fn judged(&self) -> $crate::conditions::Judged {
+                self.count.judged()
+            }
+
+            $(fn needs(&self) -> Vec<$crate::backend::Need> {
+                vec![$crate::backend::Need::word($crate::backend::Capability::$need)]
+            })?
+        }
+    };
+}
+pub(super) use counted;
+
+macro_rules! counts_of {
+    ($($name:ident),+ $(,)?) => {
+        impl Condition {
+            /// What is counted, if the condition is a count.
+            #[must_use]
+            pub const fn count(&self) -> Option<&Count> {
+                match self {
+                    $(Self::$name(it) => Some(&it.count),)+
+                    _ => None,
+                }
+            }
+        }
+
+        /// The words of the conditions that are counts.
+        #[must_use]
+        pub fn counted_words() -> Vec<&'static str> {
+            vec![$(super::$name::INFO.word),+]
+        }
+    };
+}
+
+counts_of!(
+    Acked,
+    Failed,
+    Delivered,
+    Committed,
+    Aborted,
+    Lost,
+    Expired,
+    Duplicated,
+    Reordered,
+    Diverged,
+    Corrupted,
+    Undelivered,
+    Redelivered,
+    Skipped,
+    Phantom,
+    UnexpectedSuccess,
+    AbortedRead,
+    Uncopied,
+    Overcopied,
+    Unresolved,
+);

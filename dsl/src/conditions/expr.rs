@@ -1,0 +1,52 @@
+//! `expr`
+
+use super::{ConditionWord, Judged};
+use crate::args::WordInfo;
+use crate::document::Node;
+use crate::read::{FromNode, Reader};
+use crate::value::Expression;
+
+/// Any expression over what is known and captured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr(pub Expression);
+
+impl Expr {
+    /// What the manual tells.
+    pub const INFO: WordInfo = WordInfo {
+        word: "expr",
+        doc: "An expression over parameters and captures is true.\n\n`capture: before` on a `record` \
+              gives `before.acked.P`.\n",
+        examples: &["expr: \"{{ after.acked.P > before.acked.P }}\""],
+        fields: Vec::new,
+        short: None,
+    };
+}
+
+impl FromNode for Expr {
+    const EXPECTS: &'static str = Expression::EXPECTS;
+    const RAW: bool = true;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        Expression::from_node(node, reader).map(Self)
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Expression::schema(generator)
+    }
+}
+
+impl crate::meaning::Meaning for Expr {
+    fn meaning(&self) -> serde_json::Value {
+        self.0.meaning()
+    }
+}
+
+impl ConditionWord for Expr {
+    fn explain(&self) -> String {
+        format!("`{}` is true", self.0.text().trim_matches(['{', '}', ' ']))
+    }
+
+    fn judged(&self) -> Judged {
+        Judged::Plain
+    }
+}

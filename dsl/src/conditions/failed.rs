@@ -1,0 +1,29 @@
+//! `failed`
+
+use super::{ConditionWord, Count, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+
+args! {
+    /// Messages that were reported to their producer as failed for good.
+    #[example("failed: { client: P, error: NOT_ENOUGH_REPLICAS, at_least: 1 }")]
+    pub struct Failed("failed") short "is" {
+        /// Only those with this error, by Kafka's code name or part of its message.
+        error: Option<Spanned<String>>,
+        ..count: Count,
+    }
+}
+
+impl ConditionWord for Failed {
+    fn explain(&self) -> String {
+        let count = self.count.explain("failed message");
+        match &self.error {
+            Some(error) => format!("{count} with {error}"),
+            None => count,
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        self.count.judged()
+    }
+}

@@ -1,0 +1,40 @@
+//! `lag`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+use crate::value::{BoundGroup, GroupName, PartitionRef, TopicName};
+
+args! {
+    /// Visible messages that lie behind a group's commits. A partition without a commit is unknown,
+    /// not 0.
+    #[example("lag: { group: readers, topic: orders, is: 0 }")]
+    pub struct Lag("lag") short "group" {
+        /// The group.
+        group: Spanned<GroupName>,
+        /// Only this topic.
+        topic: Option<Spanned<TopicName>>,
+        /// Only this partition.
+        partition: Option<Spanned<PartitionRef>>,
+        ..bound: BoundGroup<u64>,
+    }
+}
+
+impl ConditionWord for Lag {
+    fn explain(&self) -> String {
+        let group = &self.group;
+        let of = match (&self.partition, &self.topic) {
+            (Some(partition), _) => format!(" in {partition}"),
+            (None, Some(topic)) => format!(" in topic {topic}"),
+            (None, None) => String::new(),
+        };
+        match self.bound {
+            None => format!("the lag of group {group}{of}"),
+            Some(bound) => format!("group {group} lags by {bound} messages{of}"),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+}

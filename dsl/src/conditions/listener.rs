@@ -1,0 +1,41 @@
+//! `listener`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::source::Spanned;
+use crate::value::{Family, Target};
+
+args! {
+    /// Every configured port of a broker is bound, in the socket table inside its host, and, when
+    /// asked, answers the Kafka protocol through its advertised address.
+    #[example("listener: { broker: all, family: ipv4, reachable: true }")]
+    pub struct Listener("listener") short "broker" {
+        /// The broker or brokers.
+        broker: Spanned<Target> = "all",
+        /// The address family of the socket; one that serves both is `ipv6`.
+        family: Option<Family>,
+        /// Whether an ApiVersions request is answered.
+        reachable: Option<bool>,
+    }
+}
+
+impl ConditionWord for Listener {
+    fn explain(&self) -> String {
+        let on = self.family.map(|f| format!(" on {f}")).unwrap_or_default();
+        let answers = match self.reachable {
+            None => "",
+            Some(true) => " and answers",
+            Some(false) => " and does not answer",
+        };
+        format!("{} listens{on}{answers}", self.broker)
+    }
+
+    fn judged(&self) -> Judged {
+        Judged::Plain
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::Listeners)]
+    }
+}

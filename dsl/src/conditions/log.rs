@@ -1,0 +1,51 @@
+//! `log`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{BoundGroup, StepName, Target};
+
+args! {
+    /// Lines of a broker's own log that match a regular expression.
+    #[example("log: { broker: 2, matches: \"Recovering unflushed segment\", at_least: 1 }")]
+    pub struct Log("log") short "matches" {
+        /// The broker or brokers.
+        broker: Spanned<Target> = "all",
+        /// A regular expression, found anywhere in a line.
+        matches: Spanned<String>,
+        /// Only lines written after the newest run of the step of this name began.
+        since: Option<Spanned<StepName>>,
+        ..bound: BoundGroup<u64>,
+    }
+}
+
+impl ConditionWord for Log {
+    fn explain(&self) -> String {
+        let what = format!("lines with /{}/ in the log of {}", self.matches, self.broker);
+        match self.bound {
+            None => what,
+            Some(bound) => format!("{bound} {what}"),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        let built = regex::RegexBuilder::new(&self.matches).size_limit(1 << 20).build();
+        if let Err(error) = built {
+            let why = error.to_string();
+            let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            let message = format!("not a regular expression: {last}");
+            reader.push(Diagnostic::new(Code::E013, self.matches.span, message));
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::BrokerLogs)]
+    }
+}

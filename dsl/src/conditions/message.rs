@@ -1,0 +1,38 @@
+//! `message`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+use crate::value::TopicName;
+
+args! {
+    /// A message with this key and value is in the topic's log.
+    #[example("message: { topic: hello, key: a, value: one }")]
+    pub struct Message("message") {
+        /// The topic.
+        topic: Spanned<TopicName>,
+        /// Its key.
+        key: Option<String>,
+        /// Its value.
+        value: Option<String>,
+    }
+}
+
+impl ConditionWord for Message {
+    fn explain(&self) -> String {
+        let parts: Vec<String> = [("key", &self.key), ("value", &self.value)]
+            .into_iter()
+            .filter_map(|(what, text)| text.as_ref().map(|t| format!("{what} \"{t}\"")))
+            .collect();
+        match parts.as_slice() {
+            [] => format!("a message is in topic {}", self.topic),
+            parts => {
+                format!("a message with {} is in topic {}", crate::words::list(parts), self.topic)
+            }
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        Judged::Plain
+    }
+}

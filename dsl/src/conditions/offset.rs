@@ -1,0 +1,40 @@
+//! `offset`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+use crate::value::{Bound, PartitionRef};
+
+args! {
+    /// The offsets at which a partition's log begins and ends.
+    #[example("offset: { partition: orders/0, end: { at_least: 100 } }")]
+    pub struct Offset("offset") short "partition" {
+        /// The partition.
+        partition: Spanned<PartitionRef>,
+        /// The offset behind the last message, as a number or a bound.
+        end: Option<Bound<u64>>,
+        /// The first offset that is kept, as a number or a bound.
+        start: Option<Bound<u64>>,
+    }
+}
+
+impl ConditionWord for Offset {
+    fn explain(&self) -> String {
+        let partition = &self.partition;
+        let edges: Vec<String> = [("starts", self.start), ("ends", self.end)]
+            .into_iter()
+            .filter_map(|(edge, bound)| bound.map(|b| format!("{edge} at {b}")))
+            .collect();
+        match edges.as_slice() {
+            [] => format!("the offsets of {partition}"),
+            edges => format!("{partition} {}", crate::words::list(edges)),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        match (self.start, self.end) {
+            (None, None) => Judged::Unbounded,
+            _ => Judged::Bounded,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! `phantom`
+
+use super::count::counted;
+
+counted! {
+    /// Messages in the log or delivered that no client and no `produce` of this run ever sent.
+    #[example("phantom: 0")]
+    Phantom("phantom"), "phantom message"
+}

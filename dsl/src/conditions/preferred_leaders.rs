@@ -1,0 +1,28 @@
+//! `preferred_leaders`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+use crate::value::TopicName;
+
+args! {
+    /// Every partition is led by the first of its replicas.
+    #[example("preferred_leaders: orders")]
+    pub struct PreferredLeaders("preferred_leaders") short "topic" {
+        /// Only this topic.
+        topic: Option<Spanned<TopicName>>,
+    }
+}
+
+impl ConditionWord for PreferredLeaders {
+    fn explain(&self) -> String {
+        match &self.topic {
+            Some(topic) => format!("every partition of {topic} has its preferred leader"),
+            None => "every partition has its preferred leader".to_owned(),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        Judged::Plain
+    }
+}

@@ -1,0 +1,41 @@
+//! `recovered`
+
+use std::time::Duration;
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::source::Spanned;
+use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
+
+args! {
+    /// From the last breaking step (or `since`) to the first acknowledgement (delivery) of a message
+    /// sent after it, on the worst partition.
+    ///
+    /// Breaking are kill, stop, pause, partition, degrade, fill and chaos, and for its own client kill
+    /// and pause; start, resume and heal are not.
+    #[example("recovered: { client: P, at_most: 60s }")]
+    pub struct Recovered("recovered") short "client" {
+        /// The client or clients; each is judged.
+        client: Clients,
+        /// Only this topic.
+        topic: Option<Spanned<TopicName>>,
+        /// Only this partition.
+        partition: Option<Spanned<PartitionRef>>,
+        /// From the newest run of the step of this name.
+        since: Option<Spanned<StepName>>,
+        ..bound: BoundGroup<Duration>,
+    }
+}
+
+impl ConditionWord for Recovered {
+    fn explain(&self) -> String {
+        match self.bound {
+            None => format!("the recovery time of {}", self.client),
+            Some(bound) => format!("{} back within {bound}", self.client),
+        }
+    }
+
+    fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+}

@@ -1,0 +1,61 @@
+//! `replicas_differ`
+
+use super::{ConditionWord, Judged};
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{Bound, BoundGroup, PartitionRef, TopicName};
+
+args! {
+    /// Offsets at which the replicas that are in sync do not all hold the same record.
+    ///
+    /// Up to the high watermark every replica in sync must hold every record. Their segment files are
+    /// read from the brokers' disks and compared record by record: offset, time stamp, key, value and
+    /// headers. A record that one of them does not hold, or holds damaged, is a difference too. In a
+    /// compacted topic a record may be gone from one replica and not yet from another.
+    ///
+    /// It is inconclusive where fewer than two replicas are in sync, where no record could be compared,
+    /// and where a disk cannot be read.
+    #[example("replicas_differ: 0")]
+    pub struct ReplicasDiffer("replicas_differ") short "is" {
+        /// Only this topic.
+        topic: Option<Spanned<TopicName>>,
+        /// Only this partition, such as `orders/0`.
+        partition: Option<Spanned<PartitionRef>>,
+        ..bound: BoundGroup<u64>,
+    }
+}
+
+impl ConditionWord for ReplicasDiffer {
+    fn explain(&self) -> String {
+        let number = match self.bound {
+            None => "records that differ".to_owned(),
+            Some(Bound::Is(0) | Bound::AtMost(0)) => "no record that differs".to_owned(),
+            Some(Bound::Is(1)) => "1 record that differs".to_owned(),
+            Some(bound) => format!("{bound} records that differ"),
+        };
+        let place = match (&self.partition, &self.topic) {
+            (Some(partition), _) => format!(" of {partition}"),
+            (None, Some(topic)) => format!(" of topic {topic}"),
+            (None, None) => String::new(),
+        };
+        format!("{number} between in-sync replicas{place}")
+    }
+
+    fn judged(&self) -> Judged {
+        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        if self.topic.is_some() && self.partition.is_some() {
+            let message = "`replicas_differ` takes a `topic` or a `partition`, not both";
+            reader.push(Diagnostic::new(Code::E016, span, message));
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::Disks)]
+    }
+}

@@ -1,0 +1,10 @@
+//! `unresolved`
+
+use super::count::counted;
+
+counted! {
+    /// Messages sent by a life that died before it heard the answer: they may be in the log or not.
+    /// Counted, never lost.
+    #[example("unresolved: { topic: orders, at_least: 1 }")]
+    Unresolved("unresolved"), "unresolved message"
+}

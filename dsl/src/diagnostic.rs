@@ -1,0 +1,140 @@
+//! Diagnostics: what is wrong with a plan, where, and how to mend it.
+
+use std::collections::BTreeSet;
+
+use crate::source::Span;
+
+mod codes;
+
+pub use codes::Code;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The plan cannot run.
+    Error,
+    /// Probably wrong; `# kplan: allow CODE` on the step silences it.
+    Warning,
+}
+
+impl Severity {
+    /// The word of the JSON form: `error` or `warning`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What kind of mistake.
+    pub code: Code,
+    /// The offending scalar or key.
+    pub span: Span,
+    /// What is wrong, one line without a full stop.
+    pub message: String,
+    /// A few words beside the marked text; may be empty.
+    pub label: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// Another place that matters, with a few words, such as the first of two equal names.
+    pub related: Vec<(Span, String)>,
+}
+
+impl Diagnostic {
+    /// A mistake at a place.
+    pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
+        let (message, label) = (message.into(), String::new());
+        Self { code, span, message, label, help: None, related: Vec::new() }
+    }
+
+    /// Adds the words beside the marked text.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds how to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds how to mend it, when there is something to say.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// Adds another place that matters.
+    #[must_use]
+    pub fn related(mut self, span: Span, words: impl Into<String>) -> Self {
+        self.related.push((span, words.into()));
+        self
+    }
+
+    /// Puts stars in place of secrets.
+    pub(crate) fn hide(&mut self, secrets: &BTreeSet<String>) {
+        // The longest first: one may be part of another.
+        let mut secrets: Vec<&String> = secrets.iter().collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let related = self.related.iter_mut().map(|(_, words)| words);
+        let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
+        for text in texts.chain(related) {
+            for secret in &secrets {
+                if text.contains(secret.as_str()) {
+                    *text = text.replace(secret.as_str(), crate::plan::SECRET);
+                }
+            }
+        }
+    }
+
+    /// How bad it is; its code says so.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+}
+
+/// The word of `known` that is nearest to `word`, if it is near enough to be meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = word.to_lowercase();
+    let scored =
+        known.into_iter().map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k));
+    let (distance, best) = scored.min_by_key(|(distance, _)| *distance)?;
+    let longest = word.chars().count().max(best.chars().count());
+    let near = distance <= (longest / 3).max(1) && distance < longest;
+    near.then_some(best)
+}
+
+/// The help that names the nearest known word, or all words when there are few.
+pub(crate) fn did_you_mean<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<String> {
+    if let Some(near) = nearest(word, known.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let all: Vec<&str> = known.into_iter().collect();
+    (!all.is_empty() && all.len() <= 14).then(|| format!("known here: {}", all.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_offered_only_when_it_is_near() {
+        assert_eq!(nearest("topci", ["topic", "name"]), Some("topic"));
+        assert_eq!(nearest("Rate", ["rate", "acks"]), Some("rate"));
+        assert_eq!(nearest("xyzzy", ["topic", "name"]), None);
+        assert_eq!(nearest("a", ["b"]), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! What changed between two versions of a plan, in meaning: what is written otherwise and means the same
+//! is no change.
+//!
+//! Every change is told with its effect on what the plan proves: a longer time-out, a dropped assert or a
+//! wider bound make it weaker.
+
+use crate::plan::Plan;
+
+mod align;
+mod conditions;
+mod fields;
+mod flow;
+mod render;
+mod steps;
+mod suites;
+mod weigh;
+mod whole;
+
+pub use render::{DiffFormat, FileChange, FileDiff, render_diff};
+
+/// What a change does to what a plan proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// The plan proves less, or breaks less.
+    Weaker,
+    /// The plan proves more, or breaks more.
+    Stronger,
+    /// Neither is certain.
+    Neutral,
+}
+
+impl Effect {
+    /// A word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Weaker => "weaker",
+            Self::Stronger => "stronger",
+            Self::Neutral => "neutral",
+        }
+    }
+
+    /// The opposite effect, as behind `not`.
+    const fn inverted(self) -> Self {
+        match self {
+            Self::Weaker => Self::Stronger,
+            Self::Stronger => Self::Weaker,
+            Self::Neutral => Self::Neutral,
+        }
+    }
+
+    /// That of several changes together: what makes it weaker is never hidden by the rest.
+    fn of_all(all: &[Self]) -> Self {
+        if all.contains(&Self::Weaker) {
+            Self::Weaker
+        } else if !all.is_empty() && all.iter().all(|e| *e == Self::Stronger) {
+            Self::Stronger
+        } else {
+            Self::Neutral
+        }
+    }
+}
+
+/// The part of a plan that a change is in, in the order of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Its name, description, tags, time limit and parameters.
+    Head,
+    /// The combinations of the matrix.
+    Matrix,
+    /// The steps.
+    Steps,
+    /// What must hold all the time.
+    Always,
+    /// The steps that run whatever happened.
+    Finally,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it does to what the plan proves.
+    pub effect: Effect,
+    /// The part of the plan.
+    pub part: Part,
+    /// The step, if it is in one: `step 3 (kill_broker)`.
+    pub step: Option<String>,
+    /// What changed, in one line.
+    pub text: String,
+    /// The combinations of the matrix in which it is so; empty means all of them.
+    pub cells: Vec<String>,
+    /// Where it stands among the changes of its part.
+    order: usize,
+}
+
+impl Change {
+    fn new(effect: Effect, part: Part, text: impl Into<String>) -> Self {
+        Self { effect, part, step: None, text: text.into(), cells: Vec::new(), order: 0 }
+    }
+}
+
+/// Compares two versions of a plan by their suites. No change means that they mean the same.
+#[must_use]
+pub fn diff(old: &[Plan], new: &[Plan]) -> Vec<Change> {
+    let mut changes = suites::compare(old, new);
+    for change in &mut changes {
+        for plan in old.iter().chain(new) {
+            change.text = plan.without_secrets(&change.text);
+            change.step = change.step.take().map(|step| plan.without_secrets(&step));
+        }
+    }
+    changes
+}

@@ -1,0 +1,222 @@
+//! Lists of conditions: what is no longer demanded, what is demanded anew, and what is demanded
+//! otherwise.
+
+use serde_json::{Map, Value};
+
+use super::{Effect, flow, weigh};
+
+/// One change of a list of conditions.
+pub(super) struct ConditionChange {
+    pub effect: Effect,
+    pub text: String,
+}
+
+/// A list of conditions as their meanings: maps of one key. Everything in it must hold.
+pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
+    let (old, new) = (words(old), words(new));
+    let pairs = pair(&old, &new);
+    let mut changes = Vec::new();
+    for (index, (word, arguments)) in old.iter().enumerate() {
+        match pairs[index] {
+            Some(to) if new[to].1 == *arguments => {}
+            Some(to) => changes.push(ConditionChange {
+                effect: effect(word, arguments, new[to].1),
+                text: format!(
+                    "`{}` became `{}`",
+                    flow::condition(word, arguments),
+                    flow::condition(word, new[to].1)
+                ),
+            }),
+            None => changes.push(ConditionChange {
+                effect: Effect::Weaker,
+                text: format!("`{}` is no longer demanded", flow::condition(word, arguments)),
+            }),
+        }
+    }
+    for (index, (word, arguments)) in new.iter().enumerate() {
+        if !pairs.contains(&Some(index)) {
+            changes.push(ConditionChange {
+                effect: Effect::Stronger,
+                text: format!("`{}` is demanded now", flow::condition(word, arguments)),
+            });
+        }
+    }
+    changes
+}
+
+fn words(list: &Value) -> Vec<(&str, &Value)> {
+    let maps = list.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+    maps.filter_map(|m| m.as_object()?.iter().next()).map(|(k, v)| (k.as_str(), v)).collect()
+}
+
+/// The keys that say what a value must be, and not of what.
+const BOUNDS: [&str; 13] = [
+    "is", "at_most", "at_least", "between", "replicas", "members", "state", "p50", "p90", "p95",
+    "p99", "p999", "max",
+];
+
+/// For each old one the new one it became: equal ones first, then those about the same thing, then those
+/// of the same word.
+fn pair(old: &[(&str, &Value)], new: &[(&str, &Value)]) -> Vec<Option<usize>> {
+    let mut pairs = vec![None; old.len()];
+    let mut taken = vec![false; new.len()];
+    let about = |value: &Value| -> Option<Map<String, Value>> {
+        let mut map = value.as_object()?.clone();
+        map.retain(|key, _| !BOUNDS.contains(&key.as_str()));
+        Some(map)
+    };
+    type Same<'s> = &'s dyn Fn(&Value, &Value) -> bool;
+    let rounds: [Same<'_>; 3] = [&|a, b| a == b, &|a, b| about(a) == about(b), &|_, _| true];
+    for same in rounds {
+        for (index, (word, arguments)) in old.iter().enumerate() {
+            if pairs[index].is_some() {
+                continue;
+            }
+            let fits = |(to, (w, a)): (usize, &(&str, &Value))| {
+                !taken[to] && w == word && same(arguments, a)
+            };
+            if let Some(to) = new.iter().enumerate().position(fits) {
+                pairs[index] = Some(to);
+                taken[to] = true;
+            }
+        }
+    }
+    pairs
+}
+
+/// The effect of a condition's change.
+fn effect(word: &str, old: &Value, new: &Value) -> Effect {
+    match (word, old, new) {
+        ("all", ..) => of_list(old, new),
+        ("not", ..) => of_list(old, new).inverted(),
+        ("any", ..) => of_alternatives(old, new),
+        ("expr", Value::String(old), Value::String(new)) => weigh::expression(old, new),
+        (_, Value::Object(old), Value::Object(new)) => of_arguments(word, old, new),
+        _ => Effect::Neutral,
+    }
+}
+
+fn of_list(old: &Value, new: &Value) -> Effect {
+    let effects: Vec<Effect> = compare(old, new).iter().map(|c| c.effect).collect();
+    Effect::of_all(&effects)
+}
+
+/// One more alternative demands less.
+fn of_alternatives(old: &Value, new: &Value) -> Effect {
+    let (old, new) = (words(old), words(new));
+    let pairs = pair(&old, &new);
+    let mut effects = Vec::new();
+    for ((word, arguments), to) in old.iter().zip(&pairs) {
+        match to {
+            None => effects.push(Effect::Stronger),
+            Some(to) if new[*to].1 != *arguments => {
+                effects.push(effect(word, arguments, new[*to].1));
+            }
+            Some(_) => {}
+        }
+    }
+    let added = (0..new.len()).filter(|i| !pairs.contains(&Some(*i)));
+    effects.extend(added.map(|_| Effect::Weaker));
+    Effect::of_all(&effects)
+}
+
+fn of_arguments(word: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> Effect {
+    let bounds = (range(old), range(new));
+    let mut effects = Vec::new();
+    if bounds.0 != bounds.1 && !matches!(word, "leader" | "controller") {
+        effects.push(width(bounds.0, bounds.1));
+    }
+    let keys: Vec<&String> =
+        old.keys().chain(new.keys().filter(|k| !old.contains_key(*k))).collect();
+    for key in keys {
+        let (a, b) = (old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
+        if a != b {
+            effects.extend(of_argument(word, key, (a, b), bounds.0, (old, new)));
+        }
+    }
+    Effect::of_all(&effects)
+}
+
+fn of_argument(
+    word: &str,
+    key: &str,
+    (old, new): (&Value, &Value),
+    bound: (f64, f64),
+    (olds, news): (&Map<String, Value>, &Map<String, Value>),
+) -> Option<Effect> {
+    let bound_of = |v: &Value| v.as_object().map_or(ANY, range);
+    Some(match (word, key) {
+        ("leader" | "controller", "is") => leader(old, new),
+        (_, "is" | "at_most" | "at_least" | "between") => return None,
+        (_, "replicas" | "members" | "p50" | "p90" | "p95" | "p99" | "p999" | "max") => {
+            width(bound_of(old), bound_of(new))
+        }
+        ("in_sync", "topic") => return None,
+        ("in_sync", "partition") => match (olds.get("topic"), news.get("topic")) {
+            (Some(_), None) => Effect::Weaker,
+            (None, Some(_)) => Effect::Stronger,
+            _ => Effect::Neutral,
+        },
+        ("progressing" | "connected" | "recovered" | "unavailable" | "latency", "client")
+        | ("connected" | "listener", "broker") => weigh::elements(old, new),
+        ("progressing", "partitions") => {
+            if new.as_str() == Some("any") {
+                Effect::Weaker
+            } else {
+                Effect::Stronger
+            }
+        }
+        ("listener", _) | ("message", "key" | "value") | ("group", "state") => {
+            weigh::presence(old, new)
+        }
+        (_, "topic" | "partition" | "client" | "since" | "error") => narrowing(old, new, bound),
+        _ => Effect::Neutral,
+    })
+}
+
+/// Looking at less finds less: with nothing but an upper bound that demands less, with nothing but a
+/// lower one more.
+fn narrowing(old: &Value, new: &Value, (low, high): (f64, f64)) -> Effect {
+    let narrowed = weigh::presence(old, new);
+    match (low <= 0.0, high.is_infinite()) {
+        (true, false) => narrowed.inverted(),
+        (false, true) => narrowed,
+        _ => Effect::Neutral,
+    }
+}
+
+fn leader(old: &Value, new: &Value) -> Effect {
+    let any = |v: &Value| v.as_str() == Some("any");
+    let none = |v: &Value| v.as_str() == Some("none") || v.is_null();
+    match (any(old), any(new)) {
+        (true, false) if !none(new) => Effect::Stronger,
+        (false, true) if !none(old) => Effect::Weaker,
+        _ => Effect::Neutral,
+    }
+}
+
+/// No bound at all.
+const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
+/// The least and the greatest value that a bound allows.
+fn range(map: &Map<String, Value>) -> (f64, f64) {
+    let of = |key: &str| map.get(key).and_then(weigh::amount);
+    let pair = map.get("between").and_then(Value::as_array);
+    let pair = pair.and_then(|p| Some((weigh::amount(p.first()?)?, weigh::amount(p.get(1)?)?)));
+    match (of("is"), of("at_most"), of("at_least"), pair) {
+        (Some(n), ..) => (n, n),
+        (_, Some(n), ..) => (0.0, n),
+        (_, _, Some(n), _) => (n, f64::INFINITY),
+        (_, _, _, Some(pair)) => pair,
+        _ => ANY,
+    }
+}
+
+/// A wider range demands less.
+fn width(old: (f64, f64), new: (f64, f64)) -> Effect {
+    match (new.0 <= old.0 && new.1 >= old.1, new.0 >= old.0 && new.1 <= old.1) {
+        (true, false) => Effect::Weaker,
+        (false, true) => Effect::Stronger,
+        _ => Effect::Neutral,
+    }
+}

@@ -1,0 +1,208 @@
+//! The changes of several files, for a terminal or for a pull request.
+
+use std::fmt::Write;
+
+use super::{Change, Effect, Part};
+use crate::words;
+
+/// How changes are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiffFormat {
+    /// For the terminal.
+    Text,
+    /// For a comment on a pull request: never longer than such a comment may be.
+    Markdown,
+}
+
+/// What became of one file.
+#[derive(Debug, Clone)]
+pub enum FileChange {
+    /// Both versions could be read.
+    Changed(Vec<Change>),
+    /// The plan is new, with its name and how many suites and steps it has.
+    Added(String),
+    /// The plan is gone.
+    Removed(String),
+    /// A version cannot be checked: its diagnostics, rendered.
+    Broken(String),
+}
+
+/// One file with what became of it.
+#[derive(Debug, Clone)]
+pub struct FileDiff {
+    /// Its path; of a renamed one both.
+    pub path: String,
+    /// What became of it.
+    pub change: FileChange,
+}
+
+/// The longest Markdown, in bytes: a comment on GitHub holds 65536 characters.
+const LONGEST: usize = 60_000;
+/// What is left of it for the note that something is missing.
+const NOTE: usize = 200;
+
+/// All files; those without a change in meaning are only counted.
+#[must_use]
+pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
+    let mut text = summary(files, format);
+    let shown: Vec<&FileDiff> = files.iter().filter(|f| !f.is_empty()).collect();
+    for (told, file) in shown.iter().enumerate() {
+        let part = match format {
+            DiffFormat::Text => file.text(),
+            DiffFormat::Markdown => file.markdown(),
+        };
+        if format == DiffFormat::Markdown && text.len() + part.len() > LONGEST - NOTE {
+            let room = (LONGEST - NOTE).saturating_sub(text.len());
+            text.push_str(whole_lines(&part, room));
+            let left = words::count((shown.len() - told) as u64, "file");
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "\n*Cut here: {left} not shown, or not in full.*");
+            break;
+        }
+        text.push_str(&part);
+    }
+    text
+}
+
+/// As many whole lines as there is room for.
+fn whole_lines(text: &str, room: usize) -> &str {
+    let room = text.floor_char_boundary(room.min(text.len()));
+    let end = text[..room].rfind('\n').map_or(0, |at| at + 1);
+    &text[..end]
+}
+
+fn summary(files: &[FileDiff], format: DiffFormat) -> String {
+    let changes = || files.iter().flat_map(|f| f.changes());
+    let count = |effect| changes().filter(|c| c.effect == effect).count();
+    let broken = files.iter().filter(|f| matches!(f.change, FileChange::Broken(_))).count();
+    let gone = files.iter().filter(|f| matches!(f.change, FileChange::Removed(_))).count();
+    let come = files.iter().filter(|f| matches!(f.change, FileChange::Added(_))).count();
+    let parts: Vec<String> = [
+        (count(Effect::Weaker) + gone, "weaker"),
+        (count(Effect::Stronger) + come, "stronger"),
+        (count(Effect::Neutral), "neutral"),
+    ]
+    .iter()
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, word)| format!("{n} {word}"))
+    .collect();
+    let total = changes().count() + gone + come;
+    let mut line = match total {
+        0 => "No change in meaning".to_owned(),
+        n => format!("{} in meaning: {}", words::count(n as u64, "change"), parts.join(", ")),
+    };
+    if broken > 0 {
+        line.push_str(&format!("; {} cannot be compared", words::count(broken as u64, "file")));
+    }
+    match format {
+        DiffFormat::Text => format!("{line}\n"),
+        DiffFormat::Markdown => format!("**{line}**\n"),
+    }
+}
+
+impl FileDiff {
+    fn changes(&self) -> &[Change] {
+        match &self.change {
+            FileChange::Changed(changes) => changes,
+            _ => &[],
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        matches!(&self.change, FileChange::Changed(changes) if changes.is_empty())
+    }
+
+    fn text(&self) -> String {
+        let line = |effect: Effect, what: &str| format!("  {:<8}  {what}\n", effect.word());
+        let body = match &self.change {
+            FileChange::Added(what) => line(Effect::Stronger, &format!("the plan is new: {what}")),
+            FileChange::Removed(what) => {
+                line(Effect::Weaker, &format!("the plan was removed: {what}"))
+            }
+            FileChange::Broken(why) => {
+                let why: Vec<String> = why.trim().lines().map(|l| format!("    {l}")).collect();
+                format!("  it cannot be compared:\n{}\n", why.join("\n"))
+            }
+            FileChange::Changed(changes) => grouped(changes)
+                .iter()
+                .map(|(heading, changes)| {
+                    let each =
+                        changes.iter().map(|c| line(c.effect, &format!("{}{}", c.text, cells(c))));
+                    let each: String = each.map(|l| format!("  {l}")).collect();
+                    format!("  {heading}\n{each}")
+                })
+                .collect(),
+        };
+        format!("\n{}\n{body}", self.path)
+    }
+
+    fn markdown(&self) -> String {
+        let line = |effect: Effect, what: &str| format!("- {} {}\n", mark(effect), tagless(what));
+        let body = match &self.change {
+            FileChange::Added(what) => line(Effect::Stronger, &format!("the plan is new: {what}")),
+            FileChange::Removed(what) => {
+                line(Effect::Weaker, &format!("the plan was removed: {what}"))
+            }
+            FileChange::Broken(why) => {
+                let why = why.trim().replace("````", "''''");
+                format!("It cannot be compared:\n\n````\n{why}\n````\n")
+            }
+            FileChange::Changed(changes) => grouped(changes)
+                .iter()
+                .map(|(heading, changes)| {
+                    let each =
+                        changes.iter().map(|c| line(c.effect, &format!("{}{}", c.text, cells(c))));
+                    let each: String = each.map(|l| format!("  {l}")).collect();
+                    format!("- {}\n{each}", tagless(heading))
+                })
+                .collect(),
+        };
+        format!("\n### `{}`\n\n{body}", self.path.replace('`', "'"))
+    }
+}
+
+/// Changes of one step, or of one part, under one heading.
+fn grouped(changes: &[Change]) -> Vec<(String, Vec<&Change>)> {
+    let mut all: Vec<(String, Vec<&Change>)> = Vec::new();
+    for change in changes {
+        let heading = match (&change.step, change.part) {
+            (Some(step), _) => step.clone(),
+            (None, Part::Head) => "the plan as a whole".to_owned(),
+            (None, Part::Matrix) => "the matrix".to_owned(),
+            (None, Part::Always) => "what must hold all the time".to_owned(),
+            (None, Part::Steps | Part::Finally) => "the steps".to_owned(),
+        };
+        match all.last_mut() {
+            Some((last, changes)) if *last == heading => changes.push(change),
+            _ => all.push((heading, vec![change])),
+        }
+    }
+    all
+}
+
+/// ` (only with acks=1)`
+fn cells(change: &Change) -> String {
+    match change.cells.as_slice() {
+        [] => String::new(),
+        cells if cells.len() > 4 => format!(" (in {} combinations)", cells.len()),
+        cells => format!(" (only with {})", cells.join("; ")),
+    }
+}
+
+const fn mark(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Weaker => ":warning: **weaker**",
+        Effect::Stronger => ":muscle: stronger",
+        Effect::Neutral => "neutral",
+    }
+}
+
+/// Text in which nothing is a tag and nobody is called.
+fn tagless(text: &str) -> String {
+    // Inside a piece of code everything is shown as it is.
+    let pieces = text.split('`').enumerate().map(|(index, piece)| match index % 2 {
+        0 => piece.replace('&', "&amp;").replace('<', "&lt;").replace('@', "@\u{200b}"),
+        _ => piece.to_owned(),
+    });
+    pieces.collect::<Vec<_>>().join("`")
+}

@@ -1,0 +1,222 @@
+//! Lists of steps: which were dropped, added, moved or changed.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde_json::Value;
+
+use super::align::{Pair, align};
+use super::{Change, Effect, Part, fields};
+use crate::plan::Step;
+use crate::steps::{FAULTS, Verb, Wait};
+
+/// A step with what it means, made once.
+struct View<'p> {
+    step: &'p Step,
+    meaning: Value,
+    /// The hash of what it and the steps in it mean.
+    key: u64,
+    /// The hashes of its single facts, in order.
+    facts: Vec<u64>,
+}
+
+impl<'p> View<'p> {
+    fn of(step: &'p Step) -> Self {
+        let meaning = step.meaning();
+        let mut facts = Vec::new();
+        facts_of(&meaning, String::new(), &mut facts);
+        facts.sort_unstable();
+        facts.dedup();
+        let mut hasher = DefaultHasher::new();
+        meaning.to_string().hash(&mut hasher);
+        for child in inner(step) {
+            child.0.hash(&mut hasher);
+            child.1.iter().map(Self::of).for_each(|v| v.key.hash(&mut hasher));
+        }
+        Self { step, meaning, key: hasher.finish(), facts }
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.step.head.name.as_ref().map(|n| n.as_str())
+    }
+
+    /// How alike two steps are, of 1000.
+    fn alike(&self, other: &Self) -> u32 {
+        let named = self.name().is_some() && self.name() == other.name();
+        if self.step.head.word != other.step.head.word {
+            return if named { 400 } else { 0 };
+        }
+        if named {
+            return 950;
+        }
+        let shared = self.facts.iter().filter(|f| other.facts.binary_search(f).is_ok()).count();
+        let all = (self.facts.len() + other.facts.len() - shared).max(1);
+        350 + u32::try_from(500 * shared / all).unwrap_or(0)
+    }
+}
+
+/// The lists of steps inside a step, with what tells them apart.
+fn inner(step: &Step) -> Vec<(String, &[Step])> {
+    match step.verb() {
+        Some(Verb::Parallel(it)) => {
+            it.branches.iter().map(|b| (b.name.to_string(), b.steps.as_slice())).collect()
+        }
+        _ => {
+            let lists = step.children().into_iter().enumerate();
+            lists.map(|(index, steps)| (index.to_string(), steps)).collect()
+        }
+    }
+}
+
+fn facts_of(value: &Value, path: String, facts: &mut Vec<u64>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                facts_of(value, format!("{path}.{key}"), facts);
+            }
+        }
+        Value::Array(all) => all.iter().for_each(|v| facts_of(v, path.clone(), facts)),
+        leaf => {
+            let mut hasher = DefaultHasher::new();
+            (path, leaf.to_string()).hash(&mut hasher);
+            facts.push(hasher.finish());
+        }
+    }
+}
+
+/// Compares two lists of steps of one part of the plan.
+pub(super) fn compare(part: Part, old: &[Step], new: &[Step]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    lists(part, old, new, &mut changes);
+    changes
+}
+
+fn lists(part: Part, old: &[Step], new: &[Step], changes: &mut Vec<Change>) {
+    let old: Vec<View<'_>> = old.iter().map(View::of).collect();
+    let new: Vec<View<'_>> = new.iter().map(View::of).collect();
+    let pairs = align(&old, &new, |v| v.key, View::alike);
+    let gone: BTreeSet<u64> = pairs
+        .iter()
+        .filter_map(|p| if let Pair::Old(i) = p { Some(old[*i].key) } else { None })
+        .collect();
+    let come: BTreeSet<u64> = pairs
+        .iter()
+        .filter_map(|p| if let Pair::New(j) = p { Some(new[*j].key) } else { None })
+        .collect();
+    for pair in pairs {
+        match pair {
+            Pair::Both(i, j) if old[i].key == new[j].key => {}
+            Pair::Both(i, j) => both(part, &old[i], &new[j], changes),
+            // A step that only moved is told where it stands now.
+            Pair::Old(i) if come.contains(&old[i].key) => {}
+            Pair::Old(i) => changes.push(Change {
+                step: Some(format!("former {}", title(old[i].step))),
+                ..Change::new(dropped(old[i].step), part, "the step was dropped")
+            }),
+            Pair::New(j) => {
+                let moved = gone.contains(&new[j].key);
+                let effect = if moved { Effect::Neutral } else { added(new[j].step) };
+                let text = if moved { "the step was moved here" } else { "the step is new" };
+                let step = Some(title(new[j].step));
+                changes.push(Change { step, ..Change::new(effect, part, text) });
+            }
+        }
+    }
+}
+
+/// `step 3: Kill broker 2`, with its name where it has one.
+fn title(step: &Step) -> String {
+    let head = &step.head;
+    let said = match &head.name {
+        Some(name) => format!("\"{name}\" ({})", head.word),
+        None => step.explain(),
+    };
+    let said: String = said.replace(char::is_control, " ");
+    let short: String = said.chars().take(100).collect();
+    let dots = if short.len() < said.len() { "..." } else { "" };
+    format!("step {}, {short}{dots}", head.id)
+}
+
+fn both(part: Part, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change>) {
+    let step = Some(title(new.step));
+    let word = new.step.head.word;
+    if old.step.head.word != word {
+        let text = format!("it was `{}`: {}", old.step.head.word, old.step.explain());
+        let effect =
+            if dropped(old.step) == Effect::Weaker { Effect::Weaker } else { added(new.step) };
+        changes.push(Change { step, ..Change::new(effect, part, text) });
+        return;
+    }
+    for change in fields::compare(word, &old.meaning, &new.meaning) {
+        changes
+            .push(Change { step: step.clone(), ..Change::new(change.effect, part, change.text) });
+    }
+    children(part, old.step, new.step, changes);
+}
+
+/// The lists of steps inside both.
+fn children(part: Part, old: &Step, new: &Step, changes: &mut Vec<Change>) {
+    let (olds, news) = (inner(old), inner(new));
+    for (name, steps) in &olds {
+        match news.iter().find(|(n, _)| n == name) {
+            Some((_, now)) if std::ptr::eq(*steps, *now) => {}
+            Some((_, now)) => {
+                // Rounds of a loop are told once.
+                for change in compare(part, steps, now) {
+                    if !changes.contains(&change) {
+                        changes.push(change);
+                    }
+                }
+            }
+            None if new.children().is_empty() || is_loop(new) => {}
+            None => {
+                let text = format!("the branch `{name}` was dropped");
+                changes.push(Change {
+                    step: Some(title(new)),
+                    ..Change::new(Effect::Weaker, part, text)
+                });
+            }
+        }
+    }
+    for (name, _) in news.iter().filter(|(n, _)| olds.iter().all(|(o, _)| o != n)) {
+        if !is_loop(new) && !old.children().is_empty() {
+            let text = format!("the branch `{name}` is new");
+            changes.push(Change {
+                step: Some(title(new)),
+                ..Change::new(Effect::Stronger, part, text)
+            });
+        }
+    }
+}
+
+/// Its rounds are told by its own arguments.
+fn is_loop(step: &Step) -> bool {
+    matches!(step.verb(), Some(Verb::Repeat(_)))
+}
+
+/// True if it judges something or breaks something.
+fn proves(step: &Step) -> bool {
+    let word = step.head.word;
+    let judges = match step.verb() {
+        Some(Verb::Wait(wait)) => matches!(&**wait, Wait::Until(_)),
+        _ => matches!(word, "assert" | "consume" | "wait"),
+    };
+    judges
+        || FAULTS.contains(&word)
+        || word == "chaos"
+        || step.children().iter().any(|c| c.iter().any(proves))
+}
+
+/// What only tells something, or lets time pass.
+fn tells(step: &Step) -> bool {
+    let pause = matches!(step.verb(), Some(Verb::Wait(wait)) if matches!(**wait, Wait::Pause(_)));
+    pause || matches!(step.head.word, "note" | "describe" | "record")
+}
+
+fn dropped(step: &Step) -> Effect {
+    if tells(step) { Effect::Neutral } else { Effect::Weaker }
+}
+
+fn added(step: &Step) -> Effect {
+    if proves(step) { Effect::Stronger } else { Effect::Neutral }
+}

@@ -1,0 +1,100 @@
+//! The suites of two versions: which combinations of the matrix went and came, and the changes of all
+//! combinations told once.
+
+use std::collections::BTreeSet;
+
+use super::{Change, Effect, Part, steps, whole};
+use crate::plan::Plan;
+
+/// All changes.
+pub(super) fn compare(old: &[Plan], new: &[Plan]) -> Vec<Change> {
+    let (pairs, mut changes) = cells(old, new);
+    let mut found: Vec<(Change, usize)> = Vec::new();
+    let labels: Vec<String> =
+        pairs.iter().map(|(_, new)| new.cell_label().unwrap_or_default()).collect();
+    for (index, (old, new)) in pairs.iter().enumerate() {
+        let mut all = whole::compare(old, new);
+        all.extend(steps::compare(Part::Steps, &old.steps, &new.steps));
+        all.extend(whole::always(old, new));
+        all.extend(steps::compare(Part::Finally, &old.finally, &new.finally));
+        // The same change may come twice in one combination, but is one in several.
+        let mut used: BTreeSet<usize> = BTreeSet::new();
+        for (order, change) in all.into_iter().enumerate() {
+            let same = |(at, (known, _)): (usize, &(Change, usize))| {
+                let alike = (&known.text, &known.step, known.part, known.effect)
+                    == (&change.text, &change.step, change.part, change.effect);
+                (alike && !used.contains(&at)).then_some(at)
+            };
+            let at = found.iter().enumerate().find_map(same).unwrap_or_else(|| {
+                found.push((Change { order, ..change }, 0));
+                found.len() - 1
+            });
+            used.insert(at);
+            found[at].1 += 1;
+            found[at].0.cells.push(labels[index].clone());
+        }
+    }
+    for (mut change, count) in found {
+        if count == pairs.len() {
+            change.cells.clear();
+        }
+        changes.push(change);
+    }
+    changes.sort_by_key(|c| (c.part, c.order));
+    changes
+}
+
+type Pairs<'p> = Vec<(&'p Plan, &'p Plan)>;
+
+/// The combinations of both, and what there is to tell of the others.
+fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
+    let mut pairs: Pairs<'p> = Vec::new();
+    let mut left: Vec<&Plan> = new.iter().collect();
+    let mut gone: Vec<&Plan> = Vec::new();
+    for plan in old {
+        match left
+            .iter()
+            .position(|other| shared(plan, other) == (plan.cell.len(), other.cell.len()))
+        {
+            Some(at) => pairs.push((plan, left.remove(at))),
+            None => gone.push(plan),
+        }
+    }
+    let mut changes = Vec::new();
+    gone.retain(|plan| {
+        // A combination in which a value changed, or a matrix that came or went.
+        let likest = (0..left.len()).max_by_key(|at| (shared(plan, left[*at]).0, usize::MAX - at));
+        let Some(at) = likest.filter(|at| names(plan) == names(left[*at]) || old.len() == 1) else {
+            return true;
+        };
+        let other = left.remove(at);
+        let text = match (plan.cell_label(), other.cell_label()) {
+            (Some(was), Some(is)) => format!("the combination `{was}` became `{is}`"),
+            (None, Some(is)) => format!("there is a matrix now, with `{is}`"),
+            (was, None) => format!("there is no matrix any more (`{}`)", was.unwrap_or_default()),
+        };
+        changes.push(Change::new(Effect::Neutral, Part::Matrix, text));
+        pairs.push((plan, other));
+        false
+    });
+    let label = |plan: &Plan| plan.cell_label().unwrap_or_default();
+    for plan in gone {
+        let text = format!("the combination `{}` was dropped", label(plan));
+        changes.push(Change::new(Effect::Weaker, Part::Matrix, text));
+    }
+    for plan in left {
+        let text = format!("the combination `{}` is new", label(plan));
+        changes.push(Change::new(Effect::Stronger, Part::Matrix, text));
+    }
+    (pairs, changes)
+}
+
+/// How many values two combinations share; counted for both, so that equal ones have their lengths.
+fn shared(one: &Plan, other: &Plan) -> (usize, usize) {
+    let count = one.cell.iter().filter(|pair| other.cell.contains(pair)).count();
+    (count, count)
+}
+
+fn names(plan: &Plan) -> BTreeSet<&str> {
+    plan.cell.iter().map(|(name, _)| name.as_str()).collect()
+}

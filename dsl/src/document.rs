@@ -1,0 +1,146 @@
+//! The tree of a YAML document: every node knows where it was written.
+
+use crate::source::{Span, Spanned};
+
+mod parse;
+
+pub(crate) use parse::read;
+pub use parse::{Limits, parse};
+
+/// How a scalar was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes: may be read as a number, a boolean or nothing.
+    Plain,
+    /// In quotes or as a block: text.
+    Quoted,
+    /// Made by a template: text that may also be read as a number or boolean.
+    Rendered,
+}
+
+/// A scalar as its source text; the reader of a field gives it its type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scalar {
+    /// The text after YAML's escapes.
+    pub text: String,
+    /// How it was written.
+    pub style: Style,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// A single value.
+    Scalar(Scalar),
+    /// A list.
+    Seq(Vec<Node>),
+    /// A map in the order of the file, keys distinct.
+    Map(Vec<Entry>),
+}
+
+/// One key of a map with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Spanned<String>,
+    /// The value.
+    pub value: Node,
+}
+
+/// A node of the document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it stands.
+    pub span: Span,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Node {
+    /// A scalar made by a template at a place.
+    #[must_use]
+    pub fn rendered(text: String, span: Span) -> Self {
+        Self { span, kind: Kind::Scalar(Scalar { text, style: Style::Rendered }) }
+    }
+
+    /// The node of an absent value: an empty plain scalar.
+    #[must_use]
+    pub fn null(span: Span) -> Self {
+        Self { span, kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }) }
+    }
+
+    /// The scalar, if it is one.
+    #[must_use]
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            Kind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is a list.
+    #[must_use]
+    pub fn seq(&self) -> Option<&[Self]> {
+        match &self.kind {
+            Kind::Seq(nodes) => Some(nodes),
+            _ => None,
+        }
+    }
+
+    /// The entries, if it is a map.
+    #[must_use]
+    pub fn map(&self) -> Option<&[Entry]> {
+        match &self.kind {
+            Kind::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, if this is a map that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.map()?.iter().find(|e| e.key.value == key).map(|e| &e.value)
+    }
+
+    /// True for an empty or null plain scalar.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.scalar().is_some_and(Scalar::is_null)
+    }
+
+    /// What it is, for a message: `a list`, `a map`, `the text "x"`, `the number 3`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match &self.kind {
+            Kind::Seq(_) => "a list".to_owned(),
+            Kind::Map(_) => "a map".to_owned(),
+            Kind::Scalar(s) if s.is_null() => "nothing".to_owned(),
+            Kind::Scalar(s) => s.describe(),
+        }
+    }
+}
+
+impl Scalar {
+    /// True for what YAML reads as null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.style == Style::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
+    }
+
+    /// True if a template has to be rendered.
+    #[must_use]
+    pub fn is_template(&self) -> bool {
+        self.style != Style::Rendered && self.text.contains("{{")
+    }
+
+    fn describe(&self) -> String {
+        let mut shown: String = self.text.chars().take(40).collect();
+        if shown.len() < self.text.len() {
+            shown.push('…');
+        }
+        match self.style {
+            Style::Quoted => format!("the text \"{shown}\""),
+            _ => format!("`{shown}`"),
+        }
+    }
+}

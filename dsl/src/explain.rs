@@ -1,0 +1,85 @@
+//! What a plan will do, in plain words, for somebody who never saw kplan: the minutes of the drill
+//! before it takes place.
+//!
+//! One way: the suites of a checked plan become [`minutes::Minutes`] with a [`timeline::Timeline`], and
+//! each format is a function of those.
+
+use crate::plan::Plan;
+
+mod clause;
+mod lanes;
+mod markdown;
+mod mermaid;
+mod minutes;
+mod sentence;
+mod text;
+mod timeline;
+
+/// How a plan is explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExplainFormat {
+    /// For the terminal.
+    Text,
+    /// For a pull request or a wiki page.
+    Markdown,
+    /// The timeline alone, as a Mermaid diagram.
+    Mermaid,
+}
+
+/// Explains a plan by its suites: the first in full, of the others what differs. Nothing without any.
+#[must_use]
+pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
+    let Some(minutes) = minutes::Minutes::of(suites) else { return String::new() };
+    let shown = match format {
+        ExplainFormat::Text => text::render(&minutes),
+        ExplainFormat::Markdown => markdown::render(&minutes),
+        ExplainFormat::Mermaid => mermaid::render(&minutes),
+    };
+    suites.iter().fold(shown, |shown, plan| plan.without_secrets(&shown))
+}
+
+impl Plan {
+    /// A text in which the values of secret parameters are stars.
+    #[must_use]
+    pub fn without_secrets(&self, text: &str) -> String {
+        let secrets = self.params.iter().filter(|p| p.secret && !p.value.is_empty());
+        secrets.fold(text.to_owned(), |text, p| text.replace(&p.value, crate::plan::SECRET))
+    }
+}
+
+/// A time as people say it: `60 s`, `5 min`, `1 min 35 s`.
+fn spoken(time: std::time::Duration) -> String {
+    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let said = |parts: &[(u64, &str)]| {
+        let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n} {unit}"));
+        parts.collect::<Vec<_>>().join(" ")
+    };
+    match (seconds, millis) {
+        (0, millis) => format!("{millis} ms"),
+        (1..=90, 0) => format!("{seconds} s"),
+        (_, 0) => said(&parts),
+        (_, millis) => format!("{} {millis} ms", said(&parts)),
+    }
+}
+
+/// The text with a capital at its beginning.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_said_as_people_say_them() {
+        let said = |ms| spoken(Duration::from_millis(ms));
+        assert_eq!([said(0), said(500), said(60_000)], ["0 ms", "500 ms", "60 s"]);
+        assert_eq!([said(95_000), said(480_000)], ["1 min 35 s", "8 min"]);
+        assert_eq!([said(3_600_000), said(61_500)], ["1 h", "1 min 1 s 500 ms"]);
+    }
+}

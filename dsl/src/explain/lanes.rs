@@ -1,0 +1,290 @@
+//! The states of brokers and clients, followed through the steps as far as they are certain.
+
+use super::timeline::Lane;
+use crate::steps::{PartitionNetwork, StartCluster, Verb};
+use crate::value::{Controllers, MemberRef, Mode, RestartHow, Target};
+
+/// What a broker or a client is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not there yet, or no longer.
+    Absent,
+    Running,
+    Killed,
+    Stopped,
+    Paused,
+    Isolated,
+    Degraded,
+    DiskFull,
+    Restarting,
+    /// Broken at random.
+    Chaos,
+}
+
+impl State {
+    /// All, in the order of a legend.
+    pub const ALL: [Self; 10] = [
+        Self::Running,
+        Self::Killed,
+        Self::Stopped,
+        Self::Paused,
+        Self::Isolated,
+        Self::Degraded,
+        Self::DiskFull,
+        Self::Restarting,
+        Self::Chaos,
+        Self::Absent,
+    ];
+
+    /// A word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Absent => "not there",
+            Self::Running => "running",
+            Self::Killed => "killed",
+            Self::Stopped => "stopped",
+            Self::Paused => "frozen",
+            Self::Isolated => "cut off",
+            Self::Degraded => "on a slow network",
+            Self::DiskFull => "disk full",
+            Self::Restarting => "restarting",
+            Self::Chaos => "broken at random",
+        }
+    }
+
+    /// A letter for it.
+    pub const fn sign(self) -> char {
+        match self {
+            Self::Absent => ' ',
+            Self::Running => '─',
+            Self::Killed => 'X',
+            Self::Stopped => 'o',
+            Self::Paused => '‖',
+            Self::Isolated => '╳',
+            Self::Degraded => '~',
+            Self::DiskFull => '▓',
+            Self::Restarting => '↻',
+            Self::Chaos => '?',
+        }
+    }
+
+    /// True if it is a fault.
+    pub const fn is_fault(self) -> bool {
+        !matches!(self, Self::Absent | Self::Running | Self::Stopped)
+    }
+}
+
+/// The states so far.
+#[derive(Default)]
+pub(super) struct Lanes {
+    lanes: Vec<(Kind, Lane)>,
+    now: Vec<State>,
+    steps: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Broker,
+    Controller,
+    Zookeeper,
+    Client,
+    /// Brokers that are chosen when the step runs.
+    Chosen,
+}
+
+impl Lanes {
+    /// A step that changes nobody's state.
+    pub fn nothing(&mut self) {
+        for ((_, lane), now) in self.lanes.iter_mut().zip(&self.now) {
+            lane.states.push(*now);
+        }
+        self.steps += 1;
+    }
+
+    /// A step that is done.
+    pub fn step(&mut self, verb: &Verb) {
+        let before = self.now.clone();
+        self.change(verb);
+        self.nothing();
+        if passes(verb) {
+            // The step lasts as long as its fault: behind it everything is as before.
+            self.now = before;
+            self.now.resize(self.lanes.len(), State::Absent);
+        }
+    }
+
+    fn change(&mut self, verb: &Verb) {
+        match verb {
+            Verb::StartCluster(it) => self.start_cluster(it),
+            Verb::StopCluster(_) => self.set(|kind| kind != Kind::Client, State::Absent),
+            Verb::KillBroker(it) => self.target(&it.broker, State::Killed),
+            Verb::StopBroker(it) => self.target(&it.broker, State::Stopped),
+            Verb::PauseBroker(it) => self.target(&it.broker, State::Paused),
+            Verb::StartBroker(it) => self.mend(&it.broker),
+            Verb::ResumeBroker(it) => self.mend(&it.broker),
+            Verb::FreeDisk(it) => self.mend(&it.broker),
+            Verb::RestartBroker(it) => {
+                let state =
+                    if it.how == RestartHow::Kill { State::Killed } else { State::Restarting };
+                self.target(&it.broker, state);
+            }
+            Verb::UpgradeBroker(it) => self.target(&it.broker, State::Restarting),
+            Verb::PartitionNetwork(it) => self.partition(it),
+            Verb::DegradeNetwork(it) => self.target(&it.broker, State::Degraded),
+            Verb::FillDisk(it) => self.target(&it.broker, State::DiskFull),
+            Verb::HealNetwork(_) => self.heal(),
+            Verb::StartProducer(it) => self.add(Kind::Client, format!("producer {}", it.name)),
+            Verb::StartConsumer(it) => match it.members.value {
+                1 => self.add(Kind::Client, format!("consumer {}", it.name)),
+                n => (1..=n)
+                    .for_each(|m| self.add(Kind::Client, format!("consumer {}/{m}", it.name))),
+            },
+            Verb::StartCopier(it) => self.add(Kind::Client, format!("copier {}", it.name)),
+            Verb::KillClient(it) => self.clients(&it.client, State::Killed),
+            Verb::PauseClient(it) => self.clients(&it.client, State::Paused),
+            Verb::ResumeClient(it) => self.clients(&it.client, State::Running),
+            Verb::StartClient(it) => self.clients(&it.client, State::Running),
+            Verb::StopClient(it) => self.clients(&it.client, State::Stopped),
+            Verb::Chaos(it) => {
+                self.set(|kind| kind == Kind::Broker, State::Chaos);
+                if it
+                    .faults
+                    .iter()
+                    .any(|f| matches!(f.verb, Verb::KillClient(_) | Verb::PauseClient(_)))
+                {
+                    self.set(|kind| kind == Kind::Client, State::Chaos);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn start_cluster(&mut self, it: &StartCluster) {
+        self.set(|kind| kind != Kind::Client, State::Absent);
+        for broker in 1..=it.brokers.value {
+            self.add(Kind::Broker, format!("broker {broker}"));
+        }
+        match (it.mode.value, it.controllers.value) {
+            (Mode::Zookeeper, _) => self.add(Kind::Zookeeper, "ZooKeeper".to_owned()),
+            (Mode::Kraft, Controllers::Own(n)) => {
+                (101..101 + n).for_each(|c| self.add(Kind::Controller, format!("controller {c}")));
+            }
+            (Mode::Kraft, Controllers::Combined) => {}
+        }
+    }
+
+    /// Puts somebody into a lane of their own, running; the lane may be there from an earlier life.
+    fn add(&mut self, kind: Kind, name: String) {
+        let index = self.lane(kind, name);
+        self.now[index] = State::Running;
+    }
+
+    fn lane(&mut self, kind: Kind, name: String) -> usize {
+        let found = self.lanes.iter().position(|(k, lane)| *k == kind && lane.name == name);
+        found.unwrap_or_else(|| {
+            self.lanes.push((kind, Lane { name, states: vec![State::Absent; self.steps] }));
+            self.now.push(State::Absent);
+            self.lanes.len() - 1
+        })
+    }
+
+    fn set(&mut self, which: impl Fn(Kind) -> bool, state: State) {
+        for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
+            if which(*kind) && *now != State::Absent {
+                *now = state;
+            }
+        }
+    }
+
+    /// Gives the brokers of a target a state; those that are chosen later share a lane of their own.
+    fn target(&mut self, target: &Target, state: State) {
+        match target {
+            Target::All => self.set(|kind| kind == Kind::Broker, state),
+            Target::Controllers => self.set(|kind| kind == Kind::Controller, state),
+            Target::Zookeeper => self.set(|kind| kind == Kind::Zookeeper, state),
+            Target::Several(all) => all.iter().for_each(|t| self.target(t, state)),
+            Target::Broker(n @ 101..) => self.named(&format!("controller {n}"), state),
+            Target::Broker(n) => self.named(&format!("broker {n}"), state),
+            chosen => {
+                let index = self.lane(Kind::Chosen, chosen.to_string());
+                self.now[index] = state;
+            }
+        }
+    }
+
+    fn named(&mut self, name: &str, state: State) {
+        if let Some(index) = self.lanes.iter().position(|(_, lane)| lane.name == name) {
+            self.now[index] = state;
+        }
+    }
+
+    /// Brokers run again; who was chosen is taken to be among them when nobody else can be meant.
+    fn mend(&mut self, target: &Target) {
+        let several = matches!(target, Target::All | Target::SameAs(_));
+        self.target(target, State::Running);
+        if several || target.numbers().is_none() {
+            self.set(|kind| kind == Kind::Chosen, State::Absent);
+        }
+    }
+
+    fn heal(&mut self) {
+        for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
+            if matches!(now, State::Isolated | State::Degraded) {
+                *now = if *kind == Kind::Chosen { State::Absent } else { State::Running };
+            }
+        }
+    }
+
+    fn partition(&mut self, it: &PartitionNetwork) {
+        match (&it.groups, it.isolate.as_ref().or(it.from.as_ref())) {
+            // All groups but the largest are shown as cut off.
+            (Some(groups), _) => {
+                let largest = groups.iter().map(Vec::len).max().unwrap_or(0);
+                let mut spared = false;
+                for group in groups.iter() {
+                    let spare = groups.len() > 1 && !spared && group.len() == largest;
+                    spared |= spare;
+                    if !spare {
+                        group
+                            .iter()
+                            .for_each(|n| self.target(&Target::Broker(n.value), State::Isolated));
+                    }
+                }
+            }
+            (None, Some(target)) => self.target(target, State::Isolated),
+            (None, None) => {}
+        }
+    }
+
+    fn clients(&mut self, clients: &[crate::Spanned<MemberRef>], state: State) {
+        for client in clients {
+            let whole = ["producer", "consumer", "copier"].map(|kind| format!("{kind} {client}"));
+            let members = format!("consumer {client}/");
+            for ((kind, lane), now) in self.lanes.iter().zip(&mut self.now) {
+                let meant = whole.contains(&lane.name) || lane.name.starts_with(&members);
+                if *kind == Kind::Client && meant {
+                    *now = state;
+                }
+            }
+        }
+    }
+
+    /// The lanes, brokers first, each as long as the plan.
+    pub fn finished(self, steps: usize) -> Vec<Lane> {
+        let order = [Kind::Broker, Kind::Controller, Kind::Zookeeper, Kind::Chosen, Kind::Client];
+        let mut lanes = self.lanes;
+        lanes.sort_by_key(|(kind, _)| order.iter().position(|k| k == kind));
+        let padded = |(_, mut lane): (Kind, Lane)| {
+            lane.states.resize(steps, State::Absent);
+            lane
+        };
+        lanes.into_iter().map(padded).collect()
+    }
+}
+
+/// True if the step undoes what it did before it ends.
+const fn passes(verb: &Verb) -> bool {
+    let comes_back =
+        matches!(verb, Verb::RestartBroker(_) | Verb::UpgradeBroker(_) | Verb::Chaos(_));
+    comes_back || verb.for_time().is_some()
+}

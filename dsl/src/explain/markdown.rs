@@ -1,0 +1,140 @@
+//! The minutes for a pull request or a wiki page.
+
+use std::fmt::Write;
+
+use super::lanes::State;
+use super::minutes::{Line, Minutes};
+use super::timeline::Timeline;
+
+/// The whole text.
+pub(super) fn render(it: &Minutes) -> String {
+    let mut text = format!("# {}\n\n", escaped(&it.name));
+    if let Some(description) = &it.description {
+        // It is Markdown already.
+        let _ = writeln!(text, "{description}\n");
+    }
+    facts(&mut text, it);
+    numbered(&mut text, "What is done", &it.steps);
+    section(&mut text, "What must hold in the end", &it.end);
+    section(&mut text, "What must hold all the time", &it.always);
+    numbered(&mut text, "What is done whatever happened", &it.finally);
+    for other in &it.others {
+        section(&mut text, &format!("What differs with {}", other.label), &other.differs);
+        if other.differs.is_empty() {
+            let _ = writeln!(text, "With {} the same is done.\n", escaped(&other.label));
+        }
+    }
+    timeline(&mut text, &it.timeline);
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// Text in which nothing is a tag.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+/// Text in a cell of a table.
+fn in_cell(text: &str) -> String {
+    escaped(text).replace('|', "\\|").replace(['\n', '\r'], " ")
+}
+
+fn facts(text: &mut String, it: &Minutes) {
+    // Writing to a String cannot fail.
+    let mut fact = |what: &str, value: &str| {
+        let _ = writeln!(text, "| {what} | {} |", in_cell(value));
+    };
+    fact("", "");
+    fact("---", "---");
+    fact("Plan", &format!("`{}`", it.path));
+    if !it.tags.is_empty() {
+        fact("Tags", &it.tags.join(", "));
+    }
+    for param in &it.params {
+        let why =
+            param.description.as_ref().map(|d| format!(" ({})", d.trim())).unwrap_or_default();
+        fact("Parameter", &format!("`{}` = `{}`{why}", param.name, param.shown()));
+    }
+    if let Some(cell) = &it.cell {
+        fact("Told for", cell);
+        it.others.iter().for_each(|other| fact("Also with", &other.label));
+    }
+    it.clusters.iter().for_each(|cluster| fact("Cluster", cluster));
+    fact("Time limit", &format!("{} for all steps together", it.timeout));
+    text.push('\n');
+}
+
+fn section(text: &mut String, title: &str, points: &[String]) {
+    if points.is_empty() {
+        return;
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "## {}\n", escaped(title));
+    for point in points {
+        let _ = writeln!(text, "- {}", escaped(point));
+    }
+    text.push('\n');
+}
+
+fn numbered(text: &mut String, title: &str, lines: &[Line]) {
+    if lines.is_empty() {
+        return;
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "## {title}\n");
+    for line in lines {
+        let indent = " ".repeat(4 * line.depth);
+        let name = line.name.as_ref().map(|n| format!("*{}*: ", escaped(n))).unwrap_or_default();
+        let said = format!("{name}{}", escaped(&line.text));
+        // A number of one level is Markdown's own; any other is a word.
+        let _ = match line.id.as_str() {
+            "" => writeln!(text, "{indent}- {said}"),
+            id if id.parse::<u32>().is_ok() => writeln!(text, "{indent}{id}. {said}"),
+            id => writeln!(text, "{indent}- **{id}** {said}"),
+        };
+        for point in &line.points {
+            let _ = writeln!(text, "{indent}    - {}", escaped(point));
+        }
+    }
+    text.push('\n');
+}
+
+/// The most columns of a table that people can read.
+const MOST_COLUMNS: usize = 20;
+
+fn timeline(text: &mut String, it: &Timeline) {
+    if it.is_empty() {
+        return;
+    }
+    text.push_str("## Who is in which state, step by step\n\n");
+    for from in (0..it.steps.len()).step_by(MOST_COLUMNS) {
+        let to = (from + MOST_COLUMNS).min(it.steps.len());
+        let ids: Vec<&str> = it.steps[from..to].iter().map(|(id, _)| id.as_str()).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "| | {} |\n|---|{}", ids.join(" | "), ":-:|".repeat(ids.len()));
+        for lane in &it.lanes {
+            let states: Vec<&str> = lane.states[from..to].iter().map(|s| shown(*s)).collect();
+            let _ = writeln!(text, "| {} | {} |", in_cell(&lane.name), states.join(" | "));
+        }
+        text.push('\n');
+    }
+    if it.cut {
+        let _ = writeln!(text, "The first {} steps.", it.steps.len());
+    }
+}
+
+const fn shown(state: State) -> &'static str {
+    match state {
+        State::Absent => "",
+        State::Running => "runs",
+        State::Killed => "**killed**",
+        State::Stopped => "stopped",
+        State::Paused => "**frozen**",
+        State::Isolated => "**cut off**",
+        State::Degraded => "**slow**",
+        State::DiskFull => "**disk full**",
+        State::Restarting => "**restarts**",
+        State::Chaos => "**chaos**",
+    }
+}

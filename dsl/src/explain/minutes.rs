@@ -1,0 +1,186 @@
+//! What there is to tell about a plan, before it has a form.
+
+use super::sentence::{Sentence, cluster, sentence};
+use super::timeline::Timeline;
+use super::{capital, clause::clause, spoken};
+use crate::plan::{Always, Param, Plan, Step};
+use crate::steps::{Consume, Verb};
+
+/// The minutes of a drill.
+pub(super) struct Minutes {
+    pub name: String,
+    pub path: String,
+    pub description: Option<String>,
+    pub tags: Vec<String>,
+    pub params: Vec<Param>,
+    pub timeout: String,
+    /// The combination that is explained; none without a matrix.
+    pub cell: Option<String>,
+    /// The other combinations with what differs in them.
+    pub others: Vec<Other>,
+    pub clusters: Vec<String>,
+    pub steps: Vec<Line>,
+    /// What is checked after everything was done.
+    pub end: Vec<String>,
+    pub always: Vec<String>,
+    pub finally: Vec<Line>,
+    pub timeline: Timeline,
+}
+
+/// Another combination of the matrix.
+pub(super) struct Other {
+    pub label: String,
+    pub differs: Vec<String>,
+}
+
+/// A step, or the name of a branch.
+#[derive(Clone, PartialEq)]
+pub(super) struct Line {
+    /// The number; none for the name of a branch.
+    pub id: String,
+    pub depth: usize,
+    pub name: Option<String>,
+    pub text: String,
+    pub points: Vec<String>,
+}
+
+/// The most steps that are told; a plan may have many thousands.
+const MOST_LINES: usize = 500;
+
+impl Minutes {
+    /// Those of the first suite, with what differs in the others.
+    pub fn of(suites: &[Plan]) -> Option<Self> {
+        let plan = suites.first()?;
+        let (steps, finally) = (lines(&plan.steps), lines(&plan.finally));
+        let own = [steps.as_slice(), finally.as_slice()].concat();
+        let others = suites.iter().skip(1).map(|other| Other::of(other, &own)).collect();
+        Some(Self {
+            name: plan.name.to_string(),
+            path: plan.path.display().to_string(),
+            description: plan.description.as_ref().map(|d| d.trim().to_owned()),
+            tags: plan.tags.clone(),
+            params: plan.params.clone(),
+            timeout: spoken(plan.timeout.value),
+            cell: plan.cell_label(),
+            others,
+            clusters: clusters(&plan.steps),
+            end: at_the_end(&plan.steps),
+            always: plan.always.iter().flat_map(always).collect(),
+            timeline: Timeline::of(plan),
+            steps,
+            finally,
+        })
+    }
+}
+
+impl Other {
+    fn of(plan: &Plan, first: &[Line]) -> Self {
+        let own = [lines(&plan.steps), lines(&plan.finally)].concat();
+        let differs = own.iter().filter(|line| !first.contains(line)).map(Line::told).collect();
+        Self { label: plan.cell_label().unwrap_or_default(), differs }
+    }
+}
+
+impl Line {
+    /// On one line.
+    fn told(&self) -> String {
+        let points = self.points.join("; ");
+        format!("step {}: {} {points}", self.id, self.text).trim_end().to_owned()
+    }
+}
+
+fn lines(steps: &[Step]) -> Vec<Line> {
+    let mut all = Vec::new();
+    add_lines(steps, 0, &mut all);
+    all
+}
+
+fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
+    for (index, step) in steps.iter().enumerate() {
+        if all.len() >= MOST_LINES {
+            let left = crate::words::count((steps.len() - index) as u64, "more step");
+            let (id, name, points) = (String::new(), None, Vec::new());
+            all.push(Line { id, depth, name, text: format!("... and {left}."), points });
+            return;
+        }
+        let Sentence { text, points } = sentence(step);
+        let name = step.head.name.as_ref().map(ToString::to_string);
+        all.push(Line { id: step.head.id.to_string(), depth, name, text, points });
+        match step.verb() {
+            Some(Verb::Parallel(it)) => {
+                for branch in &it.branches {
+                    let (id, text) = (String::new(), format!("{}:", branch.name));
+                    all.push(Line { id, depth: depth + 1, name: None, text, points: Vec::new() });
+                    add_lines(&branch.steps, depth + 2, all);
+                }
+            }
+            // The rounds of a loop differ by one value, which its own sentence lists.
+            _ => {
+                if let Some(first) = step.children().first() {
+                    add_lines(first, depth + 1, all);
+                }
+            }
+        }
+    }
+}
+
+/// All steps in the order they are done, those of a loop once.
+pub(super) fn flat(steps: &[Step]) -> Vec<&Step> {
+    let mut all = Vec::new();
+    for step in steps {
+        all.push(step);
+        let children = step.children();
+        let rounds = if matches!(step.verb(), Some(Verb::Repeat(_))) { 1 } else { children.len() };
+        all.extend(children.into_iter().take(rounds).flat_map(flat));
+    }
+    all
+}
+
+fn clusters(steps: &[Step]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for step in flat(steps) {
+        if let Some(Verb::StartCluster(it)) = step.verb() {
+            let text = cluster(it);
+            if !all.contains(&text) {
+                all.push(text);
+            }
+        }
+    }
+    all
+}
+
+/// The asserts behind the last step that does something.
+fn at_the_end(steps: &[Step]) -> Vec<String> {
+    let looks = |step: &&&Step| {
+        let word = step.head.word;
+        matches!(word, "assert" | "consume" | "record" | "describe" | "note")
+    };
+    let runs = |step: &&Step| step.head.when.as_ref().is_none_or(|w| w.known() != Some(false));
+    let all = flat(steps);
+    let mut last: Vec<&Step> = all.iter().rev().take_while(looks).copied().collect();
+    last.reverse();
+    let checks = last.into_iter().filter(runs).flat_map(|step| match step.verb() {
+        Some(Verb::Assert(it)) => it.that.iter().map(|c| capital(&clause(c))).collect(),
+        Some(Verb::Consume(it)) => expected(it),
+        _ => Vec::new(),
+    });
+    checks.collect()
+}
+
+/// What a reading at the end must find.
+fn expected(it: &Consume) -> Vec<String> {
+    let count = it.expect.as_ref().map_or(0, |e| e.len() as u64);
+    let found =
+        || format!("Topic {} holds {}", it.topic, crate::words::count(count, "given message"));
+    (count > 0).then(found).into_iter().collect()
+}
+
+fn always(it: &Always) -> Vec<String> {
+    let span = match (&it.from, &it.to) {
+        (None, None) => String::new(),
+        (Some(from), None) => format!(", from the end of \"{from}\" on"),
+        (None, Some(to)) => format!(", until \"{to}\" begins"),
+        (Some(from), Some(to)) => format!(", from the end of \"{from}\" until \"{to}\" begins"),
+    };
+    it.that.iter().map(|c| format!("{}{span}", capital(&clause(c)))).collect()
+}

@@ -1,0 +1,323 @@
+//! The file that `--backend external=FILE` names: a cluster that exists, and how its brokers are
+//! broken and mended. It is read as plans are: every mistake with its place and the nearest word.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use crate::args::args;
+use crate::backend::{Backend, Capability};
+use crate::check::settle;
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::document::Node;
+use crate::library::{Disk, Files, Library};
+use crate::meaning::{Meaning, shown};
+use crate::read::{FromNode, Reader};
+use crate::scope::{EnvNames, Scope, Values};
+use crate::source::{Sources, Span, Spanned};
+use crate::template::{self, Rendered};
+use crate::value::{FromText, KafkaVersion, PerBroker, Settings, TextError, text_value};
+
+args! {
+    /// A cluster that exists: where it is, what its clients need, how its brokers are broken.
+    pub struct BackendFile("backend file") {
+        /// The version of this file's language: `v1`.
+        backend: String,
+        /// `HOST:PORT` of some brokers; the others are found through them.
+        bootstrap: Spanned<Vec<Spanned<HostPort>>>,
+        /// The version of Kafka that runs there: a plan for another version is refused.
+        version: Option<Spanned<KafkaVersion>>,
+        /// Settings that every client of this cluster needs, by librdkafka's names.
+        client: Settings,
+        /// How this machine reaches single brokers, by their number; the others as the cluster says.
+        brokers: PerBroker<Spanned<HostPort>>,
+        /// ZooKeeper's `HOST:PORT`, where the cluster has one and this machine reaches it.
+        zookeeper: Option<Spanned<HostPort>>,
+        /// What breaks a broker and mends it; without a command plans that need it are refused.
+        commands: Option<Commands>,
+    }
+}
+
+args! {
+    /// What breaks a broker and mends it: programs with their arguments, started without a shell.
+    ///
+    /// In every word `{{ broker }}` is the broker's number, `{{ host }}` its host as the cluster
+    /// advertises it, and `{{ run.id }}` the run.
+    pub struct Commands("commands") {
+        /// Ends a broker's process without warning (SIGKILL).
+        kill: Option<BrokerCommand>,
+        /// Shuts a broker down gracefully.
+        stop: Option<BrokerCommand>,
+        /// Starts a broker that was killed or stopped.
+        start: Option<BrokerCommand>,
+        /// Freezes a broker's process (SIGSTOP).
+        pause: Option<BrokerCommand>,
+        /// Thaws it (SIGCONT).
+        resume: Option<BrokerCommand>,
+        /// Empties the disk of a broker that is down.
+        wipe: Option<BrokerCommand>,
+        /// How long each of them may take, and what it asked for.
+        timeout: Duration = "60s",
+    }
+}
+
+/// `HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPort(String);
+
+impl HostPort {
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for HostPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromText for HostPort {
+    const EXPECTS: &'static str = "an address such as `kafka-1:9092`";
+
+    fn from_text(text: &str) -> Result<Self, TextError> {
+        let bad = || TextError::new(Code::E013, format!("`{text}` is no address"));
+        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
+        let plain = |c: char| !(c.is_whitespace() || c.is_control() || ",/@".contains(c));
+        let fits = !host.is_empty() && host.chars().all(plain);
+        match port.parse::<u16>() {
+            Ok(1..) if fits => Ok(Self(text.to_owned())),
+            _ => Err(bad()),
+        }
+    }
+
+    fn text_schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[^\\s,/@]+:[0-9]+$|\\{\\{" })
+    }
+}
+
+text_value!(HostPort);
+shown!(HostPort);
+
+/// A program with its arguments, in which templates stand for the broker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrokerCommand {
+    words: Vec<Spanned<String>>,
+    scope: Arc<Scope>,
+}
+
+impl BrokerCommand {
+    /// The words for one broker.
+    ///
+    /// # Errors
+    /// When a template in them fails, in words.
+    pub fn words(&self, broker: u32, host: &str, run: &str) -> Result<Vec<String>, String> {
+        let captures = [("broker".to_owned(), json!(broker)), ("host".to_owned(), json!(host))];
+        let values = Values { run_id: run.to_owned(), seed: 0, captures: captures.into() };
+        let render = |word: &Spanned<String>| {
+            if !word.contains("{{") {
+                return Ok(word.value.clone());
+            }
+            match template::render(word, &self.scope, Some(&values)) {
+                Rendered::Value(value) => Ok(value.to_string()),
+                Rendered::Late | Rendered::Failed(_) => {
+                    Err(format!("the template in `{word}` cannot be rendered"))
+                }
+            }
+        };
+        self.words.iter().map(render).collect()
+    }
+}
+
+impl Meaning for BrokerCommand {
+    fn meaning(&self) -> Value {
+        self.words.meaning()
+    }
+}
+
+impl FromNode for BrokerCommand {
+    const EXPECTS: &'static str = "a program and its arguments, as a list of words";
+    // What stands for the broker is known only when it is used.
+    const RAW: bool = true;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Some(nodes) = node.seq().filter(|nodes| !nodes.is_empty()) else {
+            reader.expected::<Self>(node);
+            return None;
+        };
+        let words: Vec<Option<Spanned<String>>> =
+            nodes.iter().map(|word| Self::word(word, reader)).collect();
+        let words = words.into_iter().collect::<Option<_>>()?;
+        Some(Self { words, scope: Arc::clone(&reader.scope) })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "items": { "type": ["string", "number", "boolean"] },
+        })
+    }
+}
+
+impl BrokerCommand {
+    fn word(node: &Node, reader: &mut Reader) -> Option<Spanned<String>> {
+        let Some(scalar) = node.scalar().filter(|scalar| !scalar.is_null()) else {
+            reader.expected::<String>(node);
+            return None;
+        };
+        if scalar.is_template()
+            && let Rendered::Failed(failure) = template::render(&scalar.text, &reader.scope, None)
+        {
+            let diagnostic = failure.at(node, &reader.library);
+            reader.push(diagnostic);
+            return None;
+        }
+        Some(Spanned::new(scalar.text.to_string(), node.span))
+    }
+}
+
+/// What came of reading a backend file.
+#[derive(Debug, Clone)]
+pub struct ReadBackend {
+    /// What it says; none if there is an error.
+    pub file: Option<BackendFile>,
+    /// Everything that is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The file's text.
+    pub sources: Arc<Sources>,
+}
+
+/// Reads a backend file. Its templates may read the environment variables that `env` allows.
+#[must_use]
+pub fn read_backend(path: &Path, env: &EnvNames) -> ReadBackend {
+    read_backend_with(path, env, Box::new(Disk))
+}
+
+/// Reads a backend file that lies wherever `files` says.
+#[must_use]
+pub fn read_backend_with(path: &Path, env: &EnvNames, files: Box<dyn Files>) -> ReadBackend {
+    let library = Arc::new(Library::new(files));
+    let (mut file, mut diagnostics) = match library.load(path, None) {
+        Ok((_, document)) => read(&document, env, &library),
+        Err(diagnostic) => (None, vec![diagnostic]),
+    };
+    diagnostics.extend(library.problems());
+    let sources = Arc::new(library.sources());
+    let diagnostics = settle(diagnostics, &sources);
+    if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
+        file = None;
+    }
+    ReadBackend { file, diagnostics, sources }
+}
+
+fn read(
+    document: &Node,
+    env: &EnvNames,
+    library: &Arc<Library>,
+) -> (Option<BackendFile>, Vec<Diagnostic>) {
+    let version = document.get("backend");
+    let text = version.and_then(Node::scalar).map(|s| s.text.to_string());
+    if text.as_deref() != Some("v1") {
+        let start = Span { end: document.span.start, ..document.span };
+        let (message, help) = match &text {
+            Some(other) => {
+                (format!("unknown language version `{other}`"), "known is `backend: v1`")
+            }
+            None if document.get("plan").is_some() => (
+                "this is a plan, not a file that tells where a cluster is".to_owned(),
+                "--backend external=FILE takes a file that begins with `backend: v1`",
+            ),
+            None => (
+                "this file does not begin with `backend: v1`".to_owned(),
+                "it tells kplan where a cluster is: see docs/backends.md",
+            ),
+        };
+        let span = version.map_or(start, |node| node.span);
+        return (None, vec![Diagnostic::new(Code::E006, span, message).help(help)]);
+    }
+    let mut scope = Scope::default();
+    scope.set_env(Arc::new(env.clone()));
+    // With `run.id`, which is late everywhere.
+    scope.define_late("broker");
+    scope.define_late("host");
+    let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None);
+    let (file, late) = reader.watching_late(|reader| reader.read::<BackendFile>(document));
+    if late && reader.is_clean() {
+        let message = "only the commands know `broker`, `host` and `run`";
+        reader.push(Diagnostic::new(Code::E034, document.span, message));
+    }
+    if let Some(file) = &file {
+        file.validate(&mut reader);
+    }
+    (file, reader.into_diagnostics())
+}
+
+impl BackendFile {
+    fn validate(&self, reader: &mut Reader) {
+        if self.bootstrap.is_empty() {
+            let message = "`bootstrap` names no broker";
+            let help = "the address of one suffices: `bootstrap: [kafka-1:9092]`";
+            reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
+        }
+        if let Some((key, _)) = self.client.0.iter().find(|(key, _)| is_address(key)) {
+            let message = format!("`{key}` stands under `bootstrap`");
+            reader.push(Diagnostic::new(Code::E016, key.span, message));
+        }
+    }
+
+    /// What can be done with this cluster: what Kafka's protocol can, and what there is a command for.
+    #[must_use]
+    pub fn capabilities(&self) -> BTreeSet<Capability> {
+        let commands = self.commands.as_ref();
+        let given = |wanted: Capability| {
+            let has = |pick: fn(&Commands) -> &Option<BrokerCommand>| {
+                commands.is_some_and(|commands| pick(commands).is_some())
+            };
+            match wanted {
+                Capability::Kill => has(|c| &c.kill),
+                Capability::Stop => has(|c| &c.stop),
+                Capability::Start => has(|c| &c.start),
+                Capability::Pause => has(|c| &c.pause) && has(|c| &c.resume),
+                Capability::WipeDisk => has(|c| &c.wipe),
+                _ => true,
+            }
+        };
+        Backend::External.capabilities().into_iter().filter(|c| given(*c)).collect()
+    }
+}
+
+fn is_address(key: &str) -> bool {
+    matches!(key, "bootstrap.servers" | "metadata.broker.list")
+}
+
+/// The JSON Schema (draft 07) of backend files.
+#[must_use]
+pub fn backend_schema() -> Value {
+    let mut generator = SchemaSettings::draft07().into_generator();
+    let mut schema = BackendFile::schema(&mut generator).to_value();
+    schema["properties"]["backend"] =
+        json!({ "enum": ["v1"], "description": "The version of this file's language." });
+    schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+    schema["title"] = json!("kplan backend");
+    schema["description"] =
+        json!("A cluster that exists, for `kplan run --backend external=FILE`.");
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        schema["definitions"] = Value::Object(definitions);
+    }
+    schema
+}
+
+/// The schema as the text of its file.
+#[must_use]
+pub fn backend_schema_text() -> String {
+    format!("{:#}\n", backend_schema())
+}

@@ -1,0 +1,224 @@
+//! Steps about producers and consumers.
+
+use super::state::{Client, ClientKind};
+use super::{Follow, Life};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::Step;
+use crate::source::{Span, Spanned};
+use crate::steps::{StartConsumer, StartCopier, StartProducer, Verb};
+use crate::value::{Acks, ClientName, Clients, Compression, UserName};
+
+impl<'p> Follow<'p> {
+    pub(super) fn client_step(&mut self, _: &'p Step, verb: &'p Verb) {
+        match verb {
+            Verb::StartProducer(it) => self.start_producer(it),
+            Verb::StartConsumer(it) => self.start_consumer(it),
+            Verb::StartCopier(it) => self.start_copier(it),
+            Verb::KillClient(it) => self.end_clients(&it.client, Life::Down),
+            Verb::StopClient(it) => self.end_clients(&it.client, Life::Stopped),
+            Verb::PauseClient(it) => self.end_clients(&it.client, Life::Paused),
+            Verb::ResumeClient(it) => self.begin_clients(&it.client, Life::Paused),
+            Verb::StartClient(it) => self.begin_clients(&it.client, Life::Down),
+            Verb::StopCluster(_) => {}
+            _ => {}
+        }
+    }
+
+    fn new_client(&mut self, name: &Spanned<ClientName>) {
+        let Some(old) = self.state.clients.get(name.as_str()) else { return };
+        if self.in_finally {
+            return;
+        }
+        let message = format!("client `{}` was started before", name.value);
+        let help =
+            format!("`- start_client: {}` starts it again with the same settings", name.value);
+        let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
+        let told = diagnostic.related(old.span, "here");
+        self.tell(told);
+    }
+
+    fn start_producer(&mut self, it: &StartProducer) {
+        self.new_client(&it.name);
+        let topic = self.topic(&it.topic, false);
+        self.user(it.user.as_ref());
+        self.producer_version(it);
+        let min = topic.and_then(|t| t.min_in_sync).filter(|n| *n > 1);
+        if let Some(min) =
+            min.filter(|_| it.acks.value != Acks::All && self.is_literal(it.acks.span))
+        {
+            let message =
+                format!("min.insync.replicas={min} does not count for acks={}", it.acks.value);
+            let help = "with `acks: all` the topic's setting counts";
+            self.tell(Diagnostic::new(Code::W007, it.acks.span, message).help(help));
+        }
+        let client = Client {
+            kind: ClientKind::Producer,
+            life: if it.count.is_some() { Life::Maybe } else { Life::Up },
+            members: 1,
+            topics: vec![it.topic.to_string()],
+            from: None,
+            acks: it.acks.value,
+            ends: it.count.is_some(),
+            span: it.name.span,
+        };
+        self.state.clients.insert(it.name.to_string(), client);
+    }
+
+    /// True if a value stands in the plan as it is, not made by a template.
+    fn is_literal(&self, span: Span) -> bool {
+        self.library.with(span.file, |s| !s.slice(span).contains("{{")).unwrap_or(true)
+    }
+
+    fn producer_version(&mut self, it: &StartProducer) {
+        let Some(version) = self.version().cloned() else { return };
+        let mut lacks = Vec::new();
+        if !version.has_transactions() {
+            if let Some(transactional) = &it.transactional {
+                lacks.push((transactional.span, "transactions", "0.11"));
+            } else if it.idempotent.value {
+                lacks.push((it.idempotent.span, "idempotent producers", "0.11"));
+            }
+            if let Some((name, _)) = it.headers.0.first() {
+                lacks.push((name.span, "headers", "0.11"));
+            }
+        }
+        let zstd = it.compression.as_ref().filter(|c| c.value == Compression::Zstd);
+        if let Some(compression) = zstd.filter(|_| version.before(&[2, 1])) {
+            lacks.push((compression.span, "zstd", "2.1"));
+        }
+        for (span, what, since) in lacks {
+            let message = format!("Kafka {version} has no {what}");
+            let help = format!("from version {since} on");
+            self.tell(Diagnostic::new(Code::E071, span, message).help(help));
+        }
+    }
+
+    pub(super) fn user(&mut self, user: Option<&Spanned<UserName>>) {
+        let (Some(user), Some(cluster)) = (user, &self.state.cluster) else { return };
+        if self.state.external {
+            return;
+        }
+        let users = cluster.users.clone().unwrap_or_default();
+        if !users.iter().any(|u| u == user.as_str()) {
+            let message = format!("the cluster has no user `{}`", user.value);
+            let help = crate::diagnostic::did_you_mean(user, users.iter().map(String::as_str));
+            let help = help.or_else(|| Some("name it in `security: { users: ... }`".to_owned()));
+            self.tell(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
+        }
+    }
+
+    fn start_consumer(&mut self, it: &StartConsumer) {
+        self.new_client(&it.name);
+        for topic in it.topics.iter() {
+            self.topic(topic, false);
+        }
+        self.user(it.user.as_ref());
+        if let Some(version) = self.version().filter(|v| it.fixed.value && v.before(&[2, 3])) {
+            let message = format!("Kafka {version} has no static members");
+            let help = "from version 2.3 on";
+            self.tell(Diagnostic::new(Code::E071, it.fixed.span, message).help(help));
+        }
+        let client = Client {
+            kind: ClientKind::Consumer,
+            life: Life::Up,
+            members: it.members.value,
+            topics: it.topics.iter().map(ToString::to_string).collect(),
+            from: None,
+            acks: Acks::All,
+            ends: false,
+            span: it.name.span,
+        };
+        self.state.clients.insert(it.name.to_string(), client);
+    }
+
+    fn start_copier(&mut self, it: &StartCopier) {
+        self.new_client(&it.name);
+        for topic in [&it.from, &it.to] {
+            self.topic(topic, false);
+        }
+        self.user(it.user.as_ref());
+        if let Some(version) = self.version().filter(|v| !v.has_transactions()) {
+            let message = format!("Kafka {version} has no transactions");
+            let help = "from version 0.11 on";
+            self.tell(Diagnostic::new(Code::E071, it.name.span, message).help(help));
+        }
+        let client = Client {
+            kind: ClientKind::Copier,
+            life: Life::Up,
+            members: 1,
+            topics: vec![it.to.to_string()],
+            from: Some(it.from.to_string()),
+            acks: Acks::All,
+            ends: false,
+            span: it.name.span,
+        };
+        self.state.clients.insert(it.name.to_string(), client);
+    }
+
+    /// Kills, stops or freezes clients that run.
+    fn end_clients(&mut self, clients: &Clients, life: Life) {
+        for name in clients.iter() {
+            let Some(client) = self.client(name, false) else { continue };
+            let state = match client.life {
+                Life::Down => Some("was killed before"),
+                Life::Stopped => Some("was stopped before"),
+                Life::Paused if life != Life::Down => Some("is frozen"),
+                _ => None,
+            };
+            if let Some(state) = state.filter(|_| name.member.is_none()) {
+                let message = format!("client `{}` {state}", name.client);
+                let help = if client.life == Life::Paused {
+                    format!("let it go on first: `- resume_client: {}`", name.client)
+                } else {
+                    format!("start it first: `- start_client: {}`", name.client)
+                };
+                self.tell(Diagnostic::new(Code::E064, name.span, message).help(help));
+            }
+            self.set_client(name.client.as_str(), name.member.is_some(), life);
+        }
+    }
+
+    /// Starts or resumes clients; `from` is the state that they must be in.
+    fn begin_clients(&mut self, clients: &Clients, from: Life) {
+        for name in clients.iter() {
+            let Some(client) = self.client(name, false) else { continue };
+            let wrong = match (client.life, from) {
+                (Life::Up, Life::Paused) => Some("is not frozen"),
+                (Life::Up, _) => Some("is running already"),
+                (Life::Down | Life::Stopped, Life::Paused) => Some("does not run"),
+                (Life::Paused, Life::Down) => Some("is frozen, not ended"),
+                _ => None,
+            };
+            if let Some(wrong) = wrong.filter(|_| name.member.is_none() && !client.ends) {
+                let message = format!("client `{}` {wrong}", name.client);
+                self.tell(Diagnostic::new(Code::E064, name.span, message));
+            }
+            self.set_client(name.client.as_str(), name.member.is_some(), Life::Up);
+        }
+    }
+
+    fn set_client(&mut self, name: &str, one_member: bool, life: Life) {
+        if let Some(client) = self.state.clients.get_mut(name) {
+            client.life = if one_member && client.members > 1 { Life::Maybe } else { life };
+        }
+    }
+
+    /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.
+    pub(super) fn fault_without_traffic(&mut self, step: &Step, verb: &Verb) {
+        if matches!(verb, Verb::KillClient(_) | Verb::PauseClient(_)) || self.in_finally {
+            return;
+        }
+        let producers = self.state.clients.values().filter(|c| c.kind.sends());
+        let (mut any, mut silent) = (false, true);
+        for producer in producers {
+            any = true;
+            silent &= matches!(producer.life, Life::Down | Life::Stopped | Life::Paused);
+        }
+        if any && silent {
+            let message = "no producer runs during this fault, so it proves nothing about them";
+            let span = step.head.key;
+            let help = "break something while messages flow, then stop the clients";
+            self.tell(Diagnostic::new(Code::W009, span, message).help(help));
+        }
+    }
+}

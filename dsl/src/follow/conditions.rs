@@ -1,0 +1,211 @@
+//! What conditions refer to.
+
+use super::Follow;
+use super::state::ClientKind;
+use crate::conditions::{Condition, Conditions, Count};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Spanned;
+use crate::steps::{Verb, Wait};
+use crate::value::{LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
+
+/// What is done with conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// They must hold some time or now.
+    Judged,
+    /// They are written down.
+    Recorded,
+}
+
+impl<'p> Follow<'p> {
+    pub(super) fn condition_step(&mut self, verb: &'p Verb) {
+        let since = match verb {
+            Verb::Assert(it) => it.since.as_ref(),
+            Verb::Record(it) => it.since.as_ref(),
+            _ => None,
+        };
+        if let Some(since) = since {
+            self.step_name(since, false);
+        }
+        let how = if matches!(verb, Verb::Record(_)) { Use::Recorded } else { Use::Judged };
+        for conditions in verb.conditions() {
+            self.conditions(conditions, how);
+        }
+        if let Verb::Wait(it) = verb
+            && let Wait::Until(wait) = &**it
+        {
+            self.quorum_for(&wait.until);
+        }
+        if let Verb::Assert(it) = verb {
+            self.quorum_for(&it.that);
+        }
+    }
+
+    fn conditions(&mut self, conditions: &'p Conditions, how: Use) {
+        for condition in conditions.flat() {
+            self.references(condition, false);
+        }
+        if how == Use::Judged {
+            for condition in conditions.iter() {
+                self.certainly(condition);
+            }
+        }
+    }
+
+    /// Judges what must hold whatever else does; inside `any` and `not` nothing must.
+    fn certainly(&mut self, condition: &'p Spanned<Condition>) {
+        if let Condition::All(all) = &condition.value {
+            for inner in all.0.iter() {
+                self.certainly(inner);
+            }
+        } else {
+            self.possible(condition);
+            self.judged(condition);
+        }
+    }
+
+    /// Warns of conditions that only living controllers can make true.
+    fn quorum_for(&mut self, conditions: &'p Conditions) {
+        for condition in conditions.flat() {
+            let needs = matches!(
+                condition.value,
+                Condition::Leader(_)
+                    | Condition::PreferredLeaders(_)
+                    | Condition::InSync(_)
+                    | Condition::OfflinePartitions(_)
+                    | Condition::UnderReplicatedPartitions(_)
+                    | Condition::Progressing(_)
+                    | Condition::Controller(_)
+            );
+            if needs {
+                self.quorum(condition.span);
+            }
+        }
+    }
+
+    /// Tells names in a condition that nothing has.
+    pub(super) fn references(&mut self, condition: &'p Spanned<Condition>, any_time: bool) {
+        if let Some(count) = condition.count() {
+            self.count(condition, count, any_time);
+            return;
+        }
+        match &condition.value {
+            Condition::Controller(it) => self.leader_is(it.is.as_ref()),
+            Condition::Leader(it) => {
+                self.partition(&it.partition, any_time);
+                self.leader_is(it.is.as_ref());
+            }
+            Condition::PreferredLeaders(it) => self.place(it.topic.as_ref(), None, any_time),
+            Condition::InSync(it) => self.place(it.topic.as_ref(), it.partition.as_ref(), any_time),
+            Condition::ReplicasDiffer(it) => {
+                self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
+            }
+            Condition::UnderReplicatedPartitions(it) => {
+                self.place(it.topic.as_ref(), None, any_time)
+            }
+            Condition::UnderMinIsrPartitions(it) => self.place(it.topic.as_ref(), None, any_time),
+            Condition::OfflinePartitions(it) => self.place(it.topic.as_ref(), None, any_time),
+            Condition::Group(it) => self.group(&it.name),
+            Condition::Lag(it) => {
+                self.group(&it.group);
+                self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
+            }
+            Condition::Offset(it) => self.partition(&it.partition, any_time),
+            Condition::Listener(it) => {
+                self.target(&it.broker);
+            }
+            Condition::Log(it) => {
+                self.target(&it.broker);
+                self.since(it.since.as_ref(), any_time);
+            }
+            Condition::Message(it) => self.place(Some(&it.topic), None, any_time),
+            Condition::Progressing(it) => self.clients_of(&it.client, any_time),
+            Condition::Connected(it) => {
+                self.clients_of(&it.client, any_time);
+                self.target(&it.broker);
+            }
+            Condition::Unavailable(it) => {
+                self.clients_of(&it.client, any_time);
+                self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
+                self.since(it.since.as_ref(), any_time);
+            }
+            Condition::Recovered(it) => {
+                self.clients_of(&it.client, any_time);
+                self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
+                self.since(it.since.as_ref(), any_time);
+            }
+            Condition::Latency(it) => {
+                self.clients_of(&it.client, any_time);
+                for (_, step) in it.times() {
+                    self.step_name(step, any_time);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn count(&mut self, condition: &'p Spanned<Condition>, count: &'p Count, any_time: bool) {
+        self.place(count.topic.as_ref(), count.partition.as_ref(), any_time);
+        self.since(count.since.as_ref(), any_time);
+        let Some(name) = &count.client else { return };
+        let Some(client) = self.client(name, any_time) else { return };
+        let word = condition.info().word;
+        let other = match (&condition.value, client.kind) {
+            (
+                Condition::Acked(_)
+                | Condition::Failed(_)
+                | Condition::Committed(_)
+                | Condition::Aborted(_)
+                | Condition::UnexpectedSuccess(_)
+                | Condition::Unresolved(_),
+                ClientKind::Consumer,
+            ) => "is a consumer, and",
+            (
+                Condition::Delivered(_)
+                | Condition::Undelivered(_)
+                | Condition::Redelivered(_)
+                | Condition::Skipped(_)
+                | Condition::AbortedRead(_),
+                ClientKind::Producer,
+            ) => "is a producer, and",
+            _ => return,
+        };
+        let whose = if client.kind.reads() { "producers" } else { "consumers" };
+        let message = format!("`{}` {other} `{word}` counts for {whose}", name.client);
+        self.tell(Diagnostic::new(Code::E067, name.span, message));
+    }
+
+    fn clients_of(&mut self, clients: &'p [Spanned<MemberRef>], any_time: bool) {
+        for client in clients {
+            self.client(client, any_time);
+        }
+    }
+
+    fn place(
+        &mut self,
+        topic: Option<&Spanned<TopicName>>,
+        partition: Option<&Spanned<PartitionRef>>,
+        any_time: bool,
+    ) {
+        if let Some(topic) = topic {
+            self.topic(topic, any_time);
+        }
+        if let Some(partition) = partition {
+            self.partition(partition, any_time);
+        }
+    }
+
+    fn since(&mut self, since: Option<&Spanned<StepName>>, any_time: bool) {
+        if let Some(since) = since {
+            self.step_name(since, any_time);
+        }
+    }
+
+    fn leader_is(&mut self, is: Option<&Spanned<LeaderIs>>) {
+        if let Some(is) = is
+            && let LeaderIs::Broker(n) = is.value
+        {
+            self.broker_number(n, is.span);
+        }
+    }
+}

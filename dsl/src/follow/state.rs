@@ -1,0 +1,239 @@
+//! What is known of cluster, topics and clients between two steps.
+
+use std::collections::BTreeMap;
+
+use crate::source::Span;
+use crate::value::{Acks, KafkaVersion, Mode};
+
+/// Whether a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Up,
+    /// Killed, or stopped and not drained.
+    Down,
+    /// Stopped gracefully: a consumer has caught up.
+    Stopped,
+    Paused,
+    /// It depends.
+    Maybe,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cluster {
+    pub brokers: u32,
+    /// Controllers of their own.
+    pub controllers: u32,
+    pub mode: Mode,
+    pub version: KafkaVersion,
+    pub unclean: bool,
+    pub users: Option<Vec<String>>,
+    /// Brokers, and controllers of their own.
+    pub lives: BTreeMap<u32, Life>,
+    pub span: Span,
+}
+
+impl Cluster {
+    /// True if it is certain that too few controllers live to decide anything.
+    pub fn quorum_is_lost(&self) -> bool {
+        if self.mode == Mode::Zookeeper {
+            return false;
+        }
+        let is_voter = |n: u32| if self.controllers > 0 { n > 100 } else { n <= 100 };
+        let voters = self.lives.iter().filter(|(n, _)| is_voter(**n));
+        let (mut all, mut dead) = (0, 0);
+        for (_, life) in voters {
+            all += 1;
+            dead += usize::from(matches!(life, Life::Down | Life::Stopped | Life::Paused));
+        }
+        (all - dead) * 2 <= all
+    }
+
+    /// How many brokers certainly have this life.
+    pub fn count(&self, wanted: impl Fn(Life) -> bool) -> u32 {
+        let brokers = self.lives.iter().filter(|(n, _)| **n <= 100);
+        u32::try_from(brokers.filter(|(_, life)| wanted(**life)).count()).unwrap_or(u32::MAX)
+    }
+
+    pub fn is_down(&self, broker: u32) -> bool {
+        matches!(self.lives.get(&broker), Some(Life::Down | Life::Stopped))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Topic {
+    pub partitions: u32,
+    pub replicas: u32,
+    pub assignment: Option<Vec<Vec<u32>>>,
+    pub min_in_sync: Option<u32>,
+    pub unclean: bool,
+    pub gone: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientKind {
+    Producer,
+    Consumer,
+    Copier,
+}
+
+impl ClientKind {
+    /// It sends.
+    pub fn sends(self) -> bool {
+        self != Self::Consumer
+    }
+
+    /// It reads in a group.
+    pub fn reads(self) -> bool {
+        self != Self::Producer
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Client {
+    pub kind: ClientKind,
+    pub life: Life,
+    pub members: u32,
+    /// Where it sends to, or what a consumer reads.
+    pub topics: Vec<String>,
+    /// What a copier reads.
+    pub from: Option<String>,
+    pub acks: Acks,
+    /// It ends by itself after a number of messages.
+    pub ends: bool,
+    pub span: Span,
+}
+
+/// What is known between two steps.
+#[derive(Debug, Clone, Default)]
+pub(super) struct State {
+    pub external: bool,
+    pub cluster: Option<Cluster>,
+    /// A cluster may be there, but nothing is known of it.
+    pub cluster_unknown: bool,
+    pub topics: BTreeMap<String, Topic>,
+    pub topics_unknown: bool,
+    pub clients: BTreeMap<String, Client>,
+    pub clients_unknown: bool,
+    /// `produce` has sent something.
+    pub produced: bool,
+    /// Something was broken so far.
+    pub broken: bool,
+    /// An unclean election was asked for.
+    pub elected_unclean: bool,
+}
+
+impl State {
+    pub fn new(external: bool) -> Self {
+        Self { external, ..Self::default() }
+    }
+
+    /// Nothing is certain any more: any step may have been the last.
+    pub fn blur(&mut self) {
+        self.cluster_unknown = true;
+        for life in self.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
+            *life = Life::Maybe;
+        }
+        for client in self.clients.values_mut() {
+            client.life = Life::Maybe;
+        }
+    }
+
+    /// A step of this word happened whose arguments are not known.
+    pub fn something_happened(&mut self, word: &str) {
+        match word {
+            "start_cluster" | "stop_cluster" => {
+                self.cluster = None;
+                self.cluster_unknown = true;
+            }
+            "create_topic" | "delete_topic" | "alter_topic" => self.topics_unknown = true,
+            "start_producer" | "start_consumer" | "start_copier" => self.clients_unknown = true,
+            "produce" => self.produced = true,
+            "wait" | "assert" | "record" | "note" | "describe" | "consume" => {}
+            _ => {
+                self.topics_unknown |= matches!(word, "repeat" | "include" | "parallel");
+                self.clients_unknown |= matches!(word, "repeat" | "include" | "parallel");
+                let known = self.cluster_unknown;
+                self.blur();
+                self.cluster_unknown = known;
+            }
+        }
+        self.broken |=
+            word.starts_with("kill") || word.starts_with("pause") || word == "stop_broker";
+    }
+
+    /// What is left certain when it is open whether a step ran: `before` without it, `self` with it.
+    pub fn join(&mut self, before: &Self) {
+        match (&mut self.cluster, &before.cluster) {
+            (Some(after), Some(before)) => join_lives(&mut after.lives, &before.lives),
+            (None, None) => {}
+            _ => self.cluster_unknown = true,
+        }
+        if self.cluster.is_none() {
+            self.cluster.clone_from(&before.cluster);
+        }
+        for (name, topic) in &mut self.topics {
+            // A topic that may be there is taken for one that is.
+            topic.gone &= before.topics.get(name).is_none_or(|t| t.gone);
+        }
+        for (name, client) in &mut self.clients {
+            match before.clients.get(name) {
+                Some(before) if before.life == client.life => {}
+                _ => client.life = Life::Maybe,
+            }
+        }
+        self.cluster_unknown |= before.cluster_unknown;
+    }
+
+    /// Joins what branches that ran at once made of `before`.
+    pub fn join_branches(before: &Self, branches: Vec<Self>) -> Self {
+        let mut joined = before.clone();
+        for branch in branches {
+            joined.absorb(before, branch);
+        }
+        joined
+    }
+
+    fn absorb(&mut self, before: &Self, branch: Self) {
+        if let Some(after) = branch.cluster {
+            match &mut self.cluster {
+                Some(cluster) => {
+                    let old = before.cluster.as_ref().map(|c| &c.lives);
+                    for (broker, life) in after.lives {
+                        let was = old.and_then(|l| l.get(&broker)).copied();
+                        let now = cluster.lives.get(&broker).copied();
+                        if was != Some(life) {
+                            let both = now != was && now != Some(life);
+                            cluster.lives.insert(broker, if both { Life::Maybe } else { life });
+                        }
+                    }
+                }
+                None => self.cluster = Some(after),
+            }
+        }
+        self.topics.extend(branch.topics);
+        for (name, client) in branch.clients {
+            let was = before.clients.get(&name);
+            let now = self.clients.get(&name);
+            let changed = was.is_none_or(|c| c.life != client.life);
+            let elsewhere = was.zip(now).is_some_and(|(was, now)| was.life != now.life);
+            if changed {
+                let life = if elsewhere { Life::Maybe } else { client.life };
+                self.clients.insert(name, Client { life, ..client });
+            }
+        }
+        self.cluster_unknown |= branch.cluster_unknown;
+        self.topics_unknown |= branch.topics_unknown;
+        self.clients_unknown |= branch.clients_unknown;
+        self.produced |= branch.produced;
+        self.broken |= branch.broken;
+        self.elected_unclean |= branch.elected_unclean;
+    }
+}
+
+fn join_lives(after: &mut BTreeMap<u32, Life>, before: &BTreeMap<u32, Life>) {
+    for (broker, life) in after {
+        if before.get(broker) != Some(life) {
+            *life = Life::Maybe;
+        }
+    }
+}

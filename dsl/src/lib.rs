@@ -1,0 +1,53 @@
+//! The plan language of kplan: text in, a checked [`Plan`] or [`Diagnostic`]s out.
+//!
+//! One way: a [`Source`] is parsed into a spanned [`document`], templates inside its scalars are
+//! rendered, and [`check`] reads it into [`Plan`]s, one for each combination of the plan's matrix.
+//! Nothing here starts anything: no containers, no Kafka, no clock.
+//!
+//! What depends on the run (`run.id`, captures) keeps its step late: [`Step::finish`] reads it again
+//! with the [`Values`] of the run.
+
+pub mod args;
+mod backend;
+mod check;
+pub mod conditions;
+mod diagnostic;
+pub mod diff;
+pub mod document;
+mod explain;
+mod external;
+mod follow;
+mod library;
+mod manual;
+mod matrix;
+mod meaning;
+mod params;
+pub mod plan;
+pub mod read;
+mod render;
+mod schema;
+mod scope;
+mod source;
+pub mod steps;
+mod template;
+pub mod value;
+pub mod words;
+
+pub use backend::{Backend, Capability, Need, by_command};
+pub use check::{Checked, Options, Override, check_file, check_text, check_with};
+pub use conditions::{Condition, Conditions};
+pub use diagnostic::{Code, Diagnostic, Severity, nearest};
+pub use diff::diff;
+pub use explain::{ExplainFormat, explain};
+pub use external::{
+    BackendFile, BrokerCommand, Commands, HostPort, ReadBackend, backend_schema,
+    backend_schema_text, read_backend, read_backend_with,
+};
+pub use library::{Disk, Files, Memory};
+pub use manual::{WordKind, chapter, manual, words as word_list};
+pub use plan::{Action, Always, Param, Plan, ReadyStep, Step, StepHead, StepId};
+pub use render::{render, render_one};
+pub use schema::{json_of, plan_schema, plan_schema_text};
+pub use scope::{EnvNames, Values};
+pub use source::{FileId, Position, Source, Sources, Span, Spanned};
+pub use steps::Verb;

@@ -1,0 +1,187 @@
+//! The files of one check: read once, parsed once.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{self, Limits, Node};
+use crate::source::{FileId, Source, Sources, Span};
+
+/// Where texts come from: the disk, or memory in tests.
+pub trait Files: std::fmt::Debug + Send + Sync {
+    /// Reads a whole file, at most `limit` bytes and one more.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>>;
+
+    /// The path without links and dots, for telling whether two are the same file.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
+}
+
+/// The disk.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+        use std::io::Read;
+        let file = std::fs::File::open(path)?;
+        // Room for all of it and a byte more: one look finds the text, the next one its end.
+        let size = file.metadata().map_or(0, |m| m.len()).min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
+        file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn canonical(&self, path: &Path) -> std::io::Result<PathBuf> {
+        path.canonicalize()
+    }
+}
+
+/// Files in memory.
+#[derive(Debug, Clone, Default)]
+pub struct Memory(pub BTreeMap<PathBuf, Vec<u8>>);
+
+impl Files for Memory {
+    fn read(&self, path: &Path, _: u64) -> std::io::Result<Vec<u8>> {
+        let found = self.0.get(&self.canonical(path)?);
+        found.cloned().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))
+    }
+
+    fn canonical(&self, path: &Path) -> std::io::Result<PathBuf> {
+        let mut clean = PathBuf::new();
+        for part in path.components() {
+            match part {
+                std::path::Component::CurDir => {}
+                std::path::Component::ParentDir if clean.pop() => {}
+                part => clean.push(part),
+            }
+        }
+        Ok(clean)
+    }
+}
+
+/// A file that was read and parsed.
+pub(crate) type Loaded = Result<(FileId, Arc<Node>), Diagnostic>;
+
+/// All files of one check.
+#[derive(Debug)]
+pub(crate) struct Library {
+    files: Box<dyn Files>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sources: Sources,
+    loaded: BTreeMap<PathBuf, Loaded>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Library {
+    pub(crate) fn new(files: Box<dyn Files>) -> Self {
+        Self { files, inner: Mutex::default() }
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        &*self.files
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The sources read so far.
+    pub(crate) fn sources(&self) -> Sources {
+        self.lock().sources.clone()
+    }
+
+    /// What is wrong with the documents that could be read.
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        self.lock().problems.clone()
+    }
+
+    /// Looks at one source.
+    pub(crate) fn with<R>(&self, file: FileId, look: impl FnOnce(&Source) -> R) -> Option<R> {
+        self.lock().sources.get(file).map(look)
+    }
+
+    /// Adds a text that is only pointed at.
+    pub(crate) fn note(&self, source: Source) -> FileId {
+        self.lock().sources.add(source)
+    }
+
+    /// Adds a text that does not come from a file, and parses it.
+    pub(crate) fn add(&self, path: &Path, text: impl Into<Arc<str>>) -> Loaded {
+        let text = text.into();
+        let file = self.lock().sources.add(Source::new(path, Arc::clone(&text)));
+        let (node, problems) = document::read(&text, file, &Limits::default())?;
+        self.lock().problems.extend(problems);
+        Ok((file, Arc::new(node)))
+    }
+
+    /// Reads and parses a file, once. A file that cannot be read is told at `asked`.
+    pub(crate) fn load(&self, path: &Path, asked: Option<Span>) -> Loaded {
+        let key = self.files.canonical(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(loaded) = self.lock().loaded.get(&key) {
+            return loaded.clone();
+        }
+        let limits = Limits::default();
+        let loaded = match self.files.read(path, limits.bytes) {
+            Ok(bytes) => self.take(path, bytes, &limits),
+            Err(error) => Err(self.unreadable(path, &error.to_string(), asked)),
+        };
+        self.lock().loaded.insert(key, loaded.clone());
+        loaded
+    }
+
+    fn take(&self, path: &Path, bytes: Vec<u8>, limits: &Limits) -> Loaded {
+        if bytes.len() as u64 > limits.bytes {
+            let file = self.lock().sources.add(Source::new(path, ""));
+            let message = format!("the file is larger than {} MiB", limits.bytes >> 20);
+            return Err(Diagnostic::new(Code::E002, Span { file, start: 0, end: 0 }, message));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => self.add(path, text),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let good = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                let file = self.lock().sources.add(Source::new(path, good));
+                let start = u32::try_from(at).unwrap_or(u32::MAX);
+                let span = Span { file, start, end: start.saturating_add(1) };
+                Err(Diagnostic::new(Code::E005, span, "the file is not UTF-8 text"))
+            }
+        }
+    }
+
+    fn unreadable(&self, path: &Path, why: &str, asked: Option<Span>) -> Diagnostic {
+        let message = format!("cannot read {}: {why}", path.display());
+        let span = asked.unwrap_or_else(|| {
+            let file = self.lock().sources.add(Source::new(path, ""));
+            Span { file, start: 0, end: 0 }
+        });
+        Diagnostic::new(Code::E005, span, message)
+    }
+
+    /// The place of a part of a scalar's text: exact when the scalar stands in the source as it is.
+    pub(crate) fn inside(&self, span: Span, text: &str, range: Range<usize>) -> Span {
+        let part = text.get(range.clone()).unwrap_or("");
+        let found = self.with(span.file, |source| {
+            let written = source.slice(span);
+            match written.find(text) {
+                Some(offset) => Some((offset + range.start, offset + range.end)),
+                None => written.find(part).map(|at| (at, at + part.len())),
+            }
+        });
+        match found.flatten() {
+            Some((from, to)) if to > from => span.part(from, to),
+            _ => span,
+        }
+    }
+}

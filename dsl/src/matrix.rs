@@ -1,0 +1,155 @@
+//! The matrix: one suite for each combination.
+
+use minijinja::Value;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Entry, Node};
+use crate::params::value_of;
+use crate::read::Reader;
+use crate::source::Spanned;
+
+/// One combination, in the matrix's order.
+pub(crate) type Cell = Vec<(Spanned<String>, Value)>;
+
+/// The most combinations of one plan.
+const MOST_CELLS: usize = 256;
+
+/// Reads all combinations. `None` means that a mistake was told.
+pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
+    let Some(entries) = node.map() else {
+        let message = format!("expected a map, found {}", node.describe());
+        let help = "`acks: [1, all]` makes a suite for each value";
+        reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
+        return None;
+    };
+    let listed = |key: &str| entries.iter().find(|e| e.key.value == key);
+    let axes: Vec<&Entry> =
+        entries.iter().filter(|e| e.key.value != "include" && e.key.value != "exclude").collect();
+    let mut cells: Vec<Cell> = if axes.is_empty() { Vec::new() } else { vec![Vec::new()] };
+    for axis in axes {
+        let values = axis_values(axis, reader)?;
+        if cells.len() * values.len() > MOST_CELLS {
+            let message = format!("more than {MOST_CELLS} combinations");
+            reader.push(Diagnostic::new(Code::E042, axis.key.span, message));
+            return None;
+        }
+        let with = |cell: &Cell, value: &Value| {
+            let mut cell = cell.clone();
+            cell.push((axis.key.clone(), value.clone()));
+            cell
+        };
+        cells = cells.iter().flat_map(|c| values.iter().map(move |v| with(c, v))).collect();
+    }
+    if let Some(exclude) = listed("exclude") {
+        for pattern in combinations(&exclude.value, reader)? {
+            let before = cells.len();
+            cells.retain(|cell| !matches(cell, &pattern));
+            if cells.len() == before {
+                let span = pattern.first().map_or(exclude.value.span, |(key, _)| key.span);
+                let message = "this excludes no combination";
+                reader.push(Diagnostic::new(Code::E042, span, message));
+            }
+        }
+    }
+    if let Some(include) = listed("include") {
+        for cell in combinations(&include.value, reader)? {
+            if !cells.iter().any(|c| c.len() == cell.len() && matches(c, &cell)) {
+                cells.push(cell);
+            }
+        }
+    }
+    if cells.is_empty() || cells.len() > MOST_CELLS {
+        let message =
+            format!("{} combinations: between 1 and {MOST_CELLS} are possible", cells.len());
+        reader.push(Diagnostic::new(Code::E042, node.span, message));
+        return None;
+    }
+    Some(cells)
+}
+
+/// True if the cell has all of the pattern's values.
+fn matches(cell: &Cell, pattern: &Cell) -> bool {
+    pattern.iter().all(|(key, value)| {
+        cell.iter().any(|(k, v)| k.value == key.value && v.to_string() == value.to_string())
+    })
+}
+
+fn axis_values(axis: &Entry, reader: &mut Reader) -> Option<Vec<Value>> {
+    check_name(&axis.key, reader)?;
+    let nodes = axis.value.seq().filter(|nodes| !nodes.is_empty());
+    let Some(nodes) = nodes else {
+        let message = format!("`{}` needs a list with at least one value", axis.key);
+        reader.push(Diagnostic::new(Code::E042, axis.value.span, message));
+        return None;
+    };
+    let mut values: Vec<Value> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let value = value_of(node, reader)?;
+        if values.iter().any(|v| v.to_string() == value.to_string()) {
+            let message = format!("`{value}` stands twice among the values of `{}`", axis.key);
+            reader.push(Diagnostic::new(Code::E042, node.span, message));
+        }
+        values.push(value);
+    }
+    Some(values)
+}
+
+fn combinations(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
+    let Some(nodes) = node.seq() else {
+        let message = format!("expected a list of combinations, found {}", node.describe());
+        reader.push(Diagnostic::new(Code::E012, node.span, message));
+        return None;
+    };
+    let mut all = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(entries) = node.map().filter(|e| !e.is_empty()) else {
+            let message = format!("expected a combination, found {}", node.describe());
+            let help = "a combination is a map such as `{ version: 4.1.1, mode: kraft }`";
+            reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
+            return None;
+        };
+        let mut cell = Cell::new();
+        for entry in entries {
+            check_name(&entry.key, reader)?;
+            cell.push((entry.key.clone(), value_of(&entry.value, reader)?));
+        }
+        all.push(cell);
+    }
+    Some(all)
+}
+
+fn check_name(key: &Spanned<String>, reader: &mut Reader) -> Option<()> {
+    match crate::value::is_template_name(key) {
+        Ok(()) => Some(()),
+        Err(wrong) => {
+            let diagnostic = Diagnostic::new(wrong.code, key.span, wrong.message);
+            reader.push(diagnostic.maybe_help(wrong.help));
+            None
+        }
+    }
+}
+
+/// Keeps the combinations that have a value given from outside; where none has it, every one gets it.
+pub(crate) fn pin(cells: &mut Vec<Cell>, name: &str, value: &Value) {
+    let wanted = value.to_string();
+    let has = |cell: &Cell| cell.iter().any(|(k, v)| k.value == name && v.to_string() == wanted);
+    if cells.iter().any(has) {
+        cells.retain(has);
+        return;
+    }
+    for cell in cells.iter_mut() {
+        for (key, old) in cell.iter_mut() {
+            if key.value == name {
+                *old = value.clone();
+            }
+        }
+    }
+    let mut seen: Vec<Vec<(String, String)>> = Vec::new();
+    cells.retain(|cell| {
+        let texts: Vec<(String, String)> =
+            cell.iter().map(|(k, v)| (k.value.clone(), v.to_string())).collect();
+        let new = !seen.contains(&texts);
+        seen.push(texts);
+        new
+    });
+}

@@ -1,0 +1,290 @@
+//! Reading values out of the document: every mistake is told, not only the first.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use schemars::{Schema, SchemaGenerator};
+
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
+use crate::document::{Entry, Kind, Node};
+use crate::library::Library;
+use crate::scope::{Scope, Values};
+use crate::source::{Span, Spanned};
+use crate::template::{self, Rendered};
+
+mod map;
+
+pub use map::MapReader;
+
+/// A type that is read from a node of the document.
+pub trait FromNode: Sized {
+    /// What is expected, for a message: `a duration such as 30s`.
+    const EXPECTS: &'static str;
+
+    /// The keys of its map form, if it has one: tells a short form from a long one.
+    const MAP_KEYS: &'static [&'static str] = &[];
+
+    /// True if the map given in the plan's `defaults` and the step's own are joined key by key.
+    const JOINS_DEFAULTS: bool = false;
+
+    /// True if a template in it is not to be rendered before it is read.
+    const RAW: bool = false;
+
+    /// Reads it. `None` means that the reader holds a diagnostic, or waits for a late value.
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self>;
+
+    /// What an absent key means, if it means anything.
+    fn missing() -> Option<Self> {
+        None
+    }
+
+    /// Its JSON Schema.
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
+}
+
+/// Reads nodes; holds what is known while reading and the mistakes found so far.
+#[derive(Debug)]
+pub struct Reader {
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) library: Arc<Library>,
+    pub(crate) values: Option<Arc<Values>>,
+    pub(crate) place: Place,
+    /// The key of the word whose arguments are read next: what is missing is told there.
+    pub(crate) key: Option<Span>,
+    diagnostics: Vec<Diagnostic>,
+    late: bool,
+}
+
+/// Where in the plan the reader is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place {
+    /// The numbers of the steps around, and of the step itself.
+    pub path: Vec<String>,
+    /// Files that are being included, outermost first.
+    pub files: Vec<crate::source::FileId>,
+    /// How many steps were read.
+    pub steps: usize,
+    /// Steps of included files that run whatever happened.
+    pub finally: Vec<crate::plan::Step>,
+}
+
+impl Reader {
+    /// A reader that knows the scope's names; with `values` late ones are known too.
+    pub(crate) fn new(
+        scope: Arc<Scope>,
+        library: Arc<Library>,
+        values: Option<Arc<Values>>,
+    ) -> Self {
+        let place = Place::default();
+        Self { scope, library, values, place, key: None, diagnostics: Vec::new(), late: false }
+    }
+
+    /// Reads a value, after its template, if it is one, was rendered.
+    pub fn read<T: FromNode>(&mut self, node: &Node) -> Option<T> {
+        if T::RAW {
+            return T::from_node(node, self);
+        }
+        let node = self.resolve(node)?;
+        T::from_node(&node, self)
+    }
+
+    /// Reads a value without rendering its template.
+    pub(crate) fn raw<T: FromNode>(&mut self, node: &Node) -> Option<T> {
+        T::from_node(node, self)
+    }
+
+    /// Renders a node that is a template. `None`: a mistake was told, or the value is late.
+    pub(crate) fn resolve<'n>(&mut self, node: &'n Node) -> Option<Cow<'n, Node>> {
+        let Some(scalar) = node.scalar().filter(|s| s.is_template()) else {
+            return Some(Cow::Borrowed(node));
+        };
+        match template::render(&scalar.text, &self.scope, self.values.as_deref()) {
+            Rendered::Value(value) => Some(Cow::Owned(template::to_node(&value, node.span))),
+            Rendered::Late => {
+                self.late = true;
+                None
+            }
+            Rendered::Failed(failure) => {
+                let diagnostic = failure.at(node, &self.library);
+                self.push(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// Tells a mistake; what is returned can be given more words.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Tells that a node is not what was expected.
+    pub fn expected<T: FromNode>(&mut self, node: &Node) {
+        let message = format!("expected {}, found {}", T::EXPECTS, node.describe());
+        self.push(Diagnostic::new(Code::E012, node.span, message).label("wrong type"));
+    }
+
+    /// True if no mistake was told so far.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.diagnostics.is_empty()
+    }
+
+    /// How many mistakes were told so far.
+    pub(crate) fn mistakes(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// All mistakes told so far.
+    #[must_use]
+    pub fn into_diagnostics(self) -> Vec<Diagnostic> {
+        self.diagnostics
+    }
+
+    /// Runs `f` and tells whether it met a late value; the mark outside is left as it was.
+    pub(crate) fn watching_late<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> (R, bool) {
+        let outer = std::mem::take(&mut self.late);
+        let result = f(self);
+        (result, std::mem::replace(&mut self.late, outer))
+    }
+
+    /// Marks that a late value was met.
+    pub(crate) const fn mark_late(&mut self) {
+        self.late = true;
+    }
+
+    /// Tells that a key is not known among `known`.
+    pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, known: &[&str], of: &str) {
+        let list = known.iter().find(|k| matches!(**k, "that" | "until"));
+        let is_condition = crate::Condition::ALL.iter().any(|info| info.word == key.value);
+        let help = match list.filter(|_| is_condition) {
+            Some(_) => {
+                Some(format!("conditions are a list: write `- {}: ...` with a dash", key.value))
+            }
+            None => did_you_mean(key, known.iter().copied()),
+        };
+        let message = format!("unknown key `{}` in {of}", key.value);
+        self.push(
+            Diagnostic::new(Code::E010, key.span, message).label("unknown key").maybe_help(help),
+        );
+    }
+
+    /// Opens a map for reading field by field.
+    pub(crate) fn open<'n>(
+        &mut self,
+        node: &'n Node,
+        shape: &Shape,
+        defaults: Option<&'n Node>,
+    ) -> Option<MapReader<'n>> {
+        let key = self.key.take();
+        let fields = match &node.kind {
+            Kind::Map(entries) if !short_map(entries, shape) => MapReader::of_entries(entries),
+            _ if node.is_null() => MapReader::of_entries(&[]),
+            _ => match shape.short {
+                Some(key) => MapReader::of_short(key, node),
+                None => {
+                    let message =
+                        format!("expected a map for `{}`, found {}", shape.word, node.describe());
+                    let known = format!("its keys: {}", shape.keys.join(", "));
+                    self.push(Diagnostic::new(Code::E012, node.span, message).help(known));
+                    return None;
+                }
+            },
+        };
+        Some(fields.within(shape.word, key.unwrap_or(node.span), defaults))
+    }
+}
+
+/// What is known about the map form of a word's arguments.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// The word, for messages.
+    pub word: &'static str,
+    /// All keys.
+    pub keys: &'static [&'static str],
+    /// The key that a value without a map fills.
+    pub short: Option<&'static str>,
+    /// The keys of the map form of that key's type.
+    pub short_keys: &'static [&'static str],
+}
+
+/// A map that is the short form: none of its keys is the word's, one is the short type's.
+fn short_map(entries: &[Entry], shape: &Shape) -> bool {
+    let known = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.as_str()));
+    if shape.short.is_none() || shape.short_keys.is_empty() || known(shape.keys) {
+        return false;
+    }
+    // A slip of the pen in the one key of a short form is told as such.
+    let all = || shape.keys.iter().chain(shape.short_keys).copied();
+    let nearly = |e: &Entry| nearest(&e.key, all()).is_some_and(|n| shape.short_keys.contains(&n));
+    known(shape.short_keys) || matches!(entries, [one] if nearly(one))
+}
+
+impl<T: FromNode> FromNode for Option<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+    const MAP_KEYS: &'static [&'static str] = T::MAP_KEYS;
+    const JOINS_DEFAULTS: bool = T::JOINS_DEFAULTS;
+    const RAW: bool = T::RAW;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        T::from_node(node, reader).map(Some)
+    }
+
+    fn missing() -> Option<Self> {
+        Some(None)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: FromNode> FromNode for Spanned<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+    const MAP_KEYS: &'static [&'static str] = T::MAP_KEYS;
+    const JOINS_DEFAULTS: bool = T::JOINS_DEFAULTS;
+    const RAW: bool = T::RAW;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        T::from_node(node, reader).map(|value| Self::new(value, node.span))
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: FromNode> FromNode for Box<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+    const MAP_KEYS: &'static [&'static str] = T::MAP_KEYS;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        T::from_node(node, reader).map(Self::new)
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: FromNode> FromNode for Vec<T> {
+    const EXPECTS: &'static str = "a list";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Some(nodes) = node.seq() else {
+            let message = format!("expected a list, found {}", node.describe());
+            let help = format!("each element is {}", T::EXPECTS);
+            reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
+            return None;
+        };
+        let read: Vec<Option<T>> = nodes.iter().map(|n| reader.read(n)).collect();
+        read.into_iter().collect()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = crate::schema::or_template(T::schema(generator));
+        schemars::json_schema!({ "type": "array", "items": items })
+    }
+}
+
+/// The place of something that was not written: the start of nothing.
+pub(crate) const NOWHERE: Span = Span { file: crate::source::FileId(0), start: 0, end: 0 };

@@ -1,0 +1,212 @@
+//! The schema of a whole file, plan or fragment.
+
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::{argument, described};
+use crate::args::WordInfo;
+use crate::check::{AlwaysArgs, KEYS};
+use crate::conditions::Condition;
+use crate::document::{Kind, Node, Style};
+use crate::params::ParamArgs;
+use crate::plan::read::COMMON;
+use crate::read::FromNode;
+use crate::steps::{StartCluster, StartConsumer, StartProducer, Verb};
+
+/// The JSON Schema (draft 07) of plans and fragments.
+///
+/// Every value may also be a template. One object holds every verb as a property: editors complete and
+/// explain it better than alternatives. That a step has exactly one verb is for the checker.
+#[must_use]
+pub fn plan_schema() -> Value {
+    let mut generator = SchemaSettings::draft07().into_generator();
+    let step = step(&mut generator);
+    let always = always(&mut generator);
+    let properties = properties(&mut generator, &always);
+    let mut definitions = generator.take_definitions(true);
+    definitions.insert("step".to_owned(), step);
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "kplan plan",
+        "description": "A resilience plan for Kafka, or a fragment that plans include.",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "if": { "required": ["fragment"] },
+        "then": { "required": ["fragment"] },
+        "else": { "required": ["plan", "name", "steps"] },
+        "definitions": definitions,
+    })
+}
+
+/// The schema as the text of its file.
+#[must_use]
+pub fn plan_schema_text() -> String {
+    format!("{:#}\n", plan_schema())
+}
+
+fn properties(generator: &mut SchemaGenerator, always: &Value) -> Map<String, Value> {
+    let mut all = Map::new();
+    for (key, doc) in KEYS {
+        let mut schema = match key {
+            "plan" => json!({ "enum": ["v1"] }),
+            "params" => params(generator),
+            "matrix" => matrix(),
+            "defaults" => defaults(generator),
+            "steps" | "finally" => {
+                json!({ "type": "array", "items": { "$ref": "#/definitions/step" } })
+            }
+            "always" => always.clone(),
+            "tags" => json!({ "type": "array", "items": super::super::value::text_schema() }),
+            "timeout" => {
+                described(std::time::Duration::schema(generator), doc, Some("30m")).to_value()
+            }
+            _ => super::super::value::text_schema().to_value(),
+        };
+        schema["description"] = doc.into();
+        all.insert(key.to_owned(), schema);
+    }
+    let fragment = "The version of the language, in a file that plans include: `v1`.";
+    all.insert("fragment".to_owned(), json!({ "enum": ["v1"], "description": fragment }));
+    all
+}
+
+fn params(generator: &mut SchemaGenerator) -> Value {
+    let full = ParamArgs::schema(generator);
+    json!({
+        "type": ["object", "null"],
+        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+        "additionalProperties": { "anyOf": [
+            { "type": ["string", "number", "boolean", "array"] },
+            full,
+        ] },
+    })
+}
+
+fn matrix() -> Value {
+    let cells = json!({ "type": "array", "items": { "type": "object", "minProperties": 1 } });
+    json!({
+        "type": "object",
+        "properties": { "include": cells, "exclude": cells },
+        "additionalProperties": { "type": "array", "minItems": 1 },
+    })
+}
+
+/// The arguments of the words that have defaults, none of them required.
+fn defaults(generator: &mut SchemaGenerator) -> Value {
+    let mut all = Map::new();
+    for (key, mut schema) in [
+        ("producer", StartProducer::schema(generator).to_value()),
+        ("consumer", StartConsumer::schema(generator).to_value()),
+        ("cluster", StartCluster::schema(generator).to_value()),
+    ] {
+        // The map among the forms of the argument.
+        let forms = schema.get("anyOf").and_then(Value::as_array).cloned().unwrap_or_default();
+        if let Some(map) = forms.into_iter().find(|f| f.get("properties").is_some()) {
+            schema = map;
+        }
+        if let Some(object) = schema.as_object_mut() {
+            object.remove("required");
+        }
+        all.insert(key.to_owned(), schema);
+    }
+    json!({ "type": "object", "properties": all, "additionalProperties": false })
+}
+
+fn always(generator: &mut SchemaGenerator) -> Value {
+    let condition = Condition::schema(generator);
+    let between = AlwaysArgs::schema(generator);
+    let map = between.as_value().get("anyOf").and_then(Value::as_array);
+    let map = map.and_then(|f| f.iter().find(|f| f.get("properties").is_some()).cloned());
+    let map = map.unwrap_or_else(|| between.to_value());
+    json!({ "anyOf": [
+        { "type": "array", "items": { "anyOf": [condition, map] } },
+        map,
+    ] })
+}
+
+fn step(generator: &mut SchemaGenerator) -> Value {
+    let mut properties = Map::new();
+    let mut snippets = Vec::new();
+    let mut bare = Vec::new();
+    for (info, schema) in Verb::schemas(generator) {
+        let alone = (info.fields)().iter().all(|f| !f.required) && info.word != "parallel";
+        if alone && info.short.is_none() {
+            bare.push(info.word);
+        }
+        snippets.extend(info.examples.iter().filter_map(|e| snippet(info, e)));
+        let mut schema = argument(info, schema).to_value();
+        let examples: Vec<Value> = info.examples.iter().filter_map(|e| value_of(info, e)).collect();
+        schema["examples"] = examples.into();
+        properties.insert(info.word.to_owned(), schema);
+    }
+    for (key, doc) in COMMON {
+        properties.insert(key.to_owned(), common(generator, key, doc).to_value());
+    }
+    json!({
+        "description": "One step: exactly one verb, and what every step may have beside it.",
+        "type": ["object", "string"],
+        "properties": properties,
+        "additionalProperties": false,
+        "minProperties": 1,
+        "if": { "type": "string" },
+        "then": { "anyOf": [{ "enum": bare }, { "pattern": "\\{\\{" }] },
+        "defaultSnippets": snippets,
+    })
+}
+
+fn common(generator: &mut SchemaGenerator, key: &str, doc: &str) -> Schema {
+    let schema = match key {
+        "timeout" => std::time::Duration::schema(generator),
+        "optional" => bool::schema(generator),
+        "when" => crate::value::Expression::schema(generator),
+        _ => String::schema(generator),
+    };
+    described(schema, doc, None)
+}
+
+/// An example as the editor inserts it.
+fn snippet(info: &WordInfo, example: &str) -> Option<Value> {
+    let node = parsed(example)?;
+    let body = json_of(&node);
+    Some(json!({ "label": example, "description": info.summary(), "body": body }))
+}
+
+/// The argument in an example of a word.
+fn value_of(info: &WordInfo, example: &str) -> Option<Value> {
+    parsed(example)?.get(info.word).map(json_of)
+}
+
+fn parsed(text: &str) -> Option<Node> {
+    crate::document::parse(text, crate::FileId::default(), &crate::document::Limits::default()).ok()
+}
+
+/// A node as JSON, plain scalars with the types that YAML's core schema gives them.
+#[must_use]
+pub fn json_of(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Seq(nodes) => nodes.iter().map(json_of).collect(),
+        Kind::Map(entries) => {
+            entries.iter().map(|e| (e.key.value.clone(), json_of(&e.value))).collect()
+        }
+        Kind::Scalar(scalar) if scalar.is_null() => Value::Null,
+        Kind::Scalar(scalar) if scalar.style == Style::Quoted => scalar.text.as_str().into(),
+        Kind::Scalar(scalar) => match scalar.text.as_str() {
+            "true" | "True" | "TRUE" => true.into(),
+            "false" | "False" | "FALSE" => false.into(),
+            text => number(text).unwrap_or_else(|| text.into()),
+        },
+    }
+}
+
+/// A number of YAML's core schema.
+fn number(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    let numeric = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
+        && text.bytes().any(|b| b.is_ascii_digit());
+    let float = text.parse::<f64>().ok().filter(|_| numeric)?;
+    serde_json::Number::from_f64(float).map(Value::Number)
+}

@@ -1,0 +1,184 @@
+//! The names that templates know, and when they are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use minijinja::Value;
+
+use crate::document::Node;
+
+/// What is known only while the plan runs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Values {
+    /// `run.id`.
+    pub run_id: String,
+    /// `run.seed`.
+    pub seed: u64,
+    /// What steps captured, by the name they gave it.
+    pub captures: BTreeMap<String, serde_json::Value>,
+}
+
+/// The names that a template may use at one place of a plan.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    known: BTreeMap<String, Value>,
+    late: BTreeSet<String>,
+    derived: BTreeMap<String, (Node, Arc<Self>)>,
+    defaults: Arc<BTreeMap<&'static str, Node>>,
+    env: Arc<EnvNames>,
+    limits: Arc<Limits>,
+}
+
+/// What a plan may do, as the command line says: it may come from a stranger's pull request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Limits {
+    /// Whether it may start programs of this machine.
+    pub allow_run: bool,
+    /// Images that it may name, `*` for any text; without it any.
+    pub images: Option<Vec<String>>,
+    /// The most brokers that a cluster may have; without it as many as the language allows.
+    pub brokers: Option<u32>,
+}
+
+/// The environment variables that templates may read.
+#[derive(Debug, Clone, Default)]
+pub struct EnvNames {
+    /// Names that are allowed, with their values.
+    pub allowed: BTreeMap<String, String>,
+}
+
+impl Scope {
+    /// Names the values that are known before anything starts.
+    pub(crate) fn define(&mut self, name: impl Into<String>, value: Value) {
+        let name = name.into();
+        self.late.remove(&name);
+        self.derived.remove(&name);
+        self.known.insert(name, value);
+    }
+
+    /// Names a value that is known only while the plan runs.
+    pub(crate) fn define_late(&mut self, name: impl Into<String>) {
+        self.late.insert(name.into());
+    }
+
+    /// Names a value that a late template of another scope makes.
+    pub(crate) fn define_derived(&mut self, name: impl Into<String>, node: Node, of: Arc<Self>) {
+        self.derived.insert(name.into(), (node, of));
+    }
+
+    /// The environment variables that may be read.
+    pub(crate) fn set_env(&mut self, env: Arc<EnvNames>) {
+        self.env = env;
+    }
+
+    pub(crate) fn env(&self) -> &EnvNames {
+        &self.env
+    }
+
+    /// The plan's default arguments, by step word.
+    pub(crate) fn set_defaults(&mut self, defaults: Arc<BTreeMap<&'static str, Node>>) {
+        self.defaults = defaults;
+    }
+
+    /// The plan's default arguments of a step.
+    pub(crate) fn defaults(&self, word: &str) -> Option<&Node> {
+        self.defaults.get(word)
+    }
+
+    /// A scope with the same environment and defaults and what is late, and no other names.
+    pub(crate) fn bare(&self) -> Self {
+        Self {
+            known: BTreeMap::new(),
+            derived: BTreeMap::new(),
+            late: self.late.clone(),
+            defaults: Arc::clone(&self.defaults),
+            env: Arc::clone(&self.env),
+            limits: Arc::clone(&self.limits),
+        }
+    }
+
+    /// This scope, and the late names of another one.
+    pub(crate) fn with_late_of(&self, other: &Self) -> Self {
+        let mut joined = self.clone();
+        joined.late.extend(other.late.iter().cloned());
+        joined
+    }
+
+    /// Says what the plan may do.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = Arc::new(limits);
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn allows_run(&self) -> bool {
+        self.limits.allow_run
+    }
+
+    pub(crate) fn known(&self, name: &str) -> Option<&Value> {
+        self.known.get(name)
+    }
+
+    pub(crate) fn is_late(&self, name: &str) -> bool {
+        name == "run" || self.late.contains(name)
+    }
+
+    pub(crate) fn derived(&self, name: &str) -> Option<&(Node, Arc<Self>)> {
+        self.derived.get(name)
+    }
+
+    /// All names, for the nearest one.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        let derived = self.derived.keys().map(String::as_str);
+        let late = self.late.iter().map(String::as_str).chain(["run", "env"]);
+        self.known.keys().map(String::as_str).chain(late).chain(derived)
+    }
+}
+
+impl Limits {
+    /// True if a plan may name this image.
+    pub(crate) fn allows_image(&self, image: &str) -> bool {
+        self.images.as_ref().is_none_or(|all| all.iter().any(|pattern| is_like(pattern, image)))
+    }
+}
+
+/// True if a text is what a pattern says, in which `*` stands for any text.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+impl PartialEq for Scope {
+    /// Scopes are surroundings, no part of what a step means.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text) in [("a", "a"), ("a:*", "a:1"), ("*", ""), ("r/*/k:*-x", "r/a/b/k:1-x")]
+        {
+            assert!(is_like(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in
+            [("a", "ab"), ("a:*", "b:1"), ("a*a", "a"), ("*x*y", "yx"), ("", "a")]
+        {
+            assert!(!is_like(pattern, text), "{pattern} {text}");
+        }
+    }
+}

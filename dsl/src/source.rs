@@ -1,0 +1,222 @@
+//! Source files and places in them.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The number of a file among the [`Sources`] of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct FileId(pub u32);
+
+/// A stretch of one file, in bytes from its start; `end` lies behind the last byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// The byte behind the last one.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes as a range.
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The part of this span `from..to` bytes behind its start, kept inside it.
+    #[must_use]
+    pub fn part(self, from: usize, to: usize) -> Self {
+        let at = |n: usize| {
+            self.start.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)).min(self.end)
+        };
+        Self { file: self.file, start: at(from), end: at(to).max(at(from)) }
+    }
+
+    /// From the start of this span to the end of `other`.
+    #[must_use]
+    pub fn to(self, other: Self) -> Self {
+        Self { file: self.file, start: self.start, end: other.end.max(self.start) }
+    }
+}
+
+/// A value and the place it was written at.
+///
+/// Two such values are equal when the values are: the place is no part of the meaning.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written; the whole file's start for a default.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A value at a place.
+    pub const fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: f(self.value), span: self.span }
+    }
+}
+
+impl<T> std::ops::Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
+
+impl<T: std::fmt::Display> std::fmt::Display for Spanned<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.value.fmt(f)
+    }
+}
+
+/// Where something stands, for people: line and column count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Character in the line, from 1.
+    pub column: u32,
+}
+
+/// One file that was read.
+#[derive(Debug, Clone)]
+pub struct Source {
+    path: PathBuf,
+    text: Arc<str>,
+    line_starts: Vec<u32>,
+}
+
+impl Source {
+    /// Takes a file's text; `path` is what is shown to people.
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+        let starts = breaks.map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX));
+        let line_starts = std::iter::once(0).chain(starts).collect();
+        Self { path: path.into(), text, line_starts }
+    }
+
+    /// The path as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The line (from 1) that holds a byte.
+    #[must_use]
+    pub fn line(&self, byte: u32) -> u32 {
+        u32::try_from(self.line_starts.partition_point(|start| *start <= byte)).unwrap_or(u32::MAX)
+    }
+
+    /// Line and column of a byte; a place behind the end is the end.
+    #[must_use]
+    pub fn position(&self, byte: u32) -> Position {
+        let line = self.line(byte);
+        let start = self.line_starts.get(line as usize - 1).copied().unwrap_or(0) as usize;
+        let mut end = (byte as usize).clamp(start, self.text.len().max(start));
+        while end > start && !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let before = self.text.get(start..end).unwrap_or("");
+        let column = u32::try_from(before.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+        Position { line, column }
+    }
+
+    /// The text of lines `first..=last` (from 1), without the last line's break.
+    #[must_use]
+    pub fn lines(&self, first: u32, last: u32) -> &str {
+        let at = |line: u32| {
+            self.line_starts.get(line as usize).map_or(self.text.len(), |s| *s as usize)
+        };
+        let (start, end) = (at(first.saturating_sub(1)), at(last));
+        self.text.get(start..end.max(start)).unwrap_or("").trim_end_matches(['\n', '\r'])
+    }
+
+    /// The text of a span, empty when the span is not of this text.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        self.text.get(span.range()).unwrap_or("")
+    }
+}
+
+/// All files of one check, in the order they were read.
+#[derive(Debug, Clone, Default)]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    /// Adds a file.
+    pub fn add(&mut self, source: Source) -> FileId {
+        self.0.push(source);
+        FileId(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// One file.
+    #[must_use]
+    pub fn get(&self, file: FileId) -> Option<&Source> {
+        self.0.get(file.0 as usize)
+    }
+
+    /// All files with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        (0..).map(FileId).zip(&self.0)
+    }
+
+    /// First and last position of a span.
+    #[must_use]
+    pub fn positions(&self, span: Span) -> Option<(Position, Position)> {
+        let source = self.get(span.file)?;
+        Some((source.position(span.start), source.position(span.end)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_lines_count_from_one() {
+        let source = Source::new("p.yaml", "a: 1\nnäme: ö x\n");
+        let byte = u32::try_from(source.text().find('x').expect("there is an x")).expect("small");
+        assert_eq!(source.position(byte), Position { line: 2, column: 9 });
+        assert_eq!(source.position(0), Position { line: 1, column: 1 });
+        assert_eq!(source.position(9_999).line, 3);
+        assert_eq!(source.lines(1, 2), "a: 1\nnäme: ö x");
+        assert_eq!(source.lines(2, 2), "näme: ö x");
+    }
+
+    #[test]
+    fn a_place_inside_a_character_is_that_character() {
+        let source = Source::new("p", "öx");
+        assert_eq!(source.position(1), Position { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn the_place_is_no_part_of_the_meaning() {
+        let at = |start| Spanned::new(1, Span { file: FileId(0), start, end: start + 1 });
+        assert_eq!(at(0), at(7));
+    }
+}

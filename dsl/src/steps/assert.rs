@@ -1,0 +1,54 @@
+//! `assert`
+
+use std::time::Duration;
+
+use super::StepWord;
+use crate::args::args;
+use crate::conditions::Conditions;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{StepName, duration_text};
+
+args! {
+    /// Judges conditions: now, or once true within a time, or throughout a time.
+    ///
+    /// A failed `assert` does not stop the plan: what follows is still done and judged.
+    #[example("assert: [{ lost: 0 }, { undelivered: 0 }]")]
+    #[example("assert: { that: [{ brokers_alive: 3 }], within: 60s }")]
+    pub struct Assert("assert") short "that" {
+        /// What must hold.
+        that: Conditions,
+        /// Once true within this time, counted from here or from the end of `since`.
+        within: Option<Spanned<Duration>>,
+        /// True throughout this time.
+        for_time as "for": Option<Spanned<Duration>>,
+        /// The step whose end the time is counted from, by its name.
+        since: Option<Spanned<StepName>>,
+    }
+}
+
+impl StepWord for Assert {
+    fn explain(&self) -> String {
+        let when = match (&self.within, &self.for_time) {
+            (Some(time), _) => format!(" within {}", duration_text(time.value)),
+            (None, Some(time)) => format!(" for {}", duration_text(time.value)),
+            (None, None) => String::new(),
+        };
+        let since = self.since.as_ref().map(|s| format!(" of \"{s}\"")).unwrap_or_default();
+        format!("Assert{when}{since}: {}", self.that.explain())
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        self.that.must_be_judged(reader);
+        if let (Some(_), Some(time)) = (&self.within, &self.for_time) {
+            let message = "`within` (once true) and `for` (throughout) exclude each other";
+            reader.push(Diagnostic::new(Code::E016, time.span, message));
+        }
+        if let (Some(since), None, None) = (&self.since, &self.within, &self.for_time) {
+            let message = "`since` says where a time begins, but there is none";
+            let help = "add `within: 60s`, or put `since` into the condition";
+            reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
+        }
+    }
+}

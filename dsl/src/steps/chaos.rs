@@ -1,0 +1,159 @@
+//! `chaos`
+
+use std::time::Duration;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::{StepWord, Verb};
+use crate::args::args;
+use crate::backend::Need;
+use crate::conditions::Conditions;
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::document::{Entry, Node};
+use crate::read::{FromNode, Reader};
+use crate::source::{Span, Spanned};
+use crate::value::duration_text;
+
+args! {
+    /// Breaks things at random for a time, and heals them in the end.
+    ///
+    /// In the first quarter of every `every` one fault begins. The schedule (when, which, for how long,
+    /// and which broker is meant by `random`) comes from the run's seed and the plan alone, and stands
+    /// in the report: `--seed` repeats it. With `--repeat` every time round has the next seed.
+    ///
+    /// A fault is left out, and the report says why, while `keep` does not hold (it is given half of
+    /// `every` to become true), or when `keep` would not hold any more with the fault's brokers gone:
+    /// `brokers_alive` and `in_sync` are foreseen. Faults of processes and disks do not overlap with
+    /// partitions of the network, and no broker is struck twice at a time. `keep` is no judgement:
+    /// what must hold is for `always`.
+    ///
+    /// When such a plan fails, `kplan run --shrink` looks for the fewest faults that still make it fail
+    /// and writes them as a plan.
+    #[example("chaos: { for: 5m, every: 20s, faults: [{ kill_broker: random, for: 10s }], keep: [{ brokers_alive: { at_least: 2 } }] }")]
+    pub struct Chaos("chaos") {
+        /// How long.
+        for_time as "for": Spanned<Duration>,
+        /// How often a fault begins.
+        every: Spanned<Duration>,
+        /// The faults to choose from; each a verb, with `for` beside it.
+        faults: Spanned<Vec<Fault>>,
+        /// What no fault may break.
+        keep: Option<Conditions>,
+    }
+}
+
+/// One kind of fault that chaos chooses from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// What is done.
+    pub verb: Verb,
+    /// After what time it is undone; without it at the end of the chaos.
+    pub for_time: Option<Duration>,
+    /// Where it stands.
+    pub span: Spanned<()>,
+}
+
+/// The verbs that are faults.
+pub(crate) const FAULTS: [&str; 9] = [
+    "kill_broker",
+    "stop_broker",
+    "restart_broker",
+    "pause_broker",
+    "partition_network",
+    "degrade_network",
+    "fill_disk",
+    "kill_client",
+    "pause_client",
+];
+
+impl FromNode for Fault {
+    const EXPECTS: &'static str = "a fault such as `{kill_broker: random, for: 10s}`";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Some(entries) = node.map() else {
+            reader.expected::<Self>(node);
+            return None;
+        };
+        let beside = entries.iter().find(|e| e.key.value == "for");
+        let beside: Option<Option<Duration>> = match beside {
+            Some(entry) => reader.read(&entry.value).map(Some),
+            None => Some(None),
+        };
+        let verbs: Vec<&Entry> = entries.iter().filter(|e| e.key.value != "for").collect();
+        let [entry] = verbs.as_slice() else {
+            let message = "a fault is a map with one verb, and `for` beside it";
+            reader.push(Diagnostic::new(Code::E016, node.span, message));
+            return None;
+        };
+        if !FAULTS.contains(&entry.key.as_str()) {
+            let message = format!("`{}` is no fault", entry.key);
+            let help = did_you_mean(&entry.key, FAULTS);
+            reader.push(Diagnostic::new(Code::E020, entry.key.span, message).maybe_help(help));
+            return None;
+        }
+        let verb = Verb::read(&entry.key, entry.key.span, &entry.value, reader)?;
+        let for_time = beside?.or_else(|| verb.for_time());
+        Some(Self { verb, for_time, span: Spanned::new((), node.span) })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        let mut properties = serde_json::Map::new();
+        for fault in FAULTS {
+            let reference = format!("#/definitions/step/properties/{fault}");
+            properties.insert(fault.to_owned(), serde_json::json!({ "$ref": reference }));
+        }
+        properties.insert("for".to_owned(), serde_json::json!({ "type": "string" }));
+        json_schema!({
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 2,
+        })
+    }
+}
+
+impl Verb {
+    /// After what time it is undone, if it says so.
+    #[must_use]
+    pub const fn for_time(&self) -> Option<Duration> {
+        match self {
+            Self::KillBroker(it) => it.for_time,
+            Self::StopBroker(it) => it.for_time,
+            Self::PauseBroker(it) => it.for_time,
+            Self::PartitionNetwork(it) => it.for_time,
+            Self::DegradeNetwork(it) => it.for_time,
+            Self::FillDisk(it) => it.for_time,
+            _ => None,
+        }
+    }
+}
+
+impl StepWord for Chaos {
+    fn explain(&self) -> String {
+        let faults: Vec<&str> = self.faults.iter().map(|f| f.verb.info().word).collect();
+        let (time, every) = (duration_text(self.for_time.value), duration_text(self.every.value));
+        format!("Chaos for {time}: every {every} one of {}", faults.join(", "))
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        if self.faults.is_empty() {
+            reader.push(Diagnostic::new(Code::E015, self.faults.span, "no faults to choose from"));
+        }
+        if self.every.is_zero() || self.every.value > self.for_time.value {
+            let message = "`every` must be more than nothing and at most `for`";
+            reader.push(Diagnostic::new(Code::E015, self.every.span, message));
+        }
+        if let Some(keep) = &self.keep {
+            keep.must_be_judged(reader);
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let each = self.faults.iter().flat_map(|fault| {
+            let span = Some(fault.span.span);
+            fault.verb.needs().into_iter().map(move |n| Need { span: n.span.or(span), ..n })
+        });
+        each.collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! `consume`
+
+use super::StepWord;
+use super::produce::GivenMessage;
+use crate::args::args;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Kind, Node};
+use crate::read::{FromNode, Reader};
+use crate::source::{Span, Spanned};
+use crate::value::{OffsetFrom, TopicName};
+use crate::words;
+
+args! {
+    /// Reads a topic in the foreground and compares what it finds.
+    ///
+    /// Order is judged within a partition only.
+    #[example("consume: { topic: hello, until: { count: 2 }, expect: [{ key: a, value: one }] }")]
+    pub struct Consume("consume") {
+        /// What to read.
+        topic: Spanned<TopicName>,
+        /// Where to begin: `earliest` or `latest`.
+        from: OffsetFrom = "earliest",
+        /// When to end: `{count: N}`, or `end`, the log's end when the step began.
+        until: Spanned<Until> = "end",
+        /// The messages that must be among those read, each once.
+        expect: Option<Spanned<Vec<GivenMessage>>>,
+    }
+}
+
+/// When reading ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// At the log's end as it was when the step began.
+    End,
+    /// After so many messages.
+    Count(u64),
+}
+
+args! {
+    /// After so many messages.
+    pub struct UntilCount("until") {
+        /// How many.
+        count: u64,
+    }
+}
+
+impl FromNode for Until {
+    const EXPECTS: &'static str = "`end` or `{count: N}`";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.kind {
+            Kind::Map(_) => reader.read::<UntilCount>(node).map(|u| Self::Count(u.count)),
+            Kind::Scalar(scalar) if scalar.text == "end" => Some(Self::End),
+            _ => {
+                reader.expected::<Self>(node);
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let count = UntilCount::schema(generator);
+        schemars::json_schema!({ "anyOf": [{ "enum": ["end"] }, count] })
+    }
+}
+
+impl StepWord for Consume {
+    fn explain(&self) -> String {
+        let until = match self.until.value {
+            Until::End => "to its end".to_owned(),
+            Until::Count(n) => format!("until {} came", words::count(n, "message")),
+        };
+        let expect = match &self.expect {
+            Some(expect) => format!(", expecting {}", words::count(expect.len() as u64, "message")),
+            None => String::new(),
+        };
+        format!("Read topic {} {until}{expect}", self.topic)
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        let Some(expect) = &self.expect else { return };
+        if let Until::Count(count) = self.until.value
+            && expect.len() as u64 > count
+        {
+            let expected = words::count(expect.len() as u64, "message");
+            let message = format!("{expected} are expected, but reading ends after {count}");
+            reader.push(Diagnostic::new(Code::E063, self.until.span, message));
+        }
+    }
+}

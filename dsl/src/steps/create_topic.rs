@@ -1,0 +1,99 @@
+//! `create_topic`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{Assignment, Settings, TopicName};
+use crate::words;
+
+args! {
+    /// Creates a topic and waits until every partition has a leader.
+    #[example("create_topic: orders")]
+    #[example("create_topic: { name: orders, partitions: 3, replicas: 3, config: { min.insync.replicas: 2 } }")]
+    #[example("create_topic: { name: orders, assignment: { 0: [1, 2, 3], 1: [3, 1, 2] } }")]
+    pub struct CreateTopic("create_topic") short "name" {
+        /// Its name.
+        name: Spanned<TopicName>,
+        /// How many partitions; 1 unless said otherwise.
+        partitions: Option<Spanned<u32>>,
+        /// How many replicas of each; 3 unless said otherwise, or the number of brokers if there are
+        /// fewer.
+        replicas: Option<Spanned<u32>>,
+        /// Settings of the topic.
+        config: Settings,
+        /// The brokers of each partition, the preferred leader first; instead of `partitions` and
+        /// `replicas`.
+        assignment: Option<Spanned<Assignment>>,
+    }
+}
+
+/// The most partitions that a plan may ask for in one topic.
+const MOST_PARTITIONS: u32 = 10_000;
+
+impl CreateTopic {
+    /// How many partitions it will have.
+    #[must_use]
+    pub fn partition_count(&self) -> u32 {
+        match (&self.assignment, &self.partitions) {
+            (Some(assignment), _) => u32::try_from(assignment.0.len()).unwrap_or(u32::MAX),
+            (None, Some(partitions)) => partitions.value,
+            (None, None) => 1,
+        }
+    }
+
+    /// How many replicas each partition will have, on a cluster of so many brokers; with an
+    /// assignment the least of its partitions.
+    #[must_use]
+    pub fn replica_count(&self, brokers: u32) -> u32 {
+        match (&self.assignment, &self.replicas) {
+            (Some(assignment), _) => {
+                let least = assignment.0.iter().map(Vec::len).min().unwrap_or(0);
+                u32::try_from(least).unwrap_or(u32::MAX)
+            }
+            (None, Some(replicas)) => replicas.value,
+            (None, None) => brokers.min(3),
+        }
+    }
+}
+
+impl StepWord for CreateTopic {
+    fn explain(&self) -> String {
+        let partitions = words::count(self.partition_count().into(), "partition");
+        let replicas = match (&self.assignment, &self.replicas) {
+            (Some(_), _) => " on given brokers".to_owned(),
+            (None, Some(n)) => format!(" and {} of each", words::count(n.value.into(), "replica")),
+            (None, None) => String::new(),
+        };
+        let config: Vec<String> = self.config.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let with =
+            if config.is_empty() { String::new() } else { format!(", {}", words::list(&config)) };
+        format!("Create topic {} with {partitions}{replicas}{with}", self.name)
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        for (count, most, what) in
+            [(&self.partitions, MOST_PARTITIONS, "partitions"), (&self.replicas, 100, "replicas")]
+        {
+            if let Some(count) = count.as_ref().filter(|c| !(1..=most).contains(&c.value)) {
+                let message = format!("{count} {what}: between 1 and {most} are possible");
+                reader.push(Diagnostic::new(Code::E015, count.span, message));
+            }
+            if let (Some(count), Some(assignment)) = (count, &self.assignment) {
+                let message = format!("`assignment` says the {what} already");
+                let twice = Diagnostic::new(Code::E016, count.span, message);
+                reader.push(twice.related(assignment.span, "here"));
+            }
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let first = self.config.0.first();
+        first
+            .map(|(key, _)| Need::argument(Capability::TopicSettings, key.span))
+            .into_iter()
+            .collect()
+    }
+}

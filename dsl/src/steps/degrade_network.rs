@@ -1,0 +1,68 @@
+//! `degrade_network`
+
+use std::time::Duration;
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{Bandwidth, Percent, Target, duration_text};
+
+args! {
+    /// Makes the network of brokers slow or lossy until `heal_network`, or for a time.
+    ///
+    /// Latency, jitter and bandwidth are for what the broker sends, so that a round trip is slower by
+    /// the latency once; loss is for what it sends and what it gets. Latency and jitter need netem in
+    /// the kernel (`kplan doctor` tells whether it is there); without it the step is refused. kplan
+    /// waits until the fault can be felt: packets were lost, a connection takes longer. Of two steps
+    /// about one broker the later holds.
+    #[example("degrade_network: { broker: 2, latency: 200ms, jitter: 50ms, for: 1m }")]
+    #[example("degrade_network: { broker: all, loss: 10% }")]
+    pub struct DegradeNetwork("degrade_network") {
+        /// The broker or brokers.
+        broker: Spanned<Target>,
+        /// Added to every packet that it sends.
+        latency: Option<Spanned<Duration>>,
+        /// How far the latency varies.
+        jitter: Option<Spanned<Duration>>,
+        /// The share of packets that are lost.
+        loss: Option<Spanned<Percent>>,
+        /// The most that it sends.
+        bandwidth: Option<Spanned<Bandwidth>>,
+        /// Undone after this time.
+        for_time as "for": Option<Duration>,
+    }
+}
+
+impl StepWord for DegradeNetwork {
+    fn explain(&self) -> String {
+        let changes: Vec<String> = [
+            self.latency.as_ref().map(|d| format!("{} of latency", duration_text(d.value))),
+            self.jitter.as_ref().map(|d| format!("{} of jitter", duration_text(d.value))),
+            self.loss.as_ref().map(|p| format!("{p} of loss")),
+            self.bandwidth.as_ref().map(|b| format!("at most {b}")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let changes = crate::words::list(&changes);
+        format!("Give the network of {} {changes}{}", self.broker, super::for_text(self.for_time))
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        let nothing = self.latency.is_none() && self.loss.is_none() && self.bandwidth.is_none();
+        if let Some(jitter) = self.jitter.as_ref().filter(|_| self.latency.is_none()) {
+            let message = "`jitter` varies a latency: give `latency` too";
+            reader.push(Diagnostic::new(Code::E016, jitter.span, message));
+        } else if nothing {
+            let message = "`degrade_network` needs `latency`, `loss` or `bandwidth`";
+            reader.push(Diagnostic::new(Code::E016, span, message));
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::NetworkDegradation)]
+    }
+}

@@ -1,0 +1,26 @@
+//! `delete_topic`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::source::Spanned;
+use crate::value::TopicName;
+
+args! {
+    /// Deletes a topic.
+    #[example("delete_topic: orders")]
+    pub struct DeleteTopic("delete_topic") short "name" {
+        /// Its name.
+        name: Spanned<TopicName>,
+    }
+}
+
+impl StepWord for DeleteTopic {
+    fn explain(&self) -> String {
+        format!("Delete topic {}", self.name)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::ChangeTopics)]
+    }
+}

@@ -1,0 +1,38 @@
+//! `describe`
+
+use super::StepWord;
+use crate::args::args;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{DescribeWhat, TopicName};
+
+args! {
+    /// Puts a description of a topic or of the cluster into the report.
+    ///
+    /// A topic's description shows each partition's leader, replicas and in-sync replicas.
+    #[example("describe: { topic: orders }")]
+    #[example("describe: cluster")]
+    pub struct Describe("describe") short "what" {
+        /// The whole cluster: `cluster`.
+        what: Option<DescribeWhat>,
+        /// This topic.
+        topic: Option<Spanned<TopicName>>,
+    }
+}
+
+impl StepWord for Describe {
+    fn explain(&self) -> String {
+        match &self.topic {
+            Some(topic) => format!("Describe topic {topic}"),
+            None => "Describe the cluster".to_owned(),
+        }
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        if self.what.is_some() == self.topic.is_some() {
+            let message = "`describe` takes `cluster` or `{topic: NAME}`";
+            reader.push(Diagnostic::new(Code::E016, span, message));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `fill_disk`
+
+use std::time::Duration;
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::source::Spanned;
+use crate::value::{ByteSize, Target};
+
+args! {
+    /// Fills the disk that holds a broker's data until `free_disk`, or for a time.
+    ///
+    /// In plans with this step every broker has a disk of 256 MiB of its own. A broker whose only disk
+    /// cannot be written any more ends by itself: free the disk, then start the broker.
+    #[example("fill_disk: { broker: 2, leave: 1MiB, for: 1m }")]
+    pub struct FillDisk("fill_disk") short "broker" {
+        /// The broker or brokers.
+        broker: Spanned<Target>,
+        /// What stays free.
+        leave: ByteSize = "1MiB",
+        /// Undone after this time.
+        for_time as "for": Option<Duration>,
+    }
+}
+
+impl StepWord for FillDisk {
+    fn explain(&self) -> String {
+        let time = super::for_text(self.for_time);
+        format!("Fill the disk of {} but for {}{time}", self.broker, self.leave)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::FillDisk)]
+    }
+}

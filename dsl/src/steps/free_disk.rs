@@ -1,0 +1,26 @@
+//! `free_disk`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::source::Spanned;
+use crate::value::Target;
+
+args! {
+    /// Gives the disk space back that `fill_disk` took.
+    #[example("free_disk: 2")]
+    pub struct FreeDisk("free_disk") short "broker" {
+        /// The broker or brokers.
+        broker: Spanned<Target>,
+    }
+}
+
+impl StepWord for FreeDisk {
+    fn explain(&self) -> String {
+        format!("Free the disk of {}", self.broker)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::FillDisk)]
+    }
+}

@@ -1,0 +1,65 @@
+//! `produce`
+
+use std::time::Duration;
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{Acks, Settings, TopicName, UserName};
+use crate::words;
+
+args! {
+    /// Sends a few given messages and waits for their acknowledgements.
+    #[example("produce: { topic: hello, messages: [{ key: a, value: one }] }")]
+    pub struct Produce("produce") {
+        /// Where to.
+        topic: Spanned<TopicName>,
+        /// The messages, in order.
+        messages: Spanned<Vec<GivenMessage>>,
+        /// Which acknowledgements to wait for: `0`, `1` or `all`.
+        acks: Acks = "all",
+        /// How long it may take.
+        within: Duration = "30s",
+        /// Who logs in, one of the cluster's `security` users.
+        user: Option<Spanned<UserName>>,
+        /// Any settings of librdkafka.
+        config: Settings,
+    }
+}
+
+args! {
+    /// A message with its content.
+    #[example("{ key: a, value: one }")]
+    pub struct GivenMessage("message") {
+        /// Its key; none without it.
+        key: Option<String>,
+        /// Its value; none without it.
+        value: Option<String>,
+        /// Its headers.
+        headers: Settings,
+        /// Its partition; chosen by the key without it.
+        partition: Option<Spanned<u32>>,
+    }
+}
+
+impl StepWord for Produce {
+    fn explain(&self) -> String {
+        let count = words::count(self.messages.len() as u64, "message");
+        format!("Send {count} to topic {}", self.topic)
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        self.config.refuse_programs(reader);
+        if self.messages.is_empty() {
+            reader.push(Diagnostic::new(Code::E015, self.messages.span, "no messages to send"));
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let user = self.user.as_ref();
+        user.map(|u| Need::argument(Capability::Security, u.span)).into_iter().collect()
+    }
+}

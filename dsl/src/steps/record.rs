@@ -1,0 +1,30 @@
+//! `record`
+
+use super::StepWord;
+use crate::args::args;
+use crate::conditions::Conditions;
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::StepName;
+
+args! {
+    /// Puts values into the report; nobody judges them. With `capture`, later steps can use them.
+    #[example("record: [acked, duplicated, reordered]")]
+    pub struct Record("record") short "that" {
+        /// Conditions without bounds.
+        that: Conditions,
+        /// Only what happened after the newest run of the step of this name began.
+        since: Option<Spanned<StepName>>,
+    }
+}
+
+impl StepWord for Record {
+    fn explain(&self) -> String {
+        let all: Vec<&str> = self.that.iter().map(|c| c.info().word).collect();
+        format!("Record {}", crate::words::list(&all))
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        self.that.must_not_be_judged(reader);
+    }
+}

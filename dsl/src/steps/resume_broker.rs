@@ -1,0 +1,26 @@
+//! `resume_broker`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::source::Spanned;
+use crate::value::Target;
+
+args! {
+    /// Lets frozen brokers go on.
+    #[example("resume_broker: 2")]
+    pub struct ResumeBroker("resume_broker") short "broker" {
+        /// The broker or brokers.
+        broker: Spanned<Target>,
+    }
+}
+
+impl StepWord for ResumeBroker {
+    fn explain(&self) -> String {
+        format!("Let {} go on", self.broker)
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        vec![Need::word(Capability::Pause)]
+    }
+}

@@ -1,0 +1,21 @@
+//! `start_client`
+
+use super::StepWord;
+use crate::args::args;
+use crate::value::Clients;
+
+args! {
+    /// Starts killed or stopped clients again: the same settings, a new life.
+    #[example("start_client: P")]
+    #[example("start_client: [P, C/2]")]
+    pub struct StartClient("start_client") short "client" {
+        /// The client or clients, whole or by member.
+        client: Clients,
+    }
+}
+
+impl StepWord for StartClient {
+    fn explain(&self) -> String {
+        format!("Start {} again", self.client)
+    }
+}

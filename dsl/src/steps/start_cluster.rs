@@ -1,0 +1,161 @@
+//! `start_cluster`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{Controllers, KafkaVersion, Mode, PerBroker, Settings};
+use crate::words;
+
+mod security;
+
+pub use security::Security;
+
+args! {
+    /// Starts a cluster and waits until every broker lists all the others.
+    ///
+    /// Brokers are numbered from 1, controllers of their own from 101. A plan has one cluster at a time.
+    ///
+    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (unless
+    /// another is named) or `SASL_SSL`, `mechanism` is `PLAIN` (unless another is named), `SCRAM-SHA-256` or
+    /// `SCRAM-SHA-512`, `users` a map from names to passwords. It is about the listener that clients use:
+    /// brokers and controllers talk to each other in clear, on a network of their own. Certificates are made
+    /// anew for each cluster. A client without `user` logs in as `kplan`, a user of kplan's own with a random
+    /// password; kplan's own questions do so too, by PLAIN. Who sets an authorizer up names
+    /// `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version; SSL,
+    /// SASL_SSL and SCRAM from 2.7 on (SCRAM with KRaft from 3.5 on), and with a kplan that was built with the
+    /// feature `tls`.
+    #[example("start_cluster: { brokers: 3, version: 4.1.1 }")]
+    #[example("start_cluster: { security: { protocol: SASL_SSL, mechanism: SCRAM-SHA-512, users: { alice: wonderland } } }")]
+    #[example("start_cluster: { version: 0.10.1.1, mode: zookeeper }")]
+    #[example("start_cluster: { brokers: 3, reuse: true }")]
+    pub struct StartCluster("start_cluster") {
+        /// How many brokers.
+        brokers: Spanned<u32> = "3",
+        /// The version of Kafka.
+        version: Spanned<KafkaVersion> = "4.1.1",
+        /// How the cluster keeps its metadata: `kraft` (from 3.3) or `zookeeper` (until 3.9).
+        mode: Spanned<Mode> = "kraft",
+        /// With KRaft: `combined` with the brokers, or a number of controllers of their own.
+        controllers: Spanned<Controllers> = "combined",
+        /// Settings of every broker.
+        config: Settings,
+        /// Settings of single brokers, by number.
+        broker_config: PerBroker<Settings>,
+        /// Options of every broker's Java machine.
+        jvm: Option<Vec<Spanned<String>>>,
+        /// The container image instead of the usual one; `{version}` stands for the version.
+        image: Option<Spanned<String>>,
+        /// The rack of single brokers, by number.
+        racks: PerBroker<String>,
+        /// How clients log in, and whether what they say is encrypted.
+        security: Option<Spanned<Security>>,
+        /// Takes over the cluster of an earlier plan of the run that declared the same one, and leaves
+        /// this one to a later plan: without the seconds that a start takes. The topics and groups of
+        /// each plan are deleted after it. A plan that did not pass, or that did anything which could
+        /// have left a trace (any fault, an election, a command), leaves nothing to the next.
+        reuse: bool = "false",
+    }
+}
+
+/// The most brokers that a plan may ask for on one machine.
+const MOST_BROKERS: u32 = 15;
+
+impl StepWord for StartCluster {
+    fn explain(&self) -> String {
+        let brokers = words::count(self.brokers.value.into(), "broker");
+        let with = match (self.mode.value, self.controllers.value) {
+            (Mode::Zookeeper, _) => "with ZooKeeper".to_owned(),
+            (Mode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
+            (Mode::Kraft, Controllers::Own(n)) => {
+                format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
+            }
+        };
+        let reuse = if self.reuse { ", or go on with an earlier plan's" } else { "" };
+        format!("Start {brokers} of Kafka {} {with}{reuse}", self.version)
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        if !(1..=MOST_BROKERS).contains(&self.brokers.value) {
+            let message =
+                format!("{} brokers: between 1 and {MOST_BROKERS} are possible", self.brokers);
+            reader.push(Diagnostic::new(Code::E015, self.brokers.span, message));
+        }
+        let configured = self.broker_config.0.iter().map(|(n, _)| n);
+        for broker in configured.chain(self.racks.0.iter().map(|(n, _)| n)) {
+            if !(1..=self.brokers.value).contains(&broker.value) {
+                let message = format!("the cluster has no broker {broker}");
+                let help = format!("its brokers are 1 to {}", self.brokers);
+                reader.push(Diagnostic::new(Code::E052, broker.span, message).help(help));
+            }
+        }
+        self.validate_version(reader);
+        self.validate_limits(reader);
+        if let Some(security) = &self.security {
+            security.validate(&self.version, self.mode.value, reader);
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let mut needs = Vec::new();
+        let settings = self.config.0.iter().map(|(key, _)| key.span);
+        let single = self.broker_config.0.iter().map(|(n, _)| n.span);
+        let racks = self.racks.0.iter().map(|(n, _)| n.span);
+        let jvm = self.jvm.iter().flatten().map(|o| o.span);
+        if let Some(span) = settings.chain(single).chain(racks).chain(jvm).next() {
+            needs.push(Need::argument(Capability::BrokerSettings, span));
+        }
+        if let Some(image) = &self.image {
+            needs.push(Need::argument(Capability::Images, image.span));
+        }
+        if let Some(security) = &self.security {
+            needs.push(Need::argument(Capability::Security, security.span));
+        }
+        if self.mode.value == Mode::Zookeeper {
+            needs.push(Need::argument(Capability::OwnControllers, self.mode.span));
+        } else if matches!(self.controllers.value, Controllers::Own(_)) {
+            needs.push(Need::argument(Capability::OwnControllers, self.controllers.span));
+        }
+        needs
+    }
+}
+
+impl StartCluster {
+    /// What the command line does not allow.
+    fn validate_limits(&self, reader: &mut Reader) {
+        let limits = reader.scope.limits().clone();
+        if let Some(image) = self.image.as_ref().filter(|image| !limits.allows_image(image)) {
+            let message = format!("the image `{image}` is not allowed");
+            let help = format!("allow it with --allow-image '{image}', if you trust the plan");
+            reader.push(Diagnostic::new(Code::E073, image.span, message).help(help));
+        }
+        if let Some(most) = limits.brokers.filter(|most| self.brokers.value > *most) {
+            let message = format!("{} brokers: {most} are allowed", self.brokers);
+            let help = "allow more with --max-brokers";
+            reader.push(Diagnostic::new(Code::E074, self.brokers.span, message).help(help));
+        }
+    }
+
+    fn validate_version(&self, reader: &mut Reader) {
+        let version = &self.version;
+        let (message, help) = match self.mode.value {
+            Mode::Kraft if !version.has_kraft() => (
+                "has no KRaft that tests can rely on",
+                "`mode: zookeeper`, or version 3.3 and newer",
+            ),
+            Mode::Zookeeper if !version.has_zookeeper() => {
+                ("has no ZooKeeper any more", "`mode: kraft`, or version 3.9 and older")
+            }
+            _ => return,
+        };
+        let span = if self.mode.span.end > 0 && self.mode.value == Mode::Zookeeper {
+            self.mode.span
+        } else {
+            version.span
+        };
+        let message = format!("Kafka {version} {message}");
+        reader.push(Diagnostic::new(Code::E071, span, message).help(help));
+    }
+}

@@ -1,0 +1,104 @@
+//! The argument `security` of `start_cluster`.
+
+use crate::args::args;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::Spanned;
+use crate::value::{KafkaVersion, Mechanism, Mode, Protocol, Settings};
+
+args! {
+    /// How clients log in, and whether what they say is encrypted.
+    pub struct Security("security") {
+        /// What clients speak: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+        protocol: Spanned<Protocol> = "SASL_PLAINTEXT",
+        /// With SASL, how users prove who they are: `PLAIN` unless another is named.
+        mechanism: Option<Spanned<Mechanism>>,
+        /// Users and their passwords.
+        users: Settings,
+    }
+}
+
+/// kplan's own user.
+const OWN_USER: &str = "kplan";
+
+impl Security {
+    /// True if users log in.
+    #[must_use]
+    pub const fn has_users(&self) -> bool {
+        matches!(self.protocol.value, Protocol::SaslPlaintext | Protocol::SaslSsl)
+    }
+
+    /// True if what clients say is encrypted.
+    #[must_use]
+    pub const fn is_encrypted(&self) -> bool {
+        matches!(self.protocol.value, Protocol::Ssl | Protocol::SaslSsl)
+    }
+
+    /// How users prove who they are.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism.as_ref().map_or(Mechanism::Plain, |m| m.value)
+    }
+
+    /// True if clients need a cryptographic library: for encryption, or for SCRAM.
+    #[must_use]
+    pub fn needs_tls(&self) -> bool {
+        self.is_encrypted() || (self.has_users() && self.mechanism() != Mechanism::Plain)
+    }
+
+    pub(super) fn validate(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
+        let users = self.users.0.first().map(|(user, _)| user.span);
+        let mechanism = self.mechanism.as_ref().map(|m| m.span);
+        if let Some(span) = users.or(mechanism).filter(|_| !self.has_users()) {
+            let message = format!("with {} there are no users", self.protocol);
+            let help = "`protocol: SASL_PLAINTEXT` or `SASL_SSL`";
+            reader.push(Diagnostic::new(Code::E016, span, message).help(help));
+            return;
+        }
+        self.validate_version(version, mode, reader);
+        for (user, password) in &self.users.0 {
+            validate_user(user, password, reader);
+        }
+    }
+
+    fn validate_version(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
+        // Certificates as text files came with KIP-651, users of SCRAM over the protocol with KIP-554, and
+        // for KRaft with KIP-900.
+        let scram = self.has_users() && self.mechanism() != Mechanism::Plain;
+        let late = scram && mode == Mode::Kraft && version.before(&[3, 5]);
+        if !late && (!self.needs_tls() || version.at_least(&[2, 7])) {
+            return;
+        }
+        let (span, what) = match &self.mechanism {
+            Some(mechanism) if !self.is_encrypted() => (mechanism.span, mechanism.to_string()),
+            Some(mechanism) if late => (mechanism.span, mechanism.to_string()),
+            _ => (self.protocol.span, self.protocol.to_string()),
+        };
+        let message = format!("kplan does not set up {what} for Kafka {version}");
+        let since = if late { "3.5" } else { "2.7" };
+        let help = format!(
+            "from version {since} on; before it `protocol: SASL_PLAINTEXT` with `mechanism: PLAIN`"
+        );
+        reader.push(Diagnostic::new(Code::E071, span, message).help(help));
+    }
+}
+
+fn validate_user(user: &Spanned<String>, password: &Spanned<String>, reader: &mut Reader) {
+    // A name becomes part of a key in the broker's JAAS file.
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if user.value == OWN_USER {
+        let message = format!("`{OWN_USER}` is the name of kplan's own user");
+        reader.push(Diagnostic::new(Code::E055, user.span, message).help("choose another name"));
+    } else if user.is_empty() || !user.chars().all(plain) {
+        let message = format!("`{user}` cannot be a user's name here");
+        let help = "letters of ASCII, digits, `_`, `-` and `.`";
+        reader.push(Diagnostic::new(Code::E013, user.span, message).help(help));
+    }
+    if password.is_empty() {
+        let message = format!("the password of `{user}` is empty");
+        reader.push(Diagnostic::new(Code::E015, password.span, message));
+    } else if password.chars().any(char::is_control) {
+        let message = format!("the password of `{user}` holds a control character");
+        reader.push(Diagnostic::new(Code::E013, password.span, message));
+    }
+}

@@ -1,0 +1,103 @@
+//! `start_consumer`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{
+    ClientName, CommitMode, GroupName, Isolation, OffsetFrom, Settings, Topics, UserName,
+};
+use crate::words;
+
+args! {
+    /// Starts a consumer: a process for each member, that reads in the background from then on.
+    ///
+    /// The step waits until the group has its partitions and the start positions are known.
+    #[example("start_consumer: { name: C, topics: [orders], group: readers }")]
+    #[example("start_consumer: { name: C, topics: [orders], members: 3, commit: sync }")]
+    #[example("start_consumer: { name: C, topics: [orders], members: 3, static: true }")]
+    pub struct StartConsumer("start_consumer") {
+        /// The client's name in the plan; its members are `C/1`, `C/2` and so on.
+        name: Spanned<ClientName>,
+        /// What it reads.
+        topics: Topics,
+        /// The group it reads in; `kplan-NAME` unless said otherwise.
+        group: Option<Spanned<GroupName>>,
+        /// Where it begins without a commit: `earliest` or `latest`.
+        from: OffsetFrom = "earliest",
+        /// How it commits: `auto`, `sync` or `none`.
+        commit: CommitMode = "auto",
+        /// Which messages of transactions it sees.
+        isolation: Isolation = "read_committed",
+        /// How many members, each a process.
+        members: Spanned<u32> = "1",
+        /// Whether the members are static (from Kafka 2.3): each keeps its partitions while it is away for
+        /// less than its `session.timeout.ms`, and leaves its place to nobody when it is stopped.
+        fixed as "static": Spanned<bool> = "false",
+        /// Who it logs in as, one of the cluster's `security` users.
+        user: Option<Spanned<UserName>>,
+        /// Any settings of librdkafka.
+        config: Settings,
+    }
+}
+
+/// The most members that a plan may ask for: each is a process.
+const MOST_MEMBERS: u32 = 50;
+
+impl StartConsumer {
+    /// The group it reads in.
+    #[must_use]
+    pub fn group_name(&self) -> String {
+        match &self.group {
+            Some(group) => group.to_string(),
+            None => format!("kplan-{}", self.name),
+        }
+    }
+}
+
+impl StepWord for StartConsumer {
+    fn explain(&self) -> String {
+        let members = match self.members.value {
+            1 if !self.fixed.value => String::new(),
+            n => format!(" with {}", words::count(n.into(), "member")),
+        };
+        let members =
+            if self.fixed.value { members.replace(" with", " with static") } else { members };
+        let topic = if self.topics.len() == 1 { "topic" } else { "topics" };
+        let (name, topics) = (&self.name, &self.topics);
+        format!(
+            "Start consumer {name}{members}: group {} reads {topic} {topics}",
+            self.group_name()
+        )
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        if !(1..=MOST_MEMBERS).contains(&self.members.value) {
+            let message =
+                format!("{} members: between 1 and {MOST_MEMBERS} are possible", self.members);
+            reader.push(Diagnostic::new(Code::E015, self.members.span, message));
+        }
+        self.config.refuse_programs(reader);
+        let said = [
+            ("group.instance.id", "static"),
+            ("group.id", "group"),
+            ("auto.offset.reset", "from"),
+            ("isolation.level", "isolation"),
+            ("enable.auto.commit", "commit"),
+        ];
+        for (key, _) in &self.config.0 {
+            if let Some((_, word)) = said.iter().find(|(k, _)| *k == key.value) {
+                let message = format!("`{key}` is set by kplan's own `{word}`");
+                let help = format!("write `{word}:` beside `topics:` instead");
+                reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
+            }
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let user = self.user.as_ref();
+        user.map(|u| Need::argument(Capability::Security, u.span)).into_iter().collect()
+    }
+}

@@ -1,0 +1,91 @@
+//! `start_copier`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
+use crate::value::{ClientName, GroupName, Isolation, Settings, TopicName, UserName};
+
+args! {
+    /// Starts a copier: a process that reads one topic and writes a copy of each message into another,
+    /// exactly once.
+    ///
+    /// It sends the copies in transactions that commit its group's position with them (from Kafka 0.11).
+    /// A copy carries the identity of its original, so that `uncopied` and `overcopied` can tell which
+    /// messages have no copy, and which too many. Message of partition `p` goes to partition `p` of the
+    /// output, or around from the first where it has fewer. Copiers of the same group share the
+    /// partitions. The step waits until the group has its partitions.
+    #[example("start_copier: { name: X, from: orders, to: copies }")]
+    #[example("start_copier: { name: X, from: orders, to: copies, group: copying, messages: 20 }")]
+    pub struct StartCopier("start_copier") {
+        /// The client's name in the plan.
+        name: Spanned<ClientName>,
+        /// What it reads.
+        from: Spanned<TopicName>,
+        /// Where the copies go.
+        to: Spanned<TopicName>,
+        /// The group it reads in; `kplan-NAME` unless said otherwise.
+        group: Option<Spanned<GroupName>>,
+        /// The most messages in one transaction; one that is older than 100ms is committed anyway.
+        messages: Spanned<u32> = "100",
+        /// Which messages of transactions it sees; exactly once needs `read_committed`.
+        isolation: Isolation = "read_committed",
+        /// Who it logs in as, one of the cluster's `security` users.
+        user: Option<Spanned<UserName>>,
+        /// Any settings of librdkafka, for its consumer and its producer.
+        config: Settings,
+    }
+}
+
+impl StartCopier {
+    /// The group it reads in.
+    #[must_use]
+    pub fn group_name(&self) -> String {
+        match &self.group {
+            Some(group) => group.to_string(),
+            None => format!("kplan-{}", self.name),
+        }
+    }
+}
+
+impl StepWord for StartCopier {
+    fn explain(&self) -> String {
+        let (name, from, to) = (&self.name, &self.from, &self.to);
+        format!("Start copier {name}: group {} copies topic {from} to {to}", self.group_name())
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        if self.messages.value == 0 {
+            let message = "`messages` must be at least 1";
+            reader.push(Diagnostic::new(Code::E015, self.messages.span, message));
+        }
+        if self.from.as_str() == self.to.as_str() {
+            let message = format!("a copy of `{}` into itself would never end", self.from.value);
+            let help = "create another topic for the copies";
+            reader.push(Diagnostic::new(Code::E016, self.to.span, message).help(help));
+        }
+        let own = [
+            ("group.id", "write `group:` beside `from:` instead"),
+            ("isolation.level", "write `isolation:` beside `from:` instead"),
+            ("transactional.id", "each copier has one of its own, the same in every life"),
+            ("enable.idempotence", "what is sent in transactions is always idempotent"),
+            ("enable.auto.commit", "the position is committed in the transactions"),
+            ("acks", "transactions need all in-sync replicas"),
+        ];
+        self.config.refuse_programs(reader);
+        for (key, _) in &self.config.0 {
+            if let Some((_, help)) = own.iter().find(|(k, _)| *k == key.value) {
+                let message = format!("`{key}` is set by kplan");
+                reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
+            }
+        }
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let mut needs = vec![Need::word(Capability::Transactions)];
+        needs.extend(self.user.as_ref().map(|u| Need::argument(Capability::Security, u.span)));
+        needs
+    }
+}

@@ -1,0 +1,194 @@
+//! `start_producer`
+
+use super::StepWord;
+use crate::args::args;
+use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Kind, Node};
+use crate::read::{FromNode, Reader};
+use crate::source::{Span, Spanned};
+use crate::value::{
+    Acks, ByteSize, ClientName, Compression, Percent, Rate, Settings, TopicName, UserName,
+};
+
+args! {
+    /// Starts a producer: a process of its own that sends in the background from then on.
+    ///
+    /// The step waits for the first contact with the cluster. Every message carries its identity and a
+    /// checksum, so that each one can be found again.
+    #[example("start_producer: { name: P, topic: orders, rate: 200/s, acks: all }")]
+    #[example("start_producer: { name: P, topic: orders, transactional: { messages: 100, abort: 10% } }")]
+    pub struct StartProducer("start_producer") {
+        /// The client's name in the plan.
+        name: Spanned<ClientName>,
+        /// Where it sends to.
+        topic: Spanned<TopicName>,
+        /// How many messages a second, or `max`.
+        rate: Spanned<Rate> = "100/s",
+        /// Which acknowledgements it waits for: `0`, `1` or `all`.
+        acks: Spanned<Acks> = "all",
+        /// Whether retries may not duplicate (from Kafka 0.11).
+        idempotent: Spanned<bool> = "false",
+        /// Send in transactions (from Kafka 0.11).
+        transactional: Option<Spanned<Transactional>>,
+        /// The size of each message's value, or `{min, max}` between which the sizes vary.
+        payload: Spanned<Payload> = "100B",
+        /// Headers of every message (from Kafka 0.11).
+        headers: Settings,
+        /// How many different keys; without it messages have no keys and go to the partitions in turn.
+        keys: Option<Spanned<u32>>,
+        /// How many messages, then it ends; without it there is no end.
+        count: Option<Spanned<u64>>,
+        /// How it compresses.
+        compression: Option<Spanned<Compression>>,
+        /// Who it logs in as, one of the cluster's `security` users.
+        user: Option<Spanned<UserName>>,
+        /// Any settings of librdkafka.
+        config: Settings,
+    }
+}
+
+args! {
+    /// How a producer uses transactions.
+    #[example("{ messages: 100, abort: 10% }")]
+    pub struct Transactional("transactional") {
+        /// Messages in each transaction.
+        messages: Spanned<u32> = "100",
+        /// The share of transactions that are aborted.
+        abort: Percent = "0%",
+    }
+}
+
+/// How long values are: all alike, or spread evenly between two sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload {
+    /// The shortest.
+    pub min: ByteSize,
+    /// The longest.
+    pub max: ByteSize,
+}
+
+args! {
+    /// Between which sizes values vary.
+    #[example("{ min: 100B, max: 10KiB }")]
+    pub struct PayloadRange("payload") {
+        /// The shortest.
+        min: ByteSize,
+        /// The longest.
+        max: ByteSize,
+    }
+}
+
+impl FromNode for Payload {
+    const EXPECTS: &'static str = "a size such as `1KiB`, or `{min: SIZE, max: SIZE}`";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.kind {
+            Kind::Map(_) => {
+                reader.read::<PayloadRange>(node).map(|r| Self { min: r.min, max: r.max })
+            }
+            _ => reader.read::<ByteSize>(node).map(|size| Self { min: size, max: size }),
+        }
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (size, range) = (ByteSize::schema(generator), PayloadRange::schema(generator));
+        schemars::json_schema!({ "anyOf": [size, range] })
+    }
+}
+
+/// The least payload, which must hold a message's identity.
+const LEAST_PAYLOAD: u64 = 48;
+const MOST_PAYLOAD: u64 = 64 << 20;
+
+impl StepWord for StartProducer {
+    fn explain(&self) -> String {
+        let kind = match (&self.transactional, self.idempotent.value) {
+            (Some(_), _) => "transactional producer",
+            (None, true) => "idempotent producer",
+            (None, false) => "producer",
+        };
+        let rate = match self.rate.value {
+            Rate::Max => "as fast as it can".to_owned(),
+            rate => format!("{rate}"),
+        };
+        format!("Start {kind} {}: {rate} to topic {}, acks={}", self.name, self.topic, self.acks)
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        let Payload { min, max } = self.payload.value;
+        let wrong = [min, max].into_iter().find(|s| !(LEAST_PAYLOAD..=MOST_PAYLOAD).contains(&s.0));
+        if let Some(size) = wrong {
+            let message =
+                format!("a payload of {size}: between {LEAST_PAYLOAD}B and 64MiB are possible");
+            let help = "each message carries its identity and a checksum";
+            reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
+        } else if min.0 > max.0 {
+            let message = format!("no size lies between {min} and {max}");
+            let help = format!("turn them around: `{{ min: {max}, max: {min} }}`");
+            reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
+        }
+        let zero = |n: Option<(u64, Span)>| n.filter(|(n, _)| *n == 0).map(|(_, span)| span);
+        let keys = self.keys.as_ref().map(|n| (u64::from(n.value), n.span));
+        let count = self.count.as_ref().map(|n| (n.value, n.span));
+        let transactional = self.transactional.as_ref();
+        let messages = transactional.map(|t| (u64::from(t.messages.value), t.messages.span));
+        for (span, what) in
+            [(zero(keys), "keys"), (zero(count), "count"), (zero(messages), "messages")]
+        {
+            if let Some(span) = span {
+                let message = format!("`{what}` must be at least 1");
+                reader.push(Diagnostic::new(Code::E015, span, message));
+            }
+        }
+        let needs_all = self.idempotent.value || self.transactional.is_some();
+        if needs_all && self.acks.value != Acks::All {
+            let message = "an idempotent or transactional producer needs `acks: all`";
+            reader.push(Diagnostic::new(Code::E016, self.acks.span, message));
+        }
+        self.validate_config(reader);
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        let mut needs = Vec::new();
+        if let Some(transactional) = &self.transactional {
+            needs.push(Need::argument(Capability::Transactions, transactional.span));
+        }
+        if let Some(user) = &self.user {
+            needs.push(Need::argument(Capability::Security, user.span));
+        }
+        let bytes = self.count.as_ref().map(|n| n.value.saturating_mul(self.payload.max.0));
+        let small = self.count.as_ref().is_some_and(|n| n.value <= 100_000)
+            && bytes.is_some_and(|n| n <= 5 << 20);
+        let fast = match self.rate.value {
+            Rate::Max => true,
+            Rate::PerSecond(n) => n > 10_000.0,
+        };
+        if fast && !small {
+            needs.push(Need::argument(Capability::LargeLogs, self.rate.span));
+        }
+        needs
+    }
+}
+
+impl StartProducer {
+    /// Settings that the plan's own words already say.
+    fn validate_config(&self, reader: &mut Reader) {
+        self.config.refuse_programs(reader);
+        let said = [
+            ("acks", "acks"),
+            ("request.required.acks", "acks"),
+            ("enable.idempotence", "idempotent"),
+            ("transactional.id", "transactional"),
+            ("compression.type", "compression"),
+            ("compression.codec", "compression"),
+        ];
+        for (key, _) in &self.config.0 {
+            if let Some((_, word)) = said.iter().find(|(k, _)| *k == key.value) {
+                let message = format!("`{key}` is set by kplan's own `{word}`");
+                let help = format!("write `{word}:` beside `topic:` instead");
+                reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
+            }
+        }
+    }
+}

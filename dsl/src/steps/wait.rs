@@ -1,0 +1,80 @@
+//! `wait`
+
+use std::time::Duration;
+
+use super::StepWord;
+use crate::args::{WordInfo, args};
+use crate::conditions::Conditions;
+use crate::document::{Kind, Node};
+use crate::read::{FromNode, Reader};
+use crate::source::{Span, Spanned};
+use crate::value::duration_text;
+
+/// Waits for a time, or until conditions hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wait {
+    /// For a time.
+    Pause(Spanned<Duration>),
+    /// Until conditions hold, and not longer than a time.
+    Until(WaitUntil),
+}
+
+args! {
+    /// Waits for a time (`wait: 30s`), or until every condition of a list holds.
+    ///
+    /// A `wait` that runs out ends the plan's steps; `finally` runs.
+    #[example("wait: 30s")]
+    #[example("wait: { until: [{ progressing: [P, C] }], within: 60s }")]
+    pub struct WaitUntil("wait") short "until" {
+        /// What must hold.
+        until: Conditions,
+        /// How long it may take.
+        within: Spanned<Duration> = "60s",
+        /// How often to look, where nothing tells of a change by itself.
+        poll: Option<Duration>,
+    }
+}
+
+impl Wait {
+    /// What the manual tells.
+    pub const INFO: WordInfo = WaitUntil::INFO;
+}
+
+impl FromNode for Wait {
+    const EXPECTS: &'static str = "a duration, a list of conditions, or `{until, within}`";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.kind {
+            Kind::Scalar(scalar) if !scalar.is_null() => reader.read(node).map(Self::Pause),
+            Kind::Scalar(_) => {
+                reader.expected::<Self>(node);
+                None
+            }
+            _ => reader.read(node).map(Self::Until),
+        }
+    }
+
+    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let until = WaitUntil::schema(generator);
+        let pause = crate::schema::or_template(Duration::schema(generator));
+        schemars::json_schema!({ "anyOf": [pause, until] })
+    }
+}
+
+impl StepWord for Wait {
+    fn explain(&self) -> String {
+        match self {
+            Self::Pause(time) => format!("Wait {}", duration_text(time.value)),
+            Self::Until(wait) => {
+                let within = duration_text(wait.within.value);
+                format!("Wait until {}, at most {within}", wait.until.explain())
+            }
+        }
+    }
+
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        if let Self::Until(wait) = self {
+            wait.until.must_be_judged(reader);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A small look into expressions: enough to find names, comparisons and numbers in quotes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A piece of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token<'t> {
+    Name(&'t str),
+    Text(&'t str),
+    Number(&'t str),
+    Sign(&'t str),
+}
+
+/// `name == literal` or `name != literal`, either way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    /// The name, without `params.` or `matrix.`.
+    pub name: String,
+    /// The literal's text.
+    pub literal: String,
+    /// Where the literal stands in the text, in bytes.
+    pub range: Range<usize>,
+}
+
+/// The pieces of a text with their places; what is no expression is skipped over harmlessly.
+fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
+    let bytes = text.as_bytes();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        let run = |accept: fn(u8) -> bool| {
+            bytes[start..].iter().position(|b| !accept(*b)).map_or(bytes.len(), |n| start + n)
+        };
+        let token = match bytes[at] {
+            quote @ (b'\'' | b'"') => {
+                at = closing_quote(bytes, at + 1, quote);
+                Token::Text(text.get(start + 1..at).unwrap_or(""))
+            }
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
+                at = run(|b| b.is_ascii_alphanumeric() || b == b'_') - 1;
+                Token::Name(&text[start..=at])
+            }
+            b'0'..=b'9' => {
+                at = run(|b| b.is_ascii_digit() || b == b'.') - 1;
+                Token::Number(&text[start..=at])
+            }
+            b'=' | b'!' if bytes.get(at + 1) == Some(&b'=') => {
+                at += 1;
+                Token::Sign(&text[start..=at])
+            }
+            b if b.is_ascii_punctuation() => Token::Sign(&text[start..=at]),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        at = (at + 1).min(bytes.len());
+        found.push((token, start..at));
+    }
+    found
+}
+
+fn closing_quote(bytes: &[u8], mut at: usize, quote: u8) -> usize {
+    while at < bytes.len() && bytes[at] != quote {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    at.min(bytes.len())
+}
+
+/// The range of the expression if the text is one pair of braces and nothing else.
+pub(super) fn whole_expression(text: &str) -> Option<Range<usize>> {
+    let trimmed = text.trim();
+    let start = text.len() - text.trim_start().len();
+    let inner = trimmed.strip_prefix("{{")?.strip_suffix("}}")?;
+    Some(start + 2..start + 2 + inner.len())
+}
+
+/// Writes numbers in quotes that are compared without their quotes, every byte at its place: a
+/// parameter's `"1"` is the number 1, so a comparison with `'1'` must mean that number too.
+pub(super) fn plain_numbers(text: &str) -> Cow<'_, str> {
+    let all = tokens(text);
+    let mut changed = Cow::Borrowed(text);
+    for (index, (token, range)) in all.iter().enumerate() {
+        let Token::Text(literal) = token else { continue };
+        let is_number = literal.parse::<i64>().is_ok_and(|n| n.to_string() == *literal);
+        let before = index.checked_sub(1).map(|i| all[i].0);
+        let after = all.get(index + 1).map(|t| t.0);
+        let compared = |t: Option<Token<'_>>| {
+            matches!(t, Some(Token::Sign("==" | "!=" | "[" | ",")) | Some(Token::Name("in")))
+        };
+        if is_number && (compared(before) || matches!(after, Some(Token::Sign("==" | "!=")))) {
+            changed.to_mut().replace_range(range.clone(), &format!(" {literal} "));
+        }
+    }
+    changed
+}
+
+/// The comparisons of names with literals.
+pub(crate) fn comparisons(text: &str) -> Vec<Comparison> {
+    let all = tokens(text);
+    let mut found = Vec::new();
+    for (index, (token, _)) in all.iter().enumerate() {
+        if !matches!(token, Token::Sign("==" | "!=")) {
+            continue;
+        }
+        let left = index.checked_sub(1).and_then(|i| all.get(i));
+        let right = all.get(index + 1);
+        let after = all.get(index + 2).map(|t| t.0);
+        let before = |n: usize| index.checked_sub(n).map(|i| all[i].0);
+        let literal = |t: Option<&(Token<'_>, Range<usize>)>| match t {
+            Some((Token::Text(l) | Token::Number(l), range)) => {
+                Some(((*l).to_owned(), range.clone()))
+            }
+            Some((Token::Name(l @ ("true" | "false")), range)) => {
+                Some(((*l).to_owned(), range.clone()))
+            }
+            _ => None,
+        };
+        let named = match (left, right) {
+            (Some((Token::Name(name), _)), right) if is_alone(before(2), before(3)) => {
+                literal(right).filter(|_| !continues(after)).map(|l| (*name, l))
+            }
+            (left, Some((Token::Name(name), _))) if !continues(after) => {
+                literal(left).filter(|_| is_start(before(2))).map(|l| (*name, l))
+            }
+            _ => None,
+        };
+        if let Some((name, (literal, range))) = named {
+            found.push(Comparison { name: name.to_owned(), literal, range });
+        }
+    }
+    found
+}
+
+/// True if a name before an operator is not a part of something longer.
+fn is_alone(before: Option<Token<'_>>, further: Option<Token<'_>>) -> bool {
+    match before {
+        Some(Token::Sign(".")) => matches!(further, Some(Token::Name("params" | "matrix"))),
+        other => is_start(other),
+    }
+}
+
+fn is_start(before: Option<Token<'_>>) -> bool {
+    matches!(before, None | Some(Token::Sign("{" | "(") | Token::Name("and" | "or" | "not" | "if")))
+}
+
+fn continues(after: Option<Token<'_>>) -> bool {
+    matches!(after, Some(Token::Sign("." | "[" | "(" | "|" | "+" | "-" | "*" | "/" | "~" | "%")))
+}
+
+/// The first place of a whole word outside quotes.
+pub(super) fn find_word(text: &str, word: &str) -> Option<Range<usize>> {
+    tokens(text).into_iter().find(|(t, _)| *t == Token::Name(word)).map(|(_, range)| range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_numbers_lose_their_quotes_only_where_compared() {
+        assert_eq!(plain_numbers("acks == '1'"), "acks ==  1 ");
+        assert_eq!(plain_numbers("'1' != acks"), " 1  != acks");
+        assert_eq!(plain_numbers("acks in ['1', 'all']"), "acks in [ 1 , 'all']");
+        assert_eq!(plain_numbers("acks ~ '1'"), "acks ~ '1'");
+        assert_eq!(plain_numbers("acks == '01'"), "acks == '01'");
+    }
+
+    #[test]
+    fn comparisons_are_found_either_way_round() {
+        let found = comparisons("{{ acks == 'all' and 3 != params.n }}");
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name.as_str(), found[0].literal.as_str()), ("acks", "all"));
+        assert_eq!(comparisons("'x' == mode")[0].name, "mode");
+        assert_eq!(comparisons("before.acked == 3"), vec![]);
+        assert_eq!(comparisons("matrix.acks == 3").len(), 1);
+        assert_eq!(comparisons("n == 3 + 1"), vec![]);
+    }
+
+    #[test]
+    fn odd_text_is_survived() {
+        for text in ["'", "\"\\", "{{ 'ö", "ö == 'é'", "==", "a ==", "1..2"] {
+            comparisons(text);
+            plain_numbers(text);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The types of arguments: each is read from a scalar's text or a small map.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Kind, Node, Style};
+use crate::read::{FromNode, Reader};
+
+mod bound;
+mod expression;
+mod json;
+mod keywords;
+mod names;
+mod quantity;
+mod settings;
+mod target;
+mod version;
+
+pub use bound::{Amount, Bound, BoundGroup};
+pub use expression::Expression;
+pub use keywords::{
+    Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionKind, Family,
+    GroupState, Isolation, LeaderIs, LogEdge, Mechanism, Mode, NetworkClients, OffsetFrom,
+    Protocol, RestartHow, Spread,
+};
+pub(crate) use names::template_name as is_template_name;
+pub use names::{
+    CaptureName, ClientName, Clients, GroupName, MemberRef, PartitionRef, StepName, TopicName,
+    Topics, UserName,
+};
+pub use quantity::{Bandwidth, ByteSize, Percent, Rate, duration_text};
+pub use settings::{Assignment, PerBroker, Settings};
+pub use target::Target;
+pub use version::{KafkaVersion, TESTED};
+
+/// A type read from one scalar's text.
+pub(crate) trait FromText: Sized {
+    /// What is expected, for a message.
+    const EXPECTS: &'static str;
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// Why it cannot be read, and what would help.
+    fn from_text(text: &str) -> Result<Self, TextError>;
+
+    /// The schema of its text.
+    fn text_schema() -> Schema;
+}
+
+/// Why a text cannot be read.
+#[derive(Debug)]
+pub(crate) struct TextError {
+    pub code: Code,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl TextError {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None }
+    }
+
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// Reads a scalar through [`FromText`].
+pub(crate) fn read_text<T: FromText + FromNode>(node: &Node, reader: &mut Reader) -> Option<T> {
+    let text = match node.scalar() {
+        Some(scalar) if !scalar.is_null() => &scalar.text,
+        _ => {
+            reader.expected::<T>(node);
+            return None;
+        }
+    };
+    match <T as FromText>::from_text(text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let help =
+                error.help.unwrap_or_else(|| format!("expected {}", <T as FromText>::EXPECTS));
+            reader.push(Diagnostic::new(error.code, node.span, error.message).help(help));
+            None
+        }
+    }
+}
+
+/// Makes a type with [`FromText`] readable from nodes.
+macro_rules! text_value {
+    ($($name:ty),+ $(,)?) => {$(
+        impl $crate::read::FromNode for $name {
+            const EXPECTS: &'static str = <Self as $crate::value::FromText>::EXPECTS;
+
+            fn from_node(
+                node: &$crate::document::Node,
+                reader: &mut $crate::read::Reader,
+            ) -> Option<Self> {
+                $crate::value::read_text(node, reader)
+            }
+
+            fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                <Self as $crate::value::FromText>::text_schema()
+            }
+        }
+    )+};
+}
+pub(crate) use text_value;
+
+macro_rules! whole_number {
+    ($($name:ty),+) => {$(
+        impl FromNode for $name {
+            const EXPECTS: &'static str = "a whole number";
+
+            fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+                let scalar = node.scalar().filter(|s| s.style != Style::Quoted && !s.is_null());
+                let Some(scalar) = scalar else {
+                    reader.expected::<Self>(node);
+                    return None;
+                };
+                match scalar.text.parse() {
+                    Ok(number) => Some(number),
+                    Err(_) => {
+                        let number = scalar.text.parse::<i128>().is_ok();
+                        if number {
+                            let message = format!("{} is not between {} and {}", scalar.text, Self::MIN, Self::MAX);
+                            reader.push(Diagnostic::new(Code::E015, node.span, message));
+                        } else {
+                            reader.expected::<Self>(node);
+                        }
+                        None
+                    }
+                }
+            }
+
+            fn schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "integer", "minimum": Self::MIN })
+            }
+        }
+    )+};
+}
+whole_number!(u32, u64, i32);
+
+impl FromNode for bool {
+    const EXPECTS: &'static str = "`true` or `false`";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let scalar = node.scalar().filter(|s| s.style != Style::Quoted);
+        match scalar.map(|s| &*s.text) {
+            Some("true") => Some(true),
+            Some("false") => Some(false),
+            _ => {
+                reader.expected::<Self>(node);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+impl FromNode for String {
+    const EXPECTS: &'static str = "text";
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.kind {
+            Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar.text.clone()),
+            _ => {
+                reader.expected::<Self>(node);
+                None
+            }
+        }
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        text_schema()
+    }
+}
+
+/// The schema of text: numbers and booleans are taken as they are written.
+pub(crate) fn text_schema() -> Schema {
+    json_schema!({ "type": ["string", "number", "boolean"] })
+}
+
+/// Declares an enum of words, with how each is written and what it means.
+macro_rules! words {
+    ($(
+        $(#[doc = $doc:literal])+
+        pub enum $name:ident ($expects:literal) {
+            $($(#[doc = $vdoc:literal])+ $variant:ident = $text:literal $(| $other:literal)* ,)+
+        }
+    )+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[doc = $vdoc])+ $variant,)+ }
+
+        impl $name {
+            /// How each is written in a plan.
+            pub const WORDS: &[&str] = &[$($text),+];
+
+            /// How it is written in a plan.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.text())
+            }
+        }
+
+        impl $crate::value::FromText for $name {
+            const EXPECTS: &'static str = $expects;
+
+            fn from_text(text: &str) -> Result<Self, $crate::value::TextError> {
+                match text {
+                    $($text $(| $other)* => Ok(Self::$variant),)+
+                    _ => Err($crate::value::unknown_word(text, Self::WORDS)),
+                }
+            }
+
+            fn text_schema() -> schemars::Schema {
+                $crate::value::words_schema(&[$(($text, concat!($($vdoc, "\n"),+))),+])
+            }
+        }
+
+        $crate::value::text_value!($name);
+        $crate::meaning::shown!($name);
+    )+};
+}
+pub(crate) use words;
+
+/// The error for a word that is none of the known.
+pub(crate) fn unknown_word(text: &str, known: &[&str]) -> TextError {
+    let mut error = TextError::new(Code::E014, format!("`{text}` is none of {}", known.join(", ")));
+    error.help = crate::diagnostic::did_you_mean(text, known.iter().copied());
+    error
+}
+
+/// The schema of an enum of words; those that YAML reads as numbers are allowed as such.
+pub(crate) fn words_schema(words: &[(&str, &str)]) -> Schema {
+    let mut all: Vec<serde_json::Value> = Vec::new();
+    for (word, _) in words {
+        all.push((*word).into());
+        if let Ok(number) = word.parse::<i64>() {
+            all.push(number.into());
+        }
+        if let Ok(truth) = word.parse::<bool>() {
+            all.push(truth.into());
+        }
+    }
+    json_schema!({ "enum": all })
+}

@@ -1,0 +1,93 @@
+//! Expressions that are judged, not written into a text: `when` and `expr`.
+
+use std::sync::Arc;
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::Node;
+use crate::library::Library;
+use crate::read::{FromNode, Reader};
+use crate::scope::{Scope, Values};
+use crate::template::{self, Rendered};
+
+/// An expression with its surroundings; true or false.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    node: Node,
+    scope: Arc<Scope>,
+    library: Arc<Library>,
+    known: Option<bool>,
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text() && self.known == other.known
+    }
+}
+
+impl Expression {
+    /// The expression as the plan writes it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.node.scalar().map_or("", |s| &s.text)
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn span(&self) -> crate::Span {
+        self.node.span
+    }
+
+    /// Its value, if it was known before the run.
+    #[must_use]
+    pub const fn known(&self) -> Option<bool> {
+        self.known
+    }
+
+    /// Its value with what the run knows by now.
+    ///
+    /// # Errors
+    /// The expression names something that the run does not have, or fails.
+    pub fn eval(&self, values: &Values) -> Result<bool, Diagnostic> {
+        match self.known {
+            Some(known) => Ok(known),
+            None => match template::evaluate(self.text(), &self.scope, Some(values)) {
+                Rendered::Value(value) => Ok(value.is_true()),
+                Rendered::Failed(failure) => Err(failure.at(&self.node, &self.library)),
+                Rendered::Late => {
+                    let message = "the value is not known yet";
+                    Err(Diagnostic::new(Code::E034, self.node.span, message))
+                }
+            },
+        }
+    }
+}
+
+impl FromNode for Expression {
+    const EXPECTS: &'static str = "an expression such as `\"{{ acks == 'all' }}\"`";
+    const RAW: bool = true;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let Some(scalar) = node.scalar().filter(|s| !s.is_null()) else {
+            reader.expected::<Self>(node);
+            return None;
+        };
+        let scope = Arc::clone(&reader.scope);
+        let known = match template::evaluate(&scalar.text, &scope, reader.values.as_deref()) {
+            Rendered::Value(value) => Some(value.is_true()),
+            Rendered::Late => None,
+            Rendered::Failed(failure) => {
+                let diagnostic = failure.at(node, &reader.library);
+                reader.push(diagnostic);
+                return None;
+            }
+        };
+        let library = Arc::clone(&reader.library);
+        Some(Self { node: node.clone(), scope, library, known })
+    }
+
+    fn schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "boolean"] })
+    }
+}

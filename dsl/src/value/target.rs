@@ -1,0 +1,210 @@
+//! Which brokers a step means; chosen when the step runs.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::{GroupName, PartitionRef, StepName};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::document::{Entry, Kind, Node};
+use crate::read::{FromNode, Reader};
+use crate::source::Spanned;
+use crate::words;
+
+/// The brokers that a step means.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// The broker (from 1) or controller (from 101) of this number.
+    Broker(u32),
+    /// All of these together.
+    Several(Vec<Spanned<Self>>),
+    /// Every broker, at once; not the controllers of their own, not ZooKeeper.
+    All,
+    /// One broker, chosen by the run's seed.
+    Random,
+    /// The broker or controller that is the active controller.
+    Controller,
+    /// Every controller of its own.
+    Controllers,
+    /// Every ZooKeeper node.
+    Zookeeper,
+    /// The leader of a partition.
+    LeaderOf(Spanned<PartitionRef>),
+    /// The replicas of a partition that do not lead it.
+    FollowersOf(Spanned<PartitionRef>),
+    /// The coordinator of a group.
+    CoordinatorOf(Spanned<GroupName>),
+    /// One of these, chosen by the run's seed.
+    AnyOf(Box<Spanned<Self>>),
+    /// Every broker but these.
+    Not(Box<Spanned<Self>>),
+    /// The brokers that an earlier step meant.
+    SameAs(Spanned<StepName>),
+}
+
+/// Words and keys of a target.
+const WORDS: [&str; 5] = ["all", "random", "controller", "controllers", "zookeeper"];
+const KEYS: &[&str] = &["leader_of", "followers_of", "coordinator_of", "any_of", "not", "same_as"];
+
+impl Target {
+    /// The numbers it names, if it names nothing but numbers.
+    #[must_use]
+    pub fn numbers(&self) -> Option<Vec<u32>> {
+        match self {
+            Self::Broker(n) => Some(vec![*n]),
+            Self::Several(all) => {
+                let numbers: Option<Vec<Vec<u32>>> = all.iter().map(|t| t.numbers()).collect();
+                numbers.map(|n| n.concat())
+            }
+            _ => None,
+        }
+    }
+
+    /// True if it is one broker whatever happens.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        match self {
+            Self::Several(all) => all.len() == 1 && all[0].is_single(),
+            Self::All | Self::Controllers | Self::Zookeeper | Self::FollowersOf(_) => false,
+            Self::Not(_) | Self::SameAs(_) => false,
+            _ => true,
+        }
+    }
+
+    fn of_word(word: &str, node: &Node, reader: &mut Reader) -> Option<Self> {
+        match word {
+            "all" => Some(Self::All),
+            "random" => Some(Self::Random),
+            "controller" => Some(Self::Controller),
+            "controllers" => Some(Self::Controllers),
+            "zookeeper" => Some(Self::Zookeeper),
+            _ if word.parse::<i64>().is_ok() => match word.parse() {
+                Ok(n @ 1..) => Some(Self::Broker(n)),
+                _ => {
+                    let message = format!("no broker has the number {word}: they count from 1");
+                    reader.push(Diagnostic::new(Code::E015, node.span, message));
+                    None
+                }
+            },
+            _ => {
+                let near = crate::diagnostic::did_you_mean(
+                    word,
+                    WORDS.into_iter().chain(KEYS.iter().copied()),
+                );
+                let help = near.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
+                let message = format!("`{word}` is no broker");
+                reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
+                None
+            }
+        }
+    }
+
+    fn of_entry(entry: &Entry, reader: &mut Reader) -> Option<Self> {
+        let value = &entry.value;
+        match entry.key.as_str() {
+            "leader_of" => reader.read(value).map(Self::LeaderOf),
+            "followers_of" => reader.read(value).map(Self::FollowersOf),
+            "coordinator_of" => reader.read(value).map(Self::CoordinatorOf),
+            "any_of" => reader.read(value).map(|t| Self::AnyOf(Box::new(t))),
+            "not" => reader.read(value).map(|t| Self::Not(Box::new(t))),
+            "same_as" => reader.read(value).map(Self::SameAs),
+            _ => {
+                reader.unknown_key(&entry.key, KEYS, "a target");
+                None
+            }
+        }
+    }
+}
+
+impl FromNode for Target {
+    const EXPECTS: &'static str = "a broker's number, a list, `all`, `random`, `controller`, or a map such as `{leader_of: orders/0}`";
+    const MAP_KEYS: &'static [&'static str] = KEYS;
+
+    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.kind {
+            Kind::Scalar(scalar) if !scalar.is_null() => Self::of_word(&scalar.text, node, reader),
+            Kind::Seq(nodes) if !nodes.is_empty() => reader.read(node).map(Self::Several),
+            Kind::Seq(_) => {
+                let message = "the list is empty: no broker is meant";
+                reader.push(Diagnostic::new(Code::E015, node.span, message));
+                None
+            }
+            Kind::Map(entries) => match entries.as_slice() {
+                [entry] => Self::of_entry(entry, reader),
+                _ => {
+                    let message = "a target is a map with one key";
+                    let help = format!("one of {}", KEYS.join(", "));
+                    reader.push(Diagnostic::new(Code::E016, node.span, message).help(help));
+                    None
+                }
+            },
+            _ => {
+                reader.expected::<Self>(node);
+                None
+            }
+        }
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Self>()
+    }
+}
+
+impl JsonSchema for Target {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "target".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let partition = crate::schema::or_template(PartitionRef::schema(generator));
+        let text = super::text_schema();
+        json_schema!({
+            "description": "Which brokers; chosen when the step runs.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1 },
+                { "enum": WORDS },
+                { "type": "string", "pattern": "^[0-9]+$|\\{\\{" },
+                { "type": "array", "items": { "$ref": "#/definitions/target" }, "minItems": 1 },
+                {
+                    "type": "object",
+                    "additionalProperties": false,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                    "properties": {
+                        "leader_of": partition,
+                        "followers_of": partition,
+                        "coordinator_of": text,
+                        "any_of": { "$ref": "#/definitions/target" },
+                        "not": { "$ref": "#/definitions/target" },
+                        "same_as": text,
+                    },
+                },
+            ],
+        })
+    }
+}
+
+impl std::fmt::Display for Target {
+    /// The words of a sentence: `broker 2`, `the leader of orders/0`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broker(n @ 101..) => write!(f, "controller {n}"),
+            Self::Broker(n) => write!(f, "broker {n}"),
+            Self::Several(all) => match self.numbers() {
+                Some(numbers) if numbers.len() > 1 => {
+                    write!(f, "brokers {}", words::list(&numbers))
+                }
+                _ => f.write_str(&words::list(all)),
+            },
+            Self::All => f.write_str("every broker"),
+            Self::Random => f.write_str("a random broker"),
+            Self::Controller => f.write_str("the active controller"),
+            Self::Controllers => f.write_str("every controller"),
+            Self::Zookeeper => f.write_str("ZooKeeper"),
+            Self::LeaderOf(partition) => write!(f, "the leader of {partition}"),
+            Self::FollowersOf(partition) => write!(f, "the followers of {partition}"),
+            Self::CoordinatorOf(group) => write!(f, "the coordinator of group {group}"),
+            Self::AnyOf(target) => write!(f, "any of {target}"),
+            Self::Not(target) => write!(f, "every broker but {target}"),
+            Self::SameAs(step) => write!(f, "the same broker as in \"{step}\""),
+        }
+    }
+}

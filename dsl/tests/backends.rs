@@ -1,0 +1,177 @@
+//! Backends: the table of what each can do is current, backend files are read as plans are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use kplan_dsl::{
+    Backend, Capability, EnvNames, Memory, Options, ReadBackend, backend_schema,
+    backend_schema_text, by_command, check_text, read_backend, read_backend_with, render,
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(text: &str) -> ReadBackend {
+    let files = Memory(BTreeMap::from([("cluster.yaml".into(), text.as_bytes().to_vec())]));
+    read_backend_with(Path::new("cluster.yaml"), &EnvNames::default(), Box::new(files))
+}
+
+fn told(text: &str) -> String {
+    let read = read(text);
+    assert!(read.file.is_none() || read.diagnostics.is_empty(), "what is wrong is not used");
+    render(&read.diagnostics, &read.sources, false)
+}
+
+fn bless() -> bool {
+    std::env::var_os("KPLAN_BLESS").is_some()
+}
+
+/// The table as it stands in docs/backends.md.
+fn table() -> String {
+    let all = [Backend::Docker, Backend::Local, Backend::External, Backend::Embedded];
+    let names = all.map(|backend| format!("`{}`", backend.text()));
+    let mut text = format!("| | {} |\n|---|---|---|---|---|\n", names.join(" | "));
+    for capability in Capability::ALL {
+        let cells = all.map(|backend| match backend.capabilities().contains(capability) {
+            true if backend == Backend::External && by_command(*capability) => "by its command",
+            true => "yes",
+            false => "no",
+        });
+        writeln!(text, "| {} | {} |", capability.text(), cells.join(" | ")).expect("a string");
+    }
+    text
+}
+
+#[test]
+fn the_table_is_current() {
+    let path = root().join("docs/backends.md");
+    let kept = std::fs::read_to_string(&path).expect("docs/backends.md");
+    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
+    let (before, rest) = kept.split_once(begin).expect("where the table begins");
+    let (_, after) = rest.split_once(end).expect("where the table ends");
+    let wanted = format!("{before}{begin}{}{end}{after}", table());
+    if bless() {
+        std::fs::write(&path, &wanted).expect("writable");
+    } else {
+        assert!(
+            kept == wanted,
+            "docs/backends.md is old: KPLAN_BLESS=1 cargo test --test backends"
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_current_and_one_of_draft_07() {
+    jsonschema::draft7::meta::validate(&backend_schema()).expect("a draft 07 schema");
+    let path = root().join("schemas/backend.schema.json");
+    let text = backend_schema_text();
+    if bless() {
+        std::fs::write(&path, &text).expect("writable");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "schemas/backend.schema.json is old: KPLAN_BLESS=1 cargo test --test backends"
+    );
+}
+
+#[test]
+fn every_example_reads_and_validates() {
+    let validator = jsonschema::draft7::new(&backend_schema()).expect("the schema is one");
+    let env = EnvNames { allowed: [("KAFKA_PASSWORD".to_owned(), "x".to_owned())].into() };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("examples/backends")).expect("a directory") {
+        let path = entry.expect("a readable entry").path();
+        let read = read_backend(&path, &env);
+        assert_eq!(render(&read.diagnostics, &read.sources, false), "", "{}", path.display());
+        let file = read.file.expect("no mistakes");
+        assert!(file.capabilities().contains(&Capability::Kill), "{}", path.display());
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let value: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+        let wrong: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        assert_eq!(wrong, Vec::<String>::new(), "{}", path.display());
+        let first = text.lines().next().unwrap_or_default();
+        let schema = first.strip_prefix("# yaml-language-server: $schema=").expect("the line");
+        assert!(path.parent().expect("a directory").join(schema).is_file(), "{schema}");
+        seen += 1;
+    }
+    assert!(seen >= 3, "only {seen} examples");
+}
+
+#[test]
+fn mistakes_are_told_with_place_and_nearest_word() {
+    let text = told(
+        "backend: v1\nbootstrp: [k1:9092]\nbootstrap: [k1, 'k2:9092']\ncommands:\n  \
+         kil: [kill]\n  stop: []\n  start: [run, '{{ brokr }}']\n  timeout: 30\nversion: 3.9.1\n",
+    );
+    for words in [
+        "cluster.yaml:2:1",
+        "unknown key `bootstrp`",
+        "did you mean `bootstrap`",
+        "`k1` is no address",
+        "unknown key `kil`",
+        "did you mean `kill`",
+        "cluster.yaml:6:9",
+        "cluster.yaml:7:",
+        "brokr",
+        "write the unit: `30s`",
+    ] {
+        assert!(text.to_lowercase().contains(&words.to_lowercase()), "{words} is not in\n{text}");
+    }
+}
+
+#[test]
+fn what_is_no_backend_file_is_told() {
+    for (text, words) in [
+        ("plan: v1\nname: x\nsteps: []\n", "this is a plan"),
+        ("bootstrap: [a:1]\n", "does not begin with `backend: v1`"),
+        ("backend: v2\n", "unknown language version `v2`"),
+        ("backend: v1\n", "needs `bootstrap`"),
+        ("backend: v1\nbootstrap: []\n", "names no broker"),
+        ("backend: v1\nbootstrap: [a:0]\n", "`a:0` is no address"),
+        (
+            "backend: v1\nbootstrap: [a:1]\nclient: { bootstrap.servers: 'b:1' }\n",
+            "under `bootstrap`",
+        ),
+        ("backend: v1\nbootstrap: ['{{ broker }}:1']\n", "only the commands know `broker`"),
+        ("backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n", "NO"),
+        ("backend: [\n", "cluster.yaml"),
+    ] {
+        let found = told(text);
+        assert!(found.contains(words), "{words} is not in\n{found}");
+    }
+}
+
+#[test]
+fn commands_are_rendered_for_their_broker() {
+    let read = read(
+        "backend: v1\nbootstrap: [a:1]\ncommands:\n  \
+         kill: [ssh, 'k@{{ host }}', 'kafka-{{ broker - 1 }}', '{{ run.id }}', 9, 'a b']\n",
+    );
+    let file = read.file.expect("no mistakes");
+    let kill = file.commands.and_then(|commands| commands.kill).expect("a command");
+    let words = kill.words(2, "k2", "r1").expect("rendered");
+    assert_eq!(words, ["ssh", "k@k2", "kafka-1", "r1", "9", "a b"]);
+}
+
+#[test]
+fn a_plan_is_refused_where_its_command_is_missing() {
+    let plan =
+        "plan: v1\nname: x\nsteps:\n  - start_cluster\n  - kill_broker: 2\n  - pause_broker: 1\n";
+    let refused = |commands: &str| {
+        let read = read(&format!("backend: v1\nbootstrap: [a:1]\n{commands}"));
+        let capabilities = Some(read.file.expect("no mistakes").capabilities());
+        let options = Options { backend: Backend::External, capabilities, ..Options::default() };
+        let checked = check_text(Path::new("plan.yaml"), plan, &options);
+        render(&checked.diagnostics, &checked.sources, false)
+    };
+    let text = refused("");
+    assert!(text.contains("plan.yaml:5:5") && text.contains("cannot kill brokers"), "{text}");
+    assert!(text.contains("plan.yaml:6:5") && text.contains("give the backend file"), "{text}");
+    let text = refused("commands: { kill: [a], pause: [b] }\n");
+    assert!(!text.contains("kill brokers"), "{text}");
+    assert!(text.contains("cannot freeze brokers"), "freezing needs thawing: {text}");
+    assert!(!refused("commands: { kill: [a], pause: [b], resume: [c] }\n").contains("E070"));
+}

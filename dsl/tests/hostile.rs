@@ -1,0 +1,209 @@
+//! Input that nobody meant well: no panic, no endless work, one clear message.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kplan_dsl::{
+    Checked, Code, ExplainFormat, Memory, Options, check_text, check_with, diff::diff, explain,
+    render,
+};
+use proptest::prelude::*;
+
+fn check(text: &str) -> Checked {
+    check_text(Path::new("p.yaml"), text, &Options::default())
+}
+
+fn codes(text: &str) -> Vec<Code> {
+    check(text).diagnostics.iter().map(|d| d.code).collect()
+}
+
+const GOOD: &str = include_str!("../../plans/broker-restart.yaml");
+
+#[test]
+fn line_ends_and_a_byte_order_mark_change_nothing() {
+    assert_eq!(codes(&GOOD.replace('\n', "\r\n")), vec![]);
+    assert_eq!(codes(&format!("\u{feff}{GOOD}")), vec![]);
+    let wrong = GOOD.replace("kill_broker", "kil_broker");
+    let line = |text: &str| {
+        let checked = check(text);
+        let place = checked.sources.positions(checked.diagnostics[0].span);
+        place.map(|(start, _)| (start.line, start.column))
+    };
+    assert_eq!(line(&wrong), line(&wrong.replace('\n', "\r\n")));
+    assert_eq!(line(&wrong), Some((31, 5)));
+}
+
+#[test]
+fn control_characters_are_told_or_survived() {
+    for text in
+        ["\0", "plan: v1\nname: a\0b\nsteps:\n  - wait: 1s\n", "plan: v1\u{7f}\n", "\u{feff}"]
+    {
+        let checked = check(text);
+        assert!(checked.has_errors() || !checked.suites.is_empty(), "{text:?}");
+        let shown = render(&checked.diagnostics, &checked.sources, true);
+        assert_eq!(shown.is_empty(), checked.diagnostics.is_empty(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_of_many_steps_is_read_and_one_too_large_refused() {
+    let many = format!("plan: v1\nname: x\nsteps:\n{}", "  - note: x\n".repeat(20_000));
+    assert_eq!(check(&many).suites[0].steps.len(), 20_000);
+    let nested = "[".repeat(100_000);
+    let told = codes(&format!("plan: v1\nname: x\nsteps: {nested}"));
+    assert!(matches!(told[..], [Code::E001 | Code::E002]), "{told:?}");
+    let deep = (0..60).fold("  - wait: 1s\n".to_owned(), |inner, _| {
+        let inner = inner.replace('\n', "\n    ");
+        format!("  - repeat:\n      times: 1\n      steps:\n      {}\n", inner.trim_end())
+    });
+    let told = codes(&format!("plan: v1\nname: x\nsteps:\n{deep}"));
+    assert!(told.iter().any(|c| matches!(c, Code::E026 | Code::E002)), "{told:?}");
+}
+
+#[test]
+fn loops_in_loops_do_not_multiply_without_end() {
+    let inner = "{ times: 10000, as: a, steps: [{ repeat: { times: 10000, as: b, steps: [{ note: x }] } }] }";
+    let text = format!("plan: v1\nname: x\nsteps:\n  - repeat: {inner}\n");
+    assert_eq!(codes(&text), [Code::E026]);
+}
+
+#[test]
+fn templates_cannot_work_without_end_or_reach_outside() {
+    for template in [
+        "{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}{{ 1 }}",
+        "{{ 'x' * 99999999 * 99999 }}",
+        "{{ [1] * 999999999 }}",
+        // Found by fuzzing: a list is multiplied lazily, and walking through it took ten seconds.
+        "{{ [1] * 9999999 }}",
+        "{{ [[1] * 9999] * 9999 }}",
+        "every {{ [1] * 99999999 }} of them",
+        "{{ ('x' * 250000) ~ ('x' * 250000) }}",
+        "{{ ''.__class__ }}",
+        "{% extends '/etc/passwd' %}{{ 1 }}",
+        "{% import '/etc/passwd' as p %}{{ p }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    ] {
+        let text = format!("plan: v1\nname: x\nsteps:\n  - note: \"{template}\"\n");
+        let told = codes(&text);
+        assert!(told.iter().all(|c| ["E030", "E031", "E032"].contains(&c.text())), "{told:?}");
+        assert!(!told.is_empty(), "{template}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_or_too_large_is_told() {
+    let read = |bytes: Vec<u8>| {
+        let path = Path::new("plan.yaml");
+        let files = Memory(BTreeMap::from([(path.to_owned(), bytes)]));
+        let checked = check_with(path, &Options::default(), Box::new(files));
+        let shown = render(&checked.diagnostics, &checked.sources, false);
+        assert!(!shown.is_empty() && shown.len() < 2_000, "{}", shown.len());
+        checked.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    assert_eq!(read(b"plan: v1\nname: \xff\xfe\n".to_vec()), [Code::E005]);
+    assert_eq!(read(vec![0xff; 1_000]), [Code::E005]);
+    assert_eq!(read(vec![b'#'; (16 << 20) + 1]), [Code::E002]);
+}
+
+#[test]
+fn ten_megabytes_are_read() {
+    let long =
+        format!("plan: v1\nname: x\nsteps:\n  - note: |\n{}", "      some words\n".repeat(620_000));
+    assert!(long.len() > 10 << 20);
+    let checked = check(&long);
+    assert!(checked.has_errors() || checked.suites.len() == 1);
+    let name = format!("plan: v1\nname: \"{}\"\nsteps:\n  - wat: 1s\n", "x".repeat(10 << 20));
+    let checked = check(&name);
+    assert!(checked.has_errors());
+    let shown = render(&checked.diagnostics, &checked.sources, false);
+    assert!(shown.len() < 100_000, "{}", shown.len());
+}
+
+#[test]
+fn a_hundred_thousand_steps_are_read_explained_and_compared() {
+    let many = format!("plan: v1\nname: x\nsteps:\n{}", "  - note: x\n".repeat(100_000));
+    let suites = check(&many).suites;
+    assert_eq!(suites[0].steps.len(), 100_000);
+    assert!(explain(&suites, ExplainFormat::Text).len() < 100_000);
+    assert_eq!(diff(&suites, &suites), vec![]);
+    let other = check(&many.replacen("note: x", "note: y", 1)).suites;
+    assert_eq!(diff(&suites, &other).len(), 1);
+}
+
+#[test]
+fn anchors_do_not_multiply_without_end() {
+    let mut bomb = "plan: v1\nname: x\nsteps:\n  - note: &a0 [x, x]\n".to_owned();
+    for level in 1..30 {
+        let inner = vec![format!("*a{}", level - 1); 9].join(", ");
+        bomb.push_str(&format!("  - note: &a{level} [{inner}]\n"));
+    }
+    assert_eq!(codes(&bomb), [Code::E002]);
+}
+
+#[test]
+fn included_files_stay_below_the_plans_directory() {
+    let fragment = b"fragment: v1\nsteps:\n  - note: x\n".to_vec();
+    for outside in ["../other.yaml", "/etc/other.yaml", "a/../../other.yaml", "./../other.yaml"] {
+        let plan = format!("plan: v1\nname: x\nsteps:\n  - include: {outside}\n");
+        let files = Memory(BTreeMap::from([
+            (PathBuf::from("plans/p.yaml"), plan.into_bytes()),
+            (PathBuf::from("other.yaml"), fragment.clone()),
+            (PathBuf::from("/etc/other.yaml"), fragment.clone()),
+        ]));
+        let path = Path::new("plans/p.yaml");
+        let checked = check_with(path, &Options::default(), Box::new(files));
+        let told: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!(told, [Code::E080], "{outside}");
+    }
+}
+
+/// A plan with pieces taken out, doubled or replaced.
+fn mangled() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("{{ ".to_owned()),
+        Just(" }}".to_owned()),
+        Just("- ".to_owned()),
+        Just(": ".to_owned()),
+        Just("\n  ".to_owned()),
+        Just("[".to_owned()),
+        Just("*a &a ".to_owned()),
+        Just("\u{1F980}".to_owned()),
+        "\\PC{0,6}",
+    ];
+    let cut = (0.0..1.0_f64, 0..20_usize, piece);
+    prop::collection::vec(cut, 1..6).prop_map(|cuts| {
+        let mut text = GOOD.to_owned();
+        for (at, length, piece) in cuts {
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of it"
+            )]
+            let at = text.floor_char_boundary((text.len() as f64 * at) as usize);
+            let end = text.ceil_char_boundary((at + length).min(text.len()));
+            text.replace_range(at..end, &piece);
+        }
+        text
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_mangled_plan_is_told_or_read(text in mangled()) {
+        let checked = check(&text);
+        let shown = render(&checked.diagnostics, &checked.sources, false);
+        prop_assert_eq!(checked.diagnostics.is_empty(), shown.is_empty());
+        prop_assert_eq!(checked.has_errors(), checked.suites.is_empty());
+        for diagnostic in &checked.diagnostics {
+            let (start, end) = checked.sources.positions(diagnostic.span).expect("a known file");
+            prop_assert!(start <= end && start.line >= 1 && start.column >= 1);
+        }
+    }
+
+    #[test]
+    fn any_text_is_survived(text in "\\PC*") {
+        check(&text);
+    }
+}

@@ -1,0 +1,95 @@
+//! **aborted_read**: an aborted message delivered to a read_committed consumer (Jepsen: G1a).
+//!
+//! Aborted is what the log hides from read_committed readers at that offset, and what its producer
+//! heard to be aborted. Each partition and offset is counted once for a group.
+
+use super::book::Book;
+use super::groups::{Delivery, Taken};
+use super::placement::Span;
+use super::sends::Sends;
+use super::set::Set;
+
+/// Looks at a part of a delivery; `same`: the log holds just these messages there.
+pub(super) fn look(
+    book: &mut Book,
+    taken: &mut Taken,
+    sent: Option<&Sends>,
+    delivery: &Delivery<'_>,
+    part: Span,
+    same: bool,
+) {
+    if !delivery.committed_only || !delivery.counts {
+        return;
+    }
+    book.judged(delivery.spot, part.count);
+    let mut offsets = Set::default();
+    if let Some(log) = delivery.log.filter(|l| same && l.hidden.count(part.offsets()) > 0) {
+        log.hidden.within(part.offsets()).for_each(|o| _ = offsets.add(o..o + 1));
+    }
+    if let Some(sent) = sent.filter(|s| s.aborted.count(part.seqs()) > 0) {
+        for seq in sent.aborted.within(part.seqs()) {
+            let offset = part.offset + (seq - part.seq);
+            offsets.add(offset..offset + 1);
+        }
+    }
+    for offset in offsets.iter().filter(|o| taken.aborted.add(*o..*o + 1) == 1) {
+        book.found(delivery.spot, 1);
+        let one = part.part(offset - part.offset, 1);
+        book.show(delivery.spot, || {
+            delivery.case(one, "of an aborted transaction, delivered to a read_committed consumer")
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::{Fate, World};
+    use crate::audit::{GroupFacts, Isolation, Measure};
+    use crate::history::Mark;
+
+    fn aborted() -> World {
+        let mut w = World::new(1);
+        w.send_in((1, 1), 0, 4, Fate::Acked, 1);
+        w.end((1, 1), 1, Mark::Committed);
+        w.send_in((1, 1), 0, 3, Fate::Acked, 2);
+        w.end((1, 1), 2, Mark::Aborted);
+        w.send_in((1, 1), 0, 4, Fate::Acked, 3);
+        w.end((1, 1), 3, Mark::Committed);
+        w
+    }
+
+    #[test]
+    fn hidden_and_not_delivered() {
+        let mut w = aborted();
+        w.read_all((10, 1));
+        assert_eq!(w.count(Measure::AbortedRead), 0);
+        assert_eq!(w.count(Measure::Undelivered), 0);
+        assert_eq!(w.count(Measure::Skipped), 0);
+    }
+
+    #[test]
+    fn delivered_though_aborted() {
+        let mut w = aborted();
+        let hidden = std::mem::take(&mut w.hidden);
+        w.read_all((10, 1));
+        w.read_all((10, 2));
+        // The producer's word is enough, and the log's.
+        assert_eq!(w.count(Measure::AbortedRead), 3);
+        w.hidden = hidden;
+        assert_eq!(w.count(Measure::AbortedRead), 3);
+    }
+
+    #[test]
+    fn a_read_uncommitted_group_may_see_them_and_must() {
+        let mut w = aborted();
+        let hidden = std::mem::take(&mut w.hidden);
+        w.read_all((10, 1));
+        w.hidden = hidden;
+        let isolation = Isolation::ReadUncommitted;
+        w.facts.groups.insert("g".into(), GroupFacts { isolation, ..GroupFacts::default() });
+        assert_eq!(w.doubt(Measure::AbortedRead).1, 0);
+        assert_eq!(w.count(Measure::Undelivered), 0);
+        w.taken.values_mut().for_each(|runs| runs.retain(|r| r.first_offset != 6));
+        assert_eq!(w.count(Measure::Undelivered), 1);
+    }
+}

@@ -1,0 +1,427 @@
+//! **uncopied** and **overcopied**: whether copiers copied every message exactly once.
+//!
+//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be
+//! given (as for `undelivered`) are counted by identity, one for each place in the log; so are the
+//! originals of the copies that its copiers have in the committed view of the output. **uncopied**: places of messages
+//! beyond their copies. **overcopied**: copies beyond the places of their messages; a message that the
+//! input hides as aborted has no place. Copies of messages that the input does not hold at all (any more)
+//! are allowed one each: what became of those messages is told by other words.
+
+use super::book::{Book, Books, Case, Part, Spot};
+use super::digest::Digest;
+use super::groups::Group;
+use super::input::Copies;
+use super::placement::{Span, Stream};
+use super::result::Measure;
+use super::sends::{File, span_of};
+use super::set::Set;
+use crate::history::{Mark, Run};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How often each sequence of a stream was seen: a set, and what is beyond it.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    once: Set,
+    /// Seen again: how often, and at which partition and offset last.
+    again: BTreeMap<u64, (u64, Part, u64)>,
+}
+
+impl Counted {
+    fn add(&mut self, part: Part, span: &Span) {
+        if self.once.count(span.seqs()) > 0 {
+            for seq in self.once.within(span.seqs()) {
+                let again = self.again.entry(seq).or_insert((0, part, 0));
+                *again = (again.0 + 1, part, span.offset + (seq - span.seq));
+            }
+        }
+        self.once.add(span.seqs());
+    }
+
+    fn count(&self, seq: u64) -> u64 {
+        match self.once.has(seq) {
+            true => 1 + self.again.get(&seq).map_or(0, |(more, ..)| *more),
+            false => 0,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.once.len() + self.again.values().map(|(more, ..)| more).sum::<u64>()
+    }
+}
+
+/// One group's work from one topic to another.
+#[derive(Default)]
+struct Work {
+    /// What was to be copied.
+    owed: BTreeMap<Stream, Counted>,
+    /// What else the input holds: hidden as aborted, and shown but not owed to the group.
+    other: BTreeMap<Stream, (Set, Set)>,
+    /// Originals of the copies.
+    copies: BTreeMap<Stream, Counted>,
+    /// The output partition of a stream's first copy.
+    place: BTreeMap<Stream, Part>,
+}
+
+pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
+    let (mut uncopied, mut overcopied) = (Book::default(), Book::default());
+    let copiers = digest.facts.clients.values().filter_map(|c| c.copies.as_ref());
+    for copies in copiers.collect::<BTreeSet<_>>() {
+        let Some(group) = digest.groups.by.get(&copies.group) else { continue };
+        judge_group(digest, copies, group, &mut uncopied, &mut overcopied);
+    }
+    books.insert(Measure::Uncopied, uncopied);
+    books.insert(Measure::Overcopied, overcopied);
+}
+
+fn judge_group(
+    digest: &Digest<'_>,
+    copies: &Copies,
+    group: &Group,
+    uncopied: &mut Book,
+    overcopied: &mut Book,
+) {
+    let number = |topic: &str| digest.names.known_topic(topic);
+    let (Some(from), Some(to)) = (number(&copies.from), number(&copies.to)) else { return };
+    for (part, reason) in digest.unread().filter(|(p, _)| p.0 == from || p.0 == to) {
+        for book in [&mut *uncopied, &mut *overcopied] {
+            // Either topic's doubt is one of the whole answer.
+            doubt(digest, book, group, (from, part.1), &reason);
+            doubt(digest, book, group, (to, part.1), &reason);
+        }
+    }
+    for reason in group.behind(&digest.names) {
+        doubt(digest, uncopied, group, (from, 0), &reason);
+        doubt(digest, uncopied, group, (to, 0), &reason);
+    }
+    let work = gather(digest, copies, group, (from, to), uncopied);
+    let gone = digest.logs.range((to, 0)..=(to, u32::MAX)).find(|(_, l)| l.moved || l.compacted);
+    for (stream, owed) in &work.owed {
+        let spot = spot(group, (from, stream.source), *stream);
+        uncopied.judged(spot, owed.len());
+        let copied = work.copies.get(stream);
+        let missing = missing(owed, copied);
+        let count: u64 = missing.values().sum();
+        if let (Some((part, _)), true) = (gone, count > 0) {
+            let name = digest.names.topic(part.0);
+            let reason =
+                format!("copies may have left {name}/{}: its log does not hold all", part.1);
+            doubt(digest, uncopied, group, (from, stream.source), &reason);
+            continue;
+        }
+        uncopied.found(spot, count);
+        for seq in missing.keys().take(uncopied.room(spot)) {
+            uncopied.show(spot, || case(*stream, *seq, "it has no visible copy in the output"));
+        }
+    }
+    for (stream, copied) in &work.copies {
+        let part = work.place.get(stream).copied().unwrap_or((to, 0));
+        overcopied.judged(spot(group, part, *stream), copied.len());
+        for (seq, count, place) in surplus(&work, stream, copied, part) {
+            let spot = spot(group, place.0, *stream);
+            overcopied.found(spot, count);
+            let words = format!("copied {} times", copied.count(seq));
+            overcopied.show(spot, || match place.1 {
+                Some(offset) => case(*stream, seq, &words).at(offset),
+                None => case(*stream, seq, "it was aborted, and copied"),
+            });
+        }
+    }
+}
+
+fn doubt(digest: &Digest<'_>, book: &mut Book, group: &Group, part: Part, reason: &str) {
+    let spot = Spot { group: Some(group.number), ..Spot::of(part, None) };
+    book.doubt(&digest.names, spot, reason.to_owned());
+}
+
+/// A message that carries an identity is told by it; others only by where they were.
+fn spot(group: &Group, part: Part, stream: Stream) -> Spot {
+    let client = (stream.client != 0).then_some(stream.client);
+    Spot { group: Some(group.number), ..Spot::of(part, client) }
+}
+
+fn case(stream: Stream, seq: u64, text: &str) -> Case {
+    match stream.client {
+        0 => Case { text: text.to_owned(), ..Case::default() },
+        _ => Case::of(stream, seq, text),
+    }
+}
+
+/// How many copies each message lacks.
+fn missing(owed: &Counted, copied: Option<&Counted>) -> BTreeMap<u64, u64> {
+    let none = Counted::default();
+    let copied = copied.unwrap_or(&none);
+    let mut missing: BTreeMap<u64, u64> =
+        owed.once.minus(&copied.once).iter().map(|seq| (seq, owed.count(seq))).collect();
+    for seq in owed.again.keys() {
+        let lacks = owed.count(*seq).saturating_sub(copied.count(*seq));
+        if lacks > 0 {
+            missing.insert(*seq, lacks);
+        }
+    }
+    missing
+}
+
+/// Messages with copies beyond their places: how many, and where one lies.
+fn surplus(
+    work: &Work,
+    stream: &Stream,
+    copied: &Counted,
+    part: Part,
+) -> Vec<(u64, u64, (Part, Option<u64>))> {
+    let (owed, other) = (work.owed.get(stream), work.other.get(stream));
+    let places = |seq: u64| match (owed.map_or(0, |o| o.count(seq)), other) {
+        // Aborted, and nowhere else: no copy is right. Before the group's start, or gone: one may be.
+        (0, Some((hidden, shown))) if hidden.has(seq) && !shown.has(seq) => 0,
+        (0, _) => 1,
+        (n, _) => n,
+    };
+    let mut found = Vec::new();
+    if let Some((hidden, _)) = other {
+        let wrong = copied.once.and(hidden);
+        let single = wrong.iter().filter(|seq| !copied.again.contains_key(seq));
+        found.extend(single.filter(|s| places(*s) == 0).map(|seq| (seq, 1, (part, None))));
+    }
+    for (seq, (_, part, offset)) in &copied.again {
+        let count = copied.count(*seq).saturating_sub(places(*seq));
+        if count > 0 {
+            found.push((*seq, count, (*part, Some(*offset))));
+        }
+    }
+    found
+}
+
+/// Reads the audit's files once more: what was to be copied, and what was.
+fn gather(
+    digest: &Digest<'_>,
+    copies: &Copies,
+    group: &Group,
+    (from, to): (u16, u16),
+    book: &mut Book,
+) -> Work {
+    let mut owed: BTreeMap<Part, Set> = BTreeMap::new();
+    for (part, log) in digest.logs.range((from, 0)..=(from, u32::MAX)) {
+        match group.owed(&digest.names, *part, log) {
+            Ok(mut offsets) => {
+                // For those who read uncommitted messages, too.
+                offsets.remove(&log.hidden);
+                owed.insert(*part, offsets);
+            }
+            Err(reason) => doubt(digest, book, group, *part, &reason),
+        }
+    }
+    let own: BTreeSet<u32> = digest
+        .files
+        .iter()
+        .map(File::header)
+        .filter(|h| {
+            let client = digest.facts.clients.get(&h.client);
+            client.and_then(|c| c.copies.as_ref()) == Some(copies)
+        })
+        .map(|h| u32::from(h.client_id))
+        .collect();
+    let mut work = Work::default();
+    for file in digest.newest_audit() {
+        for (part, run) in file.runs() {
+            if part.0 == from && matches!(run.mark, Mark::Found | Mark::Foreign) {
+                work.take_in(digest, part, &run, owed.get(&part));
+            } else if part.0 == to && run.mark == Mark::Copied && own.contains(&run.epoch) {
+                work.take_out(digest, from, part, &run);
+            }
+        }
+    }
+    work
+}
+
+/// The messages of a run, as copies name them.
+fn originals(part: Part, run: &Run) -> Option<Span> {
+    let stream = match run.mark {
+        Mark::Foreign => Stream { client: 0, life: 0, source: part.1 },
+        _ => Stream { client: run.client, life: run.life, source: run.source_partition },
+    };
+    span_of(stream, run)
+}
+
+impl Work {
+    fn take_in(&mut self, digest: &Digest<'_>, part: Part, run: &Run, owed: Option<&Set>) {
+        let Some(span) = originals(part, run) else { return };
+        let hidden = digest.logs.get(&part).map(|log| &log.hidden);
+        each(&span, owed, |piece, is_owed| {
+            if is_owed {
+                return self.owed.entry(piece.stream).or_default().add(part, &piece);
+            }
+            let (aborted, shown) = self.other.entry(piece.stream).or_default();
+            each(&piece, hidden, |piece, is_hidden| {
+                let set = if is_hidden { &mut *aborted } else { &mut *shown };
+                set.add(piece.seqs());
+            });
+        });
+    }
+
+    fn take_out(&mut self, digest: &Digest<'_>, from: u16, part: Part, run: &Run) {
+        let Some(span) = originals(part, run) else { return };
+        // With `since` only copies of messages that are judged.
+        let from = digest.sends.by.get(&(from, span.stream)).map_or(0, |sends| sends.from);
+        let skip = if span.stream.client == 0 { 0 } else { from.saturating_sub(span.seq) };
+        if skip >= span.count {
+            return;
+        }
+        let span = span.part(skip, span.count - skip);
+        each(&span, digest.logs.get(&part).map(|log| &log.hidden), |piece, is_hidden| {
+            if !is_hidden {
+                self.copies.entry(piece.stream).or_default().add(part, &piece);
+                self.place.entry(piece.stream).or_insert(part);
+            }
+        });
+    }
+}
+
+/// Cuts a span into what lies in a set of offsets and what does not.
+fn each(span: &Span, set: Option<&Set>, mut tell: impl FnMut(Span, bool)) {
+    let inside = set.map_or(0, |s| s.count(span.offsets()));
+    if inside == 0 || inside == span.count {
+        return tell(*span, inside > 0);
+    }
+    for i in 0..span.count {
+        tell(span.part(i, 1), set.is_some_and(|s| s.has(span.offset + i)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::{Fate, World, run};
+    use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts};
+    use crate::history::{Mark, Run};
+
+    /// Ten messages, copied by C10 of group g.
+    fn world() -> World {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        copied_by_c10(&mut w);
+        w
+    }
+
+    fn copied_by_c10(w: &mut World) {
+        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
+        w.client("C10").copies = Some(copies);
+        w.read_all((10, 1));
+    }
+
+    /// Copies of consecutive messages at the end of the output.
+    fn copy(w: &mut World, seqs: std::ops::Range<u64>) {
+        let count = seqs.end - seqs.start;
+        let copies = Run { count, epoch: 10, ..run(Mark::Copied, 0, (1, 1), seqs.start, w.u_end) };
+        w.u_end += count.cast_signed();
+        w.second.push(copies);
+    }
+
+    fn counts(w: &World) -> (u64, u64) {
+        (w.count(Measure::Uncopied), w.count(Measure::Overcopied))
+    }
+
+    #[test]
+    fn each_exactly_once() {
+        let mut w = world();
+        copy(&mut w, 5..10);
+        copy(&mut w, 0..5);
+        assert_eq!(counts(&w), (0, 0));
+    }
+
+    #[test]
+    fn missing_and_surplus_copies_are_counted_and_shown() {
+        let mut w = world();
+        copy(&mut w, 0..7);
+        copy(&mut w, 2..4);
+        copy(&mut w, 3..4);
+        assert_eq!(counts(&w), (3, 3));
+        assert_eq!(w.evidence(Measure::Uncopied)[0].sequence, Some(7));
+        let twice = &w.evidence(Measure::Overcopied)[1];
+        assert_eq!((twice.sequence, twice.offset), (Some(3), Some(9)));
+        assert!(twice.text.contains("copied 3 times"), "{}", twice.text);
+    }
+
+    #[test]
+    fn copies_that_are_not_committed_do_not_count() {
+        let mut w = world();
+        copy(&mut w, 0..10);
+        let aborted = Run { count: 4, ..run(Mark::FoundAborted, 0, (0, 0), 0, 6) };
+        w.second.push(aborted);
+        assert_eq!(counts(&w), (4, 0));
+        copy(&mut w, 6..10);
+        assert_eq!(counts(&w), (0, 0), "sent again after the abort");
+    }
+
+    #[test]
+    fn a_message_that_lies_twice_in_the_input_is_copied_twice() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 3, Fate::Acked);
+        w.append(run(Mark::Found, 0, (1, 1), 1, -1));
+        copied_by_c10(&mut w);
+        copy(&mut w, 0..3);
+        assert_eq!(counts(&w), (1, 0));
+        copy(&mut w, 1..2);
+        assert_eq!(counts(&w), (0, 0));
+        copy(&mut w, 1..2);
+        assert_eq!(counts(&w), (0, 1));
+    }
+
+    #[test]
+    fn an_aborted_message_is_not_to_be_copied() {
+        let mut w = World::new(1);
+        w.send_in((1, 1), 0, 4, Fate::Acked, 1);
+        w.end((1, 1), 1, Mark::Aborted);
+        w.send_in((1, 1), 0, 4, Fate::Acked, 2);
+        w.end((1, 1), 2, Mark::Committed);
+        copied_by_c10(&mut w);
+        copy(&mut w, 4..8);
+        assert_eq!(counts(&w), (0, 0));
+        copy(&mut w, 1..3);
+        assert_eq!(counts(&w), (0, 2));
+    }
+
+    #[test]
+    fn messages_without_identity_are_told_by_their_bytes() {
+        let mut w = World::new(1);
+        let hash = u64::MAX - 7;
+        w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
+        w.append(run(Mark::Foreign, 0, (0, 0), 5, -1));
+        copied_by_c10(&mut w);
+        let copy = |at| Run { epoch: 10, ..run(Mark::Copied, 0, (0, 0), hash, at) };
+        w.second.extend([copy(0), copy(1)]);
+        w.u_end = 2;
+        assert_eq!(counts(&w), (1, 1));
+    }
+
+    #[test]
+    fn copies_of_others_and_of_messages_before_the_start_do_not_count() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
+        w.client("C10").copies = Some(copies);
+        w.tell((10, 1), Mark::Assigned, 0, 6);
+        w.deliver((10, 1), 0, 6..10);
+        copy(&mut w, 5..10);
+        assert_eq!(counts(&w), (0, 0));
+        w.second.push(Run { count: 4, epoch: 11, ..run(Mark::Copied, 0, (1, 1), 6, 5) });
+        assert_eq!(counts(&w), (0, 0));
+    }
+
+    #[test]
+    fn what_is_not_known_is_doubted() {
+        let mut w = world();
+        copy(&mut w, 0..8);
+        w.client("C10").running = true;
+        assert!(w.doubt(Measure::Uncopied).0.ends_with("C10 still runs"));
+        assert_eq!(w.count(Measure::Overcopied), 0);
+        w.client("C10").running = false;
+        let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };
+        w.facts.topics.insert("u".into(), topic.clone());
+        assert!(w.doubt(Measure::Uncopied).0.contains("copies may have left u/0"));
+        topic.compacted = false;
+        let partition = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
+        topic.partitions.insert(0, partition);
+        w.facts.topics.insert("u".into(), topic);
+        for measure in [Measure::Uncopied, Measure::Overcopied] {
+            assert!(w.doubt(measure).0.contains("offset 8 of 99 was reached"));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The histories, read once into sets: what every anomaly is computed from.
+
+use super::book::{Book, Names, Part, Spot};
+use super::diverged;
+use super::groups::{Group, Groups};
+use super::input::{AuditInput, Facts};
+use super::log::{self, Log, Logs};
+use super::placement::Stream;
+use super::result::Doubt;
+use super::sends::{AllSends, File, is_running};
+use super::set::Set;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// See the module.
+pub(super) struct Digest<'a> {
+    pub files: Vec<File<'a>>,
+    pub facts: &'a Facts,
+    pub names: Names,
+    pub sends: AllSends,
+    pub logs: Logs,
+    pub groups: Groups,
+    /// (client, life) of the producers that still ran.
+    running: HashSet<(u16, u16)>,
+}
+
+impl<'a> Digest<'a> {
+    /// Reads all histories. The order matters while clients still run: what was heard comes before
+    /// the log, the log before the deliveries, and last what was sent, so that no message is found
+    /// that is not known to have been sent, and none is missed that came after.
+    pub fn new(input: &'a AuditInput<'a>) -> Digest<'a> {
+        let facts = &input.facts;
+        let mut names = Names::default();
+        let files: Vec<File<'a>> = input
+            .sources
+            .iter()
+            .map(|source| File {
+                source: *source,
+                topics: names.learn(source.header()),
+                bad: RefCell::new(None),
+            })
+            .collect();
+        let mut sends = AllSends::default();
+        if let Some(since) = facts.since_us {
+            sends.narrow(&files, since);
+        }
+        sends.hear(&files, &names, facts);
+        let logs = log::read(&files, &mut names, facts, &sends);
+        let mut groups = Groups::read(&files, &mut names, facts, &sends, &logs);
+        sends.send(&files, facts);
+        diverged::acknowledged(&files, facts, &logs, &mut groups.split, &mut groups.diverged);
+        let alive = files.iter().map(File::header).filter(|h| is_running(facts, &files, h));
+        let running = alive.map(|h| (h.client_id, h.life)).collect();
+        Digest { files, facts, names, sends, logs, groups, running }
+    }
+
+    /// What the newest audit wrote.
+    pub fn newest_audit(&self) -> impl Iterator<Item = &File<'a>> {
+        log::newest_audit(&self.files)
+    }
+
+    /// The names of each group's consumers.
+    pub fn consumers(&self) -> BTreeMap<String, Vec<String>> {
+        let names = |group: &Group| group.consumers.keys().map(|c| self.names.client(*c)).collect();
+        self.groups.by.iter().map(|(name, group)| (name.clone(), names(group))).collect()
+    }
+
+    /// What a reader of the counts must know.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for (name, _) in self.facts.clients.iter().filter(|(_, c)| c.running) {
+            notes.push(format!(
+                "{name} still ran: judged for what was acknowledged before the audit began"
+            ));
+        }
+        for (part, log) in &self.logs {
+            let astray = log.copies.iter().filter(|(stream, _)| stream.source != part.1);
+            let astray: u64 = astray.map(|(_, copies)| copies.found.len()).sum();
+            if astray > 0 {
+                let (topic, partition) = (self.names.topic(part.0), part.1);
+                notes.push(format!(
+                    "{astray} messages in {topic}/{partition} were sent to another partition"
+                ));
+            }
+        }
+        notes
+    }
+
+    /// Doubts of everything, one for each history that could not be read as a whole.
+    pub fn damage(&self) -> Vec<Doubt> {
+        let damaged = self.files.iter().filter_map(|f| Some((f.header(), f.bad.borrow().clone()?)));
+        damaged
+            .map(|(header, why)| Doubt {
+                topic: None,
+                partition: None,
+                client: None,
+                group: header.group.clone(),
+                reason: format!(
+                    "the history of {} (life {}) is damaged: {why}",
+                    header.client, header.life
+                ),
+            })
+            .collect()
+    }
+
+    /// All partitions that something was sent to, delivered from, or found in, with the reason why
+    /// the log is not known to its end, if so.
+    pub fn unread(&self) -> impl Iterator<Item = (Part, String)> + '_ {
+        let mut parts: BTreeSet<Part> = self.logs.keys().copied().collect();
+        parts.extend(self.sends.by.keys().map(|(topic, stream)| (*topic, stream.source)));
+        parts.extend(self.groups.by.values().flat_map(|g| g.parts.keys()));
+        parts.into_iter().filter(|part| !self.is_deleted(part.0)).filter_map(|part| {
+            let name = format!("{}/{}", self.names.topic(part.0), part.1);
+            match self.logs.get(&part) {
+                None => Some((part, format!("the log of {name} was not read"))),
+                Some(Log { not_ready: Some(reason), .. }) => Some((
+                    part,
+                    format!("the log of {name} could not be read to its end: {reason}"),
+                )),
+                Some(Log { end: None, .. }) => {
+                    Some((part, format!("the log of {name} was not read to its end")))
+                }
+                Some(_) => None,
+            }
+        })
+    }
+
+    /// Whether a log was read to its end.
+    pub fn is_read(&self, part: Part) -> bool {
+        self.logs.get(&part).is_some_and(|log| log.end.is_some() && log.not_ready.is_none())
+    }
+
+    /// Doubts a measure of the log wherever the log is not known to its end.
+    pub fn doubt_unread(&self, book: &mut Book) {
+        for (part, reason) in self.unread() {
+            book.doubt(&self.names, Spot::of(part, None), reason);
+        }
+    }
+
+    /// What a stream never sent, of a set of its sequences. A life that still runs may have sent what
+    /// comes after all that is known of it.
+    pub fn unsent(&self, topic: u16, stream: Stream, seqs: &Set) -> Set {
+        let sent = self.sends.by.get(&(topic, stream)).map(|s| &s.sent);
+        let mut unsent = sent.map_or_else(|| seqs.clone(), |sent| seqs.minus(sent));
+        if self.running.contains(&(stream.client, stream.life)) {
+            unsent.clip(0..sent.and_then(Set::max).unwrap_or(0));
+        }
+        unsent
+    }
+
+    /// Whether the topic is gone.
+    pub fn is_deleted(&self, topic: u16) -> bool {
+        self.facts.topics.get(&self.names.topic(topic)).is_some_and(|t| t.deleted)
+    }
+
+    /// Removes from a set of a stream's sequences those with a copy in any partition of the topic,
+    /// be it in a transaction that had not ended.
+    pub fn remove_found(&self, topic: u16, stream: Stream, set: &mut Set) {
+        for (_, log) in self.logs.range((topic, 0)..=(topic, u32::MAX)) {
+            if let Some(copies) = log.copies.get(&stream) {
+                set.remove(&copies.found);
+                set.remove(&copies.open);
+            }
+        }
+    }
+
+    /// The sequences of a stream with a copy in any partition of the topic.
+    pub fn found(&self, topic: u16, stream: Stream) -> Set {
+        let mut found = Set::default();
+        for (_, log) in self.logs.range((topic, 0)..=(topic, u32::MAX)) {
+            if let Some(copies) = log.copies.get(&stream) {
+                found.unite(&copies.found);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,350 @@
+//! What each consumer group was given, and how it compares with the log.
+
+use super::book::{Book, Case, Names, Part, Spot};
+use super::input::{At, Facts, GroupFacts, Isolation};
+use super::log::{Given, Log, Logs};
+use super::placement::{Span, Stream};
+use super::redelivered::Seen;
+use super::sends::{AllSends, File, is_running, span_of};
+use super::set::Set;
+use super::{aborted_read, diverged};
+use crate::history::{Mark, Run, Writer};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Stands for messages whose identity is none or cannot be read.
+const NOBODY: u16 = u16::MAX;
+
+/// What a group was given of one partition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    /// Time and position of the first assignment in any life.
+    pub first: Option<(i64, u64)>,
+    /// What was delivered, once each.
+    pub seen: Seen,
+    /// Offsets of aborted messages that were delivered to read_committed consumers, once each.
+    pub aborted: Set,
+    /// Offsets delivered with a wrong checksum that the log holds in good order, or not at all.
+    pub corrupt: Set,
+    /// Offsets of messages without identity that are neither in the log nor from `produce`.
+    pub strange: Set,
+    /// Some delivery jumped over visible messages: [`super::skipped`] looks closer.
+    pub jumps: bool,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub number: u16,
+    pub facts: GroupFacts,
+    pub known: bool,
+    /// By client number: its name, and whether it runs on.
+    pub consumers: BTreeMap<u16, bool>,
+    pub topics: BTreeSet<u16>,
+    pub parts: BTreeMap<Part, Taken>,
+}
+
+impl Group {
+    /// Why it is not known to have caught up.
+    pub fn behind(&self, names: &Names) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let name = names.group(self.number);
+        match (&self.facts.behind, self.known) {
+            (Some(reason), _) => reasons.push(format!("group {name} has not caught up: {reason}")),
+            (None, false) => reasons.push(format!("nobody knows whether group {name} caught up")),
+            (None, true) => {}
+        }
+        for consumer in self.consumers.iter().filter(|(_, running)| **running) {
+            let consumer = names.client(*consumer.0);
+            reasons.push(format!("group {name} has not caught up: {consumer} still runs"));
+        }
+        reasons
+    }
+
+    /// The offsets of a log that the group was to be given: visible to it, from its first position to
+    /// the end that it had to read to. The reason, if it never had a position.
+    pub fn owed(&self, names: &Names, part: Part, log: &Log) -> Result<Set, String> {
+        let topic = names.topic(part.0);
+        let stated = |all: &[At]| {
+            let at = all.iter().find(|at| at.topic == topic && at.partition == part.1);
+            at.and_then(|at| u64::try_from(at.offset).ok())
+        };
+        let first = self.parts.get(&part).and_then(|taken| taken.first);
+        let assigned = first.map(|(time, offset)| match log.made_us {
+            Some(made) if time < made => 0,
+            _ => offset,
+        });
+        let Some(start) = stated(&self.facts.starts).or(assigned) else {
+            let name = names.group(self.number);
+            return Err(format!("group {name} was never assigned {topic}/{}", part.1));
+        };
+        let end = stated(&self.facts.ends).or(log.end).unwrap_or(0);
+        let mut visible = log.scope().clone();
+        visible.clip(start..end.max(start));
+        if self.facts.isolation == Isolation::ReadCommitted {
+            visible.remove(&log.hidden);
+        }
+        Ok(visible)
+    }
+}
+
+/// All groups and what was counted on the way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Groups {
+    pub by: BTreeMap<String, Group>,
+    pub delivered: Book,
+    pub redelivered: Book,
+    pub aborted_read: Book,
+    pub diverged: Book,
+    /// Sequences delivered at offsets below the log's start: proof that they had expired.
+    pub below: HashMap<(u16, Stream), Set>,
+    /// Sequences delivered that the log does not hold there.
+    pub elsewhere: BTreeMap<(u16, Stream), Set>,
+    /// Offsets at which two messages were seen.
+    pub split: diverged::Split,
+}
+
+/// One run of a consumer on its way into the books.
+pub(super) struct Delivery<'a> {
+    pub span: Span,
+    pub mark: Mark,
+    pub spot: Spot,
+    pub time_us: i64,
+    /// Counted, not only remembered.
+    pub counts: bool,
+    pub committed_only: bool,
+    pub log: Option<&'a Log>,
+}
+
+impl Delivery<'_> {
+    fn again(&self, book: &mut Book, one: Span) {
+        if self.counts {
+            book.found(self.spot, one.count);
+            book.show(self.spot, || self.case(one, "delivered before"));
+        }
+    }
+
+    /// One message of it as evidence.
+    pub fn case(&self, one: Span, text: &str) -> Case {
+        let case = match self.mark {
+            Mark::Delivered => Case::of(one.stream, one.seq, text),
+            _ => Case { text: text.to_owned(), ..Case::default() },
+        };
+        case.at(one.offset).when(self.time_us)
+    }
+}
+
+/// Where a consumer stands: the next offset of each of its partitions.
+#[derive(Default)]
+pub(super) struct Cursors(HashMap<Part, u64>);
+
+impl Cursors {
+    /// Follows a run; answers the offsets it jumped over within one assignment and without a reset.
+    pub fn follow(&mut self, part: Part, run: &Run) -> Option<std::ops::Range<u64>> {
+        let offset = u64::try_from(run.first_offset).ok();
+        match (run.mark, offset) {
+            (Mark::Assigned | Mark::Reset, Some(o)) => _ = self.0.insert(part, o),
+            (Mark::Assigned | Mark::Reset | Mark::Revoked, _) => _ = self.0.remove(&part),
+            (Mark::Delivered | Mark::Foreign | Mark::Corrupt, Some(o)) => {
+                let expected = self.0.insert(part, o + run.count);
+                return expected.filter(|e| *e < o).map(|e| e..o);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+impl Groups {
+    /// Reads the files of all consumers, life after life.
+    pub fn read(
+        files: &[File<'_>],
+        names: &mut Names,
+        facts: &Facts,
+        sends: &AllSends,
+        logs: &Logs,
+    ) -> Groups {
+        let mut groups = Groups::default();
+        let given = Given::new(names, facts);
+        for file in consumers(files) {
+            let header = file.header();
+            let name = header.group.clone().unwrap_or_default();
+            let mut group = groups.by.remove(&name).unwrap_or_else(|| Group {
+                number: names.group_number(&name),
+                facts: facts.groups.get(&name).cloned().unwrap_or_default(),
+                known: facts.groups.contains_key(&name),
+                consumers: BTreeMap::new(),
+                topics: BTreeSet::new(),
+                parts: BTreeMap::new(),
+            });
+            *group.consumers.entry(header.client_id).or_default() |=
+                is_running(facts, files, header);
+            group.topics.extend(&file.topics);
+            let mut cursors = Cursors::default();
+            for (part, run) in file.runs() {
+                let taken = group.parts.entry(part).or_default();
+                let log = logs.get(&part);
+                let jump = cursors.follow(part, &run);
+                if let (Some(jump), Some(log)) = (jump, log) {
+                    taken.jumps |= log.scope().count(jump) > 0;
+                }
+                if run.mark == Mark::Assigned
+                    && let Ok(offset) = u64::try_from(run.first_offset)
+                    && taken.first.is_none_or(|(time, _)| run.first_us < time)
+                {
+                    taken.first = Some((run.first_us, offset));
+                }
+                let consumer = Some(header.client_id);
+                let spot = Spot { part, client: None, group: Some(group.number), consumer };
+                let committed_only = group.facts.isolation == Isolation::ReadCommitted;
+                groups.take(taken, facts, sends, &given, log, spot, committed_only, &run);
+            }
+            groups.by.insert(name, group);
+        }
+        let parts = groups.by.values_mut().flat_map(|g| g.parts.values_mut());
+        parts.for_each(|taken| taken.seen.shrink());
+        groups
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one call, from the loop above")]
+    fn take(
+        &mut self,
+        taken: &mut Taken,
+        facts: &Facts,
+        sends: &AllSends,
+        given: &Given,
+        log: Option<&Log>,
+        spot: Spot,
+        committed_only: bool,
+        run: &Run,
+    ) {
+        let stream = match run.mark {
+            Mark::Delivered => {
+                Stream { client: run.client, life: run.life, source: run.source_partition }
+            }
+            Mark::Foreign => Stream { client: NOBODY, life: 0, source: 0 },
+            Mark::Corrupt => Stream { client: NOBODY, life: 1, source: 0 },
+            _ => return,
+        };
+        let Some(mut span) = span_of(stream, run) else { return };
+        if run.mark != Mark::Delivered {
+            span.seq = span.offset;
+        }
+        let client = (run.mark == Mark::Delivered).then_some(run.client);
+        let delivery = Delivery {
+            span,
+            mark: run.mark,
+            spot: Spot { client, ..spot },
+            time_us: run.last_us,
+            counts: facts.since_us.is_none_or(|since| run.first_us >= since),
+            committed_only,
+            log,
+        };
+        if delivery.counts {
+            self.delivered.found(delivery.spot, span.count);
+            self.redelivered.judged(delivery.spot, span.count);
+        }
+        let sent = sends.by.get(&(spot.part.0, stream));
+        let holds = log.is_some_and(|log| log.made_us.is_none_or(|made| run.last_us >= made));
+        match log.filter(|_| holds) {
+            None => {
+                aborted_read::look(&mut self.aborted_read, taken, sent, &delivery, span, false);
+                self.off_log(taken, given, &delivery, span, run.first_seq);
+            }
+            Some(log) => parts(log, &delivery, |part, same| {
+                aborted_read::look(&mut self.aborted_read, taken, sent, &delivery, part, same);
+                if same {
+                    if log.corrupt.count(part.offsets()) > 0 {
+                        self.note(taken, given, &delivery, part, run.first_seq);
+                    }
+                    self.on_log(taken, &delivery, part);
+                } else {
+                    let late = run.last_us >= facts.began_us;
+                    self.split.look(&mut self.diverged, spot.part, log, part, client, run, late);
+                    self.off_log(taken, given, &delivery, part, run.first_seq);
+                }
+            }),
+        }
+        if let (Mark::Corrupt, None) = (run.mark, log.filter(|l| l.corrupt.has(span.offset))) {
+            taken.corrupt.add(span.offsets());
+        }
+    }
+
+    fn on_log(&mut self, taken: &mut Taken, delivery: &Delivery<'_>, part: Span) {
+        taken.seen.on_log(&part, |one| delivery.again(&mut self.redelivered, one));
+        let compared = delivery.log.is_some_and(|l| !l.compacted && l.start <= part.offset);
+        if compared && delivery.mark != Mark::Corrupt {
+            self.diverged.judged(Spot::of(delivery.spot.part, delivery.spot.client), part.count);
+        }
+    }
+
+    /// Remembers a message that the log does not show: was it ever sent, had it expired?
+    fn note(
+        &mut self,
+        taken: &mut Taken,
+        given: &Given,
+        delivery: &Delivery<'_>,
+        part: Span,
+        hash: u64,
+    ) {
+        let topic = delivery.spot.part.0;
+        match delivery.mark {
+            Mark::Delivered => {
+                self.elsewhere.entry((topic, part.stream)).or_default().add(part.seqs());
+                let start = delivery.log.map_or(0, |l| l.start);
+                if let Some(below) = part.clip(&(0..start)) {
+                    self.below.entry((topic, part.stream)).or_default().add(below.seqs());
+                }
+            }
+            Mark::Foreign if !given.has(delivery.spot.part, hash) => {
+                taken.strange.add(part.offsets());
+            }
+            _ => {}
+        }
+    }
+
+    fn off_log(
+        &mut self,
+        taken: &mut Taken,
+        given: &Given,
+        delivery: &Delivery<'_>,
+        part: Span,
+        hash: u64,
+    ) {
+        self.note(taken, given, delivery, part, hash);
+        taken.seen.off_log(part, |one| delivery.again(&mut self.redelivered, one));
+    }
+}
+
+/// The files of consumers, in the order of their lives.
+pub(super) fn consumers<'a, 'b>(files: &'b [File<'a>]) -> Vec<&'b File<'a>> {
+    let mut all: Vec<&File<'_>> =
+        files.iter().filter(|f| f.header().writer == Writer::Consumer).collect();
+    all.sort_by_key(|f| (f.header().client_id, f.header().life, f.header().member));
+    all
+}
+
+/// Cuts a delivery into what the log holds there and what it does not. A bad checksum on either
+/// side leaves only the offset to compare.
+fn parts(log: &Log, delivery: &Delivery<'_>, mut each: impl FnMut(Span, bool)) {
+    let span = delivery.span;
+    let by_set = |set: &Set, span: Span, each: &mut dyn FnMut(Span, bool)| {
+        let count = set.count(span.offsets());
+        if count == 0 || count == span.count {
+            return each(span, count > 0);
+        }
+        for i in 0..span.count {
+            each(span.part(i, 1), set.has(span.offset + i));
+        }
+    };
+    match delivery.mark {
+        Mark::Corrupt => by_set(&log.data, span, &mut each),
+        Mark::Foreign => by_set(&log.foreign, span, &mut |part, same| match same {
+            true => each(part, true),
+            false => by_set(&log.corrupt, part, &mut each),
+        }),
+        _ => log.place.compare(&span, |part, same| match same {
+            true => each(part, true),
+            false => by_set(&log.corrupt, part, &mut each),
+        }),
+    }
+}

@@ -1,0 +1,167 @@
+//! What the audit is given: histories, and facts that only the runner knows.
+
+pub use crate::client::spec::{Acks, Isolation};
+use crate::history::{Header, HistoryError, HistoryFile, Run};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One history file, or one list of runs in memory. Read several times from its start, never held
+/// as a whole. [`Header::writer`] says what it is; the order of the runs is the order of writing.
+///
+/// An audit's source holds the [`Found`](crate::history::Mark::Found) runs of a partition in the
+/// order of their offsets, and all runs of one partition are in one source. Of several audits the one
+/// of the highest [`Header::life`] is judged.
+pub trait RunSource {
+    /// Who wrote it.
+    fn header(&self) -> &Header;
+    /// Its runs from the first; may be called again, and may see more runs while the writer lives.
+    /// Ends after an error, which makes everything inconclusive.
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_>;
+}
+
+impl RunSource for HistoryFile {
+    fn header(&self) -> &Header {
+        HistoryFile::header(self)
+    }
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+        Box::new(self.iter_from(0))
+    }
+}
+
+/// A history held in memory.
+#[derive(Clone, Debug)]
+pub struct MemorySource {
+    /// Who wrote it.
+    pub header: Header,
+    /// Its runs, in the order of writing.
+    pub runs: Vec<Run>,
+}
+
+impl RunSource for MemorySource {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+        Box::new(self.runs.iter().copied().map(Ok))
+    }
+}
+
+/// Everything that is judged.
+pub struct AuditInput<'a> {
+    /// All histories of the run, in any order: producers (sent and heard), consumers, the log. While
+    /// clients run, those of [`ProducerSent`](crate::history::Writer::ProducerSent) must be opened or
+    /// refreshed after all others, or what was just sent looks like a `phantom`.
+    pub sources: Vec<&'a dyn RunSource>,
+    /// What the histories cannot say.
+    pub facts: Facts,
+}
+
+/// What the runner knows beside the histories. Whatever is left out has the meaning of `default()`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// When the audit began, monotonic microseconds: before the log ends were asked for.
+    pub began_us: i64,
+    /// Judge only messages sent, and deliveries made, at or after this time (monotonic microseconds).
+    pub since_us: Option<i64>,
+    /// By name. A topic that is missing here is judged as one that lives, without compaction.
+    pub topics: BTreeMap<String, TopicFacts>,
+    /// Producers and consumers by name.
+    pub clients: BTreeMap<String, ClientFacts>,
+    /// Consumer groups by name. A group that is missing here is taken not to have caught up.
+    pub groups: BTreeMap<String, GroupFacts>,
+    /// The messages of `produce`, which carry no identity.
+    pub given: Vec<Given>,
+}
+
+/// A topic.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TopicFacts {
+    /// When the present incarnation was made, if one of the same name was deleted before it
+    /// (monotonic microseconds, when the deletion had ended). What was acknowledged before is `deleted`.
+    pub made_anew_us: Option<i64>,
+    /// The topic was deleted and is gone.
+    pub deleted: bool,
+    /// `cleanup.policy` contains `compact`, or once did.
+    pub compacted: bool,
+    /// By partition number.
+    pub partitions: BTreeMap<u32, PartitionFacts>,
+}
+
+/// A partition, as the audit met it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PartitionFacts {
+    /// High watermark up to which the audit was to read. Where its `LogEnd` mark is lower, the
+    /// partition was not read to its end.
+    pub end: Option<i64>,
+    /// Log start before the run's first message (0 for topics of this run).
+    pub start_before_run: i64,
+    /// Why the partition could not be read to its end, if so: everything about its log is inconclusive.
+    pub not_ready: Option<String>,
+}
+
+/// A client.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientFacts {
+    /// Its newest life runs on: judged for what was acknowledged before the audit began.
+    pub running: bool,
+    /// For producers.
+    pub acks: Acks,
+    /// Idempotent or transactional: reported offsets are believed only where something else shows them.
+    pub idempotent: bool,
+    /// For producers with keys, by partition: after how many messages of that partition the same key
+    /// comes again. Message `s` of any life has the key number `s % period`.
+    pub key_period: BTreeMap<u32, u64>,
+    /// For copiers.
+    pub copies: Option<Copies>,
+}
+
+/// What a copier copies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Copies {
+    /// The group it reads in.
+    pub group: String,
+    /// The topic it reads.
+    pub from: String,
+    /// The topic of the copies.
+    pub to: String,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupFacts {
+    /// `isolation.level` of its members.
+    pub isolation: Isolation,
+    /// Why the group has not read to the end, if so: `undelivered` is then inconclusive.
+    pub behind: Option<String>,
+    /// First positions that differ from the first `Assigned` mark of the partition.
+    pub starts: Vec<At>,
+    /// The end that each partition was to be read to; else the end of the audited log.
+    pub ends: Vec<At>,
+}
+
+/// An offset in a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct At {
+    /// Topic name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: u32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// A message of `produce`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Topic name.
+    pub topic: String,
+    /// Where it was sent; none where the partitioner chose.
+    pub partition: Option<u32>,
+    /// The hash of key and value that [`Mark::Foreign`](crate::history::Mark::Foreign) runs carry.
+    pub hash: u64,
+}

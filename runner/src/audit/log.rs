@@ -1,0 +1,272 @@
+//! What the audit found in each partition.
+
+use super::book::{Names, Part};
+use super::input::Facts;
+use super::placement::{Placement, Span, Stream};
+use super::sends::{AllSends, File, span_of};
+use super::set::Set;
+use crate::history::{Mark, Writer};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// The copies of one stream's messages in one partition, in the committed view: without those that
+/// a read_committed reader is not shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Copies {
+    /// Sequences with a copy.
+    pub found: Set,
+    /// Sequences with more than one.
+    pub twice: Set,
+    /// Copies beyond the first, of the sequences in scope.
+    pub extra: u64,
+    /// Sequences whose first copy lies behind a later sequence.
+    pub reordered: Set,
+    /// Sequences with a copy that read_committed readers are not shown.
+    pub hidden: Set,
+    /// Sequences with a copy in a transaction that had not ended.
+    pub open: Set,
+    /// The highest sequence so far.
+    max: Option<u64>,
+    /// The first sequence in scope.
+    pub from: u64,
+}
+
+impl Copies {
+    /// Adds copies that stand in a row, in the order of the log.
+    fn add(&mut self, span: &Span) {
+        let seqs = span.seqs();
+        if self.found.count(seqs.clone()) > 0 {
+            for seq in self.found.within(seqs.clone()) {
+                self.twice.add(seq..seq + 1);
+                self.extra += u64::from(seq >= self.from);
+            }
+        }
+        let behind = seqs.start..seqs.end.min(self.max.unwrap_or(0));
+        if !behind.is_empty() {
+            if self.found.count(behind.clone()) == 0 {
+                self.reordered.add(behind);
+            } else {
+                for seq in behind.filter(|s| !self.found.has(*s)) {
+                    self.reordered.add(seq..seq + 1);
+                }
+            }
+        }
+        self.max = self.max.max(Some(seqs.end - 1));
+        self.found.add(seqs);
+    }
+}
+
+/// One partition's log.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    /// Log start when the audit began.
+    pub start: u64,
+    /// The high watermark up to which it read; `None`: nobody read it.
+    pub end: Option<u64>,
+    /// Log start is higher than before the run.
+    pub moved: bool,
+    /// The topic is, or was, compacted.
+    pub compacted: bool,
+    /// Why it could not be read to its end.
+    pub not_ready: Option<String>,
+    /// When this incarnation was made.
+    pub made_us: Option<i64>,
+    /// Offsets that hold a message of any kind.
+    pub data: Set,
+    /// Offsets that hold a message in scope, where not all are.
+    scope: Option<Set>,
+    /// Offsets that read_committed readers are not shown.
+    pub hidden: Set,
+    /// The part of `hidden` whose transaction had not ended.
+    open: Set,
+    /// Offsets with a wrong checksum.
+    pub corrupt: Set,
+    /// Offsets without identity.
+    pub foreign: Set,
+    /// Of these, the ones that are not from `produce`.
+    pub strange: Set,
+    /// Who stands where.
+    pub place: Placement,
+    /// By stream.
+    pub copies: BTreeMap<Stream, Copies>,
+    next: u64,
+}
+
+impl Log {
+    /// Offsets that are judged.
+    pub fn scope(&self) -> &Set {
+        self.scope.as_ref().unwrap_or(&self.data)
+    }
+
+    fn add(&mut self, span: &Span, from: u64) {
+        self.place.add(span);
+        self.data.add(span.offsets());
+        if let Some(scope) = &mut self.scope {
+            let skipped = from.saturating_sub(span.seq).min(span.count);
+            scope.add(span.offset + skipped..span.offset + span.count);
+        }
+        let copies = self.copies.entry(span.stream).or_default();
+        copies.from = from;
+        let offsets = span.offsets();
+        if self.hidden.count(offsets.clone()) == 0 {
+            return copies.add(span);
+        }
+        let hidden: Vec<u64> = self.hidden.within(offsets).map(|o| o - span.offset).collect();
+        let mut at = 0;
+        for i in hidden {
+            if at < i {
+                copies.add(&span.part(at, i - at));
+            }
+            let one = span.part(i, 1);
+            match self.open.has(one.offset) {
+                true => copies.open.add(one.seqs()),
+                false => copies.hidden.add(one.seqs()),
+            };
+            at = i + 1;
+        }
+        if at < span.count {
+            copies.add(&span.part(at, span.count - at));
+        }
+    }
+
+    fn shrink(&mut self) {
+        let sets = [&mut self.data, &mut self.hidden, &mut self.corrupt, &mut self.foreign];
+        sets.into_iter().for_each(Set::shrink);
+        self.place.shrink();
+        for copies in self.copies.values_mut() {
+            copies.found.shrink();
+            copies.twice.shrink();
+            copies.reordered.shrink();
+            copies.hidden.shrink();
+        }
+    }
+}
+
+/// All partitions that the audit or the facts name.
+pub(super) type Logs = BTreeMap<Part, Log>;
+
+/// Reads the audit's files.
+pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: &AllSends) -> Logs {
+    let mut logs = frame(names, facts);
+    let audits: Vec<&File<'_>> = newest_audit(files).collect();
+    for file in &audits {
+        for (part, run) in file.runs() {
+            let log = log_of(&mut logs, part, names, facts);
+            let offset = u64::try_from(run.first_offset).unwrap_or(0);
+            match run.mark {
+                Mark::LogStart => log.start = offset,
+                Mark::LogEnd => log.end = Some(offset),
+                Mark::FoundAborted => _ = log.hidden.add(offset..offset + run.count),
+                Mark::FoundOpen => {
+                    log.hidden.add(offset..offset + run.count);
+                    log.open.add(offset..offset + run.count);
+                }
+                _ => {}
+            }
+        }
+    }
+    apply_facts(&mut logs, names, facts);
+    let given = Given::new(names, facts);
+    for file in &audits {
+        for (part, run) in file.runs() {
+            let log = log_of(&mut logs, part, names, facts);
+            let stream =
+                Stream { client: run.client, life: run.life, source: run.source_partition };
+            let Some(span) = span_of(stream, &run) else { continue };
+            if !matches!(run.mark, Mark::Found | Mark::Foreign | Mark::Corrupt) {
+                continue;
+            }
+            if span.offset < log.next {
+                log.not_ready.get_or_insert_with(|| {
+                    format!("offset {} was read after offset {}", span.offset, log.next - 1)
+                });
+                continue;
+            }
+            log.next = span.offset + span.count;
+            if run.mark == Mark::Found {
+                log.add(&span, sends.by.get(&(part.0, stream)).map_or(0, |s| s.from));
+                continue;
+            }
+            log.data.add(span.offsets());
+            if run.mark == Mark::Corrupt {
+                log.corrupt.add(span.offsets());
+            } else {
+                log.foreign.add(span.offsets());
+                if !given.has(part, run.first_seq) {
+                    log.strange.add(span.offsets());
+                }
+            }
+        }
+    }
+    logs.values_mut().for_each(Log::shrink);
+    logs
+}
+
+/// The files of the newest audit.
+pub(super) fn newest_audit<'f, 'a>(
+    files: &'f [File<'a>],
+) -> impl Iterator<Item = &'f File<'a>> + use<'f, 'a> {
+    let audits = || files.iter().filter(|f| f.header().writer == Writer::Audit);
+    let newest = audits().map(|f| f.header().life).max();
+    audits().filter(move |f| Some(f.header().life) == newest)
+}
+
+/// One log for each partition that the facts know.
+fn frame(names: &mut Names, facts: &Facts) -> Logs {
+    let mut logs = Logs::new();
+    for (topic, known) in facts.topics.iter().filter(|(_, known)| !known.deleted) {
+        let number = names.topic_number(topic);
+        for partition in known.partitions.keys() {
+            log_of(&mut logs, (number, *partition), names, facts);
+        }
+    }
+    logs
+}
+
+fn log_of<'a>(logs: &'a mut Logs, part: Part, names: &Names, facts: &Facts) -> &'a mut Log {
+    logs.entry(part).or_insert_with(|| {
+        let topic = facts.topics.get(&names.topic(part.0));
+        Log {
+            compacted: topic.is_some_and(|t| t.compacted),
+            made_us: topic.and_then(|t| t.made_anew_us),
+            scope: facts.since_us.map(|_| Set::default()),
+            ..Log::default()
+        }
+    })
+}
+
+fn apply_facts(logs: &mut Logs, names: &Names, facts: &Facts) {
+    for (part, log) in logs {
+        let topic = facts.topics.get(&names.topic(part.0));
+        let known = topic.and_then(|t| t.partitions.get(&part.1));
+        let offset = |known: Option<i64>| known.and_then(|o| u64::try_from(o).ok());
+        log.not_ready = known.and_then(|k| k.not_ready.clone());
+        if let (Some(wanted), Some(end)) = (offset(known.and_then(|k| k.end)), log.end)
+            && end < wanted
+        {
+            log.not_ready.get_or_insert_with(|| format!("offset {end} of {wanted} was reached"));
+        }
+        let before = offset(known.map(|k| k.start_before_run)).unwrap_or(0);
+        log.moved = log.start > before;
+    }
+}
+
+/// The messages of `produce`.
+pub(super) struct Given(HashMap<(u16, Option<u32>), HashSet<u64>>);
+
+impl Given {
+    pub fn new(names: &mut Names, facts: &Facts) -> Given {
+        let mut hashes: HashMap<_, HashSet<u64>> = HashMap::new();
+        for given in &facts.given {
+            let topic = names.topic_number(&given.topic);
+            hashes.entry((topic, given.partition)).or_default().insert(given.hash);
+        }
+        Given(hashes)
+    }
+
+    /// Whether `produce` sent a message of this hash to this partition, or let one be chosen.
+    pub fn has(&self, part: Part, hash: u64) -> bool {
+        [Some(part.1), None]
+            .into_iter()
+            .any(|p| self.0.get(&(part.0, p)).is_some_and(|known| known.contains(&hash)))
+    }
+}

@@ -1,0 +1,130 @@
+//! **phantom**: in the log or delivered, and never sent by a client or `produce` of this run.
+//!
+//! A client reserves sequence numbers before it sends, so an identity is a phantom if its client, its
+//! life, or that sequence number is unknown. A message without identity is a phantom unless it is
+//! one of `produce`, known by topic, partition, key and value. A wrong checksum is `corrupted` instead.
+//! A producer that still runs goes on sending while its histories are read: what comes after all that
+//! is known of its life is not judged.
+
+use super::book::{Book, Case, Part, Spot};
+use super::digest::Digest;
+use super::placement::Stream;
+use super::set::Set;
+use std::collections::BTreeMap;
+
+pub(super) fn judge(digest: &Digest<'_>) -> Book {
+    let mut book = Book::default();
+    digest.doubt_unread(&mut book);
+    let mut known: BTreeMap<(u16, Stream), Set> = BTreeMap::new();
+    for (part, log) in &digest.logs {
+        book.judged(Spot::of(*part, None), log.data.len());
+        for (stream, copies) in &log.copies {
+            let spot = Spot::of(*part, Some(stream.client));
+            for found in [&copies.found, &copies.hidden, &copies.open] {
+                let fresh = digest.unsent(part.0, *stream, found);
+                let known = known.entry((part.0, *stream)).or_default();
+                let fresh = fresh.minus(known);
+                add(&mut book, spot, *stream, &fresh, "in the log, never sent");
+                known.unite(&fresh);
+            }
+        }
+        let spot = Spot::of(*part, None);
+        book.found(spot, log.strange.len());
+        for offset in log.strange.iter().take(book.room(spot)) {
+            let text = "in the log, not of this run".to_owned();
+            book.show(spot, || Case { text, ..Case::default() }.at(offset));
+        }
+    }
+    for ((topic, stream), seqs) in &digest.groups.elsewhere {
+        let mut fresh = digest.unsent(*topic, *stream, seqs);
+        if let Some(known) = known.get(&(*topic, *stream)) {
+            fresh.remove(known);
+        }
+        let spot = Spot::of((*topic, stream.source), Some(stream.client));
+        book.judged(spot, seqs.len());
+        add(&mut book, spot, *stream, &fresh, "delivered, never sent");
+    }
+    let mut counted: BTreeMap<Part, Set> = BTreeMap::new();
+    for group in digest.groups.by.values() {
+        for (part, taken) in &group.parts {
+            let spot = Spot { group: Some(group.number), ..Spot::of(*part, None) };
+            let known = counted.entry(*part).or_default();
+            let fresh = taken.strange.minus(known);
+            known.unite(&fresh);
+            book.judged(spot, fresh.len());
+            book.found(spot, fresh.len());
+            for offset in fresh.iter().take(book.room(spot)) {
+                let text = "delivered, not of this run".to_owned();
+                book.show(spot, || Case { text, ..Case::default() }.at(offset));
+            }
+        }
+    }
+    book
+}
+
+fn add(book: &mut Book, spot: Spot, stream: Stream, seqs: &Set, text: &str) {
+    book.found(spot, seqs.len());
+    for seq in seqs.iter().take(book.room(spot)) {
+        book.show(spot, || Case::of(stream, seq, text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::{Fate, World, run};
+    use crate::audit::{Given, Measure};
+    use crate::history::Mark;
+
+    #[test]
+    fn unknown_clients_lives_and_numbers() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        w.send((1, 1), 0, 2, Fate::Silent);
+        assert_eq!(w.count(Measure::Phantom), 0);
+        for (who, seq) in [((1, 1), 12), ((1, 2), 0), ((9, 1), 0), ((9, 1), 0)] {
+            w.append(run(Mark::Found, 0, who, seq, -1));
+        }
+        assert_eq!(w.count(Measure::Phantom), 3);
+    }
+
+    #[test]
+    fn a_running_producer_is_ahead_of_what_is_known() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        w.send((1, 2), 0, 10, Fate::Acked);
+        for who in [(1, 1), (1, 2)] {
+            w.append(run(Mark::Found, 0, who, 10, -1));
+        }
+        assert_eq!(w.count(Measure::Phantom), 2);
+        w.client("P1").running = true;
+        assert_eq!(w.count(Measure::Phantom), 1);
+        w.sent.values_mut().for_each(|s| s.retain(|r| r.first_seq != 5));
+        assert_eq!(w.count(Measure::Phantom), 3);
+    }
+
+    #[test]
+    fn delivered_only_is_one_too() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        w.read_all((10, 1));
+        w.give((10, 1), run(Mark::Found, 0, (1, 1), 99, 10));
+        w.give((10, 1), run(Mark::Foreign, 0, (0, 0), 99, 11));
+        assert_eq!(w.count(Measure::Phantom), 2);
+    }
+
+    #[test]
+    fn messages_of_produce_are_known() {
+        let mut w = World::new(1);
+        for hash in [5, u64::MAX, 6] {
+            w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
+        }
+        w.read_all((10, 1));
+        assert_eq!(w.count(Measure::Phantom), 3);
+        for (partition, hash) in [(Some(0), 5), (None, u64::MAX), (Some(1), 6)] {
+            w.facts.given.push(Given { topic: "t".into(), partition, hash });
+        }
+        assert_eq!(w.count(Measure::Phantom), 1);
+        assert_eq!(w.count(Measure::Redelivered), 0);
+        assert_eq!(w.count(Measure::Undelivered), 0);
+    }
+}

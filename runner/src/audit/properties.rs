@@ -1,0 +1,255 @@
+//! Properties: an honest history has no anomaly; what is broken on purpose is counted exactly; and on
+//! any history at all, the audit and a plain second opinion agree.
+
+use super::oracle;
+use super::result::Measure::{self, *};
+use super::testing::{Fate, World, run};
+use crate::history::{Mark, Run};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const HARMFUL: [Measure; 13] = [
+    Lost,
+    Expired,
+    Duplicated,
+    Reordered,
+    Diverged,
+    Corrupted,
+    Undelivered,
+    Redelivered,
+    Skipped,
+    Phantom,
+    UnexpectedSuccess,
+    AbortedRead,
+    Unresolved,
+];
+
+/// Two producers of two lives send to three partitions in turns, some fail, some are aborted; two
+/// consumers share the partitions, one dies and its second life takes over where it ended.
+fn honest(sends: &[(u16, u16, u32, u64, u8)]) -> World {
+    let mut w = World::new(3);
+    let mut epoch = 0;
+    for (client, life, partition, count, fate) in sends {
+        let (who, partition) = ((*client, *life), *partition);
+        match fate {
+            0 => _ = w.send(who, partition, *count, Fate::Failed),
+            1 | 2 => {
+                epoch += 1;
+                w.send_in(who, partition, *count, Fate::Acked, epoch);
+                let mark = if *fate == 1 { Mark::Aborted } else { Mark::Committed };
+                w.end(who, epoch, mark);
+            }
+            _ => _ = w.send(who, partition, *count, Fate::Acked),
+        }
+    }
+    for partition in 0..3 {
+        let who = (10 + (partition % 2) as u16, 1);
+        let middle = w.ends[&partition] / 2;
+        w.tell(who, Mark::Assigned, partition, 0);
+        w.deliver(who, partition, 0..middle);
+        w.tell(who, Mark::Revoked, partition, -1);
+        w.tell((10, 2), Mark::Assigned, partition, middle);
+        w.deliver((10, 2), partition, middle..i64::MAX);
+    }
+    w
+}
+
+fn sends() -> impl Strategy<Value = Vec<(u16, u16, u32, u64, u8)>> {
+    prop::collection::vec((1u16..3, 1u16..3, 0u32..3, 1u64..30, 0u8..8), 1..25).prop_map(|mut s| {
+        // A life begins when the one before it has ended.
+        s.sort_by_key(|(_, life, ..)| *life);
+        s
+    })
+}
+
+fn counts(w: &World, limit: u64) -> BTreeMap<Measure, u64> {
+    let audit = w.audit(limit);
+    let sum =
+        |m: &Measure| audit.measures.get(m).map_or(0, |j| j.cells.iter().map(|c| c.count).sum());
+    let counted = [Acked, Failed, Delivered, Aborted];
+    counted.iter().chain(&HARMFUL).map(|m| (*m, sum(m))).collect()
+}
+
+/// What is not zero.
+fn anomalies(w: &World, limit: u64) -> BTreeMap<Measure, u64> {
+    let counts = counts(w, limit).into_iter();
+    counts.filter(|(m, n)| *n > 0 && HARMFUL.contains(m)).collect()
+}
+
+/// Places in the log of visible messages that were acknowledged outside transactions.
+fn plain(w: &World) -> Vec<(u32, usize)> {
+    let logs = w.log.iter().flat_map(|(p, log)| (0..log.len()).map(move |i| (*p, i)));
+    logs.filter(|(p, i)| {
+        let found = &w.log[p][*i];
+        let heard = &w.heard[&(found.client, found.life)];
+        let key = (Mark::Acked, 0, *p, found.first_seq);
+        heard.iter().any(|r| (r.mark, r.epoch, r.partition, r.first_seq) == key)
+    })
+    .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn an_honest_history_has_no_anomaly(sends in sends(), limit in 1u64..40) {
+        prop_assert_eq!(anomalies(&honest(&sends), limit), BTreeMap::new());
+    }
+
+    #[test]
+    fn messages_dropped_from_the_log_are_lost(
+        sends in sends(), picks in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
+        limit in 1u64..40,
+    ) {
+        let mut w = honest(&sends);
+        let plain = plain(&w);
+        prop_assume!(!plain.is_empty());
+        let mut gone: Vec<_> = picks.iter().map(|i| plain[i.index(plain.len())]).collect();
+        gone.sort_unstable();
+        gone.dedup();
+        for (p, i) in gone.iter().rev() {
+            w.log.get_mut(p).map(|log| log.remove(*i));
+        }
+        let n = gone.len() as u64;
+        // They were acknowledged and delivered at offsets that hold nothing now.
+        prop_assert_eq!(anomalies(&w, limit), BTreeMap::from([(Lost, n), (Diverged, n)]));
+    }
+
+    #[test]
+    fn copies_are_duplicates_and_nobody_got_them(
+        sends in sends(), picks in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
+        limit in 1u64..40,
+    ) {
+        let mut w = honest(&sends);
+        let plain = plain(&w);
+        prop_assume!(!plain.is_empty());
+        for pick in &picks {
+            let (p, i) = plain[pick.index(plain.len())];
+            w.append(w.log[&p][i]);
+        }
+        let n = picks.len() as u64;
+        prop_assert_eq!(anomalies(&w, limit), BTreeMap::from([(Duplicated, n), (Undelivered, n)]));
+    }
+
+    #[test]
+    fn a_cut_tail_is_lost_and_diverged(sends in sends(), cut in 1i64..40, limit in 1u64..40) {
+        let mut w = honest(&sends);
+        let to = (w.ends[&0] - cut).max(0);
+        let tail = plain(&w).into_iter().filter(|(p, i)| *p == 0 && w.log[p][*i].first_offset >= to);
+        let (plain, tail): (u64, Vec<i64>) = {
+            let tail: Vec<i64> = tail.map(|(p, i)| w.log[&p][i].first_offset).collect();
+            (tail.len() as u64, tail)
+        };
+        // Committed ones are lost too; they were delivered, so their offsets diverged as well.
+        let committed = w.log[&0].iter().filter(|r| {
+            r.first_offset >= to
+                && !tail.contains(&r.first_offset)
+                && !w.hidden.contains(&(0, r.first_offset))
+        });
+        let n = plain + committed.count() as u64;
+        w.truncate(0, to);
+        let expected: BTreeMap<_, _> =
+            [(Lost, n), (Diverged, n)].into_iter().filter(|(_, n)| *n > 0).collect();
+        prop_assert_eq!(anomalies(&w, limit), expected);
+    }
+
+    #[test]
+    fn swapped_neighbours_are_reordered(
+        count in 2u64..60, at in any::<prop::sample::Index>(), limit in 1u64..40,
+    ) {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, count, Fate::Silent);
+        w.read_all((10, 1));
+        let at = at.index(count as usize - 1);
+        for log in w.log.values_mut().chain(w.taken.values_mut()) {
+            let at = log.iter().position(|r| r.first_seq == at as u64 && r.count > 0).unwrap_or(0);
+            let (a, b) = (log[at].first_seq, log[at + 1].first_seq);
+            (log[at].first_seq, log[at + 1].first_seq) = (b, a);
+        }
+        prop_assert_eq!(
+            anomalies(&w, limit),
+            BTreeMap::from([(Reordered, 1), (Unresolved, count)])
+        );
+    }
+
+    #[test]
+    fn deliveries_again_are_redelivered(
+        sends in sends(), from in 0i64..50, to in 0i64..80, limit in 1u64..40,
+    ) {
+        let mut w = honest(&sends);
+        let before = w.taken.values().flatten().count() as u64;
+        w.tell((11, 2), Mark::Assigned, 1, from);
+        w.deliver((11, 2), 1, from..to);
+        let n = w.taken.values().flatten().count() as u64 - before - 1;
+        let expected: BTreeMap<_, _> = [(Redelivered, n)].into_iter().filter(|(_, n)| *n > 0).collect();
+        prop_assert_eq!(anomalies(&w, limit), expected);
+    }
+
+    #[test]
+    fn any_history_is_judged_as_message_by_message(w in wild(), limit in 1u64..40) {
+        let (mut fast, slow) = (counts(&w, limit), oracle::judge(&w));
+        fast.retain(|m, _| slow.contains_key(m));
+        prop_assert_eq!(fast, slow);
+    }
+}
+
+/// Anything: messages of every fate, logs cut back and rewritten, copies, strangers, wrong checksums,
+/// retention, hidden messages, deliveries from anywhere.
+fn wild() -> impl Strategy<Value = World> {
+    let step = (0u8..16, 1u16..3, 1u16..3, 0u32..2, 0u64..12, 0i64..40);
+    prop::collection::vec(step, 1..40).prop_map(|steps| {
+        let mut w = World::new(2);
+        w.tell((10, 1), Mark::Assigned, 0, 0);
+        w.tell((10, 1), Mark::Assigned, 1, 0);
+        let mut epoch = 0;
+        for (what, client, life, partition, count, offset) in steps {
+            wild_step(&mut w, what, (client, life), partition, count, offset, &mut epoch);
+        }
+        w
+    })
+}
+
+fn wild_step(
+    w: &mut World,
+    what: u8,
+    who: (u16, u16),
+    partition: u32,
+    count: u64,
+    offset: i64,
+    epoch: &mut u32,
+) {
+    let consumer = (9 + who.0, who.1);
+    let found = run(Mark::Found, partition, who, count, -1);
+    match what {
+        0..=2 => _ = w.send(who, partition, count, Fate::Acked),
+        3 => {
+            let fates = [Fate::Dropped, Fate::Failed, Fate::FailedAndWritten, Fate::Silent];
+            w.send(who, partition, count, fates[offset as usize % 4]);
+        }
+        4 => {
+            *epoch += 1;
+            w.send_in(who, partition, count + 1, Fate::Acked, *epoch);
+            let ends = [Mark::Committed, Mark::Aborted, Mark::Unsettled];
+            w.end(who, *epoch, ends[offset as usize % 3]);
+        }
+        5 => w.truncate(partition, offset.clamp(w.starts[&partition], w.ends[&partition])),
+        6 => _ = w.append(found),
+        7 => _ = w.append(Run { source_partition: 1 - partition, ..found }),
+        8 => _ = w.append(run(Mark::Foreign, partition, (0, 0), count, -1)),
+        9 => _ = w.append(run(Mark::Corrupt, partition, (0, 0), 0, -1)),
+        10 if count < 3 => {
+            w.expire(partition, offset.clamp(w.starts[&partition], w.ends[&partition]))
+        }
+        10 => _ = w.hidden.insert((partition, offset)),
+        11 => w.tell(consumer, Mark::Assigned, partition, offset),
+        12 => {
+            w.tell(consumer, if count < 6 { Mark::Reset } else { Mark::Revoked }, partition, offset)
+        }
+        13 => {
+            let marks = [Mark::Found, Mark::Foreign, Mark::Corrupt];
+            let mark = marks[offset as usize % 3];
+            w.give(consumer, Run { mark, first_offset: offset, ..found });
+        }
+        _ => w.deliver(consumer, partition, offset..offset + count as i64),
+    }
+}

@@ -1,0 +1,74 @@
+//! **reordered**: in one partition and one producer life, a message that lies after a later sequence
+//! number.
+//!
+//! Only the first copy of each message counts, in the committed view: those below the running
+//! maximum of their (life, partition), in the order of the log.
+
+use super::book::{Book, Case, Spot};
+use super::digest::Digest;
+
+pub(super) fn judge(digest: &Digest<'_>) -> Book {
+    let mut book = Book::default();
+    digest.doubt_unread(&mut book);
+    for (part, log) in &digest.logs {
+        for (stream, copies) in &log.copies {
+            let spot = Spot::of(*part, Some(stream.client));
+            let scope = copies.from..u64::MAX;
+            book.judged(spot, copies.found.count(scope.clone()));
+            book.found(spot, copies.reordered.count(scope.clone()));
+            for seq in copies.reordered.within(scope).take(book.room(spot)) {
+                book.show(spot, || {
+                    Case::of(*stream, seq, "lies after a message that was sent after it")
+                });
+            }
+        }
+    }
+    book
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::Measure;
+    use crate::audit::testing::{Fate, World, run};
+    use crate::history::Mark;
+
+    fn log_of(seqs: &[u64]) -> World {
+        let mut w = World::new(1);
+        let count = seqs.iter().max().map_or(0, |m| m + 1);
+        w.send((1, 1), 0, count, Fate::Silent);
+        w.truncate(0, 0);
+        for seq in seqs {
+            w.append(run(Mark::Found, 0, (1, 1), *seq, -1));
+        }
+        w
+    }
+
+    #[test]
+    fn first_copies_below_the_running_maximum() {
+        assert_eq!(log_of(&[0, 1, 2, 3]).count(Measure::Reordered), 0);
+        assert_eq!(log_of(&[0, 2, 1, 3]).count(Measure::Reordered), 1);
+        assert_eq!(log_of(&[3, 0, 1, 2, 4]).count(Measure::Reordered), 3);
+        assert_eq!(log_of(&[2, 1, 0]).count(Measure::Reordered), 2);
+    }
+
+    #[test]
+    fn later_copies_do_not_count() {
+        assert_eq!(log_of(&[0, 1, 2, 0, 1, 2, 3]).count(Measure::Reordered), 0);
+        assert_eq!(log_of(&[1, 2, 0, 1, 2, 3, 0]).count(Measure::Reordered), 1);
+    }
+
+    #[test]
+    fn gaps_and_lives_are_no_disorder() {
+        let mut w = log_of(&[0, 5, 9]);
+        w.send((1, 2), 0, 3, Fate::Acked);
+        w.send((2, 1), 0, 3, Fate::Acked);
+        assert_eq!(w.count(Measure::Reordered), 0);
+    }
+
+    #[test]
+    fn only_the_late_copy_in_sight_counts() {
+        let mut w = log_of(&[0, 2, 1, 3]);
+        w.hidden.insert((0, 2));
+        assert_eq!(w.count(Measure::Reordered), 0);
+    }
+}

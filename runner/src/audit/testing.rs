@@ -1,0 +1,312 @@
+//! Histories for tests: written message by message, read as runs.
+
+use super::input::{AuditInput, ClientFacts, Facts, GroupFacts, MemorySource, RunSource};
+use super::result::{AuditResult, Evidence, Measure, Scope, Verdict};
+use crate::history::{Header, Mark, RUN_SPAN_US, Run, Writer};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const TOPIC: &str = "t";
+
+/// Who: (client number, life).
+pub(super) type Who = (u16, u16);
+
+/// What the producer is told of a message, and whether the log gets it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fate {
+    Acked,
+    /// Acknowledged, and not in the log.
+    Dropped,
+    Failed,
+    /// Failed, yet in the log.
+    FailedAndWritten,
+    /// No answer, in the log.
+    Silent,
+    /// No answer, not in the log.
+    SilentAndGone,
+}
+
+/// One topic, producers 1 to 9 (named P1 ...), consumers from 10 on (C10 ...) in the group `g`.
+/// All runs are of one message until [`World::sources`] merges them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct World {
+    pub facts: Facts,
+    pub sent: BTreeMap<Who, Vec<Run>>,
+    pub heard: BTreeMap<Who, Vec<Run>>,
+    pub log: BTreeMap<u32, Vec<Run>>,
+    pub hidden: BTreeSet<(u32, i64)>,
+    pub open: BTreeSet<(u32, i64)>,
+    pub starts: BTreeMap<u32, i64>,
+    pub ends: BTreeMap<u32, i64>,
+    pub taken: BTreeMap<Who, Vec<Run>>,
+    /// What the audit says of partition 0 of a second topic, `u`, whose log ends at [`World::u_end`].
+    pub second: Vec<Run>,
+    pub u_end: i64,
+    clock: i64,
+}
+
+pub(super) fn run(mark: Mark, partition: u32, who: Who, seq: u64, offset: i64) -> Run {
+    Run {
+        mark,
+        topic: 0,
+        partition,
+        client: who.0,
+        life: who.1,
+        source_partition: partition,
+        first_seq: seq,
+        first_offset: offset,
+        count: 1,
+        first_us: 0,
+        last_us: 0,
+        error: 0,
+        epoch: 0,
+    }
+}
+
+impl World {
+    /// A world with that many empty partitions and a group that has caught up.
+    pub fn new(partitions: u32) -> World {
+        let mut world = World::default();
+        world.facts.groups.insert("g".into(), GroupFacts::default());
+        world.facts.began_us = i64::MAX;
+        for partition in 0..partitions {
+            world.log.insert(partition, Vec::new());
+            world.ends.insert(partition, 0);
+            world.starts.insert(partition, 0);
+        }
+        world
+    }
+
+    pub fn client(&mut self, name: &str) -> &mut ClientFacts {
+        self.facts.clients.entry(name.into()).or_default()
+    }
+
+    /// Time goes on by a millisecond.
+    pub fn tick(&mut self) -> i64 {
+        self.clock += 1000;
+        self.clock
+    }
+
+    pub fn stamp(&mut self, run: Run) -> Run {
+        let now = self.tick();
+        Run { first_us: now, last_us: now, ..run }
+    }
+
+    /// Sends messages of one fate; answers the first one's sequence.
+    pub fn send(&mut self, who: Who, partition: u32, count: u64, fate: Fate) -> u64 {
+        self.send_in(who, partition, count, fate, 0)
+    }
+
+    /// The same, in a transaction.
+    pub fn send_in(&mut self, who: Who, partition: u32, count: u64, fate: Fate, epoch: u32) -> u64 {
+        let sent = self.sent.entry(who).or_default();
+        let first = sent.iter().filter(|r| r.partition == partition).count() as u64;
+        for seq in first..first + count {
+            let sending = self.stamp(run(Mark::Sent, partition, who, seq, -1));
+            self.sent.entry(who).or_default().push(Run { epoch, ..sending });
+            let mut offset = self.ends[&partition];
+            if !matches!(fate, Fate::Failed | Fate::SilentAndGone | Fate::Dropped) {
+                offset = self.append(run(Mark::Found, partition, who, seq, -1));
+            }
+            let heard = match fate {
+                Fate::Acked | Fate::Dropped => run(Mark::Acked, partition, who, seq, offset),
+                Fate::Failed | Fate::FailedAndWritten => {
+                    Run { error: 7, ..run(Mark::Failed, partition, who, seq, -1) }
+                }
+                Fate::Silent | Fate::SilentAndGone => continue,
+            };
+            let heard = self.stamp(Run { epoch, ..heard });
+            self.heard.entry(who).or_default().push(heard);
+        }
+        first
+    }
+
+    /// Ends a transaction; an aborted one's messages from `from` on are hidden.
+    pub fn end(&mut self, who: Who, epoch: u32, mark: Mark) {
+        let end = self.stamp(Run { epoch, ..run(mark, 0, who, 0, -1) });
+        self.heard.entry(who).or_default().push(Run { count: 0, ..end });
+        for partition in self.log.keys().copied().collect::<Vec<_>>() {
+            let own: Vec<Run> =
+                self.sent[&who].iter().filter(|r| r.epoch == epoch).copied().collect();
+            if own.iter().all(|r| r.partition != partition) {
+                continue;
+            }
+            for found in &self.log[&partition] {
+                let is = |r: &Run| r.partition == partition && r.first_seq == found.first_seq;
+                if (found.client, found.life) == who && own.iter().any(is) && mark == Mark::Aborted
+                {
+                    self.hidden.insert((partition, found.first_offset));
+                }
+            }
+            // The marker takes an offset.
+            *self.ends.entry(partition).or_default() += 1;
+        }
+    }
+
+    /// Appends to the log; answers the offset.
+    pub fn append(&mut self, entry: Run) -> i64 {
+        let end = self.ends.entry(entry.partition).or_default();
+        let offset = *end;
+        *end += 1;
+        let entry = self.stamp(Run { first_offset: offset, ..entry });
+        self.log.entry(entry.partition).or_default().push(entry);
+        offset
+    }
+
+    /// Cuts a partition's log back to an offset.
+    pub fn truncate(&mut self, partition: u32, to: i64) {
+        if let Some(log) = self.log.get_mut(&partition) {
+            log.retain(|r| r.first_offset < to);
+        }
+        self.ends.insert(partition, to);
+    }
+
+    /// Removes what lies below an offset, as retention does.
+    pub fn expire(&mut self, partition: u32, start: i64) {
+        if let Some(log) = self.log.get_mut(&partition) {
+            log.retain(|r| r.first_offset >= start);
+        }
+        self.starts.insert(partition, start);
+    }
+
+    /// Tells a consumer of an assignment, a reset, or the like.
+    pub fn tell(&mut self, who: Who, mark: Mark, partition: u32, offset: i64) {
+        let told = self.stamp(Run { count: 0, ..run(mark, partition, (0, 0), 0, offset) });
+        self.taken.entry(who).or_default().push(told);
+    }
+
+    /// Delivers what the log holds in a range of offsets, without what is hidden.
+    pub fn deliver(&mut self, who: Who, partition: u32, offsets: std::ops::Range<i64>) {
+        let log = self.log.get(&partition).cloned().unwrap_or_default();
+        for found in log.into_iter().filter(|r| offsets.contains(&r.first_offset)) {
+            if !self.hidden.contains(&(partition, found.first_offset)) {
+                self.give(who, found);
+            }
+        }
+    }
+
+    /// Delivers one message.
+    pub fn give(&mut self, who: Who, found: Run) {
+        let mark = if found.mark == Mark::Found { Mark::Delivered } else { found.mark };
+        let given = self.stamp(Run { mark, ..found });
+        self.taken.entry(who).or_default().push(given);
+    }
+
+    /// A consumer is assigned every partition from the start and reads all of it.
+    pub fn read_all(&mut self, who: Who) {
+        for partition in self.log.keys().copied().collect::<Vec<_>>() {
+            self.tell(who, Mark::Assigned, partition, self.starts[&partition]);
+            self.deliver(who, partition, 0..i64::MAX);
+        }
+    }
+
+    /// The histories, runs merged to at most `limit` messages.
+    pub fn sources(&self, limit: u64) -> Vec<MemorySource> {
+        let header = |writer, who: Who, prefix: &str| Header {
+            run: "r".into(),
+            writer,
+            client: format!("{prefix}{}", who.0),
+            client_id: who.0,
+            member: 1,
+            life: who.1,
+            topics: vec![TOPIC.into()],
+            group: (writer == Writer::Consumer).then(|| "g".into()),
+            pid: 1,
+        };
+        let mut sources = Vec::new();
+        let files = [
+            (Writer::ProducerSent, "P", &self.sent),
+            (Writer::ProducerHeard, "P", &self.heard),
+            (Writer::Consumer, "C", &self.taken),
+        ];
+        for (writer, prefix, by) in files {
+            for (who, runs) in by {
+                let header = header(writer, *who, prefix);
+                sources.push(MemorySource { header, runs: merge(runs, limit) });
+            }
+        }
+        let mut audit = Vec::new();
+        for (partition, log) in &self.log {
+            let mark = |mark, offset| Run { count: 0, ..run(mark, *partition, (0, 0), 0, offset) };
+            audit.push(mark(Mark::LogStart, self.starts[partition]));
+            audit.extend(merge(log, limit));
+            audit.push(mark(Mark::LogEnd, self.ends[partition]));
+        }
+        for (mark, set) in [(Mark::FoundAborted, &self.hidden), (Mark::FoundOpen, &self.open)] {
+            audit.extend(set.iter().map(|(p, offset)| run(mark, *p, (0, 0), 0, *offset)));
+        }
+        let mut header = header(Writer::Audit, (0, 1), "audit");
+        if !self.second.is_empty() {
+            header.topics.push("u".into());
+            let ends = [(Mark::LogStart, 0), (Mark::LogEnd, self.u_end)];
+            let ends = ends.map(|(mark, at)| Run { count: 0, ..run(mark, 0, (0, 0), 0, at) });
+            let runs = ends.iter().chain(&self.second);
+            audit.extend(runs.map(|run| Run { topic: 1, ..*run }));
+        }
+        sources.push(MemorySource { header, runs: audit });
+        sources
+    }
+
+    /// Judges it.
+    pub fn audit(&self, limit: u64) -> AuditResult {
+        let sources = self.sources(limit);
+        let sources = sources.iter().map(|s| s as &dyn RunSource).collect();
+        super::audit(&AuditInput { sources, facts: self.facts.clone() })
+    }
+
+    /// The count of one measure, which must be certain.
+    pub fn count(&self, measure: Measure) -> u64 {
+        match self.audit(64).verdict(measure, &Scope::default()) {
+            Verdict::Counted(finding) => finding.count,
+            Verdict::Inconclusive { reason, .. } => panic!("{measure:?} is inconclusive: {reason}"),
+        }
+    }
+
+    /// The reason why a measure is inconclusive, which it must be, with its certain part.
+    pub fn doubt(&self, measure: Measure) -> (String, u64) {
+        match self.audit(64).verdict(measure, &Scope::default()) {
+            Verdict::Inconclusive { reason, at_least } => (reason, at_least.count),
+            Verdict::Counted(finding) => panic!("{measure:?} is certain: {finding:?}"),
+        }
+    }
+
+    pub fn evidence(&self, measure: Measure) -> Vec<Evidence> {
+        self.audit(64).measures.remove(&measure).unwrap_or_default().evidence
+    }
+}
+
+/// Merges neighbours that continue each other, as the writers do, in files of several partitions too.
+pub(super) fn merge(runs: &[Run], limit: u64) -> Vec<Run> {
+    let mut merged: Vec<Run> = Vec::new();
+    for run in runs {
+        let open = merged.last_mut().filter(|last| {
+            let offsets = match (last.first_offset, run.first_offset) {
+                (-1, -1) => true,
+                (a, b) => a >= 0 && b == a + last.count as i64,
+            };
+            let plain = !matches!(run.mark, Mark::Foreign | Mark::Corrupt) && run.count > 0;
+            let same = Run {
+                first_seq: last.first_seq,
+                first_offset: last.first_offset,
+                count: last.count,
+                first_us: last.first_us,
+                last_us: last.last_us,
+                ..*run
+            };
+            plain
+                && **last == same
+                && offsets
+                && last.count > 0
+                && run.first_seq == last.first_seq + last.count
+                && last.count < limit
+                && run.last_us - last.first_us <= RUN_SPAN_US
+        });
+        match open {
+            Some(last) => {
+                last.count += 1;
+                last.last_us = run.last_us;
+            }
+            None => merged.push(*run),
+        }
+    }
+    merged
+}

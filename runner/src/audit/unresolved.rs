@@ -1,0 +1,75 @@
+//! **unresolved**: sent, and its producer never knew the outcome: may be in the log or not.
+//!
+//! Its life died before it heard the answer, or before it knew the end of its transaction, or asked
+//! for no acknowledgement (`acks=0`). Counted here and nowhere else, found or not; never lost. What a
+//! running life has not heard yet is not counted.
+
+use super::book::{Book, Case, Spot};
+use super::digest::Digest;
+use super::set::Set;
+
+pub(super) fn judge(digest: &Digest<'_>) -> Book {
+    let mut book = Book::default();
+    for ((topic, stream), sends) in &digest.sends.by {
+        let spot = Spot::of((*topic, stream.source), Some(stream.client));
+        book.judged(spot, sends.sent());
+        if sends.running {
+            continue;
+        }
+        let unknown = sends.unknown();
+        book.found(spot, unknown.len());
+        if unknown.is_empty() {
+            continue;
+        }
+        let found: Set = digest.found(*topic, *stream);
+        for seq in unknown.iter().take(book.room(spot)) {
+            let text = match found.has(seq) {
+                true => "no outcome known, is in the log",
+                false => "no outcome known, is not in the log",
+            };
+            book.show(spot, || Case::of(*stream, seq, text));
+        }
+    }
+    book
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::Measure;
+    use crate::audit::testing::{Fate, World};
+    use crate::history::Mark;
+
+    #[test]
+    fn without_an_answer_found_or_not() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 5, Fate::Acked);
+        assert_eq!(w.count(Measure::Unresolved), 0);
+        w.send((1, 1), 0, 2, Fate::Silent);
+        w.send((1, 1), 0, 3, Fate::SilentAndGone);
+        assert_eq!(w.count(Measure::Unresolved), 5);
+        assert_eq!(w.count(Measure::Lost), 0);
+        assert_eq!(w.count(Measure::UnexpectedSuccess), 0);
+        assert_eq!(w.count(Measure::Phantom), 0);
+    }
+
+    #[test]
+    fn a_transaction_whose_end_nobody_knows() {
+        let mut w = World::new(1);
+        w.send_in((1, 1), 0, 4, Fate::Acked, 1);
+        assert_eq!(w.count(Measure::Unresolved), 4);
+        w.end((1, 1), 1, Mark::Unsettled);
+        assert_eq!(w.count(Measure::Unresolved), 4);
+        w.send_in((1, 2), 0, 4, Fate::Silent, 1);
+        w.end((1, 2), 1, Mark::Aborted);
+        assert_eq!(w.count(Measure::Unresolved), 4);
+    }
+
+    #[test]
+    fn a_running_life_may_still_hear() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 2, Fate::Silent);
+        w.send((1, 2), 0, 3, Fate::Silent);
+        w.client("P1").running = true;
+        assert_eq!(w.count(Measure::Unresolved), 2);
+    }
+}

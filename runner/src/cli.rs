@@ -1,0 +1,114 @@
+//! The command line.
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{
+    commands::{
+        self, check::CheckArgs, clean::CleanArgs, compare::CompareArgs, diff::DiffArgs,
+        doctor::DoctorArgs, explain::ExplainArgs, image::ImageArgs, init::InitArgs, list::ListArgs,
+        man::ManArgs, report::ReportArgs, run::RunArgs, schema::SchemaArgs, words::WordsArgs,
+    },
+    exit::Exit,
+};
+
+/// Resilience plans for Kafka: a YAML plan kills real brokers, kplan judges the log.
+#[derive(Debug, Parser)]
+#[command(name = "kplan", version, max_term_width = 100, after_help = STATUS)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const STATUS: &str = "\
+Exit status: 0 all passed; 1 a plan failed; 2 a plan or the command line is wrong; 3 the rig failed \
+(engine, image, memory); 4 nothing matched; 130 interrupted (143 for SIGTERM).
+
+Examples:
+  kplan run plans/quickstart.yaml --backend embedded   a plan without any engine, simulated
+  kplan run plans/ --junit report.xml                  every plan below plans/ on real Kafka
+  kplan check plans/                                   every mistake, before anything starts";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Carries plans out and judges what happened.
+    Run(Box<RunArgs>),
+    /// Tells everything that is wrong with plans, before anything starts.
+    Check(CheckArgs),
+    /// Writes a first plan, its schema and a CI file.
+    Init(InitArgs),
+    /// Prints the JSON Schema of plans, for editors.
+    Schema(SchemaArgs),
+    /// Shows the manual page of a step, a condition or a diagnostic's code.
+    Words(WordsArgs),
+    /// Makes any report again from a run's directory.
+    Report(ReportArgs),
+    /// Sets two runs, or the matrix cells of one, side by side.
+    Compare(CompareArgs),
+    /// Makes local images of Kafka, from its released artifacts.
+    Image(ImageArgs),
+    /// Tells what this machine can do and what is missing.
+    Doctor(DoctorArgs),
+    /// Tells in plain words what plans will do, with a timeline of brokers, clients and faults.
+    Explain(ExplainArgs),
+    /// Tells what changed between two versions of plans, in meaning.
+    Diff(DiffArgs),
+    /// Lists suites with their tags, parameters and matrix.
+    List(ListArgs),
+    /// Removes what dead runs left behind.
+    Clean(CleanArgs),
+    /// Prints a completion script for a shell.
+    ///
+    /// Example: kplan completions bash > /etc/bash_completion.d/kplan
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Writes the manual pages of the commands.
+    #[command(hide = true)]
+    Man(ManArgs),
+    /// Removes what a killed runner left (started by kplan itself).
+    #[command(hide = true)]
+    Guardian {
+        /// The run.
+        #[arg(long)]
+        run: String,
+        /// A container engine holds parts of it.
+        #[arg(long)]
+        engine: bool,
+    },
+}
+
+/// Parses the arguments, does what they say, tells how it ended.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let help = error.exit_code() == 0;
+            // A closed pipe is no reason to say more.
+            let _ = error.print();
+            return if help { Exit::Passed } else { Exit::Usage };
+        }
+    };
+    match cli.command {
+        Command::Run(args) => commands::run::main(&args),
+        Command::Check(args) => commands::check::main(&args),
+        Command::Init(args) => commands::init::main(&args),
+        Command::Schema(args) => commands::schema::main(&args),
+        Command::Words(args) => commands::words::main(&args),
+        Command::Report(args) => commands::report::main(&args),
+        Command::Compare(args) => commands::compare::main(&args),
+        Command::Image(args) => commands::image::main(&args),
+        Command::Man(args) => commands::man::main(&args),
+        Command::Doctor(args) => commands::doctor::main(&args),
+        Command::Explain(args) => commands::explain::main(&args),
+        Command::Diff(args) => commands::diff::main(&args),
+        Command::List(args) => commands::list::main(&args),
+        Command::Clean(args) => commands::clean::main(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "kplan", &mut std::io::stdout());
+            Exit::Passed
+        }
+        Command::Guardian { run, engine } => crate::guardian::main(&run, engine),
+    }
+}

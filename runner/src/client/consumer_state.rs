@@ -1,0 +1,373 @@
+//! What a consumer knows of its partitions, and how it answers rebalances. It is used from inside
+//! librdkafka's callbacks and from the poll loop, always on one thread.
+
+mod membership;
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
+
+use super::{
+    log,
+    payload::{self, Decoded},
+    protocol::Position,
+    raw::{Asked, Code, Events, Kafka, Message, Place, Rebalance},
+    spec::{Commit, ConsumerSpec},
+    voice::{Latencies, Voice},
+};
+use crate::history::{self, HistoryError, Mark, RunRecorder, now_us};
+
+/// Ends of partitions are recorded at most this often, in microseconds.
+const EOF_EVERY_US: i64 = 100_000;
+
+/// An assigned partition.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    /// The next offset to be delivered; −1 before the first, if no start was found.
+    pub(super) position: i64,
+    /// The position stored for the next commit.
+    pub(super) stored: i64,
+    /// The position that is known to be committed.
+    committed: i64,
+    /// The position at the last end of partition.
+    pub(super) eof: i64,
+    eof_recorded: (i64, i64),
+    /// Where the position was reset to, until something comes from there.
+    reset_to: Option<i64>,
+}
+
+/// What a polled item was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A message, recorded as delivered.
+    Delivered,
+    /// The log does not hold the partition's position: it must be reset.
+    Reset((u16, u32)),
+    /// Anything else, or a message of a partition that is not ours any more.
+    Nothing,
+}
+
+/// The consumer's state; see the module.
+pub(super) struct State {
+    spec: ConsumerSpec,
+    run: u64,
+    voice: Rc<Voice>,
+    pub(super) latencies: Latencies,
+    inner: RefCell<Inner>,
+}
+
+struct Inner {
+    seen: RunRecorder,
+    parts: BTreeMap<(u16, u32), Part>,
+    /// The group's generation of the last assignment.
+    generation: u32,
+    /// True between an assignment and its revocation.
+    assigned: bool,
+    /// Numbers of topics by librdkafka's key for them.
+    topic_keys: Vec<(usize, u16)>,
+    broken: Option<HistoryError>,
+}
+
+impl Inner {
+    fn keep(&mut self, message: &history::Message) {
+        if let Err(e) = self.seen.record(message) {
+            self.broken.get_or_insert(e);
+        }
+    }
+
+    /// Appends a mark about a partition that stands for itself.
+    fn mark(&mut self, mark: Mark, (topic, partition): (u16, u32), offset: i64, at_us: i64) {
+        let mut run = blank(mark, topic, partition, offset, at_us).run();
+        run.count = 0;
+        run.epoch = self.generation;
+        if let Err(e) = self.seen.append(&run) {
+            self.broken.get_or_insert(e);
+        }
+    }
+}
+
+fn blank(mark: Mark, topic: u16, partition: u32, offset: i64, at_us: i64) -> history::Message {
+    history::Message {
+        mark,
+        topic,
+        partition,
+        client: 0,
+        life: 0,
+        source_partition: 0,
+        seq: 0,
+        offset,
+        at_us,
+        error: 0,
+        epoch: 0,
+    }
+}
+
+/// What a value is, for the history: its mark, and its identity where it has one.
+pub(super) fn identify(
+    decoded: Decoded,
+    value: Option<&[u8]>,
+    key: Option<&[u8]>,
+    known: Mark,
+    at: (u16, u32, i64),
+    at_us: i64,
+) -> history::Message {
+    let (topic, partition, offset) = at;
+    match decoded {
+        Decoded::Identity(identity) => history::Message {
+            client: identity.client,
+            life: identity.life,
+            source_partition: identity.partition,
+            seq: identity.seq,
+            ..blank(known, topic, partition, offset, at_us)
+        },
+        Decoded::Foreign => history::Message {
+            seq: payload::foreign_hash(key, value),
+            ..blank(Mark::Foreign, topic, partition, offset, at_us)
+        },
+        Decoded::Corrupt => blank(Mark::Corrupt, topic, partition, offset, at_us),
+    }
+}
+
+impl State {
+    pub(super) fn new(spec: &ConsumerSpec, voice: Rc<Voice>, seen: RunRecorder) -> Self {
+        let inner = Inner {
+            seen,
+            parts: BTreeMap::new(),
+            generation: 0,
+            assigned: false,
+            topic_keys: Vec::new(),
+            broken: None,
+        };
+        Self {
+            spec: spec.clone(),
+            run: spec.common.run_hash(),
+            voice,
+            latencies: Latencies::new(),
+            inner: RefCell::new(inner),
+        }
+    }
+
+    /// The history's failure, if it failed.
+    pub(super) fn broken(&self) -> Option<HistoryError> {
+        self.inner.borrow_mut().broken.take()
+    }
+
+    /// The assigned partitions; none while a rebalance is under way.
+    pub(super) fn assigned(&self) -> Option<BTreeMap<(u16, u32), Part>> {
+        let inner = self.inner.borrow();
+        inner.assigned.then(|| inner.parts.clone())
+    }
+
+    fn topic_number(&self, topic: &str) -> Option<u16> {
+        self.spec.topics.iter().position(|t| t == topic).and_then(|n| u16::try_from(n).ok())
+    }
+
+    fn topic_of(&self, message: &Message<'_>) -> Option<u16> {
+        let key = message.topic_key();
+        let known = self.inner.borrow().topic_keys.iter().find(|k| k.0 == key).copied();
+        known.map(|k| k.1).or_else(|| {
+            let number = self.topic_number(message.topic())?;
+            self.inner.borrow_mut().topic_keys.push((key, number));
+            Some(number)
+        })
+    }
+
+    /// Takes in a message, an end of partition or an error.
+    pub(super) fn take(&self, message: &Message<'_>, now: i64) -> Taken {
+        let Some(topic) = self.topic_of(message) else {
+            if let Some(code) = message.error() {
+                self.voice.error(code, false, message.words());
+            }
+            return Taken::Nothing;
+        };
+        let Ok(partition) = u32::try_from(message.partition()) else { return Taken::Nothing };
+        let at = (topic, partition);
+        match message.error() {
+            None if self.deliver(message, at, now) => return Taken::Delivered,
+            None => {}
+            Some(Code::EOF) => self.end_of_partition(at, message.offset(), now),
+            Some(Code::AUTO_OFFSET_RESET) => {
+                log(&format!("{}/{}: {}", message.topic(), at.1, message.words()));
+                if self.is_new(at, message.offset()) {
+                    return Taken::Reset(at);
+                }
+            }
+            Some(code) => self.voice.error(code, false, message.words()),
+        }
+        Taken::Nothing
+    }
+
+    /// Whether the log still does not hold the partition's position: not so if the error is of the
+    /// time before a reset, and only came out of the queue after it.
+    fn is_new(&self, at: (u16, u32), missing: i64) -> bool {
+        let inner = self.inner.borrow();
+        let reset_to = inner.parts.get(&at).and_then(|part| part.reset_to);
+        reset_to.is_none_or(|offset| offset == missing)
+    }
+
+    /// Records a delivery; false if the partition is not ours any more.
+    fn deliver(&self, message: &Message<'_>, at: (u16, u32), now: i64) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        // Revoked while it lay in the batch: it was given to nobody, and its offset is not stored.
+        let Some(part) = inner.parts.get_mut(&at) else { return false };
+        part.position = message.offset() + 1;
+        part.reset_to = None;
+        let decoded = payload::decode(message.value(), self.run);
+        if let Decoded::Identity(identity) = decoded {
+            self.latencies.add(now - identity.intended_us);
+        }
+        let place = (at.0, at.1, message.offset());
+        let mut record =
+            identify(decoded, message.value(), message.key(), Mark::Delivered, place, now);
+        record.epoch = inner.generation;
+        inner.keep(&record);
+        true
+    }
+
+    fn end_of_partition(&self, at: (u16, u32), position: i64, now: i64) {
+        let mut inner = self.inner.borrow_mut();
+        let Some(part) = inner.parts.get_mut(&at) else { return };
+        part.eof = position;
+        part.reset_to = None;
+        let (recorded, when) = part.eof_recorded;
+        if position != recorded && now - when >= EOF_EVERY_US {
+            part.eof_recorded = (position, now);
+            inner.mark(Mark::Eof, at, position, now);
+        }
+    }
+
+    /// Takes the ends that a stop fixed as ends of partitions, where the position has passed them:
+    /// Kafka would only say so with its next empty answer.
+    pub(super) fn reached(&self, ends: &[Position]) {
+        let mut inner = self.inner.borrow_mut();
+        for end in ends {
+            let at = self.topic_number(&end.topic).map(|topic| (topic, end.partition));
+            if let Some(part) = at.and_then(|at| inner.parts.get_mut(&at))
+                && part.position >= end.offset
+            {
+                part.eof = part.eof.max(part.position);
+            }
+        }
+    }
+
+    /// Records the ends of partitions that were left out so far.
+    pub(super) fn record_ends(&self) {
+        let now = now_us();
+        let mut inner = self.inner.borrow_mut();
+        let missing: Vec<_> = inner
+            .parts
+            .iter_mut()
+            .filter(|(_, part)| part.eof >= 0 && part.eof != part.eof_recorded.0)
+            .map(|(at, part)| {
+                part.eof_recorded = (part.eof, now);
+                (*at, part.eof)
+            })
+            .collect();
+        for (at, position) in missing {
+            inner.mark(Mark::Eof, at, position, now);
+        }
+    }
+
+    /// Positions that were recorded and not yet stored.
+    pub(super) fn fresh_positions(&self) -> Vec<Place> {
+        let mut inner = self.inner.borrow_mut();
+        inner
+            .parts
+            .iter_mut()
+            .filter(|(_, part)| part.position > part.stored)
+            .map(|(at, part)| {
+                part.stored = part.position;
+                Place::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.position)
+            })
+            .collect()
+    }
+
+    /// Stores or commits what was recorded, as the plan says.
+    pub(super) fn advance(&self, kafka: &Kafka<'_>) {
+        if self.spec.commit == Commit::None {
+            return;
+        }
+        let fresh = self.fresh_positions();
+        if fresh.is_empty() {
+            return;
+        }
+        let done = match self.spec.commit {
+            Commit::Auto => kafka.store_offsets(&fresh),
+            Commit::Sync => kafka.commit(&fresh).map(|places| self.committed(None, places)),
+            Commit::None => Ok(()),
+        };
+        if let Err(e) = done {
+            self.complain(&e, "offsets were not committed");
+        }
+    }
+
+    /// Commits what is stored and waits for the answer, which leaving the group would not show.
+    pub(super) fn commit_last(&self, kafka: &Kafka<'_>) {
+        self.advance(kafka);
+        if self.spec.commit != Commit::Auto {
+            return;
+        }
+        let open: Vec<_> = self
+            .inner
+            .borrow()
+            .parts
+            .iter()
+            .filter(|(_, part)| part.stored > part.committed)
+            .map(|(at, part)| {
+                Place::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.stored)
+            })
+            .collect();
+        if open.is_empty() {
+            return;
+        }
+        match kafka.commit(&open) {
+            Ok(places) => self.committed(None, places),
+            Err(e) => self.complain(&e, "offsets were not committed"),
+        }
+    }
+
+    pub(super) fn complain(&self, error: &Asked, what: &str) {
+        match error {
+            Asked::Code(code) => self.voice.error(*code, false, what),
+            Asked::Refused(e) => log(&format!("{what}: {e}")),
+        }
+    }
+}
+
+impl Events for State {
+    fn error(&self, code: Code, fatal: bool, words: &str) {
+        self.voice.error(code, fatal, words);
+    }
+
+    fn stats(&self, json: &[u8]) {
+        self.voice.stats(json);
+    }
+
+    fn rebalance(&self, kafka: &Kafka<'_>, what: Rebalance, partitions: Vec<Place>) {
+        match what {
+            Rebalance::Assign => self.assign(kafka, &partitions),
+            Rebalance::Revoke => self.revoke(kafka, &partitions),
+        }
+    }
+
+    fn committed(&self, error: Option<Code>, offsets: Vec<Place>) {
+        match error {
+            // Nothing was stored since the last commit.
+            Some(Code::NO_OFFSET) => return,
+            Some(code) => return self.voice.error(code, false, "a commit failed"),
+            None => {}
+        }
+        let now = now_us();
+        let mut inner = self.inner.borrow_mut();
+        for place in offsets.iter().filter(|p| p.offset >= 0) {
+            if let Some(code) = place.error {
+                self.voice.error(code, false, "a commit failed");
+            } else if let Some(topic) = self.topic_number(&place.topic) {
+                let at = (topic, place.partition.max(0).unsigned_abs());
+                if let Some(part) = inner.parts.get_mut(&at) {
+                    part.committed = place.offset;
+                }
+                inner.mark(Mark::OffsetCommitted, at, place.offset, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,436 @@
+//! The runner's side of a client process.
+
+use std::{
+    collections::VecDeque,
+    fs::{DirBuilder, OpenOptions},
+    io,
+    os::unix::{
+        fs::{DirBuilderExt, OpenOptionsExt},
+        process::ExitStatusExt as _,
+    },
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::{
+    protocol::{Answers, Order, Position, Report},
+    spec::{ClientSpec, Common, Told},
+};
+use crate::history::now_us;
+
+/// Errors kept in a [`ClientState`].
+const ERRORS_KEPT: usize = 100;
+/// How long a client whose credentials were refused is waited for: it tries again, but a broker changes
+/// its mind only while it starts.
+pub const REFUSED: Duration = Duration::from_secs(3);
+/// How long a process may take to vanish after SIGKILL.
+const VANISH: Duration = Duration::from_secs(10);
+
+/// Which client, and which of its lives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Who {
+    /// The client's name.
+    pub name: String,
+    /// The group's member, from 1.
+    pub member: u16,
+    /// The life, from 1.
+    pub life: u16,
+}
+
+/// What a client's process did, for the runner.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientEvent {
+    /// It said something.
+    Report(Report),
+    /// It ended, however.
+    Exited(Exit),
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit status or signal, in words.
+    pub text: String,
+    /// Status 0: it did all that it was told.
+    pub clean: bool,
+    /// By a signal.
+    pub signalled: bool,
+}
+
+/// An error that a client reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenError {
+    /// When, in monotonic microseconds.
+    pub at_us: i64,
+    /// Kafka's or librdkafka's name of it.
+    pub code: String,
+    /// The words.
+    pub text: String,
+    /// The client could not go on.
+    pub fatal: bool,
+}
+
+/// What is known of a client now.
+#[derive(Clone, Debug, Default)]
+pub struct ClientState {
+    /// When it had first contact with the cluster, and with which broker.
+    pub ready: Option<(i64, i32)>,
+    /// A consumer's partitions with their start positions; none before the first assignment and
+    /// during a rebalance.
+    pub assignment: Option<Vec<Position>>,
+    /// Its latest errors, the newest last.
+    pub errors: VecDeque<SeenError>,
+    /// What its connections' statistics say.
+    pub answers: Answers,
+    /// The audit's reader: offsets read, of how many.
+    pub progress: Option<(u64, u64)>,
+    /// What it left when it ended as ordered.
+    pub ended: Option<Ended>,
+    /// How its process ended.
+    pub exit: Option<Exit>,
+    /// When it last said anything (at first: when it was started), monotonic microseconds.
+    pub heard_us: i64,
+}
+
+/// What a client left when it ended as ordered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Producer: messages without a report. Consumer, audit: offsets not read.
+    pub left: u64,
+    /// Partitions whose end was not reached, with the positions reached.
+    pub unread: Vec<Position>,
+}
+
+impl ClientState {
+    fn observe(&mut self, report: &Report) {
+        self.heard_us = now_us();
+        match report {
+            Report::Ready { at_us, broker, .. } => self.ready = Some((*at_us, *broker)),
+            Report::Assigned { partitions, .. } => {
+                // A cooperative group gives partitions in several steps.
+                self.assignment.get_or_insert_default().extend_from_slice(partitions);
+            }
+            Report::Revoked { .. } => self.assignment = None,
+            Report::Error { at_us, code, text, fatal, .. } => {
+                if self.errors.len() == ERRORS_KEPT {
+                    self.errors.pop_front();
+                }
+                self.errors.push_back(SeenError {
+                    at_us: *at_us,
+                    code: code.clone(),
+                    text: text.clone(),
+                    fatal: *fatal,
+                });
+            }
+            Report::Stats { at_us, brokers } => self.answers.observe(*at_us, brokers),
+            Report::Progress { read, of, .. } => self.progress = Some((*read, *of)),
+            Report::Ended { left, unread, .. } => {
+                self.ended = Some(Ended { left: *left, unread: unread.clone() });
+            }
+            Report::Latency { .. } | Report::Reset { .. } => {}
+        }
+    }
+
+    /// A broker did not let it in: wrong credentials, or a certificate that is not trusted.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.errors.iter().any(|error| is_refusal(&error.code))
+    }
+
+    /// The newest errors, in words: why it is not where it should be.
+    #[must_use]
+    pub fn causes(&self) -> String {
+        // The newest of each code. That all brokers are down says nothing that the others do not.
+        let mut newest: Vec<&SeenError> = Vec::new();
+        for error in self.errors.iter().rev() {
+            if !newest.iter().any(|known| known.code == error.code) {
+                newest.push(error);
+            }
+        }
+        newest.sort_by_key(|e| e.code == "_ALL_BROKERS_DOWN");
+        let newest: Vec<_> =
+            newest.iter().take(3).map(|e| format!("{}: {}", e.code, e.text)).collect();
+        match (&self.exit, newest.is_empty()) {
+            (Some(exit), true) => format!("its process ended: {}", exit.text),
+            (Some(exit), false) => {
+                format!("its process ended: {}; {}", exit.text, newest.join("; "))
+            }
+            (None, true) => "it reported no error".to_owned(),
+            (None, false) => newest.join("; "),
+        }
+    }
+}
+
+/// True for librdkafka's codes of a client that is not let in.
+#[must_use]
+pub fn is_refusal(code: &str) -> bool {
+    matches!(code, "_AUTHENTICATION" | "_SSL")
+}
+
+/// Kafka's name of an error where librdkafka has one of its own: what a plan may expect.
+#[must_use]
+pub fn kafkas_name(code: &str) -> Option<&'static str> {
+    (code == "_AUTHENTICATION").then_some("SASL_AUTHENTICATION_FAILED")
+}
+
+/// Why a client did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Its process could not be started or reached.
+    #[error("client {name}: {what}: {source}")]
+    Process {
+        /// The client.
+        name: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It did not get there in time, or ended before.
+    #[error("client {name} was not {what} within {limit:?}: {causes}")]
+    NotInTime {
+        /// The client.
+        name: String,
+        /// Ready, stopped.
+        what: &'static str,
+        /// The limit.
+        limit: Duration,
+        /// Its errors.
+        causes: String,
+    },
+}
+
+/// A running client.
+#[derive(Debug)]
+pub struct Handle {
+    spec: ClientSpec,
+    pid: Pid,
+    stdin: ChildStdin,
+    state: watch::Receiver<ClientState>,
+}
+
+impl Handle {
+    /// Starts a client: `binary` (kplan itself) as `client`. What it says also goes to `events`.
+    ///
+    /// # Errors
+    /// When the process cannot be started or does not take its spec.
+    pub async fn spawn(
+        binary: &Path,
+        spec: ClientSpec,
+        events: mpsc::Sender<(Who, ClientEvent)>,
+    ) -> Result<Self, HandleError> {
+        let common = spec.common();
+        let name = common.name.clone();
+        let failed = |what| {
+            let name = name.clone();
+            move |source| HandleError::Process { name, what, source }
+        };
+        let log = prepare(common).map_err(failed("its directories"))?;
+        let mut child = command(binary, common, log).spawn().map_err(failed("start"))?;
+        let missing = || io::Error::other("it has no pipe");
+        let mut stdin = child.stdin.take().ok_or_else(missing).map_err(failed("stdin"))?;
+        let stdout = child.stdout.take().ok_or_else(missing).map_err(failed("stdout"))?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let pid = pid.ok_or_else(missing).map_err(failed("process id"))?;
+        let (sender, state) =
+            watch::channel(ClientState { heard_us: now_us(), ..ClientState::default() });
+        let who = Who { name: name.clone(), member: common.member, life: common.life };
+        tokio::spawn(follow(child, stdout, sender, who, events));
+        let told = Told { spec: spec.clone(), secrets: crate::secrets::all() };
+        let mut line =
+            serde_json::to_vec(&told).map_err(io::Error::from).map_err(failed("its spec"))?;
+        line.push(b'\n');
+        stdin.write_all(&line).await.map_err(failed("its spec"))?;
+        Ok(Self { spec, pid, stdin, state })
+    }
+
+    /// What it was told.
+    #[must_use]
+    pub fn spec(&self) -> &ClientSpec {
+        &self.spec
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// The history files that it writes.
+    #[must_use]
+    pub fn histories(&self) -> Vec<PathBuf> {
+        self.spec.histories()
+    }
+
+    /// What is known of it; also tells of changes.
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<ClientState> {
+        self.state.clone()
+    }
+
+    /// Whether its process is there (running or frozen).
+    #[must_use]
+    pub fn alive(&self) -> bool {
+        self.state.borrow().exit.is_none()
+    }
+
+    /// Waits until a producer had contact with the cluster, or a consumer has its partitions and has
+    /// recorded where it starts in them.
+    ///
+    /// # Errors
+    /// When that takes longer than `limit`, or the client ends before; with the client's errors.
+    pub async fn ready(&self, limit: Duration) -> Result<(), HandleError> {
+        let consumer = matches!(self.spec, ClientSpec::Consumer(_) | ClientSpec::Copier(_));
+        let is_ready = |s: &ClientState| {
+            if consumer { s.assignment.is_some() } else { s.ready.is_some() }
+        };
+        self.reach("ready", limit, |s| is_ready(s) || s.is_refused()).await?;
+        if is_ready(&self.state.borrow()) {
+            return Ok(());
+        }
+        self.reach("ready", limit.min(REFUSED), is_ready).await
+    }
+
+    /// Waits until `goal` holds.
+    ///
+    /// # Errors
+    /// As [`Handle::ready`]; `what` names the goal.
+    pub async fn reach(
+        &self,
+        what: &'static str,
+        limit: Duration,
+        mut goal: impl FnMut(&ClientState) -> bool,
+    ) -> Result<(), HandleError> {
+        let mut state = self.state.clone();
+        let mut reached = false;
+        let waited = timeout(
+            limit,
+            state.wait_for(|s| {
+                reached = goal(s);
+                reached || s.exit.is_some()
+            }),
+        )
+        .await;
+        drop(waited);
+        if reached {
+            return Ok(());
+        }
+        let (name, causes) = (self.spec.common().name.clone(), self.state.borrow().causes());
+        Err(HandleError::NotInTime { name, what, limit, causes })
+    }
+
+    /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT. Nothing happens to a process that has ended.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn signal(&self, signal: Signal) -> Result<(), HandleError> {
+        if !self.alive() {
+            return Ok(());
+        }
+        match kill(self.pid, signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(e) => Err(HandleError::Process {
+                name: self.spec.common().name.clone(),
+                what: "signal",
+                source: e.into(),
+            }),
+        }
+    }
+
+    /// SIGKILL, and waits until the process is gone. What it recorded is in its histories.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(&self) -> Result<(), HandleError> {
+        self.signal(Signal::SIGKILL)?;
+        self.reach("gone", VANISH, |s| s.exit.is_some()).await
+    }
+
+    /// Lets it end well; see [`Order::Stop`]. It may still run when this fails: kill it then.
+    ///
+    /// # Errors
+    /// When it did not end within `limit`, or had already ended otherwise.
+    pub async fn stop(
+        &mut self,
+        limit: Duration,
+        ends: Vec<Position>,
+    ) -> Result<Ended, HandleError> {
+        // It must be able to say what is left before the time is up.
+        let limit_ms = u64::try_from(limit.as_millis() * 9 / 10).unwrap_or(u64::MAX);
+        let mut line = serde_json::to_vec(&Order::Stop { ends, limit_ms }).unwrap_or_default();
+        line.push(b'\n');
+        // A process that is gone is told by its exit below.
+        let _ = timeout(limit, self.stdin.write_all(&line)).await;
+        self.reach("stopped", limit, |s| s.ended.is_some() && s.exit.is_some()).await?;
+        Ok(self.state.borrow().ended.clone().unwrap_or_default())
+    }
+}
+
+impl Drop for Handle {
+    /// A client never outlives its handle.
+    fn drop(&mut self) {
+        let _ = self.signal(Signal::SIGKILL);
+    }
+}
+
+/// Makes the directories of its files and opens its log.
+fn prepare(common: &Common) -> io::Result<std::fs::File> {
+    let mut dirs = DirBuilder::new();
+    dirs.recursive(true).mode(0o700);
+    dirs.create(common.dir.join("history"))?;
+    dirs.create(common.dir.join("logs"))?;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(common.log_path())
+}
+
+fn command(binary: &Path, common: &Common, log: std::fs::File) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .args(["client", "--run", &common.run, "--name", &common.name])
+        .args(["--member", &common.member.to_string(), "--life", &common.life.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // A Ctrl-C in the terminal is for the runner alone.
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+/// Passes on what a client says until its process is gone.
+async fn follow(
+    mut child: Child,
+    stdout: ChildStdout,
+    state: watch::Sender<ClientState>,
+    who: Who,
+    events: mpsc::Sender<(Who, ClientEvent)>,
+) {
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(report) = serde_json::from_str::<Report>(&line) else { continue };
+        state.send_modify(|s| s.observe(&report));
+        // The runner may have stopped listening; the state is kept all the same.
+        let _ = events.send((who.clone(), ClientEvent::Report(report))).await;
+    }
+    let exit = match child.wait().await {
+        Ok(status) => Exit {
+            text: status.to_string(),
+            clean: status.success(),
+            signalled: status.signal().is_some(),
+        },
+        Err(e) => Exit { text: e.to_string(), clean: false, signalled: false },
+    };
+    state.send_modify(|s| s.exit = Some(exit.clone()));
+    let _ = events.send((who, ClientEvent::Exited(exit))).await;
+}

@@ -1,0 +1,159 @@
+//! Producers, consumers and copiers as child processes: what they are told ([`spec`]) and what they tell
+//! ([`protocol`], and per message the [`crate::history`]).
+//!
+//! A client is this same binary, started as `kplan client`: [`hidden_main`]. It reads its
+//! [`spec::ClientSpec`] and its orders from stdin, reports on stdout, logs to stderr, and ends when
+//! its runner does. [`handle`] is the runner's side.
+
+mod consumer;
+mod consumer_state;
+mod copier;
+pub mod handle;
+pub mod keys;
+mod log_reader;
+mod outbox;
+pub mod payload;
+mod producer;
+pub mod protocol;
+mod raw;
+pub mod settings;
+pub mod spec;
+mod transactions;
+mod voice;
+
+use std::{
+    io::{BufRead, Write},
+    process::ExitCode,
+    sync::mpsc::Receiver,
+    time::Duration,
+};
+
+pub use raw::Code;
+
+use crate::history::{HistoryError, now_us};
+use protocol::{NO_HISTORY, Order, Report};
+use raw::{Asked, Instance, Refused};
+use spec::{ClientSpec, Told};
+use voice::Voice;
+
+/// Why a client ends before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct ClientError {
+    text: String,
+    /// The name under which it is reported.
+    code: &'static str,
+}
+
+impl ClientError {
+    fn new(text: String) -> Self {
+        Self { text, code: "CLIENT" }
+    }
+}
+
+impl From<HistoryError> for ClientError {
+    fn from(e: HistoryError) -> Self {
+        Self { text: e.to_string(), code: NO_HISTORY }
+    }
+}
+
+impl From<Refused> for ClientError {
+    fn from(e: Refused) -> Self {
+        Self::new(e.to_string())
+    }
+}
+
+impl From<Asked> for ClientError {
+    fn from(e: Asked) -> Self {
+        Self::new(e.to_string())
+    }
+}
+
+/// The body of a client process: its arguments only show in the process list whose it is. Exit
+/// status 0 after an ordered end, 1 when it could not go on (it reported why), 2 for a first line
+/// that is not what it is [`Told`], 3 when the runner is gone.
+#[must_use]
+pub fn hidden_main() -> ExitCode {
+    close_inherited();
+    let mut first = String::new();
+    let Told { spec, secrets } = match std::io::stdin()
+        .lock()
+        .read_line(&mut first)
+        .map_err(serde_json::Error::io)
+        .and_then(|_| serde_json::from_str(&first))
+    {
+        Ok(told) => told,
+        Err(e) => {
+            log(&format!("what to do is not known: {e}"));
+            return ExitCode::from(2);
+        }
+    };
+    secrets.iter().for_each(|secret| crate::secrets::hide(secret));
+    let (voice, writer) = Voice::start();
+    let orders = voice::orders();
+    let result = match &spec {
+        ClientSpec::Producer(spec) => producer::run(spec, &voice, &orders),
+        ClientSpec::Consumer(spec) => consumer::run(spec, &voice, &orders),
+        ClientSpec::Copier(spec) => copier::run(spec, &voice, &orders),
+        ClientSpec::Log(spec) => log_reader::run(spec, &voice),
+    };
+    let code = match result {
+        Ok(ended) => {
+            voice.say(ended);
+            ExitCode::SUCCESS
+        }
+        Err(e) => {
+            log(&format!("cannot go on: {e}"));
+            voice.say(Report::Error {
+                at_us: now_us(),
+                code: e.code.to_owned(),
+                number: 0,
+                text: e.to_string(),
+                fatal: true,
+            });
+            ExitCode::FAILURE
+        }
+    };
+    // The writer ends when nobody can say anything any more.
+    drop(voice);
+    let _ = writer.join();
+    code
+}
+
+/// Closes everything but the standard streams: the runner's mock cluster opens its sockets without
+/// "close on exec", so a client that starts holds the connections of the clients before it, and the
+/// death of a broker would not end them.
+fn close_inherited() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let number =
+        |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let inherited: Vec<i32> = open.filter_map(number).filter(|fd| *fd > 2).collect();
+    for fd in inherited {
+        // One of them was the directory's, closed by now.
+        let _ = nix::unistd::close(fd);
+    }
+}
+
+/// Waits for the first contact with the cluster and reports it; none if told to stop before.
+fn contact(kafka: &Instance, voice: &Voice, orders: &Receiver<Order>) -> Option<()> {
+    loop {
+        match kafka.contact(Duration::from_millis(500)) {
+            Ok(contact) => {
+                let (broker, name) = (contact.broker, contact.name);
+                voice.say(Report::Ready { at_us: now_us(), broker, name });
+                return Some(());
+            }
+            Err(code) => log(&format!("no contact yet: {code}")),
+        }
+        kafka.poll(Duration::from_millis(10));
+        if orders.try_recv().is_ok() {
+            return None;
+        }
+    }
+}
+
+/// Writes a line to the client's log.
+fn log(text: &str) {
+    // A log that cannot be written is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{} {}", now_us(), crate::secrets::mask(text));
+}

@@ -1,0 +1,171 @@
+//! The producer process: hands messages to librdkafka when they are due, and records what it was
+//! told of each.
+
+use std::{rc::Rc, sync::mpsc::Receiver, time::Duration};
+
+use super::{
+    ClientError, contact,
+    keys::{KeyPlan, key_name},
+    outbox::{Ledger, Outbox, Outgoing, PATIENCE},
+    payload,
+    protocol::{Order, Report},
+    raw::{Events, Instance, Kind},
+    settings,
+    spec::ProducerSpec,
+    transactions::Transactions,
+    voice::Voice,
+};
+use crate::history::now_us;
+
+/// Messages handed over between two polls.
+const BURST: u64 = 256;
+
+/// A running producer.
+pub(super) struct Producer<'a> {
+    spec: &'a ProducerSpec,
+    pub(super) outbox: Outbox<'a>,
+    keys: KeyPlan,
+    /// Messages handed over, or refused by librdkafka for good.
+    total: u64,
+    started_us: i64,
+}
+
+/// The body of a producer process: answers with what it left.
+pub(super) fn run(
+    spec: &ProducerSpec,
+    voice: &Rc<Voice>,
+    orders: &Receiver<Order>,
+) -> Result<Report, ClientError> {
+    if spec.partitions == 0 || (spec.payload_bytes as usize) < payload::MIN_PAYLOAD {
+        let least = payload::MIN_PAYLOAD;
+        return Err(ClientError::new(format!("a partition and {least} B of payload are needed")));
+    }
+    let ledger = Ledger::create(&spec.common, &spec.topic, spec.acks, voice)?;
+    let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
+    let kafka = Instance::new(Kind::Producer, &settings::producer(spec), events)?;
+    let mut outbox = Outbox::create(&spec.common, &spec.topic, spec.partitions, &kafka, ledger)?;
+    outbox.headers(&spec.headers)?;
+    let keys = KeyPlan::new(spec.partitions, spec.keys);
+    let mut producer = Producer { spec, outbox, keys, total: 0, started_us: 0 };
+    let Some(_) = contact(&kafka, voice, orders) else {
+        return Ok(Report::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
+    };
+    producer.started_us = now_us();
+    // Every life chooses anew.
+    let seed = spec.seed.wrapping_add(u64::from(spec.common.life));
+    let limit = match spec.transactional {
+        None => producer.plain(orders)?,
+        Some(settings) => Transactions::new(settings, seed).produce(&mut producer, orders)?,
+    };
+    producer.outbox.flush(limit)?;
+    Ok(Report::Ended { at_us: now_us(), left: kafka.queued() as u64, unread: Vec::new() })
+}
+
+/// How long the end may take, from an order to stop.
+pub(super) fn stop_limit(orders: &Receiver<Order>) -> Option<Duration> {
+    let Order::Stop { limit_ms, .. } = orders.try_recv().ok()?;
+    Some(Duration::from_millis(limit_ms))
+}
+
+impl Producer<'_> {
+    /// Sends until told to stop; answers how long the end may take.
+    fn plain(&mut self, orders: &Receiver<Order>) -> Result<Duration, ClientError> {
+        loop {
+            if let Some(limit) = stop_limit(orders) {
+                return Ok(limit);
+            }
+            let due = self.due(now_us()).min(BURST);
+            for _ in 0..due {
+                self.send()?;
+            }
+            self.outbox.poll(self.pause())?;
+        }
+    }
+
+    /// Messages whose time has come and that were not yet sent.
+    pub(super) fn due(&self, now: i64) -> u64 {
+        let end = self.spec.count.unwrap_or(u64::MAX);
+        let due = match self.spec.rate {
+            None => u64::MAX,
+            Some(rate) => {
+                let elapsed = (now - self.started_us).max(0) as f64;
+                (elapsed * rate / 1e6) as u64 + 1
+            }
+        };
+        due.min(end).saturating_sub(self.total)
+    }
+
+    /// How long nothing is due.
+    pub(super) fn pause(&self) -> Duration {
+        let now = now_us();
+        if self.due(now) > 0 {
+            return Duration::ZERO;
+        }
+        if self.spec.count.is_some_and(|count| self.total >= count) {
+            return PATIENCE;
+        }
+        // Rounded up: librdkafka counts milliseconds, and waiting for none would spin.
+        let wait_us = (self.intended(now) - now).max(1).unsigned_abs();
+        Duration::from_millis(wait_us.div_ceil(1000)).min(PATIENCE)
+    }
+
+    /// When the next message is due: late ones keep their time (open loop).
+    fn intended(&self, now: i64) -> i64 {
+        match self.spec.rate {
+            None => now,
+            Some(rate) => self.started_us.saturating_add((self.total as f64 * 1e6 / rate) as i64),
+        }
+    }
+
+    /// Sends the next message; waits while librdkafka's queue is full.
+    pub(super) fn send(&mut self) -> Result<(), ClientError> {
+        let (partition, key) = self.keys.nth(self.total);
+        let key = key.map(key_name);
+        let message = Outgoing {
+            partition,
+            key: key.as_deref().map(str::as_bytes),
+            intended_us: self.intended(now_us()),
+            bytes: bytes(self.spec, self.total),
+            original: None,
+        };
+        self.outbox.send(&message)?;
+        self.total += 1;
+        Ok(())
+    }
+}
+
+/// How long the value of message number `i` is: spread evenly, the same in every run.
+fn bytes(spec: &ProducerSpec, i: u64) -> usize {
+    let least = spec.payload_bytes;
+    let more = u64::from(spec.payload_most.unwrap_or(least).saturating_sub(least)) + 1;
+    // Steps of the golden ratio fill a range evenly.
+    let spread = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    least as usize + ((u128::from(spread) * u128::from(more)) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bytes;
+    use crate::client::spec::{CopierSpec, ProducerSpec};
+
+    #[test]
+    fn sizes_are_spread_between_the_least_and_the_most() {
+        let copier: CopierSpec = serde_json::from_value(serde_json::json!({
+            "common": { "run": "r", "name": "P", "client_id": 1, "member": 1, "life": 1,
+                "bootstrap": "", "dir": "", "config": {} },
+            "from": "a", "to": "b", "partitions": 1, "group": "g", "messages": 1,
+            "isolation": "read_committed",
+        }))
+        .expect("a copier");
+        let spec = |least, most| ProducerSpec {
+            payload_bytes: least,
+            payload_most: most,
+            ..copier.producer()
+        };
+        assert!((0..100).all(|i| bytes(&spec(100, None), i) == 100));
+        assert!((0..100).all(|i| bytes(&spec(100, Some(100)), i) == 100));
+        let mut counts = [0; 10];
+        (0..1_000).for_each(|i| counts[(bytes(&spec(100, Some(199)), i) - 100) / 10] += 1);
+        assert!(counts.iter().all(|n| (90..=110).contains(n)), "{counts:?}");
+    }
+}

@@ -1,0 +1,256 @@
+//! The lines between the runner and a client process: one JSON document a line. The runner's first
+//! line is a [`super::spec::ClientSpec`], the later ones [`Order`]s; a client answers with
+//! [`Report`]s. What is said of single messages is not here but in the history files.
+
+use serde::{Deserialize, Serialize};
+
+/// The code of the error of a client that cannot write its history (a full disk): nothing that it does
+/// from then on can be judged.
+pub const NO_HISTORY: &str = "HISTORY";
+
+/// A place in a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+    /// An offset; −1 where it is not known.
+    pub offset: i64,
+}
+
+/// From the runner to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// End well. A producer flushes what it sent; a consumer reads its partitions up to `ends`,
+    /// commits and leaves. Answered by [`Report::Ended`] and the end of the process.
+    Stop {
+        /// Where each partition's reading ends (exclusive).
+        ends: Vec<Position>,
+        /// How long it may take, in milliseconds.
+        limit_ms: u64,
+    },
+}
+
+/// One broker connection in a client's statistics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerStats {
+    /// librdkafka's name of the connection, e.g. `127.0.0.1:9092/1` or `GroupCoordinator`.
+    pub name: String,
+    /// The broker's number; −1 while it is not known (bootstrap).
+    pub id: i32,
+    /// librdkafka's connection state, e.g. `UP`, `DOWN`, `CONNECT`.
+    pub state: String,
+    /// Answers received since the client began.
+    pub rx: u64,
+}
+
+/// Values and how often each came.
+pub type Buckets = Vec<(u64, u64)>;
+
+/// From a client to the runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// First contact with the cluster.
+    Ready {
+        /// When.
+        at_us: i64,
+        /// The broker that answered; −1 if it did not say.
+        broker: i32,
+        /// Its name, `HOST:PORT/ID`.
+        name: String,
+    },
+    /// A consumer got partitions (possibly none), and has recorded where it starts in each.
+    Assigned {
+        /// When.
+        at_us: i64,
+        /// The group's generation, as in the history.
+        generation: u32,
+        /// The partitions with their resolved start positions.
+        partitions: Vec<Position>,
+    },
+    /// A consumer lost partitions.
+    Revoked {
+        /// When.
+        at_us: i64,
+        /// The generation that ends.
+        generation: u32,
+        /// The partitions with the positions reached.
+        partitions: Vec<Position>,
+        /// Taken away without being asked (the member was thought dead).
+        lost: bool,
+    },
+    /// The position was reset because the log does not hold it.
+    Reset {
+        /// When.
+        at_us: i64,
+        /// Where to.
+        position: Position,
+        /// Why, in librdkafka's words.
+        text: String,
+    },
+    /// Something went wrong; the client goes on unless `fatal`.
+    Error {
+        /// When.
+        at_us: i64,
+        /// Kafka's or librdkafka's name of it, e.g. `NOT_ENOUGH_REPLICAS`, `_TRANSPORT`.
+        code: String,
+        /// Its number.
+        number: i32,
+        /// librdkafka's words: the broker and the cause.
+        text: String,
+        /// The client cannot go on.
+        fatal: bool,
+    },
+    /// Connections, several times a second.
+    Stats {
+        /// When.
+        at_us: i64,
+        /// Each connection.
+        brokers: Vec<BrokerStats>,
+    },
+    /// Latencies since the last such report: intended send time to acknowledgement or delivery.
+    Latency {
+        /// When the interval began.
+        from_us: i64,
+        /// When it ended.
+        to_us: i64,
+        /// Latencies in microseconds (three significant digits), and their counts.
+        buckets: Buckets,
+    },
+    /// The audit's reader goes on.
+    Progress {
+        /// When.
+        at_us: i64,
+        /// Offsets passed, of all partitions and passes.
+        read: u64,
+        /// Offsets to pass.
+        of: u64,
+    },
+    /// The client is done; its process ends now.
+    Ended {
+        /// When.
+        at_us: i64,
+        /// Producer: messages without a report. Consumer and audit: offsets not read.
+        left: u64,
+        /// Partitions whose end was not reached, with the positions reached.
+        unread: Vec<Position>,
+    },
+}
+
+impl Report {
+    /// When it was said, in monotonic microseconds.
+    #[must_use]
+    pub fn at_us(&self) -> i64 {
+        match self {
+            Self::Ready { at_us, .. }
+            | Self::Assigned { at_us, .. }
+            | Self::Revoked { at_us, .. }
+            | Self::Reset { at_us, .. }
+            | Self::Error { at_us, .. }
+            | Self::Stats { at_us, .. }
+            | Self::Progress { at_us, .. }
+            | Self::Ended { at_us, .. } => *at_us,
+            Self::Latency { to_us, .. } => *to_us,
+        }
+    }
+}
+
+/// What statistics say of answers, folded: enough to judge `connected`.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    brokers: Vec<Answered>,
+}
+
+#[derive(Clone, Debug)]
+struct Answered {
+    name: String,
+    id: i32,
+    last: (i64, u64),
+    /// The newest two snapshots in a row between which the count rose.
+    rise: Option<(i64, i64)>,
+}
+
+impl Answers {
+    /// Takes in a snapshot.
+    pub fn observe(&mut self, at_us: i64, brokers: &[BrokerStats]) {
+        for broker in brokers.iter().filter(|b| b.id >= 0) {
+            let known =
+                self.brokers.iter_mut().find(|k| k.name == broker.name && k.id == broker.id);
+            match known {
+                Some(known) => {
+                    if broker.rx > known.last.1 {
+                        known.rise = Some((known.last.0, at_us));
+                    }
+                    known.last = (at_us, broker.rx);
+                }
+                None => self.brokers.push(Answered {
+                    name: broker.name.clone(),
+                    id: broker.id,
+                    last: (at_us, broker.rx),
+                    rise: None,
+                }),
+            }
+        }
+    }
+
+    /// Whether answers of broker `id` rose between two snapshots that both lie after `since_us`
+    /// (the last breaking step or the broker's start, whichever is later).
+    #[must_use]
+    pub fn connected(&self, id: i32, since_us: i64) -> bool {
+        // The newest rise decides: if it begins before `since_us`, so did every earlier one.
+        self.brokers
+            .iter()
+            .filter(|b| b.id == id)
+            .any(|b| b.rise.is_some_and(|(from, _)| from >= since_us))
+    }
+
+    /// When an answer of broker `id` was last seen to have come, at the latest.
+    #[must_use]
+    pub fn last_answer_us(&self, id: i32) -> Option<i64> {
+        self.brokers.iter().filter(|b| b.id == id).filter_map(|b| b.rise.map(|r| r.1)).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answers, BrokerStats};
+
+    fn snapshot(answers: &mut Answers, at_us: i64, brokers: &[(&str, i32, u64)]) {
+        let brokers: Vec<_> = brokers
+            .iter()
+            .map(|(name, id, rx)| BrokerStats {
+                name: (*name).into(),
+                id: *id,
+                state: "UP".into(),
+                rx: *rx,
+            })
+            .collect();
+        answers.observe(at_us, &brokers);
+    }
+
+    #[test]
+    fn a_rise_between_two_snapshots_after_the_fault_connects() {
+        let mut answers = Answers::default();
+        snapshot(&mut answers, 100, &[("a:1/1", 1, 5), ("b:1/2", 2, 5)]);
+        snapshot(&mut answers, 300, &[("a:1/1", 1, 6), ("b:1/2", 2, 5)]);
+        assert!(answers.connected(1, 100));
+        assert!(!answers.connected(1, 101), "the first snapshot lies before the fault");
+        assert!(!answers.connected(2, 0), "nothing was answered");
+        snapshot(&mut answers, 500, &[("a:1/1", 1, 9), ("b:1/2", 2, 5)]);
+        assert!(answers.connected(1, 200));
+        assert_eq!(answers.last_answer_us(1), Some(500));
+    }
+
+    #[test]
+    fn a_coordinator_that_moves_is_no_answer() {
+        let mut answers = Answers::default();
+        snapshot(&mut answers, 100, &[("GroupCoordinator", 1, 50)]);
+        snapshot(&mut answers, 200, &[("GroupCoordinator", 2, 60)]);
+        assert!(!answers.connected(2, 0));
+        snapshot(&mut answers, 300, &[("GroupCoordinator", 2, 61)]);
+        assert!(answers.connected(2, 0));
+    }
+}

@@ -1,0 +1,161 @@
+//! What only consumers are asked.
+
+use std::time::Duration;
+
+use rdkafka_sys as sys;
+
+use super::{
+    Code, Kafka, Place, Refused, c_string,
+    list::{List, places},
+    millis, text,
+};
+
+/// A question that librdkafka or Kafka did not answer well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Asked {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("{0}")]
+    Code(Code),
+}
+
+impl From<Code> for Asked {
+    fn from(code: Code) -> Self {
+        Self::Code(code)
+    }
+}
+
+impl Kafka<'_> {
+    pub(crate) fn subscribe(&self, topics: &[String]) -> Result<(), Asked> {
+        let topics: Vec<_> = topics.iter().map(|t| Place::new(t, -1, 0)).collect();
+        let list = List::new(&topics)?;
+        // SAFETY: instance and list live; the list is copied.
+        Ok(Code::check(unsafe { sys::rd_kafka_subscribe(self.ptr(), list.ptr()) })?)
+    }
+
+    /// Whether partitions are given one by one (cooperative), not all at once.
+    pub(crate) fn cooperative(&self) -> bool {
+        // SAFETY: the instance lives; the answer is a static string.
+        unsafe { text(sys::rd_kafka_rebalance_protocol(self.ptr())) == "COOPERATIVE" }
+    }
+
+    /// Reads from these partitions and offsets, and no others.
+    pub(crate) fn assign(&self, partitions: &[Place]) -> Result<(), Asked> {
+        let list = List::new(partitions)?;
+        // SAFETY: instance and list live; the list is copied.
+        Ok(Code::check(unsafe { sys::rd_kafka_assign(self.ptr(), list.ptr()) })?)
+    }
+
+    /// Reads from these too.
+    pub(crate) fn assign_more(&self, partitions: &[Place]) -> Result<(), Asked> {
+        let list = List::new(partitions)?;
+        // SAFETY: as above; the error is ours.
+        unsafe { taken(sys::rd_kafka_incremental_assign(self.ptr(), list.ptr())) }
+    }
+
+    /// Reads no longer from these.
+    pub(crate) fn unassign(&self, partitions: &[Place]) -> Result<(), Asked> {
+        let list = List::new(partitions)?;
+        // SAFETY: as above; the error is ours.
+        unsafe { taken(sys::rd_kafka_incremental_unassign(self.ptr(), list.ptr())) }
+    }
+
+    /// Reads no longer from anything.
+    pub(crate) fn unassign_all(&self) -> Result<(), Asked> {
+        // SAFETY: the instance lives; a null list means none.
+        Ok(Code::check(unsafe { sys::rd_kafka_assign(self.ptr(), std::ptr::null()) })?)
+    }
+
+    /// The member was thought dead: its partitions are already somebody else's.
+    pub(crate) fn assignment_lost(&self) -> bool {
+        // SAFETY: the instance lives.
+        unsafe { sys::rd_kafka_assignment_lost(self.ptr()) != 0 }
+    }
+
+    /// The group's generation, as far as the member knows it; −1 in none.
+    pub(crate) fn generation(&self) -> i32 {
+        // SAFETY: the instance lives; the metadata is ours and destroyed here.
+        unsafe {
+            let metadata = sys::rd_kafka_consumer_group_metadata(self.ptr());
+            if metadata.is_null() {
+                return -1;
+            }
+            let generation = sys::rd_kafka_consumer_group_metadata_generation_id(metadata);
+            sys::rd_kafka_consumer_group_metadata_destroy(metadata);
+            generation
+        }
+    }
+
+    /// The group's committed offsets; negative where there is none.
+    pub(crate) fn committed(
+        &self,
+        partitions: &[Place],
+        limit: Duration,
+    ) -> Result<Vec<Place>, Asked> {
+        let list = List::new(partitions)?;
+        // SAFETY: instance and list live.
+        let err = unsafe { sys::rd_kafka_committed(self.ptr(), list.ptr(), millis(limit)) };
+        Code::check(err)?;
+        Ok(list.places())
+    }
+
+    /// The log's start and end as this consumer's isolation level sees it.
+    pub(crate) fn watermarks(
+        &self,
+        topic: &str,
+        partition: i32,
+        limit: Duration,
+    ) -> Result<(i64, i64), Asked> {
+        let topic = c_string(topic)?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the instance lives, the name ends in zero.
+        Code::check(unsafe {
+            sys::rd_kafka_query_watermark_offsets(
+                self.ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+                millis(limit),
+            )
+        })?;
+        Ok((low, high))
+    }
+
+    /// Marks these positions as done: the next commit commits them.
+    pub(crate) fn store_offsets(&self, positions: &[Place]) -> Result<(), Asked> {
+        let list = List::new(positions)?;
+        // SAFETY: instance and list live.
+        Ok(Code::check(unsafe { sys::rd_kafka_offsets_store(self.ptr(), list.ptr()) })?)
+    }
+
+    /// Commits these positions and waits for the answer.
+    pub(crate) fn commit(&self, positions: &[Place]) -> Result<Vec<Place>, Asked> {
+        let list = List::new(positions)?;
+        // SAFETY: instance and list live; librdkafka copies the list and writes nothing into it.
+        Code::check(unsafe { sys::rd_kafka_commit(self.ptr(), list.ptr(), 0) })?;
+        // SAFETY: the list lives.
+        Ok(unsafe { places(list.ptr()) })
+    }
+
+    /// Commits what is stored, if librdkafka commits, and leaves the group.
+    pub(crate) fn close(&self) -> Result<(), Code> {
+        // SAFETY: the instance lives.
+        Code::check(unsafe { sys::rd_kafka_consumer_close(self.ptr()) })
+    }
+}
+
+/// # Safety
+/// `error` is null or an error that nobody else has.
+unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), Asked> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise; this is its last use.
+    let code = unsafe {
+        let code = Code::of(sys::rd_kafka_error_code(error));
+        sys::rd_kafka_error_destroy(error);
+        code
+    };
+    Err(Asked::Code(code))
+}

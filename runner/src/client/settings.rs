@@ -1,0 +1,315 @@
+//! librdkafka's settings of each client: kplan's defaults, which the plan can override and the
+//! report shows, and the few that kplan must keep to itself.
+
+use indexmap::IndexMap;
+use kplan_dsl::plan::SECRET;
+
+use super::spec::{
+    Commit, Common, ConsumerSpec, CopierSpec, Isolation, LogSpec, ProducerSpec, StartFrom,
+};
+
+/// Which clients a default is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Producers.
+    Producer,
+    /// Consumers.
+    Consumer,
+    /// Both.
+    Both,
+}
+
+/// A setting that kplan sets otherwise than librdkafka does.
+#[derive(Clone, Copy, Debug)]
+pub struct Default {
+    /// For whom.
+    pub role: Role,
+    /// librdkafka's name.
+    pub key: &'static str,
+    /// kplan's value.
+    pub value: &'static str,
+    /// Why it is not librdkafka's.
+    pub why: &'static str,
+}
+
+const fn default(role: Role, key: &'static str, value: &'static str, why: &'static str) -> Default {
+    Default { role, key, value, why }
+}
+
+/// kplan's defaults; a plan's `config` overrides each of them.
+pub const DEFAULTS: &[Default] = &[
+    default(
+        Role::Both,
+        "statistics.interval.ms",
+        "200",
+        "`connected` is judged from the connections' statistics",
+    ),
+    default(
+        Role::Producer,
+        "queue.buffering.max.kbytes",
+        "65536",
+        "bounds the client's memory (librdkafka: 1 GiB)",
+    ),
+    default(
+        Role::Consumer,
+        "session.timeout.ms",
+        "10000",
+        "a killed member blocks its group that long (librdkafka: 45 s)",
+    ),
+    default(
+        Role::Producer,
+        "max.in.flight.requests.per.connection",
+        "5",
+        "as Java's producer: without a limit a slow broker is sent ever more requests of one message each \
+         instead of fewer, larger ones (librdkafka: 1,000,000)",
+    ),
+    default(
+        Role::Consumer,
+        "queued.max.messages.kbytes",
+        "16384",
+        "bounds the client's memory (librdkafka: 64 MiB)",
+    ),
+    default(
+        Role::Consumer,
+        "fetch.queue.backoff.ms",
+        "10",
+        "a full queue is drained in milliseconds, and would then stay empty (librdkafka: 1 s)",
+    ),
+    default(Role::Consumer, "check.crcs", "true", "damage on the way must not pass for Kafka's"),
+];
+
+/// Settings that a plan cannot override, and what to use instead.
+pub const RESERVED: &[(&str, &str)] = &[
+    ("bootstrap.servers", "clients talk to the plan's cluster"),
+    ("metadata.broker.list", "clients talk to the plan's cluster"),
+    ("acks", "use the argument `acks`: it decides what counts as acknowledged"),
+    ("request.required.acks", "use the argument `acks`"),
+    ("enable.idempotence", "use the argument `idempotent`"),
+    ("transactional.id", "use the argument `transactional`"),
+    ("partitioner", "kplan chooses the partition, so that sequences are dense"),
+    ("group.id", "use the argument `group`"),
+    ("isolation.level", "use the argument `isolation`"),
+    ("enable.auto.commit", "use the argument `commit`"),
+    ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
+    ("auto.offset.reset", "use the argument `from`: kplan resets, and records it"),
+    ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
+];
+
+/// The producer's settings in effect.
+#[must_use]
+pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
+    let mut settings = base(&spec.common, Role::Producer);
+    let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
+    if let Some(compression) = &spec.compression {
+        set("compression.type", compression);
+    }
+    merge(&mut settings, &spec.common);
+    let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
+    set("acks", spec.acks.setting());
+    if spec.idempotent || spec.transactional.is_some() {
+        set("enable.idempotence", "true");
+    }
+    if spec.transactional.is_some() {
+        set("transactional.id", &format!("kplan-{}-{}", spec.common.run, spec.common.name));
+    }
+    settings
+}
+
+/// The consumer's settings in effect.
+#[must_use]
+pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
+    let mut settings = base(&spec.common, Role::Consumer);
+    merge(&mut settings, &spec.common);
+    let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
+    set("group.id", &spec.group);
+    if spec.fixed {
+        // The same in every life, and of each member its own.
+        set("group.instance.id", &format!("kplan-{}-{}", spec.common.name, spec.common.member));
+    }
+    set("isolation.level", spec.isolation.setting());
+    set("enable.auto.commit", if spec.commit == Commit::Auto { "true" } else { "false" });
+    set("enable.auto.offset.store", "false");
+    // An error, which the client answers with a reset of its own that it records.
+    set("auto.offset.reset", "error");
+    set("enable.partition.eof", "true");
+    settings
+}
+
+/// A copier's settings in effect, of its consumer and its producer together.
+#[must_use]
+pub fn copier(spec: &CopierSpec) -> IndexMap<String, String> {
+    let mut settings = consumer(&spec.consumer());
+    settings.extend(producer(&spec.producer()));
+    settings
+}
+
+/// The settings of the audit's reader; nothing of the plan's clients but the cluster's security.
+#[must_use]
+pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, String> {
+    let mut settings = base(&spec.common, Role::Consumer);
+    merge(&mut settings, &spec.common);
+    let values = [
+        ("isolation.level", isolation.setting()),
+        ("check.crcs", "true"),
+        ("auto.offset.reset", "error"),
+        ("enable.partition.eof", "true"),
+        ("enable.auto.commit", "false"),
+        ("enable.auto.offset.store", "false"),
+        ("fetch.message.max.bytes", "4194304"),
+        ("queued.max.messages.kbytes", "16384"),
+        ("fetch.wait.max.ms", "50"),
+        ("fetch.error.backoff.ms", "100"),
+    ];
+    for (key, value) in values {
+        settings.insert(key.to_owned(), value.to_owned());
+    }
+    settings.shift_remove("session.timeout.ms");
+    settings
+}
+
+/// Settings as reports show them: what lets a client in is for the client alone.
+#[must_use]
+pub fn shown(mut settings: IndexMap<String, String>) -> IndexMap<String, String> {
+    for (key, value) in &mut settings {
+        let secret =
+            key.ends_with("password") || key.ends_with("secret") || key.ends_with("key.pem");
+        if secret || key == "sasl.jaas.config" {
+            SECRET.clone_into(value);
+        }
+    }
+    settings
+}
+
+/// What a reset means, as librdkafka would say it.
+#[must_use]
+pub fn reset_policy(from: StartFrom) -> &'static str {
+    match from {
+        StartFrom::Earliest => "earliest",
+        StartFrom::Latest => "latest",
+    }
+}
+
+fn base(common: &Common, role: Role) -> IndexMap<String, String> {
+    let mut settings: IndexMap<String, String> = DEFAULTS
+        .iter()
+        .filter(|d| d.role == role || d.role == Role::Both)
+        .map(|d| (d.key.to_owned(), d.value.to_owned()))
+        .collect();
+    settings.insert("client.id".into(), format!("kplan-{}", common.file_stem()));
+    settings
+}
+
+/// The plan's and the cluster's settings over the defaults; then what kplan keeps to itself.
+fn merge(settings: &mut IndexMap<String, String>, common: &Common) {
+    for (key, value) in &common.config {
+        if !RESERVED.iter().any(|(reserved, _)| reserved == key) {
+            settings.insert(key.clone(), value.clone());
+        }
+    }
+    settings.insert("bootstrap.servers".into(), common.bootstrap.clone());
+}
+
+/// Reserved settings that a plan's `config` names, with what to use instead.
+pub fn refused(config: &IndexMap<String, String>) -> Vec<(&'static str, &'static str)> {
+    RESERVED.iter().copied().filter(|(key, _)| config.contains_key(*key)).collect()
+}
+
+/// Whether librdkafka knows these settings and takes these values.
+///
+/// # Errors
+/// The key as the plan has it, with librdkafka's words, of the first that it does not take: by itself
+/// librdkafka names the key behind an alias such as `linger.ms`.
+pub fn check(settings: &IndexMap<String, String>) -> Result<(), String> {
+    settings.iter().try_for_each(|(key, value)| {
+        let one = IndexMap::from([(key.clone(), value.clone())]);
+        super::raw::check_settings(&one).map_err(|e| format!("{key}: {e}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::{Common, DEFAULTS, Isolation, LogSpec, RESERVED, check, log_reader, refused};
+
+    fn settings(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn librdkafka_takes_every_default() {
+        for default in DEFAULTS {
+            assert_eq!(
+                check(&settings(&[(default.key, default.value)])),
+                Ok(()),
+                "{}",
+                default.key
+            );
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let shown = super::shown(settings(&[
+            ("sasl.username", "alice"),
+            ("sasl.password", "wonderland"),
+            ("ssl.key.password", "x"),
+        ]));
+        assert_eq!(shown["sasl.username"], "alice");
+        assert_eq!(
+            (shown["sasl.password"].as_str(), shown["ssl.key.password"].as_str()),
+            ("***", "***")
+        );
+    }
+
+    #[test]
+    fn an_unknown_setting_and_a_bad_value_are_told() {
+        let unknown = check(&settings(&[("linger.mss", "5")])).unwrap_err();
+        assert!(unknown.contains("linger.mss"), "{unknown}");
+        let bad = check(&settings(&[("linger.ms", "soon")])).unwrap_err();
+        assert!(bad.contains("linger.ms"), "{bad}");
+    }
+
+    #[test]
+    fn reserved_settings_exist_and_are_refused() {
+        let found = refused(&settings(&[("linger.ms", "1"), ("acks", "1")]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, "acks");
+        for (key, _) in RESERVED {
+            let unknown = check(&settings(&[(key, "-")])).err().unwrap_or_default();
+            assert!(!unknown.contains("No such"), "{key}: {unknown}");
+        }
+    }
+
+    #[test]
+    fn what_kplan_keeps_to_itself_is_its_own_even_against_the_plan() {
+        let common = Common {
+            run: "r".into(),
+            name: "C".into(),
+            client_id: 1,
+            member: 1,
+            life: 1,
+            bootstrap: "127.0.0.1:1".into(),
+            dir: "/nowhere".into(),
+            config: settings(&[
+                ("enable.auto.offset.store", "true"),
+                ("session.timeout.ms", "7000"),
+            ]),
+        };
+        let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1 };
+        let reader = log_reader(&spec, Isolation::ReadUncommitted);
+        for (key, value) in [
+            ("isolation.level", "read_uncommitted"),
+            ("check.crcs", "true"),
+            ("auto.offset.reset", "error"),
+            // A delivery is recorded before its offset is stored; the audit stores and commits none.
+            ("enable.auto.offset.store", "false"),
+            ("enable.auto.commit", "false"),
+        ] {
+            assert_eq!(reader[key], value, "{key}");
+        }
+        assert!(!reader.contains_key("group.id"), "the audit is in no group");
+        let default = |key| DEFAULTS.iter().find(|d| d.key == key).map(|d| d.value);
+        assert_eq!(default("session.timeout.ms"), Some("10000"));
+    }
+}

@@ -1,0 +1,371 @@
+//! What a client process is told when it starts.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::payload::run_hash;
+use crate::history::{Header, Writer};
+
+/// What every client is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Common {
+    /// The run's id.
+    pub run: String,
+    /// The client's name in the plan.
+    pub name: String,
+    /// The client's number in this suite, from 1, never used again: the identity in its messages.
+    pub client_id: u16,
+    /// The group's member, from 1; 1 for producers.
+    pub member: u16,
+    /// The life, from 1.
+    pub life: u16,
+    /// `HOST:PORT` of brokers, separated by commas.
+    pub bootstrap: String,
+    /// The suite's directory: histories go to `history/`, logs to `logs/` below it.
+    pub dir: PathBuf,
+    /// librdkafka settings of the cluster (security) and of the plan, which beat kplan's defaults.
+    pub config: IndexMap<String, String>,
+}
+
+impl Common {
+    /// `P-1`, and for the second member `C.2-1`: the client and its life, for file names.
+    #[must_use]
+    pub fn file_stem(&self) -> String {
+        if self.member == 1 {
+            format!("{}-{}", self.name, self.life)
+        } else {
+            format!("{}.{}-{}", self.name, self.member, self.life)
+        }
+    }
+
+    /// Where this client's history of that kind is.
+    #[must_use]
+    pub fn history_path(&self, writer: Writer) -> PathBuf {
+        let kind = match writer {
+            Writer::ProducerSent => "sent",
+            Writer::ProducerHeard => "heard",
+            Writer::Consumer => "seen",
+            Writer::Audit => "log",
+        };
+        self.dir.join("history").join(format!("{}.{kind}", self.file_stem()))
+    }
+
+    /// Where what this client (and librdkafka) writes to stderr goes.
+    #[must_use]
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.join("logs").join(format!("{}.log", self.file_stem()))
+    }
+
+    /// The hash of the run's id in this client's messages.
+    #[must_use]
+    pub fn run_hash(&self) -> u64 {
+        run_hash(&self.run)
+    }
+
+    pub(super) fn header(
+        &self,
+        writer: Writer,
+        topics: Vec<String>,
+        group: Option<String>,
+    ) -> Header {
+        Header {
+            run: self.run.clone(),
+            writer,
+            client: self.name.clone(),
+            client_id: self.client_id,
+            member: self.member,
+            life: self.life,
+            topics,
+            group,
+            pid: std::process::id(),
+        }
+    }
+}
+
+/// How many replicas must answer for a send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Acks {
+    /// Nobody answers: nothing is ever acknowledged.
+    None,
+    /// The leader.
+    Leader,
+    /// Every replica in sync.
+    #[default]
+    All,
+}
+
+impl Acks {
+    /// librdkafka's value.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::None => "0",
+            Self::Leader => "1",
+            Self::All => "all",
+        }
+    }
+}
+
+impl std::str::FromStr for Acks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "0" => Ok(Self::None),
+            "1" => Ok(Self::Leader),
+            "all" | "-1" => Ok(Self::All),
+            other => Err(format!("acks is 0, 1 or all, not {other}")),
+        }
+    }
+}
+
+/// Transactions of a producer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transactional {
+    /// Messages in one transaction.
+    pub messages: u32,
+    /// How many of a hundred transactions are aborted, chosen by the seed.
+    pub abort_percent: f64,
+}
+
+/// What a producer does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProducerSpec {
+    /// Who it is and where.
+    pub common: Common,
+    /// Its topic.
+    pub topic: String,
+    /// The topic's partitions.
+    pub partitions: u32,
+    /// Messages a second; none: as fast as librdkafka takes them.
+    pub rate: Option<f64>,
+    /// How many answer for a send.
+    pub acks: Acks,
+    /// librdkafka's `enable.idempotence`.
+    pub idempotent: bool,
+    /// Transactions, if any.
+    pub transactional: Option<Transactional>,
+    /// Bytes of a message's value, at least [`super::payload::MIN_PAYLOAD`].
+    pub payload_bytes: u32,
+    /// The most bytes, if their number varies from message to message.
+    #[serde(default)]
+    pub payload_most: Option<u32>,
+    /// Headers of every message.
+    #[serde(default)]
+    pub headers: IndexMap<String, String>,
+    /// How many different keys; none: no key, and the partitions in turn.
+    pub keys: Option<u32>,
+    /// Messages in all, over this life; none: until stopped.
+    pub count: Option<u64>,
+    /// librdkafka's `compression.type`.
+    pub compression: Option<String>,
+    /// Seeds what is chosen (aborts).
+    pub seed: u64,
+}
+
+/// Where a group without a committed offset begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartFrom {
+    /// The log's start.
+    #[default]
+    Earliest,
+    /// The log's end.
+    Latest,
+}
+
+/// How a consumer commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Commit {
+    /// librdkafka, from time to time (`auto.commit.interval.ms`), what was recorded.
+    #[default]
+    Auto,
+    /// After each batch that was recorded, waiting for the answer.
+    Sync,
+    /// Never.
+    None,
+}
+
+/// Which messages a consumer sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// Committed transactions, and what is in none.
+    #[default]
+    ReadCommitted,
+    /// Everything.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    /// librdkafka's value.
+    #[must_use]
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
+}
+
+/// What a consumer (one member of its group) does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsumerSpec {
+    /// Who it is and where.
+    pub common: Common,
+    /// Its topics.
+    pub topics: Vec<String>,
+    /// Its group.
+    pub group: String,
+    /// Where the group begins without a committed offset, and what a reset means.
+    pub from: StartFrom,
+    /// How it commits.
+    pub commit: Commit,
+    /// What it sees.
+    pub isolation: Isolation,
+    /// Whether its members are static.
+    #[serde(default)]
+    pub fixed: bool,
+}
+
+/// What a copier does: consume, copy, commit the positions with the copies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CopierSpec {
+    /// Who it is and where.
+    pub common: Common,
+    /// What it reads.
+    pub from: String,
+    /// Where the copies go.
+    pub to: String,
+    /// The output's partitions.
+    pub partitions: u32,
+    /// Its group.
+    pub group: String,
+    /// The most messages in one transaction.
+    pub messages: u32,
+    /// What it sees.
+    pub isolation: Isolation,
+}
+
+impl CopierSpec {
+    /// Its consuming half.
+    #[must_use]
+    pub fn consumer(&self) -> ConsumerSpec {
+        ConsumerSpec {
+            common: self.common.clone(),
+            topics: vec![self.from.clone()],
+            group: self.group.clone(),
+            from: StartFrom::Earliest,
+            commit: Commit::None,
+            isolation: self.isolation,
+            fixed: false,
+        }
+    }
+
+    /// Its producing half.
+    #[must_use]
+    pub fn producer(&self) -> ProducerSpec {
+        ProducerSpec {
+            common: self.common.clone(),
+            topic: self.to.clone(),
+            partitions: self.partitions,
+            rate: None,
+            acks: Acks::All,
+            idempotent: true,
+            transactional: Some(Transactional { messages: self.messages, abort_percent: 0.0 }),
+            payload_bytes: 0,
+            payload_most: None,
+            headers: IndexMap::new(),
+            keys: None,
+            count: None,
+            compression: None,
+            seed: 0,
+        }
+    }
+}
+
+/// A partition of which `[start, end)` is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The partition.
+    pub partition: u32,
+    /// The log's start.
+    pub start: i64,
+    /// The end to which the log is read, exclusive: the high watermark.
+    pub end: i64,
+}
+
+/// A topic that the audit reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTopic {
+    /// Its name.
+    pub name: String,
+    /// What to read of it.
+    pub spans: Vec<Span>,
+    /// Whether transactions were used: the log is then read a second time, read_committed.
+    pub transactional: bool,
+}
+
+/// What the audit's reader does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogSpec {
+    /// Who it is and where; the name is `audit`, `client_id` 0, and `life` counts the audits.
+    pub common: Common,
+    /// What to read.
+    pub topics: Vec<LogTopic>,
+    /// Give up after this long without any progress, in milliseconds.
+    pub stall_ms: u64,
+}
+
+/// The first line that a client process reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// What to do.
+    pub spec: ClientSpec,
+    /// What its log must not show.
+    pub secrets: Vec<String>,
+}
+
+/// What a client process does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "one value a process")]
+pub enum ClientSpec {
+    /// A producer.
+    Producer(ProducerSpec),
+    /// A consumer.
+    Consumer(ConsumerSpec),
+    /// A copier.
+    Copier(CopierSpec),
+    /// The audit's reader.
+    Log(LogSpec),
+}
+
+impl ClientSpec {
+    /// Who it is.
+    #[must_use]
+    pub fn common(&self) -> &Common {
+        match self {
+            Self::Producer(p) => &p.common,
+            Self::Consumer(c) => &c.common,
+            Self::Copier(c) => &c.common,
+            Self::Log(l) => &l.common,
+        }
+    }
+
+    /// Histories that this client writes.
+    #[must_use]
+    pub fn histories(&self) -> Vec<PathBuf> {
+        let writers: &[Writer] = match self {
+            Self::Producer(_) => &[Writer::ProducerSent, Writer::ProducerHeard],
+            Self::Consumer(_) => &[Writer::Consumer],
+            Self::Copier(_) => &[Writer::ProducerSent, Writer::ProducerHeard, Writer::Consumer],
+            Self::Log(_) => &[Writer::Audit],
+        };
+        writers.iter().map(|w| self.common().history_path(*w)).collect()
+    }
+}

@@ -1,0 +1,164 @@
+//! The client's side of its pipes: reports out, orders in. A client never outlives its runner: when
+//! a pipe breaks the process ends, even while librdkafka blocks its main thread.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    io::{BufRead, Write},
+    process,
+    rc::Rc,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread::JoinHandle,
+};
+
+use hdrhistogram::Histogram;
+use serde::Deserialize;
+
+use super::{
+    log,
+    protocol::{BrokerStats, Order, Report},
+    raw::Code,
+};
+use crate::history::now_us;
+
+/// The exit status of a client whose runner is gone.
+pub(super) const ORPHANED: i32 = 3;
+/// Error reports in one second; the rest is only counted.
+const ERRORS_A_SECOND: u32 = 20;
+
+/// Where reports go.
+pub(super) struct Voice {
+    lines: SyncSender<Report>,
+    errors: Cell<(i64, u32)>,
+}
+
+impl Voice {
+    /// Starts the thread that writes reports to stdout.
+    pub(super) fn start() -> (Rc<Self>, JoinHandle<()>) {
+        let (lines, queue) = sync_channel::<Report>(1024);
+        let writer = std::thread::spawn(move || {
+            let mut out = std::io::stdout().lock();
+            for report in queue {
+                let written = serde_json::to_writer(&mut out, &report)
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| out.write_all(b"\n"))
+                    .and_then(|()| out.flush());
+                if let Err(e) = written {
+                    log(&format!("nobody listens any more: {e}"));
+                    process::exit(ORPHANED);
+                }
+            }
+        });
+        (Rc::new(Self { lines, errors: Cell::new((0, 0)) }), writer)
+    }
+
+    /// Says something; waits if the runner is slow to read.
+    pub(super) fn say(&self, report: Report) {
+        // The writer ends only with the process.
+        let _ = self.lines.send(report);
+    }
+
+    /// Says something that may be left out if the runner is slow to read.
+    pub(super) fn mention(&self, report: Report) {
+        let _ = self.lines.try_send(report);
+    }
+
+    /// Reports an error, unless there are too many.
+    pub(super) fn error(&self, code: Code, fatal: bool, words: &str) {
+        let at_us = now_us();
+        log(&format!("error {code}: {words}"));
+        let (second, count) = self.errors.get();
+        let this = at_us / 1_000_000;
+        let count = if this == second { count + 1 } else { 1 };
+        self.errors.set((this, count));
+        if fatal || count <= ERRORS_A_SECOND {
+            self.say(Report::Error {
+                at_us,
+                code: code.name().to_owned(),
+                number: code.0,
+                text: words.to_owned(),
+                fatal,
+            });
+        }
+    }
+
+    /// Reports librdkafka's statistics, of which only the connections are read.
+    pub(super) fn stats(&self, json: &[u8]) {
+        #[derive(Deserialize)]
+        struct Stats {
+            brokers: BTreeMap<String, Broker>,
+        }
+        #[derive(Deserialize)]
+        struct Broker {
+            nodeid: i32,
+            state: String,
+            rx: u64,
+        }
+        match serde_json::from_slice::<Stats>(json) {
+            Ok(stats) => {
+                let brokers = stats.brokers.into_iter();
+                let brokers = brokers
+                    .map(|(name, b)| BrokerStats { name, id: b.nodeid, state: b.state, rx: b.rx })
+                    .collect();
+                self.mention(Report::Stats { at_us: now_us(), brokers });
+            }
+            Err(e) => log(&format!("statistics that cannot be read: {e}")),
+        }
+    }
+}
+
+/// Latencies of the current interval, in microseconds.
+pub(super) struct Latencies {
+    histogram: RefCell<Histogram<u32>>,
+    from_us: Cell<i64>,
+}
+
+/// How often latencies are reported.
+const INTERVAL_US: i64 = 500_000;
+
+impl Latencies {
+    pub(super) fn new() -> Self {
+        let histogram = Histogram::new(3).expect("three digits are a valid precision");
+        Self { histogram: RefCell::new(histogram), from_us: Cell::new(now_us()) }
+    }
+
+    pub(super) fn add(&self, latency_us: i64) {
+        // Resizes by itself; a value that cannot be held does not exist in this range.
+        let value = u64::try_from(latency_us).unwrap_or(0);
+        let _ = self.histogram.borrow_mut().record(value);
+    }
+
+    /// Reports the interval if it is over, or at once when `last`.
+    pub(super) fn report(&self, voice: &Voice, now: i64, last: bool) {
+        if now - self.from_us.get() < INTERVAL_US && !last {
+            return;
+        }
+        let mut histogram = self.histogram.borrow_mut();
+        if !histogram.is_empty() {
+            let buckets = histogram
+                .iter_recorded()
+                .map(|v| (v.value_iterated_to(), u64::from(v.count_at_value())))
+                .collect();
+            voice.say(Report::Latency { from_us: self.from_us.get(), to_us: now, buckets });
+            histogram.reset();
+        }
+        self.from_us.set(now);
+    }
+}
+
+/// Starts the thread that reads orders from stdin, whose end is the end of this process.
+pub(super) fn orders() -> Receiver<Order> {
+    let (sender, orders) = sync_channel(16);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                // The receiver ends only with the process.
+                Ok(order) => drop(sender.send(order)),
+                Err(e) => log(&format!("not an order: {line}: {e}")),
+            }
+        }
+        log("the runner is gone");
+        process::exit(ORPHANED);
+    });
+    orders
+}

@@ -1,0 +1,110 @@
+//! Where the nodes of a cluster are: in containers each has a host of its own, as processes all share
+//! this machine's loopback address.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::Node;
+
+/// Port of the listener between brokers, inside.
+pub const INTERNAL_PORT: u16 = 9092;
+/// Port of the listener of KRaft controllers, inside.
+pub const CONTROLLER_PORT: u16 = 9093;
+/// Port of the listener that is published to this machine's clients, inside.
+pub const EXTERNAL_PORT: u16 = 9094;
+/// ZooKeeper's port, inside.
+pub const ZOOKEEPER_PORT: u16 = 2181;
+
+/// Where kplan keeps its files inside a container.
+pub const HOME: &str = "/kplan";
+
+/// Where nodes are reached.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// Prefix of every node's host name, which is its container's name.
+    pub prefix: String,
+    /// The cluster's id: 22 letters of URL-safe base64 (KRaft only).
+    pub cluster_id: String,
+    /// The nodes' places where they share one host; empty where each has a host of its own.
+    pub places: BTreeMap<Node, Place>,
+}
+
+/// A node's place on a host that it shares with the others.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// Its directory.
+    pub home: PathBuf,
+    /// Its port for each purpose that it listens for.
+    pub ports: BTreeMap<Purpose, u16>,
+}
+
+/// What a port is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Brokers among themselves.
+    Internal,
+    /// KRaft controllers.
+    Controller,
+    /// This machine's clients.
+    External,
+    /// ZooKeeper.
+    Zookeeper,
+}
+
+impl Purpose {
+    /// The port in a host of its own.
+    fn usual(self) -> u16 {
+        match self {
+            Self::Internal => INTERNAL_PORT,
+            Self::Controller => CONTROLLER_PORT,
+            Self::External => EXTERNAL_PORT,
+            Self::Zookeeper => ZOOKEEPER_PORT,
+        }
+    }
+}
+
+/// The only address of this machine that nodes without containers use.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+impl Addresses {
+    /// The host name of a node as the others know it.
+    #[must_use]
+    pub fn host(&self, node: Node) -> String {
+        match self.share_a_host() {
+            true => LOOPBACK.to_owned(),
+            false => format!("{}-{}", self.prefix, node.slug()),
+        }
+    }
+
+    /// Nodes are told apart by ports, not by hosts.
+    #[must_use]
+    pub fn share_a_host(&self) -> bool {
+        !self.places.is_empty()
+    }
+
+    /// The port on which a node listens for a purpose.
+    #[must_use]
+    pub fn port(&self, node: Node, purpose: Purpose) -> u16 {
+        let own = self.places.get(&node).and_then(|place| place.ports.get(&purpose));
+        own.copied().unwrap_or_else(|| purpose.usual())
+    }
+
+    /// `HOST:PORT` under which the others reach a node.
+    #[must_use]
+    pub fn reached(&self, node: Node, purpose: Purpose) -> String {
+        format!("{}:{}", self.host(node), self.port(node, purpose))
+    }
+
+    /// `HOST:PORT` that a node binds to: every address of a host of its own.
+    #[must_use]
+    pub fn bound(&self, node: Node, purpose: Purpose) -> String {
+        let host = if self.share_a_host() { LOOPBACK } else { "" };
+        format!("{host}:{}", self.port(node, purpose))
+    }
+
+    /// Where a node keeps its files.
+    #[must_use]
+    pub fn home(&self, node: Node) -> String {
+        let own = self.places.get(&node).map(|place| place.home.display().to_string());
+        own.unwrap_or_else(|| HOME.to_owned())
+    }
+}

@@ -1,0 +1,355 @@
+//! Topics of a real cluster, through librdkafka's admin client.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use kafka_protocol::ResponseError;
+use rdkafka::{
+    ClientConfig,
+    admin::{
+        AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
+    },
+    client::DefaultClientContext,
+    error::{KafkaError as ClientError, RDKafkaErrorCode},
+};
+use tokio::time::{Instant, sleep};
+
+use super::{AdminError, KafkaError, Placement, RigError, TopicChange, TopicSpec};
+
+/// One request's limit; a controller that is being elected answers late or never.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// All attempts together.
+const LIMIT: Duration = Duration::from_secs(45);
+const PAUSE: Duration = Duration::from_millis(250);
+/// How long a broker may take to say who the controller is.
+const METADATA_LIMIT: Duration = Duration::from_secs(5);
+
+/// Creates, changes and deletes topics.
+pub struct Topics {
+    config: ClientConfig,
+    client: OnceLock<Arc<Client>>,
+}
+
+/// One attempt's end.
+type Attempt = Result<(), Refusal>;
+
+/// What Kafka, or the client before it asked, said.
+struct Refusal {
+    code: RDKafkaErrorCode,
+    message: String,
+}
+
+impl From<RDKafkaErrorCode> for Refusal {
+    fn from(code: RDKafkaErrorCode) -> Self {
+        Self { code, message: code.to_string() }
+    }
+}
+
+impl From<ClientError> for Refusal {
+    fn from(error: ClientError) -> Self {
+        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        Self { code, message: error.to_string() }
+    }
+}
+
+impl Topics {
+    /// For the cluster behind these addresses (`HOST:PORT,...`), with whatever settings its
+    /// clients need. Connects at first use.
+    #[must_use]
+    pub fn new(addresses: &str, settings: &IndexMap<String, String>) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", addresses);
+        config.set("broker.address.family", "v4");
+        // Brokers die by intention: look for them again soon.
+        config.set("reconnect.backoff.ms", "50");
+        config.set("reconnect.backoff.max.ms", "500");
+        for (key, value) in settings {
+            config.set(key, value);
+        }
+        Self { config, client: OnceLock::new() }
+    }
+
+    /// Creates a topic; returns when the controller has accepted it.
+    ///
+    /// # Errors
+    /// [`AdminError::Kafka`] with Kafka's name of the error, e.g. `INVALID_REPLICATION_FACTOR`;
+    /// [`AdminError::Rig`] when no broker could be asked.
+    pub async fn create(&self, topic: &TopicSpec) -> Result<(), AdminError> {
+        let assignment = assignment(&topic.placement)?;
+        let borrowed: Vec<&[i32]> = assignment.iter().map(Vec::as_slice).collect();
+        let (partitions, replication) = match &topic.placement {
+            Placement::Counts { partitions, replicas } => {
+                (number(*partitions)?, TopicReplication::Fixed(number(*replicas)?))
+            }
+            Placement::Assignment(list) => {
+                (number(list.len())?, TopicReplication::Variable(&borrowed))
+            }
+        };
+        let new = NewTopic::new(&topic.name, partitions, replication);
+        let new = topic.config.iter().fold(new, |new, (key, value)| new.set(key, value));
+        self.attempt(Request::Create(&topic.name, &new)).await
+    }
+
+    /// Deletes a topic.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn delete(&self, name: &str) -> Result<(), AdminError> {
+        self.attempt(Request::Delete(name)).await
+    }
+
+    /// Deletes consumer groups without members; one that is not there is no error.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
+        for name in names {
+            match self.attempt(Request::Group(name)).await {
+                Err(AdminError::Kafka(refused)) if refused.code == "GROUP_ID_NOT_FOUND" => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds partitions and sets settings.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn alter(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
+        if let Some(partitions) = change.partitions {
+            self.attempt(Request::Partitions(name, partitions)).await?;
+        }
+        if change.config.is_empty() {
+            return Ok(());
+        }
+        self.attempt(Request::Config(name, &change.config)).await
+    }
+
+    fn client(&self) -> Result<&Arc<Client>, RigError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let made = self.config.create().map_err(|error: ClientError| {
+            RigError::Other(format!("librdkafka refused the admin client: {error}"))
+        })?;
+        Ok(self.client.get_or_init(|| Arc::new(made)))
+    }
+
+    /// Tries until it is done, Kafka refuses for good, or time is up.
+    async fn attempt(&self, request: Request<'_>) -> Result<(), AdminError> {
+        let client = self.client()?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(REQUEST_LIMIT))
+            .operation_timeout(Some(REQUEST_LIMIT));
+        let deadline = Instant::now() + LIMIT;
+        let mut answer_lost = false;
+        loop {
+            let Err(refusal) = request.send(client, &options).await else { return Ok(()) };
+            if answer_lost && request.is_done(refusal.code) {
+                return Ok(());
+            }
+            let lost = is_lost(refusal.code);
+            answer_lost |= lost;
+            if (lost || is_early(refusal.code)) && Instant::now() < deadline {
+                sleep(PAUSE).await;
+                look_for_controller(client).await;
+                continue;
+            }
+            if is_clients_own(refusal.code) {
+                let what = format!("could not {}: {}", request.what(), refusal.message);
+                return Err(RigError::Other(what).into());
+            }
+            let code = error_name(refusal.code);
+            return Err(KafkaError { code, message: refusal.message }.into());
+        }
+    }
+}
+
+type Client = AdminClient<DefaultClientContext>;
+
+/// librdkafka asks the controller that it knows for ever, also one that is none any more: it learns of
+/// another only when it asks for metadata, and an admin client has no topics to ask about.
+async fn look_for_controller(client: &Arc<Client>) {
+    let client = Arc::clone(client);
+    // No answer is no error here: the next attempt tells how things stand.
+    let _ = tokio::task::spawn_blocking(move || {
+        client.inner().fetch_metadata(None, METADATA_LIMIT).map(drop)
+    })
+    .await;
+}
+
+#[derive(Clone, Copy)]
+enum Request<'a> {
+    Create(&'a str, &'a NewTopic<'a>),
+    Delete(&'a str),
+    Group(&'a str),
+    Partitions(&'a str, u32),
+    Config(&'a str, &'a IndexMap<String, String>),
+}
+
+impl Request<'_> {
+    fn what(self) -> String {
+        match self {
+            Self::Create(name, _) => format!("create topic {name}"),
+            Self::Delete(name) => format!("delete topic {name}"),
+            Self::Group(name) => format!("delete group {name}"),
+            Self::Partitions(name, count) => format!("give topic {name} {count} partitions"),
+            Self::Config(name, _) => format!("change settings of topic {name}"),
+        }
+    }
+
+    async fn send(self, client: &Client, options: &AdminOptions) -> Attempt {
+        match self {
+            Self::Create(_, topic) => one(client.create_topics([topic], options).await?),
+            Self::Delete(name) => one(client.delete_topics(&[name], options).await?),
+            Self::Group(name) => one(client.delete_groups(&[name], options).await?),
+            Self::Partitions(name, count) => {
+                let new = NewPartitions::new(name, count as usize);
+                one(client.create_partitions([&new], options).await?)
+            }
+            Self::Config(name, config) => alter_config(client, options, name, config).await,
+        }
+    }
+
+    /// True for the refusal that means success once an earlier attempt's answer was lost.
+    fn is_done(self, code: RDKafkaErrorCode) -> bool {
+        use RDKafkaErrorCode as E;
+        match self {
+            Self::Create(..) => code == E::TopicAlreadyExists,
+            Self::Delete(_) => matches!(code, E::UnknownTopicOrPartition | E::UnknownTopic),
+            Self::Partitions(..) => code == E::InvalidPartitions,
+            Self::Group(_) => code == E::GroupIdNotFound,
+            Self::Config(..) => false,
+        }
+    }
+}
+
+/// Kafka's oldest request for this replaces all settings of a topic (and is the only one that
+/// 0.11 to 2.2 and this client have): those it has now are sent along.
+async fn alter_config(
+    client: &Client,
+    options: &AdminOptions,
+    name: &str,
+    config: &IndexMap<String, String>,
+) -> Attempt {
+    let resource = ResourceSpecifier::Topic(name);
+    let described = client.describe_configs([&resource], options).await?;
+    let mut all = IndexMap::new();
+    for entry in described.into_iter().flatten().flat_map(|resource| resource.entries) {
+        let is_own = entry.source == rdkafka::admin::ConfigSource::DynamicTopic;
+        if let (true, Some(value)) = (is_own, entry.value) {
+            all.insert(entry.name, value);
+        }
+    }
+    all.extend(config.clone());
+    let wanted =
+        all.iter().fold(AlterConfig::new(resource), |alter, (key, value)| alter.set(key, value));
+    match client.alter_configs([&wanted], options).await?.into_iter().next() {
+        Some(Err((_, code))) => Err(code.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Kafka's name of an error, e.g. `NOT_LEADER_OR_FOLLOWER`; librdkafka's own errors keep the
+/// client's names, with an underscore before them (`_TIMED_OUT`).
+#[must_use]
+pub fn error_name(code: RDKafkaErrorCode) -> String {
+    if is_clients_own(code) {
+        return format!("_{}", snake(&format!("{code:?}")));
+    }
+    let known = i16::try_from(code as i32).ok().and_then(ResponseError::try_from_code);
+    known.map_or_else(|| snake(&format!("{code:?}")), |error| snake(&format!("{error:?}")))
+}
+
+/// librdkafka numbers its own errors from -200 to -100; Kafka's are -1 and up.
+fn is_clients_own(code: RDKafkaErrorCode) -> bool {
+    code as i32 <= -100
+}
+
+/// `NotLeaderOrFollower` to `NOT_LEADER_OR_FOLLOWER`.
+fn snake(camel: &str) -> String {
+    let mut out = String::with_capacity(camel.len() + 8);
+    for (i, c) in camel.char_indices() {
+        if c.is_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_uppercase());
+    }
+    out
+}
+
+/// No answer came: it may have been done.
+fn is_lost(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(
+        code,
+        E::RequestTimedOut
+            | E::OperationTimedOut
+            | E::TimedOutQueue
+            | E::BrokerTransportFailure
+            | E::AllBrokersDown
+            | E::NetworkException
+    )
+}
+
+/// The controller is not ready yet: it was not done.
+fn is_early(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as E;
+    matches!(code, E::NotController | E::BrokerNotAvailable | E::LeaderNotAvailable)
+}
+
+fn one(results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> Attempt {
+    match results.into_iter().next() {
+        Some(Err((_, code))) => Err(code.into()),
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
+fn number(count: impl TryInto<i32>) -> Result<i32, RigError> {
+    count.try_into().map_err(|_| RigError::Other("the number does not fit Kafka's".to_owned()))
+}
+
+fn assignment(placement: &Placement) -> Result<Vec<Vec<i32>>, RigError> {
+    match placement {
+        Placement::Counts { .. } => Ok(vec![]),
+        Placement::Assignment(list) => list
+            .iter()
+            .map(|replicas| replicas.iter().map(|broker| number(*broker)).collect())
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_kafkas_names() {
+        use RDKafkaErrorCode as E;
+        for (code, name) in [
+            (E::InvalidReplicationFactor, "INVALID_REPLICATION_FACTOR"),
+            (E::TopicAlreadyExists, "TOPIC_ALREADY_EXISTS"),
+            (E::NotEnoughReplicas, "NOT_ENOUGH_REPLICAS"),
+            (E::NotLeaderForPartition, "NOT_LEADER_OR_FOLLOWER"),
+            (E::UnknownTopicOrPartition, "UNKNOWN_TOPIC_OR_PARTITION"),
+            (E::MessageSizeTooLarge, "MESSAGE_TOO_LARGE"),
+            (E::PolicyViolation, "POLICY_VIOLATION"),
+            (E::Unknown, "UNKNOWN_SERVER_ERROR"),
+            (E::OperationTimedOut, "_OPERATION_TIMED_OUT"),
+        ] {
+            assert_eq!(error_name(code), name);
+        }
+    }
+
+    #[test]
+    fn an_assignment_is_handed_on_as_written() {
+        let placement = Placement::Assignment(vec![vec![1, 2], vec![3]]);
+        assert_eq!(assignment(&placement).expect("small numbers"), [vec![1, 2], vec![3]]);
+        assert!(assignment(&Placement::Assignment(vec![vec![u32::MAX]])).is_err());
+    }
+}

@@ -1,0 +1,297 @@
+//! The configuration of every node, written by kplan in one way for every Kafka version and every
+//! backend that starts Kafka itself: in containers each node has a host of its own, as processes
+//! all share this machine's loopback address.
+//!
+//! | version | how inter-broker traffic and this machine's clients are told apart |
+//! |---|---|
+//! | before 0.10.2 (no named listeners) | by protocol: `SASL_PLAINTEXT` inside, `PLAINTEXT` outside; the reverse where the plan's clients log in |
+//! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER` |
+
+use indexmap::IndexMap;
+
+use kplan_dsl::value::Protocol;
+
+use super::{
+    ClusterSpec, Mode, Node, RigError,
+    addresses::{Addresses, LOOPBACK, Purpose},
+    security::Security,
+};
+
+/// Partitions of `__consumer_offsets` and `__transaction_state` unless the plan says otherwise.
+/// Kafka's own default is 50, which costs a small test cluster seconds at its first start and at
+/// every failover (0.10 most of all) and adds nothing to what a plan observes.
+pub const INTERNAL_TOPIC_PARTITIONS: u32 = 3;
+
+/// Every node of a cluster, brokers first.
+#[must_use]
+pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
+    let mut nodes: Vec<Node> = (1..=spec.brokers).map(Node::Broker).collect();
+    match spec.mode {
+        Mode::KraftCombined => {}
+        Mode::KraftSeparate(n) => nodes.extend((101..=100 + n).map(Node::Controller)),
+        Mode::Zookeeper => nodes.push(Node::Zookeeper(1)),
+    }
+    nodes
+}
+
+/// What a node listens for.
+#[must_use]
+pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
+    match (node, spec.mode) {
+        (Node::Broker(_), Mode::KraftCombined) => {
+            vec![Purpose::Internal, Purpose::Controller, Purpose::External]
+        }
+        (Node::Broker(_), _) => vec![Purpose::Internal, Purpose::External],
+        (Node::Controller(_), _) => vec![Purpose::Controller],
+        (Node::Zookeeper(_), _) => vec![Purpose::Zookeeper],
+    }
+}
+
+/// The ports that a node listens on. Before 0.10.2 one listener serves brokers and clients where
+/// both reach it under the same address.
+#[must_use]
+pub fn listening(spec: &ClusterSpec, node: Node, at: &Addresses) -> Vec<u16> {
+    let one = at.share_a_host() && needs_sasl_trick(spec);
+    let used = purposes(spec, node).into_iter().filter(|p| !(one && *p == Purpose::Internal));
+    used.map(|purpose| at.port(node, purpose)).collect()
+}
+
+/// What no Kafka can do, whatever it runs in.
+///
+/// # Errors
+/// [`RigError::Unsupported`] with what it is.
+pub fn refuse(spec: &ClusterSpec, backend: &'static str) -> Result<(), RigError> {
+    let cannot = |what: String| Err(RigError::Unsupported { backend, what });
+    let version = &spec.version;
+    match spec.mode {
+        Mode::Zookeeper if version.at_least(&[4]) => {
+            cannot(format!("run Kafka {version} with ZooKeeper: 3.9 is the last that can"))
+        }
+        Mode::KraftCombined | Mode::KraftSeparate(_) if !version.at_least(&[3]) => {
+            cannot(format!("run Kafka {version} in KRaft mode: 3.0 is the first that can"))
+        }
+        Mode::KraftSeparate(0) => cannot("run KRaft without a controller".to_owned()),
+        _ if spec.brokers == 0 || spec.brokers > 100 => {
+            cannot(format!("run {} brokers: 1 to 100 are possible", spec.brokers))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True for versions without named listeners.
+fn is_nameless(spec: &ClusterSpec) -> bool {
+    !spec.version.at_least(&[0, 10, 2])
+}
+
+/// True where the clients of the plan log in.
+#[must_use]
+pub fn has_users(spec: &ClusterSpec) -> bool {
+    spec.security.as_ref().is_some_and(Security::has_users)
+}
+
+/// True where SASL between brokers takes the place of named listeners.
+#[must_use]
+pub fn needs_sasl_trick(spec: &ClusterSpec) -> bool {
+    is_nameless(spec) && !has_users(spec)
+}
+
+/// What clients speak.
+fn outside(spec: &ClusterSpec) -> Protocol {
+    spec.security.as_ref().map_or(Protocol::Plaintext, |s| s.protocol)
+}
+
+/// A node's settings in the order in which they are written: kplan's own, then the plan's
+/// (which win).
+#[must_use]
+pub fn settings(
+    spec: &ClusterSpec,
+    node: Node,
+    at: &Addresses,
+    host_port: u16,
+) -> IndexMap<String, String> {
+    let mut out = Settings(IndexMap::new());
+    match node {
+        Node::Zookeeper(_) => zookeeper(&mut out, node, at),
+        Node::Controller(id) => {
+            out.set("process.roles", "controller");
+            quorum(&mut out, spec, id, node, at);
+            out.set("listeners", format!("CONTROLLER://{}", at.bound(node, Purpose::Controller)));
+            // Several broker settings (minimum in-sync replicas, elections, rebalancing of
+            // leaders) are read by controllers. Where a broker listens is not theirs.
+            let listening = ["listeners", "advertised.listeners", "broker.rack"];
+            for (key, value) in &spec.config {
+                if !listening.contains(&key.as_str()) {
+                    out.set(key, value);
+                }
+            }
+        }
+        Node::Broker(id) => {
+            match spec.mode {
+                Mode::Zookeeper => zookeeper_broker(&mut out, spec, id, at, host_port),
+                Mode::KraftCombined | Mode::KraftSeparate(_) => {
+                    kraft_broker(&mut out, spec, id, at, host_port);
+                }
+            }
+            defaults(&mut out, spec);
+            let home = at.home(node);
+            out.0.extend(spec.security.iter().flat_map(|s| s.settings(&home)));
+            if let Some(rack) = spec.racks.get(&id) {
+                out.set("broker.rack", rack);
+            }
+            let own = spec.broker_config.get(&id);
+            for (key, value) in spec.config.iter().chain(own.into_iter().flatten()) {
+                out.set(key, value);
+            }
+        }
+    }
+    out.0
+}
+
+struct Settings(IndexMap<String, String>);
+
+impl Settings {
+    fn set(&mut self, key: &str, value: impl ToString) {
+        self.0.insert(key.to_owned(), value.to_string());
+    }
+}
+
+fn zookeeper(out: &mut Settings, node: Node, at: &Addresses) {
+    out.set("dataDir", format!("{}/data", at.home(node)));
+    out.set("clientPort", at.port(node, Purpose::Zookeeper));
+    if at.share_a_host() {
+        out.set("clientPortAddress", LOOPBACK);
+    }
+    out.set("maxClientCnxns", 0);
+    // An HTTP server on port 8080 that nothing here asks; ZooKeeper before 3.5 ignores it.
+    out.set("admin.enableServer", false);
+}
+
+fn quorum(out: &mut Settings, spec: &ClusterSpec, id: u32, node: Node, at: &Addresses) {
+    out.set("node.id", id);
+    let voters: Vec<String> = nodes(spec)
+        .into_iter()
+        .filter_map(|node| match (spec.mode, node) {
+            (Mode::KraftCombined, Node::Broker(id))
+            | (Mode::KraftSeparate(_), Node::Controller(id)) => Some((id, node)),
+            _ => None,
+        })
+        .map(|(id, node)| format!("{id}@{}", at.reached(node, Purpose::Controller)))
+        .collect();
+    out.set("controller.quorum.voters", voters.join(","));
+    out.set("controller.listener.names", "CONTROLLER");
+    out.set(
+        "listener.security.protocol.map",
+        format!("INTERNAL:PLAINTEXT,EXTERNAL:{},CONTROLLER:PLAINTEXT", outside(spec)),
+    );
+    out.set("log.dirs", format!("{}/data", at.home(node)));
+}
+
+fn kraft_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses, port: u16) {
+    let combined = spec.mode == Mode::KraftCombined;
+    out.set("process.roles", if combined { "broker,controller" } else { "broker" });
+    let node = Node::Broker(id);
+    quorum(out, spec, id, node, at);
+    named_listeners(out, id, at, port);
+    if combined {
+        let controller = at.bound(node, Purpose::Controller);
+        let listeners = format!("{},CONTROLLER://{controller}", out.0["listeners"]);
+        out.set("listeners", listeners);
+    }
+}
+
+fn named_listeners(out: &mut Settings, id: u32, at: &Addresses, port: u16) {
+    let node = Node::Broker(id);
+    let (inside, outside) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
+    out.set("listeners", format!("INTERNAL://{inside},EXTERNAL://{outside}"));
+    let inside = at.reached(node, Purpose::Internal);
+    out.set("advertised.listeners", format!("INTERNAL://{inside},EXTERNAL://127.0.0.1:{port}"));
+    out.set("inter.broker.listener.name", "INTERNAL");
+}
+
+fn zookeeper_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses, port: u16) {
+    out.set("broker.id", id);
+    let node = Node::Broker(id);
+    out.set("zookeeper.connect", at.reached(Node::Zookeeper(1), Purpose::Zookeeper));
+    out.set("log.dirs", format!("{}/data", at.home(node)));
+    let outside = outside(spec);
+    if !is_nameless(spec) {
+        let map = format!("INTERNAL:PLAINTEXT,EXTERNAL:{outside}");
+        out.set("listener.security.protocol.map", map);
+        named_listeners(out, id, at, port);
+        return;
+    }
+    if at.share_a_host() {
+        // Brokers and clients reach each other under the same address: one listener serves both.
+        let both = format!("PLAINTEXT://{}", at.bound(node, Purpose::External));
+        out.set("listeners", &both);
+        out.set("advertised.listeners", &both);
+        return;
+    }
+    let inside = if has_users(spec) { Protocol::Plaintext } else { Protocol::SaslPlaintext };
+    let (bound, published) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
+    out.set("listeners", format!("{inside}://{bound},{outside}://{published}"));
+    let reached = at.reached(node, Purpose::Internal);
+    out.set("advertised.listeners", format!("{inside}://{reached},{outside}://127.0.0.1:{port}"));
+    out.set("security.inter.broker.protocol", inside);
+    if needs_sasl_trick(spec) {
+        out.set("sasl.mechanism.inter.broker.protocol", "PLAIN");
+        out.set("sasl.enabled.mechanisms", "PLAIN");
+    }
+}
+
+/// kplan's defaults where they differ from Kafka's, because they suit no cluster of a few brokers
+/// or would hide a mistake in a plan.
+fn defaults(out: &mut Settings, spec: &ClusterSpec) {
+    let replicas = spec.brokers.clamp(1, 3);
+    out.set("auto.create.topics.enable", false);
+    out.set("offsets.topic.replication.factor", replicas);
+    out.set("offsets.topic.num.partitions", INTERNAL_TOPIC_PARTITIONS);
+    // Transactions and the rebalance delay came with 0.11 (KIP-98, KIP-134).
+    if spec.version.at_least(&[0, 11]) {
+        out.set("transaction.state.log.replication.factor", replicas);
+        out.set("transaction.state.log.min.isr", replicas.min(2));
+        out.set("transaction.state.log.num.partitions", INTERNAL_TOPIC_PARTITIONS);
+        out.set("group.initial.rebalance.delay.ms", 0);
+    }
+    // Kafka's own default from 1.0 on.
+    if !spec.version.at_least(&[1]) {
+        out.set("delete.topic.enable", true);
+    }
+}
+
+/// Settings as a Java properties file.
+#[must_use]
+pub fn render(settings: &IndexMap<String, String>) -> String {
+    settings
+        .iter()
+        .map(|(key, value)| format!("{}={}\n", escape(key, true), escape(value, false)))
+        .collect()
+}
+
+/// Escapes as `java.util.Properties.load` reads it (ISO 8859-1, backslashes).
+pub(super) fn escape(text: &str, key: bool) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for (i, c) in text.chars().enumerate() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            // Blanks before a value would be skipped.
+            ' ' if key || i == 0 => out.push_str("\\ "),
+            '=' | ':' | '#' | '!' if key => {
+                out.push('\\');
+                out.push(c);
+            }
+            ' '..='~' => out.push(c),
+            _ => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    let _ = write!(out, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,137 @@
+//! Disks of brokers, where a plan needs more of them than a container's own layer: of a limited
+//! size, so that they can be filled, or apart from the container, so that it can be exchanged.
+//!
+//! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
+//! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
+
+use std::collections::HashMap;
+
+use testcontainers::bollard::{
+    models::{ContainerCreateBody, HostConfig, VolumeCreateRequest},
+    query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions},
+};
+
+use super::super::{ClusterSpec, Node, RigError};
+use super::{DockerCluster, engine::failed, exec, node::Blueprint};
+
+/// Where the holder sees the disks.
+const DISKS: &str = "/disks";
+/// What takes the space.
+const FILLER: &str = ".kplan-filler";
+/// The size of a filesystem's block: less cannot be left exactly.
+const BLOCK: u64 = 4096;
+
+/// The volume of a node's data; none where it is in its container.
+#[must_use]
+pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
+    let spec = &blueprint.spec;
+    let apart = spec.disk.is_some() || spec.exchangeable;
+    (apart && !matches!(node, Node::Zookeeper(_)))
+        .then(|| format!("{}-data", blueprint.at.host(node)))
+}
+
+fn nodes(spec: &ClusterSpec) -> impl Iterator<Item = Node> {
+    super::config::nodes(spec).into_iter().filter(|n| !matches!(n, Node::Zookeeper(_)))
+}
+
+fn holder(blueprint: &Blueprint) -> String {
+    format!("{}-disks", blueprint.at.prefix)
+}
+
+/// Makes the volumes, and who holds them.
+pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
+    let mut binds = Vec::new();
+    for node in nodes(&blueprint.spec) {
+        let Some(name) = volume(blueprint, node) else { return Ok(()) };
+        let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
+        let options = limited.map(|size| {
+            let pairs = [("type", "tmpfs".to_owned()), ("device", "tmpfs".to_owned())];
+            let size = [("o", format!("size={size}"))];
+            pairs.into_iter().chain(size).map(|(k, v)| (k.to_owned(), v)).collect()
+        });
+        let request = VolumeCreateRequest {
+            name: Some(name.clone()),
+            driver_opts: options,
+            labels: Some(blueprint.labels.clone().into_iter().collect::<HashMap<_, _>>()),
+            ..Default::default()
+        };
+        let made = blueprint.docker.create_volume(request).await;
+        made.map_err(|error| failed(&format!("make a disk for {node}"), &error))?;
+        binds.push(format!("{name}:{DISKS}/{}", node.slug()));
+    }
+    let body = ContainerCreateBody {
+        image: Some(blueprint.image.name.clone()),
+        entrypoint: Some(vec!["/bin/bash".to_owned()]),
+        cmd: Some(vec!["-c".to_owned(), "exec sleep infinity".to_owned()]),
+        user: Some("0:0".to_owned()),
+        labels: Some(blueprint.labels.clone().into_iter().collect()),
+        host_config: Some(HostConfig {
+            binds: Some(binds),
+            network_mode: Some("none".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let name = holder(blueprint);
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    let made = blueprint.docker.create_container(Some(options), body).await;
+    made.map_err(|error| failed("make the holder of the disks", &error))?;
+    let started = blueprint.docker.start_container(&name, None::<StartContainerOptions>).await;
+    started.map_err(|error| failed("start the holder of the disks", &error))
+}
+
+/// Empties a disk, as after its loss.
+pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
+    if volume(blueprint, node).is_none() {
+        return Ok(());
+    }
+    let script = format!("find {DISKS}/{} -mindepth 1 -delete", node.slug());
+    let output = exec::script(&blueprint.docker, &holder(blueprint), &script).await?;
+    if output.succeeded() {
+        return Ok(());
+    }
+    Err(RigError::Other(format!("the disk of {node} could not be emptied: {}", output.text())))
+}
+
+impl DockerCluster {
+    /// Takes all space of a broker's disk but `leave` bytes, and looks whether it is taken.
+    pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<u64, RigError> {
+        let limited = self.blueprint.spec.disk.is_some() && matches!(node, Node::Broker(_));
+        if !limited {
+            let what = format!("fill the disk of {node}: it has no disk of a limited size");
+            return Err(RigError::Unsupported { backend: super::NAME, what });
+        }
+        // The broker goes on writing: what was free may be less a moment later.
+        let script = format!(
+            "cd {DISKS}/{}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
+             for i in 1 2 3 4 5; do\n\
+               n=$(( $(free) - {leave} )); [ $n -le {BLOCK} ] && break\n\
+               fallocate -l $n {FILLER}-$RANDOM$RANDOM 2>/dev/null && break\n\
+             done; free",
+            node.slug()
+        );
+        let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
+        let text = output.text();
+        let left = text.trim().parse::<u64>().ok();
+        match left {
+            Some(left) if left <= leave.saturating_add(2 * BLOCK) => Ok(left),
+            Some(left) => Err(RigError::Other(format!(
+                "the disk of {node} was filled, yet {left} bytes are free instead of {leave}"
+            ))),
+            None => Err(RigError::Other(format!("the disk of {node} could not be filled: {text}"))),
+        }
+    }
+
+    /// Gives the space back, and looks whether it is there.
+    pub(super) async fn free(&self, node: Node) -> Result<u64, RigError> {
+        let script = format!(
+            "cd {DISKS}/{} && rm -f {FILLER}-* && df -B1 --output=avail . | tail -n 1",
+            node.slug()
+        );
+        let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
+        let text = output.text();
+        text.trim().parse().map_err(|_| {
+            RigError::Other(format!("the disk of {node} could not be freed: {}", text.trim()))
+        })
+    }
+}

@@ -1,0 +1,154 @@
+//! The container engine: is it there, what is it, and has it the image.
+
+use std::time::Duration;
+
+use testcontainers::bollard::{Docker, errors::Error};
+
+use super::super::{RigError, Version};
+
+/// What answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// The engine's version.
+    pub version: String,
+    /// Processors that containers may use.
+    pub cpus: Option<u64>,
+    /// Memory of the engine's machine, in bytes.
+    pub memory: Option<u64>,
+    /// Its operating system, in words.
+    pub system: String,
+}
+
+/// An image that the engine has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The name it was found by.
+    pub name: String,
+    /// Its id, which changes with its content.
+    pub id: String,
+}
+
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// An engine that has not answered a request by then hangs; no request of kplan's takes it as long.
+const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// Connects to the engine (`DOCKER_HOST`, or the local socket) and asks whether it answers.
+///
+/// # Errors
+/// [`RigError::Missing`] with the way to mend it.
+pub async fn connect() -> Result<Docker, RigError> {
+    let missing = |why: String| RigError::Missing {
+        what: match std::env::var("DOCKER_HOST") {
+            Ok(host) => format!("no container engine answers at DOCKER_HOST={host}: {why}"),
+            Err(_) => format!("no container engine answers: {why}"),
+        },
+        help:
+            "start your engine (`ci/engine start` does it on Debian), or name it in DOCKER_HOST; \
+               `--backend embedded` runs without any"
+                .to_owned(),
+    };
+    let docker = testcontainers::core::client::docker_client_instance()
+        .await
+        .map_err(|error| missing(error.to_string()))?
+        .with_timeout(REQUEST_LIMIT);
+    match tokio::time::timeout(ANSWER_LIMIT, docker.ping()).await {
+        Ok(Ok(_)) => Ok(docker),
+        Ok(Err(error)) => Err(missing(error.to_string())),
+        Err(_) => Err(missing(format!("it was silent for {ANSWER_LIMIT:?}"))),
+    }
+}
+
+/// What the engine is, for `kplan doctor` and the report.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn describe() -> Result<Engine, RigError> {
+    let docker = connect().await?;
+    let info = docker.info().await.map_err(|error| failed("ask the engine what it is", &error))?;
+    Ok(Engine {
+        version: info.server_version.unwrap_or_default(),
+        cpus: info.ncpu.and_then(|n| u64::try_from(n).ok()),
+        memory: info.mem_total.and_then(|n| u64::try_from(n).ok()),
+        system: info.operating_system.unwrap_or_default(),
+    })
+}
+
+/// The names under which an image of this version is looked for, the first that exists wins.
+/// A template (with `{version}`) leaves one.
+#[must_use]
+pub fn image_names(version: &Version, template: Option<&str>) -> Vec<String> {
+    match template {
+        Some(template) => vec![template.replace("{version}", &version.text)],
+        None => ["kplan/kafka", "apache/kafka"].map(|name| format!("{name}:{version}")).to_vec(),
+    }
+}
+
+/// The image to start: the plan's or the command line's template, else `KPLAN_IMAGE`, else the
+/// default names. It is never pulled here: a plan's time is not for that.
+///
+/// # Errors
+/// [`RigError::Missing`] naming the commands that make it.
+pub async fn find_image(
+    docker: &Docker,
+    version: &Version,
+    template: Option<&str>,
+) -> Result<Image, RigError> {
+    let env = std::env::var("KPLAN_IMAGE").ok().filter(|value| !value.is_empty());
+    let template = template.or(env.as_deref());
+    let names = image_names(version, template);
+    for name in &names {
+        match docker.inspect_image(name).await {
+            Ok(found) => {
+                return Ok(Image { name: name.clone(), id: found.id.unwrap_or_default() });
+            }
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
+            Err(error) => return Err(failed(&format!("look for the image {name}"), &error)),
+        }
+    }
+    let pulled = names.last().cloned().unwrap_or_default();
+    Err(RigError::Missing {
+        what: format!("the image {} is not there", names.join(" or ")),
+        help: match template {
+            Some(_) => format!("`docker pull {pulled}`, or mend the template"),
+            None => format!(
+                "make it with `kplan image {version}` (in a checkout `ci/kafka-image {version}`), \
+                 or get it with `docker pull {pulled}`"
+            ),
+        },
+    })
+}
+
+/// An image's name and tag (or digest), as testcontainers wants them apart.
+#[must_use]
+pub fn split_image(image: &str) -> (&str, &str) {
+    match image.rsplit_once(':') {
+        // A colon before a slash belongs to a registry's port.
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+/// An engine's refusal in one line.
+pub(super) fn failed(what: &str, error: &dyn std::fmt::Display) -> RigError {
+    RigError::Other(format!("the container engine could not {what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_takes_the_place_of_the_default_names() {
+        let version: Version = "4.1.1".parse().expect("a version");
+        assert_eq!(image_names(&version, None), ["kplan/kafka:4.1.1", "apache/kafka:4.1.1"]);
+        assert_eq!(image_names(&version, Some("r:5/k:{version}-x")), ["r:5/k:4.1.1-x"]);
+    }
+
+    #[test]
+    fn splits_names_with_registries_and_digests() {
+        assert_eq!(split_image("kplan/kafka:4.1.1"), ("kplan/kafka", "4.1.1"));
+        assert_eq!(split_image("host:5000/kafka"), ("host:5000/kafka", "latest"));
+        assert_eq!(split_image("host:5000/kafka:3"), ("host:5000/kafka", "3"));
+        assert_eq!(split_image("kafka@sha256:ab"), ("kafka@sha256", "ab"));
+    }
+}

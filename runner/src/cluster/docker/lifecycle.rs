@@ -1,0 +1,415 @@
+//! What can be done to a running cluster of containers.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use testcontainers::bollard::{
+    errors::Error,
+    models::ContainerState,
+    query_parameters::{KillContainerOptionsBuilder, StartContainerOptions},
+};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::super::{
+    AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState, RigError,
+    TopicChange, TopicSpec, Version, security::Access,
+};
+use super::{
+    DockerCluster, NAME, cleanup, config, ending,
+    engine::{failed, find_image},
+    exec, labels_of, logs,
+    node::{DockerNode, is_port_taken},
+    segments, sockets, storage, zookeeper,
+};
+
+/// How long a process may need to vanish after SIGKILL.
+const DEATH_LIMIT: Duration = Duration::from_secs(20);
+/// How long the engine may need to free a port of the earlier life.
+const PORT_LIMIT: Duration = Duration::from_secs(10);
+/// How long a whole cluster may take to be removed.
+const DESTROY_LIMIT: Duration = Duration::from_secs(90);
+const PAUSE: Duration = Duration::from_millis(25);
+/// How long a node is tried to be frozen, and what the engine says when it could not be.
+const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+const NOT_FROZEN: &str = "unable to freeze";
+/// How long the rest of the output may need to reach its file.
+const LOG_LIMIT: Duration = Duration::from_secs(3);
+const TAIL_LINES: usize = 20;
+
+#[async_trait]
+impl Cluster for DockerCluster {
+    fn backend(&self) -> &'static str {
+        NAME
+    }
+
+    fn spec(&self) -> &ClusterSpec {
+        &self.blueprint.spec
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        config::nodes(&self.blueprint.spec)
+    }
+
+    fn address(&self, broker: u32) -> String {
+        let port = self.node(Node::Broker(broker)).map_or(0, DockerNode::host_port);
+        format!("127.0.0.1:{port}")
+    }
+
+    fn listener_ports(&self, broker: u32) -> Vec<u16> {
+        config::listening(&self.blueprint.spec, Node::Broker(broker), &self.blueprint.at)
+    }
+
+    fn zookeeper_address(&self) -> Option<String> {
+        let node = self.node(Node::Zookeeper(1)).ok()?;
+        Some(format!("127.0.0.1:{}", node.host_port()))
+    }
+
+    fn access(&self) -> Option<&Access> {
+        self.blueprint.secured.as_ref().map(|secured| &secured.access)
+    }
+
+    fn effective_config(&self, node: Node) -> Option<String> {
+        Some(self.node(node).ok()?.properties.clone())
+    }
+
+    async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        self.signal(&nodes, "SIGKILL").await?;
+        self.wait_dead(&nodes, DEATH_LIMIT).await
+    }
+
+    async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        for node in &nodes {
+            if node.inspect(self.docker()).await?.paused == Some(true) {
+                let why = "is paused: it cannot shut down before it is resumed";
+                return Err(RigError::Other(format!("{} {why}", node.node)));
+            }
+        }
+        self.signal(&nodes, "SIGTERM").await?;
+        let stopped = self.wait_dead(&nodes, limit).await;
+        if stopped.is_err() {
+            self.signal(&nodes, "SIGKILL").await?;
+            self.wait_dead(&nodes, DEATH_LIMIT).await?;
+        }
+        stopped
+    }
+
+    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+        let mut dead = Vec::new();
+        for node in self.some(nodes)? {
+            if node.inspect(self.docker()).await?.running != Some(true) {
+                dead.push(node);
+            }
+        }
+        let (first, others): (Vec<&DockerNode>, Vec<&DockerNode>) =
+            dead.into_iter().partition(|node| matches!(node.node, Node::Zookeeper(_)));
+        self.start_together(&first, data).await?;
+        self.wait_for_old_sessions(&others).await?;
+        self.start_together(&others, data).await?;
+        // A new life has a new network stack, and perhaps another address.
+        self.renew_network().await
+    }
+
+    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let template = self.blueprint.spec.image.as_deref();
+        let image = find_image(self.docker(), version, template).await?;
+        let blueprint = self.blueprint.of_version(version, image);
+        let results = nodes.iter().map(|node| node.exchange(&blueprint));
+        join_all(results).await.into_iter().collect::<Result<(), _>>()?;
+        for node in nodes {
+            node.set_wanted(true);
+            node.follow(self.docker());
+        }
+        self.renew_network().await
+    }
+
+    async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let deadline = Instant::now() + FREEZE_LIMIT;
+        loop {
+            let paused = nodes.iter().map(|n| self.docker().pause_container(&n.name));
+            match each(&nodes, join_all(paused).await, "freeze", "already paused") {
+                // On a busy machine the kernel gives up before all threads stand still, and thaws.
+                Err(e) if e.to_string().contains(NOT_FROZEN) && Instant::now() < deadline => {
+                    sleep(PAUSE * 8).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let results =
+            join_all(nodes.iter().map(|n| self.docker().unpause_container(&n.name))).await;
+        each(&nodes, results, "thaw", "is not paused")?;
+        // What changed while it was frozen could not be told to it.
+        self.renew_network().await
+    }
+
+    async fn set_network(&self, network: &Network) -> Result<(), RigError> {
+        self.change_network(network).await
+    }
+
+    async fn fill_disk(&self, node: Node, leave: u64) -> Result<u64, RigError> {
+        self.fill(node, leave).await
+    }
+
+    async fn free_disk(&self, node: Node) -> Result<u64, RigError> {
+        self.free(node).await
+    }
+
+    async fn segments(
+        &self,
+        broker: u32,
+        partition: (&str, u32),
+        into: &Path,
+        most: u64,
+    ) -> Result<Vec<PathBuf>, RigError> {
+        let name = &self.node(Node::Broker(broker))?.name;
+        segments::copy(self.docker(), name, partition, into, most).await
+    }
+
+    async fn try_network(&self, before: &Network) -> Result<(), RigError> {
+        self.prove_network(before).await
+    }
+
+    async fn state(&self, node: Node) -> Result<NodeState, RigError> {
+        let state = self.node(node)?.inspect(self.docker()).await?;
+        Ok(match (state.running, state.paused) {
+            (_, Some(true)) => NodeState::Paused,
+            (Some(true), _) => NodeState::Running,
+            _ => NodeState::Dead,
+        })
+    }
+
+    async fn check(&self) -> Result<(), RigError> {
+        self.pulse.check()?;
+        if let Some(trouble) = self.nodes.iter().find_map(DockerNode::log_trouble) {
+            return Err(RigError::Other(trouble));
+        }
+        for node in self.nodes.iter().filter(|node| node.looks_dead()) {
+            let state = node.inspect(self.docker()).await?;
+            if state.running == Some(true) {
+                // Only the stream of its output was cut off.
+                node.follow(self.docker());
+                continue;
+            }
+            let log_tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
+            let exit = how_it_ended(&state, &log_tail);
+            let foreign = exit.starts_with(ending::NO_MEMORY) || state.exit_code > Some(128);
+            return Err(RigError::NodeExited { node: node.node, exit, log_tail, foreign });
+        }
+        Ok(())
+    }
+
+    async fn obituary(&self, node: Node) -> Result<String, RigError> {
+        let node = self.node(node)?;
+        let state = node.inspect(self.docker()).await?;
+        if state.running == Some(true) {
+            return Ok("it runs".to_owned());
+        }
+        let tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
+        Ok(format!("{}; the last lines of its log:\n{tail}", how_it_ended(&state, &tail)))
+    }
+
+    async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
+        let node = self.node(Node::Broker(broker))?;
+        let mut found = Vec::new();
+        // A kernel without IPv6 has no second table.
+        for (table, ipv6) in [("/proc/net/tcp", false), ("/proc/net/tcp6", true)] {
+            let text = self.read(node, table).await?;
+            found.extend(sockets::listening(&String::from_utf8_lossy(&text), ipv6));
+        }
+        Ok(found)
+    }
+
+    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
+        self.topics.create(topic).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
+        self.topics.delete(name).await
+    }
+
+    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
+        self.topics.alter(name, change).await
+    }
+
+    async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
+        self.topics.delete_groups(names).await
+    }
+
+    fn move_logs(&self, dir: &Path) {
+        for node in &self.nodes {
+            node.move_log(self.docker(), dir);
+        }
+    }
+
+    async fn destroy(&self) -> Result<(), RigError> {
+        // What an engine that is gone holds is for the guardian, who waits for it.
+        self.pulse.check()?;
+        let limit = DESTROY_LIMIT;
+        timeout(limit, self.remove_all()).await.unwrap_or_else(|_| {
+            Err(RigError::TimedOut { what: "removing the cluster".into(), limit })
+        })
+    }
+}
+
+impl DockerCluster {
+    async fn remove_all(&self) -> Result<(), RigError> {
+        let nodes: Vec<&DockerNode> = self.nodes.iter().collect();
+        self.keep_format().await;
+        // Killed first, so that the last output reaches its file before its source is removed.
+        let _ = self.signal(&nodes, "SIGKILL").await;
+        let followers = self.nodes.iter().filter_map(DockerNode::take_follower);
+        let _ = timeout(LOG_LIMIT, join_all(followers)).await;
+        // What resists here is removed, or named, by the second look.
+        let _ = join_all(self.nodes.iter().map(DockerNode::remove)).await;
+        cleanup::remove(self.docker(), &labels_of(self.spec()), 1).await.map(drop)
+    }
+
+    /// The first cluster of an image leaves its format to the later ones.
+    async fn keep_format(&self) {
+        let kraft = self.spec().mode != Mode::Zookeeper;
+        let living = self.nodes.iter().find(|node| node.looks_alive());
+        if let (true, None, Some(node)) = (kraft, &self.blueprint.checkpoint, living)
+            && let Ok(Ok(checkpoint)) =
+                timeout(LOG_LIMIT, self.read(node, &storage::checkpoint_path())).await
+        {
+            storage::keep(&self.blueprint.image.id, &checkpoint);
+        }
+    }
+
+    /// Signals all at once; what is dead already needs none.
+    async fn signal(&self, nodes: &[&DockerNode], signal: &str) -> Result<(), RigError> {
+        let sent = nodes.iter().map(|node| {
+            node.set_wanted(false);
+            let options = KillContainerOptionsBuilder::new().signal(signal).build();
+            self.docker().kill_container(&node.name, Some(options))
+        });
+        each(nodes, join_all(sent).await, "signal", "is not running")
+    }
+
+    async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
+        let deadline = Instant::now() + limit;
+        for node in nodes {
+            while node.inspect(self.docker()).await?.running == Some(true) {
+                if Instant::now() >= deadline {
+                    return Err(RigError::TimedOut {
+                        what: format!("the end of {}", node.node),
+                        limit,
+                    });
+                }
+                sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_together(&self, nodes: &[&DockerNode], data: Data) -> Result<(), RigError> {
+        let started = join_all(nodes.iter().map(|node| self.start_one(node, data))).await;
+        started.into_iter().collect()
+    }
+
+    async fn start_one(&self, node: &DockerNode, data: Data) -> Result<(), RigError> {
+        match data {
+            Data::Wiped => node.renew(&self.blueprint).await?,
+            Data::Kept => self.start_container(node).await?,
+        }
+        node.set_wanted(true);
+        node.follow(self.docker());
+        Ok(())
+    }
+
+    /// The same port again; the engine may still be about to give up the old one.
+    async fn start_container(&self, node: &DockerNode) -> Result<(), RigError> {
+        let deadline = Instant::now() + PORT_LIMIT;
+        loop {
+            let options = None::<StartContainerOptions>;
+            match self.docker().start_container(&node.name, options).await {
+                Ok(()) => return Ok(()),
+                Err(error) if is_port_taken(&error.to_string()) && Instant::now() < deadline => {
+                    sleep(PAUSE * 8).await;
+                }
+                Err(error) => return Err(failed(&format!("start {} again", node.node), &error)),
+            }
+        }
+    }
+
+    /// In ZooKeeper mode a broker must not start while its earlier life is still listed.
+    async fn wait_for_old_sessions(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
+        let brokers: Vec<u32> = nodes
+            .iter()
+            .filter_map(|node| match node.node {
+                Node::Broker(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        let Some(address) = self.zookeeper_address() else { return Ok(()) };
+        // With ZooKeeper down the broker's own fate is what the plan wants to see.
+        let zookeeper_runs = self.state(Node::Zookeeper(1)).await? == NodeState::Running;
+        if self.spec().mode != Mode::Zookeeper || brokers.is_empty() || !zookeeper_runs {
+            return Ok(());
+        }
+        zookeeper::wait_until_gone(&address, &brokers).await
+    }
+
+    /// A file inside a container that runs; empty when it cannot be read.
+    async fn read(&self, node: &DockerNode, path: &str) -> Result<Vec<u8>, RigError> {
+        let output = exec::run(self.docker(), &node.name, &["cat", path], false).await?;
+        Ok(output.text)
+    }
+}
+
+/// All results or the first error, but for the one that says there was nothing to do.
+fn each(
+    nodes: &[&DockerNode],
+    results: Vec<Result<(), Error>>,
+    verb: &str,
+    harmless: &str,
+) -> Result<(), RigError> {
+    for (node, result) in nodes.iter().zip(results) {
+        match result {
+            Ok(()) => {}
+            Err(error) if error.to_string().contains(harmless) => {}
+            Err(error) => return Err(failed(&format!("{verb} {}", node.node), &error)),
+        }
+    }
+    Ok(())
+}
+
+/// Exit code, signal or lack of memory in words.
+fn how_it_ended(state: &ContainerState, log_tail: &str) -> String {
+    if state.oom_killed == Some(true) {
+        return format!("{}: killed by the kernel", ending::NO_MEMORY);
+    }
+    let error = state.error.as_deref().filter(|error| !error.is_empty());
+    let told = || ending::told(state.exit_code.unwrap_or_default(), log_tail);
+    error.map_or_else(told, str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_killed_for_memory_was_not_just_killed() {
+        let ended = |oom| {
+            let state = ContainerState {
+                exit_code: Some(137),
+                oom_killed: Some(oom),
+                ..Default::default()
+            };
+            how_it_ended(&state, "")
+        };
+        assert_eq!(ended(false), "killed by SIGKILL");
+        assert!(ended(true).starts_with("out of memory: killed by the kernel"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Real Kafka in containers, by testcontainers and the bollard it re-exports.
+//!
+//! Every node is a container in a network of the cluster's own; brokers and ZooKeeper are
+//! published on 127.0.0.1, on ports that are chosen before the start and kept over restarts.
+//! Restarting is starting the same container again, so a broker keeps its data; a lost disk is a
+//! new container in its place.
+
+use std::collections::{BTreeMap, HashMap};
+
+use futures::future::{join_all, try_join_all};
+use testcontainers::bollard::{Docker, models::NetworkCreateRequest};
+
+mod abilities;
+pub mod cleanup;
+mod disks;
+mod engine;
+mod exec;
+mod files;
+mod lifecycle;
+mod logs;
+mod network;
+mod node;
+mod pulse;
+mod rules;
+mod security;
+mod segments;
+
+pub use abilities::{Abilities, abilities};
+pub use engine::{Engine, Image, connect, describe, find_image};
+
+use self::{
+    engine::failed,
+    node::{Blueprint, DockerNode},
+    security::Secured,
+};
+use super::{
+    Cluster, ClusterSpec, Mode, Node, RigError,
+    addresses::{self, Addresses},
+    admin::Topics,
+    config, ending, ports, sockets, storage, zookeeper,
+};
+
+const NAME: &str = "docker";
+/// Longest prefix of names: a host name (a DNS label) has 63 letters at most.
+const PREFIX_LENGTH: usize = 48;
+
+/// A cluster of containers. Dropping it removes nothing (that needs a runtime, and time): call
+/// [`Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
+pub struct DockerCluster {
+    blueprint: Blueprint,
+    nodes: Vec<DockerNode>,
+    topics: Topics,
+    net: tokio::sync::Mutex<network::Applied>,
+    pulse: pulse::Pulse,
+}
+
+impl DockerCluster {
+    /// Starts every node at once (ZooKeeper a moment before its brokers).
+    ///
+    /// # Errors
+    /// As [`super::launch`]; then everything of this cluster is removed again. When this future
+    /// is dropped half way, only [`cleanup::remove_run`] removes what was started.
+    pub async fn launch(spec: ClusterSpec) -> Result<Self, RigError> {
+        config::refuse(&spec, NAME)?;
+        let docker = connect().await?;
+        let image = find_image(&docker, &spec.version, spec.image.as_deref()).await?;
+        let logs = spec.dir.join("logs");
+        std::fs::create_dir_all(&logs).map_err(|error| {
+            RigError::Other(format!("cannot make the directory {}: {error}", logs.display()))
+        })?;
+        let secured = Secured::new(&spec)?;
+        let blueprint = blueprint(spec, docker, image, secured);
+        let started = match create_network(&blueprint).await {
+            Ok(()) => start_nodes(&blueprint).await,
+            Err(error) => Err(error),
+        };
+        let cluster = match started {
+            Ok(nodes) => Self::assemble(blueprint, nodes),
+            Err(error) => {
+                undo(&blueprint).await;
+                return Err(error);
+            }
+        };
+        match cluster.check().await {
+            Ok(()) => Ok(cluster),
+            Err(error) => {
+                undo(&cluster.blueprint).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn assemble(blueprint: Blueprint, nodes: Vec<DockerNode>) -> Self {
+        let addresses: Vec<String> = nodes
+            .iter()
+            .filter(|node| matches!(node.node, Node::Broker(_)))
+            .map(|node| format!("127.0.0.1:{}", node.host_port()))
+            .collect();
+        let own = blueprint.secured.as_ref().map(|s| s.access.own_config()).unwrap_or_default();
+        let topics = Topics::new(&addresses.join(","), &own);
+        let pulse = pulse::Pulse::feel(blueprint.docker.clone());
+        Self { blueprint, nodes, topics, net: tokio::sync::Mutex::default(), pulse }
+    }
+
+    fn docker(&self) -> &Docker {
+        &self.blueprint.docker
+    }
+
+    fn node(&self, node: Node) -> Result<&DockerNode, RigError> {
+        self.nodes
+            .iter()
+            .find(|each| each.node == node)
+            .ok_or_else(|| RigError::Other(format!("there is no {node} in this cluster")))
+    }
+
+    fn some(&self, nodes: &[Node]) -> Result<Vec<&DockerNode>, RigError> {
+        nodes.iter().map(|node| self.node(*node)).collect()
+    }
+}
+
+fn blueprint(
+    spec: ClusterSpec,
+    docker: Docker,
+    image: Image,
+    secured: Option<Secured>,
+) -> Blueprint {
+    let checkpoint = match spec.mode {
+        Mode::Zookeeper => None,
+        Mode::KraftCombined | Mode::KraftSeparate(_) => storage::load(&image.id),
+    };
+    let labels = BTreeMap::from(
+        [
+            (cleanup::RUN_LABEL, spec.run.clone()),
+            (cleanup::CLUSTER_LABEL, spec.name.clone()),
+            (cleanup::OWNER_LABEL, cleanup::owner()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value)),
+    );
+    let at = Addresses {
+        prefix: prefix(&spec),
+        cluster_id: storage::random_id(),
+        ..Addresses::default()
+    };
+    Blueprint { spec, docker, at, image, labels, checkpoint, secured }
+}
+
+/// A name that no other cluster has, made of letters that host names may hold.
+fn prefix(spec: &ClusterSpec) -> String {
+    let wanted = format!("kplan-{}-{}", spec.run, spec.name);
+    let plain = wanted.chars().map(|c| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9') => c,
+        _ => '-',
+    });
+    let cut: String = plain.take(PREFIX_LENGTH - 5).collect();
+    format!("{}-{:04x}", cut.trim_end_matches('-'), rand::random::<u16>())
+}
+
+async fn create_network(blueprint: &Blueprint) -> Result<(), RigError> {
+    let request = NetworkCreateRequest {
+        name: blueprint.at.prefix.clone(),
+        driver: Some("bridge".to_owned()),
+        labels: Some(blueprint.labels.clone().into_iter().collect::<HashMap<_, _>>()),
+        ..Default::default()
+    };
+    let created = blueprint.docker.create_network(request).await;
+    created.map(drop).map_err(|error| failed("create a network", &error))
+}
+
+async fn start_nodes(blueprint: &Blueprint) -> Result<Vec<DockerNode>, RigError> {
+    disks::create(blueprint).await?;
+    let (first, others): (Vec<Node>, Vec<Node>) = config::nodes(&blueprint.spec)
+        .into_iter()
+        .partition(|node| matches!(node, Node::Zookeeper(_)));
+    // The first container of a network has its lowest address, and finds it free again at each
+    // start: old ZooKeeper clients look their server's address up only once.
+    let launch = |node| DockerNode::launch(blueprint, node);
+    let first = try_join_all(first.into_iter().map(launch)).await?;
+    // All are waited for: a removal must not race with a start that is still under way.
+    let started = join_all(others.into_iter().map(launch)).await;
+    let mut nodes = started.into_iter().collect::<Result<Vec<_>, _>>()?;
+    nodes.extend(first);
+    Ok(nodes)
+}
+
+/// Removes whatever exists of a cluster that could not be started; its error is already known, and
+/// what resists is removed with the run.
+async fn undo(blueprint: &Blueprint) {
+    let _ = cleanup::remove(&blueprint.docker, &labels_of(&blueprint.spec), 1).await;
+}
+
+/// Labels that only this cluster's containers and network carry together.
+fn labels_of(spec: &ClusterSpec) -> Vec<String> {
+    vec![
+        format!("{}={}", cleanup::RUN_LABEL, spec.run),
+        format!("{}={}", cleanup::CLUSTER_LABEL, spec.name),
+    ]
+}

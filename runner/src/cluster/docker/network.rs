@@ -1,0 +1,227 @@
+//! The network between containers: packets are dropped by iptables and slowed down by tc, inside
+//! each container, in chains of kplan's own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures::future::{join_all, try_join_all};
+use tokio::time::{Instant, sleep};
+
+use super::super::{Network, Node, RigError};
+use super::{
+    DockerCluster, NAME, addresses, exec,
+    node::{DockerNode, Place},
+    rules::{self, Counted},
+};
+
+/// How long a healed line may need until a connection succeeds, and a lossy one until it has lost
+/// something: brokers talk to each other twice a second at least.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// What the containers were told.
+#[derive(Default)]
+pub struct Applied {
+    network: Network,
+    /// Nodes that hold rules, or did: the others are never touched.
+    touched: BTreeSet<Node>,
+}
+
+type Places = BTreeMap<Node, Place>;
+
+impl DockerCluster {
+    /// Tells every living node its part of the network.
+    pub(super) async fn change_network(&self, network: &Network) -> Result<(), RigError> {
+        let mut applied = self.net.lock().await;
+        applied.network = network.clone();
+        self.tell(&mut applied).await
+    }
+
+    /// Tells it again, to nodes that have begun a new life or moved.
+    pub(super) async fn renew_network(&self) -> Result<(), RigError> {
+        let mut applied = self.net.lock().await;
+        if applied.touched.is_empty() { Ok(()) } else { self.tell(&mut applied).await }
+    }
+
+    async fn tell(&self, applied: &mut Applied) -> Result<(), RigError> {
+        let network = &applied.network;
+        applied.touched.extend(network.cuts.iter().flat_map(|(from, to)| [*from, *to]));
+        applied.touched.extend(network.unreachable.iter().chain(network.links.keys()));
+        let places = self.places().await?;
+        let told = applied.touched.iter().filter(|n| places.get(n).is_some_and(|p| !p.frozen));
+        let scripts = told.map(|node| {
+            let script = rules::script(*node, network, &|other| {
+                places.get(&other).map(|place| place.address.to_string())
+            });
+            self.tell_one(*node, script)
+        });
+        let results = join_all(scripts).await;
+        results.into_iter().collect()
+    }
+
+    async fn tell_one(&self, node: Node, script: String) -> Result<(), RigError> {
+        let own = self.node(node)?;
+        let output = match exec::script(self.docker(), &own.name, &script).await {
+            Ok(output) if output.succeeded() => return Ok(()),
+            // It ended, or was frozen, in between: it is told when it comes back.
+            _ if !self.can_be_told(own).await? => return Ok(()),
+            tried => tried?,
+        };
+        let text = output.text();
+        if text.contains("qdisc kind is unknown") && script.contains("netem") {
+            let what = "delay packets: this machine's kernel has no netem (module sch_netem)";
+            return Err(RigError::Unsupported { backend: NAME, what: what.to_owned() });
+        }
+        let text = text.trim();
+        Err(RigError::Other(format!("the network of {node} could not be changed: {text}")))
+    }
+
+    async fn can_be_told(&self, node: &DockerNode) -> Result<bool, RigError> {
+        let place = node.place(self.docker(), &self.blueprint.at.prefix).await?;
+        Ok(place.is_some_and(|place| !place.frozen))
+    }
+
+    async fn places(&self) -> Result<Places, RigError> {
+        let network = &self.blueprint.at.prefix;
+        let look = self.nodes.iter().map(|node| node.place(self.docker(), network));
+        let found = try_join_all(look).await?;
+        let named =
+            self.nodes.iter().zip(found).filter_map(|(node, place)| Some((node.node, place?)));
+        Ok(named.collect())
+    }
+
+    /// Tries every cut line, every line that was healed, and every bad one.
+    pub(super) async fn prove_network(&self, before: &Network) -> Result<(), RigError> {
+        let network = self.net.lock().await.network.clone();
+        let places = self.places().await?;
+        let new: Vec<(Node, Node)> = network.cuts.difference(&before.cuts).copied().collect();
+        // A connection needs both directions: a pair is healed when neither is cut any more.
+        let whole = |(a, b): &&(Node, Node)| {
+            !network.cuts.contains(&(*a, *b)) && !network.cuts.contains(&(*b, *a))
+        };
+        let healed: Vec<(Node, Node)> = before.cuts.iter().filter(whole).copied().collect();
+        self.all_dropped(&new, &places).await?;
+        self.all_pass(&healed, &places).await?;
+        for (node, _) in network.links.iter().filter(|(n, link)| before.links.get(n) != Some(link))
+        {
+            self.feels(*node, &network, &places).await?;
+        }
+        Ok(())
+    }
+
+    async fn all_dropped(&self, cuts: &[(Node, Node)], places: &Places) -> Result<(), RigError> {
+        let tried = self.connect(cuts, places).await?;
+        if tried.is_empty() && !cuts.is_empty() {
+            let why = "no node on either side lives and can try the line that was cut";
+            return Err(RigError::Other(format!(
+                "whether the network is parted is unknown: {why}"
+            )));
+        }
+        match tried.iter().find(|(_, passes)| **passes) {
+            None => Ok(()),
+            Some(((from, to), _)) => Err(RigError::Other(format!(
+                "the network was cut, yet packets between {from} and {to} still pass"
+            ))),
+        }
+    }
+
+    async fn all_pass(&self, healed: &[(Node, Node)], places: &Places) -> Result<(), RigError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let tried = self.connect(healed, places).await?;
+            let Some(((from, to), _)) = tried.iter().find(|(_, passes)| !**passes) else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                return Err(RigError::Other(format!(
+                    "the network was healed, yet packets between {from} and {to} do not pass"
+                )));
+            }
+        }
+    }
+
+    /// Opens a connection for each pair whose first can run a command; false where packets vanish.
+    async fn connect(
+        &self,
+        pairs: &[(Node, Node)],
+        places: &Places,
+    ) -> Result<BTreeMap<(Node, Node), bool>, RigError> {
+        let mut by_node: BTreeMap<Node, Vec<(Node, String)>> = BTreeMap::new();
+        for (from, to) in pairs {
+            let awake = places.get(from).is_some_and(|place| !place.frozen);
+            if let (true, Some(place)) = (awake, places.get(to)) {
+                let target = (*to, format!("{}/{}", place.address, port(*to)));
+                by_node.entry(*from).or_default().push(target);
+            }
+        }
+        let tries = by_node.into_iter().map(|(from, targets)| async move {
+            let addresses: Vec<&str> = targets.iter().map(|(_, a)| a.as_str()).collect();
+            let script = rules::connect_script(&addresses);
+            let output = exec::script(self.docker(), &self.node(from)?.name, &script).await?;
+            let silent = rules::silent(&output.text());
+            let each = targets.iter().map(|(to, a)| ((from, *to), !silent.contains(a)));
+            Ok::<_, RigError>(each.collect::<Vec<_>>())
+        });
+        Ok(try_join_all(tries).await?.into_iter().flatten().collect())
+    }
+
+    /// A bad line can be felt: packets are lost, pass the limit, or take the time.
+    async fn feels(&self, node: Node, network: &Network, places: &Places) -> Result<(), RigError> {
+        let Some(link) = network.links.get(&node) else { return Ok(()) };
+        let awake = places.get(&node).is_some_and(|place| !place.frozen);
+        let not = |what: &str| Err(RigError::Other(format!("the network of {node}: {what}")));
+        if !awake {
+            return not("the node does not run, so a bad line cannot be felt");
+        }
+        let name = &self.node(node)?.name;
+        let deadline = Instant::now() + PATIENCE;
+        while let Some(loss) = link.loss {
+            let output = exec::script(self.docker(), name, rules::COUNT_SCRIPT).await?;
+            let Counted { seen, lost } = rules::counted(&output.text());
+            // A small share of few packets may be none yet.
+            #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+            let too_few = (seen as f64) * loss < 5.0;
+            if lost > 0 || (seen > 0 && too_few && Instant::now() >= deadline) {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return not("packets should be lost, but none are");
+            }
+            sleep(PAUSE).await;
+        }
+        if link.bandwidth.is_some() {
+            let output = exec::script(self.docker(), name, rules::QDISC_SCRIPT).await?;
+            if !output.text().contains("tbf") {
+                return not("nothing limits what it sends");
+            }
+        }
+        if let Some(latency) = link.latency {
+            let other = places.iter().find(|(other, place)| **other != node && !place.frozen);
+            let Some((other, place)) = other else {
+                return not("no other node lives to measure the latency to");
+            };
+            let target = format!("{}/{}", place.address, port(*other));
+            let script = rules::time_script(&target);
+            let output = exec::script(self.docker(), name, &script).await?;
+            let least = latency.saturating_sub(link.jitter.unwrap_or_default()) / 2;
+            let took = rules::longest(&output.text());
+            if took < least {
+                return not(&format!(
+                    "a connection takes {took:?}, expected was {least:?} or more"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A port on which a node listens for other nodes.
+fn port(node: Node) -> u16 {
+    match node {
+        Node::Broker(_) => addresses::INTERNAL_PORT,
+        Node::Controller(_) => addresses::CONTROLLER_PORT,
+        Node::Zookeeper(_) => addresses::ZOOKEEPER_PORT,
+    }
+}

@@ -1,0 +1,390 @@
+//! One node: its container, from creation to removal.
+
+use std::{
+    collections::BTreeMap,
+    mem::ManuallyDrop,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use testcontainers::{
+    ContainerAsync, ContainerRequest, CopyTargetOptions, GenericImage, ImageExt,
+    bollard::{
+        Docker,
+        models::{ContainerState, HostConfig, PortBinding},
+        query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
+    },
+    core::{IntoContainerPort, Mount},
+    runners::AsyncRunner,
+};
+use tokio::{task::JoinHandle, time::timeout};
+
+use super::super::{Bounds, ClusterSpec, Node, RigError, Version};
+use super::addresses::{self, Addresses};
+use super::disks;
+use super::engine::{Image, failed, split_image};
+use super::files::{self, File};
+use super::logs::{self, Seen};
+use super::ports::{self, Reserved};
+use super::security::Secured;
+
+/// The port is looked at before the start, but something may take it in between.
+const PORT_TRIES: u32 = 5;
+/// How long the engine may take to make and start one container.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// What all nodes of a cluster have in common.
+#[derive(Clone)]
+pub struct Blueprint {
+    /// What was asked for.
+    pub spec: ClusterSpec,
+    /// The engine.
+    pub docker: Docker,
+    /// Where nodes reach each other.
+    pub at: Addresses,
+    /// The image that was found.
+    pub image: Image,
+    /// Labels of everything.
+    pub labels: BTreeMap<String, String>,
+    /// What an earlier cluster's storage was formatted with, to be copied.
+    pub checkpoint: Option<Vec<u8>>,
+    /// How the clients' listener is secured, if it is.
+    pub secured: Option<Secured>,
+}
+
+impl Blueprint {
+    /// The same cluster with other software on storage that is formatted already.
+    pub fn of_version(&self, version: &Version, image: Image) -> Self {
+        let mut other = Self { image, checkpoint: None, ..self.clone() };
+        other.spec.version = version.clone();
+        other
+    }
+}
+
+/// Where a living node is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Its address in the cluster's network.
+    pub address: IpAddr,
+    /// No command can be run in it.
+    pub frozen: bool,
+}
+
+/// A node that was started at least once.
+pub struct DockerNode {
+    /// Which.
+    pub node: Node,
+    /// Its container's name, which is its host name.
+    pub name: String,
+    /// Its configuration as written.
+    pub properties: String,
+    port: Option<Reserved>,
+    log: Mutex<PathBuf>,
+    seen: Seen,
+    life: Mutex<Life>,
+}
+
+struct Life {
+    held: Option<Held>,
+    /// The follower of this life's output; it ends with the process.
+    follower: Option<JoinHandle<()>>,
+    /// It is meant to run.
+    wanted: bool,
+    /// What it is made from, where that is not what the cluster was started with.
+    own: Option<Blueprint>,
+}
+
+/// testcontainers removes a container when its value is dropped, and panics where no runtime is.
+/// Held back: only [`DockerNode::remove`] removes, and what a crash leaves is for the guardian.
+struct Held(ManuallyDrop<ContainerAsync<GenericImage>>);
+
+impl DockerNode {
+    /// Creates and starts a node's container.
+    pub async fn launch(blueprint: &Blueprint, node: Node) -> Result<Self, RigError> {
+        let published = published_port(node);
+        let name = blueprint.at.host(node);
+        let mut tries = 0;
+        let (held, port, properties) = loop {
+            tries += 1;
+            let port = published.map(|_| ports::reserve()).transpose()?;
+            let host_port = port.as_ref().map_or(0, |reserved| reserved.port);
+            let files = files::files(blueprint, node, host_port)?;
+            let properties = files.first().map(File::text).unwrap_or_default();
+            match create(blueprint, node, host_port, files).await {
+                Ok(held) => break (held, port, properties),
+                Err(error) => {
+                    discard(&blueprint.docker, &name).await;
+                    if !(is_port_taken(&error.to_string()) && tries < PORT_TRIES) {
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        let log = Mutex::new(log_path(&blueprint.spec.dir, node));
+        let life = Life { held: Some(held), follower: None, wanted: true, own: None };
+        let this = Self {
+            node,
+            name,
+            properties,
+            port,
+            log,
+            seen: Seen::default(),
+            life: Mutex::new(life),
+        };
+        this.follow(&blueprint.docker);
+        Ok(this)
+    }
+
+    /// The port on 127.0.0.1 under which this machine reaches it; 0 for a node that is not
+    /// published.
+    pub fn host_port(&self) -> u16 {
+        self.port.as_ref().map_or(0, |reserved| reserved.port)
+    }
+
+    /// Follows the output of the life that has just begun.
+    pub fn follow(&self, docker: &Docker) {
+        let (docker, name) = (docker.clone(), self.name.clone());
+        let follower = logs::follow(docker, name, self.log_path(), self.seen.clone());
+        self.life().follower = Some(follower);
+    }
+
+    /// From now on its output goes below another directory.
+    pub fn move_log(&self, docker: &Docker, dir: &Path) {
+        if let Some(follower) = self.take_follower() {
+            // It writes whole lines between two waits, and notes each.
+            follower.abort();
+        }
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log_path(dir, self.node);
+        self.follow(docker);
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why its output cannot be kept any more, if it cannot.
+    pub fn log_trouble(&self) -> Option<String> {
+        let why = self.seen.trouble()?;
+        Some(format!(
+            "the log of {} cannot be written to {}: {why}",
+            self.node,
+            self.log_path().display()
+        ))
+    }
+
+    /// Says whether it is meant to run.
+    pub fn set_wanted(&self, wanted: bool) {
+        self.life().wanted = wanted;
+    }
+
+    /// True when it is meant to run and its output has ended: worth a closer look.
+    pub fn looks_dead(&self) -> bool {
+        let life = self.life();
+        life.wanted && life.follower.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// True when it is meant to run and its output goes on.
+    pub fn looks_alive(&self) -> bool {
+        self.life().wanted && !self.looks_dead()
+    }
+
+    /// The task that follows its output, to wait for.
+    pub fn take_follower(&self) -> Option<JoinHandle<()>> {
+        self.life().follower.take()
+    }
+
+    /// The engine's view of its process.
+    pub async fn inspect(&self, docker: &Docker) -> Result<ContainerState, RigError> {
+        let options = None::<InspectContainerOptions>;
+        let answer = docker
+            .inspect_container(&self.name, options)
+            .await
+            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+        Ok(answer.state.unwrap_or_default())
+    }
+
+    /// Its address in the cluster's network while its process lives, and whether it is frozen.
+    pub async fn place(&self, docker: &Docker, network: &str) -> Result<Option<Place>, RigError> {
+        let options = None::<InspectContainerOptions>;
+        let answer = docker
+            .inspect_container(&self.name, options)
+            .await
+            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+        let frozen = answer.state.and_then(|s| s.paused) == Some(true);
+        let known = answer.network_settings.and_then(|n| n.networks);
+        let endpoint = known.and_then(|mut all| all.remove(network));
+        let address = endpoint.and_then(|e| e.ip_address).and_then(|ip| ip.parse().ok());
+        Ok(address.map(|address| Place { address, frozen }))
+    }
+
+    /// Puts a new container in the old one's place: same name, port and configuration, no data.
+    pub async fn renew(&self, blueprint: &Blueprint) -> Result<(), RigError> {
+        self.remove().await?;
+        discard(&blueprint.docker, &self.name).await;
+        disks::wipe(blueprint, self.node).await?;
+        let own = self.life().own.clone();
+        self.rebuild(own.as_ref().unwrap_or(blueprint)).await
+    }
+
+    /// Puts a new container with other software in the old one's place; the data, on a disk apart
+    /// from the container, stays.
+    pub async fn exchange(&self, blueprint: &Blueprint) -> Result<(), RigError> {
+        self.remove().await?;
+        discard(&blueprint.docker, &self.name).await;
+        self.rebuild(blueprint).await?;
+        self.life().own = Some(blueprint.clone());
+        Ok(())
+    }
+
+    async fn rebuild(&self, blueprint: &Blueprint) -> Result<(), RigError> {
+        let port = self.host_port();
+        let files = files::files(blueprint, self.node, port)?;
+        // The new container's output has its own beginning.
+        self.seen.forget();
+        let held = create(blueprint, self.node, port, files).await?;
+        self.life().held = Some(held);
+        Ok(())
+    }
+
+    /// Removes the container and its anonymous volumes. Once it is gone, does nothing.
+    pub async fn remove(&self) -> Result<(), RigError> {
+        self.set_wanted(false);
+        let held = self.life().held.take();
+        if let Some(Held(container)) = held {
+            let removed = timeout(START_LIMIT, ManuallyDrop::into_inner(container).rm()).await;
+            let removed = removed.map_err(|_| {
+                let what = format!("the removal of the container of {}", self.node);
+                RigError::TimedOut { what, limit: START_LIMIT }
+            })?;
+            removed.map_err(|error| failed(&format!("remove {}", self.node), &error))?;
+        }
+        Ok(())
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn log_path(dir: &Path, node: Node) -> PathBuf {
+    dir.join("logs").join(format!("{}.log", node.slug()))
+}
+
+/// The port inside that is published, if any.
+fn published_port(node: Node) -> Option<u16> {
+    match node {
+        Node::Broker(_) => Some(addresses::EXTERNAL_PORT),
+        Node::Zookeeper(_) => Some(addresses::ZOOKEEPER_PORT),
+        Node::Controller(_) => None,
+    }
+}
+
+/// All brokers wait for the metadata's keeper while everything starts at once: where processors
+/// are few it goes first. Others keep the engine's default of 1024.
+fn cpu_shares(node: Node) -> Option<i64> {
+    match node {
+        Node::Broker(_) => None,
+        Node::Controller(_) | Node::Zookeeper(_) => Some(4096),
+    }
+}
+
+/// Of the engine's usual privileges those that no Kafka needs; the rest is for its files and signals, and
+/// NET_RAW for iptables.
+const NEEDLESS: [&str; 5] = ["AUDIT_WRITE", "MKNOD", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
+/// A broker has some hundred threads.
+const MOST_PROCESSES: i64 = 4096;
+
+/// No more of the machine, and no more privileges, than the plan needs and the command line allows.
+fn confine(host: &mut HostConfig, bounds: Bounds) {
+    host.cap_add = bounds.network_faults.then(|| vec!["NET_ADMIN".to_owned()]);
+    host.cap_drop = Some(NEEDLESS.map(str::to_owned).to_vec());
+    host.security_opt = Some(vec!["no-new-privileges".to_owned()]);
+    host.pids_limit = Some(MOST_PROCESSES);
+    let memory = bounds.memory.and_then(|bytes| i64::try_from(bytes).ok());
+    host.memory = memory;
+    // Together with swap: no more than without.
+    host.memory_swap = memory;
+}
+
+/// True for the engine's words when a port could not be published.
+pub fn is_port_taken(error: &str) -> bool {
+    ["port is already allocated", "address already in use"]
+        .iter()
+        .any(|words| error.contains(words))
+}
+
+async fn create(
+    blueprint: &Blueprint,
+    node: Node,
+    host_port: u16,
+    files: Vec<File>,
+) -> Result<Held, RigError> {
+    let request = request(blueprint, node, host_port, files)?;
+    let started = timeout(START_LIMIT, request.start()).await.map_err(|_| {
+        let what = format!("the start of the container of {node}");
+        RigError::TimedOut { what, limit: START_LIMIT }
+    })?;
+    let container = started.map_err(|error| failed(&format!("start {node}"), &error))?;
+    Ok(Held(ManuallyDrop::new(container)))
+}
+
+fn request(
+    blueprint: &Blueprint,
+    node: Node,
+    host_port: u16,
+    files: Vec<File>,
+) -> Result<ContainerRequest<GenericImage>, RigError> {
+    let (image, tag) = split_image(&blueprint.image.name);
+    let name = blueprint.at.host(node);
+    let port = published_port(node);
+    let shares = cpu_shares(node);
+    let bounds = blueprint.spec.bounds;
+    let mut request = GenericImage::new(image, tag)
+        .with_entrypoint("/bin/bash")
+        .with_cmd([format!("{}/start", addresses::HOME)])
+        .with_container_name(&name)
+        .with_hostname(&name)
+        .with_network(&blueprint.at.prefix)
+        .with_labels(&blueprint.labels)
+        .with_label(super::cleanup::NODE_LABEL, node.slug())
+        // As root: network faults need NET_ADMIN, which other users of a container lose.
+        .with_user("0:0")
+        // No ulimit: an engine that is itself confined cannot raise one, and refuses to start.
+        .with_host_config_modifier(move |host| {
+            // testcontainers publishes on every address of the machine, and all ports that the
+            // image names when it is told none.
+            host.publish_all_ports = Some(false);
+            confine(host, bounds);
+            host.cpu_shares = shares;
+            host.port_bindings = port.map(|port| {
+                let binding = PortBinding {
+                    host_ip: Some("127.0.0.1".to_owned()),
+                    host_port: Some(host_port.to_string()),
+                };
+                [(format!("{port}/tcp"), Some(vec![binding]))].into()
+            });
+        });
+    if let Some(port) = port {
+        request = request.with_mapped_port(host_port, port.tcp());
+    }
+    if let Some(volume) = disks::volume(blueprint, node) {
+        request =
+            request.with_mount(Mount::volume_mount(volume, format!("{}/data", addresses::HOME)));
+    }
+    for (key, value) in files::environment(&blueprint.spec, node)? {
+        request = request.with_env_var(key, value);
+    }
+    for file in files {
+        let target = CopyTargetOptions::new(file.path).with_mode(file.mode);
+        request = request.with_copy_to(target, file.bytes);
+    }
+    Ok(request)
+}
+
+/// Removes what a start that failed may have left under a name; nothing there is no error.
+async fn discard(docker: &Docker, name: &str) {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let _ = docker.remove_container(name, Some(options)).await;
+}

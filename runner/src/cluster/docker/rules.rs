@@ -1,0 +1,208 @@
+//! Scripts that change and try the network of one container, and what they answer. Pure text.
+//!
+//! Loopback is never touched. Packets of a cut are dropped at both ends, so that a container that
+//! cannot be told now (it is frozen) is cut off by the others.
+
+use std::{fmt::Write, time::Duration};
+
+use super::super::{Link, Network, Node};
+use super::addresses::EXTERNAL_PORT;
+
+/// The network device of a container with one network.
+const DEVICE: &str = "eth0";
+/// Bytes that may pass at once under a limit: a packet of the largest size at least.
+const LEAST_BURST: u64 = 16 * 1024;
+
+/// Prints the counters of kplan's chains.
+pub const COUNT_SCRIPT: &str = "iptables -w 5 -nvxL KPLAN-IN; iptables -w 5 -nvxL KPLAN-OUT";
+/// Prints the queueing disciplines.
+pub const QDISC_SCRIPT: &str = "tc -s qdisc show dev eth0";
+
+/// Replaces what a node was told before. `address` of a node that is dead is none: it has no
+/// packets, and everybody is told anew when it starts.
+#[must_use]
+pub fn script(node: Node, network: &Network, address: &dyn Fn(Node) -> Option<String>) -> String {
+    let mut out = String::from("set -e\n");
+    for (hook, chain) in [("INPUT", "KPLAN-IN"), ("OUTPUT", "KPLAN-OUT")] {
+        let _ = writeln!(out, "iptables -w 5 -N {chain} 2>/dev/null || true");
+        let _ = writeln!(
+            out,
+            "iptables -w 5 -C {hook} -j {chain} 2>/dev/null || iptables -w 5 -I {hook} -j {chain}"
+        );
+    }
+    // One transaction: no packet passes between the old rules and the new ones.
+    out.push_str(
+        "iptables-restore -w 5 --noflush <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n",
+    );
+    for (from, to) in &network.cuts {
+        let rule = if *to == node {
+            address(*from).map(|a| format!("-A KPLAN-IN -s {a} -j DROP"))
+        } else if *from == node {
+            address(*to).map(|a| format!("-A KPLAN-OUT -d {a} -j DROP"))
+        } else {
+            None
+        };
+        if let Some(line) = rule {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    if network.unreachable.contains(&node) {
+        let _ = writeln!(out, "-A KPLAN-IN ! -i lo -p tcp --dport {EXTERNAL_PORT} -j DROP");
+        let _ = writeln!(out, "-A KPLAN-OUT ! -o lo -p tcp --sport {EXTERNAL_PORT} -j DROP");
+    }
+    let link = network.links.get(&node).copied().unwrap_or_default();
+    if let Some(loss) = link.loss {
+        for (chain, side) in [("KPLAN-IN", "-i"), ("KPLAN-OUT", "-o")] {
+            let all = format!("-A {chain} ! {side} lo -m comment --comment");
+            let _ = writeln!(out, "{all} kplan-seen");
+            let _ = writeln!(
+                out,
+                "{all} kplan-lost -m statistic --mode random --probability {loss:.9} -j DROP"
+            );
+        }
+    }
+    out.push_str("COMMIT\nEND\n");
+    shape(&mut out, &link);
+    out
+}
+
+/// What a node sends, delayed and limited.
+fn shape(out: &mut String, link: &Link) {
+    let _ = writeln!(out, "tc qdisc del dev {DEVICE} root 2>/dev/null || true");
+    let mut parent = "root".to_owned();
+    if let Some(latency) = link.latency {
+        let jitter = link.jitter.map(|j| format!(" {}us", j.as_micros())).unwrap_or_default();
+        let delay = format!("{}us{jitter}", latency.as_micros());
+        let _ = writeln!(
+            out,
+            "tc qdisc add dev {DEVICE} root handle 1: netem limit 100000 delay {delay}"
+        );
+        parent = "parent 1:1".to_owned();
+    }
+    if let Some(rate) = link.bandwidth {
+        let burst = (rate / 100).max(LEAST_BURST);
+        let _ = writeln!(
+            out,
+            "tc qdisc add dev {DEVICE} {parent} handle 10: tbf rate {}bit burst {burst} latency 1s",
+            rate.saturating_mul(8)
+        );
+    }
+}
+
+/// Opens a connection to each `ADDRESS/PORT` at once; prints those from which nothing comes back.
+/// A refusal comes back: somebody is there.
+#[must_use]
+pub fn connect_script(targets: &[&str]) -> String {
+    let mut out = String::new();
+    for target in targets {
+        let _ = writeln!(
+            out,
+            "( timeout 1 bash -c 'exec 3<>/dev/tcp/{target}' 2>/dev/null; [ $? = 124 ] && echo 'silent {target}' ) &"
+        );
+    }
+    out.push_str("wait\n");
+    out
+}
+
+/// The targets that [`connect_script`] printed.
+#[must_use]
+pub fn silent(text: &str) -> Vec<String> {
+    text.lines().filter_map(|l| l.trim().strip_prefix("silent ")).map(str::to_owned).collect()
+}
+
+/// Opens three connections one after the other and prints how many microseconds each took.
+#[must_use]
+pub fn time_script(target: &str) -> String {
+    format!(
+        "for i in 1 2 3; do a=$EPOCHREALTIME; timeout 10 bash -c 'exec 3<>/dev/tcp/{target}' \
+         2>/dev/null; b=$EPOCHREALTIME; echo \"took $(( ${{b//[.,]/}} - ${{a//[.,]/}} ))\"; done\n"
+    )
+}
+
+/// The longest time that [`time_script`] printed.
+#[must_use]
+pub fn longest(text: &str) -> Duration {
+    let times = text.lines().filter_map(|l| l.trim().strip_prefix("took ")?.parse().ok());
+    Duration::from_micros(times.max().unwrap_or(0))
+}
+
+/// Packets that passed a lossy line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// All.
+    pub seen: u64,
+    /// Those that were lost.
+    pub lost: u64,
+}
+
+/// Adds up what [`COUNT_SCRIPT`] printed.
+#[must_use]
+pub fn counted(text: &str) -> Counted {
+    let sum = |mark: &str| {
+        let lines = text.lines().filter(|line| line.contains(mark));
+        lines.filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok()).sum()
+    };
+    Counted { seen: sum("kplan-seen"), lost: sum("kplan-lost") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(node: Node) -> Option<String> {
+        match node {
+            Node::Broker(n @ 1..=2) => Some(format!("10.0.0.{n}")),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_cut_is_dropped_at_both_ends_and_the_dead_have_no_address() {
+        let cuts = [(1, 2), (2, 1), (3, 1)].map(|(a, b)| (Node::Broker(a), Node::Broker(b)));
+        let network = Network { cuts: cuts.into(), ..Network::default() };
+        let one = script(Node::Broker(1), &network, &address);
+        assert!(one.contains("-A KPLAN-OUT -d 10.0.0.2 -j DROP"), "{one}");
+        assert!(one.contains("-A KPLAN-IN -s 10.0.0.2 -j DROP"), "{one}");
+        assert_eq!(one.matches("DROP").count(), 2, "{one}");
+        let whole = script(Node::Broker(1), &Network::default(), &address);
+        assert!(!whole.contains("DROP") && whole.contains(":KPLAN-IN - [0:0]"), "{whole}");
+        assert!(whole.contains("tc qdisc del dev eth0 root"), "{whole}");
+        assert!(!whole.contains("tc qdisc add"), "{whole}");
+    }
+
+    #[test]
+    fn clients_are_cut_off_by_the_port_that_is_theirs() {
+        let unreachable = [Node::Broker(2)].into();
+        let network = Network { unreachable, ..Network::default() };
+        let two = script(Node::Broker(2), &network, &address);
+        assert!(two.contains("-A KPLAN-IN ! -i lo -p tcp --dport 9094 -j DROP"), "{two}");
+        assert!(!script(Node::Broker(1), &network, &address).contains("DROP"));
+    }
+
+    #[test]
+    fn a_bad_line_is_delayed_first_and_limited_then() {
+        let link = Link {
+            latency: Some(Duration::from_millis(200)),
+            jitter: Some(Duration::from_millis(50)),
+            loss: Some(0.1),
+            bandwidth: Some(1 << 20),
+        };
+        let links = [(Node::Broker(1), link)].into();
+        let text = script(Node::Broker(1), &Network { links, ..Network::default() }, &address);
+        assert!(
+            text.contains("root handle 1: netem limit 100000 delay 200000us 50000us"),
+            "{text}"
+        );
+        assert!(text.contains("parent 1:1 handle 10: tbf rate 8388608bit burst 16384"), "{text}");
+        assert_eq!(text.matches("--probability 0.100000000 -j DROP").count(), 2, "{text}");
+    }
+
+    #[test]
+    fn answers_are_read() {
+        assert_eq!(silent("x\nsilent 10.0.0.1/9092\r\n"), ["10.0.0.1/9092"]);
+        assert_eq!(longest("took 12\ntook 400000\nnonsense"), Duration::from_millis(400));
+        assert_eq!(longest(""), Duration::ZERO);
+        let text = "Chain KPLAN-IN (1 references)\n  pkts bytes\n 40 2 all /* kplan-seen */\n 7 1 DROP /* kplan-lost */ statistic\n 2 1 all /* kplan-seen */";
+        assert_eq!(counted(text), Counted { seen: 42, lost: 7 });
+    }
+}

@@ -1,0 +1,109 @@
+//! What secures the clients' listener of a broker in a container: its settings, and the files that hold
+//! what is secret.
+
+use std::sync::Arc;
+
+use super::super::{
+    ClusterSpec, Node, RigError,
+    addresses::Addresses,
+    certificates::Authority,
+    security::{Access, KEYS, OWN_USER, possible},
+};
+use super::files::File;
+use crate::rundir::private_file;
+
+/// Who is let in, and with what.
+#[derive(Clone)]
+pub struct Secured {
+    /// What clients need.
+    pub access: Access,
+    authority: Option<Arc<Authority>>,
+}
+
+impl Secured {
+    /// What a cluster needs, made anew; clients' part of it goes to a file in the suite's directory.
+    ///
+    /// # Errors
+    /// When this build cannot do it, or the file cannot be written.
+    pub fn new(spec: &ClusterSpec) -> Result<Option<Self>, RigError> {
+        let Some(security) = &spec.security else { return Ok(None) };
+        possible(security.is_encrypted() || security.has_scram())?;
+        if !security.is_encrypted() {
+            let access = Access::new(security.clone(), None);
+            return Ok(Some(Self { access, authority: None }));
+        }
+        let authority = Authority::new(&format!("{} {}", spec.run, spec.name))?;
+        let path = spec.dir.join(format!("{}-ca.pem", spec.name));
+        private_file(&path, authority.pem()).map_err(|error| {
+            RigError::Other(format!("cannot write {}: {error}", path.display()))
+        })?;
+        let access = Access::new(security.clone(), Some(path));
+        Ok(Some(Self { access, authority: Some(Arc::new(authority)) }))
+    }
+
+    /// The files of a broker that hold its key and its users' passwords.
+    ///
+    /// # Errors
+    /// When there can be no certificate for it.
+    pub fn files(&self, at: &Addresses, node: Node) -> Result<Vec<File>, RigError> {
+        let mut files = Vec::new();
+        if self.access.security.has_users() {
+            files.push(File::secret("jaas.conf", &jaas(&self.access)));
+        }
+        if let Some(authority) = &self.authority {
+            let hosts = ["127.0.0.1".to_owned(), "localhost".to_owned(), at.host(node)];
+            files.push(File::secret(KEYS, &authority.issue(&hosts)?));
+        }
+        Ok(files)
+    }
+}
+
+/// With SCRAM the users live in the cluster's metadata; only kplan's own logs in by PLAIN.
+fn jaas(access: &Access) -> String {
+    let mut text = String::from(
+        "KafkaServer {\n  org.apache.kafka.common.security.plain.PlainLoginModule required",
+    );
+    let scram = access.security.has_scram();
+    for (user, password) in access.users().filter(|(user, _)| !scram || *user == OWN_USER) {
+        text.push_str(&format!("\n  user_{user}=\"{}\"", quoted(password)));
+    }
+    text.push_str(";\n");
+    if scram {
+        text.push_str("  org.apache.kafka.common.security.scram.ScramLoginModule required;\n");
+    }
+    text.push_str("};\n");
+    text
+}
+
+/// As Java's reader of such files undoes it.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+    use kplan_dsl::value::{Mechanism, Protocol};
+
+    use super::*;
+    use crate::cluster::security::Security;
+
+    fn security(protocol: Protocol, mechanism: Mechanism) -> Security {
+        let users = IndexMap::from([("alice".to_owned(), "a\"b\\c".to_owned())]);
+        Security { protocol, mechanism, users }
+    }
+
+    #[test]
+    fn plain_users_stand_in_the_file_and_scram_users_do_not() {
+        let plain = Access::new(security(Protocol::SaslPlaintext, Mechanism::Plain), None);
+        let text = jaas(&plain);
+        assert!(text.contains("user_alice=\"a\\\"b\\\\c\";\n"), "{text}");
+        assert!(text.contains(&format!("user_kplan=\"{}\"", plain.password)), "{text}");
+        let scram = Access::new(security(Protocol::SaslSsl, Mechanism::ScramSha256), None);
+        let text = jaas(&scram);
+        assert!(
+            !text.contains("alice") && text.contains("ScramLoginModule required;\n};"),
+            "{text}"
+        );
+    }
+}

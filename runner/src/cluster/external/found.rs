@@ -1,0 +1,216 @@
+//! What the cluster says of itself when kplan comes to it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use indexmap::IndexMap;
+use kafka_protocol::{
+    messages::{ApiVersionsRequest, DescribeQuorumRequest, MetadataRequest},
+    protocol::StrBytes,
+};
+use kplan_dsl::BackendFile;
+
+use super::super::{ClusterSpec, Mode, RigError};
+use crate::observer::wire::{Connection, Credentials, WireError};
+
+/// How long one broker may need to answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// A broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundBroker {
+    /// `HOST:PORT` under which this machine reaches it.
+    pub address: String,
+    /// Its host as the cluster advertises it.
+    pub host: String,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its brokers by number.
+    pub brokers: BTreeMap<u32, FoundBroker>,
+    /// It keeps its metadata in KRaft.
+    pub kraft: bool,
+    /// The highest level of `metadata.version` that the broker supports, where it tells.
+    pub level: Option<i16>,
+}
+
+/// Asks the first broker that answers.
+pub async fn find(
+    file: &BackendFile,
+    client: &IndexMap<String, String>,
+    credentials: &Credentials,
+) -> Result<Found, RigError> {
+    if let Some(protocol) = client.get("security.protocol")
+        && !credentials.suit(protocol)
+    {
+        let what = format!("observe a cluster behind {protocol} with these settings");
+        return Err(RigError::Unsupported { backend: super::NAME, what });
+    }
+    let mut refusals = Vec::new();
+    for address in file.bootstrap.value.iter() {
+        match ask(address.as_str(), credentials).await {
+            Ok(mut found) => {
+                for (broker, address) in &file.brokers.0 {
+                    if let Some(known) = found.brokers.get_mut(&broker.value) {
+                        known.address = address.as_str().to_owned();
+                    }
+                }
+                return Ok(found);
+            }
+            Err(error) => refusals.push(error.to_string()),
+        }
+    }
+    Err(RigError::Missing {
+        what: format!("no broker of the external cluster answers: {}", refusals.join("; ")),
+        help: "see that the addresses under `bootstrap` in the backend file are right, that this \
+               machine reaches them, and that `client` holds what they ask for"
+            .to_owned(),
+    })
+}
+
+async fn ask(address: &str, credentials: &Credentials) -> Result<Found, WireError> {
+    let mut connection = Connection::open(address, credentials, ANSWER).await?;
+    let kraft = connection.supports::<DescribeQuorumRequest>();
+    let level = level(&mut connection).await;
+    // With no topic: the brokers alone. Version 0 has no such question, and every broker from 0.10
+    // on knows version 1.
+    let version = connection.version::<MetadataRequest>(9)?;
+    let request = MetadataRequest::default().with_topics(Some(vec![]));
+    let answer = connection.call(&request, version, ANSWER).await?;
+    let brokers = answer.brokers.iter().filter_map(|broker| {
+        let host = broker.host.to_string();
+        let address = format!("{host}:{}", broker.port);
+        Some((u32::try_from(broker.node_id.0).ok()?, FoundBroker { address, host }))
+    });
+    Ok(Found { brokers: brokers.collect(), kraft, level })
+}
+
+/// Brokers from 2.4 on (KIP-511, KIP-584) tell which features they support; what an older one makes
+/// of the question does not matter.
+async fn level(connection: &mut Connection) -> Option<i16> {
+    let version =
+        connection.version::<ApiVersionsRequest>(3).ok().filter(|version| *version >= 3)?;
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("kplan"))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+    let answer = connection.call(&request, version, ANSWER).await.ok()?;
+    let feature =
+        answer.supported_features.iter().find(|f| f.name.as_str() == "metadata.version")?;
+    Some(feature.max_version)
+}
+
+/// Refuses a cluster that is not the plan's.
+pub fn compare(file: &BackendFile, spec: &ClusterSpec, found: &Found) -> Result<(), RigError> {
+    let other = |what: String| Err(RigError::Other(what));
+    let (wanted, there) = (spec.brokers as usize, found.brokers.len());
+    if wanted != there {
+        let ids: Vec<String> = found.brokers.keys().map(ToString::to_string).collect();
+        return other(format!(
+            "the plan is for {wanted} brokers, the external cluster has {there}: {}; give \
+             `start_cluster` its `brokers`",
+            ids.join(", ")
+        ));
+    }
+    let unknown = file.brokers.0.iter().map(|(broker, _)| broker.value);
+    if let Some(unknown) = unknown.into_iter().find(|broker| !found.brokers.contains_key(broker)) {
+        return other(format!(
+            "the backend file names broker {unknown}, which the external cluster does not have"
+        ));
+    }
+    let kraft = spec.mode != Mode::Zookeeper;
+    if kraft != found.kraft {
+        let (plan, cluster) = if kraft { ("kraft", "zookeeper") } else { ("zookeeper", "kraft") };
+        return other(format!(
+            "the plan is for `mode: {plan}`, the external cluster runs in `mode: {cluster}`"
+        ));
+    }
+    let version = &spec.version;
+    if let Some(own) = file.version.as_ref().map(|own| own.value.text())
+        && own != version.text
+    {
+        return other(format!(
+            "the plan is for Kafka {version}, the backend file says that {own} runs there; give \
+             `start_cluster` its `version`"
+        ));
+    }
+    let release = found.level.and_then(release);
+    match release {
+        Some((major, minor)) if version.numbers.get(..2) != Some(&[major, minor]) => {
+            other(format!(
+                "the plan is for Kafka {version}, the external cluster runs {major}.{minor}; give \
+                 `start_cluster` its `version`"
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The release whose brokers support `metadata.version` up to a level
+/// (org.apache.kafka.server.common.MetadataVersion); none for levels that kplan does not know.
+fn release(level: i16) -> Option<(u32, u32)> {
+    Some(match level {
+        7 => (3, 3),
+        8 => (3, 4),
+        9..=11 => (3, 5),
+        12..=14 => (3, 6),
+        15..=19 => (3, 7),
+        20 => (3, 8),
+        21 => (3, 9),
+        22..=25 => (4, 0),
+        26..=27 => (4, 1),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, path::Path};
+
+    use kplan_dsl::{EnvNames, Memory, read_backend_with};
+
+    use super::*;
+    use crate::cluster::config_tests::spec;
+
+    fn file(text: &str) -> BackendFile {
+        let files = Memory(BTreeMap::from([("b.yaml".into(), text.as_bytes().to_vec())]));
+        let read = read_backend_with(Path::new("b.yaml"), &EnvNames::default(), Box::new(files));
+        read.file.unwrap_or_else(|| panic!("{:?}", read.diagnostics))
+    }
+
+    fn found(ids: &[u32], kraft: bool, level: Option<i16>) -> Found {
+        let broker = |id: &u32| {
+            let host = format!("k{id}");
+            (*id, FoundBroker { address: format!("{host}:9092"), host })
+        };
+        Found { brokers: ids.iter().map(broker).collect(), kraft, level }
+    }
+
+    #[test]
+    fn what_differs_is_told() {
+        let plain = file("backend: v1\nbootstrap: [k1:9092]\n");
+        let old = file("backend: v1\nbootstrap: [k1:9092]\nversion: 3.9.1\n");
+        let odd = file("backend: v1\nbootstrap: [k1:9092]\nbrokers: { 7: other:9092 }\n");
+        let new = spec("4.1.1", Mode::KraftCombined);
+        let told = |file: &BackendFile, found: &Found| match compare(file, &new, found) {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(told(&plain, &found(&[1, 2, 3], true, Some(27))), "");
+        assert_eq!(
+            told(&plain, &found(&[0, 1, 2], true, None)),
+            "",
+            "numbers are the cluster's own"
+        );
+        assert!(told(&plain, &found(&[1, 2], true, None)).contains("has 2: 1, 2"));
+        assert!(told(&plain, &found(&[1, 2, 3], false, None)).contains("`mode: zookeeper`"));
+        assert!(told(&plain, &found(&[1, 2, 3], true, Some(21))).contains("runs 3.9"));
+        assert!(told(&old, &found(&[1, 2, 3], true, None)).contains("says that 3.9.1 runs"));
+        assert!(told(&odd, &found(&[1, 2, 3], true, None)).contains("broker 7"));
+        assert_eq!(
+            told(&plain, &found(&[1, 2, 3], true, Some(900))),
+            "",
+            "an unknown level is none"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! Leaves the cluster as it was found.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::super::RigError;
+use super::{ExternalCluster, Life};
+
+/// How long a broker that was started or thawed at the end may need to answer.
+const BACK_LIMIT: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl ExternalCluster {
+    /// Mends what the plan broke and deletes the topics that it created; says what was done.
+    pub(super) async fn mend_and_clear(&self) -> Result<Vec<String>, RigError> {
+        let mut told = Vec::new();
+        let mut troubles = Vec::new();
+        let frozen = self.brokers_in(Life::Paused);
+        let down = self.brokers_in(Life::Down);
+        for (brokers, what, verb) in [(frozen, "resume", "resumed"), (down, "start", "started")] {
+            if brokers.is_empty() {
+                continue;
+            }
+            let who = list("broker", brokers.iter());
+            let done = match what {
+                "resume" => self.command(&brokers, what, |c| c.resume.as_ref()).await,
+                _ => self.command(&brokers, what, |c| c.start.as_ref()).await,
+            };
+            match done {
+                Ok(()) => {
+                    self.set(&brokers, Life::Starting);
+                    told.push(format!("{who} {verb} again"));
+                }
+                Err(error) => troubles.push(format!("{who} left down: {error}")),
+            }
+        }
+        if let Err(error) = self.all_answer().await {
+            troubles.push(error.to_string());
+        }
+        let topics: Vec<String> = self.created().iter().cloned().collect();
+        let mut deleted = Vec::new();
+        for topic in topics {
+            match self.topics.delete(&topic).await {
+                Ok(()) => {
+                    self.created().remove(&topic);
+                    deleted.push(topic);
+                }
+                Err(error) => troubles.push(format!("topic {topic} is left: {error}")),
+            }
+        }
+        if !deleted.is_empty() {
+            told.push(format!(
+                "{} deleted, which this plan created",
+                list("topic", deleted.iter())
+            ));
+        }
+        if troubles.is_empty() { Ok(told) } else { Err(RigError::Other(troubles.join("; "))) }
+    }
+
+    fn brokers_in(&self, life: Life) -> Vec<u32> {
+        self.lives().iter().filter(|(_, own)| **own == life).map(|(broker, _)| *broker).collect()
+    }
+
+    /// Waits until those that were started answer.
+    async fn all_answer(&self) -> Result<(), RigError> {
+        let deadline = Instant::now() + BACK_LIMIT;
+        for broker in self.brokers_in(Life::Starting) {
+            while !self.answers(broker).await {
+                if Instant::now() >= deadline {
+                    let what = format!("the return of broker {broker}");
+                    return Err(RigError::TimedOut { what, limit: BACK_LIMIT });
+                }
+                sleep(PAUSE).await;
+            }
+            self.set(&[broker], Life::Up);
+        }
+        Ok(())
+    }
+}
+
+/// `broker 2`, `topics a and b`.
+fn list<T: ToString>(what: &str, all: impl ExactSizeIterator<Item = T>) -> String {
+    let many = if all.len() == 1 { "" } else { "s" };
+    let words: Vec<String> = all.map(|one| one.to_string()).collect();
+    format!("{what}{many} {}", words.join(", "))
+}

@@ -1,0 +1,245 @@
+//! What can be done to a cluster that exists.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use indexmap::IndexMap;
+use kplan_dsl::{BrokerCommand, Commands};
+use tokio::time::{Instant, sleep};
+
+use super::super::{
+    AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
+    TopicSpec,
+};
+use super::{ExternalCluster, Life, NAME, client_config, command::Work};
+use crate::observer::wire::Connection;
+
+/// A broker that says nothing for so long does not answer.
+const SILENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(100);
+/// The limit of commands where the file names none.
+const LIMIT: Duration = Duration::from_secs(60);
+
+type Pick = fn(&Commands) -> Option<&BrokerCommand>;
+
+#[async_trait]
+impl Cluster for ExternalCluster {
+    fn backend(&self) -> &'static str {
+        NAME
+    }
+
+    fn spec(&self) -> &ClusterSpec {
+        &self.spec
+    }
+
+    fn borrowed(&self) -> bool {
+        true
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        self.found.brokers.keys().map(|id| Node::Broker(*id)).collect()
+    }
+
+    fn address(&self, broker: u32) -> String {
+        self.found.brokers.get(&broker).map(|found| found.address.clone()).unwrap_or_default()
+    }
+
+    fn listener_ports(&self, broker: u32) -> Vec<u16> {
+        let address = self.address(broker);
+        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).into_iter().collect()
+    }
+
+    fn zookeeper_address(&self) -> Option<String> {
+        self.file.zookeeper.as_ref().map(|address| address.as_str().to_owned())
+    }
+
+    fn client_config(&self) -> IndexMap<String, String> {
+        client_config(&self.file)
+    }
+
+    async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
+        self.take_down(nodes, "kill", |c| c.kill.as_ref(), self.limit()).await
+    }
+
+    async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
+        self.take_down(nodes, "stop", |c| c.stop.as_ref(), limit.max(self.limit())).await
+    }
+
+    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+        let mut down = Vec::new();
+        for broker in self.numbers(nodes)? {
+            if self.state(Node::Broker(broker)).await? == NodeState::Dead {
+                down.push(broker);
+            }
+        }
+        if data == Data::Wiped {
+            self.command(&down, "wipe", |c| c.wipe.as_ref()).await?;
+        }
+        self.command(&down, "start", |c| c.start.as_ref()).await?;
+        self.set(&down, Life::Starting);
+        Ok(())
+    }
+
+    async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let brokers = self.numbers(nodes)?;
+        self.command(&brokers, "pause", |c| c.pause.as_ref()).await?;
+        self.set(&brokers, Life::Paused);
+        self.all_silent(&brokers, "pause", self.limit()).await
+    }
+
+    async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let brokers = self.numbers(nodes)?;
+        self.command(&brokers, "resume", |c| c.resume.as_ref()).await?;
+        self.set(&brokers, Life::Starting);
+        Ok(())
+    }
+
+    async fn state(&self, node: Node) -> Result<NodeState, RigError> {
+        let broker = self.number(node)?;
+        let life = self.life(broker);
+        if matches!(life, Life::Down | Life::Paused) {
+            return Ok(life.state().unwrap_or(NodeState::Dead));
+        }
+        if self.answers(broker).await {
+            self.set(&[broker], Life::Up);
+            return Ok(NodeState::Running);
+        }
+        Ok(life.state().unwrap_or(NodeState::Dead))
+    }
+
+    async fn obituary(&self, node: Node) -> Result<String, RigError> {
+        let broker = self.number(node)?;
+        Ok(match self.life(broker) {
+            Life::Down => "taken down by its command".to_owned(),
+            _ => "it does not answer; why is not seen from here".to_owned(),
+        })
+    }
+
+    async fn sockets(&self, _broker: u32) -> Result<Vec<Listening>, RigError> {
+        Err(unsupported("look into the socket table of a broker's host"))
+    }
+
+    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
+        self.topics.create(topic).await?;
+        self.created().insert(topic.name.clone());
+        Ok(())
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
+        self.only_own(name, "delete")?;
+        self.topics.delete(name).await?;
+        self.created().remove(name);
+        Ok(())
+    }
+
+    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
+        self.only_own(name, "change")?;
+        self.topics.alter(name, change).await
+    }
+
+    async fn give_back(&self) -> Result<Vec<String>, RigError> {
+        self.mend_and_clear().await
+    }
+
+    async fn destroy(&self) -> Result<(), RigError> {
+        // It is not ours: what was ours in it was given back.
+        Ok(())
+    }
+}
+
+impl ExternalCluster {
+    /// The limit of every command.
+    pub(super) fn limit(&self) -> Duration {
+        self.file.commands.as_ref().map_or(LIMIT, |commands| commands.timeout)
+    }
+
+    fn number(&self, node: Node) -> Result<u32, RigError> {
+        match node {
+            Node::Broker(id) if self.found.brokers.contains_key(&id) => Ok(id),
+            _ => Err(RigError::Other(format!("kplan reaches no {node} of the external cluster"))),
+        }
+    }
+
+    fn numbers(&self, nodes: &[Node]) -> Result<Vec<u32>, RigError> {
+        nodes.iter().map(|node| self.number(*node)).collect()
+    }
+
+    /// Runs a command for all brokers at once.
+    pub(super) async fn command(
+        &self,
+        brokers: &[u32],
+        what: &'static str,
+        pick: Pick,
+    ) -> Result<(), RigError> {
+        let command = self.file.commands.as_ref().and_then(pick);
+        let command = command.ok_or_else(|| {
+            unsupported(&format!("{what} brokers: its backend file names no such command"))
+        })?;
+        let mut work = Vec::new();
+        for broker in brokers {
+            let host = self.found.brokers.get(broker).map_or("", |found| &found.host);
+            let words = command.words(*broker, host, &self.spec.run).map_err(RigError::Other)?;
+            // What may leave a broker behind must not carry the run's id, or it ends with the run.
+            let stays = matches!(what, "start" | "wipe");
+            let run = (!stays).then_some(self.spec.run.as_str());
+            work.push(Work { what, broker: *broker, words, limit: self.limit(), run }.run());
+        }
+        join_all(work).await.into_iter().collect()
+    }
+
+    async fn take_down(
+        &self,
+        nodes: &[Node],
+        what: &'static str,
+        pick: Pick,
+        limit: Duration,
+    ) -> Result<(), RigError> {
+        let brokers = self.numbers(nodes)?;
+        let living: Vec<u32> =
+            brokers.into_iter().filter(|broker| self.life(*broker) != Life::Down).collect();
+        self.command(&living, what, pick).await?;
+        // From here on they are ours to start again, even if one still answers.
+        self.set(&living, Life::Down);
+        self.all_silent(&living, what, limit).await
+    }
+
+    /// A command that ended well proves nothing: the broker must have stopped answering.
+    async fn all_silent(
+        &self,
+        brokers: &[u32],
+        what: &'static str,
+        limit: Duration,
+    ) -> Result<(), RigError> {
+        let deadline = Instant::now() + limit;
+        for broker in brokers {
+            while self.answers(*broker).await {
+                if Instant::now() >= deadline {
+                    return Err(RigError::Other(format!(
+                        "the command `{what}` for broker {broker} ended well, yet the broker still \
+                         answers {limit:?} later"
+                    )));
+                }
+                sleep(PAUSE).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a broker answers a question now.
+    pub(super) async fn answers(&self, broker: u32) -> bool {
+        Connection::open(&self.address(broker), &self.credentials, SILENCE).await.is_ok()
+    }
+
+    /// Topics that were there before the plan are left as they are.
+    fn only_own(&self, name: &str, what: &str) -> Result<(), RigError> {
+        if self.created().contains(name) {
+            return Ok(());
+        }
+        Err(unsupported(&format!("{what} topic {name}: this plan did not create it")))
+    }
+}
+
+fn unsupported(what: &str) -> RigError {
+    RigError::Unsupported { backend: NAME, what: what.to_owned() }
+}

@@ -1,0 +1,111 @@
+//! A cluster that exists: kplan finds it, uses it, breaks its brokers with the commands of its backend
+//! file, and leaves it as it was.
+//!
+//! kplan starts none of its processes and sees none of them. Whether a broker lives is asked of the
+//! broker itself. Topics that the plan created are deleted at the end, brokers that it took down are
+//! started again; nothing else is touched.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use indexmap::IndexMap;
+use kplan_dsl::BackendFile;
+
+mod command;
+mod found;
+mod give_back;
+mod lifecycle;
+
+use self::found::Found;
+use super::{ClusterSpec, NodeState, RigError, admin::Topics};
+use crate::observer::wire::Credentials;
+
+const NAME: &str = "external";
+
+/// What kplan did to a broker last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// Nothing, or it answered since it was started.
+    Up,
+    /// Started, and not heard of yet.
+    Starting,
+    /// Killed or stopped.
+    Down,
+    /// Frozen.
+    Paused,
+}
+
+impl Life {
+    /// What is known without asking.
+    fn state(self) -> Option<NodeState> {
+        match self {
+            Self::Up => None,
+            Self::Starting => Some(NodeState::Running),
+            Self::Down => Some(NodeState::Dead),
+            Self::Paused => Some(NodeState::Paused),
+        }
+    }
+}
+
+/// A cluster of somebody else's.
+pub struct ExternalCluster {
+    file: Arc<BackendFile>,
+    spec: ClusterSpec,
+    found: Found,
+    credentials: Credentials,
+    topics: Topics,
+    lives: Mutex<BTreeMap<u32, Life>>,
+    /// Topics that the plan created and did not delete.
+    created: Mutex<BTreeSet<String>>,
+}
+
+impl ExternalCluster {
+    /// Finds the cluster and compares it with what the plan says of it.
+    ///
+    /// # Errors
+    /// When no broker answers, or it is another cluster than the plan is for.
+    pub async fn attach(file: Arc<BackendFile>, spec: ClusterSpec) -> Result<Self, RigError> {
+        std::fs::create_dir_all(spec.dir.join("logs")).map_err(|error| {
+            RigError::Other(format!("cannot make {}: {error}", spec.dir.join("logs").display()))
+        })?;
+        let client = client_config(&file);
+        let credentials = Credentials::from_client_config(&client);
+        let found = found::find(&file, &client, &credentials).await?;
+        found::compare(&file, &spec, &found)?;
+        let addresses: Vec<&str> = found.brokers.values().map(|b| b.address.as_str()).collect();
+        let topics = Topics::new(&addresses.join(","), &client);
+        let lives = found.brokers.keys().map(|id| (*id, Life::Up)).collect();
+        Ok(Self {
+            file,
+            spec,
+            found,
+            credentials,
+            topics,
+            lives: Mutex::new(lives),
+            created: Mutex::default(),
+        })
+    }
+
+    fn lives(&self) -> MutexGuard<'_, BTreeMap<u32, Life>> {
+        self.lives.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn created(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.created.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn life(&self, broker: u32) -> Life {
+        self.lives().get(&broker).copied().unwrap_or(Life::Up)
+    }
+
+    fn set(&self, brokers: &[u32], life: Life) {
+        self.lives().extend(brokers.iter().map(|broker| (*broker, life)));
+    }
+}
+
+/// What every client of the cluster needs to be told.
+fn client_config(file: &BackendFile) -> IndexMap<String, String> {
+    file.client.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}

@@ -1,0 +1,184 @@
+//! What can be done to a running cluster of processes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use nix::sys::signal::Signal;
+
+use super::super::{
+    AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
+    TopicSpec, Version, config, zookeeper,
+};
+use super::{
+    LOOPBACK, LocalCluster, NAME,
+    node::LocalNode,
+    process,
+    software::{self},
+};
+
+/// How long a process may need to vanish after SIGKILL.
+const DEATH_LIMIT: Duration = Duration::from_secs(20);
+/// How long a process may need to freeze or thaw.
+const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+
+#[async_trait]
+impl Cluster for LocalCluster {
+    fn backend(&self) -> &'static str {
+        NAME
+    }
+
+    fn spec(&self) -> &ClusterSpec {
+        &self.common.spec
+    }
+
+    fn nodes(&self) -> Vec<Node> {
+        config::nodes(&self.common.spec)
+    }
+
+    fn address(&self, broker: u32) -> String {
+        let port = self.node(Node::Broker(broker)).map_or(0, LocalNode::port);
+        format!("{LOOPBACK}:{port}")
+    }
+
+    fn listener_ports(&self, broker: u32) -> Vec<u16> {
+        let node = Node::Broker(broker);
+        config::listening(&self.common.spec, node, &self.common.at)
+    }
+
+    fn zookeeper_address(&self) -> Option<String> {
+        let node = self.node(Node::Zookeeper(1)).ok()?;
+        Some(format!("{LOOPBACK}:{}", node.port()))
+    }
+
+    fn effective_config(&self, node: Node) -> Option<String> {
+        Some(self.node(node).ok()?.properties())
+    }
+
+    async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        nodes.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
+        self.wait_dead(&nodes, DEATH_LIMIT).await
+    }
+
+    async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        if let Some(node) = nodes.iter().find(|node| node.state() == NodeState::Paused) {
+            let why = "is paused: it cannot shut down before it is resumed";
+            return Err(RigError::Other(format!("{} {why}", node.node)));
+        }
+        nodes.iter().try_for_each(|node| node.signal(Signal::SIGTERM))?;
+        let stopped = self.wait_dead(&nodes, limit).await;
+        if stopped.is_err() {
+            nodes.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
+            self.wait_dead(&nodes, DEATH_LIMIT).await?;
+        }
+        stopped
+    }
+
+    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let dead: Vec<&LocalNode> =
+            nodes.into_iter().filter(|node| node.state() == NodeState::Dead).collect();
+        if data == Data::Wiped {
+            dead.iter().try_for_each(|node| node.format(&self.common))?;
+        }
+        // A broker must not start while ZooKeeper still lists its earlier life, and ZooKeeper itself
+        // may be among those that start.
+        let (first, others): (Vec<&LocalNode>, Vec<&LocalNode>) =
+            dead.into_iter().partition(|node| matches!(node.node, Node::Zookeeper(_)));
+        self.start_in_order(&first).await?;
+        self.wait_for_old_sessions(&others).await?;
+        self.start_in_order(&others).await
+    }
+
+    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let (dir, run) = (self.local.kafka_dir.as_deref(), &self.spec().run);
+        let software = software::find(version, dir, run).await?;
+        self.wait_for_old_sessions(&nodes).await?;
+        nodes.iter().try_for_each(|node| node.exchange(&self.common, software.clone()))
+    }
+
+    async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
+        self.change(nodes, Signal::SIGSTOP, NodeState::Paused).await
+    }
+
+    async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
+        self.change(nodes, Signal::SIGCONT, NodeState::Running).await
+    }
+
+    async fn state(&self, node: Node) -> Result<NodeState, RigError> {
+        Ok(self.node(node)?.state())
+    }
+
+    async fn check(&self) -> Result<(), RigError> {
+        match self.nodes.iter().find(|node| node.ended_by_itself()) {
+            Some(node) => Err(node.exited()),
+            None => Ok(()),
+        }
+    }
+
+    async fn obituary(&self, node: Node) -> Result<String, RigError> {
+        Ok(self.node(node)?.obituary())
+    }
+
+    async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
+        let pid = self.node(Node::Broker(broker))?.pid();
+        Ok(pid.map(process::sockets).unwrap_or_default())
+    }
+
+    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
+        self.topics.create(topic).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
+        self.topics.delete(name).await
+    }
+
+    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
+        self.topics.alter(name, change).await
+    }
+
+    async fn destroy(&self) -> Result<(), RigError> {
+        let all: Vec<&LocalNode> = self.nodes.iter().collect();
+        all.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
+        self.wait_dead(&all, DEATH_LIMIT).await?;
+        self.home.remove()
+    }
+}
+
+impl LocalCluster {
+    /// Signals all and waits until the kernel says that all are as wished.
+    async fn change(
+        &self,
+        nodes: &[Node],
+        signal: Signal,
+        state: NodeState,
+    ) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        if let Some(dead) = nodes.iter().find(|node| node.state() == NodeState::Dead) {
+            let what = if state == NodeState::Paused { "freeze" } else { "thaw" };
+            return Err(RigError::Other(format!("cannot {what} {}: it does not run", dead.node)));
+        }
+        nodes.iter().try_for_each(|node| node.signal(signal))?;
+        let changes = nodes.iter().map(|node| node.wait_for(state, FREEZE_LIMIT));
+        join_all(changes).await.into_iter().collect()
+    }
+
+    /// In ZooKeeper mode a broker must not start while its earlier life is still listed. With
+    /// ZooKeeper down the broker's own fate is what the plan wants to see.
+    async fn wait_for_old_sessions(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
+        let id = |node: &&LocalNode| match node.node {
+            Node::Broker(id) => Some(id),
+            _ => None,
+        };
+        let brokers: Vec<u32> = nodes.iter().filter_map(id).collect();
+        let Ok(zookeeper) = self.node(Node::Zookeeper(1)) else { return Ok(()) };
+        if brokers.is_empty() || zookeeper.state() != NodeState::Running {
+            return Ok(());
+        }
+        let address = format!("{LOOPBACK}:{}", zookeeper.port());
+        zookeeper::wait_until_gone(&address, &brokers).await
+    }
+}

@@ -1,0 +1,224 @@
+//! Real Kafka as processes of this machine: needs Java and Kafka's jars, and no container engine.
+//!
+//! Every node is a Java machine in a process group of its own, with the run's id in its command
+//! line (`-Dkplan.run=ID`). All listen on 127.0.0.1 only, on ports that are chosen before the start
+//! and kept over restarts. Data lies below a directory of the cluster's own; it is removed with the
+//! cluster.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::join_all;
+use indexmap::IndexMap;
+use tokio::time::{Instant, sleep};
+
+pub mod cleanup;
+mod home;
+mod java;
+mod lifecycle;
+mod node;
+mod process;
+mod software;
+
+pub use java::{Java, find as find_java};
+pub use software::{Software, cached, can_fetch, find as find_software};
+
+use self::{
+    home::Home,
+    node::{Common, LocalNode},
+};
+use super::{
+    Cluster, ClusterSpec, Mode, Node, RigError,
+    addresses::{Addresses, LOOPBACK, Place, Purpose},
+    admin::Topics,
+    config,
+    ports::{self, Reserved},
+    storage,
+};
+
+const NAME: &str = "local";
+/// How long ZooKeeper may need until it takes connections; an old broker gives up after 6 s.
+const ZOOKEEPER_LIMIT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Where this backend finds Kafka.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Local {
+    /// A directory in Apache's layout (`libs/*.jar`), `{version}` standing for the version; none:
+    /// what was fetched into the cache, or is to be.
+    pub kafka_dir: Option<String>,
+}
+
+/// A cluster of processes. Dropping it removes nothing: call [`Cluster::destroy`]; what a crash
+/// leaves is removed by [`cleanup::remove_run`].
+pub struct LocalCluster {
+    common: Common,
+    local: Local,
+    nodes: Vec<LocalNode>,
+    topics: Topics,
+    home: Home,
+    /// Held as long as the cluster lives: no other kplan takes these ports.
+    _ports: Vec<Reserved>,
+}
+
+impl LocalCluster {
+    /// Starts every node at once, ZooKeeper before its brokers.
+    ///
+    /// # Errors
+    /// As [`super::launch`]; then nothing of this cluster is left.
+    pub async fn launch(local: Local, spec: ClusterSpec) -> Result<Self, RigError> {
+        config::refuse(&spec, NAME)?;
+        process::needs_proc()?;
+        if spec.disk.is_some() {
+            let what = "limit the size of a broker's disk".to_owned();
+            return Err(RigError::Unsupported { backend: NAME, what });
+        }
+        let java = java::find().await?;
+        let software = software::find(&spec.version, local.kafka_dir.as_deref(), &spec.run).await?;
+        let home = Home::create(&spec)?;
+        let prepared = prepare(spec, home.path(), java, software).await;
+        let (common, nodes, ports) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let _ = home.remove();
+                return Err(error);
+            }
+        };
+        let topics = Topics::new(&bootstrap(&nodes), &IndexMap::new());
+        let cluster = Self { common, local, nodes, topics, home, _ports: ports };
+        match cluster.first_start().await {
+            Ok(()) => Ok(cluster),
+            Err(error) => {
+                // The first error is the one to tell; what resists is removed with the run.
+                let _ = cluster.destroy().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn first_start(&self) -> Result<(), RigError> {
+        let all: Vec<&LocalNode> = self.nodes.iter().collect();
+        self.start_in_order(&all).await?;
+        self.check().await
+    }
+
+    /// ZooKeeper first, and the others once it takes connections.
+    async fn start_in_order(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
+        let (first, others): (Vec<&LocalNode>, Vec<&LocalNode>) =
+            nodes.iter().copied().partition(|node| matches!(node.node, Node::Zookeeper(_)));
+        for node in &first {
+            node.start(&self.common)?;
+        }
+        for node in &first {
+            self.takes_connections(node).await?;
+        }
+        others.iter().try_for_each(|node| node.start(&self.common))
+    }
+
+    async fn takes_connections(&self, node: &LocalNode) -> Result<(), RigError> {
+        let address = (LOOPBACK, node.port());
+        let deadline = Instant::now() + ZOOKEEPER_LIMIT;
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            if node.state() == super::NodeState::Dead {
+                return Err(node.exited());
+            }
+            if Instant::now() >= deadline {
+                let what = format!("the start of {}", node.node);
+                return Err(RigError::TimedOut { what, limit: ZOOKEEPER_LIMIT });
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    fn node(&self, node: Node) -> Result<&LocalNode, RigError> {
+        self.nodes
+            .iter()
+            .find(|each| each.node == node)
+            .ok_or_else(|| RigError::Other(format!("there is no {node} in this cluster")))
+    }
+
+    fn some(&self, nodes: &[Node]) -> Result<Vec<&LocalNode>, RigError> {
+        nodes.iter().map(|node| self.node(*node)).collect()
+    }
+
+    /// Waits until all are dead.
+    async fn wait_dead(&self, nodes: &[&LocalNode], limit: Duration) -> Result<(), RigError> {
+        let ends = nodes.iter().map(|node| node.wait_dead(limit));
+        join_all(ends).await.into_iter().collect()
+    }
+}
+
+/// Everything that stands before the first process starts: ports, directories, configuration.
+async fn prepare(
+    spec: ClusterSpec,
+    home: &Path,
+    java: Java,
+    software: Arc<Software>,
+) -> Result<(Common, Vec<LocalNode>, Vec<Reserved>), RigError> {
+    let logs = spec.dir.join("logs");
+    std::fs::create_dir_all(&logs).map_err(|error| failed("make the directory", &logs, &error))?;
+    let mut reserved = Vec::new();
+    let mut places = BTreeMap::new();
+    for node in config::nodes(&spec) {
+        let mut ports: BTreeMap<Purpose, u16> = BTreeMap::new();
+        for purpose in config::purposes(&spec, node) {
+            let port = ports::reserve()?;
+            ports.insert(purpose, port.port);
+            reserved.push(port);
+        }
+        places.insert(node, Place { home: home.join(node.slug()), ports });
+    }
+    let at = Addresses { prefix: String::new(), cluster_id: storage::random_id(), places };
+    let mut common = Common { spec, at, java, software, checkpoint: None };
+    let all = config::nodes(&common.spec);
+    let nodes = all
+        .into_iter()
+        .map(|node| LocalNode::prepare(&common, node))
+        .collect::<Result<Vec<_>, _>>()?;
+    if common.spec.mode != Mode::Zookeeper {
+        common.checkpoint = Some(checkpoint(&common, &nodes).await?);
+    }
+    for node in &nodes {
+        node.format(&common)?;
+    }
+    Ok((common, nodes, reserved))
+}
+
+/// What a format of this Kafka's storage writes beside the node's own name: from the cache, or made
+/// once by Kafka's own tool.
+async fn checkpoint(common: &Common, nodes: &[LocalNode]) -> Result<Vec<u8>, RigError> {
+    if let Some(known) = storage::load(&common.software.id) {
+        return Ok(known);
+    }
+    let voter = nodes.iter().find(|node| match common.spec.mode {
+        Mode::KraftSeparate(_) => matches!(node.node, Node::Controller(_)),
+        _ => matches!(node.node, Node::Broker(_)),
+    });
+    let Some(node) = voter else {
+        return Err(RigError::Other("a cluster without a node".to_owned()));
+    };
+    let checkpoint = node.format_by_kafka(common).await?;
+    storage::keep(&common.software.id, &checkpoint);
+    Ok(checkpoint)
+}
+
+fn bootstrap(nodes: &[LocalNode]) -> String {
+    let brokers = nodes.iter().filter(|node| matches!(node.node, Node::Broker(_)));
+    brokers.map(|node| format!("{LOOPBACK}:{}", node.port())).collect::<Vec<_>>().join(",")
+}
+
+/// A refusal of this machine in one line.
+fn failed(what: &str, path: &Path, error: &dyn std::fmt::Display) -> RigError {
+    RigError::Other(format!("cannot {what} {}: {error}", path.display()))
+}
+
+/// Where kplan keeps what it fetched or learned: `KPLAN_CACHE`, else `kplan` in this user's cache.
+#[must_use]
+pub fn cache() -> Option<PathBuf> {
+    storage::cache_root()
+}

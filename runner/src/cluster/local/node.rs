@@ -1,0 +1,389 @@
+//! One node: its files, and the process of each of its lives.
+
+use std::{
+    io::{Read as _, Seek as _, SeekFrom},
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    process::Command,
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+
+use super::super::{
+    ClusterSpec, Node, NodeState, RigError, Version,
+    addresses::{Addresses, Purpose},
+    config, ending, storage,
+};
+use super::{Java, PAUSE, Software, failed, process};
+
+/// How long Kafka's own tool may need to format a node's storage.
+const FORMAT_LIMIT: Duration = Duration::from_secs(90);
+/// Where a node's storage keeps what a format wrote.
+const CHECKPOINT: &str = "data/bootstrap.checkpoint";
+const TAIL_LINES: usize = 20;
+/// As much of a log's end is looked at for its last lines.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// What all nodes of a cluster have in common.
+#[derive(Clone)]
+pub struct Common {
+    /// What was asked for.
+    pub spec: ClusterSpec,
+    /// Where nodes are.
+    pub at: Addresses,
+    /// What runs them.
+    pub java: Java,
+    /// Kafka.
+    pub software: Arc<Software>,
+    /// What a format writes, in KRaft mode.
+    pub checkpoint: Option<Vec<u8>>,
+}
+
+/// A node with its files.
+pub struct LocalNode {
+    /// Which.
+    pub node: Node,
+    home: PathBuf,
+    log: PathBuf,
+    port: u16,
+    life: Mutex<Life>,
+}
+
+struct Life {
+    /// Its configuration as written.
+    properties: String,
+    process: Option<Process>,
+    /// It is meant to run.
+    wanted: bool,
+    /// What it runs, where that is not what the cluster was started with.
+    own: Option<Arc<Software>>,
+}
+
+#[derive(Clone)]
+struct Process {
+    pid: Pid,
+    /// Exit code, or 128 and the signal, once it has ended.
+    ended: watch::Receiver<Option<i64>>,
+}
+
+impl LocalNode {
+    /// Makes its directory and writes its configuration.
+    pub fn prepare(common: &Common, node: Node) -> Result<Self, RigError> {
+        let home = PathBuf::from(common.at.home(node));
+        std::fs::create_dir_all(&home).map_err(|error| failed("make", &home, &error))?;
+        let purpose = match node {
+            Node::Broker(_) => Purpose::External,
+            Node::Controller(_) => Purpose::Controller,
+            Node::Zookeeper(_) => Purpose::Zookeeper,
+        };
+        let life = Life { properties: String::new(), process: None, wanted: false, own: None };
+        let this = Self {
+            node,
+            log: common.spec.dir.join("logs").join(format!("{}.log", node.slug())),
+            port: common.at.port(node, purpose),
+            home,
+            life: Mutex::new(life),
+        };
+        this.configure(common, &common.spec.version)?;
+        Ok(this)
+    }
+
+    /// The port under which this machine reaches it.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its configuration as written.
+    pub fn properties(&self) -> String {
+        self.life().properties.clone()
+    }
+
+    /// Writes the configuration for a version.
+    fn configure(&self, common: &Common, version: &Version) -> Result<(), RigError> {
+        let spec = ClusterSpec { version: version.clone(), ..common.spec.clone() };
+        let settings = config::settings(&spec, self.node, &common.at, self.port);
+        let text = config::render(&settings);
+        self.write("node.properties", text.as_bytes())?;
+        self.write("log4j.properties", LOG4J.as_bytes())?;
+        self.write("log4j2.xml", LOG4J2.as_bytes())?;
+        self.life().properties = text;
+        Ok(())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), RigError> {
+        let path = self.home.join(name);
+        std::fs::write(&path, bytes).map_err(|error| failed("write", &path, &error))
+    }
+
+    /// An empty disk, formatted where that is needed.
+    pub fn format(&self, common: &Common) -> Result<(), RigError> {
+        let data = self.home.join("data");
+        match std::fs::remove_dir_all(&data) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed("empty", &data, &error));
+            }
+            _ => {}
+        }
+        std::fs::create_dir_all(&data).map_err(|error| failed("make", &data, &error))?;
+        if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) =
+            (&common.checkpoint, self.node)
+        {
+            // Directory ids came with 3.7 (KIP-858).
+            let knows_directories = common.spec.version.at_least(&[3, 7]);
+            let meta = storage::meta_properties(&common.at.cluster_id, id, knows_directories);
+            self.write("data/meta.properties", meta.as_bytes())?;
+            if !checkpoint.is_empty() {
+                self.write(CHECKPOINT, checkpoint)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has Kafka's own tool format the storage, and returns what it wrote beside the node's name;
+    /// nothing where the version (before 3.3) keeps no such file.
+    pub async fn format_by_kafka(&self, common: &Common) -> Result<Vec<u8>, RigError> {
+        let properties = self.home.join("node.properties").display().to_string();
+        let id = &common.at.cluster_id;
+        let tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", id, "-c"];
+        let mut command = self.java(common, &common.software, &["-Xmx256m".to_owned()]);
+        command.args(tool).arg(&properties).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        let what = "Kafka's tool could not format the storage";
+        let output = match timeout(FORMAT_LIMIT, command.output()).await {
+            Ok(output) => output.map_err(|error| RigError::Other(format!("{what}: {error}")))?,
+            Err(_) => {
+                let what = "formatting the storage".to_owned();
+                return Err(RigError::TimedOut { what, limit: FORMAT_LIMIT });
+            }
+        };
+        if !output.status.success() {
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text).trim().to_owned();
+            return Err(RigError::Other(format!("{what}: {text}")));
+        }
+        Ok(std::fs::read(self.home.join(CHECKPOINT)).unwrap_or_default())
+    }
+
+    /// Starts its process, unless one runs.
+    pub fn start(&self, common: &Common) -> Result<(), RigError> {
+        if self.state() != NodeState::Dead {
+            self.life().wanted = true;
+            return Ok(());
+        }
+        let software = self.life().own.clone().unwrap_or_else(|| common.software.clone());
+        let log = std::fs::File::options().create(true).append(true).open(&self.log);
+        let log = log.map_err(|error| failed("write", &self.log, &error))?;
+        let also = log.try_clone().map_err(|error| failed("write", &self.log, &error))?;
+        let mut command = self.java(common, &software, &self.options(&common.spec));
+        let class = match self.node {
+            Node::Zookeeper(_) => "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+            Node::Broker(_) | Node::Controller(_) => "kafka.Kafka",
+        };
+        command.arg(class).arg(self.home.join("node.properties")).stdout(log).stderr(also);
+        let mut child =
+            command.spawn().map_err(|error| failed("start", &common.java.program, &error))?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let pid = pid.ok_or_else(|| RigError::Other(format!("{} ended at once", self.node)))?;
+        let (sender, ended) = watch::channel(None);
+        tokio::spawn(async move {
+            if let Ok(status) = child.wait().await {
+                let signal = status.signal().map(|signal| i64::from(signal) + 128);
+                let code = status.code().map(i64::from).or(signal);
+                sender.send_replace(code);
+            }
+        });
+        let mut life = self.life();
+        life.process = Some(Process { pid, ended });
+        life.wanted = true;
+        Ok(())
+    }
+
+    /// Starts it with other software on the data it has.
+    pub fn exchange(&self, common: &Common, software: Arc<Software>) -> Result<(), RigError> {
+        self.configure(common, &software.version)?;
+        self.life().own = Some(software);
+        self.start(common)
+    }
+
+    /// `java` with everything but the class, in a process group of its own that shows the run's id.
+    fn java(&self, common: &Common, software: &Software, options: &[String]) -> Command {
+        let mut command = Command::new(&common.java.program);
+        command
+            .args(options)
+            .arg(format!("-Dkplan.run={}", common.spec.run))
+            .arg(format!("-Dkplan.node={}", self.node.slug()))
+            .args(LOGGING.map(|(key, name)| format!("-D{key}{}", self.home.join(name).display())))
+            .arg("-cp")
+            .arg(software.libs.join("*"))
+            .current_dir(&self.home)
+            .stdin(Stdio::null())
+            .process_group(0);
+        command
+    }
+
+    /// Options of the Java machine; the plan's come last and win.
+    fn options(&self, spec: &ClusterSpec) -> Vec<String> {
+        let plans = match self.node {
+            Node::Broker(_) => spec.jvm.as_slice(),
+            Node::Controller(_) | Node::Zookeeper(_) => &[],
+        };
+        // A first heap above the plan's own limit would be refused by the JVM.
+        let limited = plans.iter().any(|option| option.starts_with("-Xmx"));
+        let heap: &[&str] = match self.node {
+            Node::Broker(_) if limited => &["-Xmx384m"],
+            Node::Broker(_) => &["-Xms128m", "-Xmx384m"],
+            Node::Controller(_) | Node::Zookeeper(_) => &["-Xms64m", "-Xmx256m"],
+        };
+        // One compiler tier and the serial collector start fastest with small heaps. A JVM without
+        // memory ends instead of lingering half dead.
+        let usual = [
+            "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC",
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            // It would show log4j's settings through classes that log4j's mended fork left out.
+            "-Dzookeeper.jmx.log4j.disable=true",
+        ];
+        heap.iter().chain(&usual).map(|o| (*o).to_owned()).chain(plans.iter().cloned()).collect()
+    }
+
+    /// What its process does now.
+    pub fn state(&self) -> NodeState {
+        let Some(process) = self.life().process.clone() else { return NodeState::Dead };
+        if process.ended.borrow().is_some() {
+            return NodeState::Dead;
+        }
+        match process::state(process.pid.as_raw()) {
+            // How it ended is known a moment later, unless nobody waits for it any more.
+            NodeState::Dead if process.ended.has_changed().is_ok() => NodeState::Running,
+            state => state,
+        }
+    }
+
+    /// The process's id while it lives.
+    pub fn pid(&self) -> Option<i32> {
+        let pid = self.life().process.as_ref().map(|process| process.pid.as_raw());
+        pid.filter(|_| self.state() != NodeState::Dead)
+    }
+
+    /// Signals its process group; who is dead needs no signal.
+    pub fn signal(&self, signal: Signal) -> Result<(), RigError> {
+        if matches!(signal, Signal::SIGKILL | Signal::SIGTERM) {
+            self.life().wanted = false;
+        }
+        let Some(pid) = self.pid() else { return Ok(()) };
+        match killpg(Pid::from_raw(pid), signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(error) => Err(RigError::Other(format!("cannot signal {}: {error}", self.node))),
+        }
+    }
+
+    /// Waits until it is dead.
+    pub async fn wait_dead(&self, limit: Duration) -> Result<(), RigError> {
+        self.wait_for(NodeState::Dead, limit).await
+    }
+
+    /// Waits until its process is in a state, as the kernel sees it.
+    pub async fn wait_for(&self, state: NodeState, limit: Duration) -> Result<(), RigError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let now = self.state();
+            if now == state {
+                return Ok(());
+            }
+            if now == NodeState::Dead {
+                return Err(self.exited());
+            }
+            if Instant::now() >= deadline {
+                let what = match state {
+                    NodeState::Dead => format!("the end of {}", self.node),
+                    NodeState::Paused => format!("the freezing of {}", self.node),
+                    NodeState::Running => format!("the thawing of {}", self.node),
+                };
+                return Err(RigError::TimedOut { what, limit });
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// True when it is meant to run and does not.
+    pub fn ended_by_itself(&self) -> bool {
+        self.life().wanted && self.state() == NodeState::Dead
+    }
+
+    /// That it ended, as an error.
+    pub fn exited(&self) -> RigError {
+        let log_tail = self.tail();
+        let exit = self.how_it_ended(&log_tail);
+        let foreign = exit.starts_with(ending::NO_MEMORY) || self.code() > Some(128);
+        RigError::NodeExited { node: self.node, exit, log_tail, foreign }
+    }
+
+    /// How it ended, and its log's last lines.
+    pub fn obituary(&self) -> String {
+        if self.state() != NodeState::Dead {
+            return "it runs".to_owned();
+        }
+        let tail = self.tail();
+        format!("{}; the last lines of its log:\n{tail}", self.how_it_ended(&tail))
+    }
+
+    fn code(&self) -> Option<i64> {
+        self.life().process.as_ref().and_then(|process| *process.ended.borrow())
+    }
+
+    fn how_it_ended(&self, tail: &str) -> String {
+        self.code().map_or_else(|| "it never ran".to_owned(), |code| ending::told(code, tail))
+    }
+
+    fn tail(&self) -> String {
+        last_lines(&self.log).unwrap_or_default()
+    }
+
+    fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn last_lines(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
+}
+
+/// Which property names the configuration of the logging that the version has: log4j 1 (or its
+/// mended fork) before 4.0, log4j 2 from there on. Who does not know a property passes it over.
+const LOGGING: [(&str, &str); 2] = [
+    ("log4j.configuration=file:", "log4j.properties"),
+    ("log4j2.configurationFile=", "log4j2.xml"),
+];
+
+const LOG4J: &str = "log4j.rootLogger=INFO, console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=[%d] %p %m (%c)%n
+";
+
+const LOG4J2: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="WARN">
+  <Appenders>
+    <Console name="console" target="SYSTEM_OUT"><PatternLayout pattern="[%d] %p %m (%c)%n"/></Console>
+  </Appenders>
+  <Loggers><Root level="INFO"><AppenderRef ref="console"/></Root></Loggers>
+</Configuration>
+"#;

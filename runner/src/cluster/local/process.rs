@@ -1,0 +1,77 @@
+//! What the kernel tells of one process (proc(5)).
+
+use std::collections::BTreeSet;
+
+use super::super::{Listening, NodeState, RigError, sockets};
+use super::NAME;
+
+/// This backend looks at its processes through /proc.
+pub fn needs_proc() -> Result<(), RigError> {
+    if cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    Err(RigError::Unsupported { backend: NAME, what: "run here: it needs Linux".to_owned() })
+}
+
+/// What a process does now.
+pub fn state(pid: i32) -> NodeState {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state_of(&stat)
+}
+
+/// The third field of /proc/PID/stat; the name before it may hold blanks and parentheses.
+fn state_of(stat: &str) -> NodeState {
+    let letter = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+    match letter {
+        Some("T" | "t") => NodeState::Paused,
+        None | Some("Z" | "X" | "x") => NodeState::Dead,
+        Some(_) => NodeState::Running,
+    }
+}
+
+/// The listening sockets of a process.
+pub fn sockets(pid: i32) -> Vec<Listening> {
+    let own = inodes(pid);
+    let tables = [("tcp", false), ("tcp6", true)];
+    // A kernel without IPv6 has no second table.
+    let read =
+        |table| std::fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+    let found = tables.iter().flat_map(|(table, ipv6)| {
+        sockets::listening_of(&read(*table), *ipv6, |inode| own.contains(&inode))
+    });
+    found.collect()
+}
+
+/// The sockets that a process holds: `/proc/PID/fd/N` is a link to `socket:[INODE]`.
+fn inodes(pid: i32) -> BTreeSet<u64> {
+    let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
+    let links = entries.filter_map(Result::ok).filter_map(|e| std::fs::read_link(e.path()).ok());
+    links
+        .filter_map(|link| {
+            let text = link.to_str()?;
+            text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_states() {
+        assert_eq!(state_of("12 (a) b) S 1 12"), NodeState::Running);
+        assert_eq!(state_of("12 (java) T 1 12"), NodeState::Paused);
+        assert_eq!(state_of("12 (java) Z 1 12"), NodeState::Dead);
+        assert_eq!(state_of(""), NodeState::Dead);
+    }
+
+    #[test]
+    fn a_process_knows_its_own_sockets_only() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let own = i32::try_from(std::process::id()).expect("a number");
+        assert!(sockets(own).contains(&Listening { port, ipv6: false }));
+        assert_eq!(sockets(1).iter().filter(|s| s.port == port).count(), 0);
+    }
+}

@@ -1,0 +1,398 @@
+//! Clusters: what every backend can be asked to do. Nothing here assumes containers.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use kplan_dsl::BackendFile;
+use serde::{Deserialize, Serialize};
+
+mod addresses;
+pub mod admin;
+pub mod certificates;
+mod config;
+#[cfg(test)]
+mod config_tests;
+pub mod docker;
+pub mod embedded;
+mod ending;
+mod error;
+pub mod external;
+pub mod local;
+mod network;
+mod ports;
+pub mod security;
+mod sockets;
+mod storage;
+mod version;
+mod zookeeper;
+
+pub use docker::cleanup;
+pub use error::{AdminError, KafkaError, RigError};
+pub use network::{Link, Network};
+use security::{Access, Security};
+pub use version::Version;
+
+/// One process of a cluster. Brokers are numbered from 1, controllers of their own from 101,
+/// ZooKeeper nodes from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// A broker (in combined KRaft mode a controller too).
+    Broker(u32),
+    /// A KRaft controller of its own.
+    Controller(u32),
+    /// A ZooKeeper server.
+    Zookeeper(u32),
+}
+
+impl Node {
+    /// As it stands in names of files and containers and in the label `kplan.node`:
+    /// `broker-1`, `controller-101`, `zookeeper-1`.
+    #[must_use]
+    pub fn slug(&self) -> String {
+        match self {
+            Self::Broker(n) => format!("broker-{n}"),
+            Self::Controller(n) => format!("controller-{n}"),
+            Self::Zookeeper(n) => format!("zookeeper-{n}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Broker(n) => write!(f, "broker {n}"),
+            Self::Controller(n) => write!(f, "controller {n}"),
+            Self::Zookeeper(n) => write!(f, "zookeeper {n}"),
+        }
+    }
+}
+
+/// How the cluster keeps its metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// KRaft, every broker a controller too.
+    KraftCombined,
+    /// KRaft, this many controllers of their own.
+    KraftSeparate(u32),
+    /// ZooKeeper.
+    Zookeeper,
+}
+
+/// What to start.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClusterSpec {
+    /// The run's id; the value of the label `kplan.run`.
+    pub run: String,
+    /// Tells clusters of one run apart (part of names); short, `[a-z0-9-]`.
+    pub name: String,
+    /// Kafka's version.
+    pub version: Version,
+    /// Metadata mode.
+    pub mode: Mode,
+    /// Number of brokers.
+    pub brokers: u32,
+    /// Broker settings for all.
+    pub config: IndexMap<String, String>,
+    /// Broker settings for one.
+    pub broker_config: BTreeMap<u32, IndexMap<String, String>>,
+    /// JVM options for brokers.
+    pub jvm: Vec<String>,
+    /// Image template with `{version}`, or none for the default.
+    pub image: Option<String>,
+    /// Racks by broker.
+    pub racks: BTreeMap<u32, String>,
+    /// Size of each broker's disk in bytes, where it is to be filled; none: whatever there is.
+    pub disk: Option<u64>,
+    /// Nodes will be given another version, and keep their data.
+    pub exchangeable: bool,
+    /// What its nodes may take of the machine.
+    pub bounds: Bounds,
+    /// How the clients' listener is secured; none: not at all.
+    #[serde(skip)]
+    pub security: Option<Security>,
+    /// The suite's directory: broker logs go to `logs/<node>.log` below it.
+    pub dir: PathBuf,
+}
+
+/// What the nodes of a cluster may take of the machine, where the backend can hold them to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Bytes of memory of each node; none: as many as there are.
+    pub memory: Option<u64>,
+    /// The plan disturbs the network, for which a node needs a privilege.
+    pub network_faults: bool,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { memory: None, network_faults: true }
+    }
+}
+
+/// What a node's process does now, as the backend sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeState {
+    /// The process runs.
+    Running,
+    /// The process is frozen.
+    Paused,
+    /// There is no process: killed, stopped or exited by itself.
+    Dead,
+}
+
+/// A topic to create.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Replicas (broker numbers, the preferred leader first) by partition, or counts.
+    pub placement: Placement,
+    /// Topic settings.
+    pub config: IndexMap<String, String>,
+}
+
+/// Where a topic's replicas go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Placement {
+    /// Kafka chooses.
+    Counts {
+        /// Number of partitions.
+        partitions: u32,
+        /// Replicas of each.
+        replicas: u32,
+    },
+    /// The plan chooses; index is the partition.
+    Assignment(Vec<Vec<u32>>),
+}
+
+/// What to change about a topic; what is none stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicChange {
+    /// The new number of partitions (Kafka never takes any away).
+    pub partitions: Option<u32>,
+    /// Settings to set; the others stay as they are.
+    pub config: IndexMap<String, String>,
+}
+
+/// Whether a broker comes back with its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Data {
+    /// As it was: SIGKILL keeps the page cache, so this is a process crash, not a power loss.
+    Kept,
+    /// A lost disk.
+    Wiped,
+}
+
+/// A listening socket inside a node's host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listening {
+    /// TCP port.
+    pub port: u16,
+    /// True when it stands in the IPv6 table (a dual-stack socket does).
+    pub ipv6: bool,
+}
+
+/// One running cluster of one backend. All operations have limits; several nodes are signalled
+/// together and then waited for together (combined KRaft nodes started one by one deadlock on
+/// their quorum). "Started" here means that the process runs; whether it joined is observed by
+/// the [`crate::observer`].
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// The backend's name: `docker`, `embedded`, `local`, `external`.
+    fn backend(&self) -> &'static str;
+    /// True where results are of a simulation.
+    fn simulated(&self) -> bool {
+        false
+    }
+    /// True where the cluster was there before the plan and stays after it: kplan ends none of its
+    /// processes but by the plan's own steps.
+    fn borrowed(&self) -> bool {
+        false
+    }
+    /// What was started.
+    fn spec(&self) -> &ClusterSpec;
+    /// Every node, brokers first.
+    fn nodes(&self) -> Vec<Node>;
+    /// `127.0.0.1:PORT` where this machine's clients reach a broker; the same over restarts.
+    fn address(&self, broker: u32) -> String;
+    /// Ports that the broker is configured to listen on inside its host.
+    fn listener_ports(&self, broker: u32) -> Vec<u16>;
+    /// ZooKeeper's `127.0.0.1:PORT`, in ZooKeeper mode.
+    fn zookeeper_address(&self) -> Option<String> {
+        None
+    }
+    /// What clients need to be let in; none where everybody is.
+    fn access(&self) -> Option<&Access> {
+        None
+    }
+    /// librdkafka settings with which kplan's own clients are let in.
+    fn client_config(&self) -> IndexMap<String, String> {
+        self.access().map(Access::own_config).unwrap_or_default()
+    }
+    /// librdkafka settings with which a plan's client is let in.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    fn user_config(&self, user: Option<&str>) -> Result<IndexMap<String, String>, RigError> {
+        match (self.access(), user) {
+            (Some(access), user) => access.user_config(user),
+            (None, None) => Ok(self.client_config()),
+            (None, Some(user)) => Err(RigError::Other(format!("the cluster has no user {user}"))),
+        }
+    }
+    /// The node's configuration as it was written, for the report; none where there is no file.
+    fn effective_config(&self, _node: Node) -> Option<String> {
+        None
+    }
+    /// SIGKILL; a node that is dead already stays so without an error. Returns when it is dead.
+    async fn kill(&self, nodes: &[Node]) -> Result<(), RigError>;
+    /// Graceful shutdown, SIGKILL after `limit` (then an error says so).
+    async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError>;
+    /// Starts what was killed or stopped; what runs is left alone.
+    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError>;
+    /// Starts what was killed or stopped with another version of Kafka and the data it had. Needs
+    /// [`ClusterSpec::exchangeable`].
+    async fn exchange(&self, _nodes: &[Node], version: &Version) -> Result<(), RigError> {
+        let what = format!("run Kafka {version} in place of another");
+        Err(RigError::Unsupported { backend: self.backend(), what })
+    }
+    /// Freezes.
+    async fn pause(&self, nodes: &[Node]) -> Result<(), RigError>;
+    /// Thaws.
+    async fn resume(&self, nodes: &[Node]) -> Result<(), RigError>;
+    /// What the process does now.
+    async fn state(&self, node: Node) -> Result<NodeState, RigError>;
+    /// An error ([`RigError::NodeExited`]) when a node has ended that was neither killed nor stopped,
+    /// and another when the engine does not answer or the node is not there any more. Cheap enough to be asked in every round of a wait.
+    async fn check(&self) -> Result<(), RigError> {
+        Ok(())
+    }
+    /// Exit code, signal or out-of-memory of a dead node, in words; its log's last lines.
+    async fn obituary(&self, node: Node) -> Result<String, RigError>;
+    /// The socket table inside the broker's host (LISTEN only).
+    async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError>;
+    /// Makes the network between the nodes as wished, with nothing else wrong with it, and keeps it
+    /// so over restarts. Returns when it is so; what is dead gets its part when it starts.
+    async fn set_network(&self, network: &Network) -> Result<(), RigError> {
+        if network.is_whole() {
+            return Ok(());
+        }
+        let what = "part or slow the network down".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what })
+    }
+    /// Tries whether the network is as it was last made: an error names what goes through and should
+    /// not, what does not and should (`before` was wrong before), or a bad line that cannot be felt.
+    async fn try_network(&self, _before: &Network) -> Result<(), RigError> {
+        Ok(())
+    }
+    /// Takes all space of a broker's disk but `leave` bytes; returns what is free then. Needs
+    /// [`ClusterSpec::disk`].
+    async fn fill_disk(&self, _node: Node, _leave: u64) -> Result<u64, RigError> {
+        let what = "fill a disk".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what })
+    }
+    /// Gives back what [`Self::fill_disk`] took; returns what is free then.
+    async fn free_disk(&self, _node: Node) -> Result<u64, RigError> {
+        let what = "free a disk".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what })
+    }
+    /// Copies the segment files of a partition from a broker's disk into a directory, as they are now,
+    /// whether the broker lives or not; answers their paths, none where it holds no such partition.
+    /// An error when they have more than `most` bytes.
+    async fn segments(
+        &self,
+        _broker: u32,
+        _partition: (&str, u32),
+        _into: &Path,
+        _most: u64,
+    ) -> Result<Vec<PathBuf>, RigError> {
+        let what = "read a broker's disk".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what })
+    }
+    /// A consumer group of this name is about to be used. Kafka needs no such word; where kplan
+    /// plays the controller, only groups it heard of move away from a dead coordinator.
+    fn expect_group(&self, _group: &str) {}
+    /// Creates a topic (returns when Kafka accepted it).
+    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError>;
+    /// Deletes a topic.
+    async fn delete_topic(&self, name: &str) -> Result<(), AdminError>;
+    /// Changes a topic.
+    async fn alter_topic(&self, _name: &str, _change: &TopicChange) -> Result<(), AdminError> {
+        let what = "change a topic".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what }.into())
+    }
+    /// Deletes consumer groups that nobody is a member of; one that is not there is no error.
+    async fn delete_groups(&self, _names: &[String]) -> Result<(), AdminError> {
+        let what = "delete consumer groups".to_owned();
+        Err(RigError::Unsupported { backend: self.backend(), what }.into())
+    }
+    /// Another suite goes on with this cluster: what its nodes write from now on goes below its
+    /// directory.
+    fn move_logs(&self, _dir: &Path) {}
+    /// Leaves a cluster that was [borrowed](Self::borrowed) as it was found, and tells what was done
+    /// for that.
+    async fn give_back(&self) -> Result<Vec<String>, RigError> {
+        Ok(Vec::new())
+    }
+    /// Removes everything that belongs to it.
+    async fn destroy(&self) -> Result<(), RigError>;
+}
+
+/// Which kind of cluster to launch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Backend {
+    /// Real Kafka in containers.
+    Docker,
+    /// librdkafka's mock cluster in this process.
+    Embedded,
+    /// Real Kafka as processes of this machine.
+    Local(local::Local),
+    /// A cluster that exists, as its file tells.
+    External(Arc<BackendFile>),
+}
+
+impl Backend {
+    /// As the command line calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Embedded => "embedded",
+            Self::Local(_) => "local",
+            Self::External(_) => "external",
+        }
+    }
+
+    /// Results are of a simulation.
+    #[must_use]
+    pub fn simulated(&self) -> bool {
+        *self == Self::Embedded
+    }
+}
+
+/// Starts a cluster's processes. Whether the brokers found each other is observed by the caller;
+/// a node that ended at once is an error, and then nothing is left behind.
+///
+/// # Errors
+/// [`RigError::Missing`] when the engine or the image is not there (nothing was started then),
+/// [`RigError::NodeExited`] when a node ended at once, [`RigError::Unsupported`] for what the
+/// backend cannot do.
+pub async fn launch(backend: Backend, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
+    match backend {
+        Backend::Docker => Ok(Arc::new(docker::DockerCluster::launch(spec).await?)),
+        Backend::Embedded => Ok(Arc::new(embedded::EmbeddedCluster::launch(spec)?)),
+        Backend::External(file) => {
+            Ok(Arc::new(external::ExternalCluster::attach(file, spec).await?))
+        }
+        Backend::Local(local) => Ok(Arc::new(local::LocalCluster::launch(local, spec).await?)),
+    }
+}

@@ -1,0 +1,100 @@
+//! What can be wrong with the network between nodes, whatever they run in.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use super::Node;
+
+/// Everything that is wrong with the network at one time; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Network {
+    /// What the first sends does not reach the second.
+    pub cuts: BTreeSet<(Node, Node)>,
+    /// Nodes that this machine's clients do not reach, nor they them.
+    pub unreachable: BTreeSet<Node>,
+    /// Nodes with a bad line.
+    pub links: BTreeMap<Node, Link>,
+}
+
+/// A bad line; what is none is as it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Link {
+    /// Added to every packet that the node sends.
+    pub latency: Option<Duration>,
+    /// How far the latency varies.
+    pub jitter: Option<Duration>,
+    /// The share, 0 to 1, of the packets from and to the node that are lost.
+    pub loss: Option<f64>,
+    /// Bytes a second that the node can send.
+    pub bandwidth: Option<u64>,
+}
+
+impl Network {
+    /// Nothing is wrong.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what else is wrong; of two words about one line the later holds.
+    pub fn add(&mut self, more: &Self) {
+        self.cuts.extend(&more.cuts);
+        self.unreachable.extend(&more.unreachable);
+        for (node, link) in &more.links {
+            let known = self.links.entry(*node).or_default();
+            known.latency = link.latency.or(known.latency);
+            // Jitter belongs to its latency.
+            known.jitter = if link.latency.is_some() { link.jitter } else { known.jitter };
+            known.loss = link.loss.or(known.loss);
+            known.bandwidth = link.bandwidth.or(known.bandwidth);
+        }
+    }
+
+    /// Cuts both ways between every two of these groups.
+    #[must_use]
+    pub fn parted(groups: &[BTreeSet<Node>]) -> Self {
+        let mut network = Self::default();
+        for (i, one) in groups.iter().enumerate() {
+            let others = groups.iter().enumerate().filter(|(j, _)| *j != i);
+            for other in others.flat_map(|(_, group)| group) {
+                network.cuts.extend(one.iter().map(|node| (*node, *other)));
+            }
+        }
+        network
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn brokers(ids: &[u32]) -> BTreeSet<Node> {
+        ids.iter().map(|n| Node::Broker(*n)).collect()
+    }
+
+    #[test]
+    fn groups_do_not_reach_each_other_and_reach_themselves() {
+        let network = Network::parted(&[brokers(&[1]), brokers(&[2, 3])]);
+        let cut = |a, b| network.cuts.contains(&(Node::Broker(a), Node::Broker(b)));
+        assert!(cut(1, 2) && cut(2, 1) && cut(1, 3) && cut(3, 1));
+        assert!(!cut(2, 3) && !cut(3, 2) && !cut(1, 1));
+        assert_eq!(network.cuts.len(), 4);
+        assert!(Network::parted(&[brokers(&[1, 2])]).is_whole());
+    }
+
+    #[test]
+    fn faults_of_several_steps_add_up() {
+        let mut network = Network::parted(&[brokers(&[1]), brokers(&[2])]);
+        let second = Duration::from_secs(1);
+        let link = |latency, jitter, loss| Link { latency, jitter, loss, bandwidth: None };
+        let with = |link| Network { links: [(Node::Broker(1), link)].into(), ..Network::default() };
+        network.add(&with(link(Some(second), Some(second), None)));
+        network.add(&with(link(None, None, Some(0.1))));
+        assert_eq!(network.links[&Node::Broker(1)], link(Some(second), Some(second), Some(0.1)));
+        network.add(&with(link(Some(second * 2), None, None)));
+        assert_eq!(network.links[&Node::Broker(1)], link(Some(second * 2), None, Some(0.1)));
+        assert_eq!(network.cuts.len(), 2);
+    }
+}

@@ -1,0 +1,77 @@
+//! Ports of this machine, chosen before a node starts and kept for its whole life.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use super::RigError;
+
+/// Below the range that Linux takes for outgoing connections (32768 and up): a port of a broker
+/// that is down must not be taken by some client's connection meanwhile.
+const RANGE: std::ops::Range<u16> = 20_000..32_000;
+const TRIES: usize = 2_000;
+
+/// A port that no other kplan on this machine takes while this value lives.
+#[derive(Debug)]
+pub struct Reserved {
+    /// The port.
+    pub port: u16,
+    #[cfg(target_os = "linux")]
+    _claim: std::os::unix::net::UnixDatagram,
+}
+
+/// Reserves a port that nothing is bound to now.
+///
+/// # Errors
+/// When none was found after many tries.
+pub fn reserve() -> Result<Reserved, RigError> {
+    (0..TRIES).find_map(|_| claim(rand::random_range(RANGE))).ok_or_else(|| {
+        RigError::Other(format!("found no free port between {} and {}", RANGE.start, RANGE.end))
+    })
+}
+
+/// A name in Linux' abstract socket space is a lock between processes that the kernel takes back
+/// when its holder dies, in whatever way; and it belongs to the network namespace, as ports do.
+#[cfg(target_os = "linux")]
+fn claim(port: u16) -> Option<Reserved> {
+    use std::os::{linux::net::SocketAddrExt, unix::net};
+    let name = net::SocketAddr::from_abstract_name(format!("kplan-port-{port}")).ok()?;
+    let claim = net::UnixDatagram::bind_addr(&name).ok()?;
+    is_free(port).then_some(Reserved { port, _claim: claim })
+}
+
+/// Elsewhere a port is only looked at; two runs that choose the same one at the same moment find
+/// out when the engine refuses the second.
+#[cfg(not(target_os = "linux"))]
+fn claim(port: u16) -> Option<Reserved> {
+    is_free(port).then_some(Reserved { port })
+}
+
+/// Nothing may be bound to it on any address, or the engine could not publish it later.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_given_once_and_again_after_its_release() {
+        let held: Vec<Reserved> = (0..50).map(|_| reserve().expect("a port")).collect();
+        let mut ports: Vec<u16> = held.iter().map(|r| r.port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 50);
+        assert!(ports.iter().all(|port| RANGE.contains(port)));
+        let port = ports[0];
+        assert!(cfg!(not(target_os = "linux")) || claim(port).is_none());
+        drop(held);
+        assert!(claim(port).is_some());
+    }
+
+    #[test]
+    fn a_port_in_use_is_not_given() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        assert!(claim(port).is_none());
+    }
+}

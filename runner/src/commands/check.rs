@@ -1,0 +1,202 @@
+//! `kplan check`: everything that is wrong with plans, before anything starts.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use clap::{Args, ValueEnum};
+use kplan_dsl::{Diagnostic, Options, Severity, Sources};
+use serde::Serialize;
+
+use crate::{
+    commands::{
+        backend::BackendName,
+        plans::{self, Selection},
+        print,
+    },
+    exit::Exit,
+};
+
+mod finding;
+mod github;
+mod gitlab;
+mod human;
+mod json;
+mod rdjson;
+mod sarif;
+
+/// How diagnostics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: the plan's lines, what is wrong, how to mend it.
+    Human,
+    /// For scripts.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// GitLab's Code Quality report.
+    Gitlab,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// reviewdog's diagnostics.
+    Rdjson,
+}
+
+/// Arguments of `kplan check`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 nothing that stops a run; 2 errors (with --deny-warnings: or warnings); 4 no plan matches.
+
+Examples:
+  kplan check plans/
+  kplan check plans/ --backend embedded                can the simulation do all of it?
+  kplan check plans/ --format github                   annotations in GitHub Actions
+  kplan check plans/ --format gitlab > quality.json    GitLab's Code Quality
+  kplan words E012                                     what a code means")]
+pub struct CheckArgs {
+    /// Which plans.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How the diagnostics are written.
+    #[arg(long, value_enum, default_value = "human")]
+    pub format: Format,
+    /// Warnings fail the check too.
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// What came of one plan.
+pub struct Checked {
+    path: PathBuf,
+    diagnostics: Vec<Diagnostic>,
+    sources: Arc<Sources>,
+    /// Where values from outside came from: their texts are among the sources, but are no files.
+    notes: Arc<[String]>,
+}
+
+impl Checked {
+    fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity() == Severity::Error).count()
+    }
+
+    /// True if this source is a value from the command line or the environment.
+    fn is_note(&self, path: &Path) -> bool {
+        self.notes.iter().any(|note| Path::new(note) == path)
+    }
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &CheckArgs) -> Exit {
+    let checked = check(&args.selection);
+    if checked.is_empty() {
+        anstream::eprintln!("error: no plan matches the paths, tags and filters");
+        return Exit::Nothing;
+    }
+    let text = match args.format {
+        Format::Human => {
+            let choice = anstream::AutoStream::choice(&std::io::stdout());
+            human::render(&checked, choice != anstream::ColorChoice::Never)
+        }
+        Format::Json => json::render(&finding::findings(&checked)),
+        Format::Github => github::render(&finding::findings(&checked)),
+        Format::Gitlab => gitlab::render(&finding::findings(&checked)),
+        Format::Sarif => sarif::render(&finding::findings(&checked)),
+        Format::Rdjson => rdjson::render(&finding::findings(&checked)),
+    };
+    let failed =
+        |one: &Checked| one.errors() > 0 || (args.deny_warnings && !one.diagnostics.is_empty());
+    print(&text, if checked.iter().any(failed) { Exit::Usage } else { Exit::Passed })
+}
+
+/// Every plan that the selection names. One with errors has no tags to ask for: it always counts.
+fn check(selection: &Selection) -> Vec<Checked> {
+    let chosen = selection.backend.choose();
+    let options = plans::options(selection, &chosen);
+    let notes: Arc<[String]> = options.params.iter().map(|p| p.origin.clone()).collect();
+    let paths = paths(&selection.paths);
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((at, path)) = {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            paths.get(at).map(|path| (at, path))
+        } {
+            if let Some(one) = check_one(path, selection, &options, &notes) {
+                found.lock().unwrap_or_else(PoisonError::into_inner).push((at, one));
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len() / 8);
+    std::thread::scope(|scope| {
+        for _ in 1..threads.max(1) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by_key(|(at, _)| *at);
+    let mut found: Vec<Checked> = found.into_iter().map(|(_, one)| one).collect();
+    if let (BackendName::External(path), Some((diagnostics, sources))) =
+        (&selection.backend, chosen.told)
+    {
+        let path = path.clone();
+        found.insert(0, Checked { path, diagnostics, sources, notes: Arc::clone(&notes) });
+    }
+    tell_once(&mut found);
+    found
+}
+
+/// A mistake in a fragment, or in a value from outside, is told once, however many plans meet it.
+fn tell_once(all: &mut [Checked]) {
+    let mut seen = HashSet::new();
+    for one in all {
+        let sources = Arc::clone(&one.sources);
+        one.diagnostics.retain(|d| {
+            let file = sources.get(d.span.file).map(|s| s.path().to_owned());
+            seen.insert((file, d.span.start, d.span.end, d.code, d.message.clone()))
+        });
+    }
+}
+
+fn check_one(
+    path: &Path,
+    selection: &Selection,
+    options: &Options,
+    notes: &Arc<[String]>,
+) -> Option<Checked> {
+    let checked = kplan_dsl::check_file(path, options);
+    let wanted = checked.has_errors() || checked.suites.iter().any(|s| selection.wants(s));
+    // Texts are kept only as long as something in them is to be shown.
+    let clean = checked.diagnostics.is_empty();
+    let sources = if clean { Arc::default() } else { checked.sources };
+    wanted.then(|| Checked {
+        path: path.to_owned(),
+        diagnostics: checked.diagnostics,
+        sources,
+        notes: Arc::clone(notes),
+    })
+}
+
+/// The plan files of all paths. A path that cannot be read is taken for a plan: that it cannot be
+/// read is then told with everything else.
+fn paths(asked: &[PathBuf]) -> Vec<PathBuf> {
+    let of = |path: &PathBuf| {
+        plans::find(std::slice::from_ref(path)).unwrap_or_else(|_| vec![path.clone()])
+    };
+    let mut all: Vec<PathBuf> = asked.iter().flat_map(of).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    // Maps with string keys, strings and numbers can always be written.
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,164 @@
+//! One diagnostic as every format of machines tells it.
+
+use std::{
+    collections::HashMap,
+    path::{Component, Path, PathBuf},
+};
+
+use kplan_dsl::{Code, Diagnostic, Position, Severity, Source, Sources, Span};
+use sha2::{Digest as _, Sha256};
+
+use super::Checked;
+use crate::report::text::{clean, one_line};
+
+/// A stretch of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file: relative to the working directory where it lies below it, with `/`.
+    pub file: String,
+    /// Line and character of the first one.
+    pub start: Position,
+    /// Line and character behind the last one.
+    pub end: Position,
+    /// The bytes from the line's beginning, from 1, of start and end.
+    pub bytes: (u32, u32),
+}
+
+/// Something that is wrong, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of mistake.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+    /// Where.
+    pub place: Place,
+    /// Other places that matter, with a few words.
+    pub related: Vec<(Place, String)>,
+    /// Tells this finding from all others, and stays the same while only lines around it change.
+    pub fingerprint: String,
+}
+
+impl Finding {
+    /// How bad it is.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        self.code.severity()
+    }
+
+    /// What is wrong and how to mend it, in one text.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.help {
+            Some(help) => format!("{}; {help}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+/// Everything that is wrong, in the order of the files.
+#[must_use]
+pub fn findings(checked: &[Checked]) -> Vec<Finding> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut all: Vec<Finding> = Vec::new();
+    let mut seen: HashMap<String, u32> = HashMap::new();
+    for one in checked {
+        let teller = Teller { checked: one, here: &here };
+        for diagnostic in &one.diagnostics {
+            let (mut finding, line) = teller.finding(diagnostic);
+            let identity =
+                [&finding.place.file, finding.code.text(), &finding.message, &line].join("\0");
+            let count = seen.entry(identity.clone()).or_default();
+            finding.fingerprint = fingerprint(&identity, *count);
+            *count += 1;
+            all.push(finding);
+        }
+    }
+    all
+}
+
+/// The same mistake a second time in one file is another one.
+fn fingerprint(identity: &str, nth: u32) -> String {
+    let digest = Sha256::digest(format!("{identity}\0{nth}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+struct Teller<'c> {
+    checked: &'c Checked,
+    here: &'c Path,
+}
+
+impl Teller<'_> {
+    /// The finding, and the text of its line.
+    fn finding(&self, diagnostic: &Diagnostic) -> (Finding, String) {
+        let sources = &self.checked.sources;
+        let source = sources.get(diagnostic.span.file);
+        let line =
+            source.map(|s| s.lines(s.line(diagnostic.span.start), s.line(diagnostic.span.start)));
+        let line = line.unwrap_or_default().trim().to_owned();
+        let mut message = one_line(&diagnostic.message, 2_000);
+        let place = match source.filter(|s| !self.checked.is_note(s.path())) {
+            Some(source) => self.place(source, diagnostic.span),
+            None => {
+                // A mistake on the command line has no place in a file: the plan stands for it.
+                if let Some(source) = source {
+                    message = format!("{}: {message}", source.path().display());
+                }
+                self.beginning()
+            }
+        };
+        let finding = Finding {
+            code: diagnostic.code,
+            message,
+            help: diagnostic.help.as_deref().map(clean),
+            place,
+            related: self.related(diagnostic, sources),
+            fingerprint: String::new(),
+        };
+        (finding, line)
+    }
+
+    fn related(&self, diagnostic: &Diagnostic, sources: &Sources) -> Vec<(Place, String)> {
+        let places = diagnostic.related.iter().filter_map(|(span, words)| {
+            let source = sources.get(span.file).filter(|s| !self.checked.is_note(s.path()))?;
+            Some((self.place(source, *span), one_line(words, 2_000)))
+        });
+        places.collect()
+    }
+
+    fn beginning(&self) -> Place {
+        let first = Position { line: 1, column: 1 };
+        Place { file: self.shown(&self.checked.path), start: first, end: first, bytes: (1, 1) }
+    }
+
+    fn place(&self, source: &Source, span: Span) -> Place {
+        let (start, end) = (source.position(span.start), source.position(span.end.max(span.start)));
+        let bytes = (byte_column(source, start), byte_column(source, end));
+        Place { file: self.shown(source.path()), start, end, bytes }
+    }
+
+    /// Where machines look for a file: relative to where kplan was called, without dots.
+    fn shown(&self, path: &Path) -> String {
+        let mut clean = PathBuf::new();
+        for part in path.strip_prefix(self.here).unwrap_or(path).components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir
+                    if matches!(clean.components().next_back(), Some(Component::Normal(_))) =>
+                {
+                    clean.pop();
+                }
+                part => clean.push(part),
+            }
+        }
+        clean.to_string_lossy().into_owned()
+    }
+}
+
+fn byte_column(source: &Source, at: Position) -> u32 {
+    let line = source.lines(at.line, at.line);
+    let bytes: usize = line.chars().take(at.column as usize - 1).map(char::len_utf8).sum();
+    u32::try_from(bytes).unwrap_or(u32::MAX).saturating_add(1)
+}

@@ -1,0 +1,42 @@
+//! Diagnostics as JSON, for scripts: the form is documented and stays.
+
+use serde::Serialize;
+
+use super::finding::Finding;
+
+/// What is printed.
+#[derive(Serialize)]
+struct Form<'f> {
+    diagnostics: Vec<Entry<'f>>,
+}
+
+/// One diagnostic; lines and columns count from 1, the end lies behind the last character.
+#[derive(Serialize)]
+struct Entry<'f> {
+    code: &'f str,
+    severity: &'f str,
+    file: &'f str,
+    line: u32,
+    column: u32,
+    end_line: u32,
+    end_column: u32,
+    message: &'f str,
+    help: Option<&'f str>,
+}
+
+/// The text.
+#[must_use]
+pub fn render(findings: &[Finding]) -> String {
+    let diagnostics = findings.iter().map(|f| Entry {
+        code: f.code.text(),
+        severity: f.severity().word(),
+        file: &f.place.file,
+        line: f.place.start.line,
+        column: f.place.start.column,
+        end_line: f.place.end.line,
+        end_column: f.place.end.column,
+        message: &f.message,
+        help: f.help.as_deref(),
+    });
+    super::pretty(&Form { diagnostics: diagnostics.collect() })
+}

@@ -1,0 +1,122 @@
+//! `kplan diff`: what changed between two versions of plans, in meaning.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use kplan_dsl::{
+    Checked, Options,
+    diff::{DiffFormat, FileChange, FileDiff, render_diff},
+};
+
+use crate::exit::Exit;
+
+mod git;
+
+/// How changes are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For the terminal.
+    Text,
+    /// For a comment on a pull request, below 60 kB.
+    Markdown,
+}
+
+/// Arguments of `kplan diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is written otherwise and means the same (a comment, the order of keys, 60s for 1m) is no change. \
+A change that makes a plan prove less is marked as weaker. The exit status is 0 also when there are \
+differences; 2 when something cannot be read or checked.
+
+Examples:
+  kplan diff old.yaml new.yaml
+  kplan diff --git main plans/                        the working tree against main
+  kplan diff --git v1..v2 --format markdown           two revisions, for a pull request")]
+pub struct DiffArgs {
+    /// Two plans, the older one first; with --git the plans to compare (all when there is none).
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Compares with a revision of git, or two revisions with each other.
+    #[arg(long, value_name = "BASE[..HEAD]")]
+    git: Option<String>,
+    /// How changes are shown.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &DiffArgs) -> Exit {
+    match files(args) {
+        Ok(files) => {
+            let format = match args.format {
+                Format::Text => DiffFormat::Text,
+                Format::Markdown => DiffFormat::Markdown,
+            };
+            anstream::print!("{}", render_diff(&files, format));
+            let broken = files.iter().any(|f| matches!(f.change, FileChange::Broken(_)));
+            if broken { Exit::Usage } else { Exit::Passed }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::Usage
+        }
+    }
+}
+
+fn files(args: &DiffArgs) -> anyhow::Result<Vec<FileDiff>> {
+    if let Some(range) = &args.git {
+        return git::files(range, &args.paths);
+    }
+    let [old, new] = args.paths.as_slice() else {
+        bail!("two plans are compared: kplan diff OLD NEW, or kplan diff --git BASE [PATH...]");
+    };
+    for path in [old, new] {
+        if !path.is_file() {
+            bail!("{} is not a file", path.display());
+        }
+    }
+    let check = |path: &Path| kplan_dsl::check_file(path, &options());
+    Ok(vec![compare(new.display().to_string(), Some(&check(old)), Some(&check(new)))])
+}
+
+/// Plans are compared whatever they would be allowed to do here.
+fn options() -> Options {
+    Options { allow_run: true, ..Options::default() }
+}
+
+/// Compares two versions of a file; one that is not there was added or removed.
+fn compare(path: String, old: Option<&Checked>, new: Option<&Checked>) -> FileDiff {
+    let broken: Vec<String> = [("before", old), ("now", new)]
+        .into_iter()
+        .filter_map(|(when, checked)| {
+            let checked = checked.filter(|c| c.has_errors())?;
+            let errors: Vec<_> = checked
+                .diagnostics
+                .iter()
+                .filter(|d| d.severity() == kplan_dsl::Severity::Error)
+                .cloned()
+                .collect();
+            Some(format!("{when}:\n{}", kplan_dsl::render(&errors, &checked.sources, false)))
+        })
+        .collect();
+    if !broken.is_empty() {
+        return FileDiff { path, change: FileChange::Broken(broken.join("\n")) };
+    }
+    let told = |checked: &Checked| {
+        let suites = checked.suites.len();
+        let name = checked.suites.first().map(|p| p.without_secrets(&p.name)).unwrap_or_default();
+        let steps = checked.suites.first().map_or(0, |p| p.steps.len());
+        format!("\"{name}\", {steps} steps, {suites} combinations of its matrix")
+    };
+    let change = match (old, new) {
+        (Some(old), Some(new)) => {
+            FileChange::Changed(kplan_dsl::diff::diff(&old.suites, &new.suites))
+        }
+        (None, Some(new)) => FileChange::Added(told(new)),
+        (Some(old), None) => FileChange::Removed(told(old)),
+        (None, None) => FileChange::Changed(Vec::new()),
+    };
+    FileDiff { path, change }
+}

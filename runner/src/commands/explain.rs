@@ -1,0 +1,67 @@
+//! `kplan explain`: what a plan will do, in plain words.
+
+use clap::{Args, ValueEnum};
+use kplan_dsl::{ExplainFormat, Plan, explain};
+
+use crate::{
+    commands::plans::{self, Selection},
+    exit::Exit,
+};
+
+/// How plans are explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For the terminal.
+    Text,
+    /// For a pull request or a wiki page.
+    Markdown,
+    /// The timeline alone, as a Mermaid diagram.
+    Mermaid,
+}
+
+/// Arguments of `kplan explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kplan explain plans/outage.yaml
+  kplan explain plans/ --tag failover --format markdown > drills.md
+  kplan explain plans/quickstart.yaml --format mermaid > timeline.mmd")]
+pub struct ExplainArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// How they are explained.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &ExplainArgs) -> Exit {
+    let checked = match plans::check(&args.selection) {
+        Ok(checked) => checked,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return Exit::Usage;
+        }
+    };
+    checked.tell();
+    let wanted: Vec<Plan> =
+        checked.plans.iter().filter(|p| args.selection.wants(p)).cloned().collect();
+    let format = match args.format {
+        Format::Text => ExplainFormat::Text,
+        Format::Markdown => ExplainFormat::Markdown,
+        Format::Mermaid => ExplainFormat::Mermaid,
+    };
+    // The suites of one file are one drill.
+    let told: Vec<String> =
+        wanted.chunk_by(|a, b| a.path == b.path).map(|suites| explain(suites, format)).collect();
+    anstream::print!("{}", told.join("\n"));
+    match (checked.has_errors(), told.is_empty()) {
+        (true, _) => Exit::Usage,
+        (false, true) => {
+            eprintln!("no plan matched");
+            Exit::Nothing
+        }
+        (false, false) => Exit::Passed,
+    }
+}

@@ -1,0 +1,179 @@
+//! `kplan image`: makes local images of Kafka from its released artifacts.
+
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+
+use clap::Args;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
+
+use crate::{cluster::Version, conductor::signals::Interrupt, exit::Exit};
+
+/// The script that makes images and what it puts into them. A script, because all of the work is
+/// other programs': the engine's, Maven's, debootstrap's.
+const FILES: &[(&str, &str)] = &[
+    (SCRIPT, include_str!("../../image/kafka-image")),
+    ("archive", include_str!("../../image/archive")),
+    ("Dockerfile", include_str!("../../image/Dockerfile")),
+    ("tools", include_str!("../../image/tools")),
+    ("bin/kafka-run-class.sh", include_str!("../../image/bin/kafka-run-class.sh")),
+    ("config/server-log4j.properties", include_str!("../../image/config/server-log4j.properties")),
+    ("config/server-log4j2.xml", include_str!("../../image/config/server-log4j2.xml")),
+    ("config/tools-log4j.properties", include_str!("../../image/config/tools-log4j.properties")),
+    ("config/tools-log4j2.xml", include_str!("../../image/config/tools-log4j2.xml")),
+];
+const SCRIPT: &str = "kafka-image";
+
+/// Arguments of `kplan image`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Nothing is pulled: the base comes from Debian's packages, Kafka's jars from Maven Central. What was \
+fetched once is kept with its checksums in $XDG_CACHE_HOME/kplan/images (~/.cache), so that the same \
+image can be made again without a network. The jars' layer is then the same byte for byte.
+
+Needs a container engine and unzip; for what is not in the cache Maven and Java; for the base \
+image, once, root and debootstrap (or another --base).
+
+Exit status: 0 made, or there already; 2 the command line is wrong; 3 an image could not be made; \
+130 interrupted (143 for SIGTERM).
+
+Examples:
+  kplan image 4.1.1                                    kplan/kafka:4.1.1, which plans take by themselves
+  kplan image 0.10.1.1 3.9.1 4.1.1
+  kplan image 4.1.1 --base eclipse-temurin:17-jre      a base that the engine has
+  kplan image 4.1.1 --name registry.example/kafka:{version}
+  kplan run plans/ --image registry.example/kafka:{version}")]
+pub struct ImageArgs {
+    /// Versions of Kafka, from 0.10 on.
+    #[arg(required = true, value_name = "VERSION")]
+    pub versions: Vec<Version>,
+    /// The base: an image with Java 17, bash, iproute2 and iptables [default: one of Debian's packages].
+    #[arg(long, value_name = "IMAGE", env = "KPLAN_BASE")]
+    pub base: Option<String>,
+    /// The image's name, with {version} in it.
+    #[arg(long, value_name = "TEMPLATE", default_value = "kplan/kafka:{version}")]
+    pub name: String,
+    /// Makes an image anew that exists.
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl ImageArgs {
+    /// What is wrong with them, if anything is.
+    fn mistake(&self) -> Option<String> {
+        if let Some(old) = self.versions.iter().find(|version| !version.at_least(&[0, 10])) {
+            return Some(format!("Kafka {old} is too old: images start with 0.10"));
+        }
+        let several = self.versions.len() > 1 && !self.name.contains("{version}");
+        several
+            .then(|| "--name needs {version} in it, or all images would have one name".to_owned())
+    }
+
+    fn words(&self) -> Vec<&str> {
+        let mut words = vec!["--name", &self.name];
+        words.extend(self.force.then_some("--force"));
+        words.extend(self.base.iter().flat_map(|base| ["--base", base]));
+        words.extend(self.versions.iter().map(|version| version.text.as_str()));
+        words
+    }
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &ImageArgs) -> Exit {
+    if let Some(mistake) = args.mistake() {
+        anstream::eprintln!("error: {mistake}");
+        return Exit::Usage;
+    }
+    let made = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .and_then(|runtime| runtime.block_on(make(args)));
+    made.unwrap_or_else(|error| {
+        anstream::eprintln!("error: cannot run the script that makes images: {error}");
+        Exit::Rig
+    })
+}
+
+async fn make(args: &ImageArgs) -> io::Result<Exit> {
+    let interrupt = Interrupt::listen()?;
+    let dir = tempfile::tempdir()?;
+    unpack(dir.path())?;
+    let mut child = Command::new("bash")
+        .arg(dir.path().join(SCRIPT))
+        .args(args.words())
+        // One group: an interruption reaches what the script started, then the script cleans up.
+        .process_group(0)
+        .spawn()?;
+    tokio::select! {
+        status = child.wait() => {
+            return Ok(if status?.success() { Exit::Passed } else { Exit::Rig });
+        }
+        () = interrupt.soft().cancelled() => {}
+    }
+    end(&child);
+    child.wait().await?;
+    Ok(if interrupt.signal() == Some("SIGTERM") { Exit::Terminated } else { Exit::Interrupted })
+}
+
+fn end(child: &Child) {
+    if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        // Whoever is gone already needs no signal.
+        let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
+    }
+}
+
+fn unpack(dir: &Path) -> io::Result<()> {
+    for (name, text) in FILES {
+        let path = dir.join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&path, text)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// What the repository holds is what the binary carries.
+    #[test]
+    fn no_file_of_the_image_was_left_out() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("image");
+        let mut found = Vec::new();
+        let mut open: Vec<PathBuf> = vec![root.clone()];
+        while let Some(dir) = open.pop() {
+            for entry in fs::read_dir(dir).expect("the directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    open.push(path);
+                } else {
+                    found.push(path.strip_prefix(&root).expect("below").display().to_string());
+                }
+            }
+        }
+        found.sort();
+        let mut carried: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        carried.sort();
+        assert_eq!(found, carried);
+    }
+
+    #[test]
+    fn the_script_is_told_what_the_command_was() {
+        let args = ImageArgs {
+            versions: vec!["4.1.1".parse().expect("a version")],
+            base: Some("b".to_owned()),
+            name: "n:{version}".to_owned(),
+            force: true,
+        };
+        assert_eq!(args.mistake(), None);
+        assert_eq!(args.words(), ["--name", "n:{version}", "--force", "--base", "b", "4.1.1"]);
+    }
+}

@@ -1,0 +1,70 @@
+//! `kplan init`: a first plan, its schema and a CI file.
+
+use std::{
+    fs,
+    io::{ErrorKind, Write as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::{commands::print, exit::Exit};
+
+/// Arguments of `kplan init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes plans/first.yaml, plans/plan.schema.json and .github/workflows/kplan.yml.
+What exists is left as it is.
+
+Examples:
+  kplan init
+  kplan init ../shop && kplan run ../shop/plans --backend embedded")]
+pub struct InitArgs {
+    /// The directory; made when it does not exist.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &InitArgs) -> Exit {
+    let schema = kplan_dsl::plan_schema_text();
+    let files = [
+        ("plans/first.yaml", include_str!("init/first.yaml")),
+        ("plans/plan.schema.json", schema.as_str()),
+        (".github/workflows/kplan.yml", include_str!("init/workflow.yml")),
+    ];
+    let mut told = String::new();
+    for (name, text) in files {
+        let path = args.dir.join(name);
+        match write_new(&path, text) {
+            Ok(true) => told.push_str(&format!("wrote {}\n", path.display())),
+            Ok(false) => told.push_str(&format!("{} exists: left as it is\n", path.display())),
+            Err(error) => {
+                // What was written before is told too.
+                print(&told, Exit::Rig);
+                anstream::eprintln!("error: {error:#}");
+                return Exit::Rig;
+            }
+        }
+    }
+    let plans = args.dir.join("plans");
+    told.push_str(&format!("now: kplan run {} --backend embedded\n", plans.display()));
+    print(&told, Exit::Passed)
+}
+
+/// False if something of this name exists, even a link that leads nowhere.
+fn write_new(path: &Path, text: &str) -> anyhow::Result<bool> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
+    }
+    let written = match fs::File::create_new(path) {
+        Ok(mut file) => file.write_all(text.as_bytes()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+        Err(error) => Err(error),
+    };
+    written.with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(true)
+}

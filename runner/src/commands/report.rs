@@ -1,0 +1,68 @@
+//! `kplan report`: every report again, from a run's directory.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    commands::reports::{self, Format, ReportFiles},
+    exit::Exit,
+    guardian,
+};
+
+/// Arguments of `kplan report`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A run that was killed has a report too: what was known, and which step it was in.
+
+Exit status: 0 when the reports were made, whatever they say; 2 when there is no run to read; 3 when
+a report cannot be written.
+
+Examples:
+  kplan report                                          the newest run, as it was told at its end
+  kplan report .kplan/runs/20260301-120000-0badcafe --html run.html --junit run.xml
+  kplan report --format markdown > summary.md")]
+pub struct ReportArgs {
+    /// The run's directory, or its events.jsonl.
+    #[arg(value_name = "RUN_DIR", default_value = ".kplan/latest")]
+    pub dir: PathBuf,
+    /// Print this form to standard output [default: text, unless a file is asked for].
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Files.
+    #[command(flatten)]
+    pub files: ReportFiles,
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &ReportArgs) -> Exit {
+    let record = match reports::read(&args.dir) {
+        Ok(record) => record,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            return Exit::Usage;
+        }
+    };
+    if record.killed() && guardian::runner_lives(&record.info.run) {
+        anstream::eprintln!("the run still goes on: this is what is known of it by now");
+    }
+    let root = reports::root();
+    let wanted = args.files.wanted();
+    let format = match args.format {
+        None if wanted.is_empty() => Some(Format::Text),
+        format => format,
+    };
+    let printed = match format {
+        Some(Format::Text) => reports::print_styled(&Format::Text.render(&record, &root)),
+        Some(format) => reports::print(&format.render(&record, &root)),
+        None => Ok(()),
+    };
+    match args.files.prepare().and_then(|()| args.files.write(&record, &root)).and(printed) {
+        Ok(()) => Exit::Passed,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            Exit::Rig
+        }
+    }
+}

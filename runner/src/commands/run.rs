@@ -1,0 +1,401 @@
+//! `kplan run`: check, carry out, report.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use kplan_dsl::Plan;
+
+use crate::{
+    cluster::{
+        self, Backend, cleanup,
+        local::{self, Local},
+    },
+    commands::{
+        backend::BackendName,
+        kafka,
+        plans::{self, Checked, Selection},
+        reports::{self, ReportFiles},
+        shrink::{self, Again},
+    },
+    conductor::{
+        SuiteResult,
+        schedule::{self, Ended, Job, Jobs, Rules},
+        shard::{DURATIONS, Durations, Shard},
+        signals::Interrupt,
+        sink::Sink,
+        stage::Run,
+        wants,
+    },
+    event::{Event, RunStarted, Verdict},
+    exit::Exit,
+    guardian::{Guard, kill_processes, processes_of},
+    history::RunClock,
+    record::{EventLog, RunRecord},
+    report::{self, live},
+    rundir::{RunDir, private_dir},
+    secrets,
+};
+
+/// When a run's clusters stay for a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Always removed.
+    Never,
+    /// Kept when the plan did not pass.
+    Failed,
+    /// Always kept.
+    Always,
+}
+
+/// Whether failures become annotations at the plan's lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// On GitHub Actions (`GITHUB_ACTIONS` is true) GitHub's, else none.
+    Auto,
+    /// GitHub's.
+    Github,
+    /// None.
+    Never,
+}
+
+/// Arguments of `kplan run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  kplan run plans/outage.yaml --junit report.xml --html report.html
+  kplan run plans/ --tag failover --param version=3.9.1
+  kplan run plans/quickstart.yaml --backend embedded --seed 7
+  kplan run plans/quickstart.yaml --backend local
+  kplan run plans/quickstart.yaml --backend external=staging.yaml
+  kplan run chaos.yaml --seed 42 --shrink")]
+pub struct RunArgs {
+    /// Which plans.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Seed of everything random; the report names it.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Beats the plans' own timeout, e.g. 5m.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// How many plans run at once: a number, or auto (bounded by processors and memory).
+    #[arg(long, value_name = "N|auto", default_value = "1")]
+    pub jobs: Jobs,
+    /// Only part I of N: the same split on every machine, balanced by how long the suites took before.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Try a suite that did not pass this often again; one that passes then is marked as flaky.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub retries: u32,
+    /// Each plan this many times.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub repeat: u32,
+    /// When a plan with `chaos` fails, look for the fewest faults that still make it fail, and write
+    /// them as a plan into the run's directory. Runs the plan again up to 20 times.
+    #[arg(long)]
+    pub shrink: bool,
+    /// Stop at the first plan that does not pass.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Keep clusters after the run, for a look; `kplan clean` removes them.
+    #[arg(long, value_enum, default_value = "never")]
+    pub keep: Keep,
+    /// Image of the brokers, e.g. registry.example/kafka:{version}.
+    #[arg(long, value_name = "TEMPLATE", env = "KPLAN_IMAGE")]
+    pub image: Option<String>,
+    /// With --backend local: Kafka in Apache's layout, e.g. /opt/kafka-{version}; without it kplan
+    /// fetches what it needs into its cache.
+    #[arg(long, value_name = "DIR", env = "KPLAN_KAFKA_DIR")]
+    pub kafka_dir: Option<String>,
+    /// MiB of memory that each broker's container may take; one that takes more is killed.
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(256..))]
+    pub broker_memory: u64,
+    /// Files.
+    #[command(flatten)]
+    pub reports: ReportFiles,
+    /// Print failures as annotations at the plan's lines.
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Reports")]
+    pub annotations: Annotations,
+    /// The run's own directory [default: .kplan/runs/<id>, and .kplan/latest points there].
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Fewer words while running.
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// More words while running.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Does it.
+#[must_use]
+pub fn main(args: &RunArgs) -> Exit {
+    let checked = match plans::check(&args.selection) {
+        Ok(checked) => checked,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            return Exit::Usage;
+        }
+    };
+    checked.tell();
+    if checked.has_errors() {
+        return Exit::Usage;
+    }
+    let backend = match (&args.selection.backend, checked.backend_file.clone()) {
+        (BackendName::Docker, _) => Backend::Docker,
+        (BackendName::Embedded, _) => Backend::Embedded,
+        (BackendName::Local, _) => Backend::Local(Local { kafka_dir: args.kafka_dir.clone() }),
+        (BackendName::External(_), Some(file)) => Backend::External(file),
+        // Its mistakes were told as errors above.
+        (BackendName::External(_), None) => return Exit::Usage,
+    };
+    let jobs = match jobs(checked, args) {
+        Ok(jobs) => jobs,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            return Exit::Usage;
+        }
+    };
+    if jobs.is_empty() {
+        anstream::eprintln!("error: no plan matches the paths, tags and filters");
+        return Exit::Nothing;
+    }
+    if let Err(error) = args.reports.prepare() {
+        anstream::eprintln!("error: {error:#}");
+        return Exit::Usage;
+    }
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                anstream::eprintln!("error: cannot start the async runtime: {error}");
+                return Exit::Rig;
+            }
+        };
+    match runtime.block_on(run(args, backend, jobs)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            anstream::eprintln!("error: {}", secrets::mask(&format!("{error:#}")));
+            Exit::Rig
+        }
+    }
+}
+
+fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
+    let selection = &args.selection;
+    let mut plans: Vec<Arc<Plan>> =
+        checked.plans.into_iter().filter(|plan| selection.wants(plan)).map(Arc::new).collect();
+    if let Some(shard) = args.shard {
+        let durations = Durations::read(Path::new(DURATIONS))?;
+        let cell = |plan: &Arc<Plan>| plan.cell_label().unwrap_or_default();
+        plans = shard.keep(plans, &durations, |plan| Durations::name(&plan.path, &cell(plan)));
+    }
+    let rounds = (1..=args.repeat).flat_map(|repetition| {
+        plans.iter().map(move |plan| Job { plan: plan.clone(), repetition })
+    });
+    Ok(rounds.collect())
+}
+
+async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::listen().context("cannot listen for signals")?;
+    cluster::security::possible(jobs.iter().any(|job| wants::needs_tls(&job.plan)))?;
+    if backend == Backend::Docker {
+        // One clear message before anything is made, instead of one broken step for each plan.
+        cluster::docker::connect().await?;
+    }
+    let seed = args.seed.unwrap_or_else(rand::random);
+    let dir = RunDir::create(args.out.as_deref(), seed)?;
+    let guard = Guard::post(&dir.id, backend == Backend::Docker)?;
+    if let Backend::Local(local) = &backend {
+        kafka::prepare(local, &jobs, &dir.id).await?;
+    }
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let (live, screen) = live::start(words(args), events);
+    let log = EventLog::create(&dir.path)?;
+    let run = Arc::new(Run {
+        id: dir.id.clone(),
+        seed,
+        dir: dir.path.clone(),
+        sink: Sink::new(log, sender, RunClock::now()),
+        interrupt,
+        backend: backend.clone(),
+        image: args.image.clone(),
+        broker_memory: args.broker_memory.saturating_mul(1 << 20),
+        live,
+        binary: std::env::current_exe().context("kplan cannot find itself")?,
+        root: reports::root(),
+    });
+    run.sink.emit(Event::RunStarted(RunStarted {
+        run: run.id.clone(),
+        kplan: env!("CARGO_PKG_VERSION").to_owned(),
+        seed,
+        backend: backend.name().to_owned(),
+        command: command(args),
+        suites: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+    }));
+    let rules = Rules {
+        // Several plans on one cluster would break each other's brokers.
+        jobs: if matches!(backend, Backend::External(_)) { Jobs::Count(1) } else { args.jobs },
+        retries: args.retries,
+        fail_fast: args.fail_fast,
+        timeout: args.timeout,
+        keep: args.keep,
+    };
+    let results = schedule::run_all(&run, &dir, jobs, rules).await?;
+    if args.shrink {
+        shrink_failed(&run, &dir, &results, args.timeout).await?;
+    }
+    let leftovers = sweep(&run, results.iter().any(|r| r.result.kept)).await;
+    let exit = exit(&run, &results, leftovers.is_some());
+    run.sink.emit(Event::RunEnded {
+        exit: exit.status(),
+        signal: run.interrupt.signal().map(str::to_owned),
+    });
+    // The screen ends with the last event; a panic in it must not cost the reports.
+    let _ = screen.await;
+    if let Some(text) = leftovers {
+        anstream::eprintln!("error: {}", secrets::mask(&text));
+    } else {
+        guard.dismiss();
+    }
+    let reported = report(args, &run);
+    if let Some(trouble) = run.sink.trouble() {
+        // What is on disk is reported, but no verdict stands on it.
+        if let Err(error) = reported {
+            anstream::eprintln!("error: {error:#}");
+        }
+        anyhow::bail!("the run ended early, its events can not all be written: {trouble}");
+    }
+    reported?;
+    if args.shard.is_none() {
+        learn(&run);
+    }
+    Ok(exit)
+}
+
+/// Looks for the fewest faults that make a failed plan fail, one plan after the other.
+async fn shrink_failed(
+    run: &Arc<Run>,
+    dir: &RunDir,
+    results: &[Ended],
+    timeout: Option<Duration>,
+) -> anyhow::Result<()> {
+    for ended in results {
+        let SuiteResult { verdict, faults, .. } = &ended.result;
+        if *verdict != Verdict::Failed || faults.is_empty() || run.interrupt.signal().is_some() {
+            continue;
+        }
+        let plan = ended.job.plan.clone();
+        let timeout = timeout.unwrap_or(*plan.timeout);
+        let seed = run.seed.wrapping_add(u64::from(ended.job.repetition.saturating_sub(1)));
+        let again = Again { plan, number: ended.number, timeout };
+        shrink::shrink(run, dir, &again, seed, faults).await?;
+    }
+    Ok(())
+}
+
+/// Remembers how long the suites took, for `--shard`. A part of a run does not: the parts would no
+/// longer agree on the split. Not worth an exit status.
+fn learn(run: &Run) {
+    let path = Path::new(DURATIONS);
+    let learned = || {
+        private_dir(path.parent().unwrap_or(path))?;
+        let mut durations = Durations::read(path)?;
+        durations.learn(&RunRecord::read(&run.dir)?);
+        durations.write(path)
+    };
+    if let Err(error) = learned() {
+        anstream::eprintln!("warning: {error:#}");
+    }
+}
+
+/// The last look: whatever still carries the run's label goes, unless it is kept on purpose.
+async fn sweep(run: &Run, kept: bool) -> Option<String> {
+    if kept {
+        anstream::eprintln!("kept for a look; remove with: kplan clean --all");
+        return None;
+    }
+    if run.backend == Backend::Docker
+        && let Err(error) = cleanup::remove_run(&run.id).await
+    {
+        return Some(format!("not everything could be removed (kplan clean tries again): {error}"));
+    }
+    // A command of a `run` step may have left its process group.
+    kill_processes(&run.id);
+    let left = processes_of(&run.id);
+    if !left.is_empty() {
+        return Some(format!("processes are left: {left:?}"));
+    }
+    let removed = local::cleanup::remove_run(&run.id);
+    removed.err().map(|e| format!("not everything could be removed (kplan clean tries again): {e}"))
+}
+
+fn exit(run: &Run, results: &[Ended], leftovers: bool) -> Exit {
+    match run.interrupt.signal() {
+        Some("SIGTERM") => return Exit::Terminated,
+        Some(_) => return Exit::Interrupted,
+        None => {}
+    }
+    let has = |verdict| results.iter().any(|r| r.result.verdict == verdict);
+    if has(Verdict::Failed) {
+        Exit::Failed
+    } else if has(Verdict::Broken) || leftovers {
+        Exit::Rig
+    } else {
+        Exit::Passed
+    }
+}
+
+/// Every report, made from the events on disk: what `kplan report` makes again.
+fn report(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
+    let record = RunRecord::read(&run.dir)?;
+    let written = args.reports.write(&record, &run.root);
+    reports::print_styled(&report::terminal::render(&record, args.quiet))?;
+    if annotates(args.annotations) {
+        reports::print(&report::github::render(&record))?;
+    }
+    written
+}
+
+/// GitHub reads annotations from what a step prints.
+fn annotates(how: Annotations) -> bool {
+    match how {
+        Annotations::Auto => std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true"),
+        Annotations::Github => true,
+        Annotations::Never => false,
+    }
+}
+
+fn words(args: &RunArgs) -> live::Words {
+    if args.quiet {
+        live::Words::Quiet
+    } else if args.verbose {
+        live::Words::Verbose
+    } else {
+        live::Words::Normal
+    }
+}
+
+/// The command line; values of parameters that plans hold secret are masked by name there, so here all
+/// values are.
+fn command(args: &RunArgs) -> Vec<String> {
+    let secret = |(name, _): &(String, String)| format!("{name}=...");
+    let mut words: Vec<String> = std::env::args().collect();
+    for param in &args.selection.params {
+        let plain = format!("{}={}", param.0, param.1);
+        for word in &mut words {
+            *word = word.replace(&plain, &secret(param));
+        }
+    }
+    words
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let known = humantime::parse_duration(text);
+    known.map_err(|_| format!("`{text}` is not a duration such as 30s or 5m"))
+}

@@ -1,0 +1,170 @@
+//! `kplan run --shrink`: the fewest faults of a chaos that still make its plan fail.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use kplan_dsl::{Plan, Step, Verb};
+
+use crate::{
+    commands::run::Keep,
+    conductor::{
+        Suite,
+        chaos::{DoneFault, Planned, Shrinker, with_faults},
+        run_suite,
+        sink::Sink,
+        stage::Run,
+        step::children,
+    },
+    event::{Event, RunStarted, SuiteId, Verdict},
+    history::RunClock,
+    record::EventLog,
+    report::live,
+    rundir::{RunDir, private_dir, private_file},
+    secrets,
+};
+
+/// The plan is run so often at most.
+const MOST: u32 = 20;
+
+/// The suite that failed.
+pub struct Again {
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// Its number.
+    pub number: SuiteId,
+    /// Its time.
+    pub timeout: Duration,
+}
+
+/// Runs the plan with fewer and fewer faults, and writes the fewest that still fail as a plan. The
+/// runs have directories of their own (`shrink-N`), so that the reports tell only what was asked for.
+///
+/// # Errors
+/// When a directory or the plan cannot be written.
+pub async fn shrink(
+    run: &Arc<Run>,
+    dir: &RunDir,
+    again: &Again,
+    seed: u64,
+    faults: &[DoneFault],
+) -> anyhow::Result<()> {
+    let mut shrinker = Shrinker::new(faults.len(), MOST);
+    let mut tries = 0;
+    while let Some(set) = shrinker.propose() {
+        tries += 1;
+        let only: BTreeSet<String> = set.iter().map(|i| faults[*i].id()).collect();
+        let path = dir.path.join(format!("shrink-{}-{tries}", again.number));
+        let verdict = attempt(run, again, seed, only, path).await?;
+        if run.interrupt.signal().is_some() {
+            break;
+        }
+        let fails = verdict == Verdict::Failed;
+        anstream::eprintln!(
+            "shrink: run {tries} of at most {MOST}: {} of {} faults {}",
+            set.len(),
+            faults.len(),
+            if fails { "fail too" } else { "do not fail" }
+        );
+        shrinker.told(fails);
+    }
+    let fewest: Vec<&DoneFault> = shrinker.fewest().iter().map(|i| &faults[*i]).collect();
+    let words: Vec<String> = fewest.iter().map(|f| f.planned.verb.explain()).collect();
+    let about = format!(
+        "Chaos of seed {seed}: {} of its {} faults are enough to fail",
+        fewest.len(),
+        faults.len()
+    );
+    anstream::eprintln!("{about}: {}", secrets::mask(&words.join("; ")));
+    let Some(text) = written(&again.plan, &fewest, &about) else {
+        anstream::eprintln!("the chaos is not a step of the plan's own file: no plan is written");
+        return Ok(());
+    };
+    let file = dir.path.join(format!("shrunk-{}.yaml", again.number));
+    private_file(&file, &secrets::mask(&text))
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    anstream::eprintln!("as a plan: {}", file.display());
+    Ok(())
+}
+
+/// One run with some of the faults only.
+async fn attempt(
+    run: &Arc<Run>,
+    again: &Again,
+    seed: u64,
+    only: BTreeSet<String>,
+    path: PathBuf,
+) -> anyhow::Result<Verdict> {
+    private_dir(&path)?;
+    let dir = RunDir { id: run.id.clone(), path };
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let (live, screen) = live::start(live::Words::Quiet, events);
+    let log = EventLog::create(&dir.path)?;
+    let own = Arc::new(Run {
+        id: run.id.clone(),
+        seed,
+        dir: dir.path.clone(),
+        sink: Sink::new(log, sender, RunClock::now()),
+        interrupt: run.interrupt.clone(),
+        backend: run.backend.clone(),
+        image: run.image.clone(),
+        broker_memory: run.broker_memory,
+        live,
+        binary: run.binary.clone(),
+        root: run.root.clone(),
+    });
+    own.sink.emit(Event::RunStarted(RunStarted {
+        run: own.id.clone(),
+        kplan: env!("CARGO_PKG_VERSION").to_owned(),
+        seed,
+        backend: own.backend.name().to_owned(),
+        command: Vec::new(),
+        suites: 1,
+    }));
+    let suite = Suite {
+        number: again.number,
+        plan: again.plan.clone(),
+        dir: dir.suite(again.number)?,
+        repetition: 1,
+        attempt: 1,
+        timeout: again.timeout,
+        keep: Keep::Never,
+        only: Some(only),
+        warm: None,
+        leave: None,
+    };
+    let verdict = run_suite(own.clone(), suite, |_| ()).await.verdict;
+    own.sink.emit(Event::RunEnded { exit: 0, signal: None });
+    // The screen ends with the last event.
+    let _ = screen.await;
+    Ok(verdict)
+}
+
+/// The plan with its chaos steps replaced; none where one does not stand in the plan's own file.
+fn written(plan: &Plan, faults: &[&DoneFault], about: &str) -> Option<String> {
+    let source = plan.sources.iter().find(|(_, s)| s.path() == plan.path)?.1;
+    let mut text = source.text().to_owned();
+    let mut all: Vec<&Step> = Vec::new();
+    plan.steps.iter().for_each(|step| collect(step, &mut all));
+    // From the last on, so that the lines of the others stay.
+    for step in all.into_iter().rev() {
+        let Some(Verb::Chaos(chaos)) = step.verb() else { continue };
+        if plan.file_of(&step.head) != Path::new(&plan.path) {
+            return None;
+        }
+        let id = step.head.id.to_string();
+        let own: Vec<&Planned> =
+            faults.iter().filter(|f| f.step == id).map(|f| &f.planned).collect();
+        text = with_faults(&text, &step.head, *chaos.for_time, &own, about);
+    }
+    Some(text)
+}
+
+fn collect<'p>(step: &'p Step, all: &mut Vec<&'p Step>) {
+    all.push(step);
+    children(step).into_iter().for_each(|inner| collect(inner, all));
+}

@@ -1,0 +1,249 @@
+//! Conditions that count messages: what clients heard, and what the audit found in the log.
+
+use kplan_dsl::{
+    conditions::{Condition, Count, Failed},
+    value::Bound,
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    audit::{self, Measure, Scope, Verdict},
+    conditions::Found,
+    conductor::{judge::Judge, outcome::StepError},
+    event::Holds,
+};
+
+/// What a counting condition measures, and whether that needs the log to be read.
+#[must_use]
+pub fn measure(condition: &Condition) -> Option<(Measure, bool)> {
+    Some(match condition {
+        Condition::Acked(_) => (Measure::Acked, false),
+        Condition::Failed(_) => (Measure::Failed, false),
+        Condition::Delivered(_) => (Measure::Delivered, false),
+        Condition::Committed(_) => (Measure::Committed, false),
+        Condition::Aborted(_) => (Measure::Aborted, false),
+        Condition::Lost(_) => (Measure::Lost, true),
+        Condition::Expired(_) => (Measure::Expired, true),
+        Condition::Duplicated(_) => (Measure::Duplicated, true),
+        Condition::Reordered(_) => (Measure::Reordered, true),
+        Condition::Diverged(_) => (Measure::Diverged, true),
+        Condition::Corrupted(_) => (Measure::Corrupted, true),
+        Condition::Undelivered(_) => (Measure::Undelivered, true),
+        Condition::Redelivered(_) => (Measure::Redelivered, true),
+        Condition::Skipped(_) => (Measure::Skipped, true),
+        Condition::Phantom(_) => (Measure::Phantom, true),
+        Condition::UnexpectedSuccess(_) => (Measure::UnexpectedSuccess, true),
+        Condition::AbortedRead(_) => (Measure::AbortedRead, true),
+        Condition::Uncopied(_) => (Measure::Uncopied, true),
+        Condition::Overcopied(_) => (Measure::Overcopied, true),
+        Condition::Unresolved(_) => (Measure::Unresolved, true),
+        _ => return None,
+    })
+}
+
+/// Anomalies whose absence is a claim about faults: it needs traffic while they were in effect.
+const CLAIMS: [Measure; 6] = [
+    Measure::Lost,
+    Measure::Diverged,
+    Measure::Undelivered,
+    Measure::Duplicated,
+    Measure::Uncopied,
+    Measure::Overcopied,
+];
+
+/// Judges a count.
+///
+/// # Errors
+/// When the rig is gone.
+pub async fn judge(
+    measure: Measure,
+    reads_log: bool,
+    count: &Count,
+    j: &Judge<'_>,
+) -> Result<Found, StepError> {
+    let since_us = j.since(count.since.as_deref().map(|s| s.as_str()));
+    let result =
+        if reads_log { j.stage.audit(j, since_us).await? } else { j.stage.heard(since_us)? };
+    let scope = scope(count);
+    let mut found = tell(count.bound, &result.verdict(measure, &scope), measure);
+    if found.holds == Holds::Yes
+        && CLAIMS.contains(&measure)
+        && !j.record
+        && let Some(missing) = j.stage.fault_without_traffic(scope.topic.as_deref())
+    {
+        found = Found { value: found.value, ..Found::inconclusive(missing) };
+    }
+    let damaged = matches!(measure, Measure::Lost | Measure::Diverged) && found.holds == Holds::No;
+    if damaged {
+        let elections = j.stage.unclean_elections(scope.topic.as_deref());
+        found.evidence.extend(elections.iter().map(|e| e.words()));
+    }
+    if reads_log {
+        j.stage.tell_anomaly(j.step, measure, &result.verdict(measure, &scope));
+        let whole = scope == Scope::default() && since_us.is_none();
+        // A count that proves nothing must not stand in a report as if it did.
+        if whole && !j.record && found.holds != Holds::Inconclusive {
+            j.stage.tell_counted(j.step, measure, &result);
+        }
+        found.evidence.extend(result.notes.iter().map(|n| format!("note: {n}")));
+    }
+    Ok(found)
+}
+
+/// `failed` with an error code counts by code.
+///
+/// # Errors
+/// When the rig is gone.
+pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
+    let Some(error) = &c.error else {
+        return judge(Measure::Failed, false, &c.count, j).await;
+    };
+    let result = j.stage.heard(j.since(c.count.since.as_deref().map(|s| s.as_str())))?;
+    let scope = scope(&c.count);
+    let matching: Vec<_> = result
+        .errors
+        .iter()
+        .filter(|e| scope.client.as_ref().is_none_or(|c| *c == e.client))
+        .filter(|e| scope.topic.as_ref().is_none_or(|t| *t == e.topic))
+        .filter(|e| scope.partition.is_none_or(|p| p == e.partition))
+        .filter(|e| code_matches(e.error, error))
+        .collect();
+    let total: u64 = matching.iter().map(|e| e.count).sum();
+    // Where nothing was sent, nothing can have failed: no error proves nothing.
+    if let (0, Verdict::Inconclusive { reason, .. }) =
+        (total, result.verdict(Measure::Failed, &scope))
+    {
+        return Ok(Found::inconclusive(reason));
+    }
+    let found = format!("{total} failed with {}", **error);
+    Ok(Found::bounded(c.count.bound, total, found, Value::from(total)))
+}
+
+/// Whether a code has this name, or this text in its name or meaning.
+fn code_matches(code: i32, wanted: &str) -> bool {
+    let code = crate::client::Code(code);
+    let wanted = wanted.to_lowercase();
+    code.name().to_lowercase().contains(&wanted) || code.meaning().to_lowercase().contains(&wanted)
+}
+
+fn scope(count: &Count) -> Scope {
+    Scope {
+        topic: count
+            .topic
+            .as_deref()
+            .map(ToString::to_string)
+            .or_else(|| count.partition.as_deref().map(|p| p.topic.to_string())),
+        partition: count.partition.as_deref().map(|p| p.partition),
+        client: count.client.as_deref().map(|c| c.client.to_string()),
+        group: None,
+    }
+}
+
+/// Turns the audit's answer into the condition's. A count that breaks an upper bound is certain even
+/// where more could not be judged; everything else that could not be judged is inconclusive.
+pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &Verdict, measure: Measure) -> Found {
+    let (finding, doubt) = match verdict {
+        Verdict::Counted(finding) => (finding, None),
+        Verdict::Inconclusive { reason, at_least } => (at_least, Some(reason)),
+    };
+    let evidence: Vec<String> = finding.evidence.iter().map(evidence_line).collect();
+    let value = by_client(finding);
+    let mut text = spread(finding);
+    if let Some(on_disk) = &finding.on_disk {
+        text.push_str(&format!("; {}", on_disk.words()));
+    }
+    let Some(reason) = doubt else {
+        let found = format!("{} (of {} judged){text}", finding.count, finding.judged);
+        let found = if counts_only(measure) { format!("{}{text}", finding.count) } else { found };
+        return Found::bounded(bound, finding.count, found, value).because(evidence);
+    };
+    let certainly_above = bound.and_then(|b| b.most()).is_some_and(|most| finding.count > most);
+    if certainly_above {
+        let found = format!("at least {}{text}; not all could be judged: {reason}", finding.count);
+        return Found { value, ..Found::plain(false, found) }.because(evidence);
+    }
+    let known =
+        if finding.count > 0 { format!("; at least {}", finding.count) } else { String::new() };
+    let mut found = Found::inconclusive(format!("{reason}{known}")).because(evidence);
+    found.value = value;
+    found
+}
+
+fn counts_only(measure: Measure) -> bool {
+    matches!(
+        measure,
+        Measure::Acked
+            | Measure::Failed
+            | Measure::Delivered
+            | Measure::Committed
+            | Measure::Aborted
+    )
+}
+
+/// `: orders/0 12, orders/2 24` where a count above zero lies.
+fn spread(finding: &audit::Finding) -> String {
+    let mut by: std::collections::BTreeMap<(&str, u32), u64> = std::collections::BTreeMap::new();
+    for cell in &finding.by {
+        *by.entry((&cell.place.topic, cell.place.partition)).or_default() += cell.count;
+    }
+    let words: Vec<String> = by.iter().map(|((t, p), n)| format!("{t}/{p} {n}")).collect();
+    if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) }
+}
+
+/// `{total: N, P: N}`: what `capture` gives to expressions.
+fn by_client(finding: &audit::Finding) -> Value {
+    let mut map = Map::new();
+    map.insert("total".to_owned(), Value::from(finding.count));
+    let mut add = |name: Option<&String>, count: u64| {
+        let Some(name) = name else { return };
+        let before = map.get(name).and_then(Value::as_u64).unwrap_or(0);
+        map.insert(name.clone(), Value::from(before + count));
+    };
+    for cell in &finding.by {
+        add(cell.place.consumer.as_ref().or(cell.place.client.as_ref()), cell.count);
+    }
+    Value::Object(map)
+}
+
+fn evidence_line(e: &audit::Evidence) -> String {
+    let mut line = format!("{}/{}", e.place.topic, e.place.partition);
+    if let Some(offset) = e.offset {
+        line.push_str(&format!(" offset {offset}"));
+    }
+    if let (Some(client), Some(sequence)) = (&e.place.client, e.sequence) {
+        let life = e.life.map(|l| format!(" life {l}")).unwrap_or_default();
+        line.push_str(&format!(", {client}{life} message {sequence}"));
+    }
+    format!("{line}: {}", e.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Finding;
+
+    fn finding(count: u64, judged: u64) -> Finding {
+        Finding { count, judged, ..Finding::default() }
+    }
+
+    #[test]
+    fn a_doubt_is_inconclusive_unless_the_bound_is_broken_for_certain() {
+        let doubt = |n| Verdict::Inconclusive {
+            reason: "orders/0 was not read".into(),
+            at_least: finding(n, 9),
+        };
+        let zero = Some(Bound::Is(0));
+        assert_eq!(tell(zero, &doubt(0), Measure::Lost).holds, Holds::Inconclusive);
+        assert_eq!(tell(zero, &doubt(3), Measure::Lost).holds, Holds::No);
+        assert_eq!(
+            tell(Some(Bound::AtLeast(2)), &doubt(3), Measure::Lost).holds,
+            Holds::Inconclusive
+        );
+        assert_eq!(tell(zero, &Verdict::Counted(finding(0, 9)), Measure::Lost).holds, Holds::Yes);
+        assert_eq!(tell(zero, &Verdict::Counted(finding(3, 9)), Measure::Lost).holds, Holds::No);
+        assert_eq!(
+            tell(None, &Verdict::Counted(finding(3, 9)), Measure::Lost).holds,
+            Holds::Unjudged
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Chaos: which faults, when, against whom, and which of them `keep` forbids. Pure functions; the
+//! step carries them out.
+
+mod keep;
+mod schedule;
+mod script;
+mod shrink;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard},
+};
+
+pub use keep::broken_by;
+pub use schedule::{Hits, Planned, hits, schedule};
+pub use script::with_faults;
+pub use shrink::Shrinker;
+
+/// A fault that was done: the chaos step's id, and what it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoneFault {
+    /// The chaos step's id in the events.
+    pub step: String,
+    /// The fault.
+    pub planned: Planned,
+}
+
+impl DoneFault {
+    /// The fault's own id in the events.
+    #[must_use]
+    pub fn id(&self) -> String {
+        fault_id(&self.step, self.planned.number)
+    }
+}
+
+/// The id in the events of a fault of a chaos step.
+#[must_use]
+pub fn fault_id(step: &str, number: u32) -> String {
+    format!("{step}.{number}")
+}
+
+/// What the chaos of a suite did, and what it may do.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Only these, by their ids, where a schedule is being shrunk.
+    pub only: Option<BTreeSet<String>>,
+    done: Mutex<Vec<DoneFault>>,
+}
+
+impl Faults {
+    /// Whether a fault may be done at all.
+    #[must_use]
+    pub fn wants(&self, id: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(id))
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<DoneFault>> {
+        self.done.lock().expect("no holder panics")
+    }
+
+    /// Remembers that a fault was done.
+    pub fn push(&self, step: &str, planned: &Planned) {
+        self.all().push(DoneFault { step: step.to_owned(), planned: planned.clone() });
+    }
+
+    /// What was done.
+    #[must_use]
+    pub fn done(&self) -> Vec<DoneFault> {
+        self.all().clone()
+    }
+}

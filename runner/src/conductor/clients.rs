@@ -1,0 +1,413 @@
+//! Producers and consumers of a suite: their lives, what they reported, their histories.
+
+mod lives;
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use hdrhistogram::Histogram;
+use indexmap::IndexMap;
+use nix::sys::signal::Signal;
+use tokio::sync::watch;
+
+use crate::{
+    client::{
+        handle::{ClientState, Handle},
+        spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec},
+    },
+    conductor::{faults::Struck, outcome::StepError, stage::Stage, totals::Totals},
+    event::{Event, FaultPhase, LaneState},
+    history::now_us,
+};
+
+/// What a client is started with, in every life.
+#[derive(Clone, Debug)]
+pub enum Template {
+    /// A producer.
+    Producer(ProducerSpec),
+    /// A consumer; one spec serves every member.
+    Consumer(ConsumerSpec),
+    /// A copier.
+    Copier(CopierSpec),
+}
+
+/// A client of the plan, over all its members and lives.
+pub struct Client {
+    /// Its name.
+    pub name: String,
+    /// What it is started with.
+    pub template: Template,
+    /// One for a producer, one or more for a consumer.
+    pub members: Vec<Member>,
+    latencies: Mutex<Latencies>,
+    totals: Mutex<Totals>,
+}
+
+/// One process at a time, over its lives.
+pub struct Member {
+    /// From 1.
+    pub number: u16,
+    handle: tokio::sync::Mutex<Option<Handle>>,
+    state: Mutex<MemberState>,
+}
+
+#[derive(Default)]
+struct MemberState {
+    life: u16,
+    lane: Option<LaneState>,
+    told: Option<watch::Receiver<ClientState>>,
+    pid: i32,
+    histories: Vec<PathBuf>,
+    downs: Vec<(i64, Option<i64>)>,
+}
+
+/// Begin and end (monotonic microseconds) of a reported interval, and its histogram.
+type Interval = (i64, i64, Vec<(u64, u64)>);
+
+/// Latencies as the processes report them, a histogram for each reported interval.
+#[derive(Default)]
+struct Latencies {
+    intervals: VecDeque<Interval>,
+    sampled: usize,
+}
+
+/// Intervals of latencies kept for one client: a day's worth at one a second.
+const INTERVALS: usize = 90_000;
+/// Limit until a client has contact (a producer) or its partitions (a consumer).
+pub const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// All clients of a suite, in the order they were started.
+#[derive(Default)]
+pub struct Clients(Mutex<IndexMap<String, Arc<Client>>>);
+
+impl Clients {
+    fn map(&self) -> MutexGuard<'_, IndexMap<String, Arc<Client>>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// Every client.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.map().values().cloned().collect()
+    }
+
+    /// One client.
+    ///
+    /// # Errors
+    /// When it was never started.
+    pub fn get(&self, name: &str) -> Result<Arc<Client>, StepError> {
+        let found = self.map().get(name).cloned();
+        found.ok_or_else(|| StepError::could_not(format!("client {name} was never started")))
+    }
+
+    /// The number for the next new client.
+    #[must_use]
+    pub fn next_id(&self) -> u16 {
+        u16::try_from(self.map().len() + 1).unwrap_or(u16::MAX)
+    }
+
+    /// Adds a client.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn add(
+        &self,
+        name: &str,
+        template: Template,
+        members: u16,
+    ) -> Result<Arc<Client>, StepError> {
+        let client = Arc::new(Client {
+            name: name.to_owned(),
+            template,
+            members: (1..=members).map(Member::new).collect(),
+            latencies: Mutex::default(),
+            totals: Mutex::default(),
+        });
+        let mut map = self.map();
+        if map.contains_key(name) {
+            return Err(StepError::could_not(format!(
+                "client {name} was started before: use start_client"
+            )));
+        }
+        map.insert(name.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    /// SIGKILLs whatever lives, at the end of a suite.
+    pub async fn kill_all(&self, stage: &Stage) {
+        for client in self.all() {
+            for member in &client.members {
+                let mut slot = member.handle.lock().await;
+                if let Some(handle) = slot.take() {
+                    if member.lane() == Some(LaneState::Up) {
+                        stage.client_lane(&client, member, LaneState::Stopped, "the plan ended");
+                    }
+                    // A process that cannot be killed is left to the guardian.
+                    let _ = handle.kill().await;
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    /// True if it sends: a producer, or a copier, whose traffic is judged by what it sends.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        !matches!(self.template, Template::Consumer(_))
+    }
+
+    /// True if it reads in a group, and can read to the log's end.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        !matches!(self.template, Template::Producer(_))
+    }
+
+    /// The topics that its traffic is judged on: those it sends to, or else reads.
+    #[must_use]
+    pub fn topics(&self) -> Vec<String> {
+        match &self.template {
+            Template::Producer(p) => vec![p.topic.clone()],
+            Template::Consumer(c) => c.topics.clone(),
+            Template::Copier(c) => vec![c.to.clone()],
+        }
+    }
+
+    /// The topics that it reads.
+    #[must_use]
+    pub fn read_topics(&self) -> Vec<String> {
+        match &self.template {
+            Template::Producer(_) => Vec::new(),
+            Template::Consumer(c) => c.topics.clone(),
+            Template::Copier(c) => vec![c.from.clone()],
+        }
+    }
+
+    /// Its group and what its members see, if it reads in one.
+    #[must_use]
+    pub fn group(&self) -> Option<(&str, Isolation)> {
+        match &self.template {
+            Template::Producer(_) => None,
+            Template::Consumer(c) => Some((&c.group, c.isolation)),
+            Template::Copier(c) => Some((&c.group, c.isolation)),
+        }
+    }
+
+    /// Its number: the identity in its messages.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        match &self.template {
+            Template::Producer(p) => p.common.client_id,
+            Template::Consumer(c) => c.common.client_id,
+            Template::Copier(c) => c.common.client_id,
+        }
+    }
+
+    /// Whether any member's process lives.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.members.iter().any(Member::lives)
+    }
+
+    /// History files of all members and lives.
+    #[must_use]
+    pub fn histories(&self) -> Vec<PathBuf> {
+        self.members.iter().flat_map(|m| m.state().histories.clone()).collect()
+    }
+
+    /// The history files that its traffic is judged by: what a copier read is not among them.
+    #[must_use]
+    pub fn traffic(&self) -> Vec<PathBuf> {
+        let mut files = self.histories();
+        if self.sends() {
+            files.retain(|path| path.extension().is_none_or(|kind| kind != "seen"));
+        }
+        files
+    }
+
+    /// Counts of what it did so far.
+    pub fn counts(&self) -> Totals {
+        let mut totals = self.totals.lock().expect("no holder panics");
+        totals.refresh(&self.traffic());
+        totals.clone()
+    }
+
+    /// When none of its members could work because of what the plan did to it: killed, stopped or
+    /// paused. Monotonic microseconds; open at the end while it lasts.
+    #[must_use]
+    pub fn downs(&self) -> Vec<(i64, Option<i64>)> {
+        // A group goes on while one of its members does.
+        let Some((first, rest)) = self.members.split_first() else { return Vec::new() };
+        let mut downs = first.state().downs.clone();
+        for member in rest {
+            let other = member.state().downs.clone();
+            downs = intersect(&downs, &other);
+        }
+        downs
+    }
+
+    /// Whether a broker answered a request of it between two snapshots after `since_us`.
+    #[must_use]
+    pub fn connected(&self, broker: u32, since_us: i64) -> bool {
+        let id = i32::try_from(broker).unwrap_or(i32::MAX);
+        self.members.iter().any(|m| {
+            let state = m.state();
+            state.told.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
+        })
+    }
+
+    /// Its newest errors in words.
+    #[must_use]
+    pub fn causes(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for member in &self.members {
+            if let Some(told) = &member.state().told {
+                words.push(told.borrow().causes());
+            }
+        }
+        words.dedup();
+        words.join("; ")
+    }
+
+    /// Takes in an interval of latencies.
+    pub fn add_latencies(&self, from_us: i64, to_us: i64, buckets: Vec<(u64, u64)>) {
+        let mut latencies = self.latencies.lock().expect("no holder panics");
+        latencies.intervals.push_back((from_us, to_us, buckets));
+        if latencies.intervals.len() > INTERVALS {
+            latencies.intervals.pop_front();
+            latencies.sampled = latencies.sampled.saturating_sub(1);
+        }
+    }
+
+    /// p50, p99 and maximum in milliseconds of the intervals since the last call.
+    pub fn latency_since_last_sample(&self) -> Option<[f64; 3]> {
+        let mut latencies = self.latencies.lock().expect("no holder panics");
+        let fresh = latencies.sampled;
+        latencies.sampled = latencies.intervals.len();
+        let histogram = gather(latencies.intervals.iter().skip(fresh).map(|(_, _, b)| b))?;
+        let ms = |us: u64| us as f64 / 1_000.0;
+        Some([
+            ms(histogram.value_at_quantile(0.5)),
+            ms(histogram.value_at_quantile(0.99)),
+            ms(histogram.max()),
+        ])
+    }
+
+    /// Latencies in microseconds of the intervals that began in a range of time.
+    #[must_use]
+    pub fn latencies_between(&self, from_us: i64, to_us: i64) -> Option<Histogram<u64>> {
+        let latencies = self.latencies.lock().expect("no holder panics");
+        let within = latencies.intervals.iter().filter(|(at, ..)| (from_us..to_us).contains(at));
+        gather(within.map(|(_, _, buckets)| buckets))
+    }
+}
+
+fn gather<'a>(all: impl Iterator<Item = &'a Vec<(u64, u64)>>) -> Option<Histogram<u64>> {
+    let mut histogram = Histogram::new(3).ok()?;
+    for (value, count) in all.flatten() {
+        // Values beyond the histogram's range do not occur: it grows.
+        let _ = histogram.record_n(*value, *count);
+    }
+    (!histogram.is_empty()).then_some(histogram)
+}
+
+/// Times in both lists.
+fn intersect(a: &[(i64, Option<i64>)], b: &[(i64, Option<i64>)]) -> Vec<(i64, Option<i64>)> {
+    let mut both = Vec::new();
+    for (from_a, to_a) in a {
+        for (from_b, to_b) in b {
+            let from = *from_a.max(from_b);
+            let to = match (to_a, to_b) {
+                (Some(x), Some(y)) => Some(*x.min(y)),
+                (one, other) => one.or(*other),
+            };
+            if to.is_none_or(|to| to > from) {
+                both.push((from, to));
+            }
+        }
+    }
+    both
+}
+
+impl Member {
+    fn new(number: u16) -> Self {
+        Self { number, handle: tokio::sync::Mutex::new(None), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, MemberState> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Its life now, from 1; 0 before the first.
+    #[must_use]
+    pub fn life(&self) -> u16 {
+        self.state().life
+    }
+
+    /// What its process is.
+    #[must_use]
+    pub fn lane(&self) -> Option<LaneState> {
+        self.state().lane
+    }
+
+    /// Its process, and for how many microseconds that has said nothing; none when it is gone.
+    #[must_use]
+    pub fn pulse(&self) -> Option<(i32, i64)> {
+        let state = self.state();
+        let told = state.told.as_ref()?.borrow();
+        // What the plan froze it for is no silence of its own.
+        let back_us = state.downs.last().and_then(|down| down.1).unwrap_or(0);
+        told.exit.is_none().then(|| (state.pid, now_us() - told.heard_us.max(back_us)))
+    }
+
+    /// Whether its process lives (running or frozen).
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
+    }
+}
+
+/// `P`, or `C/2` for a member of a group of several.
+#[must_use]
+pub fn shown(client: &Client, member: &Member) -> String {
+    if client.members.len() == 1 {
+        client.name.clone()
+    } else {
+        format!("{}/{}", client.name, member.number)
+    }
+}
+
+fn spec_of(template: &Template, member: u16, life: u16) -> ClientSpec {
+    match template.clone() {
+        Template::Producer(mut p) => {
+            p.common.life = life;
+            ClientSpec::Producer(p)
+        }
+        Template::Consumer(mut c) => {
+            c.common.life = life;
+            c.common.member = member;
+            ClientSpec::Consumer(c)
+        }
+        Template::Copier(mut c) => {
+            c.common.life = life;
+            ClientSpec::Copier(c)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_down_only_while_all_its_members_are() {
+        let one = [(10, Some(20)), (30, None)];
+        let two = [(15, Some(40))];
+        assert_eq!(intersect(&one, &two), [(15, Some(20)), (30, Some(40))]);
+        assert!(intersect(&one, &[]).is_empty());
+    }
+}

@@ -1,0 +1,205 @@
+//! How clients begin, pause, end and come back.
+
+use super::*;
+use crate::client::handle::kafkas_name;
+
+impl Stage {
+    /// Starts a member's next life and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it lives already, cannot be started, or is not ready in time (with its cause).
+    pub async fn start_member(
+        &self,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        if member.lives() {
+            return Err(StepError::could_not(format!("{} runs already", shown(client, member))));
+        }
+        let life = member.life() + 1;
+        let spec = spec_of(&client.template, member.number, life);
+        let handle =
+            Handle::spawn(&self.run.binary, spec, self.client_events()).await.map_err(|e| {
+                StepError::CouldNot { text: e.to_string(), seen: Vec::new(), rig: true }
+            })?;
+        {
+            let mut state = member.state();
+            state.life = life;
+            state.told = Some(handle.state());
+            state.pid = handle.pid();
+            state.histories.extend(handle.histories());
+        }
+        self.client_lane(
+            client,
+            member,
+            LaneState::Starting,
+            &format!("life {life}, process {}", handle.pid()),
+        );
+        let ready = handle.ready(READY_LIMIT).await;
+        *slot = Some(handle);
+        drop(slot);
+        ready.map_err(|e| {
+            let seen =
+                member.state().told.as_ref().map(|t| t.borrow().errors.clone()).unwrap_or_default();
+            let names = seen.iter().filter_map(|e| kafkas_name(&e.code)).map(str::to_owned);
+            let names: Vec<String> = names.collect();
+            let seen = seen.into_iter().flat_map(|e| [e.code, e.text]).chain(names).collect();
+            StepError::CouldNot { text: e.to_string(), seen, rig: false }
+        })?;
+        if let Some((_, open @ None)) = member.state().downs.last_mut() {
+            *open = Some(now_us());
+        }
+        self.client_lane(client, member, LaneState::Up, "ready");
+        self.client_back(client, member);
+        Ok(())
+    }
+
+    /// SIGKILL: breaking for this client.
+    ///
+    /// # Errors
+    /// When it does not live.
+    pub async fn kill_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        let name = shown(client, member);
+        let Some(handle) = slot.take().filter(Handle::alive) else {
+            return Err(StepError::could_not(format!("{name} does not run")));
+        };
+        // Said first: its end is heard of by others too, who must know that it was asked for.
+        member.state().lane = Some(LaneState::Dead);
+        handle.kill().await.map_err(StepError::could_not)?;
+        let at_us = now_us();
+        member.state().downs.push((at_us, None));
+        self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
+        self.client_break(step, client, at_us, &format!("{name} killed"));
+        Ok(())
+    }
+
+    /// SIGSTOP: breaking for this client.
+    ///
+    /// # Errors
+    /// When it does not live.
+    pub async fn pause_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        // Said first: who finds it frozen must know that it was asked for.
+        let before = member.state().lane.replace(LaneState::Paused);
+        if let Err(error) = self.signal(client, member, Signal::SIGSTOP).await {
+            member.state().lane = before;
+            return Err(error);
+        }
+        let at_us = now_us();
+        member.state().downs.push((at_us, None));
+        self.client_lane(client, member, LaneState::Paused, &format!("paused by step {step}"));
+        self.client_break(step, client, at_us, &format!("{} paused", shown(client, member)));
+        Ok(())
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Errors
+    /// When it does not live.
+    pub async fn resume_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        self.signal(client, member, Signal::SIGCONT).await?;
+        if let Some((_, open @ None)) = member.state().downs.last_mut() {
+            *open = Some(now_us());
+        }
+        self.client_lane(client, member, LaneState::Up, &format!("resumed by step {step}"));
+        self.client_back(client, member);
+        Ok(())
+    }
+
+    /// Ends the faults that struck a member which is back.
+    fn client_back(&self, client: &Client, member: &Member) {
+        let at_us = now_us();
+        for (step, what) in self.breaks.client_over(&client.name, &shown(client, member), at_us) {
+            self.fault(&step, at_us, FaultPhase::Ends, &what);
+        }
+    }
+
+    async fn signal(
+        &self,
+        client: &Client,
+        member: &Member,
+        signal: Signal,
+    ) -> Result<(), StepError> {
+        let slot = member.handle.lock().await;
+        let Some(handle) = slot.as_ref().filter(|h| h.alive()) else {
+            return Err(StepError::could_not(format!("{} does not run", shown(client, member))));
+        };
+        handle.signal(signal).map_err(StepError::could_not)
+    }
+
+    /// Lets a member end well: a producer flushes, a consumer reads up to `ends`.
+    ///
+    /// # Errors
+    /// When it does not live, or cannot do it within the limit.
+    pub async fn stop_member(
+        &self,
+        client: &Arc<Client>,
+        member: &Member,
+        ends: Vec<crate::client::protocol::Position>,
+        limit: Duration,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        let name = shown(client, member);
+        let Some(handle) = slot.as_mut().filter(|h| h.alive()) else {
+            return Err(StepError::could_not(format!("{name} does not run")));
+        };
+        if member.lane() == Some(LaneState::Paused) {
+            return Err(StepError::could_not(format!(
+                "{name} is paused: it cannot end gracefully"
+            )));
+        }
+        self.client_lane(client, member, LaneState::Stopping, "asked to end");
+        let ended =
+            handle.stop(limit, ends).await.map_err(|e| StepError::TimedOut(e.to_string()))?;
+        *slot = None;
+        member.state().downs.push((now_us(), None));
+        self.client_lane(client, member, LaneState::Stopped, "it ended as asked");
+        if ended.left == 0 {
+            return Ok(());
+        }
+        let places: Vec<String> = ended
+            .unread
+            .iter()
+            .map(|p| format!("{}/{} at offset {}", p.topic, p.partition, p.offset))
+            .collect();
+        let what = if client.reads() { "offsets unread" } else { "messages without an answer" };
+        Err(StepError::TimedOut(format!(
+            "{name} ended with {} {what}: {}",
+            ended.left,
+            places.join(", ")
+        )))
+    }
+
+    /// Tells the timeline what a client's process is.
+    pub fn client_lane(&self, client: &Client, member: &Member, lane: LaneState, why: &str) {
+        member.state().lane = Some(lane);
+        self.run.sink.emit(Event::Client {
+            suite: self.suite,
+            client: shown(client, member),
+            life: member.life(),
+            state: lane,
+            why: why.to_owned(),
+        });
+    }
+
+    fn client_break(&self, step: &str, client: &Client, at_us: i64, what: &str) {
+        self.breaks.push(at_us, step, Struck::Client(client.name.clone()), what);
+        self.fault(step, at_us, FaultPhase::Begins, what);
+    }
+}

@@ -1,0 +1,103 @@
+//! What steps do to brokers' disks.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    cluster::Node,
+    conductor::{faults::Struck, nodes::names, outcome::StepError, stage::Stage},
+    event::FaultPhase,
+    history::now_us,
+};
+
+/// Nodes whose disks are full, by the step that filled them.
+#[derive(Debug, Default)]
+pub struct Full(Mutex<Vec<Filled>>);
+
+#[derive(Debug)]
+struct Filled {
+    step: String,
+    nodes: BTreeSet<Node>,
+    what: String,
+}
+
+impl Full {
+    fn all(&self) -> MutexGuard<'_, Vec<Filled>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// These have room again: each fault, by step and words, of which no disk is full any more.
+    fn freed(&self, nodes: &[Node]) -> Vec<(String, String)> {
+        let mut all = self.all();
+        all.iter_mut().for_each(|filled| filled.nodes.retain(|n| !nodes.contains(n)));
+        let over = all.extract_if(.., |filled| filled.nodes.is_empty());
+        over.map(|filled| (filled.step, filled.what)).collect()
+    }
+}
+
+impl Stage {
+    /// Fills the disks of nodes but for `leave` bytes each.
+    ///
+    /// # Errors
+    /// When the backend cannot.
+    pub async fn fill_disks(
+        &self,
+        step: &str,
+        nodes: &[Node],
+        leave: u64,
+    ) -> Result<(), StepError> {
+        let running = self.running()?;
+        let what = format!("disk of {} full", names(nodes));
+        self.full.all().push(Filled {
+            step: step.to_owned(),
+            nodes: nodes.iter().copied().collect(),
+            what: what.clone(),
+        });
+        for node in nodes {
+            running.cluster.fill_disk(*node, leave).await?;
+        }
+        let at_us = now_us();
+        self.breaks.push(at_us, step, Struck::Cluster(BTreeSet::new()), &what);
+        self.fault(step, at_us, FaultPhase::Begins, &what);
+        Ok(())
+    }
+
+    /// Gives the space back.
+    ///
+    /// # Errors
+    /// When the backend cannot.
+    pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
+        let running = self.running()?;
+        for node in nodes {
+            running.cluster.free_disk(*node).await?;
+        }
+        let at_us = now_us();
+        for (filled, what) in self.full.freed(nodes) {
+            self.breaks.step_over(&filled, at_us);
+            self.fault(&filled, at_us, FaultPhase::Ends, &what);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_over_when_the_last_of_its_disks_is_freed() {
+        let full = Full::default();
+        let filled = |step: &str, nodes: &[u32]| Filled {
+            step: step.to_owned(),
+            nodes: nodes.iter().map(|n| Node::Broker(*n)).collect(),
+            what: String::new(),
+        };
+        full.all().extend([filled("1", &[1, 2]), filled("2", &[2])]);
+        let freed = |n| full.freed(&[Node::Broker(n)]).into_iter().map(|(step, _)| step);
+        assert_eq!(freed(2).collect::<Vec<_>>(), ["2"]);
+        assert_eq!(freed(1).collect::<Vec<_>>(), ["1"]);
+        assert_eq!(freed(1).count(), 0);
+    }
+}

@@ -1,0 +1,172 @@
+//! The ways of asking conditions: now, until they hold, throughout a time.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kplan_dsl::Conditions;
+
+use crate::{
+    conditions,
+    conductor::{outcome::StepError, stage::Stage},
+    event::{Finding, Holds},
+    history::now_us,
+    observer::ClusterView,
+};
+
+/// What a condition is judged against.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// The stage.
+    pub stage: &'a Stage,
+    /// The asking step's id.
+    pub step: &'a str,
+    /// When the asking step began, monotonic microseconds: `progressing` counts from here.
+    pub began_us: i64,
+    /// Values are recorded, not judged.
+    pub record: bool,
+    /// The step's own `since`, for conditions that have none.
+    pub since: Option<&'a str>,
+    /// When this look at all of the step's conditions began: they share one audit.
+    pub look_us: i64,
+}
+
+/// How often conditions are asked again while one does not hold yet. The observer and the histories
+/// are this fresh, so a wait reacts within 100 ms of the change.
+pub const POLL: Duration = Duration::from_millis(25);
+/// The same for conditions that need an audit, which reads the whole log.
+const POLL_AUDIT: Duration = Duration::from_secs(2);
+
+/// Between two looks at whether the machine took a node away.
+const CHECK: Duration = Duration::from_secs(1);
+/// Every so many of these looks is a closer one.
+const CLOSER: u32 = 10;
+
+impl Judge<'_> {
+    /// The newest view of the cluster.
+    ///
+    /// # Errors
+    /// When no cluster runs.
+    pub fn view(&self) -> Result<Arc<ClusterView>, StepError> {
+        self.stage.view()
+    }
+
+    /// When the newest run of a step began that a condition, or the asking step, counts from.
+    #[must_use]
+    pub fn since(&self, own: Option<&str>) -> Option<i64> {
+        let name = own.or(self.since)?;
+        let id = self.stage.step_named(name)?;
+        self.stage.step_times(&id).map(|t| t.began_us)
+    }
+
+    /// The moment that `recovered` and `connected` count from: the fault of a named step, or the last
+    /// one that is breaking for a client.
+    #[must_use]
+    pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(i64, String)> {
+        match own.or(self.since) {
+            Some(name) => {
+                let id = self.stage.step_named(name)?;
+                let fault = self.stage.breaks.of_step(&id).map(|b| b.at_us);
+                let began = self.stage.step_times(&id).map(|t| t.began_us);
+                fault.or(began).map(|at| (at, name.to_owned()))
+            }
+            None => self.stage.breaks.last_for(client).map(|b| (b.at_us, b.what)),
+        }
+    }
+
+    /// Judges every condition once, now.
+    ///
+    /// # Errors
+    /// When the rig is gone.
+    pub async fn now(&self, all: &Conditions) -> Result<Vec<Finding>, StepError> {
+        let look = Self { look_us: now_us(), ..*self };
+        let mut findings = Vec::with_capacity(all.len());
+        for condition in all.iter() {
+            findings.push(conditions::judge(condition, &look).await?);
+        }
+        Ok(findings)
+    }
+
+    /// Judges again and again until all hold at the same time or the time has run out. The findings
+    /// are of the last look, each with the time at which it first held.
+    ///
+    /// # Errors
+    /// When the rig is gone.
+    pub async fn until(
+        &self,
+        all: &Conditions,
+        within: Duration,
+        poll: Option<Duration>,
+    ) -> Result<Vec<Finding>, StepError> {
+        let _pace = self.stage.watch_closely();
+        let begun = Instant::now();
+        let default =
+            if all.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
+        let pause = poll.unwrap_or(default);
+        let mut first_held: Vec<Option<u64>> = vec![None; all.len()];
+        let (mut checked, mut checks) = (begun, 0_u32);
+        loop {
+            let mut findings = self.now(all).await?;
+            let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            for (finding, first) in findings.iter_mut().zip(&mut first_held) {
+                if finding.holds == Holds::Yes {
+                    first.get_or_insert(after_ms);
+                } else {
+                    *first = None;
+                }
+                finding.after_ms = *first;
+            }
+            let left = within.saturating_sub(begun.elapsed());
+            if findings.iter().all(|f| f.holds == Holds::Yes) || left.is_zero() {
+                return Ok(findings);
+            }
+            if checked.elapsed() > CHECK {
+                checks += 1;
+                if checks.is_multiple_of(CLOSER) {
+                    self.stage.rig_stands_closely().await?;
+                } else {
+                    self.stage.rig_stands().await?;
+                }
+                checked = Instant::now();
+            }
+            self.stage.waiting(self.step, &findings, left);
+            tokio::time::sleep(pause.min(left)).await;
+        }
+    }
+
+    /// Judges throughout a time: the first look at which one does not hold ends it.
+    ///
+    /// # Errors
+    /// When the rig is gone.
+    pub async fn throughout(
+        &self,
+        all: &Conditions,
+        time: Duration,
+    ) -> Result<Vec<Finding>, StepError> {
+        let _pace = self.stage.watch_closely();
+        let begun = Instant::now();
+        loop {
+            let mut findings = self.now(all).await?;
+            let left = time.saturating_sub(begun.elapsed());
+            if findings.iter().any(|f| f.holds != Holds::Yes) {
+                let at = begun.elapsed().as_secs_f64();
+                for finding in findings.iter_mut().filter(|f| f.holds != Holds::Yes) {
+                    finding.evidence.push(format!("violated {at:.1} s into the {time:?}"));
+                }
+                return Ok(findings);
+            }
+            if left.is_zero() {
+                return Ok(findings);
+            }
+            self.stage.waiting(self.step, &findings, left);
+            tokio::time::sleep(POLL.min(left)).await;
+        }
+    }
+}
+
+/// Microseconds from a moment to now as a duration; zero for the future.
+#[must_use]
+pub fn since(us: i64) -> Duration {
+    Duration::from_micros(u64::try_from(now_us() - us).unwrap_or(0))
+}

@@ -1,0 +1,291 @@
+//! What steps do to nodes, each with its events, its breaking moment and its proof.
+
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
+use crate::{
+    cluster::{Data, Node, NodeState, RigError, Version},
+    conductor::{
+        faults::Struck,
+        outcome::StepError,
+        stage::{Running, Stage},
+    },
+    event::{Event, FaultPhase, LaneState},
+    history::now_us,
+};
+
+/// What the plan did to each node last.
+#[derive(Debug, Default)]
+pub struct Wanted(Mutex<BTreeMap<Node, (NodeState, i64)>>);
+
+impl Wanted {
+    /// Remembers what a node was made to be, and when.
+    pub fn set(&self, nodes: &[Node], state: NodeState) {
+        let now = now_us();
+        let mut wanted = self.0.lock().expect("no holder panics");
+        wanted.extend(nodes.iter().map(|&n| (n, (state, now))));
+    }
+
+    /// What a node is meant to be; running where the plan never touched it.
+    #[must_use]
+    pub fn get(&self, node: Node) -> NodeState {
+        let wanted = self.0.lock().expect("no holder panics");
+        wanted.get(&node).map_or(NodeState::Running, |(state, _)| *state)
+    }
+
+    /// When a node was last made what it is, monotonic microseconds.
+    #[must_use]
+    pub fn since(&self, node: Node) -> Option<i64> {
+        self.0.lock().expect("no holder panics").get(&node).map(|(_, at)| *at)
+    }
+}
+
+/// How a broker is taken down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    /// SIGKILL.
+    Kill,
+    /// Graceful shutdown.
+    Stop,
+}
+
+/// Limit of a graceful shutdown before it counts as not graceful.
+pub const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// Limit until the others list a started broker: KRaft refuses the old session's id for about 9 s,
+/// ZooKeeper's session may last 30 s, and on two busy cores a broker with TLS took 33 s beside that.
+pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
+
+impl Stage {
+    /// Takes nodes down together and records the moment at which all were down.
+    ///
+    /// # Errors
+    /// When the backend cannot, or a node is down already.
+    pub async fn take_down(&self, step: &str, nodes: &[Node], how: Down) -> Result<(), StepError> {
+        let running = self.running()?;
+        for &node in nodes {
+            if self.wanted.get(node) == NodeState::Dead {
+                return Err(StepError::could_not(format!("{node} is down already")));
+            }
+        }
+        self.wanted.set(nodes, NodeState::Dead);
+        let (state, word) = match how {
+            Down::Kill => (LaneState::Dead, "killed"),
+            Down::Stop => (LaneState::Stopped, "stopped"),
+        };
+        let begun = now_us();
+        match how {
+            Down::Kill => running.cluster.kill(nodes).await?,
+            Down::Stop => running.cluster.stop(nodes, STOP_LIMIT).await?,
+        }
+        // A graceful stop bites from its beginning: the broker hands its leaders over before it ends.
+        let bit = if how == Down::Stop { begun } else { now_us() };
+        self.bite(step, bit, nodes, word, state);
+        Ok(())
+    }
+
+    /// Starts nodes together and waits until the living brokers list the started ones.
+    ///
+    /// # Errors
+    /// When a node runs already, exits by itself, or is not listed in time.
+    pub async fn bring_up(&self, step: &str, nodes: &[Node], data: Data) -> Result<(), StepError> {
+        let running = self.running()?;
+        for &node in nodes {
+            let wanted_down = self.wanted.get(node) == NodeState::Dead;
+            // It may have ended by itself: on a full disk a broker does.
+            if !wanted_down && running.cluster.state(node).await? != NodeState::Dead {
+                return Err(StepError::could_not(format!(
+                    "{node} was not killed or stopped: it runs"
+                )));
+            }
+        }
+        running.cluster.start(nodes, data).await?;
+        self.up(step, &running, nodes, "started").await
+    }
+
+    /// Starts nodes that are down with another version, and waits as [`Self::bring_up`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn exchange(
+        &self,
+        step: &str,
+        nodes: &[Node],
+        version: &Version,
+    ) -> Result<(), StepError> {
+        let running = self.running()?;
+        running.cluster.exchange(nodes, version).await?;
+        self.up(step, &running, nodes, &format!("started with Kafka {version}")).await
+    }
+
+    async fn up(
+        &self,
+        step: &str,
+        running: &Running,
+        nodes: &[Node],
+        word: &str,
+    ) -> Result<(), StepError> {
+        self.wanted.set(nodes, NodeState::Running);
+        self.lanes(nodes, LaneState::Starting, &format!("{word} by step {step}"));
+        let brokers = brokers_of(nodes);
+        self.joined(running, &brokers, nodes, JOIN_LIMIT).await?;
+        self.controlled(running, nodes).await?;
+        self.lanes(nodes, LaneState::Up, "the others list it");
+        self.back(nodes);
+        Ok(())
+    }
+
+    /// Freezes nodes.
+    ///
+    /// # Errors
+    /// When the backend cannot.
+    pub async fn freeze(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
+        let running = self.running()?;
+        // Said first: who finds them frozen must know that it was asked for.
+        self.wanted.set(nodes, NodeState::Paused);
+        if let Err(error) = running.cluster.pause(nodes).await {
+            self.wanted.set(nodes, NodeState::Running);
+            return Err(error.into());
+        }
+        self.bite(step, now_us(), nodes, "paused", LaneState::Paused);
+        Ok(())
+    }
+
+    /// Thaws nodes.
+    ///
+    /// # Errors
+    /// When the backend cannot.
+    pub async fn thaw(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
+        let running = self.running()?;
+        running.cluster.resume(nodes).await?;
+        self.wanted.set(nodes, NodeState::Running);
+        self.lanes(nodes, LaneState::Up, &format!("resumed by step {step}"));
+        self.back(nodes);
+        Ok(())
+    }
+
+    /// Leaves a cluster that is not kplan's as it was found, and says in the timeline what that took.
+    ///
+    /// # Errors
+    /// When something could not be undone.
+    pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
+        for text in running.cluster.give_back().await? {
+            let step = self.newest_step().unwrap_or_default();
+            self.run.sink.emit(Event::Note { suite: self.suite, step, text });
+        }
+        Ok(())
+    }
+
+    /// Ends the faults that struck only nodes that are back.
+    fn back(&self, nodes: &[Node]) {
+        let at_us = now_us();
+        for (step, what) in self.breaks.over(nodes, at_us) {
+            self.fault(&step, at_us, FaultPhase::Ends, &what);
+        }
+    }
+
+    /// Waits until every living broker lists `brokers`; a node that dies meanwhile ends the wait.
+    ///
+    /// # Errors
+    /// When the limit runs out or a node ended by itself.
+    pub async fn joined(
+        &self,
+        running: &Running,
+        brokers: &[u32],
+        nodes: &[Node],
+        limit: Duration,
+    ) -> Result<(), StepError> {
+        tokio::select! {
+            listed = running.observer.all_listed(brokers, limit) => listed.map_err(|view| {
+                let alive = view.brokers_alive();
+                StepError::could_not(format!("not every broker lists {brokers:?} after {limit:?}; alive and listed are {alive:?}"))
+            }),
+            error = first_death(running, nodes) => Err(error.into()),
+        }
+    }
+
+    /// Nobody lists controllers and ZooKeeper: they are back when the cluster has a controller and
+    /// they have not ended meanwhile. Too few of them cannot choose one, and are left alone.
+    async fn controlled(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
+        if nodes.iter().all(|n| matches!(n, Node::Broker(_))) {
+            return Ok(());
+        }
+        let all = running.cluster.nodes();
+        let controllers = all.iter().filter(|n| matches!(n, Node::Controller(_)));
+        let (up, down): (Vec<&Node>, Vec<&Node>) =
+            controllers.partition(|n| self.wanted.get(**n) == NodeState::Running);
+        if up.len() < down.len() + usize::from(!down.is_empty()) {
+            return Ok(());
+        }
+        tokio::select! {
+            known = running.observer.until(JOIN_LIMIT, |view| view.controller) => {
+                known.map(drop).map_err(|_| {
+                    let who = names(nodes);
+                    StepError::could_not(format!("no controller {JOIN_LIMIT:?} after the start of {who}"))
+                })
+            }
+            error = first_death(running, nodes) => Err(error.into()),
+        }
+    }
+
+    fn bite(&self, step: &str, at_us: i64, nodes: &[Node], word: &str, state: LaneState) {
+        let what = format!("{} {word}", names(nodes));
+        self.lanes(nodes, state, &format!("{word} by step {step}"));
+        self.breaks.push(at_us, step, Struck::Cluster(nodes.iter().copied().collect()), &what);
+        self.fault(step, at_us, FaultPhase::Begins, &what);
+    }
+
+    /// Tells the timeline that a fault begins or ends.
+    pub fn fault(&self, step: &str, at_us: i64, phase: FaultPhase, what: &str) {
+        self.run.sink.emit_at(
+            at_us,
+            Event::Fault { suite: self.suite, step: step.to_owned(), phase, what: what.to_owned() },
+        );
+    }
+
+    /// Tells the timeline what nodes are now.
+    pub fn lanes(&self, nodes: &[Node], state: LaneState, why: &str) {
+        for node in nodes {
+            self.run.sink.emit(Event::Node {
+                suite: self.suite,
+                node: node.to_string(),
+                state,
+                why: why.to_owned(),
+            });
+        }
+    }
+}
+
+/// `broker 2`, `broker 2 and broker 3`, `broker 1, broker 2 and broker 3`.
+#[must_use]
+pub fn names(nodes: &[Node]) -> String {
+    let words: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+    match words.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// Numbers of the brokers among nodes.
+#[must_use]
+pub fn brokers_of(nodes: &[Node]) -> Vec<u32> {
+    nodes.iter().filter_map(|n| if let Node::Broker(id) = n { Some(*id) } else { None }).collect()
+}
+
+/// Returns when one of the nodes ended by itself.
+async fn first_death(running: &Running, nodes: &[Node]) -> RigError {
+    let mut tick = tokio::time::interval(Duration::from_millis(500));
+    loop {
+        tick.tick().await;
+        for &node in nodes {
+            if matches!(running.cluster.state(node).await, Ok(NodeState::Dead)) {
+                let log_tail = running.cluster.obituary(node).await.unwrap_or_default();
+                return RigError::NodeExited {
+                    node,
+                    exit: "while it was starting".to_owned(),
+                    log_tail,
+                    foreign: false,
+                };
+            }
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! One step: whether it runs, its limit, what it may fail with, and how that ends the plan or not.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use kplan_dsl::{
+    plan::{ReadyStep, Step, StepHead},
+    steps::Verb,
+};
+
+use crate::{
+    conductor::{
+        Tally,
+        outcome::{Done, StepError},
+        stage::Stage,
+    },
+    event::{Event, Finding, Holds, StepEnded, Verdict},
+    history::now_us,
+    steps::{self, Cx},
+};
+
+/// What surrounds a list of steps.
+#[derive(Clone)]
+pub struct Flow {
+    /// When the plan's own time is over; none in `finally`.
+    pub deadline: Option<Instant>,
+    /// `#2` in the second round of a `repeat`, nested rounds one after the other.
+    pub round: String,
+    /// Steps of `finally` go on after the first signal.
+    pub finally: bool,
+}
+
+/// Runs steps one after the other. Returns why the rest of the plan is skipped, if it is.
+pub fn run_list<'a>(
+    stage: &'a Arc<Stage>,
+    steps: &'a [Step],
+    flow: Flow,
+    tally: &'a Tally,
+) -> BoxFuture<'a, Option<String>> {
+    async move {
+        let mut stopped: Option<String> = None;
+        for step in steps {
+            if let Some(reason) = &stopped {
+                skip(stage, step, &flow, reason, tally);
+                continue;
+            }
+            stopped = run_one(stage, step, &flow, tally).await;
+        }
+        stopped
+    }
+    .boxed()
+}
+
+/// Tells that a step and the steps in it did not run.
+pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally) {
+    let id = format!("{}{}", step.head.id, flow.round);
+    tally.skipped(step);
+    let ended = ended(stage, &id, &step.head, Verdict::Skipped, 0);
+    stage
+        .run
+        .sink
+        .emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason.to_owned()), ..ended })));
+    for inner in children(step) {
+        skip(stage, inner, flow, reason, tally);
+    }
+}
+
+/// The steps inside a step: of a repeat's first round, of all branches, of an included file.
+#[must_use]
+pub fn children(step: &Step) -> Vec<&Step> {
+    match step.verb() {
+        Some(Verb::Repeat(r)) => {
+            r.rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
+        }
+        Some(Verb::Parallel(p)) => p.branches.iter().flat_map(|b| &b.steps).collect(),
+        Some(Verb::Include(i)) => i.steps.iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) -> Option<String> {
+    let id = format!("{}{}", step.head.id, flow.round);
+    let began_us = now_us();
+    let ready = match ready(stage, step) {
+        Ok(Some(ready)) => ready,
+        Ok(None) => {
+            skip(stage, step, flow, "its `when` is false", tally);
+            return None;
+        }
+        Err(text) => {
+            stage.run.sink.emit(Event::StepStarted { suite: stage.suite, step: id.clone() });
+            return conclude(
+                stage,
+                &id,
+                &step.head,
+                began_us,
+                Err(StepError::could_not(text)),
+                tally,
+            );
+        }
+    };
+    stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
+    stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
+    let result = if let Some(inner) = flow_steps(&ready.verb) {
+        let stopped = run_flow(stage, inner, flow, tally).await;
+        let verdict = match &stopped {
+            None => Verdict::Passed,
+            // What the rig ended is no failure of the steps around it.
+            Some(_) if tally.verdict() == Verdict::Broken => Verdict::Broken,
+            Some(_) => Verdict::Failed,
+        };
+        let end = ended(stage, &id, &ready.head, verdict, took(began_us));
+        let reason = stopped.clone().map(|s| format!("ended early: {s}"));
+        stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
+        stage.step_ended(&id, now_us());
+        return stopped.filter(|_| !ready.head.optional);
+    } else {
+        limited(stage, &ready, &id, began_us, flow).await
+    };
+    stage.step_ended(&id, now_us());
+    let result = match &ready.head.expect_error {
+        Some(expected) => expect_error(expected, result),
+        None => stands(stage, result).await,
+    };
+    conclude(stage, &id, &ready.head, began_us, result, tally)
+}
+
+/// The step with its late arguments read, or none if its `when` is false.
+fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, String> {
+    let values = Arc::new(stage.values());
+    if let Some(when) = &step.head.when {
+        match when.eval(&values) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(diagnostic) => return Err(diagnostic.message.to_string()),
+        }
+    }
+    step.finish(&values)
+        .map(Some)
+        .map_err(|all| all.iter().map(|d| d.message.to_string()).collect::<Vec<_>>().join("; "))
+}
+
+/// What a flow word runs.
+enum Inner<'a> {
+    Rounds(Vec<&'a [Step]>),
+    Branches(Vec<&'a [Step]>),
+    Once(&'a [Step]),
+}
+
+fn flow_steps(verb: &Verb) -> Option<Inner<'_>> {
+    match verb {
+        Verb::Repeat(r) => Some(Inner::Rounds(r.rounds.iter().map(|r| &*r.steps).collect())),
+        Verb::Parallel(p) => {
+            Some(Inner::Branches(p.branches.iter().map(|b| b.steps.as_slice()).collect()))
+        }
+        Verb::Include(i) => Some(Inner::Once(&i.steps)),
+        _ => None,
+    }
+}
+
+async fn run_flow(
+    stage: &Arc<Stage>,
+    inner: Inner<'_>,
+    flow: &Flow,
+    tally: &Tally,
+) -> Option<String> {
+    match inner {
+        Inner::Once(steps) => run_list(stage, steps, flow.clone(), tally).await,
+        Inner::Branches(branches) => {
+            let all = branches.into_iter().map(|steps| run_list(stage, steps, flow.clone(), tally));
+            // All branches finish; the first one that was stopped names the reason.
+            futures::future::join_all(all).await.into_iter().flatten().next()
+        }
+        Inner::Rounds(rounds) => {
+            for (i, steps) in rounds.into_iter().enumerate() {
+                let round =
+                    if i == 0 { flow.round.clone() } else { format!("{}#{}", flow.round, i + 1) };
+                let stopped = run_list(stage, steps, Flow { round, ..flow.clone() }, tally).await;
+                if stopped.is_some() {
+                    return stopped;
+                }
+            }
+            None
+        }
+    }
+}
+
+/// Limit of a step that names none: no step waits for ever.
+const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+async fn limited(
+    stage: &Arc<Stage>,
+    ready: &ReadyStep<'_>,
+    id: &str,
+    began_us: i64,
+    flow: &Flow,
+) -> Result<Done, StepError> {
+    let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id, began_us };
+    let own = ready.head.timeout.as_deref().copied();
+    let default = steps::own_limit(&ready.verb).unwrap_or(STEP_LIMIT);
+    let step_limit = own.unwrap_or(default);
+    let plan_left = flow.deadline.map(|d| d.saturating_duration_since(Instant::now()));
+    let (limit, whose) = match plan_left {
+        Some(left) if left < step_limit => {
+            (left, "the plan's timeout ran out during this step".to_owned())
+        }
+        _ => (step_limit, format!("the step's limit of {step_limit:?} ran out")),
+    };
+    let interrupt = &stage.run.interrupt;
+    let signal = if flow.finally { interrupt.hard() } else { interrupt.soft() };
+    tokio::select! {
+        biased;
+        () = signal.cancelled() => Err(StepError::Interrupted),
+        // What happens from now on could not be told: nothing is judged, but what is broken is mended.
+        () = stage.run.sink.lost().cancelled(), if !flow.finally => {
+            Err(StepError::rig(stage.run.sink.trouble().unwrap_or_default()))
+        }
+        result = tokio::time::timeout(limit, steps::carry_out(&cx)) => {
+            result.unwrap_or_else(|_| Err(ran_out(&ready.verb, whose)))
+        }
+    }
+}
+
+/// A cluster that does not come up in time never was one: there is nothing yet to hold against Kafka.
+fn ran_out(verb: &Verb, whose: String) -> StepError {
+    match verb {
+        Verb::StartCluster(_) => StepError::rig(format!("the cluster did not come up: {whose}")),
+        _ => StepError::TimedOut(whose),
+    }
+}
+
+/// What does not hold on a machine that took a broker away says nothing about Kafka; a broker that
+/// ended by itself is evidence.
+async fn stands(stage: &Stage, result: Result<Done, StepError>) -> Result<Done, StepError> {
+    match result {
+        Err(StepError::Judged(mut findings)) => {
+            if let Some(ended) = stage.rig_stands_closely().await? {
+                let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
+                wrong.for_each(|f| f.evidence.push(ended.clone()));
+            }
+            Err(StepError::Judged(findings))
+        }
+        Err(StepError::TimedOut(text)) => {
+            let ended = stage.rig_stands_closely().await?;
+            let text = ended.map_or_else(|| text.clone(), |ended| format!("{text}; {ended}"));
+            Err(StepError::TimedOut(text))
+        }
+        other => other,
+    }
+}
+
+/// With `expect_error` the step must fail, with this code or message among those seen.
+fn expect_error(expected: &str, result: Result<Done, StepError>) -> Result<Done, StepError> {
+    let finding = |holds, found: String| Finding {
+        condition: format!("expect_error: {expected}"),
+        line: 0,
+        holds,
+        expected: format!("the step fails with {expected}"),
+        found,
+        evidence: Vec::new(),
+        after_ms: None,
+    };
+    match result {
+        Ok(_) => Err(StepError::Judged(vec![finding(Holds::No, "it succeeded".to_owned())])),
+        Err(StepError::CouldNot { text, seen, rig }) => {
+            let wanted = expected.to_lowercase();
+            let hit = seen.iter().any(|s| s.to_lowercase().contains(&wanted));
+            if rig && !hit {
+                // The rig is gone: that says nothing of what Kafka would have answered.
+                return Err(StepError::CouldNot { text, seen, rig });
+            }
+            let finding = finding(if hit { Holds::Yes } else { Holds::No }, text);
+            Done::judged(vec![finding])
+        }
+        other => other,
+    }
+}
+
+fn conclude(
+    stage: &Stage,
+    id: &str,
+    head: &StepHead,
+    began_us: i64,
+    result: Result<Done, StepError>,
+    tally: &Tally,
+) -> Option<String> {
+    let mut event = ended(stage, id, head, Verdict::Passed, took(began_us));
+    let mut stops = None;
+    match result {
+        Ok(done) => {
+            if let (Some(name), Some(value)) = (&head.capture, done.captured) {
+                stage.capture(name, value);
+            }
+            event.findings = done.findings;
+        }
+        Err(error) => {
+            event.verdict = error.verdict();
+            let title = format!("step {id} ({})", head.word);
+            match error {
+                StepError::Judged(findings) => {
+                    let goes_on =
+                        matches!(head.word, "assert" | "consume") || head.expect_error.is_some();
+                    event.timed_out = head.word == "wait";
+                    event.findings = findings;
+                    stops = (!goes_on).then(|| format!("{title} did not hold"));
+                }
+                StepError::CouldNot { text, .. } => {
+                    event.reason = Some(text);
+                    stops = Some(format!("{title} could not be carried out"));
+                }
+                StepError::TimedOut(text) => {
+                    event.timed_out = true;
+                    event.reason = Some(text);
+                    stops = Some(format!("{title} took too long"));
+                }
+                StepError::Interrupted => {
+                    let signal = stage.run.interrupt.signal().unwrap_or("a signal");
+                    event.reason = Some(format!("interrupted by {signal}"));
+                    stops = Some(format!("interrupted by {signal}"));
+                }
+            }
+        }
+    }
+    let interrupted = stage.run.interrupt.signal().is_some();
+    for finding in event.findings.iter_mut().filter(|f| f.line == 0) {
+        finding.line = head.lines.0;
+    }
+    stage.tell_measured(id);
+    tally.count(head.word, &event);
+    stage.run.sink.emit(Event::StepEnded(Box::new(event)));
+    stops.filter(|_| !head.optional || interrupted)
+}
+
+fn ended(stage: &Stage, id: &str, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {
+    StepEnded {
+        suite: stage.suite,
+        step: id.to_owned(),
+        verdict,
+        took_ms,
+        findings: Vec::new(),
+        reason: None,
+        optional: head.optional,
+        timed_out: false,
+    }
+}
+
+fn took(began_us: i64) -> u64 {
+    u64::try_from((now_us() - began_us) / 1_000).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn could_not(code: &str, rig: bool) -> Result<Done, StepError> {
+        let seen = vec![code.to_owned()];
+        Err(StepError::CouldNot { text: format!("it failed: {code}"), seen, rig })
+    }
+
+    #[test]
+    fn an_expected_error_must_come_and_be_that_one() {
+        let wanted = "not_enough_replicas";
+        assert!(expect_error(wanted, could_not("NOT_ENOUGH_REPLICAS", false)).is_ok());
+        for other in [could_not("REQUEST_TIMED_OUT", false), Ok(Done::default())] {
+            let judged = expect_error(wanted, other);
+            assert!(matches!(judged, Err(StepError::Judged(_))), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_rig_is_no_kafka_error() {
+        let judged = expect_error("NOT_ENOUGH_REPLICAS", could_not("the engine is gone", true));
+        assert!(matches!(judged, Err(StepError::CouldNot { rig: true, .. })), "{judged:?}");
+    }
+}

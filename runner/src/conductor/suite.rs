@@ -1,0 +1,343 @@
+//! One suite from its first step to the removal of everything.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use kplan_dsl::{
+    plan::{Plan, Step},
+    steps::Verb,
+};
+
+use crate::{
+    commands::run::Keep,
+    conductor::{
+        always::Always,
+        chaos::DoneFault,
+        hearing,
+        sampler::Sampler,
+        stage::{Run, Stage},
+        step::{self, Flow},
+        warm::{self, Warm, is_traceless},
+    },
+    event::{
+        Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, SuiteId, SuiteStarted, Verdict,
+    },
+};
+
+/// How a suite ended.
+#[derive(Debug)]
+pub struct SuiteResult {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// Whether its cluster was left running for a look.
+    pub kept: bool,
+    /// What its chaos did.
+    pub faults: Vec<DoneFault>,
+    /// Its cluster, where it was to leave it and it is fit for another suite.
+    pub warm: Option<Warm>,
+}
+
+/// What one suite needs to run.
+pub struct Suite {
+    /// Number within the run.
+    pub number: SuiteId,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Which time round of `--repeat`.
+    pub repetition: u32,
+    /// Which attempt of `--retries`, from 1.
+    pub attempt: u32,
+    /// Its time, all steps but `finally`.
+    pub timeout: Duration,
+    /// When the cluster stays.
+    pub keep: Keep,
+    /// Only these faults of its chaos, by id; all where none is said.
+    pub only: Option<BTreeSet<String>>,
+    /// A cluster of an earlier suite, to go on with.
+    pub warm: Option<Warm>,
+    /// Leave the cluster to a later suite, under this key, if nothing speaks against it.
+    pub leave: Option<String>,
+}
+
+/// Takes a suite through its steps. Never fails itself: what goes wrong is in the verdict. When all is
+/// judged and only the removal is left, `judged` is told the verdict.
+pub async fn run_suite(
+    run: Arc<Run>,
+    mut suite: Suite,
+    judged: impl FnOnce(Verdict) + Send,
+) -> SuiteResult {
+    let (mut stage, heard) = Stage::new(run, suite.number, suite.plan.clone(), suite.dir.clone());
+    stage.seed = stage.run.seed.wrapping_add(u64::from(suite.repetition.saturating_sub(1)));
+    stage.chaos.only.clone_from(&suite.only);
+    stage.give_warm(suite.warm.take());
+    let stage = Arc::new(stage);
+    hearing::clients(&stage, heard);
+    stage.run.sink.emit(Event::SuiteStarted(Box::new(started(&stage, &suite))));
+    let sampler = Sampler::start(stage.clone());
+    let tally = Tally::default();
+    let always = Always::start(&stage);
+    let flow = Flow {
+        deadline: Some(Instant::now() + suite.timeout),
+        round: String::new(),
+        finally: false,
+    };
+    step::run_list(&stage, &suite.plan.steps, flow, &tally).await;
+    let (held, violated) = always.end(stage.run.interrupt.hard()).await;
+    tally.always_held(held);
+    tally.reasons(violated);
+    if let Some(signal) = stage.run.interrupt.signal() {
+        tally.reasons([Reason::new(ReasonKind::Interrupted, format!("interrupted by {signal}"))]);
+    }
+    if let Some(trouble) = stage.run.sink.trouble() {
+        tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
+    }
+    let flow = Flow { deadline: None, round: String::new(), finally: true };
+    step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
+    drop(sampler);
+    let kept = match suite.keep {
+        Keep::Never => false,
+        Keep::Failed => tally.verdict() != Verdict::Passed,
+        Keep::Always => true,
+    };
+    let verdict = tally.verdict();
+    judged(verdict);
+    let leave = suite.leave.filter(|_| verdict == Verdict::Passed && is_traceless(&suite.plan));
+    let (warm, trouble) = tear_down(&stage, kept, leave).await;
+    if let Some(trouble) = trouble {
+        tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
+    }
+    let verdict = tally.verdict();
+    stage.run.sink.emit(Event::SuiteEnded {
+        suite: suite.number,
+        verdict,
+        reasons: tally.all_reasons(),
+    });
+    SuiteResult { verdict, kept, faults: stage.chaos.done(), warm }
+}
+
+/// Removes clients, observer and cluster, or leaves the cluster to another suite. What cannot be
+/// removed is said.
+async fn tear_down(
+    stage: &Arc<Stage>,
+    keep: bool,
+    leave: Option<String>,
+) -> (Option<Warm>, Option<String>) {
+    stage.clients.kill_all(stage).await;
+    // Whoever never came to use it.
+    if let Some(unused) = stage.take_warm() {
+        let _ = unused.cluster.destroy().await;
+    }
+    let Some(running) = stage.set_running(None) else { return (None, None) };
+    if keep {
+        return (None, None);
+    }
+    if let Some(key) = leave
+        && warm::clean(stage, &running).await.is_ok()
+    {
+        let cluster = running.cluster;
+        return (Some(Warm { cluster, key, suite: stage.suite }), None);
+    }
+    let given_back = stage.give_back(&running).await;
+    let removed = running.cluster.destroy().await;
+    let trouble = given_back.and(removed).err();
+    (None, trouble.map(|e| format!("not everything could be removed: {e}")))
+}
+
+fn started(stage: &Stage, suite: &Suite) -> SuiteStarted {
+    let plan = &suite.plan;
+    let mut steps = Vec::new();
+    infos(plan, &plan.steps, false, &mut steps);
+    infos(plan, &plan.finally, true, &mut steps);
+    let sources: BTreeMap<PathBuf, String> = plan
+        .sources
+        .iter()
+        .map(|(_, s)| (stage.run.shown(s.path()), s.text().to_owned()))
+        .collect();
+    for step in &mut steps {
+        step.file = stage.run.shown(&step.file);
+    }
+    SuiteStarted {
+        suite: suite.number,
+        name: plan.name.to_string(),
+        cell: plan.cell_label().unwrap_or_default(),
+        file: stage.run.shown(&plan.path),
+        description: plan.description.clone(),
+        tags: plan.tags.clone(),
+        params: plan.params.iter().map(|p| (p.name.clone(), p.shown().to_owned())).collect(),
+        simulated: stage.run.backend.simulated(),
+        attempt: suite.attempt,
+        repetition: suite.repetition,
+        steps,
+        sources,
+        dir: suite.dir.strip_prefix(&stage.run.dir).unwrap_or(&suite.dir).to_owned(),
+    }
+}
+
+fn infos(plan: &Plan, steps: &[Step], finally: bool, all: &mut Vec<StepInfo>) {
+    for one in steps {
+        let head = &one.head;
+        all.push(StepInfo {
+            id: head.id.to_string(),
+            title: one.title(),
+            verb: head.word.to_owned(),
+            file: plan.file_of(head).to_owned(),
+            line: head.lines.0,
+            end_line: head.lines.1,
+            finally,
+            fault: crate::steps::is_fault(head.word),
+        });
+        let children: Vec<Step> = step::children(one).into_iter().cloned().collect();
+        infos(plan, &children, finally, all);
+    }
+}
+
+/// Adds the steps' verdicts up. Shared by the branches of a `parallel`.
+#[derive(Default)]
+pub struct Tally(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    worst: Option<Verdict>,
+    judged: u32,
+    asserts: u32,
+    judges_skipped: u32,
+    reasons: Vec<Reason>,
+}
+
+impl Tally {
+    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// A step with this verb ended.
+    pub fn count(&self, verb: &str, ended: &StepEnded) {
+        let mut counts = self.counts();
+        let judged = ended.findings.iter().filter(|f| f.holds != Holds::Unjudged).count();
+        counts.judged += u32::try_from(judged).unwrap_or(u32::MAX);
+        counts.asserts += u32::from(judged > 0 && matches!(verb, "assert" | "consume"));
+        if !ended.optional {
+            counts.worst = counts.worst.max(Some(ended.verdict));
+        }
+    }
+
+    /// A step did not run.
+    pub fn skipped(&self, step: &Step) {
+        let judges = matches!(step.verb(), Some(Verb::Assert(_) | Verb::Consume(_)));
+        self.counts().judges_skipped += u32::from(judges);
+    }
+
+    /// Reasons that belong to no step.
+    pub fn reasons(&self, more: impl IntoIterator<Item = Reason>) {
+        self.counts().reasons.extend(more);
+    }
+
+    /// So many `always` rules were judged and held.
+    pub fn always_held(&self, rules: u32) {
+        let mut counts = self.counts();
+        counts.judged += rules;
+        counts.asserts += rules;
+    }
+
+    /// The suite's verdict. Green means proven: a plan in which nothing was judged is inconclusive.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let counts = self.counts();
+        let broken = counts
+            .reasons
+            .iter()
+            .any(|r| matches!(r.kind, ReasonKind::Rig | ReasonKind::Interrupted));
+        let worst = counts.worst.unwrap_or(Verdict::Skipped);
+        match worst {
+            Verdict::Broken => Verdict::Broken,
+            _ if broken => Verdict::Broken,
+            Verdict::Failed => Verdict::Failed,
+            _ if !counts.reasons.is_empty() || counts.proves_nothing().is_some() => Verdict::Failed,
+            _ => Verdict::Passed,
+        }
+    }
+
+    fn all_reasons(&self) -> Vec<Reason> {
+        let counts = self.counts();
+        let mut all = counts.reasons.clone();
+        if let (Some(why), true) = (counts.proves_nothing(), counts.worst < Some(Verdict::Failed)) {
+            all.push(Reason::new(ReasonKind::Inconclusive, format!("inconclusive: {why}")));
+        }
+        all
+    }
+}
+
+impl Counts {
+    fn proves_nothing(&self) -> Option<&'static str> {
+        if self.judges_skipped > 0 && self.asserts == 0 {
+            Some("every assert was skipped")
+        } else if self.judged == 0 {
+            Some("the plan judges nothing")
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Finding;
+
+    fn ended(verdict: Verdict, holds: &[Holds]) -> StepEnded {
+        let finding = |h: &Holds| Finding {
+            condition: String::new(),
+            line: 1,
+            holds: *h,
+            expected: String::new(),
+            found: String::new(),
+            evidence: Vec::new(),
+            after_ms: None,
+        };
+        StepEnded {
+            suite: 1,
+            step: "1".into(),
+            verdict,
+            took_ms: 0,
+            findings: holds.iter().map(finding).collect(),
+            reason: None,
+            optional: false,
+            timed_out: false,
+        }
+    }
+
+    #[test]
+    fn nothing_judged_is_never_green() {
+        let tally = Tally::default();
+        assert_eq!(tally.verdict(), Verdict::Failed);
+        tally.count("assert", &ended(Verdict::Passed, &[Holds::Unjudged]));
+        assert_eq!(tally.verdict(), Verdict::Failed, "a record judges nothing");
+        assert_eq!(tally.all_reasons()[0].kind, ReasonKind::Inconclusive);
+        tally.count("assert", &ended(Verdict::Passed, &[Holds::Yes]));
+        assert_eq!(tally.verdict(), Verdict::Passed);
+        assert!(tally.all_reasons().is_empty());
+    }
+
+    #[test]
+    fn a_broken_rig_is_never_a_failed_kafka() {
+        let tally = Tally::default();
+        tally.count("assert", &ended(Verdict::Failed, &[Holds::No]));
+        assert_eq!(tally.verdict(), Verdict::Failed);
+        tally.count("assert", &ended(Verdict::Broken, &[]));
+        assert_eq!(tally.verdict(), Verdict::Broken);
+    }
+
+    #[test]
+    fn an_optional_failure_is_only_told() {
+        let tally = Tally::default();
+        tally
+            .count("assert", &StepEnded { optional: true, ..ended(Verdict::Failed, &[Holds::No]) });
+        tally.count("assert", &ended(Verdict::Passed, &[Holds::Yes]));
+        assert_eq!(tally.verdict(), Verdict::Passed);
+    }
+}

@@ -1,0 +1,342 @@
+//! Clusters that go on warm from one plan to the next that declares the same one (`reuse: true`).
+//!
+//! A cluster is handed on by the scheduler, from a suite that has ended to one that begins: it is never
+//! in two hands. Only one that is as it was is handed on: its plan passed, did nothing that could have
+//! left a trace, and its topics and groups are gone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use kplan_dsl::{
+    plan::{Plan, Step},
+    steps::{StartCluster, Verb},
+};
+
+use crate::{
+    cluster::{Backend, Cluster, ClusterSpec, NodeState},
+    conductor::{
+        clients::Template,
+        stage::{Run, Running, Stage},
+        step,
+    },
+    event::SuiteId,
+    steps::cluster_spec,
+};
+
+/// How long the deletion of a plan's topics may take; a cluster that needs longer is removed instead.
+const CLEAN_LIMIT: Duration = Duration::from_secs(15);
+
+/// A cluster between two plans.
+pub struct Warm {
+    /// The cluster.
+    pub cluster: Arc<dyn Cluster>,
+    /// What it was declared as: [`key`].
+    pub key: String,
+    /// The suite that used it last.
+    pub suite: SuiteId,
+}
+
+impl std::fmt::Debug for Warm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a cluster left by suite {}", self.suite)
+    }
+}
+
+/// What a cluster was declared as: everything but its name, its run and where its logs go.
+#[must_use]
+pub fn key(spec: &ClusterSpec) -> String {
+    let alike = ClusterSpec {
+        run: String::new(),
+        name: String::new(),
+        dir: std::path::PathBuf::new(),
+        ..spec.clone()
+    };
+    let secured = spec.security.as_ref().map(|s| (s.protocol, s.mechanism, &s.users));
+    format!("{}{secured:?}", serde_json::to_string(&alike).unwrap_or_default())
+}
+
+/// The key of a plan's cluster where it has a single one, to be reused. Only containers are: a cluster
+/// that exists is not kplan's to clean, and the others start at once or write their logs elsewhere.
+#[must_use]
+pub fn key_of_plan(plan: &Plan, run: &Run) -> Option<String> {
+    if !matches!(run.backend, Backend::Docker) {
+        return None;
+    }
+    let mut all = Vec::new();
+    clusters(plan.steps.iter().chain(&plan.finally), &mut all);
+    match all.as_slice() {
+        [only] if only.reuse => {
+            cluster_spec(only, run, plan, String::new(), std::path::PathBuf::new())
+                .ok()
+                .map(|s| key(&s))
+        }
+        _ => None,
+    }
+}
+
+fn clusters<'p>(steps: impl Iterator<Item = &'p Step>, all: &mut Vec<&'p StartCluster>) {
+    for one in steps {
+        if let Some(Verb::StartCluster(args)) = one.verb() {
+            all.push(args);
+        }
+        clusters(step::children(one).into_iter(), all);
+    }
+}
+
+/// Whether a plan leaves nothing in its cluster but topics and groups: only words that are known to.
+#[must_use]
+pub fn is_traceless(plan: &Plan) -> bool {
+    plan.steps.iter().chain(&plan.finally).all(step_is_traceless)
+}
+
+fn step_is_traceless(one: &Step) -> bool {
+    // Nothing is known yet of a step whose arguments are of a later time.
+    let Some(verb) = one.verb() else { return false };
+    let own = matches!(
+        verb,
+        Verb::StartCluster(_)
+            | Verb::CreateTopic(_)
+            | Verb::DeleteTopic(_)
+            | Verb::AlterTopic(_)
+            | Verb::Describe(_)
+            | Verb::StartProducer(_)
+            | Verb::StartConsumer(_)
+            | Verb::StopClient(_)
+            | Verb::Produce(_)
+            | Verb::Consume(_)
+            | Verb::Wait(_)
+            | Verb::Assert(_)
+            | Verb::Record(_)
+            | Verb::Repeat(_)
+            | Verb::Parallel(_)
+            | Verb::Include(_)
+            | Verb::Note(_)
+    );
+    own && step::children(one).into_iter().all(step_is_traceless)
+}
+
+/// Deletes what a plan left in its cluster.
+///
+/// # Errors
+/// In words, when something stays or cannot be known to be gone: then the cluster is not fit for another.
+pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
+    let work = async {
+        sound(running).await?;
+        let groups: BTreeSet<String> = stage
+            .clients
+            .all()
+            .iter()
+            .filter_map(|c| match &c.template {
+                Template::Consumer(spec) => Some(spec.group.clone()),
+                // A plan with a copier leaves transactions too, and so never comes here.
+                Template::Producer(_) | Template::Copier(_) => None,
+            })
+            .collect();
+        let groups: Vec<String> = groups.into_iter().collect();
+        running.cluster.delete_groups(&groups).await.map_err(|e| e.to_string())?;
+        // Only what this plan made; a topic of anybody else's makes the cluster unfit below.
+        let made = stage.topics().into_iter().filter(|(_, facts)| !facts.deleted);
+        for (topic, _) in made {
+            running.cluster.delete_topic(&topic).await.map_err(|e| e.to_string())?;
+        }
+        let none = |view: &crate::observer::ClusterView| {
+            view.topics.values().all(|t| t.internal).then_some(())
+        };
+        let gone = running.observer.until(CLEAN_LIMIT, none).await;
+        gone.map(drop).map_err(|_| "its topics did not go".to_owned())
+    };
+    let limited = tokio::time::timeout(CLEAN_LIMIT, work).await;
+    limited.unwrap_or_else(|_| Err(format!("cleaning it took longer than {CLEAN_LIMIT:?}")))
+}
+
+/// Whether a cluster from an earlier plan is whole and empty.
+///
+/// # Errors
+/// In words, when it is not.
+pub async fn fit(running: &Running) -> Result<(), String> {
+    sound(running).await?;
+    match own_topics(running).await.first() {
+        None => Ok(()),
+        Some(topic) => Err(format!("the topic {topic} is still there")),
+    }
+}
+
+async fn sound(running: &Running) -> Result<(), String> {
+    running.cluster.check().await.map_err(|e| e.to_string())?;
+    for node in running.cluster.nodes() {
+        match running.cluster.state(node).await {
+            Ok(NodeState::Running) => {}
+            Ok(_) => return Err(format!("{node} does not run")),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+async fn own_topics(running: &Running) -> Vec<String> {
+    let view = running.observer.fresh().await;
+    view.topics.iter().filter(|(_, t)| !t.internal).map(|(name, _)| name.clone()).collect()
+}
+
+/// The scheduler's clusters between two plans, and what the plans to come could use.
+#[derive(Debug, Default)]
+pub struct Shelf {
+    warm: Vec<Warm>,
+    /// By key: suites still to come, and running ones that will leave their cluster.
+    to_come: BTreeMap<String, u32>,
+    promised: BTreeMap<String, u32>,
+}
+
+impl Shelf {
+    /// The plans to come.
+    pub fn expect(&mut self, keys: impl IntoIterator<Item = String>) {
+        for key in keys {
+            *self.to_come.entry(key).or_default() += 1;
+        }
+    }
+
+    /// No more plans come.
+    pub fn expect_none(&mut self) {
+        self.to_come.clear();
+    }
+
+    /// A suite of this key begins: the cluster that it goes on with, and whether it is to leave its own.
+    pub fn begin(&mut self, key: &str) -> (Option<Warm>, bool) {
+        if let Some(left) = self.to_come.get_mut(key) {
+            *left = left.saturating_sub(1);
+        }
+        let at = self.warm.iter().position(|w| w.key == key);
+        let warm = at.map(|at| self.warm.swap_remove(at));
+        let leaves = self.is_wanted(key);
+        if leaves {
+            *self.promised.entry(key.to_owned()).or_default() += 1;
+        }
+        (warm, leaves)
+    }
+
+    fn is_wanted(&self, key: &str) -> bool {
+        let count = |map: &BTreeMap<String, u32>| map.get(key).copied().unwrap_or(0);
+        let kept = self.warm.iter().filter(|w| w.key == key).count();
+        count(&self.to_come) > count(&self.promised) + u32::try_from(kept).unwrap_or(u32::MAX)
+    }
+
+    /// A suite that was to leave its cluster ended. Gives back what nobody wants any more.
+    pub fn end(&mut self, key: &str, left: Option<Warm>) -> Option<Warm> {
+        if let Some(promised) = self.promised.get_mut(key) {
+            *promised = promised.saturating_sub(1);
+        }
+        let left = left?;
+        if !self.is_wanted(key) {
+            return Some(left);
+        }
+        self.warm.push(left);
+        None
+    }
+
+    /// Takes a cluster away from the plans to come: its place is needed.
+    pub fn give_up(&mut self) -> Option<Warm> {
+        self.warm.pop()
+    }
+
+    /// Whether a plan of this key would go on with a cluster.
+    #[must_use]
+    pub fn has(&self, key: Option<&str>) -> bool {
+        key.is_some_and(|key| self.warm.iter().any(|w| w.key == key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::cluster::{Mode, embedded::EmbeddedCluster};
+
+    fn spec(name: &str, brokers: u32) -> ClusterSpec {
+        ClusterSpec {
+            run: "r".into(),
+            name: name.into(),
+            version: "4.1.1".parse().expect("a version"),
+            mode: Mode::KraftCombined,
+            brokers,
+            config: IndexMap::new(),
+            broker_config: BTreeMap::new(),
+            jvm: vec![],
+            image: None,
+            racks: BTreeMap::new(),
+            disk: None,
+            exchangeable: false,
+            bounds: Default::default(),
+            security: None,
+            dir: std::path::PathBuf::from(name),
+        }
+    }
+
+    fn warm(suite: SuiteId, key: &str) -> Warm {
+        let cluster = EmbeddedCluster::launch(spec("s1", 1)).expect("a mock cluster");
+        Warm { cluster: Arc::new(cluster), key: key.to_owned(), suite }
+    }
+
+    fn plan(steps: &str) -> Plan {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("p.yaml");
+        let head = "plan: v1\nname: P\nsteps:\n  - start_cluster: { brokers: 1, reuse: true }\n";
+        std::fs::write(&path, format!("{head}{steps}")).expect("file");
+        let checked = kplan_dsl::check_file(&path, &kplan_dsl::Options::default());
+        let plan = checked.suites.into_iter().next();
+        plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
+    }
+
+    #[test]
+    fn the_same_cluster_is_declared_by_all_but_its_names() {
+        assert_eq!(key(&spec("s1", 3)), key(&spec("s2", 3)));
+        assert_ne!(key(&spec("s1", 3)), key(&spec("s1", 1)));
+        let set = IndexMap::from([("log.retention.ms".to_owned(), "1".to_owned())]);
+        assert_ne!(key(&spec("s1", 3)), key(&ClusterSpec { config: set, ..spec("s1", 3) }));
+    }
+
+    #[test]
+    fn faults_leave_traces_wherever_they_stand() {
+        let end = "  - assert: [{ brokers_alive: 1 }]\n";
+        assert!(is_traceless(&plan(end)));
+        assert!(is_traceless(&plan(&format!("  - create_topic: orders\n{end}"))));
+        for fault in [
+            "  - restart_broker: 1\n",
+            "  - repeat: { times: 2, steps: [{ kill_broker: { broker: 1, for: 1s } }] }\n",
+            "  - stop_cluster\n  - start_cluster: { brokers: 1 }\n",
+        ] {
+            assert!(!is_traceless(&plan(&format!("{fault}{end}"))), "{fault}");
+        }
+        let late = format!("{end}finally:\n  - pause_broker: {{ broker: 1, for: 1s }}\n");
+        assert!(!is_traceless(&plan(&late)));
+    }
+
+    #[test]
+    fn a_cluster_goes_from_one_suite_to_the_next_and_no_further() {
+        let mut shelf = Shelf::default();
+        shelf.expect(["a", "a", "b"].map(str::to_owned));
+        let (none, leaves) = shelf.begin("a");
+        assert!(none.is_none() && leaves, "another one comes");
+        assert!(shelf.end("a", Some(warm(1, "a"))).is_none() && shelf.has(Some("a")));
+        let (none, leaves) = shelf.begin("b");
+        assert!(none.is_none() && !leaves, "nobody else wants this one");
+        let (taken, leaves) = shelf.begin("a");
+        assert_eq!((taken.map(|w| w.suite), leaves), (Some(1), false));
+        assert!(!shelf.has(Some("a")) && shelf.end("a", None).is_none());
+        assert!(shelf.give_up().is_none());
+    }
+
+    #[test]
+    fn side_by_side_no_more_are_left_than_can_be_used() {
+        let mut shelf = Shelf::default();
+        shelf.expect(["a", "a", "a"].map(str::to_owned));
+        assert!(shelf.begin("a").1, "one comes after these two");
+        assert!(!shelf.begin("a").1);
+        shelf.expect_none();
+        let back = shelf.end("a", Some(warm(1, "a")));
+        assert_eq!(back.map(|w| w.suite), Some(1), "the run ends early: it is given back");
+    }
+}

@@ -1,0 +1,352 @@
+//! What happened, in the order it happened: the append-only truth of a run.
+//!
+//! `events.jsonl` in the run's directory holds one [`Stamped`] event a line. Every report but the
+//! live terminal is made from it, so any report can be made again, also of a run that was killed.
+//! The number of events is bounded by the run's length, never by its messages.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+mod judged;
+
+pub use judged::{
+    Anomaly, Example, Finding, Holds, OnDisk, Place, Reason, ReasonKind, Span, Verdict,
+};
+
+/// An event and when it happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Wall-clock time, RFC 3339 with microseconds.
+    pub at: jiff::Timestamp,
+    /// The same on the monotonic clock of the histories, in microseconds.
+    pub mono_us: i64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Number of a suite within the run, from 1: one plan and matrix cell.
+pub type SuiteId = u32;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run began.
+    RunStarted(RunStarted),
+    /// A suite (a plan in one matrix cell) began.
+    SuiteStarted(Box<SuiteStarted>),
+    /// A step began.
+    StepStarted {
+        /// Suite.
+        suite: SuiteId,
+        /// The step's id, e.g. `4` or `7.2`; `#2` is appended for a second time round (repeat).
+        step: String,
+    },
+    /// A step ended.
+    StepEnded(Box<StepEnded>),
+    /// A target was resolved: which nodes a step meant.
+    TargetResolved {
+        /// Suite.
+        suite: SuiteId,
+        /// Step.
+        step: String,
+        /// As in the plan.
+        target: String,
+        /// The nodes it meant, e.g. `broker 2`.
+        nodes: Vec<String>,
+    },
+    /// A node's process changed.
+    Node {
+        /// Suite.
+        suite: SuiteId,
+        /// `broker 2`, `controller 101`, `zookeeper 1`.
+        node: String,
+        /// What it is now.
+        state: LaneState,
+        /// Why, e.g. `killed by step 6`.
+        why: String,
+    },
+    /// A client's process changed.
+    Client {
+        /// Suite.
+        suite: SuiteId,
+        /// `P`, or `C/2` for a member of a group of several.
+        client: String,
+        /// Its life, from 1.
+        life: u16,
+        /// What it is now.
+        state: LaneState,
+        /// Why.
+        why: String,
+    },
+    /// A fault began or ended.
+    Fault {
+        /// Suite.
+        suite: SuiteId,
+        /// The step that made it.
+        step: String,
+        /// `begins`, `ends`.
+        phase: FaultPhase,
+        /// In words, e.g. `broker 2 killed`.
+        what: String,
+    },
+    /// The cluster said something new of a partition.
+    Partition {
+        /// Suite.
+        suite: SuiteId,
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+        /// Leader, none if it has none.
+        leader: Option<u32>,
+        /// Leader epoch where the protocol tells it.
+        epoch: Option<i32>,
+        /// In-sync replicas.
+        in_sync: Vec<u32>,
+        /// Replicas, the preferred leader first.
+        replicas: Vec<u32>,
+        /// The leader was elected uncleanly: it is none of these, which were in sync, or knew all that
+        /// was committed, when the cluster was last asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unclean: Option<Vec<u32>>,
+    },
+    /// The controller changed.
+    Controller {
+        /// Suite.
+        suite: SuiteId,
+        /// Its number.
+        controller: Option<u32>,
+    },
+    /// A second of traffic of one client.
+    Sample(Sample),
+    /// Something a client or the cluster reported that explains a result (connection failures,
+    /// rebalances, resets), bounded in number.
+    Report {
+        /// Suite.
+        suite: SuiteId,
+        /// Who: `P`, `broker 2`.
+        who: String,
+        /// What.
+        text: String,
+    },
+    /// A description of a topic or the cluster, as Markdown.
+    Described {
+        /// Suite.
+        suite: SuiteId,
+        /// Step.
+        step: String,
+        /// Title.
+        title: String,
+        /// Markdown (a table).
+        text: String,
+    },
+    /// A line in the timeline.
+    Note {
+        /// Suite.
+        suite: SuiteId,
+        /// Step.
+        step: String,
+        /// The text.
+        text: String,
+    },
+    /// Values recorded by `record` or an audit: what, and by whom or where.
+    Recorded {
+        /// Suite.
+        suite: SuiteId,
+        /// Step.
+        step: String,
+        /// Name to value, in the plan's order, e.g. `lost` → `36`.
+        values: IndexMap<String, serde_json::Value>,
+    },
+    /// An anomaly of the log with its examples, once for each audit and anomaly above zero.
+    Anomaly(Box<Anomaly>),
+    /// The audit read the log (once for each time it did).
+    Audited {
+        /// Suite.
+        suite: SuiteId,
+        /// Messages found.
+        messages: u64,
+        /// How long it took.
+        took_ms: u64,
+        /// Topics read.
+        topics: Vec<String>,
+    },
+    /// A stretch of time that a condition measured: a client's recovery or unavailability.
+    Span(Box<Span>),
+    /// Effective configuration of a node or a client, once.
+    Configured {
+        /// Suite.
+        suite: SuiteId,
+        /// `cluster` (`version`, `mode`, `brokers`, `image`: reports show them at the top),
+        /// `broker 2`, `client P`, `topic orders`.
+        who: String,
+        /// Name to value.
+        settings: IndexMap<String, String>,
+    },
+    /// A suite ended.
+    SuiteEnded {
+        /// Suite.
+        suite: SuiteId,
+        /// How.
+        verdict: Verdict,
+        /// Reasons that belong to no step.
+        reasons: Vec<Reason>,
+    },
+    /// The run ended by itself. A run without this event was killed.
+    RunEnded {
+        /// Exit status.
+        exit: u8,
+        /// Interrupted by this signal.
+        signal: Option<String>,
+    },
+}
+
+/// Payload of [`Event::RunStarted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The run's id.
+    pub run: String,
+    /// kplan's version.
+    pub kplan: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// `docker`, `embedded`, `local`, `external`.
+    pub backend: String,
+    /// The command line, secrets masked.
+    pub command: Vec<String>,
+    /// How many suites the run is made of, so that a killed run's report tells what never began.
+    #[serde(default)]
+    pub suites: u32,
+}
+
+/// Payload of [`Event::SuiteStarted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SuiteStarted {
+    /// Number of the suite.
+    pub suite: SuiteId,
+    /// The plan's name.
+    pub name: String,
+    /// Matrix cell in words, e.g. `version=4.1.1, acks=all`; empty without a matrix.
+    pub cell: String,
+    /// The plan's file, relative to the repository's root where there is one.
+    pub file: PathBuf,
+    /// Markdown.
+    pub description: Option<String>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Parameters and matrix values, secrets masked.
+    pub params: IndexMap<String, String>,
+    /// The backend is a simulation.
+    pub simulated: bool,
+    /// Which attempt (from 1): more than 1 when `--retries` gave a failed suite another try.
+    pub attempt: u32,
+    /// Which time round (from 1) of `--repeat`; every round is a suite of its own in reports.
+    #[serde(default = "first")]
+    pub repetition: u32,
+    /// All steps in the order of the file; `finally` last.
+    pub steps: Vec<StepInfo>,
+    /// The plan's text, for reports that quote it, by file.
+    pub sources: BTreeMap<PathBuf, String>,
+    /// The suite's own directory below the run's.
+    pub dir: PathBuf,
+}
+
+fn first() -> u32 {
+    1
+}
+
+/// A step as the plan has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// Id.
+    pub id: String,
+    /// The step's `name`, or what it does in words.
+    pub title: String,
+    /// The verb.
+    pub verb: String,
+    /// File (an included step's own).
+    pub file: PathBuf,
+    /// First line, from 1.
+    pub line: u32,
+    /// Last line.
+    pub end_line: u32,
+    /// The step stands in `finally`.
+    pub finally: bool,
+    /// It makes a fault.
+    pub fault: bool,
+}
+
+/// Payload of [`Event::StepEnded`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepEnded {
+    /// Suite.
+    pub suite: SuiteId,
+    /// Step.
+    pub step: String,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// What was judged, in the plan's order (also when it held).
+    pub findings: Vec<Finding>,
+    /// The rig's error, or why it was skipped.
+    pub reason: Option<String>,
+    /// `optional: true`: a failure does not fail the plan.
+    pub optional: bool,
+    /// A limit ran out: a wait's `within`, the step's or the plan's `timeout`.
+    #[serde(default)]
+    pub timed_out: bool,
+}
+
+/// What a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LaneState {
+    /// Started, not ready yet.
+    Starting,
+    /// Works.
+    Up,
+    /// Frozen.
+    Paused,
+    /// Cut off from (some of) the others.
+    Isolated,
+    /// Slowed down.
+    Degraded,
+    /// Shutting down or draining.
+    Stopping,
+    /// Ended gracefully.
+    Stopped,
+    /// Killed, or died by itself.
+    Dead,
+}
+
+/// Begin or end of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultPhase {
+    /// From now on.
+    Begins,
+    /// Until now.
+    Ends,
+}
+
+/// One second of one client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Suite.
+    pub suite: SuiteId,
+    /// Client (all members of a group together).
+    pub client: String,
+    /// Producer: messages sent in this second.
+    pub sent: u64,
+    /// Producer: messages acknowledged; consumer: delivered.
+    pub done: u64,
+    /// Producer: failed for good.
+    pub failed: u64,
+    /// Latency percentiles of this second in milliseconds: p50, p99, max (none without messages).
+    pub latency_ms: Option<[f64; 3]>,
+}

@@ -1,0 +1,44 @@
+//! Exit statuses, one for each kind of end. Documented in the README and in `kplan --help`.
+
+use std::process::ExitCode;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything passed.
+    Passed,
+    /// A plan failed: Kafka, or the plan's expectation.
+    Failed,
+    /// A plan or the command line is wrong.
+    Usage,
+    /// The rig failed: engine, image, memory, a full disk.
+    Rig,
+    /// Nothing matched the paths, tags or filters.
+    Nothing,
+    /// Interrupted by SIGINT (Ctrl-C).
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// The number that the shell sees; signals as 128 + their number.
+    #[must_use]
+    pub fn status(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Rig => 3,
+            Self::Nothing => 4,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.status())
+    }
+}

@@ -1,0 +1,244 @@
+//! `unavailable`: the longest time without an acknowledgement (a delivery) while there was something
+//! to acknowledge (to deliver), by partition. Leading gaps and gaps still open count; the client's
+//! own absence does not.
+//!
+//! A failed message does not end a gap: it was to be acknowledged, and was not.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    iter::Peekable,
+};
+
+use super::{Away, Gap, Place, gaps::Follower, place};
+use crate::history::{HistoryError, HistoryFile, Mark, Run, Runs, Writer};
+
+/// A producing client and its life.
+type Stream = (u16, u16);
+
+/// Runs of several histories in the order of their first message; at the same time in the order of
+/// the files.
+struct Merged<'a> {
+    files: Vec<(&'a HistoryFile, Peekable<Runs<'a>>)>,
+    heap: BinaryHeap<Reverse<(i64, usize)>>,
+}
+
+impl<'a> Merged<'a> {
+    fn new(files: &[&'a HistoryFile]) -> Self {
+        let files = files.iter().map(|file| (*file, file.iter_from(0).peekable())).collect();
+        let mut this = Self { files, heap: BinaryHeap::new() };
+        for i in 0..this.files.len() {
+            this.push(i);
+        }
+        this
+    }
+
+    fn push(&mut self, i: usize) {
+        if let Some(next) = self.files[i].1.peek() {
+            let at = next.as_ref().map_or(i64::MIN, |run| run.first_us);
+            self.heap.push(Reverse((at, i)));
+        }
+    }
+
+    fn next(&mut self) -> Option<Result<(&'a HistoryFile, Run), HistoryError>> {
+        let Reverse((_, i)) = self.heap.pop()?;
+        let file = self.files[i].0;
+        let run = self.files[i].1.next()?;
+        self.push(i);
+        Some(run.map(|run| (file, run)))
+    }
+}
+
+/// A producer's partition.
+#[derive(Default)]
+struct Sending {
+    follower: Follower,
+    /// Messages of the newest life without an outcome.
+    open: i64,
+    life: u16,
+}
+
+/// The longest gap of each partition that a producer uses. `files` are all its lives' histories,
+/// sent and heard; `away` its absences, which do not overlap; time ends at `until_us`.
+///
+/// # Errors
+/// When a history cannot be read.
+pub fn producer_gaps(
+    files: &[&HistoryFile],
+    away: &[Away],
+    until_us: i64,
+) -> Result<BTreeMap<Place, Gap>, HistoryError> {
+    let mut files = files.to_vec();
+    // At the same time: sent before heard.
+    files.sort_by_key(|f| f.header().writer == Writer::ProducerHeard);
+    let mut parts: BTreeMap<Place, Sending> = BTreeMap::new();
+    let mut transactions: BTreeMap<(u16, u32), BTreeMap<Place, i64>> = BTreeMap::new();
+    let mut merged = Merged::new(&files);
+    while let Some(next) = merged.next() {
+        let (file, run) = next?;
+        let life = file.header().life;
+        if matches!(run.mark, Mark::Committed | Mark::Aborted | Mark::Unsettled) {
+            for (place, count) in transactions.remove(&(life, run.epoch)).unwrap_or_default() {
+                let part = parts.entry(place).or_default();
+                if run.mark == Mark::Committed {
+                    part.acked(life, count, &run, away);
+                } else {
+                    part.resolved(life, count);
+                }
+            }
+            continue;
+        }
+        let count = run.count.cast_signed();
+        let place = place(file, &run)?;
+        if run.mark == Mark::Acked && run.epoch != 0 {
+            *transactions.entry((life, run.epoch)).or_default().entry(place).or_default() += count;
+            continue;
+        }
+        let part = parts.entry(place).or_default();
+        match run.mark {
+            Mark::Sent => part.sent(life, count, run.first_us),
+            Mark::Acked => part.acked(life, count, &run, away),
+            Mark::Failed => part.resolved(life, count),
+            _ => {}
+        }
+    }
+    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), away, until_us))
+}
+
+impl Sending {
+    fn sent(&mut self, life: u16, count: i64, at: i64) {
+        if life > self.life {
+            // What an earlier life still waited for, nobody waits for any more.
+            (self.life, self.open) = (life, 0);
+        }
+        self.open += count;
+        self.follower.owe(at);
+    }
+
+    fn acked(&mut self, life: u16, count: i64, run: &Run, away: &[Away]) {
+        self.resolved(life, count);
+        self.follower.answer(run.first_us, run.last_us, self.open > 0, away);
+    }
+
+    fn resolved(&mut self, life: u16, count: i64) {
+        if life == self.life {
+            self.open -= count;
+        }
+    }
+}
+
+/// A consumer's partition.
+#[derive(Default)]
+struct Reading {
+    follower: Follower,
+    /// The group has begun to read it.
+    began: bool,
+    /// The next sequence of each producer's life: acknowledged up to, delivered up to.
+    streams: BTreeMap<Stream, (u64, u64)>,
+    /// The highest acknowledged offset.
+    last_offset: i64,
+}
+
+impl Reading {
+    fn owes(&self) -> bool {
+        self.began && self.streams.values().any(|(acked, delivered)| acked > delivered)
+    }
+
+    /// Nothing is left to deliver.
+    fn clear(&mut self) {
+        self.follower.forgive();
+        for (acked, delivered) in self.streams.values_mut() {
+            *delivered = (*delivered).max(*acked);
+        }
+    }
+
+    fn appended(&mut self, stream: Stream, run: &Run, at: i64) {
+        let (acked, _) = self.streams.entry(stream).or_default();
+        *acked = (*acked).max(run.first_seq + run.count);
+        if run.first_offset >= 0 {
+            let last = run.first_offset + run.count.cast_signed() - 1;
+            self.last_offset = self.last_offset.max(last);
+        }
+        if self.owes() {
+            self.follower.owe(at);
+        }
+    }
+
+    fn assigned(&mut self, position: i64, at: i64) {
+        if self.began {
+            return;
+        }
+        self.began = true;
+        if position > self.last_offset {
+            // It begins after everything that is there.
+            self.clear();
+        } else if self.owes() {
+            self.follower.owe(at);
+        }
+    }
+
+    fn delivered(&mut self, run: &Run, away: &[Away]) {
+        let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
+        *delivered = (*delivered).max(run.first_seq + run.count);
+        let more = self.owes();
+        self.follower.answer(run.first_us, run.last_us, more, away);
+    }
+}
+
+/// The longest gap of each partition that a group reads. `consumers` are the histories of all its
+/// members and lives, `producers` the heard histories of who writes to its topics; `away` are the
+/// times in which no member could read, which do not overlap; time ends at `until_us`.
+///
+/// # Errors
+/// When a history cannot be read.
+pub fn consumer_gaps(
+    consumers: &[&HistoryFile],
+    producers: &[&HistoryFile],
+    away: &[Away],
+    until_us: i64,
+) -> Result<BTreeMap<Place, Gap>, HistoryError> {
+    let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
+    let files: Vec<_> = heard.chain(consumers).copied().collect();
+    let mut parts: BTreeMap<Place, Reading> = BTreeMap::new();
+    let mut transactions: BTreeMap<(Stream, u32), Vec<(Place, Run)>> = BTreeMap::new();
+    let mut merged = Merged::new(&files);
+    while let Some(next) = merged.next() {
+        let (file, run) = next?;
+        let stream = (file.header().client_id, file.header().life);
+        if matches!(run.mark, Mark::Committed | Mark::Aborted | Mark::Unsettled) {
+            let ended = transactions.remove(&(stream, run.epoch)).unwrap_or_default();
+            for (place, acked) in ended.iter().filter(|_| run.mark == Mark::Committed) {
+                let part = parts.entry(place.clone()).or_insert_with(unread);
+                part.appended(stream, acked, run.first_us);
+            }
+            continue;
+        }
+        let place = place(file, &run)?;
+        if run.mark == Mark::Acked && run.epoch != 0 {
+            transactions.entry((stream, run.epoch)).or_default().push((place, run));
+            continue;
+        }
+        let part = parts.entry(place).or_insert_with(unread);
+        match run.mark {
+            Mark::Acked => part.appended(stream, &run, run.first_us),
+            Mark::Assigned => part.assigned(run.first_offset, run.first_us),
+            Mark::Delivered => part.delivered(&run, away),
+            Mark::Eof => part.clear(),
+            _ => {}
+        }
+    }
+    let read = parts.into_iter().filter(|(_, part)| part.began);
+    Ok(ended(read.map(|(place, part)| (place, part.follower)), away, until_us))
+}
+
+fn unread() -> Reading {
+    Reading { last_offset: -1, ..Reading::default() }
+}
+
+fn ended(
+    parts: impl Iterator<Item = (Place, Follower)>,
+    away: &[Away],
+    until_us: i64,
+) -> BTreeMap<Place, Gap> {
+    parts.filter_map(|(place, f)| Some((place, f.end(until_us, away)?))).collect()
+}

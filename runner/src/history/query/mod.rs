@@ -1,0 +1,49 @@
+//! Judging histories while they are written: counts, progress, recovery, unavailability. Pure
+//! functions over [`HistoryFile`]s; who asks refreshes the files first.
+//!
+//! Times are exact to [`super::RUN_SPAN_US`], the longest time that one run covers.
+
+mod availability;
+mod gaps;
+mod progress;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use availability::{consumer_gaps, producer_gaps};
+pub use gaps::{Away, Gap};
+pub use progress::{Answered, SentSince};
+pub use tally::{Counts, FileTally};
+
+use super::{HistoryError, HistoryFile, Run};
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: u32,
+}
+
+impl Place {
+    /// Partition `partition` of `topic`.
+    #[must_use]
+    pub fn new(topic: &str, partition: u32) -> Self {
+        Self { topic: topic.to_owned(), partition }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// The partition that a run of `file` is about. A topic that the header does not name is damage.
+fn place(file: &HistoryFile, run: &Run) -> Result<Place, HistoryError> {
+    match file.header().topics.get(usize::from(run.topic)) {
+        Some(topic) => Ok(Place::new(topic, run.partition)),
+        None => Err(HistoryError::damaged(file.path(), "a run of a topic that it does not name")),
+    }
+}

@@ -1,0 +1,285 @@
+//! Progress and recovery: what was sent after a time, and when it was first answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Place, place};
+use crate::history::{HistoryError, HistoryFile, Mark, Writer};
+
+/// A producing client and its life.
+type Stream = (u16, u16);
+
+/// What producers sent after a time: for each partition that they use at all, the first sequence of
+/// each life whose intended send time is not before it.
+#[derive(Clone, Debug, Default)]
+pub struct SentSince {
+    since_us: i64,
+    used: BTreeSet<Place>,
+    first: BTreeMap<Place, BTreeMap<Stream, u64>>,
+}
+
+/// For each partition in use, when a message sent after the time was first answered (acknowledged,
+/// or delivered); none where that has not happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The time that the messages were sent after, in monotonic microseconds.
+    pub since_us: i64,
+    /// When, by partition.
+    pub by: BTreeMap<Place, Option<i64>>,
+}
+
+impl Answered {
+    /// `progressing`: on every partition, or with `any` on at least one. Nothing in use: false.
+    #[must_use]
+    pub fn progressing(&self, any: bool) -> bool {
+        let mut answers = self.by.values();
+        if any {
+            answers.any(Option::is_some)
+        } else {
+            !self.by.is_empty() && answers.all(Option::is_some)
+        }
+    }
+
+    /// `recovered`: how long it took on the worst partition, in microseconds; none as long as one
+    /// has no answer.
+    #[must_use]
+    pub fn recovered_us(&self) -> Option<i64> {
+        let times: Option<Vec<i64>> = self.by.values().copied().collect();
+        times?.into_iter().max().map(|at| at - self.since_us)
+    }
+
+    /// Partitions without an answer.
+    pub fn waiting(&self) -> impl Iterator<Item = &Place> {
+        self.by.iter().filter(|(_, at)| at.is_none()).map(|(place, _)| place)
+    }
+}
+
+impl SentSince {
+    /// Reads what the producers' histories say of `since_us` and later. `used` narrows nothing but
+    /// the topics (none: all); histories other than [`Writer::ProducerSent`] are passed over.
+    ///
+    /// # Errors
+    /// When a history cannot be read.
+    pub fn new(
+        files: &[&HistoryFile],
+        since_us: i64,
+        topics: Option<&[String]>,
+    ) -> Result<Self, HistoryError> {
+        let mut this = Self { since_us, ..Self::default() };
+        for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
+            this.used(file)?;
+            let stream = (file.header().client_id, file.header().life);
+            for run in file.iter_from(file.first_at_or_after(since_us)?) {
+                let run = run?;
+                let place = place(file, &run)?;
+                this.used.insert(place.clone());
+                // A run that begins before the time is passed over: the next one does not.
+                if run.mark == Mark::Sent && run.first_us >= since_us {
+                    let first = this.first.entry(place).or_default();
+                    let seq = first.entry(stream).or_insert(run.first_seq);
+                    *seq = run.first_seq.min(*seq);
+                }
+            }
+        }
+        if let Some(topics) = topics {
+            this.used.retain(|place| topics.contains(&place.topic));
+        }
+        Ok(this)
+    }
+
+    /// The partitions that a producer has used so far. It takes them in turn, or in the turn of its
+    /// keys, so its first runs show them.
+    fn used(&mut self, file: &HistoryFile) -> Result<(), HistoryError> {
+        for run in file.iter_from(0).take(FIRST_RUNS) {
+            self.used.insert(place(file, &run?)?);
+        }
+        Ok(())
+    }
+
+    /// Partitions in use.
+    pub fn partitions(&self) -> impl Iterator<Item = &Place> {
+        self.used.iter()
+    }
+
+    /// When these messages were first answered: acknowledged, from histories of
+    /// [`Writer::ProducerHeard`], or delivered, from those of [`Writer::Consumer`].
+    ///
+    /// # Errors
+    /// When a history cannot be read.
+    pub fn answered(&self, files: &[&HistoryFile]) -> Result<Answered, HistoryError> {
+        let mut by: BTreeMap<Place, Option<i64>> =
+            self.used.iter().map(|place| (place.clone(), None)).collect();
+        for file in files {
+            let header = file.header();
+            let heard = header.writer == Writer::ProducerHeard;
+            // In a transaction: acknowledged with its commit.
+            let mut open: BTreeMap<u32, BTreeSet<Place>> = BTreeMap::new();
+            for run in file.iter_from(file.first_at_or_after(self.since_us)?) {
+                let run = run?;
+                if run.mark == Mark::Committed {
+                    for place in open.remove(&run.epoch).unwrap_or_default() {
+                        answer(&mut by, &place, run.first_us);
+                    }
+                    continue;
+                }
+                if !matches!(run.mark, Mark::Acked | Mark::Delivered) {
+                    continue;
+                }
+                let stream =
+                    if heard { (header.client_id, header.life) } else { (run.client, run.life) };
+                let place = place(file, &run)?;
+                let first = self.first.get(&place).and_then(|f| f.get(&stream));
+                if first.is_none_or(|first| run.first_seq + run.count <= *first) {
+                    continue;
+                }
+                // Where the run begins with earlier messages, its last one is surely meant.
+                let begins = first.is_some_and(|first| run.first_seq >= *first);
+                let at = if begins { run.first_us } else { run.last_us };
+                if heard && run.epoch != 0 {
+                    open.entry(run.epoch).or_default().insert(place);
+                } else {
+                    answer(&mut by, &place, at);
+                }
+            }
+        }
+        Ok(Answered { since_us: self.since_us, by })
+    }
+}
+
+/// Runs at a history's start that show every partition in use: more than a topic has partitions.
+const FIRST_RUNS: usize = 4096;
+
+fn answer(by: &mut BTreeMap<Place, Option<i64>>, place: &Place, at: i64) {
+    if let Some(answer) = by.get_mut(place) {
+        *answer = Some(answer.map_or(at, |known| known.min(at)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answered, SentSince};
+    use crate::history::{
+        HistoryFile, Mark, Message, Writer,
+        fixture::{header, history, message},
+        query::Place,
+    };
+
+    const MS: i64 = 1_000;
+
+    /// A message every 100 ms in turn on two partitions, and their fate.
+    fn histories(
+        dir: &std::path::Path,
+        life: u16,
+        fate: impl Fn(u32, u64, i64) -> Option<Message>,
+    ) -> [HistoryFile; 2] {
+        let (mut sent, mut heard) = (Vec::new(), Vec::new());
+        for i in 0..40_u64 {
+            let (partition, seq) = ((i % 2) as u32, i / 2);
+            let at = i as i64 * 100 * MS;
+            sent.push(message(Mark::Sent, partition, seq, -1, at));
+            heard.extend(fate(partition, seq, at));
+        }
+        heard.sort_by_key(|m| m.at_us);
+        [
+            history(dir, &header(Writer::ProducerSent, "P", 1, life), &sent),
+            history(dir, &header(Writer::ProducerHeard, "P", 1, life), &heard),
+        ]
+    }
+
+    fn answered(files: &[HistoryFile], since_us: i64) -> Answered {
+        let files: Vec<_> = files.iter().collect();
+        SentSince::new(&files, since_us, None).unwrap().answered(&files).unwrap()
+    }
+
+    #[test]
+    fn an_answer_to_an_earlier_message_proves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        // Everything sent before 2 s is acknowledged at 2.5 s, nothing later ever.
+        let files = histories(dir.path(), 1, |p, seq, at| {
+            (at < 2_000 * MS).then(|| message(Mark::Acked, p, seq, seq as i64, 2_500 * MS))
+        });
+        let since = answered(&files, 2_000 * MS);
+        assert!(!since.progressing(false) && !since.progressing(true));
+        assert_eq!(since.recovered_us(), None);
+        assert_eq!(since.waiting().count(), 2);
+        assert!(answered(&files, 1_500 * MS).progressing(false));
+    }
+
+    #[test]
+    fn recovered_is_the_worst_partition() {
+        let dir = tempfile::tempdir().unwrap();
+        // After 1 s partition 0 answers within 10 ms, partition 1 only from 3 s on.
+        let files = histories(dir.path(), 1, |p, seq, at| {
+            let late = p == 1 && at >= 1_000 * MS;
+            let at_us = if late { (at + 10 * MS).max(3_000 * MS) } else { at + 10 * MS };
+            Some(message(Mark::Acked, p, seq, seq as i64, at_us))
+        });
+        let since = answered(&files, 1_000 * MS);
+        assert_eq!(since.recovered_us(), Some(2_000 * MS));
+        assert!(since.progressing(false));
+        assert_eq!(since.by[&Place::new("orders", 0)], Some(1_010 * MS));
+    }
+
+    #[test]
+    fn one_partition_of_two_is_progress_only_for_any() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = histories(dir.path(), 1, |p, seq, at| {
+            (p == 0).then(|| message(Mark::Acked, p, seq, seq as i64, at + MS))
+        });
+        let since = answered(&files, 1_000 * MS);
+        assert!(since.progressing(true) && !since.progressing(false));
+        assert_eq!(since.waiting().cloned().collect::<Vec<_>>(), [Place::new("orders", 1)]);
+    }
+
+    #[test]
+    fn failures_are_no_answers_and_nothing_in_use_is_no_progress() {
+        let dir = tempfile::tempdir().unwrap();
+        let files =
+            histories(dir.path(), 1, |p, seq, at| Some(message(Mark::Failed, p, seq, -1, at + MS)));
+        assert!(!answered(&files, 0).progressing(true));
+        assert!(!answered(&[], 0).progressing(false));
+        assert_eq!(answered(&[], 0).recovered_us(), None);
+    }
+
+    #[test]
+    fn a_transactions_messages_are_answered_by_its_commit() {
+        let dir = tempfile::tempdir().unwrap();
+        let txn = |m: Message| Message { epoch: 1, ..m };
+        let files = |ends: &[Message], life| {
+            let mut heard = vec![txn(message(Mark::Acked, 0, 0, 0, 20 * MS))];
+            heard.extend_from_slice(ends);
+            let sent = [txn(message(Mark::Sent, 0, 0, -1, 10 * MS))];
+            [
+                history(dir.path(), &header(Writer::ProducerSent, "P", 1, life), &sent),
+                history(dir.path(), &header(Writer::ProducerHeard, "P", 1, life), &heard),
+            ]
+        };
+        assert!(!answered(&files(&[], 1), 5 * MS).progressing(true));
+        let aborted = [txn(message(Mark::Aborted, 0, 0, -1, 50 * MS))];
+        assert!(!answered(&files(&aborted, 2), 5 * MS).progressing(true));
+        let committed = [txn(message(Mark::Committed, 0, 0, -1, 50 * MS))];
+        assert_eq!(answered(&files(&committed, 3), 5 * MS).recovered_us(), Some(45 * MS));
+    }
+
+    #[test]
+    fn a_consumer_answers_with_deliveries_of_what_was_sent_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sent, _] = histories(dir.path(), 1, |_, _, _| None);
+        let deliveries = |until: u64, name: &str| {
+            let all: Vec<_> = (0..until)
+                .map(|i| {
+                    let (p, seq) = ((i % 2) as u32, i / 2);
+                    message(Mark::Delivered, p, seq, seq as i64, 5_000 * MS + i as i64)
+                })
+                .collect();
+            history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
+        };
+        let since = SentSince::new(&[&sent], 2_000 * MS, None).unwrap();
+        // Messages 0 to 19 were sent before 2 s.
+        assert!(!since.answered(&[&deliveries(20, "C")]).unwrap().progressing(true));
+        assert!(since.answered(&[&deliveries(21, "D")]).unwrap().progressing(true));
+        assert!(!since.answered(&[&deliveries(21, "E")]).unwrap().progressing(false));
+        assert!(since.answered(&[&deliveries(22, "F")]).unwrap().progressing(false));
+        let other = SentSince::new(&[&sent], 0, Some(&["other".to_owned()])).unwrap();
+        assert_eq!(other.partitions().count(), 0);
+    }
+}

@@ -1,0 +1,24 @@
+//! kplan's runner: carries out a checked plan on a cluster and judges what happened.
+//!
+//! One way from text to report: a [`kplan_dsl`] plan is carried out by the conductor, which is the
+//! only owner of run state and writes [`event::Event`]s; [`record::RunRecord`] is folded from the
+//! events; each report is a function of the record. See ARCHITECTURE.md.
+
+pub mod audit;
+pub mod cli;
+pub mod client;
+pub mod cluster;
+pub mod commands;
+pub mod conditions;
+pub mod conductor;
+pub mod event;
+pub mod exit;
+pub mod guardian;
+pub mod history;
+pub mod observer;
+pub mod record;
+pub mod report;
+pub mod rundir;
+pub mod secrets;
+pub mod segments;
+pub mod steps;

@@ -1,0 +1,11 @@
+//! The kplan binary: see `kplan --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // What a client process is told comes on its stdin; its arguments are for the process list.
+    if std::env::args().nth(1).is_some_and(|word| word == "client") {
+        return kplan::client::hidden_main();
+    }
+    kplan::cli::main().into()
+}

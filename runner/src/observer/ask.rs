@@ -1,0 +1,211 @@
+//! Single questions to single brokers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use kafka_protocol::{
+    error::ResponseError,
+    protocol::{Request, StrBytes},
+};
+
+use super::{
+    view::ClusterView,
+    watch::Watch,
+    wire::{Connection, Credentials, WireError, error_name},
+};
+use crate::cluster::{Cluster, KafkaError};
+
+/// One question takes no longer.
+pub(super) const LIMIT: Duration = Duration::from_secs(3);
+/// Open connections kept for each broker.
+const KEPT: usize = 4;
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AskError {
+    /// A broker could not be asked.
+    #[error("broker {broker}: {cause}")]
+    Wire {
+        /// Which.
+        broker: u32,
+        /// Why.
+        cause: Arc<WireError>,
+    },
+    /// Kafka answered with an error.
+    #[error("{what}: {error}")]
+    Kafka {
+        /// What was asked.
+        what: String,
+        /// Kafka's error.
+        error: KafkaError,
+    },
+    /// The partition has no leader now.
+    #[error("{topic}/{partition} has no leader")]
+    NoLeader {
+        /// Topic.
+        topic: String,
+        /// Partition.
+        partition: u32,
+    },
+    /// No such topic, partition, or part of an answer.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// No broker answers.
+    #[error("no broker answers")]
+    NobodyAnswers,
+    /// It did not become so in time.
+    #[error("{what} (waited {limit:?})")]
+    TimedOut {
+        /// What was wanted, and what was found instead.
+        what: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// This Kafka version or backend cannot tell or do it.
+    #[error("{0}")]
+    Unsupported(String),
+    /// ZooKeeper did not do it.
+    #[error("ZooKeeper: {0}")]
+    Zookeeper(String),
+}
+
+/// Asks; connections are kept between questions. Cheap to clone.
+#[derive(Clone)]
+pub struct Asker {
+    pub(super) cluster: Arc<dyn Cluster>,
+    pub(super) watch: Arc<Watch>,
+    pub(super) credentials: Credentials,
+    idle: Arc<Mutex<BTreeMap<u32, Vec<Connection>>>>,
+}
+
+impl Asker {
+    pub(super) fn new(
+        cluster: Arc<dyn Cluster>,
+        credentials: Credentials,
+        watch: Arc<Watch>,
+    ) -> Self {
+        Self { cluster, watch, credentials, idle: Arc::default() }
+    }
+
+    /// Asks `broker`; `build` makes the request for the version that both sides speak, at most
+    /// `most`.
+    ///
+    /// # Errors
+    /// [`AskError::Wire`].
+    pub(super) async fn call<R: Request>(
+        &self,
+        broker: u32,
+        most: i16,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, AskError> {
+        self.call_within(broker, most, LIMIT, build).await
+    }
+
+    /// [`Self::call`] for requests that take the broker longer.
+    pub(super) async fn call_within<R: Request>(
+        &self,
+        broker: u32,
+        most: i16,
+        limit: Duration,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, AskError> {
+        let wire = |cause| AskError::Wire { broker, cause: Arc::new(cause) };
+        // A kept connection may be of an earlier life of the broker: then a new one is tried.
+        while let Some(mut connection) = self.kept(broker) {
+            match ask(&mut connection, most, limit, &build).await {
+                Err(WireError::Broken { .. }) => {}
+                result => {
+                    self.keep(broker, connection);
+                    return result.map_err(wire);
+                }
+            }
+        }
+        let address = self.cluster.address(broker);
+        let mut connection =
+            Connection::open(&address, &self.credentials, LIMIT).await.map_err(wire)?;
+        let result = ask(&mut connection, most, limit, &build).await;
+        self.keep(broker, connection);
+        result.map_err(wire)
+    }
+
+    /// Asks the brokers that answer, one after the other, until one can be asked.
+    ///
+    /// # Errors
+    /// The last broker's, or [`AskError::NobodyAnswers`].
+    pub(super) async fn call_any<R: Request>(
+        &self,
+        most: i16,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, AskError> {
+        let mut last = AskError::NobodyAnswers;
+        for broker in answering(&self.watch.view()) {
+            match self.call(broker, most, &build).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn kept(&self, broker: u32) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.get_mut(&broker)?.pop()
+    }
+
+    fn keep(&self, broker: u32, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = idle.entry(broker).or_default();
+        if !connection.is_spoilt() && kept.len() < KEPT {
+            kept.push(connection);
+        }
+    }
+
+    /// True reachability: an ApiVersions exchange on a new connection through the address that the
+    /// broker advertises (or, where no broker lists it, the one it was given). A published port
+    /// accepts TCP even when nothing listens behind it.
+    ///
+    /// # Errors
+    /// [`AskError::Wire`] with the reason.
+    pub async fn listener_reachable(&self, broker: u32) -> Result<(), AskError> {
+        let view = self.watch.view();
+        let advertised = view.brokers.get(&broker).and_then(|b| b.advertised.clone());
+        let address = advertised.unwrap_or_else(|| self.cluster.address(broker));
+        let opened = Connection::open(&address, &self.credentials.anonymous(), LIMIT).await;
+        opened.map(drop).map_err(|cause| AskError::Wire { broker, cause: Arc::new(cause) })
+    }
+}
+
+async fn ask<R: Request>(
+    connection: &mut Connection,
+    most: i16,
+    limit: Duration,
+    build: &impl Fn(i16) -> R,
+) -> Result<R::Response, WireError> {
+    let version = connection.version::<R>(most)?;
+    connection.call(&build(version), version, limit).await
+}
+
+pub(super) fn answering(view: &ClusterView) -> Vec<u32> {
+    view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| *n).collect()
+}
+
+/// Kafka's error, if `code` is one.
+pub(super) fn check(code: i16, message: Option<&StrBytes>, what: &str) -> Result<(), AskError> {
+    match ResponseError::try_from_code(code) {
+        None => Ok(()),
+        Some(error) => Err(AskError::Kafka {
+            what: what.to_owned(),
+            error: KafkaError {
+                message: message.map_or_else(|| error.to_string(), ToString::to_string),
+                code: error_name(error),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "ask_tests.rs"]
+mod tests;

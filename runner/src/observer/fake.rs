@@ -1,0 +1,103 @@
+//! A cluster of given addresses, for tests: only what the observer asks of a backend.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+
+use crate::cluster::{
+    AdminError, Bounds, Cluster, ClusterSpec, Data, Listening, Mode, Node, NodeState, RigError,
+    TopicChange, TopicSpec, Version,
+};
+
+pub(super) struct Fake {
+    spec: ClusterSpec,
+    addresses: Vec<String>,
+    simulated: bool,
+}
+
+impl Fake {
+    /// Brokers 1 and on listen at `addresses`.
+    pub(super) fn new(addresses: Vec<String>, mode: Mode, simulated: bool) -> Self {
+        let spec = ClusterSpec {
+            run: String::new(),
+            name: String::new(),
+            version: Version { numbers: vec![4, 1, 1], text: "4.1.1".to_owned() },
+            mode,
+            brokers: u32::try_from(addresses.len()).expect("a few"),
+            config: IndexMap::new(),
+            broker_config: BTreeMap::new(),
+            jvm: vec![],
+            image: None,
+            racks: BTreeMap::new(),
+            disk: None,
+            exchangeable: false,
+            bounds: Bounds::default(),
+            security: None,
+            dir: PathBuf::new(),
+        };
+        Self { spec, addresses, simulated }
+    }
+
+    fn cannot<T, E: From<RigError>>(what: &str) -> Result<T, E> {
+        Err(RigError::Unsupported { backend: "fake", what: what.to_owned() }.into())
+    }
+}
+
+#[async_trait]
+impl Cluster for Fake {
+    fn backend(&self) -> &'static str {
+        "fake"
+    }
+    fn simulated(&self) -> bool {
+        self.simulated
+    }
+    fn spec(&self) -> &ClusterSpec {
+        &self.spec
+    }
+    fn nodes(&self) -> Vec<Node> {
+        (1..=self.spec.brokers).map(Node::Broker).collect()
+    }
+    fn address(&self, broker: u32) -> String {
+        self.addresses[broker as usize - 1].clone()
+    }
+    fn listener_ports(&self, _: u32) -> Vec<u16> {
+        vec![]
+    }
+    async fn kill(&self, _: &[Node]) -> Result<(), RigError> {
+        Self::cannot("kill")
+    }
+    async fn stop(&self, _: &[Node], _: Duration) -> Result<(), RigError> {
+        Self::cannot("stop")
+    }
+    async fn start(&self, _: &[Node], _: Data) -> Result<(), RigError> {
+        Self::cannot("start")
+    }
+    async fn pause(&self, _: &[Node]) -> Result<(), RigError> {
+        Self::cannot("pause")
+    }
+    async fn resume(&self, _: &[Node]) -> Result<(), RigError> {
+        Self::cannot("resume")
+    }
+    async fn state(&self, _: Node) -> Result<NodeState, RigError> {
+        Self::cannot("tell")
+    }
+    async fn obituary(&self, _: Node) -> Result<String, RigError> {
+        Self::cannot("tell")
+    }
+    async fn sockets(&self, _: u32) -> Result<Vec<Listening>, RigError> {
+        Self::cannot("tell")
+    }
+    async fn create_topic(&self, _: &TopicSpec) -> Result<(), AdminError> {
+        Self::cannot("create topics")
+    }
+    async fn alter_topic(&self, _: &str, _: &TopicChange) -> Result<(), AdminError> {
+        Self::cannot("alter topics")
+    }
+    async fn delete_topic(&self, _: &str) -> Result<(), AdminError> {
+        Self::cannot("delete topics")
+    }
+    async fn destroy(&self) -> Result<(), RigError> {
+        Ok(())
+    }
+}

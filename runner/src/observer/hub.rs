@@ -1,0 +1,151 @@
+//! Where the pollers' answers meet: merges them and tells who waits.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{broadcast, watch};
+
+use super::{
+    change::{Seen, changes},
+    merge::{Answer, Authority, Inputs, QuorumWord, Znodes, merge},
+    view::ClusterView,
+};
+use crate::history::now_us;
+
+/// Changes that a slow reader of the timeline may fall behind before the oldest are dropped.
+const CHANGES_KEPT: usize = 8192;
+
+/// Who was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// A broker's Metadata.
+    Metadata(u32),
+    /// The quorum, through a broker.
+    Quorum(u32),
+}
+
+pub(super) struct Hub {
+    state: Mutex<State>,
+    view: watch::Sender<Arc<ClusterView>>,
+    changes: broadcast::Sender<Seen>,
+    rounds: watch::Sender<u64>,
+}
+
+struct State {
+    inputs: Inputs,
+    /// When the latest answer was asked for.
+    asked_us: BTreeMap<Source, i64>,
+}
+
+impl Hub {
+    pub(super) fn new(expected: BTreeSet<u32>, authority: Authority) -> Self {
+        let inputs = Inputs { expected, answers: BTreeMap::new(), authority };
+        let first = Arc::new(merge(&inputs, now_us()));
+        Self {
+            state: Mutex::new(State { inputs, asked_us: BTreeMap::new() }),
+            view: watch::channel(first).0,
+            changes: broadcast::channel(CHANGES_KEPT).0,
+            rounds: watch::channel(0).0,
+        }
+    }
+
+    pub(super) fn view(&self) -> watch::Receiver<Arc<ClusterView>> {
+        self.view.subscribe()
+    }
+
+    pub(super) fn changes(&self) -> broadcast::Receiver<Seen> {
+        self.changes.subscribe()
+    }
+
+    /// A broker answered what it was asked at `asked_us`.
+    pub(super) fn answered(&self, broker: u32, asked_us: i64, answer: Answer) {
+        self.update(Source::Metadata(broker), asked_us, |inputs| {
+            let same = inputs.answers.get(&broker).is_some_and(|known| **known == answer);
+            if !same {
+                inputs.answers.insert(broker, Arc::new(answer));
+            }
+            !same
+        });
+    }
+
+    /// A broker does not answer.
+    pub(super) fn silent(&self, broker: u32, asked_us: i64) {
+        self.update(Source::Metadata(broker), asked_us, |inputs| {
+            inputs.answers.remove(&broker).is_some()
+        });
+    }
+
+    /// What the quorum said through a broker, none if nothing.
+    pub(super) fn quorum(&self, broker: u32, asked_us: i64, word: Option<QuorumWord>) {
+        self.update(Source::Quorum(broker), asked_us, |inputs| {
+            let Authority::Quorum(words) = &mut inputs.authority else { return false };
+            match word {
+                Some(word) => words.insert(broker, word) != Some(word),
+                None => words.remove(&broker).is_some(),
+            }
+        });
+    }
+
+    /// ZooKeeper told something new.
+    pub(super) fn znodes(&self, znodes: Arc<Znodes>) {
+        let mut state = self.lock();
+        state.inputs.authority = Authority::Zookeeper(Some(znodes));
+        self.publish(&state);
+    }
+
+    fn update(&self, source: Source, asked_us: i64, change: impl FnOnce(&mut Inputs) -> bool) {
+        let mut state = self.lock();
+        state.asked_us.insert(source, asked_us);
+        if change(&mut state.inputs) {
+            self.publish(&state);
+        }
+        drop(state);
+        self.rounds.send_modify(|n| *n = n.wrapping_add(1));
+    }
+
+    /// Under the lock, so that views and changes come in order.
+    fn publish(&self, state: &State) {
+        let now = now_us();
+        let mut view = merge(&state.inputs, now);
+        let before = self.view.borrow().clone();
+        view.at_us = before.at_us;
+        if view == *before {
+            return;
+        }
+        view.at_us = now;
+        for change in changes(&before, &view) {
+            // Nobody may be listening.
+            let _ = self.changes.send(Seen { at_us: now, change });
+        }
+        self.view.send_replace(Arc::new(view));
+    }
+
+    /// Resolves when everybody who lives was asked after `since_us` and has answered; without the
+    /// `quorum`, which cannot answer while its leader is dying, when the brokers' Metadata has.
+    pub(super) async fn asked_since(&self, since_us: i64, quorum: bool) {
+        let mut rounds = self.rounds.subscribe();
+        while !self.all_asked(since_us, quorum) {
+            if rounds.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn all_asked(&self, since_us: i64, quorum: bool) -> bool {
+        let state = self.lock();
+        let asked = |source: Source| state.asked_us.get(&source).is_some_and(|at| *at >= since_us);
+        let words = match &state.inputs.authority {
+            Authority::Quorum(words) if quorum => words.keys().copied().collect(),
+            _ => Vec::new(),
+        };
+        state.inputs.answers.keys().all(|b| asked(Source::Metadata(*b)))
+            && words.into_iter().all(|b| asked(Source::Quorum(b)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere left complete inputs: every change of them is one assignment.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

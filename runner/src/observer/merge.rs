@@ -1,0 +1,208 @@
+//! Whom to believe: the answers of all living brokers (and ZooKeeper's or the quorum's word) become
+//! one [`ClusterView`]. A pure function, so every rule has its test.
+//!
+//! - A broker that other living brokers do not list was cut off or is only joining: its answers are
+//!   left out, unless nobody else is left.
+//! - A topic exists if at least half of the others tell of it (the same incarnation of it).
+//! - Of a partition, the answer with the highest leader epoch wins, and among equals the leader's
+//!   own: the leader decides on the in-sync set.
+//! - With ZooKeeper, leaders and in-sync sets are the znodes': Metadata hears of a changed in-sync
+//!   set 5 to 60 s late. The znode may keep a dead leader, so a leader must be registered.
+//! - The controller is the quorum's leader, or ZooKeeper's `/controller`. KRaft brokers name a
+//!   random living broker in Metadata; only where neither exists (a simulated cluster) is it asked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::view::{BrokerView, ClusterView, PartitionView, TopicView};
+
+/// What one broker answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Brokers that it lists: advertised address and rack.
+    pub brokers: BTreeMap<u32, (String, Option<String>)>,
+    /// The controller that it names.
+    pub controller: Option<u32>,
+    /// Topics that it knows.
+    pub topics: BTreeMap<String, TopicView>,
+}
+
+/// Who knows the controller (and in ZooKeeper mode the in-sync sets).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// KRaft: what the quorum told through each living broker.
+    Quorum(BTreeMap<u32, QuorumWord>),
+    /// ZooKeeper; none until it was read once.
+    Zookeeper(Option<Arc<Znodes>>),
+    /// Neither: Metadata.
+    Metadata,
+}
+
+/// An answer to DescribeQuorum (KIP-595), which only the active controller gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuorumWord {
+    /// The quorum's epoch: the newer wins.
+    pub epoch: i32,
+    /// Its leader: the active controller.
+    pub leader: u32,
+}
+
+/// What ZooKeeper holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Znodes {
+    /// `/brokers/ids`.
+    pub ids: BTreeSet<u32>,
+    /// `/controller`.
+    pub controller: Option<u32>,
+    /// `/brokers/topics`: replicas by partition.
+    pub topics: BTreeMap<String, BTreeMap<u32, Vec<u32>>>,
+    /// `/brokers/topics/T/partitions/P/state`.
+    pub states: BTreeMap<(String, u32), ZnodeState>,
+}
+
+/// A partition's state znode.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZnodeState {
+    /// Its leader, even if that one is dead.
+    pub leader: Option<u32>,
+    /// Leader epoch.
+    pub epoch: i32,
+    /// In-sync set.
+    pub in_sync: Vec<u32>,
+}
+
+/// Everything that is known.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// The cluster's own broker numbers.
+    pub expected: BTreeSet<u32>,
+    /// The latest answers of the brokers that live.
+    pub answers: BTreeMap<u32, Arc<Answer>>,
+    /// Who knows more.
+    pub authority: Authority,
+}
+
+/// The one picture, as of `at_us`.
+#[must_use]
+pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
+    let current = up_to_date(&inputs.answers);
+    let believed: BTreeMap<u32, &Answer> =
+        current.iter().filter_map(|b| Some((*b, inputs.answers.get(b)?.as_ref()))).collect();
+    let (controller, topics) = match &inputs.authority {
+        Authority::Quorum(words) => {
+            let leader = words.values().max().map(|w| w.leader);
+            // The quorum's last word outlives its leader; a controller of its own is not asked here.
+            let dead = |b: &u32| inputs.expected.contains(b) && !inputs.answers.contains_key(b);
+            (leader.filter(|leader| !dead(leader)), merge_topics(&believed))
+        }
+        Authority::Zookeeper(Some(znodes)) => (znodes.controller, znode_topics(znodes)),
+        Authority::Zookeeper(None) => (None, merge_topics(&believed)),
+        Authority::Metadata => {
+            let named = believed.values().find_map(|a| a.controller);
+            (named.filter(|c| inputs.answers.contains_key(c)), merge_topics(&believed))
+        }
+    };
+    ClusterView { at_us, brokers: merge_brokers(inputs, &believed), controller, topics }
+}
+
+/// Living brokers that no other living broker leaves out; all of them if that leaves nobody.
+fn up_to_date(answers: &BTreeMap<u32, Arc<Answer>>) -> BTreeSet<u32> {
+    let listed_by_all_others = |b: &u32| {
+        answers.iter().all(|(other, answer)| other == b || answer.brokers.contains_key(b))
+    };
+    let current: BTreeSet<u32> = answers.keys().copied().filter(listed_by_all_others).collect();
+    if current.is_empty() { answers.keys().copied().collect() } else { current }
+}
+
+fn merge_brokers(inputs: &Inputs, believed: &BTreeMap<u32, &Answer>) -> BTreeMap<u32, BrokerView> {
+    let listed = believed.values().flat_map(|a| a.brokers.iter());
+    let mut brokers: BTreeMap<u32, BrokerView> =
+        inputs.expected.iter().map(|b| (*b, BrokerView::default())).collect();
+    for (broker, (advertised, rack)) in listed {
+        let view = brokers.entry(*broker).or_default();
+        view.listed = true;
+        view.advertised = Some(advertised.clone());
+        view.rack.clone_from(rack);
+    }
+    for (broker, answer) in &inputs.answers {
+        brokers.entry(*broker).or_default().answers = true;
+        for listed in answer.brokers.keys() {
+            brokers.entry(*listed).or_default().listed_by.insert(*broker);
+        }
+    }
+    brokers
+}
+
+fn merge_topics(believed: &BTreeMap<u32, &Answer>) -> BTreeMap<String, TopicView> {
+    let names: BTreeSet<&String> = believed.values().flat_map(|a| a.topics.keys()).collect();
+    names
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), merge_topic(name, believed)?)))
+        .collect()
+}
+
+/// The incarnation that most tell of, if that is half of all.
+fn merge_topic(name: &str, believed: &BTreeMap<u32, &Answer>) -> Option<TopicView> {
+    let mut tellers: BTreeMap<&Option<String>, Vec<(u32, &TopicView)>> = BTreeMap::new();
+    for (broker, answer) in believed {
+        if let Some(topic) = answer.topics.get(name) {
+            tellers.entry(&topic.id).or_default().push((*broker, topic));
+        }
+    }
+    let (id, tellers) = tellers.into_iter().max_by_key(|(_, tellers)| tellers.len())?;
+    if tellers.len() * 2 < believed.len() {
+        return None;
+    }
+    let mut best: BTreeMap<u32, (u32, &PartitionView)> = BTreeMap::new();
+    for (broker, topic) in &tellers {
+        for partition in &topic.partitions {
+            let known = best.entry(partition.partition).or_insert((*broker, partition));
+            if authority(*broker, partition) > authority(known.0, known.1) {
+                *known = (*broker, partition);
+            }
+        }
+    }
+    let internal = tellers.iter().any(|(_, t)| t.internal);
+    let partitions = best.into_values().map(|(_, p)| p.clone()).collect();
+    Some(TopicView { internal, id: id.clone(), partitions })
+}
+
+/// How much `broker` has to say of a partition: the newer epoch first, then the leader itself.
+fn authority(broker: u32, partition: &PartitionView) -> (i32, bool) {
+    (partition.leader_epoch.unwrap_or(-1), partition.leader == Some(broker))
+}
+
+fn znode_topics(znodes: &Znodes) -> BTreeMap<String, TopicView> {
+    let partition = |name: &String, partition: u32, replicas: &Vec<u32>| {
+        let state = znodes.states.get(&(name.clone(), partition));
+        let mut in_sync = state.map_or_else(Vec::new, |s| s.in_sync.clone());
+        in_sync.sort_unstable();
+        let mut offline: Vec<u32> =
+            replicas.iter().copied().filter(|r| !znodes.ids.contains(r)).collect();
+        offline.sort_unstable();
+        PartitionView {
+            partition,
+            leader: state.and_then(|s| s.leader).filter(|l| znodes.ids.contains(l)),
+            leader_epoch: state.map(|s| s.epoch),
+            replicas: replicas.clone(),
+            in_sync,
+            offline,
+            eligible: vec![],
+        }
+    };
+    znodes
+        .topics
+        .iter()
+        .map(|(name, replicas)| {
+            let partitions = replicas.iter().map(|(p, r)| partition(name, *p, r)).collect();
+            let internal = super::is_internal(name);
+            (name.clone(), TopicView { internal, id: None, partitions })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+use super::*;
+
+fn partition(number: u32, leader: Option<u32>, epoch: i32, in_sync: &[u32]) -> PartitionView {
+    PartitionView {
+        partition: number,
+        leader,
+        leader_epoch: Some(epoch),
+        replicas: vec![1, 2, 3],
+        in_sync: in_sync.to_vec(),
+        offline: vec![],
+        eligible: vec![],
+    }
+}
+
+fn topic(id: &str, partitions: Vec<PartitionView>) -> TopicView {
+    TopicView { internal: false, id: Some(id.to_owned()), partitions }
+}
+
+fn answer(lists: &[u32], topics: Vec<(&str, TopicView)>) -> Arc<Answer> {
+    Arc::new(Answer {
+        brokers: lists.iter().map(|b| (*b, (format!("127.0.0.1:{b}"), None))).collect(),
+        controller: None,
+        topics: topics.into_iter().map(|(name, t)| (name.to_owned(), t)).collect(),
+    })
+}
+
+/// Broker, epoch and leader of each word.
+fn quorum(words: &[(u32, i32, u32)]) -> Authority {
+    Authority::Quorum(
+        words
+            .iter()
+            .map(|(b, epoch, leader)| (*b, QuorumWord { epoch: *epoch, leader: *leader }))
+            .collect(),
+    )
+}
+
+fn kraft(answers: Vec<(u32, Arc<Answer>)>) -> ClusterView {
+    let inputs = Inputs {
+        expected: [1, 2, 3].into(),
+        answers: answers.into_iter().collect(),
+        authority: quorum(&[(1, 3, 2)]),
+    };
+    merge(&inputs, 7)
+}
+
+#[test]
+fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
+    let old = || vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1, 2, 3])]))];
+    let new = || vec![("t", topic("a", vec![partition(0, Some(2), 5, &[2, 3])]))];
+    // Broker 1 is cut off and still lists everybody; before the others fence it, only epochs tell.
+    for lists in [&[2, 3][..], &[1, 2, 3]] {
+        let view = kraft(vec![
+            (1, answer(&[1, 2, 3], old())),
+            (2, answer(lists, new())),
+            (3, answer(lists, new())),
+        ]);
+        let p = view.partition("t", 0).expect("told by all");
+        assert_eq!((p.leader, &p.in_sync[..]), (Some(2), &[2, 3][..]));
+        assert_eq!(view.brokers_alive().contains(&1), lists.contains(&1));
+    }
+}
+
+#[test]
+fn within_an_epoch_the_living_leader_knows_the_in_sync_set() {
+    let told = |in_sync: &[u32]| vec![("t", topic("a", vec![partition(0, Some(2), 5, in_sync)]))];
+    let all = &[1, 2, 3];
+    let view = kraft(vec![
+        (1, answer(all, told(&[1, 2, 3]))),
+        (2, answer(all, told(&[2]))),
+        (3, answer(all, told(&[1, 2, 3]))),
+    ]);
+    assert_eq!(view.partition("t", 0).expect("told by all").in_sync, [2]);
+}
+
+#[test]
+fn an_isolated_broker_alone_is_still_heard() {
+    let told = vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1])]))];
+    let view = kraft(vec![(1, answer(&[2, 3], told))]);
+    assert_eq!(view.leader("t", 0), Some(1));
+    assert_eq!(view.brokers_alive(), BTreeSet::new());
+}
+
+#[test]
+fn a_deleted_topic_does_not_live_on_in_a_stale_broker() {
+    let stale = || vec![("t", topic("a", vec![partition(0, Some(1), 9, &[1])]))];
+    let gone = || answer(&[1, 2, 3], vec![]);
+    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, gone()), (3, gone())]);
+    assert!(view.topics.is_empty());
+    // Nor does its old incarnation win by its higher epoch.
+    let fresh = || vec![("t", topic("b", vec![partition(0, Some(3), 0, &[3])]))];
+    let told = || answer(&[1, 2, 3], fresh());
+    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, told()), (3, told())]);
+    assert_eq!(view.leader("t", 0), Some(3));
+}
+
+#[test]
+fn the_controller_is_the_quorums_word_not_metadatas() {
+    let mut told = Answer { controller: Some(3), ..Answer::default() };
+    told.brokers.insert(1, (String::new(), None));
+    let mut inputs = Inputs {
+        expected: [1].into(),
+        answers: [(1, Arc::new(told))].into(),
+        authority: quorum(&[(1, 8, 101), (2, 7, 102)]),
+    };
+    assert_eq!(merge(&inputs, 0).controller, Some(101));
+    inputs.authority = quorum(&[(1, 8, 1)]);
+    assert_eq!(merge(&inputs, 0).controller, Some(1));
+    inputs.expected.insert(2);
+    inputs.authority = quorum(&[(1, 8, 2)]);
+    assert_eq!(merge(&inputs, 0).controller, None, "2 is a broker, and dead");
+    inputs.authority = quorum(&[]);
+    assert_eq!(merge(&inputs, 0).controller, None);
+    inputs.authority = Authority::Zookeeper(None);
+    assert_eq!(merge(&inputs, 0).controller, None);
+    inputs.authority = Authority::Metadata;
+    assert_eq!(merge(&inputs, 0).controller, None, "3 is dead");
+    inputs.answers.insert(3, Arc::default());
+    assert_eq!(merge(&inputs, 0).controller, Some(3));
+}
+
+fn znodes(ids: &[u32], leader: Option<u32>, in_sync: &[u32]) -> Znodes {
+    let state = ZnodeState { leader, epoch: 3, in_sync: in_sync.to_vec() };
+    Znodes {
+        ids: ids.iter().copied().collect(),
+        controller: Some(1),
+        topics: [("t".to_owned(), [(0, vec![2, 1])].into())].into(),
+        states: [(("t".to_owned(), 0), state)].into(),
+    }
+}
+
+fn zookeeper(znodes: Znodes, answers: Vec<(u32, Arc<Answer>)>) -> ClusterView {
+    let inputs = Inputs {
+        expected: [1, 2].into(),
+        answers: answers.into_iter().collect(),
+        authority: Authority::Zookeeper(Some(Arc::new(znodes))),
+    };
+    merge(&inputs, 7)
+}
+
+#[test]
+fn a_dead_leader_in_the_znode_leads_nothing() {
+    let view = zookeeper(znodes(&[1], Some(2), &[2]), vec![]);
+    let p = view.partition("t", 0).expect("in ZooKeeper");
+    assert_eq!((p.leader, p.leader_epoch), (None, Some(3)));
+    assert_eq!((&p.in_sync[..], &p.offline[..]), (&[2][..], &[2][..]));
+    assert_eq!(view.offline_partitions(Some("t")).count(), 1);
+    let view = zookeeper(znodes(&[1, 2], Some(2), &[2]), vec![]);
+    assert_eq!(view.leader("t", 0), Some(2));
+    assert_eq!(view.offline_partitions(None).count(), 0);
+}
+
+#[test]
+fn znodes_win_over_late_metadata() {
+    let late = vec![("t", topic("a", vec![partition(0, Some(1), 99, &[1, 2, 3])]))];
+    let view = zookeeper(znodes(&[1, 2], Some(2), &[2]), vec![(1, answer(&[1, 2], late))]);
+    assert_eq!(view.partition("t", 0).expect("in ZooKeeper").in_sync, [2]);
+    assert_eq!(view.under_replicated_partitions(None).count(), 1);
+    assert_eq!(view.controller, Some(1));
+}
+
+#[test]
+fn a_partition_without_a_state_znode_has_no_leader_yet() {
+    let mut fresh = znodes(&[1, 2], None, &[]);
+    fresh.states.clear();
+    let p = zookeeper(fresh, vec![]).partition("t", 0).cloned().expect("in ZooKeeper");
+    assert_eq!((p.leader, p.leader_epoch, p.in_sync.len()), (None, None, 0));
+}
+
+#[test]
+fn a_broker_is_alive_if_it_answers_and_is_listed() {
+    let view = kraft(vec![(1, answer(&[1, 2], vec![])), (3, answer(&[1, 2, 3], vec![]))]);
+    // 2 is listed and silent, 3 answers and is not listed by 1 (it is only joining).
+    assert_eq!(view.brokers_alive(), [1].into());
+    assert_eq!(view.brokers.len(), 3);
+}
+
+#[test]
+fn min_isr_counts_by_topic() {
+    let told = vec![
+        ("a", topic("a", vec![partition(0, Some(1), 1, &[1])])),
+        ("b", topic("b", vec![partition(0, Some(1), 1, &[1])])),
+    ];
+    let view = kraft(vec![(1, answer(&[1], told))]);
+    let least = |name: &str| if name == "a" { 2 } else { 1 };
+    let under: Vec<_> = view.under_min_isr_partitions(None, least).map(|(t, _)| t).collect();
+    assert_eq!(under, ["a"]);
+    assert_eq!(view.under_min_isr_partitions(Some("b"), least).count(), 0);
+    assert_eq!(view.not_led_by_preferred(None).count(), 0);
+}
+
+#[test]
+fn internal_topics_count_only_when_named() {
+    let mut internal = topic("a", vec![partition(0, None, 1, &[])]);
+    internal.internal = true;
+    let view = kraft(vec![(1, answer(&[1], vec![("__consumer_offsets", internal)]))]);
+    assert_eq!(view.offline_partitions(None).count(), 0);
+    assert_eq!(view.offline_partitions(Some("__consumer_offsets")).count(), 1);
+}
+
+#[test]
+fn joined_means_that_all_who_answer_list_it() {
+    let view = kraft(vec![(1, answer(&[1, 2, 3], vec![])), (2, answer(&[1, 2], vec![]))]);
+    assert!(view.all_list(&[1, 2]) && view.all_list(&[2]));
+    assert!(!view.all_list(&[3]), "2 does not list it, and it does not answer");
+    let view = kraft(vec![(1, answer(&[1, 3], vec![])), (3, answer(&[1, 3], vec![]))]);
+    assert!(view.all_list(&[1, 3]), "a dead broker need not list anybody");
+    assert!(!view.all_list(&[1, 2, 3]));
+    assert!(!ClusterView::default().all_list(&[1]));
+}

@@ -1,0 +1,46 @@
+//! What the cluster says of itself, asked broker by broker.
+//!
+//! [`Observer`] keeps one connection to every broker, merges what the living ones tell into a
+//! [`ClusterView`] and reports every [`Change`]. [`Asker`] answers single questions: offsets,
+//! groups, settings, reachability. Both speak the protocol through [`wire::Connection`].
+
+mod ask;
+mod change;
+mod elect;
+#[cfg(test)]
+mod fake;
+mod groups;
+mod guard;
+mod hub;
+mod lag;
+mod merge;
+mod offsets;
+mod poll;
+mod reassign;
+mod sasl;
+mod scram;
+mod settings;
+mod stream;
+mod table;
+mod users;
+mod view;
+mod watch;
+pub mod wire;
+mod zookeeper;
+
+pub use ask::{AskError, Asker};
+pub use change::{Change, Seen};
+pub use elect::{Elected, Election};
+pub use groups::{GroupView, Member};
+pub use lag::{Isolation, Lag};
+pub use merge::{Answer, Authority, Inputs, QuorumWord, ZnodeState, Znodes, merge};
+pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
+pub use table::{cluster_table, topic_table};
+pub use view::{BrokerView, ClusterView, Named, PartitionView, TopicView};
+pub use watch::{Hurry, Observer};
+
+/// Topics that Kafka keeps for itself (before Metadata v1 no broker says so).
+#[must_use]
+pub fn is_internal(topic: &str) -> bool {
+    matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}

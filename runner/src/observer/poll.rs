@@ -1,0 +1,311 @@
+//! One task and one connection for each broker and question, so that a broker that is frozen
+//! delays nobody.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kafka_protocol::{
+    messages::{
+        DescribeQuorumRequest, DescribeTopicPartitionsRequest, MetadataRequest, MetadataResponse,
+        TopicName,
+        describe_quorum_request::{PartitionData, TopicData},
+        describe_topic_partitions_request::TopicRequest,
+    },
+    protocol::StrBytes,
+};
+use tokio::{sync::watch, time::sleep_until};
+
+use super::{
+    hub::Hub,
+    is_internal,
+    merge::{Answer, QuorumWord},
+    view::{PartitionView, TopicView},
+    wire::{Connection, Credentials, WireError},
+};
+use crate::history::now_us;
+
+/// Between two questions while somebody waits.
+const FAST: Duration = Duration::from_millis(40);
+/// Between two questions while nobody does.
+const IDLE: Duration = Duration::from_millis(750);
+/// Between two attempts to reach a broker that refuses; it is busy starting, or dead.
+const RETRY: Duration = Duration::from_millis(90);
+/// A broker that says nothing for so long does not answer. Not shorter: a living broker on a busy
+/// machine may need most of it.
+pub(super) const SILENCE: Duration = Duration::from_millis(1500);
+
+/// How fast to ask; any change of it wakes every poller.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    /// How many wait.
+    pub(super) waiting: u32,
+    /// Questions asked out of turn.
+    pub(super) kicks: u64,
+}
+
+/// What a poller asks.
+pub(super) enum Question {
+    /// Metadata; whether its controller is of interest.
+    Metadata { controller: bool },
+    /// DescribeQuorum. On a connection of its own: a broker that cannot reach the controller holds
+    /// back everything behind it.
+    Quorum,
+}
+
+/// Asks one broker one question, for ever.
+pub(super) struct Poller {
+    pub(super) broker: u32,
+    pub(super) address: String,
+    pub(super) credentials: Credentials,
+    pub(super) hub: Arc<Hub>,
+    pub(super) pace: watch::Receiver<Pace>,
+    /// The latest kick that the question under way answers.
+    pub(super) kicks: u64,
+    pub(super) question: Question,
+}
+
+impl Poller {
+    pub(super) async fn run(mut self) {
+        loop {
+            let (asked_us, begin) = self.begin();
+            let opened = Connection::open(&self.address, &self.credentials, SILENCE).await;
+            let answered = match opened {
+                Ok(mut connection) => self.serve(&mut connection).await,
+                Err(_) => false,
+            };
+            if answered {
+                // Only that connection may have ended: who is reached again at once was never away.
+                self.rest(begin, FAST, FAST, None).await;
+            } else {
+                match self.question {
+                    Question::Metadata { .. } => self.hub.silent(self.broker, asked_us),
+                    Question::Quorum => self.hub.quorum(self.broker, asked_us, None),
+                }
+                self.rest(begin, RETRY, RETRY * 3, None).await;
+            }
+        }
+    }
+
+    fn begin(&mut self) -> (i64, Instant) {
+        self.kicks = self.pace.borrow_and_update().kicks;
+        (now_us(), Instant::now())
+    }
+
+    /// Asks again and again until the connection fails; true if it broke after having answered,
+    /// false if it never answered or fell silent.
+    async fn serve(&mut self, connection: &mut Connection) -> bool {
+        let mut answered = false;
+        loop {
+            let (asked_us, begin) = self.begin();
+            let asked = match self.question {
+                Question::Metadata { controller } => {
+                    ask_metadata(connection, controller).await.map(|answer| {
+                        self.hub.answered(self.broker, asked_us, answer);
+                    })
+                }
+                Question::Quorum => ask_quorum(connection).await.map(|word| {
+                    self.hub.quorum(self.broker, asked_us, word);
+                }),
+            };
+            match asked {
+                Ok(()) => answered = true,
+                Err(WireError::Broken { .. }) => return answered,
+                Err(_) => return false,
+            }
+            if self.rest(begin, FAST, IDLE, Some(connection)).await {
+                return true;
+            }
+        }
+    }
+
+    /// Rests until the next question is due; true if `connection` was closed meanwhile.
+    async fn rest(
+        &mut self,
+        begin: Instant,
+        fast: Duration,
+        idle: Duration,
+        connection: Option<&Connection>,
+    ) -> bool {
+        let closed = async {
+            match connection {
+                Some(connection) => connection.closed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(closed);
+        loop {
+            let pace = *self.pace.borrow_and_update();
+            if pace.kicks != self.kicks {
+                return false;
+            }
+            let interval = if pace.waiting > 0 { fast } else { idle };
+            tokio::select! {
+                () = sleep_until((begin + interval).into()) => return false,
+                () = &mut closed => return true,
+                changed = self.pace.changed() => if changed.is_err() { return false },
+            }
+        }
+    }
+}
+
+async fn ask_metadata(connection: &mut Connection, controller: bool) -> Result<Answer, WireError> {
+    // 12 is the newest that all fields of interest need.
+    let version = connection.version::<MetadataRequest>(12)?;
+    let request = metadata_request(version);
+    let answer = connection.call(&request, version, SILENCE).await?;
+    let mut told = read_metadata(&answer, version, controller);
+    if connection.supports::<DescribeTopicPartitionsRequest>() {
+        add_eligible(connection, &mut told).await?;
+    }
+    Ok(told)
+}
+
+/// Asks for eligible leader replicas (KIP-966), which only partitions that lack in-sync replicas can
+/// have: nothing is asked of a healthy cluster.
+async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<(), WireError> {
+    let lacks = |t: &TopicView| t.partitions.iter().any(PartitionView::under_replicated);
+    let lacking = told.topics.iter().filter(|(_, topic)| lacks(topic));
+    let request: Vec<TopicRequest> = lacking
+        .map(|(name, _)| StrBytes::from_string(name.clone()))
+        .map(|name| TopicRequest::default().with_name(TopicName(name)))
+        .collect();
+    if request.is_empty() {
+        return Ok(());
+    }
+    // Partitions beyond the limit go without, which costs the telling of an unclean election only.
+    let request = DescribeTopicPartitionsRequest::default()
+        .with_topics(request)
+        .with_response_partition_limit(2000);
+    let answer = connection.call(&request, 0, SILENCE).await?;
+    for topic in &answer.topics {
+        let known = topic.name.as_ref().and_then(|name| told.topics.get_mut(name.as_str()));
+        let Some(known) = known else { continue };
+        for partition in &topic.partitions {
+            let eligible = partition.eligible_leader_replicas.iter().flatten().map(|b| b.0);
+            let index = u32::try_from(partition.partition_index).ok();
+            if let Some(known) = known.partitions.iter_mut().find(|p| Some(p.partition) == index) {
+                known.eligible = sorted(eligible);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All topics, none created. Versions before 4 create none when all are asked for, and have no
+/// field to say so.
+fn metadata_request(version: i16) -> MetadataRequest {
+    MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(version < 4)
+}
+
+/// Metadata in kplan's words. Controllers are left out where they mean nothing, so that equal
+/// answers are equal.
+fn read_metadata(answer: &MetadataResponse, version: i16, controller: bool) -> Answer {
+    let brokers = answer.brokers.iter().filter_map(|b| {
+        let rack = b.rack.as_ref().map(ToString::to_string);
+        Some((u32::try_from(b.node_id.0).ok()?, (format!("{}:{}", b.host, b.port), rack)))
+    });
+    let topics = answer.topics.iter().filter_map(|t| {
+        let name = t.name.as_ref()?.to_string();
+        let mut partitions: Vec<PartitionView> = t
+            .partitions
+            .iter()
+            .filter_map(|p| {
+                Some(PartitionView {
+                    partition: u32::try_from(p.partition_index).ok()?,
+                    leader: u32::try_from(p.leader_id.0).ok(),
+                    leader_epoch: (version >= 7).then_some(p.leader_epoch),
+                    replicas: p.replica_nodes.iter().filter_map(|b| b.0.try_into().ok()).collect(),
+                    in_sync: sorted(p.isr_nodes.iter().map(|b| b.0)),
+                    offline: sorted(p.offline_replicas.iter().map(|b| b.0)),
+                    eligible: vec![],
+                })
+            })
+            .collect();
+        partitions.sort_by_key(|p| p.partition);
+        let internal = t.is_internal || is_internal(&name);
+        let id = (!t.topic_id.is_nil()).then(|| t.topic_id.to_string());
+        Some((name, TopicView { internal, id, partitions }))
+    });
+    Answer {
+        brokers: brokers.collect(),
+        controller: u32::try_from(answer.controller_id.0).ok().filter(|_| controller),
+        topics: topics.collect(),
+    }
+}
+
+fn sorted(numbers: impl Iterator<Item = i32>) -> Vec<u32> {
+    let mut numbers: Vec<u32> = numbers.filter_map(|n| n.try_into().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// The quorum's leader; none while the broker can find none.
+async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumWord>, WireError> {
+    let version = connection.version::<DescribeQuorumRequest>(i16::MAX)?;
+    let topic = TopicName(StrBytes::from_static_str("__cluster_metadata"));
+    let request = DescribeQuorumRequest::default().with_topics(vec![
+        TopicData::default()
+            .with_topic_name(topic)
+            .with_partitions(vec![PartitionData::default().with_partition_index(0)]),
+    ]);
+    let answer = connection.call(&request, version, SILENCE).await?;
+    let partition = answer.topics.first().and_then(|t| t.partitions.first());
+    Ok(partition.filter(|p| answer.error_code == 0 && p.error_code == 0).and_then(|p| {
+        let leader = u32::try_from(p.leader_id.0).ok()?;
+        Some(QuorumWord { epoch: p.leader_epoch, leader })
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use kafka_protocol::{
+        messages::{
+            BrokerId,
+            metadata_response::{MetadataResponsePartition, MetadataResponseTopic},
+        },
+        protocol::Encodable,
+    };
+
+    use super::*;
+
+    #[test]
+    fn metadata_can_be_asked_in_every_version() {
+        for version in 1..=12 {
+            let written = metadata_request(version).encode(&mut BytesMut::new(), version);
+            assert!(written.is_ok(), "version {version}: {written:?}");
+        }
+    }
+
+    #[test]
+    fn metadata_in_kplans_words() {
+        let partition = |index: i32, leader: i32| {
+            MetadataResponsePartition::default()
+                .with_partition_index(index)
+                .with_leader_id(BrokerId(leader))
+                .with_leader_epoch(4)
+                .with_replica_nodes(vec![BrokerId(3), BrokerId(1)])
+                .with_isr_nodes(vec![BrokerId(3), BrokerId(1)])
+        };
+        let topic = |name: &str, internal: bool| {
+            MetadataResponseTopic::default()
+                .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
+                .with_is_internal(internal)
+                .with_partitions(vec![partition(1, -1), partition(0, 3)])
+        };
+        let told = MetadataResponse::default()
+            .with_controller_id(BrokerId(2))
+            .with_topics(vec![topic("t", false), topic("__consumer_offsets", false)]);
+        let answer = read_metadata(&told, 7, false);
+        assert_eq!(answer.controller, None);
+        assert_eq!(read_metadata(&told, 7, true).controller, Some(2));
+        assert!(answer.topics["__consumer_offsets"].internal && !answer.topics["t"].internal);
+        let [zero, one] = &answer.topics["t"].partitions[..] else { panic!("{answer:?}") };
+        assert_eq!((zero.partition, zero.leader, zero.leader_epoch), (0, Some(3), Some(4)));
+        assert_eq!((one.partition, one.leader), (1, None));
+        assert_eq!((&zero.replicas[..], &zero.in_sync[..]), (&[3, 1][..], &[1, 3][..]));
+        assert_eq!(read_metadata(&told, 6, false).topics["t"].partitions[0].leader_epoch, None);
+    }
+}

@@ -1,0 +1,455 @@
+//! The run's record, folded from its events: what every report is a function of.
+//!
+//! A run that was killed has a record too: what was known is kept, the steps in flight are
+//! [`Verdict::Broken`], and what did not run is [`Verdict::Skipped`].
+
+mod fold;
+mod log;
+
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use serde_json::Value;
+
+pub use self::log::{EventLog, LogError, Read, read_events};
+use crate::{
+    event::{
+        Anomaly, Finding, LaneState, Reason, RunStarted, Sample, Span, StepInfo, SuiteId,
+        SuiteStarted, Verdict,
+    },
+    history::RunClock,
+};
+
+/// The name of the events' file in a run's directory.
+pub const EVENTS: &str = "events.jsonl";
+
+/// Why a step in flight is broken when its run was killed.
+pub const KILLED_STEP: &str = "the run was killed during this step";
+
+/// A whole run. All times `*_us` are monotonic microseconds; [`RunRecord::wall`] turns them into
+/// wall-clock time.
+#[derive(Clone, Debug)]
+pub struct RunRecord {
+    /// The run's directory; empty for a record that was not read from one.
+    pub dir: PathBuf,
+    /// What the run was started with.
+    pub info: RunStarted,
+    /// First event.
+    pub started_us: i64,
+    /// Last event.
+    pub last_us: i64,
+    /// The end; none for a run that was killed.
+    pub ended: Option<RunEnd>,
+    /// The suites in the order of their numbers.
+    pub suites: Vec<SuiteRecord>,
+    /// Lines that could not be read (torn by a full disk or a kill).
+    pub damaged_lines: u64,
+    clock: RunClock,
+}
+
+/// How a run ended by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEnd {
+    /// When.
+    pub at_us: i64,
+    /// Exit status.
+    pub exit: u8,
+    /// Interrupted by this signal.
+    pub signal: Option<String>,
+}
+
+/// One plan in one matrix cell.
+#[derive(Clone, Debug)]
+pub struct SuiteRecord {
+    /// What it was started with.
+    pub info: SuiteStarted,
+    /// Begin.
+    pub started_us: i64,
+    /// End; none when the run was killed before.
+    pub ended_us: Option<i64>,
+    /// Its last event.
+    pub last_us: i64,
+    /// The verdict; [`Verdict::Broken`] when the run was killed before the suite's end.
+    pub verdict: Verdict,
+    /// Reasons that belong to no step.
+    pub reasons: Vec<Reason>,
+    /// Every step, in the order of the file, a repeat's rounds one after the other.
+    pub steps: Vec<StepRecord>,
+    /// Brokers, controllers, ZooKeeper nodes, then clients, in the order of their first event.
+    pub lanes: Vec<Lane>,
+    /// Partitions by topic and number.
+    pub partitions: Vec<PartitionTrack>,
+    /// The controller over time.
+    pub controllers: Vec<(i64, Option<u32>)>,
+    /// Traffic by client, in the order of their first sample; points sorted by time.
+    pub samples: IndexMap<String, Vec<(i64, Sample)>>,
+    /// Faults in the order they began.
+    pub faults: Vec<FaultSpan>,
+    /// Measured stretches: recovery, unavailability.
+    pub spans: Vec<Span>,
+    /// Anomalies, in the order they were found.
+    pub anomalies: Vec<Anomaly>,
+    /// What clients and nodes reported: when, who, what.
+    pub reports: Vec<Line>,
+    /// Notes of the plan: when, which step, what.
+    pub notes: Vec<Line>,
+    /// Effective settings by whom.
+    pub configured: IndexMap<String, IndexMap<String, String>>,
+    /// Audits: when, messages found, milliseconds.
+    pub audits: Vec<(i64, u64, u64)>,
+}
+
+/// One step (of one round of a repeat).
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// Its id in the events, e.g. `7.2#2`.
+    pub id: String,
+    /// Time round, from 1.
+    pub round: u32,
+    /// As the plan has it.
+    pub info: StepInfo,
+    /// Begin; none when it never began.
+    pub started_us: Option<i64>,
+    /// End; none when it never ended.
+    pub ended_us: Option<i64>,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// How long it took, milliseconds.
+    pub took_ms: u64,
+    /// What was judged.
+    pub findings: Vec<Finding>,
+    /// The rig's error, or why it was skipped.
+    pub reason: Option<String>,
+    /// A failure does not fail the plan.
+    pub optional: bool,
+    /// A limit ran out.
+    pub timed_out: bool,
+    /// Targets and the nodes they meant.
+    pub targets: Vec<(String, Vec<String>)>,
+    /// Values recorded by it.
+    pub recorded: IndexMap<String, Value>,
+    /// Descriptions (title, Markdown).
+    pub descriptions: Vec<(String, String)>,
+}
+
+/// One process over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lane {
+    /// `broker 2`, `P`, `C/2`.
+    pub name: String,
+    /// A client, else a node of the cluster.
+    pub client: bool,
+    /// Changes: when, what it is from then on, why.
+    pub states: Vec<(i64, LaneState, String)>,
+}
+
+/// One partition over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionTrack {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
+    /// Changes, sorted by time.
+    pub states: Vec<PartitionState>,
+}
+
+/// What the cluster said of a partition from a moment on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionState {
+    /// When.
+    pub at_us: i64,
+    /// Leader.
+    pub leader: Option<u32>,
+    /// Leader epoch.
+    pub epoch: Option<i32>,
+    /// In-sync replicas.
+    pub in_sync: Vec<u32>,
+    /// Replicas, the preferred leader first.
+    pub replicas: Vec<u32>,
+    /// The leader was elected uncleanly: these were in sync before, and it was not.
+    pub unclean: Option<Vec<u32>>,
+}
+
+/// A leader that did not know all that was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncleanElection {
+    /// When it was seen.
+    pub at_us: i64,
+    /// `orders/0`
+    pub place: String,
+    /// Who leads since.
+    pub leader: u32,
+    /// In which epoch, where that is told.
+    pub epoch: Option<i32>,
+    /// Who was in sync before.
+    pub before: Vec<u32>,
+}
+
+impl UncleanElection {
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let epoch = self.epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
+        let before: Vec<String> = self.before.iter().map(u32::to_string).collect();
+        let before = match before.len() {
+            0 => "nobody was".to_owned(),
+            1 => format!("{} was", before[0]),
+            _ => format!("{} were", before.join(", ")),
+        };
+        format!(
+            "unclean election of {}: broker {}, which was not in sync ({before}), became leader{epoch}",
+            self.place, self.leader
+        )
+    }
+}
+
+/// A fault in effect.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultSpan {
+    /// The step that made it.
+    pub step: String,
+    /// In words.
+    pub what: String,
+    /// Begin.
+    pub from_us: i64,
+    /// End; none when it was never told.
+    pub until_us: Option<i64>,
+}
+
+/// Something said at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When.
+    pub at_us: i64,
+    /// Who, or which step.
+    pub who: String,
+    /// What.
+    pub text: String,
+}
+
+impl RunRecord {
+    /// Reads the record of a run from its directory, or from an `events.jsonl` itself.
+    ///
+    /// # Errors
+    /// When there is no readable events file, or it holds no beginning of a run.
+    pub fn read(path: &Path) -> Result<Self, LogError> {
+        let file = if path.is_dir() { path.join(EVENTS) } else { path.to_owned() };
+        if path.is_dir() && !file.exists() {
+            return Err(LogError::NoRun { path: path.to_owned() });
+        }
+        let mut read = read_events(&file)?;
+        let Some(mut record) = Self::fold(std::mem::take(&mut read.events)) else {
+            // Read anew: it is told once, and the events need not be kept for it.
+            let why = log::why_empty(&file, &read_events(&file)?);
+            return Err(LogError::Empty { path: file, why });
+        };
+        record.damaged_lines = read.damaged_lines;
+        record.dir = file.parent().map(Path::to_owned).unwrap_or_default();
+        Ok(record)
+    }
+
+    /// The version of the kplan that wrote it, where that is newer than this one.
+    #[must_use]
+    pub fn newer_kplan(&self) -> Option<&str> {
+        Some(self.info.kplan.as_str()).filter(|version| log::is_newer(version))
+    }
+
+    /// Wall-clock time of a monotonic time.
+    #[must_use]
+    pub fn wall(&self, mono_us: i64) -> Timestamp {
+        Timestamp::from_microsecond(self.clock.wall_us(mono_us)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// The run was killed before its end.
+    #[must_use]
+    pub fn killed(&self) -> bool {
+        self.ended.is_none()
+    }
+
+    /// How many suites never began.
+    #[must_use]
+    pub fn unstarted(&self) -> u32 {
+        let begun = u32::try_from(self.decisive().count()).unwrap_or(u32::MAX);
+        self.info.suites.saturating_sub(begun)
+    }
+
+    /// The verdict of the whole: the worst of the suites that count (a retried suite counts by its
+    /// last attempt); a killed run is [`Verdict::Broken`].
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let worst = self.decisive().map(|s| s.verdict).max().unwrap_or(Verdict::Skipped);
+        let interrupted = self.ended.as_ref().is_none_or(|end| end.signal.is_some());
+        if interrupted { worst.max(Verdict::Broken) } else { worst }
+    }
+
+    /// The suites that count: of each retried suite the last attempt.
+    pub fn decisive(&self) -> impl Iterator<Item = &SuiteRecord> {
+        self.suites.iter().filter(|suite| {
+            !self
+                .suites
+                .iter()
+                .any(|other| other.same_suite(suite) && other.info.attempt > suite.info.attempt)
+        })
+    }
+
+    /// Earlier attempts of a retried suite, first attempt first.
+    pub fn earlier_attempts(&self, suite: &SuiteRecord) -> Vec<&SuiteRecord> {
+        let mut earlier: Vec<_> = self
+            .suites
+            .iter()
+            .filter(|s| s.same_suite(suite) && s.info.attempt < suite.info.attempt)
+            .collect();
+        earlier.sort_by_key(|s| s.info.attempt);
+        earlier
+    }
+
+    /// A suite by its number.
+    #[must_use]
+    pub fn suite(&self, id: SuiteId) -> Option<&SuiteRecord> {
+        self.suites.iter().find(|s| s.info.suite == id)
+    }
+}
+
+impl SuiteRecord {
+    /// Name, matrix cell and time round, as every report shows it.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let mut title = self.info.name.clone();
+        if !self.info.cell.is_empty() {
+            title.push_str(&format!(" [{}]", self.info.cell));
+        }
+        if self.info.repetition > 1 {
+            title.push_str(&format!(" (round {})", self.info.repetition));
+        }
+        title
+    }
+
+    /// The run was killed before this suite's end.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.ended_us.is_none()
+    }
+
+    /// Until when something is known of it.
+    #[must_use]
+    pub fn until_us(&self) -> i64 {
+        self.ended_us.unwrap_or(self.last_us).max(self.started_us)
+    }
+
+    /// How long it took, or was seen to run, in milliseconds.
+    #[must_use]
+    pub fn took_ms(&self) -> u64 {
+        u64::try_from((self.until_us() - self.started_us) / 1000).unwrap_or(0)
+    }
+
+    /// The same plan, cell and time round: another attempt of one suite.
+    #[must_use]
+    pub fn same_suite(&self, other: &Self) -> bool {
+        (&self.info.file, &self.info.name, &self.info.cell, self.info.repetition)
+            == (&other.info.file, &other.info.name, &other.info.cell, other.info.repetition)
+    }
+
+    /// Every value that was recorded, the newest of each name, and the counts of anomalies that no
+    /// `record` asked for.
+    #[must_use]
+    pub fn values(&self) -> IndexMap<String, Value> {
+        let mut values = IndexMap::new();
+        let mut steps: Vec<_> = self.steps.iter().collect();
+        steps.sort_by_key(|s| s.ended_us.unwrap_or(i64::MAX));
+        for (name, value) in steps.iter().flat_map(|s| &s.recorded) {
+            values.insert(name.clone(), value.clone());
+        }
+        for anomaly in &self.anomalies {
+            values.entry(anomaly.kind.clone()).or_insert_with(|| anomaly.count.into());
+        }
+        values
+    }
+
+    /// The newest anomaly of each kind.
+    #[must_use]
+    pub fn newest_anomalies(&self) -> Vec<&Anomaly> {
+        let mut newest: IndexMap<&str, &Anomaly> = IndexMap::new();
+        for anomaly in &self.anomalies {
+            newest.insert(&anomaly.kind, anomaly);
+        }
+        newest.into_values().collect()
+    }
+
+    /// Every unclean election that was seen, in the order of time.
+    #[must_use]
+    pub fn unclean_elections(&self) -> Vec<UncleanElection> {
+        let one = |track: &PartitionTrack, state: &PartitionState| {
+            Some(UncleanElection {
+                at_us: state.at_us,
+                place: format!("{}/{}", track.topic, track.partition),
+                leader: state.leader?,
+                epoch: state.epoch,
+                before: state.unclean.clone()?,
+            })
+        };
+        let mut all: Vec<_> = self
+            .partitions
+            .iter()
+            .flat_map(|track| track.states.iter().filter_map(|state| one(track, state)))
+            .collect();
+        all.sort_by_key(|election| election.at_us);
+        all
+    }
+
+    /// A step by its id in the events.
+    #[must_use]
+    pub fn step(&self, id: &str) -> Option<&StepRecord> {
+        self.steps.iter().find(|s| s.id == id)
+    }
+
+    /// A step as people count it: its id and title.
+    #[must_use]
+    pub fn step_title(&self, id: &str) -> String {
+        match self.step(id) {
+            Some(step) => format!("step {id} ({})", step.info.title),
+            None => format!("step {id}"),
+        }
+    }
+
+    /// The fault that was nearest in time, one that was in effect before all others.
+    #[must_use]
+    pub fn nearest_fault(&self, at_us: i64) -> Option<&FaultSpan> {
+        let end = self.until_us();
+        self.faults.iter().min_by_key(|fault| fault.distance_us(at_us, end))
+    }
+}
+
+impl FaultSpan {
+    /// What a reader must not take it for.
+    #[must_use]
+    pub fn caution(&self) -> Option<&'static str> {
+        let process = ["broker", "controller", "zookeeper"].iter().any(|n| self.what.contains(n));
+        let killed = process && self.what.contains("killed");
+        killed.then_some("SIGKILL keeps the page cache: a process crash, not a loss of power")
+    }
+
+    /// Microseconds between a moment and the fault; 0 while it was in effect.
+    #[must_use]
+    pub fn distance_us(&self, at_us: i64, suite_end_us: i64) -> i64 {
+        let until = self.until_us.unwrap_or(suite_end_us).max(self.from_us);
+        if at_us < self.from_us { self.from_us - at_us } else { (at_us - until).max(0) }
+    }
+}
+
+impl StepRecord {
+    /// Findings that did not hold.
+    pub fn misses(&self) -> impl Iterator<Item = &Finding> {
+        use crate::event::Holds;
+        self.findings.iter().filter(|f| matches!(f.holds, Holds::No | Holds::Inconclusive))
+    }
+
+    /// Failed only because there was nothing to judge by.
+    #[must_use]
+    pub fn inconclusive(&self) -> bool {
+        use crate::event::Holds;
+        let mut misses = self.misses().peekable();
+        misses.peek().is_some() && misses.all(|f| f.holds == Holds::Inconclusive)
+    }
+}

@@ -1,0 +1,245 @@
+//! `events.jsonl`: written one line an event, read back whatever became of its writer.
+
+use std::{
+    fs::{DirBuilder, File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FallocateFlags, fallocate},
+};
+use serde_json::Value;
+
+use crate::{event::Stamped, record::EVENTS};
+
+/// The longest line that is read; events are far below it (a plan's text is their largest part).
+const MAX_LINE: u64 = 64 << 20;
+/// As much of a first line as is looked at to tell what it is.
+const MAX_HEAD: u64 = 64 << 10;
+
+/// Disk space is taken this much at a time, and ahead of need: when there is no more, the end of the
+/// run still has its place.
+const ROOM: u64 = 1 << 20;
+/// As much of it is kept for the end.
+const LAST_WORDS: u64 = 256 << 10;
+
+/// The events of a run could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Writing failed (a full disk).
+    #[error("cannot write the run's events to {path}: {source}", path = path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No space is left but for the end of the run.
+    #[error("no space is left for the run's events in {path}: {source}", path = path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The directory or the file could not be made.
+    #[error("cannot make {path}: {source}", path = path.display())]
+    Create {
+        /// What.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Reading failed.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory of something else.
+    #[error("{path} is not the directory of a run: there is no {EVENTS} in it", path = path.display())]
+    NoRun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No run in it.
+    #[error("{path} holds no beginning of a run: {why}", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What it holds instead.
+        why: String,
+    },
+}
+
+/// The writer of a run's `events.jsonl`.
+#[derive(Debug)]
+pub struct EventLog {
+    file: File,
+    path: PathBuf,
+    torn: bool,
+    length: u64,
+    /// Up to here the disk has given its space; none where it gives none ahead.
+    taken: Option<u64>,
+}
+
+impl EventLog {
+    /// Makes `events.jsonl` (0600) in a run's directory, which is made (0700) where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made, or exists already: two runs never mix.
+    pub fn create(dir: &Path) -> Result<Self, LogError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| LogError::Create { path: dir.to_owned(), source })?;
+        let path = dir.join(EVENTS);
+        Self::with(OpenOptions::new().create_new(true).mode(0o600), path)
+    }
+
+    /// Goes on in an events file that exists.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, LogError> {
+        Self::with(&mut OpenOptions::new(), path.to_owned())
+    }
+
+    fn with(how: &mut OpenOptions, path: PathBuf) -> Result<Self, LogError> {
+        match how.append(true).open(&path) {
+            Ok(file) => {
+                let length = file.metadata().map_or(0, |m| m.len());
+                Ok(Self { file, path, torn: false, length, taken: Some(length) })
+            }
+            Err(source) => Err(LogError::Create { path, source }),
+        }
+    }
+
+    /// Appends one event as one line, in one write: a killed run loses at most its last line.
+    ///
+    /// # Errors
+    /// When the disk does not take it. A later event starts on a line of its own.
+    pub fn append(&mut self, event: &Stamped) -> Result<(), LogError> {
+        let wrong = |source| LogError::Write { path: self.path.clone(), source };
+        let mut line = Vec::with_capacity(256);
+        if self.torn {
+            line.push(b'\n');
+        }
+        serde_json::to_writer(&mut line, event).map_err(|e| wrong(e.into()))?;
+        line.push(b'\n');
+        let room = self.room(line.len() as u64);
+        let written = self.file.write_all(&line);
+        self.torn = written.is_err();
+        self.length += line.len() as u64;
+        written.map_err(|source| LogError::Write { path: self.path.clone(), source })?;
+        room.map_err(|source| LogError::Full { path: self.path.clone(), source })
+    }
+
+    /// Takes the disk's space ahead of need.
+    fn room(&mut self, more: u64) -> io::Result<()> {
+        let Some(taken) = self.taken else { return Ok(()) };
+        if self.length + more + LAST_WORDS <= taken {
+            return Ok(());
+        }
+        let (offset, bytes) = (taken.cast_signed(), (more + ROOM).cast_signed());
+        let given = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, bytes);
+        // Tried once: from a refusal on what was taken before is for the end.
+        self.taken = given.is_ok().then_some(taken + more + ROOM);
+        match given {
+            Err(full @ (Errno::ENOSPC | Errno::EDQUOT)) => Err(full.into()),
+            // A file system that cannot do it is told of a full disk when it is full.
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for EventLog {
+    /// Gives back what was taken and not used; a failure costs disk space only.
+    fn drop(&mut self) {
+        if let Ok(meta) = self.file.metadata() {
+            let _ = self.file.set_len(meta.len());
+        }
+    }
+}
+
+/// What an events file holds.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The events in the order they were written.
+    pub events: Vec<Stamped>,
+    /// Lines that are no event: torn by a kill or a full disk, or of a newer kplan.
+    pub damaged_lines: u64,
+}
+
+/// What an events file holds that holds no beginning of a run.
+pub(super) fn why_empty(path: &Path, read: &Read) -> String {
+    let first = File::open(path).and_then(|file| {
+        let mut first = Vec::new();
+        BufReader::new(file).take(MAX_HEAD).read_until(b'\n', &mut first)?;
+        Ok(first)
+    });
+    let first: Option<Value> = first.ok().and_then(|line| serde_json::from_slice(&line).ok());
+    let version = first.as_ref().and_then(|event| event.get("kplan")?.as_str());
+    if let Some(newer) = version.filter(|v| is_newer(v)) {
+        let this = env!("CARGO_PKG_VERSION");
+        return format!("it was written by kplan {newer}, and this is kplan {this}");
+    }
+    match (read.events.len(), read.damaged_lines) {
+        (0, 0) => "it is empty, the run was killed before its first event".to_owned(),
+        (0, lines) => {
+            format!("none of its {lines} lines is an event, it is torn or something else")
+        }
+        (events, _) => {
+            format!("its first line is missing or torn ({events} other events are whole)")
+        }
+    }
+}
+
+/// Whether a version is newer than this program's.
+pub(super) fn is_newer(version: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> {
+        let plain = text.split(['-', '+']).next().unwrap_or_default();
+        plain.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+    };
+    numbers(version) > numbers(env!("CARGO_PKG_VERSION"))
+}
+
+/// Reads the events of a run that may be killed, or running still.
+///
+/// # Errors
+/// When the file cannot be read; lines that are no event are counted, not refused.
+pub fn read_events(path: &Path) -> Result<Read, LogError> {
+    let wrong = |source| LogError::Read { path: path.to_owned(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(wrong)?);
+    let mut read = Read::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let taken = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line).map_err(wrong)?;
+        if taken == 0 {
+            return Ok(read);
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        match serde_json::from_slice(&line) {
+            Ok(event) => read.events.push(event),
+            Err(_) => read.damaged_lines += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_newer;
+
+    #[test]
+    fn newer_is_newer_by_its_numbers() {
+        let this = env!("CARGO_PKG_VERSION");
+        assert!(is_newer("999.0.0") && is_newer("999.0.0-beta.1"));
+        assert!(!is_newer(this) && !is_newer("0.0.1") && !is_newer("what?"));
+    }
+}

@@ -1,0 +1,221 @@
+//! The HTML report: one file that needs nothing from the network.
+//!
+//! Everything from a run is escaped by the template; the page's policy lets no script run but its
+//! own (by its hash) and no request leave. Curves are at most [`chart::POINTS`] points, log lines are
+//! chosen by what they stand near to, and suites that do not fit are told in the overview.
+
+mod anomalies;
+mod axis;
+pub mod chart;
+mod headline;
+mod lanes;
+mod loglines;
+mod markdown;
+mod story;
+mod view;
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use minijinja::{Environment, Value, syntax::SyntaxConfig, value::Serde};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+pub use self::markdown::render as render_markdown;
+use self::{
+    headline::{Card, capital, cards, title},
+    view::{Room, SuiteView},
+};
+use super::{
+    text::{clean, duration, one_line, verdict_word},
+    totals::{Tally, longest, span_words, totals_line},
+    trouble::of_run,
+};
+use crate::{
+    event::Verdict,
+    record::{RunRecord, SuiteRecord},
+};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+const PAGE: &str = include_str!("page.html");
+const SUITE: &str = include_str!("suite.html");
+const TIMELINE: &str = include_str!("timeline.html");
+
+/// Most bytes of the page.
+const LIMIT: usize = 2_900_000;
+/// Bytes of log lines on a page.
+const LOGS: usize = 1_000_000;
+/// Points of all curves of a kind on a page.
+const ALL_POINTS: usize = 14_000;
+
+/// A row of the overview.
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    title: String,
+    verdict: &'static str,
+    steps: String,
+    took: String,
+    recovery: String,
+    totals: String,
+    bad: bool,
+    simulated: bool,
+    shown: bool,
+}
+
+/// The whole page.
+#[derive(Serialize)]
+struct Page {
+    title: String,
+    verdict: &'static str,
+    verdict_word: String,
+    run: Vec<(&'static str, String)>,
+    command: String,
+    trouble: String,
+    cards: Vec<Card>,
+    cards_suite: String,
+    cards_id: String,
+    rows: Vec<Row>,
+    suites: Vec<String>,
+    left_out: usize,
+    damaged_lines: u64,
+    style: &'static str,
+    script: &'static str,
+    script_hash: String,
+}
+
+/// The HTML page of a run.
+#[must_use]
+pub fn render(record: &RunRecord) -> String {
+    let env = match environment() {
+        Ok(env) => env,
+        Err(error) => return excuse(&error),
+    };
+    let suites: Vec<&SuiteRecord> = record.decisive().collect();
+    let rendered = match render_suites(&env, record, &suites) {
+        Ok(rendered) => rendered,
+        Err(error) => return excuse(&error),
+    };
+    let page = page(record, &suites, rendered);
+    env.get_template("page.html")
+        .and_then(|template| template.render(Value::from(Serde(page))))
+        .unwrap_or_else(|error| excuse(&error))
+}
+
+fn environment() -> Result<Environment<'static>, minijinja::Error> {
+    let mut env = Environment::new();
+    env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    env.add_template("page.html", PAGE)?;
+    env.add_template("suite.html", SUITE)?;
+    env.add_template("timeline.html", TIMELINE)?;
+    Ok(env)
+}
+
+/// A name that is fit for an element's id and a link to it.
+fn anchor(kind: &str, name: &str) -> String {
+    let fit = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+    format!("{kind}-{}", name.chars().take(60).map(fit).collect::<String>())
+}
+
+/// The templates are part of the program and tested; a defect in them still must say something.
+fn excuse(error: &minijinja::Error) -> String {
+    let text = format!("{error:#}").replace('&', "&amp;").replace('<', "&lt;");
+    format!("<!doctype html><title>kplan</title><pre>this report could not be made: {text}</pre>")
+}
+
+/// Each suite's part; the worst get their room first, none where there is no room left.
+fn render_suites(
+    env: &Environment<'_>,
+    record: &RunRecord,
+    suites: &[&SuiteRecord],
+) -> Result<Vec<Option<String>>, minijinja::Error> {
+    let count = suites.len().max(1);
+    let room = Room {
+        points: (ALL_POINTS / count).clamp(60, chart::POINTS),
+        logs: (LOGS / count).max(4_000),
+    };
+    let template = env.get_template("suite.html")?;
+    let mut order: Vec<usize> = (0..suites.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(suites[*at].verdict));
+    let mut rendered = vec![None; suites.len()];
+    let mut left = LIMIT - STYLE.len() - SCRIPT.len() - 600 * suites.len().min(2_000);
+    for at in order {
+        let view: SuiteView = view::suite(record, suites[at], room);
+        let text = template.render(Value::from(Serde(view)))?;
+        if text.len() <= left {
+            left -= text.len();
+            rendered[at] = Some(text);
+        }
+    }
+    Ok(rendered)
+}
+
+fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String>>) -> Page {
+    let row = |(suite, shown): (&&SuiteRecord, &Option<String>)| Row {
+        id: format!("s{}", suite.info.suite),
+        title: one_line(&suite.title(), 200),
+        verdict: verdict_word(suite.verdict),
+        steps: Tally::steps(suite).words(),
+        took: duration(suite.took_ms()),
+        recovery: one_line(
+            &longest(suite, "recovered")
+                .into_iter()
+                .map(|s| span_words(suite, s))
+                .collect::<Vec<_>>()
+                .join("; "),
+            200,
+        ),
+        totals: one_line(&totals_line(suite), 200),
+        bad: super::totals::damage(suite).iter().any(|(kind, _)| super::totals::is_loss(kind)),
+        simulated: suite.info.simulated,
+        shown: shown.is_some(),
+    };
+    let rows: Vec<_> = suites.iter().zip(&rendered).take(2_000).map(row).collect();
+    // What a person should see first: of the suite that lost most, else of the worst.
+    let first = suites
+        .iter()
+        .max_by_key(|s| (super::totals::totals(s).get("lost").copied().unwrap_or(0), s.verdict));
+    let verdict = record.verdict();
+    Page {
+        title: one_line(&title(record), 300),
+        verdict: verdict_word(verdict),
+        verdict_word: capital(verdict_word(verdict)),
+        run: run_facts(record),
+        command: one_line(&record.info.command.join(" "), 1_000),
+        trouble: of_run(record).unwrap_or_default(),
+        // One suite shows its own right below.
+        cards: match suites.len() {
+            0 | 1 => Vec::new(),
+            _ => first.map(|s| cards(s)).unwrap_or_default().into_iter().take(4).collect(),
+        },
+        cards_suite: first.map(|s| one_line(&s.title(), 200)).unwrap_or_default(),
+        cards_id: first.map(|s| format!("s{}", s.info.suite)).unwrap_or_default(),
+        left_out: rendered.iter().filter(|r| r.is_none()).count(),
+        rows,
+        suites: rendered.into_iter().flatten().collect(),
+        damaged_lines: record.damaged_lines,
+        style: STYLE,
+        script: SCRIPT,
+        script_hash: BASE64_STANDARD.encode(Sha256::digest(SCRIPT)),
+    }
+}
+
+fn run_facts(record: &RunRecord) -> Vec<(&'static str, String)> {
+    let info = &record.info;
+    let took = u64::try_from((record.last_us - record.started_us) / 1_000).unwrap_or(0);
+    let mut facts = vec![
+        ("Run", clean(&info.run)),
+        ("Began", record.wall(record.started_us).strftime("%F %T UTC").to_string()),
+        ("Took", duration(took)),
+        ("Suites", Tally::suites(record).words()),
+        ("Backend", clean(&info.backend)),
+        ("Seed", info.seed.to_string()),
+        ("kplan", clean(&info.kplan)),
+    ];
+    if record.suites.iter().any(|s| s.info.simulated) {
+        facts.push(("Results", "simulated".to_owned()));
+    }
+    if record.unstarted() > 0 && record.verdict() != Verdict::Passed {
+        facts.push(("Not begun", record.unstarted().to_string()));
+    }
+    facts
+}

@@ -1,0 +1,237 @@
+//! What the live terminal says, as text: events in, lines out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+use super::{Live, Words};
+use crate::{
+    event::{Event, FaultPhase, Holds, LaneState, Sample, Stamped, StepEnded, SuiteId, Verdict},
+    report::{
+        terminal::{BOLD, DIM, paint, verdict_style},
+        text::{clean, duration, one_line, verdict_word},
+        trouble::miss_line,
+    },
+};
+
+/// Widest suite's name before a line, when several run at once.
+const PREFIX: usize = 28;
+/// Widest step's title.
+const TITLE: usize = 60;
+/// A second of traffic is news for so many microseconds.
+const FRESH_US: i64 = 3_000_000;
+
+/// The state behind the lines.
+#[derive(Debug)]
+pub struct Screen {
+    words: Words,
+    live: Live,
+    suites: BTreeMap<SuiteId, Suite>,
+    now_us: i64,
+}
+
+#[derive(Debug, Default)]
+struct Suite {
+    title: String,
+    titles: IndexMap<String, String>,
+    /// Steps in flight with their begins, innermost last.
+    running: Vec<(String, i64)>,
+    rates: IndexMap<String, (i64, Sample)>,
+    /// Clients that ever sent something: in an outage they send nothing.
+    producers: BTreeSet<String>,
+}
+
+impl Screen {
+    /// An empty screen.
+    #[must_use]
+    pub fn new(words: Words, live: Live) -> Self {
+        Self { words, live, suites: BTreeMap::new(), now_us: 0 }
+    }
+
+    /// How much is said.
+    #[must_use]
+    pub fn words(&self) -> Words {
+        self.words
+    }
+
+    /// The lines that an event is worth.
+    pub fn lines(&mut self, stamped: &Stamped) -> Vec<String> {
+        let at = stamped.mono_us;
+        self.now_us = self.now_us.max(at);
+        let alone = self.suites.len() <= 1;
+        let (suite, lines) = match &stamped.event {
+            Event::SuiteStarted(info) => {
+                let titles = info.steps.iter().map(|s| (s.id.clone(), s.title.clone())).collect();
+                let mut title = info.name.clone();
+                if !info.cell.is_empty() {
+                    title.push_str(&format!(" [{}]", info.cell));
+                }
+                let line = paint(BOLD, &one_line(&title, 200));
+                let file = paint(DIM, &clean(&info.file.to_string_lossy()));
+                let suite = Suite { title, titles, ..Suite::default() };
+                self.suites.insert(info.suite, suite);
+                let said = self.words != Words::Quiet;
+                return if said { vec![format!("{line}  {file}")] } else { Vec::new() };
+            }
+            Event::SuiteEnded { suite, verdict, .. } => {
+                let Some(ended) = self.suites.remove(suite) else { return Vec::new() };
+                let word = paint(verdict_style(*verdict), verdict_word(*verdict));
+                let line = format!("{word}  {}", one_line(&ended.title, 200));
+                let said = self.words != Words::Quiet || *verdict > Verdict::Passed;
+                return if said { vec![line] } else { Vec::new() };
+            }
+            Event::StepStarted { suite, step } => {
+                if let Some(suite) = self.suites.get_mut(suite) {
+                    suite.running.push((step.clone(), at));
+                }
+                return Vec::new();
+            }
+            Event::Sample(sample) => {
+                if let Some(suite) = self.suites.get_mut(&sample.suite) {
+                    if sample.sent > 0 || sample.failed > 0 {
+                        suite.producers.insert(sample.client.clone());
+                    }
+                    suite.rates.insert(sample.client.clone(), (at, sample.clone()));
+                }
+                return Vec::new();
+            }
+            Event::StepEnded(end) => (end.suite, self.step_ended(end)),
+            other => match self.words {
+                Words::Verbose => verbose(other),
+                _ => return Vec::new(),
+            },
+        };
+        let prefix = match self.suites.get(&suite) {
+            Some(suite) if !alone => {
+                format!("{} ", paint(DIM, &format!("{}:", one_line(&suite.title, PREFIX))))
+            }
+            _ => String::new(),
+        };
+        lines.into_iter().map(|l| format!("{prefix}{l}")).collect()
+    }
+
+    fn step_ended(&mut self, end: &StepEnded) -> Vec<String> {
+        self.live.done(end.suite, &end.step);
+        let Some(suite) = self.suites.get_mut(&end.suite) else { return Vec::new() };
+        suite.running.retain(|(id, _)| *id != end.step);
+        if self.words == Words::Quiet && end.verdict <= Verdict::Passed {
+            return Vec::new();
+        }
+        let word = paint(verdict_style(end.verdict), &format!("{:<7}", verdict_word(end.verdict)));
+        let title = one_line(&suite.name_of(&end.step), TITLE);
+        let mut line = format!("  {word} {:>4}  {title}", end.step);
+        if end.verdict != Verdict::Skipped {
+            line.push_str(&format!("  {}", paint(DIM, &duration(end.took_ms))));
+        }
+        let mut lines = vec![line];
+        let misses =
+            end.findings.iter().filter(|f| matches!(f.holds, Holds::No | Holds::Inconclusive));
+        lines.extend(misses.map(|f| format!("               {}", miss_line(f))));
+        if end.verdict != Verdict::Passed
+            && let Some(reason) = &end.reason
+            && (end.verdict != Verdict::Skipped || self.words == Words::Verbose)
+        {
+            lines.push(format!("               {}", one_line(reason, 300)));
+        }
+        if self.words == Words::Verbose {
+            let held = end.findings.iter().filter(|f| f.holds == Holds::Yes);
+            let told = |c: &str, f: &str| one_line(&format!("{c}: {f}"), 200);
+            lines.extend(
+                held.map(|f| {
+                    paint(DIM, &format!("               {}", told(&f.condition, &f.found)))
+                }),
+            );
+        }
+        lines
+    }
+
+    /// For each suite that runs: what it does now.
+    #[must_use]
+    pub fn status(&self) -> Vec<(SuiteId, String)> {
+        self.suites.iter().map(|(id, suite)| (*id, self.status_of(*id, suite))).collect()
+    }
+
+    fn status_of(&self, id: SuiteId, suite: &Suite) -> String {
+        let mut parts = Vec::new();
+        if self.suites.len() > 1 {
+            parts.push(one_line(&suite.title, PREFIX));
+        }
+        let mut missing = None;
+        if let Some((step, _)) = suite.running.last() {
+            parts.push(one_line(&format!("{step} {}", suite.name_of(step)), TITLE));
+            let [left, not_yet] = self.live.words(id, step);
+            parts.extend(left);
+            missing = not_yet;
+        }
+        let fresh = suite.rates.iter().filter(|(_, (at, _))| self.now_us - at < FRESH_US);
+        parts.extend(
+            fresh.map(|(client, (_, s))| rate(client, s, suite.producers.contains(client))),
+        );
+        parts.extend(missing.map(|m| one_line(&m, 120)));
+        parts.join(" · ")
+    }
+}
+
+impl Suite {
+    fn name_of(&self, step: &str) -> String {
+        let (base, round) = step.split_once('#').map_or((step, None), |(b, r)| (b, Some(r)));
+        let title = self.titles.get(base).map_or(base, |t| t.as_str());
+        match round {
+            Some(round) => format!("{title} (round {round})"),
+            None => title.to_owned(),
+        }
+    }
+}
+
+fn rate(client: &str, sample: &Sample, producer: bool) -> String {
+    let verb = if producer { "acked" } else { "delivered" };
+    let mut text = format!("{client} {}/s {verb}", sample.done);
+    if sample.failed > 0 {
+        text.push_str(&format!(", {} failed", sample.failed));
+    }
+    one_line(&text, 60)
+}
+
+/// What only `--verbose` tells.
+fn verbose(event: &Event) -> (SuiteId, Vec<String>) {
+    let (suite, text) = match event {
+        Event::TargetResolved { suite, target, nodes, .. } => {
+            (*suite, format!("target {target}: {}", nodes.join(", ")))
+        }
+        Event::Node { suite, node, state, why } => {
+            (*suite, format!("{node} {}: {why}", state_word(*state)))
+        }
+        Event::Client { suite, client, life, state, why } => {
+            (*suite, format!("{client} (life {life}) {}: {why}", state_word(*state)))
+        }
+        Event::Fault { suite, phase, what, .. } => {
+            let phase = match phase {
+                FaultPhase::Begins => "begins",
+                FaultPhase::Ends => "ends",
+            };
+            (*suite, format!("fault {phase}: {what}"))
+        }
+        Event::Report { suite, who, text } => (*suite, format!("{who}: {text}")),
+        Event::Note { suite, text, .. } => (*suite, format!("note: {text}")),
+        Event::Audited { suite, messages, took_ms, .. } => {
+            (*suite, format!("audit: {messages} messages in {}", duration(*took_ms)))
+        }
+        _ => return (0, Vec::new()),
+    };
+    (suite, vec![paint(DIM, &format!("               {}", one_line(&text, 200)))])
+}
+
+/// A process's state in a word.
+#[must_use]
+pub fn state_word(state: LaneState) -> &'static str {
+    match state {
+        LaneState::Starting => "starting",
+        LaneState::Up => "up",
+        LaneState::Paused => "paused",
+        LaneState::Isolated => "isolated",
+        LaneState::Degraded => "degraded",
+        LaneState::Stopping => "stopping",
+        LaneState::Stopped => "stopped",
+        LaneState::Dead => "dead",
+    }
+}

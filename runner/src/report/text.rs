@@ -1,0 +1,207 @@
+//! Words, durations and bounds that every report shares.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::event::Verdict;
+
+/// A verdict as reports write it.
+#[must_use]
+pub fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Broken => "broken",
+        Verdict::Skipped => "skipped",
+    }
+}
+
+/// Milliseconds for people: `740 ms`, `8.4 s`, `2 min 05 s`, `1 h 02 min`.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min {:02} s", ms / 60_000, ms % 60_000 / 1_000),
+        _ => format!("{} h {:02} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
+
+/// Microseconds for people, see [`duration`]; 0 for less than nothing.
+#[must_use]
+pub fn duration_us(us: i64) -> String {
+    duration(u64::try_from(us / 1_000).unwrap_or(0))
+}
+
+/// A duration of milliseconds.
+#[must_use]
+pub fn millis(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A number with thin groups of thousands: `25,312`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 message`, `2 messages`.
+#[must_use]
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// At most `limit` bytes of a text: its beginning and its end, and between them how much is missing.
+#[must_use]
+pub fn bounded(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.to_owned();
+    }
+    // Room for the line that tells what is missing.
+    let room = limit.saturating_sub(48);
+    let head = text.floor_char_boundary(room / 4 * 3);
+    let tail = text.ceil_char_boundary(text.len() - (room - room / 4 * 3));
+    format!("{}\n… {} bytes left out …\n{}", &text[..head], tail - head, &text[tail..])
+}
+
+/// The first `limit` characters of a text, [`clean`] and in one line.
+#[must_use]
+pub fn one_line(text: &str, limit: usize) -> String {
+    // Only as much is cleaned as can be seen.
+    let text = clean(&text[..text.floor_char_boundary(limit.saturating_mul(8))]);
+    let mut line = String::new();
+    for (at, c) in text.split_whitespace().flat_map(|w| w.chars().chain([' '])).enumerate() {
+        if at >= limit {
+            return line + "…";
+        }
+        line.push(c);
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// Text from outside made fit for any format: terminal escapes are dropped, other control characters
+/// are shown as their pictures, tabs are spaces, characters that XML forbids become U+FFFD.
+#[must_use]
+pub fn clean(text: &str) -> String {
+    let hostile = |c: char| c.is_control() || !c.is_ascii();
+    if !text.contains(hostile) {
+        return text.to_owned();
+    }
+    let text = if text.contains('\x1b') { without_escapes(text) } else { text.to_owned() };
+    let text = text.replace("\r\n", "\n");
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('\n'),
+            '\t' => out.push_str("    "),
+            '\0'..='\x1f' | '\x7f' => out.push(picture(c)),
+            '\u{80}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            // Marks that turn the direction of text could make a report read as something else.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A control character's picture.
+fn picture(c: char) -> char {
+    match c {
+        '\x7f' => '\u{2421}',
+        _ => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+    }
+}
+
+/// Stripping escapes drops other control characters too, so these become pictures first.
+fn without_escapes(text: &str) -> String {
+    let shown = |c: char| match c {
+        '\x1b' | '\x07' | '\n' | '\r' | '\t' => c,
+        '\0'..='\x1f' | '\x7f' => picture(c),
+        _ => c,
+    };
+    let text: String = text.chars().map(shown).collect();
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+/// Recorded values as flat names and texts: `{"acked": {"P": 3}}` → `acked.P` = `3`.
+#[must_use]
+pub fn flat_values(values: &IndexMap<String, Value>) -> Vec<(String, String)> {
+    let mut flat = Vec::new();
+    for (name, value) in values {
+        flatten(name, value, 0, &mut flat);
+    }
+    flat
+}
+
+fn flatten(name: &str, value: &Value, depth: usize, flat: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(map) if depth < 4 => {
+            map.iter().for_each(|(k, v)| flatten(&format!("{name}.{k}"), v, depth + 1, flat));
+        }
+        Value::String(text) => flat.push((name.to_owned(), text.clone())),
+        other => flat.push((name.to_owned(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let read = [0, 999, 1_000, 59_999, 60_000, 125_000, 3_720_000].map(duration);
+        assert_eq!(
+            read,
+            ["0 ms", "999 ms", "1.0 s", "59.9 s", "1 min 00 s", "2 min 05 s", "1 h 02 min"]
+        );
+        assert_eq!(duration_us(-5), "0 ms");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_bound_holds_at_any_character() {
+        for text in ["é".repeat(5_000), "😀".repeat(2_000), "x".repeat(9_999)] {
+            for limit in [64, 65, 66, 67, 1_000] {
+                let short = bounded(&text, limit);
+                assert!(short.len() <= limit + 8, "{} of {limit}", short.len());
+                assert!(short.contains("bytes left out"));
+            }
+        }
+        assert_eq!(bounded("short", 64), "short");
+    }
+
+    #[test]
+    fn hostile_characters_become_visible() {
+        assert_eq!(clean("a\0b\x1b[31mred\x1b[0m\tc\u{ffff}\r\nd\x7f"), "a␀bred    c\u{fffd}\nd␡");
+        assert_eq!(clean("\x1b[1m\u{1}\x1b]8;;x\x07"), "␁");
+        assert_eq!(one_line("  a\n\tb  c ", 9), "a b c");
+        assert_eq!(one_line("abcdef", 3), "abc…");
+        assert_eq!(clean("\u{202e}evil"), "\u{fffd}evil");
+    }
+
+    #[test]
+    fn values_are_flattened() {
+        let values = IndexMap::from([
+            ("acked".to_owned(), serde_json::json!({"P": 3, "Q": {"orders/0": "x"}})),
+            ("lost".to_owned(), 36.into()),
+        ]);
+        let flat: Vec<_> =
+            flat_values(&values).into_iter().map(|(k, v)| format!("{k}={v}")).collect();
+        assert_eq!(flat, ["acked.P=3", "acked.Q.orders/0=x", "lost=36"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! Numbers that sum a suite or a run up, the same in every report.
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::text::{duration_us, grouped};
+use crate::{
+    event::{Span, Verdict},
+    record::{RunRecord, SuiteRecord},
+};
+
+/// Counts that tell damage: above zero they are shown first and loud.
+pub const DAMAGE: [&str; 13] = [
+    "lost",
+    "diverged",
+    "replicas_differ",
+    "corrupted",
+    "undelivered",
+    "skipped",
+    "phantom",
+    "aborted_read",
+    "uncopied",
+    "overcopied",
+    "reordered",
+    "duplicated",
+    "redelivered",
+];
+
+/// True for damage that no client can mend: something is gone, or is not what it was.
+#[must_use]
+pub fn is_loss(kind: &str) -> bool {
+    !matches!(kind, "reordered" | "duplicated" | "redelivered" | "overcopied")
+}
+
+/// How many there are of each verdict.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Passed.
+    pub passed: usize,
+    /// Failed.
+    pub failed: usize,
+    /// Broken.
+    pub broken: usize,
+    /// Skipped.
+    pub skipped: usize,
+}
+
+impl Tally {
+    /// Counts verdicts.
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut tally = Self::default();
+        for verdict in verdicts {
+            *match verdict {
+                Verdict::Passed => &mut tally.passed,
+                Verdict::Failed => &mut tally.failed,
+                Verdict::Broken => &mut tally.broken,
+                Verdict::Skipped => &mut tally.skipped,
+            } += 1;
+        }
+        tally
+    }
+
+    /// The steps of a suite; the failure of an optional step is none of the plan.
+    #[must_use]
+    pub fn steps(suite: &SuiteRecord) -> Self {
+        Self::of(suite.steps.iter().map(|s| s.verdict))
+    }
+
+    /// The suites of a run.
+    #[must_use]
+    pub fn suites(record: &RunRecord) -> Self {
+        Self::of(record.decisive().map(|s| s.verdict))
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.passed + self.failed + self.broken + self.skipped
+    }
+
+    /// `3 passed, 1 failed`; what is zero is left out.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let parts = [
+            (self.failed, "failed"),
+            (self.broken, "broken"),
+            (self.passed, "passed"),
+            (self.skipped, "skipped"),
+        ];
+        let told: Vec<_> =
+            parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+    }
+}
+
+/// Whole-number values of a suite by name; values by client or place are added up.
+#[must_use]
+pub fn totals(suite: &SuiteRecord) -> IndexMap<String, u64> {
+    suite.values().iter().filter_map(|(name, v)| Some((name.clone(), total(v, 0)?))).collect()
+}
+
+fn total(value: &Value, depth: u8) -> Option<u64> {
+    match value {
+        Value::Number(n) => n.as_u64(),
+        Value::Object(map) if depth < 4 && !map.is_empty() => {
+            map.values().try_fold(0u64, |sum, v| sum.checked_add(total(v, depth + 1)?))
+        }
+        _ => None,
+    }
+}
+
+/// A suite's damage above zero, worst kind first.
+#[must_use]
+pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
+    let totals = totals(suite);
+    let of = |kind: &&str| totals.get(*kind).filter(|n| **n > 0).map(|n| ((*kind).to_owned(), *n));
+    DAMAGE.iter().filter_map(of).collect()
+}
+
+/// The totals in one line, damage first: `lost 36 · acked 2,060`.
+#[must_use]
+pub fn totals_line(suite: &SuiteRecord) -> String {
+    let all = totals(suite);
+    let mut told: Vec<_> =
+        damage(suite).iter().map(|(k, n)| format!("{k} {}", grouped(*n))).collect();
+    // Zero lost is worth saying, zero of everything else is noise.
+    let rest = all.iter().filter(|(k, n)| match DAMAGE.contains(&k.as_str()) {
+        true => k.as_str() == "lost" && **n == 0,
+        false => **n > 0,
+    });
+    told.extend(rest.map(|(k, n)| format!("{k} {}", grouped(*n))));
+    told.join(" · ")
+}
+
+/// The longest stretch of a kind for each client, e.g. of `recovered`.
+#[must_use]
+pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Span> {
+    let mut longest: IndexMap<&str, &Span> = IndexMap::new();
+    for span in suite.spans.iter().filter(|s| s.kind == kind) {
+        let known = longest.entry(&span.client).or_insert(span);
+        if length_us(suite, span) > length_us(suite, known) {
+            *known = span;
+        }
+    }
+    longest.into_values().collect()
+}
+
+/// How long a stretch lasted, an open one until the suite's end.
+#[must_use]
+pub fn length_us(suite: &SuiteRecord, span: &Span) -> i64 {
+    (span.until_us.unwrap_or_else(|| suite.until_us()) - span.from_us).max(0)
+}
+
+/// What a client is, where its traffic tells: `producer`, `consumer`, else nothing.
+#[must_use]
+pub fn role(suite: &SuiteRecord, client: &str) -> &'static str {
+    let own = |name: &str| name == client || name.split('/').next() == Some(client);
+    let mut samples = suite.samples.iter().filter(|(name, _)| own(name)).peekable();
+    let known = samples.peek().is_some();
+    match samples.flat_map(|(_, all)| all).any(|(_, s)| s.sent > 0 || s.failed > 0) {
+        true => "producer",
+        false if known => "consumer",
+        false => "",
+    }
+}
+
+/// A client's name with what it is: `producer P`.
+#[must_use]
+pub fn with_role(suite: &SuiteRecord, client: &str) -> String {
+    format!("{} {client}", role(suite, client)).trim_start().to_owned()
+}
+
+/// `P recovered after 4.3 s (orders/1)`.
+#[must_use]
+pub fn span_words(suite: &SuiteRecord, span: &Span) -> String {
+    let took = duration_us(length_us(suite, span));
+    let place = span.place.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
+    match (span.kind.as_str(), span.until_us) {
+        ("recovered", Some(_)) => format!("{} recovered after {took}{place}", span.client),
+        ("recovered", None) => format!("{} had not recovered after {took}{place}", span.client),
+        (kind, Some(_)) => format!("{} {kind} for {took}{place}", span.client),
+        (kind, None) => format!("{} {kind} for {took}{place}, still at the end", span.client),
+    }
+}

@@ -1,0 +1,125 @@
+//! Looks for messages by their identities, wherever in a log they stand.
+
+use std::ops::Range;
+
+use super::log::{Item, Log};
+use crate::client::payload::{Decoded, decode};
+
+/// Messages that are looked for: some that one life of a producer sent to one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The producer's number.
+    pub client: u16,
+    /// Its life.
+    pub life: u16,
+    /// The partition that it chose.
+    pub partition: u32,
+    /// Their sequence numbers: ranges that ascend and do not touch.
+    pub sequences: Vec<Range<u64>>,
+}
+
+impl Wanted {
+    fn has(&self, seq: u64) -> bool {
+        let after = self.sequences.partition_point(|range| range.start <= seq);
+        after > 0 && self.sequences[after - 1].contains(&seq)
+    }
+}
+
+/// Messages in a row that were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The first one's sequence number.
+    pub seq: u64,
+    /// Its offset.
+    pub offset: i64,
+    /// How many.
+    pub count: u64,
+}
+
+impl Found {
+    /// The offset of one of them.
+    #[must_use]
+    pub fn offset_of(&self, seq: u64) -> Option<i64> {
+        let nth = seq.checked_sub(self.seq).filter(|n| *n < self.count)?;
+        Some(self.offset + i64::try_from(nth).ok()?)
+    }
+}
+
+/// What of the wanted messages a log holds, in the order of `wanted`. `run` is the run's hash.
+pub fn search(log: &mut Log, run: u64, wanted: &[Wanted]) -> Vec<Vec<Found>> {
+    let mut found: Vec<Vec<Found>> = vec![Vec::new(); wanted.len()];
+    for item in log {
+        let Item::Record(entry) = item else { continue };
+        let Decoded::Identity(id) = decode(entry.value.as_deref(), run) else { continue };
+        let at = wanted.iter().position(|w| {
+            (w.client, w.life, w.partition) == (id.client, id.life, id.partition) && w.has(id.seq)
+        });
+        let Some(at) = at else { continue };
+        match found[at].last_mut() {
+            Some(last)
+                if last.seq + last.count == id.seq
+                    && last.offset.saturating_add_unsigned(last.count) == entry.offset =>
+            {
+                last.count += 1;
+            }
+            _ => found[at].push(Found { seq: id.seq, offset: entry.offset, count: 1 }),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "a list of ranges is meant")]
+mod tests {
+    use kafka_protocol::records::Compression;
+
+    use super::{
+        super::log::testing::{batch, log},
+        *,
+    };
+    use crate::client::payload::{Identity, encode};
+
+    fn message(client: u16, seq: u64) -> Vec<u8> {
+        let mut value = vec![0; 60];
+        let identity =
+            Identity { run: 9, client, life: 1, partition: 0, seq, intended_us: 0, flags: 0 };
+        encode(&identity, &mut value);
+        value
+    }
+
+    fn bytes() -> Vec<u8> {
+        let all: Vec<Vec<u8>> = (0..6).map(|seq| message(1, seq)).collect();
+        let values: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+        let mut bytes = batch(100, 0, &values, Compression::Gzip);
+        bytes.extend(batch(
+            106,
+            0,
+            &[&message(2, 4), b"foreign", &message(1, 9)],
+            Compression::None,
+        ));
+        bytes
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_found_and_neighbours_are_one() {
+        let (mut log, _dir) = log(&bytes());
+        let wanted = |client, sequences| Wanted { client, life: 1, partition: 0, sequences };
+        let all = [wanted(1, vec![1..3, 5..20]), wanted(2, vec![0..4]), wanted(3, vec![0..99])];
+        let found = search(&mut log, 9, &all);
+        let expected = [
+            Found { seq: 1, offset: 101, count: 2 },
+            Found { seq: 5, offset: 105, count: 1 },
+            Found { seq: 9, offset: 108, count: 1 },
+        ];
+        assert_eq!(found, [expected.to_vec(), vec![], vec![]]);
+        assert_eq!(found[0][0].offset_of(2), Some(102));
+        assert_eq!((found[0][0].offset_of(3), found[0][0].offset_of(0)), (None, None));
+    }
+
+    #[test]
+    fn another_runs_messages_are_not_ours() {
+        let (mut log, _dir) = log(&bytes());
+        let wanted = [Wanted { client: 1, life: 1, partition: 0, sequences: vec![0..99] }];
+        assert_eq!(search(&mut log, 8, &wanted), [vec![]]);
+    }
+}

@@ -1,0 +1,99 @@
+//! kill, stop, start, restart, pause and resume of brokers.
+
+use std::time::Duration;
+
+use kplan_dsl::{
+    steps::{KillBroker, PauseBroker, RestartBroker, ResumeBroker, StartBroker, StopBroker},
+    value::{DataFate, RestartHow, Target},
+};
+
+use crate::{
+    cluster::{Data, Node},
+    conductor::{
+        nodes::Down,
+        outcome::{Done, StepError},
+    },
+    event::Holds,
+    steps::Cx,
+};
+
+/// `kill_broker`
+pub async fn kill(args: &KillBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    down(&args.broker, Down::Kill, args.for_time, cx).await
+}
+
+/// `stop_broker`
+pub async fn stop(args: &StopBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    down(&args.broker, Down::Stop, args.for_time, cx).await
+}
+
+/// Takes brokers down; with `for` the step lasts that long and brings them back.
+async fn down(
+    target: &Target,
+    how: Down,
+    time: Option<Duration>,
+    cx: &Cx<'_>,
+) -> Result<Done, StepError> {
+    let nodes = cx.stage.resolve(target, cx.id).await?;
+    cx.stage.take_down(cx.id, &nodes, how).await?;
+    if let Some(time) = time {
+        tokio::time::sleep(time).await;
+        cx.stage.bring_up(cx.id, &nodes, Data::Kept).await?;
+    }
+    Ok(Done::default())
+}
+
+/// `start_broker`
+pub async fn start(args: &StartBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let data = match args.data {
+        DataFate::Kept => Data::Kept,
+        DataFate::Wiped => Data::Wiped,
+    };
+    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
+    cx.stage.bring_up(cx.id, &nodes, data).await?;
+    Ok(Done::default())
+}
+
+/// Limit of `wait` after each broker of a rolling restart.
+pub const BETWEEN: Duration = Duration::from_secs(60);
+
+/// `restart_broker`
+pub async fn restart(args: &RestartBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
+    let rounds: Vec<&[Node]> =
+        if args.rolling { nodes.chunks(1).collect() } else { vec![nodes.as_slice()] };
+    let how = match args.how {
+        RestartHow::Stop => Down::Stop,
+        RestartHow::Kill => Down::Kill,
+    };
+    for round in rounds {
+        cx.stage.take_down(cx.id, round, how).await?;
+        tokio::time::sleep(args.down_for).await;
+        cx.stage.bring_up(cx.id, round, Data::Kept).await?;
+        if let Some(wait) = &args.wait {
+            let findings = cx.judge(false).until(wait, BETWEEN, None).await?;
+            if findings.iter().any(|f| f.holds != Holds::Yes) {
+                return Err(StepError::Judged(findings));
+            }
+        }
+    }
+    Ok(Done::default())
+}
+
+/// `pause_broker`
+pub async fn pause(args: &PauseBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
+    cx.stage.freeze(cx.id, &nodes).await?;
+    if let Some(time) = args.for_time {
+        tokio::time::sleep(time).await;
+        cx.stage.thaw(cx.id, &nodes).await?;
+    }
+    Ok(Done::default())
+}
+
+/// `resume_broker`
+pub async fn resume(args: &ResumeBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
+    cx.stage.thaw(cx.id, &nodes).await?;
+    Ok(Done::default())
+}

@@ -1,0 +1,204 @@
+//! `chaos`: the schedule of the seed, carried out and healed.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+
+use kplan_dsl::{
+    Verb,
+    steps::{Chaos, ResumeClient, StartClient},
+};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::{
+    cluster::{Node, NodeState},
+    conductor::{
+        chaos::{self, Hits, Planned},
+        nodes::brokers_of,
+        outcome::{Done, StepError},
+    },
+    event::{Event, Holds, StepEnded, Verdict},
+    history::now_us,
+    steps::{Cx, carry_out, clients, partition_network},
+};
+
+/// Faults in effect: what each touches, and which brokers it takes away.
+#[derive(Default)]
+struct InEffect(Mutex<BTreeMap<u32, (Hits, BTreeSet<Node>)>>);
+
+impl InEffect {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<u32, (Hits, BTreeSet<Node>)>> {
+        self.0.lock().expect("no holder panics")
+    }
+}
+
+/// Carries the schedule out. Every fault undoes itself; the step ends when the last one has.
+pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let brokers = cx.stage.running()?.cluster.spec().brokers;
+    let place = format!("{} {}", cx.stage.plan.cell_label().unwrap_or_default(), cx.id);
+    let times = (*args.for_time, *args.every);
+    let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, brokers);
+    tell(&schedule, cx);
+    let (begun, in_effect) = (Instant::now(), InEffect::default());
+    let each = schedule.iter().map(|planned| one(planned, args, begun, &in_effect, cx));
+    let results = futures::future::join_all(each).await;
+    sleep_until(begun + *args.for_time).await;
+    // All have ended, whatever became of them; the first error is told.
+    results.into_iter().find(Result::is_err).unwrap_or(Ok(()))?;
+    Ok(Done::default())
+}
+
+/// The schedule as it is planned; what is left out says so in its own step.
+fn tell(schedule: &[Planned], cx: &Cx<'_>) {
+    let rows: Vec<String> = schedule
+        .iter()
+        .filter(|p| cx.stage.chaos.wants(&chaos::fault_id(cx.id, p.number)))
+        .map(|p| {
+            let (at, lasts) = (p.at.as_secs_f64(), p.lasts().as_secs_f64());
+            format!("| {} | {at:.1} s | {lasts:.1} s | {} |", p.number, p.verb.explain())
+        })
+        .collect();
+    cx.stage.run.sink.emit(Event::Described {
+        suite: cx.stage.suite,
+        step: cx.id.to_owned(),
+        title: format!("Schedule of seed {}", cx.stage.seed),
+        text: format!("| fault | begins at | lasts | |\n|---|---|---|---|\n{}", rows.join("\n")),
+    });
+}
+
+/// One fault: waits for its time, asks whether it may be, does it and undoes it.
+async fn one(
+    planned: &Planned,
+    args: &Chaos,
+    begun: Instant,
+    in_effect: &InEffect,
+    cx: &Cx<'_>,
+) -> Result<(), StepError> {
+    let id = chaos::fault_id(cx.id, planned.number);
+    if !cx.stage.chaos.wants(&id) {
+        return Ok(());
+    }
+    sleep_until(begun + planned.at).await;
+    let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
+    cx.stage.run.sink.emit(Event::StepStarted { suite: cx.stage.suite, step: id.clone() });
+    cx.stage.step_began(&id, None, own.began_us);
+    let why_not = may_begin(planned, args, in_effect, &own).await;
+    let result = match &why_not {
+        Ok(None) => {
+            cx.stage.chaos.push(cx.id, planned);
+            last(planned, &own).await
+        }
+        Ok(Some(_)) | Err(_) => Ok(()),
+    };
+    in_effect.all().remove(&planned.number);
+    let result = why_not.and_then(|left_out| result.map(|()| left_out));
+    cx.stage.step_ended(&id, now_us());
+    let (verdict, reason) = match &result {
+        Ok(None) => (Verdict::Passed, None),
+        Ok(Some(why)) => (Verdict::Skipped, Some(format!("left out: {why}"))),
+        Err(StepError::CouldNot { text, .. } | StepError::TimedOut(text)) => {
+            (Verdict::Broken, Some(text.clone()))
+        }
+        Err(error) => (error.verdict(), None),
+    };
+    cx.stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded {
+        suite: cx.stage.suite,
+        step: id.clone(),
+        verdict,
+        took_ms: u64::try_from((now_us() - own.began_us) / 1_000).unwrap_or(0),
+        findings: Vec::new(),
+        reason,
+        optional: false,
+        timed_out: false,
+    })));
+    result.map(drop)
+}
+
+/// Does the fault for its time. Clients have no time of their own in a step: it is kept here.
+async fn last(planned: &Planned, own: &Cx<'_>) -> Result<(), StepError> {
+    // Boxed: a chaos holds no chaos, but the compiler cannot know.
+    Box::pin(carry_out(own)).await?;
+    match &planned.verb {
+        Verb::KillClient(it) => {
+            sleep(planned.lasts()).await;
+            clients::start(&StartClient { client: it.client.clone() }, own).await?;
+        }
+        Verb::PauseClient(it) => {
+            sleep(planned.lasts()).await;
+            clients::resume(&ResumeClient { client: it.client.clone() }, own).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Why a fault is left out; none if it may begin, and then it is in effect from here.
+async fn may_begin(
+    planned: &Planned,
+    args: &Chaos,
+    in_effect: &InEffect,
+    own: &Cx<'_>,
+) -> Result<Option<String>, StepError> {
+    let nodes = match struck(&planned.verb, own).await {
+        Ok(nodes) => nodes,
+        // No leader now, nobody to choose from: nothing to strike.
+        Err(StepError::CouldNot { text, rig: false, .. }) => return Ok(Some(text)),
+        Err(error) => return Err(error),
+    };
+    let hits = chaos::hits(&planned.verb);
+    if let Some(keep) = &args.keep {
+        let findings = own.judge(false).until(keep, *args.every / 2, None).await?;
+        if let Some(f) = findings.iter().find(|f| f.holds != Holds::Yes) {
+            return Ok(Some(format!("{} does not hold: {}", f.condition, f.found)));
+        }
+    }
+    let view = own.stage.running()?.observer.fresh().await;
+    let mut all = in_effect.all();
+    if let Some(node) = nodes.iter().find(|n| all.values().any(|(_, gone)| gone.contains(n))) {
+        return Ok(Some(format!("{node} is struck already")));
+    }
+    if hits == Hits::Nodes {
+        let down = |n: &&Node| own.stage.wanted.get(**n) != NodeState::Running;
+        if let Some(node) = nodes.iter().find(down) {
+            return Ok(Some(format!("{node} does not run")));
+        }
+    }
+    let other = |known: &Hits| *known != hits && *known != Hits::Others && hits != Hits::Others;
+    if all.values().any(|(known, _)| other(known)) {
+        return Ok(Some("a fault of another kind is in effect".to_owned()));
+    }
+    let together: Vec<Node> =
+        nodes.iter().chain(all.values().flat_map(|(_, gone)| gone)).copied().collect();
+    let gone: BTreeSet<u32> = brokers_of(&together).into_iter().collect();
+    let broken = args.keep.as_ref().and_then(|keep| chaos::broken_by(keep, &view, &gone));
+    if let Some(what) = broken.filter(|_| !nodes.is_empty()) {
+        return Ok(Some(format!("it would break `keep`: {what}")));
+    }
+    all.insert(planned.number, (hits, nodes));
+    Ok(None)
+}
+
+/// The nodes that a fault takes away from the cluster; of groups, all but the largest.
+async fn struck(verb: &Verb, own: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+    match verb {
+        Verb::PartitionNetwork(it) if it.groups.is_some() => {
+            let all = own.stage.running()?.cluster.nodes().into_iter().collect();
+            let mut groups = partition_network::groups(it, &all);
+            groups.sort_by_key(BTreeSet::len);
+            groups.pop();
+            Ok(groups.into_iter().flatten().collect())
+        }
+        Verb::DegradeNetwork(_) => Ok(BTreeSet::new()),
+        _ => match verb.target() {
+            Some(target) => own.stage.nodes_meant(target, own.id).await,
+            None => Ok(BTreeSet::new()),
+        },
+    }
+}
+
+/// Ends by itself when its time is over; the limit only guards against a hang.
+pub fn limit(args: &Chaos) -> Duration {
+    *args.for_time + Duration::from_secs(10 * 60)
+}

@@ -1,0 +1,191 @@
+//! `start_cluster` and `stop_cluster`.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use indexmap::IndexMap;
+use kplan_dsl::{
+    plan::Plan,
+    steps::StartCluster,
+    value::{Controllers, Mode as PlanMode},
+};
+
+use crate::{
+    cluster::{self, Bounds, Cluster, ClusterSpec, Mode, Node, Version, security::Security},
+    conductor::{
+        hearing,
+        nodes::{JOIN_LIMIT, STOP_LIMIT, brokers_of},
+        outcome::{Done, StepError},
+        settings,
+        stage::{Run, Running},
+        wants,
+        warm::{self, Warm},
+    },
+    event::{Event, LaneState, SuiteId},
+    observer::Observer,
+    secrets,
+    steps::Cx,
+};
+
+/// Limit until every broker lists all the others.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// A broker's disk in plans that fill it: room for the logs of a drill, and soon full.
+const DISK: u64 = 256 * 1024 * 1024;
+
+/// `start_cluster`
+pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let stage = cx.stage;
+    if stage.running().is_ok() {
+        return Err(StepError::could_not("a cluster runs already"));
+    }
+    let spec = spec(args, &stage.run, &stage.plan, stage.cluster_name(), stage.dir.clone())?;
+    if let Some(from) = go_on(&spec, cx).await {
+        tell_settings(&stage.running()?, Some(from), cx);
+        settings::of_cluster(stage, &stage.running()?);
+        return Ok(Done::default());
+    }
+    let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
+    if let Some(access) = cluster.access() {
+        secrets::hide(&access.password);
+    }
+    let running = begin(cluster, cx);
+    let nodes = running.cluster.nodes();
+    stage.lanes(&nodes, LaneState::Starting, "start_cluster");
+    tell_settings(&running, None, cx);
+    stage.joined(&running, &brokers_of(&nodes), &nodes, START_LIMIT).await?;
+    if let Some(access) = running.cluster.access() {
+        running.observer.ask().admit(access).await?;
+    }
+    stage.lanes(&nodes, LaneState::Up, "every broker lists all the others");
+    settings::of_cluster(stage, &running);
+    Ok(Done::default())
+}
+
+/// From here on the removal at the end knows the cluster, however the step ends.
+fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
+    let observer = Arc::new(Observer::spawn(cluster.clone()));
+    let running = Running { cluster, observer };
+    cx.stage.set_running(Some(running.clone()));
+    hearing::cluster(cx.stage, &running);
+    running
+}
+
+/// Goes on with the cluster that an earlier plan left, if there is one and it is whole and empty: then
+/// the number of the suite that left it.
+async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
+    let stage = cx.stage;
+    let Warm { cluster, key, suite } = stage.take_warm()?;
+    cluster.move_logs(&stage.dir);
+    let running = begin(cluster, cx);
+    let nodes = running.cluster.nodes();
+    let whole = async {
+        if key != warm::key(spec) {
+            return Err("it was declared otherwise".to_owned());
+        }
+        let joined = stage.joined(&running, &brokers_of(&nodes), &nodes, JOIN_LIMIT).await;
+        joined.map_err(|_| "not every broker lists the others".to_owned())?;
+        warm::fit(&running).await
+    };
+    match whole.await {
+        Ok(()) => {
+            let why = format!("goes on from suite {suite}: every broker lists all the others");
+            stage.lanes(&nodes, LaneState::Up, &why);
+            Some(suite)
+        }
+        Err(why) => {
+            let text = format!("the cluster of suite {suite} is not used again: {why}");
+            stage.run.sink.emit(Event::Note { suite: stage.suite, step: cx.id.to_owned(), text });
+            stage.set_running(None);
+            // What resists is removed with the run.
+            let _ = running.cluster.destroy().await;
+            None
+        }
+    }
+}
+
+/// What was started and how it is configured, for the report.
+fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
+    let spec = running.cluster.spec();
+    let reused = from.map(|suite| ("reused", format!("it goes on from suite {suite}")));
+    let cluster = [
+        ("version", spec.version.to_string()),
+        ("mode", format!("{:?}", spec.mode)),
+        ("brokers", spec.brokers.to_string()),
+        ("backend", running.cluster.backend().to_owned()),
+    ];
+    let tell = |who: String, settings: IndexMap<String, String>| {
+        cx.stage.run.sink.emit(Event::Configured { suite: cx.stage.suite, who, settings });
+    };
+    let cluster = cluster.into_iter().chain(reused);
+    tell("cluster".to_owned(), cluster.map(|(k, v)| (k.to_owned(), v)).collect());
+    for node in running.cluster.nodes() {
+        let Some(text) = running.cluster.effective_config(node) else { continue };
+        let pairs = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once('='));
+        tell(node.to_string(), pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+    }
+}
+
+/// What a plan's `start_cluster` declares.
+///
+/// # Errors
+/// When its version is none.
+pub fn spec(
+    args: &StartCluster,
+    run: &Run,
+    plan: &Plan,
+    name: String,
+    dir: PathBuf,
+) -> Result<ClusterSpec, StepError> {
+    let mode = match (*args.mode, &*args.controllers) {
+        (PlanMode::Zookeeper, _) => Mode::Zookeeper,
+        (PlanMode::Kraft, Controllers::Combined) => Mode::KraftCombined,
+        (PlanMode::Kraft, Controllers::Own(n)) => Mode::KraftSeparate(*n),
+    };
+    let version = args.version.text().parse::<Version>().map_err(StepError::could_not)?;
+    let settings = |s: &kplan_dsl::value::Settings| {
+        s.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    };
+    Ok(ClusterSpec {
+        run: run.id.clone(),
+        name,
+        version,
+        mode,
+        brokers: *args.brokers,
+        config: settings(&args.config),
+        broker_config: args.broker_config.0.iter().map(|(n, s)| (**n, settings(s))).collect(),
+        jvm: args.jvm.iter().flatten().map(ToString::to_string).collect(),
+        image: run.image.clone().or_else(|| args.image.as_deref().cloned()),
+        racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
+        disk: wants::uses(plan, "fill_disk").then_some(DISK),
+        exchangeable: wants::uses(plan, "upgrade_broker"),
+        bounds: Bounds {
+            memory: Some(run.broker_memory),
+            network_faults: wants::disturbs_network(plan),
+        },
+        security: args.security.as_deref().map(|security| Security {
+            protocol: *security.protocol,
+            mechanism: security.mechanism(),
+            users: settings(&security.users),
+        }),
+        dir,
+    })
+}
+
+/// `stop_cluster`: brokers first, then controllers or ZooKeeper, gracefully; then everything is removed.
+pub async fn stop(cx: &Cx<'_>) -> Result<Done, StepError> {
+    let running = cx.stage.running()?;
+    let (brokers, others): (Vec<Node>, Vec<Node>) =
+        running.cluster.nodes().into_iter().partition(|n| matches!(n, Node::Broker(_)));
+    // A cluster that was there before the plan is left, not stopped.
+    let stopped = if running.cluster.borrowed() { vec![] } else { vec![brokers, others] };
+    for nodes in stopped {
+        cx.stage.lanes(&nodes, LaneState::Stopping, "stop_cluster");
+        running.cluster.stop(&nodes, STOP_LIMIT).await?;
+        cx.stage.lanes(&nodes, LaneState::Stopped, "stop_cluster");
+    }
+    cx.stage.set_running(None);
+    cx.stage.disturbed.forget();
+    cx.stage.give_back(&running).await?;
+    running.cluster.destroy().await?;
+    Ok(Done::default())
+}

@@ -1,0 +1,294 @@
+//! `consume`: reads a topic in the foreground and compares.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use kplan_dsl::{
+    steps::{Consume, GivenMessage, Until},
+    value::OffsetFrom,
+};
+use rdkafka::{
+    ClientConfig, Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
+    message::Headers as _,
+};
+
+use crate::{
+    conductor::{
+        outcome::{Done, StepError},
+        stage::Stage,
+    },
+    event::{Finding, Holds},
+    observer::At,
+    steps::Cx,
+};
+
+/// Limit where the step has no `timeout` of its own.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Came {
+    partition: i32,
+    offset: i64,
+    key: Option<String>,
+    value: Option<String>,
+    headers: BTreeMap<String, String>,
+}
+
+/// `consume`
+pub async fn consume(args: &Consume, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let limit = cx.head.timeout.as_deref().copied().unwrap_or(LIMIT);
+    let end = Instant::now() + limit;
+    let (consumer, ends) = assigned(&args.topic, args.from, cx.stage).await?;
+    let mut came: Vec<Came> = Vec::new();
+    let mut left = ends;
+    loop {
+        let done = match &*args.until {
+            Until::Count(n) => came.len() as u64 >= *n,
+            Until::End => left.is_empty(),
+        };
+        let time = end.saturating_duration_since(Instant::now());
+        if done || time.is_zero() {
+            return judge(args, &came, done, limit, cx);
+        }
+        match tokio::time::timeout(time, consumer.recv()).await {
+            Ok(Ok(message)) => {
+                let one = took(&message);
+                if left.get(&one.partition).is_some_and(|end| one.offset + 1 >= *end) {
+                    left.remove(&one.partition);
+                }
+                came.push(one);
+            }
+            Ok(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                left.remove(&partition);
+            }
+            Ok(Err(error)) if came.is_empty() && !error.to_string().contains("Transport") => {
+                return Err(StepError::CouldNot {
+                    text: error.to_string(),
+                    seen: vec![error.to_string()],
+                    rig: false,
+                });
+            }
+            // librdkafka reconnects by itself; the limit ends it.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+}
+
+/// How many messages with this key and value a topic's log holds now.
+///
+/// # Errors
+/// When the log cannot be read to its end within a minute.
+pub async fn find_messages(
+    stage: &Stage,
+    topic: &str,
+    key: Option<&str>,
+    value: Option<&str>,
+) -> Result<u64, StepError> {
+    let (consumer, mut left) = assigned(topic, OffsetFrom::Earliest, stage).await?;
+    let end = Instant::now() + LIMIT;
+    let mut count = 0;
+    while !left.is_empty() {
+        let time = end.saturating_duration_since(Instant::now());
+        match tokio::time::timeout(time, consumer.recv()).await {
+            Ok(Ok(message)) => {
+                let one = took(&message);
+                let fits = |wanted: Option<&str>, has: &Option<String>| {
+                    wanted.is_none_or(|w| has.as_deref() == Some(w))
+                };
+                count += u64::from(fits(key, &one.key) && fits(value, &one.value));
+                if left.get(&one.partition).is_some_and(|end| one.offset + 1 >= *end) {
+                    left.remove(&one.partition);
+                }
+            }
+            Ok(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                left.remove(&partition);
+            }
+            Ok(Err(_)) if !time.is_zero() => {}
+            Ok(Err(_)) | Err(_) => {
+                return Err(StepError::could_not(format!(
+                    "{topic} was not read to its end within {LIMIT:?}"
+                )));
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Assigns every partition from its start or end; returns where each ends now, empty ones left out.
+async fn assigned(
+    topic: &str,
+    from: OffsetFrom,
+    stage: &Stage,
+) -> Result<(StreamConsumer, BTreeMap<i32, i64>), StepError> {
+    let running = stage.running()?;
+    let mut config = ClientConfig::new();
+    for (key, value) in running.cluster.client_config() {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", running.bootstrap());
+    config.set("group.id", format!("kplan-consume-{}", stage.run.id));
+    config
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("check.crcs", "true");
+    config.set("auto.offset.reset", "error");
+    let consumer: StreamConsumer = config
+        .create()
+        .map_err(|e| StepError::could_not(format!("cannot make a consumer: {e}")))?;
+    let view = stage.view()?;
+    let mut list = TopicPartitionList::new();
+    let mut ends = BTreeMap::new();
+    for (_, p) in view.partitions(Some(topic)) {
+        let number = i32::try_from(p.partition).unwrap_or(i32::MAX);
+        let ask = running.observer.ask();
+        let start =
+            ask.offset(topic, p.partition, At::Start).await.map_err(StepError::could_not)?;
+        let end = ask
+            .offset(topic, p.partition, At::HighWatermark)
+            .await
+            .map_err(StepError::could_not)?;
+        let at = match from {
+            OffsetFrom::Earliest => Offset::Beginning,
+            OffsetFrom::Latest => Offset::End,
+        };
+        list.add_partition_offset(topic, number, at).map_err(StepError::could_not)?;
+        if end > start && from == OffsetFrom::Earliest {
+            ends.insert(number, end);
+        }
+    }
+    if list.count() == 0 {
+        return Err(StepError::could_not(format!("no living broker knows {topic}")));
+    }
+    consumer.assign(&list).map_err(StepError::could_not)?;
+    Ok((consumer, ends))
+}
+
+fn took(message: &rdkafka::message::BorrowedMessage<'_>) -> Came {
+    let text = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8_lossy(b).into_owned());
+    let headers = message.headers().map(|all| {
+        all.iter().map(|h| (h.key.to_owned(), text(h.value).unwrap_or_default())).collect()
+    });
+    Came {
+        partition: message.partition(),
+        offset: message.offset(),
+        key: text(message.key()),
+        value: text(message.payload()),
+        headers: headers.unwrap_or_default(),
+    }
+}
+
+fn judge(
+    args: &Consume,
+    came: &[Came],
+    done: bool,
+    limit: Duration,
+    cx: &Cx<'_>,
+) -> Result<Done, StepError> {
+    let line = cx.stage.line_of(args.until.span);
+    let mut findings = Vec::new();
+    let mut evidence: Vec<String> = came.iter().take(20).map(told).collect();
+    if came.len() > 20 {
+        evidence.push(format!("... and {} more", came.len() - 20));
+    }
+    findings.push(Finding {
+        condition: match &*args.until {
+            Until::Count(n) => format!("until: {{ count: {n} }}"),
+            Until::End => "until: end".to_owned(),
+        },
+        line,
+        holds: if done { Holds::Yes } else { Holds::No },
+        expected: format!("read to there within {limit:?}"),
+        found: format!("{} messages read", came.len()),
+        evidence,
+        after_ms: None,
+    });
+    if let Some(expect) = args.expect.as_ref() {
+        let missing = missing(expect, came);
+        findings.push(Finding {
+            condition: "expect".to_owned(),
+            line: cx.stage.line_of(expect.span),
+            holds: if missing.is_empty() { Holds::Yes } else { Holds::No },
+            expected: format!("{} messages, in this order within a partition", expect.len()),
+            found: format!("{} of them", expect.len() - missing.len()),
+            evidence: missing,
+            after_ms: None,
+        });
+    }
+    Done::judged(findings)
+}
+
+/// Expected messages that did not come, or came before one that is listed before them and is in the
+/// same partition. Each message that came serves once.
+fn missing(expect: &[GivenMessage], came: &[Came]) -> Vec<String> {
+    let mut free: Vec<bool> = vec![true; came.len()];
+    let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
+    let mut missing = Vec::new();
+    for wanted in expect {
+        let fits = |c: &Came| {
+            wanted.key.as_ref().is_none_or(|k| c.key.as_ref() == Some(k))
+                && wanted.value.as_ref().is_none_or(|v| c.value.as_ref() == Some(v))
+                && wanted
+                    .headers
+                    .iter()
+                    .all(|(k, v)| c.headers.get(k).map(String::as_str) == Some(v))
+                && wanted
+                    .partition
+                    .as_deref()
+                    .is_none_or(|p| i64::from(*p) == i64::from(c.partition))
+        };
+        let in_order = |c: &Came| reached.get(&c.partition).is_none_or(|last| c.offset > *last);
+        let hit = came.iter().enumerate().position(|(i, c)| free[i] && fits(c) && in_order(c));
+        if let Some(i) = hit {
+            free[i] = false;
+            reached.insert(came[i].partition, came[i].offset);
+            continue;
+        }
+        let late = came.iter().enumerate().any(|(i, c)| free[i] && fits(c));
+        let why =
+            if late { "came, but before one that is listed before it" } else { "did not come" };
+        missing.push(format!("key {:?} value {:?} {why}", wanted.key, wanted.value));
+    }
+    missing
+}
+
+fn told(c: &Came) -> String {
+    format!("partition {} offset {}: key {:?} value {:?}", c.partition, c.offset, c.key, c.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(key: &str, value: &str) -> GivenMessage {
+        GivenMessage {
+            key: Some(key.to_owned()),
+            value: Some(value.to_owned()),
+            headers: Default::default(),
+            partition: None,
+        }
+    }
+
+    fn came(partition: i32, offset: i64, key: &str, value: &str) -> Came {
+        let (key, value) = (Some(key.to_owned()), Some(value.to_owned()));
+        Came { partition, offset, key, value, headers: BTreeMap::new() }
+    }
+
+    #[test]
+    fn order_counts_within_a_partition_only() {
+        let expect = [wanted("a", "one"), wanted("b", "two")];
+        assert!(missing(&expect, &[came(1, 0, "b", "two"), came(0, 0, "a", "one")]).is_empty());
+        let swapped = [came(0, 0, "b", "two"), came(0, 1, "a", "one")];
+        assert_eq!(missing(&expect, &swapped).len(), 1, "b lies before a in one partition");
+        assert_eq!(missing(&expect, &[came(0, 0, "a", "one")]).len(), 1);
+    }
+
+    #[test]
+    fn one_message_serves_once() {
+        let twice = [wanted("a", "one"), wanted("a", "one")];
+        assert_eq!(missing(&twice, &[came(0, 0, "a", "one")]).len(), 1);
+    }
+}

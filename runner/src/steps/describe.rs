@@ -1,0 +1,32 @@
+//! `describe`: puts a topic's or the cluster's description into the report.
+
+use kplan_dsl::steps::Describe;
+
+use crate::{
+    conductor::outcome::{Done, StepError},
+    event::Event,
+    observer::{cluster_table, topic_table},
+    steps::Cx,
+};
+
+/// `describe`
+pub async fn describe(args: &Describe, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let view = cx.stage.running()?.observer.fresh().await;
+    let (title, text) = match args.topic.as_deref() {
+        Some(name) => {
+            let topic = view.topics.get(name.as_str());
+            let topic = topic.ok_or_else(|| {
+                StepError::could_not(format!("no living broker knows the topic {name}"))
+            })?;
+            (format!("Topic {name}"), topic_table(topic))
+        }
+        None => ("Cluster".to_owned(), cluster_table(&view)),
+    };
+    cx.stage.run.sink.emit(Event::Described {
+        suite: cx.stage.suite,
+        step: cx.id.to_owned(),
+        title,
+        text,
+    });
+    Ok(Done::default())
+}

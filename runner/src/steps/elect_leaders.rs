@@ -1,0 +1,86 @@
+//! `elect_leaders`: an election on demand, and the proof that its winners lead.
+
+use std::time::Duration;
+
+use kplan_dsl::{steps::ElectLeaders, value::ElectionKind};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cluster::KafkaError,
+    conductor::{
+        outcome::{Done, StepError},
+        stage::Running,
+    },
+    observer::{AskError, Elected, Election},
+    steps::Cx,
+};
+
+/// How long a cluster that is between two controllers is asked again.
+const ASK: Duration = Duration::from_secs(30);
+/// Limit until the winners are seen to lead.
+const SETTLE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Asks for the election on every partition of the topic.
+pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let running = cx.stage.running()?;
+    let topic = args.topic.to_string();
+    let kind = match args.kind {
+        ElectionKind::Preferred => Election::Preferred,
+        ElectionKind::Unclean => Election::Unclean,
+    };
+    let elected = ask(&running, &topic, kind).await?;
+    let refused: Vec<(u32, &KafkaError)> =
+        elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
+    if !refused.is_empty() {
+        let words: Vec<String> = refused.iter().map(|(p, e)| format!("{topic}/{p}: {e}")).collect();
+        let seen = refused.iter().flat_map(|(_, e)| [e.code.clone(), e.message.clone()]);
+        let text = format!("not every partition could elect: {}", words.join("; "));
+        return Err(StepError::CouldNot { text, seen: seen.collect(), rig: false });
+    }
+    let led = cx
+        .stage
+        .view_until(SETTLE, |view| {
+            elected.keys().all(|p| {
+                let partition = view.partition(&topic, *p);
+                partition.is_some_and(|p| match kind {
+                    Election::Preferred => p.preferred_leads(),
+                    Election::Unclean => p.leader.is_some(),
+                })
+            })
+        })
+        .await?;
+    if led {
+        return Ok(Done::default());
+    }
+    let who = match kind {
+        Election::Preferred => "by its first replica",
+        Election::Unclean => "at all",
+    };
+    let text =
+        format!("not every partition of {topic} was led {who} {SETTLE:?} after the election");
+    Err(StepError::could_not(text))
+}
+
+async fn ask(running: &Running, topic: &str, kind: Election) -> Result<Elected, StepError> {
+    let deadline = Instant::now() + ASK;
+    loop {
+        match running.observer.ask().elect_leaders(topic, kind).await {
+            Err(error) if is_early(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+            other => return other.map_err(StepError::from),
+        }
+    }
+}
+
+/// The controller is about to change: asked again, it may be done.
+fn is_early(error: &AskError) -> bool {
+    match error {
+        AskError::Wire { cause, .. } => !cause.is_unsupported(),
+        AskError::Kafka { error, .. } => {
+            matches!(error.code.as_str(), "NOT_CONTROLLER" | "REQUEST_TIMED_OUT")
+        }
+        AskError::NobodyAnswers => true,
+        AskError::Missing(what) => what.starts_with("controller"),
+        _ => false,
+    }
+}

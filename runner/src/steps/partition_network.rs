@@ -1,0 +1,102 @@
+//! `partition_network`: who does not reach whom.
+
+use std::collections::BTreeSet;
+
+use kplan_dsl::{Spanned, steps::PartitionNetwork, value::NetworkClients};
+
+use crate::{
+    cluster::{Network, Node},
+    conductor::{
+        nodes::names,
+        outcome::{Done, StepError},
+    },
+    steps::Cx,
+};
+
+/// Parts the network; with `for` the step lasts that long and heals what it cut.
+pub async fn part(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let (network, what) = meant(args, cx).await?;
+    cx.stage.disturb(cx.id, network, what).await?;
+    if let Some(time) = args.for_time {
+        tokio::time::sleep(time).await;
+        cx.stage.heal(Some(cx.id)).await?;
+    }
+    Ok(Done::default())
+}
+
+/// What is cut, and in words.
+pub async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, String), StepError> {
+    let all: BTreeSet<Node> = cx.stage.running()?.cluster.nodes().into_iter().collect();
+    let (mut network, mut named, mut what) = if args.groups.is_some() {
+        let groups = groups(args, &all);
+        let words: Vec<String> = groups.iter().map(listed).collect();
+        let named: BTreeSet<Node> = groups.iter().flatten().copied().collect();
+        (Network::parted(&groups), named, format!("network parted: {}", words.join(" | ")))
+    } else if let Some(target) = &args.isolate {
+        let alone: BTreeSet<Node> = cx.stage.resolve(target, cx.id).await?.into_iter().collect();
+        let rest: BTreeSet<Node> = all.difference(&alone).copied().collect();
+        let what = format!("{} isolated", listed(&alone));
+        (Network::parted(&[alone.clone(), rest]), alone, what)
+    } else if let (Some(from), Some(to)) = (&args.from, &args.to) {
+        // `same_as` means the side that is heard no more: it is resolved last.
+        let to = cx.stage.resolve(to, cx.id).await?;
+        let from = cx.stage.resolve(from, cx.id).await?;
+        let pairs = from.iter().flat_map(|f| to.iter().map(move |t| (*f, *t)));
+        let cuts = pairs.filter(|(f, t)| f != t).collect();
+        let what = format!("what {} sends does not reach {}", names(&from), names(&to));
+        (Network { cuts, ..Network::default() }, from.into_iter().chain(to).collect(), what)
+    } else {
+        return Err(StepError::could_not("neither groups nor brokers are named"));
+    };
+    if network.is_whole() {
+        return Err(StepError::could_not(format!("{what}: there is nobody to cut off")));
+    }
+    if args.clients == NetworkClients::Cut {
+        named.retain(|n| matches!(n, Node::Broker(_)));
+        network.unreachable = named;
+        what.push_str(", from clients too");
+    }
+    Ok((network, what))
+}
+
+/// The groups that a step names, and the rest.
+pub fn groups(args: &PartitionNetwork, all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> {
+    let numbers = |group: &Vec<Spanned<u32>>| group.iter().map(|n| **n).collect();
+    let named: Vec<Vec<u32>> = args.groups.iter().flat_map(|g| g.iter()).map(numbers).collect();
+    grouped(&named, all)
+}
+
+/// The groups as nodes; the brokers that none names are one more. Controllers and ZooKeeper that
+/// none names are on nobody's side: they stay in touch with all.
+fn grouped(groups: &[Vec<u32>], all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> {
+    let node = |n: &u32| if *n > 100 { Node::Controller(*n) } else { Node::Broker(*n) };
+    let mut parts: Vec<BTreeSet<Node>> =
+        groups.iter().map(|g| g.iter().map(node).filter(|n| all.contains(n)).collect()).collect();
+    let is_left = |n: &&Node| matches!(n, Node::Broker(_)) && !parts.iter().any(|p| p.contains(n));
+    let rest: BTreeSet<Node> = all.iter().filter(is_left).copied().collect();
+    parts.push(rest);
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn listed(nodes: &BTreeSet<Node>) -> String {
+    names(&nodes.iter().copied().collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_that_no_group_names_are_one_group() {
+        let all: BTreeSet<Node> =
+            (1..=4).map(Node::Broker).chain([Node::Controller(101), Node::Zookeeper(1)]).collect();
+        let parts = grouped(&[vec![1], vec![2]], &all);
+        assert_eq!(parts.len(), 3);
+        assert_eq!(parts[2], [Node::Broker(3), Node::Broker(4)].into());
+        let parts = grouped(&[vec![1, 101], vec![2, 3, 4]], &all);
+        assert_eq!(parts.len(), 2, "nobody is left");
+        assert!(parts[0].contains(&Node::Controller(101)));
+        assert_eq!(listed(&parts[0]), "broker 1 and controller 101");
+    }
+}

@@ -1,0 +1,183 @@
+//! `produce`: a few given messages, in the foreground.
+
+use std::sync::Arc;
+
+use kplan_dsl::{
+    steps::{GivenMessage, Produce},
+    value::Acks,
+};
+use rdkafka::{
+    ClientConfig, ClientContext,
+    error::KafkaError,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord, Producer as _},
+    util::Timeout,
+};
+
+use tokio::sync::watch;
+
+use crate::{
+    client::{
+        handle::{REFUSED, is_refusal, kafkas_name},
+        payload::foreign_hash,
+    },
+    cluster::admin::error_name,
+    conductor::{
+        outcome::{Done, StepError},
+        stage::Given,
+    },
+    steps::Cx,
+};
+
+type Sender = FutureProducer<Trouble>;
+
+/// `produce`
+pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let trouble = Trouble::default();
+    let producer = producer(args, trouble.clone(), cx)?;
+    let sends = futures::future::join_all(args.messages.iter().map(|m| send(&producer, args, m)));
+    let results = tokio::select! {
+        results = sends => results,
+        (code, text) = trouble.refused() => return Err(refused(&code, &text)),
+    };
+    let mut refused = Vec::new();
+    let mut seen = Vec::new();
+    for (message, result) in args.messages.iter().zip(results) {
+        match result {
+            Ok(partition) => cx.stage.given(vec![Given {
+                topic: args.topic.to_string(),
+                partition: Some(partition),
+                hash: hash(message),
+            }]),
+            Err((code, text)) => {
+                refused.push(format!("{}: {code}: {text}", name(message)));
+                seen.extend([code, text]);
+            }
+        }
+    }
+    // What was not acknowledged may be in the log nevertheless: it is no phantom.
+    if refused.is_empty() {
+        return Ok(Done::default());
+    }
+    for message in args.messages.iter() {
+        let topic = args.topic.to_string();
+        cx.stage.given(vec![Given { topic, partition: None, hash: hash(message) }]);
+    }
+    let text = format!(
+        "{} of {} messages were not acknowledged:\n{}",
+        refused.len(),
+        args.messages.len(),
+        refused.join("\n")
+    );
+    Err(StepError::CouldNot { text, seen, rig: false })
+}
+
+/// What the producer says of itself, apart from its messages.
+#[derive(Clone, Default)]
+struct Trouble(Arc<watch::Sender<Option<(String, String)>>>);
+
+impl ClientContext for Trouble {
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
+        if is_refusal(&code) {
+            self.0.send_replace(Some((code, reason.to_owned())));
+        }
+    }
+}
+
+impl Trouble {
+    /// Resolves when the producer was not let in, and a little later still is not.
+    async fn refused(&self) -> (String, String) {
+        let mut told = self.0.subscribe();
+        let first = told.wait_for(Option::is_some).await.ok().and_then(|t| t.clone());
+        let Some(why) = first else { return std::future::pending().await };
+        tokio::time::sleep(REFUSED).await;
+        why
+    }
+}
+
+fn refused(code: &str, text: &str) -> StepError {
+    let kafkas = kafkas_name(code).map(str::to_owned);
+    StepError::CouldNot {
+        text: format!("the cluster does not let the producer in: {code}: {text}"),
+        seen: [code.to_owned(), text.to_owned()].into_iter().chain(kafkas).collect(),
+        rig: false,
+    }
+}
+
+fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Sender, StepError> {
+    let running = cx.stage.running()?;
+    let mut config = ClientConfig::new();
+    for (key, value) in running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))? {
+        config.set(key, value);
+    }
+    for (key, value) in args.config.iter() {
+        config.set(key, value);
+    }
+    config.set("bootstrap.servers", running.bootstrap());
+    config.set(
+        "acks",
+        match args.acks {
+            Acks::None => "0",
+            Acks::Leader => "1",
+            Acks::All => "all",
+        },
+    );
+    config.set("message.timeout.ms", args.within.as_millis().max(1).to_string());
+    config.set("linger.ms", "0");
+    // With expect_error the broker's first answer is what is asked for, not the time-out that
+    // retries of a retriable error end in.
+    if cx.head.expect_error.is_some() {
+        config.set("retries", "0");
+    }
+    config
+        .create_with_context(trouble)
+        .map_err(|e| StepError::could_not(format!("cannot make a producer: {e}")))
+}
+
+async fn send(
+    producer: &Sender,
+    args: &Produce,
+    message: &GivenMessage,
+) -> Result<u32, (String, String)> {
+    let mut record = FutureRecord::<str, str>::to(&args.topic);
+    if let Some(key) = &message.key {
+        record = record.key(key);
+    }
+    if let Some(value) = &message.value {
+        record = record.payload(value);
+    }
+    if let Some(partition) = message.partition.as_deref() {
+        record = record.partition(i32::try_from(*partition).unwrap_or(i32::MAX));
+    }
+    if !message.headers.is_empty() {
+        let headers = message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
+            all.insert(Header { key, value: Some(value) })
+        });
+        record = record.headers(headers);
+    }
+    match producer.send(record, Timeout::After(args.within)).await {
+        Ok(delivery) => Ok(u32::try_from(delivery.partition).unwrap_or(0)),
+        Err((error, _)) => {
+            let code = error.rdkafka_error_code().map_or_else(|| "UNKNOWN".to_owned(), error_name);
+            // What the broker last said stands in the fatal error or in the text.
+            let fatal = producer.client().fatal_error().map(|(_, text)| text);
+            Err((code, fatal.unwrap_or_else(|| error.to_string())))
+        }
+    }
+}
+
+/// Hash by which the audit knows the message again.
+fn hash(message: &GivenMessage) -> u64 {
+    foreign_hash(
+        message.key.as_deref().map(str::as_bytes),
+        message.value.as_deref().map(str::as_bytes),
+    )
+}
+
+fn name(message: &GivenMessage) -> String {
+    let word = |what: &str, text: &Option<String>| text.as_ref().map(|t| format!("{what} {t:?}"));
+    let words: Vec<String> =
+        [word("key", &message.key), word("value", &message.value)].into_iter().flatten().collect();
+    if words.is_empty() { "an empty message".to_owned() } else { words.join(" ") }
+}

@@ -1,0 +1,61 @@
+//! `reassign_partitions`: moves replicas, and waits until they are where they were sent.
+
+use std::time::Duration;
+
+use kplan_dsl::steps::ReassignPartitions;
+
+use crate::{
+    conductor::{
+        outcome::{Done, StepError},
+        stage::Running,
+    },
+    steps::Cx,
+};
+
+/// Limit until every replica is in sync at its new place, where the step names none.
+const MOVE: Duration = Duration::from_secs(9 * 60);
+
+/// Moves the replicas; a throttle is taken away again however the move ends.
+pub async fn reassign(args: &ReassignPartitions, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let running = cx.stage.running()?;
+    let topic = args.topic.to_string();
+    let wanted: Vec<Vec<u32>> =
+        args.assignment.0.iter().map(|p| p.iter().map(|b| **b).collect()).collect();
+    let known = running.observer.fresh().await.partitions(Some(&topic)).count();
+    if known != wanted.len() {
+        let text = format!("{topic} has {known} partitions, the assignment {}", wanted.len());
+        return Err(StepError::could_not(text));
+    }
+    if let Some(rate) = args.throttle {
+        running.observer.ask().throttle(&topic, Some(rate.0)).await?;
+    }
+    let moved = move_them(&running, &topic, &wanted, cx).await;
+    if args.throttle.is_some() {
+        running.observer.ask().throttle(&topic, None).await?;
+    }
+    moved.map(|()| Done::default())
+}
+
+async fn move_them(
+    running: &Running,
+    topic: &str,
+    wanted: &[Vec<u32>],
+    cx: &Cx<'_>,
+) -> Result<(), StepError> {
+    running.observer.ask().reassign(topic, wanted).await?;
+    cx.stage.talk(cx.id, "the replicas to be moved", Some(MOVE));
+    let there = cx
+        .stage
+        .view_until(MOVE, |view| {
+            (0..).zip(wanted).all(|(number, replicas)| {
+                view.partition(topic, number)
+                    .is_some_and(|p| p.replicas == *replicas && p.in_sync.len() == replicas.len())
+            })
+        })
+        .await?;
+    if there {
+        return Ok(());
+    }
+    let text = format!("not every replica of {topic} was in sync at its new place after {MOVE:?}");
+    Err(StepError::could_not(text))
+}

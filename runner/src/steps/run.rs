@@ -1,0 +1,165 @@
+//! `run`: a command on this machine, in a process group of its own that never outlives the step.
+
+use std::{process::Stdio, time::Duration};
+
+use kplan_dsl::steps::{Run, RunExpect};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    process::Command,
+};
+
+use crate::{
+    conductor::outcome::{Done, StepError},
+    event::{Event, Finding, Holds},
+    steps::Cx,
+};
+
+/// What is kept of each of the two streams; the rest is read and thrown away.
+const KEPT: usize = 64 * 1024;
+/// Lines shown where the command did not do as expected.
+const SHOWN: usize = 20;
+/// How long output may still come after the command has ended: who left its process group may hold
+/// the pipe for ever.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Kills the command and all that it started, however the step ends.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Nobody left is no error.
+        let _ = killpg(self.0, Signal::SIGKILL);
+    }
+}
+
+/// Runs the command and judges its exit status and output.
+pub async fn run(args: &Run, cx: &Cx<'_>) -> Result<Done, StepError> {
+    let words: Vec<&str> = args.command.iter().map(|w| w.as_str()).collect();
+    let Some((program, rest)) = words.split_first() else {
+        return Err(StepError::could_not("the command is empty"));
+    };
+    let mut command = Command::new(program);
+    command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).env("KPLAN_RUN", &cx.stage.run.id);
+    if let Ok(running) = cx.stage.running() {
+        command.env("KPLAN_BOOTSTRAP", running.bootstrap());
+    }
+    command.envs(args.env.iter());
+    let mut child = command
+        .spawn()
+        .map_err(|error| StepError::could_not(format!("{program} cannot be started: {error}")))?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok());
+    let group = pid.map(|id| Group(Pid::from_raw(id)));
+    let stdout = tokio::spawn(keep(child.stdout.take()));
+    let stderr = tokio::spawn(keep(child.stderr.take()));
+    let status = child.wait().await.map_err(StepError::could_not)?;
+    // What it left in the background ends with it, and lets go of the pipes.
+    drop(group);
+    let output = text(tokio::time::timeout(LAST_WORDS, stdout).await);
+    let errors = text(tokio::time::timeout(LAST_WORDS, stderr).await);
+    tell(&words, &output, &errors, cx);
+    let found =
+        status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
+    Done::judged(judge(args.expect.as_ref(), status.code(), found, &output, &errors))
+}
+
+/// Reads to the end, and keeps the beginning.
+async fn keep(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else { return kept };
+    let mut chunk = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        let room = KEPT.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&chunk[..room]);
+    }
+    kept
+}
+
+fn text<E, F>(read: Result<Result<Vec<u8>, E>, F>) -> String {
+    match read {
+        Ok(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
+        _ => "(something in the background held the output open)".to_owned(),
+    }
+}
+
+fn tell(words: &[&str], output: &str, errors: &str, cx: &Cx<'_>) {
+    let lines: Vec<String> =
+        [output, errors].iter().flat_map(|t| t.lines()).map(|l| format!("    {l}")).collect();
+    if lines.is_empty() {
+        return;
+    }
+    cx.stage.run.sink.emit(Event::Described {
+        suite: cx.stage.suite,
+        step: cx.id.to_owned(),
+        title: format!("Output of {}", words.join(" ")),
+        text: lines.join("\n"),
+    });
+}
+
+fn judge(
+    expect: Option<&RunExpect>,
+    code: Option<i32>,
+    found: String,
+    output: &str,
+    errors: &str,
+) -> Vec<Finding> {
+    let wanted = expect.map_or(0, |e| e.exit);
+    let finding = |condition: String, holds: bool, expected: String, found: String| Finding {
+        condition,
+        line: 0,
+        holds: if holds { Holds::Yes } else { Holds::No },
+        expected,
+        found,
+        evidence: if holds { Vec::new() } else { last_lines(output, errors) },
+        after_ms: None,
+    };
+    let mut findings = vec![finding(
+        format!("exit: {wanted}"),
+        code == Some(wanted),
+        format!("the command ends with exit status {wanted}"),
+        found,
+    )];
+    if let Some(wanted) = expect.and_then(|e| e.stdout.as_ref()) {
+        let holds = output.contains(wanted.as_str());
+        let found = if holds { "it prints so" } else { "it does not print so" };
+        let expected = format!("the command prints `{wanted}`");
+        findings.push(finding(format!("stdout: {wanted}"), holds, expected, found.to_owned()));
+    }
+    findings
+}
+
+fn last_lines(output: &str, errors: &str) -> Vec<String> {
+    let all: Vec<&str> = output.lines().chain(errors.lines()).collect();
+    all.iter().skip(all.len().saturating_sub(SHOWN)).map(|l| (*l).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(expect: Option<&RunExpect>, code: Option<i32>, output: &str) -> Vec<bool> {
+        let findings = judge(expect, code, String::new(), output, "");
+        findings.iter().map(|f| f.holds == Holds::Yes).collect()
+    }
+
+    #[test]
+    fn status_and_output_are_judged() {
+        assert_eq!(holds(None, Some(0), ""), [true]);
+        assert_eq!(holds(None, Some(1), ""), [false]);
+        assert_eq!(holds(None, None, ""), [false], "killed by a signal");
+        let expect = RunExpect { exit: 3, stdout: Some("well".to_owned()) };
+        assert_eq!(holds(Some(&expect), Some(3), "all is well\n"), [true, true]);
+        assert_eq!(holds(Some(&expect), Some(0), "no"), [false, false]);
+    }
+
+    #[tokio::test]
+    async fn output_is_bounded() {
+        let long = vec![b'x'; 3 * KEPT];
+        assert_eq!(keep(Some(long.as_slice())).await.len(), KEPT);
+        assert!(keep(None::<&[u8]>).await.is_empty());
+    }
+}

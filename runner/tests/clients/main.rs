@@ -1,0 +1,9 @@
+//! Client processes against librdkafka's mock cluster: what they record is what happened.
+
+mod copier;
+mod groups;
+mod inherited;
+mod lives;
+mod plain;
+mod real;
+mod rig;

@@ -1,0 +1,394 @@
+//! One suite of checks over `trait Cluster` for every backend: each says what it can do, and must do
+//! it. The simulation runs always; the others with `KPLAN_TEST_DOCKER=1`: containers need an engine
+//! and the images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`, processes need Java and Maven.
+
+mod common;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::{
+    cluster::{Any, brokers, counts, joined, messages, produce, spec},
+    gone_within, left_behind, real, run, run_id, start,
+};
+use kplan::{
+    cluster::{
+        AdminError, Backend, Cluster, ClusterSpec, Data, Mode, Node, NodeState, cleanup, launch,
+        local::{self, Local},
+    },
+    guardian::{kill_processes, processes_of},
+    record::RunRecord,
+};
+use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// Loses a broker, with limits for a busy machine.
+const PLAN: &str = "runner/tests/plans/one-broker.yaml";
+
+/// What a backend says that it can do.
+type Can = BTreeSet<Capability>;
+
+/// What must hold on every backend, in every version and mode.
+async fn the_whole_life(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
+    topics_are_created_or_refused(c, can).await?;
+    produce(c, "orders", "before").await?;
+    if can.contains(&Capability::Listeners) {
+        sockets_are_seen(c).await?;
+    }
+    a_kill_keeps_data_and_addresses(c, can).await?;
+    produce(c, "orders", "after").await?;
+    assert_eq!(messages(c, "orders")?, 2, "what was written before the kill must be kept");
+    let two = [Node::Broker(2)];
+    if can.contains(&Capability::Pause) {
+        c.pause(&two).await?;
+        assert_eq!(c.state(two[0]).await?, NodeState::Paused);
+        c.resume(&two).await?;
+        assert_eq!(c.state(two[0]).await?, NodeState::Running);
+        joined(c, 3).await?;
+    } else {
+        assert!(c.pause(&two).await.is_err(), "what cannot be done is refused");
+    }
+    if can.contains(&Capability::WipeDisk) && can.contains(&Capability::Stop) {
+        a_lost_disk_is_filled_again(c).await?;
+    }
+    if can.contains(&Capability::ChangeTopics) {
+        c.delete_topic("orders").await?;
+    }
+    if can.contains(&Capability::BrokerLogs) {
+        for node in c.nodes() {
+            let log = c.spec().dir.join("logs").join(format!("{}.log", node.slug()));
+            let lines = std::fs::read_to_string(log)?.lines().count();
+            assert!(lines > 20, "{node} logged {lines} lines");
+            assert!(c.effective_config(node).is_some_and(|text| text.contains("dat")));
+        }
+    }
+    Ok(())
+}
+
+async fn topics_are_created_or_refused(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
+    let topic = |name, replicas| {
+        let mut topic = counts(name, replicas);
+        if !can.contains(&Capability::TopicSettings) {
+            topic.config.clear();
+        }
+        topic
+    };
+    c.create_topic(&topic("orders", 3)).await?;
+    let refused = c.create_topic(&topic("orders", 3)).await;
+    assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
+    let refused = c.create_topic(&topic("too-many", 4)).await;
+    assert!(
+        matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_REPLICATION_FACTOR"),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+async fn sockets_are_seen(c: &dyn Cluster) -> Result<(), Any> {
+    for broker in brokers(c) {
+        let ports: Vec<u16> = c.sockets(broker).await?.iter().map(|s| s.port).collect();
+        for port in c.listener_ports(broker) {
+            assert!(ports.contains(&port), "broker {broker} does not listen on {port}: {ports:?}");
+        }
+    }
+    Ok(())
+}
+
+/// All brokers at once: started one by one, combined KRaft nodes would wait for their quorum.
+async fn a_kill_keeps_data_and_addresses(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
+    let addresses = || brokers(c).into_iter().map(|n| c.address(n)).collect::<Vec<_>>();
+    let before = addresses();
+    let all: Vec<Node> = brokers(c).into_iter().map(Node::Broker).collect();
+    c.kill(&all).await?;
+    c.kill(&all).await?;
+    for node in &all {
+        assert_eq!(c.state(*node).await?, NodeState::Dead);
+    }
+    let obituary = c.obituary(all[0]).await?;
+    if can.contains(&Capability::BrokerLogs) {
+        assert!(obituary.starts_with("killed by SIGKILL"), "{obituary}");
+    }
+    assert!(!obituary.is_empty());
+    c.check().await?;
+    let began = Instant::now();
+    c.start(&all, Data::Kept).await?;
+    eprintln!("started again in {:?}", began.elapsed());
+    joined(c, 3).await?;
+    eprintln!("joined again after {:?}", began.elapsed());
+    assert_eq!(before, addresses());
+    Ok(())
+}
+
+async fn a_lost_disk_is_filled_again(c: &dyn Cluster) -> Result<(), Any> {
+    let two = [Node::Broker(2)];
+    c.stop(&two, Duration::from_secs(60)).await?;
+    assert!(c.obituary(two[0]).await?.starts_with("ended by SIGTERM"));
+    c.start(&two, Data::Wiped).await?;
+    joined(c, 3).await?;
+    produce(c, "orders", "last").await?;
+    assert_eq!(messages(c, "orders")?, 3);
+    // Frozen processes do not shut down.
+    c.pause(&two).await?;
+    assert!(c.stop(&two, Duration::from_secs(1)).await.is_err());
+    c.kill(&two).await?;
+    assert_eq!(c.state(two[0]).await?, NodeState::Dead);
+    c.start(&two, Data::Kept).await?;
+    joined(c, 3).await
+}
+
+/// Launches, works, and destroys whatever the work's end.
+async fn with_cluster(
+    backend: Backend,
+    spec: ClusterSpec,
+    work: impl AsyncFnOnce(&dyn Cluster) -> Result<(), Any>,
+) -> Result<(), Any> {
+    let began = Instant::now();
+    let cluster: Arc<dyn Cluster> = launch(backend, spec).await?;
+    eprintln!("{}: launched after {:?}", cluster.spec().run, began.elapsed());
+    let worked = match joined(cluster.as_ref(), 3).await {
+        Ok(()) => {
+            eprintln!("three brokers after {:?}", began.elapsed());
+            work(cluster.as_ref()).await
+        }
+        Err(error) => Err(error),
+    };
+    let destroyed = cluster.destroy().await;
+    worked?;
+    destroyed?;
+    Ok(())
+}
+
+async fn docker(name: &str, version: &str, mode: Mode) -> Result<(), Any> {
+    let Some(_turn) = real(name) else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let spec = spec(version, mode, dir.path());
+    let run = spec.run.clone();
+    let can = kplan_dsl::Backend::Docker.capabilities();
+    let done = with_cluster(Backend::Docker, spec, async |c| the_whole_life(c, &can).await).await;
+    let left = cleanup::remove_run(&run).await?;
+    done?;
+    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(!cleanup::list_runs().await?.contains_key(&run));
+    Ok(())
+}
+
+async fn processes(name: &str, version: &str, mode: Mode) -> Result<(), Any> {
+    let Some(_turn) = real(name) else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let spec = spec(version, mode, dir.path());
+    let run = spec.run.clone();
+    let can = kplan_dsl::Backend::Local.capabilities();
+    let backend = Backend::Local(Local::default());
+    let done = with_cluster(backend, spec, async |c| {
+        let shown = processes_of(&c.spec().run).len();
+        assert_eq!(shown, c.nodes().len(), "every process shows the run's id");
+        the_whole_life(c, &can).await
+    })
+    .await;
+    let left = left_behind(&run);
+    kill_processes(&run);
+    done?;
+    assert!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulation() -> Result<(), Any> {
+    let dir = tempfile::tempdir()?;
+    let can = kplan_dsl::Backend::Embedded.capabilities();
+    let spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    with_cluster(Backend::Embedded, spec, async |c| the_whole_life(c, &can).await).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_kraft_combined_4() -> Result<(), Any> {
+    docker("docker_kraft_combined_4", "4.1.1", Mode::KraftCombined).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_kraft_separate_4() -> Result<(), Any> {
+    docker("docker_kraft_separate_4", "4.1.1", Mode::KraftSeparate(1)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_kraft_combined_3() -> Result<(), Any> {
+    docker("docker_kraft_combined_3", "3.9.1", Mode::KraftCombined).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_zookeeper_3() -> Result<(), Any> {
+    docker("docker_zookeeper_3", "3.9.1", Mode::Zookeeper).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker_zookeeper_0_10() -> Result<(), Any> {
+    docker("docker_zookeeper_0_10", "0.10.1.1", Mode::Zookeeper).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_kraft_4() -> Result<(), Any> {
+    processes("local_kraft_4", "4.1.1", Mode::KraftCombined).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_zookeeper_0_10() -> Result<(), Any> {
+    processes("local_zookeeper_0_10", "0.10.1.1", Mode::Zookeeper).await
+}
+
+/// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
+const NODE: &str = r#"#!/bin/bash
+set -eu
+dir=$(dirname "$0")
+pid=$dir/$2.pid
+case $1 in
+  start)
+    mapfile -d '' words <"$dir/$2.cmd"
+    setsid "${words[@]}" </dev/null >>"$dir/$2.log" 2>&1 &
+    echo $! >"$pid" ;;
+  *) kill -s "$1" "$(cat "$pid")" ;;
+esac
+"#;
+
+/// A backend file for a running local cluster, and what its commands need.
+fn backend_file(c: &dyn Cluster, dir: &Path) -> Result<String, Any> {
+    let script = dir.join("node");
+    std::fs::write(&script, NODE)?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+    for broker in brokers(c) {
+        let own = format!("-Dkplan.node=broker-{broker}");
+        let line = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let shows = |pid: &u32| line(pid).split(|b| *b == 0).any(|word| word == own.as_bytes());
+        let pid = processes_of(&c.spec().run).into_iter().find(shows).ok_or("no such process")?;
+        std::fs::write(dir.join(format!("{broker}.cmd")), line(&pid))?;
+        std::fs::write(dir.join(format!("{broker}.pid")), pid.to_string())?;
+    }
+    let script = script.display();
+    let word = |what: &str| format!("[{script}, {what}, '{{{{ broker }}}}']");
+    Ok(format!(
+        "backend: v1\nbootstrap: ['127.0.0.1:1', '{}']\nversion: 4.1.1\ncommands:\n  kill: {}\n  \
+         stop: {}\n  start: {}\n  pause: {}\n  resume: {}\n",
+        c.address(2),
+        word("KILL"),
+        word("TERM"),
+        word("start"),
+        word("STOP"),
+        word("CONT"),
+    ))
+}
+
+async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
+    let dir = tempfile::tempdir()?;
+    let text = backend_file(c, dir.path())?;
+    let files = Memory(BTreeMap::from([("b.yaml".into(), text.clone().into_bytes())]));
+    let read = read_backend_with(Path::new("b.yaml"), &EnvNames::default(), Box::new(files));
+    let file = Arc::new(read.file.ok_or(format!("{:?}", read.diagnostics))?);
+    let can = file.capabilities();
+    let attach = |spec| launch(Backend::External(file.clone()), spec);
+
+    // Another cluster than the plan's is refused with what differs.
+    let wanted = spec("4.1.1", Mode::KraftCombined, dir.path());
+    for (other, words) in [
+        (ClusterSpec { brokers: 2, ..wanted.clone() }, "has 3: 1, 2, 3"),
+        (ClusterSpec { version: "3.9.1".parse()?, ..wanted.clone() }, "4.1"),
+        (ClusterSpec { mode: Mode::Zookeeper, ..wanted.clone() }, "`mode: kraft`"),
+    ] {
+        let error = attach(other).await.err().ok_or("refused")?.to_string();
+        assert!(error.contains(words), "{error}");
+    }
+
+    let external = attach(wanted).await?;
+    let e = external.as_ref();
+    the_whole_life(e, &can).await?;
+    // What was there before stays; what the plan made and broke is undone.
+    c.create_topic(&counts("of-others", 3)).await?;
+    assert!(e.delete_topic("of-others").await.is_err());
+    e.create_topic(&counts("of-the-plan", 3)).await?;
+    e.kill(&[Node::Broker(1)]).await?;
+    let told = e.give_back().await?.join("; ");
+    assert!(told.contains("broker 1 started again") && told.contains("of-the-plan"), "{told}");
+    assert_eq!(e.state(Node::Broker(1)).await?, NodeState::Running);
+    joined(e, 3).await?;
+    assert!(e.give_back().await?.is_empty(), "done once");
+    let again = c.create_topic(&counts("of-others", 3)).await;
+    assert!(matches!(&again, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
+
+    // And once more through the whole of kplan.
+    let path = dir.path().join("cluster.yaml");
+    std::fs::write(&path, &text)?;
+    let backend = format!("external={}", path.display());
+    let ran = tokio::task::spawn_blocking(move || run(&[PLAN, "--backend", &backend])).await?;
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.record.info.backend, "external");
+    let events = ran.events();
+    assert!(events.contains("topic orders deleted, which this plan created"), "{events}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_exists() -> Result<(), Any> {
+    let Some(_turn) = real("a_cluster_that_exists") else { return Ok(()) };
+    let dir = tempfile::tempdir()?;
+    let spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let run = spec.run.clone();
+    let backend = Backend::Local(Local::default());
+    let done = with_cluster(backend, spec, async |c| {
+        let done = borrowed(c).await;
+        // Those that the commands started belong to nobody.
+        while kill_processes(&c.spec().run) > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        done
+    })
+    .await;
+    let left = gone_within(&run, Duration::from_secs(20));
+    local::cleanup::remove_run(&run)?;
+    done?;
+    assert!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_plan_runs_without_an_engine() {
+    let Some(_turn) = real("a_plan_runs_without_an_engine") else { return };
+    let ran = run(&[PLAN, "--backend", "local"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.record.info.backend, "local");
+    let left = left_behind(&ran.record.info.run);
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_killed_runner_leaves_no_process_and_no_directory() {
+    let Some(_turn) = real("a_killed_runner_leaves_no_process") else { return };
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let out = dir.path().join("run");
+    let mut child = start(&["runner/tests/plans/patient.yaml", "--backend", "local"], &out);
+    let id = run_id(&out, Duration::from_secs(120)).expect("the run began");
+    let end = Instant::now() + Duration::from_secs(120);
+    // A frozen process must go too.
+    let broker = loop {
+        let brokers = processes_of(&id);
+        let line = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let is_broker =
+            |pid: &u32| String::from_utf8_lossy(&line(pid)).contains("kplan.node=broker-1");
+        if let Some(pid) = brokers.into_iter().find(is_broker) {
+            break pid;
+        }
+        assert!(Instant::now() < end, "a broker starts");
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    kill(Pid::from_raw(broker.cast_signed()), Signal::SIGSTOP).expect("signalled");
+    child.kill().expect("SIGKILL");
+    child.wait().expect("reaped");
+    let left = gone_within(&id, Duration::from_secs(30));
+    assert!(left.is_empty(), "{left:?}");
+    assert!(RunRecord::read(&out).is_ok(), "what was known is kept");
+}

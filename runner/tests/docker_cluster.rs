@@ -1,0 +1,178 @@
+//! What only the docker backend has (tests/conformance.rs has what all have), against real Kafka: set
+//! `KPLAN_TEST_DOCKER=1` to run these, with a container engine and the images of
+//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
+
+mod common;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use common::cluster::{Any, counts, joined, spec};
+use indexmap::IndexMap;
+use kplan::cluster::{
+    AdminError, Backend, Cluster, ClusterSpec, Mode, RigError, TopicChange, cleanup, launch,
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+async fn turn(name: &str) -> Option<MutexGuard<'static, ()>> {
+    if std::env::var("KPLAN_TEST_DOCKER").as_deref() != Ok("1") {
+        eprintln!("skipped: {name} needs KPLAN_TEST_DOCKER=1 and a container engine");
+        return None;
+    }
+    Some(ONE_AT_A_TIME.lock().await)
+}
+
+/// Launches, works, and destroys whatever the work's end; then nothing may be left.
+async fn with_cluster(
+    spec: ClusterSpec,
+    work: impl AsyncFnOnce(Arc<dyn Cluster>) -> Result<(), Any>,
+) -> Result<(), Any> {
+    let run = spec.run.clone();
+    let began = Instant::now();
+    let cluster = launch(Backend::Docker, spec).await?;
+    eprintln!("{run}: containers started after {:?}", began.elapsed());
+    let worked = match joined(cluster.as_ref(), 3).await {
+        Ok(()) => {
+            eprintln!("{run}: three brokers after {:?}", began.elapsed());
+            work(Arc::clone(&cluster)).await
+        }
+        Err(error) => Err(error),
+    };
+    if worked.is_err() {
+        tell_logs(cluster.as_ref());
+    }
+    let began = Instant::now();
+    let destroyed = cluster.destroy().await;
+    eprintln!("{run}: destroyed in {:?}", began.elapsed());
+    let left = cleanup::remove_run(&run).await?;
+    worked?;
+    destroyed?;
+    assert!(left.is_empty(), "left behind: {left:?}");
+    assert!(!cleanup::list_runs().await?.contains_key(&run));
+    Ok(())
+}
+
+/// The ends of the nodes' logs, for a failure's output.
+fn tell_logs(cluster: &dyn Cluster) {
+    for node in cluster.nodes() {
+        let path = cluster.spec().dir.join("logs").join(format!("{}.log", node.slug()));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let end = &lines[lines.len().saturating_sub(60)..];
+        eprintln!("== the end of the log of {node}\n{}", end.join("\n"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_changed() -> Result<(), Any> {
+    let Some(_turn) = turn("a_topic_is_changed").await else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
+        let c = cluster.as_ref();
+        c.create_topic(&counts("orders", 3)).await?;
+        let more = [("retention.ms".to_owned(), "100000".to_owned())].into();
+        let change = TopicChange { partitions: Some(4), config: more };
+        c.alter_topic("orders", &change).await?;
+        let fewer = TopicChange { partitions: Some(2), config: IndexMap::new() };
+        let refused = c.alter_topic("orders", &fewer).await;
+        assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_PARTITIONS"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
+    let Some(_turn) = turn("two_clusters_of_one_run_stand_side_by_side").await else {
+        return Ok(());
+    };
+    let dirs = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let mut one = spec("4.1.1", Mode::KraftCombined, dirs[0].path());
+    one.brokers = 1;
+    let two = ClusterSpec { name: "other".into(), dir: dirs[1].path().into(), ..one.clone() };
+    let run = one.run.clone();
+    let (one, two) = tokio::join!(launch(Backend::Docker, one), launch(Backend::Docker, two));
+    let (one, two) = (one?, two?);
+    assert_ne!(one.address(1), two.address(1));
+    let traces = cleanup::list_runs().await?.remove(&run).ok_or("no trace of the run")?;
+    assert!(traces.owner_lives());
+    assert_eq!((traces.containers.len(), traces.networks.len()), (2, 2));
+    one.destroy().await?;
+    one.destroy().await?;
+    joined(two.as_ref(), 1).await?;
+    // As when the runner ends without a word: nothing hangs, and the rest is found by its label.
+    drop(two);
+    let left = cleanup::remove_run(&run).await?;
+    assert_eq!((left.containers.len(), left.networks.len()), (1, 1));
+    assert!(cleanup::remove_run(&run).await?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let Some(turn) = runtime.block_on(turn("a_cluster_may_outlive_its_runtime")) else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let mut spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    spec.brokers = 1;
+    let run = spec.run.clone();
+    let cluster = runtime.block_on(launch(Backend::Docker, spec))?;
+    drop(runtime);
+    drop(cluster);
+    let left = tokio::runtime::Runtime::new()?.block_on(cleanup::remove_run(&run))?;
+    assert_eq!(left.containers.len(), 1);
+    drop(turn);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
+    let Some(_turn) = turn("what_cannot_start_is_an_error_and_leaves_nothing").await else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    let mut missing = spec("9.8.7", Mode::KraftCombined, dir.path());
+    missing.image = None;
+    match launch(Backend::Docker, missing).await.err() {
+        Some(RigError::Missing { what, help }) => {
+            assert!(what.contains("kplan/kafka:9.8.7"), "{what}");
+            assert!(help.contains("ci/kafka-image 9.8.7"), "{help}");
+            assert!(help.contains("kplan image 9.8.7"), "{help}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut broken = spec("4.1.1", Mode::KraftCombined, dir.path());
+    broken.config.insert("log.segment.bytes".into(), "many".into());
+    assert!(its_end(broken).await?.contains("Invalid value many for configuration log.segment"));
+    let mut small = spec("4.1.1", Mode::KraftCombined, dir.path());
+    small.jvm.push("-Xmx16m".into());
+    let end = its_end(small).await?;
+    assert!(end.contains("exited by itself (out of memory"), "{end}");
+    Ok(())
+}
+
+/// Launches what cannot live and tells how it died.
+async fn its_end(spec: ClusterSpec) -> Result<String, Any> {
+    let run = spec.run.clone();
+    let cluster = launch(Backend::Docker, spec).await?;
+    let deadline = Instant::now() + Duration::from_secs(180);
+    let error = loop {
+        if let Err(error) = cluster.check().await {
+            break error;
+        }
+        assert!(Instant::now() < deadline, "the broker should have exited");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    cluster.destroy().await?;
+    assert!(!cleanup::list_runs().await?.contains_key(&run));
+    assert!(matches!(&error, RigError::NodeExited { .. }), "{error}");
+    Ok(error.to_string())
+}

@@ -1,0 +1,95 @@
+//! Whole runs on the embedded backend: no engine, a simulation that says so.
+
+mod common;
+
+use common::run;
+use kplan::event::{Holds, Verdict};
+
+#[test]
+fn the_quickstart_passes_and_says_that_it_is_simulated() {
+    let ran = run(&["plans/quickstart.yaml", "--backend", "embedded", "--seed", "7"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let suite = &ran.record.suites[0];
+    assert_eq!(suite.verdict, Verdict::Passed);
+    assert!(suite.info.simulated);
+    assert!(ran.text().contains("simulated"), "{}", ran.text());
+    assert!(ran.junit.contains("simulated"), "{}", ran.junit);
+    assert!(suite.audits.iter().any(|(_, messages, _)| *messages > 100), "the log held messages");
+}
+
+#[test]
+fn jobs_run_side_by_side_and_are_all_told() {
+    let plan = ["runner/tests/plans/all-skipped.yaml", "--backend", "embedded"];
+    let ran = run(&[&plan[..], &["--repeat", "3", "--jobs", "3"]].concat());
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    assert_eq!(ran.record.suites.len(), 3);
+    let last_start = ran.record.suites.iter().map(|s| s.started_us).max();
+    let first_end = ran.record.suites.iter().filter_map(|s| s.ended_us).min();
+    assert!(last_start < first_end, "all three ran at once");
+}
+
+#[test]
+fn a_suite_that_did_not_pass_is_tried_again_and_counts_once() {
+    let plan = ["runner/tests/plans/all-skipped.yaml", "--backend", "embedded"];
+    let ran = run(&[&plan[..], &["--retries", "1"]].concat());
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let attempts: Vec<u32> = ran.record.suites.iter().map(|s| s.info.attempt).collect();
+    assert_eq!(attempts, [1, 2]);
+    assert_eq!((ran.record.decisive().count(), ran.record.unstarted()), (1, 0));
+    assert_eq!(ran.junit.matches("<testsuite ").count(), 1, "{}", ran.junit);
+}
+
+#[test]
+fn the_first_failure_ends_a_run_that_asks_for_it() {
+    let plan = ["runner/tests/plans/all-skipped.yaml", "--backend", "embedded"];
+    let ran = run(&[&plan[..], &["--repeat", "3", "--fail-fast"]].concat());
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    assert_eq!((ran.record.suites.len(), ran.record.unstarted()), (1, 2));
+}
+
+/// Runs a plan whose last assert proves nothing; its finding.
+fn inconclusive(plan: &str) -> String {
+    let ran = run(&[&format!("runner/tests/plans/{plan}.yaml"), "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    assert!(ran.text().contains("inconclusive"), "{}", ran.text());
+    assert!(ran.junit.contains("inconclusive"), "{}", ran.junit);
+    let suite = &ran.record.suites[0];
+    assert_eq!(suite.verdict, Verdict::Failed);
+    let findings = suite.steps.iter().flat_map(|s| &s.findings);
+    let doubt = findings.filter(|f| f.holds == Holds::Inconclusive).map(|f| f.found.clone()).next();
+    doubt.or_else(|| suite.reasons.first().map(|r| r.text.clone())).expect("a doubt")
+}
+
+#[test]
+fn traffic_that_stops_for_the_fault_proves_nothing() {
+    let found = inconclusive("quiet-fault");
+    assert!(found.contains("nothing was sent") && found.contains("broker 2 killed"), "{found}");
+}
+
+#[test]
+fn a_consumer_that_never_catches_up_proves_nothing() {
+    let found = inconclusive("dead-consumer");
+    assert!(found.contains("C ended before it had read"), "{found}");
+}
+
+#[test]
+fn a_log_that_cannot_be_read_proves_nothing() {
+    let found = inconclusive("unreadable-log");
+    assert!(found.contains("orders/0") || found.contains("leader"), "{found}");
+}
+
+#[test]
+fn a_plan_whose_asserts_were_all_skipped_proves_nothing() {
+    let found = inconclusive("all-skipped");
+    assert!(found.contains("every assert was skipped"), "{found}");
+}
+
+#[test]
+fn what_a_simulation_cannot_show_is_refused_with_its_line() {
+    let output = common::kplan(&["run", "plans/broker-restart.yaml", "--backend", "embedded"])
+        .output()
+        .expect("starts");
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("plans/broker-restart.yaml:") && text.contains("in_sync"), "{text}");
+}

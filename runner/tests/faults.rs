@@ -1,0 +1,130 @@
+//! Every fault on real brokers: set `KPLAN_TEST_DOCKER=1`, with an engine and the images of
+//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. What needs no broker runs always.
+
+mod common;
+
+use common::{Ran, left_behind, real, run};
+
+fn passes(args: &[&str]) -> Ran {
+    let ran = run(args);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let left = left_behind(&ran.record.info.run);
+    assert!(left.is_empty(), "{left:?}");
+    ran
+}
+
+#[test]
+fn topics_are_altered_led_and_moved() {
+    let Some(_turn) = real("alter-topic") else { return };
+    passes(&["runner/tests/plans/alter-topic.yaml"]);
+}
+
+#[test]
+fn topics_are_altered_led_and_moved_with_zookeeper() {
+    let Some(_turn) = real("alter-topic with ZooKeeper") else { return };
+    let old = ["--param", "version=3.9.1", "--param", "mode=zookeeper"];
+    passes(&[&["runner/tests/plans/alter-topic.yaml"], old.as_slice()].concat());
+}
+
+#[test]
+fn an_unclean_election_on_demand_loses_exactly_what_its_winner_never_had() {
+    let Some(_turn) = real("unclean-on-demand") else { return };
+    passes(&["runner/tests/plans/unclean-on-demand.yaml"]);
+}
+
+#[test]
+fn the_network_is_parted_and_healed() {
+    let Some(_turn) = real("partition") else { return };
+    let ran = passes(&["runner/tests/plans/partition.yaml"]);
+    let faults = &ran.record.suites[0].faults;
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert!(faults.iter().all(|f| f.until_us.is_some()), "each was healed: {faults:?}");
+}
+
+#[test]
+fn the_network_is_degraded_and_a_cut_outlives_a_restart() {
+    let Some(_turn) = real("degrade") else { return };
+    passes(&["runner/tests/plans/degrade.yaml"]);
+}
+
+#[test]
+fn latency_is_felt_or_refused_with_its_reason() {
+    let Some(_turn) = real("latency") else { return };
+    let ran = run(&["runner/tests/plans/latency.yaml"]);
+    let refused = ran.status() == Some(3) && ran.text().contains("no netem (module sch_netem)");
+    assert!(refused || ran.status() == Some(0), "{}", ran.text());
+}
+
+#[test]
+fn a_full_disk_ends_its_broker_and_loses_nothing() {
+    let Some(_turn) = real("full-disk") else { return };
+    passes(&["runner/tests/plans/full-disk.yaml"]);
+}
+
+#[test]
+fn a_cluster_is_upgraded_while_it_runs() {
+    let Some(_turn) = real("upgrade") else { return };
+    passes(&["runner/tests/plans/upgrade.yaml"]);
+}
+
+#[test]
+fn brokers_are_chosen_by_role_and_come_back_in_every_way() {
+    let Some(_turn) = real("targets") else { return };
+    passes(&["runner/tests/plans/targets.yaml"]);
+}
+
+#[test]
+fn zookeeper_is_a_target() {
+    let Some(_turn) = real("targets-zookeeper") else { return };
+    passes(&["runner/tests/plans/targets-zookeeper.yaml"]);
+}
+
+#[test]
+fn chaos_keeps_what_it_must_and_repeats_its_schedule() {
+    let Some(_turn) = real("chaos") else { return };
+    let one = || passes(&["runner/tests/plans/chaos.yaml", "--seed", "7", "--param", "time=40s"]);
+    let schedule = |ran: &Ran| {
+        let steps = &ran.record.suites[0].steps;
+        steps.iter().flat_map(|s| s.descriptions.clone()).collect::<Vec<_>>()
+    };
+    let (first, second) = (one(), one());
+    assert!(!schedule(&first).is_empty());
+    assert_eq!(schedule(&first), schedule(&second));
+    let faults = &first.record.suites[0].faults;
+    assert!(!faults.is_empty() && faults.iter().all(|f| f.until_us.is_some()), "{faults:?}");
+}
+
+#[test]
+fn a_failing_chaos_shrinks_to_the_fault_that_is_enough() {
+    let Some(_turn) = real("chaos-weak") else { return };
+    let plan = "runner/tests/plans/chaos-weak.yaml";
+    let ran = run(&[plan, "--seed", "2", "--shrink"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let text = ran.text();
+    let file = text.lines().find_map(|l| l.strip_prefix("as a plan: ")).expect("a plan is written");
+    let written = std::fs::read_to_string(file).expect("the plan");
+    assert_eq!(written.matches("isolate: { leader_of: orders/0 }").count(), 1, "{written}");
+    assert!(!written.contains("_client: C"), "the harmless faults are gone: {written}");
+    let again = run(&[file]);
+    assert_eq!(again.status(), Some(1), "{}", again.text());
+}
+
+#[test]
+fn commands_are_run_where_they_are_allowed() {
+    let plan = ["runner/tests/plans/run.yaml", "--backend", "embedded"];
+    let ran = run(&[plan.as_slice(), &["--allow-run"]].concat());
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let steps = &ran.record.suites[0].steps;
+    assert!(steps.iter().any(|s| s.timed_out && s.optional), "the limit ended a command");
+    let output = common::kplan(&[["run"].as_slice(), &plan].concat()).output().expect("kplan");
+    assert_eq!(output.status.code(), Some(2), "refused before anything starts");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-run"));
+}
+
+#[test]
+fn the_simulation_refuses_what_it_cannot_show() {
+    let plan = ["runner/tests/plans/partition.yaml", "--backend", "embedded"];
+    let output = common::kplan(&[["run"].as_slice(), &plan].concat()).output().expect("kplan");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot part the network"));
+}

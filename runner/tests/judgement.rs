@@ -1,0 +1,95 @@
+//! The judgement on real brokers, where it needs their disks: set `KPLAN_TEST_DOCKER=1`, with an engine
+//! and the images of `ci/kafka-image 0.10.1.1 4.1.1`. And that every rule of it has its test.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{left_behind, real, root, run};
+use kplan::{
+    event::{Holds, OnDisk},
+    record::{SuiteRecord, UncleanElection},
+};
+
+/// The lost messages of each audit that found any, and where they were.
+fn lost(suite: &SuiteRecord) -> Vec<(u64, OnDisk)> {
+    let lost = suite.anomalies.iter().filter(|a| a.kind == "lost");
+    lost.map(|a| (a.count, a.on_disk.clone().expect("the disks were read"))).collect()
+}
+
+#[test]
+fn what_is_lost_is_looked_up_on_disk_and_replicas_are_compared() {
+    let Some(_turn) = real("disks") else { return };
+    let ran = run(&["runner/tests/plans/disks.yaml", "--allow-run"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    for suite in &ran.record.suites {
+        let lost = lost(suite);
+        let [(300, dead), (300, back)] = &lost[..] else { panic!("{lost:?}") };
+        assert_eq!((dead.gone, dead.cut_off), (0, 300), "{dead:?}");
+        assert_eq!(dead.holders, BTreeMap::from([("broker 1, dead".to_owned(), 300)]));
+        assert_eq!((back.gone + back.cut_off, &back.read[..]), (300, &[1, 2][..]), "{back:?}");
+        // Before KIP-101 a follower may keep some of what its new leader never had.
+        let epochs = suite.info.cell.contains("mode=kraft");
+        assert!(!epochs || back.cut_off == 0, "{back:?}");
+        let example = &suite.anomalies[0].examples[0].text;
+        assert!(example.contains("still on the disk of broker 1, dead (offset 500)"), "{example}");
+        let differ = suite.anomalies.iter().find(|a| a.kind == "replicas_differ");
+        let differ = differ.expect("the changed replica was found");
+        assert!(
+            differ.count > 0 && differ.examples[0].text.contains("broker 2 holds"),
+            "{differ:?}"
+        );
+        // One that nobody saw begin (no broker answered just before) is left out, not guessed.
+        let elections = suite.unclean_elections();
+        assert!(elections.len() <= 1, "{elections:?}");
+        let unclean = |e: &UncleanElection| e.leader == 2 && !e.before.contains(&2);
+        assert!(elections.iter().all(unclean), "{elections:?}");
+        assert!(suite.configured.contains_key("topic risky"), "{:?}", suite.configured.keys());
+    }
+    let kraft = &ran.record.suites[1].configured;
+    assert!(kraft["features"].contains_key("metadata.version"), "{:?}", kraft["features"]);
+    assert_eq!(kraft["brokers, in effect"]["min.insync.replicas"], "1");
+    assert!(ran.junit.contains("unclean") || !ran.junit.contains("<failure"), "{}", ran.junit);
+    assert!(left_behind(&ran.record.info.run).is_empty());
+}
+
+/// The simulation is enough for it: nothing was sent since the step that is counted from.
+#[test]
+fn what_nobody_did_proves_nothing() {
+    let ran = run(&["runner/tests/plans/quiet-error.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let findings: Vec<_> = ran.record.suites[0].steps.iter().flat_map(|s| &s.findings).collect();
+    let holds: Vec<Holds> = findings.iter().map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Yes, Holds::Yes, Holds::Inconclusive], "{findings:?}");
+    assert!(findings[2].found.contains("no message to judge"), "{findings:?}");
+}
+
+/// The table of `docs/judgement.md`: rule by rule the tests that hold it, as `path::test`, or a whole
+/// file of them.
+#[test]
+fn every_rule_names_tests_that_exist() {
+    let text = std::fs::read_to_string(root().join("docs/judgement.md")).expect("the table");
+    let mut checked = 0;
+    for line in text.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| rule")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        let tests: Vec<&str> =
+            cells.last().map(|c| c.split('`').skip(1).step_by(2).collect()).unwrap_or_default();
+        assert!(!tests.is_empty(), "a rule without a test: {line}");
+        for test in tests {
+            let (file, name) = test.split_once("::").unwrap_or((test, ""));
+            let path = root().join(file);
+            let source = std::fs::read_to_string(&path)
+                .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+            assert!(name.is_empty() || is_test(&source, name), "{test} is no test");
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "only {checked} tests are named");
+}
+
+fn is_test(source: &str, name: &str) -> bool {
+    let Some(at) = source.find(&format!("fn {name}(")) else { return false };
+    let before = &source[..at];
+    let from = before.rfind("}\n").map_or(0, |end| end);
+    before[from..].contains("test") || before.contains("proptest!")
+}

@@ -1,0 +1,154 @@
+//! Whole runs on real brokers: set `KPLAN_TEST_DOCKER=1`, with an engine and the images of
+//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use common::{Ran, gone_within, left_behind, real, run, run_id, start};
+use kplan::event::Verdict;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+fn recorded(ran: &Ran, suite: usize) -> BTreeMap<String, serde_json::Value> {
+    ran.record.suites[suite].steps.iter().flat_map(|s| s.recorded.clone()).collect()
+}
+
+fn passes(plan: &str, cells: usize) -> Ran {
+    let ran = run(&[plan]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.record.suites.len(), cells);
+    assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Passed));
+    assert!(!ran.junit.contains("<failure") && !ran.junit.contains("<error"), "{}", ran.junit);
+    let left = left_behind(&ran.record.info.run);
+    assert!(left.is_empty(), "{left:?}");
+    ran
+}
+
+#[test]
+fn outage() {
+    let Some(_turn) = real("outage") else { return };
+    let ran = passes("plans/outage.yaml", 2);
+    for suite in 0..2 {
+        let values = recorded(&ran, suite);
+        assert!(values["acked"].as_u64() > Some(1_000), "{values:?}");
+        assert!(
+            ran.junit.contains("acked") && ran.junit.contains("lost"),
+            "the JUnit holds the counts"
+        );
+    }
+    assert_eq!(recorded(&ran, 1)["lost"], 0, "acks=all on 4.1.1 loses nothing");
+}
+
+#[test]
+fn broker_restart() {
+    let Some(_turn) = real("broker_restart") else { return };
+    passes("plans/broker-restart.yaml", 2);
+}
+
+#[test]
+fn client_restart() {
+    let Some(_turn) = real("client_restart") else { return };
+    passes("plans/client-restart.yaml", 2);
+}
+
+#[test]
+fn single_replica() {
+    let Some(_turn) = real("single_replica") else { return };
+    passes("plans/single-replica.yaml", 2);
+}
+
+#[test]
+fn listeners() {
+    let Some(_turn) = real("listeners") else { return };
+    passes("plans/listeners.yaml", 1);
+}
+
+#[test]
+fn quickstart() {
+    let Some(_turn) = real("quickstart") else { return };
+    passes("plans/quickstart.yaml", 1);
+}
+
+#[test]
+fn an_unclean_election_loses_exactly_what_only_the_dead_leader_had() {
+    let Some(_turn) = real("unclean") else { return };
+    let ran = passes("runner/tests/plans/unclean.yaml", 2);
+    for suite in 0..2 {
+        let values = recorded(&ran, suite);
+        assert_eq!((&values["acked"], &values["lost"]), (&1_300.into(), &500.into()), "{values:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_expects_no_loss_fails_on_an_unclean_election() {
+    let Some(_turn) = real("unclean, expecting no loss") else { return };
+    let ran = run(&["runner/tests/plans/unclean.yaml", "--param", "lost=0", "--jobs", "2"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Failed), "{}", ran.text());
+    assert!(ran.text().contains("500") && ran.junit.contains("<failure"), "{}", ran.text());
+}
+
+#[test]
+fn the_same_faults_without_unclean_elections_lose_nothing() {
+    let Some(_turn) = real("clean") else { return };
+    let ran = passes("runner/tests/plans/clean.yaml", 2);
+    assert_eq!(recorded(&ran, 0)["lost"], 0);
+    assert_eq!(recorded(&ran, 1)["lost"], 0);
+}
+
+/// Time after which nothing of a killed run may be left.
+const GONE: Duration = Duration::from_secs(15);
+
+#[test]
+fn ten_sigkills_at_ten_moments_leave_nothing() {
+    let Some(_turn) = real("ten_sigkills") else { return };
+    for moment_ms in [100, 600, 1_200, 2_000, 3_000, 4_500, 6_500, 9_000, 12_000, 16_000] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let out = dir.path().join("run");
+        let begun = Instant::now();
+        let mut child = start(&["runner/tests/plans/long.yaml"], &out);
+        let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
+        let moment = Duration::from_millis(moment_ms);
+        std::thread::sleep(moment.saturating_sub(begun.elapsed()));
+        child.kill().expect("SIGKILL");
+        child.wait().expect("reaped");
+        let left = gone_within(&id, GONE);
+        assert!(left.is_empty(), "killed after {moment:?}: {left:?}");
+    }
+}
+
+#[test]
+fn signals_end_a_run_with_its_reports_and_leave_nothing() {
+    let Some(_turn) = real("signals") else { return };
+    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let out = dir.path().join("run");
+        let junit = dir.path().join("junit.xml");
+        let mut child = start(
+            &["runner/tests/plans/long.yaml", "--junit", junit.to_str().expect("plain")],
+            &out,
+        );
+        let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
+        std::thread::sleep(Duration::from_secs(8));
+        kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), signal).expect("signalled");
+        let ended = child.wait().expect("ended");
+        assert_eq!(ended.code(), Some(status));
+        let xml = std::fs::read_to_string(&junit).expect("the report was written");
+        assert!(xml.contains("interrupted") && xml.contains("<testsuite"), "{xml}");
+        assert!(left_behind(&id).is_empty());
+    }
+}
+
+#[test]
+fn a_missing_image_names_the_command_that_makes_it() {
+    let Some(_turn) = real("a_missing_image") else { return };
+    let ran = run(&["plans/quickstart.yaml", "--param", "version=4.0.77"]);
+    assert_eq!(ran.status(), Some(3), "{}", ran.text());
+    assert!(ran.text().contains("ci/kafka-image 4.0.77"), "{}", ran.text());
+}
