@@ -1,10 +1,10 @@
 //! What changed between two views, for the timeline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::view::{ClusterView, PartitionView};
+use super::view::{ClusterView, PartitionView, TopicView};
 
 /// A change and when it was seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum Change {
         topic: String,
         /// Kafka's own topic.
         internal: bool,
-        /// As it was; none if it is new.
+        /// As it was when it was last seen; none if it is new.
         before: Option<Box<PartitionView>>,
         /// As it is.
         now: Box<PartitionView>,
@@ -60,9 +60,29 @@ pub enum Change {
     },
 }
 
+/// Each topic as it was when somebody last told of it. While no broker answers there are no topics to
+/// see, and the first answer after that may already tell the outcome of an unclean election.
+#[derive(Debug, Default)]
+pub struct Memory(BTreeMap<String, TopicView>);
+
+impl Memory {
+    /// Remembers what `view` tells.
+    pub fn keep(&mut self, view: &ClusterView) {
+        for (name, topic) in view.topics.iter().filter(|(_, topic)| topic.id.is_some()) {
+            self.0.insert(name.clone(), topic.clone());
+        }
+    }
+
+    /// A partition of this very incarnation; without an id (before Kafka 2.8) it might be another one.
+    fn recall(&self, name: &str, topic: &TopicView, partition: u32) -> Option<&PartitionView> {
+        let known = self.0.get(name).filter(|known| known.id == topic.id)?;
+        known.partitions.iter().find(|p| p.partition == partition)
+    }
+}
+
 /// What is different in `now`.
 #[must_use]
-pub fn changes(before: &ClusterView, now: &ClusterView) -> Vec<Change> {
+pub fn changes(before: &ClusterView, now: &ClusterView, memory: &Memory) -> Vec<Change> {
     let mut out = Vec::new();
     let (were, are) = (before.brokers_alive(), now.brokers_alive());
     out.extend(are.difference(&were).map(|b| Change::BrokerAppeared { broker: *b }));
@@ -72,12 +92,17 @@ pub fn changes(before: &ClusterView, now: &ClusterView) -> Vec<Change> {
     }
     let names: BTreeSet<&String> = before.topics.keys().chain(now.topics.keys()).collect();
     for name in names {
-        topic_changes(name, before, now, &mut out);
+        topic_changes(name, (before, now), memory, &mut out);
     }
     out
 }
 
-fn topic_changes(name: &str, before: &ClusterView, now: &ClusterView, out: &mut Vec<Change>) {
+fn topic_changes(
+    name: &str,
+    (before, now): (&ClusterView, &ClusterView),
+    memory: &Memory,
+    out: &mut Vec<Change>,
+) {
     let (was, is) = (before.topics.get(name), now.topics.get(name));
     let topic = || name.to_owned();
     let made_anew = matches!((was, is), (Some(a), Some(b)) if a.id != b.id);
@@ -91,7 +116,8 @@ fn topic_changes(name: &str, before: &ClusterView, now: &ClusterView, out: &mut 
     for partition in &is.partitions {
         let old = was
             .filter(|_| !made_anew)
-            .and_then(|t| t.partitions.iter().find(|p| p.partition == partition.partition));
+            .and_then(|t| t.partitions.iter().find(|p| p.partition == partition.partition))
+            .or_else(|| memory.recall(name, is, partition.partition));
         // The offline list follows the brokers, which have changes of their own.
         let same = |old: &PartitionView| {
             (old.leader, old.leader_epoch, &old.replicas, &old.in_sync)
@@ -102,7 +128,7 @@ fn topic_changes(name: &str, before: &ClusterView, now: &ClusterView, out: &mut 
                     &partition.in_sync,
                 )
         };
-        if !old.is_some_and(same) {
+        if was.is_none() || !old.is_some_and(same) {
             let unclean = old.is_some_and(|old| partition.elected_uncleanly(old));
             out.push(Change::PartitionChanged {
                 topic: topic(),
@@ -141,13 +167,13 @@ mod tests {
         let mut now = before.clone();
         now.at_us = 99;
         now.topics.get_mut("t").expect("made above").partitions[0].offline = vec![2];
-        assert_eq!(changes(&before, &now), []);
+        assert_eq!(changes(&before, &now, &Memory::default()), []);
     }
 
     #[test]
     fn a_shrunken_in_sync_set_is_told_with_what_it_was() {
         let (before, now) = (view(Some(1), &[1, 2], "a"), view(Some(1), &[1], "a"));
-        let changes = changes(&before, &now);
+        let changes = changes(&before, &now, &Memory::default());
         let [Change::PartitionChanged { before: Some(was), now: is, .. }] = &changes[..] else {
             panic!("{changes:?}");
         };
@@ -157,7 +183,7 @@ mod tests {
     #[test]
     fn an_unclean_election_is_one_that_no_in_sync_or_eligible_replica_won() {
         let unclean = |before: &ClusterView, now: &ClusterView| {
-            let changes = changes(before, now);
+            let changes = changes(before, now, &Memory::default());
             let [Change::PartitionChanged { unclean, .. }] = changes[..] else {
                 panic!("{changes:?}");
             };
@@ -182,8 +208,28 @@ mod tests {
     }
 
     #[test]
+    fn an_unclean_election_is_told_though_nobody_answered_just_before() {
+        let (silent, second) = (ClusterView::default(), view(Some(2), &[2], "a"));
+        let unclean = |last: &ClusterView| {
+            let mut memory = Memory::default();
+            memory.keep(last);
+            memory.keep(&silent);
+            let changes = changes(&silent, &second, &memory);
+            let [.., Change::PartitionChanged { unclean, .. }] = changes[..] else {
+                panic!("{changes:?}");
+            };
+            unclean
+        };
+        assert!(unclean(&view(Some(1), &[1], "a")));
+        assert!(!unclean(&view(Some(1), &[1, 2], "a")));
+        assert!(!unclean(&view(Some(1), &[1], "b")), "another incarnation");
+        assert!(!unclean(&silent));
+    }
+
+    #[test]
     fn a_topic_made_anew_vanishes_and_appears() {
-        let changes = changes(&view(Some(1), &[1], "a"), &view(Some(1), &[1], "b"));
+        let changes =
+            changes(&view(Some(1), &[1], "a"), &view(Some(1), &[1], "b"), &Memory::default());
         assert!(matches!(changes[0], Change::TopicVanished { .. }), "{changes:?}");
         assert!(matches!(changes[1], Change::TopicAppeared { .. }), "{changes:?}");
         assert!(matches!(changes[2], Change::PartitionChanged { before: None, .. }), "{changes:?}");
@@ -197,7 +243,7 @@ mod tests {
         now.brokers.get_mut(&2).expect("made above").answers = false;
         now.controller = Some(3);
         assert_eq!(
-            changes(&before, &now),
+            changes(&before, &now, &Memory::default()),
             [
                 Change::BrokerVanished { broker: 2 },
                 Change::ControllerChanged { controller: Some(3) }

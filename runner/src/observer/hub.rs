@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::{broadcast, watch};
 
 use super::{
-    change::{Seen, changes},
+    change::{Memory, Seen, changes},
     merge::{Answer, Authority, Inputs, QuorumWord, Znodes, merge},
     view::ClusterView,
 };
@@ -37,6 +37,7 @@ struct State {
     inputs: Inputs,
     /// When the latest answer was asked for.
     asked_us: BTreeMap<Source, i64>,
+    memory: Memory,
 }
 
 impl Hub {
@@ -44,7 +45,11 @@ impl Hub {
         let inputs = Inputs { expected, answers: BTreeMap::new(), authority };
         let first = Arc::new(merge(&inputs, now_us()));
         Self {
-            state: Mutex::new(State { inputs, asked_us: BTreeMap::new() }),
+            state: Mutex::new(State {
+                inputs,
+                asked_us: BTreeMap::new(),
+                memory: Memory::default(),
+            }),
             view: watch::channel(first).0,
             changes: broadcast::channel(CHANGES_KEPT).0,
             rounds: watch::channel(0).0,
@@ -92,21 +97,21 @@ impl Hub {
     pub(super) fn znodes(&self, znodes: Arc<Znodes>) {
         let mut state = self.lock();
         state.inputs.authority = Authority::Zookeeper(Some(znodes));
-        self.publish(&state);
+        self.publish(&mut state);
     }
 
     fn update(&self, source: Source, asked_us: i64, change: impl FnOnce(&mut Inputs) -> bool) {
         let mut state = self.lock();
         state.asked_us.insert(source, asked_us);
         if change(&mut state.inputs) {
-            self.publish(&state);
+            self.publish(&mut state);
         }
         drop(state);
         self.rounds.send_modify(|n| *n = n.wrapping_add(1));
     }
 
     /// Under the lock, so that views and changes come in order.
-    fn publish(&self, state: &State) {
+    fn publish(&self, state: &mut State) {
         let now = now_us();
         let mut view = merge(&state.inputs, now);
         let before = self.view.borrow().clone();
@@ -115,10 +120,11 @@ impl Hub {
             return;
         }
         view.at_us = now;
-        for change in changes(&before, &view) {
+        for change in changes(&before, &view, &state.memory) {
             // Nobody may be listening.
             let _ = self.changes.send(Seen { at_us: now, change });
         }
+        state.memory.keep(&view);
         self.view.send_replace(Arc::new(view));
     }
 

@@ -72,9 +72,10 @@ pub(super) async fn connect(address: &str) -> Result<Client, Error> {
 /// Mirrors for ever, over lost sessions; `tell` gets every new state. While ZooKeeper cannot be
 /// reached the last state stands: without it nothing can change.
 pub(super) async fn follow(address: String, tell: impl Fn(Arc<Znodes>)) {
+    let mut nodes = Znodes::default();
     loop {
         if let Ok(client) = connect(&address).await {
-            Mirror::new(client).run(&tell).await;
+            nodes = Mirror::new(client, nodes).run(&tell).await;
         }
         sleep(AGAIN).await;
     }
@@ -88,17 +89,13 @@ struct Mirror {
 }
 
 impl Mirror {
-    fn new(client: Client) -> Self {
-        Self {
-            client,
-            nodes: Znodes::default(),
-            followed: BTreeSet::new(),
-            pending: FuturesUnordered::new(),
-        }
+    /// Goes on from the `nodes` of the session before.
+    fn new(client: Client, nodes: Znodes) -> Self {
+        Self { client, nodes, followed: BTreeSet::new(), pending: FuturesUnordered::new() }
     }
 
-    /// Ends when the session does.
-    async fn run(mut self, tell: &impl Fn(Arc<Znodes>)) {
+    /// Ends when the session does; what is known by then.
+    async fn run(mut self, tell: &impl Fn(Arc<Znodes>)) -> Znodes {
         for path in [Path::Ids, Path::Controller, Path::Topics] {
             self.follow(path);
         }
@@ -109,11 +106,11 @@ impl Mirror {
             let step = tokio::select! {
                 step = self.pending.next() => step,
                 state = session.changed() => {
-                    if ends(state) { return }
+                    if ends(state) { return self.nodes }
                     continue;
                 }
             };
-            let Some(step) = step else { return };
+            let Some(step) = step else { return self.nodes };
             self.step(step);
             // A first picture with half of its znodes unread would show topics without leaders. A
             // topic that nobody ever gave leaders to must not hold it back for ever.
