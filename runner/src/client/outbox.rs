@@ -169,6 +169,8 @@ pub(super) struct Outbox<'a> {
     sent: RunRecorder,
     /// The next sequence number of each partition.
     next: Vec<u64>,
+    /// Messages that librdkafka took.
+    taken: u64,
     value: Vec<u8>,
     headers: Vec<Header>,
     run: u64,
@@ -190,6 +192,7 @@ impl<'a> Outbox<'a> {
             ledger,
             sent: history(common, topic, Writer::ProducerSent)?,
             next: vec![0; partitions as usize],
+            taken: 0,
             value: Vec::new(),
             headers: Vec::new(),
             run: common.run_hash(),
@@ -235,7 +238,10 @@ impl<'a> Outbox<'a> {
         loop {
             let (value, headers) = (&self.value, self.headers.as_slice());
             match self.topic.produce(partition as i32, message.key, value, headers, opaque) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.taken += 1;
+                    return Ok(());
+                }
                 Err(Code::QUEUE_FULL) => self.poll(PATIENCE)?,
                 Err(code) => {
                     self.ledger.tick();
@@ -264,10 +270,15 @@ impl<'a> Outbox<'a> {
         }
     }
 
+    /// Messages without a report. librdkafka's own count has its statistics and errors in it too.
+    pub(super) fn unanswered(&self) -> u64 {
+        self.taken - self.ledger.reports.get()
+    }
+
     /// Waits until every message has its report.
     pub(super) fn flush(&self, limit: Duration) -> Result<(), ClientError> {
         let end = now_us() + limit.as_micros() as i64;
-        while self.kafka.queued() > 0 && now_us() < end {
+        while self.unanswered() > 0 && now_us() < end {
             self.poll(PATIENCE)?;
         }
         self.ledger.latencies.report(&self.voice, now_us(), true);

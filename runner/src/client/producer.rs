@@ -58,7 +58,7 @@ pub(super) fn run(
         Some(settings) => Transactions::new(settings, seed).produce(&mut producer, orders)?,
     };
     producer.outbox.flush(limit)?;
-    Ok(Report::Ended { at_us: now_us(), left: kafka.queued() as u64, unread: Vec::new() })
+    Ok(Report::Ended { at_us: now_us(), left: producer.outbox.unanswered(), unread: Vec::new() })
 }
 
 /// How long the end may take, from an order to stop.

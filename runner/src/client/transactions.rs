@@ -71,7 +71,7 @@ impl Transactions {
                 self.random.random_bool((self.settings.abort_percent / 100.0).clamp(0., 1.));
             if abort {
                 // What is taken back is written first: the abort alone would empty librdkafka's queue.
-                while producer.outbox.kafka.queued() > 0 && self.goes_on(orders) {
+                while producer.outbox.unanswered() > 0 && self.goes_on(orders) {
                     producer.outbox.poll(PATIENCE)?;
                 }
             }

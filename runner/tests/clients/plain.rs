@@ -194,3 +194,17 @@ async fn an_end_that_is_never_reached_is_told() {
         [kplan::client::protocol::Position { topic: "orders".into(), partition: 1, offset: 0 }]
     );
 }
+
+/// With its statistics every millisecond, one of them is nearly always on its way when it stops.
+#[tokio::test]
+async fn statistics_are_no_messages_without_an_answer() {
+    let rig = Rig::new();
+    for life in 1..=10 {
+        let mut spec = rig.producer(life);
+        spec.common.config.insert("statistics.interval.ms".into(), "1".into());
+        let spec = ClientSpec::Producer(spec);
+        let mut producer = rig.start(spec.clone()).await;
+        until(&spec, Writer::ProducerHeard, |r| count(r, Mark::Acked) > 0).await;
+        assert_eq!(producer.stop(LIMIT, vec![]).await.unwrap().left, 0, "life {life}");
+    }
+}

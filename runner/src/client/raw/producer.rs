@@ -153,12 +153,6 @@ impl Instance {
 }
 
 impl Kafka<'_> {
-    /// Messages and reports not yet through.
-    pub(crate) fn queued(&self) -> usize {
-        // SAFETY: the instance lives.
-        usize::try_from(unsafe { sys::rd_kafka_outq_len(self.ptr()) }).unwrap_or(0)
-    }
-
     pub(crate) fn init_transactions(&self, limit: Duration) -> Result<(), TxnError> {
         // SAFETY: the instance lives; the error is ours.
         unsafe { taken(sys::rd_kafka_init_transactions(self.ptr(), millis(limit))) }
