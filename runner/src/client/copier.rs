@@ -205,6 +205,11 @@ impl Desk<'_> {
         if self.open.take().is_none() {
             return Ok(End::Committed);
         }
+        // An abort that overtakes the transaction's beginning is refused for good (INVALID_TXN_STATE).
+        while abort && self.outbox.unanswered() > 0 && !self.over() {
+            self.outbox.poll(PATIENCE)?;
+            self.hear(orders);
+        }
         let positions = self.state.fresh_positions();
         let mut added = false;
         let ended = loop {

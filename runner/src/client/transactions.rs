@@ -70,8 +70,10 @@ impl Transactions {
             let abort =
                 self.random.random_bool((self.settings.abort_percent / 100.0).clamp(0., 1.));
             if abort {
-                // What is taken back is written first: the abort alone would empty librdkafka's queue.
-                while producer.outbox.unanswered() > 0 && self.goes_on(orders) {
+                // What is taken back is written first: the abort alone would empty librdkafka's queue. And
+                // one that overtakes the transaction's beginning is refused for good (INVALID_TXN_STATE),
+                // so this is done after an order to stop as well.
+                while producer.outbox.unanswered() > 0 && self.has_time(orders) {
                     producer.outbox.poll(PATIENCE)?;
                 }
             }
@@ -130,12 +132,18 @@ impl Transactions {
                     return Err(fatal);
                 }
             }
-            if !self.goes_on(orders) && self.until.is_some_and(|until| now_us() > until) {
+            if !self.has_time(orders) {
                 return Ok(Mark::Unsettled);
             }
         }
     }
 
+    /// The stop's limit has not passed.
+    fn has_time(&mut self, orders: &Receiver<Order>) -> bool {
+        self.goes_on(orders) || self.until.is_some_and(|until| now_us() <= until)
+    }
+
+    /// No order to stop came.
     fn goes_on(&mut self, orders: &Receiver<Order>) -> bool {
         if self.until.is_none() {
             self.until = stop_limit(orders).map(|limit| now_us() + limit.as_micros() as i64);

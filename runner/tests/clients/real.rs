@@ -240,3 +240,28 @@ async fn a_committed_view_shows_no_aborted_message() {
     })
     .await;
 }
+
+/// An order to stop often finds a transaction that has just begun while the one before it, which was
+/// committed, still gets its markers: an abort is only right once the coordinator knows of the new one.
+#[tokio::test]
+async fn an_abort_never_overtakes_its_transactions_beginning() {
+    let Some(_turn) = turn("an_abort_never_overtakes_its_transactions_beginning").await else {
+        return;
+    };
+    with_cluster("4.1.1", Mode::KraftCombined, async |rig, _, _| {
+        for life in 1..=15 {
+            let mut spec = rig.producer(life);
+            spec.transactional = Some(Transactional { messages: 1, abort_percent: 50.0 });
+            spec.rate = Some(5_000.0);
+            let spec = ClientSpec::Producer(spec);
+            let mut producer = rig.start(spec.clone()).await;
+            until(&spec, Writer::ProducerHeard, |runs| {
+                runs.iter().filter(|r| r.mark == Mark::Committed).count() > 2
+            })
+            .await;
+            let left = producer.stop(LIMIT, vec![]).await.map(|left| left.left);
+            assert!(matches!(left, Ok(0)), "life {life}: {left:?}");
+        }
+    })
+    .await;
+}
