@@ -35,7 +35,8 @@ args! {
         payload: Spanned<Payload> = "100B",
         /// Headers of every message (from Kafka 0.11).
         headers: Settings,
-        /// How many different keys; without it messages have no keys and go to the partitions in turn.
+        /// How many different keys; without it messages have no keys and go to the partitions in turn (at
+        /// `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
         /// How many messages, then it ends; without it there is no end.
         count: Option<Spanned<u64>>,

@@ -4,6 +4,8 @@
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
     partitions: u32,
+    /// Messages that a partition without keys gets in its turn.
+    block: u64,
     /// The keys' partitions; empty without keys.
     by_key: Vec<u32>,
     /// The keys of each partition, in their turn.
@@ -23,14 +25,23 @@ impl KeyPlan {
         for (key, partition) in by_key.iter().enumerate() {
             by_partition[*partition as usize].push(key as u32);
         }
-        Self { partitions, by_key, by_partition }
+        Self { partitions, block: 1, by_key, by_partition }
+    }
+
+    /// Without keys: after one message for each partition, each gets `block` messages in its turn.
+    #[must_use]
+    pub fn in_blocks(self, block: u64) -> Self {
+        Self { block: block.max(1), ..self }
     }
 
     /// The partition and the key of message number `i`, from 0.
     #[must_use]
     pub fn nth(&self, i: u64) -> (u32, Option<u32>) {
         if self.by_key.is_empty() {
-            return ((i % u64::from(self.partitions)) as u32, None);
+            let partitions = u64::from(self.partitions);
+            // Whoever looks sees at once which partitions are used.
+            let turn = i.checked_sub(partitions).map_or(i, |later| later / self.block);
+            return ((turn % partitions) as u32, None);
         }
         let key = (i % self.by_key.len() as u64) as u32;
         (self.by_key[key as usize], Some(key))
@@ -110,6 +121,16 @@ mod tests {
         );
         assert_eq!(plan.used().count(), 3);
         assert_eq!(plan.periods().count(), 0);
+    }
+
+    #[test]
+    fn blocks_begin_after_a_message_for_each_partition() {
+        let plan = KeyPlan::new(3, None).in_blocks(2);
+        let first: Vec<_> = (0..10).map(|i| plan.nth(i).0).collect();
+        assert_eq!(first, [0, 1, 2, 0, 0, 1, 1, 2, 2, 0]);
+        let keyed = KeyPlan::new(3, Some(5));
+        let same = (0..50).all(|i| keyed.nth(i) == keyed.clone().in_blocks(9).nth(i));
+        assert!(same, "keys have their partition");
     }
 
     #[test]

@@ -156,7 +156,8 @@ pub struct ProducerSpec {
     /// Headers of every message.
     #[serde(default)]
     pub headers: IndexMap<String, String>,
-    /// How many different keys; none: no key, and the partitions in turn.
+    /// How many different keys; none: no key, and the partitions in turn (without a
+    /// rate in blocks).
     pub keys: Option<u32>,
     /// Messages in all, over this life; none: until stopped.
     pub count: Option<u64>,
