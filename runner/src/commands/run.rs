@@ -250,7 +250,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
     if args.shrink {
         shrink_failed(&run, &dir, &results, args.timeout).await?;
     }
-    let leftovers = sweep(&run, results.iter().any(|r| r.result.kept)).await;
+    let leftovers = sweep(&run, &results).await;
     let exit = exit(&run, &results, leftovers.is_some());
     run.sink.emit(Event::RunEnded {
         exit: exit.status(),
@@ -315,15 +315,24 @@ fn learn(run: &Run) {
 }
 
 /// The last look: whatever still carries the run's label goes, unless it is kept on purpose.
-async fn sweep(run: &Run, kept: bool) -> Option<String> {
-    if kept {
+async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
+    if results.iter().any(|r| r.result.kept) {
         anstream::eprintln!("kept for a look; remove with: kplan clean --all");
         return None;
     }
-    if run.backend == Backend::Docker
-        && let Err(error) = cleanup::remove_run(&run.id).await
-    {
-        return Some(format!("not everything could be removed (kplan clean tries again): {error}"));
+    if run.backend == Backend::Docker {
+        // What was broken off may have a request in the engine that is still being served.
+        let broken_off = run.interrupt.signal().is_some()
+            || results.iter().any(|r| r.result.verdict != Verdict::Passed);
+        let removed = match broken_off {
+            true => cleanup::remove_run(&run.id).await,
+            false => cleanup::remove_rest(&run.id).await,
+        };
+        if let Err(error) = removed {
+            return Some(format!(
+                "not everything could be removed (kplan clean tries again): {error}"
+            ));
+        }
     }
     // A command of a `run` step may have left its process group.
     kill_processes(&run.id);

@@ -113,6 +113,16 @@ pub async fn remove_run(run: &str) -> Result<Traces, RigError> {
     remove(&docker, &[format!("{RUN_LABEL}={run}")], EMPTY_LOOKS).await
 }
 
+/// The same for a run that came to its own end and has no request under way: a look that finds nothing
+/// is enough.
+///
+/// # Errors
+/// As [`remove_run`].
+pub async fn remove_rest(run: &str) -> Result<Traces, RigError> {
+    let docker = connect().await?;
+    remove(&docker, &[format!("{RUN_LABEL}={run}")], 1).await
+}
+
 /// Removes everything with these labels (`key=value`) until it was not seen `looks` times in a row.
 pub(super) async fn remove(
     docker: &Docker,
