@@ -6,6 +6,8 @@ pub struct KeyPlan {
     partitions: u32,
     /// Messages that a partition without keys gets in its turn.
     block: u64,
+    /// Messages that are sent in such blocks, after the first turn.
+    in_blocks: u64,
     /// The keys' partitions; empty without keys.
     by_key: Vec<u32>,
     /// The keys of each partition, in their turn.
@@ -25,13 +27,18 @@ impl KeyPlan {
         for (key, partition) in by_key.iter().enumerate() {
             by_partition[*partition as usize].push(key as u32);
         }
-        Self { partitions, block: 1, by_key, by_partition }
+        Self { partitions, block: 1, in_blocks: 0, by_key, by_partition }
     }
 
-    /// Without keys: after one message for each partition, each gets `block` messages in its turn.
+    /// Without keys: after one message for each partition, each gets `block` messages in its turn. Of
+    /// `count` messages those that fill no turn of all are sent one by one again: each partition gets as
+    /// many as it would have.
     #[must_use]
-    pub fn in_blocks(self, block: u64) -> Self {
-        Self { block: block.max(1), ..self }
+    pub fn in_blocks(self, block: u64, count: Option<u64>) -> Self {
+        let (block, partitions) = (block.max(1), u64::from(self.partitions));
+        let turn = block.saturating_mul(partitions);
+        let whole = |count: u64| count.saturating_sub(partitions) / turn * turn;
+        Self { block, in_blocks: count.map_or(u64::MAX, whole), ..self }
     }
 
     /// The partition and the key of message number `i`, from 0.
@@ -40,7 +47,11 @@ impl KeyPlan {
         if self.by_key.is_empty() {
             let partitions = u64::from(self.partitions);
             // Whoever looks sees at once which partitions are used.
-            let turn = i.checked_sub(partitions).map_or(i, |later| later / self.block);
+            let turn = match i.checked_sub(partitions) {
+                Some(later) if later < self.in_blocks => later / self.block,
+                Some(later) => later,
+                None => i,
+            };
             return ((turn % partitions) as u32, None);
         }
         let key = (i % self.by_key.len() as u64) as u32;
@@ -125,11 +136,16 @@ mod tests {
 
     #[test]
     fn blocks_begin_after_a_message_for_each_partition() {
-        let plan = KeyPlan::new(3, None).in_blocks(2);
-        let first: Vec<_> = (0..10).map(|i| plan.nth(i).0).collect();
-        assert_eq!(first, [0, 1, 2, 0, 0, 1, 1, 2, 2, 0]);
+        let plan = KeyPlan::new(3, None);
+        let turns = |count, n| -> Vec<u32> {
+            let plan = plan.clone().in_blocks(2, count);
+            (0..n).map(|i| plan.nth(i).0).collect()
+        };
+        assert_eq!(turns(None, 10), [0, 1, 2, 0, 0, 1, 1, 2, 2, 0]);
+        assert_eq!(turns(Some(12), 12), [0, 1, 2, 0, 0, 1, 1, 2, 2, 0, 1, 2], "four for each");
+        assert_eq!(turns(Some(2), 2), [0, 1]);
         let keyed = KeyPlan::new(3, Some(5));
-        let same = (0..50).all(|i| keyed.nth(i) == keyed.clone().in_blocks(9).nth(i));
+        let same = (0..50).all(|i| keyed.nth(i) == keyed.clone().in_blocks(9, None).nth(i));
         assert!(same, "keys have their partition");
     }
 

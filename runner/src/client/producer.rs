@@ -45,7 +45,7 @@ pub(super) fn run(
     let kafka = Instance::new(Kind::Producer, &settings::producer(spec), events)?;
     let mut outbox = Outbox::create(&spec.common, &spec.topic, spec.partitions, &kafka, ledger)?;
     outbox.headers(&spec.headers)?;
-    let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec));
+    let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec), spec.count);
     let mut producer = Producer { spec, outbox, keys, total: 0, started_us: 0 };
     let Some(_) = contact(&kafka, voice, orders) else {
         return Ok(Report::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
