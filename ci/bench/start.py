@@ -104,8 +104,8 @@ def profile(parts: list[float]) -> str:
     return (
         f"Where a fresh cluster's time goes: {made:.1f} s to network and containers, {booted:.1f} s until every broker "
         f"lists all others, {used:.1f} s for topic and message, {rest:.1f} s to begin and to remove everything. Until all "
-        f"were listed the machine spent {busy:.1f} s of processor time in {made + booted:.1f} s on {os.cpu_count()} "
-        "cores, nearly all of it in three Java machines that start."
+        f"were listed the whole machine spent {busy:.1f} s of processor time in {made + booted:.1f} s on "
+        f"{os.cpu_count()} cores."
     )
 
 
