@@ -4,6 +4,7 @@
 //! known only while the plan runs makes the whole scalar late.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use minijinja::value::Object;
@@ -15,6 +16,7 @@ use crate::library::Library;
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
 
+mod guard;
 mod lex;
 mod size;
 
@@ -44,7 +46,7 @@ pub(crate) struct Failure {
     code: Code,
     message: String,
     help: Option<String>,
-    range: Option<std::ops::Range<usize>>,
+    range: Option<Range<usize>>,
 }
 
 impl Failure {
@@ -67,6 +69,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_debug(true);
     environment.remove_global("debug");
     environment.remove_filter("pprint");
+    guard::equip(&mut environment);
     environment.set_formatter(|out, state, value| {
         if size::fits(value, MOST_VALUES, LONGEST) {
             return minijinja::escape_formatter(out, state, value);
@@ -81,27 +84,44 @@ pub(crate) fn render(text: &str, scope: &Arc<Scope>, values: Option<&Values>) ->
     let text = lex::plain_numbers(text);
     let root = Arc::new(Root::new(scope, values));
     let context = Value::from_dyn_object(Arc::clone(&root));
-    let (result, offset) = match lex::whole_expression(&text) {
-        Some(inner) => match ENVIRONMENT.compile_expression(&text[inner.clone()]) {
-            Ok(expression) => (expression.eval(context), inner.start),
-            Err(error) if text.matches("{{").count() == 1 => (Err(error), inner.start),
-            Err(_) => (text_of(&text, context), 0),
-        },
-        None => (text_of(&text, context), 0),
-    };
-    root.judge(result, &text, offset)
+    let value = lex::whole_expression(&text).and_then(|inner| value_of(&text, inner, &context));
+    root.judge(value.unwrap_or_else(|| text_of(&text, context)), &text)
 }
 
-/// Renders a text as far as one may be long: a list that was multiplied is short in the template and
-/// without end in the text.
-fn text_of(text: &str, context: Value) -> Result<Value, minijinja::Error> {
-    let mut out = size::Limited::new(LONGEST);
-    let written = ENVIRONMENT.template_from_str(text)?.render_captured_to(context, &mut out);
-    // What is too long is told by its length.
-    if out.is_full() {
-        return Ok(Value::from(out.into_text()));
+/// What minijinja says against a template, and where in its text (bytes).
+type Trouble = (minijinja::Error, Option<Range<usize>>);
+
+/// Evaluates the expression of one pair of braces; None if there are several pairs.
+fn value_of(text: &str, inner: Range<usize>, context: &Value) -> Option<Result<Value, Trouble>> {
+    let guarded = guard::text(&text[inner.clone()], true).ok()?;
+    let placed = |error: minijinja::Error| {
+        let range = error.range().map(|range| guarded.original(range));
+        (error, range.map(|r| r.start + inner.start..r.end + inner.start))
+    };
+    match ENVIRONMENT.compile_expression(&guarded.text) {
+        Ok(expression) => Some(expression.eval(context.clone()).map_err(placed)),
+        Err(_) if text.matches("{{").count() > 1 => None,
+        Err(error) => Some(Err(placed(error))),
     }
-    written.map(|_| Value::from(out.into_text()))
+}
+
+/// Renders a text as far as one may be long: what is too long is told by its length.
+fn text_of(text: &str, context: Value) -> Result<Value, Trouble> {
+    let guarded = guard::text(text, false).map_err(|range| {
+        let why = "a plan has no statements, only {{ expressions }}";
+        (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range))
+    })?;
+    let mut out = size::Limited::new(LONGEST);
+    let written = ENVIRONMENT
+        .template_from_str(&guarded.text)
+        .and_then(|template| template.render_captured_to(context, &mut out).map(drop));
+    match written {
+        Err(error) if !out.is_full() => {
+            let range = error.range().map(|range| guarded.original(range));
+            Err((error, range))
+        }
+        _ => Ok(Value::from(out.into_text())),
+    }
 }
 
 /// Evaluates the text of an expression, with or without its braces.
@@ -198,12 +218,7 @@ impl Root {
     }
 
     /// What came of it, from the result and what was asked in vain.
-    fn judge(
-        &self,
-        result: Result<Value, minijinja::Error>,
-        text: &str,
-        offset: usize,
-    ) -> Rendered {
+    fn judge(&self, result: Result<Value, Trouble>, text: &str) -> Rendered {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if notes.late {
             return Rendered::Late;
@@ -220,8 +235,7 @@ impl Root {
         match result {
             Ok(value) if !value.is_undefined() => self.bounded(value),
             Ok(_) => Rendered::Failed(self.undefined(notes.unknown, text, None)),
-            Err(error) => {
-                let range = error.range().map(|r| r.start + offset..r.end + offset);
+            Err((error, range)) => {
                 if error.kind() == ErrorKind::UndefinedError {
                     return Rendered::Failed(self.undefined(notes.unknown, text, range));
                 }
@@ -250,12 +264,7 @@ impl Root {
         Rendered::Value(value)
     }
 
-    fn undefined(
-        &self,
-        name: Option<String>,
-        text: &str,
-        range: Option<std::ops::Range<usize>>,
-    ) -> Failure {
+    fn undefined(&self, name: Option<String>, text: &str, range: Option<Range<usize>>) -> Failure {
         let code = Code::E031;
         match name {
             Some(name) => Failure {
@@ -273,7 +282,7 @@ impl Root {
     }
 }
 
-fn failure_of(error: &minijinja::Error, range: Option<std::ops::Range<usize>>) -> Failure {
+fn failure_of(error: &minijinja::Error, range: Option<Range<usize>>) -> Failure {
     let code = match error.kind() {
         ErrorKind::SyntaxError => Code::E030,
         _ => Code::E032,

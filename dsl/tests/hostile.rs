@@ -77,6 +77,10 @@ fn templates_cannot_work_without_end_or_reach_outside() {
         "{{ [1] * 9999999 }}",
         "{{ [[1] * 9999] * 9999 }}",
         "every {{ [1] * 99999999 }} of them",
+        // Found by fuzzing: writing one out for `~` cost no fuel, and took minutes.
+        "{{ [[1] * 20006616 ~ 666666666 ~ 66666666] * 9 }}",
+        "{{ ([1] * 99999999)|string ~ 1 in [[1] * 99999999] }}",
+        "{% set a = [1] %}{% set a = a + a %}{{ a ~ 1 }}",
         "{{ ('x' * 250000) ~ ('x' * 250000) }}",
         "{{ ''.__class__ }}",
         "{% extends '/etc/passwd' %}{{ 1 }}",

@@ -12,7 +12,8 @@ use std::{
 use common::cluster::{Any, counts, joined, spec};
 use indexmap::IndexMap;
 use kplan::cluster::{
-    AdminError, Backend, Cluster, ClusterSpec, Mode, RigError, TopicChange, cleanup, launch,
+    AdminError, Backend, Cluster, ClusterSpec, Data, Mode, Node, RigError, TopicChange, cleanup,
+    launch,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -112,6 +113,25 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
     assert_eq!((left.containers.len(), left.networks.len()), (1, 1));
     assert!(cleanup::remove_run(&run).await?.is_empty());
     Ok(())
+}
+
+/// A signal that comes before the node handles it is lost, and a stop must be heard all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_just_been_started_can_be_stopped() -> Result<(), Any> {
+    let Some(_turn) = turn("a_node_that_has_just_been_started_can_be_stopped").await else {
+        return Ok(());
+    };
+    let dir = tempfile::tempdir()?;
+    with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
+        let controller = [Node::Controller(101)];
+        cluster.kill(&controller).await?;
+        for _ in 0..5 {
+            cluster.start(&controller, Data::Kept).await?;
+            cluster.stop(&controller, Duration::from_secs(30)).await?;
+        }
+        Ok(())
+    })
+    .await
 }
 
 #[test]

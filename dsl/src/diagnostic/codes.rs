@@ -83,12 +83,14 @@ codes! {
     E025 "bound in a record",
     /// Steps are nested deeper, or there are more of them, than a plan may have.
     E026 "too many steps",
-    /// The expression between `{{` and `}}` cannot be read.
+    /// The expression between `{{` and `}}` cannot be read. A plan has expressions only, no
+    /// statements between `{%` and `%}`: steps are repeated by `repeat`, and a value is chosen by
+    /// `{{ a if condition else b }}`.
     E030 "template syntax",
     /// The expression names something that does not exist here. Known are the plan's parameters,
     /// matrix values, `run.id`, `run.seed`, and captures of earlier steps.
     E031 "undefined name",
-    /// The expression failed: types that do not fit, or too much work.
+    /// The expression failed: types that do not fit, or too much work. A list cannot be multiplied.
     E032 "template failed",
     /// An environment variable is used that `--allow-env` does not name. A plan may come from a
     /// stranger's pull request: what it may read is said on the command line.

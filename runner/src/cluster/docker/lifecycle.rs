@@ -28,6 +28,8 @@ use super::{
 
 /// How long a process may need to vanish after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
+/// How long after one SIGTERM the next is sent to a node that still runs.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// How long the engine may need to free a port of the earlier life.
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
@@ -90,8 +92,7 @@ impl Cluster for DockerCluster {
                 return Err(RigError::Other(format!("{} {why}", node.node)));
             }
         }
-        self.signal(&nodes, "SIGTERM").await?;
-        let stopped = self.wait_dead(&nodes, limit).await;
+        let stopped = self.ask_to_end(&nodes, limit).await;
         if stopped.is_err() {
             self.signal(&nodes, "SIGKILL").await?;
             self.wait_dead(&nodes, DEATH_LIMIT).await?;
@@ -295,6 +296,23 @@ impl DockerCluster {
             self.docker().kill_container(&node.name, Some(options))
         });
         each(nodes, join_all(sent).await, "signal", "is not running")
+    }
+
+    /// Asks until they end: to the first process of a container a SIGTERM that comes before its
+    /// handler is nothing at all, so that a node that has just been started would not hear of it.
+    async fn ask_to_end(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            self.signal(nodes, "SIGTERM").await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.wait_dead(nodes, left.min(ASK_AGAIN)).await {
+                Err(RigError::TimedOut { what, .. }) if left <= ASK_AGAIN => {
+                    return Err(RigError::TimedOut { what, limit });
+                }
+                Err(RigError::TimedOut { .. }) => {}
+                ended => return ended,
+            }
+        }
     }
 
     async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {

@@ -1,0 +1,212 @@
+//! Keeps a short template from work without end. Fuel counts instructions, texts and the elements
+//! that filters and loops walk through, but a list that is multiplied costs nothing until `~`
+//! writes it out, and `{% set %}` doubles one in a line. So lists are not multiplied, what `~` joins
+//! is measured first, and there are no statements.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use minijinja::machinery::{Token, tokenize};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, Value};
+
+use super::{LONGEST, MOST_VALUES, size};
+
+/// Both filters have names of one length, so that one number leads back to the text as written.
+const FACTOR: &str = "|_factor";
+const JOINED: &str = "|_joined";
+
+type Piece<'t> = (Token<'t>, Range<usize>);
+
+/// A text whose factors and joined operands pass through filters.
+pub(super) struct Guarded<'t> {
+    pub text: Cow<'t, str>,
+    /// The pieces of the text as written behind which a filter was put, in bytes.
+    after: Vec<Range<usize>>,
+}
+
+impl Guarded<'_> {
+    /// The place in the text as written; a filter's is the piece before it.
+    pub fn original(&self, range: Range<usize>) -> Range<usize> {
+        let place = self.before(range.start)..self.before(range.end);
+        let guarded = self.after.iter().find(|piece| place.is_empty() && piece.end == place.end);
+        guarded.cloned().unwrap_or(place)
+    }
+
+    fn before(&self, place: usize) -> usize {
+        let mut shift = 0;
+        for piece in &self.after {
+            let at = piece.end + shift;
+            if at >= place {
+                break;
+            }
+            shift += FACTOR.len().min(place - at);
+        }
+        place - shift
+    }
+}
+
+/// Adds the filters that `text` is given.
+pub(super) fn equip(environment: &mut Environment<'_>) {
+    environment.add_filter(&FACTOR[1..], |value: Value| match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => Err(refused("a list cannot be multiplied")),
+        _ => Ok(value),
+    });
+    environment.add_filter(&JOINED[1..], |value: Value| {
+        if size::fits(&value, MOST_VALUES, LONGEST) {
+            return Ok(value);
+        }
+        Err(refused("the value is too large"))
+    });
+}
+
+fn refused(why: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidOperation, why)
+}
+
+/// The text of a template, or of an expression without its braces, with its guards.
+///
+/// # Errors
+/// The place of a statement: a template of a plan has none.
+pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Range<usize>> {
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    // What cannot be read is told when the text is compiled.
+    for (token, span) in
+        tokenize(text, is_expression, SyntaxConfig::default()).map_while(Result::ok)
+    {
+        let range = span.start_offset as usize..span.end_offset as usize;
+        if matches!(token, Token::BlockStart) {
+            return Err(range);
+        }
+        pieces.push((token, range));
+    }
+    let mut guards = Vec::new();
+    for (index, (token, _)) in pieces.iter().enumerate() {
+        let guard = match token {
+            Token::Mul => FACTOR,
+            Token::Tilde => JOINED,
+            _ => continue,
+        };
+        // After a bracket or a comma the star spreads a list over arguments.
+        let Some(left) = index.checked_sub(1).filter(|at| ends_operand(&pieces[*at].0)) else {
+            continue;
+        };
+        guards.push((pieces[left].1.clone(), guard));
+        if let Some(right) = operand_end(&pieces, index + 1) {
+            guards.push((pieces[right].1.clone(), guard));
+        }
+    }
+    guards.sort_by_key(|(piece, _)| piece.end);
+    let mut guarded = Cow::Borrowed(text);
+    for (piece, guard) in guards.iter().rev() {
+        guarded.to_mut().insert_str(piece.end, guard);
+    }
+    Ok(Guarded { text: guarded, after: guards.into_iter().map(|(piece, _)| piece).collect() })
+}
+
+fn ends_operand(token: &Token<'_>) -> bool {
+    use Token as T;
+    matches!(
+        token,
+        T::Ident(_)
+            | T::Str(_)
+            | T::String(_)
+            | T::Int(_)
+            | T::Int128(_)
+            | T::Float(_)
+            | T::BracketClose
+            | T::ParenClose
+            | T::BraceClose
+    )
+}
+
+/// The last piece of the operand that begins at `at`: what binds closer than any operator.
+fn operand_end(pieces: &[Piece<'_>], mut at: usize) -> Option<usize> {
+    while matches!(pieces.get(at)?.0, Token::Minus) {
+        at += 1;
+    }
+    let mut end = closing(pieces, at)?;
+    loop {
+        end = match pieces.get(end + 1).map(|(token, _)| token) {
+            Some(Token::Dot | Token::Pipe) => end + 2,
+            Some(Token::ParenOpen | Token::BracketOpen) => closing(pieces, end + 1)?,
+            _ => return Some(end).filter(|end| *end < pieces.len()),
+        }
+    }
+}
+
+/// The piece that closes the bracket at `at`; what is no bracket closes itself.
+fn closing(pieces: &[Piece<'_>], at: usize) -> Option<usize> {
+    use Token as T;
+    let mut depth = 0_usize;
+    for (index, (token, _)) in pieces.iter().enumerate().skip(at) {
+        match token {
+            T::ParenOpen | T::BracketOpen | T::BraceOpen => depth += 1,
+            T::ParenClose | T::BracketClose | T::BraceClose => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(index);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guarded(expression: &str) -> String {
+        let guarded = text(expression, true).map(|g| g.text.into_owned());
+        guarded.unwrap_or_default().replace(FACTOR, "°").replace(JOINED, "^")
+    }
+
+    #[test]
+    fn operands_are_guarded_and_nothing_else() {
+        assert_eq!(guarded("a * b"), "a° * b°");
+        assert_eq!(guarded("a.b[0](1) * -c|int('*') ** 2"), "a.b[0](1)° * -c|int('*')° ** 2");
+        assert_eq!(guarded("a ~ (b * [1]) ~ c"), "a^ ~ (b° * [1]°)^^ ~ c^");
+        assert_eq!(guarded("f(*x)"), "f(*x)");
+        assert_eq!(guarded("2 * x is even"), "2° * x° is even");
+        assert_eq!(guarded("'a * b ~ c'"), "'a * b ~ c'");
+    }
+
+    #[test]
+    fn only_expressions_of_a_text_are_guarded() {
+        let prose = "it's 2 * 3 ~ {{ n * 2 }}{# a * b #} * {{ '}}' ~ n }}";
+        let text = text(prose, false).map(|g| g.text.into_owned()).unwrap_or_default();
+        let text = text.replace(FACTOR, "°").replace(JOINED, "^");
+        assert_eq!(text, "it's 2 * 3 ~ {{ n° * 2° }}{# a * b #} * {{ '}}'^ ~ n^ }}");
+    }
+
+    #[test]
+    fn statements_are_found() {
+        assert_eq!(text("a {{ 1 }}{% set a = 1 %}", false).map(|g| g.text).err(), Some(9..11));
+        assert!(text("{{ '{% set a = 1 %}' }}{# {% #}", false).is_ok());
+    }
+
+    #[test]
+    fn places_lead_back_to_the_text_as_written() {
+        let guarded = text("a * bc ~ d", true).unwrap_or_else(|_| unreachable!());
+        let place = |word: &str| {
+            let at = guarded.text.find(word).unwrap_or_default();
+            guarded.original(at..at + word.len())
+        };
+        assert_eq!(place("bc"), 4..6);
+        assert_eq!(place(" ~ "), 6..9);
+        assert_eq!(place("_joined"), 4..6);
+        assert_eq!(guarded.original(0..guarded.text.len()), 0..10);
+    }
+
+    #[test]
+    fn broken_text_is_survived() {
+        for broken in
+            ["*", "a *", "a * -", "a ~ (", "a * ]", "a * b |", "a * b.", "{{ a * 'x", "ö * ü"]
+        {
+            for is_expression in [true, false] {
+                let _ = text(broken, is_expression).map(|g| g.original(0..broken.len()));
+            }
+        }
+    }
+}
