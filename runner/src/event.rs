@@ -38,11 +38,21 @@ pub enum Event {
     RunStarted(RunStarted),
     /// A suite (a plan in one matrix cell) began.
     SuiteStarted(Box<SuiteStarted>),
+    /// A step that the suite does not list as it is: of a repeat's later round, or a fault of chaos.
+    StepListed {
+        /// Suite.
+        suite: SuiteId,
+        /// The step's id in the events.
+        step: String,
+        /// What is known of it.
+        info: Box<StepInfo>,
+    },
     /// A step began.
     StepStarted {
         /// Suite.
         suite: SuiteId,
-        /// The step's id, e.g. `4` or `7.2`; `#2` is appended for a second time round (repeat).
+        /// The step's id, e.g. `4` or `7.2`; `7.2#2` in a repeat's second round, `7.2.1#2#1` in the first
+        /// round of a repeat in it.
         step: String,
     },
     /// A step ended.

@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use self::fold::round;
 pub use self::log::{EventLog, LogError, Read, read_events};
 use crate::{
     event::{
@@ -105,8 +106,8 @@ pub struct SuiteRecord {
 pub struct StepRecord {
     /// Its id in the events, e.g. `7.2#2`.
     pub id: String,
-    /// Time round, from 1.
-    pub round: u32,
+    /// Rounds of the repeats around it, from 1, from the outside in; empty in the first.
+    pub rounds: Vec<u32>,
     /// As the plan has it.
     pub info: StepInfo,
     /// Begin; none when it never began.

@@ -325,7 +325,7 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     std::fs::write(&path, &text)?;
     let backend = format!("external={}", path.display());
     let ran = tokio::task::spawn_blocking(move || run(&[PLAN, "--backend", &backend])).await?;
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.info.backend, "external");
     let events = ran.events();
     assert!(events.contains("topic orders deleted, which this plan created"), "{events}");
@@ -359,7 +359,7 @@ async fn a_cluster_that_exists() -> Result<(), Any> {
 fn a_plan_runs_without_an_engine() {
     let Some(_turn) = real("a_plan_runs_without_an_engine") else { return };
     let ran = run(&[PLAN, "--backend", "local"]);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.info.backend, "local");
     let left = left_behind(&ran.record.info.run);
     assert!(left.is_empty(), "{left:?}");

@@ -93,3 +93,39 @@ fn what_a_simulation_cannot_show_is_refused_with_its_line() {
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("plans/broker-restart.yaml:") && text.contains("in_sync"), "{text}");
 }
+
+#[test]
+fn each_round_is_told_as_what_it_did_and_in_its_order() {
+    let ran = run(&["runner/tests/plans/nested-rounds.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let suite = &ran.record.suites[0];
+    let told: Vec<String> = suite
+        .steps
+        .iter()
+        .filter(|s| s.id.starts_with("4."))
+        .map(|s| format!("{} {}", s.id, s.title()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "4.1 Kill broker 1",
+            "4.2 Repeat with look = first, second",
+            "4.2.1 Note: first look without broker 1",
+            "4.2.1#1#2 Note: second look without broker 1 (round 1.2)",
+            "4.3 Do the steps of parts/back.yaml",
+            "4.3.1 Start broker 1 again",
+            "4.3.2 Wait until 3 brokers alive, at most 1m",
+            "4.1#2 Kill broker 2 (round 2)",
+            "4.2#2 Repeat with look = first, second (round 2)",
+            "4.2.1#2#1 Note: first look without broker 2 (round 2.1)",
+            "4.2.1#2#2 Note: second look without broker 2 (round 2.2)",
+            "4.3#2 Do the steps of parts/back.yaml (round 2)",
+            "4.3.1#2 Start broker 2 again (round 2)",
+            "4.3.2#2 Wait until 3 brokers alive, at most 1m (round 2)",
+        ]
+    );
+    for name in ["Kill broker 2 (round 2)", "second look without broker 2 (round 2.2)"] {
+        assert!(ran.junit.contains(name), "{name}: {}", ran.junit);
+    }
+    assert!(ran.text().contains("Kill broker 2 (round 2)"), "{}", ran.text());
+}

@@ -7,7 +7,7 @@ use common::{Ran, left_behind, real, run};
 
 fn passes(args: &[&str]) -> Ran {
     let ran = run(args);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     let left = left_behind(&ran.record.info.run);
     assert!(left.is_empty(), "{left:?}");
     ran
@@ -33,6 +33,12 @@ fn an_unclean_election_on_demand_loses_exactly_what_its_winner_never_had() {
 }
 
 #[test]
+fn a_copier_outlives_the_coordinator_of_its_group() {
+    let Some(_turn) = real("copier-coordinator") else { return };
+    passes(&["runner/tests/plans/copier-coordinator.yaml"]);
+}
+
+#[test]
 fn the_network_is_parted_and_healed() {
     let Some(_turn) = real("partition") else { return };
     let ran = passes(&["runner/tests/plans/partition.yaml"]);
@@ -52,7 +58,7 @@ fn latency_is_felt_or_refused_with_its_reason() {
     let Some(_turn) = real("latency") else { return };
     let ran = run(&["runner/tests/plans/latency.yaml"]);
     let refused = ran.status() == Some(3) && ran.text().contains("no netem (module sch_netem)");
-    assert!(refused || ran.status() == Some(0), "{}", ran.text());
+    assert!(refused || ran.status() == Some(0), "{}", ran.why());
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn a_failing_chaos_shrinks_to_the_fault_that_is_enough() {
 fn commands_are_run_where_they_are_allowed() {
     let plan = ["runner/tests/plans/run.yaml", "--backend", "embedded"];
     let ran = run(&[plan.as_slice(), &["--allow-run"]].concat());
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     let steps = &ran.record.suites[0].steps;
     assert!(steps.iter().any(|s| s.timed_out && s.optional), "the limit ended a command");
     let output = common::kplan(&[["run"].as_slice(), &plan].concat()).output().expect("kplan");

@@ -21,7 +21,7 @@ fn lost(suite: &SuiteRecord) -> Vec<(u64, OnDisk)> {
 fn what_is_lost_is_looked_up_on_disk_and_replicas_are_compared() {
     let Some(_turn) = real("disks") else { return };
     let ran = run(&["runner/tests/plans/disks.yaml", "--allow-run"]);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     for suite in &ran.record.suites {
         let lost = lost(suite);
         let [(300, dead), (300, back)] = &lost[..] else { panic!("{lost:?}") };

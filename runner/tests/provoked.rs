@@ -7,7 +7,7 @@ use common::{Ran, left_behind, real, run};
 
 fn passes(args: &[&str]) -> Ran {
     let ran = run(args);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     let left = left_behind(&ran.record.info.run);
     assert!(left.is_empty(), "{left:?}");
     ran

@@ -21,7 +21,7 @@ fn recorded(ran: &Ran, suite: usize) -> BTreeMap<String, serde_json::Value> {
 
 fn passes(plan: &str, cells: usize) -> Ran {
     let ran = run(&[plan]);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.suites.len(), cells);
     assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Passed));
     assert!(!ran.junit.contains("<failure") && !ran.junit.contains("<error"), "{}", ran.junit);

@@ -10,7 +10,7 @@ use kplan::event::Verdict;
 
 fn passes(args: &[&str]) -> Ran {
     let ran = run(args);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Passed));
     let left = left_behind(&ran.record.info.run);
     assert!(left.is_empty(), "{left:?}");

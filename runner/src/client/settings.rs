@@ -17,6 +17,8 @@ pub enum Role {
     Consumer,
     /// Both.
     Both,
+    /// The producing half of copiers.
+    Copier,
 }
 
 /// A setting that kplan sets otherwise than librdkafka does.
@@ -74,6 +76,14 @@ pub const DEFAULTS: &[Default] = &[
         "fetch.queue.backoff.ms",
         "10",
         "a full queue is drained in milliseconds, and would then stay empty (librdkafka: 1 s)",
+    ),
+    default(
+        Role::Copier,
+        "connections.max.idle.ms",
+        "5000",
+        "librdkafka asks three times for a group's coordinator, and again only when the state of a \
+         connection changes: with idle connections a transaction's positions would wait for ever \
+         (librdkafka: 0, never idle)",
     ),
     default(Role::Consumer, "check.crcs", "true", "damage on the way must not pass for Kafka's"),
 ];
@@ -133,6 +143,15 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     set("auto.offset.reset", "error");
     set("enable.partition.eof", "true");
     settings
+}
+
+/// What the producing half of a copier has beside a producer's defaults, below the plan's own.
+#[must_use]
+pub fn copiers(mut common: Common) -> Common {
+    for default in DEFAULTS.iter().filter(|d| d.role == Role::Copier) {
+        common.config.entry(default.key.to_owned()).or_insert_with(|| default.value.to_owned());
+    }
+    common
 }
 
 /// A copier's settings in effect, of its consumer and its producer together.

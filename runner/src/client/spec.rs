@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::payload::run_hash;
+use super::{payload::run_hash, settings};
 use crate::history::{Header, Writer};
 
 /// What every client is told.
@@ -271,7 +271,7 @@ impl CopierSpec {
     #[must_use]
     pub fn producer(&self) -> ProducerSpec {
         ProducerSpec {
-            common: self.common.clone(),
+            common: settings::copiers(self.common.clone()),
             topic: self.to.clone(),
             partitions: self.partitions,
             rate: None,

@@ -51,7 +51,11 @@ impl From<RDKafkaErrorCode> for Refusal {
 
 impl From<ClientError> for Refusal {
     fn from(error: ClientError) -> Self {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let code = match error {
+            // The client library tells this one's code only here.
+            ClientError::AdminOp(code) => code,
+            ref other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+        };
         Self { code, message: error.to_string() }
     }
 }
@@ -149,6 +153,7 @@ impl Topics {
         let deadline = Instant::now() + LIMIT;
         let mut answer_lost = false;
         loop {
+            look_for_controller(client).await;
             let Err(refusal) = request.send(client, &options).await else { return Ok(()) };
             if answer_lost && request.is_done(refusal.code) {
                 return Ok(());
@@ -157,7 +162,6 @@ impl Topics {
             answer_lost |= lost;
             if (lost || is_early(refusal.code)) && Instant::now() < deadline {
                 sleep(PAUSE).await;
-                look_for_controller(client).await;
                 continue;
             }
             if is_clients_own(refusal.code) {
@@ -344,6 +348,14 @@ mod tests {
         ] {
             assert_eq!(error_name(code), name);
         }
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_lost_not_refused() {
+        let refusal = Refusal::from(ClientError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
+        assert!(is_lost(refusal.code), "{:?}", refusal.code);
+        let refusal = Refusal::from(ClientError::Global(RDKafkaErrorCode::BrokerTransportFailure));
+        assert!(is_lost(refusal.code), "{:?}", refusal.code);
     }
 
     #[test]

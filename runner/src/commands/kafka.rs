@@ -10,7 +10,7 @@ use crate::{
         RigError, Version,
         local::{self, Local},
     },
-    conductor::{schedule::Job, step::children},
+    conductor::{schedule::Job, step::inside},
 };
 
 /// Finds Java and every version of Kafka that the plans start, and fetches what is not there.
@@ -41,7 +41,7 @@ fn collect(step: &Step, versions: &mut BTreeSet<String>) {
         Some(Verb::UpgradeBroker(args)) => versions.insert(args.version.text().to_owned()),
         _ => false,
     };
-    children(step).into_iter().for_each(|inner| collect(inner, versions));
+    inside(step).into_iter().for_each(|inner| collect(inner, versions));
 }
 
 #[cfg(test)]
@@ -53,11 +53,11 @@ mod tests {
     #[test]
     fn every_version_of_a_plan_is_known_before_it_begins() {
         let text = "plan: v1\nname: x\nsteps:\n  - start_cluster: { version: 3.9.1 }\n  \
-            - repeat:\n      times: 2\n      steps:\n        \
-            - upgrade_broker: { broker: 1, version: 4.1.1 }\n";
+            - repeat:\n      for_each: [4.0.1, 4.1.1]\n      as: v\n      steps:\n        \
+            - upgrade_broker: { broker: 1, version: '{{ v }}' }\n";
         let checked = kplan_dsl::check_text(Path::new("x.yaml"), text, &Default::default());
         let mut versions = BTreeSet::new();
         checked.suites[0].steps.iter().for_each(|step| collect(step, &mut versions));
-        assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["3.9.1", "4.1.1"]);
+        assert_eq!(versions.into_iter().collect::<Vec<_>>(), ["3.9.1", "4.0.1", "4.1.1"]);
     }
 }

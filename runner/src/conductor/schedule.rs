@@ -155,7 +155,7 @@ fn clusters(steps: &[Step]) -> Box<dyn Iterator<Item = &StartCluster> + '_> {
             _ => None,
         };
         own.into_iter().chain(
-            step::children(one).into_iter().flat_map(|child| clusters(std::slice::from_ref(child))),
+            step::inside(one).into_iter().flat_map(|child| clusters(std::slice::from_ref(child))),
         )
     }))
 }

@@ -17,7 +17,7 @@ use crate::{
         outcome::{Done, StepError},
         stage::Stage,
     },
-    event::{Event, Finding, Holds, StepEnded, Verdict},
+    event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     steps::{self, Cx},
 };
@@ -27,10 +27,27 @@ use crate::{
 pub struct Flow {
     /// When the plan's own time is over; none in `finally`.
     pub deadline: Option<Instant>,
-    /// `#2` in the second round of a `repeat`, nested rounds one after the other.
-    pub round: String,
+    /// Rounds of the repeats around it, from 1, from the outside in.
+    pub rounds: Vec<u32>,
     /// Steps of `finally` go on after the first signal.
     pub finally: bool,
+}
+
+impl Flow {
+    /// A step's id in the events: `7.2`, and `7.2#2` in a later round than the first. Nested rounds are
+    /// all told, the outer one first: `7.2.1#1#2`.
+    fn id(&self, step: &Step) -> String {
+        let mut id = step.head.id.to_string();
+        if self.later() {
+            self.rounds.iter().for_each(|round| id.push_str(&format!("#{round}")));
+        }
+        id
+    }
+
+    /// The suite lists the steps of first rounds only.
+    fn later(&self) -> bool {
+        self.rounds.iter().any(|round| *round > 1)
+    }
 }
 
 /// Runs steps one after the other. Returns why the rest of the plan is skipped, if it is.
@@ -56,7 +73,7 @@ pub fn run_list<'a>(
 
 /// Tells that a step and the steps in it did not run.
 pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally) {
-    let id = format!("{}{}", step.head.id, flow.round);
+    let id = listed(stage, step, flow);
     tally.skipped(step);
     let ended = ended(stage, &id, &step.head, Verdict::Skipped, 0);
     stage
@@ -65,6 +82,40 @@ pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally
         .emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason.to_owned()), ..ended })));
     for inner in children(step) {
         skip(stage, inner, flow, reason, tally);
+    }
+}
+
+/// A step's id in the events, which know its title from now on.
+fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
+    let id = flow.id(step);
+    if flow.later() {
+        let info = Box::new(info(stage, &step.head, step.title(), flow.finally));
+        stage.run.sink.emit(Event::StepListed { suite: stage.suite, step: id.clone(), info });
+    }
+    id
+}
+
+/// What is known of a step beforehand.
+#[must_use]
+pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> StepInfo {
+    StepInfo {
+        id: head.id.to_string(),
+        title,
+        verb: head.word.to_owned(),
+        file: stage.run.shown(stage.plan.file_of(head)),
+        line: head.lines.0,
+        end_line: head.lines.1,
+        finally,
+        fault: steps::is_fault(head.word),
+    }
+}
+
+/// The steps inside a step, of every round, branch and included file.
+#[must_use]
+pub fn inside(step: &Step) -> Vec<&Step> {
+    match step.verb() {
+        Some(Verb::Repeat(r)) => r.rounds.iter().flat_map(|round| round.steps.iter()).collect(),
+        _ => children(step),
     }
 }
 
@@ -82,14 +133,16 @@ pub fn children(step: &Step) -> Vec<&Step> {
 }
 
 async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) -> Option<String> {
-    let id = format!("{}{}", step.head.id, flow.round);
     let began_us = now_us();
-    let ready = match ready(stage, step) {
+    let ready = ready(stage, step);
+    if matches!(ready, Ok(None)) {
+        skip(stage, step, flow, "its `when` is false", tally);
+        return None;
+    }
+    let id = listed(stage, step, flow);
+    let ready = match ready {
         Ok(Some(ready)) => ready,
-        Ok(None) => {
-            skip(stage, step, flow, "its `when` is false", tally);
-            return None;
-        }
+        Ok(None) => return None,
         Err(text) => {
             stage.run.sink.emit(Event::StepStarted { suite: stage.suite, step: id.clone() });
             return conclude(
@@ -175,10 +228,10 @@ async fn run_flow(
             futures::future::join_all(all).await.into_iter().flatten().next()
         }
         Inner::Rounds(rounds) => {
-            for (i, steps) in rounds.into_iter().enumerate() {
-                let round =
-                    if i == 0 { flow.round.clone() } else { format!("{}#{}", flow.round, i + 1) };
-                let stopped = run_list(stage, steps, Flow { round, ..flow.clone() }, tally).await;
+            for (round, steps) in (1..).zip(rounds) {
+                let mut inner = flow.clone();
+                inner.rounds.push(round);
+                let stopped = run_list(stage, steps, inner, tally).await;
                 if stopped.is_some() {
                     return stopped;
                 }

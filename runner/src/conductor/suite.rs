@@ -82,11 +82,8 @@ pub async fn run_suite(
     let sampler = Sampler::start(stage.clone());
     let tally = Tally::default();
     let always = Always::start(&stage);
-    let flow = Flow {
-        deadline: Some(Instant::now() + suite.timeout),
-        round: String::new(),
-        finally: false,
-    };
+    let flow =
+        Flow { deadline: Some(Instant::now() + suite.timeout), rounds: Vec::new(), finally: false };
     step::run_list(&stage, &suite.plan.steps, flow, &tally).await;
     let (held, violated) = always.end(stage.run.interrupt.hard()).await;
     tally.always_held(held);
@@ -97,7 +94,7 @@ pub async fn run_suite(
     if let Some(trouble) = stage.run.sink.trouble() {
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
-    let flow = Flow { deadline: None, round: String::new(), finally: true };
+    let flow = Flow { deadline: None, rounds: Vec::new(), finally: true };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     drop(sampler);
     let kept = match suite.keep {
@@ -152,16 +149,13 @@ async fn tear_down(
 fn started(stage: &Stage, suite: &Suite) -> SuiteStarted {
     let plan = &suite.plan;
     let mut steps = Vec::new();
-    infos(plan, &plan.steps, false, &mut steps);
-    infos(plan, &plan.finally, true, &mut steps);
+    infos(stage, plan.steps.iter(), false, &mut steps);
+    infos(stage, plan.finally.iter(), true, &mut steps);
     let sources: BTreeMap<PathBuf, String> = plan
         .sources
         .iter()
         .map(|(_, s)| (stage.run.shown(s.path()), s.text().to_owned()))
         .collect();
-    for step in &mut steps {
-        step.file = stage.run.shown(&step.file);
-    }
     SuiteStarted {
         suite: suite.number,
         name: plan.name.to_string(),
@@ -179,21 +173,15 @@ fn started(stage: &Stage, suite: &Suite) -> SuiteStarted {
     }
 }
 
-fn infos(plan: &Plan, steps: &[Step], finally: bool, all: &mut Vec<StepInfo>) {
+fn infos<'s>(
+    stage: &Stage,
+    steps: impl Iterator<Item = &'s Step>,
+    finally: bool,
+    all: &mut Vec<StepInfo>,
+) {
     for one in steps {
-        let head = &one.head;
-        all.push(StepInfo {
-            id: head.id.to_string(),
-            title: one.title(),
-            verb: head.word.to_owned(),
-            file: plan.file_of(head).to_owned(),
-            line: head.lines.0,
-            end_line: head.lines.1,
-            finally,
-            fault: crate::steps::is_fault(head.word),
-        });
-        let children: Vec<Step> = step::children(one).into_iter().cloned().collect();
-        infos(plan, &children, finally, all);
+        all.push(step::info(stage, &one.head, one.title(), finally));
+        infos(stage, step::children(one).into_iter(), finally, all);
     }
 }
 

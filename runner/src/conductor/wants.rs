@@ -32,7 +32,7 @@ fn step_needs_tls(step: &Step) -> bool {
         Some(Verb::StartCluster(it)) => it.security.as_ref().is_some_and(|s| s.needs_tls()),
         _ => false,
     };
-    own || step::children(step).into_iter().any(step_needs_tls)
+    own || step::inside(step).into_iter().any(step_needs_tls)
 }
 
 fn step_uses(step: &Step, word: &str) -> bool {
@@ -43,5 +43,5 @@ fn step_uses(step: &Step, word: &str) -> bool {
     };
     in_chaos
         || step.head.word == word
-        || step::children(step).into_iter().any(|inner| step_uses(inner, word))
+        || step::inside(step).into_iter().any(|inner| step_uses(inner, word))
 }

@@ -82,7 +82,7 @@ fn clusters<'p>(steps: impl Iterator<Item = &'p Step>, all: &mut Vec<&'p StartCl
         if let Some(Verb::StartCluster(args)) = one.verb() {
             all.push(args);
         }
-        clusters(step::children(one).into_iter(), all);
+        clusters(step::inside(one).into_iter(), all);
     }
 }
 
@@ -115,7 +115,7 @@ fn step_is_traceless(one: &Step) -> bool {
             | Verb::Include(_)
             | Verb::Note(_)
     );
-    own && step::children(one).into_iter().all(step_is_traceless)
+    own && step::inside(one).into_iter().all(step_is_traceless)
 }
 
 /// Deletes what a plan left in its cluster.

@@ -83,7 +83,8 @@ fn event_suite(event: &Event) -> Option<SuiteId> {
         Event::Sample(e) => Some(e.suite),
         Event::Anomaly(e) => Some(e.suite),
         Event::Span(e) => Some(e.suite),
-        Event::StepStarted { suite, .. }
+        Event::StepListed { suite, .. }
+        | Event::StepStarted { suite, .. }
         | Event::TargetResolved { suite, .. }
         | Event::Node { suite, .. }
         | Event::Client { suite, .. }
@@ -102,7 +103,7 @@ fn event_suite(event: &Event) -> Option<SuiteId> {
 
 impl SuiteRecord {
     fn begin(info: SuiteStarted, at: i64) -> Self {
-        let steps = info.steps.iter().map(|s| StepRecord::new(s.id.clone(), 1, s.clone()));
+        let steps = info.steps.iter().map(|s| StepRecord::new(s.id.clone(), s.clone()));
         Self {
             steps: steps.collect(),
             info,
@@ -127,6 +128,7 @@ impl SuiteRecord {
 
     fn apply(&mut self, at: i64, event: Event) {
         match event {
+            Event::StepListed { step, info, .. } => self.steps.push(StepRecord::new(step, *info)),
             Event::StepStarted { step, .. } => self.step_mut(&step).started_us = Some(at),
             Event::StepEnded(end) => self.end_step(at, *end),
             Event::TargetResolved { step, target, nodes, .. } => {
@@ -179,18 +181,15 @@ impl SuiteRecord {
         }
     }
 
-    /// The step of an id; one that the plan does not list (a chaos step's faults) is added.
+    /// The step of an id; one that nobody listed is added.
     fn step_mut(&mut self, id: &str) -> &mut StepRecord {
         if let Some(known) = self.steps.iter().position(|s| s.id == id) {
             return &mut self.steps[known];
         }
-        let (base, round) = match id.rsplit_once('#') {
-            Some((base, round)) => (base, round.parse().unwrap_or(1)),
-            None => (id, 1),
-        };
+        let base = id.split('#').next().unwrap_or(id);
         let info = self.info.steps.iter().find(|s| s.id == base).cloned();
         let info = info.unwrap_or_else(|| self.unlisted(base));
-        self.steps.push(StepRecord::new(id.to_owned(), round, info));
+        self.steps.push(StepRecord::new(id.to_owned(), info));
         let last = self.steps.len() - 1;
         &mut self.steps[last]
     }
@@ -309,10 +308,10 @@ impl SuiteRecord {
 }
 
 impl StepRecord {
-    fn new(id: String, round: u32, info: StepInfo) -> Self {
+    fn new(id: String, info: StepInfo) -> Self {
         Self {
+            rounds: id.split('#').skip(1).map(|round| round.parse().unwrap_or(1)).collect(),
             id,
-            round,
             info,
             started_us: None,
             ended_us: None,
@@ -327,6 +326,27 @@ impl StepRecord {
             descriptions: Vec::new(),
         }
     }
+
+    /// Its title, and in which round: `Kill broker 2 (round 3)`, `(round 3.1)` in a repeat's repeat.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.round() {
+            round if round.is_empty() => self.info.title.clone(),
+            round => format!("{} ({round})", self.info.title),
+        }
+    }
+
+    /// `round 3`, `round 3.1` in a repeat's repeat; empty in the first.
+    #[must_use]
+    pub fn round(&self) -> String {
+        round(self.rounds.iter())
+    }
+}
+
+/// Rounds in words.
+pub fn round(rounds: impl Iterator<Item = impl ToString>) -> String {
+    let all: Vec<String> = rounds.map(|round| round.to_string()).collect();
+    if all.is_empty() { String::new() } else { format!("round {}", all.join(".")) }
 }
 
 /// `7.2.1` → `7.2`, `7`.
@@ -336,16 +356,24 @@ fn ancestors(id: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where each step stands: the order of the file, and within one container its rounds one after the
-/// other. A key is a (round, position) for each container from the outside in.
+/// Where each step stands: the order of the file, and within one repeat its rounds one after the other.
+/// A key is a (round, position) for each container from the outside in, and for the step itself.
 fn step_keys(suite: &SuiteRecord) -> HashMap<String, Vec<(u32, usize)>> {
     let order: HashMap<&str, usize> =
         suite.info.steps.iter().enumerate().map(|(at, s)| (s.id.as_str(), at)).collect();
     let key = |(at, step): (usize, &StepRecord)| {
-        let mut key: Vec<(u32, usize)> =
-            ancestors(&step.info.id).filter_map(|up| order.get(up)).map(|&up| (1, up)).collect();
-        key.reverse();
-        key.push((step.round, *order.get(step.info.id.as_str()).unwrap_or(&(order.len() + at))));
+        let mut containers: Vec<usize> =
+            ancestors(&step.info.id).filter_map(|up| order.get(up).copied()).collect();
+        containers.reverse();
+        let own = order.get(step.info.id.as_str()).copied().unwrap_or(order.len() + at);
+        let mut rounds = step.rounds.iter().copied();
+        let mut round = 1;
+        let mut key = Vec::new();
+        for place in containers.into_iter().chain([own]) {
+            key.push((round, place));
+            let repeats = suite.info.steps.get(place).is_some_and(|s| s.verb == "repeat");
+            round = if repeats { rounds.next().unwrap_or(1) } else { 1 };
+        }
         (step.id.clone(), key)
     };
     suite.steps.iter().enumerate().map(key).collect()

@@ -152,10 +152,7 @@ impl Suite<'_> {
     }
 
     fn case(&self, step: &StepRecord, names: &mut Names, tails: &mut bool) -> TestCase {
-        let title = match step.round {
-            1 => step.info.title.clone(),
-            round => format!("{} (round {round})", step.info.title),
-        };
+        let title = step.title();
         let trouble = of_step(step);
         let mut status = match &trouble {
             Some(trouble) if !trouble.optional => status(self.suite, trouble),

@@ -46,10 +46,7 @@ fn subtest(out: &mut String, suite: &SuiteRecord) {
 }
 
 fn point(out: &mut String, number: usize, step: &StepRecord) {
-    let title = match step.round {
-        1 => description(&step.info.title),
-        round => description(&format!("{} (round {round})", step.info.title)),
-    };
+    let title = description(&step.title());
     let trouble = of_step(step);
     let (ok, directive) = match (&trouble, step.verdict) {
         // TAP's word for a failure that does not count.

@@ -96,7 +96,7 @@ pub fn of_step(step: &StepRecord) -> Option<Trouble<'_>> {
     let line = misses.first().map_or(step.info.line, |f| f.line);
     Some(Trouble {
         kind,
-        title: step.info.title.clone(),
+        title: step.title(),
         message: message(step, &misses),
         misses,
         evidence: &[],

@@ -18,8 +18,9 @@ use crate::{
         chaos::{self, Hits, Planned},
         nodes::brokers_of,
         outcome::{Done, StepError},
+        step,
     },
-    event::{Event, Holds, StepEnded, Verdict},
+    event::{Event, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     steps::{Cx, carry_out, clients, partition_network},
 };
@@ -68,6 +69,17 @@ fn tell(schedule: &[Planned], cx: &Cx<'_>) {
     });
 }
 
+/// What is known of a fault beforehand.
+fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
+    let own = step::info(cx.stage, cx.head, planned.verb.explain(), false);
+    StepInfo {
+        id: chaos::fault_id(&own.id, planned.number),
+        verb: String::new(),
+        fault: true,
+        ..own
+    }
+}
+
 /// One fault: waits for its time, asks whether it may be, does it and undoes it.
 async fn one(
     planned: &Planned,
@@ -82,7 +94,10 @@ async fn one(
     }
     sleep_until(begun + planned.at).await;
     let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
-    cx.stage.run.sink.emit(Event::StepStarted { suite: cx.stage.suite, step: id.clone() });
+    let suite = cx.stage.suite;
+    let info = Box::new(listed(planned, cx));
+    cx.stage.run.sink.emit(Event::StepListed { suite, step: id.clone(), info });
+    cx.stage.run.sink.emit(Event::StepStarted { suite, step: id.clone() });
     cx.stage.step_began(&id, None, own.began_us);
     let why_not = may_begin(planned, args, in_effect, &own).await;
     let result = match &why_not {

@@ -81,6 +81,24 @@ impl Ran {
         std::fs::read_to_string(path).unwrap_or_default()
     }
 
+    /// What is printed of a run that did not end as it should: its words, and the ends of its logs.
+    pub fn why(&self) -> String {
+        let mut text = self.text();
+        let logs =
+            self.record.suites.iter().map(|s| self.record.dir.join(&s.info.dir).join("logs"));
+        let files = logs.filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+        for path in files.map(|file| file.path()) {
+            let log = std::fs::read(&path).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            let lines: Vec<&str> = log.lines().collect();
+            text.push_str(&format!("== {}\n", path.display()));
+            for line in &lines[lines.len().saturating_sub(20)..] {
+                text.extend(line.chars().take(300).chain(['\n']));
+            }
+        }
+        text
+    }
+
     /// Everything printed, for messages of asserts.
     pub fn text(&self) -> String {
         format!(

@@ -8,7 +8,7 @@ use crate::common::{left_behind, real, run};
 fn a_cluster_goes_on_until_a_plan_leaves_a_trace() {
     let Some(_turn) = real("a_cluster_goes_on") else { return };
     let ran = run(&["runner/tests/plans/reuse"]);
-    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
     let suites = &ran.record.suites;
     assert!(suites.iter().all(|s| s.verdict == Verdict::Passed), "{}", ran.text());
     let reused: Vec<_> =

@@ -36,7 +36,10 @@ impl DoneFault {
 /// The id in the events of a fault of a chaos step.
 #[must_use]
 pub fn fault_id(step: &str, number: u32) -> String {
-    format!("{step}.{number}")
+    match step.split_once('#') {
+        Some((base, rounds)) => format!("{base}.{number}#{rounds}"),
+        None => format!("{step}.{number}"),
+    }
 }
 
 /// What the chaos of a suite did, and what it may do.

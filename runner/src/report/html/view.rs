@@ -269,7 +269,7 @@ fn step(axis: &Axis<'_>, suite: &SuiteRecord, step: &StepRecord) -> StepView {
         id: step.id.clone(),
         anchor: anchor("step", &step.id),
         title: one_line(&info.title, 300),
-        round: if step.round > 1 { format!("round {}", step.round) } else { String::new() },
+        round: step.round(),
         verdict: verdict_word(step.verdict),
         note: notes.join(", "),
         finally: info.finally,

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::{Live, Words};
 use crate::{
     event::{Event, FaultPhase, Holds, LaneState, Sample, Stamped, StepEnded, SuiteId, Verdict},
+    record,
     report::{
         terminal::{BOLD, DIM, paint, verdict_style},
         text::{clean, duration, one_line, verdict_word},
@@ -79,6 +80,12 @@ impl Screen {
                 let line = format!("{word}  {}", one_line(&ended.title, 200));
                 let said = self.words != Words::Quiet || *verdict > Verdict::Passed;
                 return if said { vec![line] } else { Vec::new() };
+            }
+            Event::StepListed { suite, step, info } => {
+                if let Some(suite) = self.suites.get_mut(suite) {
+                    suite.titles.insert(step.clone(), info.title.clone());
+                }
+                return Vec::new();
             }
             Event::StepStarted { suite, step } => {
                 if let Some(suite) = self.suites.get_mut(suite) {
@@ -174,11 +181,10 @@ impl Screen {
 
 impl Suite {
     fn name_of(&self, step: &str) -> String {
-        let (base, round) = step.split_once('#').map_or((step, None), |(b, r)| (b, Some(r)));
-        let title = self.titles.get(base).map_or(base, |t| t.as_str());
-        match round {
-            Some(round) => format!("{title} (round {round})"),
-            None => title.to_owned(),
+        let title = self.titles.get(step).map_or(step, String::as_str);
+        match record::round(step.split('#').skip(1)) {
+            round if round.is_empty() => title.to_owned(),
+            round => format!("{title} ({round})"),
         }
     }
 }
