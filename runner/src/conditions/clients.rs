@@ -10,7 +10,7 @@ use kplan_dsl::{
 use serde_json::{Value, json};
 
 use crate::{
-    conditions::Found,
+    conditions::{Found, cluster::row},
     conductor::{
         clients::Client, faults::Break, judge::Judge, outcome::StepError, traffic::sent_between,
     },
@@ -22,6 +22,9 @@ use crate::{
 };
 
 pub(super) type Judged = Result<Found, StepError>;
+
+/// Partitions of a client that the cluster is quoted on.
+const PARTITIONS_TOLD: usize = 5;
 
 /// Judges each client that a condition names.
 pub(super) fn each(
@@ -51,8 +54,19 @@ pub fn progressing(c: &Progressing, j: &Judge<'_>) -> Judged {
         if !client.lives() {
             found.found = format!("{} does not run", client.name);
         }
-        Ok(found.because([client.causes()]))
+        Ok(found.because(why(client, &answered, j)))
     })
+}
+
+/// What the client last complained of, and what the cluster says of the partitions that it waits for.
+fn why(client: &Client, answered: &Answered, j: &Judge<'_>) -> Vec<String> {
+    let mut all = vec![client.causes()];
+    if let Ok(view) = j.view() {
+        let waiting = answered.waiting();
+        let told = waiting.filter_map(|at| Some((at, view.partition(&at.topic, at.partition)?)));
+        all.extend(told.take(PARTITIONS_TOLD).map(|(at, p)| row(&at.topic, p)));
+    }
+    all
 }
 
 fn standstill(client: &Client, answered: &Answered) -> String {
@@ -167,7 +181,7 @@ pub fn recovered(c: &Recovered, j: &Judge<'_>) -> Judged {
                 format!("{} {} since {what}", client.name, standstill(client, &answered)),
             );
             found.value = Value::Null;
-            return Ok(found.because([client.causes()]));
+            return Ok(found.because(why(client, &answered, j)));
         };
         let worst = worst.unwrap_or_default();
         timed(

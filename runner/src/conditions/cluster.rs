@@ -178,7 +178,7 @@ fn unknown(name: &str) -> Found {
     Found::inconclusive(format!("no living broker knows {name}"))
 }
 
-fn row(topic: &str, p: &PartitionView) -> String {
+pub(super) fn row(topic: &str, p: &PartitionView) -> String {
     let leader = p.leader.map_or_else(|| "none".to_owned(), |l| l.to_string());
     format!(
         "{topic}/{}: leader {leader}, replicas {:?}, in sync {:?}",

@@ -74,7 +74,12 @@ impl Found {
         for (name, one) in each {
             values.insert(name, one.value);
             words.push(one.found);
-            evidence.extend(one.evidence);
+            for line in one.evidence {
+                // What two clients were kept from by the same partition is told once.
+                if !evidence.contains(&line) {
+                    evidence.push(line);
+                }
+            }
         }
         let value = if alone {
             values.into_values().next().unwrap_or_default()
