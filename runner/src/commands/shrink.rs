@@ -159,7 +159,8 @@ fn written(plan: &Plan, faults: &[&DoneFault], about: &str) -> Option<String> {
         let id = step.head.id.to_string();
         let own: Vec<&Planned> =
             faults.iter().filter(|f| f.step == id).map(|f| &f.planned).collect();
-        text = with_faults(&text, &step.head, *chaos.for_time, &own, about);
+        let times = (*chaos.for_time, *chaos.every);
+        text = with_faults(&text, &step.head, times, &own, about);
     }
     Some(text)
 }

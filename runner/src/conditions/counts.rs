@@ -66,6 +66,10 @@ pub async fn judge(
         if reads_log { j.stage.audit(j, since_us).await? } else { j.stage.heard(since_us)? };
     let scope = scope(count);
     let mut found = tell(count.bound, &result.verdict(measure, &scope), measure);
+    let counted = j.stage.clients.all();
+    let counted =
+        counted.iter().filter(|c| if of_readers(measure) { c.reads() } else { c.sends() });
+    add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
     if found.holds == Holds::Yes
         && CLAIMS.contains(&measure)
         && !j.record
@@ -190,7 +194,7 @@ fn spread(finding: &audit::Finding) -> String {
     if words.is_empty() { String::new() } else { format!(": {}", words.join(", ")) }
 }
 
-/// `{total: N, P: N}`: what `capture` gives to expressions.
+/// `{total: N, P: N}`: what `capture` gives to expressions, without the clients that have none.
 fn by_client(finding: &audit::Finding) -> Value {
     let mut map = Map::new();
     map.insert("total".to_owned(), Value::from(finding.count));
@@ -203,6 +207,22 @@ fn by_client(finding: &audit::Finding) -> Value {
         add(cell.place.consumer.as_ref().or(cell.place.client.as_ref()), cell.count);
     }
     Value::Object(map)
+}
+
+/// Measures that name the consumer, not the producer.
+fn of_readers(measure: Measure) -> bool {
+    matches!(
+        measure,
+        Measure::Delivered | Measure::Redelivered | Measure::Skipped | Measure::AbortedRead
+    )
+}
+
+/// Nothing is a number too: `before.redelivered.C` is 0 where the audit found nothing to count.
+fn add_zeros<'c>(value: &mut Value, clients: impl Iterator<Item = &'c str>, scope: &Scope) {
+    let Value::Object(map) = value else { return };
+    for name in clients.filter(|name| scope.client.as_ref().is_none_or(|only| only == name)) {
+        map.entry(name).or_insert(Value::from(0));
+    }
 }
 
 fn evidence_line(e: &audit::Evidence) -> String {
@@ -224,6 +244,17 @@ mod tests {
 
     fn finding(count: u64, judged: u64) -> Finding {
         Finding { count, judged, ..Finding::default() }
+    }
+
+    #[test]
+    fn a_client_without_any_is_captured_as_zero() {
+        let mut value = serde_json::json!({"total": 3, "P": 3});
+        add_zeros(&mut value, ["P", "Q"].into_iter(), &Scope::default());
+        assert_eq!(value, serde_json::json!({"total": 3, "P": 3, "Q": 0}));
+        let mut value = serde_json::json!({"total": 0});
+        let only = Scope { client: Some("Q".into()), ..Scope::default() };
+        add_zeros(&mut value, ["P", "Q"].into_iter(), &only);
+        assert_eq!(value, serde_json::json!({"total": 0, "Q": 0}));
     }
 
     #[test]

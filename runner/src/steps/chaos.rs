@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{
     cluster::{Node, NodeState},
     conductor::{
-        chaos::{self, Hits, Planned},
+        chaos::{self, Hits, Planned, lasting},
         nodes::brokers_of,
         outcome::{Done, StepError},
         step,
@@ -43,19 +43,28 @@ pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, brokers);
     tell(&schedule, cx);
     let (begun, in_effect) = (Instant::now(), InEffect::default());
-    let each = schedule.iter().map(|planned| one(planned, args, begun, &in_effect, cx));
+    let kept: Vec<&Planned> = schedule.iter().filter(|p| wanted(p, cx)).collect();
+    // All faults, unless a schedule is being shrunk: then nothing is waited for after the last.
+    let lasts =
+        if kept.len() == schedule.len() { times.0 } else { lasting(times, kept.iter().copied()) };
+    let each = kept.into_iter().map(|planned| one(planned, args, begun, &in_effect, cx));
     let results = futures::future::join_all(each).await;
-    sleep_until(begun + *args.for_time).await;
+    sleep_until(begun + lasts).await;
     // All have ended, whatever became of them; the first error is told.
     results.into_iter().find(Result::is_err).unwrap_or(Ok(()))?;
     Ok(Done::default())
+}
+
+/// Whether a fault is among those that may be done.
+fn wanted(planned: &Planned, cx: &Cx<'_>) -> bool {
+    cx.stage.chaos.wants(&chaos::fault_id(cx.id, planned.number))
 }
 
 /// The schedule as it is planned; what is left out says so in its own step.
 fn tell(schedule: &[Planned], cx: &Cx<'_>) {
     let rows: Vec<String> = schedule
         .iter()
-        .filter(|p| cx.stage.chaos.wants(&chaos::fault_id(cx.id, p.number)))
+        .filter(|p| wanted(p, cx))
         .map(|p| {
             let (at, lasts) = (p.at.as_secs_f64(), p.lasts().as_secs_f64());
             format!("| {} | {at:.1} s | {lasts:.1} s | {} |", p.number, p.verb.explain())
@@ -89,9 +98,6 @@ async fn one(
     cx: &Cx<'_>,
 ) -> Result<(), StepError> {
     let id = chaos::fault_id(cx.id, planned.number);
-    if !cx.stage.chaos.wants(&id) {
-        return Ok(());
-    }
     sleep_until(begun + planned.at).await;
     let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
     let suite = cx.stage.suite;

@@ -12,7 +12,7 @@ use std::{
 };
 
 pub use keep::broken_by;
-pub use schedule::{Hits, Planned, hits, schedule};
+pub use schedule::{Hits, Planned, hits, lasting, schedule};
 pub use script::with_faults;
 pub use shrink::Shrinker;
 

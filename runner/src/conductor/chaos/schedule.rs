@@ -28,6 +28,16 @@ impl Planned {
     }
 }
 
+/// How long a chaos of so long, with a fault every so often, lasts when only these of its faults are
+/// kept: until an `every` after the last of them, because nothing breaks later.
+#[must_use]
+pub fn lasting<'p>(
+    (total, every): (Duration, Duration),
+    kept: impl Iterator<Item = &'p Planned>,
+) -> Duration {
+    kept.map(|planned| planned.until + every).max().map_or(total, |end| end.min(total))
+}
+
 /// A random number for a seed, a place in the plan and a purpose: FNV-1a, finished by SplitMix64's
 /// mixer. Own code, because the libraries' generators may change with their version, and the seed
 /// of an old report with them.

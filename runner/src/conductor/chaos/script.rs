@@ -7,15 +7,15 @@ use kplan_dsl::{
     value::{Target, duration_text},
 };
 
-use super::Planned;
+use super::{Planned, lasting};
 
-/// The plan's text with a chaos step replaced by these faults at their times: each in a branch of
-/// its own, because a step lasts until what it broke is back.
+/// The plan's text with a chaos step, of so long and with a fault every so often, replaced by these
+/// faults at their times: each in a branch of its own, because a step lasts until what it broke is back.
 #[must_use]
 pub fn with_faults(
     plan: &str,
     head: &StepHead,
-    total: Duration,
+    times: (Duration, Duration),
     faults: &[&Planned],
     about: &str,
 ) -> String {
@@ -46,7 +46,11 @@ pub fn with_faults(
         }
     }
     let _ = writeln!(out, "{indent}    the-end:");
-    let _ = writeln!(out, "{indent}      - wait: {}", duration_text(total));
+    let _ = writeln!(
+        out,
+        "{indent}      - wait: {}",
+        duration_text(lasting(times, faults.iter().copied()))
+    );
     for line in lines.iter().skip(to) {
         let _ = writeln!(out, "{line}");
     }
@@ -192,12 +196,12 @@ steps:
         let each: Vec<Planned> =
             (1..).zip(each).map(|(number, p)| Planned { number, ..p.clone() }).collect();
         let all: Vec<&Planned> = each.iter().collect();
-        let text = with_faults(PLAN, &step.head, times.0, &all, "of seed 1");
+        let text = with_faults(PLAN, &step.head, times, &all, "of seed 1");
         let again = check_text(Path::new("shrunk.yaml"), &text, &Options::default());
         assert!(!again.suites.is_empty(), "{text}\n{:?}", again.diagnostics);
         let words: std::collections::BTreeSet<&str> =
             each.iter().map(|p| p.verb.info().word).collect();
         assert_eq!(words.len(), 8, "every word has its turn: {words:?}");
-        insta::assert_snapshot!(with_faults(PLAN, &step.head, times.0, &all[..3], "of seed 1"));
+        insta::assert_snapshot!(with_faults(PLAN, &step.head, times, &all[..3], "of seed 1"));
     }
 }
