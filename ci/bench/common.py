@@ -82,3 +82,19 @@ def seconds(*command) -> float:
     if done.returncode != 0:
         raise SystemExit(f"bench: {command} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return time.monotonic() - begun
+
+
+def busy_s() -> float:
+    """Seconds of processor time that this machine has spent on anything."""
+    user, nice, system, _, _, irq, softirq = map(int, open("/proc/stat").readline().split()[1:8])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def threads_s(pid: int) -> dict[str, float]:
+    """Seconds of processor time of a process by the names of its threads."""
+    spent: dict[str, float] = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        name, fields = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        user, system = fields.split()[11:13]
+        spent[name] = spent.get(name, 0) + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return spent

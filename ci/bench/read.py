@@ -7,15 +7,19 @@ begin: processes, contact, the wait for readiness and the judgement are in them.
 how fast it fetches, without its start and its group; beside it the consumer counts from its assignment.
 """
 
+import os
 import statistics
 import subprocess
 import sys
 
-from common import SMALL, Run, bootstrap, container, seconds
+import watched
+from common import SMALL, Run, bootstrap, busy_s, container, seconds, threads_s
 
 MESSAGES = 20_000 if SMALL else 6_000_000
 PAUSE_S = 40
 ROUNDS = 1 if SMALL else 3
+# What is said below the table.
+NOTES: list[str] = []
 
 
 def plan() -> str:
@@ -68,10 +72,24 @@ def perf_test(run: str) -> float:
     return float(lines[lines.index(heads) + 1].split(",")[column])
 
 
+def profile(run: str, audit: tuple[float, float], consumer: tuple[float, float]) -> str:
+    """Where the last round's time went; each pair is seconds on the clock and of the whole machine's processors."""
+    name = f"C{ROUNDS}"
+    spent = threads_s(next(pid for pid, client in watched.clients(run).items() if client == name))
+    library = sum(s for thread, s in spent.items() if thread.startswith("rdk:"))
+    own = sum(spent.values()) - library
+    return (
+        f"Where a reader's time goes: the audit took {audit[0]:.1f} s, in which the whole machine spent {audit[1]:.1f} s of "
+        f"processor time on {os.cpu_count()} cores, the brokers' share included; the consumer {consumer[0]:.1f} s and "
+        f"{consumer[1]:.1f} s, of which {library:.1f} s were librdkafka's threads (fetching and unpacking) and {own:.1f} s "
+        f"kplan's (each message checked against its identity and recorded). Kafka's tool counts messages and looks at none."
+    )
+
+
 def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, kplan's figure, the other's, the ratio."""
     audits, consumers, fetches, kcats, perfs = [], [], [], [], []
-    began, names, run_id, assigned_us = {}, {}, "", 0
+    began, busy, spans, names, run_id, assigned_us = {}, {}, {}, {}, "", 0
     run = Run(plan())
     try:
         for event in run.events():
@@ -84,7 +102,7 @@ def measure() -> list[tuple[str, float, float, float]]:
                 assigned_us = event["mono_us"]
             elif kind == "step_started":
                 name = names[event["step"]]
-                began[name] = event["mono_us"]
+                began[name], busy[name] = event["mono_us"], busy_s()
                 if name.startswith("others"):
                     kcats.append(MESSAGES / seconds("kcat", "-C", "-b", bootstrap(run_id), "-t", "orders",
                                                     "-o", "beginning", "-e", "-q", "-f", ""))
@@ -92,11 +110,15 @@ def measure() -> list[tuple[str, float, float, float]]:
             elif kind == "step_ended":
                 name = names[event["step"]]
                 rate = lambda since_us: MESSAGES / ((event["mono_us"] - since_us) / 1e6)
+                since = name.replace("consumed", "consume")
+                spans[name] = ((event["mono_us"] - began[since]) / 1e6, busy_s() - busy[since])
                 if name.startswith("audit"):
                     audits.append(rate(began[name]))
                 elif name.startswith("consumed"):
-                    consumers.append(rate(began[name.replace("consumed", "consume")]))
+                    consumers.append(rate(began[since]))
                     fetches.append(rate(assigned_us))
+                    if name == f"consumed {ROUNDS}":
+                        NOTES.append(profile(run_id, spans[f"audit {ROUNDS}"], spans[name]))
         run.passed()
     finally:
         run.process.terminate()

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 
-from common import SMALL, Run
+from common import SMALL, Run, busy_s
 
 ROUNDS = 1 if SMALL else 3
 IMAGE = "kplan/kafka:4.1.1"
@@ -74,12 +74,6 @@ def by_hand() -> float:
         docker("rm", "-f", *names, check=False)
         docker("network", "rm", run, check=False)
     return time.monotonic() - begun
-
-
-def busy_s() -> float:
-    """Seconds of processor time that this machine has spent on anything."""
-    user, nice, system, _, _, irq, softirq = map(int, open("/proc/stat").readline().split()[1:8])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def with_kplan() -> tuple[float, list[float]]:
