@@ -1,7 +1,7 @@
 //! Topics of a real cluster, through librdkafka's admin client.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -31,7 +31,7 @@ const METADATA_LIMIT: Duration = Duration::from_secs(5);
 /// Creates, changes and deletes topics.
 pub struct Topics {
     config: ClientConfig,
-    client: OnceLock<Arc<Client>>,
+    client: Mutex<Option<Arc<Client>>>,
 }
 
 /// One attempt's end.
@@ -74,7 +74,7 @@ impl Topics {
         for (key, value) in settings {
             config.set(key, value);
         }
-        Self { config, client: OnceLock::new() }
+        Self { config, client: Mutex::default() }
     }
 
     /// Creates a topic; returns when the controller has accepted it.
@@ -134,27 +134,43 @@ impl Topics {
         self.attempt(Request::Config(name, &change.config)).await
     }
 
-    fn client(&self) -> Result<&Arc<Client>, RigError> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<Client>>> {
+        self.client.lock().expect("no holder panics")
+    }
+
+    fn client(&self) -> Result<Arc<Client>, RigError> {
+        let mut kept = self.kept();
+        if let Some(client) = &*kept {
+            return Ok(client.clone());
         }
-        let made = self.config.create().map_err(|error: ClientError| {
+        let made: Client = self.config.create().map_err(|error: ClientError| {
             RigError::Other(format!("librdkafka refused the admin client: {error}"))
         })?;
-        Ok(self.client.get_or_init(|| Arc::new(made)))
+        Ok(kept.insert(Arc::new(made)).clone())
+    }
+
+    /// A client in place of one that nobody answers. What a broker that has just started in ZooKeeper
+    /// mode says (it lists no brokers) can leave librdkafka without any broker to ask, for good.
+    fn anew(&self, old: Arc<Client>) -> Result<Arc<Client>, RigError> {
+        let kept = self.kept().take();
+        // Its end waits for its threads.
+        tokio::task::spawn_blocking(move || drop((kept, old)));
+        self.client()
     }
 
     /// Tries until it is done, Kafka refuses for good, or time is up.
     async fn attempt(&self, request: Request<'_>) -> Result<(), AdminError> {
-        let client = self.client()?;
         let options = AdminOptions::new()
             .request_timeout(Some(REQUEST_LIMIT))
             .operation_timeout(Some(REQUEST_LIMIT));
         let deadline = Instant::now() + LIMIT;
         let mut answer_lost = false;
         loop {
-            look_for_controller(client).await;
-            let Err(refusal) = request.send(client, &options).await else { return Ok(()) };
+            let mut client = self.client()?;
+            if !look_for_controller(&client).await {
+                client = self.anew(client)?;
+            }
+            let Err(refusal) = request.send(&client, &options).await else { return Ok(()) };
             if answer_lost && request.is_done(refusal.code) {
                 return Ok(());
             }
@@ -177,14 +193,14 @@ impl Topics {
 type Client = AdminClient<DefaultClientContext>;
 
 /// librdkafka asks the controller that it knows for ever, also one that is none any more: it learns of
-/// another only when it asks for metadata, and an admin client has no topics to ask about.
-async fn look_for_controller(client: &Arc<Client>) {
+/// another only when it asks for metadata, and an admin client has no topics to ask about. Whether any
+/// broker answered; that none did is no error here: the next attempt tells how things stand.
+async fn look_for_controller(client: &Arc<Client>) -> bool {
     let client = Arc::clone(client);
-    // No answer is no error here: the next attempt tells how things stand.
-    let _ = tokio::task::spawn_blocking(move || {
+    let asked = tokio::task::spawn_blocking(move || {
         client.inner().fetch_metadata(None, METADATA_LIMIT).map(drop)
-    })
-    .await;
+    });
+    asked.await.is_ok_and(|answer| answer.is_ok())
 }
 
 #[derive(Clone, Copy)]

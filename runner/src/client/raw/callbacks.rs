@@ -1,13 +1,15 @@
 //! librdkafka's callbacks, made safe.
 
 use std::{
-    ffi::{c_char, c_int, c_void},
+    collections::BTreeMap,
+    ffi::{CString, c_char, c_int, c_void},
     marker::PhantomData,
     ptr::NonNull,
     rc::Rc,
 };
 
 use rdkafka_sys as sys;
+use serde::Deserialize;
 
 use super::{Code, Kafka, Kind, Place, list, text};
 
@@ -46,16 +48,19 @@ pub(crate) trait Events {
     fn committed(&self, _error: Option<Code>, _offsets: Vec<Place>) {}
 }
 
+/// What the callbacks of an instance go to and need.
+pub(super) struct Told {
+    pub events: Rc<dyn Events>,
+    /// The brokers to ask first, as in `bootstrap.servers`.
+    pub bootstrap: CString,
+}
+
 /// # Safety
-/// `conf` is alive, and `events` stays where it is for as long as the instance made of it lives.
-pub(super) unsafe fn install(
-    conf: *mut sys::rd_kafka_conf_t,
-    kind: Kind,
-    events: *const Rc<dyn Events>,
-) {
+/// `conf` is alive, and `told` stays where it is for as long as the instance made of it lives.
+pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: Kind, told: *const Told) {
     // SAFETY: the caller's promise.
     unsafe {
-        sys::rd_kafka_conf_set_opaque(conf, events.cast_mut().cast::<c_void>());
+        sys::rd_kafka_conf_set_opaque(conf, told.cast_mut().cast::<c_void>());
         sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
         sys::rd_kafka_conf_set_stats_cb(conf, Some(on_stats));
         sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
@@ -69,10 +74,17 @@ pub(super) unsafe fn install(
 }
 
 /// # Safety
-/// `opaque` is what [`install`] was given, and its events live.
+/// `opaque` is what [`install`] was given, and it lives.
+unsafe fn told<'a>(opaque: *mut c_void) -> &'a Told {
+    // SAFETY: the caller's promise.
+    unsafe { &*opaque.cast::<Told>() }
+}
+
+/// # Safety
+/// As [`told`].
 unsafe fn events<'a>(opaque: *mut c_void) -> &'a dyn Events {
     // SAFETY: the caller's promise.
-    unsafe { &**opaque.cast::<Rc<dyn Events>>() }
+    unsafe { &*told(opaque).events }
 }
 
 // In the callbacks below librdkafka passes pointers that live for the call, and the opaque of the
@@ -116,7 +128,7 @@ unsafe extern "C" fn on_error(
 }
 
 unsafe extern "C" fn on_stats(
-    _: *mut sys::rd_kafka_t,
+    rk: *mut sys::rd_kafka_t,
     json: *mut c_char,
     bytes: usize,
     opaque: *mut c_void,
@@ -124,10 +136,35 @@ unsafe extern "C" fn on_stats(
     // SAFETY: see above. The answer 0 leaves the string to librdkafka.
     unsafe {
         if let Some(json) = super::batch::bytes(json.cast::<c_void>(), bytes) {
-            events(opaque).stats(json);
+            let told = told(opaque);
+            told.events.stats(json);
+            if knows_no_broker(json) {
+                super::super::log(
+                    "librdkafka knows no broker any more: it is told the first ones again",
+                );
+                sys::rd_kafka_brokers_add(rk, told.bootstrap.as_ptr());
+            }
         }
     }
     0
+}
+
+/// A broker that has just started in ZooKeeper mode lists no brokers, itself included. librdkafka then
+/// forgets those it had, those of `bootstrap.servers` among them, before it looks whether any is left,
+/// and as it asks nobody for anything any more, nothing makes it look again.
+fn knows_no_broker(json: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Stats<'a> {
+        #[serde(borrow)]
+        brokers: BTreeMap<&'a str, Broker<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Broker<'a> {
+        source: &'a str,
+    }
+    serde_json::from_slice::<Stats<'_>>(json).is_ok_and(|stats| {
+        stats.brokers.values().all(|broker| matches!(broker.source, "internal" | "logical"))
+    })
 }
 
 /// Called from any of librdkafka's threads; stderr is the client's log.
@@ -169,5 +206,147 @@ unsafe extern "C" fn on_commit(
     // SAFETY: see above; the list is copied.
     unsafe {
         events(opaque).committed((code.0 != 0).then_some(code), list::places(offsets));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::{Duration, Instant},
+    };
+
+    use bytes::{BufMut, BytesMut};
+    use indexmap::IndexMap;
+    use kafka_protocol::{
+        messages::{
+            ApiVersionsResponse, BrokerId, MetadataResponse, api_versions_response::ApiVersion,
+            metadata_response::MetadataResponseBroker,
+        },
+        protocol::{Encodable, StrBytes},
+    };
+
+    use super::*;
+    use crate::client::raw::Instance;
+
+    const API_VERSIONS: i16 = 18;
+    const METADATA: i16 = 3;
+    /// Long enough for a busy machine; an answer takes milliseconds.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    struct Nobody;
+
+    impl Events for Nobody {
+        fn error(&self, _: Code, _: bool, _: &str) {}
+        fn stats(&self, _: &[u8]) {}
+    }
+
+    /// A broker that lists itself, or nobody, as one does that has just started beside a ZooKeeper.
+    struct OneBroker {
+        address: String,
+        lists: Arc<AtomicBool>,
+    }
+
+    impl OneBroker {
+        fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = listener.local_addr().expect("bound").port();
+            let lists = Arc::new(AtomicBool::new(true));
+            let listed = lists.clone();
+            std::thread::spawn(move || {
+                for connection in listener.incoming().map_while(Result::ok) {
+                    let lists = listed.clone();
+                    std::thread::spawn(move || serve(connection, port, &lists));
+                }
+            });
+            Self { address: format!("127.0.0.1:{port}"), lists }
+        }
+    }
+
+    /// Answers until the connection ends.
+    fn serve(mut connection: TcpStream, port: u16, lists: &AtomicBool) -> Option<()> {
+        loop {
+            let mut length = [0; 4];
+            connection.read_exact(&mut length).ok()?;
+            let mut request = vec![0; usize::try_from(u32::from_be_bytes(length)).ok()?];
+            connection.read_exact(&mut request).ok()?;
+            let number = |at: usize| i16::from_be_bytes([request[at], request[at + 1]]);
+            let mut body = BytesMut::new();
+            body.put_slice(&request[4..8]);
+            match number(0) {
+                API_VERSIONS => versions().encode(&mut body, number(2)).ok()?,
+                METADATA => {
+                    metadata(port, lists.load(Ordering::SeqCst))
+                        .encode(&mut body, number(2))
+                        .ok()?;
+                }
+                _ => return None,
+            }
+            let length = u32::try_from(body.len()).ok()?;
+            connection.write_all(&[&length.to_be_bytes(), &body[..]].concat()).ok()?;
+        }
+    }
+
+    fn versions() -> ApiVersionsResponse {
+        let api = |key, most| ApiVersion::default().with_api_key(key).with_max_version(most);
+        ApiVersionsResponse::default().with_api_keys(vec![api(API_VERSIONS, 3), api(METADATA, 4)])
+    }
+
+    fn metadata(port: u16, lists: bool) -> MetadataResponse {
+        let broker = MetadataResponseBroker::default()
+            .with_node_id(BrokerId(1))
+            .with_host(StrBytes::from_static_str("127.0.0.1"))
+            .with_port(port.into());
+        MetadataResponse::default()
+            .with_brokers(if lists { vec![broker] } else { Vec::new() })
+            .with_controller_id(BrokerId(if lists { 1 } else { -1 }))
+    }
+
+    fn until_answered(kafka: &Instance) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < LIMIT {
+            kafka.poll(Duration::from_millis(20));
+            if kafka.contact(Duration::from_millis(500)).is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn a_broker_that_lists_nobody_is_not_the_end_of_a_client() {
+        let broker = OneBroker::start();
+        let pairs =
+            [("bootstrap.servers", broker.address.as_str()), ("statistics.interval.ms", "50")];
+        let settings: IndexMap<String, String> =
+            pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let kafka = Instance::new(Kind::Producer, &settings, Rc::new(Nobody)).expect("a client");
+        for round in 0..3 {
+            assert!(until_answered(&kafka), "round {round}");
+            broker.lists.store(false, Ordering::SeqCst);
+            // Whatever becomes of this answer, it takes the brokers away.
+            let _ = kafka.contact(Duration::from_secs(1));
+            broker.lists.store(true, Ordering::SeqCst);
+        }
+        assert!(until_answered(&kafka), "at last");
+    }
+
+    #[test]
+    fn a_client_without_brokers_is_told_from_its_statistics() {
+        let stats = |sources: &[&str]| {
+            let brokers: Vec<String> =
+                sources.iter().map(|s| format!(r#""{s}":{{"source":"{s}","rx":1}}"#)).collect();
+            format!(r#"{{"name":"p","brokers":{{{}}}}}"#, brokers.join(","))
+        };
+        assert!(knows_no_broker(stats(&[]).as_bytes()));
+        assert!(knows_no_broker(stats(&["internal", "logical"]).as_bytes()));
+        assert!(!knows_no_broker(stats(&["internal", "configured"]).as_bytes()));
+        assert!(!knows_no_broker(stats(&["learned"]).as_bytes()));
+        assert!(!knows_no_broker(b"{"));
     }
 }

@@ -25,6 +25,8 @@ use std::{
 use indexmap::IndexMap;
 use rdkafka_sys as sys;
 
+use callbacks::Told;
+
 pub(super) use batch::{Batch, Message};
 pub(super) use callbacks::{Delivery, Events, Rebalance};
 pub(super) use consumer::Asked;
@@ -179,8 +181,8 @@ impl Kafka<'_> {
 /// A librdkafka instance of one's own; derefs to [`Kafka`].
 pub(super) struct Instance {
     kafka: Kafka<'static>,
-    // Boxed twice: the callbacks' opaque is the address of this fat pointer.
-    _events: Box<Rc<dyn Events>>,
+    // The callbacks' opaque is its address.
+    _told: Box<Told>,
 }
 
 impl Instance {
@@ -191,17 +193,18 @@ impl Instance {
         events: Rc<dyn Events>,
     ) -> Result<Self, Refused> {
         let conf = Conf::new(settings)?;
-        let events = Box::new(events);
+        let first = settings.get("bootstrap.servers").map_or("", String::as_str);
+        let told = Box::new(Told { events, bootstrap: c_string(first)? });
         let mut why = [0_u8; 512];
         let type_ = match kind {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
             Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
         // SAFETY: the configuration is alive and ours; `rd_kafka_new` takes it over only when it
-        // succeeds. The opaque is the address of the boxed events, which `Instance` keeps at that
+        // succeeds. The opaque is the address of what is told, which `Instance` keeps at that
         // address until the instance is destroyed.
         unsafe {
-            callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*events));
+            callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*told));
             let rk = sys::rd_kafka_new(
                 type_,
                 conf.0.as_ptr(),
@@ -215,7 +218,7 @@ impl Instance {
             if kind == Kind::Consumer {
                 sys::rd_kafka_poll_set_consumer(rk.as_ptr());
             }
-            Ok(Self { kafka: Kafka { rk, life: PhantomData }, _events: events })
+            Ok(Self { kafka: Kafka { rk, life: PhantomData }, _told: told })
         }
     }
 }
