@@ -29,7 +29,7 @@ pub fn latency(c: &Latency, j: &Judge<'_>) -> Judged {
             Ok(range) => range,
             Err(reason) => return Ok(Found::inconclusive(reason)),
         };
-        let Some(histogram) = client.latencies_between(from, to) else {
+        let Some(histogram) = client.latencies().between(from, to) else {
             let name = &client.name;
             return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
         };
@@ -93,7 +93,7 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
     let mut told = Vec::new();
     let mut value = json!({ "what": fault.what });
     for (phase, from, to) in parts {
-        if let Some(histogram) = client.latencies_between(from, to) {
+        if let Some(histogram) = client.latencies().between(from, to) {
             told.push(format!("{phase} {}", words(&histogram)));
             value[phase] = percentiles(&histogram);
         }

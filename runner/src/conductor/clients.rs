@@ -1,18 +1,19 @@
 //! Producers and consumers of a suite: their lives, what they reported, their histories.
 
+mod latencies;
 mod lives;
 
 use std::{
-    collections::VecDeque,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use hdrhistogram::Histogram;
 use indexmap::IndexMap;
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
+
+use latencies::Latencies;
 
 use crate::{
     client::{
@@ -65,18 +66,6 @@ struct MemberState {
     downs: Vec<(i64, Option<i64>)>,
 }
 
-/// Begin and end (monotonic microseconds) of a reported interval, and its histogram.
-type Interval = (i64, i64, Vec<(u64, u64)>);
-
-/// Latencies as the processes report them, a histogram for each reported interval.
-#[derive(Default)]
-struct Latencies {
-    intervals: VecDeque<Interval>,
-    sampled: usize,
-}
-
-/// Intervals of latencies kept for one client: a day's worth at one a second.
-const INTERVALS: usize = 90_000;
 /// Limit until a client has contact (a producer) or its partitions (a consumer).
 pub const READY_LIMIT: Duration = Duration::from_secs(60);
 
@@ -273,46 +262,10 @@ impl Client {
         words.join("; ")
     }
 
-    /// Takes in an interval of latencies.
-    pub fn add_latencies(&self, from_us: i64, to_us: i64, buckets: Vec<(u64, u64)>) {
-        let mut latencies = self.latencies.lock().expect("no holder panics");
-        latencies.intervals.push_back((from_us, to_us, buckets));
-        if latencies.intervals.len() > INTERVALS {
-            latencies.intervals.pop_front();
-            latencies.sampled = latencies.sampled.saturating_sub(1);
-        }
+    /// Its latencies, as its processes report them.
+    pub fn latencies(&self) -> MutexGuard<'_, Latencies> {
+        self.latencies.lock().expect("no holder panics")
     }
-
-    /// p50, p99 and maximum in milliseconds of the intervals since the last call.
-    pub fn latency_since_last_sample(&self) -> Option<[f64; 3]> {
-        let mut latencies = self.latencies.lock().expect("no holder panics");
-        let fresh = latencies.sampled;
-        latencies.sampled = latencies.intervals.len();
-        let histogram = gather(latencies.intervals.iter().skip(fresh).map(|(_, _, b)| b))?;
-        let ms = |us: u64| us as f64 / 1_000.0;
-        Some([
-            ms(histogram.value_at_quantile(0.5)),
-            ms(histogram.value_at_quantile(0.99)),
-            ms(histogram.max()),
-        ])
-    }
-
-    /// Latencies in microseconds of the intervals that began in a range of time.
-    #[must_use]
-    pub fn latencies_between(&self, from_us: i64, to_us: i64) -> Option<Histogram<u64>> {
-        let latencies = self.latencies.lock().expect("no holder panics");
-        let within = latencies.intervals.iter().filter(|(at, ..)| (from_us..to_us).contains(at));
-        gather(within.map(|(_, _, buckets)| buckets))
-    }
-}
-
-fn gather<'a>(all: impl Iterator<Item = &'a Vec<(u64, u64)>>) -> Option<Histogram<u64>> {
-    let mut histogram = Histogram::new(3).ok()?;
-    for (value, count) in all.flatten() {
-        // Values beyond the histogram's range do not occur: it grows.
-        let _ = histogram.record_n(*value, *count);
-    }
-    (!histogram.is_empty()).then_some(histogram)
 }
 
 /// Times in both lists.

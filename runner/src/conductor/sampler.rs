@@ -46,7 +46,7 @@ impl Sampler {
                         sent: now.sent.saturating_sub(last.sent),
                         done: now.done.saturating_sub(last.done),
                         failed: now.failed.saturating_sub(last.failed),
-                        latency_ms: client.latency_since_last_sample(),
+                        latency_ms: client.latencies().since_last_sample(),
                     };
                     stage.run.sink.emit_at(now_us(), Event::Sample(sample));
                 }

@@ -224,9 +224,13 @@ mod tests {
     use bytes::{BufMut, BytesMut};
     use indexmap::IndexMap;
     use kafka_protocol::{
+        ResponseError,
         messages::{
-            ApiVersionsResponse, BrokerId, MetadataResponse, api_versions_response::ApiVersion,
-            metadata_response::MetadataResponseBroker,
+            ApiVersionsResponse, BrokerId, MetadataResponse, TopicName,
+            api_versions_response::ApiVersion,
+            metadata_response::{
+                MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+            },
         },
         protocol::{Encodable, StrBytes},
     };
@@ -234,10 +238,11 @@ mod tests {
     use super::*;
     use crate::client::raw::Instance;
 
+    const TOPIC: &str = "orders";
     const API_VERSIONS: i16 = 18;
     const METADATA: i16 = 3;
     /// Long enough for a busy machine; an answer takes milliseconds.
-    const LIMIT: Duration = Duration::from_secs(30);
+    const LIMIT: Duration = Duration::from_secs(20);
 
     struct Nobody;
 
@@ -246,30 +251,39 @@ mod tests {
         fn stats(&self, _: &[u8]) {}
     }
 
-    /// A broker that lists itself, or nobody, as one does that has just started beside a ZooKeeper.
-    struct OneBroker {
-        address: String,
-        lists: Arc<AtomicBool>,
+    /// Brokers that list each other, or nobody, as one does that has just started beside a ZooKeeper.
+    struct Brokers {
+        ports: Vec<u16>,
+        listed: Arc<AtomicBool>,
     }
 
-    impl OneBroker {
-        fn start() -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-            let port = listener.local_addr().expect("bound").port();
-            let lists = Arc::new(AtomicBool::new(true));
-            let listed = lists.clone();
-            std::thread::spawn(move || {
-                for connection in listener.incoming().map_while(Result::ok) {
-                    let lists = listed.clone();
-                    std::thread::spawn(move || serve(connection, port, &lists));
-                }
-            });
-            Self { address: format!("127.0.0.1:{port}"), lists }
+    impl Brokers {
+        fn start(count: usize) -> Self {
+            let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
+            let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
+            let port = |l: &TcpListener| l.local_addr().expect("bound").port();
+            let ports: Vec<u16> = listeners.iter().map(port).collect();
+            let listed = Arc::new(AtomicBool::new(true));
+            for listener in listeners {
+                let (ports, listed) = (ports.clone(), listed.clone());
+                std::thread::spawn(move || {
+                    for connection in listener.incoming().map_while(Result::ok) {
+                        let (ports, listed) = (ports.clone(), listed.clone());
+                        std::thread::spawn(move || serve(connection, &ports, &listed));
+                    }
+                });
+            }
+            Self { ports, listed }
+        }
+
+        fn addresses(&self) -> String {
+            let each: Vec<String> = self.ports.iter().map(|p| format!("127.0.0.1:{p}")).collect();
+            each.join(",")
         }
     }
 
     /// Answers until the connection ends.
-    fn serve(mut connection: TcpStream, port: u16, lists: &AtomicBool) -> Option<()> {
+    fn serve(mut connection: TcpStream, ports: &[u16], listed: &AtomicBool) -> Option<()> {
         loop {
             let mut length = [0; 4];
             connection.read_exact(&mut length).ok()?;
@@ -281,9 +295,8 @@ mod tests {
             match number(0) {
                 API_VERSIONS => versions().encode(&mut body, number(2)).ok()?,
                 METADATA => {
-                    metadata(port, lists.load(Ordering::SeqCst))
-                        .encode(&mut body, number(2))
-                        .ok()?;
+                    let ports = if listed.load(Ordering::SeqCst) { ports } else { &[] };
+                    metadata(ports).encode(&mut body, number(2)).ok()?;
                 }
                 _ => return None,
             }
@@ -297,14 +310,23 @@ mod tests {
         ApiVersionsResponse::default().with_api_keys(vec![api(API_VERSIONS, 3), api(METADATA, 4)])
     }
 
-    fn metadata(port: u16, lists: bool) -> MetadataResponse {
-        let broker = MetadataResponseBroker::default()
-            .with_node_id(BrokerId(1))
-            .with_host(StrBytes::from_static_str("127.0.0.1"))
-            .with_port(port.into());
-        MetadataResponse::default()
-            .with_brokers(if lists { vec![broker] } else { Vec::new() })
-            .with_controller_id(BrokerId(if lists { 1 } else { -1 }))
+    /// The topic has a partition where there are brokers, and is unknown where there are none.
+    fn metadata(ports: &[u16]) -> MetadataResponse {
+        let brokers = (1..).zip(ports).map(|(number, port)| {
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(number))
+                .with_host(StrBytes::from_static_str("127.0.0.1"))
+                .with_port((*port).into())
+        });
+        let topic = MetadataResponseTopic::default()
+            .with_name(Some(TopicName(StrBytes::from_static_str(TOPIC))));
+        let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1));
+        let topic = if ports.is_empty() {
+            topic.with_error_code(ResponseError::UnknownTopicOrPartition.code())
+        } else {
+            topic.with_partitions(vec![partition])
+        };
+        MetadataResponse::default().with_brokers(brokers.collect()).with_topics(vec![topic])
     }
 
     fn until_answered(kafka: &Instance) -> bool {
@@ -320,18 +342,19 @@ mod tests {
 
     #[test]
     fn a_broker_that_lists_nobody_is_not_the_end_of_a_client() {
-        let broker = OneBroker::start();
-        let pairs =
-            [("bootstrap.servers", broker.address.as_str()), ("statistics.interval.ms", "50")];
+        let brokers = Brokers::start(3);
+        let addresses = brokers.addresses();
+        let pairs = [("bootstrap.servers", addresses.as_str()), ("statistics.interval.ms", "50")];
         let settings: IndexMap<String, String> =
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let kafka = Instance::new(Kind::Producer, &settings, Rc::new(Nobody)).expect("a client");
-        for round in 0..3 {
+        let _topic = kafka.topic(TOPIC).expect("a topic");
+        for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");
-            broker.lists.store(false, Ordering::SeqCst);
+            brokers.listed.store(false, Ordering::SeqCst);
             // Whatever becomes of this answer, it takes the brokers away.
             let _ = kafka.contact(Duration::from_secs(1));
-            broker.lists.store(true, Ordering::SeqCst);
+            brokers.listed.store(true, Ordering::SeqCst);
         }
         assert!(until_answered(&kafka), "at last");
     }
