@@ -314,6 +314,9 @@ fn is_lost(code: RDKafkaErrorCode) -> bool {
             | E::BrokerTransportFailure
             | E::AllBrokersDown
             | E::NetworkException
+            // The client dropped its connection: a broker that has just started may list no others,
+            // or not yet the one that was asked.
+            | E::DestroyBroker
     )
 }
 
@@ -368,8 +371,10 @@ mod tests {
 
     #[test]
     fn a_request_without_an_answer_is_lost_not_refused() {
-        let refusal = Refusal::from(ClientError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
-        assert!(is_lost(refusal.code), "{:?}", refusal.code);
+        for code in [RDKafkaErrorCode::OperationTimedOut, RDKafkaErrorCode::DestroyBroker] {
+            let refusal = Refusal::from(ClientError::AdminOp(code));
+            assert!(is_lost(refusal.code), "{:?}", refusal.code);
+        }
         let refusal = Refusal::from(ClientError::Global(RDKafkaErrorCode::BrokerTransportFailure));
         assert!(is_lost(refusal.code), "{:?}", refusal.code);
     }
