@@ -73,7 +73,7 @@ fn clients(run: &mut Under, told: &str) {
 }
 
 #[test]
-fn forty_sigkills_at_random_moments_leave_nothing() {
+fn fifty_sigkills_at_random_moments_leave_nothing() {
     let seed: u64 = 20_261_125;
     let next = AtomicU64::new(0);
     let victims = [Victim::Runner, Victim::Clients, Victim::Guardian, Victim::RunnerAndGuardian];
@@ -82,7 +82,7 @@ fn forty_sigkills_at_random_moments_leave_nothing() {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= 40 {
+                    if number >= 50 {
                         break;
                     }
                     let victim = victims[(number % 4) as usize];

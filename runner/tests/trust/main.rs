@@ -1,6 +1,7 @@
 //! Trust: whatever the machine does to kplan, it ends within a limit, with the right verdict and a
 //! report, and leaves nothing. With `KPLAN_TEST_DOCKER=1` also on real brokers.
 
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod disk;

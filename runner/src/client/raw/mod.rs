@@ -10,6 +10,7 @@ mod consumer;
 mod list;
 mod log_queue;
 mod producer;
+mod waits;
 
 use std::{
     collections::BTreeMap,
