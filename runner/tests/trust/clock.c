@@ -2,13 +2,13 @@
  *
  * KPLAN_TEST_CLOCK names a file of eight bytes: how many seconds the wall clock is off, read at every
  * call. As with a real jump, a wait on a condition until some wall-clock time that has begun is as much
- * longer or shorter as the clock jumps; the monotonic clock goes on.
+ * longer or shorter as the clock jumps; the monotonic clock goes on. Here is what kplan imports of the
+ * C library's that looks at the wall clock. (Its own cnd_timedwait comes before the one below, which is
+ * what a kplan without it would meet.)
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -38,10 +38,6 @@ int clock_gettime(clockid_t id, struct timespec *now) {
     return failed;
 }
 
-int timespec_get(struct timespec *now, int base) {
-    return base == TIME_UTC && clock_gettime(CLOCK_REALTIME, now) == 0 ? base : 0;
-}
-
 int gettimeofday(struct timeval *restrict now, void *restrict zone) {
     (void)zone;
     struct timespec precise;
@@ -63,27 +59,18 @@ static int is_before(const struct timespec *a, const struct timespec *b) {
 }
 
 /* The end of the wait's next slice by the real clock; 0 when its time has come. */
-static int next(const struct timespec *until, clockid_t real, struct timespec *slice) {
+static int next(const struct timespec *until, struct timespec *slice) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     if (!is_before(&now, until)) return 0;
     long left = until->tv_sec - now.tv_sec > 1
                     ? SLICE_NS
                     : (until->tv_sec - now.tv_sec) * 1000000000L + until->tv_nsec - now.tv_nsec;
-    syscall(SYS_clock_gettime, real, slice);
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, slice);
     slice->tv_nsec += left < SLICE_NS ? left : SLICE_NS;
     slice->tv_sec += slice->tv_nsec / 1000000000L;
     slice->tv_nsec %= 1000000000L;
     return 1;
-}
-
-int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
-                           const struct timespec *restrict until) {
-    struct timespec slice;
-    int ended = ETIMEDOUT;
-    while (ended == ETIMEDOUT && next(until, CLOCK_MONOTONIC, &slice))
-        ended = pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &slice);
-    return ended;
 }
 
 int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct timespec *restrict until) {
@@ -91,7 +78,7 @@ int cnd_timedwait(cnd_t *restrict condition, mtx_t *restrict mutex, const struct
     if (!real) real = (int (*)(cnd_t *, mtx_t *, const struct timespec *))dlsym(RTLD_NEXT, "cnd_timedwait");
     struct timespec slice;
     int ended = thrd_timedout;
-    while (ended == thrd_timedout && next(until, CLOCK_REALTIME, &slice))
+    while (ended == thrd_timedout && next(until, &slice))
         ended = real(condition, mutex, &slice);
     return ended;
 }

@@ -52,3 +52,49 @@ unsafe extern "C" fn cnd_timedwait(
         _ => ERROR,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use nix::libc::{
+        PTHREAD_COND_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, pthread_mutex_lock,
+        pthread_mutex_unlock,
+    };
+
+    use super::*;
+
+    /// What a wait for nobody's signal gives, and how long it took.
+    fn waited(until: TimeSpec) -> (c_int, Duration) {
+        let (mut condition, mut mutex) = (PTHREAD_COND_INITIALIZER, PTHREAD_MUTEX_INITIALIZER);
+        let begun = Instant::now();
+        // SAFETY: both are initialised, live until the end, and are this thread's alone.
+        let ended = unsafe {
+            assert_eq!(pthread_mutex_lock(&raw mut mutex), 0);
+            let ended = cnd_timedwait(&raw mut condition, &raw mut mutex, until.as_ref());
+            assert_eq!(pthread_mutex_unlock(&raw mut mutex), 0, "the lock is held again");
+            ended
+        };
+        (ended, begun.elapsed())
+    }
+
+    #[test]
+    fn a_wait_lasts_as_long_as_was_left() {
+        let wall = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
+        let left = Duration::from_millis(1_100);
+        let (ended, took) = waited(wall + TimeSpec::from_duration(left));
+        assert_eq!(ended, TIMED_OUT);
+        assert!(took + Duration::from_millis(10) >= left, "{took:?}");
+    }
+
+    #[test]
+    fn a_time_that_has_passed_is_not_waited_for() {
+        let wall = clock_gettime(ClockId::CLOCK_REALTIME).expect("a clock");
+        // Also a time before this machine started, where the monotonic clock has none.
+        for ago in [1, 10 * 365 * 24 * 3600] {
+            let (ended, took) = waited(wall - TimeSpec::from_duration(Duration::from_secs(ago)));
+            assert_eq!(ended, TIMED_OUT, "{ago} s ago");
+            assert!(took < Duration::from_secs(10), "{took:?}");
+        }
+    }
+}
