@@ -1,5 +1,5 @@
 //! One suite of checks over `trait Cluster` for every backend: each says what it can do, and must do
-//! it. The simulation runs always; the others with `KPLAN_TEST_DOCKER=1`: containers need an engine
+//! it. The simulation runs always; the others are ignored unless asked for: containers need an engine
 //! and the images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`, processes need Java and Maven.
 
 mod common;
@@ -14,7 +14,7 @@ use std::{
 
 use common::{
     cluster::{Any, brokers, counts, joined, messages, produce, spec},
-    gone_within, left_behind, real, run, run_id, start,
+    gone_within, java, left_behind, real, run, run_id, start,
 };
 use kplan::{
     cluster::{
@@ -166,8 +166,8 @@ async fn with_cluster(
     Ok(())
 }
 
-async fn docker(name: &str, version: &str, mode: Mode) -> Result<(), Any> {
-    let Some(_turn) = real(name) else { return Ok(()) };
+async fn docker(version: &str, mode: Mode) -> Result<(), Any> {
+    let _turn = real();
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
     let run = spec.run.clone();
@@ -180,8 +180,8 @@ async fn docker(name: &str, version: &str, mode: Mode) -> Result<(), Any> {
     Ok(())
 }
 
-async fn processes(name: &str, version: &str, mode: Mode) -> Result<(), Any> {
-    let Some(_turn) = real(name) else { return Ok(()) };
+async fn processes(version: &str, mode: Mode) -> Result<(), Any> {
+    let _turn = java();
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
     let run = spec.run.clone();
@@ -209,38 +209,45 @@ async fn the_simulation() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_4() -> Result<(), Any> {
-    docker("docker_kraft_combined_4", "4.1.1", Mode::KraftCombined).await
+    docker("4.1.1", Mode::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_separate_4() -> Result<(), Any> {
-    docker("docker_kraft_separate_4", "4.1.1", Mode::KraftSeparate(1)).await
+    docker("4.1.1", Mode::KraftSeparate(1)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_3() -> Result<(), Any> {
-    docker("docker_kraft_combined_3", "3.9.1", Mode::KraftCombined).await
+    docker("3.9.1", Mode::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_3() -> Result<(), Any> {
-    docker("docker_zookeeper_3", "3.9.1", Mode::Zookeeper).await
+    docker("3.9.1", Mode::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_0_10() -> Result<(), Any> {
-    docker("docker_zookeeper_0_10", "0.10.1.1", Mode::Zookeeper).await
+    docker("0.10.1.1", Mode::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and Maven: ci/test"]
 async fn local_kraft_4() -> Result<(), Any> {
-    processes("local_kraft_4", "4.1.1", Mode::KraftCombined).await
+    processes("4.1.1", Mode::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and Maven: ci/test"]
 async fn local_zookeeper_0_10() -> Result<(), Any> {
-    processes("local_zookeeper_0_10", "0.10.1.1", Mode::Zookeeper).await
+    processes("0.10.1.1", Mode::Zookeeper).await
 }
 
 /// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
@@ -333,8 +340,9 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Java and Maven: ci/test"]
 async fn a_cluster_that_exists() -> Result<(), Any> {
-    let Some(_turn) = real("a_cluster_that_exists") else { return Ok(()) };
+    let _turn = java();
     let dir = tempfile::tempdir()?;
     let spec = spec("4.1.1", Mode::KraftCombined, dir.path());
     let run = spec.run.clone();
@@ -356,8 +364,9 @@ async fn a_cluster_that_exists() -> Result<(), Any> {
 }
 
 #[test]
+#[ignore = "needs Java and Maven: ci/test"]
 fn a_plan_runs_without_an_engine() {
-    let Some(_turn) = real("a_plan_runs_without_an_engine") else { return };
+    let _turn = java();
     let ran = run(&[PLAN, "--backend", "local"]);
     assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.info.backend, "local");
@@ -366,8 +375,9 @@ fn a_plan_runs_without_an_engine() {
 }
 
 #[test]
+#[ignore = "needs Java and Maven: ci/test"]
 fn a_killed_runner_leaves_no_process_and_no_directory() {
-    let Some(_turn) = real("a_killed_runner_leaves_no_process") else { return };
+    let _turn = java();
     let dir = tempfile::tempdir().expect("temporary directory");
     let out = dir.path().join("run");
     let mut child = start(&["runner/tests/plans/patient.yaml", "--backend", "local"], &out);

@@ -1,5 +1,5 @@
-//! What only the docker backend has (tests/conformance.rs has what all have), against real Kafka: set
-//! `KPLAN_TEST_DOCKER=1` to run these, with a container engine and the images of
+//! What only the docker backend has (tests/conformance.rs has what all have), against real Kafka:
+//! ignored unless asked for (`--ignored`), with a container engine and the images of
 //! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
 
 mod common;
@@ -9,23 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::cluster::{Any, counts, joined, spec};
+use common::{
+    alone,
+    cluster::{Any, counts, joined, spec},
+};
 use indexmap::IndexMap;
 use kplan::cluster::{
     AdminError, Backend, Cluster, ClusterSpec, Data, Mode, Node, RigError, TopicChange, cleanup,
     launch,
 };
-use tokio::sync::{Mutex, MutexGuard};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-async fn turn(name: &str) -> Option<MutexGuard<'static, ()>> {
-    if std::env::var("KPLAN_TEST_DOCKER").as_deref() != Ok("1") {
-        eprintln!("skipped: {name} needs KPLAN_TEST_DOCKER=1 and a container engine");
-        return None;
-    }
-    Some(ONE_AT_A_TIME.lock().await)
-}
 
 /// Launches, works, and destroys whatever the work's end; then nothing may be left.
 async fn with_cluster(
@@ -69,10 +61,9 @@ fn tell_logs(cluster: &dyn Cluster) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn a_topic_is_changed() -> Result<(), Any> {
-    let Some(_turn) = turn("a_topic_is_changed").await else {
-        return Ok(());
-    };
+    let _turn = alone();
     let dir = tempfile::tempdir()?;
     with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
         let c = cluster.as_ref();
@@ -89,10 +80,9 @@ async fn a_topic_is_changed() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
-    let Some(_turn) = turn("two_clusters_of_one_run_stand_side_by_side").await else {
-        return Ok(());
-    };
+    let _turn = alone();
     let dirs = [tempfile::tempdir()?, tempfile::tempdir()?];
     let mut one = spec("4.1.1", Mode::KraftCombined, dirs[0].path());
     one.brokers = 1;
@@ -117,10 +107,9 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
 
 /// A signal that comes before the node handles it is lost, and a stop must be heard all the same.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn a_node_that_has_just_been_started_can_be_stopped() -> Result<(), Any> {
-    let Some(_turn) = turn("a_node_that_has_just_been_started_can_be_stopped").await else {
-        return Ok(());
-    };
+    let _turn = alone();
     let dir = tempfile::tempdir()?;
     with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
         let controller = [Node::Controller(101)];
@@ -135,11 +124,10 @@ async fn a_node_that_has_just_been_started_can_be_stopped() -> Result<(), Any> {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let Some(turn) = runtime.block_on(turn("a_cluster_may_outlive_its_runtime")) else {
-        return Ok(());
-    };
+    let turn = alone();
     let dir = tempfile::tempdir()?;
     let mut spec = spec("4.1.1", Mode::KraftCombined, dir.path());
     spec.brokers = 1;
@@ -154,10 +142,9 @@ fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
-    let Some(_turn) = turn("what_cannot_start_is_an_error_and_leaves_nothing").await else {
-        return Ok(());
-    };
+    let _turn = alone();
     let dir = tempfile::tempdir()?;
     let mut missing = spec("9.8.7", Mode::KraftCombined, dir.path());
     missing.image = None;

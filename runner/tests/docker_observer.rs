@@ -1,5 +1,7 @@
-//! The observer against real Kafka: set `KPLAN_TEST_DOCKER=1` to run these, with a container engine
-//! and the images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
+//! The observer against real Kafka: ignored unless asked for (`--ignored`), with a container engine and the
+//! images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
+
+mod common;
 
 use std::{
     collections::BTreeMap,
@@ -9,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::alone;
 use futures::FutureExt;
 use indexmap::IndexMap;
 use kplan::{
@@ -23,21 +26,10 @@ use rdkafka::{
     consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer},
     producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer},
 };
-use tokio::sync::{Mutex, MutexGuard};
 
 type Any = Box<dyn std::error::Error>;
 
 const LIMIT: Duration = Duration::from_secs(90);
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-async fn turn(name: &str) -> Option<MutexGuard<'static, ()>> {
-    if std::env::var("KPLAN_TEST_DOCKER").as_deref() != Ok("1") {
-        eprintln!("skipped: {name} needs KPLAN_TEST_DOCKER=1 and a container engine");
-        return None;
-    }
-    Some(ONE_AT_A_TIME.lock().await)
-}
-
 fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
     ClusterSpec {
         run: format!("test-{:08x}", rand::random::<u32>()),
@@ -331,8 +323,9 @@ async fn cheap(observer: &Observer) -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn zookeeper_0_10() -> Result<(), Any> {
-    let Some(_turn) = turn("zookeeper_0_10").await else { return Ok(()) };
+    let _turn = alone();
     observed("0.10.1.1", Mode::Zookeeper, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, true).await?;
@@ -347,8 +340,9 @@ async fn zookeeper_0_10() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn zookeeper_3_9() -> Result<(), Any> {
-    let Some(_turn) = turn("zookeeper_3_9").await else { return Ok(()) };
+    let _turn = alone();
     observed("3.9.1", Mode::Zookeeper, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, false).await?;
@@ -358,8 +352,9 @@ async fn zookeeper_3_9() -> Result<(), Any> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn kraft_combined() -> Result<(), Any> {
-    let Some(_turn) = turn("kraft_combined").await else { return Ok(()) };
+    let _turn = alone();
     observed("4.1.1", Mode::KraftCombined, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, false).await?;
@@ -376,10 +371,9 @@ async fn kraft_combined() -> Result<(), Any> {
 
 /// Acknowledged with acks=1 while too few are in sync: beyond the watermark, so no audit may judge.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
-    let Some(_turn) = turn("a_tail_beyond_the_watermark_is_not_ready").await else {
-        return Ok(());
-    };
+    let _turn = alone();
     observed("4.1.1", Mode::KraftSeparate(1), async |cluster, observer| {
         create_orders(cluster, observer).await?;
         assert_eq!(observer.view().controller, Some(101));
@@ -409,8 +403,9 @@ async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
 
 /// Broker 2 missed what broker 1 was given; asked to lead all the same, it is told as unclean.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
 async fn an_unclean_election_on_demand() -> Result<(), Any> {
-    let Some(_turn) = turn("an_unclean_election_on_demand").await else { return Ok(()) };
+    let _turn = alone();
     observed("4.1.1", Mode::KraftSeparate(1), async |cluster, observer| {
         let topic = TopicSpec {
             name: "pair".into(),

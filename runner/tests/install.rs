@@ -1,5 +1,5 @@
-//! What an installed kplan brings along: manual pages, completions, and images of Kafka (with
-//! `KPLAN_TEST_DOCKER=1`, an engine, and the base image of `ci/kafka-image`).
+//! What an installed kplan brings along: manual pages, completions, and images of Kafka (ignored
+//! unless asked for, with an engine and the base image of `ci/kafka-image`).
 
 mod common;
 
@@ -40,8 +40,9 @@ fn make(name: &str, path: &Path) -> Made {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn an_image_is_made_again_without_a_network_and_byte_for_byte() {
-    let Some(_turn) = real("an image of Kafka") else { return };
+    let _turn = real();
     let path = tempfile::tempdir().expect("temporary directory");
     let name = |n| format!("kplan-test-{}-{n}/kafka:{{version}}", std::process::id());
     let first = make(&name(1), path.path());

@@ -1,4 +1,4 @@
-//! Whole runs on real brokers: set `KPLAN_TEST_DOCKER=1`, with an engine and the images of
+//! Whole runs on real brokers: ignored unless asked for (`--ignored`), with an engine and the images of
 //! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`.
 
 mod common;
@@ -31,8 +31,9 @@ fn passes(plan: &str, cells: usize) -> Ran {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn outage() {
-    let Some(_turn) = real("outage") else { return };
+    let _turn = real();
     let ran = passes("plans/outage.yaml", 2);
     for suite in 0..2 {
         let values = recorded(&ran, suite);
@@ -46,38 +47,44 @@ fn outage() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn broker_restart() {
-    let Some(_turn) = real("broker_restart") else { return };
+    let _turn = real();
     passes("plans/broker-restart.yaml", 2);
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn client_restart() {
-    let Some(_turn) = real("client_restart") else { return };
+    let _turn = real();
     passes("plans/client-restart.yaml", 2);
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn single_replica() {
-    let Some(_turn) = real("single_replica") else { return };
+    let _turn = real();
     passes("plans/single-replica.yaml", 2);
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn listeners() {
-    let Some(_turn) = real("listeners") else { return };
+    let _turn = real();
     passes("plans/listeners.yaml", 1);
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn quickstart() {
-    let Some(_turn) = real("quickstart") else { return };
+    let _turn = real();
     passes("plans/quickstart.yaml", 1);
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn an_unclean_election_loses_exactly_what_only_the_dead_leader_had() {
-    let Some(_turn) = real("unclean") else { return };
+    let _turn = real();
     let ran = passes("runner/tests/plans/unclean.yaml", 2);
     for suite in 0..2 {
         let values = recorded(&ran, suite);
@@ -86,8 +93,9 @@ fn an_unclean_election_loses_exactly_what_only_the_dead_leader_had() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn a_plan_that_expects_no_loss_fails_on_an_unclean_election() {
-    let Some(_turn) = real("unclean, expecting no loss") else { return };
+    let _turn = real();
     let ran = run(&["runner/tests/plans/unclean.yaml", "--param", "lost=0", "--jobs", "2"]);
     assert_eq!(ran.status(), Some(1), "{}", ran.text());
     assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Failed), "{}", ran.text());
@@ -95,8 +103,9 @@ fn a_plan_that_expects_no_loss_fails_on_an_unclean_election() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn the_same_faults_without_unclean_elections_lose_nothing() {
-    let Some(_turn) = real("clean") else { return };
+    let _turn = real();
     let ran = passes("runner/tests/plans/clean.yaml", 2);
     assert_eq!(recorded(&ran, 0)["lost"], 0);
     assert_eq!(recorded(&ran, 1)["lost"], 0);
@@ -106,8 +115,9 @@ fn the_same_faults_without_unclean_elections_lose_nothing() {
 const GONE: Duration = Duration::from_secs(15);
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn ten_sigkills_at_ten_moments_leave_nothing() {
-    let Some(_turn) = real("ten_sigkills") else { return };
+    let _turn = real();
     for moment_ms in [100, 600, 1_200, 2_000, 3_000, 4_500, 6_500, 9_000, 12_000, 16_000] {
         let dir = tempfile::tempdir().expect("temporary directory");
         let out = dir.path().join("run");
@@ -124,8 +134,9 @@ fn ten_sigkills_at_ten_moments_leave_nothing() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn signals_end_a_run_with_its_reports_and_leave_nothing() {
-    let Some(_turn) = real("signals") else { return };
+    let _turn = real();
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
         let dir = tempfile::tempdir().expect("temporary directory");
         let out = dir.path().join("run");
@@ -146,8 +157,9 @@ fn signals_end_a_run_with_its_reports_and_leave_nothing() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn a_missing_image_names_the_command_that_makes_it() {
-    let Some(_turn) = real("a_missing_image") else { return };
+    let _turn = real();
     let ran = run(&["plans/quickstart.yaml", "--param", "version=4.0.77"]);
     assert_eq!(ran.status(), Some(3), "{}", ran.text());
     assert!(ran.text().contains("ci/kafka-image 4.0.77"), "{}", ran.text());

@@ -149,8 +149,9 @@ fn diagnostics_do_not_tell_the_secret_that_they_are_about() {
 }
 
 #[test]
+#[ignore = "needs a container engine: ci/test"]
 fn containers_are_told_secrets_in_files_and_are_held_to_their_bounds() {
-    let Some(_turn) = real("secrets-real") else { return };
+    let _turn = real();
     let dir = tempfile::tempdir().expect("a directory");
     let child = begin("runner/tests/plans/secrets-real.yaml", "docker", dir.path());
     let out = dir.path().join("run");

@@ -1,5 +1,7 @@
 //! Client processes against librdkafka's mock cluster: what they record is what happened.
 
+#[path = "../common/mod.rs"]
+mod common;
 mod copier;
 mod groups;
 mod inherited;

@@ -1,5 +1,5 @@
-//! Clients of real Kafka: set `KPLAN_TEST_DOCKER=1` to run these, with a container engine and the
-//! images of `ci/kafka-image 0.10.1.1 4.1.1`. One cluster at a time.
+//! Clients of real Kafka: ignored unless asked for (`--ignored`), with a container engine and the images of
+//! `ci/kafka-image 0.10.1.1 4.1.1`. One cluster at a time.
 #![allow(clippy::unwrap_used)]
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
@@ -19,19 +19,9 @@ use kplan::{
     },
     observer::Observer,
 };
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::rig::{LIMIT, Rig, count, messages, positions, runs, until};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
-
-async fn turn(name: &str) -> Option<MutexGuard<'static, ()>> {
-    if std::env::var("KPLAN_TEST_DOCKER").as_deref() != Ok("1") {
-        eprintln!("skipped: {name} needs KPLAN_TEST_DOCKER=1 and a container engine");
-        return None;
-    }
-    Some(ONE_AT_A_TIME.lock().await)
-}
+use crate::common::alone;
 
 fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
     ClusterSpec {
@@ -178,20 +168,23 @@ async fn broker_and_producer_die(version: &str, mode: Mode) {
 }
 
 #[tokio::test]
+#[ignore = "needs a container engine: ci/test"]
 async fn nothing_acknowledged_is_lost_on_4_1_1() {
-    let Some(_turn) = turn("nothing_acknowledged_is_lost_on_4_1_1").await else { return };
+    let _turn = alone();
     broker_and_producer_die("4.1.1", Mode::KraftCombined).await;
 }
 
 #[tokio::test]
+#[ignore = "needs a container engine: ci/test"]
 async fn nothing_acknowledged_is_lost_on_0_10_1_1() {
-    let Some(_turn) = turn("nothing_acknowledged_is_lost_on_0_10_1_1").await else { return };
+    let _turn = alone();
     broker_and_producer_die("0.10.1.1", Mode::Zookeeper).await;
 }
 
 #[tokio::test]
+#[ignore = "needs a container engine: ci/test"]
 async fn a_committed_view_shows_no_aborted_message() {
-    let Some(_turn) = turn("a_committed_view_shows_no_aborted_message").await else { return };
+    let _turn = alone();
     with_cluster("4.1.1", Mode::KraftCombined, async |rig, _, observer| {
         let mut spec = rig.producer(1);
         spec.transactional = Some(Transactional { messages: 30, abort_percent: 30.0 });
@@ -244,10 +237,9 @@ async fn a_committed_view_shows_no_aborted_message() {
 /// An order to stop often finds a transaction that has just begun while the one before it, which was
 /// committed, still gets its markers: an abort is only right once the coordinator knows of the new one.
 #[tokio::test]
+#[ignore = "needs a container engine: ci/test"]
 async fn an_abort_never_overtakes_its_transactions_beginning() {
-    let Some(_turn) = turn("an_abort_never_overtakes_its_transactions_beginning").await else {
-        return;
-    };
+    let _turn = alone();
     with_cluster("4.1.1", Mode::KraftCombined, async |rig, _, _| {
         for life in 1..=15 {
             let mut spec = rig.producer(life);

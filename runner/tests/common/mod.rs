@@ -2,42 +2,18 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod cluster;
+mod turn;
 
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Condvar, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use kplan::record::RunRecord;
 
-/// Clusters at a time: most of a test's time is waiting, and more would only slow each other down.
-static FREE: Mutex<u32> = Mutex::new(2);
-static FREED: Condvar = Condvar::new();
-
-/// A turn with real brokers, given back when it is dropped.
-pub struct Turn(());
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        FREED.notify_one();
-    }
-}
-
-/// A turn for a test with real brokers; none, and a word about it, where they are not asked for.
-pub fn real(test: &str) -> Option<Turn> {
-    if std::env::var("KPLAN_TEST_DOCKER").as_deref() != Ok("1") {
-        eprintln!("skipped: {test} needs KPLAN_TEST_DOCKER=1 and a container engine");
-        return None;
-    }
-    let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut free =
-        FREED.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
-    *free -= 1;
-    Some(Turn(()))
-}
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use turn::{Turn, alone, has_engine, java, real};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -167,8 +143,7 @@ pub fn left_behind(run: &str) -> Vec<String> {
         // Without an engine there is nothing of its to be left; a test with brokers has one. It may
         // stumble over what is just being removed: then it is not known to be gone.
         let Ok(output) = command.output() else { continue };
-        let must = std::env::var("KPLAN_TEST_DOCKER").as_deref() == Ok("1");
-        if must && !output.status.success() {
+        if has_engine() && !output.status.success() {
             left.push(format!("{what}: {}", String::from_utf8_lossy(&output.stderr).trim()));
         }
         left.extend(String::from_utf8_lossy(&output.stdout).lines().map(|l| format!("{what} {l}")));

@@ -1,13 +1,13 @@
 //! Trust: whatever the machine does to kplan, it ends within a limit, with the right verdict and a
-//! report, and leaves nothing. With `KPLAN_TEST_DOCKER=1` also on real brokers.
+//! report, and leaves nothing. Those on real brokers are ignored unless asked for.
 
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
-mod disk;
 mod engine;
 mod hangs;
 mod kills;
+mod mounted;
 mod proxy;
 mod reuse;
 

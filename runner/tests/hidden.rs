@@ -1,0 +1,181 @@
+//! No test hides: one that needs what not every machine has is ignored with a reason, so that cargo's count
+//! tells the truth, and none ends early as if it had passed.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::root;
+
+/// What takes a turn, and the reason that its tests have then.
+const TURNS: [(&str, &str); 4] = [
+    ("real()", "needs a container engine: ci/test"),
+    ("alone()", "needs a container engine: ci/test"),
+    ("java()", "needs Java and Maven: ci/test"),
+    ("Small::mount(", "needs to mount a file system: ci/test"),
+];
+
+/// A function of a source file.
+#[derive(Debug)]
+struct Function {
+    name: String,
+    /// The lines of attributes above it.
+    attributes: String,
+    body: String,
+}
+
+impl Function {
+    fn is_test(&self) -> bool {
+        self.attributes.contains("test]") || self.attributes.contains("test(")
+    }
+}
+
+/// The functions of a formatted source: each ends with a brace as far to the right as its first line.
+fn functions(source: &str) -> Vec<Function> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words = code.split(['(', '<']).next().unwrap_or_default();
+        let Some((before, name)) = words.split_once("fn ") else { continue };
+        if !before
+            .split(' ')
+            .all(|word| matches!(word, "" | "pub" | "async" | "const" | "pub(crate)"))
+        {
+            continue;
+        }
+        let end = format!("{}}}", &line[..line.len() - code.len()]);
+        let body = lines[at..].iter().skip(1).take_while(|l| **l != end);
+        let above = lines[..at].iter().rev().take_while(|l| {
+            let l = l.trim_start();
+            l.starts_with("#[") || l.starts_with("//")
+        });
+        let attributes = above.filter(|l| l.trim_start().starts_with('#'));
+        found.push(Function {
+            name: name.to_owned(),
+            attributes: attributes.copied().collect::<Vec<_>>().join("\n"),
+            body: body.copied().collect::<Vec<_>>().join("\n"),
+        });
+    }
+    found
+}
+
+/// Whether a body calls this, and not something whose name only ends like it.
+fn calls(body: &str, call: &str) -> bool {
+    body.match_indices(call).any(|(at, _)| {
+        let before = body[..at].chars().next_back();
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    })
+}
+
+/// Which functions of a file need what: those that take a turn, and those that call such a function.
+fn needing(functions: &[Function]) -> BTreeMap<&str, BTreeSet<&'static str>> {
+    let mut needing: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (call, reason) in TURNS {
+        for function in functions.iter().filter(|f| calls(&f.body, call)) {
+            needing.entry(&function.name).or_default().insert(reason);
+        }
+    }
+    loop {
+        let before: usize = needing.values().map(BTreeSet::len).sum();
+        for function in functions {
+            let called = needing.iter().filter(|(n, _)| calls(&function.body, &format!("{n}(")));
+            let reasons: BTreeSet<_> = called.flat_map(|(_, reasons)| reasons.clone()).collect();
+            if !reasons.is_empty() {
+                needing.entry(&function.name).or_default().extend(reasons);
+            }
+        }
+        if needing.values().map(BTreeSet::len).sum::<usize>() == before {
+            return needing;
+        }
+    }
+}
+
+/// What is wrong with the tests of a source.
+fn faults(source: &str) -> Vec<String> {
+    let functions = functions(source);
+    let needing = needing(&functions);
+    let mut faults = Vec::new();
+    for test in functions.iter().filter(|f| f.is_test()) {
+        let none = BTreeSet::new();
+        let reasons = needing.get(test.name.as_str()).unwrap_or(&none);
+        for reason in reasons {
+            if !test.attributes.contains(&format!("#[ignore = \"{reason}\"]")) {
+                faults.push(format!("{} is not ignored as one that {reason}", test.name));
+            }
+        }
+        if reasons.is_empty() && test.attributes.contains("ignore") {
+            faults.push(format!("{} is ignored and takes no turn", test.name));
+        }
+        for early in ["return;", "return Ok(())", "else { return }"] {
+            if calls(&test.body, early) {
+                faults.push(format!("{} can end early, as if it had passed", test.name));
+            }
+        }
+    }
+    // Whoever needs to know what there is to test asks for a turn.
+    for word in ["env::var(\"KPLAN_TEST_", "eprintln!(\"skipped"] {
+        if source.contains(word) {
+            faults.push(format!("{word} decides what is tested"));
+        }
+    }
+    faults
+}
+
+fn sources() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut dirs =
+        ["runner/tests", "runner/src", "dsl/tests", "dsl/src"].map(|d| root().join(d)).to_vec();
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(&dir).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_test_hides_that_it_did_not_run() {
+    let (mut tests, mut ignored) = (0, 0);
+    let mut wrong = Vec::new();
+    for (path, source) in sources().iter().filter(|(path, _)| !path.ends_with("tests/hidden.rs")) {
+        let of_tests: Vec<_> = functions(source).into_iter().filter(Function::is_test).collect();
+        tests += of_tests.len();
+        ignored += of_tests.iter().filter(|f| f.attributes.contains("#[ignore")).count();
+        wrong.extend(faults(source).into_iter().map(|fault| format!("{path}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tests > 600 && ignored > 60, "only {tests} tests and {ignored} ignored ones were seen");
+}
+
+#[test]
+fn what_hides_is_found() {
+    let engine = "#[ignore = \"needs a container engine: ci/test\"]\n";
+    let taking = "fn helper() {\n    let _turn = real();\n}\n\n";
+    let test = |attribute: &str, body: &str| {
+        format!("{taking}#[test]\n{attribute}fn one() {{\n    {body}\n}}\n")
+    };
+    assert_eq!(faults(&test(engine, "helper();")), Vec::<String>::new());
+    assert_eq!(faults(&test("", "assert!(surreal());")), Vec::<String>::new());
+    for (attribute, body, word) in [
+        ("", "helper();", "not ignored"),
+        ("", "let _turn = real();", "not ignored"),
+        ("", "let small = Small::mount(5);", "not ignored"),
+        ("#[ignore]\n", "helper();", "not ignored"),
+        (engine, "let _turn = java();", "not ignored"),
+        (engine, "let one = 1;", "takes no turn"),
+        ("", "let Some(one) = two() else { return };", "end early"),
+        ("", "if three() {\n        return;\n    }", "end early"),
+        (engine, "let _turn = real();\n    return Ok(())", "end early"),
+        ("", "std::env::var(\"KPLAN_TEST_X\");", "decides"),
+    ] {
+        let found = faults(&test(attribute, body));
+        assert!(found.iter().any(|f| f.contains(word)), "{attribute}{body}: {found:?}");
+    }
+}
