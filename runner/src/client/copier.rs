@@ -300,10 +300,10 @@ impl Copier<'_> {
     /// One poll: copies what came, ends the transaction if it is time, and answers a rebalance.
     fn turn(&mut self) -> Result<End, ClientError> {
         self.batch.fill(PATIENCE);
-        let now = now_us();
         let mut end = End::Committed;
         for message in self.batch.iter() {
-            match self.desk.state.take(&message, now) {
+            // A commit may have been waited for since the message before.
+            match self.desk.state.take(&message, now_us()) {
                 Taken::Delivered => self.desk.copy(&message)?,
                 Taken::Reset(at) if !self.resets.contains(&at) => self.resets.push(at),
                 Taken::Reset(_) | Taken::Nothing => {}

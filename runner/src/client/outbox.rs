@@ -35,8 +35,6 @@ pub(super) struct Ledger {
     life: u16,
     /// The running transaction's number, else 0.
     pub(super) epoch: Cell<u32>,
-    /// The time that reports are recorded with: refreshed before each poll and now and then.
-    now: Cell<i64>,
     reports: Cell<u64>,
     broken: RefCell<Option<HistoryError>>,
 }
@@ -57,13 +55,16 @@ impl Ledger {
             client: common.client_id,
             life: common.life,
             epoch: Cell::new(0),
-            now: Cell::new(now_us()),
             reports: Cell::new(0),
             broken: RefCell::new(None),
         }))
     }
 
-    fn record(&self, mark: Mark, opaque: usize, offset: i64, error: i32) {
+    /// Records what is known of a message from this moment on; answers with the moment. The clock is read
+    /// here and nowhere before: whoever waited in librdkafka first would stamp an answer that had not come
+    /// yet.
+    fn record(&self, mark: Mark, opaque: usize, offset: i64, error: i32) -> i64 {
+        let at_us = now_us();
         let (partition, seq) = (opaque >> SEQ_BITS, opaque & ((1 << SEQ_BITS) - 1));
         let message = Message {
             mark,
@@ -74,11 +75,12 @@ impl Ledger {
             source_partition: partition as u32,
             seq: seq as u64,
             offset,
-            at_us: self.now.get(),
+            at_us,
             error,
             epoch: self.epoch.get(),
         };
         self.keep(|heard| heard.record(&message));
+        at_us
     }
 
     /// Records the end of a transaction.
@@ -107,29 +109,21 @@ impl Ledger {
             self.broken.borrow_mut().get_or_insert(e);
         }
     }
-
-    fn tick(&self) -> i64 {
-        let now = now_us();
-        self.now.set(now);
-        now
-    }
 }
 
 impl Events for Ledger {
     fn delivered(&self, delivery: &Delivery<'_>) {
-        let reports = self.reports.get() + 1;
-        self.reports.set(reports);
-        if reports.is_multiple_of(64) {
-            self.tick();
-        }
+        self.reports.set(self.reports.get() + 1);
         match delivery.error {
-            Some(code) => self.record(Mark::Failed, delivery.opaque, -1, code.0),
+            Some(code) => drop(self.record(Mark::Failed, delivery.opaque, -1, code.0)),
             // acks=0: nobody answered, and the offset is made up.
-            None if self.acks == Acks::None => self.record(Mark::Written, delivery.opaque, -1, 0),
+            None if self.acks == Acks::None => {
+                self.record(Mark::Written, delivery.opaque, -1, 0);
+            }
             None => {
-                self.record(Mark::Acked, delivery.opaque, delivery.offset, 0);
+                let at_us = self.record(Mark::Acked, delivery.opaque, delivery.offset, 0);
                 let intended = payload::intended_us(delivery.value);
-                self.latencies.add(self.now.get() - intended);
+                self.latencies.add(at_us - intended);
             }
         }
     }
@@ -244,7 +238,6 @@ impl<'a> Outbox<'a> {
                 }
                 Err(Code::QUEUE_FULL) => self.poll(PATIENCE)?,
                 Err(code) => {
-                    self.ledger.tick();
                     self.ledger.record(Mark::Failed, opaque, -1, code.0);
                     self.voice.error(code, false, "the message was not taken");
                     return Ok(());
@@ -255,15 +248,13 @@ impl<'a> Outbox<'a> {
 
     /// Hears what librdkafka has to say.
     pub(super) fn poll(&self, limit: Duration) -> Result<(), ClientError> {
-        self.ledger.tick();
         self.kafka.poll(limit);
         self.after_poll()
     }
 
     /// What is due after librdkafka called back.
     pub(super) fn after_poll(&self) -> Result<(), ClientError> {
-        let now = self.ledger.tick();
-        self.ledger.latencies.report(&self.voice, now, false);
+        self.ledger.latencies.report(&self.voice, now_us(), false);
         match self.ledger.broken.borrow_mut().take() {
             Some(e) => Err(e.into()),
             None => Ok(()),

@@ -106,7 +106,7 @@ pub enum Report {
     },
     /// Connections, several times a second.
     Stats {
-        /// When.
+        /// When librdkafka began to count them: no count is older.
         at_us: i64,
         /// Each connection.
         brokers: Vec<BrokerStats>,

@@ -82,10 +82,13 @@ impl Voice {
         }
     }
 
-    /// Reports librdkafka's statistics, of which only the connections are read.
+    /// Reports librdkafka's statistics, of which only the connections are read. Their time is that of
+    /// librdkafka's own clock, the same monotonic one: the counts are of that moment or later. When they
+    /// are handed over they may be old, and would pass for a look at what has happened since.
     pub(super) fn stats(&self, json: &[u8]) {
         #[derive(Deserialize)]
         struct Stats {
+            ts: i64,
             brokers: BTreeMap<String, Broker>,
         }
         #[derive(Deserialize)]
@@ -100,7 +103,7 @@ impl Voice {
                 let brokers = brokers
                     .map(|(name, b)| BrokerStats { name, id: b.nodeid, state: b.state, rx: b.rx })
                     .collect();
-                self.mention(Report::Stats { at_us: now_us(), brokers });
+                self.mention(Report::Stats { at_us: stats.ts, brokers });
             }
             Err(e) => log(&format!("statistics that cannot be read: {e}")),
         }

@@ -12,6 +12,9 @@ use indexmap::IndexMap;
 use kplan_dsl::BackendFile;
 use serde::{Deserialize, Serialize};
 
+use crate::history::now_us;
+
+mod acted;
 mod addresses;
 pub mod admin;
 pub mod certificates;
@@ -32,6 +35,7 @@ mod storage;
 mod version;
 mod zookeeper;
 
+pub use acted::Acted;
 pub use docker::cleanup;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network};
@@ -281,10 +285,11 @@ pub trait Cluster: Send + Sync {
     /// The socket table inside the broker's host (LISTEN only).
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError>;
     /// Makes the network between the nodes as wished, with nothing else wrong with it, and keeps it
-    /// so over restarts. Returns when it is so; what is dead gets its part when it starts.
-    async fn set_network(&self, network: &Network) -> Result<(), RigError> {
+    /// so over restarts. Returns when it is so, with when it became so; what is dead gets its part when it
+    /// starts.
+    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
         if network.is_whole() {
-            return Ok(());
+            return Ok(now_us().into());
         }
         let what = "part or slow the network down".to_owned();
         Err(RigError::Unsupported { backend: self.backend(), what })
@@ -294,9 +299,9 @@ pub trait Cluster: Send + Sync {
     async fn try_network(&self, _before: &Network) -> Result<(), RigError> {
         Ok(())
     }
-    /// Takes all space of a broker's disk but `leave` bytes; returns what is free then. Needs
+    /// Takes all space of a broker's disk but `leave` bytes; returns when it was taken. Needs
     /// [`ClusterSpec::disk`].
-    async fn fill_disk(&self, _node: Node, _leave: u64) -> Result<u64, RigError> {
+    async fn fill_disk(&self, _node: Node, _leave: u64) -> Result<Acted, RigError> {
         let what = "fill a disk".to_owned();
         Err(RigError::Unsupported { backend: self.backend(), what })
     }

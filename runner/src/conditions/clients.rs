@@ -129,7 +129,7 @@ fn unreadable(error: HistoryError) -> StepError {
 pub async fn connected(c: &Connected, j: &Judge<'_>) -> Judged {
     let brokers = j.stage.brokers_meant(&c.broker).await?;
     each(&c.client, j, |client| {
-        let broke = j.broke(None, &client.name).map_or(0, |(at, _)| at);
+        let broke = j.broke(None, &client.name).map_or(0, |(acted, _)| acted.by_us);
         let mut yes = Vec::new();
         let mut no = Vec::new();
         for broker in &brokers {
@@ -149,18 +149,22 @@ pub async fn connected(c: &Connected, j: &Judge<'_>) -> Judged {
     })
 }
 
-/// `recovered`: from the last breaking step to the first acknowledgement (delivery) of a message sent
-/// after it, on the worst partition.
+/// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
+/// of a message that was sent while it acted on all that it struck, on the worst partition.
 pub fn recovered(c: &Recovered, j: &Judge<'_>) -> Judged {
     each(&c.client, j, |client| {
         let since = c.since.as_deref().map(|s| s.as_str());
-        let Some((broke_us, what)) = j.broke(since, &client.name) else {
+        let Some((acted, what)) = j.broke(since, &client.name) else {
             return Ok(Found::inconclusive(format!(
                 "nothing broke {}: there is nothing to recover from",
                 client.name
             )));
         };
-        let mut answered = answered_since(client, j, broke_us)?;
+        // What was sent while some of it still answered may have been answered by that.
+        let mut answered = answered_since(client, j, acted.by_us)?;
+        answered.since_us = acted.from_us;
+        let broke_us = acted.from_us;
+        let what = format!("{} ({what})", time_of_day(j, broke_us));
         narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
         if answered.by.is_empty() {
             return Ok(Found::inconclusive(format!(
@@ -234,7 +238,7 @@ pub fn unavailable(c: &Unavailable, j: &Judge<'_>) -> Judged {
             c.bound,
             gap_us(&worst, since),
             format!("{} on {place}", client.name),
-            "was without service",
+            &format!("from {} was without service", time_of_day(j, from)),
         )
     })
 }
@@ -291,6 +295,13 @@ fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Judged
     ))
 }
 
+/// The time of day at a moment of the histories, as logs have it.
+fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
+    let wall_us = j.stage.run.sink.clock().wall_us(at_us);
+    let at = jiff::Timestamp::from_microsecond(wall_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
+}
+
 /// Puts a measured stretch into the timeline when a step judges it for good.
 fn span(
     j: &Judge<'_>,
@@ -327,6 +338,7 @@ mod tests {
     fn fault(at_us: i64, over_us: i64) -> Break {
         Break {
             at_us,
+            by_us: at_us,
             over_us: Some(over_us),
             step: "4".into(),
             struck: Struck::Cluster([].into()),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cluster::Node,
+    cluster::{Acted, Node},
     conductor::{faults::Struck, nodes::names, outcome::StepError, stage::Stage},
     event::FaultPhase,
     history::now_us,
@@ -55,12 +55,15 @@ impl Stage {
             nodes: nodes.iter().copied().collect(),
             what: what.clone(),
         });
+        let begun_us = now_us();
+        let mut filled: Option<Acted> = None;
         for node in nodes {
-            running.cluster.fill_disk(*node, leave).await?;
+            let one = running.cluster.fill_disk(*node, leave).await?;
+            filled = Some(filled.map_or(one, |all| all.and(one)));
         }
-        let at_us = now_us();
-        self.breaks.push(at_us, step, Struck::Cluster(BTreeSet::new()), &what);
-        self.fault(step, at_us, FaultPhase::Begins, &what);
+        let acted = filled.unwrap_or_else(|| begun_us.into());
+        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
         Ok(())
     }
 

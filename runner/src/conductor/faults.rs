@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Mutex};
 
-use crate::cluster::Node;
+use crate::cluster::{Acted, Node};
 
 /// Who a breaking moment is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,9 +17,12 @@ pub enum Struck {
 /// A fault that bit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
-    /// When it had bitten (the signal was delivered to all), monotonic microseconds.
+    /// When it began to act (the first signal, rule or freeze took effect), monotonic microseconds. It is in
+    /// effect from here until it is over.
     pub at_us: i64,
-    /// When all that it struck was back.
+    /// When it acted on everything that it struck: what is answered from here on is answered in spite of it.
+    pub by_us: i64,
+    /// When it was undone and all that it struck was back.
     pub over_us: Option<i64>,
     /// The step that made it.
     pub step: String,
@@ -38,10 +41,11 @@ impl Breaks {
         self.0.lock().expect("no holder panics")
     }
 
-    /// Remembers one.
-    pub fn push(&self, at_us: i64, step: &str, struck: Struck, what: &str) {
+    /// Remembers one, and when it began to act.
+    pub fn push(&self, acted: impl Into<Acted>, step: &str, struck: Struck, what: &str) {
+        let Acted { from_us: at_us, by_us } = acted.into();
         let (step, what) = (step.to_owned(), what.to_owned());
-        self.all().push(Break { at_us, over_us: None, step, struck, what });
+        self.all().push(Break { at_us, by_us, over_us: None, step, struck, what });
     }
 
     /// These nodes are back: what struck no others is over. Returns each such fault's step and words.
@@ -127,6 +131,14 @@ mod tests {
         assert_eq!(breaks.last_for("C").expect("cluster's").at_us, 10);
         assert_eq!(breaks.of_step("2").expect("step 2").at_us, 20);
         assert!(breaks.of_step("3").is_none());
+    }
+
+    #[test]
+    fn a_fault_is_in_effect_from_the_first_moment_at_which_it_acted() {
+        let breaks = Breaks::default();
+        breaks.push(Acted { from_us: 10, by_us: 15 }, "1", nodes(&[2, 3]), "");
+        let fault = breaks.of_step("1").expect("step 1");
+        assert_eq!((fault.at_us, fault.by_us, fault.over_us), (10, 15, None));
     }
 
     #[test]

@@ -9,7 +9,8 @@ use kplan_dsl::Conditions;
 
 use crate::{
     conditions,
-    conductor::{outcome::StepError, stage::Stage},
+    cluster::Acted,
+    conductor::{faults::Break, outcome::StepError, stage::Stage},
     event::{Finding, Holds},
     history::now_us,
     observer::ClusterView,
@@ -60,18 +61,19 @@ impl Judge<'_> {
         self.stage.step_times(&id).map(|t| t.began_us)
     }
 
-    /// The moment that `recovered` and `connected` count from: the fault of a named step, or the last
-    /// one that is breaking for a client.
+    /// What `recovered` and `connected` count from: the fault of a named step, or the last one that is
+    /// breaking for a client; when it acted, and in words.
     #[must_use]
-    pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(i64, String)> {
+    pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
+        let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         match own.or(self.since) {
             Some(name) => {
                 let id = self.stage.step_named(name)?;
-                let fault = self.stage.breaks.of_step(&id).map(|b| b.at_us);
-                let began = self.stage.step_times(&id).map(|t| t.began_us);
-                fault.or(began).map(|at| (at, name.to_owned()))
+                let began = self.stage.step_times(&id).map(|t| t.began_us.into());
+                let fault = self.stage.breaks.of_step(&id).map(of);
+                fault.or_else(|| Some((began?, name.to_owned())))
             }
-            None => self.stage.breaks.last_for(client).map(|b| (b.at_us, b.what)),
+            None => self.stage.breaks.last_for(client).map(of),
         }
     }
 

@@ -73,15 +73,17 @@ impl Stage {
         let hidden: BTreeSet<Node> =
             network.unreachable.difference(&before.unreachable).copied().collect();
         self.disturbed.push(Fault { step: step.to_owned(), network, what: what.clone() });
-        if let Err(error) = running.cluster.set_network(&self.disturbed.sum()).await {
-            self.disturbed.take(Some(step));
-            // The first error is the one to tell; what resists goes with the cluster.
-            let _ = running.cluster.set_network(&before).await;
-            return Err(error.into());
-        }
-        let at_us = now_us();
-        self.breaks.push(at_us, step, Struck::Cluster(BTreeSet::new()), &what);
-        self.fault(step, at_us, FaultPhase::Begins, &what);
+        let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
+            Ok(acted) => acted,
+            Err(error) => {
+                self.disturbed.take(Some(step));
+                // The first error is the one to tell; what resists goes with the cluster.
+                let _ = running.cluster.set_network(&before).await;
+                return Err(error.into());
+            }
+        };
+        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
         running.cluster.try_network(&before).await?;
         hidden_from_here(&running, &hidden).await
     }

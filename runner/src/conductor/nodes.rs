@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use crate::{
-    cluster::{Data, Node, NodeState, RigError, Version},
+    cluster::{Acted, Data, Node, NodeState, RigError, Version},
     conductor::{
         faults::Struck,
         outcome::StepError,
@@ -11,6 +11,7 @@ use crate::{
     },
     event::{Event, FaultPhase, LaneState},
     history::now_us,
+    observer::Vigil,
 };
 
 /// What the plan did to each node last.
@@ -55,7 +56,7 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(60);
 pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
 
 impl Stage {
-    /// Takes nodes down together and records the moment at which all were down.
+    /// Takes nodes down together and records when that began to act.
     ///
     /// # Errors
     /// When the backend cannot, or a node is down already.
@@ -71,14 +72,21 @@ impl Stage {
             Down::Kill => (LaneState::Dead, "killed"),
             Down::Stop => (LaneState::Stopped, "stopped"),
         };
-        let begun = now_us();
-        match how {
-            Down::Kill => running.cluster.kill(nodes).await?,
-            Down::Stop => running.cluster.stop(nodes, STOP_LIMIT).await?,
-        }
-        // A graceful stop bites from its beginning: the broker hands its leaders over before it ends.
-        let bit = if how == Down::Stop { begun } else { now_us() };
-        self.bite(step, bit, nodes, word, state);
+        let acted = match how {
+            Down::Kill => {
+                let vigil = watch(&running, nodes).await;
+                running.cluster.kill(nodes).await?;
+                vigil.end()
+            }
+            Down::Stop => {
+                let begun = now_us();
+                running.cluster.stop(nodes, STOP_LIMIT).await?;
+                // It acts from its beginning: the broker hands its leaders over before it ends, and what is
+                // answered meanwhile counts.
+                begun.into()
+            }
+        };
+        self.bite(step, acted, nodes, word, state);
         Ok(())
     }
 
@@ -141,11 +149,12 @@ impl Stage {
         let running = self.running()?;
         // Said first: who finds them frozen must know that it was asked for.
         self.wanted.set(nodes, NodeState::Paused);
+        let vigil = watch(&running, nodes).await;
         if let Err(error) = running.cluster.pause(nodes).await {
             self.wanted.set(nodes, NodeState::Running);
             return Err(error.into());
         }
-        self.bite(step, now_us(), nodes, "paused", LaneState::Paused);
+        self.bite(step, vigil.end(), nodes, "paused", LaneState::Paused);
         Ok(())
     }
 
@@ -226,11 +235,11 @@ impl Stage {
         }
     }
 
-    fn bite(&self, step: &str, at_us: i64, nodes: &[Node], word: &str, state: LaneState) {
+    fn bite(&self, step: &str, acted: Acted, nodes: &[Node], word: &str, state: LaneState) {
         let what = format!("{} {word}", names(nodes));
-        self.lanes(nodes, state, &format!("{word} by step {step}"));
-        self.breaks.push(at_us, step, Struck::Cluster(nodes.iter().copied().collect()), &what);
-        self.fault(step, at_us, FaultPhase::Begins, &what);
+        self.lanes_at(acted.from_us, nodes, state, &format!("{word} by step {step}"));
+        self.breaks.push(acted, step, Struck::Cluster(nodes.iter().copied().collect()), &what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
     }
 
     /// Tells the timeline that a fault begins or ends.
@@ -243,15 +252,22 @@ impl Stage {
 
     /// Tells the timeline what nodes are now.
     pub fn lanes(&self, nodes: &[Node], state: LaneState, why: &str) {
+        self.lanes_at(now_us(), nodes, state, why);
+    }
+
+    /// Tells the timeline what nodes have been since a moment.
+    fn lanes_at(&self, at_us: i64, nodes: &[Node], state: LaneState, why: &str) {
         for node in nodes {
-            self.run.sink.emit(Event::Node {
-                suite: self.suite,
-                node: node.to_string(),
-                state,
-                why: why.to_owned(),
-            });
+            let (suite, node, why) = (self.suite, node.to_string(), why.to_owned());
+            self.run.sink.emit_at(at_us, Event::Node { suite, node, state, why });
         }
     }
+}
+
+/// Watches the brokers among nodes while something is done to them.
+async fn watch(running: &Running, nodes: &[Node]) -> Vigil {
+    let brokers = brokers_of(nodes);
+    running.observer.ask().vigil(&brokers, brokers.len() == nodes.len()).await
 }
 
 /// `broker 2`, `broker 2 and broker 3`, `broker 1, broker 2 and broker 3`.

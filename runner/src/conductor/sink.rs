@@ -48,6 +48,12 @@ impl Sink {
         let _ = self.live.send(stamped);
     }
 
+    /// What ties the histories' clock to the time of day.
+    #[must_use]
+    pub fn clock(&self) -> &RunClock {
+        &self.clock
+    }
+
     /// Cancelled when events cannot be written any more.
     #[must_use]
     pub fn lost(&self) -> &CancellationToken {

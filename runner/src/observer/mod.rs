@@ -24,6 +24,7 @@ mod stream;
 mod table;
 mod users;
 mod view;
+mod vigil;
 mod watch;
 pub mod wire;
 mod zookeeper;
@@ -37,6 +38,7 @@ pub use merge::{Answer, Authority, Inputs, QuorumWord, ZnodeState, Znodes, merge
 pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
 pub use table::{cluster_table, topic_table};
 pub use view::{BrokerView, ClusterView, Named, PartitionView, TopicView};
+pub use vigil::Vigil;
 pub use watch::{Hurry, Observer};
 
 /// Topics that Kafka keeps for itself (before Metadata v1 no broker says so).

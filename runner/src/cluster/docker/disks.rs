@@ -11,8 +11,14 @@ use testcontainers::bollard::{
     query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions},
 };
 
-use super::super::{ClusterSpec, Node, RigError};
-use super::{DockerCluster, engine::failed, exec, node::Blueprint};
+use super::super::{Acted, ClusterSpec, Node, RigError};
+use super::{
+    DockerCluster,
+    engine::failed,
+    exec::{self, BY, FROM},
+    node::Blueprint,
+};
+use crate::history::{RunClock, now_us};
 
 /// Where the holder sees the disks.
 const DISKS: &str = "/disks";
@@ -95,26 +101,29 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
 
 impl DockerCluster {
     /// Takes all space of a broker's disk but `leave` bytes, and looks whether it is taken.
-    pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<u64, RigError> {
+    pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
         let limited = self.blueprint.spec.disk.is_some() && matches!(node, Node::Broker(_));
         if !limited {
             let what = format!("fill the disk of {node}: it has no disk of a limited size");
             return Err(RigError::Unsupported { backend: super::NAME, what });
         }
+        let begun_us = now_us();
         // The broker goes on writing: what was free may be less a moment later.
         let script = format!(
             "cd {DISKS}/{}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
-             for i in 1 2 3 4 5; do\n\
+             {FROM}; for i in 1 2 3 4 5; do\n\
                n=$(( $(free) - {leave} )); [ $n -le {BLOCK} ] && break\n\
                fallocate -l $n {FILLER}-$RANDOM$RANDOM 2>/dev/null && break\n\
-             done; free",
+             done; {BY}; free",
             node.slug()
         );
         let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
         let text = output.text();
-        let left = text.trim().parse::<u64>().ok();
+        let left = text.lines().last().and_then(|line| line.trim().parse::<u64>().ok());
         match left {
-            Some(left) if left <= leave.saturating_add(2 * BLOCK) => Ok(left),
+            Some(left) if left <= leave.saturating_add(2 * BLOCK) => {
+                Ok(Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now()))
+            }
             Some(left) => Err(RigError::Other(format!(
                 "the disk of {node} was filled, yet {left} bytes are free instead of {leave}"
             ))),

@@ -16,6 +16,11 @@ use super::engine::failed;
 /// No command of kplan's takes longer.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// In a script: what follows begins to act.
+pub const FROM: &str = "echo kplan-from $EPOCHREALTIME";
+/// In a script: what went before has acted.
+pub const BY: &str = "echo kplan-by $EPOCHREALTIME";
+
 /// What came of a command.
 pub struct Output {
     /// Exit status; none where the engine does not tell.
@@ -28,6 +33,17 @@ impl Output {
     /// What it printed as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.text).into_owned()
+    }
+
+    /// What [`FROM`] and [`BY`] printed of the wall clock, in microseconds, where both did.
+    pub fn stamps(&self) -> Option<(i64, i64)> {
+        let text = self.text();
+        let stamp = |mark: &str| {
+            let mut told = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
+            // The decimal separator is the locale's.
+            told.next_back()?.trim().replace(['.', ','], "").parse().ok()
+        };
+        Some((stamp("kplan-from")?, stamp("kplan-by")?))
     }
 
     /// It ended with status 0.
@@ -72,4 +88,21 @@ pub async fn run(
 /// Runs a bash script.
 pub async fn script(docker: &Docker, container: &str, text: &str) -> Result<Output, RigError> {
     run(docker, container, &["/bin/bash", "-c", text], true).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_tells_when_it_acted() {
+        let stamps = |text: &str| Output { status: Some(0), text: text.into() }.stamps();
+        assert_eq!(
+            stamps("x\r\nkplan-from 1700.000001\r\n4096\nkplan-by 1700,500000\n"),
+            Some((1_700_000_001, 1_700_500_000))
+        );
+        // A shell without a clock prints nothing behind the mark.
+        assert_eq!(stamps("kplan-from\nkplan-by\n"), None);
+        assert_eq!(stamps("kplan-from 1.000000"), None);
+    }
 }

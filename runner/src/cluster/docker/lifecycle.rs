@@ -15,7 +15,7 @@ use testcontainers::bollard::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState, RigError,
+    Acted, AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState, RigError,
     TopicChange, TopicSpec, Version, security::Access,
 };
 use super::{
@@ -154,11 +154,11 @@ impl Cluster for DockerCluster {
         self.renew_network().await
     }
 
-    async fn set_network(&self, network: &Network) -> Result<(), RigError> {
+    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
         self.change_network(network).await
     }
 
-    async fn fill_disk(&self, node: Node, leave: u64) -> Result<u64, RigError> {
+    async fn fill_disk(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
         self.fill(node, leave).await
     }
 

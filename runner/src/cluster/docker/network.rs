@@ -9,12 +9,13 @@ use std::{
 use futures::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep};
 
-use super::super::{Network, Node, RigError};
+use super::super::{Acted, Network, Node, RigError};
 use super::{
     DockerCluster, NAME, addresses, exec,
     node::{DockerNode, Place},
     rules::{self, Counted},
 };
+use crate::history::{RunClock, now_us};
 
 /// How long a healed line may need until a connection succeeds, and a lossy one until it has lost
 /// something: brokers talk to each other twice a second at least.
@@ -29,11 +30,13 @@ pub struct Applied {
     touched: BTreeSet<Node>,
 }
 
+/// Wall-clock microseconds before and after a script acted, where it told them.
+type Stamps = Option<(i64, i64)>;
 type Places = BTreeMap<Node, Place>;
 
 impl DockerCluster {
-    /// Tells every living node its part of the network.
-    pub(super) async fn change_network(&self, network: &Network) -> Result<(), RigError> {
+    /// Tells every living node its part of the network; answers with when the rules came into force.
+    pub(super) async fn change_network(&self, network: &Network) -> Result<Acted, RigError> {
         let mut applied = self.net.lock().await;
         applied.network = network.clone();
         self.tell(&mut applied).await
@@ -42,10 +45,11 @@ impl DockerCluster {
     /// Tells it again, to nodes that have begun a new life or moved.
     pub(super) async fn renew_network(&self) -> Result<(), RigError> {
         let mut applied = self.net.lock().await;
-        if applied.touched.is_empty() { Ok(()) } else { self.tell(&mut applied).await }
+        if applied.touched.is_empty() { Ok(()) } else { self.tell(&mut applied).await.map(drop) }
     }
 
-    async fn tell(&self, applied: &mut Applied) -> Result<(), RigError> {
+    async fn tell(&self, applied: &mut Applied) -> Result<Acted, RigError> {
+        let begun_us = now_us();
         let network = &applied.network;
         applied.touched.extend(network.cuts.iter().flat_map(|(from, to)| [*from, *to]));
         applied.touched.extend(network.unreachable.iter().chain(network.links.keys()));
@@ -57,16 +61,19 @@ impl DockerCluster {
             });
             self.tell_one(*node, script)
         });
-        let results = join_all(scripts).await;
-        results.into_iter().collect()
+        let told: Result<Vec<_>, RigError> = join_all(scripts).await.into_iter().collect();
+        let (whole, clock) = (Acted::since(begun_us), RunClock::now());
+        let each = told?.into_iter().flatten().map(|stamps| whole.narrowed(stamps, &clock));
+        Ok(each.reduce(Acted::and).unwrap_or(whole))
     }
 
-    async fn tell_one(&self, node: Node, script: String) -> Result<(), RigError> {
+    /// Answers with what the script told of when it acted; none for a node that was not told.
+    async fn tell_one(&self, node: Node, script: String) -> Result<Option<Stamps>, RigError> {
         let own = self.node(node)?;
         let output = match exec::script(self.docker(), &own.name, &script).await {
-            Ok(output) if output.succeeded() => return Ok(()),
+            Ok(output) if output.succeeded() => return Ok(Some(output.stamps())),
             // It ended, or was frozen, in between: it is told when it comes back.
-            _ if !self.can_be_told(own).await? => return Ok(()),
+            _ if !self.can_be_told(own).await? => return Ok(None),
             tried => tried?,
         };
         let text = output.text();

@@ -6,7 +6,10 @@
 use std::{fmt::Write, time::Duration};
 
 use super::super::{Link, Network, Node};
-use super::addresses::EXTERNAL_PORT;
+use super::{
+    addresses::EXTERNAL_PORT,
+    exec::{BY, FROM},
+};
 
 /// The network device of a container with one network.
 const DEVICE: &str = "eth0";
@@ -30,6 +33,7 @@ pub fn script(node: Node, network: &Network, address: &dyn Fn(Node) -> Option<St
             "iptables -w 5 -C {hook} -j {chain} 2>/dev/null || iptables -w 5 -I {hook} -j {chain}"
         );
     }
+    let _ = writeln!(out, "{FROM}");
     // One transaction: no packet passes between the old rules and the new ones.
     out.push_str(
         "iptables-restore -w 5 --noflush <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n",
@@ -63,6 +67,7 @@ pub fn script(node: Node, network: &Network, address: &dyn Fn(Node) -> Option<St
     }
     out.push_str("COMMIT\nEND\n");
     shape(&mut out, &link);
+    let _ = writeln!(out, "{BY}");
     out
 }
 

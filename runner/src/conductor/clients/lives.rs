@@ -1,7 +1,7 @@
 //! How clients begin, pause, end and come back.
 
 use super::*;
-use crate::client::handle::kafkas_name;
+use crate::{client::handle::kafkas_name, cluster::Acted};
 
 impl Stage {
     /// Starts a member's next life and waits until it is ready.
@@ -72,11 +72,12 @@ impl Stage {
         };
         // Said first: its end is heard of by others too, who must know that it was asked for.
         member.state().lane = Some(LaneState::Dead);
+        let begun_us = now_us();
         handle.kill().await.map_err(StepError::could_not)?;
-        let at_us = now_us();
-        member.state().downs.push((at_us, None));
+        let acted = Acted::since(begun_us);
+        member.state().downs.push((begun_us, None));
         self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
-        self.client_break(step, client, at_us, &format!("{name} killed"));
+        self.client_break(step, client, acted, &format!("{name} killed"));
         Ok(())
     }
 
@@ -92,14 +93,15 @@ impl Stage {
     ) -> Result<(), StepError> {
         // Said first: who finds it frozen must know that it was asked for.
         let before = member.state().lane.replace(LaneState::Paused);
+        let begun_us = now_us();
         if let Err(error) = self.signal(client, member, Signal::SIGSTOP).await {
             member.state().lane = before;
             return Err(error);
         }
-        let at_us = now_us();
-        member.state().downs.push((at_us, None));
+        let acted = Acted::since(begun_us);
+        member.state().downs.push((begun_us, None));
         self.client_lane(client, member, LaneState::Paused, &format!("paused by step {step}"));
-        self.client_break(step, client, at_us, &format!("{} paused", shown(client, member)));
+        self.client_break(step, client, acted, &format!("{} paused", shown(client, member)));
         Ok(())
     }
 
@@ -198,8 +200,8 @@ impl Stage {
         });
     }
 
-    fn client_break(&self, step: &str, client: &Client, at_us: i64, what: &str) {
-        self.breaks.push(at_us, step, Struck::Client(client.name.clone()), what);
-        self.fault(step, at_us, FaultPhase::Begins, what);
+    fn client_break(&self, step: &str, client: &Client, acted: Acted, what: &str) {
+        self.breaks.push(acted, step, Struck::Client(client.name.clone()), what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, what);
     }
 }

@@ -1,0 +1,81 @@
+//! When something that was done to a cluster began to act.
+
+use crate::history::{RunClock, now_us};
+
+/// Between which two moments something that was done began to act, on monotonic microseconds. An order
+/// (a signal, a rule, a command) takes effect between its begin and its answer, and some answers come a
+/// second late: whoever knows more narrows it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acted {
+    /// Nothing of it acted before.
+    pub from_us: i64,
+    /// From here on it acted on everything that it was done to.
+    pub by_us: i64,
+}
+
+impl Acted {
+    /// Between a moment and now.
+    #[must_use]
+    pub fn since(begun_us: i64) -> Self {
+        Self { from_us: begun_us, by_us: now_us().max(begun_us) }
+    }
+
+    /// What was done to several: from the first that it acted on to the last.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            from_us: self.from_us.min(other.from_us),
+            by_us: self.by_us.max(other.by_us),
+        }
+    }
+
+    /// What another clock of this machine's wall time says, in microseconds, if that lies within what is
+    /// known: a clock that was set, or another machine's, says nothing.
+    #[must_use]
+    pub fn narrowed(self, wall: Option<(i64, i64)>, clock: &RunClock) -> Self {
+        let mono = |wall_us: i64| wall_us - clock.wall_us + clock.mono_us;
+        match wall.map(|(from, by)| (mono(from), mono(by))) {
+            Some((from_us, by_us))
+                if self.from_us <= from_us && from_us <= by_us && by_us <= self.by_us =>
+            {
+                Self { from_us, by_us }
+            }
+            _ => self,
+        }
+    }
+}
+
+/// What began to act at one known moment.
+impl From<i64> for Acted {
+    fn from(at_us: i64) -> Self {
+        Self { from_us: at_us, by_us: at_us }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOCK: RunClock = RunClock { mono_us: 1_000, wall_us: 50_000 };
+    const KNOWN: Acted = Acted { from_us: 100, by_us: 900 };
+
+    #[test]
+    fn another_clock_narrows_it_down() {
+        let told = KNOWN.narrowed(Some((49_200, 49_300)), &CLOCK);
+        assert_eq!(told, Acted { from_us: 200, by_us: 300 });
+        assert_eq!(KNOWN.narrowed(None, &CLOCK), KNOWN);
+    }
+
+    #[test]
+    fn a_clock_that_contradicts_what_is_known_is_not_believed() {
+        for told in [(49_050, 49_300), (49_200, 49_950), (49_400, 49_300)] {
+            assert_eq!(KNOWN.narrowed(Some(told), &CLOCK), KNOWN, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn several_are_as_early_as_the_first_and_as_late_as_the_last() {
+        let two = Acted::from(50).and(KNOWN);
+        assert_eq!(two, Acted { from_us: 50, by_us: 900 });
+    }
+}

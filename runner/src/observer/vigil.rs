@@ -1,0 +1,236 @@
+//! Watching brokers closely while something is done to them: when they stopped to answer. An engine tells
+//! that a process has ended up to a second after it has.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use kafka_protocol::messages::ApiVersionsRequest;
+use tokio::{task::JoinSet, time::sleep};
+
+use super::{
+    ask::Asker,
+    wire::{Connection, Credentials, WireError},
+};
+use crate::{cluster::Acted, history::now_us};
+
+/// How long a broker may take to let the watcher in: what is done to it waits for that.
+const ENTRY: Duration = Duration::from_millis(300);
+/// Between an answer and the next question.
+const PAUSE: Duration = Duration::from_millis(2);
+/// One question. A broker that is frozen or cut off never answers it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// It has not happened.
+const NEVER: i64 = i64::MAX;
+
+/// What was seen of one broker.
+struct Signs {
+    /// When the newest question that it answered was asked: it lived then.
+    lived_us: AtomicI64,
+    /// When its connection turned out to be closed: it was dead by then.
+    gone_us: AtomicI64,
+}
+
+/// Asks some brokers without a pause, until it is ended or dropped.
+pub struct Vigil {
+    begun_us: i64,
+    signs: Vec<Arc<Signs>>,
+    /// Some could not be asked: nothing is known of them.
+    blind: bool,
+    // Aborts its tasks when it is dropped.
+    _tasks: JoinSet<()>,
+}
+
+impl Asker {
+    /// Watches brokers from now on, those that answer. `all` is false if something is done to others, too.
+    pub async fn vigil(&self, brokers: &[u32], all: bool) -> Vigil {
+        let addresses = brokers.iter().map(|broker| self.cluster.address(*broker)).collect();
+        Vigil::begin(addresses, &self.credentials, all).await
+    }
+}
+
+impl Vigil {
+    async fn begin(addresses: Vec<String>, credentials: &Credentials, all: bool) -> Self {
+        let opened = addresses.iter().map(|at| Connection::open(at, credentials, ENTRY));
+        let opened: Vec<Connection> =
+            join_all(opened).await.into_iter().filter_map(Result::ok).collect();
+        let blind = !all || opened.len() < addresses.len();
+        let begun_us = now_us();
+        let mut tasks = JoinSet::new();
+        let watch = |connection| {
+            let signs = Signs { lived_us: begun_us.into(), gone_us: NEVER.into() };
+            let signs = Arc::new(signs);
+            tasks.spawn(follow(connection, signs.clone()));
+            signs
+        };
+        let signs = opened.into_iter().map(watch).collect();
+        Self { begun_us, signs, blind, _tasks: tasks }
+    }
+
+    /// What was done has been done: when it began to act. Nobody could have felt it before the last
+    /// question that was answered; and who closed his connection was dead by then.
+    #[must_use]
+    pub fn end(self) -> Acted {
+        let whole = Acted::since(self.begun_us);
+        let of = |signs: &Arc<Signs>| Acted {
+            from_us: signs.lived_us.load(Ordering::Acquire),
+            by_us: signs.gone_us.load(Ordering::Acquire).min(whole.by_us),
+        };
+        let blind = self.blind.then_some(whole);
+        self.signs.iter().map(of).chain(blind).reduce(Acted::and).unwrap_or(whole)
+    }
+}
+
+async fn follow(mut connection: Connection, signs: Arc<Signs>) {
+    loop {
+        let asked_us = now_us();
+        match connection.call(&ApiVersionsRequest::default(), 0, PATIENCE).await {
+            Ok(_) => signs.lived_us.store(asked_us, Ordering::Release),
+            Err(WireError::Broken { .. }) => {
+                return signs.gone_us.store(now_us(), Ordering::Release);
+            }
+            Err(_) => return,
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU8;
+
+    use bytes::{BufMut, BytesMut};
+    use kafka_protocol::{messages::ApiVersionsResponse, protocol::Encodable};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        time::Instant,
+    };
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+    const ANSWERS: u8 = 0;
+    const SILENT: u8 = 1;
+    const CLOSED: u8 = 2;
+
+    /// A broker that answers what clients can speak, until it is made to do something else.
+    struct Broker {
+        address: String,
+        does: Arc<AtomicU8>,
+        /// When it sent its newest answer.
+        answered_us: Arc<AtomicI64>,
+    }
+
+    impl Broker {
+        async fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+            let address = listener.local_addr().expect("bound").to_string();
+            let (does, answered_us) = (Arc::<AtomicU8>::default(), Arc::<AtomicI64>::default());
+            let (doing, answered) = (does.clone(), answered_us.clone());
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, doing.clone(), answered.clone()));
+                }
+            });
+            Self { address, does, answered_us }
+        }
+
+        /// From now on; nothing that it answered came later than this returns.
+        fn make(&self, what: u8) -> i64 {
+            self.does.store(what, Ordering::SeqCst);
+            now_us()
+        }
+    }
+
+    async fn serve(mut stream: TcpStream, does: Arc<AtomicU8>, answered: Arc<AtomicI64>) -> Option<()> {
+        loop {
+            let length = stream.read_i32().await.ok()?;
+            let mut request = vec![0; usize::try_from(length).ok()?];
+            stream.read_exact(&mut request).await.ok()?;
+            match does.load(Ordering::SeqCst) {
+                ANSWERS => {}
+                SILENT => std::future::pending().await,
+                _ => return None,
+            }
+            let mut body = BytesMut::new();
+            body.put_slice(&request[4..8]);
+            ApiVersionsResponse::default().encode(&mut body, 0).ok()?;
+            answered.store(now_us(), Ordering::SeqCst);
+            stream.write_i32(i32::try_from(body.len()).ok()?).await.ok()?;
+            stream.write_all(&body).await.ok()?;
+        }
+    }
+
+    async fn vigil(brokers: &[&Broker]) -> Vigil {
+        let addresses = brokers.iter().map(|b| b.address.clone()).collect();
+        Vigil::begin(addresses, &Credentials::default(), true).await
+    }
+
+    async fn until(what: &str, goal: impl Fn() -> bool) {
+        let end = Instant::now() + LIMIT;
+        while !goal() {
+            assert!(Instant::now() < end, "{what}");
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until a broker has answered more than once since the vigil began.
+    async fn answers(broker: &Broker, vigil: &Vigil) {
+        let since = vigil.begun_us;
+        until("an answer", || broker.answered_us.load(Ordering::SeqCst) > since).await;
+        let first = broker.answered_us.load(Ordering::SeqCst);
+        until("another", || broker.answered_us.load(Ordering::SeqCst) > first).await;
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_dies_is_dead_between_its_last_answer_and_the_end_of_its_connection() {
+        let (first, second) = (Broker::start().await, Broker::start().await);
+        let vigil = vigil(&[&first, &second]).await;
+        answers(&first, &vigil).await;
+        answers(&second, &vigil).await;
+        let dead = first.make(CLOSED);
+        let gone = |n: usize| vigil.signs[n].gone_us.load(Ordering::Acquire) != NEVER;
+        until("the first is gone", || gone(0)).await;
+        let last = second.make(CLOSED);
+        until("the second is gone", || gone(1)).await;
+        let both_gone = now_us();
+        // The engine tells it much later.
+        sleep(Duration::from_millis(300)).await;
+        let begun = vigil.begun_us;
+        let acted = vigil.end();
+        assert!(begun < acted.from_us && acted.from_us <= dead, "{acted:?}, dead at {dead}");
+        assert!((last..=both_gone).contains(&acted.by_us), "{acted:?}, {last} to {both_gone}");
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_falls_silent_did_so_after_the_last_question_that_it_answered() {
+        let broker = Broker::start().await;
+        let vigil = vigil(&[&broker]).await;
+        answers(&broker, &vigil).await;
+        let frozen = broker.make(SILENT);
+        let begun = vigil.begun_us;
+        let returned = now_us();
+        let acted = vigil.end();
+        assert!(begun < acted.from_us && acted.from_us <= frozen, "{acted:?}, silent at {frozen}");
+        assert!(acted.by_us >= returned, "nobody knows it before the engine says so");
+    }
+
+    #[tokio::test]
+    async fn who_cannot_be_asked_may_have_felt_it_from_the_begin_on() {
+        let broker = Broker::start().await;
+        let addresses = vec![broker.address.clone(), "127.0.0.1:1".to_owned()];
+        let vigil = Vigil::begin(addresses, &Credentials::default(), true).await;
+        answers(&broker, &vigil).await;
+        broker.make(CLOSED);
+        until("it is gone", || vigil.signs[0].gone_us.load(Ordering::Acquire) != NEVER).await;
+        let (begun, returned) = (vigil.begun_us, now_us());
+        let acted = vigil.end();
+        assert!(acted.from_us == begun && acted.by_us >= returned, "{acted:?}");
+    }
+}
