@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use minijinja::Value;
-use minijinja::value::ValueKind;
 
 use crate::backend::{Backend, Capability};
-use crate::diagnostic::{Code, Diagnostic, Severity, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
 use crate::library::{Disk, Files, Library, Loaded};
 use crate::matrix::{self, Cell};
@@ -22,6 +21,8 @@ use crate::template;
 mod always;
 mod cell;
 mod comparisons;
+mod pin;
+mod secrets;
 
 pub(crate) use always::AlwaysArgs;
 pub(crate) use cell::KEYS;
@@ -141,9 +142,13 @@ impl<'o> Check<'o> {
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }
         self.diagnostics.extend(self.library.problems());
+        self.secrets.extend(self.library.secrets());
         let sources = Arc::new(self.library.sources());
         let mut diagnostics = settle(self.diagnostics, &sources);
-        diagnostics.iter_mut().for_each(|d| d.hide(&self.secrets));
+        diagnostics.iter_mut().for_each(|d| {
+            d.hide(&self.secrets);
+            d.show();
+        });
         let failed = diagnostics.iter().any(|d| d.severity() == Severity::Error);
         if failed {
             suites.clear();
@@ -169,7 +174,8 @@ impl<'o> Check<'o> {
             None => Some(Vec::new()),
         };
         let given = self.given(declared.as_deref().unwrap_or_default());
-        let values = declared.as_ref().map(|all| values_of(all, &given, &mut reader));
+        let axes = axes(document.get("matrix"));
+        let values = declared.as_ref().map(|all| values_of(all, &given, &axes, &mut reader));
         let mut scope = base;
         for (declared, value) in declared.iter().flatten().zip(values.iter().flatten()) {
             if let Some(value) = value {
@@ -184,7 +190,7 @@ impl<'o> Check<'o> {
         let (declared, values) = (declared.unwrap_or_default(), values.unwrap_or_default());
         let mut cells = cells.unwrap_or_default();
         comparisons::check(document, &declared, &cells, &mut reader);
-        pin_and_tell_unknown(&mut cells, &declared, &given, &mut reader);
+        pin::pin_and_tell_unknown(&mut cells, &declared, &given, &mut reader);
         let told = reader.into_diagnostics();
         if told.iter().any(|d| d.severity() == Severity::Error) {
             // The steps are still read; names whose values are wrong are taken for known some time.
@@ -200,7 +206,8 @@ impl<'o> Check<'o> {
         for (declared, value) in params.iter().filter(|(declared, _)| declared.secret) {
             let in_cells = cells.iter().flatten().filter(|(k, _)| k.value == declared.name.value);
             let values = in_cells.map(|(_, value)| value).chain(*value);
-            values.for_each(|value| texts(value, &mut self.secrets));
+            values.for_each(|value| secrets::of_value(value, &mut self.secrets));
+            secrets::of_matrix(document.get("matrix"), &declared.name, &self.library);
         }
         let mut suites = Vec::with_capacity(cells.len());
         for cell in &cells {
@@ -279,18 +286,29 @@ impl<'o> Check<'o> {
 
 /// The names that parameters and matrix would have, if all of it were right.
 fn named(document: &Node) -> Vec<String> {
+    let params = document.get("params").and_then(Node::map).unwrap_or_default();
+    let params = params.iter().map(|e| e.key.value.clone());
+    params.chain(axes(document.get("matrix"))).collect()
+}
+
+/// The names that the matrix gives values to.
+fn axes(matrix: Option<&Node>) -> BTreeSet<String> {
     let entries = |node: Option<&Node>| node.and_then(Node::map).unwrap_or_default().to_vec();
-    let matrix = document.get("matrix");
     let cells = matrix.and_then(|m| m.get("include")).and_then(Node::seq).unwrap_or_default();
-    let params = entries(document.get("params"));
     let axes = entries(matrix).into_iter().filter(|e| e.key.value != "include");
     let axes = axes.filter(|e| e.key.value != "exclude");
     let included = cells.iter().flat_map(|cell| entries(Some(cell)));
-    params.into_iter().chain(axes).chain(included).map(|e| e.key.value).collect()
+    axes.chain(included).map(|e| e.key.value).collect()
 }
 
-/// The value that each parameter has.
-fn values_of(declared: &[Declared], given: &[Given], reader: &mut Reader) -> Vec<Option<Value>> {
+/// The value that each parameter has. What is given for one that the matrix has values of is accepted
+/// where the matrix is pinned: one of those values always fits.
+fn values_of(
+    declared: &[Declared],
+    given: &[Given],
+    axes: &BTreeSet<String>,
+    reader: &mut Reader,
+) -> Vec<Option<Value>> {
     let mut values = Vec::with_capacity(declared.len());
     for param in declared {
         let from_outside = given.iter().rev().find(|g| g.name.value == param.name.value);
@@ -302,7 +320,9 @@ fn values_of(declared: &[Declared], given: &[Given], reader: &mut Reader) -> Vec
         let accepted = value.filter(|(value, span)| match param.accept(value, *span) {
             Ok(()) => true,
             Err(wrong) => {
-                reader.push(wrong);
+                if !axes.contains(&param.name.value) {
+                    reader.push(wrong);
+                }
                 false
             }
         });
@@ -311,68 +331,18 @@ fn values_of(declared: &[Declared], given: &[Given], reader: &mut Reader) -> Vec
     values
 }
 
-/// The texts and numbers that a secret is made of. Whether something is true cannot be hidden by stars.
-fn texts(value: &Value, found: &mut BTreeSet<String>) {
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => {
-            value.try_iter().into_iter().flatten().for_each(|inner| texts(&inner, found));
-        }
-        ValueKind::Map => {
-            let inner = |key: Value| value.get_item(&key).ok();
-            let all = value.try_iter().into_iter().flatten().filter_map(inner);
-            all.for_each(|inner| texts(&inner, found));
-        }
-        ValueKind::String | ValueKind::Number => {
-            found.extend(Some(value.to_string()).filter(|text| !text.is_empty()));
-        }
-        _ => {}
-    }
-}
-
-/// Values from outside pin the matrix; those of unknown parameters are told.
-fn pin_and_tell_unknown(
-    cells: &mut Vec<Cell>,
-    declared: &[Declared],
-    given: &[Given],
-    reader: &mut Reader,
-) {
-    let axes: Vec<String> = cells.iter().flatten().map(|(k, _)| k.value.clone()).collect();
-    for (index, one) in given.iter().enumerate() {
-        let name = &one.name;
-        let known = declared.iter().find(|d| d.name.value == name.value);
-        let last = given.iter().rposition(|g| g.name.value == name.value) == Some(index);
-        if axes.contains(&name.value) && last {
-            let value = match &one.value {
-                GivenValue::Text(text) => {
-                    Some(known.map_or_else(|| template::of_text(text), |d| d.of_text(text)))
-                }
-                GivenValue::Node(node) => params::value_of(node, reader),
-            };
-            if let Some(value) = value {
-                matrix::pin(cells, name, &value);
-            }
-        } else if known.is_none() && !one.optional && !axes.contains(&name.value) {
-            let all =
-                declared.iter().map(|d| d.name.as_str()).chain(axes.iter().map(String::as_str));
-            let message = format!("the plan has no parameter `{name}`");
-            let unknown = Diagnostic::new(Code::E041, name.span, message);
-            reader.push(unknown.maybe_help(did_you_mean(name, all)));
-        }
-    }
-}
-
 /// The parameters as a suite shows them.
 fn shown_params(params: &[(&Declared, Option<&Value>)], cell: &Cell) -> Vec<Param> {
     let shown = params.iter().map(|(declared, value)| {
         let in_cell = cell.iter().find(|(k, _)| k.value == declared.name.value).map(|(_, v)| v);
         Param {
             name: declared.name.value.clone(),
-            value: in_cell.or(*value).map(ToString::to_string).unwrap_or_default(),
+            value: in_cell.or(*value).map(template::written).unwrap_or_default(),
             secret: declared.secret,
             description: declared.description.clone(),
-            default: declared.default.as_ref().map(ToString::to_string),
+            default: declared.default.as_ref().map(template::written),
             kind: declared.kind(),
-            one_of: declared.one_of.iter().map(ToString::to_string).collect(),
+            one_of: declared.one_of.iter().map(template::written).collect(),
         }
     });
     shown.collect()

@@ -96,11 +96,29 @@ impl Diagnostic {
         }
     }
 
+    /// Shows what a stranger's words in it would hide, all of it on one line.
+    pub(crate) fn show(&mut self) {
+        let related = self.related.iter_mut().map(|(_, words)| words);
+        let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
+        texts.chain(related).for_each(|text| *text = bounded(crate::visible::one_line(text)));
+    }
+
     /// How bad it is; its code says so.
     #[must_use]
     pub const fn severity(&self) -> Severity {
         self.code.severity()
     }
+}
+
+/// The longest sentence of a diagnostic, in bytes.
+const LONGEST: usize = 2_000;
+
+fn bounded(text: String) -> String {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let end = text.floor_char_boundary(LONGEST);
+    format!("{}… ({} bytes in all)", &text[..end], crate::words::grouped(text.len() as u64))
 }
 
 /// The word of `known` that is nearest to `word`, if it is near enough to be meant.

@@ -107,6 +107,7 @@ pub fn diff(old: &[Plan], new: &[Plan]) -> Vec<Change> {
         for plan in old.iter().chain(new) {
             change.text = plan.without_secrets(&change.text);
             change.step = change.step.take().map(|step| plan.without_secrets(&step));
+            change.cells.iter_mut().for_each(|cell| *cell = plan.without_secrets(cell));
         }
     }
     changes

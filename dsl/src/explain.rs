@@ -5,6 +5,7 @@
 //! each format is a function of those.
 
 use crate::plan::Plan;
+use crate::visible;
 
 mod clause;
 mod lanes;
@@ -43,7 +44,13 @@ impl Plan {
     #[must_use]
     pub fn without_secrets(&self, text: &str) -> String {
         let secrets = self.params.iter().filter(|p| p.secret && !p.value.is_empty());
-        secrets.fold(text.to_owned(), |text, p| text.replace(&p.value, crate::plan::SECRET))
+        secrets.fold(text.to_owned(), |text, p| {
+            // What is shown was cleaned before: see `visible`.
+            let (cleaned, joined) = (visible::visible(&p.value), visible::one_line(&p.value));
+            let all = [p.value.as_str(), &cleaned, &joined].into_iter();
+            all.filter(|form| !form.trim().is_empty())
+                .fold(text, |text, form| text.replace(form, crate::plan::SECRET))
+        })
     }
 }
 

@@ -126,7 +126,7 @@ impl BrokerCommand {
                 return Ok(word.value.clone());
             }
             match template::render(word, &self.scope, Some(&values)) {
-                Rendered::Value(value) => Ok(value.to_string()),
+                Rendered::Value(value) => Ok(template::written(&value)),
                 Rendered::Late | Rendered::Failed(_) => {
                     Err(format!("the template in `{word}` cannot be rendered"))
                 }
@@ -211,7 +211,8 @@ pub fn read_backend_with(path: &Path, env: &EnvNames, files: Box<dyn Files>) -> 
     };
     diagnostics.extend(library.problems());
     let sources = Arc::new(library.sources());
-    let diagnostics = settle(diagnostics, &sources);
+    let mut diagnostics = settle(diagnostics, &sources);
+    diagnostics.iter_mut().for_each(Diagnostic::show);
     if diagnostics.iter().any(|d| d.severity() == Severity::Error) {
         file = None;
     }

@@ -31,6 +31,7 @@ mod source;
 pub mod steps;
 mod template;
 pub mod value;
+pub mod visible;
 pub mod words;
 
 pub use backend::{Backend, Capability, Need, by_command};

@@ -1,12 +1,12 @@
 //! The files of one check: read once, parsed once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document::{self, Limits, Node};
+use crate::document::{self, Kind, Limits, Node};
 use crate::source::{FileId, Source, Sources, Span};
 
 /// Where texts come from: the disk, or memory in tests.
@@ -82,6 +82,7 @@ struct Inner {
     sources: Sources,
     loaded: BTreeMap<PathBuf, Loaded>,
     problems: Vec<Diagnostic>,
+    secrets: BTreeSet<String>,
 }
 
 impl Library {
@@ -105,6 +106,31 @@ impl Library {
     /// What is wrong with the documents that could be read.
     pub(crate) fn problems(&self) -> Vec<Diagnostic> {
         self.lock().problems.clone()
+    }
+
+    /// What the files hold and nobody may see.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
+        self.lock().secrets.clone()
+    }
+
+    /// From now on a value's texts are secret, as YAML reads them and as they stand in the file.
+    pub(crate) fn hide(&self, node: &Node) {
+        match &node.kind {
+            Kind::Seq(nodes) => nodes.iter().for_each(|inner| self.hide(inner)),
+            Kind::Map(entries) => entries.iter().for_each(|entry| self.hide(&entry.value)),
+            Kind::Scalar(scalar) => {
+                let text = scalar.text.as_str();
+                if scalar.is_null() || scalar.is_template() || matches!(text, "true" | "false") {
+                    return;
+                }
+                let written =
+                    self.with(node.span.file, |source| source.slice(node.span).to_owned());
+                let written = written.unwrap_or_default();
+                let written = written.trim().trim_matches(['"', '\'']);
+                let all = [text, written].into_iter().filter(|text| !text.trim().is_empty());
+                self.lock().secrets.extend(all.map(str::to_owned));
+            }
+        }
     }
 
     /// Looks at one source.

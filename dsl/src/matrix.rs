@@ -7,6 +7,7 @@ use crate::document::{Entry, Node};
 use crate::params::value_of;
 use crate::read::Reader;
 use crate::source::Spanned;
+use crate::template::written;
 
 /// One combination, in the matrix's order.
 pub(crate) type Cell = Vec<(Spanned<String>, Value)>;
@@ -70,7 +71,7 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
 /// True if the cell has all of the pattern's values.
 fn matches(cell: &Cell, pattern: &Cell) -> bool {
     pattern.iter().all(|(key, value)| {
-        cell.iter().any(|(k, v)| k.value == key.value && v.to_string() == value.to_string())
+        cell.iter().any(|(k, v)| k.value == key.value && written(v) == written(value))
     })
 }
 
@@ -85,8 +86,9 @@ fn axis_values(axis: &Entry, reader: &mut Reader) -> Option<Vec<Value>> {
     let mut values: Vec<Value> = Vec::with_capacity(nodes.len());
     for node in nodes {
         let value = value_of(node, reader)?;
-        if values.iter().any(|v| v.to_string() == value.to_string()) {
-            let message = format!("`{value}` stands twice among the values of `{}`", axis.key);
+        if values.iter().any(|v| written(v) == written(&value)) {
+            let shown = written(&value);
+            let message = format!("`{shown}` stands twice among the values of `{}`", axis.key);
             reader.push(Diagnostic::new(Code::E042, node.span, message));
         }
         values.push(value);
@@ -129,10 +131,16 @@ fn check_name(key: &Spanned<String>, reader: &mut Reader) -> Option<()> {
     }
 }
 
+/// The value among a name's that is written like this, with its type.
+pub(crate) fn value_of_name(cells: &[Cell], name: &str, text: &str) -> Option<Value> {
+    let all = cells.iter().flatten().filter(|(k, _)| k.value == name).map(|(_, value)| value);
+    all.into_iter().find(|value| written(value) == text).cloned()
+}
+
 /// Keeps the combinations that have a value given from outside; where none has it, every one gets it.
 pub(crate) fn pin(cells: &mut Vec<Cell>, name: &str, value: &Value) {
-    let wanted = value.to_string();
-    let has = |cell: &Cell| cell.iter().any(|(k, v)| k.value == name && v.to_string() == wanted);
+    let wanted = written(value);
+    let has = |cell: &Cell| cell.iter().any(|(k, v)| k.value == name && written(v) == wanted);
     if cells.iter().any(has) {
         cells.retain(has);
         return;
@@ -147,7 +155,7 @@ pub(crate) fn pin(cells: &mut Vec<Cell>, name: &str, value: &Value) {
     let mut seen: Vec<Vec<(String, String)>> = Vec::new();
     cells.retain(|cell| {
         let texts: Vec<(String, String)> =
-            cell.iter().map(|(k, v)| (k.value.clone(), v.to_string())).collect();
+            cell.iter().map(|(k, v)| (k.value.clone(), written(v))).collect();
         let new = !seen.contains(&texts);
         seen.push(texts);
         new

@@ -105,9 +105,9 @@ impl Declared {
             let declared = Diagnostic::new(Code::E040, span, message);
             return Err(declared.related(self.name.span, "declared here"));
         }
-        let text = value.to_string();
-        if !self.one_of.is_empty() && !self.one_of.iter().any(|v| v.to_string() == text) {
-            let known: Vec<String> = self.one_of.iter().map(ToString::to_string).collect();
+        let text = template::written(value);
+        if !self.one_of.is_empty() && !self.one_of.iter().any(|v| template::written(v) == text) {
+            let known: Vec<String> = self.one_of.iter().map(template::written).collect();
             let message =
                 format!("`{}` is no value of parameter `{}`", self.show(value), self.name);
             let help =
@@ -119,11 +119,15 @@ impl Declared {
     }
 
     fn show(&self, value: &Value) -> String {
-        if self.secret { crate::plan::SECRET.to_owned() } else { value.to_string() }
+        if self.secret { crate::plan::SECRET.to_owned() } else { template::written(value) }
     }
 
-    /// The value of a text that comes from the command line or the environment.
+    /// The value of a text that comes from the command line or the environment: one of those that are
+    /// listed if it is written alike, else of the declared type.
     pub(crate) fn of_text(&self, text: &str) -> Value {
+        if let Some(listed) = self.one_of.iter().find(|v| template::written(v) == text) {
+            return listed.clone();
+        }
         let structured = matches!(self.kind, Some(ParamType::List | ParamType::Map));
         let limits = crate::document::Limits { nodes: 10_000, ..Default::default() };
         let parsed =
@@ -131,8 +135,8 @@ impl Declared {
         match parsed.flatten().map(|node| template::of_node(&node, &Default::default(), None)) {
             Some(Rendered::Value(value)) => value,
             _ => match (self.kind, text) {
-                (Some(ParamType::Boolean), "true") => Value::from(true),
-                (Some(ParamType::Boolean), "false") => Value::from(false),
+                (Some(ParamType::Boolean) | None, "true") => Value::from(true),
+                (Some(ParamType::Boolean) | None, "false") => Value::from(false),
                 _ => template::of_text(text),
             },
         }
@@ -181,6 +185,13 @@ fn one(name: &Spanned<String>, node: &Node, reader: &mut Reader) -> Option<Decla
     }
     let mistakes = reader.mistakes();
     let args: ParamArgs = reader.read(node)?;
+    if args.secret {
+        // Another value may be given: the default is still in the plan's text.
+        args.default
+            .iter()
+            .chain(args.one_of.iter().flatten())
+            .for_each(|n| reader.library.hide(n));
+    }
     let default = match &args.default {
         Some(default) => Some(value_of(default, reader)?),
         None => None,

@@ -6,6 +6,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snip
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Source, Sources, Span};
+use crate::visible;
 
 /// Renders all diagnostics, with a closing line that counts them.
 #[must_use]
@@ -69,9 +70,10 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
     }
 }
 
-/// The lines that are shown around a place: large files are not handed over whole.
+/// The lines that are shown around a place: large files are not handed over whole, and strangers' texts
+/// not as they are.
 struct Window<'s> {
-    text: &'s str,
+    raw: &'s str,
     start: usize,
     first_line: u32,
 }
@@ -82,28 +84,33 @@ impl<'s> Window<'s> {
         let first_line = line.saturating_sub(20).max(1);
         let text = source.lines(first_line, line + 20);
         let start = text.as_ptr() as usize - source.text().as_ptr() as usize;
-        Self { text, start, first_line }
+        Self { raw: text, start, first_line }
     }
 
     fn snippet(&self, source: &Source) -> Snippet<'s, Annotation<'s>> {
-        Snippet::source(self.text)
+        Snippet::source(visible::visible(self.raw))
             .line_start(self.first_line as usize)
-            .path(source.path().display().to_string())
+            .path(visible::one_line(&source.path().display().to_string()))
+    }
+
+    /// Where a byte stands among what is shown.
+    fn shown(&self, byte: usize) -> usize {
+        visible::visible(&self.raw[..byte]).len()
     }
 
     /// A mark on the first line of a span; what is outside the window marks its edge.
     fn mark(&self, kind: AnnotationKind, span: Span, words: &'s str) -> Annotation<'s> {
-        let inside = |byte: u32| (byte as usize).saturating_sub(self.start).min(self.text.len());
-        let start = self.text.floor_char_boundary(inside(span.start));
-        let end = self.text.ceil_char_boundary(inside(span.end)).max(start);
-        let line_end = self.text.get(start..end).and_then(|t| t.find(['\n', '\r']));
+        let inside = |byte: u32| (byte as usize).saturating_sub(self.start).min(self.raw.len());
+        let start = self.raw.floor_char_boundary(inside(span.start));
+        let end = self.raw.ceil_char_boundary(inside(span.end)).max(start);
+        let line_end = self.raw.get(start..end).and_then(|t| t.find(['\n', '\r']));
         let end = line_end.map_or(end, |n| start + n);
         let label = (!words.is_empty()).then_some(words);
-        kind.span(start..end).label(label)
+        kind.span(self.shown(start)..self.shown(end)).label(label)
     }
 
     fn holds(&self, span: Span, kind: AnnotationKind, words: &'s str) -> Option<Annotation<'s>> {
-        let inside = self.start..=self.start + self.text.len();
+        let inside = self.start..=self.start + self.raw.len();
         let (start, end) = (span.start as usize, span.end as usize);
         (inside.contains(&start) && inside.contains(&end)).then(|| self.mark(kind, span, words))
     }

@@ -19,8 +19,10 @@ use crate::source::{Span, Spanned};
 mod guard;
 mod lex;
 mod size;
+mod written;
 
 pub(crate) use lex::{Comparison, comparisons};
+pub(crate) use written::text as written;
 
 /// The work a template may do, in instructions.
 const FUEL: u64 = 20_000;
@@ -69,10 +71,11 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_debug(true);
     environment.remove_global("debug");
     environment.remove_filter("pprint");
+    environment.add_filter("string", |value: &Value| written::text(value));
     guard::equip(&mut environment);
     environment.set_formatter(|out, state, value| {
         if size::fits(value, MOST_VALUES, LONGEST) {
-            return minijinja::escape_formatter(out, state, value);
+            return minijinja::escape_formatter(out, state, &Value::from(written::text(value)));
         }
         Err(minijinja::Error::new(ErrorKind::InvalidOperation, "the value is too large"))
     });
@@ -401,11 +404,11 @@ pub(crate) fn to_node(value: &Value, span: Span) -> Node {
             let keys = value.try_iter().into_iter().flatten();
             let entries = keys.map(|key| Entry {
                 value: to_node(&value.get_item(&key).unwrap_or_default(), span),
-                key: Spanned::new(key.to_string(), span),
+                key: Spanned::new(written(&key), span),
             });
             Node { span, kind: Kind::Map(entries.collect()) }
         }
-        _ => Node::rendered(value.to_string(), span),
+        _ => Node::rendered(written(value), span),
     }
 }
 

@@ -69,11 +69,93 @@ fn a_value_from_outside_pins_the_matrix() {
         labels(&suites(MATRIX, &param("acks", "all"))),
         ["acks=all, version=3.9.1", "acks=all, version=4.1.1"]
     );
-    let other = suites(MATRIX, &param("version", "3.8.0"));
+    let declared = MATRIX.replacen("matrix:", "params:\n  version: 4.1.1\nmatrix:", 1);
+    let other = suites(&declared, &param("version", "3.8.0"));
     assert_eq!(
         labels(&other),
         ["acks=1, version=3.8.0", "acks=all, version=3.8.0", "acks=0, version=3.8.0, extra=yes"]
     );
+}
+
+/// What a plan's matrix of booleans comes to with one value given: the labels, and what a step got.
+fn pinned(head: &str, given: &str) -> Result<Vec<(String, bool, Option<bool>)>, String> {
+    let text = format!(
+        "plan: v1\nname: test\n{head}steps:\n  - start_cluster: {{ brokers: 3 }}\n  - create_topic: t\n  \
+         - start_producer: {{ name: P, topic: t, idempotent: \"{{{{ m }}}}\" }}\n    when: m\n"
+    );
+    let checked = check_text(Path::new("p.yaml"), &text, &param("m", given));
+    if checked.has_errors() {
+        return Err(checked
+            .diagnostics
+            .iter()
+            .map(|d| format!("{} {}", d.code, d.message))
+            .collect());
+    }
+    let one = |plan: &Plan| {
+        let Verb::StartProducer(it) = verb(&plan.steps[2]) else { panic!("a producer") };
+        let when = plan.steps[2].head.when.as_ref().expect("a condition");
+        (plan.cell_label().unwrap_or_default(), it.idempotent.value, when.known())
+    };
+    Ok(checked.suites.iter().map(one).collect())
+}
+
+#[test]
+fn a_pinned_value_has_the_type_of_those_that_it_replaces() {
+    let undeclared = "matrix:\n  m: [true, false]\n";
+    let declared = "params:\n  m: true\nmatrix:\n  m: [true, false]\n";
+    let text = "params:\n  m: { default: \"x\" }\nmatrix:\n  m: [true, false]\n";
+    for head in [undeclared, declared, text] {
+        for value in [true, false] {
+            let label = format!("m={value}");
+            assert_eq!(
+                pinned(head, &value.to_string()),
+                Ok(vec![(label, value, Some(value))]),
+                "{head}"
+            );
+        }
+    }
+    for (head, value) in [(undeclared, "banana"), (undeclared, "False"), (declared, "banana")] {
+        let told = pinned(head, value).expect_err("no value of the matrix");
+        assert!(told.starts_with("E040") && told.contains(value), "{told}");
+        assert_eq!(told.matches("E040").count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_matrix_value_is_accepted_though_the_default_has_another_type() {
+    let text = "plan: v1\nname: test\nparams:\n  acks: 1\nmatrix:\n  acks: [1, all]\nsteps:\n  \
+                - note: \"{{ acks }}\"\n";
+    assert_eq!(labels(&suites(text, &param("acks", "all"))), ["acks=all"]);
+}
+
+#[test]
+fn templates_give_what_is_wanted_where_it_is_wanted() {
+    let text = "plan: v1\nname: test\nparams:\n  yes: true\n  n: 10\n  t: 20s\n  dead: [1, 2]\nsteps:\n  \
+        - start_cluster: { brokers: \"{{ n / 2 }}\", config: { a: \"{{ yes }}\", b: \"x-{{ not yes }}\" } }\n  \
+        - kill_broker: { broker: \"{{ dead }}\", for: \"{{ n / 2 }}s\" }\n    optional: \"{{ n > 3 }}\"\n    \
+        timeout: \"{{ t }}\"\n  - note: \"{{ yes }} {{ none }} {{ [yes, 'a'] }} {{ yes | string }}\"\n";
+    let found = suites(text, &Options::default());
+    let Verb::StartCluster(cluster) = verb(&found[0].steps[0]) else { panic!("a cluster") };
+    assert_eq!(cluster.brokers.value, 5);
+    let settings: Vec<&str> = cluster.config.iter().map(|(_, v)| v).collect();
+    assert_eq!(settings, ["true", "x-false"]);
+    let Verb::KillBroker(kill) = verb(&found[0].steps[1]) else { panic!("a kill") };
+    assert_eq!(kill.broker.numbers(), Some(vec![1, 2]));
+    assert_eq!(kill.for_time.map(|t| t.as_secs()), Some(5));
+    assert!(found[0].steps[1].head.optional);
+    let Verb::Note(note) = verb(&found[0].steps[2]) else { panic!("a note") };
+    assert_eq!(note.text, "true null [true, \"a\"] true");
+    assert_eq!(found[0].params[0].value, "true");
+}
+
+#[test]
+fn what_a_secret_could_have_been_is_a_secret() {
+    let text = "plan: v1\nname: test\nparams:\n  p: { default: \"hun\\x74er22\", secret: true, one_of: \
+                [hunter22, correct-horse] }\nmatrix:\n  p: [correct-horse, battery-staple]\nsteps:\n  - note: x\n";
+    let checked = check_text(Path::new("p.yaml"), text, &param("p", "correct-horse"));
+    for secret in ["hunter22", "hun\\x74er22", "correct-horse", "battery-staple"] {
+        assert!(checked.secrets.contains(secret), "{secret} of {:?}", checked.secrets);
+    }
 }
 
 #[test]

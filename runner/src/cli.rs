@@ -9,6 +9,7 @@ use crate::{
         man::ManArgs, report::ReportArgs, run::RunArgs, schema::SchemaArgs, words::WordsArgs,
     },
     exit::Exit,
+    out::{self, tell},
 };
 
 /// Resilience plans for Kafka: a YAML plan kills real brokers, kplan judges the log.
@@ -21,7 +22,7 @@ pub struct Cli {
 
 const STATUS: &str = "\
 Exit status: 0 all passed; 1 a plan failed; 2 a plan or the command line is wrong; 3 the rig failed \
-(engine, image, memory); 4 nothing matched; 130 interrupted (143 for SIGTERM).
+(engine, image, memory); 4 nothing matched; 130 interrupted (143 by SIGTERM, 129 by a closed terminal, 131 by Ctrl-\\).
 
 Examples:
   kplan run plans/quickstart.yaml --backend embedded   a plan without any engine, simulated
@@ -84,10 +85,12 @@ pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let help = error.exit_code() == 0;
-            // A closed pipe is no reason to say more.
-            let _ = error.print();
-            return if help { Exit::Passed } else { Exit::Usage };
+            if error.exit_code() == 0 {
+                // Help and version hold nobody else's words.
+                return out::say(&out::own(&error.render().ansi().to_string()), Exit::Passed);
+            }
+            tell!("{}", error.render().to_string().trim_end());
+            return Exit::Usage;
         }
     };
     match cli.command {
@@ -106,8 +109,9 @@ pub fn main() -> Exit {
         Command::List(args) => commands::list::main(&args),
         Command::Clean(args) => commands::clean::main(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "kplan", &mut std::io::stdout());
-            Exit::Passed
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "kplan", &mut script);
+            out::say(&String::from_utf8_lossy(&script), Exit::Passed)
         }
         Command::Guardian { run, engine } => crate::guardian::main(&run, engine),
     }

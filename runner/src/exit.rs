@@ -19,9 +19,24 @@ pub enum Exit {
     Interrupted,
     /// Ended by SIGTERM.
     Terminated,
+    /// The terminal was closed (SIGHUP).
+    HungUp,
+    /// Ended by SIGQUIT (Ctrl-\).
+    Quit,
 }
 
 impl Exit {
+    /// The end by a signal of this name.
+    #[must_use]
+    pub fn by_signal(name: &str) -> Self {
+        match name {
+            "SIGTERM" => Self::Terminated,
+            "SIGHUP" => Self::HungUp,
+            "SIGQUIT" => Self::Quit,
+            _ => Self::Interrupted,
+        }
+    }
+
     /// The number that the shell sees; signals as 128 + their number.
     #[must_use]
     pub fn status(self) -> u8 {
@@ -31,7 +46,9 @@ impl Exit {
             Self::Usage => 2,
             Self::Rig => 3,
             Self::Nothing => 4,
+            Self::HungUp => 129,
             Self::Interrupted => 130,
+            Self::Quit => 131,
             Self::Terminated => 143,
         }
     }

@@ -206,16 +206,19 @@ fn name(pid: u32) -> Option<String> {
     stat(pid).map(|(name, _)| name)
 }
 
-/// A run lives while its guardian does: the guardian goes with the run, or cleans up after it.
+/// A run lives while its guardian has the runner above it: one that lost it cleans up, and is in nobody's
+/// way.
 #[must_use]
 pub fn runner_lives(run: &str) -> bool {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
-    entries.filter_map(Result::ok).filter_map(|e| std::fs::read(e.path().join("cmdline")).ok()).any(
-        |line| {
-            let args: Vec<&[u8]> = line.split(|b| *b == 0).collect();
-            args.get(1) == Some(&b"guardian".as_slice()) && args.contains(&run.as_bytes())
-        },
-    )
+    let own = name(std::process::id());
+    numbers().filter(|pid| guards(*pid, run)).any(|pid| parent(pid).and_then(name) == own)
+}
+
+/// Whether a process is the guardian of a run.
+fn guards(pid: u32, run: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let args: Vec<&[u8]> = line.split(|b| *b == 0).collect();
+    args.get(1) == Some(&b"guardian".as_slice()) && args.contains(&run.as_bytes())
 }
 
 #[cfg(test)]

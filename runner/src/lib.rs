@@ -4,6 +4,8 @@
 //! only owner of run state and writes [`event::Event`]s; [`record::RunRecord`] is folded from the
 //! events; each report is a function of the record. See ARCHITECTURE.md.
 
+#![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::disallowed_methods))]
+
 pub mod audit;
 pub mod cli;
 pub mod client;
@@ -16,6 +18,7 @@ pub mod exit;
 pub mod guardian;
 pub mod history;
 pub mod observer;
+pub mod out;
 pub mod record;
 pub mod report;
 pub mod rundir;

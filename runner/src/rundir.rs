@@ -1,5 +1,6 @@
 //! The run's id and its directory.
 
+use crate::out::Shown as _;
 use std::{
     fs,
     io::{self, ErrorKind, Write as _},
@@ -31,13 +32,13 @@ impl RunDir {
         };
         private_dir(&path)?;
         if path.join("events.jsonl").exists() {
-            anyhow::bail!("{} holds a run already: name another directory", path.display());
+            anyhow::bail!("{} holds a run already: name another directory", path.shown());
         }
         if out.is_none() {
             point_latest(&id)?;
         }
         let path =
-            path.canonicalize().with_context(|| format!("cannot resolve {}", path.display()))?;
+            path.canonicalize().with_context(|| format!("cannot resolve {}", path.shown()))?;
         Ok(Self { id, path })
     }
 
@@ -63,7 +64,7 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make the directory {}", path.display()))
+        .with_context(|| format!("cannot make the directory {}", path.shown()))
 }
 
 /// Writes a file that only its user can read (0600).

@@ -196,7 +196,7 @@ fn read_plan(
     Some(Plan {
         name: name?,
         path: path.to_owned(),
-        cell: cell.iter().map(|(k, v)| (k.value.clone(), v.to_string())).collect(),
+        cell: cell.iter().map(|(k, v)| (k.value.clone(), template::written(v))).collect(),
         description: description?,
         tags: tags?.unwrap_or_default(),
         params: shown_params(params, cell),

@@ -13,14 +13,14 @@ use crate::template::{self, Comparison};
 pub(super) fn check(document: &Node, declared: &[Declared], cells: &[Cell], reader: &mut Reader) {
     let mut possible: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for param in declared.iter().filter(|p| !p.one_of.is_empty()) {
-        let values = param.one_of.iter().map(ToString::to_string).collect();
+        let values = param.one_of.iter().map(template::written).collect();
         possible.insert(&param.name, values);
     }
     for (key, value) in cells.iter().flatten() {
         let in_all = cells.iter().all(|cell| cell.iter().any(|(k, _)| k.value == key.value));
         let open = declared.iter().any(|d| d.name.value == key.value && d.one_of.is_empty());
         if in_all || !open {
-            possible.entry(key).or_default().push(value.to_string());
+            possible.entry(key).or_default().push(template::written(value));
         }
     }
     if !possible.is_empty() {

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::visible;
+
 /// The longest piece that is shown.
 const LONGEST: usize = 160;
 
@@ -34,7 +36,7 @@ fn write(text: &mut String, value: &Value) {
                 if index > 0 {
                     text.push_str(", ");
                 }
-                text.push_str(&key.replace(char::is_control, " "));
+                text.push_str(&visible::one_line(key));
                 text.push_str(": ");
                 write(text, value);
             }
@@ -50,7 +52,7 @@ fn write(text: &mut String, value: &Value) {
             }
             text.push(']');
         }
-        Value::String(one) => text.push_str(&one.replace(char::is_control, " ")),
+        Value::String(one) => text.push_str(&visible::one_line(one)),
         other => text.push_str(&other.to_string()),
     }
 }

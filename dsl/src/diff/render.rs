@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Change, Effect, Part};
-use crate::words;
+use crate::{visible, words};
 
 /// How changes are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ const NOTE: usize = 200;
 /// All files; those without a change in meaning are only counted.
 #[must_use]
 pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
+    let files: Vec<FileDiff> = files.iter().cloned().map(FileDiff::shown).collect();
+    let files = files.as_slice();
     let mut text = summary(files, format);
     let shown: Vec<&FileDiff> = files.iter().filter(|f| !f.is_empty()).collect();
     for (told, file) in shown.iter().enumerate() {
@@ -101,6 +103,22 @@ fn summary(files: &[FileDiff], format: DiffFormat) -> String {
 }
 
 impl FileDiff {
+    /// With nothing hidden and nothing for a terminal to obey: strangers wrote the plans.
+    fn shown(mut self) -> Self {
+        self.path = visible::one_line(&self.path);
+        match &mut self.change {
+            FileChange::Changed(changes) => {
+                let texts = changes.iter_mut().flat_map(|change| {
+                    change.cells.iter_mut().chain(&mut change.step).chain([&mut change.text])
+                });
+                texts.for_each(|text| *text = visible::one_line(text));
+            }
+            FileChange::Added(text) | FileChange::Removed(text) => *text = visible::one_line(text),
+            FileChange::Broken(text) => *text = visible::visible(text).into_owned(),
+        }
+        self
+    }
+
     fn changes(&self) -> &[Change] {
         match &self.change {
             FileChange::Changed(changes) => changes,
@@ -199,10 +217,12 @@ const fn mark(effect: Effect) -> &'static str {
 
 /// Text in which nothing is a tag and nobody is called.
 fn tagless(text: &str) -> String {
-    // Inside a piece of code everything is shown as it is.
+    // Inside a piece of code everything is shown as it is, if it is certain where the piece ends.
+    let paired = text.matches('`').count().is_multiple_of(2);
+    let certain = paired && !text.contains("``") && !text.contains(['\\', '\n']);
     let pieces = text.split('`').enumerate().map(|(index, piece)| match index % 2 {
-        0 => piece.replace('&', "&amp;").replace('<', "&lt;").replace('@', "@\u{200b}"),
-        _ => piece.to_owned(),
+        1 if certain => piece.to_owned(),
+        _ => piece.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;"),
     });
     pieces.collect::<Vec<_>>().join("`")
 }

@@ -10,8 +10,8 @@ use super::timeline::Timeline;
 pub(super) fn render(it: &Minutes) -> String {
     let mut text = format!("# {}\n\n", escaped(&it.name));
     if let Some(description) = &it.description {
-        // It is Markdown already.
-        let _ = writeln!(text, "{description}\n");
+        // It is Markdown already, but no HTML: a stranger wrote it.
+        let _ = writeln!(text, "{}\n", escaped(description));
     }
     facts(&mut text, it);
     numbered(&mut text, "What is done", &it.steps);
@@ -30,9 +30,14 @@ pub(super) fn render(it: &Minutes) -> String {
     text
 }
 
-/// Text in which nothing is a tag.
+/// Text in which nothing is a tag and nobody is called.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
+}
+
+/// A piece of code that a backtick in it does not end.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'"))
 }
 
 /// Text in a cell of a table.
@@ -47,14 +52,14 @@ fn facts(text: &mut String, it: &Minutes) {
     };
     fact("", "");
     fact("---", "---");
-    fact("Plan", &format!("`{}`", it.path));
+    fact("Plan", &code(&it.path));
     if !it.tags.is_empty() {
         fact("Tags", &it.tags.join(", "));
     }
     for param in &it.params {
         let why =
             param.description.as_ref().map(|d| format!(" ({})", d.trim())).unwrap_or_default();
-        fact("Parameter", &format!("`{}` = `{}`{why}", param.name, param.shown()));
+        fact("Parameter", &format!("`{}` = {}{why}", param.name, code(param.shown())));
     }
     if let Some(cell) = &it.cell {
         fact("Told for", cell);

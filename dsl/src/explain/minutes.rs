@@ -5,6 +5,7 @@ use super::timeline::Timeline;
 use super::{capital, clause::clause, spoken};
 use crate::plan::{Always, Param, Plan, Step};
 use crate::steps::{Consume, Verb};
+use crate::visible;
 
 /// The minutes of a drill.
 pub(super) struct Minutes {
@@ -54,7 +55,7 @@ impl Minutes {
         let (steps, finally) = (lines(&plan.steps), lines(&plan.finally));
         let own = [steps.as_slice(), finally.as_slice()].concat();
         let others = suites.iter().skip(1).map(|other| Other::of(other, &own)).collect();
-        Some(Self {
+        let minutes = Self {
             name: plan.name.to_string(),
             path: plan.path.display().to_string(),
             description: plan.description.as_ref().map(|d| d.trim().to_owned()),
@@ -69,7 +70,32 @@ impl Minutes {
             timeline: Timeline::of(plan),
             steps,
             finally,
-        })
+        };
+        Some(minutes.shown())
+    }
+
+    /// All of it with nothing hidden and nothing for a terminal to obey: a stranger wrote the plan.
+    fn shown(mut self) -> Self {
+        let heads = [&mut self.name, &mut self.path].into_iter();
+        let heads = heads.chain(&mut self.tags).chain(&mut self.cell).chain(&mut self.clusters);
+        let others = self.others.iter_mut();
+        let others = others.flat_map(|o| o.differs.iter_mut().chain([&mut o.label]));
+        let params = self
+            .params
+            .iter_mut()
+            .flat_map(|p| [&mut p.name, &mut p.value].into_iter().chain(&mut p.description));
+        let lines = self.steps.iter_mut().chain(&mut self.finally).flat_map(|line| {
+            line.points.iter_mut().chain([&mut line.id, &mut line.text]).chain(&mut line.name)
+        });
+        let lanes = self.timeline.lanes.iter_mut().map(|lane| &mut lane.name);
+        let titles = self.timeline.steps.iter_mut().flat_map(|(id, title)| [id, title]);
+        let texts = heads.chain(others).chain(params).chain(lines).chain(lanes).chain(titles);
+        let texts = texts.chain(&mut self.end).chain(&mut self.always);
+        texts.for_each(|text| *text = visible::one_line(text));
+        if let Some(text) = &mut self.description {
+            *text = visible::visible(text).into_owned();
+        }
+        self
     }
 }
 

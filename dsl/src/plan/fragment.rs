@@ -76,6 +76,9 @@ fn scope_of(
             complete = false;
             continue;
         };
+        if param.secret {
+            reader.library.hide(&entry.value);
+        }
         match template::of_node(&entry.value, outer, reader.values.as_deref()) {
             Rendered::Value(value) => {
                 if let Err(wrong) = param.accept(&value, entry.value.span) {

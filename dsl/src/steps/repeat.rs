@@ -85,7 +85,7 @@ impl FromNode for Repeat {
         let mut shared: Option<Arc<[Step]>> = None;
         let mut rounds = Vec::with_capacity(values.len());
         for value in values {
-            let text = value.to_string();
+            let text = template::written(&value);
             let steps = match (&args.as_name, &shared) {
                 (None, Some(steps)) => Arc::clone(steps),
                 (name, _) => {

@@ -53,7 +53,7 @@ impl Expression {
         match self.known {
             Some(known) => Ok(known),
             None => match template::evaluate(self.text(), &self.scope, Some(values)) {
-                Rendered::Value(value) => Ok(value.is_true()),
+                Rendered::Value(value) => Ok(truth(&value)),
                 Rendered::Failed(failure) => Err(failure.at(&self.node, &self.library)),
                 Rendered::Late => {
                     let message = "the value is not known yet";
@@ -61,6 +61,15 @@ impl Expression {
                 }
             },
         }
+    }
+}
+
+/// Whether a value counts as true. A text that says `false` does not: values from the command line and
+/// from programs are texts.
+fn truth(value: &minijinja::Value) -> bool {
+    match value.as_str() {
+        Some("false") => false,
+        _ => value.is_true(),
     }
 }
 
@@ -75,7 +84,7 @@ impl FromNode for Expression {
         };
         let scope = Arc::clone(&reader.scope);
         let known = match template::evaluate(&scalar.text, &scope, reader.values.as_deref()) {
-            Rendered::Value(value) => Some(value.is_true()),
+            Rendered::Value(value) => Some(truth(&value)),
             Rendered::Late => None,
             Rendered::Failed(failure) => {
                 let diagnostic = failure.at(node, &reader.library);

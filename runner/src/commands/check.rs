@@ -10,16 +10,16 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use kplan_dsl::{Diagnostic, Options, Severity, Sources};
+use kplan_dsl::{Diagnostic, Options, Severity, Sources, visible};
 use serde::Serialize;
 
 use crate::{
     commands::{
         backend::BackendName,
         plans::{self, Selection},
-        print,
     },
     exit::Exit,
+    out::{self, tell},
 };
 
 mod finding;
@@ -95,13 +95,13 @@ impl Checked {
 pub fn main(args: &CheckArgs) -> Exit {
     let checked = check(&args.selection);
     if checked.is_empty() {
-        anstream::eprintln!("error: no plan matches the paths, tags and filters");
+        tell!("error: no plan matches the paths, tags and filters");
         return Exit::Nothing;
     }
     let text = match args.format {
         Format::Human => {
-            let choice = anstream::AutoStream::choice(&std::io::stdout());
-            human::render(&checked, choice != anstream::ColorChoice::Never)
+            // The checker cleaned all of it: what colours there are are its own.
+            out::own(&human::render(&checked, out::colour(true)))
         }
         Format::Json => json::render(&finding::findings(&checked)),
         Format::Github => github::render(&finding::findings(&checked)),
@@ -111,7 +111,7 @@ pub fn main(args: &CheckArgs) -> Exit {
     };
     let failed =
         |one: &Checked| one.errors() > 0 || (args.deny_warnings && !one.diagnostics.is_empty());
-    print(&text, if checked.iter().any(failed) { Exit::Usage } else { Exit::Passed })
+    out::say(&text, if checked.iter().any(failed) { Exit::Usage } else { Exit::Passed })
 }
 
 /// Every plan that the selection names. One with errors has no tags to ask for: it always counts.
@@ -198,5 +198,5 @@ fn pretty(value: &impl Serialize) -> String {
     // Maps with string keys, strings and numbers can always be written.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');
-    text
+    visible::json(&text).into_owned()
 }

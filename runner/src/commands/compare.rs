@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::{
     commands::reports,
     exit::Exit,
+    out::{self, tell},
     report::compare::{self, Comparison},
 };
 
@@ -59,12 +60,12 @@ pub fn main(args: &CompareArgs) -> Exit {
     let comparison = match comparison(args) {
         Ok(comparison) => comparison,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
     if comparison.pairs.is_empty() {
-        anstream::eprintln!("error: {}", nothing(args));
+        tell!("error: {}", nothing(args));
         return Exit::Nothing;
     }
     let text = match args.format {
@@ -73,16 +74,13 @@ pub fn main(args: &CompareArgs) -> Exit {
         CompareFormat::Html => compare::html(&comparison),
     };
     let done = match (&args.output, args.format) {
-        (Some(path), CompareFormat::Text) => {
-            reports::write(path, &anstream::adapter::strip_str(&text).to_string())
-        }
+        (Some(path), CompareFormat::Text) => reports::write(path, &out::fit(&text, false)),
         (Some(path), _) => reports::write(path, &text),
-        (None, CompareFormat::Text) => reports::print_styled(&text),
-        (None, _) => reports::print(&text),
+        (None, _) => out::print(&text).map_err(Into::into),
     };
     match done {
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             Exit::Rig
         }
         Ok(()) if args.fail_if_worse && comparison.worse() => Exit::Failed,

@@ -9,7 +9,10 @@ use kplan_dsl::{
     diff::{DiffFormat, FileChange, FileDiff, render_diff},
 };
 
-use crate::exit::Exit;
+use crate::{
+    exit::Exit,
+    out::{Shown as _, say, tell},
+};
 
 mod git;
 
@@ -54,12 +57,11 @@ pub fn main(args: &DiffArgs) -> Exit {
                 Format::Text => DiffFormat::Text,
                 Format::Markdown => DiffFormat::Markdown,
             };
-            anstream::print!("{}", render_diff(&files, format));
             let broken = files.iter().any(|f| matches!(f.change, FileChange::Broken(_)));
-            if broken { Exit::Usage } else { Exit::Passed }
+            say(&render_diff(&files, format), if broken { Exit::Usage } else { Exit::Passed })
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             Exit::Usage
         }
     }
@@ -74,11 +76,11 @@ fn files(args: &DiffArgs) -> anyhow::Result<Vec<FileDiff>> {
     };
     for path in [old, new] {
         if !path.is_file() {
-            bail!("{} is not a file", path.display());
+            bail!("{} is not a file", path.shown());
         }
     }
     let check = |path: &Path| kplan_dsl::check_file(path, &options());
-    Ok(vec![compare(new.display().to_string(), Some(&check(old)), Some(&check(new)))])
+    Ok(vec![compare(new.shown(), Some(&check(old)), Some(&check(new)))])
 }
 
 /// Plans are compared whatever they would be allowed to do here.

@@ -12,9 +12,9 @@ use crate::{
         docker::{self, Abilities},
         security,
     },
-    commands::print,
     conductor::schedule::available_memory,
     exit::Exit,
+    out::{paint, say, tell},
 };
 
 mod local;
@@ -65,7 +65,7 @@ const ENOUGH_DISK: u64 = 2 << 30;
 #[must_use]
 pub fn main(args: &DoctorArgs) -> Exit {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        anstream::eprintln!("error: cannot start the async runtime");
+        tell!("error: cannot start the async runtime");
         return Exit::Rig;
     };
     let mut lines = machine();
@@ -73,7 +73,7 @@ pub fn main(args: &DoctorArgs) -> Exit {
     let engine = runtime.block_on(engine(args.image.as_deref()));
     lines.extend(either(local, engine));
     let missing = lines.iter().any(|line| line.state == State::Missing);
-    print(&table(&lines), if missing { Exit::Rig } else { Exit::Passed })
+    say(&table(&lines), if missing { Exit::Rig } else { Exit::Passed })
 }
 
 /// Real Kafka needs one of the two: what only the other lacks stops no plan.
@@ -214,8 +214,9 @@ fn table(lines: &[Line]) -> String {
             State::Lacks => (anstyle::AnsiColor::Yellow.on_default(), "lacks  "),
             State::Missing => (anstyle::AnsiColor::Red.on_default(), "missing"),
         };
+        let (word, found) = (paint(style, word), crate::report::text::one_line(&line.found, 1_000));
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{style}{word}{style:#}  {:width$}  {}", line.what, line.found);
+        let _ = writeln!(text, "{word}  {:width$}  {found}", line.what);
         if let Some(mend) = line.mend.as_ref().filter(|_| line.state != State::Good) {
             let _ = writeln!(text, "{:9}{:width$}  to mend it: {mend}", "", "");
         }

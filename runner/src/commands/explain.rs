@@ -4,8 +4,12 @@ use clap::{Args, ValueEnum};
 use kplan_dsl::{ExplainFormat, Plan, explain};
 
 use crate::{
-    commands::plans::{self, Selection},
+    commands::{
+        list::ended,
+        plans::{self, Selection},
+    },
     exit::Exit,
+    out::{say, tell},
 };
 
 /// How plans are explained.
@@ -40,7 +44,7 @@ pub fn main(args: &ExplainArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
@@ -55,13 +59,5 @@ pub fn main(args: &ExplainArgs) -> Exit {
     // The suites of one file are one drill.
     let told: Vec<String> =
         wanted.chunk_by(|a, b| a.path == b.path).map(|suites| explain(suites, format)).collect();
-    anstream::print!("{}", told.join("\n"));
-    match (checked.has_errors(), told.is_empty()) {
-        (true, _) => Exit::Usage,
-        (false, true) => {
-            eprintln!("no plan matched");
-            Exit::Nothing
-        }
-        (false, false) => Exit::Passed,
-    }
+    say(&told.join("\n"), ended(checked.has_errors(), told.is_empty()))
 }

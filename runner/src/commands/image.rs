@@ -9,7 +9,7 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 
-use crate::{cluster::Version, conductor::signals::Interrupt, exit::Exit};
+use crate::{cluster::Version, conductor::signals::Interrupt, exit::Exit, out::tell};
 
 /// The script that makes images and what it puts into them. A script, because all of the work is
 /// other programs': the engine's, Maven's, debootstrap's.
@@ -84,7 +84,7 @@ impl ImageArgs {
 #[must_use]
 pub fn main(args: &ImageArgs) -> Exit {
     if let Some(mistake) = args.mistake() {
-        anstream::eprintln!("error: {mistake}");
+        tell!("error: {mistake}");
         return Exit::Usage;
     }
     let made = tokio::runtime::Builder::new_current_thread()
@@ -92,7 +92,7 @@ pub fn main(args: &ImageArgs) -> Exit {
         .build()
         .and_then(|runtime| runtime.block_on(make(args)));
     made.unwrap_or_else(|error| {
-        anstream::eprintln!("error: cannot run the script that makes images: {error}");
+        tell!("error: cannot run the script that makes images: {error}");
         Exit::Rig
     })
 }
@@ -115,7 +115,7 @@ async fn make(args: &ImageArgs) -> io::Result<Exit> {
     }
     end(&child);
     child.wait().await?;
-    Ok(if interrupt.signal() == Some("SIGTERM") { Exit::Terminated } else { Exit::Interrupted })
+    Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()))
 }
 
 fn end(child: &Child) {

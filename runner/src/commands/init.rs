@@ -9,7 +9,10 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::{commands::print, exit::Exit};
+use crate::{
+    exit::Exit,
+    out::{Shown as _, say, tell},
+};
 
 /// Arguments of `kplan init`.
 #[derive(Debug, Args)]
@@ -39,32 +42,32 @@ pub fn main(args: &InitArgs) -> Exit {
     for (name, text) in files {
         let path = args.dir.join(name);
         match write_new(&path, text) {
-            Ok(true) => told.push_str(&format!("wrote {}\n", path.display())),
-            Ok(false) => told.push_str(&format!("{} exists: left as it is\n", path.display())),
+            Ok(true) => told.push_str(&format!("wrote {}\n", path.shown())),
+            Ok(false) => told.push_str(&format!("{} exists: left as it is\n", path.shown())),
             Err(error) => {
                 // What was written before is told too.
-                print(&told, Exit::Rig);
-                anstream::eprintln!("error: {error:#}");
+                say(&told, Exit::Rig);
+                tell!("error: {error:#}");
                 return Exit::Rig;
             }
         }
     }
     let plans = args.dir.join("plans");
-    told.push_str(&format!("now: kplan run {} --backend embedded\n", plans.display()));
-    print(&told, Exit::Passed)
+    told.push_str(&format!("now: kplan run {} --backend embedded\n", plans.shown()));
+    say(&told, Exit::Passed)
 }
 
 /// False if something of this name exists, even a link that leads nowhere.
 fn write_new(path: &Path, text: &str) -> anyhow::Result<bool> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the directory {}", parent.display()))?;
+            .with_context(|| format!("cannot make the directory {}", parent.shown()))?;
     }
     let written = match fs::File::create_new(path) {
         Ok(mut file) => file.write_all(text.as_bytes()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
         Err(error) => Err(error),
     };
-    written.with_context(|| format!("cannot write {}", path.display()))?;
+    written.with_context(|| format!("cannot write {}", path.shown()))?;
     Ok(true)
 }

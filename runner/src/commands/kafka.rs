@@ -11,6 +11,7 @@ use crate::{
         local::{self, Local},
     },
     conductor::{schedule::Job, step::inside},
+    out::tell,
 };
 
 /// Finds Java and every version of Kafka that the plans start, and fetches what is not there.
@@ -27,7 +28,7 @@ pub async fn prepare(local: &Local, jobs: &[Job], run: &str) -> Result<(), RigEr
         // What is no version is told by the step.
         let Ok(version) = text.parse::<Version>() else { continue };
         if local.kafka_dir.is_none() && local::cached(&version).is_none() {
-            anstream::eprintln!("fetching Kafka {version} into kplan's cache (once)");
+            tell!("fetching Kafka {version} into kplan's cache (once)");
         }
         local::find_software(&version, local.kafka_dir.as_deref(), run).await?;
     }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use clap::{Args, ValueEnum};
-use kplan_dsl::{Param, Plan, value::duration_text};
+use kplan_dsl::{Param, Plan, value::duration_text, visible};
 use serde_json::{Value, json};
 
 use crate::{
     commands::plans::{self, Selection},
     exit::Exit,
+    out::{Shown as _, say, tell},
 };
 
 /// How plans are listed.
@@ -40,21 +41,28 @@ pub fn main(args: &ListArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
     checked.tell();
     let wanted: Vec<&Plan> = checked.plans.iter().filter(|p| args.selection.wants(p)).collect();
     let plans: Vec<&[&Plan]> = wanted.chunk_by(|a, b| a.path == b.path).collect();
-    match args.format {
-        Format::Text => anstream::print!("{}", text(&plans)),
-        Format::Json => anstream::println!("{:#}", json!({ "plans": json_of(&plans) })),
-    }
-    match (checked.has_errors(), plans.is_empty()) {
+    let told = match args.format {
+        Format::Text => text(&plans),
+        Format::Json => {
+            visible::json(&format!("{:#}\n", json!({ "plans": json_of(&plans) }))).into_owned()
+        }
+    };
+    say(&told, ended(checked.has_errors(), plans.is_empty()))
+}
+
+/// How a command that tells about plans ends.
+pub(super) fn ended(errors: bool, nothing: bool) -> Exit {
+    match (errors, nothing) {
         (true, _) => Exit::Usage,
         (false, true) => {
-            eprintln!("no plan matched");
+            tell!("no plan matched");
             Exit::Nothing
         }
         (false, false) => Exit::Passed,
@@ -70,9 +78,9 @@ fn text(plans: &[&[&Plan]]) -> String {
             text.push('\n');
         }
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}\n  {}", plan.path.display(), shown(plan, &plan.name));
+        let _ = writeln!(text, "{}\n  {}", plan.path.shown(), shown(plan, &plan.name));
         let mut fact = |what: &str, value: &str| {
-            let _ = writeln!(text, "  {what:<9}{value}");
+            let _ = writeln!(text, "  {what:<9}{}", visible::one_line(value));
         };
         if !plan.tags.is_empty() {
             fact("tags", &plan.tags.join(", "));
@@ -92,7 +100,7 @@ fn text(plans: &[&[&Plan]]) -> String {
 }
 
 fn shown(plan: &Plan, text: &str) -> String {
-    plan.without_secrets(text)
+    visible::one_line(&plan.without_secrets(text))
 }
 
 /// Name and default, type, possible values, description.
@@ -109,7 +117,8 @@ fn row(param: &Param) -> [String; 4] {
     };
     let kind = if param.secret { "secret" } else { param.kind.unwrap_or("any") };
     let description = param.description.as_deref().unwrap_or_default();
-    [default, kind.to_owned(), one_of, description.trim().replace('\n', " ")]
+    [default, kind.to_owned(), one_of, description.trim().to_owned()]
+        .map(|cell| visible::one_line(&cell))
 }
 
 fn aligned(rows: &[[String; 4]]) -> Vec<String> {
@@ -130,14 +139,14 @@ fn json_of(plans: &[&[&Plan]]) -> Vec<Value> {
             let cell: serde_json::Map<String, Value> = suite
                 .cell
                 .iter()
-                .map(|(name, value)| (name.clone(), shown(suite, value).into()))
+                .map(|(name, value)| (name.clone(), suite.without_secrets(value).into()))
                 .collect();
-            json!({ "name": shown(suite, &suite.suite_name()), "cell": cell, "steps": suite.steps.len() })
+            json!({ "name": suite.without_secrets(&suite.suite_name()), "cell": cell, "steps": suite.steps.len() })
         };
         Some(json!({
-            "file": plan.path.display().to_string(),
-            "name": shown(plan, &plan.name),
-            "description": plan.description.as_ref().map(|d| shown(plan, d)),
+            "file": plan.path.to_string_lossy(),
+            "name": plan.without_secrets(&plan.name),
+            "description": plan.description.as_ref().map(|d| plan.without_secrets(d)),
             "tags": plan.tags,
             "timeout_ms": u64::try_from(plan.timeout.as_millis()).unwrap_or(u64::MAX),
             "params": plan.params.iter().map(json_of_param).collect::<Vec<_>>(),

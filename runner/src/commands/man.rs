@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory as _};
 
-use crate::{cli::Cli, exit::Exit};
+use crate::{cli::Cli, exit::Exit, out::Shown as _, out::tell};
 
 /// Arguments of `kplan man`.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub fn main(args: &ManArgs) -> Exit {
     match write(&args.dir) {
         Ok(()) => Exit::Passed,
         Err(error) => {
-            anstream::eprintln!("error: cannot write to {}: {error}", args.dir.display());
+            tell!("error: cannot write to {}: {error}", args.dir.shown());
             Exit::Rig
         }
     }

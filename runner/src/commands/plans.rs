@@ -11,6 +11,8 @@ use kplan_dsl::{BackendFile, Diagnostic, EnvNames, Options, Override, Plan, Sour
 
 use crate::{
     commands::backend::{BackendName, BackendParser, Chosen},
+    out::Shown as _,
+    out::{self, tell},
     secrets,
 };
 
@@ -79,11 +81,11 @@ impl Checked {
 
     /// Tells everything that is wrong, on standard error.
     pub fn tell(&self) {
-        let colour =
-            anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        let colour = out::colour(false);
         for (diagnostics, sources) in &self.diagnostics {
             if !diagnostics.is_empty() {
-                anstream::eprintln!("{}", kplan_dsl::render(diagnostics, sources, colour));
+                // The checker cleaned all of it: what colours there are are its own.
+                tell!("{}", out::own(&kplan_dsl::render(diagnostics, sources, colour)));
             }
         }
     }
@@ -159,7 +161,7 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
         let kind =
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+            std::fs::metadata(path).with_context(|| format!("cannot read {}", path.shown()))?;
         if kind.is_dir() {
             walk(path, 0, &mut found)?;
         } else {
@@ -178,10 +180,9 @@ fn walk(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> anyhow::Result<()> 
     if depth > DEPTH {
         return Ok(());
     }
-    let entries =
-        std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.shown()))?;
     for entry in entries {
-        let path = entry.with_context(|| format!("cannot read {}", dir.display()))?.path();
+        let path = entry.with_context(|| format!("cannot read {}", dir.shown()))?.path();
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
         if path.is_dir() && !hidden {
             walk(&path, depth + 1, found)?;

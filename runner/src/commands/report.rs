@@ -8,6 +8,7 @@ use crate::{
     commands::reports::{self, Format, ReportFiles},
     exit::Exit,
     guardian,
+    out::{self, tell},
 };
 
 /// Arguments of `kplan report`.
@@ -40,12 +41,12 @@ pub fn main(args: &ReportArgs) -> Exit {
     let record = match reports::read(&args.dir) {
         Ok(record) => record,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
     if record.killed() && guardian::runner_lives(&record.info.run) {
-        anstream::eprintln!("the run still goes on: this is what is known of it by now");
+        tell!("the run still goes on: this is what is known of it by now");
     }
     let root = reports::root();
     let wanted = args.files.wanted();
@@ -54,14 +55,13 @@ pub fn main(args: &ReportArgs) -> Exit {
         format => format,
     };
     let printed = match format {
-        Some(Format::Text) => reports::print_styled(&Format::Text.render(&record, &root)),
-        Some(format) => reports::print(&format.render(&record, &root)),
+        Some(format) => out::print(&format.render(&record, &root)).map_err(Into::into),
         None => Ok(()),
     };
     match args.files.prepare().and_then(|()| args.files.write(&record, &root)).and(printed) {
         Ok(()) => Exit::Passed,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             Exit::Rig
         }
     }

@@ -1,7 +1,7 @@
 //! Reports into files and onto standard output: what `run` and `report` share.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
 use crate::{
+    out::Shown as _,
+    out::tell,
     record::RunRecord,
     report::{github, html, json, junit, markdown, tap, terminal},
 };
@@ -92,16 +94,15 @@ impl ReportFiles {
         let wanted = self.wanted();
         for (at, (path, _)) in wanted.iter().enumerate() {
             if wanted[..at].iter().any(|(other, _)| other == path) {
-                anyhow::bail!("two reports cannot be written to one file, {}", path.display());
+                anyhow::bail!("two reports cannot be written to one file, {}", path.shown());
             }
             make_parent(path)?;
             let known = path.exists();
             let opened = fs::OpenOptions::new().append(true).create(true).open(path);
-            opened.with_context(|| format!("cannot write {}", path.display()))?;
+            opened.with_context(|| format!("cannot write {}", path.shown()))?;
             if !known {
                 // A killed run must not leave an empty report that a reader takes for a good one.
-                fs::remove_file(path)
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+                fs::remove_file(path).with_context(|| format!("cannot write {}", path.shown()))?;
             }
         }
         Ok(())
@@ -124,37 +125,12 @@ impl ReportFiles {
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     make_parent(path)?;
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.shown()))
 }
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {
     let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
-    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))
-}
-
-/// Prints a report as it is. A reader that went away (`| head`) has seen enough.
-///
-/// # Errors
-/// When standard output does not take it.
-pub fn print(text: &str) -> anyhow::Result<()> {
-    print_to(io::stdout().lock(), text)
-}
-
-/// Prints a report with colours, which go where standard output is a pipe.
-///
-/// # Errors
-/// As [`print()`].
-pub fn print_styled(text: &str) -> anyhow::Result<()> {
-    print_to(anstream::stdout().lock(), text)
-}
-
-fn print_to(mut out: impl io::Write, text: &str) -> anyhow::Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
+    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.shown()))
 }
 
 /// Reads a run's record, so that reports made from it do not depend on how its directory was named.
@@ -163,11 +139,11 @@ fn print_to(mut out: impl io::Write, text: &str) -> anyhow::Result<()> {
 /// When there is no run; the error tells what was looked at and what to do.
 pub fn read(dir: &Path) -> anyhow::Result<RunRecord> {
     let resolved = dir.canonicalize().with_context(|| {
-        format!("there is no run in {}: `kplan run` leaves each run in .kplan/runs", dir.display())
+        format!("there is no run in {}: `kplan run` leaves each run in .kplan/runs", dir.shown())
     })?;
     let record = RunRecord::read(&resolved)?;
     if let Some(newer) = record.newer_kplan() {
-        anstream::eprintln!(
+        tell!(
             "warning: the run was written by kplan {newer}, newer than this {}: what only that version \
              knows is left out",
             env!("CARGO_PKG_VERSION")

@@ -35,6 +35,7 @@ use crate::{
     exit::Exit,
     guardian::{Guard, kill_processes, processes_of},
     history::RunClock,
+    out::{self, tell},
     record::{EventLog, RunRecord},
     report::{self, live},
     rundir::{RunDir, private_dir},
@@ -138,7 +139,7 @@ pub fn main(args: &RunArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
@@ -157,30 +158,30 @@ pub fn main(args: &RunArgs) -> Exit {
     let jobs = match jobs(checked, args) {
         Ok(jobs) => jobs,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
             return Exit::Usage;
         }
     };
     if jobs.is_empty() {
-        anstream::eprintln!("error: no plan matches the paths, tags and filters");
+        tell!("error: no plan matches the paths, tags and filters");
         return Exit::Nothing;
     }
     if let Err(error) = args.reports.prepare() {
-        anstream::eprintln!("error: {error:#}");
+        tell!("error: {error:#}");
         return Exit::Usage;
     }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                anstream::eprintln!("error: cannot start the async runtime: {error}");
+                tell!("error: cannot start the async runtime: {error}");
                 return Exit::Rig;
             }
         };
     match runtime.block_on(run(args, backend, jobs)) {
         Ok(exit) => exit,
         Err(error) => {
-            anstream::eprintln!("error: {}", secrets::mask(&format!("{error:#}")));
+            tell!("error: {}", secrets::mask(&format!("{error:#}")));
             Exit::Rig
         }
     }
@@ -259,7 +260,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
     // The screen ends with the last event; a panic in it must not cost the reports.
     let _ = screen.await;
     if let Some(text) = leftovers {
-        anstream::eprintln!("error: {}", secrets::mask(&text));
+        tell!("error: {}", secrets::mask(&text));
     } else {
         guard.dismiss();
     }
@@ -267,7 +268,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
     if let Some(trouble) = run.sink.trouble() {
         // What is on disk is reported, but no verdict stands on it.
         if let Err(error) = reported {
-            anstream::eprintln!("error: {error:#}");
+            tell!("error: {error:#}");
         }
         anyhow::bail!("the run ended early, its events can not all be written: {trouble}");
     }
@@ -310,14 +311,14 @@ fn learn(run: &Run) {
         durations.write(path)
     };
     if let Err(error) = learned() {
-        anstream::eprintln!("warning: {error:#}");
+        tell!("warning: {error:#}");
     }
 }
 
 /// The last look: whatever still carries the run's label goes, unless it is kept on purpose.
 async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
     if results.iter().any(|r| r.result.kept) {
-        anstream::eprintln!("kept for a look; remove with: kplan clean --all");
+        tell!("kept for a look; remove with: kplan clean {}", run.id);
         return None;
     }
     if run.backend == Backend::Docker {
@@ -345,10 +346,8 @@ async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
 }
 
 fn exit(run: &Run, results: &[Ended], leftovers: bool) -> Exit {
-    match run.interrupt.signal() {
-        Some("SIGTERM") => return Exit::Terminated,
-        Some(_) => return Exit::Interrupted,
-        None => {}
+    if let Some(signal) = run.interrupt.signal() {
+        return Exit::by_signal(signal);
     }
     let has = |verdict| results.iter().any(|r| r.result.verdict == verdict);
     if has(Verdict::Failed) {
@@ -364,11 +363,13 @@ fn exit(run: &Run, results: &[Ended], leftovers: bool) -> Exit {
 fn report(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
     let record = RunRecord::read(&run.dir)?;
     let written = args.reports.write(&record, &run.root);
-    reports::print_styled(&report::terminal::render(&record, args.quiet))?;
+    let mut said = out::print(&report::terminal::render(&record, args.quiet));
     if annotates(args.annotations) {
-        reports::print(&report::github::render(&record))?;
+        said = said.and(out::print(&report::github::render(&record)));
     }
-    written
+    // A terminal that was closed takes nothing more: the reports in files are what is left of the run.
+    let gone = run.interrupt.signal() == Some("SIGHUP");
+    written.and(if gone { Ok(()) } else { said.map_err(Into::into) })
 }
 
 /// GitHub reads annotations from what a step prints.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{commands::print, exit::Exit};
+use crate::{
+    exit::Exit,
+    out::{Shown as _, say, tell},
+};
 
 /// Arguments of `kplan schema`.
 #[derive(Debug, Args)]
@@ -34,21 +37,17 @@ pub fn main(args: &SchemaArgs) -> Exit {
         true => kplan_dsl::backend_schema_text(),
         false => kplan_dsl::plan_schema_text(),
     };
-    let Some(path) = &args.check else { return print(&text, Exit::Passed) };
-    let shown = path.display();
+    let Some(path) = &args.check else { return say(&text, Exit::Passed) };
+    let shown = path.shown();
     let flag = if args.backend { " --backend" } else { "" };
     match std::fs::read(path) {
-        Ok(kept) if kept == text.as_bytes() => {
-            print(&format!("{shown} is current\n"), Exit::Passed)
-        }
+        Ok(kept) if kept == text.as_bytes() => say(&format!("{shown} is current\n"), Exit::Passed),
         Ok(_) => {
-            anstream::eprintln!(
-                "error: {shown} is not the schema of this kplan: kplan schema{flag} > {shown}"
-            );
+            tell!("error: {shown} is not the schema of this kplan: kplan schema{flag} > {shown}");
             Exit::Usage
         }
         Err(error) => {
-            anstream::eprintln!("error: cannot read {shown}: {error}");
+            tell!("error: cannot read {shown}: {error}");
             Exit::Usage
         }
     }

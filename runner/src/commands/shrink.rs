@@ -22,6 +22,8 @@ use crate::{
     },
     event::{Event, RunStarted, SuiteId, Verdict},
     history::RunClock,
+    out::Shown as _,
+    out::tell,
     record::EventLog,
     report::live,
     rundir::{RunDir, private_dir, private_file},
@@ -64,7 +66,7 @@ pub async fn shrink(
             break;
         }
         let fails = verdict == Verdict::Failed;
-        anstream::eprintln!(
+        tell!(
             "shrink: run {tries} of at most {MOST}: {} of {} faults {}",
             set.len(),
             faults.len(),
@@ -79,15 +81,15 @@ pub async fn shrink(
         fewest.len(),
         faults.len()
     );
-    anstream::eprintln!("{about}: {}", secrets::mask(&words.join("; ")));
+    tell!("{about}: {}", secrets::mask(&words.join("; ")));
     let Some(text) = written(&again.plan, &fewest, &about) else {
-        anstream::eprintln!("the chaos is not a step of the plan's own file: no plan is written");
+        tell!("the chaos is not a step of the plan's own file: no plan is written");
         return Ok(());
     };
     let file = dir.path.join(format!("shrunk-{}.yaml", again.number));
     private_file(&file, &secrets::mask(&text))
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    anstream::eprintln!("as a plan: {}", file.display());
+        .with_context(|| format!("cannot write {}", file.shown()))?;
+    tell!("as a plan: {}", file.shown());
     Ok(())
 }
 

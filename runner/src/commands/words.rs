@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use kplan_dsl::{WordKind, manual, nearest, word_list};
 
-use crate::{commands::print, exit::Exit};
+use crate::{
+    exit::Exit,
+    out::{say, tell},
+};
 
 mod text;
 
@@ -37,20 +40,20 @@ pub struct WordsArgs {
 /// Does it.
 #[must_use]
 pub fn main(args: &WordsArgs) -> Exit {
-    let Some(word) = &args.word else { return print(&list(args.format), Exit::Passed) };
+    let Some(word) = &args.word else { return say(&list(args.format), Exit::Passed) };
     if let Some(page) = manual(word) {
         let page = match args.format {
             Format::Text => text::render(&page),
             Format::Markdown => page,
         };
-        return print(&page, Exit::Passed);
+        return say(&page, Exit::Passed);
     }
     let all = word_list();
     let near = nearest(word, all.iter().map(|(_, word, _)| *word));
     let near =
         near.map_or("`kplan words` lists them".to_owned(), |w| format!("did you mean `{w}`?"));
     let shown = crate::report::text::one_line(word, 80);
-    anstream::eprintln!("error: the language has no word `{shown}`: {near}");
+    tell!("error: the language has no word `{shown}`: {near}");
     Exit::Usage
 }
 

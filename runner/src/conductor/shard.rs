@@ -12,6 +12,7 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::out::Shown as _;
 use crate::record::RunRecord;
 
 /// Where a run keeps what it knows of durations, below the working directory. Every machine of a split
@@ -80,10 +81,10 @@ impl Durations {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.display())),
+            Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.shown())),
         };
         let known: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no record of durations", path.display()))?;
+            .with_context(|| format!("{} is no record of durations", path.shown()))?;
         Ok(Self(known.0.into_iter().filter(|(_, s)| s.is_finite() && *s >= 0.0).collect()))
     }
 
@@ -105,13 +106,13 @@ impl Durations {
         let text = serde_json::to_string_pretty(self).context("durations are plain numbers")?;
         let fresh: PathBuf = path.with_extension(format!("{}.new", std::process::id()));
         let written = fs::write(&fresh, text).and_then(|()| fs::rename(&fresh, path));
-        written.with_context(|| format!("cannot write {}", path.display()))
+        written.with_context(|| format!("cannot write {}", path.shown()))
     }
 
     /// A suite's name in the file.
     #[must_use]
     pub fn name(file: &Path, cell: &str) -> String {
-        format!("{} [{cell}]", file.display())
+        format!("{} [{cell}]", file.to_string_lossy())
     }
 
     fn usual(&self) -> f64 {

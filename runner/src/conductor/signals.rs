@@ -1,5 +1,8 @@
-//! Ctrl-C and SIGTERM: the first asks for a graceful end, the second for an immediate one. Either way
-//! everything is removed and the reports are written.
+//! Ctrl-C, SIGTERM, Ctrl-\\ and a closed terminal: the first asks for a graceful end, the second for an
+//! immediate one. Either way everything is removed and the reports are written.
+//!
+//! A closed terminal (SIGHUP) ends the run unless the signal was ignored when kplan was started: that is
+//! what `nohup` is for.
 
 use std::sync::{
     Arc,
@@ -8,6 +11,19 @@ use std::sync::{
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+/// The signals that end a run: SIGINT, SIGTERM, SIGQUIT and SIGHUP.
+const SIGNALS: [SignalKind; 4] =
+    [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
+
+/// Whether who started kplan had it ignore the end of its terminal, as `nohup` does. The kernel tells in
+/// the mask of ignored signals (proc(5)); SIGHUP is its first bit.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 == 1)
+}
 
 /// Which signals came.
 #[derive(Clone, Debug, Default)]
@@ -24,18 +40,19 @@ impl Interrupt {
     /// When the handlers cannot be installed.
     pub fn listen() -> std::io::Result<Self> {
         let this = Self::default();
-        let mut int = signal(SignalKind::interrupt())?;
-        let mut term = signal(SignalKind::terminate())?;
-        let told = this.clone();
-        tokio::spawn(async move {
-            loop {
-                let number = tokio::select! {
-                    _ = int.recv() => 2,
-                    _ = term.recv() => 15,
-                };
-                told.raise(number);
+        for kind in SIGNALS {
+            if kind == SignalKind::hangup() && hangup_is_ignored() {
+                continue;
             }
-        });
+            let mut signals = signal(kind)?;
+            let told = this.clone();
+            let number = u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    told.raise(number);
+                }
+            });
+        }
         Ok(this)
     }
 
@@ -64,7 +81,9 @@ impl Interrupt {
     #[must_use]
     pub fn signal(&self) -> Option<&'static str> {
         match self.which.load(Ordering::Acquire) {
+            1 => Some("SIGHUP"),
             2 => Some("SIGINT"),
+            3 => Some("SIGQUIT"),
             15 => Some("SIGTERM"),
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! The bytes of one connection: in clear, or encrypted.
 
+use crate::out::Shown as _;
 use std::{
     io,
     path::Path,
@@ -40,7 +41,7 @@ impl Transport {
     pub fn trusting(file: &Path) -> Self {
         match client_config(file) {
             Ok(config) => Self::Tls(Arc::new(config)),
-            Err(why) => Self::Unusable(format!("{}: {why}", file.display())),
+            Err(why) => Self::Unusable(format!("{}: {why}", file.shown())),
         }
     }
 

@@ -13,7 +13,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{event::Stamped, record::EVENTS};
+use crate::{event::Stamped, out::Shown as _, record::EVENTS};
 
 /// The longest line that is read; events are far below it (a plan's text is their largest part).
 const MAX_LINE: u64 = 64 << 20;
@@ -30,7 +30,7 @@ const LAST_WORDS: u64 = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// Writing failed (a full disk).
-    #[error("cannot write the run's events to {path}: {source}", path = path.display())]
+    #[error("cannot write the run's events to {path}: {source}", path = path.shown())]
     Write {
         /// The file.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// No space is left but for the end of the run.
-    #[error("no space is left for the run's events in {path}: {source}", path = path.display())]
+    #[error("no space is left for the run's events in {path}: {source}", path = path.shown())]
     Full {
         /// The file.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// The directory or the file could not be made.
-    #[error("cannot make {path}: {source}", path = path.display())]
+    #[error("cannot make {path}: {source}", path = path.shown())]
     Create {
         /// What.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// Reading failed.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("cannot read {path}: {source}", path = path.shown())]
     Read {
         /// The file.
         path: PathBuf,
@@ -62,13 +62,13 @@ pub enum LogError {
         source: io::Error,
     },
     /// A directory of something else.
-    #[error("{path} is not the directory of a run: there is no {EVENTS} in it", path = path.display())]
+    #[error("{path} is not the directory of a run: there is no {EVENTS} in it", path = path.shown())]
     NoRun {
         /// The directory.
         path: PathBuf,
     },
     /// No run in it.
-    #[error("{path} holds no beginning of a run: {why}", path = path.display())]
+    #[error("{path} holds no beginning of a run: {why}", path = path.shown())]
     Empty {
         /// The file.
         path: PathBuf,

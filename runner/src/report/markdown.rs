@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     event::{Holds, Verdict},
+    out::Shown as _,
     record::{RunRecord, SuiteRecord},
 };
 
@@ -132,7 +133,7 @@ fn section(suite: &SuiteRecord, trouble: &Trouble<'_>) -> String {
     let (from, end) =
         trouble.step.map_or((trouble.line, trouble.line), |s| (s.info.line, s.info.end_line));
     let lines = quote(suite, trouble.file, from, end);
-    let place = format!("{}:{}", trouble.file.display(), trouble.line);
+    let place = format!("{}:{}", trouble.file.shown(), trouble.line);
     out.push_str(&format!("\n{}\n\n", code(&place)));
     if !lines.is_empty() {
         let numbered: Vec<_> =
@@ -167,7 +168,7 @@ fn icon(verdict: Verdict) -> &'static str {
         Verdict::Passed => "✅",
         Verdict::Failed => "❌",
         Verdict::Broken => "🟪",
-        Verdict::Skipped => "⏭️",
+        Verdict::Skipped => "⏭",
     }
 }
 

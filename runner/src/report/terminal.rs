@@ -9,6 +9,8 @@ use super::{
 };
 use crate::{
     event::{Finding, Holds, Verdict},
+    out::Shown as _,
+    out::paint,
     record::{RunRecord, SuiteRecord},
 };
 
@@ -33,13 +35,7 @@ pub(super) fn verdict_style(verdict: Verdict) -> Style {
     Style::new().fg_color(Some(color.into())).bold()
 }
 
-/// Text in a style.
-pub(super) fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
-}
-
-/// The summary with colours as ANSI escapes: print it through anstream, which takes them away for
-/// pipes and `NO_COLOR`. `quiet` leaves the table of suites out when all passed.
+/// The summary with kplan's own colours, which go where there is no terminal: see [`crate::out`]. `quiet` leaves the table of suites out when all passed.
 #[must_use]
 pub fn render(record: &RunRecord, quiet: bool) -> String {
     let mut out = String::new();
@@ -110,7 +106,7 @@ fn evidence(out: &mut String, evidence: &[String]) {
 fn lines(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
     let (from, end) =
         trouble.step.map_or((trouble.line, trouble.line), |s| (s.info.line, s.info.end_line));
-    let place = format!("{}:{}", trouble.file.display(), trouble.line);
+    let place = format!("{}:{}", trouble.file.shown(), trouble.line);
     out.push_str(&format!("    {}\n", paint(DIM, &clean(&place))));
     for (number, text) in quote(suite, trouble.file, from, end) {
         let marked = trouble.misses.iter().any(|m| m.line == number);

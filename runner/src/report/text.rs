@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use kplan_dsl::visible::visible;
 use serde_json::Value;
 
 use crate::event::Verdict;
@@ -90,48 +91,10 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
-/// Text from outside made fit for any format: terminal escapes are dropped, other control characters
-/// are shown as their pictures, tabs are spaces, characters that XML forbids become U+FFFD.
+/// Text from outside made fit for any format: see [`visible`].
 #[must_use]
 pub fn clean(text: &str) -> String {
-    let hostile = |c: char| c.is_control() || !c.is_ascii();
-    if !text.contains(hostile) {
-        return text.to_owned();
-    }
-    let text = if text.contains('\x1b') { without_escapes(text) } else { text.to_owned() };
-    let text = text.replace("\r\n", "\n");
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push('\n'),
-            '\t' => out.push_str("    "),
-            '\0'..='\x1f' | '\x7f' => out.push(picture(c)),
-            '\u{80}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            // Marks that turn the direction of text could make a report read as something else.
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => out.push('\u{fffd}'),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// A control character's picture.
-fn picture(c: char) -> char {
-    match c {
-        '\x7f' => '\u{2421}',
-        _ => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-    }
-}
-
-/// Stripping escapes drops other control characters too, so these become pictures first.
-fn without_escapes(text: &str) -> String {
-    let shown = |c: char| match c {
-        '\x1b' | '\x07' | '\n' | '\r' | '\t' => c,
-        '\0'..='\x1f' | '\x7f' => picture(c),
-        _ => c,
-    };
-    let text: String = text.chars().map(shown).collect();
-    anstream::adapter::strip_str(&text).to_string()
+    visible(text).into_owned()
 }
 
 /// Recorded values as flat names and texts: `{"acked": {"P": 3}}` → `acked.P` = `3`.
@@ -187,11 +150,14 @@ mod tests {
 
     #[test]
     fn hostile_characters_become_visible() {
-        assert_eq!(clean("a\0b\x1b[31mred\x1b[0m\tc\u{ffff}\r\nd\x7f"), "a␀bred    c\u{fffd}\nd␡");
-        assert_eq!(clean("\x1b[1m\u{1}\x1b]8;;x\x07"), "␁");
+        assert_eq!(
+            clean("a\0b\x1b[31mred\tc\u{ffff}\r\nd"),
+            "a\\u{0}b\\u{1b}[31mred    c\\u{ffff}\nd"
+        );
         assert_eq!(one_line("  a\n\tb  c ", 9), "a b c");
         assert_eq!(one_line("abcdef", 3), "abc…");
-        assert_eq!(clean("\u{202e}evil"), "\u{fffd}evil");
+        assert_eq!(one_line("a\u{2028}b\u{85}c", 40), "a\\u{2028}b\\u{85}c");
+        assert_eq!(clean("\u{202e}evil"), "\\u{202e}evil");
     }
 
     #[test]

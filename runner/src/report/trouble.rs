@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::text::{bounded, clean, one_line};
 use crate::{
     event::{Finding, Holds, Reason, ReasonKind, Verdict},
+    out::Shown as _,
     record::{KILLED_STEP, RunRecord, StepRecord, SuiteRecord},
 };
 
@@ -219,7 +220,7 @@ impl Trouble<'_> {
         self.evidence.iter().for_each(|e| line(format!("  - {e}")));
         let end = self.step.map_or(self.line, |s| s.info.end_line);
         let from = self.step.map_or(self.line, |s| s.info.line);
-        line(format!("\n{}:{}", self.file.display(), self.line));
+        line(format!("\n{}:{}", self.file.shown(), self.line));
         for (number, text) in quote(suite, self.file, from, end) {
             let mark = if self.misses.iter().any(|m| m.line == number) { '>' } else { ' ' };
             line(format!("{mark}{number:>5} | {text}"));

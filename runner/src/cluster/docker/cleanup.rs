@@ -58,6 +58,13 @@ impl Traces {
             && self.directories.is_empty()
     }
 
+    /// The process that started it is one of this machine, and lives.
+    #[must_use]
+    pub fn owner_lives_here(&self) -> bool {
+        let here = |owner: &&str| owner.split_once('@').is_some_and(|(_, at)| at == machine());
+        self.owner.as_deref().filter(here).is_some_and(lives)
+    }
+
     /// The process that started it still lives. Without a label nobody is known to.
     #[must_use]
     pub fn owner_lives(&self) -> bool {

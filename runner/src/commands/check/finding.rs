@@ -9,6 +9,7 @@ use kplan_dsl::{Code, Diagnostic, Position, Severity, Source, Sources, Span};
 use sha2::{Digest as _, Sha256};
 
 use super::Checked;
+use crate::out::Shown as _;
 use crate::report::text::{clean, one_line};
 
 /// A stretch of a file.
@@ -104,7 +105,7 @@ impl Teller<'_> {
             None => {
                 // A mistake on the command line has no place in a file: the plan stands for it.
                 if let Some(source) = source {
-                    message = format!("{}: {message}", source.path().display());
+                    message = format!("{}: {message}", source.path().shown());
                 }
                 self.beginning()
             }

@@ -1,5 +1,6 @@
 //! Versions of plans as git has them: read with the `git` program, nothing is checked out.
 
+use crate::out::Shown as _;
 use std::{
     collections::BTreeSet,
     io,
@@ -144,7 +145,7 @@ fn including(
 }
 
 fn text(path: &Path) -> anyhow::Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.shown()))
 }
 
 #[allow(clippy::ptr_arg, reason = "it is a filter of owned names")]

@@ -3,13 +3,14 @@
 use anstyle::Style;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
+use crate::out::paint;
+
 /// Where lines end.
 const WIDTH: usize = 96;
 
 /// A heading.
 pub fn strong(text: &str) -> String {
-    let bold = Style::new().bold();
-    format!("{bold}{text}{bold:#}")
+    paint(Style::new().bold(), text)
 }
 
 /// The page as text.

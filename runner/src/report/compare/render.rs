@@ -4,16 +4,17 @@ use anstyle::{AnsiColor, Style};
 use minijinja::{Environment, Value, value::Serde};
 
 use super::{Comparison, Row};
+use crate::out::paint;
 use crate::report::{
     markdown::text as escaped,
-    terminal::{BOLD, DIM, paint},
+    terminal::{BOLD, DIM},
     text::one_line,
 };
 
 const STYLE: &str = include_str!("../html/page.css");
 const PAGE: &str = include_str!("compare.html");
 
-/// Colours as ANSI escapes: print it through anstream.
+/// Text for the terminal, with kplan's own colours: see [`crate::out`].
 #[must_use]
 pub fn text(comparison: &Comparison) -> String {
     let mut out = format!("{}  →  {}\n", comparison.left, comparison.right);

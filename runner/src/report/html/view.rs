@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     event::{Finding, Holds, Verdict},
+    out::Shown as _,
     record::{RunRecord, StepRecord, SuiteRecord},
     report::{
         logs,
@@ -211,7 +212,7 @@ fn trouble(suite: &SuiteRecord, trouble: &Trouble<'_>) -> TroubleView {
         reason: bounded(&clean(reason), 8_000),
         misses: trouble.misses.iter().map(|m| judged(m)).collect(),
         evidence: some(trouble.evidence),
-        place: clean(&format!("{}:{}", trouble.file.display(), trouble.line)),
+        place: clean(&format!("{}:{}", trouble.file.shown(), trouble.line)),
         lines: plan_lines(suite, trouble.file, from, end, &marked),
     }
 }

@@ -8,7 +8,6 @@ mod screen;
 
 use std::{
     collections::BTreeMap,
-    io::IsTerminal as _,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -19,6 +18,7 @@ use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 pub use self::screen::{Screen, state_word};
 use crate::{
     event::{Event, Stamped, SuiteId},
+    out::{self, tell},
     secrets,
 };
 
@@ -102,7 +102,7 @@ impl Live {
 pub fn start(words: Words, events: UnboundedReceiver<Stamped>) -> (Live, JoinHandle<()>) {
     let live = Live::default();
     let screen = Screen::new(words, live.clone());
-    let redraw = std::io::stderr().is_terminal() && words != Words::Quiet;
+    let redraw = out::on_terminal() && words != Words::Quiet;
     let task = if redraw {
         tokio::spawn(on_terminal(screen, events))
     } else {
@@ -122,14 +122,14 @@ async fn on_pipe(mut screen: Screen, mut events: UnboundedReceiver<Stamped>) {
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                screen.lines(&event).iter().for_each(|l| anstream::eprintln!("{l}"));
+                screen.lines(&event).iter().for_each(|l| tell!("{l}"));
                 if last(&event) {
                     return;
                 }
             }
             _ = beat.tick() => {
                 if screen.words() != Words::Quiet {
-                    screen.status().iter().for_each(|(_, l)| anstream::eprintln!("  … {l}"));
+                    screen.status().iter().for_each(|(_, l)| tell!("  … {l}"));
                 }
             }
         }
@@ -167,17 +167,13 @@ struct Bars {
 
 impl Default for Bars {
     fn default() -> Self {
-        let choice = anstream::AutoStream::choice(&std::io::stderr());
-        Self { all: MultiProgress::new(), color: choice != anstream::ColorChoice::Never }
+        Self { all: MultiProgress::new(), color: out::colour(false) }
     }
 }
 
 impl Bars {
     fn fit(&self, line: &str) -> String {
-        match self.color {
-            true => line.to_owned(),
-            false => anstream::adapter::strip_str(line).to_string(),
-        }
+        out::fit(line, self.color)
     }
 
     fn print(&self, line: &str) {

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use super::{Live, Words};
 use crate::{
     event::{Event, FaultPhase, Holds, LaneState, Sample, Stamped, StepEnded, SuiteId, Verdict},
+    out::paint,
     record,
     report::{
-        terminal::{BOLD, DIM, paint, verdict_style},
+        terminal::{BOLD, DIM, verdict_style},
         text::{clean, duration, one_line, verdict_word},
         trouble::miss_line,
     },
