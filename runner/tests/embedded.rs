@@ -129,3 +129,20 @@ fn each_round_is_told_as_what_it_did_and_in_its_order() {
     }
     assert!(ran.text().contains("Kill broker 2 (round 2)"), "{}", ran.text());
 }
+
+#[test]
+fn a_step_on_a_whole_client_works_on_the_members_that_run() {
+    let ran = run(&["runner/tests/plans/half-killed.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let events = ran.events();
+    // The pause passes the member that is paused, the stop the one that is dead.
+    assert!(events.contains("C/2 does not run, or is paused: it is left out"), "{events}");
+    assert!(events.contains("C/2 does not run: it is left out"), "{events}");
+}
+
+#[test]
+fn a_member_that_is_named_and_does_not_run_is_an_error() {
+    let ran = run(&["runner/tests/plans/dead-member.yaml", "--backend", "embedded"]);
+    assert_ne!(ran.status(), Some(0), "{}", ran.text());
+    assert!(ran.text().contains("C/2 does not run"), "{}", ran.text());
+}

@@ -13,6 +13,12 @@ args! {
     /// How long messages took: for a producer from the time they were to be sent to their
     /// acknowledgement, for a consumer to their delivery.
     ///
+    /// A message of a transaction takes until the commit, and one that is aborted does not count. Of a
+    /// message that a group is given several times the first delivery counts. What a client had measured when
+    /// it was killed counts. A bound is judged on latencies that were measured: in microseconds, or, where
+    /// more than 1,000 different ones came in half a second, to three digits and never longer than they were;
+    /// the longest of half a second is always exact.
+    ///
     /// Recorded without bounds it also tells the latency before, during and after the newest fault.
     /// A message belongs to the half second in which it was answered.
     #[example("latency: { client: P, p99: { at_most: 200ms } }")]

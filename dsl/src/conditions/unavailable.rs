@@ -9,7 +9,8 @@ use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
 
 args! {
     /// The longest time without an acknowledgement (delivery) while there was something to acknowledge
-    /// (deliver), on the worst partition. A gap still open at the end counts up to the end.
+    /// (deliver), on the worst partition. A gap still open at the end counts up to the end. The time of day
+    /// at which it began stands in what was found.
     #[example("unavailable: { client: P, at_most: 60s }")]
     pub struct Unavailable("unavailable") short "client" {
         /// The client or clients; each is judged.

@@ -7,6 +7,9 @@ use crate::value::Clients;
 args! {
     /// Kills the processes of clients with SIGKILL. What was sent and not answered stays
     /// unresolved.
+    ///
+    /// Of a client that is named whole the members that do not run are left out, and the timeline says
+    /// so; a member that is named itself, or a client of which none is left, is an error.
     #[example("kill_client: P")]
     #[example("kill_client: [P, C/2]")]
     pub struct KillClient("kill_client") short "client" {

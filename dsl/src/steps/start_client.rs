@@ -6,6 +6,9 @@ use crate::value::Clients;
 
 args! {
     /// Starts killed or stopped clients again: the same settings, a new life.
+    ///
+    /// Of a client that is named whole the members that run already are left out, and the timeline says
+    /// so; a member that is named itself, or a client of which none is left, is an error.
     #[example("start_client: P")]
     #[example("start_client: [P, C/2]")]
     pub struct StartClient("start_client") short "client" {

@@ -10,6 +10,9 @@ args! {
     ///
     /// Who cannot do that within the step's `timeout` (60s unless said otherwise) fails the step.
     /// Judgements about the log need it.
+    ///
+    /// Of a client that is named whole the members that do not run are left out, and the timeline says
+    /// so; a member that is named itself, or a client of which none is left, is an error.
     #[example("stop_client: P")]
     #[example("stop_client: [P, C/2]")]
     pub struct StopClient("stop_client") short "client" {

@@ -7,6 +7,7 @@ use super::{
     ClientError,
     consumer_state::{Part, State, Taken},
     contact,
+    latency::Latencies,
     protocol::{Order, Position, Report},
     raw::{Batch, Events, Instance, Kind},
     settings,
@@ -30,7 +31,9 @@ pub(super) fn run(
     let writer = Writer::Consumer;
     let header = spec.common.header(writer, spec.topics.clone(), Some(spec.group.clone()));
     let seen = HistoryWriter::create(&spec.common.history_path(writer), &header)?;
-    let state = Rc::new(State::new(spec, Rc::clone(voice), RunRecorder::new(seen)));
+    let latencies = Latencies::create(&spec.common.latency_path())?;
+    let recorder = RunRecorder::new(seen);
+    let state = Rc::new(State::new(spec, Rc::clone(voice), recorder, Some(latencies))?);
     let events: Rc<dyn Events> = Rc::<State>::clone(&state);
     let kafka = Instance::new(Kind::Consumer, &settings::consumer(spec), events)?;
     let ended = |left, unread| Report::Ended { at_us: now_us(), left, unread };
@@ -41,7 +44,7 @@ pub(super) fn run(
     let unread = {
         let batch = Batch::of(&kafka)
             .ok_or_else(|| ClientError::new("a consumer needs a group".to_owned()))?;
-        Loop { spec, state: &state, kafka: &kafka, batch, voice, resets: Vec::new() }.run(orders)?
+        Loop { spec, state: &state, kafka: &kafka, batch, resets: Vec::new() }.run(orders)?
     };
     state.record_ends();
     state.commit_last(&kafka);
@@ -51,7 +54,7 @@ pub(super) fn run(
     if let Some(e) = state.broken() {
         return Err(e.into());
     }
-    state.latencies.report(voice, now_us(), true);
+    state.report(now_us(), true);
     let left = unread.iter().map(|(_, missing)| *missing).sum();
     Ok(ended(left, unread.into_iter().map(|(position, _)| position).collect()))
 }
@@ -61,7 +64,6 @@ struct Loop<'a> {
     state: &'a State,
     kafka: &'a Instance,
     batch: Batch<'a>,
-    voice: &'a Voice,
     /// Partitions whose position is still to be reset.
     resets: Vec<(u16, u32)>,
 }
@@ -106,7 +108,7 @@ impl Loop<'_> {
         let (state, kafka) = (self.state, self.kafka);
         state.reset(kafka, &mut self.resets);
         state.advance(kafka);
-        state.latencies.report(self.voice, now, false);
+        state.report(now, false);
         match state.broken() {
             Some(e) => Err(e.into()),
             None => Ok(()),

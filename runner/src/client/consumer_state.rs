@@ -1,18 +1,22 @@
 //! What a consumer knows of its partitions, and how it answers rebalances. It is used from inside
 //! librdkafka's callbacks and from the poll loop, always on one thread.
 
+mod firsts;
 mod membership;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::{
+    latency::Latencies,
     log,
     payload::{self, Decoded},
     protocol::Position,
     raw::{Asked, Code, Events, Kafka, Message, Place, Rebalance},
     spec::{Commit, ConsumerSpec},
-    voice::{Latencies, Voice},
+    voice::Voice,
 };
+use firsts::Firsts;
+
 use crate::history::{self, HistoryError, Mark, RunRecorder, now_us};
 
 /// Ends of partitions are recorded at most this often, in microseconds.
@@ -50,7 +54,10 @@ pub(super) struct State {
     spec: ConsumerSpec,
     run: u64,
     voice: Rc<Voice>,
-    pub(super) latencies: Latencies,
+    /// Latencies of what was delivered; a copier measures its copies.
+    latencies: Option<Latencies>,
+    /// How far its group was given each of its topics.
+    firsts: Vec<Firsts>,
     inner: RefCell<Inner>,
 }
 
@@ -127,7 +134,15 @@ pub(super) fn identify(
 }
 
 impl State {
-    pub(super) fn new(spec: &ConsumerSpec, voice: Rc<Voice>, seen: RunRecorder) -> Self {
+    /// `latencies`: none where they are not measured.
+    pub(super) fn new(
+        spec: &ConsumerSpec,
+        voice: Rc<Voice>,
+        seen: RunRecorder,
+        latencies: Option<Latencies>,
+    ) -> Result<Self, HistoryError> {
+        let firsts = spec.topics.iter().map(|t| Firsts::open(&spec.common, &spec.group, t));
+        let firsts = firsts.collect::<Result<_, _>>()?;
         let inner = Inner {
             seen,
             parts: BTreeMap::new(),
@@ -136,12 +151,20 @@ impl State {
             topic_keys: Vec::new(),
             broken: None,
         };
-        Self {
+        Ok(Self {
             spec: spec.clone(),
             run: spec.common.run_hash(),
             voice,
-            latencies: Latencies::new(),
+            latencies,
+            firsts,
             inner: RefCell::new(inner),
+        })
+    }
+
+    /// Reports the latencies if it is time, or at once when `last`.
+    pub(super) fn report(&self, now: i64, last: bool) {
+        if let Some(latencies) = &self.latencies {
+            latencies.report(&self.voice, now, last);
         }
     }
 
@@ -212,8 +235,10 @@ impl State {
         part.position = message.offset() + 1;
         part.reset_to = None;
         let decoded = payload::decode(message.value(), self.run);
-        if let Decoded::Identity(identity) = decoded {
-            self.latencies.add(now - identity.intended_us);
+        if let (Decoded::Identity(identity), Some(latencies)) = (&decoded, &self.latencies)
+            && self.firsts[usize::from(at.0)].is_first(at.1, message.offset(), identity.intended_us)
+        {
+            latencies.add(&self.voice, now - identity.intended_us);
         }
         let place = (at.0, at.1, message.offset());
         let mut record =

@@ -75,7 +75,7 @@ pub(super) fn run(
     let header =
         spec.common.header(Writer::Consumer, vec![spec.from.clone()], Some(spec.group.clone()));
     let seen = HistoryWriter::create(&spec.common.history_path(Writer::Consumer), &header)?;
-    let state = Rc::new(State::new(&reading, Rc::clone(voice), RunRecorder::new(seen)));
+    let state = Rc::new(State::new(&reading, Rc::clone(voice), RunRecorder::new(seen), None)?);
     let intake = Rc::new(Intake {
         state: Rc::clone(&state),
         rebalances: RefCell::default(),

@@ -90,6 +90,8 @@ pub struct ClientState {
     /// A consumer's partitions with their start positions; none before the first assignment and
     /// during a rebalance.
     pub assignment: Option<Vec<Position>>,
+    /// The partitions that it has, with the positions at which each was given to it.
+    pub given: Vec<Position>,
     /// Its latest errors, the newest last.
     pub errors: VecDeque<SeenError>,
     /// What its connections' statistics say.
@@ -121,8 +123,15 @@ impl ClientState {
             Report::Assigned { partitions, .. } => {
                 // A cooperative group gives partitions in several steps.
                 self.assignment.get_or_insert_default().extend_from_slice(partitions);
+                self.given.extend_from_slice(partitions);
             }
-            Report::Revoked { .. } => self.assignment = None,
+            Report::Revoked { partitions, .. } => {
+                self.assignment = None;
+                let taken = |p: &Position| {
+                    partitions.iter().any(|t| t.topic == p.topic && t.partition == p.partition)
+                };
+                self.given.retain(|p| !taken(p));
+            }
             Report::Error { at_us, code, text, fatal, .. } => {
                 if self.errors.len() == ERRORS_KEPT {
                     self.errors.pop_front();
@@ -272,6 +281,12 @@ impl Handle {
     #[must_use]
     pub fn histories(&self) -> Vec<PathBuf> {
         self.spec.histories()
+    }
+
+    /// Where the latencies are that it has not reported yet.
+    #[must_use]
+    pub fn latencies(&self) -> PathBuf {
+        self.spec.common().latency_path()
     }
 
     /// What is known of it; also tells of changes.

@@ -10,6 +10,7 @@ mod consumer_state;
 mod copier;
 pub mod handle;
 pub mod keys;
+pub mod latency;
 mod log_reader;
 mod outbox;
 pub mod payload;

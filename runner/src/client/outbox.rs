@@ -11,10 +11,11 @@ use indexmap::IndexMap;
 
 use super::{
     ClientError,
+    latency::Latencies,
     payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
     raw::{Code, Delivery, Events, Header, Instance, Topic},
     spec::{Acks, Common},
-    voice::{Latencies, Voice},
+    voice::Voice,
 };
 use crate::history::{
     HistoryError, HistoryWriter, Mark, Message, Run, RunRecorder, Writer, now_us,
@@ -29,6 +30,8 @@ const SEQ_BITS: u32 = 44;
 pub(super) struct Ledger {
     heard: RefCell<RunRecorder>,
     latencies: Latencies,
+    /// When the acknowledged messages of the running transaction were to be sent.
+    pending: RefCell<Vec<i64>>,
     voice: Rc<Voice>,
     acks: Acks,
     client: u16,
@@ -49,7 +52,8 @@ impl Ledger {
     ) -> Result<Rc<Self>, ClientError> {
         Ok(Rc::new(Self {
             heard: RefCell::new(history(common, topic, Writer::ProducerHeard)?),
-            latencies: Latencies::new(),
+            latencies: Latencies::create(&common.latency_path())?,
+            pending: RefCell::default(),
             voice: Rc::clone(voice),
             acks,
             client: common.client_id,
@@ -83,7 +87,8 @@ impl Ledger {
         at_us
     }
 
-    /// Records the end of a transaction.
+    /// Records the end of a transaction, with which its messages are sent or are not: a message of a
+    /// transaction takes until the commit.
     pub(super) fn settle(&self, mark: Mark, epoch: u32) {
         let at_us = now_us();
         let run = Run {
@@ -102,6 +107,11 @@ impl Ledger {
             epoch,
         };
         self.keep(|heard| heard.append(&run));
+        for intended in self.pending.take() {
+            if mark == Mark::Committed {
+                self.latencies.add(&self.voice, at_us - intended);
+            }
+        }
     }
 
     fn keep(&self, write: impl FnOnce(&mut RunRecorder) -> Result<(), HistoryError>) {
@@ -123,7 +133,11 @@ impl Events for Ledger {
             None => {
                 let at_us = self.record(Mark::Acked, delivery.opaque, delivery.offset, 0);
                 let intended = payload::intended_us(delivery.value);
-                self.latencies.add(at_us - intended);
+                if self.epoch.get() == 0 {
+                    self.latencies.add(&self.voice, at_us - intended);
+                } else {
+                    self.pending.borrow_mut().push(intended);
+                }
             }
         }
     }

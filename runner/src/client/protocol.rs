@@ -117,7 +117,8 @@ pub enum Report {
         from_us: i64,
         /// When it ended.
         to_us: i64,
-        /// Latencies in microseconds (three significant digits), and their counts.
+        /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
+        /// share three digits are one, and none but the longest is told longer than it was.
         buckets: Buckets,
     },
     /// The audit's reader goes on.

@@ -52,6 +52,18 @@ impl Common {
         self.dir.join("history").join(format!("{}.{kind}", self.file_stem()))
     }
 
+    /// Where the latencies of its current interval are.
+    #[must_use]
+    pub fn latency_path(&self) -> PathBuf {
+        self.dir.join("history").join(format!("{}.latency", self.file_stem()))
+    }
+
+    /// Where it stands how far a group was given a topic: its members, and all their lives, share it.
+    pub(super) fn firsts_path(&self, group: &str, topic: &str) -> PathBuf {
+        let name = super::payload::foreign_hash(Some(group.as_bytes()), Some(topic.as_bytes()));
+        self.dir.join("history").join(format!("{name:016x}.firsts"))
+    }
+
     /// Where what this client (and librdkafka) writes to stderr goes.
     #[must_use]
     pub fn log_path(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 //! a pipe breaks the process ends, even while librdkafka blocks its main thread.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     collections::BTreeMap,
     io::{BufRead, Write},
     process,
@@ -11,7 +11,6 @@ use std::{
     thread::JoinHandle,
 };
 
-use hdrhistogram::Histogram;
 use serde::Deserialize;
 
 use super::{
@@ -107,45 +106,6 @@ impl Voice {
             }
             Err(e) => log(&format!("statistics that cannot be read: {e}")),
         }
-    }
-}
-
-/// Latencies of the current interval, in microseconds.
-pub(super) struct Latencies {
-    histogram: RefCell<Histogram<u32>>,
-    from_us: Cell<i64>,
-}
-
-/// How often latencies are reported.
-const INTERVAL_US: i64 = 500_000;
-
-impl Latencies {
-    pub(super) fn new() -> Self {
-        let histogram = Histogram::new(3).expect("three digits are a valid precision");
-        Self { histogram: RefCell::new(histogram), from_us: Cell::new(now_us()) }
-    }
-
-    pub(super) fn add(&self, latency_us: i64) {
-        // Resizes by itself; a value that cannot be held does not exist in this range.
-        let value = u64::try_from(latency_us).unwrap_or(0);
-        let _ = self.histogram.borrow_mut().record(value);
-    }
-
-    /// Reports the interval if it is over, or at once when `last`.
-    pub(super) fn report(&self, voice: &Voice, now: i64, last: bool) {
-        if now - self.from_us.get() < INTERVAL_US && !last {
-            return;
-        }
-        let mut histogram = self.histogram.borrow_mut();
-        if !histogram.is_empty() {
-            let buckets = histogram
-                .iter_recorded()
-                .map(|v| (v.value_iterated_to(), u64::from(v.count_at_value())))
-                .collect();
-            voice.say(Report::Latency { from_us: self.from_us.get(), to_us: now, buckets });
-            histogram.reset();
-        }
-        self.from_us.set(now);
     }
 }
 

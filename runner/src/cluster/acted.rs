@@ -23,10 +23,7 @@ impl Acted {
     /// What was done to several: from the first that it acted on to the last.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self {
-            from_us: self.from_us.min(other.from_us),
-            by_us: self.by_us.max(other.by_us),
-        }
+        Self { from_us: self.from_us.min(other.from_us), by_us: self.by_us.max(other.by_us) }
     }
 
     /// What another clock of this machine's wall time says, in microseconds, if that lies within what is

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use kplan_dsl::{
     conditions::Latency,
     value::{Bound, StepName},
@@ -15,7 +14,11 @@ use crate::{
         Found,
         clients::{Judged, each},
     },
-    conductor::{clients::Client, faults::Break, judge::Judge},
+    conductor::{
+        clients::{Client, Measured},
+        faults::Break,
+        judge::Judge,
+    },
     history::now_us,
 };
 
@@ -29,14 +32,14 @@ pub fn latency(c: &Latency, j: &Judge<'_>) -> Judged {
             Ok(range) => range,
             Err(reason) => return Ok(Found::inconclusive(reason)),
         };
-        let Some(histogram) = client.latencies().between(from, to) else {
+        let Some(measured) = client.latencies().between(from, to) else {
             let name = &client.name;
             return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
         };
-        let mut value = percentiles(&histogram);
+        let mut value = percentiles(&measured);
         let bounds = c.bounds();
         if bounds.is_empty() {
-            let mut found = format!("{}: {}{when}", client.name, words(&histogram));
+            let mut found = format!("{}: {}{when}", client.name, words(&measured));
             if when.is_empty()
                 && let Some((told, parts)) = around(client, j)
             {
@@ -47,10 +50,10 @@ pub fn latency(c: &Latency, j: &Judge<'_>) -> Judged {
         }
         let shares: Vec<String> = bounds
             .iter()
-            .map(|(name, share, _)| format!("{name} {}", shown(at(&histogram, *share))))
+            .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
             .collect();
-        let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&histogram, *share)));
-        let (name, shares, messages) = (&client.name, shares.join(", "), histogram.len());
+        let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
+        let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
         let found = format!("{name}: {shares} over {messages} messages{when}");
         Ok(Found { value, ..Found::plain(holds, found) })
     })
@@ -93,28 +96,28 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
     let mut told = Vec::new();
     let mut value = json!({ "what": fault.what });
     for (phase, from, to) in parts {
-        if let Some(histogram) = client.latencies().between(from, to) {
-            told.push(format!("{phase} {}", words(&histogram)));
-            value[phase] = percentiles(&histogram);
+        if let Some(measured) = client.latencies().between(from, to) {
+            told.push(format!("{phase} {}", words(&measured)));
+            value[phase] = percentiles(&measured);
         }
     }
     (!told.is_empty()).then(|| (format!("; {}: {}", fault.what, told.join("; ")), value))
 }
 
-fn at(histogram: &Histogram<u64>, share: f64) -> Duration {
-    Duration::from_micros(histogram.value_at_quantile(share))
+fn at(measured: &Measured, share: f64) -> Duration {
+    Duration::from_micros(measured.at(share))
 }
 
 fn shown(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1_000.0)
 }
 
-fn words(histogram: &Histogram<u64>) -> String {
-    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| shown(at(histogram, share)));
+fn words(measured: &Measured) -> String {
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| shown(at(measured, share)));
     format!("p50 {p50}, p99 {p99}, max {max}")
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> Value {
-    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(histogram, share).as_secs_f64());
-    json!({ "p50": p50, "p99": p99, "max": max, "messages": histogram.len() })
+fn percentiles(measured: &Measured) -> Value {
+    let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(measured, share).as_secs_f64());
+    json!({ "p50": p50, "p99": p99, "max": max, "messages": measured.messages })
 }

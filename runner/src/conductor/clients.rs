@@ -14,10 +14,12 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
 use latencies::Latencies;
+pub use latencies::Measured;
 
 use crate::{
     client::{
         handle::{ClientState, Handle},
+        protocol::Position,
         spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec},
     },
     conductor::{faults::Struck, outcome::StepError, stage::Stage, totals::Totals},
@@ -64,6 +66,22 @@ struct MemberState {
     pid: i32,
     histories: Vec<PathBuf>,
     downs: Vec<(i64, Option<i64>)>,
+}
+
+impl MemberState {
+    /// It cannot work from `at_us` on. One that was frozen before it was killed is down once, not twice.
+    fn down(&mut self, at_us: i64) {
+        if self.downs.last().is_none_or(|(_, until)| until.is_some()) {
+            self.downs.push((at_us, None));
+        }
+    }
+
+    /// It works again.
+    fn back(&mut self, at_us: i64) {
+        if let Some((_, open @ None)) = self.downs.last_mut() {
+            *open = Some(at_us);
+        }
+    }
 }
 
 /// Limit until a client has contact (a producer) or its partitions (a consumer).
@@ -249,6 +267,14 @@ impl Client {
         })
     }
 
+    /// The partitions that its living members have now.
+    #[must_use]
+    pub fn given(&self) -> Vec<Position> {
+        let living = self.members.iter().filter(|m| m.lives());
+        let told = living.filter_map(|m| m.state().told.clone());
+        told.flat_map(|told| told.borrow().given.clone()).collect()
+    }
+
     /// Its newest errors in words.
     #[must_use]
     pub fn causes(&self) -> String {
@@ -322,6 +348,12 @@ impl Member {
     pub fn lives(&self) -> bool {
         self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
     }
+
+    /// Whether its process lives and is not frozen.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.lives() && self.lane() != Some(LaneState::Paused)
+    }
 }
 
 /// `P`, or `C/2` for a member of a group of several.
@@ -355,6 +387,18 @@ fn spec_of(template: &Template, member: u16, life: u16) -> ClientSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_is_frozen_and_then_killed_is_down_until_it_is_back() {
+        let mut state = MemberState::default();
+        state.down(10);
+        state.down(20);
+        state.back(30);
+        state.back(40);
+        assert_eq!(state.downs, [(10, Some(30))], "nothing stays open");
+        state.down(50);
+        assert_eq!(state.downs, [(10, Some(30)), (50, None)]);
+    }
 
     #[test]
     fn a_group_is_down_only_while_all_its_members_are() {

@@ -120,8 +120,8 @@ fn words(
             let again = last.is_some_and(|before| at_us - before < AGAIN_US);
             (fatal || !again).then(|| format!("{code}: {text}"))
         }
-        Report::Latency { from_us, buckets, .. } => {
-            client.latencies().add(from_us, &buckets);
+        Report::Latency { from_us, to_us, buckets } => {
+            client.latencies().add((who.member, who.life), from_us, to_us, &buckets);
             None
         }
         Report::Stats { .. } | Report::Progress { .. } | Report::Ended { .. } => None,

@@ -8,8 +8,8 @@ use std::{
 use kplan_dsl::Conditions;
 
 use crate::{
-    conditions,
     cluster::Acted,
+    conditions,
     conductor::{faults::Break, outcome::StepError, stage::Stage},
     event::{Finding, Holds},
     history::now_us,

@@ -15,6 +15,7 @@ pub mod query;
 mod reader;
 mod recorder;
 mod run;
+mod words;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ mod tests;
 pub use reader::{HistoryFile, Runs};
 pub use recorder::{Message, RunRecorder};
 pub use run::{Mark, RUN_SPAN_US, Run};
+pub use words::Words;
 pub use writer::{Handle, HistoryWriter};
 
 /// Which process wrote a history file.

@@ -147,7 +147,7 @@ impl Drop for HistoryWriter {
     }
 }
 
-fn allocate(file: &File, offset: usize, bytes: usize) -> std::io::Result<()> {
+pub(super) fn allocate(file: &File, offset: usize, bytes: usize) -> std::io::Result<()> {
     let (offset, bytes) = (offset as i64, bytes as i64);
     nix::fcntl::posix_fallocate(file, offset, bytes).map_err(std::io::Error::from)
 }

@@ -148,7 +148,11 @@ mod tests {
         }
     }
 
-    async fn serve(mut stream: TcpStream, does: Arc<AtomicU8>, answered: Arc<AtomicI64>) -> Option<()> {
+    async fn serve(
+        mut stream: TcpStream,
+        does: Arc<AtomicU8>,
+        answered: Arc<AtomicI64>,
+    ) -> Option<()> {
         loop {
             let length = stream.read_i32().await.ok()?;
             let mut request = vec![0; usize::try_from(length).ok()?];

@@ -22,11 +22,12 @@ use crate::{
         },
     },
     conductor::{
-        clients::{Client, Member, Template},
+        clients::{Client, Member, Template, shown},
         outcome::{Done, StepError},
         stage::Running,
     },
     event::Event,
+    observer::ClusterView,
     steps::Cx,
 };
 
@@ -147,48 +148,77 @@ fn first_error(results: Vec<Result<(), StepError>>) -> Result<Done, StepError> {
 /// A client and which of its members, by index.
 type Chosen = (Arc<Client>, Vec<usize>);
 
-/// The clients and members that a step names.
-fn chosen(clients: &Clients, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
-    clients.iter().map(|one| chosen_one(one, cx)).collect()
+/// What a member must be for a step to work on it, and what is said of one that is not.
+#[derive(Clone, Copy)]
+struct Fit {
+    is: fn(&Member) -> bool,
+    otherwise: &'static str,
 }
 
-fn chosen_one(
-    one: &Spanned<MemberRef>,
-    cx: &Cx<'_>,
-) -> Result<(Arc<Client>, Vec<usize>), StepError> {
+const LIVES: Fit = Fit { is: Member::lives, otherwise: "does not run" };
+const RUNS: Fit = Fit { is: Member::runs, otherwise: "does not run, or is paused" };
+const DEAD: Fit = Fit { is: |member| !member.lives(), otherwise: "runs already" };
+
+/// The clients and members that a step names. A member that is named is meant, whatever it is; of a whole
+/// client those are that fit, and the others are said to be left out. If none fits all are meant, and the
+/// step fails of them.
+fn chosen(clients: &Clients, fit: Fit, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
+    clients.iter().map(|one| chosen_one(one, fit, cx)).collect()
+}
+
+fn chosen_one(one: &Spanned<MemberRef>, fit: Fit, cx: &Cx<'_>) -> Result<Chosen, StepError> {
     let client = cx.stage.clients.get(&one.client)?;
     let members = match one.member {
-        None => (0..client.members.len()).collect(),
+        None => {
+            let all = 0..client.members.len();
+            let (fits, out): (Vec<usize>, Vec<usize>) =
+                all.clone().partition(|i| (fit.is)(&client.members[*i]));
+            if fits.is_empty() {
+                all.collect()
+            } else {
+                left_out(&client, &out, fit, cx);
+                fits
+            }
+        }
         Some(n) if (n as usize) <= client.members.len() => vec![n as usize - 1],
         Some(n) => return Err(StepError::could_not(format!("{} has no member {n}", client.name))),
     };
     Ok((client, members))
 }
 
+/// Says which members of a whole client a step does not work on.
+fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
+    for member in members.iter().map(|i| &client.members[*i]) {
+        let text = format!("{} {}: it is left out", shown(client, member), fit.otherwise);
+        let (suite, step) = (cx.stage.suite, cx.id.to_owned());
+        cx.stage.run.sink.emit(Event::Note { suite, step, text });
+    }
+}
+
 /// `kill_client`: all at once.
 pub async fn kill(args: &KillClient, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let chosen = chosen(&args.client, cx)?;
+    let chosen = chosen(&args.client, LIVES, cx)?;
     let kills = each(&chosen).map(|(c, m)| cx.stage.kill_member(cx.id, c, m));
     first_error(futures::future::join_all(kills).await)
 }
 
 /// `pause_client`
 pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let chosen = chosen(&args.client, cx)?;
+    let chosen = chosen(&args.client, RUNS, cx)?;
     let pauses = each(&chosen).map(|(c, m)| cx.stage.pause_member(cx.id, c, m));
     first_error(futures::future::join_all(pauses).await)
 }
 
 /// `resume_client`
 pub async fn resume(args: &ResumeClient, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let chosen = chosen(&args.client, cx)?;
+    let chosen = chosen(&args.client, LIVES, cx)?;
     let resumes = each(&chosen).map(|(c, m)| cx.stage.resume_member(cx.id, c, m));
     first_error(futures::future::join_all(resumes).await)
 }
 
 /// `start_client`: the same settings, a new life.
 pub async fn start(args: &StartClient, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let chosen = chosen(&args.client, cx)?;
+    let chosen = chosen(&args.client, DEAD, cx)?;
     let starts = each(&chosen).map(|(c, m)| cx.stage.start_member(c, m));
     first_error(futures::future::join_all(starts).await)
 }
@@ -210,7 +240,7 @@ pub async fn stop(args: &StopClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     // The step's own limit must not cut off the answer of who could not do it.
     let left = || end.saturating_duration_since(std::time::Instant::now()).mul_f64(0.95);
     let (mut readers, producers): (Vec<_>, Vec<_>) =
-        chosen(&args.client, cx)?.into_iter().partition(|(c, _)| c.reads());
+        chosen(&args.client, LIVES, cx)?.into_iter().partition(|(c, _)| c.reads());
     let stops = each(&producers).map(|(c, m)| cx.stage.stop_member(c, m, Vec::new(), left()));
     first_error(futures::future::join_all(stops).await)?;
     while !readers.is_empty() {
@@ -235,6 +265,7 @@ async fn stop_readers(
     cx: &Cx<'_>,
     left: impl Fn() -> Duration,
 ) -> Result<(), StepError> {
+    all_given(readers, cx, left().min(ENDS)).await?;
     let ends = log_ends(readers, cx, left().min(ENDS)).await?;
     let stops = each(readers).map(|(c, m)| cx.stage.stop_member(c, m, ends.clone(), left()));
     first_error(futures::future::join_all(stops).await)?;
@@ -251,6 +282,48 @@ async fn stop_readers(
         }
     }
     Ok(())
+}
+
+/// Waits until somebody has the partitions of members that do not run any more: the group notices only after
+/// their session's timeout, and what they have not read would be read by nobody. Only where this step ends
+/// the last members: else somebody is left who reads on.
+async fn all_given(readers: &[Chosen], cx: &Cx<'_>, limit: Duration) -> Result<(), StepError> {
+    let view = cx.stage.running()?.observer.fresh().await;
+    let end = std::time::Instant::now() + limit;
+    for (client, members) in readers {
+        let ends = |i: usize| members.contains(&i);
+        let mut all = client.members.iter().enumerate();
+        let crippled = client.members.iter().any(|m| !m.lives());
+        if !crippled || all.any(|(i, m)| m.lives() && !ends(i)) {
+            continue;
+        }
+        while let Some((topic, partition)) = not_given(client, &view, cx) {
+            if std::time::Instant::now() >= end {
+                let name = &client.name;
+                return Err(StepError::TimedOut(format!(
+                    "no member of {name} that runs was given {topic}/{partition} within {limit:?}"
+                )));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(())
+}
+
+/// A partition that a client reads and that no living member of its group has now.
+fn not_given(client: &Client, view: &ClusterView, cx: &Cx<'_>) -> Option<(String, u32)> {
+    let group = client.group().map(|(name, _)| name);
+    let all = cx.stage.clients.all();
+    let own = all.iter().filter(|c| c.group().map(|(name, _)| name) == group);
+    let given: Vec<Position> = own.flat_map(|c| c.given()).collect();
+    let has = |topic: &str, partition: u32| {
+        given.iter().any(|p| p.topic == topic && p.partition == partition)
+    };
+    let topics = client.read_topics();
+    let mut read = topics.iter().flat_map(|topic| {
+        view.partitions(Some(topic)).map(move |(_, p)| (topic.clone(), p.partition))
+    });
+    read.find(|(topic, partition)| !has(topic, *partition))
 }
 
 /// Where each partition of the topics that they read ends now.

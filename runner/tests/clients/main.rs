@@ -9,3 +9,4 @@ mod lives;
 mod plain;
 mod real;
 mod rig;
+mod stamps;

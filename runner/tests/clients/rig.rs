@@ -24,7 +24,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 pub struct Rig {
     pub bootstrap: String,
     /// Lives as long as its clients.
-    _mock: Option<MockCluster<'static, DefaultProducerContext>>,
+    mock: Option<MockCluster<'static, DefaultProducerContext>>,
     pub dir: tempfile::TempDir,
     events: mpsc::Sender<(Who, ClientEvent)>,
     pub heard: mpsc::Receiver<(Who, ClientEvent)>,
@@ -37,13 +37,19 @@ impl Rig {
         mock.create_topic("orders", 3, 3).unwrap();
         mock.create_topic("copies", 2, 3).unwrap();
         let bootstrap = mock.bootstrap_servers();
-        Self { _mock: Some(mock), ..Self::of(bootstrap) }
+        Self { mock: Some(mock), ..Self::of(bootstrap) }
+    }
+
+    /// Every answer of the brokers takes so long.
+    pub fn slow(&self, rtt: Duration) {
+        let mock = self.mock.as_ref().unwrap();
+        (1..=3).for_each(|broker| mock.broker_round_trip_time(broker, rtt).unwrap());
     }
 
     /// Clients of a cluster that exists.
     pub fn of(bootstrap: String) -> Self {
         let (events, heard) = mpsc::channel(100_000);
-        Self { bootstrap, _mock: None, dir: tempfile::tempdir().unwrap(), events, heard }
+        Self { bootstrap, mock: None, dir: tempfile::tempdir().unwrap(), events, heard }
     }
 
     pub fn common(&self, name: &str, client_id: u16, life: u16) -> Common {

@@ -15,8 +15,8 @@ use testcontainers::bollard::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    Acted, AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState, RigError,
-    TopicChange, TopicSpec, Version, security::Access,
+    Acted, AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState,
+    RigError, TopicChange, TopicSpec, Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config, ending,

@@ -23,6 +23,7 @@ impl Stage {
             Handle::spawn(&self.run.binary, spec, self.client_events()).await.map_err(|e| {
                 StepError::CouldNot { text: e.to_string(), seen: Vec::new(), rig: true }
             })?;
+        client.latencies().begin((member.number, life), handle.latencies());
         {
             let mut state = member.state();
             state.life = life;
@@ -47,9 +48,7 @@ impl Stage {
             let seen = seen.into_iter().flat_map(|e| [e.code, e.text]).chain(names).collect();
             StepError::CouldNot { text: e.to_string(), seen, rig: false }
         })?;
-        if let Some((_, open @ None)) = member.state().downs.last_mut() {
-            *open = Some(now_us());
-        }
+        member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, "ready");
         self.client_back(client, member);
         Ok(())
@@ -75,7 +74,7 @@ impl Stage {
         let begun_us = now_us();
         handle.kill().await.map_err(StepError::could_not)?;
         let acted = Acted::since(begun_us);
-        member.state().downs.push((begun_us, None));
+        member.state().down(begun_us);
         self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
         self.client_break(step, client, acted, &format!("{name} killed"));
         Ok(())
@@ -91,6 +90,12 @@ impl Stage {
         client: &Arc<Client>,
         member: &Member,
     ) -> Result<(), StepError> {
+        if member.lives() && !member.runs() {
+            return Err(StepError::could_not(format!(
+                "{} is paused already",
+                shown(client, member)
+            )));
+        }
         // Said first: who finds it frozen must know that it was asked for.
         let before = member.state().lane.replace(LaneState::Paused);
         let begun_us = now_us();
@@ -99,7 +104,7 @@ impl Stage {
             return Err(error);
         }
         let acted = Acted::since(begun_us);
-        member.state().downs.push((begun_us, None));
+        member.state().down(begun_us);
         self.client_lane(client, member, LaneState::Paused, &format!("paused by step {step}"));
         self.client_break(step, client, acted, &format!("{} paused", shown(client, member)));
         Ok(())
@@ -116,9 +121,7 @@ impl Stage {
         member: &Member,
     ) -> Result<(), StepError> {
         self.signal(client, member, Signal::SIGCONT).await?;
-        if let Some((_, open @ None)) = member.state().downs.last_mut() {
-            *open = Some(now_us());
-        }
+        member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, &format!("resumed by step {step}"));
         self.client_back(client, member);
         Ok(())
@@ -153,7 +156,7 @@ impl Stage {
         &self,
         client: &Arc<Client>,
         member: &Member,
-        ends: Vec<crate::client::protocol::Position>,
+        ends: Vec<Position>,
         limit: Duration,
     ) -> Result<(), StepError> {
         let mut slot = member.handle.lock().await;
@@ -170,7 +173,7 @@ impl Stage {
         let ended =
             handle.stop(limit, ends).await.map_err(|e| StepError::TimedOut(e.to_string()))?;
         *slot = None;
-        member.state().downs.push((now_us(), None));
+        member.state().down(now_us());
         self.client_lane(client, member, LaneState::Stopped, "it ended as asked");
         if ended.left == 0 {
             return Ok(());
