@@ -12,7 +12,7 @@ use crate::library::Library;
 use crate::scope::{Scope, Values};
 use crate::source::{Sources, Span, Spanned};
 use crate::steps::Verb;
-use crate::value::{CaptureName, Expression, StepName};
+use crate::value::{CaptureName, ExpectedError, Expression, StepName};
 
 pub(crate) mod fragment;
 pub(crate) mod read;
@@ -170,8 +170,8 @@ pub struct StepHead {
     pub when: Option<Expression>,
     /// True if a failure is only reported.
     pub optional: bool,
-    /// The Kafka error code, or part of the message, that the step must fail with.
-    pub expect_error: Option<Spanned<String>>,
+    /// What the step must fail with, and for no other reason.
+    pub expect_error: Option<Spanned<ExpectedError>>,
     /// The name under which templates find what the step gives.
     pub capture: Option<Spanned<CaptureName>>,
 }

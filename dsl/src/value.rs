@@ -7,6 +7,7 @@ use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
 
 mod bound;
+mod errors;
 mod expression;
 mod json;
 mod keywords;
@@ -17,6 +18,7 @@ mod target;
 mod version;
 
 pub use bound::{Amount, Bound, BoundGroup};
+pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionKind, Family,

@@ -303,13 +303,55 @@ pub struct StepEnded {
     pub took_ms: u64,
     /// What was judged, in the plan's order (also when it held).
     pub findings: Vec<Finding>,
-    /// The rig's error, or why it was skipped.
+    /// Why it did not succeed, or was skipped, where no finding tells it.
     pub reason: Option<String>,
     /// `optional: true`: a failure does not fail the plan.
     pub optional: bool,
     /// A limit ran out: a wait's `within`, the step's or the plan's `timeout`.
     #[serde(default)]
     pub timed_out: bool,
+    /// By whose doing it did not succeed; none where findings tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// By whose doing a step did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// Kafka's: an answer, a silence, a death by itself.
+    Kafka,
+    /// The plan's: it asks for what cannot be or is not so.
+    Plan,
+    /// The machine's that everything runs on.
+    Rig,
+}
+
+/// By whose doing a step did not succeed, with what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Whose.
+    pub whose: Whose,
+    /// Names of the errors, Kafka's or its client's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub codes: Vec<String>,
+    /// The node that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The client that ended, or was not in time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The last lines of the node's log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+impl Cause {
+    /// Somebody's, and nothing more is known.
+    #[must_use]
+    pub fn of(whose: Whose) -> Self {
+        Self { whose, codes: Vec::new(), node: None, client: None, log: Vec::new() }
+    }
 }
 
 /// What a process is.

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything passed.
     Passed,
-    /// A plan failed: Kafka, or the plan's expectation.
+    /// A plan failed: Kafka's doing, or the plan's (its expectation, or what it asks for). Goes before
+    /// [`Self::Rig`]: a finding is not taken back by what broke beside it.
     Failed,
     /// A plan or the command line is wrong.
     Usage,
-    /// The rig failed: engine, image, memory, a full disk.
+    /// Nothing failed, and something broke on the rig: engine, image, memory, a full disk.
     Rig,
     /// Nothing matched the paths, tags or filters.
     Nothing,

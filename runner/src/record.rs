@@ -120,12 +120,14 @@ pub struct StepRecord {
     pub took_ms: u64,
     /// What was judged.
     pub findings: Vec<Finding>,
-    /// The rig's error, or why it was skipped.
+    /// Why it did not succeed, or was skipped, where no finding tells it.
     pub reason: Option<String>,
     /// A failure does not fail the plan.
     pub optional: bool,
     /// A limit ran out.
     pub timed_out: bool,
+    /// By whose doing it did not succeed; none where findings tell it.
+    pub cause: Option<crate::event::Cause>,
     /// Targets and the nodes they meant.
     pub targets: Vec<(String, Vec<String>)>,
     /// Values recorded by it.
@@ -276,13 +278,16 @@ impl RunRecord {
         self.info.suites.saturating_sub(begun)
     }
 
-    /// The verdict of the whole: the worst of the suites that count (a retried suite counts by its
-    /// last attempt); a killed run is [`Verdict::Broken`].
+    /// The verdict of the whole, of the suites that count (a retried suite counts by its last attempt): a
+    /// failed suite is a finding that no broken one takes back, so failed goes before broken, as in the
+    /// exit status. A killed or interrupted run is [`Verdict::Broken`].
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let worst = self.decisive().map(|s| s.verdict).max().unwrap_or(Verdict::Skipped);
         let interrupted = self.ended.as_ref().is_none_or(|end| end.signal.is_some());
-        if interrupted { worst.max(Verdict::Broken) } else { worst }
+        if interrupted {
+            return Verdict::Broken;
+        }
+        decided(&self.decisive().map(|s| s.verdict).collect::<Vec<_>>())
     }
 
     /// The suites that count: of each retried suite the last attempt.
@@ -452,5 +457,25 @@ impl StepRecord {
         use crate::event::Holds;
         let mut misses = self.misses().peekable();
         misses.peek().is_some() && misses.all(|f| f.holds == Holds::Inconclusive)
+    }
+}
+
+/// What decides of several suites.
+fn decided(suites: &[Verdict]) -> Verdict {
+    let order = [Verdict::Failed, Verdict::Broken, Verdict::Passed];
+    order.into_iter().find(|verdict| suites.contains(verdict)).unwrap_or(Verdict::Skipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_suite_decides_over_a_broken_one() {
+        use Verdict::{Broken, Failed, Passed, Skipped};
+        assert_eq!(decided(&[Failed, Broken, Failed, Broken, Passed]), Failed);
+        assert_eq!(decided(&[Passed, Broken]), Broken);
+        assert_eq!(decided(&[Skipped, Passed]), Passed);
+        assert_eq!(decided(&[]), Skipped);
     }
 }

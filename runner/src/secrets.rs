@@ -214,6 +214,7 @@ mod tests {
             reason: Some("it failed".to_owned()),
             optional: false,
             timed_out: false,
+            cause: None,
         };
         let Event::StepEnded(masked) = all.masked(stamped(Event::StepEnded(Box::new(ended)))).event
         else {

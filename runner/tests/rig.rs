@@ -136,6 +136,36 @@ fn a_broker_that_somebody_kills_is_a_broken_rig() {
 
 #[test]
 #[ignore = "needs a container engine: ci/test"]
+fn a_network_that_somebody_takes_away_is_a_broken_rig() {
+    let _turn = real();
+    let waiting = Waiting::start("docker");
+    let label = format!("label=kplan.run={}", waiting.id);
+    let broker = docker(&["ps", "--quiet", "--filter", &label]);
+    let network = docker(&["network", "ls", "--quiet", "--filter", &label]);
+    docker(&["network", "disconnect", "--force", &network, &broker]);
+    waiting.ends_broken("broker 1 was taken out of the brokers' network");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_broker_that_cannot_take_a_setting_is_the_plans() {
+    let _turn = real();
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("plan.yaml");
+    let plan = "plan: v1\nname: A setting\nsteps:\n  - start_cluster: { brokers: 1, config: { num.io.threads: 0 } }\n  \
+                - assert:\n      - brokers_alive: 1\n";
+    std::fs::write(&path, plan).expect("written");
+    let ran = run(&[path.to_str().expect("plain")]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let step = &ran.record.suites[0].steps[0];
+    let cause = step.cause.as_ref().expect("a cause");
+    assert_eq!(cause.whose, kplan::event::Whose::Plan, "{:?}", step.reason);
+    let words = step.reason.clone().unwrap_or_default();
+    assert!(words.contains("num.io.threads"), "{words}");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
 fn an_image_that_cannot_start_kafka_says_so() {
     let _turn = real();
     let ran = run(&[PLAN, "--image", "kplan/base:bookworm"]);

@@ -13,7 +13,7 @@ use crate::read::{FromNode, Reader};
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
 use crate::steps::Verb;
-use crate::value::{CaptureName, Expression};
+use crate::value::{CaptureName, ExpectedError, Expression};
 
 /// A list of steps that is read later, with other names known.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,10 @@ pub(crate) const COMMON: [(&str, &str); 6] = [
     ("timeout", "How long the step may take."),
     ("when", "An expression: the step runs only if it is true."),
     ("optional", "A failure is reported, but the plan goes on and can pass."),
-    ("expect_error", "The step must fail with this Kafka error code or message."),
+    (
+        "expect_error",
+        "The step must fail with this error and for no other reason: a code of Kafka's or its client's, or `{matches: REGEX}`.",
+    ),
     ("capture", "The name under which templates of later steps find what this step gives."),
 ];
 
@@ -202,7 +205,7 @@ fn read_head(node: &Node, found: Option<&Found<'_>>, reader: &mut Reader) -> Opt
     let timeout: Option<Option<Spanned<Duration>>> = common(node, "timeout", reader);
     let when: Option<Option<Expression>> = common(node, "when", reader);
     let optional: Option<Option<bool>> = common(node, "optional", reader);
-    let expect_error: Option<Option<Spanned<String>>> = common(node, "expect_error", reader);
+    let expect_error: Option<Option<Spanned<ExpectedError>>> = common(node, "expect_error", reader);
     let capture: Option<Option<Spanned<CaptureName>>> = common(node, "capture", reader);
     let lines = reader.library.with(node.span.file, |source| {
         let last = node.span.end.saturating_sub(1).max(node.span.start);

@@ -161,6 +161,9 @@ fn common(generator: &mut SchemaGenerator, key: &str, doc: &str) -> Schema {
         "timeout" => std::time::Duration::schema(generator),
         "optional" => bool::schema(generator),
         "when" => crate::value::Expression::schema(generator),
+        "expect_error" => {
+            crate::schema::or_template(crate::value::ExpectedError::schema(generator))
+        }
         _ => String::schema(generator),
     };
     described(schema, doc, None)

@@ -25,16 +25,20 @@ use tokio::{
 };
 
 use super::{
-    protocol::{Answers, Order, Position, Report},
+    protocol::{Answers, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING, Report},
     spec::{ClientSpec, Common, Told},
 };
-use crate::history::now_us;
+use crate::{cluster::KafkaError, history::now_us};
 
+/// librdkafka's code of a client that none of its brokers answers.
+const ALL_DOWN: &str = "_ALL_BROKERS_DOWN";
 /// Errors kept in a [`ClientState`].
 const ERRORS_KEPT: usize = 100;
 /// How long a client whose credentials were refused is waited for: it tries again, but a broker changes
 /// its mind only while it starts.
 pub const REFUSED: Duration = Duration::from_secs(3);
+/// The exit status of a client that reported why it could not go on.
+const GAVE_UP: i32 = 1;
 /// How long a process may take to vanish after SIGKILL.
 const VANISH: Duration = Duration::from_secs(10);
 
@@ -67,6 +71,8 @@ pub struct Exit {
     pub clean: bool,
     /// By a signal.
     pub signalled: bool,
+    /// It could not go on, and said why.
+    pub gave_up: bool,
 }
 
 /// An error that a client reported.
@@ -158,19 +164,46 @@ impl ClientState {
         self.errors.iter().any(|error| is_refusal(&error.code))
     }
 
-    /// The newest errors, in words: why it is not where it should be.
-    #[must_use]
-    pub fn causes(&self) -> String {
-        // The newest of each code. That all brokers are down says nothing that the others do not.
+    /// The newest error of each code, the newest first. That all brokers are down says nothing that the
+    /// others do not, so it comes last.
+    fn newest(&self) -> Vec<&SeenError> {
         let mut newest: Vec<&SeenError> = Vec::new();
         for error in self.errors.iter().rev() {
             if !newest.iter().any(|known| known.code == error.code) {
                 newest.push(error);
             }
         }
-        newest.sort_by_key(|e| e.code == "_ALL_BROKERS_DOWN");
+        newest.sort_by_key(|e| e.code == ALL_DOWN);
+        newest
+    }
+
+    /// The errors for which it is not where it should be, without their consequences: those that were
+    /// fatal; else those that kept it out; else the newest of each code.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<KafkaError> {
+        let all = self.newest();
+        let fatal = |e: &&&SeenError| e.fatal && e.code != GIVES_UP;
+        let refused = |e: &&&SeenError| is_refusal(&e.code);
+        let other = |e: &&&SeenError| e.code != ALL_DOWN && e.code != GIVES_UP;
+        let mut chosen: Vec<&&SeenError> = all.iter().filter(fatal).collect();
+        if chosen.is_empty() {
+            chosen = all.iter().filter(refused).collect();
+        }
+        if chosen.is_empty() {
+            chosen = all.iter().filter(other).collect();
+        }
+        if chosen.is_empty() {
+            chosen = all.iter().collect();
+        }
+        let named = |e: &&SeenError| KafkaError { code: e.code.clone(), message: e.text.clone() };
+        chosen.into_iter().map(named).collect()
+    }
+
+    /// The newest errors, in words: why it is not where it should be.
+    #[must_use]
+    pub fn causes(&self) -> String {
         let newest: Vec<_> =
-            newest.iter().take(3).map(|e| format!("{}: {}", e.code, e.text)).collect();
+            self.newest().iter().take(3).map(|e| format!("{}: {}", e.code, e.text)).collect();
         match (&self.exit, newest.is_empty()) {
             (Some(exit), true) => format!("its process ended: {}", exit.text),
             (Some(exit), false) => {
@@ -208,17 +241,37 @@ pub enum HandleError {
         source: io::Error,
     },
     /// It did not get there in time, or ended before.
-    #[error("client {name} was not {what} within {limit:?}: {causes}")]
-    NotInTime {
-        /// The client.
-        name: String,
-        /// Ready, stopped.
-        what: &'static str,
-        /// The limit.
-        limit: Duration,
-        /// Its errors.
-        causes: String,
-    },
+    #[error(transparent)]
+    NotInTime(NotInTime),
+}
+
+/// A client that was not in time where it was to be, or ended before.
+#[derive(Debug, thiserror::Error)]
+#[error("client {name} was not {what} within {limit:?}: {}", state.causes())]
+pub struct NotInTime {
+    /// The client.
+    pub name: String,
+    /// Ready, stopped.
+    pub what: &'static str,
+    /// The limit.
+    pub limit: Duration,
+    /// What is known of it.
+    pub state: Box<ClientState>,
+}
+
+impl NotInTime {
+    /// It could not record what it did: its disk is full.
+    #[must_use]
+    pub fn cannot_record(&self) -> bool {
+        self.state.errors.iter().any(|e| e.code == NO_HISTORY)
+    }
+
+    /// What it said of a setting with which it could not be made.
+    #[must_use]
+    pub fn refused_setting(&self) -> Option<String> {
+        let error = self.state.errors.iter().find(|e| e.code == REFUSED_SETTING)?;
+        Some(error.text.clone())
+    }
 }
 
 /// A running client.
@@ -342,8 +395,9 @@ impl Handle {
         if reached {
             return Ok(());
         }
-        let (name, causes) = (self.spec.common().name.clone(), self.state.borrow().causes());
-        Err(HandleError::NotInTime { name, what, limit, causes })
+        let name = self.spec.common().name.clone();
+        let state = Box::new(self.state.borrow().clone());
+        Err(HandleError::NotInTime(NotInTime { name, what, limit, state }))
     }
 
     /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT. Nothing happens to a process that has ended.
@@ -443,8 +497,9 @@ async fn follow(
             text: status.to_string(),
             clean: status.success(),
             signalled: status.signal().is_some(),
+            gave_up: status.code() == Some(GAVE_UP),
         },
-        Err(e) => Exit { text: e.to_string(), clean: false, signalled: false },
+        Err(e) => Exit { text: e.to_string(), clean: false, signalled: false, gave_up: false },
     };
     state.send_modify(|s| s.exit = Some(exit.clone()));
     let _ = events.send((who, ClientEvent::Exited(exit))).await;

@@ -32,7 +32,7 @@ use std::{
 pub use raw::Code;
 
 use crate::history::{HistoryError, now_us};
-use protocol::{NO_HISTORY, Order, Report};
+use protocol::{GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING, Report};
 use raw::{Asked, Instance, Refused};
 use spec::{ClientSpec, Told};
 use voice::Voice;
@@ -48,7 +48,7 @@ struct ClientError {
 
 impl ClientError {
     fn new(text: String) -> Self {
-        Self { text, code: "CLIENT" }
+        Self { text, code: GIVES_UP }
     }
 }
 
@@ -60,7 +60,7 @@ impl From<HistoryError> for ClientError {
 
 impl From<Refused> for ClientError {
     fn from(e: Refused) -> Self {
-        Self::new(e.to_string())
+        Self { text: e.to_string(), code: REFUSED_SETTING }
     }
 }
 

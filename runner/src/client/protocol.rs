@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 /// from then on can be judged.
 pub const NO_HISTORY: &str = "HISTORY";
 
+/// The code of the error of a client that cannot be made with the settings of the plan.
+pub const REFUSED_SETTING: &str = "SETTING";
+
+/// The code of the error of a client that cannot go on, whose cause it reported before.
+pub const GIVES_UP: &str = "CLIENT";
+
 /// A place in a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {

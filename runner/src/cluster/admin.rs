@@ -41,11 +41,13 @@ type Attempt = Result<(), Refusal>;
 struct Refusal {
     code: RDKafkaErrorCode,
     message: String,
+    /// The client made no request of it: nobody was asked.
+    unmade: bool,
 }
 
 impl From<RDKafkaErrorCode> for Refusal {
     fn from(code: RDKafkaErrorCode) -> Self {
-        Self { code, message: code.to_string() }
+        Self { code, message: code.to_string(), unmade: false }
     }
 }
 
@@ -56,7 +58,12 @@ impl From<ClientError> for Refusal {
             ClientError::AdminOp(code) => code,
             ref other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
         };
-        Self { code, message: error.to_string() }
+        let unmade = matches!(
+            error,
+            ClientError::AdminOpCreation(_)
+                | ClientError::AdminOp(RDKafkaErrorCode::InvalidArgument)
+        );
+        Self { code, message: error.to_string(), unmade }
     }
 }
 
@@ -80,8 +87,9 @@ impl Topics {
     /// Creates a topic; returns when the controller has accepted it.
     ///
     /// # Errors
-    /// [`AdminError::Kafka`] with Kafka's name of the error, e.g. `INVALID_REPLICATION_FACTOR`;
-    /// [`AdminError::Rig`] when no broker could be asked.
+    /// [`AdminError::Kafka`] with Kafka's name of the error, e.g. `INVALID_REPLICATION_FACTOR`, or the
+    /// client's, e.g. `_TRANSPORT`, when no broker answered; [`AdminError::Impossible`] when no request
+    /// can be made of it.
     pub async fn create(&self, topic: &TopicSpec) -> Result<(), AdminError> {
         let assignment = assignment(&topic.placement)?;
         let borrowed: Vec<&[i32]> = assignment.iter().map(Vec::as_slice).collect();
@@ -180,14 +188,21 @@ impl Topics {
                 sleep(PAUSE).await;
                 continue;
             }
-            if is_clients_own(refusal.code) {
-                let what = format!("could not {}: {}", request.what(), refusal.message);
-                return Err(RigError::Other(what).into());
-            }
-            let code = error_name(refusal.code);
-            return Err(KafkaError { code, message: refusal.message }.into());
+            return Err(refused(request, refusal));
         }
     }
+}
+
+/// The end of all attempts: Kafka's word, its silence under a code of the client's own, or a request
+/// that could not even be made of what the plan asks for.
+fn refused(request: Request<'_>, refusal: Refusal) -> AdminError {
+    let message = format!("could not {}: {}", request.what(), refusal.message);
+    if refusal.unmade {
+        return AdminError::Impossible(message);
+    }
+    let code = error_name(refusal.code);
+    let message = if is_clients_own(refusal.code) { message } else { refusal.message };
+    KafkaError { code, message }.into()
 }
 
 type Client = AdminClient<DefaultClientContext>;
@@ -275,15 +290,18 @@ async fn alter_config(
     }
 }
 
-/// Kafka's name of an error, e.g. `NOT_LEADER_OR_FOLLOWER`; librdkafka's own errors keep the
-/// client's names, with an underscore before them (`_TIMED_OUT`).
+/// The one name of an error that reports show and plans expect: Kafka's, e.g. `NOT_LEADER_OR_FOLLOWER`;
+/// librdkafka's own errors keep the client's names, with an underscore before them (`_TIMED_OUT`).
 #[must_use]
 pub fn error_name(code: RDKafkaErrorCode) -> String {
-    if is_clients_own(code) {
-        return format!("_{}", snake(&format!("{code:?}")));
-    }
-    let known = i16::try_from(code as i32).ok().and_then(ResponseError::try_from_code);
-    known.map_or_else(|| snake(&format!("{code:?}")), |error| snake(&format!("{error:?}")))
+    crate::client::Code(code as i32).name().to_owned()
+}
+
+/// Kafka's own name of a code, where this client's protocol library knows it.
+#[must_use]
+pub fn kafkas_own(code: i32) -> Option<String> {
+    let error = i16::try_from(code).ok().and_then(ResponseError::try_from_code)?;
+    (!matches!(error, ResponseError::Unknown(_))).then(|| snake(&format!("{error:?}")))
 }
 
 /// librdkafka numbers its own errors from -200 to -100; Kafka's are -1 and up.
@@ -363,7 +381,9 @@ mod tests {
             (E::MessageSizeTooLarge, "MESSAGE_TOO_LARGE"),
             (E::PolicyViolation, "POLICY_VIOLATION"),
             (E::Unknown, "UNKNOWN_SERVER_ERROR"),
-            (E::OperationTimedOut, "_OPERATION_TIMED_OUT"),
+            (E::OperationTimedOut, "_TIMED_OUT"),
+            (E::BrokerTransportFailure, "_TRANSPORT"),
+            (E::MessageTimedOut, "_MSG_TIMED_OUT"),
         ] {
             assert_eq!(error_name(code), name);
         }

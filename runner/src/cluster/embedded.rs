@@ -24,7 +24,7 @@ use rdkafka::{
 
 use super::{
     AdminError, Cluster, ClusterSpec, Data, KafkaError, Listening, Node, NodeState, Placement,
-    RigError, TopicSpec, admin::error_name,
+    RigError, TopicSpec, admin::error_name, ending::Death,
 };
 
 const NAME: &str = "embedded";
@@ -393,11 +393,10 @@ impl Cluster for EmbeddedCluster {
         Ok(if alive { NodeState::Running } else { NodeState::Dead })
     }
 
-    async fn obituary(&self, node: Node) -> Result<String, RigError> {
-        Ok(match self.state(node).await? {
-            NodeState::Dead => "a simulated broker that was switched off".to_owned(),
-            NodeState::Running | NodeState::Paused => "it runs".to_owned(),
-        })
+    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
+        let exit = || "a simulated broker that was switched off".to_owned();
+        let dead = self.state(node).await? == NodeState::Dead;
+        Ok(dead.then(|| Death { node, exit: exit(), log_tail: String::new(), foreign: false }))
     }
 
     async fn sockets(&self, _broker: u32) -> Result<Vec<Listening>, RigError> {

@@ -1,10 +1,11 @@
-//! Why an operation on a cluster did not succeed: the rig and Kafka are told apart by type.
+//! Why an operation on a cluster did not succeed: Kafka, the plan and the rig are told apart by type.
 
 use std::time::Duration;
 
-use super::Node;
+use super::{Node, ending::Death};
 
-/// The rig could not do what was asked: never a verdict about Kafka.
+/// A backend did not do what was asked. Most of it is the rig's doing; what is a node's own or the
+/// plan's has variants of its own ([`Self::NodeExited`], [`Self::StillRuns`], [`Self::NotSo`]).
 #[derive(Debug, thiserror::Error)]
 pub enum RigError {
     /// The engine (or another thing that must exist on this machine) is missing or does not answer.
@@ -15,18 +16,28 @@ pub enum RigError {
         /// The command or setting that mends it.
         help: String,
     },
-    /// A node ended by itself while it was wanted.
-    #[error("{node} exited by itself ({exit}); the last lines of its log:\n{log_tail}")]
-    NodeExited {
+    /// A node ended while it was wanted: [`Death::foreign`] tells whether by itself.
+    #[error(transparent)]
+    NodeExited(#[from] Death),
+    /// A node that was asked to shut down lives on: its own silence, not the rig's.
+    #[error("{node} did not shut down within {limit:?}")]
+    StillRuns {
         /// Which.
         node: Node,
-        /// Exit code or signal.
-        exit: String,
-        /// Its last lines.
-        log_tail: String,
-        /// Not Kafka's own doing: memory ran out, or somebody else sent a signal.
-        foreign: bool,
+        /// The limit.
+        limit: Duration,
     },
+    /// What lives did not answer in time: its own silence, not the rig's.
+    #[error("{what} took longer than {limit:?}")]
+    Late {
+        /// What.
+        what: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The plan asks for what is not so, e.g. to stop a broker that it froze.
+    #[error("{0}")]
+    NotSo(String),
     /// Something took longer than its limit.
     #[error("{what} took longer than {limit:?}")]
     TimedOut {
@@ -61,9 +72,12 @@ pub struct KafkaError {
 /// Why an admin operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// Kafka refused.
+    /// Kafka refused, or did not answer in time (a code of the client's own, e.g. `_TIMED_OUT`).
     #[error(transparent)]
     Kafka(#[from] KafkaError),
+    /// No request could be made of what the plan asks for.
+    #[error("{0}")]
+    Impossible(String),
     /// The rig failed.
     #[error(transparent)]
     Rig(#[from] RigError),

@@ -37,6 +37,7 @@ mod zookeeper;
 
 pub use acted::Acted;
 pub use docker::cleanup;
+pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network};
 use security::{Access, Security};
@@ -280,8 +281,8 @@ pub trait Cluster: Send + Sync {
     async fn check(&self) -> Result<(), RigError> {
         Ok(())
     }
-    /// Exit code, signal or out-of-memory of a dead node, in words; its log's last lines.
-    async fn obituary(&self, node: Node) -> Result<String, RigError>;
+    /// How a dead node ended, with its log's last lines; none while it lives.
+    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError>;
     /// The socket table inside the broker's host (LISTEN only).
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError>;
     /// Makes the network between the nodes as wished, with nothing else wrong with it, and keeps it

@@ -17,7 +17,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// earlier life exits at once (0.10 always, later versions where the session is not its own).
 ///
 /// # Errors
-/// [`RigError::TimedOut`] when ZooKeeper cannot be asked, or a node stays.
+/// [`RigError::Late`] when ZooKeeper cannot be asked, or a node stays.
 pub async fn wait_until_gone(address: &str, brokers: &[u32]) -> Result<(), RigError> {
     let deadline = Instant::now() + LIMIT;
     let mut client: Option<Client> = None;
@@ -25,7 +25,7 @@ pub async fn wait_until_gone(address: &str, brokers: &[u32]) -> Result<(), RigEr
     while let Some(id) = left.last() {
         if Instant::now() >= deadline {
             let what = format!("ZooKeeper's forgetting of broker {id}'s earlier life");
-            return Err(RigError::TimedOut { what, limit: LIMIT });
+            return Err(RigError::Late { what, limit: LIMIT });
         }
         let Some(connected) = &client else {
             client = timeout(ATTEMPT, connect(address)).await.ok().flatten();

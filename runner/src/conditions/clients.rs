@@ -117,11 +117,7 @@ fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
 }
 
 fn unreadable(error: HistoryError) -> StepError {
-    StepError::CouldNot {
-        text: format!("a history cannot be read: {error}"),
-        seen: Vec::new(),
-        rig: true,
-    }
+    StepError::rig(format!("a history cannot be read: {error}"))
 }
 
 /// `connected`: answers of that broker rose between two looks that both lie after the last breaking

@@ -60,7 +60,7 @@ pub async fn listener(c: &Listener, j: &Judge<'_>) -> Judged {
 
 /// `log`: lines of brokers' own logs that match.
 pub async fn log(c: &Log, j: &Judge<'_>) -> Judged {
-    let pattern = regex::Regex::new(&c.matches).map_err(StepError::could_not)?;
+    let pattern = regex::Regex::new(&c.matches).map_err(StepError::not_so)?;
     let since = j.since(c.since.as_deref().map(|s| s.as_str()));
     let mut count = 0_u64;
     let mut evidence = Vec::new();

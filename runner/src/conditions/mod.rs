@@ -126,10 +126,9 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Result<
                 })
                 .await
             }
-            counted => Err(StepError::could_not(format!(
-                "`{}` cannot be judged here",
-                counted.info().word
-            ))),
+            counted => {
+                Err(StepError::not_so(format!("`{}` cannot be judged here", counted.info().word)))
+            }
         }
     }
     .boxed()

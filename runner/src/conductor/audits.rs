@@ -203,10 +203,7 @@ impl Stage {
             LogSpec { common, topics: topics.into_iter().map(log_topic).collect(), stall_ms };
         let spec = ClientSpec::Log(spec);
         let path = spec.histories().into_iter().next();
-        let handle =
-            Handle::spawn(&self.run.binary, spec, self.client_events()).await.map_err(|e| {
-                StepError::CouldNot { text: e.to_string(), seen: Vec::new(), rig: true }
-            })?;
+        let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
         self.talk(step, "the audit to read the log", None);
         let read = tokio::select! {
             read = handle.reach("done reading the log", READ, |s| s.ended.is_some() && s.exit.is_some()) => read,
@@ -442,11 +439,8 @@ fn open(mut paths: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
         .iter()
         .filter(|p| Path::exists(p))
         .map(|p| {
-            HistoryFile::open(p).map_err(|e| StepError::CouldNot {
-                text: format!("a history cannot be read: {e}"),
-                seen: Vec::new(),
-                rig: true,
-            })
+            HistoryFile::open(p)
+                .map_err(|e| StepError::rig(format!("a history cannot be read: {e}")))
         })
         .collect()
 }
@@ -458,7 +452,7 @@ async fn judge(paths: Vec<PathBuf>, facts: Facts) -> Result<AuditResult, StepErr
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(audit::audit(&AuditInput { sources, facts }))
     };
-    tokio::task::spawn_blocking(work).await.map_err(StepError::could_not)?
+    tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
 }
 
 /// The measure's name in the language.

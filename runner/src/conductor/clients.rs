@@ -108,7 +108,7 @@ impl Clients {
     /// When it was never started.
     pub fn get(&self, name: &str) -> Result<Arc<Client>, StepError> {
         let found = self.map().get(name).cloned();
-        found.ok_or_else(|| StepError::could_not(format!("client {name} was never started")))
+        found.ok_or_else(|| StepError::not_so(format!("client {name} was never started")))
     }
 
     /// The number for the next new client.
@@ -136,7 +136,7 @@ impl Clients {
         });
         let mut map = self.map();
         if map.contains_key(name) {
-            return Err(StepError::could_not(format!(
+            return Err(StepError::not_so(format!(
                 "client {name} was started before: use start_client"
             )));
         }

@@ -114,7 +114,7 @@ async fn hidden_from_here(running: &Running, nodes: &BTreeSet<Node>) -> Result<(
     for node in nodes {
         let Node::Broker(id) = node else { continue };
         if running.observer.ask().listener_reachable(*id).await.is_ok() {
-            return Err(StepError::could_not(format!(
+            return Err(StepError::rig(format!(
                 "{node} was cut off from clients, yet it answers them"
             )));
         }

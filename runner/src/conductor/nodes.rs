@@ -64,7 +64,7 @@ impl Stage {
         let running = self.running()?;
         for &node in nodes {
             if self.wanted.get(node) == NodeState::Dead {
-                return Err(StepError::could_not(format!("{node} is down already")));
+                return Err(StepError::not_so(format!("{node} is down already")));
             }
         }
         self.wanted.set(nodes, NodeState::Dead);
@@ -100,7 +100,7 @@ impl Stage {
             let wanted_down = self.wanted.get(node) == NodeState::Dead;
             // It may have ended by itself: on a full disk a broker does.
             if !wanted_down && running.cluster.state(node).await? != NodeState::Dead {
-                return Err(StepError::could_not(format!(
+                return Err(StepError::not_so(format!(
                     "{node} was not killed or stopped: it runs"
                 )));
             }
@@ -205,9 +205,12 @@ impl Stage {
         tokio::select! {
             listed = running.observer.all_listed(brokers, limit) => listed.map_err(|view| {
                 let alive = view.brokers_alive();
-                StepError::could_not(format!("not every broker lists {brokers:?} after {limit:?}; alive and listed are {alive:?}"))
+                let what = format!(
+                    "not every broker lists {brokers:?}; alive and listed are {alive:?}"
+                );
+                StepError::not_in_time(what, limit)
             }),
-            error = first_death(running, nodes) => Err(error.into()),
+            error = first_death(running, nodes) => Err(error),
         }
     }
 
@@ -227,11 +230,11 @@ impl Stage {
         tokio::select! {
             known = running.observer.until(JOIN_LIMIT, |view| view.controller) => {
                 known.map(drop).map_err(|_| {
-                    let who = names(nodes);
-                    StepError::could_not(format!("no controller {JOIN_LIMIT:?} after the start of {who}"))
+                    let what = format!("no controller after the start of {}", names(nodes));
+                    StepError::not_in_time(what, JOIN_LIMIT)
                 })
             }
-            error = first_death(running, nodes) => Err(error.into()),
+            error = first_death(running, nodes) => Err(error),
         }
     }
 
@@ -287,20 +290,19 @@ pub fn brokers_of(nodes: &[Node]) -> Vec<u32> {
     nodes.iter().filter_map(|n| if let Node::Broker(id) = n { Some(*id) } else { None }).collect()
 }
 
-/// Returns when one of the nodes ended by itself.
-async fn first_death(running: &Running, nodes: &[Node]) -> RigError {
+/// Returns when one of the nodes ended while it was starting, or the engine cannot say.
+async fn first_death(running: &Running, nodes: &[Node]) -> StepError {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     loop {
         tick.tick().await;
         for &node in nodes {
-            if matches!(running.cluster.state(node).await, Ok(NodeState::Dead)) {
-                let log_tail = running.cluster.obituary(node).await.unwrap_or_default();
-                return RigError::NodeExited {
-                    node,
-                    exit: "while it was starting".to_owned(),
-                    log_tail,
-                    foreign: false,
-                };
+            if !matches!(running.cluster.state(node).await, Ok(NodeState::Dead)) {
+                continue;
+            }
+            match running.cluster.obituary(node).await {
+                Ok(Some(death)) => return death.into(),
+                Ok(None) => {}
+                Err(error) => return error.into(),
             }
         }
     }

@@ -1,8 +1,17 @@
-//! How a step can end.
+//! How a step can end, and by whose doing: the verdict follows from the variant and from nothing else.
+
+mod cause;
+mod expected;
+#[cfg(test)]
+mod tests;
+
+pub use cause::{Answer, KafkaCause, PlanCause, RigCause};
+pub use expected::expect_error;
 
 use crate::{
-    cluster::{AdminError, RigError},
-    event::{Finding, Holds, Verdict},
+    client::handle::{HandleError, NotInTime},
+    cluster::{AdminError, Death, RigError},
+    event::{Cause, Finding, Holds, Verdict, Whose},
     observer::AskError,
 };
 
@@ -20,45 +29,124 @@ pub struct Done {
 pub enum StepError {
     /// Judged, and it did not hold: Kafka's failure or the expectation's.
     Judged(Vec<Finding>),
-    /// It could not be carried out; the rig's or Kafka's refusal.
-    CouldNot {
-        /// In words.
-        text: String,
-        /// Kafka's error codes and messages seen, for `expect_error`.
-        seen: Vec<String>,
-        /// The engine itself is gone: no later step can be carried out.
-        rig: bool,
-    },
-    /// It took longer than its limit.
+    /// Kafka's word, its silence, or a death by itself: the plan failed.
+    Kafka(KafkaCause),
+    /// The plan asks for what cannot be or is not so: the plan failed.
+    Plan(PlanCause),
+    /// The machine that everything runs on: no verdict about Kafka.
+    Rig(RigCause),
+    /// It took longer than its limit, and what it asked lives: the plan failed.
     TimedOut(String),
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
 
 impl StepError {
-    /// Something in the plan or the cluster stood against it.
-    pub fn could_not(text: impl std::fmt::Display) -> Self {
-        Self::CouldNot { text: text.to_string(), seen: Vec::new(), rig: false }
-    }
-
     /// The rig is not what it was: no verdict about Kafka.
     pub fn rig(text: impl std::fmt::Display) -> Self {
-        Self::CouldNot { text: text.to_string(), seen: Vec::new(), rig: true }
+        Self::Rig(RigCause::Machine(text.to_string()))
+    }
+
+    /// The plan asks for what is not so.
+    pub fn not_so(text: impl std::fmt::Display) -> Self {
+        Self::Plan(PlanCause::NotSo(text.to_string()))
+    }
+
+    /// Kafka does not have what the step needs: a leader, a controller, a topic.
+    pub fn lacks(text: impl std::fmt::Display) -> Self {
+        Self::Kafka(KafkaCause::Lacks(text.to_string()))
+    }
+
+    /// Kafka lives, and did not get there within the limit.
+    pub fn not_in_time(what: impl std::fmt::Display, limit: std::time::Duration) -> Self {
+        Self::Kafka(KafkaCause::NotInTime { what: what.to_string(), limit })
     }
 
     /// The verdict of a step that ended this way.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Judged(_) | Self::TimedOut(_) => Verdict::Failed,
-            Self::CouldNot { .. } | Self::Interrupted => Verdict::Broken,
+            Self::Judged(_) | Self::Kafka(_) | Self::Plan(_) | Self::TimedOut(_) => Verdict::Failed,
+            Self::Rig(_) | Self::Interrupted => Verdict::Broken,
+        }
+    }
+
+    /// Whether the plan goes on after it: what a client of Kafka's word acknowledged before it died is
+    /// judged to the end.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        match self {
+            Self::Kafka(KafkaCause::After { cause, .. }) => cause.is_clients_death(),
+            Self::Kafka(cause) => cause.is_clients_death(),
+            _ => false,
+        }
+    }
+
+    /// Of several, the one that decides: the rig's before an interruption, before those that end the plan,
+    /// before those that do not.
+    #[must_use]
+    pub fn worst(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let rank = |error: &Self| match error {
+            Self::Rig(_) => 0,
+            Self::Interrupted => 1,
+            error if error.goes_on() => 3,
+            _ => 2,
+        };
+        errors.into_iter().min_by_key(rank)
+    }
+
+    /// In words; none where findings or the signal tell it.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::Judged(_) | Self::Interrupted => None,
+            Self::Kafka(cause) => Some(cause.to_string()),
+            Self::Plan(cause) => Some(cause.to_string()),
+            Self::Rig(cause) => Some(cause.to_string()),
+            Self::TimedOut(text) => Some(text.clone()),
+        }
+    }
+
+    /// What reports tell of the cause, field by field.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Kafka(cause) => Some(cause.told()),
+            Self::Plan(cause) => Some(cause.told()),
+            Self::Rig(cause) => Some(cause.told()),
+            Self::TimedOut(_) => Some(Cause::of(Whose::Kafka)),
+            Self::Judged(_) | Self::Interrupted => None,
+        }
+    }
+}
+
+impl From<Death> for StepError {
+    fn from(death: Death) -> Self {
+        if death.foreign {
+            Self::Rig(RigCause::Cluster(death.into()))
+        } else if cause::is_about_settings(&death.log_tail) {
+            let of = death.node.to_string();
+            Self::Plan(PlanCause::Setting { of, text: death.to_string() })
+        } else {
+            Self::Kafka(KafkaCause::Died(death))
         }
     }
 }
 
 impl From<RigError> for StepError {
     fn from(error: RigError) -> Self {
-        Self::CouldNot { text: error.to_string(), seen: Vec::new(), rig: true }
+        match error {
+            RigError::NodeExited(death) => death.into(),
+            RigError::StillRuns { node, limit } => {
+                Self::not_in_time(format!("the shutdown of {node}"), limit)
+            }
+            RigError::Late { what, limit } => Self::not_in_time(what, limit),
+            RigError::NotSo(text) => Self::not_so(text),
+            RigError::Missing { .. }
+            | RigError::TimedOut { .. }
+            | RigError::Unsupported { .. }
+            | RigError::Other(_) => Self::Rig(RigCause::Cluster(error)),
+        }
     }
 }
 
@@ -66,11 +154,11 @@ impl From<AdminError> for StepError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::Rig(rig) => rig.into(),
-            AdminError::Kafka(kafka) => Self::CouldNot {
-                text: kafka.to_string(),
-                seen: vec![kafka.code, kafka.message],
-                rig: false,
-            },
+            AdminError::Impossible(text) => Self::not_so(text),
+            AdminError::Kafka(error) => {
+                let answers = vec![Answer { about: String::new(), error }];
+                Self::Kafka(KafkaCause::Refused { what: String::new(), answers })
+            }
         }
     }
 }
@@ -78,12 +166,58 @@ impl From<AdminError> for StepError {
 impl From<AskError> for StepError {
     /// Kafka's refusal keeps its code, for `expect_error`.
     fn from(error: AskError) -> Self {
-        let text = error.to_string();
-        let seen = match error {
-            AskError::Kafka { error, .. } => vec![error.code, error.message],
-            _ => Vec::new(),
-        };
-        Self::CouldNot { text, seen, rig: false }
+        match error {
+            AskError::Kafka { what, error } => {
+                let answers = vec![Answer { about: String::new(), error }];
+                Self::Kafka(KafkaCause::Refused { what, answers })
+            }
+            AskError::Wire { ref cause, .. } if cause.is_unsupported() => Self::not_so(error),
+            AskError::Unsupported(text) => Self::not_so(text),
+            AskError::NoLeader { .. } | AskError::Missing(_) => Self::lacks(error),
+            AskError::TimedOut { what, limit } => Self::not_in_time(what, limit),
+            AskError::Wire { .. } | AskError::NobodyAnswers | AskError::Zookeeper(_) => {
+                Self::Kafka(KafkaCause::Silent(error.to_string()))
+            }
+        }
+    }
+}
+
+impl From<HandleError> for StepError {
+    fn from(error: HandleError) -> Self {
+        match error {
+            HandleError::Process { .. } => Self::rig(error),
+            HandleError::NotInTime(late) => late.into(),
+        }
+    }
+}
+
+impl From<NotInTime> for StepError {
+    /// What a client's process did instead of what it was asked.
+    fn from(late: NotInTime) -> Self {
+        let text = late.to_string();
+        if late.cannot_record() {
+            return Self::rig(text);
+        }
+        let (client, errors) = (late.name.clone(), late.state.reasons());
+        match &late.state.exit {
+            None => {
+                let NotInTime { what, limit, .. } = late;
+                Self::Kafka(KafkaCause::ClientNotInTime { client, what, limit, errors })
+            }
+            Some(exit) if exit.gave_up => match late.refused_setting() {
+                Some(text) => {
+                    Self::Plan(PlanCause::Setting { of: format!("client {client}"), text })
+                }
+                None => {
+                    let exit = exit.text.clone();
+                    Self::Kafka(KafkaCause::ClientDied { client, exit, errors })
+                }
+            },
+            // Done before it was asked: it had sent all that it was to send.
+            Some(exit) if exit.clean => Self::not_so(text),
+            // A signal, or a mistake of kplan's own.
+            Some(_) => Self::rig(text),
+        }
     }
 }
 

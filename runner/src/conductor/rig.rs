@@ -4,8 +4,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::{
-    cluster::{NodeState, RigError},
-    conductor::{clients::shown, outcome::StepError, stage::Stage},
+    cluster::{Death, NodeState, RigError},
+    conductor::{
+        clients::shown,
+        outcome::{RigCause, StepError},
+        stage::Stage,
+    },
     event::LaneState,
     history::now_us,
 };
@@ -32,24 +36,22 @@ impl Taken {
 }
 
 impl Stage {
-    /// A node that ended by itself, in words: Kafka's own doing, so that it is evidence and no more.
+    /// A node that ended by itself: Kafka's own doing, so that it is evidence and no more.
     /// Cheap enough to be asked in every second of a wait.
     ///
     /// # Errors
     /// When the machine took a node or a client away (memory, a signal of somebody else, a vanished
     /// container), the run's directory takes no more, or the engine is gone: nothing judged from here
     /// on says anything about Kafka.
-    pub async fn rig_stands(&self) -> Result<Option<String>, StepError> {
+    pub async fn rig_stands(&self) -> Result<Option<Death>, StepError> {
         self.clients_stand();
         if let Some(text) = self.run.sink.trouble().or_else(|| self.taken.noted()) {
-            return Err(StepError::rig(text));
+            return Err(StepError::Rig(RigCause::Taken(text)));
         }
         let Ok(running) = self.running() else { return Ok(None) };
         match running.cluster.check().await {
             Ok(()) => Ok(None),
-            Err(RigError::NodeExited { node, exit, foreign: false, .. }) => {
-                Ok(Some(format!("{node} ended by itself: {exit}")))
-            }
+            Err(RigError::NodeExited(death)) if !death.foreign => Ok(Some(death)),
             Err(error) => Err(error.into()),
         }
     }
@@ -58,7 +60,7 @@ impl Stage {
     ///
     /// # Errors
     /// As there, and when somebody else froze a node.
-    pub async fn rig_stands_closely(&self) -> Result<Option<String>, StepError> {
+    pub async fn rig_stands_closely(&self) -> Result<Option<Death>, StepError> {
         let ended = self.rig_stands().await?;
         let Ok(running) = self.running() else { return Ok(ended) };
         for node in running.cluster.nodes() {
@@ -71,7 +73,8 @@ impl Stage {
             let state = running.cluster.state(node).await?;
             // A step beside this one may have frozen it meanwhile.
             if state == NodeState::Paused && self.wanted.get(node) == NodeState::Running {
-                return Err(StepError::rig(format!("{node} was frozen from outside")));
+                let text = format!("{node} was frozen from outside");
+                return Err(StepError::Rig(RigCause::Taken(text)));
             }
         }
         Ok(ended)

@@ -88,7 +88,7 @@ impl Stage {
                     Ok(Some((_, log, dir))) => {
                         let wanted = wanted.clone();
                         let work = move || held(log, run, &wanted, &dir);
-                        tokio::task::spawn_blocking(work).await.map_err(StepError::could_not)?
+                        tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
                     }
                     Err(why) => Err(why),
                 };
@@ -113,7 +113,7 @@ impl Stage {
         let dir = tempfile::Builder::new()
             .prefix("segments-")
             .tempdir_in(&self.dir)
-            .map_err(StepError::could_not)?;
+            .map_err(StepError::rig)?;
         let copy = running.cluster.segments(broker, place, dir.path(), budget.bytes);
         let files = match tokio::time::timeout(left, copy).await {
             Err(_) => return Ok(Err(format!("the disks were not read within {LIMIT:?}"))),
@@ -178,7 +178,7 @@ impl Stage {
             let _dirs = dirs;
             segments::compare(replicas, range, compacted, &|entry| named.name(entry))
         };
-        let comparison = tokio::task::spawn_blocking(work).await.map_err(StepError::could_not)?;
+        let comparison = tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?;
         Ok(Ok(Compared { topic: topic.to_owned(), partition, brokers, comparison }))
     }
 

@@ -201,7 +201,7 @@ impl Stage {
     /// # Errors
     /// When none was started (the checker refuses such plans; `when` and `optional` can still lead here).
     pub fn running(&self) -> Result<Running, StepError> {
-        self.state().running.clone().ok_or_else(|| StepError::could_not("no cluster runs"))
+        self.state().running.clone().ok_or_else(|| StepError::not_so("no cluster runs"))
     }
 
     /// A cluster of an earlier suite that this one may go on with.

@@ -14,10 +14,10 @@ use kplan_dsl::{
 use crate::{
     conductor::{
         Tally,
-        outcome::{Done, StepError},
+        outcome::{Done, KafkaCause, PlanCause, StepError, expect_error},
         stage::Stage,
     },
-    event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
+    event::{Event, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     steps::{self, Cx},
 };
@@ -150,7 +150,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
                 &id,
                 &step.head,
                 began_us,
-                Err(StepError::could_not(text)),
+                Err(StepError::Plan(PlanCause::Expression(text))),
                 tally,
             );
         }
@@ -174,9 +174,10 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         limited(stage, &ready, &id, began_us, flow).await
     };
     stage.step_ended(&id, now_us());
+    let result = stands(stage, result).await;
     let result = match &ready.head.expect_error {
         Some(expected) => expect_error(expected, result),
-        None => stands(stage, result).await,
+        None => result,
     };
     conclude(stage, &id, &ready.head, began_us, result, tally)
 }
@@ -272,64 +273,47 @@ async fn limited(
             Err(StepError::rig(stage.run.sink.trouble().unwrap_or_default()))
         }
         result = tokio::time::timeout(limit, steps::carry_out(&cx)) => {
-            result.unwrap_or_else(|_| Err(ran_out(&ready.verb, whose)))
+            result.unwrap_or_else(|_| Err(ran_out(stage, &ready.verb, whose)))
         }
     }
 }
 
-/// A cluster that does not come up in time never was one: there is nothing yet to hold against Kafka.
-fn ran_out(verb: &Verb, whose: String) -> StepError {
+/// A cluster whose nodes were not even made when the limit ran out is the rig's; one whose nodes live and
+/// do not come up is silent, as any other.
+fn ran_out(stage: &Stage, verb: &Verb, whose: String) -> StepError {
     match verb {
-        Verb::StartCluster(_) => StepError::rig(format!("the cluster did not come up: {whose}")),
+        Verb::StartCluster(_) if stage.running().is_err() => {
+            StepError::rig(format!("the cluster's nodes were not made: {whose}"))
+        }
+        Verb::StartCluster(_) => {
+            StepError::TimedOut(format!("the cluster did not come up: {whose}"))
+        }
         _ => StepError::TimedOut(whose),
     }
 }
 
-/// What does not hold on a machine that took a broker away says nothing about Kafka; a broker that
-/// ended by itself is evidence.
+/// What fails on a machine that took a broker away says nothing about Kafka; a broker that ended by
+/// itself is evidence.
 async fn stands(stage: &Stage, result: Result<Done, StepError>) -> Result<Done, StepError> {
-    match result {
-        Err(StepError::Judged(mut findings)) => {
-            if let Some(ended) = stage.rig_stands_closely().await? {
-                let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
-                wrong.for_each(|f| f.evidence.push(ended.clone()));
-            }
-            Err(StepError::Judged(findings))
-        }
-        Err(StepError::TimedOut(text)) => {
-            let ended = stage.rig_stands_closely().await?;
-            let text = ended.map_or_else(|| text.clone(), |ended| format!("{text}; {ended}"));
-            Err(StepError::TimedOut(text))
-        }
-        other => other,
+    let Err(error) = result else { return result };
+    if matches!(error, StepError::Rig(_) | StepError::Interrupted) {
+        return Err(error);
     }
-}
-
-/// With `expect_error` the step must fail, with this code or message among those seen.
-fn expect_error(expected: &str, result: Result<Done, StepError>) -> Result<Done, StepError> {
-    let finding = |holds, found: String| Finding {
-        condition: format!("expect_error: {expected}"),
-        line: 0,
-        holds,
-        expected: format!("the step fails with {expected}"),
-        found,
-        evidence: Vec::new(),
-        after_ms: None,
-    };
-    match result {
-        Ok(_) => Err(StepError::Judged(vec![finding(Holds::No, "it succeeded".to_owned())])),
-        Err(StepError::CouldNot { text, seen, rig }) => {
-            let wanted = expected.to_lowercase();
-            let hit = seen.iter().any(|s| s.to_lowercase().contains(&wanted));
-            if rig && !hit {
-                // The rig is gone: that says nothing of what Kafka would have answered.
-                return Err(StepError::CouldNot { text, seen, rig });
-            }
-            let finding = finding(if hit { Holds::Yes } else { Holds::No }, text);
-            Done::judged(vec![finding])
+    Err(match (error, stage.rig_stands_closely().await?) {
+        (StepError::Judged(mut findings), Some(death)) => {
+            let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
+            wrong.for_each(|f| f.evidence.push(death.words()));
+            StepError::Judged(findings)
         }
-        other => other,
-    }
+        (StepError::TimedOut(text), Some(death)) => {
+            StepError::TimedOut(format!("{text}; {}", death.words()))
+        }
+        (error @ StepError::Kafka(KafkaCause::Died(_)), _) => error,
+        (StepError::Kafka(cause), Some(death)) => {
+            StepError::Kafka(KafkaCause::After { cause: Box::new(cause), death })
+        }
+        (error, _) => error,
+    })
 }
 
 fn conclude(
@@ -351,6 +335,8 @@ fn conclude(
         }
         Err(error) => {
             event.verdict = error.verdict();
+            event.cause = error.cause();
+            event.reason = error.words();
             let title = format!("step {id} ({})", head.word);
             match error {
                 StepError::Judged(findings) => {
@@ -360,13 +346,12 @@ fn conclude(
                     event.findings = findings;
                     stops = (!goes_on).then(|| format!("{title} did not hold"));
                 }
-                StepError::CouldNot { text, .. } => {
-                    event.reason = Some(text);
-                    stops = Some(format!("{title} could not be carried out"));
+                error @ (StepError::Kafka(_) | StepError::Plan(_) | StepError::Rig(_)) => {
+                    let goes_on = error.goes_on();
+                    stops = (!goes_on).then(|| format!("{title} could not be carried out"));
                 }
-                StepError::TimedOut(text) => {
+                StepError::TimedOut(_) => {
                     event.timed_out = true;
-                    event.reason = Some(text);
                     stops = Some(format!("{title} took too long"));
                 }
                 StepError::Interrupted => {
@@ -397,35 +382,10 @@ fn ended(stage: &Stage, id: &str, head: &StepHead, verdict: Verdict, took_ms: u6
         reason: None,
         optional: head.optional,
         timed_out: false,
+        cause: None,
     }
 }
 
 fn took(began_us: i64) -> u64 {
     u64::try_from((now_us() - began_us) / 1_000).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn could_not(code: &str, rig: bool) -> Result<Done, StepError> {
-        let seen = vec![code.to_owned()];
-        Err(StepError::CouldNot { text: format!("it failed: {code}"), seen, rig })
-    }
-
-    #[test]
-    fn an_expected_error_must_come_and_be_that_one() {
-        let wanted = "not_enough_replicas";
-        assert!(expect_error(wanted, could_not("NOT_ENOUGH_REPLICAS", false)).is_ok());
-        for other in [could_not("REQUEST_TIMED_OUT", false), Ok(Done::default())] {
-            let judged = expect_error(wanted, other);
-            assert!(matches!(judged, Err(StepError::Judged(_))), "{judged:?}");
-        }
-    }
-
-    #[test]
-    fn a_broken_rig_is_no_kafka_error() {
-        let judged = expect_error("NOT_ENOUGH_REPLICAS", could_not("the engine is gone", true));
-        assert!(matches!(judged, Err(StepError::CouldNot { rig: true, .. })), "{judged:?}");
-    }
 }

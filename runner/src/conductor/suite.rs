@@ -296,6 +296,7 @@ mod tests {
             reason: None,
             optional: false,
             timed_out: false,
+            cause: None,
         }
     }
 

@@ -22,7 +22,7 @@ impl Stage {
     pub async fn resolve(&self, target: &Target, step: &str) -> Result<Vec<Node>, StepError> {
         let nodes: Vec<Node> = self.meant(target, step).await?.into_iter().collect();
         if nodes.is_empty() {
-            return Err(StepError::could_not(format!("{target} means no node now")));
+            return Err(StepError::not_so(format!("{target} means no node now")));
         }
         self.resolved(step, &nodes);
         self.run.sink.emit(Event::TargetResolved {
@@ -83,7 +83,7 @@ impl Stage {
                     let view = running.observer.fresh().await;
                     let id = view
                         .controller
-                        .ok_or_else(|| StepError::could_not("no controller is known"))?;
+                        .ok_or_else(|| StepError::lacks("no controller is known"))?;
                     [self.numbered(id, &all)?].into()
                 }
                 Target::Controllers => {
@@ -95,8 +95,8 @@ impl Stage {
                 Target::LeaderOf(p) => {
                     let view = running.observer.fresh().await;
                     let leader = view.leader(&p.topic, p.partition);
-                    let leader = leader
-                        .ok_or_else(|| StepError::could_not(format!("{} has no leader", **p)))?;
+                    let leader =
+                        leader.ok_or_else(|| StepError::lacks(format!("{} has no leader", **p)))?;
                     [self.numbered(leader, &all)?].into()
                 }
                 Target::FollowersOf(p) => {
@@ -104,12 +104,7 @@ impl Stage {
                     view.followers(&p.topic, p.partition).into_iter().map(Node::Broker).collect()
                 }
                 Target::CoordinatorOf(group) => {
-                    let id = running
-                        .observer
-                        .ask()
-                        .coordinator_of(group)
-                        .await
-                        .map_err(StepError::could_not)?;
+                    let id = running.observer.ask().coordinator_of(group).await?;
                     [self.numbered(id, &all)?].into()
                 }
                 Target::AnyOf(inner) => {
@@ -124,7 +119,7 @@ impl Stage {
                     let id = self.step_named(name).unwrap_or_default();
                     let nodes = self.resolved_by(&id);
                     let nodes = nodes.ok_or_else(|| {
-                        StepError::could_not(format!("step \"{}\" has not run", **name))
+                        StepError::not_so(format!("step \"{}\" has not run", **name))
                     })?;
                     nodes.into_iter().collect()
                 }
@@ -137,7 +132,7 @@ impl Stage {
         [Node::Broker(n), Node::Controller(n)]
             .into_iter()
             .find(|node| all.contains(node))
-            .ok_or_else(|| StepError::could_not(format!("there is no broker or controller {n}")))
+            .ok_or_else(|| StepError::not_so(format!("there is no broker or controller {n}")))
     }
 
     fn living(&self, nodes: &BTreeSet<Node>) -> Vec<Node> {

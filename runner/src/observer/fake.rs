@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 
 use crate::cluster::{
-    AdminError, Bounds, Cluster, ClusterSpec, Data, Listening, Mode, Node, NodeState, RigError,
-    TopicChange, TopicSpec, Version,
+    AdminError, Bounds, Cluster, ClusterSpec, Data, Death, Listening, Mode, Node, NodeState,
+    RigError, TopicChange, TopicSpec, Version,
 };
 
 pub(super) struct Fake {
@@ -82,7 +82,7 @@ impl Cluster for Fake {
     async fn state(&self, _: Node) -> Result<NodeState, RigError> {
         Self::cannot("tell")
     }
-    async fn obituary(&self, _: Node) -> Result<String, RigError> {
+    async fn obituary(&self, _: Node) -> Result<Option<Death>, RigError> {
         Self::cannot("tell")
     }
     async fn sockets(&self, _: u32) -> Result<Vec<Listening>, RigError> {

@@ -217,6 +217,7 @@ impl SuiteRecord {
         step.reason = end.reason;
         step.optional = end.optional;
         step.timed_out = end.timed_out;
+        step.cause = end.cause;
     }
 
     fn lane(&mut self, name: String, client: bool) -> &mut Lane {
@@ -321,6 +322,7 @@ impl StepRecord {
             reason: None,
             optional: false,
             timed_out: false,
+            cause: None,
             targets: Vec::new(),
             recorded: IndexMap::new(),
             descriptions: Vec::new(),

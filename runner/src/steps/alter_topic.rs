@@ -39,7 +39,6 @@ pub async fn alter(args: &AlterTopic, cx: &Cx<'_>) -> Result<Done, StepError> {
     if led {
         return Ok(Done::default());
     }
-    let text =
-        format!("{name} did not have {partitions} partitions with leaders within {SETTLE:?}");
-    Err(StepError::could_not(text))
+    let what = format!("{name} did not have {partitions} partitions with leaders");
+    Err(StepError::not_in_time(what, SETTLE))
 }

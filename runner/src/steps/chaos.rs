@@ -50,9 +50,9 @@ pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let each = kept.into_iter().map(|planned| one(planned, args, begun, &in_effect, cx));
     let results = futures::future::join_all(each).await;
     sleep_until(begun + lasts).await;
-    // All have ended, whatever became of them; the first error is told.
-    results.into_iter().find(Result::is_err).unwrap_or(Ok(()))?;
-    Ok(Done::default())
+    // All have ended, whatever became of them; the error that decides is told.
+    let worst = StepError::worst(results.into_iter().filter_map(Result::err));
+    worst.map_or_else(|| Ok(Done::default()), Err)
 }
 
 /// Whether a fault is among those that may be done.
@@ -119,11 +119,9 @@ async fn one(
     let (verdict, reason) = match &result {
         Ok(None) => (Verdict::Passed, None),
         Ok(Some(why)) => (Verdict::Skipped, Some(format!("left out: {why}"))),
-        Err(StepError::CouldNot { text, .. } | StepError::TimedOut(text)) => {
-            (Verdict::Broken, Some(text.clone()))
-        }
-        Err(error) => (error.verdict(), None),
+        Err(error) => (error.verdict(), error.words()),
     };
+    let cause = result.as_ref().err().and_then(StepError::cause);
     cx.stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded {
         suite: cx.stage.suite,
         step: id.clone(),
@@ -132,7 +130,8 @@ async fn one(
         findings: Vec::new(),
         reason,
         optional: false,
-        timed_out: false,
+        timed_out: matches!(result, Err(StepError::TimedOut(_))),
+        cause,
     })));
     result.map(drop)
 }
@@ -165,7 +164,7 @@ async fn may_begin(
     let nodes = match struck(&planned.verb, own).await {
         Ok(nodes) => nodes,
         // No leader now, nobody to choose from: nothing to strike.
-        Err(StepError::CouldNot { text, rig: false, .. }) => return Ok(Some(text)),
+        Err(error @ (StepError::Kafka(_) | StepError::Plan(_))) => return Ok(error.words()),
         Err(error) => return Err(error),
     };
     let hits = chaos::hits(&planned.verb);

@@ -38,9 +38,10 @@ pub async fn start_producer(args: &StartProducer, cx: &Cx<'_>) -> Result<Done, S
     let partitions = running.observer.fresh().await.partitions(Some(&topic)).count();
     let spec = ProducerSpec {
         common: common(&args.name, args.user.as_deref(), &args.config, &running, cx)?,
-        partitions: u32::try_from(partitions).ok().filter(|n| *n > 0).ok_or_else(|| {
-            StepError::could_not(format!("no living broker knows the topic {topic}"))
-        })?,
+        partitions: u32::try_from(partitions)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| StepError::lacks(format!("no living broker knows the topic {topic}")))?,
         topic,
         rate: match *args.rate {
             Rate::PerSecond(rate) => Some(rate),
@@ -138,11 +139,13 @@ pub(super) async fn begin(
         settings: settings::shown(settings),
     });
     let starts = client.members.iter().map(|m| cx.stage.start_member(&client, m));
-    first_error(futures::future::join_all(starts).await)
+    worst_error(futures::future::join_all(starts).await)
 }
 
-fn first_error(results: Vec<Result<(), StepError>>) -> Result<Done, StepError> {
-    results.into_iter().find(Result::is_err).unwrap_or(Ok(())).map(|()| Done::default())
+/// The error that decides, if there is one.
+fn worst_error(results: Vec<Result<(), StepError>>) -> Result<Done, StepError> {
+    let worst = StepError::worst(results.into_iter().filter_map(Result::err));
+    worst.map_or_else(|| Ok(Done::default()), Err)
 }
 
 /// A client and which of its members, by index.
@@ -181,7 +184,7 @@ fn chosen_one(one: &Spanned<MemberRef>, fit: Fit, cx: &Cx<'_>) -> Result<Chosen,
             }
         }
         Some(n) if (n as usize) <= client.members.len() => vec![n as usize - 1],
-        Some(n) => return Err(StepError::could_not(format!("{} has no member {n}", client.name))),
+        Some(n) => return Err(StepError::not_so(format!("{} has no member {n}", client.name))),
     };
     Ok((client, members))
 }
@@ -199,28 +202,28 @@ fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
 pub async fn kill(args: &KillClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     let chosen = chosen(&args.client, LIVES, cx)?;
     let kills = each(&chosen).map(|(c, m)| cx.stage.kill_member(cx.id, c, m));
-    first_error(futures::future::join_all(kills).await)
+    worst_error(futures::future::join_all(kills).await)
 }
 
 /// `pause_client`
 pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     let chosen = chosen(&args.client, RUNS, cx)?;
     let pauses = each(&chosen).map(|(c, m)| cx.stage.pause_member(cx.id, c, m));
-    first_error(futures::future::join_all(pauses).await)
+    worst_error(futures::future::join_all(pauses).await)
 }
 
 /// `resume_client`
 pub async fn resume(args: &ResumeClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     let chosen = chosen(&args.client, LIVES, cx)?;
     let resumes = each(&chosen).map(|(c, m)| cx.stage.resume_member(cx.id, c, m));
-    first_error(futures::future::join_all(resumes).await)
+    worst_error(futures::future::join_all(resumes).await)
 }
 
 /// `start_client`: the same settings, a new life.
 pub async fn start(args: &StartClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     let chosen = chosen(&args.client, DEAD, cx)?;
     let starts = each(&chosen).map(|(c, m)| cx.stage.start_member(c, m));
-    first_error(futures::future::join_all(starts).await)
+    worst_error(futures::future::join_all(starts).await)
 }
 
 fn each(chosen: &[(Arc<Client>, Vec<usize>)]) -> impl Iterator<Item = (&Arc<Client>, &Member)> {
@@ -242,7 +245,12 @@ pub async fn stop(args: &StopClient, cx: &Cx<'_>) -> Result<Done, StepError> {
     let (mut readers, producers): (Vec<_>, Vec<_>) =
         chosen(&args.client, LIVES, cx)?.into_iter().partition(|(c, _)| c.reads());
     let stops = each(&producers).map(|(c, m)| cx.stage.stop_member(c, m, Vec::new(), left()));
-    first_error(futures::future::join_all(stops).await)?;
+    // What a producer that died had acknowledged is judged to the end: its readers end well too.
+    let mut died = None;
+    match worst_error(futures::future::join_all(stops).await) {
+        Err(error) if error.goes_on() => died = Some(error),
+        other => drop(other?),
+    }
     while !readers.is_empty() {
         let fed: Vec<String> =
             readers.iter().filter(|(c, _)| c.sends()).flat_map(|(c, _)| c.topics()).collect();
@@ -253,10 +261,13 @@ pub async fn stop(args: &StopClient, cx: &Cx<'_>) -> Result<Done, StepError> {
             // Copiers in a circle: none is the first.
             std::mem::swap(&mut now, &mut later);
         }
-        stop_readers(&now, cx, left).await?;
+        match stop_readers(&now, cx, left).await {
+            Err(error) if error.goes_on() => died = died.or(Some(error)),
+            other => other?,
+        }
         readers = later;
     }
-    Ok(Done::default())
+    died.map_or_else(|| Ok(Done::default()), Err)
 }
 
 /// Lets consumers and copiers read to the ends that their topics have now.
@@ -268,7 +279,7 @@ async fn stop_readers(
     all_given(readers, cx, left().min(ENDS)).await?;
     let ends = log_ends(readers, cx, left().min(ENDS)).await?;
     let stops = each(readers).map(|(c, m)| cx.stage.stop_member(c, m, ends.clone(), left()));
-    first_error(futures::future::join_all(stops).await)?;
+    worst_error(futures::future::join_all(stops).await)?;
     for (client, _) in readers {
         let own = client.read_topics();
         let at = |p: &Position| audit::At {

@@ -36,7 +36,7 @@ const DISK: u64 = 256 * 1024 * 1024;
 pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> {
     let stage = cx.stage;
     if stage.running().is_ok() {
-        return Err(StepError::could_not("a cluster runs already"));
+        return Err(StepError::not_so("a cluster runs already"));
     }
     let spec = spec(args, &stage.run, &stage.plan, stage.cluster_name(), stage.dir.clone())?;
     if let Some(from) = go_on(&spec, cx).await {
@@ -141,7 +141,7 @@ pub fn spec(
         (PlanMode::Kraft, Controllers::Combined) => Mode::KraftCombined,
         (PlanMode::Kraft, Controllers::Own(n)) => Mode::KraftSeparate(*n),
     };
-    let version = args.version.text().parse::<Version>().map_err(StepError::could_not)?;
+    let version = args.version.text().parse::<Version>().map_err(StepError::not_so)?;
     let settings = |s: &kplan_dsl::value::Settings| {
         s.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
     };

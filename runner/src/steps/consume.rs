@@ -16,8 +16,9 @@ use rdkafka::{
 };
 
 use crate::{
+    cluster::{KafkaError, admin::error_name},
     conductor::{
-        outcome::{Done, StepError},
+        outcome::{Answer, Done, KafkaCause, StepError},
         stage::Stage,
     },
     event::{Finding, Holds},
@@ -66,16 +67,20 @@ pub async fn consume(args: &Consume, cx: &Cx<'_>) -> Result<Done, StepError> {
                 left.remove(&partition);
             }
             Ok(Err(error)) if came.is_empty() && !error.to_string().contains("Transport") => {
-                return Err(StepError::CouldNot {
-                    text: error.to_string(),
-                    seen: vec![error.to_string()],
-                    rig: false,
-                });
+                return Err(answered(&error));
             }
             // librdkafka reconnects by itself; the limit ends it.
             Ok(Err(_)) | Err(_) => {}
         }
     }
+}
+
+/// What Kafka answered to the reader, with its code.
+fn answered(error: &rdkafka::error::KafkaError) -> StepError {
+    let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
+    let answer = KafkaError { code, message: error.to_string() };
+    let answers = vec![Answer { about: String::new(), error: answer }];
+    StepError::Kafka(KafkaCause::Refused { what: "it cannot be read".to_owned(), answers })
 }
 
 /// How many messages with this key and value a topic's log holds now.
@@ -109,9 +114,8 @@ pub async fn find_messages(
             }
             Ok(Err(_)) if !time.is_zero() => {}
             Ok(Err(_)) | Err(_) => {
-                return Err(StepError::could_not(format!(
-                    "{topic} was not read to its end within {LIMIT:?}"
-                )));
+                let what = format!("{topic} was not read to its end");
+                return Err(StepError::not_in_time(what, LIMIT));
             }
         }
     }
@@ -136,34 +140,29 @@ async fn assigned(
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true");
     config.set("auto.offset.reset", "error");
-    let consumer: StreamConsumer = config
-        .create()
-        .map_err(|e| StepError::could_not(format!("cannot make a consumer: {e}")))?;
+    let consumer: StreamConsumer =
+        config.create().map_err(|e| StepError::rig(format!("cannot make a consumer: {e}")))?;
     let view = stage.view()?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
     for (_, p) in view.partitions(Some(topic)) {
         let number = i32::try_from(p.partition).unwrap_or(i32::MAX);
         let ask = running.observer.ask();
-        let start =
-            ask.offset(topic, p.partition, At::Start).await.map_err(StepError::could_not)?;
-        let end = ask
-            .offset(topic, p.partition, At::HighWatermark)
-            .await
-            .map_err(StepError::could_not)?;
+        let start = ask.offset(topic, p.partition, At::Start).await?;
+        let end = ask.offset(topic, p.partition, At::HighWatermark).await?;
         let at = match from {
             OffsetFrom::Earliest => Offset::Beginning,
             OffsetFrom::Latest => Offset::End,
         };
-        list.add_partition_offset(topic, number, at).map_err(StepError::could_not)?;
+        list.add_partition_offset(topic, number, at).map_err(StepError::rig)?;
         if end > start && from == OffsetFrom::Earliest {
             ends.insert(number, end);
         }
     }
     if list.count() == 0 {
-        return Err(StepError::could_not(format!("no living broker knows {topic}")));
+        return Err(StepError::lacks(format!("no living broker knows {topic}")));
     }
-    consumer.assign(&list).map_err(StepError::could_not)?;
+    consumer.assign(&list).map_err(StepError::rig)?;
     Ok((consumer, ends))
 }
 

@@ -19,9 +19,10 @@ pub async fn start(args: &StartCopier, cx: &Cx<'_>) -> Result<Done, StepError> {
     let spec = CopierSpec {
         common: clients::common(&args.name, args.user.as_deref(), &args.config, &running, cx)?,
         from: args.from.to_string(),
-        partitions: u32::try_from(partitions).ok().filter(|n| *n > 0).ok_or_else(|| {
-            StepError::could_not(format!("no living broker knows the topic {to}"))
-        })?,
+        partitions: u32::try_from(partitions)
+            .ok()
+            .filter(|n| *n > 0)
+            .ok_or_else(|| StepError::lacks(format!("no living broker knows the topic {to}")))?,
         to,
         group: args.group_name(),
         messages: *args.messages,

@@ -16,7 +16,7 @@ pub async fn describe(args: &Describe, cx: &Cx<'_>) -> Result<Done, StepError> {
         Some(name) => {
             let topic = view.topics.get(name.as_str());
             let topic = topic.ok_or_else(|| {
-                StepError::could_not(format!("no living broker knows the topic {name}"))
+                StepError::lacks(format!("no living broker knows the topic {name}"))
             })?;
             (format!("Topic {name}"), topic_table(topic))
         }

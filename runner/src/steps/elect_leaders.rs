@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     cluster::KafkaError,
     conductor::{
-        outcome::{Done, StepError},
+        outcome::{Answer, Done, KafkaCause, StepError},
         stage::Running,
     },
     observer::{AskError, Elected, Election},
@@ -33,10 +33,11 @@ pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> 
     let refused: Vec<(u32, &KafkaError)> =
         elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
     if !refused.is_empty() {
-        let words: Vec<String> = refused.iter().map(|(p, e)| format!("{topic}/{p}: {e}")).collect();
-        let seen = refused.iter().flat_map(|(_, e)| [e.code.clone(), e.message.clone()]);
-        let text = format!("not every partition could elect: {}", words.join("; "));
-        return Err(StepError::CouldNot { text, seen: seen.collect(), rig: false });
+        let answers = refused
+            .into_iter()
+            .map(|(p, e)| Answer { about: format!("{topic}/{p}"), error: e.clone() });
+        let what = "not every partition could elect".to_owned();
+        return Err(StepError::Kafka(KafkaCause::Refused { what, answers: answers.collect() }));
     }
     let led = cx
         .stage
@@ -57,9 +58,8 @@ pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> 
         Election::Preferred => "by its first replica",
         Election::Unclean => "at all",
     };
-    let text =
-        format!("not every partition of {topic} was led {who} {SETTLE:?} after the election");
-    Err(StepError::could_not(text))
+    let what = format!("not every partition of {topic} was led {who} after the election");
+    Err(StepError::not_in_time(what, SETTLE))
 }
 
 async fn ask(running: &Running, topic: &str, kind: Election) -> Result<Elected, StepError> {

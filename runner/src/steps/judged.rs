@@ -44,7 +44,7 @@ pub async fn assert(args: &Assert, cx: &Cx<'_>) -> Result<Done, StepError> {
         let id = cx.stage.step_named(step);
         let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
         let ended =
-            ended.ok_or_else(|| StepError::could_not(format!("step \"{step}\" has not run")))?;
+            ended.ok_or_else(|| StepError::not_so(format!("step \"{step}\" has not run")))?;
         left = left.saturating_sub(since(ended));
     }
     Done::judged(judge.until(&args.that, left, None).await?)

@@ -46,10 +46,10 @@ pub async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, Str
         let what = format!("what {} sends does not reach {}", names(&from), names(&to));
         (Network { cuts, ..Network::default() }, from.into_iter().chain(to).collect(), what)
     } else {
-        return Err(StepError::could_not("neither groups nor brokers are named"));
+        return Err(StepError::not_so("neither groups nor brokers are named"));
     };
     if network.is_whole() {
-        return Err(StepError::could_not(format!("{what}: there is nobody to cut off")));
+        return Err(StepError::not_so(format!("{what}: there is nobody to cut off")));
     }
     if args.clients == NetworkClients::Cut {
         named.retain(|n| matches!(n, Node::Broker(_)));

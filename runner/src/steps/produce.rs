@@ -18,16 +18,19 @@ use tokio::sync::watch;
 
 use crate::{
     client::{
-        handle::{REFUSED, is_refusal, kafkas_name},
+        handle::{REFUSED, is_refusal},
         payload::foreign_hash,
     },
-    cluster::admin::error_name,
+    cluster::{KafkaError as Answered, admin::error_name},
     conductor::{
-        outcome::{Done, StepError},
+        outcome::{Answer, Done, KafkaCause, PlanCause, StepError},
         stage::Given,
     },
     steps::Cx,
 };
+
+/// Characters of a key or value that are shown.
+const SHOWN: usize = 200;
 
 type Sender = FutureProducer<Trouble>;
 
@@ -38,10 +41,13 @@ pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
     let sends = futures::future::join_all(args.messages.iter().map(|m| send(&producer, args, m)));
     let results = tokio::select! {
         results = sends => results,
-        (code, text) = trouble.refused() => return Err(refused(&code, &text)),
+        error = trouble.refused() => {
+            let what = "the cluster does not let the producer in".to_owned();
+            let answers = vec![Answer { about: String::new(), error }];
+            return Err(StepError::Kafka(KafkaCause::Refused { what, answers }));
+        }
     };
     let mut refused = Vec::new();
-    let mut seen = Vec::new();
     for (message, result) in args.messages.iter().zip(results) {
         match result {
             Ok(partition) => cx.stage.given(vec![Given {
@@ -49,10 +55,7 @@ pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
                 partition: Some(partition),
                 hash: hash(message),
             }]),
-            Err((code, text)) => {
-                refused.push(format!("{}: {code}: {text}", name(message)));
-                seen.extend([code, text]);
-            }
+            Err(error) => refused.push(Answer { about: name(message), error }),
         }
     }
     // What was not acknowledged may be in the log nevertheless: it is no phantom.
@@ -63,45 +66,32 @@ pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
         let topic = args.topic.to_string();
         cx.stage.given(vec![Given { topic, partition: None, hash: hash(message) }]);
     }
-    let text = format!(
-        "{} of {} messages were not acknowledged:\n{}",
-        refused.len(),
-        args.messages.len(),
-        refused.join("\n")
-    );
-    Err(StepError::CouldNot { text, seen, rig: false })
+    let what =
+        format!("{} of {} messages were not acknowledged", refused.len(), args.messages.len());
+    Err(StepError::Kafka(KafkaCause::Refused { what, answers: refused }))
 }
 
 /// What the producer says of itself, apart from its messages.
 #[derive(Clone, Default)]
-struct Trouble(Arc<watch::Sender<Option<(String, String)>>>);
+struct Trouble(Arc<watch::Sender<Option<Answered>>>);
 
 impl ClientContext for Trouble {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
         if is_refusal(&code) {
-            self.0.send_replace(Some((code, reason.to_owned())));
+            self.0.send_replace(Some(Answered { code, message: reason.to_owned() }));
         }
     }
 }
 
 impl Trouble {
     /// Resolves when the producer was not let in, and a little later still is not.
-    async fn refused(&self) -> (String, String) {
+    async fn refused(&self) -> Answered {
         let mut told = self.0.subscribe();
         let first = told.wait_for(Option::is_some).await.ok().and_then(|t| t.clone());
         let Some(why) = first else { return std::future::pending().await };
         tokio::time::sleep(REFUSED).await;
         why
-    }
-}
-
-fn refused(code: &str, text: &str) -> StepError {
-    let kafkas = kafkas_name(code).map(str::to_owned);
-    StepError::CouldNot {
-        text: format!("the cluster does not let the producer in: {code}: {text}"),
-        seen: [code.to_owned(), text.to_owned()].into_iter().chain(kafkas).collect(),
-        rig: false,
     }
 }
 
@@ -130,16 +120,13 @@ fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Sender, Ste
     if cx.head.expect_error.is_some() {
         config.set("retries", "0");
     }
-    config
-        .create_with_context(trouble)
-        .map_err(|e| StepError::could_not(format!("cannot make a producer: {e}")))
+    config.create_with_context(trouble).map_err(|e| {
+        let of = "the producer of `produce`".to_owned();
+        StepError::Plan(PlanCause::Setting { of, text: e.to_string() })
+    })
 }
 
-async fn send(
-    producer: &Sender,
-    args: &Produce,
-    message: &GivenMessage,
-) -> Result<u32, (String, String)> {
+async fn send(producer: &Sender, args: &Produce, message: &GivenMessage) -> Result<u32, Answered> {
     let mut record = FutureRecord::<str, str>::to(&args.topic);
     if let Some(key) = &message.key {
         record = record.key(key);
@@ -162,7 +149,7 @@ async fn send(
             let code = error.rdkafka_error_code().map_or_else(|| "UNKNOWN".to_owned(), error_name);
             // What the broker last said stands in the fatal error or in the text.
             let fatal = producer.client().fatal_error().map(|(_, text)| text);
-            Err((code, fatal.unwrap_or_else(|| error.to_string())))
+            Err(Answered { code, message: fatal.unwrap_or_else(|| error.to_string()) })
         }
     }
 }
@@ -176,7 +163,16 @@ fn hash(message: &GivenMessage) -> u64 {
 }
 
 fn name(message: &GivenMessage) -> String {
-    let word = |what: &str, text: &Option<String>| text.as_ref().map(|t| format!("{what} {t:?}"));
+    // A message may have megabytes: its beginning tells which one it is.
+    let shown = |text: &String| {
+        let mut begin: String = text.chars().take(SHOWN).collect();
+        if begin.len() < text.len() {
+            begin.push('…');
+        }
+        begin
+    };
+    let word =
+        |what: &str, text: &Option<String>| text.as_ref().map(|t| format!("{what} {:?}", shown(t)));
     let words: Vec<String> =
         [word("key", &message.key), word("value", &message.value)].into_iter().flatten().collect();
     if words.is_empty() { "an empty message".to_owned() } else { words.join(" ") }

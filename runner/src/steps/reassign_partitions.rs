@@ -24,7 +24,7 @@ pub async fn reassign(args: &ReassignPartitions, cx: &Cx<'_>) -> Result<Done, St
     let known = running.observer.fresh().await.partitions(Some(&topic)).count();
     if known != wanted.len() {
         let text = format!("{topic} has {known} partitions, the assignment {}", wanted.len());
-        return Err(StepError::could_not(text));
+        return Err(StepError::not_so(text));
     }
     if let Some(rate) = args.throttle {
         running.observer.ask().throttle(&topic, Some(rate.0)).await?;
@@ -56,6 +56,6 @@ async fn move_them(
     if there {
         return Ok(());
     }
-    let text = format!("not every replica of {topic} was in sync at its new place after {MOVE:?}");
-    Err(StepError::could_not(text))
+    let what = format!("not every replica of {topic} was in sync at its new place");
+    Err(StepError::not_in_time(what, MOVE))
 }

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    conductor::outcome::{Done, StepError},
+    conductor::outcome::{Done, PlanCause, StepError},
     event::{Event, Finding, Holds},
     steps::Cx,
 };
@@ -40,7 +40,7 @@ impl Drop for Group {
 pub async fn run(args: &Run, cx: &Cx<'_>) -> Result<Done, StepError> {
     let words: Vec<&str> = args.command.iter().map(|w| w.as_str()).collect();
     let Some((program, rest)) = words.split_first() else {
-        return Err(StepError::could_not("the command is empty"));
+        return Err(StepError::not_so("the command is empty"));
     };
     let mut command = Command::new(program);
     command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -49,14 +49,12 @@ pub async fn run(args: &Run, cx: &Cx<'_>) -> Result<Done, StepError> {
         command.env("KPLAN_BOOTSTRAP", running.bootstrap());
     }
     command.envs(args.env.iter());
-    let mut child = command
-        .spawn()
-        .map_err(|error| StepError::could_not(format!("{program} cannot be started: {error}")))?;
+    let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
     let pid = child.id().and_then(|id| i32::try_from(id).ok());
     let group = pid.map(|id| Group(Pid::from_raw(id)));
     let stdout = tokio::spawn(keep(child.stdout.take()));
     let stderr = tokio::spawn(keep(child.stderr.take()));
-    let status = child.wait().await.map_err(StepError::could_not)?;
+    let status = child.wait().await.map_err(StepError::rig)?;
     // What it left in the background ends with it, and lets go of the pipes.
     drop(group);
     let output = text(tokio::time::timeout(LAST_WORDS, stdout).await);
@@ -65,6 +63,17 @@ pub async fn run(args: &Run, cx: &Cx<'_>) -> Result<Done, StepError> {
     let found =
         status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
     Done::judged(judge(args.expect.as_ref(), status.code(), found, &output, &errors))
+}
+
+/// A command that is not there, or that nobody may run, is the plan's mistake; no memory and no process
+/// are the machine's.
+fn not_started(program: &str, error: &std::io::Error) -> StepError {
+    use std::io::ErrorKind as K;
+    let text = format!("{program} cannot be started: {error}");
+    match error.kind() {
+        K::OutOfMemory | K::WouldBlock | K::ResourceBusy | K::StorageFull => StepError::rig(text),
+        _ => StepError::Plan(PlanCause::Command(text)),
+    }
 }
 
 /// Reads to the end, and keeps the beginning.

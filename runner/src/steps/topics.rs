@@ -51,9 +51,7 @@ pub async fn create(args: &CreateTopic, cx: &Cx<'_>) -> Result<Done, StepError> 
         settings::of_topic(cx.stage, &running, &name);
         return Ok(Done::default());
     }
-    Err(StepError::could_not(format!(
-        "not every partition of {name} had a leader within {SETTLE:?}"
-    )))
+    Err(StepError::not_in_time(format!("not every partition of {name} had a leader"), SETTLE))
 }
 
 /// `delete_topic`
@@ -67,5 +65,5 @@ pub async fn delete(args: &DeleteTopic, cx: &Cx<'_>) -> Result<Done, StepError> 
     if gone {
         return Ok(Done::default());
     }
-    Err(StepError::could_not(format!("{name} was still listed {SETTLE:?} after its deletion")))
+    Err(StepError::not_in_time(format!("{name} was still listed after its deletion"), SETTLE))
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Stops brokers gracefully and starts them with the other version.
 pub async fn upgrade(args: &UpgradeBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let version = args.version.text().parse::<Version>().map_err(StepError::could_not)?;
+    let version = args.version.text().parse::<Version>().map_err(StepError::not_so)?;
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
     let rounds: Vec<&[Node]> =
         if args.rolling { nodes.chunks(1).collect() } else { vec![nodes.as_slice()] };

@@ -138,6 +138,7 @@ impl Story {
             reason: None,
             optional: false,
             timed_out: false,
+            cause: None,
         };
         change(&mut end);
         self.tell(Event::StepEnded(Box::new(end)))

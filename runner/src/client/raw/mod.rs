@@ -28,6 +28,8 @@ use rdkafka_sys as sys;
 
 use callbacks::Told;
 
+use crate::cluster::admin::kafkas_own;
+
 pub(super) use batch::{Batch, Message};
 pub(super) use callbacks::{Delivery, Events, Rebalance};
 pub(super) use consumer::Asked;
@@ -58,10 +60,11 @@ impl Code {
         if err as i32 == 0 { Ok(()) } else { Err(Self(err as i32)) }
     }
 
-    /// Kafka's or librdkafka's name of it, e.g. `NOT_ENOUGH_REPLICAS`, `_MSG_TIMED_OUT`.
+    /// Kafka's name of it, or librdkafka's own with an underscore, e.g. `NOT_ENOUGH_REPLICAS`,
+    /// `_MSG_TIMED_OUT`. Where librdkafka keeps an old name of Kafka's, today's is used.
     #[must_use]
     pub fn name(self) -> &'static str {
-        codes().get(&self.0).map_or("UNKNOWN", |c| c.0)
+        codes().get(&self.0).map_or("UNKNOWN", |c| c.0.as_str())
     }
 
     /// What it means, in librdkafka's words.
@@ -77,7 +80,7 @@ impl fmt::Display for Code {
     }
 }
 
-type Codes = BTreeMap<i32, (&'static str, &'static str)>;
+type Codes = BTreeMap<i32, (String, &'static str)>;
 
 fn codes() -> &'static Codes {
     static CODES: OnceLock<Codes> = OnceLock::new();
@@ -92,7 +95,8 @@ fn codes() -> &'static Codes {
                 .filter(|d| !(*d).is_null() && !(**d).name.is_null())
                 .map(|d| {
                     let number = (&raw const (*d).code).cast::<i32>().read();
-                    (number, (text((*d).name), text((*d).desc)))
+                    let name = kafkas_own(number).unwrap_or_else(|| text((*d).name).to_owned());
+                    (number, (name, text((*d).desc)))
                 })
                 .collect()
         }

@@ -19,7 +19,8 @@ use super::super::{
     RigError, TopicChange, TopicSpec, Version, security::Access,
 };
 use super::{
-    DockerCluster, NAME, cleanup, config, ending,
+    DockerCluster, NAME, cleanup, config,
+    ending::{self, Death, Ending},
     engine::{failed, find_image},
     exec, labels_of, logs,
     node::{DockerNode, is_port_taken},
@@ -81,7 +82,7 @@ impl Cluster for DockerCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         self.signal(&nodes, "SIGKILL").await?;
-        self.wait_dead(&nodes, DEATH_LIMIT).await
+        self.killed(&nodes).await
     }
 
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
@@ -89,13 +90,13 @@ impl Cluster for DockerCluster {
         for node in &nodes {
             if node.inspect(self.docker()).await?.paused == Some(true) {
                 let why = "is paused: it cannot shut down before it is resumed";
-                return Err(RigError::Other(format!("{} {why}", node.node)));
+                return Err(RigError::NotSo(format!("{} {why}", node.node)));
             }
         }
         let stopped = self.ask_to_end(&nodes, limit).await;
         if stopped.is_err() {
             self.signal(&nodes, "SIGKILL").await?;
-            self.wait_dead(&nodes, DEATH_LIMIT).await?;
+            self.killed(&nodes).await?;
         }
         stopped
     }
@@ -203,21 +204,19 @@ impl Cluster for DockerCluster {
                 continue;
             }
             let log_tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
-            let exit = how_it_ended(&state, &log_tail);
-            let foreign = exit.starts_with(ending::NO_MEMORY) || state.exit_code > Some(128);
-            return Err(RigError::NodeExited { node: node.node, exit, log_tail, foreign });
+            return Err(self.death(node.node, &state, log_tail).into());
         }
-        Ok(())
+        self.stands_in_network().await
     }
 
-    async fn obituary(&self, node: Node) -> Result<String, RigError> {
+    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
         let node = self.node(node)?;
         let state = node.inspect(self.docker()).await?;
         if state.running == Some(true) {
-            return Ok("it runs".to_owned());
+            return Ok(None);
         }
         let tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
-        Ok(format!("{}; the last lines of its log:\n{tail}", how_it_ended(&state, &tail)))
+        Ok(Some(self.death(node.node, &state, tail)))
     }
 
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
@@ -264,6 +263,12 @@ impl Cluster for DockerCluster {
 }
 
 impl DockerCluster {
+    fn death(&self, node: Node, state: &ContainerState, log_tail: String) -> Death {
+        let small_disk = self.blueprint.spec.disk.is_some();
+        let Ending { exit, foreign } = how_it_ended(state, &log_tail, small_disk);
+        Death { node, exit, log_tail, foreign }
+    }
+
     async fn remove_all(&self) -> Result<(), RigError> {
         let nodes: Vec<&DockerNode> = self.nodes.iter().collect();
         self.keep_format().await;
@@ -306,13 +311,23 @@ impl DockerCluster {
             self.signal(nodes, "SIGTERM").await?;
             let left = deadline.saturating_duration_since(Instant::now());
             match self.wait_dead(nodes, left.min(ASK_AGAIN)).await {
-                Err(RigError::TimedOut { what, .. }) if left <= ASK_AGAIN => {
-                    return Err(RigError::TimedOut { what, limit });
+                Err(RigError::StillRuns { node, .. }) if left <= ASK_AGAIN => {
+                    return Err(RigError::StillRuns { node, limit });
                 }
-                Err(RigError::TimedOut { .. }) => {}
+                Err(RigError::StillRuns { .. }) => {}
                 ended => return ended,
             }
         }
+    }
+
+    /// Nothing outlives SIGKILL: one that does is held by the kernel.
+    async fn killed(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
+        self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
+            RigError::StillRuns { node, limit } => {
+                RigError::TimedOut { what: format!("the end of {node}"), limit }
+            }
+            other => other,
+        })
     }
 
     async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
@@ -320,10 +335,7 @@ impl DockerCluster {
         for node in nodes {
             while node.inspect(self.docker()).await?.running == Some(true) {
                 if Instant::now() >= deadline {
-                    return Err(RigError::TimedOut {
-                        what: format!("the end of {}", node.node),
-                        limit,
-                    });
+                    return Err(RigError::StillRuns { node: node.node, limit });
                 }
                 sleep(PAUSE).await;
             }
@@ -403,14 +415,15 @@ fn each(
     Ok(())
 }
 
-/// Exit code, signal or lack of memory in words.
-fn how_it_ended(state: &ContainerState, log_tail: &str) -> String {
+/// Exit code, signal or lack of memory in words, and whose doing it was.
+fn how_it_ended(state: &ContainerState, log_tail: &str, small_disk: bool) -> Ending {
     if state.oom_killed == Some(true) {
-        return format!("{}: killed by the kernel", ending::NO_MEMORY);
+        return ending::killed_for_memory();
     }
+    // What the engine itself could not do.
     let error = state.error.as_deref().filter(|error| !error.is_empty());
-    let told = || ending::told(state.exit_code.unwrap_or_default(), log_tail);
-    error.map_or_else(told, str::to_owned)
+    let told = || ending::told(state.exit_code.unwrap_or_default(), log_tail, small_disk);
+    error.map_or_else(told, |error| Ending { exit: error.to_owned(), foreign: true })
 }
 
 #[cfg(test)]
@@ -425,9 +438,9 @@ mod tests {
                 oom_killed: Some(oom),
                 ..Default::default()
             };
-            how_it_ended(&state, "")
+            how_it_ended(&state, "", false)
         };
-        assert_eq!(ended(false), "killed by SIGKILL");
-        assert!(ended(true).starts_with("out of memory: killed by the kernel"));
+        assert_eq!(ended(false).exit, "killed by SIGKILL");
+        assert_eq!(ended(true), ending::killed_for_memory());
     }
 }

@@ -7,11 +7,14 @@ use std::{
 };
 
 use futures::future::{join_all, try_join_all};
+use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 use tokio::time::{Instant, sleep};
 
 use super::super::{Acted, Network, Node, RigError};
 use super::{
-    DockerCluster, NAME, addresses, exec,
+    DockerCluster, NAME, addresses,
+    engine::failed,
+    exec,
     node::{DockerNode, Place},
     rules::{self, Counted},
 };
@@ -88,6 +91,27 @@ impl DockerCluster {
     async fn can_be_told(&self, node: &DockerNode) -> Result<bool, RigError> {
         let place = node.place(self.docker(), &self.blueprint.at.prefix).await?;
         Ok(place.is_some_and(|place| !place.frozen))
+    }
+
+    /// The network is there, and every node that lives is in it: the plan's own faults are rules inside
+    /// the containers and take nothing out of it.
+    pub(super) async fn stands_in_network(&self) -> Result<(), RigError> {
+        let network = &self.blueprint.at.prefix;
+        let options = None::<InspectNetworkOptions>;
+        let there = self.docker().inspect_network(network, options).await;
+        let there = there.map_err(|error| failed("look at the brokers' network", &error))?;
+        let inside = there.containers.unwrap_or_default();
+        let inside: BTreeSet<String> = inside.into_values().filter_map(|c| c.name).collect();
+        for node in self.nodes.iter().filter(|n| n.looks_alive() && !inside.contains(&n.name)) {
+            // It may have ended, or begun, between the two looks.
+            if node.is_outside(self.docker(), network).await? {
+                return Err(RigError::Other(format!(
+                    "{} was taken out of the brokers' network by somebody else",
+                    node.node
+                )));
+            }
+        }
+        Ok(())
     }
 
     async fn places(&self) -> Result<Places, RigError> {

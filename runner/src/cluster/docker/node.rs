@@ -219,6 +219,18 @@ impl DockerNode {
         Ok(address.map(|address| Place { address, frozen }))
     }
 
+    /// It runs, and is not in this network.
+    pub async fn is_outside(&self, docker: &Docker, network: &str) -> Result<bool, RigError> {
+        let options = None::<InspectContainerOptions>;
+        let answer = docker
+            .inspect_container(&self.name, options)
+            .await
+            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+        let runs = answer.state.and_then(|s| s.running) == Some(true);
+        let inside = answer.network_settings.and_then(|n| n.networks);
+        Ok(runs && !inside.is_some_and(|all| all.contains_key(network)))
+    }
+
     /// Puts a new container in the old one's place: same name, port and configuration, no data.
     pub async fn renew(&self, blueprint: &Blueprint) -> Result<(), RigError> {
         self.remove().await?;

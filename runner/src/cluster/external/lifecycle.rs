@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::super::{
     AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
-    TopicSpec,
+    TopicSpec, ending::Death,
 };
 use super::{ExternalCluster, Life, NAME, client_config, command::Work};
 use crate::observer::wire::Connection;
@@ -108,12 +108,13 @@ impl Cluster for ExternalCluster {
         Ok(life.state().unwrap_or(NodeState::Dead))
     }
 
-    async fn obituary(&self, node: Node) -> Result<String, RigError> {
-        let broker = self.number(node)?;
-        Ok(match self.life(broker) {
+    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
+        let exit = match self.life(self.number(node)?) {
             Life::Down => "taken down by its command".to_owned(),
+            _ if self.state(node).await? != NodeState::Dead => return Ok(None),
             _ => "it does not answer; why is not seen from here".to_owned(),
-        })
+        };
+        Ok(Some(Death { node, exit, log_tail: String::new(), foreign: false }))
     }
 
     async fn sockets(&self, _broker: u32) -> Result<Vec<Listening>, RigError> {

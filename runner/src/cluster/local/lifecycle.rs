@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use super::super::{
     AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
-    TopicSpec, Version, config, zookeeper,
+    TopicSpec, Version, config, ending::Death, zookeeper,
 };
 use super::{
     LOOPBACK, LocalCluster, NAME,
@@ -58,20 +58,20 @@ impl Cluster for LocalCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         nodes.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
-        self.wait_dead(&nodes, DEATH_LIMIT).await
+        self.killed(&nodes).await
     }
 
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         if let Some(node) = nodes.iter().find(|node| node.state() == NodeState::Paused) {
             let why = "is paused: it cannot shut down before it is resumed";
-            return Err(RigError::Other(format!("{} {why}", node.node)));
+            return Err(RigError::NotSo(format!("{} {why}", node.node)));
         }
         nodes.iter().try_for_each(|node| node.signal(Signal::SIGTERM))?;
         let stopped = self.wait_dead(&nodes, limit).await;
         if stopped.is_err() {
             nodes.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
-            self.wait_dead(&nodes, DEATH_LIMIT).await?;
+            self.killed(&nodes).await?;
         }
         stopped
     }
@@ -114,13 +114,14 @@ impl Cluster for LocalCluster {
 
     async fn check(&self) -> Result<(), RigError> {
         match self.nodes.iter().find(|node| node.ended_by_itself()) {
-            Some(node) => Err(node.exited()),
+            Some(node) => Err(node.death().into()),
             None => Ok(()),
         }
     }
 
-    async fn obituary(&self, node: Node) -> Result<String, RigError> {
-        Ok(self.node(node)?.obituary())
+    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
+        let node = self.node(node)?;
+        Ok((node.state() == NodeState::Dead).then(|| node.death()))
     }
 
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
@@ -143,12 +144,22 @@ impl Cluster for LocalCluster {
     async fn destroy(&self) -> Result<(), RigError> {
         let all: Vec<&LocalNode> = self.nodes.iter().collect();
         all.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
-        self.wait_dead(&all, DEATH_LIMIT).await?;
+        self.killed(&all).await?;
         self.home.remove()
     }
 }
 
 impl LocalCluster {
+    /// Nothing outlives SIGKILL: one that does is held by the kernel.
+    async fn killed(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
+        self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
+            RigError::StillRuns { node, limit } => {
+                RigError::TimedOut { what: format!("the end of {node}"), limit }
+            }
+            other => other,
+        })
+    }
+
     /// Signals all and waits until the kernel says that all are as wished.
     async fn change(
         &self,
@@ -159,7 +170,7 @@ impl LocalCluster {
         let nodes = self.some(nodes)?;
         if let Some(dead) = nodes.iter().find(|node| node.state() == NodeState::Dead) {
             let what = if state == NodeState::Paused { "freeze" } else { "thaw" };
-            return Err(RigError::Other(format!("cannot {what} {}: it does not run", dead.node)));
+            return Err(RigError::NotSo(format!("cannot {what} {}: it does not run", dead.node)));
         }
         nodes.iter().try_for_each(|node| node.signal(signal))?;
         let changes = nodes.iter().map(|node| node.wait_for(state, FREEZE_LIMIT));

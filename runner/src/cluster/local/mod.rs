@@ -32,7 +32,7 @@ use self::{
     node::{Common, LocalNode},
 };
 use super::{
-    Cluster, ClusterSpec, Mode, Node, RigError,
+    Cluster, ClusterSpec, Mode, Node, NodeState, RigError,
     addresses::{Addresses, LOOPBACK, Place, Purpose},
     admin::Topics,
     config,
@@ -123,12 +123,12 @@ impl LocalCluster {
         let address = (LOOPBACK, node.port());
         let deadline = Instant::now() + ZOOKEEPER_LIMIT;
         while tokio::net::TcpStream::connect(address).await.is_err() {
-            if node.state() == super::NodeState::Dead {
-                return Err(node.exited());
+            if node.state() == NodeState::Dead {
+                return Err(node.death().into());
             }
             if Instant::now() >= deadline {
                 let what = format!("the start of {}", node.node);
-                return Err(RigError::TimedOut { what, limit: ZOOKEEPER_LIMIT });
+                return Err(RigError::Late { what, limit: ZOOKEEPER_LIMIT });
             }
             sleep(PAUSE).await;
         }
@@ -148,7 +148,7 @@ impl LocalCluster {
 
     /// Waits until all are dead.
     async fn wait_dead(&self, nodes: &[&LocalNode], limit: Duration) -> Result<(), RigError> {
-        let ends = nodes.iter().map(|node| node.wait_dead(limit));
+        let ends = nodes.iter().map(|node| node.wait_for(NodeState::Dead, limit));
         join_all(ends).await.into_iter().collect()
     }
 }

@@ -22,7 +22,9 @@ use tokio::{
 use super::super::{
     ClusterSpec, Node, NodeState, RigError, Version,
     addresses::{Addresses, Purpose},
-    config, ending, storage,
+    config,
+    ending::{self, Death, Ending},
+    storage,
 };
 use super::{Java, PAUSE, Software, failed, process};
 
@@ -168,8 +170,11 @@ impl LocalNode {
         };
         if !output.status.success() {
             let text = [output.stdout, output.stderr].concat();
-            let text = String::from_utf8_lossy(&text).trim().to_owned();
-            return Err(RigError::Other(format!("{what}: {text}")));
+            let log_tail = String::from_utf8_lossy(&text).trim().to_owned();
+            let code = output.status.code().map_or(0, i64::from);
+            let Ending { exit, foreign } = ending::told(code, &log_tail, false);
+            let exit = format!("{what}: {exit}");
+            return Err(Death { node: self.node, exit, log_tail, foreign }.into());
         }
         Ok(std::fs::read(self.home.join(CHECKPOINT)).unwrap_or_default())
     }
@@ -288,11 +293,6 @@ impl LocalNode {
         }
     }
 
-    /// Waits until it is dead.
-    pub async fn wait_dead(&self, limit: Duration) -> Result<(), RigError> {
-        self.wait_for(NodeState::Dead, limit).await
-    }
-
     /// Waits until its process is in a state, as the kernel sees it.
     pub async fn wait_for(&self, state: NodeState, limit: Duration) -> Result<(), RigError> {
         let deadline = Instant::now() + limit;
@@ -302,11 +302,13 @@ impl LocalNode {
                 return Ok(());
             }
             if now == NodeState::Dead {
-                return Err(self.exited());
+                return Err(self.death().into());
             }
             if Instant::now() >= deadline {
                 let what = match state {
-                    NodeState::Dead => format!("the end of {}", self.node),
+                    NodeState::Dead => {
+                        return Err(RigError::StillRuns { node: self.node, limit });
+                    }
                     NodeState::Paused => format!("the freezing of {}", self.node),
                     NodeState::Running => format!("the thawing of {}", self.node),
                 };
@@ -321,29 +323,17 @@ impl LocalNode {
         self.life().wanted && self.state() == NodeState::Dead
     }
 
-    /// That it ended, as an error.
-    pub fn exited(&self) -> RigError {
+    /// How it ended.
+    pub fn death(&self) -> Death {
         let log_tail = self.tail();
-        let exit = self.how_it_ended(&log_tail);
-        let foreign = exit.starts_with(ending::NO_MEMORY) || self.code() > Some(128);
-        RigError::NodeExited { node: self.node, exit, log_tail, foreign }
-    }
-
-    /// How it ended, and its log's last lines.
-    pub fn obituary(&self) -> String {
-        if self.state() != NodeState::Dead {
-            return "it runs".to_owned();
-        }
-        let tail = self.tail();
-        format!("{}; the last lines of its log:\n{tail}", self.how_it_ended(&tail))
+        let never = || Ending { exit: "it never ran".to_owned(), foreign: true };
+        let Ending { exit, foreign } =
+            self.code().map_or_else(never, |code| ending::told(code, &log_tail, false));
+        Death { node: self.node, exit, log_tail, foreign }
     }
 
     fn code(&self) -> Option<i64> {
         self.life().process.as_ref().and_then(|process| *process.ended.borrow())
-    }
-
-    fn how_it_ended(&self, tail: &str) -> String {
-        self.code().map_or_else(|| "it never ran".to_owned(), |code| ending::told(code, tail))
     }
 
     fn tail(&self) -> String {

@@ -1,7 +1,7 @@
 //! How clients begin, pause, end and come back.
 
 use super::*;
-use crate::{client::handle::kafkas_name, cluster::Acted};
+use crate::{client::handle::NotInTime, cluster::Acted};
 
 impl Stage {
     /// Starts a member's next life and waits until it is ready.
@@ -15,14 +15,11 @@ impl Stage {
     ) -> Result<(), StepError> {
         let mut slot = member.handle.lock().await;
         if member.lives() {
-            return Err(StepError::could_not(format!("{} runs already", shown(client, member))));
+            return Err(StepError::not_so(format!("{} runs already", shown(client, member))));
         }
         let life = member.life() + 1;
         let spec = spec_of(&client.template, member.number, life);
-        let handle =
-            Handle::spawn(&self.run.binary, spec, self.client_events()).await.map_err(|e| {
-                StepError::CouldNot { text: e.to_string(), seen: Vec::new(), rig: true }
-            })?;
+        let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
         client.latencies().begin((member.number, life), handle.latencies());
         {
             let mut state = member.state();
@@ -40,14 +37,7 @@ impl Stage {
         let ready = handle.ready(READY_LIMIT).await;
         *slot = Some(handle);
         drop(slot);
-        ready.map_err(|e| {
-            let seen =
-                member.state().told.as_ref().map(|t| t.borrow().errors.clone()).unwrap_or_default();
-            let names = seen.iter().filter_map(|e| kafkas_name(&e.code)).map(str::to_owned);
-            let names: Vec<String> = names.collect();
-            let seen = seen.into_iter().flat_map(|e| [e.code, e.text]).chain(names).collect();
-            StepError::CouldNot { text: e.to_string(), seen, rig: false }
-        })?;
+        ready?;
         member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, "ready");
         self.client_back(client, member);
@@ -67,12 +57,13 @@ impl Stage {
         let mut slot = member.handle.lock().await;
         let name = shown(client, member);
         let Some(handle) = slot.take().filter(Handle::alive) else {
-            return Err(StepError::could_not(format!("{name} does not run")));
+            return Err(absent(client, member));
         };
         // Said first: its end is heard of by others too, who must know that it was asked for.
         member.state().lane = Some(LaneState::Dead);
         let begun_us = now_us();
-        handle.kill().await.map_err(StepError::could_not)?;
+        // Nothing outlives SIGKILL: one that does is held by the kernel.
+        handle.kill().await.map_err(StepError::rig)?;
         let acted = Acted::since(begun_us);
         member.state().down(begun_us);
         self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
@@ -91,7 +82,7 @@ impl Stage {
         member: &Member,
     ) -> Result<(), StepError> {
         if member.lives() && !member.runs() {
-            return Err(StepError::could_not(format!(
+            return Err(StepError::not_so(format!(
                 "{} is paused already",
                 shown(client, member)
             )));
@@ -143,9 +134,9 @@ impl Stage {
     ) -> Result<(), StepError> {
         let slot = member.handle.lock().await;
         let Some(handle) = slot.as_ref().filter(|h| h.alive()) else {
-            return Err(StepError::could_not(format!("{} does not run", shown(client, member))));
+            return Err(absent(client, member));
         };
-        handle.signal(signal).map_err(StepError::could_not)
+        Ok(handle.signal(signal)?)
     }
 
     /// Lets a member end well: a producer flushes, a consumer reads up to `ends`.
@@ -162,16 +153,13 @@ impl Stage {
         let mut slot = member.handle.lock().await;
         let name = shown(client, member);
         let Some(handle) = slot.as_mut().filter(|h| h.alive()) else {
-            return Err(StepError::could_not(format!("{name} does not run")));
+            return Err(absent(client, member));
         };
         if member.lane() == Some(LaneState::Paused) {
-            return Err(StepError::could_not(format!(
-                "{name} is paused: it cannot end gracefully"
-            )));
+            return Err(StepError::not_so(format!("{name} is paused: it cannot end gracefully")));
         }
         self.client_lane(client, member, LaneState::Stopping, "asked to end");
-        let ended =
-            handle.stop(limit, ends).await.map_err(|e| StepError::TimedOut(e.to_string()))?;
+        let ended = handle.stop(limit, ends).await?;
         *slot = None;
         member.state().down(now_us());
         self.client_lane(client, member, LaneState::Stopped, "it ended as asked");
@@ -206,5 +194,26 @@ impl Stage {
     fn client_break(&self, step: &str, client: &Client, acted: Acted, what: &str) {
         self.breaks.push(acted, step, Struck::Client(client.name.clone()), what);
         self.fault(step, acted.from_us, FaultPhase::Begins, what);
+    }
+}
+
+/// Why a member is not there to be acted on: the plan's doing, its own, or somebody else's.
+fn absent(client: &Client, member: &Member) -> StepError {
+    let name = shown(client, member);
+    let state = member.state();
+    let by_plan = matches!(state.downs.last(), Some((_, None)));
+    let Some(told) = state.told.as_ref().filter(|_| !by_plan).map(|told| told.borrow().clone())
+    else {
+        return StepError::not_so(format!("{name} does not run"));
+    };
+    match &told.exit {
+        Some(exit) if exit.clean => {
+            StepError::not_so(format!("{name} does not run: it had sent all that it was to send"))
+        }
+        // Its process is there while its handle is not: it was given up by the step that started it.
+        None => StepError::not_so(format!("{name} does not run")),
+        Some(_) => {
+            NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(told) }.into()
+        }
     }
 }

@@ -23,7 +23,7 @@ pub struct Report {
     pub seed: u64,
     /// The command line, secrets masked.
     pub command: Vec<String>,
-    /// The worst verdict of the suites that count; `broken` for a run that was killed or interrupted.
+    /// `failed` if a suite that counts failed, else `broken` if one broke; `broken` for a run that was killed or interrupted.
     pub verdict: Outcome,
     /// Begin.
     pub started: String,
