@@ -100,7 +100,9 @@ impl Diagnostic {
     pub(crate) fn show(&mut self) {
         let related = self.related.iter_mut().map(|(_, words)| words);
         let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
-        texts.chain(related).for_each(|text| *text = bounded(crate::visible::one_line(text)));
+        texts
+            .chain(related)
+            .for_each(|text| *text = crate::visible::one_line_within(text, LONGEST));
     }
 
     /// How bad it is; its code says so.
@@ -112,14 +114,6 @@ impl Diagnostic {
 
 /// The longest sentence of a diagnostic, in bytes.
 const LONGEST: usize = 2_000;
-
-fn bounded(text: String) -> String {
-    if text.len() <= LONGEST {
-        return text;
-    }
-    let end = text.floor_char_boundary(LONGEST);
-    format!("{}… ({} bytes in all)", &text[..end], crate::words::grouped(text.len() as u64))
-}
 
 /// The word of `known` that is nearest to `word`, if it is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -31,6 +31,10 @@ pub struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
         use std::io::Read;
+        // A FIFO or a device would be read for ever, or block before the first byte.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(std::io::Error::other("it is not a regular file"));
+        }
         let file = std::fs::File::open(path)?;
         // Room for all of it and a byte more: one look finds the text, the next one its end.
         let size = file.metadata().map_or(0, |m| m.len()).min(limit);

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::words::grouped;
+
 /// True for a character that is not to be shown as it is; line breaks and tabs are among them.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
@@ -67,6 +69,22 @@ pub fn one_line(text: &str) -> String {
     visible(&spaced).into_owned()
 }
 
+/// The beginning of a text, at most so many bytes of it, and how long all of it is.
+#[must_use]
+pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
+    if text.len() <= limit {
+        return Cow::Borrowed(text);
+    }
+    let shown = &text[..text.floor_char_boundary(limit)];
+    format!("{shown}… ({} bytes in all)", grouped(text.len() as u64)).into()
+}
+
+/// [`one_line`] of at most so many bytes of a text.
+#[must_use]
+pub fn one_line_within(text: &str, limit: usize) -> String {
+    one_line(&bounded(text, limit))
+}
+
 /// JSON in which such characters are written as JSON writes them: the same values for a program that reads
 /// it, and nothing for a terminal to obey.
 #[must_use]
@@ -120,6 +138,12 @@ mod tests {
     fn one_line_is_one_line() {
         assert_eq!(one_line("PASSED\r\nfake\n\n\tx"), "PASSED fake x");
         assert_eq!(one_line("a\u{2028}b\u{85}c"), "a\\u{2028}b\\u{85}c");
+    }
+
+    #[test]
+    fn what_is_too_long_tells_how_long_it_is() {
+        assert_eq!(bounded("abc", 3), "abc");
+        assert_eq!(one_line_within(&"é\n".repeat(2_000), 4), "é é… (6,000 bytes in all)");
     }
 
     #[test]

@@ -231,6 +231,9 @@ pub struct RunStarted {
     /// How many suites the run is made of, so that a killed run's report tells what never began.
     #[serde(default)]
     pub suites: u32,
+    /// How often a suite may be tried (`--retries` and one); 0 in records of earlier versions.
+    #[serde(default)]
+    pub attempts: u32,
 }
 
 /// Payload of [`Event::SuiteStarted`].

@@ -311,6 +311,21 @@ impl RunRecord {
         earlier
     }
 
+    /// For a suite that failed before it passed: `flaky: passed on attempt 2 of 3`; for one that was tried
+    /// again in vain: `attempt 3 of 3`.
+    #[must_use]
+    pub fn tried(&self, suite: &SuiteRecord) -> Option<String> {
+        let (attempt, most) = (suite.info.attempt, self.info.attempts.max(suite.info.attempt));
+        let flaky = if suite.is_flaky() { "flaky: passed on " } else { "" };
+        (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {most}"))
+    }
+
+    /// How many suites that count failed before they passed.
+    #[must_use]
+    pub fn flaky(&self) -> usize {
+        self.decisive().filter(|suite| suite.is_flaky()).count()
+    }
+
     /// A suite by its number.
     #[must_use]
     pub fn suite(&self, id: SuiteId) -> Option<&SuiteRecord> {
@@ -319,6 +334,12 @@ impl RunRecord {
 }
 
 impl SuiteRecord {
+    /// It failed before it passed.
+    #[must_use]
+    pub fn is_flaky(&self) -> bool {
+        self.info.attempt > 1 && self.verdict == Verdict::Passed
+    }
+
     /// Name, matrix cell and time round, as every report shows it.
     #[must_use]
     pub fn title(&self) -> String {

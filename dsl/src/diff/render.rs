@@ -111,7 +111,7 @@ impl FileDiff {
                 let texts = changes.iter_mut().flat_map(|change| {
                     change.cells.iter_mut().chain(&mut change.step).chain([&mut change.text])
                 });
-                texts.for_each(|text| *text = visible::one_line(text));
+                texts.for_each(|text| *text = visible::one_line_within(text, 4_000));
             }
             FileChange::Added(text) | FileChange::Removed(text) => *text = visible::one_line(text),
             FileChange::Broken(text) => *text = visible::visible(text).into_owned(),

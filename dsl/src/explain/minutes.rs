@@ -45,6 +45,8 @@ pub(super) struct Line {
     pub points: Vec<String>,
 }
 
+/// The longest piece of text, in bytes.
+const LONGEST: usize = 2_000;
 /// The most steps that are told; a plan may have many thousands.
 const MOST_LINES: usize = 500;
 
@@ -91,7 +93,7 @@ impl Minutes {
         let titles = self.timeline.steps.iter_mut().flat_map(|(id, title)| [id, title]);
         let texts = heads.chain(others).chain(params).chain(lines).chain(lanes).chain(titles);
         let texts = texts.chain(&mut self.end).chain(&mut self.always);
-        texts.for_each(|text| *text = visible::one_line(text));
+        texts.for_each(|text| *text = visible::one_line_within(text, LONGEST));
         if let Some(text) = &mut self.description {
             *text = visible::visible(text).into_owned();
         }

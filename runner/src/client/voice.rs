@@ -36,6 +36,10 @@ impl Voice {
     pub(super) fn start() -> (Rc<Self>, JoinHandle<()>) {
         let (lines, queue) = sync_channel::<Report>(1024);
         let writer = std::thread::spawn(move || {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "reports for the runner, which reads them as JSON"
+            )]
             let mut out = std::io::stdout().lock();
             for report in queue {
                 let written = serde_json::to_writer(&mut out, &report)

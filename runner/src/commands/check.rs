@@ -185,10 +185,11 @@ fn check_one(
 /// The plan files of all paths. A path that cannot be read is taken for a plan: that it cannot be
 /// read is then told with everything else.
 fn paths(asked: &[PathBuf]) -> Vec<PathBuf> {
-    let of = |path: &PathBuf| {
-        plans::find(std::slice::from_ref(path)).unwrap_or_else(|_| vec![path.clone()])
-    };
-    let mut all: Vec<PathBuf> = asked.iter().flat_map(of).collect();
+    let mut finder = plans::Finder::default();
+    let unreadable: Vec<PathBuf> =
+        asked.iter().filter(|path| finder.add(path).is_err()).cloned().collect();
+    let mut all = finder.finish();
+    all.extend(unreadable);
     all.sort();
     all.dedup();
     all

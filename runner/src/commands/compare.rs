@@ -73,6 +73,10 @@ pub fn main(args: &CompareArgs) -> Exit {
         CompareFormat::Markdown => compare::markdown(&comparison),
         CompareFormat::Html => compare::html(&comparison),
     };
+    if let Some(Err(error)) = args.output.as_deref().map(|path| reports::guard(path, &[])) {
+        tell!("error: {error:#}");
+        return Exit::Usage;
+    }
     let done = match (&args.output, args.format) {
         (Some(path), CompareFormat::Text) => reports::write(path, &out::fit(&text, false)),
         (Some(path), _) => reports::write(path, &text),

@@ -80,7 +80,7 @@ fn text(plans: &[&[&Plan]]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}\n  {}", plan.path.shown(), shown(plan, &plan.name));
         let mut fact = |what: &str, value: &str| {
-            let _ = writeln!(text, "  {what:<9}{}", visible::one_line(value));
+            let _ = writeln!(text, "  {what:<9}{}", visible::one_line_within(value, 4_000));
         };
         if !plan.tags.is_empty() {
             fact("tags", &plan.tags.join(", "));
@@ -100,7 +100,7 @@ fn text(plans: &[&[&Plan]]) -> String {
 }
 
 fn shown(plan: &Plan, text: &str) -> String {
-    visible::one_line(&plan.without_secrets(text))
+    visible::one_line_within(&plan.without_secrets(text), 2_000)
 }
 
 /// Name and default, type, possible values, description.
@@ -118,7 +118,7 @@ fn row(param: &Param) -> [String; 4] {
     let kind = if param.secret { "secret" } else { param.kind.unwrap_or("any") };
     let description = param.description.as_deref().unwrap_or_default();
     [default, kind.to_owned(), one_of, description.trim().to_owned()]
-        .map(|cell| visible::one_line(&cell))
+        .map(|cell| visible::one_line_within(&cell, 500))
 }
 
 fn aligned(rows: &[[String; 4]]) -> Vec<String> {

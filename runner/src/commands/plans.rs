@@ -1,6 +1,7 @@
 //! Finds plan files and checks them: the beginning of `run`, `check`, `list` and `explain`.
 
 use std::{
+    collections::{HashSet, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -152,45 +153,98 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Every plan file that the paths name: a file as it is, a directory searched for `*.yaml` and `*.yml`
-/// (hidden directories and fragments apart), sorted by name so that the order is the same everywhere.
+/// Every plan file that the paths name, see [`Finder`].
 ///
 /// # Errors
 /// When a path does not exist or cannot be read.
 pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+    let mut finder = Finder::default();
     for path in paths {
-        let kind =
-            std::fs::metadata(path).with_context(|| format!("cannot read {}", path.shown()))?;
-        if kind.is_dir() {
-            walk(path, 0, &mut found)?;
-        } else {
-            found.push(path.clone());
-        }
+        finder.add(path)?;
     }
-    found.sort();
-    found.dedup();
-    Ok(found)
+    Ok(finder.finish())
 }
 
-/// How deep directories are searched; deeper is a loop of links or not a folder of plans.
-const DEPTH: u32 = 32;
+/// Finds plan files: a file as it is, a directory searched for `*.yaml` and `*.yml` (what is hidden and
+/// fragments apart). Each real file is found once, however many links lead to it.
+#[derive(Debug, Default)]
+pub struct Finder {
+    found: Vec<PathBuf>,
+    /// Files and directories without links, so that loops of links end.
+    seen: HashSet<PathBuf>,
+    /// Links among the entries of directories: they come last, so that a file has its own name.
+    links: VecDeque<PathBuf>,
+}
 
-fn walk(dir: &Path, depth: u32, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    if depth > DEPTH {
-        return Ok(());
+impl Finder {
+    /// Looks for the plans of a path.
+    ///
+    /// # Errors
+    /// When it does not exist or cannot be read.
+    pub fn add(&mut self, path: &Path) -> anyhow::Result<()> {
+        let kind =
+            std::fs::metadata(path).with_context(|| format!("cannot read {}", path.shown()))?;
+        if !kind.is_dir() {
+            self.take(path);
+            return Ok(());
+        }
+        self.walk(path)?;
+        while let Some(link) = self.links.pop_front() {
+            self.entry(&link)?;
+        }
+        Ok(())
     }
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.shown()))?;
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot read {}", dir.shown()))?.path();
-        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-        if path.is_dir() && !hidden {
-            walk(&path, depth + 1, found)?;
-        } else if is_yaml(&path) && !is_no_plan(&path) {
-            found.push(path);
+
+    /// All files found, sorted by name so that the order is the same everywhere.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<PathBuf> {
+        self.found.sort();
+        self.found
+    }
+
+    /// A file, if it was not found by another name.
+    fn take(&mut self, path: &Path) {
+        if self.is_new(path) {
+            self.found.push(path.to_owned());
         }
     }
-    Ok(())
+
+    fn is_new(&mut self, path: &Path) -> bool {
+        // What cannot be resolved is told when it is read.
+        self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+    }
+
+    fn walk(&mut self, dir: &Path) -> anyhow::Result<()> {
+        if !self.is_new(dir) {
+            return Ok(());
+        }
+        let wrong = || format!("cannot read {}", dir.shown());
+        let entries = std::fs::read_dir(dir).with_context(wrong)?;
+        let paths: Result<Vec<PathBuf>, _> = entries.map(|e| e.map(|e| e.path())).collect();
+        let mut paths = paths.with_context(wrong)?;
+        paths.sort();
+        for path in paths {
+            let hidden = path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+            if hidden {
+                continue;
+            }
+            if path.is_symlink() {
+                self.links.push_back(path);
+            } else {
+                self.entry(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path) -> anyhow::Result<()> {
+        if path.is_dir() {
+            self.walk(path)?;
+        } else if is_yaml(path) && !is_no_plan(path) {
+            self.take(path);
+        }
+        Ok(())
+    }
 }
 
 fn is_yaml(path: &Path) -> bool {
@@ -200,10 +254,21 @@ fn is_yaml(path: &Path) -> bool {
 /// Files that plans include say `fragment: v1` where a plan says `plan: v1`, and those that tell where a
 /// cluster is `backend: v1`.
 fn is_no_plan(path: &Path) -> bool {
+    begins(path, &[b"fragment:", b"backend:"])
+}
+
+/// Whether a file is one of those that people write for kplan: a plan, a part of one, a backend file.
+#[must_use]
+pub fn is_written_by_people(path: &Path) -> bool {
+    begins(path, &[b"plan:", b"fragment:", b"backend:"])
+}
+
+/// Whether a line near the file's beginning begins with one of these words.
+fn begins(path: &Path, words: &[&[u8]]) -> bool {
     use std::io::Read as _;
     let mut head = Vec::with_capacity(4_097);
     let read = std::fs::File::open(path).and_then(|f| f.take(4_096).read_to_end(&mut head));
-    let other = |line: &[u8]| line.starts_with(b"fragment:") || line.starts_with(b"backend:");
+    let other = |line: &[u8]| words.iter().any(|word| line.starts_with(word));
     read.is_ok() && head.split(|b| *b == b'\n').any(other)
 }
 
@@ -230,5 +295,27 @@ mod tests {
         let names: Vec<_> = found.iter().filter_map(|p| p.strip_prefix(dir.path()).ok()).collect();
         assert_eq!(names, [Path::new("b.yaml"), Path::new("sub/a.yml")]);
         assert!(find(&[dir.path().join("missing.yaml")]).is_err());
+    }
+
+    #[test]
+    fn each_real_file_is_found_once_and_loops_of_links_end() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("b/deep")).expect("directory");
+        for name in ["b/one.yaml", "b/deep/two.yaml", ".hidden.yaml", "b/.three.yaml"] {
+            std::fs::write(at(name), "plan: v1\n").expect("file");
+        }
+        for (link, to) in
+            [("a", "b"), ("b/up", ".."), ("b/deep/up", "../.."), ("0.yaml", "b/one.yaml")]
+        {
+            symlink(to, at(link)).expect("a link");
+        }
+        symlink("gone.yaml", at("dangling.yaml")).expect("a link");
+        nix::unistd::mkfifo(&at("b/pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).expect("a FIFO");
+        let found =
+            find(&[dir.path().to_owned(), at("0.yaml"), at("b/one.yaml")]).expect("readable");
+        assert_eq!(found, [at("b/deep/two.yaml"), at("b/one.yaml")]);
+        assert_eq!(find(&[at(".hidden.yaml")]).expect("named by itself").len(), 1);
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     guardian,
     out::{self, tell},
+    record::{RunRecord, SuiteRecord},
 };
 
 /// Arguments of `kplan report`.
@@ -35,6 +36,15 @@ pub struct ReportArgs {
     pub files: ReportFiles,
 }
 
+/// What a report of this run must not take the place of: its plans.
+fn inputs(record: &RunRecord) -> Vec<PathBuf> {
+    let of_suite = |suite: &SuiteRecord| {
+        let sources = suite.info.sources.keys().map(PathBuf::from);
+        sources.chain([suite.info.file.clone()]).collect::<Vec<_>>()
+    };
+    record.suites.iter().flat_map(of_suite).collect()
+}
+
 /// Does it.
 #[must_use]
 pub fn main(args: &ReportArgs) -> Exit {
@@ -58,7 +68,12 @@ pub fn main(args: &ReportArgs) -> Exit {
         Some(format) => out::print(&format.render(&record, &root)).map_err(Into::into),
         None => Ok(()),
     };
-    match args.files.prepare().and_then(|()| args.files.write(&record, &root)).and(printed) {
+    match args
+        .files
+        .prepare(&inputs(&record))
+        .and_then(|()| args.files.write(&record, &root))
+        .and(printed)
+    {
         Ok(()) => Exit::Passed,
         Err(error) => {
             tell!("error: {error:#}");

@@ -7,11 +7,13 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use kplan_dsl::visible;
 
 use crate::{
+    commands::plans,
     out::Shown as _,
     out::tell,
-    record::RunRecord,
+    record::{EVENTS, RunRecord},
     report::{github, html, json, junit, markdown, tap, terminal},
 };
 
@@ -60,7 +62,7 @@ impl Format {
         match self {
             Self::Text => terminal::render(record, false),
             Self::Markdown => markdown::render(record, markdown::SUMMARY_LIMIT),
-            Self::Json => json::render(record),
+            Self::Json => visible::json(&json::render(record)).into_owned(),
             Self::Junit => junit::render(record, root),
             Self::JunitStrict => junit::render_strict(record, root),
             Self::Tap => tap::render(record),
@@ -86,18 +88,24 @@ impl ReportFiles {
     }
 
     /// Makes the directories and finds out whether the files can be written, before a run of many
-    /// minutes begins. A file that is there stays as it is.
+    /// minutes begins. A file that is there stays as it is. `inputs` are the files that the command reads.
     ///
     /// # Errors
-    /// When a file cannot be written, or two reports would go into one.
-    pub fn prepare(&self) -> anyhow::Result<()> {
+    /// When a file cannot be written, two reports would go into one, or one would take the place of
+    /// something that is no report.
+    pub fn prepare(&self, inputs: &[PathBuf]) -> anyhow::Result<()> {
         let wanted = self.wanted();
         for (at, (path, _)) in wanted.iter().enumerate() {
-            if wanted[..at].iter().any(|(other, _)| other == path) {
+            if wanted[..at].iter().any(|(other, _)| is_same(other, path)) {
                 anyhow::bail!("two reports cannot be written to one file, {}", path.shown());
             }
+            guard(path, inputs)?;
             make_parent(path)?;
             let known = path.exists();
+            if known && !path.is_file() && !path.is_dir() {
+                // A device or a FIFO: opening it may wait for whoever reads.
+                continue;
+            }
             let opened = fs::OpenOptions::new().append(true).create(true).open(path);
             opened.with_context(|| format!("cannot write {}", path.shown()))?;
             if !known {
@@ -119,13 +127,52 @@ impl ReportFiles {
     }
 }
 
-/// Writes a file and the directories that it needs.
+/// Refuses to put a report in the place of what a command reads, of a plan, or of a run's events.
+///
+/// # Errors
+/// When it would.
+pub fn guard(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let why = if inputs.iter().any(|input| is_same(input, path)) {
+        "this command reads it"
+    } else if path.file_name().is_some_and(|name| name == EVENTS) {
+        "this is the name of a run's events"
+    } else if path.is_file() && plans::is_written_by_people(path) {
+        "it is a plan or a part of one"
+    } else {
+        return Ok(());
+    };
+    anyhow::bail!("a report is not written over {}: {why}; name another file", path.shown())
+}
+
+/// Whether two paths lead to the same file, also by links, and also before it exists.
+fn is_same(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = |path: &Path| fs::metadata(path).ok().map(|m| (m.dev(), m.ino()));
+    match (file(one), file(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => {
+            let place = |path: &Path| {
+                let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+                let parent = parent.unwrap_or(Path::new("."));
+                (
+                    parent.canonicalize().unwrap_or_else(|_| parent.to_owned()),
+                    path.file_name().map(ToOwned::to_owned),
+                )
+            };
+            place(one) == place(other)
+        }
+        _ => false,
+    }
+}
+
+/// Writes a file and the directories that it needs. Nothing in it is hidden, as in what is printed.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     make_parent(path)?;
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.shown()))
+    fs::write(path, visible::visible(text).as_bytes())
+        .with_context(|| format!("cannot write {}", path.shown()))
 }
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {
@@ -175,13 +222,41 @@ mod tests {
             html: Some(fresh.clone()),
             ..Default::default()
         };
-        files.prepare().expect("both can be written");
+        files.prepare(&[]).expect("both can be written");
         assert_eq!(fs::read_to_string(&old).expect("there"), "old");
         assert!(fresh.parent().is_some_and(Path::exists) && !fresh.exists());
         files.json = Some(old);
-        assert!(files.prepare().is_err(), "two reports in one file");
+        assert!(files.prepare(&[]).is_err(), "two reports in one file");
         files.json = Some(dir.path().to_owned());
-        let error = files.prepare().expect_err("a directory is no file");
+        let error = files.prepare(&[]).expect_err("a directory is no file");
         assert!(error.to_string().contains("cannot write"), "{error}");
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_no_input_and_no_plan() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let at = |name: &str| dir.path().join(name);
+        for (name, text) in [
+            ("plan.yaml", "# mine\nplan: v1\n"),
+            ("part.txt", "fragment: v1\n"),
+            ("params", "a: 1\n"),
+            ("events.jsonl", "{}\n"),
+            ("old.html", "<html>"),
+        ] {
+            fs::write(at(name), text).expect("written");
+        }
+        symlink(at("params"), at("link.xml")).expect("a link");
+        fs::hard_link(at("params"), at("hard.xml")).expect("a link");
+        let inputs = [at("params")];
+        for name in ["plan.yaml", "part.txt", "params", "events.jsonl", "link.xml", "hard.xml"] {
+            let files = ReportFiles { html: Some(at(name)), ..Default::default() };
+            let error = files.prepare(&inputs).expect_err(name).to_string();
+            assert!(error.contains("not written over") && error.contains(name), "{error}");
+        }
+        let files = ReportFiles { html: Some(at("old.html")), ..Default::default() };
+        files.prepare(&inputs).expect("a report of before");
+        let (html, junit) = (Some(at("new")), Some(dir.path().join("./new")));
+        assert!(ReportFiles { html, junit, ..Default::default() }.prepare(&[]).is_err());
     }
 }

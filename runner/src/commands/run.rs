@@ -53,6 +53,15 @@ pub enum Keep {
     Always,
 }
 
+/// What a suite counts for that passed only when it was tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Flaky {
+    /// As passed; every report says that it is flaky.
+    Pass,
+    /// The exit status is 1.
+    Fail,
+}
+
 /// Whether failures become annotations at the plan's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Annotations {
@@ -73,7 +82,8 @@ Examples:
   kplan run plans/quickstart.yaml --backend embedded --seed 7
   kplan run plans/quickstart.yaml --backend local
   kplan run plans/quickstart.yaml --backend external=staging.yaml
-  kplan run chaos.yaml --seed 42 --shrink")]
+  kplan run chaos.yaml --seed 42 --shrink
+  kplan run plans/ --retries 2 --flaky fail            a second try tells more, and excuses nothing")]
 pub struct RunArgs {
     /// Which plans.
     #[command(flatten)]
@@ -93,6 +103,10 @@ pub struct RunArgs {
     /// Try a suite that did not pass this often again; one that passes then is marked as flaky.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
+    /// What a suite means that failed and passed when it was tried again (--retries): every report says
+    /// so; with `fail` the exit status is 1, as for a failure.
+    #[arg(long, value_enum, default_value = "pass")]
+    pub flaky: Flaky,
     /// Each plan this many times.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
@@ -155,6 +169,7 @@ pub fn main(args: &RunArgs) -> Exit {
         // Its mistakes were told as errors above.
         (BackendName::External(_), None) => return Exit::Usage,
     };
+    let inputs = inputs(&checked, &args.selection);
     let jobs = match jobs(checked, args) {
         Ok(jobs) => jobs,
         Err(error) => {
@@ -166,7 +181,7 @@ pub fn main(args: &RunArgs) -> Exit {
         tell!("error: no plan matches the paths, tags and filters");
         return Exit::Nothing;
     }
-    if let Err(error) = args.reports.prepare() {
+    if let Err(error) = args.reports.prepare(&inputs) {
         tell!("error: {error:#}");
         return Exit::Usage;
     }
@@ -185,6 +200,17 @@ pub fn main(args: &RunArgs) -> Exit {
             Exit::Rig
         }
     }
+}
+
+/// Every file that the run reads: no report may take its place.
+fn inputs(checked: &Checked, selection: &Selection) -> Vec<PathBuf> {
+    let sources = checked.diagnostics.iter().flat_map(|(_, sources)| sources.iter());
+    let read = sources.map(|(_, source)| source.path().to_owned());
+    let backend = match &selection.backend {
+        BackendName::External(path) => Some(path.clone()),
+        _ => None,
+    };
+    read.chain(backend).chain(selection.params_file.clone()).collect()
 }
 
 fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
@@ -238,6 +264,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
         backend: backend.name().to_owned(),
         command: command(args),
         suites: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+        attempts: args.retries.saturating_add(1),
     }));
     let rules = Rules {
         // Several plans on one cluster would break each other's brokers.
@@ -252,7 +279,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
         shrink_failed(&run, &dir, &results, args.timeout).await?;
     }
     let leftovers = sweep(&run, &results).await;
-    let exit = exit(&run, &results, leftovers.is_some());
+    let exit = exit(&run, &results, leftovers.is_some(), args.flaky);
     run.sink.emit(Event::RunEnded {
         exit: exit.status(),
         signal: run.interrupt.signal().map(str::to_owned),
@@ -345,12 +372,13 @@ async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
     removed.err().map(|e| format!("not everything could be removed (kplan clean tries again): {e}"))
 }
 
-fn exit(run: &Run, results: &[Ended], leftovers: bool) -> Exit {
+fn exit(run: &Run, results: &[Ended], leftovers: bool, flaky: Flaky) -> Exit {
     if let Some(signal) = run.interrupt.signal() {
         return Exit::by_signal(signal);
     }
     let has = |verdict| results.iter().any(|r| r.result.verdict == verdict);
-    if has(Verdict::Failed) {
+    let retried = results.iter().any(|r| r.attempt > 1 && r.result.verdict == Verdict::Passed);
+    if has(Verdict::Failed) || (retried && flaky == Flaky::Fail) {
         Exit::Failed
     } else if has(Verdict::Broken) || leftovers {
         Exit::Rig

@@ -9,6 +9,9 @@ use crate::{
     out::{Shown as _, say, tell},
 };
 
+/// A file that is longer is no schema of kplan's.
+const LONGEST: u64 = 16 << 20;
+
 /// Arguments of `kplan schema`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -40,7 +43,7 @@ pub fn main(args: &SchemaArgs) -> Exit {
     let Some(path) = &args.check else { return say(&text, Exit::Passed) };
     let shown = path.shown();
     let flag = if args.backend { " --backend" } else { "" };
-    match std::fs::read(path) {
+    match kplan_dsl::Files::read(&kplan_dsl::Disk, path, LONGEST) {
         Ok(kept) if kept == text.as_bytes() => say(&format!("{shown} is current\n"), Exit::Passed),
         Ok(_) => {
             tell!("error: {shown} is not the schema of this kplan: kplan schema{flag} > {shown}");

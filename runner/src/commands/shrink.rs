@@ -120,6 +120,7 @@ async fn attempt(
         root: run.root.clone(),
     });
     own.sink.emit(Event::RunStarted(RunStarted {
+        attempts: 1,
         run: own.id.clone(),
         kplan: env!("CARGO_PKG_VERSION").to_owned(),
         seed,

@@ -72,6 +72,8 @@ pub struct Job {
 pub struct Ended {
     /// Its number within the run.
     pub number: u32,
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
     /// What it was.
     pub job: Job,
     /// How it ended.
@@ -351,7 +353,12 @@ impl<'a> Desk<'a> {
             self.queue.push_front(Queued { number, attempt, job: done.job, key: None });
             return;
         }
-        self.results.push(Ended { number: done.number, job: done.job, result });
+        self.results.push(Ended {
+            number: done.number,
+            attempt: done.attempt,
+            job: done.job,
+            result,
+        });
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 
+use kplan_dsl::visible;
+use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +13,35 @@ use crate::{
     record::EventLog,
     secrets,
 };
+
+/// An event whose line is longer has a text that nobody reads to its end.
+const LONG_EVENT: usize = 32 << 10;
+/// The longest text of such an event, in bytes.
+const LONG_TEXT: usize = 8 << 10;
+
+/// An event in which no text is longer than people read; the plan's own text stays whole.
+fn bounded(event: Stamped) -> Stamped {
+    let Ok(line) = serde_json::to_string(&event) else { return event };
+    if line.len() <= LONG_EVENT {
+        return event;
+    }
+    let Ok(mut value) = serde_json::from_str(&line) else { return event };
+    bound(&mut value);
+    serde_json::from_value(value).unwrap_or(event)
+}
+
+fn bound(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > LONG_TEXT => {
+            *text = visible::bounded(text, LONG_TEXT).into_owned();
+        }
+        Value::Array(all) => all.iter_mut().for_each(bound),
+        Value::Object(map) => {
+            map.iter_mut().filter(|(key, _)| *key != "sources").for_each(|(_, value)| bound(value));
+        }
+        _ => {}
+    }
+}
 
 /// Stamps events, appends them to `events.jsonl`, and passes them to the live terminal.
 pub struct Sink {
@@ -38,7 +69,7 @@ impl Sink {
     pub fn emit_at(&self, mono_us: i64, event: Event) {
         let at = jiff::Timestamp::from_microsecond(self.clock.wall_us(mono_us))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let stamped = secrets::masked(Stamped { at, mono_us, event });
+        let stamped = bounded(secrets::masked(Stamped { at, mono_us, event }));
         if let Err(error) = self.log.lock().expect("no holder panics").append(&stamped) {
             // The run ends: one whose events are not on disk has no reports that could be made again.
             self.broken.lock().expect("no holder panics").get_or_insert(error.to_string());
@@ -64,5 +95,22 @@ impl Sink {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.broken.lock().expect("no holder panics").clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_an_event_is_longer_than_people_read() {
+        let text = "x".repeat(5 << 20);
+        let event = Event::Note { suite: 1, step: "3".to_owned(), text };
+        let stamped = Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, event };
+        let Event::Note { text, step, .. } = bounded(stamped).event else {
+            panic!("another event")
+        };
+        assert!(text.len() < LONG_TEXT + 100 && text.ends_with("x… (5,242,880 bytes in all)"));
+        assert_eq!(step, "3");
     }
 }

@@ -213,6 +213,9 @@ pub(super) fn is_newer(version: &str) -> bool {
 /// When the file cannot be read; lines that are no event are counted, not refused.
 pub fn read_events(path: &Path) -> Result<Read, LogError> {
     let wrong = |source| LogError::Read { path: path.to_owned(), source };
+    if !path.metadata().map_err(wrong)?.is_file() {
+        return Err(wrong(io::Error::other("it is not a regular file")));
+    }
     let mut reader = BufReader::new(File::open(path).map_err(wrong)?);
     let mut read = Read::default();
     let mut line = Vec::new();

@@ -139,6 +139,8 @@ impl Suite<'_> {
         ];
         if suite.info.attempt > 1 {
             all.push(("attempt".to_owned(), suite.info.attempt.to_string()));
+            all.push(("attempts".to_owned(), run.attempts.max(suite.info.attempt).to_string()));
+            all.push(("flaky".to_owned(), suite.is_flaky().to_string()));
         }
         if !suite.info.tags.is_empty() {
             all.push(("tags".to_owned(), suite.info.tags.join(", ")));

@@ -69,6 +69,10 @@ fn head(record: &RunRecord) -> String {
             break;
         }
     }
+    if record.flaky() > 0 {
+        let flaky = plural(record.flaky() as u64, "suite");
+        out.push_str(&format!(" **{flaky} flaky**: failed, and passed when tried again."));
+    }
     if let Some(why) = of_run(record) {
         out.push_str(&format!("\n\n> **{}**", text(&why)));
     } else if record.unstarted() > 0 {
@@ -87,8 +91,8 @@ fn table(out: &mut String, record: &RunRecord) {
         if suite.info.simulated {
             title.push_str(" *(simulated)*");
         }
-        if suite.info.attempt > 1 {
-            title.push_str(&format!(" *(attempt {})*", suite.info.attempt));
+        if let Some(tried) = record.tried(suite) {
+            title.push_str(&format!(" *({tried})*"));
         }
         out.push_str(&format!(
             "| {} {} | {title} | {} | {} | {} | {} |\n",

@@ -21,7 +21,8 @@ pub fn render(record: &RunRecord) -> String {
         out.push_str(&format!("# Subtest: {title}\n"));
         subtest(&mut out, suite);
         let ok = if suite.verdict > Verdict::Passed { "not ok" } else { "ok" };
-        out.push_str(&format!("{ok} {number} - {title}\n"));
+        let tried = record.tried(suite).map(|t| format!(" ({t})")).unwrap_or_default();
+        out.push_str(&format!("{ok} {number} - {title}{tried}\n"));
     }
     if let Some(text) = of_run {
         out.push_str(&format!("not ok {count} - the run\n"));

@@ -1,6 +1,7 @@
 //! The closing summary of a run on the terminal.
 
 use anstyle::{AnsiColor, Style};
+use kplan_dsl::visible;
 
 use super::{
     text::{clean, duration, one_line, plural, verdict_word},
@@ -76,7 +77,10 @@ fn trouble(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
     out.push_str(&format!("\n  {}  {}\n", paint(BOLD, &title), paint(style, &word)));
     if trouble.misses.is_empty() {
         let reason = trouble.step.and_then(|s| s.reason.as_deref()).unwrap_or(&trouble.message);
-        clean(reason).lines().take(30).for_each(|l| out.push_str(&format!("    {l}\n")));
+        clean(reason)
+            .lines()
+            .take(30)
+            .for_each(|l| out.push_str(&format!("    {}\n", visible::bounded(l, 2_000))));
     }
     trouble.misses.iter().for_each(|miss| condition(out, miss));
     evidence(out, trouble.evidence);
@@ -111,6 +115,7 @@ fn lines(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
     for (number, text) in quote(suite, trouble.file, from, end) {
         let marked = trouble.misses.iter().any(|m| m.line == number);
         let mark = if marked { paint(verdict_style(Verdict::Failed), ">") } else { " ".to_owned() };
+        let text = visible::bounded(&text, 400);
         out.push_str(&format!("    {mark}{number:>4} | {text}\n"));
     }
 }
@@ -129,9 +134,8 @@ fn table(out: &mut String, record: &RunRecord) {
         if suite.info.simulated {
             told.push("simulated".to_owned());
         }
-        if suite.info.attempt > 1 {
-            told.push(format!("attempt {}", suite.info.attempt));
-        }
+        // First, since the line is cut at its end.
+        told.splice(0..0, record.tried(suite));
         told.retain(|t| !t.is_empty());
         let told = one_line(&told.join(" · "), 300);
         out.push_str(&format!("{:22}{}\n", "", paint(DIM, &told)));
@@ -149,6 +153,13 @@ fn closing(record: &RunRecord) -> String {
         duration(took),
         record.info.seed
     );
+    if record.flaky() > 0 {
+        let flaky = format!(
+            "{} flaky: failed, and passed when tried again",
+            plural(record.flaky() as u64, "suite")
+        );
+        line.push_str(&format!("{}\n", paint(verdict_style(Verdict::Skipped), &flaky)));
+    }
     if let Some(why) = of_run(record) {
         line.push_str(&format!("{}\n", paint(verdict_style(Verdict::Broken), &why)));
     } else if record.unstarted() > 0 {

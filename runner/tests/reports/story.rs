@@ -62,6 +62,7 @@ impl Story {
     pub fn new(backend: &str, suites: u32) -> Self {
         let mut story = Self { events: Vec::new(), now_us: BOOT_US };
         story.tell(Event::RunStarted(RunStarted {
+            attempts: 3,
             run: "20260301-120000-0badcafe".into(),
             kplan: "0.1.0".into(),
             seed: 42,

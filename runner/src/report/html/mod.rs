@@ -207,6 +207,7 @@ fn run_facts(record: &RunRecord) -> Vec<(&'static str, String)> {
         ("Began", record.wall(record.started_us).strftime("%F %T UTC").to_string()),
         ("Took", duration(took)),
         ("Suites", Tally::suites(record).words()),
+        ("Flaky suites", record.flaky().to_string()),
         ("Backend", clean(&info.backend)),
         ("Seed", info.seed.to_string()),
         ("kplan", clean(&info.kplan)),

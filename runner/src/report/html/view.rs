@@ -189,8 +189,8 @@ fn facts(record: &RunRecord, suite: &SuiteRecord) -> Vec<(String, String)> {
     if !suite.info.tags.is_empty() {
         facts.push(("Tags".to_owned(), one_line(&suite.info.tags.join(", "), 300)));
     }
-    if suite.info.attempt > 1 {
-        facts.push(("Attempt".to_owned(), suite.info.attempt.to_string()));
+    if let Some(tried) = record.tried(suite) {
+        facts.push(("Tried".to_owned(), tried));
     }
     facts
 }

@@ -37,6 +37,10 @@ pub struct Report {
     pub killed: bool,
     /// What went wrong with the run itself.
     pub trouble: Option<String>,
+    /// How often a suite may be tried: `--retries` and one.
+    pub attempts: u32,
+    /// Suites that failed and passed when they were tried again.
+    pub suites_flaky: u32,
     /// Suites that never began.
     pub suites_not_begun: u32,
     /// Lines of the events' file that could not be read.
@@ -72,6 +76,8 @@ pub struct Suite {
     pub round: u32,
     /// Attempt of `--retries`, from 1.
     pub attempt: u32,
+    /// It failed in an earlier attempt and passed in this one.
+    pub flaky: bool,
     /// False for an attempt that a later one took the place of.
     pub counts: bool,
     /// The plan's file.
