@@ -21,6 +21,7 @@ mod acked;
 mod brokers_alive;
 mod committed;
 mod connected;
+mod constant;
 mod controller;
 mod corrupted;
 mod count;
@@ -319,6 +320,18 @@ impl Conditions {
                             or `record` it";
                 reader.push(Diagnostic::new(Code::E024, condition.span, message).help(help));
             }
+        }
+    }
+
+    /// Tells a `within` of `progressing` where nothing is judged throughout a time.
+    pub(crate) fn must_not_be_watched(&self, reader: &mut Reader) {
+        for condition in self.flat() {
+            let Condition::Progressing(it) = &condition.value else { continue };
+            let Some(within) = &it.within else { continue };
+            let message = "`within` of `progressing` is for what is judged throughout a time";
+            let help = "it belongs into `always`, or into an `assert` with `for`; elsewhere the step \
+                        says how long it may take: `wait: { until: [progressing: P], within: 30s }`";
+            reader.push(Diagnostic::new(Code::E016, within.span, message).help(help));
         }
     }
 

@@ -11,7 +11,15 @@ use crate::value::StepName;
 
 args! {
     /// Conditions that must hold from one step to another.
+    ///
+    /// A rule holds if all that it covers was judged. What is asked of a moment, such as `brokers_alive`,
+    /// is covered from the first look that could be judged (with `from`: from the end of that step); a
+    /// look after it that proves nothing, or that fails, makes the rule inconclusive, with its reason and
+    /// its time. What a later look judges again from the beginning, such as `lost`, must be judged by the
+    /// last one, which also asks whether anything was sent while each fault was in effect. A rule whose
+    /// conditions are always true judges nothing.
     #[example("{ that: [{ brokers_alive: 2 }], from: outage, to: recovery }")]
+    #[example("{ that: [{ progressing: { client: P, within: 30s } }], from: outage, to: recovery }")]
     pub struct AlwaysArgs("always") short "that" {
         /// What must hold.
         that: Conditions,

@@ -41,6 +41,9 @@ impl StepWord for Assert {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         self.that.must_be_judged(reader);
+        if self.for_time.is_none() {
+            self.that.must_not_be_watched(reader);
+        }
         if let (Some(_), Some(time)) = (&self.within, &self.for_time) {
             let message = "`within` (once true) and `for` (throughout) exclude each other";
             reader.push(Diagnostic::new(Code::E016, time.span, message));

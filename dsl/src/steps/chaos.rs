@@ -146,6 +146,7 @@ impl StepWord for Chaos {
         }
         if let Some(keep) = &self.keep {
             keep.must_be_judged(reader);
+            keep.must_not_be_watched(reader);
         }
     }
 

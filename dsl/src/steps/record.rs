@@ -26,5 +26,6 @@ impl StepWord for Record {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         self.that.must_not_be_judged(reader);
+        self.that.must_not_be_watched(reader);
     }
 }

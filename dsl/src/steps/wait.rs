@@ -75,6 +75,7 @@ impl StepWord for Wait {
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let Self::Until(wait) = self {
             wait.until.must_be_judged(reader);
+            wait.until.must_not_be_watched(reader);
         }
     }
 }

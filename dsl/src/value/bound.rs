@@ -12,17 +12,24 @@ use crate::schema::{described, or_template};
 
 /// What can be bounded.
 pub trait Amount: FromNode + Copy + PartialOrd + std::fmt::Debug {
+    /// The least and the greatest that it can be.
+    const RANGE: (Self, Self);
+
     /// How a plan writes it.
     fn text(self) -> String;
 }
 
 impl Amount for u64 {
+    const RANGE: (Self, Self) = (Self::MIN, Self::MAX);
+
     fn text(self) -> String {
         self.to_string()
     }
 }
 
 impl Amount for Duration {
+    const RANGE: (Self, Self) = (Self::ZERO, Self::MAX);
+
     fn text(self) -> String {
         super::duration_text(self)
     }
@@ -50,6 +57,18 @@ impl<T: Amount> Bound<T> {
             Self::AtMost(n) => value <= n,
             Self::AtLeast(n) => value >= n,
             Self::Between(low, high) => low <= value && value <= high,
+        }
+    }
+
+    /// True if every value is within the bound: what has it is judged by nothing.
+    #[must_use]
+    pub fn always_holds(&self) -> bool {
+        let (least, greatest) = T::RANGE;
+        match *self {
+            Self::Is(_) => false,
+            Self::AtMost(n) => n >= greatest,
+            Self::AtLeast(n) => n <= least,
+            Self::Between(low, high) => low <= least && high >= greatest,
         }
     }
 
@@ -207,6 +226,17 @@ impl<T: Amount> FromNode for Bound<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_that_nothing_can_break_is_known() {
+        assert!(Bound::AtLeast(0_u64).always_holds());
+        assert!(Bound::AtMost(u64::MAX).always_holds());
+        assert!(Bound::Between(0, u64::MAX).always_holds());
+        assert!(Bound::AtLeast(Duration::ZERO).always_holds());
+        for bound in [Bound::Is(0_u64), Bound::AtLeast(1), Bound::AtMost(0), Bound::Between(0, 9)] {
+            assert!(!bound.always_holds(), "{bound}");
+        }
+    }
 
     #[test]
     fn bounds_include_their_ends() {

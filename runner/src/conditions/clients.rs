@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kplan_dsl::{
-    conditions::{Connected, Progressing, Recovered, Unavailable},
+    conditions::{Condition, Connected, Progressing, Recovered, Unavailable},
     value::{BoundGroup, Clients, Spread, duration_text},
 };
 use serde_json::{Value, json};
@@ -12,12 +12,17 @@ use serde_json::{Value, json};
 use crate::{
     conditions::{Found, cluster::row},
     conductor::{
-        clients::Client, faults::Break, judge::Judge, outcome::StepError, traffic::sent_between,
+        clients::{Client, Presence},
+        judge::{Judge, Looking, since},
+        outcome::StepError,
     },
     event::Span,
     history::{
         HistoryError, HistoryFile, now_us,
-        query::{Answered, Away, Gap, Place, SentSince, consumer_gaps, producer_gaps},
+        query::{
+            Answered, Asked, Away, Gap, Place, SentSince, Standing, Window, consumer_gaps,
+            producer_gaps,
+        },
     },
 };
 
@@ -26,36 +31,122 @@ pub(super) type Judged = Result<Found, StepError>;
 /// Partitions of a client that the cluster is quoted on.
 const PARTITIONS_TOLD: usize = 5;
 
-/// Judges each client that a condition names.
-pub(super) fn each(
-    clients: &Clients,
-    j: &Judge<'_>,
-    one: impl Fn(&Arc<Client>) -> Judged,
-) -> Judged {
-    let mut all = Vec::new();
-    for name in clients.iter() {
-        let client = j.stage.clients.get(&name.client)?;
-        all.push((client.name.clone(), one(&client)?));
+/// The clients that a condition names, each of which is judged.
+pub(super) fn named(condition: &Condition) -> Option<&Clients> {
+    match condition {
+        Condition::Progressing(c) => Some(&c.client),
+        Condition::Connected(c) => Some(&c.client),
+        Condition::Unavailable(c) => Some(&c.client),
+        Condition::Recovered(c) => Some(&c.client),
+        Condition::Latency(c) => Some(&c.client),
+        _ => None,
     }
-    Ok(Found::every(all))
 }
 
 /// `progressing`: since the asking step began, a message sent (appended) after that beginning was
 /// acknowledged (delivered), on every partition in use: traffic from before proves nothing.
-pub fn progressing(c: &Progressing, j: &Judge<'_>) -> Judged {
-    each(&c.client, j, |client| {
-        let answered = answered_since(client, j, j.began_us)?;
-        let holds = answered.progressing(c.partitions == Spread::Any);
-        if holds {
-            return Ok(Found::plain(true, format!("{} goes on", client.name)));
+pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
+    let own_time = match j.looking {
+        Looking::Throughout { last } => return watched(c, client, j, last),
+        Looking::Once => Duration::MAX,
+        Looking::Until(within) => within,
+    };
+    let answered = answered_since(client, j, j.began_us)?;
+    let name = &client.name;
+    if answered.progressing(c.partitions == Spread::Any) {
+        return Ok(Found::plain(true, format!("{name} goes on")));
+    }
+    let because = why(client, &answered, j);
+    let found = match client.presence() {
+        Presence::Died => Found::plain(false, format!("{name} does not run: it ended by itself")),
+        Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
+        Presence::Finished => {
+            Found::not_covered(format!("{name} had sent all that it was to send"))
         }
-        let mut found =
-            Found::plain(false, format!("{} {}", client.name, standstill(client, &answered)));
-        if !client.lives() {
-            found.found = format!("{} does not run", client.name);
+        Presence::Working if answered.waiting().next().is_none() => {
+            Found::inconclusive(format!("{name} has not sent anything since this step began"))
         }
-        Ok(found.because(why(client, &answered, j)))
-    })
+        // Who asks at once has not given an answer the time to come.
+        Presence::Working if since(j.began_us) < c.patience().min(own_time) => Found::inconclusive(
+            format!("{name} {}, but this step began only just now", standstill(client, &answered)),
+        ),
+        Presence::Working => {
+            Found::plain(false, format!("{name} {}", standstill(client, &answered)))
+        }
+    };
+    Ok(found.because(because))
+}
+
+/// `progressing` throughout a time: each window of `within` anew.
+fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judged {
+    let name = &client.name;
+    let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(i64::MIN);
+    let gone = |why: String| {
+        // Until then no window was without an answer: one answer shows that there were some.
+        let ever = last && answered_since(client, j, j.began_us)?.progressing(true);
+        let until = format!("{name} made progress for as long as it could");
+        Ok(if ever {
+            Found::plain(true, until)
+        } else if last {
+            Found::inconclusive(why)
+        } else {
+            Found::not_covered(why)
+        })
+    };
+    match client.presence() {
+        Presence::Working => {}
+        Presence::Away => return gone(format!("{name} does not run: the plan ended it")),
+        Presence::Finished => return gone(format!("{name} had sent all that it was to send")),
+        Presence::Died => {
+            return Ok(Found::plain(false, format!("{name} does not run: it ended by itself")));
+        }
+    }
+    let senders = senders(client, j);
+    let nobody = !senders.iter().any(|s| s.presence() == Presence::Working);
+    let mut files = Vec::new();
+    for sender in &senders {
+        files.push((open(sender)?, away(sender)));
+    }
+    let within = c.patience();
+    let now_us = now_us();
+    let begin_us = j.began_us.max(back);
+    let within_us = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 4);
+    let asked = Asked { begin_us, now_us, within_us };
+    let window = Window::read(&files, &open(client)?, asked).map_err(unreadable)?;
+    let any = c.partitions == Spread::Any;
+    let shown = duration_text(within);
+    match standing(&window, any) {
+        Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} goes on"))),
+        Some(Standing::Stuck) => {
+            let answered = answered_since(client, j, now_us - within_us)?;
+            let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
+            let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
+            let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
+            Ok(Found::plain(false, found).because(why(client, &answered, j)))
+        }
+        Some(Standing::Early) => {
+            gone(format!("what {name} waits for was sent less than {shown} ago"))
+        }
+        None if nobody || !window.begun || now_us - begin_us < within_us => {
+            gone(format!("nothing was sent that {name} could make progress with"))
+        }
+        None => Ok(Found::inconclusive(format!(
+            "nothing was sent for {shown} that {name} could make progress with"
+        ))),
+    }
+}
+
+fn stuck(window: &Window) -> impl Iterator<Item = &Place> {
+    window.by.iter().filter(|(_, standing)| **standing == Standing::Stuck).map(|(place, _)| place)
+}
+
+/// All partitions together: on every one where something was sent, or on any.
+fn standing(window: &Window, any: bool) -> Option<Standing> {
+    let order = match any {
+        true => [Standing::Answered, Standing::Stuck, Standing::Early],
+        false => [Standing::Stuck, Standing::Answered, Standing::Early],
+    };
+    order.into_iter().find(|wanted| window.by.values().any(|standing| standing == wanted))
 }
 
 /// What the client last complained of, and what the cluster says of the partitions that it waits for.
@@ -92,19 +183,22 @@ fn histories(
     client: &Client,
     j: &Judge<'_>,
 ) -> Result<(Vec<HistoryFile>, Vec<HistoryFile>), StepError> {
-    let own = open(client)?;
     let mut producers = Vec::new();
-    if client.sends() {
-        producers.extend(open(client)?);
-    } else {
-        let topics = client.topics();
-        for other in j.stage.clients.all().iter().filter(|c| c.sends()) {
-            if other.topics().iter().any(|t| topics.contains(t)) {
-                producers.extend(open(other)?);
-            }
-        }
+    for sender in senders(client, j) {
+        producers.extend(open(&sender)?);
     }
-    Ok((own, producers))
+    Ok((open(client)?, producers))
+}
+
+/// Those whose messages it waits for: itself, or for a consumer the producers of its topics.
+fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
+    let topics = client.topics();
+    let mut all = j.stage.clients.all();
+    all.retain(|other| match client.sends() {
+        true => other.name == client.name,
+        false => other.sends() && other.topics().iter().any(|t| topics.contains(t)),
+    });
+    all
 }
 
 fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
@@ -122,135 +216,105 @@ fn unreadable(error: HistoryError) -> StepError {
 
 /// `connected`: answers of that broker rose between two looks that both lie after the last breaking
 /// step and after the broker's start.
-pub async fn connected(c: &Connected, j: &Judge<'_>) -> Judged {
+pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged {
     let brokers = j.stage.brokers_meant(&c.broker).await?;
-    each(&c.client, j, |client| {
-        let broke = j.broke(None, &client.name).map_or(0, |(acted, _)| acted.by_us);
-        let mut yes = Vec::new();
-        let mut no = Vec::new();
-        for broker in &brokers {
-            let started = j.stage.wanted.since(crate::cluster::Node::Broker(*broker)).unwrap_or(0);
-            let list =
-                if client.connected(*broker, broke.max(started)) { &mut yes } else { &mut no };
-            list.push(broker.to_string());
-        }
-        if no.is_empty() {
-            return Ok(Found::plain(
-                true,
-                format!("{} talks to broker {}", client.name, yes.join(", ")),
-            ));
-        }
-        let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
-        Ok(Found::plain(false, found).because([client.causes()]))
-    })
+    if client.presence() != Presence::Working && client.presence() != Presence::Died {
+        return Ok(Found::not_covered(format!("{} does not run", client.name)));
+    }
+    let broke = j.broke(None, &client.name).map_or(0, |(acted, _)| acted.by_us);
+    let mut yes = Vec::new();
+    let mut no = Vec::new();
+    for broker in &brokers {
+        let started = j.stage.wanted.since(crate::cluster::Node::Broker(*broker)).unwrap_or(0);
+        let list = if client.connected(*broker, broke.max(started)) { &mut yes } else { &mut no };
+        list.push(broker.to_string());
+    }
+    if no.is_empty() {
+        let found = format!("{} talks to broker {}", client.name, yes.join(", "));
+        return Ok(Found::plain(true, found));
+    }
+    let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
+    Ok(Found::plain(false, found).because([client.causes()]))
 }
 
 /// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
 /// of a message that was sent while it acted on all that it struck, on the worst partition.
-pub fn recovered(c: &Recovered, j: &Judge<'_>) -> Judged {
-    each(&c.client, j, |client| {
-        let since = c.since.as_deref().map(|s| s.as_str());
-        let Some((acted, what)) = j.broke(since, &client.name) else {
-            return Ok(Found::inconclusive(format!(
-                "nothing broke {}: there is nothing to recover from",
-                client.name
-            )));
-        };
-        // What was sent while some of it still answered may have been answered by that.
-        let mut answered = answered_since(client, j, acted.by_us)?;
-        answered.since_us = acted.from_us;
-        let broke_us = acted.from_us;
-        let what = format!("{} ({what})", time_of_day(j, broke_us));
-        narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-        if answered.by.is_empty() {
-            return Ok(Found::inconclusive(format!(
-                "{} was sent nothing after {what}",
-                client.name
-            )));
-        }
-        let worst = answered
-            .by
-            .iter()
-            .max_by_key(|(_, at)| at.unwrap_or(i64::MAX))
-            .map(|(p, _)| p.to_string());
-        let until_us = answered.recovered_us().map(|took| broke_us + took);
-        span(j, client, "recovered", worst.clone(), broke_us, until_us);
-        let Some(took_us) = answered.recovered_us() else {
-            let mut found = Found::plain(
-                false,
-                format!("{} {} since {what}", client.name, standstill(client, &answered)),
-            );
-            found.value = Value::Null;
-            return Ok(found.because(why(client, &answered, j)));
-        };
-        let worst = worst.unwrap_or_default();
-        timed(
-            c.bound,
-            took_us,
-            format!("{} after {what}, last on {worst}", client.name),
-            "came back",
-        )
-    })
+pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
+    let own = c.since.as_deref().map(|s| s.as_str());
+    let Some((acted, what)) = j.broke(own, &client.name) else {
+        let found = format!("nothing broke {}: there is nothing to recover from", client.name);
+        return Ok(Found::not_covered(found));
+    };
+    // What was sent while some of it still answered may have been answered by that.
+    let mut answered = answered_since(client, j, acted.by_us)?;
+    answered.since_us = acted.from_us;
+    let broke_us = acted.from_us;
+    let what = format!("{} ({what})", time_of_day(j, broke_us));
+    let idle = std::mem::take(&mut answered.idle);
+    answered.by.retain(|place, _| !idle.contains(place));
+    narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
+    if answered.by.is_empty() {
+        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
+    }
+    let worst = answered.by.iter().max_by_key(|(_, at)| at.unwrap_or(i64::MAX));
+    let worst = worst.map(|(p, _)| p.to_string());
+    let until_us = answered.recovered_us().map(|took| broke_us + took);
+    span(j, client, "recovered", worst.clone(), broke_us, until_us);
+    let Some(took_us) = answered.recovered_us() else {
+        return Ok(
+            not_yet(c, client, &answered, (broke_us, &what)).because(why(client, &answered, j))
+        );
+    };
+    let worst = worst.unwrap_or_default();
+    let who = format!("{} after {what}, last on {worst}", client.name);
+    // With more traffic it could have been sooner, or later.
+    Ok(Found { firm: false, ..timed(c.bound, took_us, who, "came back") })
+}
+
+/// It has not come back: how long it has waited is the least that it will take.
+fn not_yet(
+    c: &Recovered,
+    client: &Client,
+    answered: &Answered,
+    (broke_us, what): (i64, &str),
+) -> Found {
+    let gone = client.downs().iter().find(|(_, to)| to.is_none()).map(|(from, _)| *from);
+    let waited = Duration::from_micros(
+        u64::try_from(gone.unwrap_or_else(now_us) - broke_us).unwrap_or_default(),
+    );
+    let found = format!("{} {} since {what}", client.name, standstill(client, answered));
+    let judged = Found::bounded(c.bound, waited, found.as_str(), Value::Null);
+    if judged.firm {
+        return judged;
+    }
+    let shown =
+        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
 }
 
 /// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
 /// acknowledge (deliver), on the worst partition.
-pub fn unavailable(c: &Unavailable, j: &Judge<'_>) -> Judged {
-    each(&c.client, j, |client| {
-        let (own, producers) = histories(client, j)?;
-        let away: Vec<Away> = away(client);
-        let gaps = if client.sends() {
-            producer_gaps(&refs(&own), &away, now_us())
-        } else {
-            consumer_gaps(&refs(&own), &refs(&producers), &away, now_us())
-        };
-        let mut gaps = gaps.map_err(unreadable)?;
-        narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-        let since = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
-        gaps.retain(|_, gap| gap.to_us > since);
-        let owed = if client.sends() { &own } else { &producers };
-        let faults: Vec<_> =
-            j.stage.breaks.of_cluster().into_iter().filter(|f| f.at_us >= since).collect();
-        if quiet(&faults, owed) {
-            return Ok(Found::inconclusive(format!(
-                "nothing was sent that {} could have waited for while a fault was in effect: {}",
-                client.name, faults[0].what
-            )));
-        }
-        let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap_us(gap, since))
-        else {
-            return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
-        };
-        let from = worst.from_us.max(since);
-        span(
-            j,
-            client,
-            "unavailable",
-            Some(place.to_string()),
-            from,
-            (!worst.open).then_some(worst.to_us),
-        );
-        timed(
-            c.bound,
-            gap_us(&worst, since),
-            format!("{} on {place}", client.name),
-            &format!("from {} was without service", time_of_day(j, from)),
-        )
-    })
-}
-
-/// Nothing was sent during any fault that began while it could have been: then service was not asked
-/// for when it was in danger. Faults from before the first message are not meant.
-fn quiet(faults: &[Break], sent: &[HistoryFile]) -> bool {
-    let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
-    let Some(begun) = sent.iter().filter_map(first).min() else { return false };
-    let mut meant = faults.iter().filter(|fault| fault.at_us >= begun).peekable();
-    meant.peek().is_some()
-        && meant.all(|fault| {
-            // A fault that was over at once was still being noticed for a second.
-            let until = fault.over_us.map_or(i64::MAX, |over| over.max(fault.at_us + 1_000_000));
-            !sent.iter().any(|file| sent_between(file, fault.at_us, until))
-        })
+pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
+    let (own, producers) = histories(client, j)?;
+    let away: Vec<Away> = away(client);
+    let gaps = if client.sends() {
+        producer_gaps(&refs(&own), &away, now_us())
+    } else {
+        consumer_gaps(&refs(&own), &refs(&producers), &away, now_us())
+    };
+    let mut gaps = gaps.map_err(unreadable)?;
+    narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
+    let since = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
+    gaps.retain(|_, gap| gap.to_us > since);
+    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap_us(gap, since)) else {
+        return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
+    };
+    let from = worst.from_us.max(since);
+    let until = (!worst.open).then_some(worst.to_us);
+    span(j, client, "unavailable", Some(place.to_string()), from, until);
+    let who = format!("{} on {place}", client.name);
+    let did = format!("from {} was without service", time_of_day(j, from));
+    Ok(timed(c.bound, gap_us(&worst, since), who, &did))
 }
 
 fn gap_us(gap: &Gap, since_us: i64) -> i64 {
@@ -279,16 +343,16 @@ fn narrow<T>(
     });
 }
 
-fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Judged {
+fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
     let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
     let shown =
         duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
-    Ok(Found::bounded(
+    Found::bounded(
         bound,
         time,
         format!("{who} {did} for {shown}").replace("came back for", "came back within"),
         json!(time.as_secs_f64()),
-    ))
+    )
 }
 
 /// The time of day at a moment of the histories, as logs have it.
@@ -316,44 +380,4 @@ fn span(
         from_us,
         until_us,
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        conductor::faults::Struck,
-        history::{
-            Mark, Writer,
-            fixture::{header, history, message},
-        },
-    };
-
-    const S: i64 = 1_000_000;
-
-    fn fault(at_us: i64, over_us: i64) -> Break {
-        Break {
-            at_us,
-            by_us: at_us,
-            over_us: Some(over_us),
-            step: "4".into(),
-            struck: Struck::Cluster([].into()),
-            what: "broker 2 killed".into(),
-        }
-    }
-
-    #[test]
-    fn a_fault_without_traffic_proves_no_availability() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let at = |i: i64| message(Mark::Sent, 0, i.unsigned_abs(), -1, 10 * S + i * S);
-        let sent: Vec<_> = (0..20).map(at).collect();
-        let files = [history(dir.path(), &header(Writer::ProducerSent, "P", 1, 1), &sent)];
-        let (before, during, after) =
-            (fault(0, 5 * S), fault(15 * S, 16 * S), fault(60 * S, 70 * S));
-        assert!(quiet(std::slice::from_ref(&after), &files));
-        assert!(quiet(&[before.clone(), after.clone()], &files));
-        assert!(!quiet(&[during, after], &files), "one of them met traffic");
-        assert!(!quiet(&[before], &files), "it was over before anything was sent");
-        assert!(!quiet(&[], &files) && !quiet(&[fault(0, S)], &[]), "other words tell of these");
-    }
 }

@@ -41,16 +41,6 @@ pub fn measure(condition: &Condition) -> Option<(Measure, bool)> {
     })
 }
 
-/// Anomalies whose absence is a claim about faults: it needs traffic while they were in effect.
-const CLAIMS: [Measure; 6] = [
-    Measure::Lost,
-    Measure::Diverged,
-    Measure::Undelivered,
-    Measure::Duplicated,
-    Measure::Uncopied,
-    Measure::Overcopied,
-];
-
 /// Judges a count.
 ///
 /// # Errors
@@ -66,16 +56,11 @@ pub async fn judge(
         if reads_log { j.stage.audit(j, since_us).await? } else { j.stage.heard(since_us)? };
     let scope = scope(count);
     let mut found = tell(count.bound, &result.verdict(measure, &scope), measure);
-    let counted = j.stage.clients.all();
-    let counted =
-        counted.iter().filter(|c| if of_readers(measure) { c.reads() } else { c.sends() });
-    add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
-    if found.holds == Holds::Yes
-        && CLAIMS.contains(&measure)
-        && !j.record
-        && let Some(missing) = j.stage.fault_without_traffic(scope.topic.as_deref())
-    {
-        found = Found { value: found.value, ..Found::inconclusive(missing) };
+    if found.holds != Holds::Inconclusive {
+        let counted = j.stage.clients.all();
+        let counted =
+            counted.iter().filter(|c| if of_readers(measure) { c.reads() } else { c.sends() });
+        add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
     }
     let damaged = matches!(measure, Measure::Lost | Measure::Diverged) && found.holds == Holds::No;
     if damaged {
@@ -84,14 +69,27 @@ pub async fn judge(
     }
     if reads_log {
         j.stage.tell_anomaly(j.step, measure, &result.verdict(measure, &scope));
-        let whole = scope == Scope::default() && since_us.is_none();
-        // A count that proves nothing must not stand in a report as if it did.
-        if whole && !j.record && found.holds != Holds::Inconclusive {
-            j.stage.tell_counted(j.step, measure, &result);
-        }
         found.evidence.extend(result.notes.iter().map(|n| format!("note: {n}")));
     }
     Ok(found)
+}
+
+/// Puts a count of the whole log into the report, once its evidence was weighed: one that proves nothing
+/// must not stand there as if it did.
+///
+/// # Errors
+/// When the rig is gone.
+pub async fn tell_whole(
+    measure: Measure,
+    count: &Count,
+    found: &Found,
+    j: &Judge<'_>,
+) -> Result<(), StepError> {
+    let whole = scope(count) == Scope::default() && count.since.is_none() && j.since.is_none();
+    if whole && !j.record && found.holds != Holds::Inconclusive {
+        j.stage.tell_counted(j.step, measure, &*j.stage.audit(j, None).await?);
+    }
+    Ok(())
 }
 
 /// `failed` with an error code counts by code.
@@ -113,14 +111,13 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
         .filter(|e| code_matches(e.error, error))
         .collect();
     let total: u64 = matching.iter().map(|e| e.count).sum();
-    // Where nothing was sent, nothing can have failed: no error proves nothing.
-    if let (0, Verdict::Inconclusive { reason, .. }) =
-        (total, result.verdict(Measure::Failed, &scope))
-    {
-        return Ok(Found::inconclusive(reason));
-    }
     let found = format!("{total} failed with {}", **error);
-    Ok(Found::bounded(c.count.bound, total, found, Value::from(total)))
+    let found = Found::bounded(c.count.bound, total, found, Value::from(total));
+    // Where nothing was sent, nothing can have failed: no error proves nothing.
+    match result.verdict(Measure::Failed, &scope) {
+        Verdict::Inconclusive { reason, .. } if !found.firm => Ok(found.doubted(reason)),
+        _ => Ok(found),
+    }
 }
 
 /// Whether a code has this name, or this text in its name or meaning.
@@ -143,8 +140,9 @@ fn scope(count: &Count) -> Scope {
     }
 }
 
-/// Turns the audit's answer into the condition's. A count that breaks an upper bound is certain even
-/// where more could not be judged; everything else that could not be judged is inconclusive.
+/// Turns the audit's answer into the condition's. A count that breaks an upper bound, or reaches a lower
+/// one, is certain even where more could not be judged; everything else that could not be judged is
+/// inconclusive.
 pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &Verdict, measure: Measure) -> Found {
     let (finding, doubt) = match verdict {
         Verdict::Counted(finding) => (finding, None),
@@ -161,16 +159,13 @@ pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &Verdict, measure: Measur
         let found = if counts_only(measure) { format!("{}{text}", finding.count) } else { found };
         return Found::bounded(bound, finding.count, found, value).because(evidence);
     };
-    let certainly_above = bound.and_then(|b| b.most()).is_some_and(|most| finding.count > most);
-    if certainly_above {
-        let found = format!("at least {}{text}; not all could be judged: {reason}", finding.count);
-        return Found { value, ..Found::plain(false, found) }.because(evidence);
+    let counted = Found::bounded(bound, finding.count, "", value).because(evidence);
+    if counted.firm {
+        let least = finding.count;
+        let found = format!("at least {least}{text}; not all could be judged: {reason}");
+        return Found { found, ..counted };
     }
-    let known =
-        if finding.count > 0 { format!("; at least {}", finding.count) } else { String::new() };
-    let mut found = Found::inconclusive(format!("{reason}{known}")).because(evidence);
-    found.value = value;
-    found
+    counted.doubted(reason.as_str())
 }
 
 fn counts_only(measure: Measure) -> bool {
@@ -266,8 +261,9 @@ mod tests {
         let zero = Some(Bound::Is(0));
         assert_eq!(tell(zero, &doubt(0), Measure::Lost).holds, Holds::Inconclusive);
         assert_eq!(tell(zero, &doubt(3), Measure::Lost).holds, Holds::No);
+        assert_eq!(tell(Some(Bound::AtLeast(2)), &doubt(3), Measure::Lost).holds, Holds::Yes);
         assert_eq!(
-            tell(Some(Bound::AtLeast(2)), &doubt(3), Measure::Lost).holds,
+            tell(Some(Bound::AtLeast(4)), &doubt(3), Measure::Lost).holds,
             Holds::Inconclusive
         );
         assert_eq!(tell(zero, &Verdict::Counted(finding(0, 9)), Measure::Lost).holds, Holds::Yes);

@@ -16,6 +16,21 @@ pub struct Found {
     pub evidence: Vec<String>,
     /// The value, for `record` and `capture`.
     pub value: Value,
+    /// More traffic could not change the judgement: what was measured is the least that is true, and it
+    /// breaks an upper bound or reaches a lower one.
+    pub firm: bool,
+    /// There was something to judge, were it only inconclusively. False where the time that is watched
+    /// does not reach here: the client has not begun to send, or the plan took it away.
+    pub covers: bool,
+}
+
+/// How a value stands to a bound: the judgement, and whether a greater value could change it.
+fn stands<T: Amount>(bound: Option<Bound<T>>, value: T) -> (Holds, bool) {
+    match bound {
+        None => (Holds::Unjudged, false),
+        Some(bound) if bound.holds(value) => (Holds::Yes, bound.most().is_none()),
+        Some(bound) => (Holds::No, bound.most().is_some_and(|most| value > most)),
+    }
 }
 
 impl Found {
@@ -27,6 +42,8 @@ impl Found {
             found: found.into(),
             evidence: Vec::new(),
             value: Value::Bool(holds),
+            firm: false,
+            covers: true,
         }
     }
 
@@ -37,12 +54,8 @@ impl Found {
         found: impl Into<String>,
         told: Value,
     ) -> Self {
-        let holds = match bound {
-            None => Holds::Unjudged,
-            Some(bound) if bound.holds(value) => Holds::Yes,
-            Some(_) => Holds::No,
-        };
-        Self { holds, found: found.into(), evidence: Vec::new(), value: told }
+        let (holds, firm) = stands(bound, value);
+        Self { holds, found: found.into(), evidence: Vec::new(), value: told, firm, covers: true }
     }
 
     /// There is nothing to judge it by.
@@ -53,7 +66,31 @@ impl Found {
             found: missing.into(),
             evidence: Vec::new(),
             value: Value::Null,
+            firm: false,
+            covers: true,
         }
+    }
+
+    /// The time that is watched does not reach here.
+    #[must_use]
+    pub fn not_covered(why: impl Into<String>) -> Self {
+        Self { covers: false, ..Self::inconclusive(why) }
+    }
+
+    /// The same without its evidence: what was counted is the least that is true, and is shown as that.
+    #[must_use]
+    pub fn doubted(self, why: impl Into<String>) -> Self {
+        let least = match &self.value {
+            Value::Object(map) => map.get("total").and_then(Value::as_u64).filter(|n| *n > 0),
+            _ => None,
+        };
+        let why = why.into();
+        let found = match least {
+            Some(n) => format!("{why}; at least {n}"),
+            None => why,
+        };
+        let value = least.map_or(Value::Null, |n| serde_json::json!({ "at_least": n }));
+        Self { value, evidence: self.evidence, ..Self::inconclusive(found) }
     }
 
     /// The same with evidence.
@@ -65,7 +102,10 @@ impl Found {
 
     /// Several clients or brokers, each judged: the worst counts, each is told.
     #[must_use]
-    pub fn every(each: Vec<(String, Self)>) -> Self {
+    pub fn every(mut each: Vec<(String, Self)>) -> Self {
+        // Who is away keeps nobody else from being judged.
+        let covers = each.iter().any(|(_, f)| f.covers);
+        each.retain(|(_, f)| f.covers || !covers);
         let worst = each.iter().map(|(_, f)| f.holds).max_by_key(|h| rank(*h));
         let mut values = serde_json::Map::new();
         let mut words = Vec::new();
@@ -91,6 +131,8 @@ impl Found {
             found: words.join("; "),
             evidence,
             value,
+            firm: false,
+            covers,
         }
     }
 }
@@ -120,6 +162,28 @@ mod tests {
         assert_eq!(both.holds, Holds::No);
         assert!(both.found.contains("P goes on") && both.found.contains("C stands still"));
         assert_eq!(Found::every(Vec::new()).holds, Holds::Inconclusive, "nothing proves nothing");
+    }
+
+    #[test]
+    fn what_more_traffic_could_not_change_is_firm() {
+        let firm = |bound, value: u64| Found::bounded(Some(bound), value, "", Value::Null).firm;
+        assert!(firm(Bound::Is(0), 3) && firm(Bound::AtMost(2), 3) && firm(Bound::AtLeast(2), 3));
+        assert!(firm(Bound::Between(1, 2), 3));
+        assert!(
+            !firm(Bound::Is(3), 3) && !firm(Bound::AtMost(3), 3) && !firm(Bound::AtLeast(4), 3)
+        );
+        assert!(!firm(Bound::Between(4, 5), 3));
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_number() {
+        let told = serde_json::json!({ "total": 0, "P": 0 });
+        let none = Found::bounded(Some(Bound::Is(0_u64)), 0, "0", told).doubted("no traffic");
+        assert_eq!((none.holds, none.value), (Holds::Inconclusive, Value::Null));
+        let told = serde_json::json!({ "total": 3, "P": 3 });
+        let some = Found::bounded(Some(Bound::Is(3_u64)), 3, "3", told).doubted("no traffic");
+        assert_eq!(some.value, serde_json::json!({ "at_least": 3 }));
+        assert!(some.found.contains("at least 3"), "{}", some.found);
     }
 
     #[test]

@@ -85,11 +85,11 @@ pub async fn log(c: &Log, j: &Judge<'_>) -> Judged {
 
 /// A broker always logs something: one without a log was not listened to, and proves no absence.
 fn counted(bound: Option<Bound<u64>>, count: u64, silent: &[String]) -> Found {
-    if count == 0 && !silent.is_empty() {
-        let why = format!("nothing is known of the log of broker {}", silent.join(", "));
-        return Found::inconclusive(why);
+    let found = Found::bounded(bound, count, format!("{count} lines match"), Value::from(count));
+    if found.firm || silent.is_empty() {
+        return found;
     }
-    Found::bounded(bound, count, format!("{count} lines match"), Value::from(count))
+    found.doubted(format!("nothing is known of the log of broker {}", silent.join(", ")))
 }
 
 #[cfg(test)]

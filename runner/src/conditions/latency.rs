@@ -10,10 +10,7 @@ use kplan_dsl::{
 use serde_json::{Value, json};
 
 use crate::{
-    conditions::{
-        Found,
-        clients::{Judged, each},
-    },
+    conditions::{Found, clients::Judged},
     conductor::{
         clients::{Client, Measured},
         faults::Break,
@@ -26,37 +23,40 @@ use crate::{
 type Range = (i64, i64, String);
 
 /// Judges the percentiles that are bounded.
-pub fn latency(c: &Latency, j: &Judge<'_>) -> Judged {
-    each(&c.client, j, |client| {
-        let (from, to, when) = match range(c, j) {
-            Ok(range) => range,
-            Err(reason) => return Ok(Found::inconclusive(reason)),
-        };
-        let Some(measured) = client.latencies().between(from, to) else {
-            let name = &client.name;
-            return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
-        };
-        let mut value = percentiles(&measured);
-        let bounds = c.bounds();
-        if bounds.is_empty() {
-            let mut found = format!("{}: {}{when}", client.name, words(&measured));
-            if when.is_empty()
-                && let Some((told, parts)) = around(client, j)
-            {
-                found.push_str(&told);
-                value["fault"] = parts;
-            }
-            return Ok(Found::bounded(None::<Bound<u64>>, 0, found, value));
+pub fn latency(c: &Latency, client: &Client, j: &Judge<'_>) -> Judged {
+    let (from, to, when) = match range(c, j) {
+        Ok(range) => range,
+        Err(reason) => return Ok(Found::inconclusive(reason)),
+    };
+    let Some(measured) = client.latencies().between(from, to) else {
+        let name = &client.name;
+        return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
+    };
+    let mut value = percentiles(&measured);
+    let bounds = c.bounds();
+    if bounds.is_empty() {
+        let mut found = format!("{}: {}{when}", client.name, words(&measured));
+        if when.is_empty()
+            && let Some((told, parts)) = around(client, j)
+        {
+            found.push_str(&told);
+            value["fault"] = parts;
         }
-        let shares: Vec<String> = bounds
-            .iter()
-            .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
-            .collect();
-        let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
-        let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
-        let found = format!("{name}: {shares} over {messages} messages{when}");
-        Ok(Found { value, ..Found::plain(holds, found) })
-    })
+        return Ok(Found::bounded(None::<Bound<u64>>, 0, found, value));
+    }
+    let shares: Vec<String> = bounds
+        .iter()
+        .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
+        .collect();
+    let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
+    let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
+    let found = format!("{name}: {shares} over {messages} messages{when}");
+    // The greatest is the least that it can be; the shares of fewer messages can go either way.
+    let over = |(_, share, bound): &(_, f64, Bound<Duration>)| {
+        bound.most().is_some_and(|most| at(&measured, *share) > most)
+    };
+    let firm = !holds && bounds.iter().any(|one| one.1 >= 1.0 && over(one));
+    Ok(Found { value, firm, ..Found::plain(holds, found) })
 }
 
 /// The time that is asked for; the reason where there was none.

@@ -4,11 +4,14 @@
 mod clients;
 mod cluster;
 mod counts;
+mod evidence;
 mod found;
 mod groups;
 mod hosts;
 mod latency;
 mod replicas;
+
+use std::collections::BTreeMap;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{Spanned, conditions::Condition};
@@ -17,7 +20,11 @@ use serde_json::Value;
 pub use found::Found;
 
 use crate::{
-    conductor::{judge::Judge, outcome::StepError},
+    conductor::{
+        clients::Client,
+        judge::{Judge, Looked, Looking},
+        outcome::StepError,
+    },
     event::{Finding, Holds},
 };
 
@@ -25,23 +32,39 @@ use crate::{
 ///
 /// # Errors
 /// When the rig is gone: never a judgement.
-pub async fn judge(condition: &Spanned<Condition>, j: &Judge<'_>) -> Result<Finding, StepError> {
-    judge_with_value(condition, j).await.map(|(finding, _)| finding)
+pub async fn look(condition: &Spanned<Condition>, j: &Judge<'_>) -> Result<Looked, StepError> {
+    let (found, covers) = tell(condition, j).await.map(|f| (f.clone(), f.covers))?;
+    Ok(Looked { finding: finding(condition, found, j), covers })
 }
 
 /// Judges one condition and gives its value, for `record` and `capture`.
 ///
 /// # Errors
-/// As [`judge`].
+/// As [`look`].
 pub async fn judge_with_value(
     condition: &Spanned<Condition>,
     j: &Judge<'_>,
 ) -> Result<(Finding, Value), StepError> {
+    let found = tell(condition, j).await?;
+    let value = found.value.clone();
+    Ok((finding(condition, found, j), value))
+}
+
+/// What a condition found, as it is told: a record judges nothing, nor does what is always true.
+async fn tell(condition: &Spanned<Condition>, j: &Judge<'_>) -> Result<Found, StepError> {
     let mut found = find(condition, j).await?;
+    if condition.constant() == Some(true) {
+        found.found = format!("{} (this is always true: it judges nothing)", found.found);
+        found.holds = Holds::Unjudged;
+    }
     if j.record && found.holds != Holds::Inconclusive {
         found.holds = Holds::Unjudged;
     }
-    let finding = Finding {
+    Ok(found)
+}
+
+fn finding(condition: &Spanned<Condition>, found: Found, j: &Judge<'_>) -> Finding {
+    Finding {
         condition: j
             .stage
             .plan
@@ -55,8 +78,7 @@ pub async fn judge_with_value(
         found: found.found,
         evidence: found.evidence,
         after_ms: None,
-    };
-    Ok((finding, found.value))
+    }
 }
 
 /// Whether judging it reads the whole log.
@@ -76,7 +98,79 @@ pub fn needs_audit(condition: &Condition) -> bool {
     }
 }
 
+/// Whether every look judges from the beginning what earlier looks could not: counts, and what is
+/// measured over all of a client's history.
+#[must_use]
+pub fn judges_again(condition: &Condition) -> bool {
+    match condition {
+        Condition::All(inner) => inner.0.iter().all(|c| judges_again(c)),
+        Condition::Any(inner) => inner.0.iter().all(|c| judges_again(c)),
+        Condition::Not(inner) => inner.0.iter().all(|c| judges_again(c)),
+        Condition::Unavailable(_) | Condition::Recovered(_) | Condition::Latency(_) => true,
+        other => other.count().is_some(),
+    }
+}
+
+/// Judges a condition and weighs its evidence: the one place where both are done.
 fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Result<Found, StepError>> {
+    async move {
+        let Some(clients) = clients::named(condition) else {
+            let found = evidence::weigh(condition, None, alone(condition, j).await?, j)?;
+            let found = asked(found, j);
+            if let (Some((measure, true)), Some(count)) =
+                (counts::measure(condition), condition.count())
+            {
+                counts::tell_whole(measure, count, &found, j).await?;
+            }
+            return Ok(found);
+        };
+        let mut each = Vec::new();
+        for name in clients.iter() {
+            let name = name.client.to_string();
+            let found = match j.stage.clients.get(&name) {
+                Ok(client) => {
+                    let found = of_client(condition, &client, j).await?;
+                    evidence::weigh(condition, Some(&client), found, j)?
+                }
+                Err(_) => Found::not_covered(format!("client {name} was never started")),
+            };
+            each.push((name, asked(found, j)));
+        }
+        Ok(Found::every(each))
+    }
+    .boxed()
+}
+
+/// Who asks about a moment, and not throughout a time, asks about whoever is away too.
+fn asked(found: Found, j: &Judge<'_>) -> Found {
+    Found { covers: found.covers || !matches!(j.looking, Looking::Throughout { .. }), ..found }
+}
+
+/// Judges what one client has to do with.
+async fn of_client(
+    condition: &Condition,
+    client: &Client,
+    j: &Judge<'_>,
+) -> Result<Found, StepError> {
+    match condition {
+        Condition::Progressing(c) => clients::progressing(c, client, j),
+        Condition::Connected(c) => clients::connected(c, client, j).await,
+        Condition::Unavailable(c) => clients::unavailable(c, client, j),
+        Condition::Recovered(c) => clients::recovered(c, client, j),
+        Condition::Latency(c) => latency::latency(c, client, j),
+        other => Err(cannot(other)),
+    }
+}
+
+fn cannot(condition: &Condition) -> StepError {
+    StepError::not_so(format!("`{}` cannot be judged here", condition.info().word))
+}
+
+/// Judges what no client is named for.
+fn alone<'a>(
+    condition: &'a Condition,
+    j: &'a Judge<'_>,
+) -> BoxFuture<'a, Result<Found, StepError>> {
     async move {
         if let (Some((measure, reads_log)), Some(count)) =
             (counts::measure(condition), condition.count())
@@ -102,11 +196,6 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Result<
             Condition::Message(c) => groups::message(c, j).await,
             Condition::Listener(c) => hosts::listener(c, j).await,
             Condition::Log(c) => hosts::log(c, j).await,
-            Condition::Progressing(c) => clients::progressing(c, j),
-            Condition::Connected(c) => clients::connected(c, j).await,
-            Condition::Unavailable(c) => clients::unavailable(c, j),
-            Condition::Recovered(c) => clients::recovered(c, j),
-            Condition::Latency(c) => latency::latency(c, j),
             Condition::Expr(c) => expr(c, j),
             Condition::All(inner) => {
                 combine(&inner.0, j, |all| all.iter().copied().max_by_key(|h| found::rank(*h)))
@@ -126,9 +215,7 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Result<
                 })
                 .await
             }
-            counted => {
-                Err(StepError::not_so(format!("`{}` cannot be judged here", counted.info().word)))
-            }
+            other => Err(cannot(other)),
         }
     }
     .boxed()
@@ -153,6 +240,9 @@ async fn combine(
     for one in inner {
         each.push((one.explain(), find(one, j).await?));
     }
+    // Who is away keeps nothing else from being judged.
+    let covers = each.iter().any(|(_, f)| f.covers);
+    each.retain(|(_, f)| f.covers || !covers);
     let holds: Vec<Holds> = each.iter().map(|(_, f)| f.holds).collect();
     let verdict = rule(&holds).unwrap_or(Holds::Inconclusive);
     let words: Vec<String> = each.iter().map(|(_, f)| f.found.clone()).collect();
@@ -161,13 +251,63 @@ async fn combine(
         holds: verdict,
         found: words.join("; "),
         evidence,
-        value: Value::Bool(verdict == Holds::Yes),
+        value: match verdict {
+            Holds::Inconclusive => Value::Null,
+            known => Value::Bool(known == Holds::Yes),
+        },
+        firm: false,
+        covers,
     })
 }
 
 fn expr(c: &kplan_dsl::conditions::Expr, j: &Judge<'_>) -> Result<Found, StepError> {
+    let unknown = j.stage.unknown();
+    if let Some(why) = rests_on_unknown(c.0.text(), &unknown) {
+        return Ok(Found::inconclusive(why));
+    }
     match c.0.eval(&j.stage.values()) {
         Ok(holds) => Ok(Found::plain(holds, format!("`{}` is {holds}", c.0.text()))),
         Err(diagnostic) => Ok(Found::inconclusive(diagnostic.message.to_string())),
+    }
+}
+
+/// Why an expression cannot be judged, if it uses a capture of which it may need what is not known. Only
+/// `capture.word` of a word that is known says that it needs nothing else.
+fn rests_on_unknown(text: &str, unknown: &BTreeMap<(String, String), String>) -> Option<String> {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let word = |text: &str| -> String { text.chars().take_while(|c| part(*c)).collect() };
+    unknown.iter().find_map(|((capture, missing), why)| {
+        let uses = text.match_indices(capture.as_str()).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let rest = &text[at + capture.len()..];
+            let whole = !before.is_some_and(|c| part(c) || c == '.') && word(rest).is_empty();
+            let needed = rest.trim_start().strip_prefix('.').map(|rest| word(rest.trim_start()));
+            whole && needed.is_none_or(|needed| needed == *missing)
+        });
+        uses.then(|| format!("{capture}.{missing} is not known: {why}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rests_on_unknown;
+
+    #[test]
+    fn an_expression_on_what_is_not_known_is_not_judged() {
+        let unknown = [(("before".to_owned(), "lost".to_owned()), "no traffic".to_owned())].into();
+        for text in [
+            "{{ before.lost.total == 0 }}",
+            "{{ before . lost | default(0) == 0 }}",
+            "{{ before['lost'] == 0 }}",
+            "{{ before | length == 1 }}",
+            "{{ after.acked > 1 and before.lost.total < after.lost.total }}",
+        ] {
+            let why = rests_on_unknown(text, &unknown);
+            assert_eq!(why.as_deref(), Some("before.lost is not known: no traffic"), "{text}");
+        }
+        for text in ["{{ before.acked.total > 0 }}", "{{ not_before.lost > 0 }}", "{{ x.before }}"]
+        {
+            assert_eq!(rests_on_unknown(text, &unknown), None, "{text}");
+        }
     }
 }

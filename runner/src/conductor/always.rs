@@ -8,7 +8,11 @@ use tokio::task::JoinHandle;
 
 use crate::{
     conditions,
-    conductor::{judge::Judge, stage::Stage},
+    conductor::{
+        judge::{Judge, Looked, Looking},
+        outcome::StepError,
+        stage::Stage,
+    },
     event::{Finding, Holds, Reason, ReasonKind},
     history::now_us,
 };
@@ -24,8 +28,10 @@ pub struct Always(Vec<JoinHandle<Outcome>>, tokio_util::sync::CancellationToken)
 /// What became of one rule.
 enum Outcome {
     Held,
+    /// It is always true: nothing was judged by it.
+    JudgedNothing,
     Violated(Reason),
-    NeverJudged(Reason),
+    Unproven(Reason),
 }
 
 impl Always {
@@ -56,9 +62,8 @@ impl Always {
             };
             match ended {
                 Ok(Outcome::Held) => held += 1,
-                Ok(Outcome::Violated(reason) | Outcome::NeverJudged(reason)) => {
-                    reasons.push(reason)
-                }
+                Ok(Outcome::JudgedNothing) => {}
+                Ok(Outcome::Violated(reason) | Outcome::Unproven(reason)) => reasons.push(reason),
                 Err(error) => reasons.push(Reason::new(
                     ReasonKind::Rig,
                     format!("a watcher of `always` failed: {error}"),
@@ -70,36 +75,39 @@ impl Always {
 }
 
 async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationToken) -> Outcome {
+    if rule.that.iter().all(|c| c.constant() == Some(true)) {
+        return Outcome::JudgedNothing;
+    }
     let poll = if rule.that.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
     let begun = now_us();
-    let mut judged = false;
-    let mut last: Option<Finding> = None;
+    let mut covered = Covered::new(rule);
     loop {
         let over = end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.has_begun(s));
-        if rule.from.as_ref().is_none_or(|s| stage.has_ended(s)) {
+        if let Some(from_us) = from(stage, rule) {
             let judge = Judge {
                 stage,
                 step: "always",
-                began_us: begun,
+                began_us: from_us.unwrap_or(begun),
                 record: false,
                 since: None,
                 look_us: begun,
+                looking: Looking::Throughout { last: over },
+                faults_from_us: from_us.unwrap_or(i64::MIN),
             };
-            // Without a cluster nothing can be asked yet; after its end nothing more.
-            if let Ok(findings) = judge.now(&rule.that).await {
-                judged |= findings.iter().all(|f| matches!(f.holds, Holds::Yes | Holds::No));
-                if let Some(bad) = findings.iter().find(|f| f.holds == Holds::No) {
-                    return Outcome::Violated(violation(stage, bad, begun));
+            match judge.look(&rule.that).await {
+                Ok(looked) => {
+                    if let Some(bad) = looked.iter().find(|l| l.finding.holds == Holds::No) {
+                        return Outcome::Violated(violation(stage, &bad.finding, begun));
+                    }
+                    covered.looked(&looked, seconds(begun));
                 }
-                last = findings.into_iter().find(|f| f.holds == Holds::Inconclusive).or(last);
+                // Without a cluster nothing can be asked yet; after its end nothing more.
+                Err(_) if stage.running().is_err() => {}
+                Err(error) => covered.failed(&error, seconds(begun)),
             }
         }
         if over {
-            return if judged {
-                Outcome::Held
-            } else {
-                Outcome::NeverJudged(never(stage, rule, last))
-            };
+            return covered.end(stage, rule);
         }
         tokio::select! {
             () = end.cancelled() => {}
@@ -108,9 +116,110 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
     }
 }
 
+fn seconds(begun: i64) -> f64 {
+    (now_us() - begun) as f64 / 1e6
+}
+
+/// Since when the rule is judged; nothing before that: the end of its `from`, if it names one.
+fn from(stage: &Stage, rule: &Rule) -> Option<Option<i64>> {
+    let Some(step) = &rule.from else { return Some(None) };
+    let times = stage.step_named(step).and_then(|id| stage.step_times(&id))?;
+    times.ended_us.map(Some)
+}
+
+/// What of a rule's time was judged.
+struct Covered {
+    /// Each condition: whether a later look judges again what an earlier one could not.
+    again: Vec<bool>,
+    /// The rule says where it begins: all from there is covered.
+    from: bool,
+    /// Each condition was judged at least once.
+    judged: Vec<bool>,
+    /// The newest look that proved nothing, for each condition.
+    open: Vec<Option<String>>,
+    /// What no later look can make good, with its kind.
+    hole: Option<(ReasonKind, String)>,
+}
+
+impl Covered {
+    fn new(rule: &Rule) -> Self {
+        Self {
+            again: rule.that.iter().map(|c| conditions::judges_again(c)).collect(),
+            from: rule.from.is_some(),
+            judged: vec![false; rule.that.len()],
+            open: vec![None; rule.that.len()],
+            hole: None,
+        }
+    }
+
+    fn looked(&mut self, looked: &[Looked], at: f64) {
+        for (number, look) in looked.iter().enumerate() {
+            let known = look.finding.holds != Holds::Inconclusive;
+            if known {
+                self.judged[number] = true;
+                self.open[number] = None;
+                continue;
+            }
+            let why = format!(
+                "{}: {} ({at:.1} s into the plan)",
+                look.finding.expected, look.finding.found
+            );
+            let begun = self.judged[number] || self.from;
+            if begun && look.covers && !self.again[number] {
+                self.hole.get_or_insert((ReasonKind::Inconclusive, why.clone()));
+            }
+            // The time that is watched ended before: what was judged until then stands.
+            if look.covers || !self.judged[number] {
+                self.open[number] = Some(why);
+            }
+        }
+    }
+
+    /// A look failed: the time that it stands for was not judged.
+    fn failed(&mut self, error: &StepError, at: f64) {
+        let Some(text) = error.words() else { return };
+        let kind = match error {
+            StepError::Rig(_) => ReasonKind::Rig,
+            _ => ReasonKind::Inconclusive,
+        };
+        let begun = self.from || self.judged.contains(&true);
+        if begun {
+            let text = format!("a look failed: {text} ({at:.1} s into the plan)");
+            self.hole.get_or_insert((kind, text));
+        } else {
+            self.open.iter_mut().for_each(|open| *open = Some(text.clone()));
+        }
+    }
+
+    fn end(self, stage: &Stage, rule: &Rule) -> Outcome {
+        let line = Some(stage.line_of(rule.span.span));
+        let reason = |kind, text: String| {
+            Outcome::Unproven(Reason { kind, text, evidence: Vec::new(), line })
+        };
+        if let Some((kind, why)) = self.hole {
+            return reason(kind, format!("inconclusive: always was not judged throughout: {why}"));
+        }
+        let unjudged = self.judged.iter().any(|judged| !judged);
+        let open = self.open.into_iter().flatten().next();
+        match (unjudged, open) {
+            (false, None) => Outcome::Held,
+            (true, why) => {
+                let why = why.unwrap_or_else(|| "it never became checkable".to_owned());
+                reason(
+                    ReasonKind::Inconclusive,
+                    format!("inconclusive: always was never judged: {why}"),
+                )
+            }
+            (false, Some(why)) => reason(
+                ReasonKind::Inconclusive,
+                format!("inconclusive: always was not judged to its end: {why}"),
+            ),
+        }
+    }
+}
+
 fn violation(stage: &Stage, bad: &Finding, begun: i64) -> Reason {
-    let now = now_us();
-    let seconds = (now - begun) as f64 / 1e6;
+    let seconds = seconds(begun);
     let mut text =
         format!("always: {}: {} (first seen {seconds:.1} s into the plan", bad.expected, bad.found);
     if let Some(step) = stage.newest_step() {
@@ -123,11 +232,4 @@ fn violation(stage: &Stage, bad: &Finding, begun: i64) -> Reason {
         evidence: bad.evidence.clone(),
         line: Some(bad.line),
     }
-}
-
-fn never(stage: &Stage, rule: &Rule, last: Option<Finding>) -> Reason {
-    let why = last.map_or_else(|| "it never became checkable".to_owned(), |f| f.found);
-    let text = format!("inconclusive: always was never judged: {why}");
-    let line = Some(stage.line_of(rule.span.span));
-    Reason { kind: ReasonKind::Inconclusive, text, evidence: Vec::new(), line }
 }

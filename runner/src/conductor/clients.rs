@@ -27,6 +27,19 @@ use crate::{
     history::now_us,
 };
 
+/// Whether a client is there to do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    Working,
+    /// The plan stopped, killed or paused it, or has not started it yet.
+    Away,
+    /// It had sent all that it was to send, and ended.
+    Finished,
+    /// It ended by itself, with an error.
+    Died,
+}
+
 /// What a client is started with, in every life.
 #[derive(Clone, Debug)]
 pub enum Template {
@@ -255,6 +268,30 @@ impl Client {
             downs = intersect(&downs, &other);
         }
         downs
+    }
+
+    /// Whether it is there to do its work, and if not why.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        if self.downs().iter().any(|(_, to)| to.is_none()) {
+            return Presence::Away;
+        }
+        if self.lives() {
+            return Presence::Working;
+        }
+        let died = |m: &Member| {
+            let state = m.state();
+            let told = state.told.as_ref().map(|t| t.borrow());
+            told.is_some_and(|t| t.exit.as_ref().is_some_and(|e| !e.clean && !e.signalled))
+        };
+        let ended = |m: &Member| m.lane() == Some(LaneState::Stopped);
+        if self.members.iter().any(died) {
+            Presence::Died
+        } else if self.members.iter().all(ended) {
+            Presence::Finished
+        } else {
+            Presence::Away
+        }
     }
 
     /// Whether a broker answered a request of it between two snapshots after `since_us`.

@@ -101,10 +101,10 @@ impl Breaks {
         self.all().iter().rev().find(|b| b.step == step).cloned()
     }
 
-    /// Every fault of the cluster.
+    /// All of them.
     #[must_use]
-    pub fn of_cluster(&self) -> Vec<Break> {
-        self.all().iter().filter(|b| matches!(b.struck, Struck::Cluster(_))).cloned().collect()
+    pub fn list(&self) -> Vec<Break> {
+        self.all().clone()
     }
 
     /// How many there were: changes when the cluster was struck again.
@@ -157,8 +157,8 @@ mod tests {
         let breaks = Breaks::default();
         breaks.push(10, "1", nodes(&[2, 3]), "");
         assert!(breaks.over(&[Node::Broker(2)], 20).is_empty());
-        assert_eq!(breaks.of_cluster()[0].over_us, None);
+        assert_eq!(breaks.list()[0].over_us, None);
         assert_eq!(breaks.over(&[Node::Broker(3)], 30).len(), 1);
-        assert_eq!(breaks.of_cluster()[0].over_us, Some(30));
+        assert_eq!(breaks.list()[0].over_us, Some(30));
     }
 }

@@ -16,6 +16,20 @@ use crate::{
     observer::ClusterView,
 };
 
+/// How a look belongs to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    /// It is the only one.
+    Once,
+    /// Until the conditions hold, and not longer than this.
+    Until(Duration),
+    /// Again and again throughout a time.
+    Throughout {
+        /// This is the last one.
+        last: bool,
+    },
+}
+
 /// What a condition is judged against.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
@@ -31,6 +45,10 @@ pub struct Judge<'a> {
     pub since: Option<&'a str>,
     /// When this look at all of the step's conditions began: they share one audit.
     pub look_us: i64,
+    /// How this look belongs to others.
+    pub looking: Looking,
+    /// Faults from before are not what is asked about.
+    pub faults_from_us: i64,
 }
 
 /// How often conditions are asked again while one does not hold yet. The observer and the histories
@@ -82,12 +100,20 @@ impl Judge<'_> {
     /// # Errors
     /// When the rig is gone.
     pub async fn now(&self, all: &Conditions) -> Result<Vec<Finding>, StepError> {
+        Ok(self.look(all).await?.into_iter().map(|look| look.finding).collect())
+    }
+
+    /// The same, with what only those who look again and again ask for.
+    ///
+    /// # Errors
+    /// When the rig is gone.
+    pub async fn look(&self, all: &Conditions) -> Result<Vec<Looked>, StepError> {
         let look = Self { look_us: now_us(), ..*self };
-        let mut findings = Vec::with_capacity(all.len());
+        let mut looked = Vec::with_capacity(all.len());
         for condition in all.iter() {
-            findings.push(conditions::judge(condition, &look).await?);
+            looked.push(conditions::look(condition, &look).await?);
         }
-        Ok(findings)
+        Ok(looked)
     }
 
     /// Judges again and again until all hold at the same time or the time has run out. The findings
@@ -103,16 +129,19 @@ impl Judge<'_> {
     ) -> Result<Vec<Finding>, StepError> {
         let _pace = self.stage.watch_closely();
         let begun = Instant::now();
+        let judge = Self { looking: Looking::Until(within), ..*self };
         let default =
             if all.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
         let pause = poll.unwrap_or(default);
         let mut first_held: Vec<Option<u64>> = vec![None; all.len()];
         let (mut checked, mut checks) = (begun, 0_u32);
         loop {
-            let mut findings = self.now(all).await?;
+            // What was looked at when the time was over is what the step found.
+            let over = within.saturating_sub(begun.elapsed()).is_zero();
+            let mut findings = judge.now(all).await?;
             let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
             for (finding, first) in findings.iter_mut().zip(&mut first_held) {
-                if finding.holds == Holds::Yes {
+                if holds(finding) {
                     first.get_or_insert(after_ms);
                 } else {
                     *first = None;
@@ -120,7 +149,7 @@ impl Judge<'_> {
                 finding.after_ms = *first;
             }
             let left = within.saturating_sub(begun.elapsed());
-            if findings.iter().all(|f| f.holds == Holds::Yes) || left.is_zero() {
+            if findings.iter().all(holds) || over {
                 return Ok(findings);
             }
             if checked.elapsed() > CHECK {
@@ -149,22 +178,38 @@ impl Judge<'_> {
         let _pace = self.stage.watch_closely();
         let begun = Instant::now();
         loop {
-            let mut findings = self.now(all).await?;
             let left = time.saturating_sub(begun.elapsed());
-            if findings.iter().any(|f| f.holds != Holds::Yes) {
-                let at = begun.elapsed().as_secs_f64();
-                for finding in findings.iter_mut().filter(|f| f.holds != Holds::Yes) {
-                    finding.evidence.push(format!("violated {at:.1} s into the {time:?}"));
-                }
-                return Ok(findings);
-            }
-            if left.is_zero() {
+            let last = left.is_zero();
+            let judge = Self { looking: Looking::Throughout { last }, ..*self };
+            let looked = judge.look(all).await?;
+            // Where the time that is watched does not reach, only the last look tells.
+            let bad = |look: &Looked| !holds(&look.finding) && (look.covers || last);
+            let ends = last || looked.iter().any(bad);
+            let at = begun.elapsed().as_secs_f64();
+            let mut findings: Vec<Finding> = looked.into_iter().map(|l| l.finding).collect();
+            if ends {
+                let wrong = findings.iter_mut().filter(|f| !holds(f));
+                wrong.for_each(|f| f.evidence.push(format!("seen {at:.1} s into the {time:?}")));
                 return Ok(findings);
             }
             self.stage.waiting(self.step, &findings, left);
             tokio::time::sleep(POLL.min(left)).await;
         }
     }
+}
+
+/// What a look at one condition found.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// The judgement.
+    pub finding: Finding,
+    /// There was something to judge; see [`conditions::Found::covers`].
+    pub covers: bool,
+}
+
+/// What is always true judges nothing, and keeps nobody waiting.
+fn holds(finding: &Finding) -> bool {
+    matches!(finding.holds, Holds::Yes | Holds::Unjudged)
 }
 
 /// Microseconds from a moment to now as a duration; zero for the future.

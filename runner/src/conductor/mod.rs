@@ -25,7 +25,6 @@ pub mod step;
 mod suite;
 pub mod targets;
 pub mod totals;
-pub mod traffic;
 pub mod wants;
 pub mod warm;
 

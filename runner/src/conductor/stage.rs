@@ -147,6 +147,8 @@ struct State {
     topics: BTreeMap<String, TopicFacts>,
     given: Vec<Given>,
     captures: BTreeMap<String, serde_json::Value>,
+    /// What a capture does not know, by capture and word, and why.
+    unknown: BTreeMap<(String, String), String>,
     resolved: BTreeMap<String, Vec<Node>>,
     spans: BTreeMap<(String, String, String), event::Span>,
     log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
@@ -302,6 +304,20 @@ impl Stage {
     /// A step's captured value.
     pub fn capture(&self, name: &str, value: serde_json::Value) {
         self.state().captures.insert(name.to_owned(), value);
+    }
+
+    /// A step captured all but this: what a `record` found inconclusive is no value.
+    pub fn capture_unknown(&self, name: &str, words: BTreeMap<String, String>) {
+        let mut state = self.state();
+        state.unknown.retain(|(capture, _), _| capture != name);
+        let all = words.into_iter().map(|(word, why)| ((name.to_owned(), word), why));
+        state.unknown.extend(all);
+    }
+
+    /// What captures do not know, and why.
+    #[must_use]
+    pub fn unknown(&self) -> BTreeMap<(String, String), String> {
+        self.state().unknown.clone()
     }
 
     /// All captured values.

@@ -7,10 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::{
-    plan::{Plan, Step},
-    steps::Verb,
-};
+use kplan_dsl::plan::{Plan, Step};
 
 use crate::{
     commands::run::Keep,
@@ -185,6 +182,11 @@ fn infos<'s>(
     }
 }
 
+/// Whether a word is there to judge.
+fn judges(word: &str) -> bool {
+    matches!(word, "assert" | "consume")
+}
+
 /// Adds the steps' verdicts up. Shared by the branches of a `parallel`.
 #[derive(Default)]
 pub struct Tally(Mutex<Counts>);
@@ -206,18 +208,19 @@ impl Tally {
     /// A step with this verb ended.
     pub fn count(&self, verb: &str, ended: &StepEnded) {
         let mut counts = self.counts();
+        // What can fail without a consequence proves nothing.
+        if ended.optional {
+            return;
+        }
         let judged = ended.findings.iter().filter(|f| f.holds != Holds::Unjudged).count();
         counts.judged += u32::try_from(judged).unwrap_or(u32::MAX);
-        counts.asserts += u32::from(judged > 0 && matches!(verb, "assert" | "consume"));
-        if !ended.optional {
-            counts.worst = counts.worst.max(Some(ended.verdict));
-        }
+        counts.asserts += u32::from(judged > 0 && judges(verb));
+        counts.worst = counts.worst.max(Some(ended.verdict));
     }
 
     /// A step did not run.
     pub fn skipped(&self, step: &Step) {
-        let judges = matches!(step.verb(), Some(Verb::Assert(_) | Verb::Consume(_)));
-        self.counts().judges_skipped += u32::from(judges);
+        self.counts().judges_skipped += u32::from(judges(step.head.word) && !step.head.optional);
     }
 
     /// Reasons that belong to no step.
@@ -326,6 +329,7 @@ mod tests {
         let tally = Tally::default();
         tally
             .count("assert", &StepEnded { optional: true, ..ended(Verdict::Failed, &[Holds::No]) });
+        assert_eq!(tally.all_reasons()[0].kind, ReasonKind::Inconclusive, "nothing else judges");
         tally.count("assert", &ended(Verdict::Passed, &[Holds::Yes]));
         assert_eq!(tally.verdict(), Verdict::Passed);
     }

@@ -109,6 +109,22 @@ fn total(value: &Value, depth: u8) -> Option<u64> {
     }
 }
 
+/// What a suite was asked for and does not know: counts that were judged inconclusive, in words.
+#[must_use]
+pub fn unknown(suite: &SuiteRecord) -> IndexMap<String, String> {
+    let words = |value: &Value| match value {
+        Value::Null => Some("unknown".to_owned()),
+        other => at_least(other).map(|n| format!("at least {}", grouped(n))),
+    };
+    suite.values().iter().filter_map(|(name, v)| Some((name.clone(), words(v)?))).collect()
+}
+
+/// A count of which only the least is known.
+fn at_least(value: &Value) -> Option<u64> {
+    let map = value.as_object().filter(|map| map.len() == 1)?;
+    map.get("at_least")?.as_u64()
+}
+
 /// A suite's damage above zero, worst kind first.
 #[must_use]
 pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
@@ -121,13 +137,16 @@ pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
 #[must_use]
 pub fn totals_line(suite: &SuiteRecord) -> String {
     let all = totals(suite);
-    let mut told: Vec<_> =
-        damage(suite).iter().map(|(k, n)| format!("{k} {}", grouped(*n))).collect();
+    let unknown = unknown(suite);
+    let certain = damage(suite).into_iter().filter(|(k, _)| !unknown.contains_key(k));
+    let mut told: Vec<_> = unknown.iter().map(|(k, words)| format!("{k} {words}")).collect();
+    told.extend(certain.map(|(k, n)| format!("{k} {}", grouped(n))));
     // Zero lost is worth saying, zero of everything else is noise.
     let rest = all.iter().filter(|(k, n)| match DAMAGE.contains(&k.as_str()) {
         true => k.as_str() == "lost" && **n == 0,
         false => **n > 0,
     });
+    let rest = rest.filter(|(k, _)| !unknown.contains_key(*k));
     told.extend(rest.map(|(k, n)| format!("{k} {}", grouped(*n))));
     told.join(" · ")
 }

@@ -20,7 +20,7 @@ use crate::{
         outcome::{Done, StepError},
         step,
     },
-    event::{Event, Holds, StepEnded, StepInfo, Verdict},
+    event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     steps::{Cx, carry_out, clients, partition_network},
 };
@@ -50,9 +50,37 @@ pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let each = kept.into_iter().map(|planned| one(planned, args, begun, &in_effect, cx));
     let results = futures::future::join_all(each).await;
     sleep_until(begun + lasts).await;
-    // All have ended, whatever became of them; the error that decides is told.
-    let worst = StepError::worst(results.into_iter().filter_map(Result::err));
-    worst.map_or_else(|| Ok(Done::default()), Err)
+    // All have ended, whatever became of them; the error that decides ends the step.
+    let mut errors = Vec::new();
+    let mut done = 0;
+    let faults = results.len();
+    for result in results {
+        match result {
+            Ok(was_done) => done += usize::from(was_done),
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(worst) = StepError::worst(errors) {
+        return Err(worst);
+    }
+    // While a schedule is being shrunk, a fault that may not be done is what is asked about.
+    if done > 0 || cx.stage.chaos.only.is_some() {
+        return Ok(Done::default());
+    }
+    Err(StepError::Judged(vec![nothing_done(faults, cx)]))
+}
+
+/// Chaos of which nothing was done proves nothing.
+fn nothing_done(faults: usize, cx: &Cx<'_>) -> Finding {
+    Finding {
+        condition: "chaos".to_owned(),
+        line: cx.head.lines.0,
+        holds: Holds::Inconclusive,
+        expected: "at least one fault is done".to_owned(),
+        found: format!("nothing was broken: all {faults} faults were left out"),
+        evidence: vec!["each fault says in its own step why it was left out".to_owned()],
+        after_ms: None,
+    }
 }
 
 /// Whether a fault is among those that may be done.
@@ -89,14 +117,14 @@ fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
     }
 }
 
-/// One fault: waits for its time, asks whether it may be, does it and undoes it.
+/// One fault: waits for its time, asks whether it may be, does it and undoes it. False if it was left out.
 async fn one(
     planned: &Planned,
     args: &Chaos,
     begun: Instant,
     in_effect: &InEffect,
     cx: &Cx<'_>,
-) -> Result<(), StepError> {
+) -> Result<bool, StepError> {
     let id = chaos::fault_id(cx.id, planned.number);
     sleep_until(begun + planned.at).await;
     let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
@@ -133,7 +161,7 @@ async fn one(
         timed_out: matches!(result, Err(StepError::TimedOut(_))),
         cause,
     })));
-    result.map(drop)
+    result.map(|left_out| left_out.is_none())
 }
 
 /// Does the fault for its time. Clients have no time of their own in a step: it is kept here.

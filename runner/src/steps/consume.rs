@@ -199,7 +199,12 @@ fn judge(
             Until::End => "until: end".to_owned(),
         },
         line,
-        holds: if done { Holds::Yes } else { Holds::No },
+        holds: match (done, &*args.until) {
+            // Nothing is waited for: nothing is judged by it.
+            (true, Until::Count(0)) => Holds::Unjudged,
+            (true, _) => Holds::Yes,
+            (false, _) => Holds::No,
+        },
         expected: format!("read to there within {limit:?}"),
         found: format!("{} messages read", came.len()),
         evidence,
@@ -210,7 +215,11 @@ fn judge(
         findings.push(Finding {
             condition: "expect".to_owned(),
             line: cx.stage.line_of(expect.span),
-            holds: if missing.is_empty() { Holds::Yes } else { Holds::No },
+            holds: match (missing.is_empty(), expect.is_empty()) {
+                (_, true) => Holds::Unjudged,
+                (true, false) => Holds::Yes,
+                (false, false) => Holds::No,
+            },
             expected: format!("{} messages, in this order within a partition", expect.len()),
             found: format!("{} of them", expect.len() - missing.len()),
             evidence: missing,

@@ -1,5 +1,7 @@
 //! `wait`, `assert` and `record`: the three ways of asking conditions.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use kplan_dsl::steps::{Assert, Record, Wait};
 
@@ -9,7 +11,7 @@ use crate::{
         judge::since,
         outcome::{Done, StepError},
     },
-    event::Event,
+    event::{Event, Holds},
     steps::Cx,
 };
 
@@ -58,10 +60,15 @@ pub async fn record(args: &Record, cx: &Cx<'_>) -> Result<Done, StepError> {
     let mut values = IndexMap::new();
     let mut captured = serde_json::Map::new();
     let mut findings = Vec::new();
+    let mut unknown = BTreeMap::new();
     for condition in args.that.iter() {
         let (finding, value) = conditions::judge_with_value(condition, &judge).await?;
         let name = unique(&values, condition.info().word);
-        captured.insert(name.clone(), value.clone());
+        if finding.holds == Holds::Inconclusive {
+            unknown.insert(name.clone(), finding.found.clone());
+        } else {
+            captured.insert(name.clone(), value.clone());
+        }
         values.insert(name, plain(value));
         findings.push(finding);
     }
@@ -70,6 +77,9 @@ pub async fn record(args: &Record, cx: &Cx<'_>) -> Result<Done, StepError> {
         step: cx.id.to_owned(),
         values,
     });
+    if let Some(name) = &cx.head.capture {
+        cx.stage.capture_unknown(name, unknown);
+    }
     Ok(Done { findings, captured: Some(captured.into()) })
 }
 

@@ -30,7 +30,7 @@ use kplan_dsl::{StepHead, Verb, steps::Wait};
 
 use crate::{
     conductor::{
-        judge::Judge,
+        judge::{Judge, Looking},
         outcome::{Done, StepError},
         stage::Stage,
     },
@@ -63,6 +63,8 @@ impl Cx<'_> {
             record,
             since: None,
             look_us: self.began_us,
+            looking: Looking::Once,
+            faults_from_us: i64::MIN,
         }
     }
 }

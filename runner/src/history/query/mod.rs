@@ -9,11 +9,13 @@ mod progress;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
 pub use gaps::{Away, Gap};
 pub use progress::{Answered, SentSince};
 pub use tally::{Counts, FileTally};
+pub use window::{Asked, Standing, Window};
 
 use super::{HistoryError, HistoryFile, Run};
 

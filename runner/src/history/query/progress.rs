@@ -25,6 +25,8 @@ pub struct Answered {
     pub since_us: i64,
     /// When, by partition.
     pub by: BTreeMap<Place, Option<i64>>,
+    /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
+    pub idle: BTreeSet<Place>,
 }
 
 impl Answered {
@@ -47,9 +49,10 @@ impl Answered {
         times?.into_iter().max().map(|at| at - self.since_us)
     }
 
-    /// Partitions without an answer.
+    /// Partitions to which something was sent, without an answer.
     pub fn waiting(&self) -> impl Iterator<Item = &Place> {
-        self.by.iter().filter(|(_, at)| at.is_none()).map(|(place, _)| place)
+        let open = self.by.iter().filter(|(_, at)| at.is_none()).map(|(place, _)| place);
+        open.filter(|place| !self.idle.contains(place))
     }
 }
 
@@ -141,7 +144,8 @@ impl SentSince {
                 }
             }
         }
-        Ok(Answered { since_us: self.since_us, by })
+        let idle = self.used.iter().filter(|place| !self.first.contains_key(place)).cloned();
+        Ok(Answered { since_us: self.since_us, idle: idle.collect(), by })
     }
 }
 

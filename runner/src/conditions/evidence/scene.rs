@@ -1,0 +1,333 @@
+//! What the clients' histories show of the traffic.
+
+use std::sync::Arc;
+
+use crate::{
+    conductor::clients::Client,
+    history::{HistoryFile, Mark, Run, Writer},
+};
+
+use super::Traffic;
+
+/// Whose traffic is meant, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// Only this topic.
+    pub topic: Option<String>,
+    /// Only this partition.
+    pub partition: Option<u32>,
+    /// Only this client: what it sent, or what it was to read.
+    pub client: Option<String>,
+}
+
+/// One client.
+#[derive(Debug, Default)]
+pub struct Party {
+    /// Its name.
+    pub name: String,
+    /// The topics that it sends to.
+    pub sends: Vec<String>,
+    /// The topics that it reads.
+    pub reads: Vec<String>,
+    /// When the plan kept it from working; open at the end while it lasts.
+    pub downs: Vec<(i64, Option<i64>)>,
+    /// It is kept from working now.
+    pub away: bool,
+    /// What it did.
+    pub files: Vec<HistoryFile>,
+}
+
+/// Everybody who took part.
+#[derive(Debug, Default)]
+pub struct Scene {
+    /// The clients.
+    pub parties: Vec<Party>,
+}
+
+impl Scene {
+    /// What the histories of a suite's clients show by now. Those that cannot be read show nothing: the
+    /// audit tells of them.
+    #[must_use]
+    pub fn of(clients: &[Arc<Client>]) -> Self {
+        Self { parties: clients.iter().map(|client| Party::of(client)).collect() }
+    }
+
+    fn named(&self, name: &str) -> Option<&Party> {
+        self.parties.iter().find(|p| p.name == name)
+    }
+
+    /// Those who send what is meant: the client itself, or whoever sends to what it reads.
+    pub fn senders<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s Party> {
+        let only = subject.client.as_deref().and_then(|name| self.named(name));
+        self.parties.iter().filter(move |party| {
+            let by_client = only.is_none_or(|only| {
+                only.name == party.name
+                    || (only.sends.is_empty() && party.sends.iter().any(|t| only.reads.contains(t)))
+            });
+            let by_topic = subject.topic.as_ref().is_none_or(|t| party.sends.contains(t));
+            !party.sends.is_empty() && by_client && by_topic
+        })
+    }
+
+    /// Those who read what is meant: the client itself, or whoever reads what it sends.
+    pub fn readers<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s Party> {
+        let only = subject.client.as_deref().and_then(|name| self.named(name));
+        self.parties.iter().filter(move |party| {
+            let by_client = only.is_none_or(|only| {
+                only.name == party.name
+                    || (only.reads.is_empty() && party.reads.iter().any(|t| only.sends.contains(t)))
+            });
+            let by_topic = subject.topic.as_ref().is_none_or(|t| party.reads.contains(t));
+            !party.reads.is_empty() && by_client && by_topic
+        })
+    }
+
+    /// When the first message of these was sent or delivered; none if there was none.
+    #[must_use]
+    pub fn first_us(&self, subject: &Subject) -> Option<i64> {
+        self.senders(subject).chain(self.readers(subject)).filter_map(Party::first_us).min()
+    }
+
+    /// Whether there was such traffic between two moments.
+    #[must_use]
+    pub fn went_on(&self, traffic: Traffic, subject: &Subject, from: i64, to: i64) -> bool {
+        match traffic {
+            Traffic::Sent => self.sent(subject, from, to, false),
+            Traffic::Transactions => self.sent(subject, from, to, true),
+            Traffic::Read => self.read(subject, from, to, false),
+            Traffic::ReadTransactions => self.read(subject, from, to, true),
+            Traffic::Any => {
+                self.sent(subject, from, to, false) || self.read(subject, from, to, false)
+            }
+        }
+    }
+
+    fn sent(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
+        self.senders(subject).any(|party| party.sent(subject, from, to, transactions))
+    }
+
+    /// Something was delivered; or it was sent, and a reader was there to take it.
+    fn read(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
+        self.readers(subject).any(|reader| {
+            if !transactions && reader.took(subject, from, to) {
+                return true;
+            }
+            let of_reader = |party: &&Party| party.sends.iter().any(|t| reader.reads.contains(t));
+            reader.at_work(from, to)
+                && self
+                    .parties
+                    .iter()
+                    .filter(of_reader)
+                    .any(|party| party.sent(subject, from, to, transactions))
+        })
+    }
+}
+
+impl Party {
+    fn of(client: &Client) -> Self {
+        let downs = client.downs();
+        let there = client.histories().into_iter().filter(|path| path.exists());
+        Self {
+            name: client.name.clone(),
+            sends: if client.sends() { client.topics() } else { Vec::new() },
+            reads: client.read_topics(),
+            away: downs.iter().any(|(_, to)| to.is_none()),
+            downs,
+            files: there.filter_map(|path| HistoryFile::open(&path).ok()).collect(),
+        }
+    }
+
+    fn written(&self, writer: Writer) -> impl Iterator<Item = &HistoryFile> {
+        self.files.iter().filter(move |f| f.header().writer == writer)
+    }
+
+    fn first_us(&self) -> Option<i64> {
+        let of = |file: &HistoryFile| {
+            let runs = file.iter_from(0).map_while(Result::ok);
+            let mut traffic = runs.filter(|r| matches!(r.mark, Mark::Sent | Mark::Delivered));
+            traffic.next().map(|run| run.first_us)
+        };
+        let files = self.written(Writer::ProducerSent).chain(self.written(Writer::Consumer));
+        files.filter_map(of).min()
+    }
+
+    /// Whether it handed messages over, or heard of messages that were on their way, between two moments.
+    ///
+    /// Histories keep the time at which a message was to be sent. What was to be sent while the client
+    /// was frozen was sent when it was let go: then, and not before, it was traffic.
+    fn sent(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
+        let kept = self.downs.iter().filter(|(_, end)| end.is_none_or(|end| end >= from));
+        let start = kept.map(|(begin, _)| *begin).min().map_or(from, |begin| begin.min(from));
+        let handed = |run: &Run| {
+            run.mark == Mark::Sent
+                && self.let_go(run.first_us).is_some_and(|at| at <= to)
+                && self.let_go(run.last_us).is_none_or(|at| at >= from)
+        };
+        let heard = |run: &Run| {
+            matches!(run.mark, Mark::Acked | Mark::Failed | Mark::Written)
+                && run.last_us >= from
+                && run.first_us <= to
+        };
+        let meant = |run: &Run| !transactions || run.epoch != 0;
+        let any = |file: &HistoryFile, start: i64, of: &dyn Fn(&Run) -> bool| {
+            some(file, start, to, |run| of(run) && meant(run) && subject.covers(file, run))
+        };
+        self.written(Writer::ProducerSent).any(|file| any(file, start, &handed))
+            || self.written(Writer::ProducerHeard).any(|file| any(file, from, &heard))
+    }
+
+    /// Whether messages were delivered to it between two moments.
+    fn took(&self, subject: &Subject, from: i64, to: i64) -> bool {
+        let given = |run: &Run| {
+            let mark = matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
+            mark && run.last_us >= from && run.first_us <= to
+        };
+        self.written(Writer::Consumer)
+            .any(|file| some(file, from, to, |run| given(run) && subject.covers(file, run)))
+    }
+
+    /// The moment at which something that was to be done at a time could be done; none if never.
+    fn let_go(&self, at: i64) -> Option<i64> {
+        let down = self.downs.iter().find(|(from, to)| *from <= at && to.is_none_or(|to| at < to));
+        down.map_or(Some(at), |(_, to)| *to)
+    }
+
+    /// Whether it was there for a part of the time: begun, and neither stopped, killed nor paused.
+    fn at_work(&self, from: i64, to: i64) -> bool {
+        let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
+        let Some(begun) = self.written(Writer::Consumer).filter_map(first).min() else {
+            return false;
+        };
+        begun <= to && self.let_go(from.max(begun)).is_some_and(|at| at <= to)
+    }
+}
+
+impl Subject {
+    fn covers(&self, file: &HistoryFile, run: &Run) -> bool {
+        let topic = file.header().topics.get(usize::from(run.topic));
+        self.topic.as_ref().is_none_or(|own| topic == Some(own))
+            && self.partition.is_none_or(|own| own == run.partition)
+    }
+}
+
+/// Whether a run of a history between two moments is such a one.
+fn some(file: &HistoryFile, from: i64, to: i64, is: impl Fn(&Run) -> bool) -> bool {
+    let Ok(first) = file.first_at_or_after(from) else { return false };
+    let runs = file.iter_from(first).map_while(Result::ok);
+    runs.take_while(|run| run.first_us <= to).any(|run| is(&run))
+}
+
+/// What there was none of, in words.
+#[must_use]
+pub fn words(traffic: Traffic, subject: &Subject) -> String {
+    let who = subject.client.as_deref();
+    let mut text = match (traffic, who) {
+        (Traffic::Sent, None) => "nothing was sent".to_owned(),
+        (Traffic::Sent, Some(who)) => format!("nothing was sent by or to {who}"),
+        (Traffic::Transactions | Traffic::ReadTransactions, _) => {
+            "nothing was sent in a transaction".to_owned()
+        }
+        (Traffic::Read, None) => "nothing was there to be read by a consumer at work".to_owned(),
+        (Traffic::Read, Some(who)) => format!("nothing was there to be read by {who} at work"),
+        (Traffic::Any, _) => "nothing was sent or read".to_owned(),
+    };
+    match (subject.topic.as_deref(), subject.partition) {
+        (Some(topic), Some(partition)) => text.push_str(&format!(" in {topic}/{partition}")),
+        (Some(topic), None) => text.push_str(&format!(" in {topic}")),
+        _ => {}
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        conditions::evidence::{Needs, Span, lack},
+        conductor::faults::{Break, Struck},
+        history::{
+            Message,
+            fixture::{header, history, message},
+        },
+    };
+
+    const S: i64 = 1_000_000;
+
+    /// A producer that sends ten messages a second from 10 s to 30 s, in a transaction or not.
+    fn producer(dir: &std::path::Path, epoch: u32, downs: &[(i64, Option<i64>)]) -> Scene {
+        let one = |i: i64| Message {
+            epoch,
+            ..message(Mark::Sent, 0, i.unsigned_abs(), -1, 10 * S + i * S / 10)
+        };
+        let sent: Vec<_> = (0..200).map(one).collect();
+        let party = Party {
+            name: "P".into(),
+            sends: vec!["orders".into()],
+            downs: downs.to_vec(),
+            files: vec![history(dir, &header(Writer::ProducerSent, "P", 1, 1), &sent)],
+            ..Party::default()
+        };
+        Scene { parties: vec![party] }
+    }
+
+    fn fault(from: i64, to: i64) -> Break {
+        Break {
+            at_us: from * S,
+            by_us: from * S,
+            over_us: Some(to * S),
+            step: "4".into(),
+            struck: Struck::Cluster([].into()),
+            what: "broker 2 killed".into(),
+        }
+    }
+
+    fn missing(
+        scene: &Scene,
+        traffic: Traffic,
+        subject: Subject,
+        faults: &[Break],
+    ) -> Option<String> {
+        let needs = Needs { traffic, subject, faults: true, back: false };
+        let span = Span { from_us: i64::MIN, since: None, faults: faults.to_vec() };
+        lack(&needs, &span, scene).map(|lack| lack.why)
+    }
+
+    #[test]
+    fn each_fault_after_the_first_message_must_meet_traffic() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let scene = producer(dir.path(), 0, &[]);
+        let sent = |faults: &[Break]| missing(&scene, Traffic::Sent, Subject::default(), faults);
+        assert_eq!(sent(&[]), None);
+        assert_eq!(sent(&[fault(0, 5), fault(15, 20)]), None, "the first was over before");
+        let why = sent(&[fault(15, 20), fault(60, 70)]).expect("the second met none");
+        assert!(why.contains("nothing was sent") && why.contains("broker 2 killed"), "{why}");
+        assert_eq!(sent(&[fault(9, 10)]), None, "the first message came at its end");
+        let subject =
+            |topic: &str, partition| Subject { topic: Some(topic.into()), partition, client: None };
+        let of = |subject| missing(&scene, Traffic::Sent, subject, &[fault(15, 20)]);
+        assert_eq!(of(subject("orders", Some(0))), None);
+        assert!(of(subject("orders", Some(1))).is_some(), "nothing went to that partition");
+    }
+
+    #[test]
+    fn what_a_frozen_producer_meant_to_send_is_no_traffic() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let frozen = producer(dir.path(), 0, &[(14 * S, Some(22 * S))]);
+        let sent = |faults: &[Break]| missing(&frozen, Traffic::Sent, Subject::default(), faults);
+        assert!(sent(&[fault(15, 20)]).is_some(), "it was frozen all the time");
+        assert_eq!(sent(&[fault(15, 23)]), None, "it was let go while the fault was in effect");
+        assert_eq!(sent(&[fault(12, 20)]), None, "it was frozen later");
+    }
+
+    #[test]
+    fn transactions_are_asked_for_where_they_are_meant() {
+        let (dir, other) = (tempfile::tempdir().expect("one"), tempfile::tempdir().expect("two"));
+        let of = |scene: &Scene, faults: &[Break]| {
+            missing(scene, Traffic::Transactions, Subject::default(), faults)
+        };
+        let plain = producer(dir.path(), 0, &[]);
+        let why = of(&plain, &[]).expect("there was none");
+        assert_eq!(why, "nothing was sent in a transaction");
+        assert_eq!(of(&producer(other.path(), 1, &[]), &[fault(15, 20)]), None);
+    }
+}
