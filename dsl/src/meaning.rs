@@ -180,6 +180,8 @@ impl GroupMeaning for Count {
         put(map, "partition", self.partition.meaning());
         put(map, "client", self.client.meaning());
         put(map, "since", self.since.as_ref().map_or(Value::Null, |s| s.as_str().into()));
+        put(map, "sent", self.sent.meaning());
+        put(map, "of", self.of.as_ref().map_or(Value::Null, |s| s.as_str().into()));
     }
 }
 

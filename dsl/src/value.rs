@@ -23,7 +23,7 @@ pub use expression::Expression;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionKind, Family,
     GroupState, Isolation, LeaderIs, LogEdge, Mechanism, Mode, NetworkClients, OffsetFrom,
-    Protocol, RestartHow, Spread,
+    Protocol, RestartHow, SentWhen, Spread,
 };
 pub(crate) use names::template_name as is_template_name;
 pub use names::{

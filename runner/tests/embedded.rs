@@ -67,6 +67,22 @@ fn traffic_that_stops_for_the_fault_proves_nothing() {
 }
 
 #[test]
+fn a_running_producer_has_lost_nothing() {
+    let plan = ["runner/tests/plans/running-producer.yaml", "--backend", "embedded"];
+    let ran = run(&[&plan[..], &["--repeat", "6", "--jobs", "2"]].concat());
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.record.suites.len(), 6);
+}
+
+#[test]
+fn what_was_at_rest_is_judged_without_traffic() {
+    let ran = run(&["runner/tests/plans/data-at-rest.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let found = inconclusive("rest-before-nothing");
+    assert!(found.contains("\"quiet\" broke nothing"), "{found}");
+}
+
+#[test]
 fn a_consumer_that_never_catches_up_proves_nothing() {
     let found = inconclusive("dead-consumer");
     assert!(found.contains("C ended before it had read"), "{found}");

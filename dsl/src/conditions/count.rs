@@ -2,10 +2,11 @@
 
 use super::{Condition, Judged};
 use crate::args::{FieldGroup, FieldInfo};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
 use crate::source::Spanned;
-use crate::value::{Bound, MemberRef, PartitionRef, StepName, TopicName};
+use crate::value::{Bound, MemberRef, PartitionRef, SentWhen, StepName, TopicName};
 
 /// A bounded count, narrowed to a topic, a partition, a client or a time.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,18 +19,42 @@ pub struct Count {
     pub partition: Option<Spanned<PartitionRef>>,
     /// Only what this client sent, or what its group was to receive.
     pub client: Option<Spanned<MemberRef>>,
-    /// Only what happened after the newest run of this step began.
+    /// Only what came to be after the newest run of this step began.
     pub since: Option<Spanned<StepName>>,
+    /// Only messages that were at rest when the step of `of` began.
+    pub sent: Option<Spanned<SentWhen>>,
+    /// The step that `sent` means.
+    pub of: Option<Spanned<StepName>>,
 }
 
-const NARROWING: [(&str, &str); 4] = [
+const NARROWING: [(&str, &str); 6] = [
     ("topic", "Only this topic."),
     ("partition", "Only this partition, such as `orders/0`."),
     ("client", "Only what this client sent, or what its group was to receive."),
-    ("since", "Only what happened after the newest run of the step of this name began."),
+    (
+        "since",
+        "Only what came to be after the newest run of the step of this name began: messages that were \
+         sent, copies that were written into the log, deliveries that were made after it.",
+    ),
+    (
+        "sent",
+        "`before`: only messages that were acknowledged before the newest run of the step `of` began. \
+         What was at rest is judged without any traffic during the fault.",
+    ),
+    ("of", "The fault that `sent: before` means, by its step's name."),
 ];
-const KEYS: &[&str] =
-    &["is", "at_most", "at_least", "between", "topic", "partition", "client", "since"];
+const KEYS: &[&str] = &[
+    "is",
+    "at_most",
+    "at_least",
+    "between",
+    "topic",
+    "partition",
+    "client",
+    "since",
+    "sent",
+    "of",
+];
 
 impl FieldGroup for Count {
     const KEYS: &'static [&'static str] = KEYS;
@@ -40,14 +65,24 @@ impl FieldGroup for Count {
         let partition = map.field("partition", reader);
         let client = map.field("client", reader);
         let since = map.field("since", reader);
+        let sent: Option<Option<Spanned<SentWhen>>> = map.field("sent", reader);
+        let of: Option<Option<Spanned<StepName>>> = map.field("of", reader);
         let (bound, topic, partition) = (bound?, topic?, partition?);
-        Some(Self { bound, topic, partition, client: client?, since: since? })
+        let count =
+            Self { bound, topic, partition, client: client?, since: since?, sent: sent?, of: of? };
+        count.check(reader).then_some(count)
     }
 
     fn fields() -> Vec<FieldInfo> {
         let mut all = Option::<Bound<u64>>::fields();
-        let expects =
-            [TopicName::EXPECTS, PartitionRef::EXPECTS, MemberRef::EXPECTS, StepName::EXPECTS];
+        let expects = [
+            TopicName::EXPECTS,
+            PartitionRef::EXPECTS,
+            MemberRef::EXPECTS,
+            StepName::EXPECTS,
+            SentWhen::EXPECTS,
+            StepName::EXPECTS,
+        ];
         all.extend(NARROWING.iter().zip(expects).map(|((key, doc), expects)| FieldInfo {
             key,
             doc,
@@ -67,6 +102,8 @@ impl FieldGroup for Count {
             PartitionRef::schema(generator),
             MemberRef::schema(generator),
             StepName::schema(generator),
+            SentWhen::schema(generator),
+            StepName::schema(generator),
         ];
         for ((key, doc), schema) in NARROWING.into_iter().zip(schemas) {
             all.push((key, described(schema, doc, None)));
@@ -76,6 +113,24 @@ impl FieldGroup for Count {
 }
 
 impl Count {
+    /// Tells where `sent`, `of` and `since` do not go together.
+    fn check(&self, reader: &mut Reader) -> bool {
+        let (code, span, message) = match (&self.sent, &self.of, &self.since) {
+            (Some(sent), None, _) => {
+                (Code::E011, sent.span, "`sent` needs `of`: the step before which it was sent")
+            }
+            (None, Some(of), _) => (Code::E011, of.span, "`of` needs `sent: before`"),
+            (Some(sent), _, Some(_)) => {
+                (Code::E016, sent.span, "`sent` and `since` ask about different messages")
+            }
+            _ => return true,
+        };
+        let help = "say `sent: before, of: STEP` for what was acknowledged before a fault, or \
+                    `since: STEP` for what came after it began";
+        reader.push(Diagnostic::new(code, span, message).help(help));
+        false
+    }
+
     /// `no lost message of topic orders`, `at most 3 lost messages`, `lost messages`.
     #[must_use]
     pub fn explain(&self, what: &str) -> String {
@@ -90,6 +145,7 @@ impl Count {
             (" in ", self.partition.as_ref().map(ToString::to_string)),
             (" of ", self.client.as_ref().map(ToString::to_string)),
             (" since ", self.since.as_ref().map(|s| format!("\"{s}\""))),
+            (" that was acknowledged before ", self.of.as_ref().map(|s| format!("\"{s}\""))),
         ] {
             if let Some(narrowed) = narrowed {
                 text.push_str(joint);
@@ -179,3 +235,21 @@ counts_of!(
     Overcopied,
     Unresolved,
 );
+
+impl Condition {
+    /// Whether `sent: before` can be asked of the condition: what it counts is found in messages of the
+    /// log, of which each producer knows when they were acknowledged.
+    #[must_use]
+    pub const fn knows_data_at_rest(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost(_)
+                | Self::Expired(_)
+                | Self::Duplicated(_)
+                | Self::Reordered(_)
+                | Self::Diverged(_)
+                | Self::Corrupted(_)
+                | Self::Undelivered(_)
+        )
+    }
+}

@@ -169,7 +169,9 @@ fn of_argument(
         ("listener", _) | ("message", "key" | "value") | ("group", "state") => {
             weigh::presence(old, new)
         }
-        (_, "topic" | "partition" | "client" | "since" | "error") => narrowing(old, new, bound),
+        (_, "topic" | "partition" | "client" | "since" | "sent" | "error") => {
+            narrowing(old, new, bound)
+        }
         _ => Effect::Neutral,
     })
 }

@@ -205,7 +205,10 @@ impl<'p> Follow<'p> {
 
     /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.
     pub(super) fn fault_without_traffic(&mut self, step: &Step, verb: &Verb) {
-        if matches!(verb, Verb::KillClient(_) | Verb::PauseClient(_)) || self.in_finally {
+        let at_rest =
+            step.head.name.as_ref().is_some_and(|n| self.ever.at_rest.contains(n.as_str()));
+        if matches!(verb, Verb::KillClient(_) | Verb::PauseClient(_)) || self.in_finally || at_rest
+        {
             return;
         }
         let producers = self.state.clients.values().filter(|c| c.kind.sends());

@@ -147,9 +147,16 @@ impl<'p> Follow<'p> {
     fn count(&mut self, condition: &'p Spanned<Condition>, count: &'p Count, any_time: bool) {
         self.place(count.topic.as_ref(), count.partition.as_ref(), any_time);
         self.since(count.since.as_ref(), any_time);
+        self.since(count.of.as_ref(), any_time);
+        let word = condition.info().word;
+        if let Some(sent) = count.sent.as_ref().filter(|_| !condition.knows_data_at_rest()) {
+            let message = format!("`{word}` cannot be asked for what was sent before a step");
+            let help = "`sent: before` goes with lost, expired, duplicated, reordered, diverged, \
+                        corrupted and undelivered";
+            self.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
+        }
         let Some(name) = &count.client else { return };
         let Some(client) = self.client(name, any_time) else { return };
-        let word = condition.info().word;
         let other = match (&condition.value, client.kind) {
             (
                 Condition::Acked(_)

@@ -13,6 +13,8 @@ pub(super) struct Ever<'p> {
     pub clients: BTreeSet<&'p str>,
     pub groups: BTreeSet<String>,
     pub names: BTreeSet<&'p str>,
+    /// Names of faults that some condition asks about data at rest for: they need no traffic.
+    pub at_rest: BTreeSet<&'p str>,
     pub cluster: Option<Span>,
 }
 
@@ -30,6 +32,9 @@ impl<'p> Ever<'p> {
     }
 
     fn add(&mut self, step: &'p Step) {
+        let asked = step.verb().map(Verb::conditions).unwrap_or_default();
+        let counts = asked.into_iter().flat_map(|all| all.flat()).filter_map(|c| c.count());
+        self.at_rest.extend(counts.filter_map(|c| c.of.as_ref()).map(|of| of.as_str()));
         if let Some(name) = &step.head.name {
             self.names.insert(name.as_str());
         }

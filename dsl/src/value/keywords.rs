@@ -61,6 +61,12 @@ words! {
         ReadUncommitted = "read_uncommitted",
     }
 
+    /// Which messages are meant, by when they were acknowledged.
+    pub enum SentWhen("`before`") {
+        /// Acknowledged before the step began: at rest in the log when it did.
+        Before = "before",
+    }
+
     /// What a started broker finds on its disk.
     pub enum DataFate("`kept` or `wiped`") {
         /// What was there before.

@@ -10,11 +10,13 @@
 use super::book::{Book, Books, Case, Part, Spot};
 use super::digest::Digest;
 use super::groups::Group;
-use super::input::Copies;
+use super::input::{Copies, Window};
+use super::log::Log;
 use super::placement::{Span, Stream};
 use super::result::Measure;
 use super::sends::{File, span_of};
 use super::set::Set;
+use super::window;
 use crate::history::{Mark, Run};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,15 +51,53 @@ impl Counted {
     }
 }
 
+/// Where the messages of one stream stand: all, and with `since` those that were written since.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    all: Counted,
+    late: Counted,
+    /// May have been written since.
+    unsure: Set,
+}
+
+impl Places {
+    fn add(&mut self, part: Part, span: &Span, log: Option<&Log>) {
+        self.all.add(part, span);
+        let Some(log) = log.filter(|log| log.scope.counts.is_some()) else { return };
+        for one in (0..span.count).map(|i| span.part(i, 1)) {
+            let (counts, unsure) = log.scope.split(&Set::of(one.offset));
+            if !counts.is_empty() {
+                self.late.add(part, &one);
+            } else if !unsure.is_empty() {
+                self.unsure.add(one.seqs());
+            }
+        }
+    }
+
+    /// Of `count` places too many or too few of a message, how many are counted, and whether it may be
+    /// more: the newest are meant.
+    fn counted(&self, window: Window, seq: u64, count: u64) -> (u64, bool) {
+        if window == Window::All {
+            return (count, false);
+        }
+        let late = self.late.count(seq).min(count);
+        (late, late < count && self.unsure.has(seq))
+    }
+
+    fn judged(&self, window: Window) -> u64 {
+        if window == Window::All { self.all.len() } else { self.late.len() }
+    }
+}
+
 /// One group's work from one topic to another.
 #[derive(Default)]
 struct Work {
     /// What was to be copied.
-    owed: BTreeMap<Stream, Counted>,
+    owed: BTreeMap<Stream, Places>,
     /// What else the input holds: hidden as aborted, and shown but not owed to the group.
     other: BTreeMap<Stream, (Set, Set)>,
     /// Originals of the copies.
-    copies: BTreeMap<Stream, Counted>,
+    copies: BTreeMap<Stream, Places>,
     /// The output partition of a stream's first copy.
     place: BTreeMap<Stream, Part>,
 }
@@ -95,11 +135,25 @@ fn judge_group(
     }
     let work = gather(digest, copies, group, (from, to), uncopied);
     let gone = digest.logs.range((to, 0)..=(to, u32::MAX)).find(|(_, l)| l.moved || l.compacted);
+    if let Some((part, _)) = gone {
+        let name = digest.names.topic(part.0);
+        let reason = format!("copies may have left {name}/{}: its log does not hold all", part.1);
+        doubt(digest, overcopied, group, *part, &reason);
+    }
+    let window = digest.facts.window;
     for (stream, owed) in &work.owed {
         let spot = spot(group, (from, stream.source), *stream);
-        uncopied.judged(spot, owed.len());
-        let copied = work.copies.get(stream);
-        let missing = missing(owed, copied);
+        uncopied.judged(spot, owed.judged(window));
+        let copied = work.copies.get(stream).map(|copied| &copied.all);
+        let mut missing = missing(&owed.all, copied);
+        let mut unsure = 0;
+        missing.retain(|seq, lacks| {
+            let (count, more) = owed.counted(window, *seq, *lacks);
+            unsure += u64::from(more);
+            *lacks = count;
+            count > 0
+        });
+        window::doubt(uncopied, &digest.names, spot, unsure, "messages without a copy");
         let count: u64 = missing.values().sum();
         if let (Some((part, _)), true) = (gone, count > 0) {
             let name = digest.names.topic(part.0);
@@ -113,13 +167,25 @@ fn judge_group(
             uncopied.show(spot, || case(*stream, *seq, "it has no visible copy in the output"));
         }
     }
+    let running = group.consumers.values().any(|running| *running);
     for (stream, copied) in &work.copies {
         let part = work.place.get(stream).copied().unwrap_or((to, 0));
-        overcopied.judged(spot(group, part, *stream), copied.len());
-        for (seq, count, place) in surplus(&work, stream, copied, part) {
+        overcopied.judged(spot(group, part, *stream), copied.judged(window));
+        for (seq, count, place) in surplus(&work, stream, &copied.all, part) {
             let spot = spot(group, place.0, *stream);
+            let (count, more) = copied.counted(window, seq, count);
+            window::doubt(overcopied, &digest.names, spot, u64::from(more), "copies");
+            if running && count > 0 {
+                let reason = "a copier still runs: the input may hold again by now what seems to be \
+                              copied too often";
+                doubt(digest, overcopied, group, place.0, reason);
+                continue;
+            }
             overcopied.found(spot, count);
-            let words = format!("copied {} times", copied.count(seq));
+            if count == 0 {
+                continue;
+            }
+            let words = format!("copied {} times", copied.all.count(seq));
             overcopied.show(spot, || match place.1 {
                 Some(offset) => case(*stream, seq, &words).at(offset),
                 None => case(*stream, seq, "it was aborted, and copied"),
@@ -169,7 +235,7 @@ fn surplus(
     part: Part,
 ) -> Vec<(u64, u64, (Part, Option<u64>))> {
     let (owed, other) = (work.owed.get(stream), work.other.get(stream));
-    let places = |seq: u64| match (owed.map_or(0, |o| o.count(seq)), other) {
+    let places = |seq: u64| match (owed.map_or(0, |o| o.all.count(seq)), other) {
         // Aborted, and nowhere else: no copy is right. Before the group's start, or gone: one may be.
         (0, Some((hidden, shown))) if hidden.has(seq) && !shown.has(seq) => 0,
         (0, _) => 1,
@@ -225,7 +291,7 @@ fn gather(
             if part.0 == from && matches!(run.mark, Mark::Found | Mark::Foreign) {
                 work.take_in(digest, part, &run, owed.get(&part));
             } else if part.0 == to && run.mark == Mark::Copied && own.contains(&run.epoch) {
-                work.take_out(digest, from, part, &run);
+                work.take_out(digest, part, &run);
             }
         }
     }
@@ -244,10 +310,11 @@ fn originals(part: Part, run: &Run) -> Option<Span> {
 impl Work {
     fn take_in(&mut self, digest: &Digest<'_>, part: Part, run: &Run, owed: Option<&Set>) {
         let Some(span) = originals(part, run) else { return };
-        let hidden = digest.logs.get(&part).map(|log| &log.hidden);
+        let log = digest.logs.get(&part);
+        let hidden = log.map(|log| &log.hidden);
         each(&span, owed, |piece, is_owed| {
             if is_owed {
-                return self.owed.entry(piece.stream).or_default().add(part, &piece);
+                return self.owed.entry(piece.stream).or_default().add(part, &piece, log);
             }
             let (aborted, shown) = self.other.entry(piece.stream).or_default();
             each(&piece, hidden, |piece, is_hidden| {
@@ -257,18 +324,12 @@ impl Work {
         });
     }
 
-    fn take_out(&mut self, digest: &Digest<'_>, from: u16, part: Part, run: &Run) {
+    fn take_out(&mut self, digest: &Digest<'_>, part: Part, run: &Run) {
         let Some(span) = originals(part, run) else { return };
-        // With `since` only copies of messages that are judged.
-        let from = digest.sends.by.get(&(from, span.stream)).map_or(0, |sends| sends.from);
-        let skip = if span.stream.client == 0 { 0 } else { from.saturating_sub(span.seq) };
-        if skip >= span.count {
-            return;
-        }
-        let span = span.part(skip, span.count - skip);
-        each(&span, digest.logs.get(&part).map(|log| &log.hidden), |piece, is_hidden| {
+        let log = digest.logs.get(&part);
+        each(&span, log.map(|log| &log.hidden), |piece, is_hidden| {
             if !is_hidden {
-                self.copies.entry(piece.stream).or_default().add(part, &piece);
+                self.copies.entry(piece.stream).or_default().add(part, &piece, log);
                 self.place.entry(piece.stream).or_insert(part);
             }
         });

@@ -2,7 +2,8 @@
 //!
 //! Counted once for each partition and offset: in the log, and where the log is in order (or holds
 //! nothing there any more) in a delivery. Its identity cannot be trusted, so no client is named, and
-//! it is no `phantom`.
+//! it is no `phantom`. With `since` a message that was written before is not counted: since when it is
+//! damaged is not known, and the answer is inconclusive.
 
 use super::book::{Book, Case, Part, Spot};
 use super::digest::Digest;
@@ -14,18 +15,24 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     digest.doubt_unread(&mut book);
     for (part, log) in &digest.logs {
         let spot = Spot::of(*part, None);
-        book.judged(spot, log.data.len());
-        book.found(spot, log.corrupt.len());
-        for offset in log.corrupt.iter().take(book.room(spot)) {
+        book.judged(spot, log.scope().len());
+        let (here, _) = log.scope.split(&log.corrupt);
+        book.found(spot, here.len());
+        for offset in here.iter().take(book.room(spot)) {
             book.show(spot, || text("the checksum is wrong in the log").at(offset));
         }
+        doubt_others(digest, spot, log.corrupt.minus(&here).len(), &mut book);
     }
     let mut counted: BTreeMap<Part, Set> = BTreeMap::new();
     for group in digest.groups.by.values() {
         for (part, taken) in &group.parts {
             let spot = Spot { group: Some(group.number), ..Spot::of(*part, None) };
             let known = counted.entry(*part).or_default();
-            let fresh = taken.corrupt.minus(known);
+            let fresh = match digest.facts.window.at_rest() {
+                Some(_) => rest(digest, *part, &taken.corrupt),
+                None => taken.corrupt.clone(),
+            };
+            let fresh = fresh.minus(known);
             known.unite(&fresh);
             book.judged(spot, fresh.len());
             book.found(spot, fresh.len());
@@ -35,6 +42,27 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         }
     }
     book
+}
+
+/// A wrong checksum in a message that is not known to be one of those that are asked about.
+fn doubt_others(digest: &Digest<'_>, spot: Spot, count: u64, book: &mut Book) {
+    if count == 0 {
+        return;
+    }
+    let place = format!("{}/{}", digest.names.topic(spot.part.0), spot.part.1);
+    let why = match digest.facts.window.at_rest() {
+        Some(_) => "which messages these were is not known",
+        None => {
+            "they were not certainly written since then, and when they were damaged is not known"
+        }
+    };
+    let reason = format!("{count} messages in {place} have a wrong checksum, and {why}");
+    book.doubt(&digest.names, spot, reason);
+}
+
+/// The part of a set of offsets that holds messages at rest.
+fn rest(digest: &Digest<'_>, part: Part, offsets: &Set) -> Set {
+    digest.logs.get(&part).map(|log| log.scope.split(offsets).0).unwrap_or_default()
 }
 
 fn text(text: &str) -> Case {

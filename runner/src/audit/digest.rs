@@ -41,7 +41,7 @@ impl<'a> Digest<'a> {
             })
             .collect();
         let mut sends = AllSends::default();
-        if let Some(since) = facts.since_us {
+        if let Some(since) = facts.window.since() {
             sends.narrow(&files, since);
         }
         sends.hear(&files, &names, facts);
@@ -70,7 +70,7 @@ impl<'a> Digest<'a> {
         let mut notes = Vec::new();
         for (name, _) in self.facts.clients.iter().filter(|(_, c)| c.running) {
             notes.push(format!(
-                "{name} still ran: judged for what was acknowledged before the audit began"
+                "{name} still ran: judged for what it had recorded before the log's end was asked for"
             ));
         }
         for (part, log) in &self.logs {
@@ -134,6 +134,29 @@ impl<'a> Digest<'a> {
     pub fn doubt_unread(&self, book: &mut Book) {
         for (part, reason) in self.unread() {
             book.doubt(&self.names, Spot::of(part, None), reason);
+        }
+    }
+
+    /// Doubts a measure of the whole log wherever it does not hold all that was written to it.
+    pub fn doubt_removed(&self, book: &mut Book) {
+        for (part, log) in self.logs.iter().filter(|(part, _)| !self.is_deleted(part.0)) {
+            if let Some(why) = log.removed() {
+                let place = format!("{}/{}", self.names.topic(part.0), part.1);
+                let reason =
+                    format!("the log of {place} does not hold all that was written: {why}");
+                book.doubt(&self.names, Spot::of(*part, None), reason);
+            }
+        }
+    }
+
+    /// Doubts a measure that does not look at compacted topics, where there are some.
+    pub fn doubt_compacted(&self, book: &mut Book) {
+        let compacted =
+            self.logs.iter().filter(|(part, l)| l.compacted && !self.is_deleted(part.0));
+        for (part, _) in compacted {
+            let place = format!("{}/{}", self.names.topic(part.0), part.1);
+            let reason = format!("{place} is compacted: an offset without a message shows nothing");
+            book.doubt(&self.names, Spot::of(*part, None), reason);
         }
     }
 

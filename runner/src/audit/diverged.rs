@@ -4,7 +4,8 @@
 //! ends at or before that offset, or holds something else there: the log was cut back after it was
 //! seen. Counted once for each partition and offset. Not judged: offsets below the log's start,
 //! topics made anew since, compacted topics, offsets at which a checksum is wrong (that is
-//! `corrupted`), and whatever was seen at or beyond the log's end after the audit had begun.
+//! `corrupted`), and whatever lies at or beyond the log's end and was not yet recorded when that was asked
+//! for. With `since` and `sent: before` by when the message was seen.
 //!
 //! An acknowledged offset is believed for `acks` 1 and all of a producer that is neither idempotent
 //! nor transactional: those report made-up offsets for a batch that the broker knew already, and
@@ -20,45 +21,49 @@ use super::set::Set;
 use crate::history::{Mark, Run, Writer};
 use std::collections::HashMap;
 
-/// The offsets, by partition.
+/// The offsets, by partition: all of them, and those that count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Split {
-    by: HashMap<Part, Set>,
+    by: HashMap<Part, (Set, Set)>,
+}
+
+/// Who saw a message, and when.
+pub(super) struct Sight<'r> {
+    pub run: &'r Run,
+    /// The client that sent it, if that is known.
+    pub client: Option<u16>,
+    /// Counted, not only remembered.
+    pub counts: bool,
+    /// What was seen below this offset was recorded before the log's end was asked for.
+    pub known: u64,
 }
 
 impl Split {
     /// Whether any offset of a range diverged.
     pub fn touches(&self, part: Part, range: std::ops::Range<u64>) -> bool {
-        self.by.get(&part).is_some_and(|set| set.count(range) > 0)
+        self.by.get(&part).is_some_and(|(all, _)| all.count(range) > 0)
     }
 
-    /// Counts a span that was seen and that the log does not hold. `late`: seen after the audit
-    /// had begun.
-    #[expect(clippy::too_many_arguments, reason = "the three that see, and what they saw")]
-    pub fn look(
-        &mut self,
-        book: &mut Book,
-        part: Part,
-        log: &Log,
-        span: Span,
-        client: Option<u16>,
-        run: &Run,
-        late: bool,
-    ) {
+    /// Counts a span that was seen and that the log does not hold.
+    pub fn look(&mut self, book: &mut Book, part: Part, log: &Log, span: Span, seen: &Sight<'_>) {
         let Some(end) = log.end.filter(|_| !log.compacted && log.not_ready.is_none()) else {
             return;
         };
-        let limit = if late { end } else { u64::MAX };
-        let Some(span) = span.clip(&(log.start..limit)) else { return };
-        let spot = Spot::of(part, client);
+        // The log may have grown since it was read: what was not yet known then may lie behind its end.
+        let Some(span) = span.clip(&(log.start..end.max(seen.known))) else { return };
+        let (all, set) = self.by.entry(part).or_default();
+        all.add(span.offsets());
+        if !seen.counts {
+            return;
+        }
+        let spot = Spot::of(part, seen.client);
         book.judged(spot, span.count);
-        let set = self.by.entry(part).or_default();
         if book.room(spot) > 0 {
             for i in (0..span.count).filter(|i| !set.has(span.offset + i)) {
                 if book.room(spot) == 0 {
                     break;
                 }
-                book.show(spot, || case(log, end, span.part(i, 1), client, run));
+                book.show(spot, || case(log, end, span.part(i, 1), seen.client, seen.run));
             }
         }
         let fresh = set.add(span.offsets());
@@ -89,6 +94,7 @@ fn case(log: &Log, end: u64, one: Span, client: Option<u16>, run: &Run) -> Case 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = digest.groups.diverged.clone();
     digest.doubt_unread(&mut book);
+    digest.doubt_compacted(&mut book);
     book
 }
 
@@ -106,24 +112,21 @@ pub(super) fn acknowledged(
         if client.idempotent || client.acks == Acks::None {
             continue;
         }
-        for (part, run) in file.runs().filter(|(_, r)| r.mark == Mark::Acked && r.epoch == 0) {
+        let acked = file.published().filter(|(_, r, _)| r.mark == Mark::Acked && r.epoch == 0);
+        for (part, run, early) in acked {
             let Some(span) = span_of(stream_of(header, &run), &run) else { continue };
             let Some(log) = logs.get(&part) else { continue };
-            if log.made_us.is_some_and(|made| run.last_us < made)
-                || facts.since_us.is_some_and(|since| run.first_us < since)
-                || log.compacted
-            {
+            if log.made_us.is_some_and(|made| run.last_us < made) || log.compacted {
                 continue;
             }
-            let late = run.last_us >= facts.began_us;
+            let (client, counts) = (Some(header.client_id), facts.window.shows(&run));
+            let seen = Sight { run: &run, client, counts, known: span.offset + early };
             log.place.compare(&span, |piece, same| {
                 if same {
-                    let spot = Spot::of(part, Some(header.client_id));
-                    return book.judged(spot, piece.count);
+                    let count = if counts { piece.count } else { 0 };
+                    return book.judged(Spot::of(part, client), count);
                 }
-                let mut piece_by_piece = |one: Span| {
-                    split.look(book, part, log, one, Some(header.client_id), &run, late);
-                };
+                let mut piece_by_piece = |one: Span| split.look(book, part, log, one, &seen);
                 if log.corrupt.count(piece.offsets()) == 0 {
                     return piece_by_piece(piece);
                 }
@@ -199,10 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn what_came_after_the_audit_began_is_not_beyond_its_end() {
+    fn what_was_seen_after_the_end_was_asked_for_is_not_beyond_it() {
         let mut w = World::new(1);
         w.send((1, 1), 0, 4, Fate::Acked);
-        w.facts.began_us = w.tick();
+        w.snapshot();
         w.send((1, 1), 0, 4, Fate::Acked);
         w.read_all((10, 1));
         w.truncate(0, 4);

@@ -70,6 +70,7 @@ mod tests {
         let (reason, at_least) = w.doubt(Measure::Lost);
         assert!(reason.starts_with("6 messages of P1 are not in t/0, the log starts at 6 now"));
         assert_eq!(at_least, 0);
+        assert_eq!(w.doubt(Measure::Expired), (reason, 0), "what may be lost may be expired");
     }
 
     #[test]
@@ -106,6 +107,8 @@ mod tests {
         w.facts.topics.insert("t".into(), TopicFacts { compacted: true, ..TopicFacts::default() });
         w.send((1, 1), 0, 3, Fate::Acked);
         w.send((1, 1), 0, 3, Fate::Dropped);
-        assert!(w.doubt(Measure::Lost).0.contains("may have replaced them by compaction"));
+        for measure in [Measure::Lost, Measure::Expired] {
+            assert!(w.doubt(measure).0.contains("may have replaced them by compaction"));
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::placement::{Span, Stream};
 use super::redelivered::Seen;
 use super::sends::{AllSends, File, is_running, span_of};
 use super::set::Set;
-use super::{aborted_read, diverged};
+use super::{aborted_read, diverged, diverged::Sight};
 use crate::history::{Mark, Run, Writer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -78,7 +78,7 @@ impl Group {
             return Err(format!("group {name} was never assigned {topic}/{}", part.1));
         };
         let end = stated(&self.facts.ends).or(log.end).unwrap_or(0);
-        let mut visible = log.scope().clone();
+        let mut visible = log.data.clone();
         visible.clip(start..end.max(start));
         if self.facts.isolation == Isolation::ReadCommitted {
             visible.remove(&log.hidden);
@@ -111,6 +111,8 @@ pub(super) struct Delivery<'a> {
     pub time_us: i64,
     /// Counted, not only remembered.
     pub counts: bool,
+    /// Judged by [`diverged`](super::diverged).
+    pub shown: bool,
     pub committed_only: bool,
     pub log: Option<&'a Log>,
 }
@@ -180,12 +182,12 @@ impl Groups {
                 is_running(facts, files, header);
             group.topics.extend(&file.topics);
             let mut cursors = Cursors::default();
-            for (part, run) in file.runs() {
+            for (part, run, early) in file.published() {
                 let taken = group.parts.entry(part).or_default();
                 let log = logs.get(&part);
                 let jump = cursors.follow(part, &run);
                 if let (Some(jump), Some(log)) = (jump, log) {
-                    taken.jumps |= log.scope().count(jump) > 0;
+                    taken.jumps |= log.data.count(jump) > 0;
                 }
                 if run.mark == Mark::Assigned
                     && let Ok(offset) = u64::try_from(run.first_offset)
@@ -196,7 +198,7 @@ impl Groups {
                 let consumer = Some(header.client_id);
                 let spot = Spot { part, client: None, group: Some(group.number), consumer };
                 let committed_only = group.facts.isolation == Isolation::ReadCommitted;
-                groups.take(taken, facts, sends, &given, log, spot, committed_only, &run);
+                groups.take(taken, facts, sends, &given, log, spot, committed_only, (&run, early));
             }
             groups.by.insert(name, group);
         }
@@ -215,7 +217,7 @@ impl Groups {
         log: Option<&Log>,
         spot: Spot,
         committed_only: bool,
-        run: &Run,
+        (run, early): (&Run, u64),
     ) {
         let stream = match run.mark {
             Mark::Delivered => {
@@ -235,7 +237,8 @@ impl Groups {
             mark: run.mark,
             spot: Spot { client, ..spot },
             time_us: run.last_us,
-            counts: facts.since_us.is_none_or(|since| run.first_us >= since),
+            counts: facts.window.at_rest().is_some() || facts.window.shows(run),
+            shown: facts.window.shows(run),
             committed_only,
             log,
         };
@@ -258,13 +261,16 @@ impl Groups {
                     }
                     self.on_log(taken, &delivery, part);
                 } else {
-                    let late = run.last_us >= facts.began_us;
-                    self.split.look(&mut self.diverged, spot.part, log, part, client, run, late);
+                    let known = span.offset + early;
+                    let seen = Sight { run, client, counts: delivery.shown, known };
+                    self.split.look(&mut self.diverged, spot.part, log, part, &seen);
                     self.off_log(taken, given, &delivery, part, run.first_seq);
                 }
             }),
         }
-        if let (Mark::Corrupt, None) = (run.mark, log.filter(|l| l.corrupt.has(span.offset))) {
+        if delivery.counts
+            && let (Mark::Corrupt, None) = (run.mark, log.filter(|l| l.corrupt.has(span.offset)))
+        {
             taken.corrupt.add(span.offsets());
         }
     }
@@ -272,7 +278,7 @@ impl Groups {
     fn on_log(&mut self, taken: &mut Taken, delivery: &Delivery<'_>, part: Span) {
         taken.seen.on_log(&part, |one| delivery.again(&mut self.redelivered, one));
         let compared = delivery.log.is_some_and(|l| !l.compacted && l.start <= part.offset);
-        if compared && delivery.mark != Mark::Corrupt {
+        if compared && delivery.shown && delivery.mark != Mark::Corrupt {
             self.diverged.judged(Spot::of(delivery.spot.part, delivery.spot.client), part.count);
         }
     }
@@ -289,13 +295,15 @@ impl Groups {
         let topic = delivery.spot.part.0;
         match delivery.mark {
             Mark::Delivered => {
-                self.elsewhere.entry((topic, part.stream)).or_default().add(part.seqs());
+                if delivery.counts {
+                    self.elsewhere.entry((topic, part.stream)).or_default().add(part.seqs());
+                }
                 let start = delivery.log.map_or(0, |l| l.start);
                 if let Some(below) = part.clip(&(0..start)) {
                     self.below.entry((topic, part.stream)).or_default().add(below.seqs());
                 }
             }
-            Mark::Foreign if !given.has(delivery.spot.part, hash) => {
+            Mark::Foreign if delivery.counts && !given.has(delivery.spot.part, hash) => {
                 taken.strange.add(part.offsets());
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! What the audit is given: histories, and facts that only the runner knows.
 
 pub use crate::client::spec::{Acks, Isolation};
-use crate::history::{Header, HistoryError, HistoryFile, Run};
+use crate::history::{Extent, Header, HistoryError, HistoryFile, Run};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,6 +17,11 @@ pub trait RunSource {
     /// Its runs from the first; may be called again, and may see more runs while the writer lives.
     /// Ends after an error, which makes everything inconclusive.
     fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_>;
+    /// How far it was published when the log's end had not yet been asked for: what the log owes. None
+    /// where all of it was.
+    fn published(&self) -> Option<&Extent> {
+        None
+    }
 }
 
 impl RunSource for HistoryFile {
@@ -28,6 +33,28 @@ impl RunSource for HistoryFile {
     }
 }
 
+/// A history that may still be written, with how far it was published before the log's end was asked
+/// for.
+#[derive(Debug)]
+pub struct Published {
+    /// The file, opened after the log was read.
+    pub file: HistoryFile,
+    /// What it showed before.
+    pub extent: Extent,
+}
+
+impl RunSource for Published {
+    fn header(&self) -> &Header {
+        self.file.header()
+    }
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+        RunSource::runs(&self.file)
+    }
+    fn published(&self) -> Option<&Extent> {
+        Some(&self.extent)
+    }
+}
+
 /// A history held in memory.
 #[derive(Clone, Debug)]
 pub struct MemorySource {
@@ -35,6 +62,8 @@ pub struct MemorySource {
     pub header: Header,
     /// Its runs, in the order of writing.
     pub runs: Vec<Run>,
+    /// How far it was published before the log's end was asked for; none: all of it.
+    pub published: Option<Extent>,
 }
 
 impl RunSource for MemorySource {
@@ -43,6 +72,9 @@ impl RunSource for MemorySource {
     }
     fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
         Box::new(self.runs.iter().copied().map(Ok))
+    }
+    fn published(&self) -> Option<&Extent> {
+        self.published.as_ref()
     }
 }
 
@@ -56,14 +88,56 @@ pub struct AuditInput<'a> {
     pub facts: Facts,
 }
 
+/// Which messages, copies and deliveries are judged. Times are monotonic microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// Everything.
+    #[default]
+    All,
+    /// What came to be at or after this time; see [`window`](super::window) for each measure.
+    Since(i64),
+    /// Only messages that were acknowledged before this time.
+    AtRest(i64),
+}
+
+impl Window {
+    /// The time from which on things count.
+    #[must_use]
+    pub fn since(self) -> Option<i64> {
+        match self {
+            Self::Since(us) => Some(us),
+            _ => None,
+        }
+    }
+
+    /// The time before which a message must have been acknowledged.
+    #[must_use]
+    pub fn at_rest(self) -> Option<i64> {
+        match self {
+            Self::AtRest(us) => Some(us),
+            _ => None,
+        }
+    }
+
+    /// Whether what a run tells counts by its time. A run knows its times to
+    /// [`RUN_SPAN_US`](crate::history::RUN_SPAN_US).
+    #[must_use]
+    pub fn shows(self, run: &Run) -> bool {
+        match self {
+            Self::All => true,
+            Self::Since(us) => run.last_us >= us,
+            Self::AtRest(us) => run.last_us < us,
+        }
+    }
+}
+
 /// What the runner knows beside the histories. Whatever is left out has the meaning of `default()`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
-    /// When the audit began, monotonic microseconds: before the log ends were asked for.
-    pub began_us: i64,
-    /// Judge only messages sent, and deliveries made, at or after this time (monotonic microseconds).
-    pub since_us: Option<i64>,
+    /// What is judged.
+    pub window: Window,
     /// By name. A topic that is missing here is judged as one that lives, without compaction.
     pub topics: BTreeMap<String, TopicFacts>,
     /// Producers and consumers by name.
@@ -106,7 +180,7 @@ pub struct PartitionFacts {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientFacts {
-    /// Its newest life runs on: judged for what was acknowledged before the audit began.
+    /// Its newest life runs on: judged for what it had recorded before the log's end was asked for.
     pub running: bool,
     /// For producers.
     pub acks: Acks,

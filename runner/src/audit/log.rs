@@ -1,10 +1,11 @@
 //! What the audit found in each partition.
 
 use super::book::{Names, Part};
-use super::input::Facts;
+use super::input::{Facts, Window};
 use super::placement::{Placement, Span, Stream};
-use super::sends::{AllSends, File, span_of};
+use super::sends::{AllSends, File, Sends, span_of};
 use super::set::Set;
+use super::window::{self, Scope};
 use crate::history::{Mark, Writer};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,39 +15,35 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub(super) struct Copies {
     /// Sequences with a copy.
     pub found: Set,
-    /// Sequences with more than one.
-    pub twice: Set,
-    /// Copies beyond the first, of the sequences in scope.
-    pub extra: u64,
-    /// Sequences whose first copy lies behind a later sequence.
-    pub reordered: Set,
+    /// Offsets of the copies beyond the first.
+    pub extra: Set,
+    /// Offsets of first copies that lie behind a later sequence.
+    pub late: Set,
     /// Sequences with a copy that read_committed readers are not shown.
     pub hidden: Set,
     /// Sequences with a copy in a transaction that had not ended.
     pub open: Set,
     /// The highest sequence so far.
     max: Option<u64>,
-    /// The first sequence in scope.
-    pub from: u64,
 }
 
 impl Copies {
     /// Adds copies that stand in a row, in the order of the log.
     fn add(&mut self, span: &Span) {
         let seqs = span.seqs();
+        let offset = |seq: u64| span.offset + (seq - span.seq);
         if self.found.count(seqs.clone()) > 0 {
             for seq in self.found.within(seqs.clone()) {
-                self.twice.add(seq..seq + 1);
-                self.extra += u64::from(seq >= self.from);
+                self.extra.add(offset(seq)..offset(seq) + 1);
             }
         }
         let behind = seqs.start..seqs.end.min(self.max.unwrap_or(0));
         if !behind.is_empty() {
             if self.found.count(behind.clone()) == 0 {
-                self.reordered.add(behind);
+                self.late.add(offset(behind.start)..offset(behind.end));
             } else {
                 for seq in behind.filter(|s| !self.found.has(*s)) {
-                    self.reordered.add(seq..seq + 1);
+                    self.late.add(offset(seq)..offset(seq) + 1);
                 }
             }
         }
@@ -72,8 +69,8 @@ pub(super) struct Log {
     pub made_us: Option<i64>,
     /// Offsets that hold a message of any kind.
     pub data: Set,
-    /// Offsets that hold a message in scope, where not all are.
-    scope: Option<Set>,
+    /// What of it is judged.
+    pub scope: Scope,
     /// Offsets that read_committed readers are not shown.
     pub hidden: Set,
     /// The part of `hidden` whose transaction had not ended.
@@ -94,18 +91,26 @@ pub(super) struct Log {
 impl Log {
     /// Offsets that are judged.
     pub fn scope(&self) -> &Set {
-        self.scope.as_ref().unwrap_or(&self.data)
+        self.scope.counts.as_ref().unwrap_or(&self.data)
     }
 
-    fn add(&mut self, span: &Span, from: u64) {
+    fn add(&mut self, span: &Span, sends: Option<&Sends>, window: Window) {
         self.place.add(span);
         self.data.add(span.offsets());
-        if let Some(scope) = &mut self.scope {
-            let skipped = from.saturating_sub(span.seq).min(span.count);
-            scope.add(span.offset + skipped..span.offset + span.count);
+        match (window, sends) {
+            (Window::Since(_), Some(sends)) if span.seqs().end > sends.from => {
+                let offset = span.offset + sends.from.saturating_sub(span.seq);
+                self.scope.first_after.get_or_insert(offset);
+            }
+            (Window::AtRest(_), Some(sends)) => {
+                for seq in sends.acked.within(span.seqs()) {
+                    let offset = span.offset + (seq - span.seq);
+                    self.scope.counts.get_or_insert_default().add(offset..offset + 1);
+                }
+            }
+            _ => {}
         }
         let copies = self.copies.entry(span.stream).or_default();
-        copies.from = from;
         let offsets = span.offsets();
         if self.hidden.count(offsets.clone()) == 0 {
             return copies.add(span);
@@ -128,14 +133,24 @@ impl Log {
         }
     }
 
+    /// What has left the log since it was written, in words, if anything has.
+    pub fn removed(&self) -> Option<String> {
+        let holes = self.end.map_or(0, |end| end.saturating_sub(self.start + self.data.len()));
+        match (self.moved, self.compacted && holes > 0) {
+            (true, _) => Some(format!("it starts at {} now", self.start)),
+            (false, true) => Some(format!("it is compacted, and {holes} offsets are empty")),
+            (false, false) => None,
+        }
+    }
+
     fn shrink(&mut self) {
         let sets = [&mut self.data, &mut self.hidden, &mut self.corrupt, &mut self.foreign];
         sets.into_iter().for_each(Set::shrink);
         self.place.shrink();
         for copies in self.copies.values_mut() {
             copies.found.shrink();
-            copies.twice.shrink();
-            copies.reordered.shrink();
+            copies.extra.shrink();
+            copies.late.shrink();
             copies.hidden.shrink();
         }
     }
@@ -183,7 +198,7 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
             }
             log.next = span.offset + span.count;
             if run.mark == Mark::Found {
-                log.add(&span, sends.by.get(&(part.0, stream)).map_or(0, |s| s.from));
+                log.add(&span, sends.by.get(&(part.0, stream)), facts.window);
                 continue;
             }
             log.data.add(span.offsets());
@@ -197,6 +212,7 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
             }
         }
     }
+    window::settle(&mut logs, files, facts);
     logs.values_mut().for_each(Log::shrink);
     logs
 }
@@ -228,7 +244,7 @@ fn log_of<'a>(logs: &'a mut Logs, part: Part, names: &Names, facts: &Facts) -> &
         Log {
             compacted: topic.is_some_and(|t| t.compacted),
             made_us: topic.and_then(|t| t.made_anew_us),
-            scope: facts.since_us.map(|_| Set::default()),
+            scope: Scope::new(facts.window),
             ..Log::default()
         }
     })

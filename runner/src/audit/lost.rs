@@ -5,7 +5,8 @@
 //! `expired` (see [`expired`](super::expired)), and a message whose acknowledged offset now holds a
 //! wrong checksum (`corrupted`). A copy that read_committed readers are not shown is none. Where the
 //! log's start moved and the offset of a missing message is not known, or the log was not read to
-//! its end, the message is not counted, and `lost` is inconclusive there.
+//! its end, the message is not counted, and `lost` is inconclusive there, and so is `expired`, which it may
+//! be instead.
 
 use super::book::{Book, Books, Case, Part, Spot};
 use super::digest::Digest;
@@ -57,7 +58,7 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
         for seq in fate.expired.iter().take(expired.room(spot)) {
             expired.show(spot, || Case::of(*stream, seq, "acknowledged below the log's start"));
         }
-        let here = settle(digest, spot, *stream, fate, &mut lost);
+        let here = settle(digest, spot, *stream, fate, &mut lost, &mut expired);
         if !here.is_empty() {
             gone.push(Missing::new(&digest.names, *topic, *stream, &here));
         }
@@ -196,7 +197,7 @@ fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mu
         }
         if period.is_none() || shared {
             let whose = if shared { "another client's value" } else { "a later value" };
-            doubt_keys(digest, topic, client, source, whose, fates, lost);
+            doubt_keys(digest, (topic, client, source), whose, fates, [lost, expired]);
         }
     }
 }
@@ -204,12 +205,10 @@ fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mu
 /// Compaction may have taken the missing messages, but the keys are not known to say so.
 fn doubt_keys(
     digest: &Digest<'_>,
-    topic: u16,
-    client: u16,
-    source: u32,
+    (topic, client, source): (u16, u16, u32),
     whose: &str,
     fates: &mut Fates,
-    lost: &mut Book,
+    books: [&mut Book; 2],
 ) {
     let own =
         |key: &(u16, Stream)| key.0 == topic && key.1.client == client && key.1.source == source;
@@ -225,12 +224,20 @@ fn doubt_keys(
              replaced them by compaction",
             digest.names.client(client)
         );
-        lost.doubt(&digest.names, Spot::of((topic, source), Some(client)), reason);
+        let spot = Spot::of((topic, source), Some(client));
+        books.into_iter().for_each(|book| book.doubt(&digest.names, spot, reason.clone()));
     }
 }
 
 /// Counts what is left as lost, or says why it cannot be told; answers what is counted.
-fn settle(digest: &Digest<'_>, spot: Spot, stream: Stream, fate: &Fate, lost: &mut Book) -> Set {
+fn settle(
+    digest: &Digest<'_>,
+    spot: Spot,
+    stream: Stream,
+    fate: &Fate,
+    lost: &mut Book,
+    expired: &mut Book,
+) -> Set {
     let Some(log) = digest.logs.get(&spot.part).filter(|_| digest.is_read(spot.part)) else {
         return Set::default();
     };
@@ -258,6 +265,10 @@ fn settle(digest: &Digest<'_>, spot: Spot, stream: Stream, fate: &Fate, lost: &m
             unsure.len(),
             digest.names.client(stream.client)
         );
+        // Lost or expired: who doubts the one doubts the other.
+        if log.moved {
+            expired.doubt(&digest.names, spot, reason.clone());
+        }
         lost.doubt(&digest.names, spot, reason);
     }
     gone
@@ -266,7 +277,7 @@ fn settle(digest: &Digest<'_>, spot: Spot, stream: Stream, fate: &Fate, lost: &m
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::{Fate, World, run};
-    use crate::audit::{Acks, Measure, PartitionFacts, Scope, TopicFacts, Verdict};
+    use crate::audit::{Acks, Measure, PartitionFacts, Scope, TopicFacts, Verdict, Window};
     use crate::history::Mark;
 
     #[test]
@@ -386,7 +397,7 @@ mod tests {
         let mut w = World::new(1);
         w.send((1, 1), 0, 4, Fate::Dropped);
         w.client("P1").running = true;
-        w.facts.began_us = w.tick();
+        w.snapshot();
         w.send((1, 1), 0, 9, Fate::Dropped);
         assert_eq!(w.count(Measure::Lost), 4);
         assert!(w.audit(1).notes[0].starts_with("P1 still ran"));
@@ -396,7 +407,7 @@ mod tests {
     fn only_what_was_sent_since_a_time() {
         let mut w = World::new(1);
         w.send((1, 1), 0, 4, Fate::Dropped);
-        w.facts.since_us = Some(w.tick());
+        w.facts.window = Window::Since(w.tick());
         assert_eq!(w.doubt(Measure::Lost).1, 0);
         w.send((1, 1), 0, 2, Fate::Dropped);
         assert_eq!(w.count(Measure::Lost), 2);

@@ -38,9 +38,11 @@ mod testing;
 mod undelivered;
 mod unexpected_success;
 mod unresolved;
+mod window;
 
 pub use input::*;
 pub use result::*;
+pub use window::{Dated, dated};
 
 use book::{Book, Books};
 use digest::Digest;

@@ -8,8 +8,10 @@
 
 use super::book::{Book, Case, Part, Spot};
 use super::digest::Digest;
+use super::log::Log;
 use super::placement::Stream;
 use super::set::Set;
+use super::window;
 use std::collections::BTreeMap;
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
@@ -17,20 +19,23 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     digest.doubt_unread(&mut book);
     let mut known: BTreeMap<(u16, Stream), Set> = BTreeMap::new();
     for (part, log) in &digest.logs {
-        book.judged(Spot::of(*part, None), log.data.len());
+        book.judged(Spot::of(*part, None), log.scope().len());
         for (stream, copies) in &log.copies {
             let spot = Spot::of(*part, Some(stream.client));
             for found in [&copies.found, &copies.hidden, &copies.open] {
                 let fresh = digest.unsent(part.0, *stream, found);
                 let known = known.entry((part.0, *stream)).or_default();
                 let fresh = fresh.minus(known);
+                let fresh = written(digest, spot, log, *stream, fresh, &mut book);
                 add(&mut book, spot, *stream, &fresh, "in the log, never sent");
                 known.unite(&fresh);
             }
         }
         let spot = Spot::of(*part, None);
-        book.found(spot, log.strange.len());
-        for offset in log.strange.iter().take(book.room(spot)) {
+        let (strange, unsure) = log.scope.split(&log.strange);
+        window::doubt(&mut book, &digest.names, spot, unsure.len(), "messages that nobody sent");
+        book.found(spot, strange.len());
+        for offset in strange.iter().take(book.room(spot)) {
             let text = "in the log, not of this run".to_owned();
             book.show(spot, || Case { text, ..Case::default() }.at(offset));
         }
@@ -60,6 +65,32 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         }
     }
     book
+}
+
+/// Of sequences that were never sent, those with a copy that counts. Doubts the rest if one may count.
+fn written(
+    digest: &Digest<'_>,
+    spot: Spot,
+    log: &Log,
+    stream: Stream,
+    seqs: Set,
+    book: &mut Book,
+) -> Set {
+    if log.scope.counts.is_none() || seqs.is_empty() {
+        return seqs;
+    }
+    let (mut counts, mut unsure) = (Set::default(), Set::default());
+    for (seq, offset) in log.place.find(stream, &seqs) {
+        let (here, open) = log.scope.split(&Set::of(offset));
+        if !here.is_empty() {
+            counts.add(seq..seq + 1);
+        } else if !open.is_empty() {
+            unsure.add(seq..seq + 1);
+        }
+    }
+    let unsure = unsure.minus(&counts).len();
+    window::doubt(book, &digest.names, spot, unsure, "messages that nobody sent");
+    counts
 }
 
 fn add(book: &mut Book, spot: Spot, stream: Stream, seqs: &Set, text: &str) {

@@ -149,6 +149,29 @@ impl Placement {
             .and_then(|(stream, lane)| lane.expected(offset).map(|seq| (*stream, seq)))
     }
 
+    /// The offsets of one stream.
+    pub fn offsets(&self, stream: Stream) -> Option<&Set> {
+        self.lanes.get(&stream).map(|lane| &lane.offsets)
+    }
+
+    /// The sequence that a stream has at an offset which is its own.
+    pub fn sequence(&self, stream: Stream, offset: u64) -> Option<u64> {
+        self.lanes.get(&stream).and_then(|lane| lane.expected(offset))
+    }
+
+    /// Where a stream's messages of these sequences stand: sequence and offset, one for each copy.
+    pub fn find(&self, stream: Stream, seqs: &Set) -> Vec<(u64, u64)> {
+        let Some(lane) = self.lanes.get(&stream) else { return Vec::new() };
+        let mut found = Vec::new();
+        let mut next = None;
+        for offset in lane.offsets.iter() {
+            let seq = lane.breaks.get(&offset).copied().or(next);
+            next = seq.map(|s| s + 1);
+            found.extend(seq.filter(|s| seqs.has(*s)).map(|s| (s, offset)));
+        }
+        found
+    }
+
     /// The offsets of each stream.
     pub fn streams(&self) -> impl Iterator<Item = (Stream, &Set)> {
         self.lanes.iter().map(|(stream, lane)| (*stream, &lane.offsets))

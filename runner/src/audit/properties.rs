@@ -26,22 +26,9 @@ const HARMFUL: [Measure; 13] = [
 
 /// Two producers of two lives send to three partitions in turns, some fail, some are aborted; two
 /// consumers share the partitions, one dies and its second life takes over where it ended.
-fn honest(sends: &[(u16, u16, u32, u64, u8)]) -> World {
+fn honest(sends: &[Sending]) -> World {
     let mut w = World::new(3);
-    let mut epoch = 0;
-    for (client, life, partition, count, fate) in sends {
-        let (who, partition) = ((*client, *life), *partition);
-        match fate {
-            0 => _ = w.send(who, partition, *count, Fate::Failed),
-            1 | 2 => {
-                epoch += 1;
-                w.send_in(who, partition, *count, Fate::Acked, epoch);
-                let mark = if *fate == 1 { Mark::Aborted } else { Mark::Committed };
-                w.end(who, epoch, mark);
-            }
-            _ => _ = w.send(who, partition, *count, Fate::Acked),
-        }
-    }
+    send_all(&mut w, sends, &mut 0);
     for partition in 0..3 {
         let who = (10 + (partition % 2) as u16, 1);
         let middle = w.ends[&partition] / 2;
@@ -54,7 +41,26 @@ fn honest(sends: &[(u16, u16, u32, u64, u8)]) -> World {
     w
 }
 
-fn sends() -> impl Strategy<Value = Vec<(u16, u16, u32, u64, u8)>> {
+/// Client, life, partition, how many, and what becomes of them.
+type Sending = (u16, u16, u32, u64, u8);
+
+fn send_all(w: &mut World, sends: &[Sending], epoch: &mut u32) {
+    for (client, life, partition, count, fate) in sends {
+        let (who, partition) = ((*client, *life), *partition);
+        match fate {
+            0 => _ = w.send(who, partition, *count, Fate::Failed),
+            1 | 2 => {
+                *epoch += 1;
+                w.send_in(who, partition, *count, Fate::Acked, *epoch);
+                let mark = if *fate == 1 { Mark::Aborted } else { Mark::Committed };
+                w.end(who, *epoch, mark);
+            }
+            _ => _ = w.send(who, partition, *count, Fate::Acked),
+        }
+    }
+}
+
+fn sends() -> impl Strategy<Value = Vec<Sending>> {
     prop::collection::vec((1u16..3, 1u16..3, 0u32..3, 1u64..30, 0u8..8), 1..25).prop_map(|mut s| {
         // A life begins when the one before it has ended.
         s.sort_by_key(|(_, life, ..)| *life);
@@ -94,6 +100,42 @@ proptest! {
     #[test]
     fn an_honest_history_has_no_anomaly(sends in sends(), limit in 1u64..40) {
         prop_assert_eq!(anomalies(&honest(&sends), limit), BTreeMap::new());
+    }
+
+    /// Clients that run: the histories are looked at, then the log's end is asked for, then everything
+    /// goes on. Their clocks are of no use: what they hear and are given may bear an older time.
+    #[test]
+    fn running_clients_have_no_anomaly(
+        before in sends(), between in sends(), after in sends(), stale in 0i64..50_000,
+        limit in 1u64..40,
+    ) {
+        let mut w = World::new(3);
+        for name in ["P1", "P2", "C10", "C11"] {
+            w.client(name).running = true;
+        }
+        // One life each, as a running client's.
+        let one_life = |sends: &[Sending]| -> Vec<Sending> {
+            sends.iter().map(|(c, _, p, n, fate)| (*c, 1, *p, *n, *fate)).collect()
+        };
+        let mut epoch = 0;
+        send_all(&mut w, &one_life(&before), &mut epoch);
+        w.read_all((10, 1));
+        w.snapshot();
+        send_all(&mut w, &one_life(&between), &mut epoch);
+        w.ask_end();
+        let known = w.ends.clone();
+        send_all(&mut w, &one_life(&after), &mut epoch);
+        for partition in 0..3 {
+            w.tell((11, 1), Mark::Assigned, partition, 0);
+            let offsets = known[&partition]..i64::MAX;
+            w.tell((11, 1), Mark::Reset, partition, offsets.start);
+            w.deliver((11, 1), partition, offsets);
+        }
+        for run in w.heard.values_mut().chain(w.taken.values_mut()).flatten() {
+            run.first_us -= stale;
+            run.last_us -= stale;
+        }
+        prop_assert_eq!(anomalies(&w, limit), BTreeMap::new());
     }
 
     #[test]

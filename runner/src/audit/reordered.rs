@@ -2,25 +2,29 @@
 //! number.
 //!
 //! Only the first copy of each message counts, in the committed view: those below the running
-//! maximum of their (life, partition), in the order of the log.
+//! maximum of their (life, partition), in the order of the log. A log that does not hold all that was
+//! written (retention, compaction) leaves it open whether there were more.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
+use super::window;
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
+    digest.doubt_removed(&mut book);
     for (part, log) in &digest.logs {
         for (stream, copies) in &log.copies {
             let spot = Spot::of(*part, Some(stream.client));
-            let scope = copies.from..u64::MAX;
-            book.judged(spot, copies.found.count(scope.clone()));
-            book.found(spot, copies.reordered.count(scope.clone()));
-            for seq in copies.reordered.within(scope).take(book.room(spot)) {
-                book.show(spot, || {
-                    Case::of(*stream, seq, "lies after a message that was sent after it")
-                });
+            book.judged(spot, log.judged(*stream));
+            let (late, unsure) = log.scope.split(&copies.late);
+            book.found(spot, late.len());
+            for offset in late.iter().take(book.room(spot)) {
+                let Some(seq) = log.place.sequence(*stream, offset) else { continue };
+                let text = "lies after a message that was sent after it";
+                book.show(spot, || Case::of(*stream, seq, text).at(offset));
             }
+            window::doubt(&mut book, &digest.names, spot, unsure.len(), "messages out of order");
         }
     }
     book

@@ -6,7 +6,7 @@
 //! whose reports say nothing).
 
 use super::book::{Names, Part};
-use super::input::{Acks, ClientFacts, Facts, RunSource};
+use super::input::{Acks, ClientFacts, Facts, RunSource, Window};
 use super::placement::{Span, Stream};
 use super::set::Set;
 use crate::history::{Header, Mark, Run, Writer};
@@ -25,7 +25,8 @@ pub(super) struct Sends {
     pub sent: Set,
     /// Acknowledged (committed).
     pub acked: Set,
-    /// The part of `acked` that the log owes: to this incarnation of the topic, before the audit.
+    /// The part of `acked` that the log owes: to this incarnation of the topic, and known before the
+    /// log's end was asked for.
     pub owed: Set,
     /// The part of `acked` that went with a deleted incarnation.
     pub deleted: Set,
@@ -37,7 +38,7 @@ pub(super) struct Sends {
     pub aborted: Set,
     /// Failed, by code.
     pub errors: BTreeMap<i32, u64>,
-    /// The first sequence that is judged.
+    /// The first sequence that was sent at or after [`Window::Since`].
     pub from: u64,
     /// The life runs on: messages without an answer may still get one.
     pub running: bool,
@@ -54,6 +55,8 @@ pub(super) struct AllSends {
 struct Ends {
     committed: Set,
     aborted: Set,
+    /// Committed, and known before the log's end was asked for.
+    early: Set,
 }
 
 /// A history file with its numbers translated.
@@ -71,8 +74,8 @@ impl<'a> File<'a> {
 
     /// The runs that can be true. Numbers out of all bounds and unreadable records are left out, and
     /// remembered in `bad`.
-    pub fn all(&self) -> impl Iterator<Item = Run> + '_ {
-        self.source.runs().filter_map(|run| match run {
+    fn numbered(&self) -> impl Iterator<Item = (u64, Run)> + '_ {
+        (0..).zip(self.source.runs()).filter_map(|(index, run)| match run {
             Ok(run) => {
                 let hashed = matches!(run.mark, Mark::Foreign | Mark::Corrupt)
                     || (run.mark == Mark::Copied && run.client == 0);
@@ -82,7 +85,7 @@ impl<'a> File<'a> {
                 if !sane {
                     self.blame("it holds a run that cannot be true");
                 }
-                sane.then_some(run)
+                sane.then_some((index, run))
             }
             Err(error) => {
                 self.blame(&error.to_string());
@@ -93,12 +96,22 @@ impl<'a> File<'a> {
 
     /// The same with their partitions, as far as the header knows the topic.
     pub fn runs(&self) -> impl Iterator<Item = (Part, Run)> + '_ {
-        self.all().filter_map(|run| {
+        self.published().map(|(part, run, _)| (part, run))
+    }
+
+    /// The same, each with how many of its messages were published when the log's end had not yet been
+    /// asked for.
+    pub fn published(&self) -> impl Iterator<Item = (Part, Run, u64)> + '_ {
+        self.numbered().filter_map(|(index, run)| {
             let topic = self.topics.get(usize::from(run.topic));
             if topic.is_none() {
                 self.blame("it holds a run of a topic that its header does not name");
             }
-            topic.map(|t| ((*t, run.partition), run))
+            let early = match self.source.published() {
+                Some(extent) => extent.messages(index, run.count),
+                None => run.count,
+            };
+            topic.map(|t| ((*t, run.partition), run, early))
         })
     }
 
@@ -150,33 +163,40 @@ impl AllSends {
     /// Reads what the producers heard. [`AllSends::narrow`] comes before it if it comes at all.
     pub fn hear(&mut self, files: &[File<'_>], names: &Names, facts: &Facts) {
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerHeard) {
-            self.hear_ends(file);
-            let running = is_running(facts, files, file.header());
+            self.hear_ends(file, facts.window);
             let client = client_facts(facts, &file.header().client);
-            for (part, run) in file.runs() {
+            for (part, run, early) in file.published() {
                 let topic = facts.topics.get(&names.topic(part.0));
                 let made_anew = topic.and_then(|t| t.made_anew_us);
                 let gone = topic.is_some_and(|t| t.deleted)
                     || made_anew.is_some_and(|made| run.last_us < made);
-                let late = running && run.last_us >= facts.began_us;
-                self.hear_run(file.header(), part, &run, client.acks, gone, late);
+                if facts.window.at_rest().is_none() || facts.window.shows(&run) {
+                    self.hear_run(file.header(), part, &run, client.acks, gone, early);
+                }
             }
         }
         self.by.values_mut().for_each(Sends::shrink);
     }
 
-    fn hear_ends(&mut self, file: &File<'_>) {
+    fn hear_ends(&mut self, file: &File<'_>, window: Window) {
         let ends = self.ends.entry((file.header().client_id, file.header().life)).or_default();
-        for run in file.all() {
+        for (index, run) in file.numbered() {
             let epoch = u64::from(run.epoch);
+            let one = epoch..epoch + 1;
             match run.mark {
-                Mark::Committed => ends.committed.add(epoch..epoch + 1),
-                Mark::Aborted => ends.aborted.add(epoch..epoch + 1),
-                _ => 0,
-            };
+                Mark::Committed if window.at_rest().is_none() || window.shows(&run) => {
+                    ends.committed.add(one.clone());
+                    if file.source.published().is_none_or(|extent| extent.holds(index)) {
+                        ends.early.add(one);
+                    }
+                }
+                Mark::Aborted => _ = ends.aborted.add(one),
+                _ => {}
+            }
         }
     }
 
+    /// `early`: so many messages of the run were known before the log's end was asked for.
     fn hear_run(
         &mut self,
         header: &Header,
@@ -184,17 +204,19 @@ impl AllSends {
         run: &Run,
         acks: Acks,
         gone: bool,
-        late: bool,
+        early: u64,
     ) {
         if !matches!(run.mark, Mark::Acked | Mark::Failed) {
             return;
         }
         let ends = self.ends.get(&(header.client_id, header.life));
         let epoch = u64::from(run.epoch);
-        let committed = epoch != 0 && ends.is_some_and(|e| e.committed.has(epoch));
-        let aborted = epoch != 0 && ends.is_some_and(|e| e.aborted.has(epoch));
+        let has = |of: fn(&Ends) -> &Set| epoch != 0 && ends.is_some_and(|e| of(e).has(epoch));
+        let (committed, aborted) = (has(|e| &e.committed), has(|e| &e.aborted));
+        let settled = epoch == 0 || has(|e| &e.early);
         let sends = self.by.entry((part.0, stream_of(header, run))).or_default();
-        let seqs = run.first_seq.max(sends.from)..run.first_seq + run.count;
+        let from = run.first_seq.max(sends.from);
+        let seqs = from..run.first_seq + run.count;
         if seqs.is_empty() {
             return;
         }
@@ -210,8 +232,8 @@ impl AllSends {
             sends.acked.add(seqs.clone());
             if gone {
                 sends.deleted.add(seqs);
-            } else if !late {
-                sends.owed.add(seqs);
+            } else if settled {
+                sends.owed.add(from..(run.first_seq + early).max(from));
             }
         }
     }

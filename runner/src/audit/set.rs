@@ -33,6 +33,13 @@ impl Set {
         fresh
     }
 
+    /// A set of one number.
+    pub fn of(value: u64) -> Set {
+        let mut set = Set::default();
+        set.0.insert(value);
+        set
+    }
+
     /// How many numbers of the range are in the set.
     pub fn count(&self, range: Range<u64>) -> u64 {
         self.0.range_cardinality(range)

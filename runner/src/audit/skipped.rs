@@ -35,7 +35,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         for file in of_group(digest, name) {
             let mut cursors = Cursors::default();
             let mut jumps = Vec::new();
-            for (part, run) in file.runs() {
+            for (part, run, early) in file.published() {
                 let jumped = cursors.follow(part, &run);
                 let spot = Spot {
                     part,
@@ -43,6 +43,11 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
                     group: Some(group.number),
                     consumer: Some(file.header().client_id),
                 };
+                // What another member was given before a delivery is known only where that delivery
+                // itself was known before the histories were opened.
+                if early == 0 || !digest.facts.window.shows(&run) {
+                    continue;
+                }
                 if matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt) {
                     book.judged(spot, run.count);
                 }
@@ -73,13 +78,12 @@ fn look(
 ) -> Option<Jump> {
     let log = digest.logs.get(&spot.part)?;
     let old = log.made_us.is_some_and(|made| run.last_us < made);
-    let early = digest.facts.since_us.is_some_and(|since| run.first_us < since);
     let around = range.start.saturating_sub(1)..range.end + 1;
-    if old || early || digest.groups.split.touches(spot.part, around) {
+    if old || digest.groups.split.touches(spot.part, around) {
         return None;
     }
     let landed = range.end;
-    let mut left = log.scope().cut(range.clone());
+    let mut left = log.data.cut(range.clone());
     if group.facts.isolation == Isolation::ReadCommitted {
         left.remove(&log.hidden.cut(range));
     }

@@ -2,7 +2,7 @@
 
 use super::input::{AuditInput, ClientFacts, Facts, GroupFacts, MemorySource, RunSource};
 use super::result::{AuditResult, Evidence, Measure, Scope, Verdict};
-use crate::history::{Header, Mark, RUN_SPAN_US, Run, Writer};
+use crate::history::{Extent, Header, Mark, RUN_SPAN_US, Run, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const TOPIC: &str = "t";
@@ -42,7 +42,14 @@ pub(super) struct World {
     pub second: Vec<Run>,
     pub u_end: i64,
     clock: i64,
+    /// How many runs each history held when the log's end had not yet been asked for.
+    published: Option<[BTreeMap<Who, usize>; 3]>,
+    /// The log that the audit reads, and its ends, where it went on since.
+    asked: Option<Asked>,
 }
+
+/// Logs by partition, and their ends.
+type Asked = (BTreeMap<u32, Vec<Run>>, BTreeMap<u32, i64>);
 
 pub(super) fn run(mark: Mark, partition: u32, who: Who, seq: u64, offset: i64) -> Run {
     Run {
@@ -67,7 +74,6 @@ impl World {
     pub fn new(partitions: u32) -> World {
         let mut world = World::default();
         world.facts.groups.insert("g".into(), GroupFacts::default());
-        world.facts.began_us = i64::MAX;
         for partition in 0..partitions {
             world.log.insert(partition, Vec::new());
             world.ends.insert(partition, 0);
@@ -140,6 +146,18 @@ impl World {
             // The marker takes an offset.
             *self.ends.entry(partition).or_default() += 1;
         }
+    }
+
+    /// The audit looks how far the histories are published.
+    pub fn snapshot(&mut self) {
+        let lengths =
+            |by: &BTreeMap<Who, Vec<Run>>| by.iter().map(|(w, r)| (*w, r.len())).collect();
+        self.published = Some([&self.sent, &self.heard, &self.taken].map(lengths));
+    }
+
+    /// The audit asks for the log's end: what comes later is in the histories, and not in what it reads.
+    pub fn ask_end(&mut self) {
+        self.asked = Some((self.log.clone(), self.ends.clone()));
     }
 
     /// Appends to the log; answers the offset.
@@ -218,18 +236,27 @@ impl World {
             (Writer::ProducerHeard, "P", &self.heard),
             (Writer::Consumer, "C", &self.taken),
         ];
-        for (writer, prefix, by) in files {
+        for (i, (writer, prefix, by)) in files.into_iter().enumerate() {
             for (who, runs) in by {
                 let header = header(writer, *who, prefix);
-                sources.push(MemorySource { header, runs: merge(runs, limit) });
+                let runs = merge(runs, limit);
+                let published = self
+                    .published
+                    .as_ref()
+                    .map(|lengths| extent(&runs, lengths[i].get(who).copied().unwrap_or(0) as u64));
+                sources.push(MemorySource { header, runs, published });
             }
         }
         let mut audit = Vec::new();
-        for (partition, log) in &self.log {
+        let (logs, ends) = match &self.asked {
+            Some((logs, ends)) => (logs, ends),
+            None => (&self.log, &self.ends),
+        };
+        for (partition, log) in logs {
             let mark = |mark, offset| Run { count: 0, ..run(mark, *partition, (0, 0), 0, offset) };
             audit.push(mark(Mark::LogStart, self.starts[partition]));
             audit.extend(merge(log, limit));
-            audit.push(mark(Mark::LogEnd, self.ends[partition]));
+            audit.push(mark(Mark::LogEnd, ends[partition]));
         }
         for (mark, set) in [(Mark::FoundAborted, &self.hidden), (Mark::FoundOpen, &self.open)] {
             audit.extend(set.iter().map(|(p, offset)| run(mark, *p, (0, 0), 0, *offset)));
@@ -242,7 +269,7 @@ impl World {
             let runs = ends.iter().chain(&self.second);
             audit.extend(runs.map(|run| Run { topic: 1, ..*run }));
         }
-        sources.push(MemorySource { header, runs: audit });
+        sources.push(MemorySource { header, runs: audit, published: None });
         sources
     }
 
@@ -272,6 +299,19 @@ impl World {
     pub fn evidence(&self, measure: Measure) -> Vec<Evidence> {
         self.audit(64).measures.remove(&measure).unwrap_or_default().evidence
     }
+}
+
+/// The extent of merged runs that the first `single` runs of them make.
+fn extent(merged: &[Run], single: u64) -> Extent {
+    let (mut left, mut settled) = (single, 0);
+    for run in merged {
+        if left < run.count.max(1) {
+            break;
+        }
+        left -= run.count.max(1);
+        settled += 1;
+    }
+    Extent::new(settled, if left > 0 { vec![left] } else { Vec::new() })
 }
 
 /// Merges neighbours that continue each other, as the writers do, in files of several partitions too.

@@ -4,13 +4,14 @@
 //! Keys (partition, offset, identity) of the log in [group start, end) without a delivery. The start
 //! is the position resolved at the first assignment of the partition, before any fetch, kept over
 //! lives (0 if the topic was made anew since); the end is what the group had to read to. What retention removed before the audit is in
-//! neither. A group that has not caught up leaves it open whether the rest would have come.
+//! neither. With `since` of what was written since then. A group that has not caught up leaves it open whether the rest would have come.
 
 use super::book::{Book, Case, Part, Spot};
 use super::digest::Digest;
 use super::groups::{Group, Taken};
 use super::log::Log;
 use super::set::Set;
+use super::window;
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -42,10 +43,15 @@ fn judge_part(
     static NOTHING: std::sync::LazyLock<Taken> = std::sync::LazyLock::new(Taken::default);
     let taken = group.parts.get(&part).unwrap_or(&NOTHING);
     let spot = Spot { group: Some(group.number), ..Spot::of(part, None) };
-    let visible = match group.owed(&digest.names, part, log) {
-        Ok(visible) => visible,
+    let owed = match group.owed(&digest.names, part, log) {
+        Ok(owed) => owed,
         Err(reason) => return book.doubt(&digest.names, spot, reason),
     };
+    let (visible, unsure) = log.scope.split(&owed);
+    if certain {
+        let unsure = unsure.minus(&taken.seen.keys).len();
+        window::doubt(book, &digest.names, spot, unsure, "undelivered messages");
+    }
     let missed = visible.minus(&taken.seen.keys);
     let mut nameless = (visible.len(), missed.clone());
     for (stream, offsets) in log.place.streams() {

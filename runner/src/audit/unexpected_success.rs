@@ -2,7 +2,8 @@
 //!
 //! Failed, or in a transaction whose abort succeeded, and with a copy in the committed view. Not an
 //! error of Kafka when it failed (a time-out says nothing about the log, and librdkafka's status 'not
-//! persisted' is no proof of absence); counted.
+//! persisted' is no proof of absence); counted. A log that does not hold all that was written (retention,
+//! compaction) leaves it open whether there were more.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
@@ -10,6 +11,7 @@ use super::digest::Digest;
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
+    digest.doubt_removed(&mut book);
     for ((topic, stream), sends) in &digest.sends.by {
         let spot = Spot::of((*topic, stream.source), Some(stream.client));
         book.judged(spot, sends.acked.len() + sends.failed.len() + sends.aborted.len());

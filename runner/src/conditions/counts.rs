@@ -7,7 +7,7 @@ use kplan_dsl::{
 use serde_json::{Map, Value};
 
 use crate::{
-    audit::{self, Measure, Scope, Verdict},
+    audit::{self, Measure, Scope, Verdict, Window},
     conditions::Found,
     conductor::{judge::Judge, outcome::StepError},
     event::Holds,
@@ -51,9 +51,11 @@ pub async fn judge(
     count: &Count,
     j: &Judge<'_>,
 ) -> Result<Found, StepError> {
-    let since_us = j.since(count.since.as_deref().map(|s| s.as_str()));
-    let result =
-        if reads_log { j.stage.audit(j, since_us).await? } else { j.stage.heard(since_us)? };
+    let window = window(count, j);
+    if let Some(why) = no_fault(count, j) {
+        return Ok(Found::inconclusive(why));
+    }
+    let result = if reads_log { j.stage.audit(j, window).await? } else { j.stage.heard(window)? };
     let scope = scope(count);
     let mut found = tell(count.bound, &result.verdict(measure, &scope), measure);
     if found.holds != Holds::Inconclusive {
@@ -85,9 +87,9 @@ pub async fn tell_whole(
     found: &Found,
     j: &Judge<'_>,
 ) -> Result<(), StepError> {
-    let whole = scope(count) == Scope::default() && count.since.is_none() && j.since.is_none();
+    let whole = scope(count) == Scope::default() && window(count, j) == Window::All;
     if whole && !j.record && found.holds != Holds::Inconclusive {
-        j.stage.tell_counted(j.step, measure, &*j.stage.audit(j, None).await?);
+        j.stage.tell_counted(j.step, measure, &*j.stage.audit(j, Window::All).await?);
     }
     Ok(())
 }
@@ -100,7 +102,7 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
     let Some(error) = &c.error else {
         return judge(Measure::Failed, false, &c.count, j).await;
     };
-    let result = j.stage.heard(j.since(c.count.since.as_deref().map(|s| s.as_str())))?;
+    let result = j.stage.heard(window(&c.count, j))?;
     let scope = scope(&c.count);
     let matching: Vec<_> = result
         .errors
@@ -125,6 +127,25 @@ fn code_matches(code: i32, wanted: &str) -> bool {
     let code = crate::client::Code(code);
     let wanted = wanted.to_lowercase();
     code.name().to_lowercase().contains(&wanted) || code.meaning().to_lowercase().contains(&wanted)
+}
+
+/// Why there is no fault that the messages at rest lay through, if `sent: before` is asked.
+fn no_fault(count: &Count, j: &Judge<'_>) -> Option<String> {
+    let name = count.of.as_deref()?;
+    let bit = j.stage.step_named(name.as_str()).and_then(|id| j.stage.breaks.of_step(&id));
+    bit.is_none().then(|| {
+        format!("the step \"{}\" broke nothing, so nothing at rest lay through it", name.as_str())
+    })
+}
+
+/// Which messages and deliveries count.
+fn window(count: &Count, j: &Judge<'_>) -> Window {
+    if let Some(of) = count.of.as_deref() {
+        // A step that never ran: nothing was acknowledged before it.
+        return Window::AtRest(j.since(Some(of.as_str())).unwrap_or(i64::MIN));
+    }
+    let since = j.since(count.since.as_deref().map(|s| s.as_str()));
+    since.map_or(Window::All, Window::Since)
 }
 
 fn scope(count: &Count) -> Scope {

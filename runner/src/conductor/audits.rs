@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, Facts, Measure, RunSource, Scope,
-        Verdict,
+        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, Facts, Measure, Published,
+        RunSource, Scope, Verdict, Window,
     },
     client::{
         handle::Handle,
@@ -27,7 +27,7 @@ use crate::{
         stage::{Running, Stage},
     },
     event::{Anomaly, Event, Example, Place},
-    history::{HistoryFile, now_us},
+    history::{Extent, HistoryFile, now_us},
     observer::{AuditBounds, ClusterView},
 };
 
@@ -46,7 +46,7 @@ const READ: Duration = Duration::from_secs(30 * 60);
 /// An audit, and what it was made of.
 struct Cached {
     stamp: Stamp,
-    since_us: Option<i64>,
+    window: Window,
     began_us: i64,
     result: Arc<AuditResult>,
 }
@@ -91,7 +91,7 @@ impl Stage {
     pub async fn audit(
         &self,
         look: &Judge<'_>,
-        since_us: Option<i64>,
+        window: Window,
     ) -> Result<Arc<AuditResult>, StepError> {
         let begun = Instant::now();
         let began_us = now_us();
@@ -100,30 +100,32 @@ impl Stage {
         let view = running.observer.fresh().await;
         let stamp = self.stamp(&view);
         if let Some(cached) = &*self.audits.cache.lock().expect("no holder panics")
-            && cached.since_us == since_us
+            && cached.window == window
             && (cached.stamp == stamp || cached.began_us >= look.look_us)
         {
             return Ok(cached.result.clone());
         }
         let topics = self.audited_topics();
+        // First: what the log owes is what had been recorded when its end was not yet asked for.
+        let extents = extents(&self.histories());
         self.talk(step, "the log to be readable to its end", None);
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
         let bounds = running.observer.ask().audit_bounds(&topics, limit).await;
         let (log, trouble) = self.read_log(&running, step, &bounds, transactional).await?;
         let moved = moved(&running, &bounds).await;
-        let facts = self.facts(began_us, since_us, &bounds, trouble, moved);
-        let mut paths: Vec<PathBuf> =
-            self.clients.all().iter().flat_map(|c| c.histories()).collect();
+        // The list of histories before the facts: a life that begins in between runs, by the facts.
+        let mut paths = self.histories();
+        let facts = self.facts(window, &bounds, trouble, moved);
         paths.extend(log);
-        let mut result = judge(paths, facts).await?;
+        let mut result = judge(paths, extents, facts).await?;
         self.search_disks(&running, step, &mut result).await?;
         let messages =
             bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.run.sink.emit(Event::Audited { suite: self.suite, messages, took_ms, topics });
         let result = Arc::new(result);
-        let cached = Cached { stamp, since_us, began_us, result: result.clone() };
+        let cached = Cached { stamp, window, began_us, result: result.clone() };
         *self.audits.cache.lock().expect("no holder panics") = Some(cached);
         Ok(result)
     }
@@ -132,11 +134,17 @@ impl Stage {
     ///
     /// # Errors
     /// When a history cannot be read.
-    pub fn heard(&self, since_us: Option<i64>) -> Result<Arc<AuditResult>, StepError> {
-        let files = open(self.clients.all().iter().flat_map(|c| c.histories()).collect())?;
-        let facts = self.facts(now_us(), since_us, &AuditBounds::default(), None, BTreeSet::new());
+    pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
+        let paths = self.histories();
+        let facts = self.facts(window, &AuditBounds::default(), None, BTreeSet::new());
+        let files = open(paths)?;
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
+    }
+
+    /// The clients' histories, of all lives that began.
+    fn histories(&self) -> Vec<PathBuf> {
+        self.clients.all().iter().flat_map(|c| c.histories()).collect()
     }
 
     fn stamp(&self, view: &ClusterView) -> Stamp {
@@ -236,13 +244,12 @@ impl Stage {
 
     fn facts(
         &self,
-        began_us: i64,
-        since_us: Option<i64>,
+        window: Window,
         bounds: &AuditBounds,
         trouble: Option<String>,
         moved: BTreeSet<(String, u32)>,
     ) -> Facts {
-        let mut facts = Facts { began_us, since_us, ..Facts::default() };
+        let mut facts = Facts { window, ..Facts::default() };
         for (name, known) in self.topics() {
             let topic = facts.topics.entry(name).or_default();
             topic.deleted = known.deleted;
@@ -445,10 +452,25 @@ fn open(mut paths: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
         .collect()
 }
 
+/// How far each history is published now. One that cannot be read now owes nothing: it cannot be read
+/// later either, and makes everything inconclusive.
+fn extents(paths: &[PathBuf]) -> BTreeMap<PathBuf, Extent> {
+    let extent = |path: &PathBuf| HistoryFile::open(path).ok()?.extent().ok();
+    paths.iter().filter_map(|path| Some((path.clone(), extent(path)?))).collect()
+}
+
 /// The judgement takes a processor for a while: not on the threads that watch clocks and brokers.
-async fn judge(paths: Vec<PathBuf>, facts: Facts) -> Result<AuditResult, StepError> {
+async fn judge(
+    paths: Vec<PathBuf>,
+    mut extents: BTreeMap<PathBuf, Extent>,
+    facts: Facts,
+) -> Result<AuditResult, StepError> {
     let work = move || {
-        let files = open(paths)?;
+        let published = |file: HistoryFile| {
+            let extent = extents.remove(file.path()).unwrap_or_default();
+            Published { file, extent }
+        };
+        let files: Vec<Published> = open(paths)?.into_iter().map(published).collect();
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(audit::audit(&AuditInput { sources, facts }))
     };

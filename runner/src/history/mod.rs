@@ -9,6 +9,7 @@
 //! Times are microseconds of the machine's monotonic clock ([`now_us`]), which all processes of one
 //! machine share and no clock step disturbs; [`RunClock`] turns them into wall-clock time.
 
+mod extent;
 mod layout;
 mod mapped;
 pub mod query;
@@ -20,6 +21,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
+pub use extent::Extent;
 pub use layout::{HistoryError, OPEN_WINDOW};
 #[cfg(test)]
 pub(crate) mod fixture;

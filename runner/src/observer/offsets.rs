@@ -36,13 +36,13 @@ pub enum At {
     LogEnd,
 }
 
-/// The bounds of a log that is ready to be audited: its end, its high watermark and its last stable
-/// offset are one, under one leader.
+/// The bounds of a log that is ready to be audited: high watermark and last stable offset have reached
+/// its end, under one leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Log start.
     pub start: i64,
-    /// End = high watermark = last stable offset.
+    /// The log's end when it was asked for, which high watermark and last stable offset have reached.
     pub end: i64,
     /// Who led before and after the offsets were read.
     pub leader: u32,
@@ -135,7 +135,8 @@ impl Asker {
     /// Waits until the log of every partition of `topics` is ready to be audited, or `limit` has
     /// passed: acknowledged messages beyond the high watermark (acks=1, or an in-sync set below its
     /// minimum) would look lost, open transactions are not decided, and a leader that changes
-    /// meanwhile may cut its log. Producers must have stopped.
+    /// meanwhile may cut its log. What producers that run on append later lies beyond the end that is
+    /// told.
     pub async fn audit_bounds(&self, topics: &[String], limit: Duration) -> AuditBounds {
         let begin = Instant::now();
         let _hurry = self.watch.hurry();
@@ -207,14 +208,16 @@ fn bounds(
             leadership(&after)
         ));
     }
-    if end != high {
+    // A producer that runs on moves them while they are asked for: a watermark and a stable offset that
+    // have passed the end are as good as equal ones.
+    if high < end {
         return Err(format!(
             "the log of leader {leader} ends at {end}, beyond the high watermark {high}: \
              in sync are {:?} of {:?}",
             after.in_sync, after.replicas
         ));
     }
-    if stable != end {
+    if stable < end {
         return Err(format!("a transaction is open: stable up to {stable}, the log ends at {end}"));
     }
     Ok(bounds)
@@ -277,6 +280,11 @@ mod tests {
         let expected = Bounds { start: 3, end: 9, leader: 1, leader_epoch: Some(4) };
         assert_eq!(
             bounds(Ok((3, 9, 9, 9)), led(Some(1), 4), led(Some(1), 4)),
+            Ok(expected.clone())
+        );
+        // Appended to while it was asked.
+        assert_eq!(
+            bounds(Ok((3, 9, 12, 11)), led(Some(1), 4), led(Some(1), 4)),
             Ok(expected.clone())
         );
         let mut view = ClusterView::default();

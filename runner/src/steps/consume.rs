@@ -15,6 +15,7 @@ use rdkafka::{
     message::Headers as _,
 };
 
+use super::produce::spelled;
 use crate::{
     cluster::{KafkaError, admin::error_name},
     conductor::{
@@ -258,13 +259,15 @@ fn missing(expect: &[GivenMessage], came: &[Came]) -> Vec<String> {
         let late = came.iter().enumerate().any(|(i, c)| free[i] && fits(c));
         let why =
             if late { "came, but before one that is listed before it" } else { "did not come" };
-        missing.push(format!("key {:?} value {:?} {why}", wanted.key, wanted.value));
+        let what = spelled(wanted.key.as_deref(), wanted.value.as_deref());
+        missing.push(format!("{what} {why}"));
     }
     missing
 }
 
 fn told(c: &Came) -> String {
-    format!("partition {} offset {}: key {:?} value {:?}", c.partition, c.offset, c.key, c.value)
+    let what = spelled(c.key.as_deref(), c.value.as_deref());
+    format!("partition {} offset {}: {what}", c.partition, c.offset)
 }
 
 #[cfg(test)]
@@ -292,6 +295,18 @@ mod tests {
         let swapped = [came(0, 0, "b", "two"), came(0, 1, "a", "one")];
         assert_eq!(missing(&expect, &swapped).len(), 1, "b lies before a in one partition");
         assert_eq!(missing(&expect, &[came(0, 0, "a", "one")]).len(), 1);
+    }
+
+    #[test]
+    fn messages_are_told_as_people_write_them() {
+        let mut one = came(0, 7, "k", "a \"b\"");
+        assert_eq!(told(&one), "partition 0 offset 7: key \"k\" value \"a \\\"b\\\"\"");
+        one.key = None;
+        assert_eq!(told(&one), "partition 0 offset 7: value \"a \\\"b\\\"\"");
+        one.value = None;
+        assert_eq!(told(&one), "partition 0 offset 7: a message without key and value");
+        let left = missing(&[wanted("k", "v")], &[]);
+        assert_eq!(left, ["key \"k\" value \"v\" did not come"]);
     }
 
     #[test]

@@ -29,9 +29,6 @@ use crate::{
     steps::Cx,
 };
 
-/// Characters of a key or value that are shown.
-const SHOWN: usize = 200;
-
 type Sender = FutureProducer<Trouble>;
 
 /// `produce`
@@ -163,17 +160,23 @@ fn hash(message: &GivenMessage) -> u64 {
 }
 
 fn name(message: &GivenMessage) -> String {
-    // A message may have megabytes: its beginning tells which one it is.
-    let shown = |text: &String| {
-        let mut begin: String = text.chars().take(SHOWN).collect();
-        if begin.len() < text.len() {
-            begin.push('…');
-        }
-        begin
+    spelled(message.key.as_deref(), message.value.as_deref())
+}
+
+/// The letters of a key or value that are shown.
+const SHOWN: usize = 200;
+
+/// A message's key and value as JSON writes them, cut where they are long: `key "a" value "b"`.
+pub(super) fn spelled(key: Option<&str>, value: Option<&str>) -> String {
+    let word = |what: &str, text: &str| {
+        let cut: String = text.chars().take(SHOWN).collect();
+        let more = if cut.len() < text.len() { " (cut)" } else { "" };
+        format!("{what} {}{more}", serde_json::Value::from(cut))
     };
-    let word =
-        |what: &str, text: &Option<String>| text.as_ref().map(|t| format!("{what} {:?}", shown(t)));
-    let words: Vec<String> =
-        [word("key", &message.key), word("value", &message.value)].into_iter().flatten().collect();
-    if words.is_empty() { "an empty message".to_owned() } else { words.join(" ") }
+    match (key, value) {
+        (None, None) => "a message without key and value".to_owned(),
+        (Some(key), None) => word("key", key),
+        (None, Some(value)) => word("value", value),
+        (Some(key), Some(value)) => format!("{} {}", word("key", key), word("value", value)),
+    }
 }

@@ -130,7 +130,8 @@ fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
 /// The steps that a condition names.
 fn names(condition: &Condition) -> Vec<&str> {
     if let Some(count) = condition.count() {
-        return count.since.as_deref().map(|s| s.as_str()).into_iter().collect();
+        let steps = [count.since.as_deref(), count.of.as_deref()];
+        return steps.into_iter().flatten().map(|s| s.as_str()).collect();
     }
     match condition {
         Condition::Log(c) => c.since.as_deref().map(|s| s.as_str()).into_iter().collect(),
@@ -214,6 +215,8 @@ fn of_count(condition: &Condition, count: &Count) -> Needs {
         }
         _ => (Traffic::Sent, true),
     };
+    // What was at rest before the fault needs no traffic during it.
+    let faults = faults && count.of.is_none();
     let back = matches!(condition, C::Redelivered(_) | C::Skipped(_));
     Needs { traffic, subject, faults, back }
 }
@@ -222,6 +225,7 @@ fn of_count(condition: &Condition, count: &Count) -> Needs {
 fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> Span {
     let (from_us, since) = match (condition, names(condition).first().copied().or(j.since)) {
         (Condition::Latency(c), _) if c.since.is_none() => (i64::MIN, None),
+        _ if condition.count().is_some_and(|count| count.of.is_some()) => (i64::MIN, None),
         (Condition::Progressing(_), _) => (j.began_us, None),
         (_, Some(name)) => (j.since(Some(name)).unwrap_or(i64::MIN), Some(name.to_owned())),
         (_, None) => (i64::MIN, None),

@@ -1,0 +1,342 @@
+//! What `since: STEP` and `sent: before` mean for each measure: one table, by which every count goes.
+//!
+//! `since` counts what came to be at or after a moment, `sent: before` what became of the messages that
+//! were acknowledged before it. When a message was sent and acknowledged, and when a delivery was made,
+//! stands in the histories. When a copy was written into the log does not, but the order of the log says
+//! it: a copy that lies at or behind a message that was sent after the moment was written after it, one
+//! that lies at or before a message that was acknowledged or delivered before the moment was written
+//! before it. What lies between the two may be either: an anomaly there is not counted, and makes the
+//! answer inconclusive.
+
+use super::book::{Book, Names, Spot};
+use super::input::{Facts, Window};
+use super::log::{Log, Logs};
+use super::placement::Stream;
+use super::result::Measure;
+use super::sends::{File, span_of, stream_of};
+use super::set::Set;
+use crate::history::{Mark, Writer};
+use std::ops::Range;
+
+/// What of an anomaly has to lie after the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dated {
+    /// The message was sent after it.
+    Sent,
+    /// The copy was written into the log after it.
+    Written,
+    /// The message was written after it; what is wrong with one that was written before is inconclusive,
+    /// for nobody knows since when.
+    WrittenElseUnknown,
+    /// The delivery was made after it.
+    Delivered,
+    /// It was delivered or acknowledged at that place after it.
+    Shown,
+    /// Not a count of messages in time: `since` cannot be asked.
+    Never,
+}
+
+/// What `since` asks of a measure.
+#[must_use]
+pub fn dated(measure: Measure) -> Dated {
+    match measure {
+        Measure::Acked
+        | Measure::Failed
+        | Measure::Committed
+        | Measure::Aborted
+        | Measure::Lost
+        | Measure::Expired
+        | Measure::Deleted
+        | Measure::UnexpectedSuccess
+        | Measure::Unresolved => Dated::Sent,
+        Measure::Duplicated
+        | Measure::Reordered
+        | Measure::Phantom
+        | Measure::Undelivered
+        | Measure::Uncopied
+        | Measure::Overcopied => Dated::Written,
+        Measure::Corrupted => Dated::WrittenElseUnknown,
+        Measure::Delivered | Measure::Redelivered | Measure::Skipped | Measure::AbortedRead => {
+            Dated::Delivered
+        }
+        Measure::Diverged => Dated::Shown,
+        Measure::ReplicasDiffer => Dated::Never,
+    }
+}
+
+/// The part of one log that is judged.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    /// Offsets of messages that count; none: all.
+    pub counts: Option<Set>,
+    /// Offsets that may count or not.
+    pub unsure: Range<u64>,
+    /// The lowest offset of a message that was sent at or after the moment.
+    pub first_after: Option<u64>,
+}
+
+impl Scope {
+    /// A scope that is still to be filled.
+    pub fn new(window: Window) -> Scope {
+        let counts = (window != Window::All).then(Set::default);
+        Scope { counts, ..Scope::default() }
+    }
+
+    /// Of a set of offsets, those that count and those of which that is not known.
+    pub fn split(&self, offsets: &Set) -> (Set, Set) {
+        match &self.counts {
+            None => (offsets.clone(), Set::default()),
+            Some(counts) => (offsets.and(counts), offsets.cut(self.unsure.clone())),
+        }
+    }
+}
+
+/// Finds out which offsets of each log are judged. Comes after the logs were read.
+pub(super) fn settle(logs: &mut Logs, files: &[File<'_>], facts: &Facts) {
+    let (Window::Since(us) | Window::AtRest(us)) = facts.window else { return };
+    let mut before: std::collections::BTreeMap<_, u64> = std::collections::BTreeMap::new();
+    for file in files {
+        let heard = file.header().writer == Writer::ProducerHeard;
+        for (part, run) in file.runs().filter(|(_, r)| r.last_us < us) {
+            let stream = match run.mark {
+                Mark::Acked if heard => stream_of(file.header(), &run),
+                Mark::Delivered => {
+                    Stream { client: run.client, life: run.life, source: run.source_partition }
+                }
+                _ => continue,
+            };
+            let (Some(span), Some(log)) = (span_of(stream, &run), logs.get_mut(&part)) else {
+                continue;
+            };
+            if log.made_us.is_some_and(|made| run.last_us < made) {
+                continue;
+            }
+            let end = before.entry(part).or_default();
+            log.place.compare(&span, |piece, same| {
+                if same {
+                    *end = (*end).max(piece.offset + piece.count);
+                }
+            });
+            // A message at rest whose place holds a wrong checksum now.
+            if let (Window::AtRest(_), Some(counts)) = (facts.window, &mut log.scope.counts) {
+                counts.unite(&log.corrupt.cut(span.offsets()));
+            }
+        }
+    }
+    if facts.window.since().is_none() {
+        return;
+    }
+    for (part, log) in logs {
+        let after = log.scope.first_after.unwrap_or(u64::MAX);
+        let before = before.get(part).copied().unwrap_or(0).min(after);
+        let mut counts = log.data.clone();
+        counts.clip(after..u64::MAX);
+        log.scope.counts = Some(counts);
+        log.scope.unsure = before..after;
+    }
+}
+
+/// Says that so many anomalies may have come to be before the moment or after it.
+pub(super) fn doubt(book: &mut Book, names: &Names, spot: Spot, count: u64, what: &str) {
+    if count > 0 {
+        let place = format!("{}/{}", names.topic(spot.part.0), spot.part.1);
+        let reason = format!(
+            "{count} {what} in {place} may have been written before the moment of `since` or after it: \
+             no message around them says which"
+        );
+        book.doubt(names, spot, reason);
+    }
+}
+
+impl Log {
+    /// How many messages of a stream are judged here.
+    pub fn judged(&self, stream: Stream) -> u64 {
+        match &self.scope.counts {
+            None => self.copies.get(&stream).map_or(0, |c| c.found.len()),
+            Some(counts) => self.place.offsets(stream).map_or(0, |own| own.common(counts)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::testing::{Fate, World, run};
+    use crate::audit::{Copies, Scope as Asked, Verdict};
+    use crate::history::Run;
+
+    /// Every measure of the audit, each once: the compiler and [`dated`] find a new one.
+    const ALL: [Measure; 21] = [
+        Measure::Acked,
+        Measure::Failed,
+        Measure::Delivered,
+        Measure::Committed,
+        Measure::Aborted,
+        Measure::Lost,
+        Measure::Expired,
+        Measure::Deleted,
+        Measure::Duplicated,
+        Measure::Reordered,
+        Measure::Diverged,
+        Measure::Corrupted,
+        Measure::Undelivered,
+        Measure::Redelivered,
+        Measure::Skipped,
+        Measure::Phantom,
+        Measure::UnexpectedSuccess,
+        Measure::AbortedRead,
+        Measure::Uncopied,
+        Measure::Overcopied,
+        Measure::Unresolved,
+    ];
+
+    /// Makes one instance of a measure, of messages that are sent now.
+    fn make(w: &mut World, measure: Measure) {
+        let first = w.send((1, 1), 0, 3, Fate::Acked);
+        let end = w.ends[&0];
+        match measure {
+            Measure::Acked => {}
+            Measure::Failed => _ = w.send((1, 1), 0, 1, Fate::Failed),
+            Measure::Delivered => w.deliver((10, 1), 0, end - 1..end),
+            Measure::Committed | Measure::Aborted => {
+                let epoch = u32::try_from(first).unwrap_or(0) + 1;
+                w.send_in((1, 1), 0, 1, Fate::Acked, epoch);
+                let committed = measure == Measure::Committed;
+                w.end((1, 1), epoch, if committed { Mark::Committed } else { Mark::Aborted });
+            }
+            Measure::Lost | Measure::Diverged => _ = w.send((1, 1), 0, 1, Fate::Dropped),
+            Measure::Duplicated => _ = w.append(run(Mark::Found, 0, (1, 1), first, -1)),
+            Measure::Reordered => {
+                w.send((1, 1), 0, 2, Fate::Silent);
+                let log = w.log.entry(0).or_default();
+                let at = log.len() - 2;
+                (log[at].first_seq, log[at + 1].first_seq) =
+                    (log[at + 1].first_seq, log[at].first_seq);
+            }
+            Measure::Corrupted => _ = w.append(run(Mark::Corrupt, 0, (0, 0), 0, -1)),
+            Measure::Redelivered => {
+                w.deliver((10, 1), 0, end - 1..end);
+                w.deliver((10, 1), 0, end - 1..end);
+            }
+            Measure::Skipped => {
+                w.tell((10, 1), Mark::Assigned, 0, end - 2);
+                w.deliver((10, 1), 0, end - 1..end);
+            }
+            Measure::Phantom => _ = w.append(run(Mark::Foreign, 0, (0, 0), 99, -1)),
+            Measure::UnexpectedSuccess => _ = w.send((1, 1), 0, 1, Fate::FailedAndWritten),
+            Measure::AbortedRead => {
+                _ = w.hidden.insert((0, end - 1));
+                let found = w.log[&0].last().copied().expect("three were sent");
+                w.give((10, 1), found);
+            }
+            Measure::Unresolved => _ = w.send((1, 1), 0, 1, Fate::Silent),
+            Measure::Undelivered
+            | Measure::Expired
+            | Measure::Deleted
+            | Measure::Uncopied
+            | Measure::Overcopied
+            | Measure::ReplicasDiffer => {}
+        }
+        // A message behind it dates what lies before it.
+        w.send((1, 1), 0, 1, Fate::Acked);
+    }
+
+    fn answer(w: &World, measure: Measure) -> (u64, u64, Option<String>) {
+        match w.audit(1).verdict(measure, &Asked::default()) {
+            Verdict::Counted(f) => (f.count, f.judged, None),
+            Verdict::Inconclusive { reason, at_least } => {
+                (at_least.count, at_least.judged, Some(reason))
+            }
+        }
+    }
+
+    #[test]
+    fn every_measure_counts_what_came_since_and_nothing_else() {
+        for measure in ALL {
+            let mut w = World::new(1);
+            w.tell((10, 1), Mark::Assigned, 0, 0);
+            make(&mut w, measure);
+            let (before, judged, _) = answer(&w, measure);
+            let since = w.tick();
+            w.facts.window = Window::Since(since);
+            let (none, _, why) = answer(&w, measure);
+            assert_eq!(none, 0, "{measure:?}: nothing came since");
+            // Nothing was judged, or nobody knows when the damage came.
+            assert!(why.is_some() || judged == 0 || measure == Measure::Delivered, "{measure:?}");
+            make(&mut w, measure);
+            let (after, judged, _) = answer(&w, measure);
+            w.facts.window = Window::All;
+            let (all, all_judged, _) = answer(&w, measure);
+            assert_eq!(after, all - before, "{measure:?}: of {all}, {before} came before");
+            assert!(judged <= all_judged, "{measure:?}");
+            let made = matches!(
+                measure,
+                Measure::Expired | Measure::Deleted | Measure::Uncopied | Measure::Overcopied
+            );
+            assert!(made || after > 0, "{measure:?}: the test makes one");
+            assert_ne!(dated(measure), Dated::Never, "{measure:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_copy_of_an_earlier_message_counts() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 4, Fate::Acked);
+        w.facts.window = Window::Since(w.tick());
+        w.append(run(Mark::Found, 0, (1, 1), 2, -1));
+        let (reason, certain) = w.doubt(Measure::Duplicated);
+        assert!(reason.contains("before the moment of `since` or after it"), "{reason}");
+        assert_eq!(certain, 0);
+        w.send((1, 1), 0, 1, Fate::Acked);
+        w.append(run(Mark::Found, 0, (1, 1), 3, -1));
+        let (_, certain) = w.doubt(Measure::Duplicated);
+        assert_eq!(certain, 1, "one lies behind a message that was sent since");
+    }
+
+    #[test]
+    fn what_was_damaged_before_or_after_is_inconclusive() {
+        let mut w = World::new(1);
+        w.append(run(Mark::Corrupt, 0, (0, 0), 0, -1));
+        w.send((1, 1), 0, 2, Fate::Acked);
+        w.facts.window = Window::Since(w.tick());
+        w.send((1, 1), 0, 2, Fate::Acked);
+        let (reason, certain) = w.doubt(Measure::Corrupted);
+        assert!(reason.contains("when they were damaged is not known"), "{reason}");
+        assert_eq!(certain, 0);
+    }
+
+    #[test]
+    fn copies_of_copiers_count_by_when_they_were_written() {
+        let mut w = World::new(1);
+        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
+        w.client("C10").copies = Some(copies);
+        w.tell((10, 1), Mark::Assigned, 0, 0);
+        w.send((1, 1), 0, 4, Fate::Acked);
+        w.facts.window = Window::Since(w.tick());
+        w.send((1, 1), 0, 4, Fate::Acked);
+        let copy = Run { count: 2, epoch: 10, ..run(Mark::Copied, 0, (1, 1), 4, 0) };
+        w.second.push(copy);
+        w.u_end = 2;
+        assert_eq!(w.count(Measure::Uncopied), 2, "of those sent since, without the older four");
+        w.facts.window = Window::All;
+        assert_eq!(w.count(Measure::Uncopied), 6);
+    }
+
+    #[test]
+    fn only_what_was_at_rest_is_judged() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 4, Fate::Acked);
+        w.send((1, 1), 0, 2, Fate::Dropped);
+        let fault = w.tick();
+        w.send((1, 1), 0, 3, Fate::Dropped);
+        w.send((1, 1), 0, 3, Fate::Acked);
+        w.append(run(Mark::Found, 0, (1, 1), 1, -1));
+        w.append(run(Mark::Found, 0, (1, 1), 10, -1));
+        w.facts.window = Window::AtRest(fault);
+        assert_eq!(w.count(Measure::Lost), 2);
+        assert_eq!(w.count(Measure::Duplicated), 1);
+        assert_eq!(w.count(Measure::Corrupted), 0);
+        w.facts.window = Window::AtRest(0);
+        assert_eq!(w.doubt(Measure::Lost), ("there was no message to judge".into(), 0));
+    }
+}
