@@ -9,7 +9,7 @@ use super::{
     contact,
     latency::Latencies,
     protocol::{Order, Position, Report},
-    raw::{Batch, Events, Instance, Kind},
+    raw::{Events, GroupQueue, Instance, Kind},
     settings,
     spec::ConsumerSpec,
     voice::Voice,
@@ -18,6 +18,9 @@ use crate::history::{HistoryWriter, RunRecorder, Writer, now_us};
 
 /// The longest wait for messages: an order is answered that soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Messages that one turn takes at most, so that orders and commits have theirs.
+pub(super) const AT_ONCE: usize = 2048;
 
 /// Partitions by topic number and partition.
 type Parts = BTreeMap<(u16, u32), Part>;
@@ -42,9 +45,9 @@ pub(super) fn run(
     }
     kafka.subscribe(&spec.topics)?;
     let unread = {
-        let batch = Batch::of(&kafka)
+        let queue = GroupQueue::of(&kafka)
             .ok_or_else(|| ClientError::new("a consumer needs a group".to_owned()))?;
-        Loop { spec, state: &state, kafka: &kafka, batch, resets: Vec::new() }.run(orders)?
+        Loop { spec, state: &state, kafka: &kafka, queue, resets: Vec::new() }.run(orders)?
     };
     state.record_ends();
     state.commit_last(&kafka);
@@ -63,7 +66,7 @@ struct Loop<'a> {
     spec: &'a ConsumerSpec,
     state: &'a State,
     kafka: &'a Instance,
-    batch: Batch<'a>,
+    queue: GroupQueue<'a>,
     /// Partitions whose position is still to be reset.
     resets: Vec<(u16, u32)>,
 }
@@ -96,9 +99,12 @@ impl Loop<'_> {
 
     /// One poll: records what came, then stores its offsets.
     fn turn(&mut self) -> Result<(), ClientError> {
-        self.batch.fill(PATIENCE);
-        let now = now_us();
-        for message in self.batch.iter() {
+        let mut now = now_us();
+        let mut patience = PATIENCE;
+        for _ in 0..AT_ONCE {
+            let Some(message) = self.queue.next(patience) else { break };
+            patience = Duration::ZERO;
+            now = now_us();
             if let Taken::Reset(reset) = self.state.take(&message, now)
                 && !self.resets.contains(&reset)
             {

@@ -230,7 +230,7 @@ impl State {
     fn deliver(&self, message: &Message<'_>, at: (u16, u32), now: i64) -> bool {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        // Revoked while it lay in the batch: it was given to nobody, and its offset is not stored.
+        // Not ours any more: it was given to nobody, and its offset is not stored.
         let Some(part) = inner.parts.get_mut(&at) else { return false };
         part.position = message.offset() + 1;
         part.reset_to = None;

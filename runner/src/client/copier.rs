@@ -15,13 +15,13 @@ use std::{
 
 use super::{
     ClientError,
-    consumer::{PATIENCE, unread},
+    consumer::{AT_ONCE, PATIENCE, unread},
     consumer_state::{State, Taken},
     contact, log,
     outbox::{Ledger, Outbox, Outgoing},
     payload::{self, Decoded, Original},
     protocol::{Order, Position, Report},
-    raw::{Batch, Code, Events, Instance, Kafka, Kind, Message, Place, Rebalance},
+    raw::{Code, Events, GroupQueue, Instance, Kafka, Kind, Message, Place, Rebalance},
     settings,
     spec::CopierSpec,
     transactions::{CALL, Next, weigh},
@@ -87,11 +87,11 @@ pub(super) fn run(
     }
     let events: Rc<dyn Events> = Rc::<Intake>::clone(&intake);
     let kafka = Instance::new(Kind::Consumer, &settings::consumer(&reading), events)?;
-    let batch =
-        Batch::of(&kafka).ok_or_else(|| ClientError::new("a copier needs a group".into()))?;
+    let queue =
+        GroupQueue::of(&kafka).ok_or_else(|| ClientError::new("a copier needs a group".into()))?;
     let desk =
         Desk { spec, state: &state, kafka: &kafka, outbox, open: None, number: 0, stop: None };
-    let mut copier = Copier { desk, batch, intake: &intake, resets: Vec::new(), orders };
+    let mut copier = Copier { desk, queue, intake: &intake, resets: Vec::new(), orders };
     // Ends what an earlier life left open, before its positions are asked for.
     if !copier.desk.init(orders)? {
         return ended(0, Vec::new());
@@ -268,7 +268,7 @@ fn original(message: &Message<'_>, partition: u32, run: u64) -> Original {
 
 struct Copier<'a> {
     desk: Desk<'a>,
-    batch: Batch<'a>,
+    queue: GroupQueue<'a>,
     intake: &'a Intake,
     /// Partitions whose position is still to be reset.
     resets: Vec<(u16, u32)>,
@@ -299,10 +299,11 @@ impl Copier<'_> {
 
     /// One poll: copies what came, ends the transaction if it is time, and answers a rebalance.
     fn turn(&mut self) -> Result<End, ClientError> {
-        self.batch.fill(PATIENCE);
         let mut end = End::Committed;
-        for message in self.batch.iter() {
-            // A commit may have been waited for since the message before.
+        let mut patience = PATIENCE;
+        for _ in 0..AT_ONCE {
+            let Some(message) = self.queue.next(patience) else { break };
+            patience = Duration::ZERO;
             match self.desk.state.take(&message, now_us()) {
                 Taken::Delivered => self.desk.copy(&message)?,
                 Taken::Reset(at) if !self.resets.contains(&at) => self.resets.push(at),
@@ -311,7 +312,6 @@ impl Copier<'_> {
             if self.desk.full() {
                 end = self.desk.end(self.orders, false)?;
                 if end != End::Committed {
-                    // What else came is read again, too.
                     break;
                 }
             }

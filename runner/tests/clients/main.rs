@@ -8,5 +8,6 @@ mod inherited;
 mod lives;
 mod plain;
 mod real;
+mod rejoins;
 mod rig;
 mod stamps;

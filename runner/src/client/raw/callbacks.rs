@@ -103,7 +103,7 @@ unsafe extern "C" fn on_delivery(
             opaque: message._private.addr(),
             error: (code.0 != 0).then_some(code),
             offset: message.offset,
-            value: super::batch::bytes(message.payload, message.len).unwrap_or_default(),
+            value: super::group_queue::bytes(message.payload, message.len).unwrap_or_default(),
         };
         events(opaque).delivered(&delivery);
     }
@@ -135,7 +135,7 @@ unsafe extern "C" fn on_stats(
 ) -> c_int {
     // SAFETY: see above. The answer 0 leaves the string to librdkafka.
     unsafe {
-        if let Some(json) = super::batch::bytes(json.cast::<c_void>(), bytes) {
+        if let Some(json) = super::group_queue::bytes(json.cast::<c_void>(), bytes) {
             let told = told(opaque);
             told.events.stats(json);
             if knows_no_broker(json) {

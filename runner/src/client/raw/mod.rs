@@ -4,9 +4,9 @@
 //! topic; so this is a wrapper over the same `rdkafka-sys`, safe to its users.
 #![allow(unsafe_code)]
 
-mod batch;
 mod callbacks;
 mod consumer;
+mod group_queue;
 mod list;
 mod log_queue;
 mod producer;
@@ -30,9 +30,9 @@ use callbacks::Told;
 
 use crate::cluster::admin::kafkas_own;
 
-pub(super) use batch::{Batch, Message};
 pub(super) use callbacks::{Delivery, Events, Rebalance};
 pub(super) use consumer::Asked;
+pub(super) use group_queue::{GroupQueue, Message};
 pub(super) use list::Place;
 pub(super) use log_queue::LogQueue;
 pub(super) use producer::{Header, Topic, TxnError};

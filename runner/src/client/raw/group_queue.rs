@@ -1,13 +1,10 @@
-//! Messages taken from a consumer's queue, many at once.
+//! Messages taken from the queue of a group's member, and what a message is.
 
 use std::{ffi::c_void, ptr::NonNull, time::Duration};
 
 use rdkafka_sys as sys;
 
 use super::{Code, Kafka, millis, text};
-
-/// Messages that one call takes at most.
-const ROOM: usize = 2048;
 
 /// # Safety
 /// `pointer` is null or the start of `length` bytes that live as long as the result is used.
@@ -17,61 +14,48 @@ pub(super) unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<
     Some(unsafe { std::slice::from_raw_parts(pointer.as_ptr(), length) })
 }
 
-/// A consumer's queue and the messages taken from it last.
-pub(crate) struct Batch<'a> {
+/// The queue of a group's member, and the message taken from it last.
+///
+/// Messages are taken one by one. `rd_kafka_consume_batch_queue` counts an end of partition as a message: the
+/// position of the application is one too far then, and an incremental rebalance, which pauses and resumes what
+/// stays, goes on behind a message that nobody was given. And while a batch is held, a rebalance of the same call
+/// can take a partition and give it back: what the batch holds of it comes a second time.
+pub(crate) struct GroupQueue<'a> {
     queue: NonNull<sys::rd_kafka_queue_t>,
-    messages: Vec<*mut sys::rd_kafka_message_t>,
+    last: Option<NonNull<sys::rd_kafka_message_t>>,
     _kafka: &'a Kafka<'static>,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> GroupQueue<'a> {
     /// The queue of a group's member; none if the instance has no group.
     pub(crate) fn of(kafka: &'a Kafka<'static>) -> Option<Self> {
         // SAFETY: the instance lives as long as this value.
         let queue = NonNull::new(unsafe { sys::rd_kafka_queue_get_consumer(kafka.ptr()) })?;
-        Some(Self { queue, messages: Vec::with_capacity(ROOM), _kafka: kafka })
+        Some(Self { queue, last: None, _kafka: kafka })
     }
 
-    /// Waits for the first message at most so long, then takes what else is there. Callbacks are
-    /// called meanwhile. The messages of the last call end their lives.
-    pub(crate) fn fill(&mut self, limit: Duration) -> usize {
+    /// The next message, for which it waits at most so long. Callbacks are called meanwhile. The message
+    /// before it ends its life.
+    pub(crate) fn next(&mut self, limit: Duration) -> Option<Message<'_>> {
         self.clear();
-        // SAFETY: the queue lives. The batch call writes at most the spare capacity, and answers how
-        // many it wrote; each message is ours until it is destroyed.
+        // SAFETY: the queue lives; the message is ours until it is destroyed, by the next call or at the end,
+        // and is lent no longer than until then.
         unsafe {
-            // The batch call alone would wait its whole limit for a full batch.
-            let first = sys::rd_kafka_consume_queue(self.queue.as_ptr(), millis(limit));
-            if first.is_null() {
-                return 0;
-            }
-            self.messages.push(first);
-            let spare = self.messages.spare_capacity_mut();
-            let taken = sys::rd_kafka_consume_batch_queue(
-                self.queue.as_ptr(),
-                0,
-                spare.as_mut_ptr().cast::<*mut sys::rd_kafka_message_t>(),
-                spare.len(),
-            );
-            self.messages.set_len(1 + usize::try_from(taken).unwrap_or(0));
+            let next = sys::rd_kafka_consume_queue(self.queue.as_ptr(), millis(limit));
+            self.last = Some(NonNull::new(next)?);
+            next.as_ref().map(Message)
         }
-        self.messages.len()
-    }
-
-    /// The messages taken last.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        // SAFETY: every pointer is a message that lives until `clear`.
-        self.messages.iter().map(|m| Message(unsafe { &**m }))
     }
 
     fn clear(&mut self) {
-        for message in self.messages.drain(..) {
+        if let Some(message) = self.last.take() {
             // SAFETY: ours, and the last use.
-            unsafe { sys::rd_kafka_message_destroy(message) };
+            unsafe { sys::rd_kafka_message_destroy(message.as_ptr()) };
         }
     }
 }
 
-impl Drop for Batch<'_> {
+impl Drop for GroupQueue<'_> {
     fn drop(&mut self) {
         self.clear();
         // SAFETY: the reference taken in `of`.
@@ -116,7 +100,7 @@ impl<'a> Message<'a> {
     }
 
     pub(crate) fn value(&self) -> Option<&'a [u8]> {
-        // SAFETY: the message lives as long as the batch lends it.
+        // SAFETY: the message lives as long as its queue lends it.
         unsafe { bytes(self.0.payload, self.0.len) }
     }
 
