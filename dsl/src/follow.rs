@@ -20,6 +20,7 @@ mod conditions;
 mod ever;
 mod flow;
 mod judged;
+mod lasting;
 mod needs;
 mod possible;
 mod settings;
@@ -41,6 +42,7 @@ pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Dia
         in_finally: false,
         library,
         least: Duration::ZERO,
+        around: Vec::new(),
     };
     follow.steps(&plan.steps);
     follow.timeout(plan);
@@ -69,6 +71,8 @@ struct Follow<'p> {
     library: &'p Library,
     /// The time that the steps take at least.
     least: Duration,
+    /// The faults that are in force here, from the outside in: this step stands in their `during`.
+    around: Vec<&'p Step>,
 }
 
 impl<'p> Follow<'p> {
@@ -93,14 +97,22 @@ impl<'p> Follow<'p> {
             self.muted += usize::from(head.expect_error.is_some());
             match &step.action {
                 Action::Ready(verb) => self.verb(step, verb),
-                Action::Late(_) => self.state.something_happened(head.word),
+                Action::Late(_) => {
+                    self.state.something_happened(head.word);
+                    self.during(step);
+                }
             }
             self.muted -= usize::from(head.expect_error.is_some());
             if let Some(before) = before {
                 self.state.join(&before);
             }
         }
-        if let Some(name) = &head.name {
+        self.meet(step);
+    }
+
+    /// Remembers the name of a step.
+    fn meet(&mut self, step: &'p Step) {
+        if let Some(name) = &step.head.name {
             let has_target = step.verb().is_none_or(|v| v.target().is_some());
             self.names.insert(name.as_str(), Met { has_target });
         }

@@ -214,6 +214,8 @@ pub struct LateVerb {
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
     pub(crate) place: crate::read::Place,
+    /// The steps of its `during`, which are known before its other arguments.
+    pub(crate) during: Arc<[Step]>,
 }
 
 impl PartialEq for LateVerb {

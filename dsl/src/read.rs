@@ -51,6 +51,8 @@ pub struct Reader {
     pub(crate) place: Place,
     /// The key of the word whose arguments are read next: what is missing is told there.
     pub(crate) key: Option<Span>,
+    /// The steps of the `during` that was read last: taken by the step that it belongs to.
+    pub(crate) during: Arc<[crate::plan::Step]>,
     diagnostics: Vec<Diagnostic>,
     late: bool,
 }
@@ -75,8 +77,16 @@ impl Reader {
         library: Arc<Library>,
         values: Option<Arc<Values>>,
     ) -> Self {
-        let place = Place::default();
-        Self { scope, library, values, place, key: None, diagnostics: Vec::new(), late: false }
+        Self {
+            scope,
+            library,
+            values,
+            place: Place::default(),
+            key: None,
+            during: Arc::default(),
+            diagnostics: Vec::new(),
+            late: false,
+        }
     }
 
     /// Reads a value, after its template, if it is one, was rendered.

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
@@ -31,6 +30,7 @@ mod heal_network;
 mod include;
 mod kill_broker;
 mod kill_client;
+mod lasting;
 mod note;
 mod parallel;
 mod partition_network;
@@ -60,6 +60,7 @@ pub(crate) use chaos::FAULTS;
 pub use chaos::Fault;
 pub use consume::{Until, UntilCount};
 pub(crate) use include::ParamNodes;
+pub use lasting::Lasting;
 pub use parallel::Branch;
 pub use produce::GivenMessage;
 pub use repeat::Round;
@@ -233,9 +234,4 @@ impl Verb {
     pub fn words() -> impl Iterator<Item = &'static str> + Clone {
         Self::ALL.iter().map(|info| info.word)
     }
-}
-
-/// ` for 30s`, or nothing.
-pub(crate) fn for_text(time: Option<Duration>) -> String {
-    time.map(|t| format!(" for {}", crate::value::duration_text(t))).unwrap_or_default()
 }

@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_too_long_tells_how_long_it_is() {
         assert_eq!(bounded("abc", 3), "abc");
-        assert_eq!(one_line_within(&"é\n".repeat(2_000), 4), "é é… (6,000 bytes in all)");
+        assert_eq!(one_line_within(&"é\n".repeat(2_000), 5), "é é… (6,000 bytes in all)");
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn templates_give_what_is_wanted_where_it_is_wanted() {
     assert_eq!(settings, ["true", "x-false"]);
     let Verb::KillBroker(kill) = verb(&found[0].steps[1]) else { panic!("a kill") };
     assert_eq!(kill.broker.numbers(), Some(vec![1, 2]));
-    assert_eq!(kill.for_time.map(|t| t.as_secs()), Some(5));
+    assert_eq!(kill.lasting.for_time.map(|t| t.as_secs()), Some(5));
     assert!(found[0].steps[1].head.optional);
     let Verb::Note(note) = verb(&found[0].steps[2]) else { panic!("a note") };
     assert_eq!(note.text, "true null [true, \"a\"] true");
@@ -216,7 +216,7 @@ fn short_and_long_forms_mean_the_same() {
     );
     let Verb::KillBroker(kill) = verb(&found.steps[2]) else { panic!("a kill") };
     assert!(matches!(&kill.broker.value, Target::LeaderOf(p) if p.partition == 0));
-    assert_eq!(kill.for_time, None);
+    assert_eq!(kill.lasting.for_time, None);
     assert!(matches!(verb(&found.steps[4]), Verb::HealNetwork(_)));
 }
 

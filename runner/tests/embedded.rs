@@ -162,3 +162,37 @@ fn a_member_that_is_named_and_does_not_run_is_an_error() {
     assert_ne!(ran.status(), Some(0), "{}", ran.text());
     assert!(ran.text().contains("C/2 does not run"), "{}", ran.text());
 }
+
+/// The ids of steps with how each ended.
+fn told(ran: &common::Ran) -> Vec<(String, Verdict)> {
+    ran.record.suites[0].steps.iter().map(|s| (s.id.clone(), s.verdict)).collect()
+}
+
+#[test]
+fn the_steps_of_during_run_while_the_fault_is_in_force() {
+    let ran = run(&["runner/tests/plans/during.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let inside = ["5.1", "5.2", "5.3", "5.3.1"];
+    let told = told(&ran);
+    for id in inside {
+        assert!(told.contains(&(id.to_owned(), Verdict::Passed)), "{id}: {told:?}");
+    }
+    // `for` is longer than the steps: the fault lasts as long.
+    let outage = ran.record.suites[0].steps.iter().find(|s| s.id == "5").expect("the fault");
+    let took = outage.took_ms;
+    assert!((3_000..20_000).contains(&took), "{took} ms");
+}
+
+#[test]
+fn a_failure_inside_during_undoes_the_fault_at_once_and_ends_the_plan() {
+    let ran = run(&["runner/tests/plans/during-fails.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let told = told(&ran);
+    let ended = |id: &str| told.iter().find(|(own, _)| own == id).map(|(_, v)| *v);
+    assert_eq!(ended("2.1"), Some(Verdict::Failed), "{told:?}");
+    assert_eq!(ended("2.2"), Some(Verdict::Skipped), "{told:?}");
+    assert_eq!(ended("2"), Some(Verdict::Failed), "{told:?}");
+    assert_eq!(ended("3"), Some(Verdict::Skipped), "{told:?}");
+    // All three brokers live again, long before the ten minutes of `for` have passed.
+    assert_eq!(ended("finally.1"), Some(Verdict::Passed), "{told:?}");
+}

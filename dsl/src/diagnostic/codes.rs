@@ -142,6 +142,9 @@ codes! {
     /// What is counted belongs to the other kind of client: acknowledgements to producers,
     /// deliveries to consumers.
     E067 "other kind of client",
+    /// A step of `during` undoes or replaces the fault that it runs in. A fault with `during` is undone
+    /// by itself when the steps are done: leave the step out, or put it behind the fault.
+    E068 "fault undone by its own steps",
     /// The chosen backend cannot do or show this.
     E070 "not on this backend",
     /// The Kafka version cannot do this.

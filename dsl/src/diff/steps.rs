@@ -168,6 +168,7 @@ fn children(part: Part, old: &Step, new: &Step, changes: &mut Vec<Change>) {
                     }
                 }
             }
+            None if is_fault(new) => changes.push(during(part, new, steps, false)),
             None if new.children().is_empty() || is_loop(new) => {}
             None => {
                 let text = format!("the branch `{name}` was dropped");
@@ -178,8 +179,10 @@ fn children(part: Part, old: &Step, new: &Step, changes: &mut Vec<Change>) {
             }
         }
     }
-    for (name, _) in news.iter().filter(|(n, _)| olds.iter().all(|(o, _)| o != n)) {
-        if !is_loop(new) && !old.children().is_empty() {
+    for (name, steps) in news.iter().filter(|(n, _)| olds.iter().all(|(o, _)| o != n)) {
+        if is_fault(new) {
+            changes.push(during(part, new, steps, true));
+        } else if !is_loop(new) && !old.children().is_empty() {
             let text = format!("the branch `{name}` is new");
             changes.push(Change {
                 step: Some(title(new)),
@@ -187,6 +190,24 @@ fn children(part: Part, old: &Step, new: &Step, changes: &mut Vec<Change>) {
             });
         }
     }
+}
+
+/// The steps inside are those that run during it.
+fn is_fault(step: &Step) -> bool {
+    FAULTS.contains(&step.head.word)
+}
+
+/// The whole `during` of a fault came or went.
+fn during(part: Part, fault: &Step, steps: &[Step], new: bool) -> Change {
+    let count = crate::words::count(steps.len() as u64, "step");
+    let (effect, now) = match (steps.iter().any(proves), new) {
+        (true, true) => (Effect::Stronger, "is new"),
+        (true, false) => (Effect::Weaker, "was dropped"),
+        (false, true) => (Effect::Neutral, "is new"),
+        (false, false) => (Effect::Neutral, "was dropped"),
+    };
+    let text = format!("its `during` {now} ({count})");
+    Change { step: Some(title(fault)), ..Change::new(effect, part, text) }
 }
 
 /// Its rounds are told by its own arguments.

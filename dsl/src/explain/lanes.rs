@@ -1,7 +1,7 @@
 //! The states of brokers and clients, followed through the steps as far as they are certain.
 
 use super::timeline::Lane;
-use crate::steps::{PartitionNetwork, StartCluster, Verb};
+use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
 use crate::value::{Controllers, MemberRef, Mode, RestartHow, Target};
 
 /// What a broker or a client is doing.
@@ -82,6 +82,12 @@ pub(super) struct Lanes {
     steps: usize,
 }
 
+/// The states around the beginning of a step.
+pub(super) struct Changed {
+    before: Vec<State>,
+    after: Vec<State>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Broker,
@@ -101,15 +107,24 @@ impl Lanes {
         self.steps += 1;
     }
 
-    /// A step that is done.
-    pub fn step(&mut self, verb: &Verb) {
+    /// A step that begins.
+    pub fn begin(&mut self, verb: &Verb) -> Changed {
         let before = self.now.clone();
         self.change(verb);
         self.nothing();
-        if passes(verb) {
-            // The step lasts as long as its fault: behind it everything is as before.
-            self.now = before;
-            self.now.resize(self.lanes.len(), State::Absent);
+        Changed { before, after: self.now.clone() }
+    }
+
+    /// A step ends: where its fault passes with it, those whom nothing else changed are as before.
+    pub fn end(&mut self, verb: &Verb, changed: &Changed) {
+        if !passes(verb) {
+            return;
+        }
+        for (index, (now, after)) in self.now.iter_mut().zip(&changed.after).enumerate() {
+            let before = changed.before.get(index).copied().unwrap_or(State::Absent);
+            if now == after {
+                *now = before;
+            }
         }
     }
 
@@ -283,8 +298,8 @@ impl Lanes {
 }
 
 /// True if the step undoes what it did before it ends.
-const fn passes(verb: &Verb) -> bool {
+fn passes(verb: &Verb) -> bool {
     let comes_back =
         matches!(verb, Verb::RestartBroker(_) | Verb::UpgradeBroker(_) | Verb::Chaos(_));
-    comes_back || verb.for_time().is_some()
+    comes_back || verb.lasting().is_some_and(Lasting::passes)
 }

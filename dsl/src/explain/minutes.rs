@@ -152,14 +152,25 @@ fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
     }
 }
 
-/// All steps in the order they are done, those of a loop once.
-pub(super) fn flat(steps: &[Step]) -> Vec<&Step> {
+/// The lists of steps inside a step, those of a loop once.
+pub(super) fn rounds(step: &Step) -> Vec<&[Step]> {
+    let mut all = step.children();
+    if matches!(step.verb(), Some(Verb::Repeat(_))) {
+        all.truncate(1);
+    }
+    all
+}
+
+/// All steps in the order they are done, those of a loop once, each with the fault that ends behind it.
+fn flat(steps: &[Step]) -> Vec<&Step> {
     let mut all = Vec::new();
     for step in steps {
         all.push(step);
-        let children = step.children();
-        let rounds = if matches!(step.verb(), Some(Verb::Repeat(_))) { 1 } else { children.len() };
-        all.extend(children.into_iter().take(rounds).flat_map(flat));
+        all.extend(rounds(step).into_iter().flat_map(flat));
+        // Its fault is undone behind its steps, which stand in the middle of the plan.
+        if !step.during().is_empty() {
+            all.push(step);
+        }
     }
     all
 }

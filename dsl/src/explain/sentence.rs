@@ -1,5 +1,6 @@
 //! One step as a sentence, with what it lists.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::clause::clause;
@@ -7,8 +8,8 @@ use super::spoken;
 use crate::conditions::Conditions;
 use crate::plan::Step;
 use crate::steps::{
-    Assert, Chaos, Consume, CreateTopic, GivenMessage, RestartBroker, StartCluster, StartConsumer,
-    StartCopier, StartProducer, Transactional, Until, Verb, Wait,
+    Assert, Chaos, Consume, CreateTopic, GivenMessage, Lasting, RestartBroker, StartCluster,
+    StartConsumer, StartCopier, StartProducer, Transactional, Until, Verb, Wait,
 };
 use crate::value::{Acks, Clients, CommitMode, Isolation, OffsetFrom, Rate, RestartHow, Settings};
 use crate::words;
@@ -32,7 +33,8 @@ pub(super) fn sentence(step: &Step) -> Sentence {
         return Sentence::from(closed(text) + &asides(step));
     };
     let Sentence { text, points } = of_verb(verb);
-    let end = if points.is_empty() && !verb.is_flow() { closed(text) } else { text + ":" };
+    let ends = points.is_empty() && !verb.is_flow() && verb.during().is_empty();
+    let end = if ends { closed(text) } else { text + ":" };
     let asides = asides(step);
     // A list follows its colon; what else is to be said stands before it.
     if end.ends_with(':') && !asides.is_empty() {
@@ -81,8 +83,24 @@ fn of_verb(verb: &Verb) -> Sentence {
             cluster(it)
         )),
         Verb::CreateTopic(it) => create_topic(it),
-        Verb::KillBroker(it) => again(format!("Kill {} with SIGKILL", it.broker), it.for_time),
-        Verb::StopBroker(it) => again(format!("Shut {} down gracefully", it.broker), it.for_time),
+        Verb::KillBroker(it) => {
+            lasting(format!("Kill {} with SIGKILL", it.broker), START, &it.lasting)
+        }
+        Verb::StopBroker(it) => {
+            lasting(format!("Shut {} down gracefully", it.broker), START, &it.lasting)
+        }
+        Verb::PauseBroker(it) => lasting(format!("Freeze {}", it.broker), GO_ON, &it.lasting),
+        Verb::PauseClient(it) => {
+            lasting(format!("Freeze {}", processes(&it.client)), GO_ON, &it.lasting)
+        }
+        Verb::KillClient(it) => {
+            let text = format!("Kill {} with SIGKILL", processes(&it.client));
+            lasting(text, "start it again with the same settings", &it.lasting)
+        }
+        Verb::PartitionNetwork(_) | Verb::DegradeNetwork(_) => {
+            lasting(bare(verb), "mend the network again", verb.lasting().unwrap_or(&NEVER))
+        }
+        Verb::FillDisk(it) => lasting(bare(verb), "free it again", &it.lasting),
         Verb::StartBroker(_) => {
             Sentence::from(format!("{}, and wait until the others list it", verb.explain()))
         }
@@ -94,9 +112,6 @@ fn of_verb(verb: &Verb) -> Sentence {
         Verb::StartProducer(it) => producer(it),
         Verb::StartConsumer(it) => consumer(it),
         Verb::StartCopier(it) => copier(it),
-        Verb::KillClient(it) => {
-            Sentence::from(format!("Kill {} with SIGKILL", processes(&it.client)))
-        }
         Verb::StartClient(it) => {
             let again = "again, with the same settings";
             Sentence::from(format!("Start {} {again}", it.client))
@@ -132,11 +147,32 @@ fn of_verb(verb: &Verb) -> Sentence {
 /// The most messages that are shown of a list.
 const MOST: usize = 8;
 
-fn again(text: String, time: Option<Duration>) -> Sentence {
-    match time {
-        Some(time) => Sentence::from(format!("{text}, and start it again after {}", spoken(time))),
-        None => Sentence::from(text),
+const START: &str = "start it again";
+const GO_ON: &str = "let it go on";
+/// A fault that another step undoes.
+static NEVER: LazyLock<Lasting> = LazyLock::new(Lasting::default);
+
+/// What a fault does, without how long it lasts.
+fn bare(verb: &Verb) -> String {
+    let mut verb = verb.clone();
+    if let Some(lasting) = verb.lasting_mut() {
+        *lasting = Lasting::default();
     }
+    verb.explain()
+}
+
+/// A fault, when it is undone, and what that means for the steps behind it.
+fn lasting(text: String, undo: &str, it: &Lasting) -> Sentence {
+    Sentence::from(match (it.for_time, it.during.is_empty()) {
+        (None, true) => text,
+        (Some(time), true) => {
+            format!("{text}, and {undo} after {}; only then the next step begins", spoken(time))
+        }
+        (None, false) => format!("{text}, and {undo} when these steps are done"),
+        (Some(time), false) => {
+            format!("{text}, and {undo} when {} have passed and these steps are done", spoken(time))
+        }
+    })
 }
 
 /// The cluster as a noun: `3 brokers of Kafka 4.1.1 with KRaft`.

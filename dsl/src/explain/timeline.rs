@@ -1,8 +1,9 @@
 //! Who is in which state at which step: brokers, clients and the faults between them.
 
 use super::lanes::{Lanes, State};
-use super::minutes::flat;
+use super::minutes::rounds;
 use crate::plan::{Plan, Step};
+use crate::steps::Verb;
 
 /// Lanes over step numbers.
 pub(super) struct Timeline {
@@ -27,25 +28,41 @@ impl Timeline {
     /// That of a plan's steps; what `finally` does is told in words.
     pub fn of(plan: &Plan) -> Self {
         let mut lanes = Lanes::default();
-        let mut all: Vec<&Step> = flat(&plan.steps);
-        all.retain(|step| !step.verb().is_some_and(crate::Verb::is_flow));
-        let cut = all.len() > MOST_STEPS;
-        all.truncate(MOST_STEPS);
-        for step in &all {
-            let skipped = step.head.when.as_ref().is_some_and(|w| w.known() == Some(false));
-            match step.verb().filter(|_| !skipped) {
-                Some(verb) => lanes.step(verb),
-                None => lanes.nothing(),
-            }
-        }
-        let steps = all.iter().map(|s| (s.head.id.to_string(), s.title())).collect();
-        Self { steps, lanes: lanes.finished(all.len()), cut }
+        let mut shown = Vec::new();
+        let cut = !add(&plan.steps, &mut lanes, &mut shown);
+        let count = shown.len();
+        Self { steps: shown, lanes: lanes.finished(count), cut }
     }
 
     /// True if there is nobody to show.
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() || self.steps.is_empty()
     }
+}
+
+/// Follows steps; false when there are more than are shown.
+fn add(steps: &[Step], lanes: &mut Lanes, shown: &mut Vec<(String, String)>) -> bool {
+    steps.iter().all(|step| {
+        let inside = |lanes: &mut Lanes, shown: &mut Vec<(String, String)>| {
+            rounds(step).into_iter().all(|steps| add(steps, lanes, shown))
+        };
+        if step.verb().is_some_and(Verb::is_flow) {
+            return inside(lanes, shown);
+        }
+        if shown.len() == MOST_STEPS {
+            return false;
+        }
+        shown.push((step.head.id.to_string(), step.title()));
+        let skipped = step.head.when.as_ref().is_some_and(|w| w.known() == Some(false));
+        if let Some(verb) = step.verb().filter(|_| !skipped) {
+            let changed = lanes.begin(verb);
+            let all = inside(lanes, shown);
+            lanes.end(verb, &changed);
+            return all;
+        }
+        lanes.nothing();
+        inside(lanes, shown)
+    })
 }
 
 impl Lane {

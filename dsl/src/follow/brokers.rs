@@ -11,8 +11,8 @@ use crate::value::{Controllers, ElectionKind, Mode, Target};
 
 /// The brokers that a target certainly means, and whether there may be others.
 pub(super) struct Hit {
-    certain: Vec<(u32, Span)>,
-    chosen: bool,
+    pub(super) certain: Vec<(u32, Span)>,
+    pub(super) chosen: bool,
 }
 
 impl Verb {
@@ -60,16 +60,13 @@ impl<'p> Follow<'p> {
         match verb {
             Verb::StartCluster(it) => self.start_cluster(step, it),
             Verb::StopCluster(_) => {
+                self.stopped_in_fault(step);
                 self.state.cluster = None;
                 self.state.cluster_unknown = false;
             }
-            Verb::KillBroker(it) => self.take_down(&it.broker, it.for_time.is_some(), Life::Down),
-            Verb::StopBroker(it) => {
-                self.take_down(&it.broker, it.for_time.is_some(), Life::Stopped)
-            }
-            Verb::PauseBroker(it) => {
-                self.take_down(&it.broker, it.for_time.is_some(), Life::Paused)
-            }
+            Verb::KillBroker(it) => self.take_down(&it.broker, Life::Down),
+            Verb::StopBroker(it) => self.take_down(&it.broker, Life::Stopped),
+            Verb::PauseBroker(it) => self.take_down(&it.broker, Life::Paused),
             Verb::StartBroker(it) => self.start_broker(&it.broker),
             Verb::ResumeBroker(it) => self.resume_broker(&it.broker),
             Verb::RestartBroker(it) => self.restart(&it.broker),
@@ -97,6 +94,7 @@ impl<'p> Follow<'p> {
                     self.maybe_all();
                 }
             }
+            Verb::HealNetwork(_) => self.stopped_in_fault(step),
             Verb::ElectLeaders(it) => {
                 self.state.elected_unclean |= it.kind == ElectionKind::Unclean;
             }
@@ -242,34 +240,43 @@ impl<'p> Follow<'p> {
         self.tell(Diagnostic::new(Code::W015, target.span, message));
     }
 
-    fn life(&self, broker: u32) -> Option<Life> {
+    pub(super) fn life(&self, broker: u32) -> Option<Life> {
         self.state.cluster.as_ref()?.lives.get(&broker).copied()
     }
 
-    fn set_life(&mut self, broker: u32, life: Life) {
+    pub(super) fn set_life(&mut self, broker: u32, life: Life) {
         if let Some(cluster) = &mut self.state.cluster {
             cluster.lives.insert(broker, life);
         }
     }
 
     /// What a target chosen at run time leaves uncertain.
-    fn maybe_all(&mut self) {
+    pub(super) fn maybe_all(&mut self) {
         for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
             *life = Life::Maybe;
         }
     }
 
-    fn take_down(&mut self, target: &Spanned<Target>, comes_back: bool, life: Life) {
+    fn take_down(&mut self, target: &Spanned<Target>, life: Life) {
         let hit = self.target(target);
+        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Life::Paused)).then_some(*n);
+        let was_frozen: Vec<u32> = hit.certain.iter().filter_map(frozen).collect();
         for (broker, span) in hit.certain {
-            let dead = matches!(self.life(broker), Some(Life::Down | Life::Stopped));
+            let now = self.life(broker);
+            let dead = matches!(now, Some(Life::Down | Life::Stopped));
             let named = !matches!(target.value, Target::All | Target::Not(_));
+            // One broker may be meant twice by one step.
+            if life == Life::Paused && was_frozen.contains(&broker) {
+                let message = format!("broker {broker} is frozen already");
+                let help = format!("let it go on before: `- resume_broker: {broker}`");
+                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+            }
             if dead && named {
                 let message = format!("broker {broker} is down already");
                 let help = format!("start it before: `- start_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
             }
-            self.set_life(broker, if comes_back { Life::Maybe } else { life });
+            self.set_life(broker, life);
         }
         if hit.chosen {
             self.maybe_all();

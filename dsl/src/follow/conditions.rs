@@ -27,6 +27,11 @@ impl<'p> Follow<'p> {
         if let Some(since) = since {
             self.step_name(since, false);
         }
+        if let Verb::Assert(it) = verb
+            && let Some(since) = &it.since
+        {
+            self.must_have_ended(since);
+        }
         let how = if matches!(verb, Verb::Record(_)) { Use::Recorded } else { Use::Judged };
         for conditions in verb.conditions() {
             self.conditions(conditions, how);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Follow, State};
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 use crate::steps::{Repeat, Verb, Wait};
 
 /// How many rounds of a loop are followed: what changes from round to round shows early.
@@ -18,7 +18,7 @@ impl Verb {
 }
 
 impl Step {
-    /// The lists of steps that it holds: rounds, branches, an included file.
+    /// The lists of steps that it holds: rounds, branches, an included file, what a fault has `during` it.
     #[must_use]
     pub fn children(&self) -> Vec<&[Self]> {
         match self.verb() {
@@ -29,13 +29,25 @@ impl Step {
             }
             Some(Verb::Parallel(it)) => it.branches.iter().map(|b| b.steps.as_slice()).collect(),
             Some(Verb::Include(it)) => vec![it.steps.as_slice()],
-            _ => Vec::new(),
+            _ => Some(self.during()).filter(|d| !d.is_empty()).into_iter().collect(),
+        }
+    }
+
+    /// The steps of its `during`, also where its other arguments are known only when it runs.
+    #[must_use]
+    pub fn during(&self) -> &[Self] {
+        match &self.action {
+            Action::Ready(verb) => verb.during(),
+            Action::Late(late) => &late.during,
         }
     }
 }
 
 impl<'p> Follow<'p> {
-    pub(super) fn flow_step(&mut self, _: &'p Step, verb: &'p Verb) {
+    pub(super) fn flow_step(&mut self, step: &'p Step, verb: &'p Verb) {
+        if let Some(lasting) = verb.lasting().filter(|l| l.passes()) {
+            self.lasting(step, verb, lasting);
+        }
         match verb {
             Verb::Repeat(it) => self.repeat(it),
             Verb::Parallel(it) => {
@@ -86,7 +98,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    fn takes(&mut self, time: Duration) {
+    pub(super) fn takes(&mut self, time: Duration) {
         self.least = self.least.saturating_add(time);
     }
 

@@ -96,8 +96,10 @@ fn read_step(node: &Node, reader: &mut Reader) -> Option<Step> {
     let (head, late_head) = reader.watching_late(|reader| read_head(node, found.as_ref(), reader));
     let found = found?;
     let before = Arc::clone(&reader.scope);
+    reader.during = Arc::default();
     let (verb, late_verb) =
         reader.watching_late(|reader| Verb::read(found.word, found.key, &found.argument, reader));
+    let during = std::mem::take(&mut reader.during);
     let head = head?;
     if let Some(capture) = &head.capture {
         let mut scope = Scope::clone(&reader.scope);
@@ -112,6 +114,7 @@ fn read_step(node: &Node, reader: &mut Reader) -> Option<Step> {
             scope: before,
             library: Arc::clone(&reader.library),
             place: reader.place.clone(),
+            during,
         }),
     };
     Some(Step { head, action })

@@ -92,6 +92,12 @@ impl FromNode for Fault {
             return None;
         }
         let verb = Verb::read(&entry.key, entry.key.span, &entry.value, reader)?;
+        if let Some(during) = entry.value.get("during") {
+            let message =
+                "a fault of chaos has no `during`: the schedule says what is in force when";
+            reader.push(Diagnostic::new(Code::E016, during.span, message));
+            return None;
+        }
         let for_time = beside?.or_else(|| verb.for_time());
         Some(Self { verb, for_time, span: Spanned::new((), node.span) })
     }
@@ -110,22 +116,6 @@ impl FromNode for Fault {
             "minProperties": 1,
             "maxProperties": 2,
         })
-    }
-}
-
-impl Verb {
-    /// After what time it is undone, if it says so.
-    #[must_use]
-    pub const fn for_time(&self) -> Option<Duration> {
-        match self {
-            Self::KillBroker(it) => it.for_time,
-            Self::StopBroker(it) => it.for_time,
-            Self::PauseBroker(it) => it.for_time,
-            Self::PartitionNetwork(it) => it.for_time,
-            Self::DegradeNetwork(it) => it.for_time,
-            Self::FillDisk(it) => it.for_time,
-            _ => None,
-        }
     }
 }
 

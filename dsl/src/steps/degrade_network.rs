@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -31,8 +31,7 @@ args! {
         loss: Option<Spanned<Percent>>,
         /// The most that it sends.
         bandwidth: Option<Spanned<Bandwidth>>,
-        /// Undone after this time.
-        for_time as "for": Option<Duration>,
+        ..lasting: Lasting,
     }
 }
 
@@ -48,7 +47,7 @@ impl StepWord for DegradeNetwork {
         .flatten()
         .collect();
         let changes = crate::words::list(&changes);
-        format!("Give the network of {} {changes}{}", self.broker, super::for_text(self.for_time))
+        format!("Give the network of {} {changes}{}", self.broker, self.lasting.text())
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

@@ -1,8 +1,6 @@
 //! `fill_disk`
 
-use std::time::Duration;
-
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -19,14 +17,13 @@ args! {
         broker: Spanned<Target>,
         /// What stays free.
         leave: ByteSize = "1MiB",
-        /// Undone after this time.
-        for_time as "for": Option<Duration>,
+        ..lasting: Lasting,
     }
 }
 
 impl StepWord for FillDisk {
     fn explain(&self) -> String {
-        let time = super::for_text(self.for_time);
+        let time = self.lasting.text();
         format!("Fill the disk of {} but for {}{time}", self.broker, self.leave)
     }
 

@@ -1,6 +1,6 @@
 //! `kill_client`
 
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::value::Clients;
 
@@ -15,11 +15,12 @@ args! {
     pub struct KillClient("kill_client") short "client" {
         /// The client or clients, whole or by member.
         client: Clients,
+        ..lasting: Lasting,
     }
 }
 
 impl StepWord for KillClient {
     fn explain(&self) -> String {
-        format!("Kill {}", self.client)
+        format!("Kill {}{}", self.client, self.lasting.text())
     }
 }

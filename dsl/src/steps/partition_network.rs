@@ -1,8 +1,6 @@
 //! `partition_network`
 
-use std::time::Duration;
-
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -38,8 +36,7 @@ args! {
         to: Option<Spanned<Target>>,
         /// Whether clients reach everybody (`stay`), or are cut off from the brokers named (`cut`).
         clients: NetworkClients = "stay",
-        /// Undone after this time.
-        for_time as "for": Option<Duration>,
+        ..lasting: Lasting,
     }
 }
 
@@ -58,7 +55,7 @@ impl StepWord for PartitionNetwork {
             NetworkClients::Stay => "",
             NetworkClients::Cut => ", from clients too",
         };
-        format!("{what}{clients}{}", super::for_text(self.for_time))
+        format!("{what}{clients}{}", self.lasting.text())
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

@@ -1,8 +1,6 @@
 //! `pause_broker`
 
-use std::time::Duration;
-
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -16,14 +14,13 @@ args! {
     pub struct PauseBroker("pause_broker") short "broker" {
         /// The broker or brokers.
         broker: Spanned<Target>,
-        /// Undone after this time.
-        for_time as "for": Option<Duration>,
+        ..lasting: Lasting,
     }
 }
 
 impl StepWord for PauseBroker {
     fn explain(&self) -> String {
-        format!("Freeze {}{}", self.broker, super::for_text(self.for_time))
+        format!("Freeze {}{}", self.broker, self.lasting.text())
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -1,6 +1,6 @@
 //! `pause_client`
 
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::value::Clients;
 
@@ -14,11 +14,12 @@ args! {
     pub struct PauseClient("pause_client") short "client" {
         /// The client or clients, whole or by member.
         client: Clients,
+        ..lasting: Lasting,
     }
 }
 
 impl StepWord for PauseClient {
     fn explain(&self) -> String {
-        format!("Freeze {}", self.client)
+        format!("Freeze {}{}", self.client, self.lasting.text())
     }
 }

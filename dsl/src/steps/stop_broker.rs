@@ -1,8 +1,6 @@
 //! `stop_broker`
 
-use std::time::Duration;
-
-use super::StepWord;
+use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -16,18 +14,17 @@ args! {
     pub struct StopBroker("stop_broker") short "broker" {
         /// The broker or brokers.
         broker: Spanned<Target>,
-        /// Undone after this time.
-        for_time as "for": Option<Duration>,
+        ..lasting: Lasting,
     }
 }
 
 impl StepWord for StopBroker {
     fn explain(&self) -> String {
-        format!("Stop {} gracefully{}", self.broker, super::for_text(self.for_time))
+        format!("Stop {} gracefully{}", self.broker, self.lasting.text())
     }
 
     fn needs(&self) -> Vec<Need> {
-        let again = self.for_time.is_some().then(|| Need::word(Capability::Start));
+        let again = self.lasting.passes().then(|| Need::word(Capability::Start));
         std::iter::once(Need::word(Capability::Stop)).chain(again).collect()
     }
 }

@@ -6,6 +6,7 @@ pub mod audits;
 pub mod chaos;
 pub mod clients;
 pub mod disks;
+pub mod during;
 pub mod faults;
 pub mod hearing;
 pub mod judge;

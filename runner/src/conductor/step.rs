@@ -13,7 +13,7 @@ use kplan_dsl::{
 
 use crate::{
     conductor::{
-        Tally,
+        Tally, during,
         outcome::{Done, KafkaCause, PlanCause, StepError, expect_error},
         stage::Stage,
     },
@@ -31,6 +31,8 @@ pub struct Flow {
     pub rounds: Vec<u32>,
     /// Steps of `finally` go on after the first signal.
     pub finally: bool,
+    /// When the limit of the fault around these steps is over, if it has one.
+    pub around: Option<Instant>,
 }
 
 impl Flow {
@@ -119,16 +121,14 @@ pub fn inside(step: &Step) -> Vec<&Step> {
     }
 }
 
-/// The steps inside a step: of a repeat's first round, of all branches, of an included file.
+/// The steps inside a step: of a repeat's first round, of all branches, of an included file, of `during`.
 #[must_use]
 pub fn children(step: &Step) -> Vec<&Step> {
     match step.verb() {
         Some(Verb::Repeat(r)) => {
             r.rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
         }
-        Some(Verb::Parallel(p)) => p.branches.iter().flat_map(|b| &b.steps).collect(),
-        Some(Verb::Include(i)) => i.steps.iter().collect(),
-        _ => Vec::new(),
+        _ => step.children().into_iter().flatten().collect(),
     }
 }
 
@@ -159,19 +159,22 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
     stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
     let result = if let Some(inner) = flow_steps(&ready.verb) {
         let stopped = run_flow(stage, inner, flow, tally).await;
-        let verdict = match &stopped {
-            None => Verdict::Passed,
-            // What the rig ended is no failure of the steps around it.
-            Some(_) if tally.verdict() == Verdict::Broken => Verdict::Broken,
-            Some(_) => Verdict::Failed,
-        };
+        let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
         let end = ended(stage, &id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));
         stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| !ready.head.optional);
+    } else if ready.verb.during().is_empty() {
+        let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
+        limited(&cx, steps::carry_out(&cx), flow).await
     } else {
-        limited(stage, &ready, &id, began_us, flow).await
+        let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
+        let (result, stopped) = during::carry_out(&cx, flow, tally).await;
+        if let Some(stopped) = stopped {
+            return ended_early(&cx, &stopped, result.err(), tally);
+        }
+        result
     };
     stage.step_ended(&id, now_us());
     let result = stands(stage, result).await;
@@ -180,6 +183,30 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         None => result,
     };
     conclude(stage, &id, &ready.head, began_us, result, tally)
+}
+
+/// The verdict of a step whose own steps were ended early.
+fn verdict_around(tally: &Tally) -> Verdict {
+    // What the rig ended is no failure of the steps around it.
+    if tally.verdict() == Verdict::Broken { Verdict::Broken } else { Verdict::Failed }
+}
+
+/// A fault one of whose own steps ended the plan: its own end is only told.
+fn ended_early(
+    cx: &Cx<'_>,
+    stopped: &str,
+    trouble: Option<StepError>,
+    tally: &Tally,
+) -> Option<String> {
+    let stage = cx.stage;
+    let end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
+    let mut reason = format!("ended early: {stopped}");
+    if trouble.is_some() {
+        reason.push_str("; then the fault could not be undone");
+    }
+    stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason), ..end })));
+    stage.step_ended(cx.id, now_us());
+    Some(stopped.to_owned()).filter(|_| !cx.head.optional)
 }
 
 /// The step with its late arguments read, or none if its `when` is false.
@@ -242,27 +269,28 @@ async fn run_flow(
     }
 }
 
-/// Limit of a step that names none: no step waits for ever.
-const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
-
-async fn limited(
-    stage: &Arc<Stage>,
-    ready: &ReadyStep<'_>,
-    id: &str,
-    began_us: i64,
-    flow: &Flow,
-) -> Result<Done, StepError> {
-    let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id, began_us };
-    let own = ready.head.timeout.as_deref().copied();
-    let default = steps::own_limit(&ready.verb).unwrap_or(STEP_LIMIT);
-    let step_limit = own.unwrap_or(default);
-    let plan_left = flow.deadline.map(|d| d.saturating_duration_since(Instant::now()));
-    let (limit, whose) = match plan_left {
-        Some(left) if left < step_limit => {
-            (left, "the plan's timeout ran out during this step".to_owned())
-        }
-        _ => (step_limit, format!("the step's limit of {step_limit:?} ran out")),
+/// What is left of a step's time, and whose limit ends first.
+fn limit(cx: &Cx<'_>, flow: &Flow) -> (Duration, String) {
+    let own = cx.head.timeout.as_deref().copied();
+    let step_limit = own.or(steps::own_limit(cx.verb)).unwrap_or(steps::STEP_LIMIT);
+    let own = (step_limit, format!("the step's limit of {step_limit:?} ran out"));
+    let left = |until: Option<Instant>, whose: &str| {
+        Some((until?.saturating_duration_since(Instant::now()), whose.to_owned()))
     };
+    let plan = left(flow.deadline, "the plan's timeout ran out during this step");
+    let around = left(flow.around, "the limit of the fault around this step ran out");
+    let all = std::iter::once(own).chain(plan).chain(around);
+    all.min_by_key(|(time, _)| *time).unwrap_or((step_limit, String::new()))
+}
+
+/// Does something within the step's limit, unless a signal ends it.
+pub async fn limited<T>(
+    cx: &Cx<'_>,
+    work: impl Future<Output = Result<T, StepError>>,
+    flow: &Flow,
+) -> Result<T, StepError> {
+    let stage = cx.stage;
+    let (limit, whose) = limit(cx, flow);
     let interrupt = &stage.run.interrupt;
     let signal = if flow.finally { interrupt.hard() } else { interrupt.soft() };
     tokio::select! {
@@ -272,8 +300,8 @@ async fn limited(
         () = stage.run.sink.lost().cancelled(), if !flow.finally => {
             Err(StepError::rig(stage.run.sink.trouble().unwrap_or_default()))
         }
-        result = tokio::time::timeout(limit, steps::carry_out(&cx)) => {
-            result.unwrap_or_else(|_| Err(ran_out(stage, &ready.verb, whose)))
+        result = tokio::time::timeout(limit, work) => {
+            result.unwrap_or_else(|_| Err(ran_out(cx.stage, cx.verb, whose)))
         }
     }
 }

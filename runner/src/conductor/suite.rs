@@ -79,8 +79,12 @@ pub async fn run_suite(
     let sampler = Sampler::start(stage.clone());
     let tally = Tally::default();
     let always = Always::start(&stage);
-    let flow =
-        Flow { deadline: Some(Instant::now() + suite.timeout), rounds: Vec::new(), finally: false };
+    let flow = Flow {
+        deadline: Some(Instant::now() + suite.timeout),
+        rounds: Vec::new(),
+        finally: false,
+        around: None,
+    };
     step::run_list(&stage, &suite.plan.steps, flow, &tally).await;
     let (held, violated) = always.end(stage.run.interrupt.hard()).await;
     tally.always_held(held);
@@ -91,7 +95,7 @@ pub async fn run_suite(
     if let Some(trouble) = stage.run.sink.trouble() {
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
-    let flow = Flow { deadline: None, rounds: Vec::new(), finally: true };
+    let flow = Flow { deadline: None, rounds: Vec::new(), finally: true, around: None };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     drop(sampler);
     let kept = match suite.keep {

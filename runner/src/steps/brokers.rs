@@ -18,29 +18,20 @@ use crate::{
 };
 
 /// `kill_broker`
-pub async fn kill(args: &KillBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    down(&args.broker, Down::Kill, args.for_time, cx).await
+pub async fn kill(args: &KillBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+    down(&args.broker, Down::Kill, cx).await
 }
 
 /// `stop_broker`
-pub async fn stop(args: &StopBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    down(&args.broker, Down::Stop, args.for_time, cx).await
+pub async fn stop(args: &StopBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+    down(&args.broker, Down::Stop, cx).await
 }
 
-/// Takes brokers down; with `for` the step lasts that long and brings them back.
-async fn down(
-    target: &Target,
-    how: Down,
-    time: Option<Duration>,
-    cx: &Cx<'_>,
-) -> Result<Done, StepError> {
+/// Takes brokers down, and says which.
+async fn down(target: &Target, how: Down, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
     let nodes = cx.stage.resolve(target, cx.id).await?;
     cx.stage.take_down(cx.id, &nodes, how).await?;
-    if let Some(time) = time {
-        tokio::time::sleep(time).await;
-        cx.stage.bring_up(cx.id, &nodes, Data::Kept).await?;
-    }
-    Ok(Done::default())
+    Ok(nodes)
 }
 
 /// `start_broker`
@@ -80,15 +71,11 @@ pub async fn restart(args: &RestartBroker, cx: &Cx<'_>) -> Result<Done, StepErro
     Ok(Done::default())
 }
 
-/// `pause_broker`
-pub async fn pause(args: &PauseBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
+/// `pause_broker`: says which brokers it froze.
+pub async fn pause(args: &PauseBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
     cx.stage.freeze(cx.id, &nodes).await?;
-    if let Some(time) = args.for_time {
-        tokio::time::sleep(time).await;
-        cx.stage.thaw(cx.id, &nodes).await?;
-    }
-    Ok(Done::default())
+    Ok(nodes)
 }
 
 /// `resume_broker`

@@ -6,11 +6,8 @@ use std::{
     time::Duration,
 };
 
-use kplan_dsl::{
-    Verb,
-    steps::{Chaos, ResumeClient, StartClient},
-};
-use tokio::time::{Instant, sleep, sleep_until};
+use kplan_dsl::{Verb, steps::Chaos};
+use tokio::time::{Instant, sleep_until};
 
 use crate::{
     cluster::{Node, NodeState},
@@ -22,7 +19,7 @@ use crate::{
     },
     event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
-    steps::{Cx, carry_out, clients, partition_network},
+    steps::{Cx, carry_out, partition_network},
 };
 
 /// Faults in effect: what each touches, and which brokers it takes away.
@@ -137,7 +134,8 @@ async fn one(
     let result = match &why_not {
         Ok(None) => {
             cx.stage.chaos.push(cx.id, planned);
-            last(planned, &own).await
+            // Boxed: a chaos holds no chaos, but the compiler cannot know.
+            Box::pin(carry_out(&own)).await.map(drop)
         }
         Ok(Some(_)) | Err(_) => Ok(()),
     };
@@ -162,24 +160,6 @@ async fn one(
         cause,
     })));
     result.map(|left_out| left_out.is_none())
-}
-
-/// Does the fault for its time. Clients have no time of their own in a step: it is kept here.
-async fn last(planned: &Planned, own: &Cx<'_>) -> Result<(), StepError> {
-    // Boxed: a chaos holds no chaos, but the compiler cannot know.
-    Box::pin(carry_out(own)).await?;
-    match &planned.verb {
-        Verb::KillClient(it) => {
-            sleep(planned.lasts()).await;
-            clients::start(&StartClient { client: it.client.clone() }, own).await?;
-        }
-        Verb::PauseClient(it) => {
-            sleep(planned.lasts()).await;
-            clients::resume(&ResumeClient { client: it.client.clone() }, own).await?;
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 /// Why a fault is left out; none if it may begin, and then it is in effect from here.

@@ -199,17 +199,17 @@ fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
 }
 
 /// `kill_client`: all at once.
-pub async fn kill(args: &KillClient, cx: &Cx<'_>) -> Result<Done, StepError> {
+pub async fn kill(args: &KillClient, cx: &Cx<'_>) -> Result<(), StepError> {
     let chosen = chosen(&args.client, LIVES, cx)?;
     let kills = each(&chosen).map(|(c, m)| cx.stage.kill_member(cx.id, c, m));
-    worst_error(futures::future::join_all(kills).await)
+    worst_error(futures::future::join_all(kills).await).map(drop)
 }
 
 /// `pause_client`
-pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<Done, StepError> {
+pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<(), StepError> {
     let chosen = chosen(&args.client, RUNS, cx)?;
     let pauses = each(&chosen).map(|(c, m)| cx.stage.pause_member(cx.id, c, m));
-    worst_error(futures::future::join_all(pauses).await)
+    worst_error(futures::future::join_all(pauses).await).map(drop)
 }
 
 /// `resume_client`

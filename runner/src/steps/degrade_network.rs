@@ -4,23 +4,15 @@ use kplan_dsl::steps::DegradeNetwork;
 
 use crate::{
     cluster::{Link, Network, Node},
-    conductor::{
-        nodes::names,
-        outcome::{Done, StepError},
-    },
+    conductor::{nodes::names, outcome::StepError},
     steps::Cx,
 };
 
-/// Spoils the lines of nodes; with `for` the step lasts that long and mends them.
-pub async fn degrade(args: &DegradeNetwork, cx: &Cx<'_>) -> Result<Done, StepError> {
+/// Spoils the lines of nodes.
+pub async fn degrade(args: &DegradeNetwork, cx: &Cx<'_>) -> Result<(), StepError> {
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
     let (network, what) = meant(args, &nodes);
-    cx.stage.disturb(cx.id, network, what).await?;
-    if let Some(time) = args.for_time {
-        tokio::time::sleep(time).await;
-        cx.stage.heal(Some(cx.id)).await?;
-    }
-    Ok(Done::default())
+    cx.stage.disturb(cx.id, network, what).await
 }
 
 /// What becomes of the nodes' lines, and in words.

@@ -14,6 +14,7 @@ mod fill_disk;
 mod free_disk;
 mod heal_network;
 mod judged;
+pub mod lasting;
 mod partition_network;
 mod produce;
 mod reassign_partitions;
@@ -83,22 +84,22 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
         Verb::ElectLeaders(args) => elect_leaders::elect(args, cx).await,
         Verb::ReassignPartitions(args) => reassign_partitions::reassign(args, cx).await,
         Verb::Describe(args) => describe::describe(args, cx).await,
-        Verb::KillBroker(args) => brokers::kill(args, cx).await,
-        Verb::StopBroker(args) => brokers::stop(args, cx).await,
+        Verb::KillBroker(_)
+        | Verb::StopBroker(_)
+        | Verb::PauseBroker(_)
+        | Verb::PartitionNetwork(_)
+        | Verb::DegradeNetwork(_)
+        | Verb::FillDisk(_)
+        | Verb::KillClient(_)
+        | Verb::PauseClient(_) => lasting::carry_out(cx).await,
         Verb::StartBroker(args) => brokers::start(args, cx).await,
         Verb::RestartBroker(args) => brokers::restart(args, cx).await,
-        Verb::PauseBroker(args) => brokers::pause(args, cx).await,
         Verb::ResumeBroker(args) => brokers::resume(args, cx).await,
-        Verb::PartitionNetwork(args) => partition_network::part(args, cx).await,
-        Verb::DegradeNetwork(args) => degrade_network::degrade(args, cx).await,
-        Verb::FillDisk(args) => fill_disk::fill(args, cx).await,
         Verb::FreeDisk(args) => free_disk::free(args, cx).await,
         Verb::HealNetwork(_) => heal_network::heal(cx).await,
         Verb::StartProducer(args) => clients::start_producer(args, cx).await,
         Verb::StartConsumer(args) => clients::start_consumer(args, cx).await,
         Verb::StartCopier(args) => copier::start(args, cx).await,
-        Verb::KillClient(args) => clients::kill(args, cx).await,
-        Verb::PauseClient(args) => clients::pause(args, cx).await,
         Verb::ResumeClient(args) => clients::resume(args, cx).await,
         Verb::StartClient(args) => clients::start(args, cx).await,
         Verb::StopClient(args) => clients::stop(args, cx).await,
@@ -149,6 +150,9 @@ fn wait_limit(wait: &Wait) -> Duration {
     }
 }
 
+/// Limit of a step that names none: no step waits for ever.
+pub const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
+
 /// The limit of a step that names none, where its word has one of its own.
 #[must_use]
 pub fn own_limit(verb: &Verb) -> Option<Duration> {
@@ -158,6 +162,7 @@ pub fn own_limit(verb: &Verb) -> Option<Duration> {
         // These end by themselves when their time is over; the limit only guards against a hang.
         Verb::Wait(wait) => Some(wait_limit(wait) + Duration::from_secs(120)),
         Verb::Assert(_) | Verb::Record(_) => Some(Duration::from_secs(45 * 60)),
-        _ => None,
+        // What it takes to do and to undo it comes on top.
+        fault => fault.for_time().map(|time| time.saturating_add(STEP_LIMIT)),
     }
 }

@@ -6,22 +6,14 @@ use kplan_dsl::{Spanned, steps::PartitionNetwork, value::NetworkClients};
 
 use crate::{
     cluster::{Network, Node},
-    conductor::{
-        nodes::names,
-        outcome::{Done, StepError},
-    },
+    conductor::{nodes::names, outcome::StepError},
     steps::Cx,
 };
 
-/// Parts the network; with `for` the step lasts that long and heals what it cut.
-pub async fn part(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<Done, StepError> {
+/// Parts the network.
+pub async fn part(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(), StepError> {
     let (network, what) = meant(args, cx).await?;
-    cx.stage.disturb(cx.id, network, what).await?;
-    if let Some(time) = args.for_time {
-        tokio::time::sleep(time).await;
-        cx.stage.heal(Some(cx.id)).await?;
-    }
-    Ok(Done::default())
+    cx.stage.disturb(cx.id, network, what).await
 }
 
 /// What is cut, and in words.

@@ -88,31 +88,17 @@ pub fn schedule(
 /// The verb with `random` replaced by a broker, lasting that long.
 fn fixed(verb: &Verb, broker: u32, lasts: Duration) -> Verb {
     let mut verb = verb.clone();
-    let time = Some(lasts);
+    if let Some(lasting) = verb.lasting_mut() {
+        lasting.for_time = Some(lasts);
+    }
     let targets: Vec<&mut Target> = match &mut verb {
-        Verb::KillBroker(it) => {
-            it.for_time = time;
-            vec![&mut it.broker.value]
-        }
-        Verb::StopBroker(it) => {
-            it.for_time = time;
-            vec![&mut it.broker.value]
-        }
-        Verb::PauseBroker(it) => {
-            it.for_time = time;
-            vec![&mut it.broker.value]
-        }
+        Verb::KillBroker(it) => vec![&mut it.broker.value],
+        Verb::StopBroker(it) => vec![&mut it.broker.value],
+        Verb::PauseBroker(it) => vec![&mut it.broker.value],
         Verb::RestartBroker(it) => vec![&mut it.broker.value],
-        Verb::DegradeNetwork(it) => {
-            it.for_time = time;
-            vec![&mut it.broker.value]
-        }
-        Verb::FillDisk(it) => {
-            it.for_time = time;
-            vec![&mut it.broker.value]
-        }
+        Verb::DegradeNetwork(it) => vec![&mut it.broker.value],
+        Verb::FillDisk(it) => vec![&mut it.broker.value],
         Verb::PartitionNetwork(it) => {
-            it.for_time = time;
             let each = [&mut it.isolate, &mut it.from, &mut it.to];
             each.into_iter().flatten().map(|t| &mut t.value).collect()
         }
@@ -163,14 +149,18 @@ pub fn hits(verb: &Verb) -> Hits {
 mod tests {
     use std::fmt::Write;
 
-    use kplan_dsl::{Span, Spanned, steps::KillBroker};
+    use kplan_dsl::{
+        Span, Spanned,
+        steps::{KillBroker, Lasting},
+    };
 
     use super::*;
 
     fn kill(time: Option<u64>) -> Fault {
         let for_time = time.map(Duration::from_secs);
+        let lasting = Lasting { for_time, ..Lasting::default() };
         let broker = Spanned::new(Target::Random, Span::default());
-        let verb = Verb::KillBroker(Box::new(KillBroker { broker, for_time }));
+        let verb = Verb::KillBroker(Box::new(KillBroker { broker, lasting }));
         Fault { verb, for_time, span: Spanned::new((), Span::default()) }
     }
 

@@ -63,24 +63,11 @@ fn steps(fault: &Planned) -> Vec<String> {
     if !fault.at.is_zero() {
         steps.push(format!("wait: {}", duration_text(fault.at)));
     }
-    let lasts = duration_text(fault.lasts());
-    match &fault.verb {
-        Verb::KillClient(it) => {
-            let names = list(it.client.iter());
-            let back = format!("start_client: {names}");
-            steps.extend([format!("kill_client: {names}"), format!("wait: {lasts}"), back]);
-        }
-        Verb::PauseClient(it) => {
-            let names = list(it.client.iter());
-            let back = format!("resume_client: {names}");
-            steps.extend([format!("pause_client: {names}"), format!("wait: {lasts}"), back]);
-        }
-        verb => steps.push(step(verb, &lasts)),
-    }
+    steps.push(step(&fault.verb, &duration_text(fault.lasts())));
     steps
 }
 
-/// A fault of brokers or their network, lasting that long.
+/// A fault, lasting that long.
 fn step(verb: &Verb, lasts: &str) -> String {
     let word = verb.info().word;
     let mut args: Vec<(&str, Option<String>)> = Vec::new();
@@ -112,6 +99,8 @@ fn step(verb: &Verb, lasts: &str) -> String {
             args.push(("broker", Some(target(&it.broker))));
             args.push(("leave", Some(it.leave.to_string())));
         }
+        Verb::KillClient(it) => args.push(("client", Some(list(it.client.iter())))),
+        Verb::PauseClient(it) => args.push(("client", Some(list(it.client.iter())))),
         other => args.push(("broker", other.target().map(|t| target(t)))),
     }
     args.push(("for", Some(lasts.to_owned())));

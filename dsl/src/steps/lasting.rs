@@ -1,0 +1,138 @@
+//! `for` and `during`: how long a fault lasts, and what is done meanwhile. One declaration for every
+//! fault that undoes itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Verb;
+use crate::args::{FieldGroup, FieldInfo};
+use crate::meaning::{GroupMeaning, Meaning, put};
+use crate::plan::Step;
+use crate::plan::read::{StepsNode, read_steps};
+use crate::read::{FromNode, MapReader, Reader};
+use crate::schema::described;
+use crate::value::duration_text;
+
+/// How long a fault lasts. Without both of its keys it lasts until another step undoes it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lasting {
+    /// At least this time.
+    pub for_time: Option<Duration>,
+    /// The steps that run while it is in force; empty without `during`.
+    pub during: Arc<[Step]>,
+}
+
+const KEYS: &[&str] = &["for", "during"];
+const DOCS: [&str; 2] = [
+    "Undone after this time. The step lasts that long: the next step begins after the fault.",
+    "Steps that run while the fault is in force. It is undone when they are done and `for`, if it is \
+     there, has passed; at once when one of them ends the plan.",
+];
+
+impl FieldGroup for Lasting {
+    const KEYS: &'static [&'static str] = KEYS;
+
+    fn from_fields(map: &mut MapReader<'_>, reader: &mut Reader) -> Option<Self> {
+        let for_time: Option<Option<Duration>> = map.field("for", reader);
+        let during = match map.node("during") {
+            Some(node) => read_steps(node, reader).map(Arc::from),
+            None => Some(Arc::default()),
+        };
+        // Also where the fault's other arguments are known only when it runs, these are known.
+        reader.during = during.clone().unwrap_or_default();
+        Some(Self { for_time: for_time?, during: during? })
+    }
+
+    fn fields() -> Vec<FieldInfo> {
+        let expects = [Duration::EXPECTS, StepsNode::EXPECTS];
+        let all = KEYS.iter().zip(DOCS).zip(expects);
+        let field = |((key, doc), expects): ((&&'static str, &'static str), &'static str)| {
+            FieldInfo { key, doc, default: None, expects, required: false }
+        };
+        all.map(field).collect()
+    }
+
+    fn properties(
+        generator: &mut schemars::SchemaGenerator,
+    ) -> Vec<(&'static str, schemars::Schema)> {
+        let schemas = [Duration::schema(generator), StepsNode::list_schema()];
+        let all = KEYS.iter().zip(schemas).zip(DOCS);
+        all.map(|((key, schema), doc)| (*key, described(schema, doc, None))).collect()
+    }
+}
+
+/// The steps inside are compared as steps.
+impl GroupMeaning for Lasting {
+    fn add_to(&self, map: &mut Map<String, Value>) {
+        put(map, "for", self.for_time.meaning());
+    }
+}
+
+impl Lasting {
+    /// True if the step undoes what it did before it ends.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        self.for_time.is_some() || !self.during.is_empty()
+    }
+
+    /// ` for 30s`, ` while 2 steps run`, or nothing.
+    pub(crate) fn text(&self) -> String {
+        let steps = || crate::words::count(self.during.len() as u64, "step");
+        let run = if self.during.len() == 1 { "runs" } else { "run" };
+        match (self.for_time, self.during.is_empty()) {
+            (None, true) => String::new(),
+            (Some(time), true) => format!(" for {}", duration_text(time)),
+            (None, false) => format!(" while {} {run}", steps()),
+            (Some(time), false) => {
+                format!(" for at least {}, while {} {run}", duration_text(time), steps())
+            }
+        }
+    }
+}
+
+impl Verb {
+    /// How long it lasts, if it is a fault that can undo itself.
+    #[must_use]
+    pub fn lasting(&self) -> Option<&Lasting> {
+        match self {
+            Self::KillBroker(it) => Some(&it.lasting),
+            Self::StopBroker(it) => Some(&it.lasting),
+            Self::PauseBroker(it) => Some(&it.lasting),
+            Self::PartitionNetwork(it) => Some(&it.lasting),
+            Self::DegradeNetwork(it) => Some(&it.lasting),
+            Self::FillDisk(it) => Some(&it.lasting),
+            Self::KillClient(it) => Some(&it.lasting),
+            Self::PauseClient(it) => Some(&it.lasting),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn lasting_mut(&mut self) -> Option<&mut Lasting> {
+        match self {
+            Self::KillBroker(it) => Some(&mut it.lasting),
+            Self::StopBroker(it) => Some(&mut it.lasting),
+            Self::PauseBroker(it) => Some(&mut it.lasting),
+            Self::PartitionNetwork(it) => Some(&mut it.lasting),
+            Self::DegradeNetwork(it) => Some(&mut it.lasting),
+            Self::FillDisk(it) => Some(&mut it.lasting),
+            Self::KillClient(it) => Some(&mut it.lasting),
+            Self::PauseClient(it) => Some(&mut it.lasting),
+            _ => None,
+        }
+    }
+
+    /// After what time it is undone, if it says so.
+    #[must_use]
+    pub fn for_time(&self) -> Option<Duration> {
+        self.lasting().and_then(|l| l.for_time)
+    }
+
+    /// The steps that run while it is in force; none without `during`.
+    #[must_use]
+    pub fn during(&self) -> &[Step] {
+        self.lasting().map_or(&[], |l| &l.during)
+    }
+}
