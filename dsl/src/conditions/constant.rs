@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(all(&[sure.clone(), open.clone()]), None);
         assert_eq!(some(&[open.clone(), sure.clone()]), Some(true));
         assert_eq!(some(&[open.clone(), open.clone()]), None);
-        assert_eq!(not(&[sure.clone()]), Some(false));
+        assert_eq!(not(std::slice::from_ref(&sure)), Some(false));
         assert_eq!(not(&[open]), None);
         let never = Condition::Not(Not(list(&[sure])));
         assert_eq!(not(&[never]), Some(true));

@@ -87,7 +87,7 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
     if !named.is_empty() {
         runs.retain(|run| named.contains(run));
         for run in named.iter().filter(|run| !runs.contains(*run)) {
-            tell!("nothing is left of run {run}");
+            tell!("nothing is left of run {}", kplan_dsl::visible::one_line(run));
             left_alone = true;
         }
     }

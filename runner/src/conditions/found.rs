@@ -16,19 +16,22 @@ pub struct Found {
     pub evidence: Vec<String>,
     /// The value, for `record` and `capture`.
     pub value: Value,
-    /// More traffic could not change the judgement: what was measured is the least that is true, and it
-    /// breaks an upper bound or reaches a lower one.
+    /// The judgement stands on what was found: more traffic could not change it (what was measured breaks an
+    /// upper bound or reaches a lower one), or the bound asks for more than nothing and is met.
     pub firm: bool,
     /// There was something to judge, were it only inconclusively. False where the time that is watched
     /// does not reach here: the client has not begun to send, or the plan took it away.
     pub covers: bool,
 }
 
-/// How a value stands to a bound: the judgement, and whether a greater value could change it.
+/// How a value stands to a bound: the judgement, and whether it stands without traffic during each fault.
+/// A bound that refuses the least value is met by what was found, not by what was missing.
 fn stands<T: Amount>(bound: Option<Bound<T>>, value: T) -> (Holds, bool) {
     match bound {
         None => (Holds::Unjudged, false),
-        Some(bound) if bound.holds(value) => (Holds::Yes, bound.most().is_none()),
+        Some(bound) if bound.holds(value) => {
+            (Holds::Yes, bound.most().is_none() || !bound.holds(T::RANGE.0))
+        }
         Some(bound) => (Holds::No, bound.most().is_some_and(|most| value > most)),
     }
 }
@@ -165,13 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn what_more_traffic_could_not_change_is_firm() {
+    fn what_rests_on_what_was_found_is_firm() {
         let firm = |bound, value: u64| Found::bounded(Some(bound), value, "", Value::Null).firm;
         assert!(firm(Bound::Is(0), 3) && firm(Bound::AtMost(2), 3) && firm(Bound::AtLeast(2), 3));
         assert!(firm(Bound::Between(1, 2), 3));
+        assert!(firm(Bound::Is(3), 3) && firm(Bound::Between(1, 5), 3));
         assert!(
-            !firm(Bound::Is(3), 3) && !firm(Bound::AtMost(3), 3) && !firm(Bound::AtLeast(4), 3)
+            !firm(Bound::Is(0), 0) && !firm(Bound::AtMost(3), 3) && !firm(Bound::Between(0, 5), 3)
         );
+        assert!(!firm(Bound::Is(4), 3) && !firm(Bound::AtLeast(4), 3));
         assert!(!firm(Bound::Between(4, 5), 3));
     }
 

@@ -106,7 +106,7 @@ impl Suite<'_> {
             ("id", number.to_string()),
             ("package", format!("testsuite/{title}")),
             ("hostname", "localhost".to_owned()),
-            ("file", clean(&suite.info.file.to_string_lossy())),
+            ("file", one_line(&suite.info.file.to_string_lossy(), MESSAGE_LIMIT)),
         ] {
             out.extra.insert(name.into(), value.into());
         }
@@ -181,7 +181,7 @@ impl Suite<'_> {
 
     fn place(&self, case: &mut TestCase, file: &Path, line: u32) {
         case.set_classname(classname(self.suite));
-        case.extra.insert("file".into(), clean(&file.to_string_lossy()).into());
+        case.extra.insert("file".into(), one_line(&file.to_string_lossy(), MESSAGE_LIMIT).into());
         case.extra.insert("line".into(), line.to_string().into());
     }
 
@@ -193,7 +193,7 @@ impl Suite<'_> {
         if std::mem::take(tails) {
             let end = |file: &LogFile| {
                 let end = logs::tail(&file.path, LOG_TAIL);
-                format!("== the end of {}'s log ==\n{end}\n", clean(&file.who))
+                format!("== the end of {}'s log ==\n{end}\n", one_line(&file.who, MESSAGE_LIMIT))
             };
             let ends: String = files.iter().map(end).collect();
             out.push_str(&unlinked(&bounded(&ends, OUTPUT_LIMIT)));
@@ -246,7 +246,7 @@ fn unlinked(text: &str) -> String {
 
 fn attachment(path: &Path, root: &Path) -> String {
     let path: PathBuf = path.strip_prefix(root).unwrap_or(path).to_owned();
-    format!("[[ATTACHMENT|{}]]\n", clean(&path.to_string_lossy()))
+    format!("[[ATTACHMENT|{}]]\n", one_line(&path.to_string_lossy(), MESSAGE_LIMIT))
 }
 
 fn non_success(kind: TroubleKind) -> NonSuccessKind {

@@ -1,7 +1,7 @@
 //! TAP version 14: a test point for each step, a plan as a subtest.
 
 use super::{
-    text::{clean, one_line},
+    text::one_line,
     trouble::{Trouble, of_run, of_step, troubles},
 };
 use crate::{
@@ -69,7 +69,7 @@ fn told(out: &mut String, trouble: &Trouble<'_>) {
     let mut pairs = vec![
         ("message", trouble.message.clone()),
         ("severity", trouble.kind.word().to_owned()),
-        ("file", clean(&trouble.file.to_string_lossy())),
+        ("file", one_line(&trouble.file.to_string_lossy(), 400)),
         ("line", trouble.line.to_string()),
     ];
     let evidence: Vec<_> = trouble

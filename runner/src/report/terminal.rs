@@ -60,7 +60,7 @@ fn heading(suite: &SuiteRecord) -> String {
     let word = verdict_word(suite.verdict).to_uppercase();
     let word = paint(verdict_style(suite.verdict), &word);
     let title = paint(BOLD, &one_line(&suite.title(), 200));
-    format!("{word} {title}  {}", paint(DIM, &clean(&suite.info.file.to_string_lossy())))
+    format!("{word} {title}  {}", paint(DIM, &one_line(&suite.info.file.to_string_lossy(), 400)))
 }
 
 fn trouble(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
@@ -166,7 +166,7 @@ fn closing(record: &RunRecord) -> String {
         line.push_str(&format!("{} not begun\n", plural(record.unstarted().into(), "suite")));
     }
     if !record.dir.as_os_str().is_empty() {
-        let dir = clean(&record.dir.to_string_lossy());
+        let dir = one_line(&record.dir.to_string_lossy(), 400);
         let run = one_line(&record.info.run, 80);
         line.push_str(&paint(DIM, &format!("run {run}: events, logs and histories in {dir}\n")));
     }

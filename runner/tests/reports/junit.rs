@@ -224,7 +224,7 @@ fn logs_are_attached_and_their_ends_are_shown() {
         "[[ATTACHMENT|suite-1/logs/broker-2.log]]\n[[ATTACHMENT|suite-1/logs/broker-10.log]]";
     assert!(out.trim_end().ends_with(links), "{out}");
     assert!(out.contains("line 1999") && !out.contains("line 1000\n"), "bounded");
-    assert!(out.contains("FATAL bad ␁ ]]> &"), "{out}");
+    assert!(out.contains(r"\u{1b}[31mFATAL\u{1b}[0m bad \u{1} ]]> &"), "{out}");
     assert_eq!(out.matches("[[ATTACHMENT|").count(), 2, "a log cannot make a link: {out}");
     let evidence = out.find("does not hold").expect("the evidence");
     assert!(evidence < out.find("the end of broker-2's log").expect("a log's end"));

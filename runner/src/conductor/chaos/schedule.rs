@@ -113,7 +113,19 @@ fn fixed(verb: &Verb, broker: u32, lasts: Duration) -> Verb {
 fn settle(target: &mut Target, broker: u32) {
     match target {
         Target::Random => *target = Target::Broker(broker),
-        Target::Several(all) => all.iter_mut().for_each(|t| settle(&mut t.value, broker)),
+        Target::Several(all) => {
+            all.iter_mut().for_each(|t| settle(&mut t.value, broker));
+            // `[1, random]` may have chosen 1: that is one broker.
+            let mut seen = Vec::new();
+            all.retain(|t| match t.value {
+                Target::Broker(n) if seen.contains(&n) => false,
+                Target::Broker(n) => {
+                    seen.push(n);
+                    true
+                }
+                _ => true,
+            });
+        }
         Target::AnyOf(inner) | Target::Not(inner) => settle(&mut inner.value, broker),
         _ => {}
     }

@@ -82,10 +82,7 @@ impl Stage {
         member: &Member,
     ) -> Result<(), StepError> {
         if member.lives() && !member.runs() {
-            return Err(StepError::not_so(format!(
-                "{} is paused already",
-                shown(client, member)
-            )));
+            return Err(StepError::not_so(format!("{} is paused already", shown(client, member))));
         }
         // Said first: who finds it frozen must know that it was asked for.
         let before = member.state().lane.replace(LaneState::Paused);

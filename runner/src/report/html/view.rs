@@ -147,7 +147,7 @@ pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
         id: format!("s{}", info.suite),
         title: one_line(&suite.title(), 300),
         verdict: verdict_word(suite.verdict),
-        file: clean(&info.file.to_string_lossy()),
+        file: one_line(&info.file.to_string_lossy(), 400),
         description: info.description.as_deref().map(markdown::render).unwrap_or_default(),
         facts,
         params,
@@ -180,7 +180,7 @@ fn pairs(map: &indexmap::IndexMap<String, String>) -> Vec<(String, String)> {
 
 fn facts(record: &RunRecord, suite: &SuiteRecord) -> Vec<(String, String)> {
     let mut facts = vec![
-        ("Plan".to_owned(), clean(&suite.info.file.to_string_lossy())),
+        ("Plan".to_owned(), one_line(&suite.info.file.to_string_lossy(), 400)),
         ("Began".to_owned(), record.wall(suite.started_us).strftime("%F %T UTC").to_string()),
         ("Took".to_owned(), duration(suite.took_ms())),
         ("Steps".to_owned(), Tally::steps(suite).words()),

@@ -11,7 +11,7 @@ use crate::{
     record,
     report::{
         terminal::{BOLD, DIM, verdict_style},
-        text::{clean, duration, one_line, verdict_word},
+        text::{duration, one_line, verdict_word},
         trouble::miss_line,
     },
 };
@@ -69,7 +69,7 @@ impl Screen {
                     title.push_str(&format!(" [{}]", info.cell));
                 }
                 let line = paint(BOLD, &one_line(&title, 200));
-                let file = paint(DIM, &clean(&info.file.to_string_lossy()));
+                let file = paint(DIM, &one_line(&info.file.to_string_lossy(), 400));
                 let suite = Suite { title, titles, ..Suite::default() };
                 self.suites.insert(info.suite, suite);
                 let said = self.words != Words::Quiet;

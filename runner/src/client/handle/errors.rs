@@ -1,0 +1,49 @@
+//! Why a client did not do what it was asked, and what its errors are called.
+
+use std::{io, time::Duration};
+
+use super::ClientState;
+
+/// True for librdkafka's codes of a client that is not let in.
+#[must_use]
+pub fn is_refusal(code: &str) -> bool {
+    matches!(code, "_AUTHENTICATION" | "_SSL")
+}
+
+/// Kafka's name of an error where librdkafka has one of its own: what a plan may expect.
+#[must_use]
+pub fn kafkas_name(code: &str) -> Option<&'static str> {
+    (code == "_AUTHENTICATION").then_some("SASL_AUTHENTICATION_FAILED")
+}
+
+/// Why a client did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Its process could not be started or reached.
+    #[error("client {name}: {what}: {source}")]
+    Process {
+        /// The client.
+        name: String,
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It did not get there in time, or ended before.
+    #[error(transparent)]
+    NotInTime(NotInTime),
+}
+
+/// A client that was not in time where it was to be, or ended before.
+#[derive(Debug, thiserror::Error)]
+#[error("client {name} was not {what} within {limit:?}: {}", state.causes())]
+pub struct NotInTime {
+    /// The client.
+    pub name: String,
+    /// Ready, stopped.
+    pub what: &'static str,
+    /// The limit.
+    pub limit: Duration,
+    /// What is known of it.
+    pub state: Box<ClientState>,
+}
