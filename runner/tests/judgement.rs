@@ -65,14 +65,22 @@ fn what_nobody_did_proves_nothing() {
     assert!(findings[2].found.contains("no message to judge"), "{findings:?}");
 }
 
-/// The table of `docs/judgement.md`: rule by rule the tests that hold it, as `path::test`, or a whole
-/// file of them.
+/// The rows of the tables of `docs/judgement.md` that have this head.
+fn rows<'a>(text: &'a str, head: &'a str) -> impl Iterator<Item = &'a str> {
+    let tables = text.split(head).skip(1);
+    tables.flat_map(|table| table.lines().take_while(|l| l.starts_with("| ")))
+}
+
+const RULES: &str = "| rule | held by |\n|---|---|\n";
+const LIES: &str = "| lie | counted, and nothing else | held by |\n|---|---|---|\n";
+
+/// The tables of `docs/judgement.md`: rule by rule, and lie by lie, the tests that hold it, as
+/// `path::test`, or a whole file of them.
 #[test]
 fn every_rule_names_tests_that_exist() {
     let text = std::fs::read_to_string(root().join("docs/judgement.md")).expect("the table");
     let mut checked = 0;
-    let tables = text.split("| rule | held by |\n|---|---|\n").skip(1);
-    for line in tables.flat_map(|table| table.lines().take_while(|l| l.starts_with("| "))) {
+    for line in rows(&text, RULES).chain(rows(&text, LIES)) {
         let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
         let tests: Vec<&str> =
             cells.last().map(|c| c.split('`').skip(1).step_by(2).collect()).unwrap_or_default();
@@ -87,6 +95,26 @@ fn every_rule_names_tests_that_exist() {
         }
     }
     assert!(checked > 60, "only {checked} tests are named");
+}
+
+/// The other way round: no test of a planted lie is missing in their table.
+#[test]
+fn every_planted_lie_stands_in_the_table() {
+    let text = std::fs::read_to_string(root().join("docs/judgement.md")).expect("the table");
+    let table: Vec<&str> = rows(&text, LIES).collect();
+    let mut tests = 0;
+    for entry in std::fs::read_dir(root().join("runner/tests/lies")).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let Ok(source) = std::fs::read_to_string(&path) else { continue };
+        let file = path.file_name().and_then(|name| name.to_str()).expect("a plain name");
+        for after in source.split("#[test]\n").skip(1) {
+            let name = after.split_once("fn ").and_then(|(_, f)| f.split_once('('));
+            let test = format!("`runner/tests/lies/{file}::{}`", name.expect("a test").0);
+            assert!(table.iter().any(|row| row.contains(&test)), "no row names {test}");
+            tests += 1;
+        }
+    }
+    assert!(tests > 15, "only {tests} tests of lies");
 }
 
 fn is_test(source: &str, name: &str) -> bool {

@@ -1,0 +1,174 @@
+//! Damage to the segment files of a broker that is dead, and comes back.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use kplan::{event::Holds, record::RunRecord};
+
+use super::{
+    common::{kplan, real, run_id},
+    proxy::{Batch, Checksum},
+};
+
+/// Until the broker is dead, on a machine that is busy with other tests.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Messages in each topic, each in a batch of its own.
+const MESSAGES: u64 = 300;
+/// As Kafka names the first segment.
+const SEGMENT: &str = "00000000000000000000.log";
+
+/// A file of a broker, as the archive in which the engine gives and takes it: so it keeps its owner.
+struct Segment {
+    container: String,
+    directory: String,
+    header: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+/// Where the file's length, in octal digits, and the sum of the header's bytes stand in an archive.
+const LENGTH: std::ops::Range<usize> = 124..136;
+const SUM: std::ops::Range<usize> = 148..156;
+const BLOCK: usize = 512;
+
+impl Segment {
+    fn take(container: &str, topic: &str) -> Self {
+        let directory = format!("/kplan/data/{topic}-0");
+        let from = format!("{container}:{directory}/{SEGMENT}");
+        let output = Command::new("docker").args(["cp", &from, "-"]).output().expect("docker");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (header, rest) = output.stdout.split_at(BLOCK);
+        let digits = String::from_utf8_lossy(&header[LENGTH]).into_owned();
+        let digits = digits.trim_matches(['\0', ' ']);
+        let length = usize::from_str_radix(digits, 8).expect("a length in octal digits");
+        let bytes = rest[..length].to_vec();
+        Self { container: container.into(), directory, header: header.to_vec(), bytes }
+    }
+
+    /// Its batches; each holds one message.
+    fn batches(&self) -> Vec<Batch> {
+        let (batches, rest) = Batch::split(&Bytes::from(self.bytes.clone()));
+        assert_eq!((batches.len() as u64, rest.len()), (MESSAGES, 0), "{}", self.directory);
+        batches
+    }
+
+    fn change(&mut self, message: usize, checksum: Checksum) {
+        let mut batches = self.batches();
+        assert!(batches[message].change(checksum));
+        self.bytes = Batch::join(&batches, &[]).to_vec();
+    }
+
+    /// Cuts it in the middle of this message.
+    fn cut(&mut self, message: usize) {
+        let batches = self.batches();
+        let before = Batch::join(&batches[..message], &[]).len();
+        let with = Batch::join(&batches[..=message], &[]).len();
+        self.bytes.truncate(before.midpoint(with));
+    }
+
+    fn put(mut self) {
+        let length = format!("{:011o}\0", self.bytes.len());
+        self.header[LENGTH].copy_from_slice(length.as_bytes());
+        self.header[SUM].fill(b' ');
+        let sum: u32 = self.header.iter().map(|byte| u32::from(*byte)).sum();
+        self.header[SUM].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        let mut archive = self.header;
+        archive.extend_from_slice(&self.bytes);
+        archive.resize(archive.len().next_multiple_of(BLOCK) + 2 * BLOCK, 0);
+        let to = format!("{}:{}", self.container, self.directory);
+        let mut copy = Command::new("docker")
+            .args(["cp", "-", &to])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("docker");
+        copy.stdin.take().expect("piped").write_all(&archive).expect("taken");
+        assert!(copy.wait().expect("an end").success());
+    }
+}
+
+/// Damages one topic's file.
+fn damage(container: &str, topic: &str, how: impl FnOnce(&mut Segment)) {
+    let mut segment = Segment::take(container, topic);
+    how(&mut segment);
+    segment.put();
+}
+
+fn container(run: &str) -> String {
+    let run = format!("label=kplan.run={run}");
+    let list =
+        ["ps", "--all", "--quiet", "--filter", &run, "--filter", "label=kplan.node=broker-1"];
+    let output = Command::new("docker").args(list).output().expect("docker");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// A run of kplan that a failing test does not leave behind.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            // Its guardian removes what it had.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+fn wait_for(path: &Path, child: &mut Child) {
+    let end = Instant::now() + LIMIT;
+    while !path.exists() {
+        assert!(child.try_wait().expect("a child").is_none(), "the plan ended before the damage");
+        assert!(Instant::now() < end, "the broker did not die within {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A crashed broker reads its newest segment when it comes back, and cuts it where a checksum is wrong.
+/// What a right checksum covers passes, there and for every reader: then each message's own one tells.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn damaged_segments_are_counted_message_by_message() {
+    let _turn = real();
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("run");
+    let param = format!("dir={}", dir.path().display());
+    let args = ["run", "runner/tests/plans/damaged.yaml", "--allow-run", "--param", &param];
+    let mut command = kplan(&args);
+    command.arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = Ends(command.spawn().expect("kplan starts"));
+    let run = run_id(&out, LIMIT).expect("the run began");
+    wait_for(&dir.path().join("dead"), &mut child.0);
+    let container = container(&run);
+    damage(&container, "cut", |segment| segment.cut(289));
+    damage(&container, "bad-checksum", |segment| segment.change(200, Checksum::Wrong));
+    damage(&container, "changed", |segment| segment.change(150, Checksum::Right));
+    damage(&container, "follower-bad-checksum", |segment| segment.change(200, Checksum::Wrong));
+    damage(&container, "follower-changed", |segment| segment.change(150, Checksum::Right));
+    std::fs::write(dir.path().join("damaged"), "").expect("a file");
+    child.0.wait().expect("an end");
+
+    let record = RunRecord::read(&out).expect("a record");
+    let suite = &record.suites[0];
+    let found: BTreeMap<(&str, &str), u64> = suite
+        .anomalies
+        .iter()
+        .flat_map(|a| a.by.iter().map(|by| ((a.kind.as_str(), by.topic.as_str()), by.count)))
+        .collect();
+    let expected = BTreeMap::from([
+        (("lost", "cut"), 11),
+        (("diverged", "cut"), 11),
+        (("lost", "bad-checksum"), 100),
+        (("diverged", "bad-checksum"), 100),
+        (("corrupted", "changed"), 1),
+        (("replicas_differ", "follower-changed"), 1),
+    ]);
+    let findings: Vec<_> = suite.steps.iter().flat_map(|step| &step.findings).collect();
+    assert_eq!(found, expected, "{findings:#?} {:?}", suite.reasons);
+    let unsure: Vec<_> = findings.iter().filter(|f| f.holds == Holds::Inconclusive).collect();
+    assert!(unsure.is_empty(), "{unsure:#?}");
+}

@@ -1,0 +1,243 @@
+//! One cluster for all lies, the proxy before it, and plans that meet one lie each.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, LazyLock},
+};
+
+use kplan::{
+    client::payload::{Decoded, decode, run_hash},
+    cluster::{Backend, Cluster, Mode, launch},
+    event::{Holds, Verdict},
+};
+
+use super::{
+    common::{
+        Ran,
+        cluster::{brokers, joined, spec},
+        run,
+    },
+    proxy::{Act, Deed, Proxy, Rule, Selector, Standing},
+};
+
+const VERSION: &str = "4.1.1";
+/// What every plan asks for; each is 0 unless the lie is about it.
+const WORDS: &[&str] = &[
+    "lost",
+    "expired",
+    "duplicated",
+    "reordered",
+    "diverged",
+    "corrupted",
+    "undelivered",
+    "redelivered",
+    "skipped",
+    "phantom",
+    "unexpected_success",
+    "unresolved",
+];
+
+/// The cluster and its proxy: made by the first test that needs them.
+static RIG: LazyLock<Rig> = LazyLock::new(Rig::new);
+
+struct Rig {
+    proxy: Proxy,
+    backend: PathBuf,
+    _dir: tempfile::TempDir,
+    _cluster: Arc<dyn Cluster>,
+    /// Serves the proxy.
+    _runtime: tokio::runtime::Runtime,
+    /// Removes the cluster when this process has ended: a static is never dropped.
+    _guardian: Child,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut spec = spec(VERSION, Mode::KraftCombined, dir.path());
+        spec.brokers = 2;
+        let guardian = Command::new(env!("CARGO_BIN_EXE_kplan"))
+            .args(["guardian", "--engine", "--run", &spec.run])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the guardian starts");
+        let (proxy, cluster) = runtime.block_on(async {
+            let cluster = launch(Backend::Docker, spec).await.expect("a cluster");
+            joined(cluster.as_ref(), 2).await.expect("two brokers");
+            let addresses: Vec<_> =
+                brokers(cluster.as_ref()).into_iter().map(|id| cluster.address(id)).collect();
+            (Proxy::start(&addresses).expect("a proxy"), cluster)
+        });
+        let backend = dir.path().join("backend.yaml");
+        let text = format!("backend: v1\nbootstrap: [{}]\nversion: {VERSION}\n", proxy.bootstrap());
+        std::fs::write(&backend, text).expect("a file");
+        Self {
+            proxy,
+            backend,
+            _dir: dir,
+            _cluster: cluster,
+            _runtime: runtime,
+            _guardian: guardian,
+        }
+    }
+}
+
+/// Who is lied to.
+pub const PRODUCER: &str = "kplan-P-1";
+pub const CONSUMER: &str = "kplan-C-1";
+pub const AUDIT: &str = "kplan-audit-1";
+
+/// A lie, the plan that meets it, and what came of it.
+pub struct Lie {
+    topic: &'static str,
+    to: &'static str,
+    act: Act,
+    after: u32,
+    times: u32,
+    producer: &'static str,
+    linger: &'static str,
+    late: bool,
+}
+
+impl Lie {
+    /// To one client about a topic of the lie's own: about the fifth batch.
+    pub fn new(topic: &'static str, to: &'static str, act: Act) -> Self {
+        Self { topic, to, act, after: 4, times: 1, producer: "", linger: "20", late: false }
+    }
+
+    /// About every batch.
+    pub fn always(self) -> Self {
+        Self { after: 0, times: u32::MAX, ..self }
+    }
+
+    /// What else the plan says of its producer.
+    pub fn producer(self, producer: &'static str) -> Self {
+        Self { producer, ..self }
+    }
+
+    /// With a producer that sends each message at once.
+    pub fn at_once(self) -> Self {
+        Self { linger: "0", ..self }
+    }
+
+    /// With a consumer that starts when everything is in the log.
+    pub fn late(self) -> Self {
+        Self { late: true, ..self }
+    }
+
+    /// Runs the plan under the lie.
+    pub fn tell(self) -> Told {
+        let rig = &*RIG;
+        let on = Selector { client: Some(self.to.into()), topic: Some(self.topic.into()) };
+        let rule = Rule { on, act: self.act, after: self.after, times: self.times };
+        let standing = rig.proxy.add(rule);
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("lie.yaml");
+        std::fs::write(&path, self.plan()).expect("a file");
+        let backend = format!("external={}", rig.backend.display());
+        let ran = run(&[path.to_str().expect("plain"), "--backend", &backend]);
+        rig.proxy.remove(&standing);
+        assert_eq!(rig.proxy.troubles(), Vec::<String>::new(), "the proxy understood everything");
+        Told { ran, standing }
+    }
+
+    fn plan(&self) -> String {
+        let Self { topic, producer, linger, .. } = self;
+        let mut words: Vec<&str> = WORDS.to_vec();
+        // Aborted messages are never acknowledged.
+        let mut sent = "        - acked: { client: P, is: 300 }\n";
+        if producer.contains("transactional") {
+            words.push("aborted_read");
+            sent = "        - acked: { client: P, at_least: 60 }\n        - aborted: { client: P, at_least: 40 }\n";
+        }
+        let words: Vec<String> = words.iter().map(|word| format!("      - {word}: 0\n")).collect();
+        let consumer = format!("  - start_consumer: {{ name: C, topics: [{topic}] }}\n");
+        let (before, after) = if self.late { ("", &consumer[..]) } else { (&consumer[..], "") };
+        format!(
+            "plan: v1
+name: {topic}
+timeout: 2m
+steps:
+  - start_cluster: {{ brokers: 2, version: {VERSION} }}
+  - create_topic: {{ name: {topic}, partitions: 1, replicas: 2 }}
+{before}  - start_producer:
+      name: P
+      topic: {topic}
+      rate: 500/s
+      count: 300
+      config: {{ batch.num.messages: 10, linger.ms: {linger} }}
+{producer}  - wait:
+      until:
+{sent}{after}  - stop_client: [P, C]
+  - assert:
+{}",
+            words.concat()
+        )
+    }
+}
+
+/// What kplan found, and what was done.
+pub struct Told {
+    ran: Ran,
+    standing: Arc<Standing>,
+}
+
+impl Told {
+    /// What was done.
+    pub fn deeds(&self) -> Vec<Deed> {
+        self.standing.deeds()
+    }
+
+    /// How many messages it was done to; at least one.
+    pub fn messages(&self) -> u64 {
+        let count = self.deeds().iter().map(|deed| deed.records.len() as u64).sum();
+        assert!(count > 0, "the lie was told: {}", self.ran.why());
+        count
+    }
+
+    /// Where a history of the plan's clients lies.
+    pub fn history(&self, name: &str) -> PathBuf {
+        let record = &self.ran.record;
+        record.dir.join(&record.suites[0].info.dir).join("history").join(name)
+    }
+
+    /// kplan names the messages that it was done to, by the producer's sequence numbers.
+    pub fn names(&self, kind: &str) -> &Self {
+        let suite = &self.ran.record.suites[0];
+        let found = suite.anomalies.iter().filter(|a| a.kind == kind);
+        let named: BTreeSet<u64> =
+            found.flat_map(|a| &a.examples).filter_map(|e| e.sequence).collect();
+        let deeds = self.deeds();
+        let values = deeds.iter().flat_map(|deed| &deed.records).filter_map(|r| r.value.as_ref());
+        let run = run_hash(&self.ran.record.info.run);
+        let meant: BTreeSet<u64> = values
+            .map(|value| match decode(Some(value), run) {
+                Decoded::Identity(identity) => identity.seq,
+                other => panic!("{other:?} is no message of the plan"),
+            })
+            .collect();
+        assert_eq!(named, meant, "{kind}: {}", self.ran.why());
+        self
+    }
+
+    /// kplan counted this, exactly, and nothing else; it was sure of each.
+    pub fn counted(&self, expected: &[(&str, u64)]) -> &Self {
+        let suite = &self.ran.record.suites[0];
+        let found: BTreeMap<&str, u64> =
+            suite.anomalies.iter().map(|a| (a.kind.as_str(), a.count)).collect();
+        let findings: Vec<_> = suite.steps.iter().flat_map(|step| &step.findings).collect();
+        let told = || format!("{:#?}\n{}", self.deeds(), self.ran.why());
+        let asked = |word: &&&str| findings.iter().any(|f| f.condition == format!("{word}: 0"));
+        assert_eq!(WORDS.iter().filter(asked).count(), WORDS.len(), "each is judged: {}", told());
+        let unsure: Vec<_> = findings.iter().filter(|f| f.holds == Holds::Inconclusive).collect();
+        assert!(unsure.is_empty(), "{unsure:#?}\n{}", told());
+        let expected: BTreeMap<&str, u64> = expected.iter().copied().collect();
+        assert_eq!(found, expected, "{}", told());
+        let verdict = if expected.is_empty() { Verdict::Passed } else { Verdict::Failed };
+        assert_eq!(suite.verdict, verdict, "{}", told());
+        self
+    }
+}
