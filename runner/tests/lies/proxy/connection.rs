@@ -20,8 +20,9 @@ use super::{
     produce::{self, Produced},
 };
 
-/// How long a request is held when no other one comes that could overtake it: then nothing was done.
-const HELD: Duration = Duration::from_secs(10);
+/// How long a request is held when no other one comes that could overtake it: then nothing was done, and
+/// the next one is tried.
+const HELD: Duration = Duration::from_secs(1);
 
 /// An answer, and when the client gets it.
 struct Answer {
@@ -84,6 +85,8 @@ impl<W: AsyncWrite + Unpin> Desk<'_, W> {
                     biased;
                     frame = &mut read => break frame?,
                     () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
+                        let held = self.held.as_ref().and_then(|held| held.sent.produced.as_ref());
+                        held.into_iter().for_each(Produced::not_overtaken);
                         self.release().await?;
                     }
                 }

@@ -83,6 +83,13 @@ impl Produced {
         }
     }
 
+    /// No other request came.
+    pub fn not_overtaken(&self) {
+        if let Some((rule, ..)) = &self.hold {
+            rule.not_done();
+        }
+    }
+
     /// The answer that the producer gets; `frame` is the broker's, none if it was not asked.
     pub fn answer(
         &self,

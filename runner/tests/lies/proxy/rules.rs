@@ -149,6 +149,12 @@ impl Standing {
         new && self.is_due()
     }
 
+    /// It could not be done to the one that was due: the next one is.
+    pub(super) fn not_done(&self) {
+        let mut met = lock(&self.met);
+        met.count = met.count.saturating_sub(1);
+    }
+
     /// Writes down what was done.
     pub(super) fn done(&self, partition: i32, records: Vec<Told>) {
         lock(&self.met).deeds.push(Deed { partition, records });
