@@ -22,7 +22,7 @@ const DELAY: Duration = Duration::from_millis(15);
 fn no_latency_is_below_what_the_answer_took() {
     let _turn = real();
     let told =
-        Lie::new("late-answers", PRODUCER, Act::DelayProduced(DELAY)).always().at_once().tell();
+        Lie::new("late-answers", PRODUCER, Act::DelayProduced(DELAY)).always().one_by_one().tell();
     told.counted(&[]);
     let deeds = told.deeds();
     let values = deeds.iter().flat_map(|deed| &deed.records).filter_map(|r| r.value.as_ref());

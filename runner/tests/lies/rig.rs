@@ -99,13 +99,25 @@ pub struct Lie {
     times: u32,
     producer: &'static str,
     linger: &'static str,
+    /// Messages a second.
+    rate: &'static str,
     late: bool,
 }
 
 impl Lie {
     /// To one client about a topic of the lie's own: about the fifth batch.
     pub fn new(topic: &'static str, to: &'static str, act: Act) -> Self {
-        Self { topic, to, act, after: 4, times: 1, producer: "", linger: "20", late: false }
+        Self {
+            topic,
+            to,
+            act,
+            after: 4,
+            times: 1,
+            producer: "",
+            linger: "20",
+            rate: "500",
+            late: false,
+        }
     }
 
     /// About every batch.
@@ -118,9 +130,10 @@ impl Lie {
         Self { producer, ..self }
     }
 
-    /// With a producer that sends each message at once.
-    pub fn at_once(self) -> Self {
-        Self { linger: "0", ..self }
+    /// With a producer that sends each message for itself, and has nothing to do but to wait for its
+    /// answer.
+    pub fn one_by_one(self) -> Self {
+        Self { linger: "0", rate: "40", ..self }
     }
 
     /// With a consumer that starts when everything is in the log.
@@ -145,7 +158,7 @@ impl Lie {
     }
 
     fn plan(&self) -> String {
-        let Self { topic, producer, linger, .. } = self;
+        let Self { topic, producer, linger, rate, .. } = self;
         let mut words: Vec<&str> = WORDS.to_vec();
         // Aborted messages are never acknowledged.
         let mut sent = "        - acked: { client: P, is: 300 }\n";
@@ -166,7 +179,7 @@ steps:
 {before}  - start_producer:
       name: P
       topic: {topic}
-      rate: 500/s
+      rate: {rate}/s
       count: 300
       config: {{ batch.num.messages: 10, linger.ms: {linger} }}
 {producer}  - wait:
