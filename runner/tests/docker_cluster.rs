@@ -162,7 +162,7 @@ async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
     let mut small = spec("4.1.1", Mode::KraftCombined, dir.path());
     small.jvm.push("-Xmx16m".into());
     let end = its_end(small).await?;
-    assert!(end.contains("exited by itself (out of memory"), "{end}");
+    assert!(end.contains("ended by itself (out of memory"), "{end}");
     Ok(())
 }
 

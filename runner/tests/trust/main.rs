@@ -106,16 +106,26 @@ impl Under {
 
     /// The run ends by itself as broken, with a report that says why.
     fn ends_broken(&mut self, why: &str) -> RunRecord {
+        self.ends_as(3, Verdict::Broken, ("<error", "<failure"), why)
+    }
+
+    /// The run ends by itself as failed, with a report that says why.
+    fn ends_failed(&mut self, why: &str) -> RunRecord {
+        self.ends_as(1, Verdict::Failed, ("<failure", "<error"), why)
+    }
+
+    /// `tags`: what the JUnit report has, and what it has not.
+    fn ends_as(&mut self, code: i32, verdict: Verdict, tags: (&str, &str), why: &str) -> RunRecord {
         let status = self.ends();
-        assert_eq!(status.code(), Some(3), "the rig failed, not the plan: {}", self.said());
+        assert_eq!(status.code(), Some(code), "whose failure it was: {}", self.said());
         let record = RunRecord::read(&self.out).expect("a record");
         let suite = &record.suites[0];
-        assert_eq!(suite.verdict, Verdict::Broken, "{}", self.said());
+        assert_eq!(suite.verdict, verdict, "{}", self.said());
         let reasons = suite.steps.iter().filter_map(|s| s.reason.clone());
         let reasons: Vec<_> = reasons.chain(suite.reasons.iter().map(|r| r.text.clone())).collect();
         assert!(reasons.iter().any(|r| r.contains(why)), "{reasons:?}");
         let junit = std::fs::read_to_string(&self.junit).expect("a report");
-        assert!(junit.contains("<error") && !junit.contains("<failure"), "{junit}");
+        assert!(junit.contains(tags.0) && !junit.contains(tags.1), "{junit}");
         assert!(!self.said().contains("panicked"), "{}", self.said());
         record
     }
