@@ -56,7 +56,8 @@ fn a_changed_byte_under_a_right_checksum_is_corrupted() {
 #[ignore = "needs a container engine: ci/test"]
 fn a_changed_byte_under_a_wrong_checksum_never_arrives() {
     let _turn = real();
-    let told = Lie::new("refused", PRODUCER, Act::ChangeProduced(Checksum::Wrong)).tell();
+    let lie = Lie::new("refused", PRODUCER, Act::ChangeProduced(Checksum::Wrong)).in_order();
+    let told = lie.tell();
     assert!(told.messages() > 0);
     told.counted(&[]);
 }

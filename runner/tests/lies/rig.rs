@@ -101,6 +101,8 @@ pub struct Lie {
     linger: &'static str,
     /// Messages a second.
     rate: &'static str,
+    /// Requests that the producer may have on their way.
+    in_flight: u8,
     late: bool,
 }
 
@@ -116,6 +118,7 @@ impl Lie {
             producer: "",
             linger: "20",
             rate: "500",
+            in_flight: 5,
             late: false,
         }
     }
@@ -134,6 +137,11 @@ impl Lie {
     /// answer.
     pub fn one_by_one(self) -> Self {
         Self { linger: "0", rate: "40", ..self }
+    }
+
+    /// With one request on its way at a time: what is refused is not overtaken before it is sent again.
+    pub fn in_order(self) -> Self {
+        Self { in_flight: 1, ..self }
     }
 
     /// With a consumer that starts when everything is in the log.
@@ -158,7 +166,7 @@ impl Lie {
     }
 
     fn plan(&self) -> String {
-        let Self { topic, producer, linger, rate, .. } = self;
+        let Self { topic, producer, linger, rate, in_flight, .. } = self;
         let mut words: Vec<&str> = WORDS.to_vec();
         // Aborted messages are never acknowledged.
         let mut sent = "        - acked: { client: P, is: 300 }\n";
@@ -181,7 +189,8 @@ steps:
       topic: {topic}
       rate: {rate}/s
       count: 300
-      config: {{ batch.num.messages: 10, linger.ms: {linger} }}
+      config:
+        {{ batch.num.messages: 10, linger.ms: {linger}, max.in.flight.requests.per.connection: {in_flight} }}
 {producer}  - wait:
       until:
 {sent}{after}  - stop_client: [P, C]
