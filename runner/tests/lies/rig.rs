@@ -101,8 +101,6 @@ pub struct Lie {
     linger: &'static str,
     /// Messages a second.
     rate: &'static str,
-    /// Requests that the producer may have on their way.
-    in_flight: u8,
     late: bool,
 }
 
@@ -118,7 +116,6 @@ impl Lie {
             producer: "",
             linger: "20",
             rate: "500",
-            in_flight: 5,
             late: false,
         }
     }
@@ -137,11 +134,6 @@ impl Lie {
     /// answer.
     pub fn one_by_one(self) -> Self {
         Self { linger: "0", rate: "40", ..self }
-    }
-
-    /// With one request on its way at a time: what is refused is not overtaken before it is sent again.
-    pub fn in_order(self) -> Self {
-        Self { in_flight: 1, ..self }
     }
 
     /// With a consumer that starts when everything is in the log.
@@ -166,7 +158,7 @@ impl Lie {
     }
 
     fn plan(&self) -> String {
-        let Self { topic, producer, linger, rate, in_flight, .. } = self;
+        let Self { topic, producer, linger, rate, .. } = self;
         let mut words: Vec<&str> = WORDS.to_vec();
         // Aborted messages are never acknowledged.
         let mut sent = "        - acked: { client: P, is: 300 }\n";
@@ -189,8 +181,7 @@ steps:
       topic: {topic}
       rate: {rate}/s
       count: 300
-      config:
-        {{ batch.num.messages: 10, linger.ms: {linger}, max.in.flight.requests.per.connection: {in_flight} }}
+      config: {{ batch.num.messages: 10, linger.ms: {linger} }}
 {producer}  - wait:
       until:
 {sent}{after}  - stop_client: [P, C]
