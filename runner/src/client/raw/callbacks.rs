@@ -8,10 +8,12 @@ use std::{
     rc::Rc,
 };
 
+use nix::libc;
 use rdkafka_sys as sys;
 use serde::Deserialize;
 
-use super::{Code, Kafka, Kind, Place, list, text};
+use super::{Code, Kafka, Kind, Place, list, resolve, text};
+use crate::client::routes::Router;
 
 /// A delivery report.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(super) struct Told {
     pub events: Rc<dyn Events>,
     /// The brokers to ask first, as in `bootstrap.servers`.
     pub bootstrap: CString,
+    /// Where connections go, if not where brokers advertise.
+    pub router: Option<Router>,
 }
 
 /// # Safety
@@ -64,6 +68,9 @@ pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: Kind, told: 
         sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
         sys::rd_kafka_conf_set_stats_cb(conf, Some(on_stats));
         sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
+        if (*told).router.is_some() {
+            resolve::install(conf, on_resolve);
+        }
         if kind == Kind::Producer {
             sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery));
         } else {
@@ -177,6 +184,21 @@ unsafe extern "C" fn on_log(
     // SAFETY: see above.
     let (facility, line) = unsafe { (text(facility), text(line)) };
     super::super::log(&format!("librdkafka {level} {facility}: {line}"));
+}
+
+/// Called from librdkafka's threads of brokers: of what is told only the router may be touched.
+unsafe extern "C" fn on_resolve(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    result: *mut *mut libc::addrinfo,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: see above; the field is made a reference without one of the whole.
+    unsafe {
+        let router = (&raw const (*opaque.cast::<Told>()).router).as_ref();
+        resolve::answer(router.and_then(Option::as_ref), node, service, hints, result)
+    }
 }
 
 unsafe extern "C" fn on_rebalance(
@@ -347,7 +369,7 @@ mod tests {
         let pairs = [("bootstrap.servers", addresses.as_str()), ("statistics.interval.ms", "50")];
         let settings: IndexMap<String, String> =
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let kafka = Instance::new(Kind::Producer, &settings, Rc::new(Nobody)).expect("a client");
+        let kafka = Instance::new(Kind::Producer, &settings, None, Rc::new(Nobody)).expect("a client");
         let _topic = kafka.topic(TOPIC).expect("a topic");
         for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");
