@@ -21,10 +21,6 @@ use crate::observer::wire::{Connection, Credentials, WireError};
 
 /// How long the brokers have to say what they advertise; then what is known has to do.
 const LIMIT: Duration = Duration::from_secs(1);
-/// What was learned is good for so long.
-const FRESH: Duration = Duration::from_secs(1);
-/// The same for an address that nobody has advertised yet: librdkafka may know more than was learned.
-const FRESH_UNKNOWN: Duration = Duration::from_millis(50);
 
 /// How a cluster's brokers are reached, as a client process is told it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,7 +97,7 @@ struct Known {
     advertised: BTreeMap<u32, String>,
     /// Whose each address is that was ever advertised: the last one who did.
     owners: BTreeMap<String, u32>,
-    /// When brokers were asked last.
+    /// When the brokers' last answers were there.
     asked: Option<Instant>,
 }
 
@@ -112,11 +108,6 @@ impl Known {
             self.advertised.insert(broker, address);
         }
     }
-
-    fn is_fresh(&self, address: &str) -> bool {
-        let limit = if self.owners.contains_key(address) { FRESH } else { FRESH_UNKNOWN };
-        self.asked.is_some_and(|asked| asked.elapsed() < limit)
-    }
 }
 
 impl Router {
@@ -125,8 +116,7 @@ impl Router {
     pub fn new(routes: Routes) -> Self {
         let Routes { given, advertised, settings } = routes;
         let credentials = Credentials::from_client_config(&settings);
-        let mut known =
-            Known { advertised: BTreeMap::new(), owners: BTreeMap::new(), asked: None };
+        let mut known = Known { advertised: BTreeMap::new(), owners: BTreeMap::new(), asked: None };
         known.learn(advertised);
         Self { given, settings, credentials, known: Mutex::new(known) }
     }
@@ -145,9 +135,11 @@ impl Router {
     /// it. May ask the brokers, and waits for their answer a second at most: not for async code.
     #[must_use]
     pub fn target(&self, address: &str) -> Option<String> {
-        // Threads that ask at the same time wait for the one answer.
+        // An address may be another broker's than a moment ago, and librdkafka may have heard of it:
+        // only what was learned since is good. Threads that come meanwhile share the one answer.
+        let begun = Instant::now();
         let mut known = self.known();
-        if !known.is_fresh(address) {
+        if known.asked.is_none_or(|asked| asked < begun) {
             let places = self.places(&known.advertised);
             for answer in ask(&places, &self.credentials, address) {
                 known.learn(answer);
@@ -199,4 +191,61 @@ async fn one(place: &str, credentials: &Credentials) -> Result<BTreeMap<u32, Str
     let mut connection = Connection::open(place, credentials, LIMIT).await?;
     let brokers = advertised(&mut connection, LIMIT).await?;
     Ok(brokers.into_iter().map(|(broker, told)| (broker, told.address)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::raw::fake::Brokers;
+
+    fn at(port: u16) -> String {
+        format!("127.0.0.1:{port}")
+    }
+
+    #[test]
+    fn a_broker_without_an_address_of_its_own_is_reached_where_it_advertises() {
+        let brokers = Brokers::start(2);
+        // Nobody listens on port 1.
+        brokers.advertise(&[1, brokers.ports[1]]);
+        let advertised = [(1, at(1)), (2, at(brokers.ports[1]))].into();
+        let given = [(1, at(brokers.ports[0]))].into();
+        let router = Router::new(Routes { given, advertised, settings: IndexMap::new() });
+        assert_eq!(router.target(&at(1)), Some(at(brokers.ports[0])));
+        assert_eq!(router.target(&at(brokers.ports[1])), Some(at(brokers.ports[1])));
+        assert_eq!(router.target("elsewhere:9092"), None, "nobody advertises it");
+    }
+
+    #[test]
+    fn what_is_known_has_to_do_while_nobody_answers() {
+        let routes = Routes {
+            given: [(1, at(1))].into(),
+            advertised: [(1, "kafka-1:9092".to_owned())].into(),
+            settings: IndexMap::new(),
+        };
+        assert_eq!(routes.bootstrap(), "kafka-1:9092");
+        let router = Router::new(routes);
+        assert_eq!(router.target("kafka-1:9092"), Some(at(1)));
+        assert_eq!(router.target("kafka-2:9092"), None);
+    }
+
+    #[test]
+    fn an_address_that_changes_hands_leads_to_its_last_owner() {
+        let brokers = Brokers::start(2);
+        brokers.advertise(&[1, 2]);
+        let given = [(1, at(brokers.ports[0])), (2, at(brokers.ports[1]))].into();
+        let advertised = [(1, at(1)), (2, at(2))].into();
+        let router = Router::new(Routes { given, advertised, settings: IndexMap::new() });
+        brokers.advertise(&[2, 1]);
+        assert_eq!(router.target(&at(2)), Some(at(brokers.ports[0])));
+        assert_eq!(router.target(&at(1)), Some(at(brokers.ports[1])));
+        assert_eq!(router.routes().bootstrap(), format!("{},{}", at(2), at(1)));
+    }
+
+    #[test]
+    fn addresses_of_ipv6_have_brackets() {
+        assert_eq!(address("::1", "9092"), "[::1]:9092");
+        assert_eq!(parts("[::1]:9092"), Some(("::1", "9092")));
+        assert_eq!(parts("kafka-1:9092"), Some(("kafka-1", "9092")));
+        assert_eq!(parts("kafka-1"), None);
+    }
 }

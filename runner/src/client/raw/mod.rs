@@ -6,6 +6,8 @@
 
 mod callbacks;
 mod consumer;
+#[cfg(test)]
+pub(crate) mod fake;
 mod group_queue;
 mod list;
 mod log_queue;

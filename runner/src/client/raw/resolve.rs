@@ -149,3 +149,146 @@ where
     };
     Ok(Routed { client, _listing: Some(Listing(opaque)) })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::TcpListener,
+        rc::Rc,
+        sync::atomic::{AtomicUsize, Ordering},
+        time::{Duration, Instant},
+    };
+
+    use indexmap::IndexMap;
+    use rdkafka::{
+        client::DefaultClientContext,
+        producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
+    };
+
+    use super::*;
+    use crate::client::{
+        raw::{
+            Code, Events, Instance, Kind,
+            fake::{Brokers, PRODUCE, TOPIC, port},
+        },
+        routes::Routes,
+    };
+
+    /// Long enough for a busy machine.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    struct Nobody;
+
+    impl Events for Nobody {
+        fn error(&self, _: Code, _: bool, _: &str) {}
+        fn stats(&self, _: &[u8]) {}
+    }
+
+    /// What brokers advertise and nobody may connect to: counts who does.
+    struct Traps {
+        ports: Vec<u16>,
+        caught: Arc<AtomicUsize>,
+    }
+
+    impl Traps {
+        fn set(count: usize) -> Self {
+            let caught = Arc::new(AtomicUsize::new(0));
+            let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
+            let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
+            let ports = listeners.iter().map(port).collect();
+            for listener in listeners {
+                let caught = caught.clone();
+                std::thread::spawn(move || {
+                    listener.incoming().for_each(|_| {
+                        caught.fetch_add(1, Ordering::SeqCst);
+                    });
+                });
+            }
+            Self { ports, caught }
+        }
+
+        fn caught(&self) -> usize {
+            self.caught.load(Ordering::SeqCst)
+        }
+    }
+
+    fn numbered(ports: &[u16]) -> BTreeMap<u32, String> {
+        (1..).zip(ports).map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+    }
+
+    fn routes(brokers: &Brokers, advertised: &[u16]) -> Routes {
+        let (given, advertised) = (numbered(&brokers.ports), numbered(advertised));
+        Routes { given, advertised, settings: IndexMap::new() }
+    }
+
+    /// Does it again and again until it has come true.
+    fn until(what: &str, mut does: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !does() {
+            assert!(begun.elapsed() < LIMIT, "{what}");
+        }
+    }
+
+    #[test]
+    fn connections_go_where_they_are_given_though_brokers_change_what_they_advertise() {
+        let (brokers, traps) = (Brokers::start(2), Traps::set(3));
+        brokers.advertise(&traps.ports[..2]);
+        let routes = routes(&brokers, &traps.ports[..2]);
+        let settings = [("bootstrap.servers", routes.bootstrap()), ("linger.ms", "0".into())];
+        let settings = settings.map(|(key, value)| (key.to_owned(), value)).into();
+        let kafka = Instance::new(Kind::Producer, &settings, Some(&routes), Rc::new(Nobody));
+        let kafka = kafka.expect("a client");
+        let topic = kafka.topic(TOPIC).expect("a topic");
+        let send = |what: &str| {
+            let before = brokers.asked(1, PRODUCE);
+            topic.produce(0, None, b"value", &[], 0).expect("room");
+            until(what, || {
+                // Whatever becomes of it: it makes librdkafka learn.
+                let _ = kafka.contact(Duration::from_millis(200));
+                kafka.poll(Duration::from_millis(20));
+                brokers.asked(1, PRODUCE) > before
+            });
+        };
+        send("the leader is reached");
+        // Broker 1 takes what was broker 2's, and that one takes a third.
+        brokers.advertise(&traps.ports[1..]);
+        send("the leader is reached under another name");
+        brokers.advertise(&[traps.ports[2], traps.ports[0]]);
+        send("and under one more");
+        assert_eq!(traps.caught(), 0, "nobody goes where brokers advertise");
+        assert_eq!(brokers.asked(2, PRODUCE), 0, "nothing for the leader goes to the other");
+    }
+
+    #[test]
+    fn clients_of_the_crate_go_there_too() {
+        let (brokers, traps) = (Brokers::start(2), Traps::set(2));
+        brokers.advertise(&traps.ports);
+        let router = Arc::new(Router::new(routes(&brokers, &traps.ports)));
+        let native =
+            |producer: &ThreadedProducer<DefaultProducerContext>| producer.client().native_ptr();
+        let mut config = ClientConfig::new();
+        config.set("linger.ms", "0");
+        let producer = create(config, DefaultProducerContext, "127.0.0.1:1", Some(router), native);
+        let producer = producer.expect("a producer");
+        producer.send(BaseRecord::<str, str>::to(TOPIC).partition(0).payload("v")).expect("room");
+        until("the leader is reached", || {
+            std::thread::yield_now();
+            brokers.asked(1, PRODUCE) > 0
+        });
+        assert_eq!(traps.caught(), 0, "nobody goes where brokers advertise");
+        drop(producer);
+    }
+
+    #[test]
+    fn a_client_without_a_router_goes_where_it_is_told() {
+        let brokers = Brokers::start(1);
+        let native = |client: &rdkafka::admin::AdminClient<DefaultClientContext>| {
+            client.inner().native_ptr()
+        };
+        let first = brokers.addresses();
+        let admin = create(ClientConfig::new(), DefaultClientContext, &first, None, native);
+        let admin = admin.expect("a client");
+        let metadata = admin.inner().fetch_metadata(None, LIMIT).expect("an answer");
+        assert_eq!(metadata.brokers().len(), 1);
+    }
+}
