@@ -272,6 +272,14 @@ impl BackendFile {
             let message = format!("`{key}` stands under `bootstrap`");
             reader.push(Diagnostic::new(Code::E016, key.span, message));
         }
+        let canonical = self.client.0.iter().find(|(key, value)| {
+            key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
+        });
+        if let (Some((key, _)), false) = (canonical, self.brokers.0.is_empty()) {
+            let message = format!("`{LOOKUP}` gives brokers names that none of them advertises");
+            let help = "leave it out: `brokers` says where their addresses lead";
+            reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
+        }
     }
 
     /// What can be done with this cluster: what Kafka's protocol can, and what there is a command for.
@@ -294,6 +302,9 @@ impl BackendFile {
         Backend::External.capabilities().into_iter().filter(|c| given(*c)).collect()
     }
 }
+
+/// librdkafka's setting of how it looks names up.
+const LOOKUP: &str = "client.dns.lookup";
 
 fn is_address(key: &str) -> bool {
     matches!(key, "bootstrap.servers" | "metadata.broker.list")

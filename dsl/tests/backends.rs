@@ -135,6 +135,11 @@ fn what_is_no_backend_file_is_told() {
             "backend: v1\nbootstrap: [a:1]\nclient: { bootstrap.servers: 'b:1' }\n",
             "under `bootstrap`",
         ),
+        (
+            "backend: v1\nbootstrap: [a:1]\nbrokers: { 1: b:1 }\n\
+             client: { client.dns.lookup: resolve_canonical_bootstrap_servers_only }\n",
+            "`client.dns.lookup` gives brokers names that none of them advertises",
+        ),
         ("backend: v1\nbootstrap: ['{{ broker }}:1']\n", "only the commands know `broker`"),
         ("backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n", "NO"),
         ("backend: [\n", "cluster.yaml"),

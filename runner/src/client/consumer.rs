@@ -38,7 +38,12 @@ pub(super) fn run(
     let recorder = RunRecorder::new(seen);
     let state = Rc::new(State::new(spec, Rc::clone(voice), recorder, Some(latencies))?);
     let events: Rc<dyn Events> = Rc::<State>::clone(&state);
-    let kafka = Instance::new(Kind::Consumer, &settings::consumer(spec), events)?;
+    let kafka = Instance::new(
+        Kind::Consumer,
+        &settings::consumer(spec),
+        spec.common.routes.as_ref(),
+        events,
+    )?;
     let ended = |left, unread| Report::Ended { at_us: now_us(), left, unread };
     if contact(&kafka, voice, orders).is_none() {
         return Ok(ended(0, Vec::new()));

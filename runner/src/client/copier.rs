@@ -70,7 +70,12 @@ pub(super) fn run(
     let (reading, writing) = (spec.consumer(), spec.producer());
     let ledger = Ledger::create(&spec.common, &spec.to, writing.acks, voice)?;
     let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
-    let producer = Instance::new(Kind::Producer, &settings::producer(&writing), events)?;
+    let producer = Instance::new(
+        Kind::Producer,
+        &settings::producer(&writing),
+        spec.common.routes.as_ref(),
+        events,
+    )?;
     let outbox = Outbox::create(&spec.common, &spec.to, spec.partitions, &producer, ledger)?;
     let header =
         spec.common.header(Writer::Consumer, vec![spec.from.clone()], Some(spec.group.clone()));
@@ -86,7 +91,12 @@ pub(super) fn run(
         return ended(0, Vec::new());
     }
     let events: Rc<dyn Events> = Rc::<Intake>::clone(&intake);
-    let kafka = Instance::new(Kind::Consumer, &settings::consumer(&reading), events)?;
+    let kafka = Instance::new(
+        Kind::Consumer,
+        &settings::consumer(&reading),
+        spec.common.routes.as_ref(),
+        events,
+    )?;
     let queue =
         GroupQueue::of(&kafka).ok_or_else(|| ClientError::new("a copier needs a group".into()))?;
     let desk =

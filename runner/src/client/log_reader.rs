@@ -179,7 +179,8 @@ impl Pass<'_> {
     fn read(&mut self, mut parts: Vec<Part>) -> Result<Vec<Part>, ClientError> {
         let settings = settings::log_reader(self.spec, self.isolation);
         let events: Rc<dyn Events> = Rc::new(Talk(Rc::clone(self.voice)));
-        let kafka = Instance::new(Kind::Consumer, &settings, events)?;
+        let kafka =
+            Instance::new(Kind::Consumer, &settings, self.spec.common.routes.as_ref(), events)?;
         let mut queue = LogQueue::new(&kafka)?;
         let mut at = BTreeMap::new();
         for (i, part) in parts.iter().enumerate().filter(|(_, p)| !p.done()) {

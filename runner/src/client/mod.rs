@@ -17,6 +17,7 @@ pub mod payload;
 mod producer;
 pub mod protocol;
 mod raw;
+pub mod routes;
 pub mod settings;
 pub mod spec;
 mod transactions;
@@ -30,6 +31,7 @@ use std::{
 };
 
 pub use raw::Code;
+pub(crate) use raw::{Routed, create};
 
 use crate::history::{HistoryError, now_us};
 use protocol::{GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING, Report};

@@ -42,7 +42,12 @@ pub(super) fn run(
     }
     let ledger = Ledger::create(&spec.common, &spec.topic, spec.acks, voice)?;
     let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
-    let kafka = Instance::new(Kind::Producer, &settings::producer(spec), events)?;
+    let kafka = Instance::new(
+        Kind::Producer,
+        &settings::producer(spec),
+        spec.common.routes.as_ref(),
+        events,
+    )?;
     let mut outbox = Outbox::create(&spec.common, &spec.topic, spec.partitions, &kafka, ledger)?;
     outbox.headers(&spec.headers)?;
     let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec), spec.count);

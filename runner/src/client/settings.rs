@@ -4,6 +4,7 @@
 use indexmap::IndexMap;
 use kplan_dsl::plan::SECRET;
 
+use super::routes::Routes;
 use super::spec::{
     Commit, Common, ConsumerSpec, CopierSpec, Isolation, LogSpec, ProducerSpec, StartFrom,
 };
@@ -225,7 +226,9 @@ fn merge(settings: &mut IndexMap<String, String>, common: &Common) {
             settings.insert(key.clone(), value.clone());
         }
     }
-    settings.insert("bootstrap.servers".into(), common.bootstrap.clone());
+    let routed = common.routes.as_ref().map(Routes::bootstrap);
+    let bootstrap = routed.unwrap_or_else(|| common.bootstrap.clone());
+    settings.insert("bootstrap.servers".into(), bootstrap);
 }
 
 /// Reserved settings that a plan's `config` names, with what to use instead.
@@ -314,6 +317,7 @@ mod tests {
                 ("enable.auto.offset.store", "true"),
                 ("session.timeout.ms", "7000"),
             ]),
+            routes: None,
         };
         let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1 };
         let reader = log_reader(&spec, Isolation::ReadUncommitted);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{payload::run_hash, settings};
+use super::{payload::run_hash, routes::Routes, settings};
 use crate::history::{Header, Writer};
 
 /// What every client is told.
@@ -27,6 +27,9 @@ pub struct Common {
     pub dir: PathBuf,
     /// librdkafka settings of the cluster (security) and of the plan, which beat kplan's defaults.
     pub config: IndexMap<String, String>,
+    /// Where its connections go, if not where brokers advertise.
+    #[serde(default)]
+    pub routes: Option<Routes>,
 }
 
 impl Common {

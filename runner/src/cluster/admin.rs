@@ -19,6 +19,7 @@ use rdkafka::{
 use tokio::time::{Instant, sleep};
 
 use super::{AdminError, KafkaError, Placement, RigError, TopicChange, TopicSpec};
+use crate::client::{Routed, create, routes::Router};
 
 /// One request's limit; a controller that is being elected answers late or never.
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ const METADATA_LIMIT: Duration = Duration::from_secs(5);
 /// Creates, changes and deletes topics.
 pub struct Topics {
     config: ClientConfig,
+    addresses: String,
+    router: Option<Arc<Router>>,
     client: Mutex<Option<Arc<Client>>>,
 }
 
@@ -73,7 +76,6 @@ impl Topics {
     #[must_use]
     pub fn new(addresses: &str, settings: &IndexMap<String, String>) -> Self {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", addresses);
         config.set("broker.address.family", "v4");
         // Brokers die by intention: look for them again soon.
         config.set("reconnect.backoff.ms", "50");
@@ -81,7 +83,14 @@ impl Topics {
         for (key, value) in settings {
             config.set(key, value);
         }
-        Self { config, client: Mutex::default() }
+        let addresses = addresses.to_owned();
+        Self { config, addresses, router: None, client: Mutex::default() }
+    }
+
+    /// Connects where the router says.
+    #[must_use]
+    pub fn routed(self, router: Option<Arc<Router>>) -> Self {
+        Self { router, ..self }
     }
 
     /// Creates a topic; returns when the controller has accepted it.
@@ -151,7 +160,10 @@ impl Topics {
         if let Some(client) = &*kept {
             return Ok(client.clone());
         }
-        let made: Client = self.config.create().map_err(|error: ClientError| {
+        let (config, router) = (self.config.clone(), self.router.clone());
+        let native = |client: &Admin| client.inner().native_ptr();
+        let made = create(config, DefaultClientContext, &self.addresses, router, native);
+        let made = made.map_err(|error: ClientError| {
             RigError::Other(format!("librdkafka refused the admin client: {error}"))
         })?;
         Ok(kept.insert(Arc::new(made)).clone())
@@ -205,7 +217,8 @@ fn refused(request: Request<'_>, refusal: Refusal) -> AdminError {
     KafkaError { code, message }.into()
 }
 
-type Client = AdminClient<DefaultClientContext>;
+type Admin = AdminClient<DefaultClientContext>;
+type Client = Routed<Admin>;
 
 /// librdkafka asks the controller that it knows for ever, also one that is none any more: it learns of
 /// another only when it asks for metadata, and an admin client has no topics to ask about. Whether any

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use kplan_dsl::BackendFile;
 use serde::{Deserialize, Serialize};
 
-use crate::history::now_us;
+use crate::{client::routes::Router, history::now_us};
 
 mod acted;
 mod addresses;
@@ -229,6 +229,10 @@ pub trait Cluster: Send + Sync {
     fn nodes(&self) -> Vec<Node>;
     /// `127.0.0.1:PORT` where this machine's clients reach a broker; the same over restarts.
     fn address(&self, broker: u32) -> String;
+    /// Where connections of librdkafka's clients go; none: where brokers advertise.
+    fn router(&self) -> Option<Arc<Router>> {
+        None
+    }
     /// Ports that the broker is configured to listen on inside its host.
     fn listener_ports(&self, broker: u32) -> Vec<u16>;
     /// ZooKeeper's `127.0.0.1:PORT`, in ZooKeeper mode.

@@ -204,6 +204,7 @@ impl Stage {
             bootstrap: running.bootstrap(),
             dir: self.dir.clone(),
             config: running.cluster.client_config(),
+            routes: running.cluster.router().map(|router| router.routes()),
         };
         let log_topic = |(name, spans)| LogTopic { name, spans, transactional };
         let stall_ms = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);

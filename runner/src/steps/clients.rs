@@ -117,6 +117,7 @@ pub(super) fn common(
         bootstrap: running.bootstrap(),
         dir: cx.stage.dir.clone(),
         config: settings,
+        routes: running.cluster.router().map(|router| router.routes()),
     })
 }
 

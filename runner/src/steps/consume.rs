@@ -11,12 +11,13 @@ use kplan_dsl::{
 };
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{Consumer, StreamConsumer},
+    consumer::{Consumer, DefaultConsumerContext, StreamConsumer},
     message::Headers as _,
 };
 
 use super::produce::spelled;
 use crate::{
+    client::{Routed, create},
     cluster::{KafkaError, admin::error_name},
     conductor::{
         outcome::{Answer, Done, KafkaCause, StepError},
@@ -128,21 +129,22 @@ async fn assigned(
     topic: &str,
     from: OffsetFrom,
     stage: &Stage,
-) -> Result<(StreamConsumer, BTreeMap<i32, i64>), StepError> {
+) -> Result<(Routed<StreamConsumer>, BTreeMap<i32, i64>), StepError> {
     let running = stage.running()?;
     let mut config = ClientConfig::new();
     for (key, value) in running.cluster.client_config() {
         config.set(key, value);
     }
-    config.set("bootstrap.servers", running.bootstrap());
     config.set("group.id", format!("kplan-consume-{}", stage.run.id));
     config
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
         .set("check.crcs", "true");
     config.set("auto.offset.reset", "error");
-    let consumer: StreamConsumer =
-        config.create().map_err(|e| StepError::rig(format!("cannot make a consumer: {e}")))?;
+    let (bootstrap, router) = (running.bootstrap(), running.cluster.router());
+    let native = |consumer: &StreamConsumer| consumer.client().native_ptr();
+    let consumer = create(config, DefaultConsumerContext, &bootstrap, router, native)
+        .map_err(|e| StepError::rig(format!("cannot make a consumer: {e}")))?;
     let view = stage.view()?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();

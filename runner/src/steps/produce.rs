@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::{
     client::{
+        Routed, create,
         handle::{REFUSED, is_refusal},
         payload::foreign_hash,
     },
@@ -92,7 +93,7 @@ impl Trouble {
     }
 }
 
-fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Sender, StepError> {
+fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Routed<Sender>, StepError> {
     let running = cx.stage.running()?;
     let mut config = ClientConfig::new();
     for (key, value) in running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))? {
@@ -101,7 +102,6 @@ fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Sender, Ste
     for (key, value) in args.config.iter() {
         config.set(key, value);
     }
-    config.set("bootstrap.servers", running.bootstrap());
     config.set(
         "acks",
         match args.acks {
@@ -117,7 +117,9 @@ fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Sender, Ste
     if cx.head.expect_error.is_some() {
         config.set("retries", "0");
     }
-    config.create_with_context(trouble).map_err(|e| {
+    let (bootstrap, router) = (running.bootstrap(), running.cluster.router());
+    let native = |producer: &Sender| producer.client().native_ptr();
+    create(config, trouble, &bootstrap, router, native).map_err(|e| {
         let of = "the producer of `produce`".to_owned();
         StepError::Plan(PlanCause::Setting { of, text: e.to_string() })
     })

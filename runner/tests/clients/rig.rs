@@ -62,6 +62,7 @@ impl Rig {
             bootstrap: self.bootstrap.clone(),
             dir: self.dir.path().to_owned(),
             config: IndexMap::new(),
+            routes: None,
         }
     }
 

@@ -11,3 +11,4 @@ mod fetched;
 mod produced;
 mod proxy;
 mod rig;
+mod routes;

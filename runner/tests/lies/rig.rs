@@ -22,7 +22,7 @@ use super::{
     proxy::{Act, Deed, Proxy, Rule, Selector, Standing},
 };
 
-const VERSION: &str = "4.1.1";
+pub const VERSION: &str = "4.1.1";
 /// What every plan asks for; each is 0 unless the lie is about it.
 const WORDS: &[&str] = &[
     "lost",
@@ -46,9 +46,10 @@ struct Rig {
     proxy: Proxy,
     backend: PathBuf,
     _dir: tempfile::TempDir,
+    addresses: Vec<String>,
     _cluster: Arc<dyn Cluster>,
-    /// Serves the proxy.
-    _runtime: tokio::runtime::Runtime,
+    /// Serves the proxies.
+    runtime: tokio::runtime::Runtime,
     /// Removes the cluster when this process has ended: a static is never dropped.
     _guardian: Child,
 }
@@ -64,12 +65,12 @@ impl Rig {
             .stdin(Stdio::piped())
             .spawn()
             .expect("the guardian starts");
-        let (proxy, cluster) = runtime.block_on(async {
+        let (proxy, addresses, cluster) = runtime.block_on(async {
             let cluster = launch(Backend::Docker, spec).await.expect("a cluster");
             joined(cluster.as_ref(), 2).await.expect("two brokers");
             let addresses: Vec<_> =
                 brokers(cluster.as_ref()).into_iter().map(|id| cluster.address(id)).collect();
-            (Proxy::start(&addresses).expect("a proxy"), cluster)
+            (Proxy::start(&addresses).expect("a proxy"), addresses, cluster)
         });
         let backend = dir.path().join("backend.yaml");
         let text = format!("backend: v1\nbootstrap: [{}]\nversion: {VERSION}\n", proxy.bootstrap());
@@ -78,11 +79,19 @@ impl Rig {
             proxy,
             backend,
             _dir: dir,
+            addresses,
             _cluster: cluster,
-            _runtime: runtime,
+            runtime,
             _guardian: guardian,
         }
     }
+}
+
+/// A proxy of one's own before the same cluster, and the `HOST:PORT` of each broker in it.
+pub fn own_proxy() -> (Proxy, Vec<String>) {
+    let proxy = RIG.runtime.block_on(async { Proxy::start(&RIG.addresses) }).expect("a proxy");
+    let addresses = proxy.bootstrap().split(',').map(str::to_owned).collect();
+    (proxy, addresses)
 }
 
 /// Who is lied to.

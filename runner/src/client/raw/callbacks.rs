@@ -8,10 +8,12 @@ use std::{
     rc::Rc,
 };
 
+use nix::libc;
 use rdkafka_sys as sys;
 use serde::Deserialize;
 
-use super::{Code, Kafka, Kind, Place, list, text};
+use super::{Code, Kafka, Kind, Place, list, resolve, text};
+use crate::client::routes::Router;
 
 /// A delivery report.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(super) struct Told {
     pub events: Rc<dyn Events>,
     /// The brokers to ask first, as in `bootstrap.servers`.
     pub bootstrap: CString,
+    /// Where connections go, if not where brokers advertise.
+    pub router: Option<Router>,
 }
 
 /// # Safety
@@ -64,6 +68,9 @@ pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: Kind, told: 
         sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
         sys::rd_kafka_conf_set_stats_cb(conf, Some(on_stats));
         sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
+        if (*told).router.is_some() {
+            resolve::install(conf, on_resolve);
+        }
         if kind == Kind::Producer {
             sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery));
         } else {
@@ -179,6 +186,21 @@ unsafe extern "C" fn on_log(
     super::super::log(&format!("librdkafka {level} {facility}: {line}"));
 }
 
+/// Called from librdkafka's threads of brokers: of what is told only the router may be touched.
+unsafe extern "C" fn on_resolve(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    result: *mut *mut libc::addrinfo,
+    opaque: *mut c_void,
+) -> c_int {
+    // SAFETY: see above; the field is made a reference without one of the whole.
+    unsafe {
+        let router = (&raw const (*opaque.cast::<Told>()).router).as_ref();
+        resolve::answer(router.and_then(Option::as_ref), node, service, hints, result)
+    }
+}
+
 unsafe extern "C" fn on_rebalance(
     rk: *mut sys::rd_kafka_t,
     err: sys::rd_kafka_resp_err_t,
@@ -211,36 +233,16 @@ unsafe extern "C" fn on_commit(
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{Read, Write},
-        net::{TcpListener, TcpStream},
-        sync::{
-            Arc,
-            atomic::{AtomicBool, Ordering},
-        },
-        time::{Duration, Instant},
-    };
+    use std::time::{Duration, Instant};
 
-    use bytes::{BufMut, BytesMut};
     use indexmap::IndexMap;
-    use kafka_protocol::{
-        ResponseError,
-        messages::{
-            ApiVersionsResponse, BrokerId, MetadataResponse, TopicName,
-            api_versions_response::ApiVersion,
-            metadata_response::{
-                MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-            },
-        },
-        protocol::{Encodable, StrBytes},
-    };
 
     use super::*;
-    use crate::client::raw::Instance;
+    use crate::client::raw::{
+        Instance,
+        fake::{Brokers, TOPIC},
+    };
 
-    const TOPIC: &str = "orders";
-    const API_VERSIONS: i16 = 18;
-    const METADATA: i16 = 3;
     /// Long enough for a busy machine; an answer takes milliseconds.
     const LIMIT: Duration = Duration::from_secs(20);
 
@@ -249,84 +251,6 @@ mod tests {
     impl Events for Nobody {
         fn error(&self, _: Code, _: bool, _: &str) {}
         fn stats(&self, _: &[u8]) {}
-    }
-
-    /// Brokers that list each other, or nobody, as one does that has just started beside a ZooKeeper.
-    struct Brokers {
-        ports: Vec<u16>,
-        listed: Arc<AtomicBool>,
-    }
-
-    impl Brokers {
-        fn start(count: usize) -> Self {
-            let bind = |_| TcpListener::bind("127.0.0.1:0").expect("a port");
-            let listeners: Vec<TcpListener> = (0..count).map(bind).collect();
-            let port = |l: &TcpListener| l.local_addr().expect("bound").port();
-            let ports: Vec<u16> = listeners.iter().map(port).collect();
-            let listed = Arc::new(AtomicBool::new(true));
-            for listener in listeners {
-                let (ports, listed) = (ports.clone(), listed.clone());
-                std::thread::spawn(move || {
-                    for connection in listener.incoming().map_while(Result::ok) {
-                        let (ports, listed) = (ports.clone(), listed.clone());
-                        std::thread::spawn(move || serve(connection, &ports, &listed));
-                    }
-                });
-            }
-            Self { ports, listed }
-        }
-
-        fn addresses(&self) -> String {
-            let each: Vec<String> = self.ports.iter().map(|p| format!("127.0.0.1:{p}")).collect();
-            each.join(",")
-        }
-    }
-
-    /// Answers until the connection ends.
-    fn serve(mut connection: TcpStream, ports: &[u16], listed: &AtomicBool) -> Option<()> {
-        loop {
-            let mut length = [0; 4];
-            connection.read_exact(&mut length).ok()?;
-            let mut request = vec![0; usize::try_from(u32::from_be_bytes(length)).ok()?];
-            connection.read_exact(&mut request).ok()?;
-            let number = |at: usize| i16::from_be_bytes([request[at], request[at + 1]]);
-            let mut body = BytesMut::new();
-            body.put_slice(&request[4..8]);
-            match number(0) {
-                API_VERSIONS => versions().encode(&mut body, number(2)).ok()?,
-                METADATA => {
-                    let ports = if listed.load(Ordering::SeqCst) { ports } else { &[] };
-                    metadata(ports).encode(&mut body, number(2)).ok()?;
-                }
-                _ => return None,
-            }
-            let length = u32::try_from(body.len()).ok()?;
-            connection.write_all(&[&length.to_be_bytes(), &body[..]].concat()).ok()?;
-        }
-    }
-
-    fn versions() -> ApiVersionsResponse {
-        let api = |key, most| ApiVersion::default().with_api_key(key).with_max_version(most);
-        ApiVersionsResponse::default().with_api_keys(vec![api(API_VERSIONS, 3), api(METADATA, 4)])
-    }
-
-    /// The topic has a partition where there are brokers, and is unknown where there are none.
-    fn metadata(ports: &[u16]) -> MetadataResponse {
-        let brokers = (1..).zip(ports).map(|(number, port)| {
-            MetadataResponseBroker::default()
-                .with_node_id(BrokerId(number))
-                .with_host(StrBytes::from_static_str("127.0.0.1"))
-                .with_port((*port).into())
-        });
-        let topic = MetadataResponseTopic::default()
-            .with_name(Some(TopicName(StrBytes::from_static_str(TOPIC))));
-        let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(1));
-        let topic = if ports.is_empty() {
-            topic.with_error_code(ResponseError::UnknownTopicOrPartition.code())
-        } else {
-            topic.with_partitions(vec![partition])
-        };
-        MetadataResponse::default().with_brokers(brokers.collect()).with_topics(vec![topic])
     }
 
     fn until_answered(kafka: &Instance) -> bool {
@@ -347,14 +271,15 @@ mod tests {
         let pairs = [("bootstrap.servers", addresses.as_str()), ("statistics.interval.ms", "50")];
         let settings: IndexMap<String, String> =
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let kafka = Instance::new(Kind::Producer, &settings, Rc::new(Nobody)).expect("a client");
+        let kafka =
+            Instance::new(Kind::Producer, &settings, None, Rc::new(Nobody)).expect("a client");
         let _topic = kafka.topic(TOPIC).expect("a topic");
         for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");
-            brokers.listed.store(false, Ordering::SeqCst);
+            brokers.advertise(&[]);
             // Whatever becomes of this answer, it takes the brokers away.
             let _ = kafka.contact(Duration::from_secs(1));
-            brokers.listed.store(true, Ordering::SeqCst);
+            brokers.advertise(&brokers.ports);
         }
         assert!(until_answered(&kafka), "at last");
     }

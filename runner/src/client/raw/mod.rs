@@ -6,10 +6,13 @@
 
 mod callbacks;
 mod consumer;
+#[cfg(test)]
+pub(crate) mod fake;
 mod group_queue;
 mod list;
 mod log_queue;
 mod producer;
+mod resolve;
 mod waits;
 
 use std::{
@@ -28,6 +31,7 @@ use rdkafka_sys as sys;
 
 use callbacks::Told;
 
+use super::routes::{Router, Routes};
 use crate::cluster::admin::kafkas_own;
 
 pub(super) use callbacks::{Delivery, Events, Rebalance};
@@ -36,6 +40,7 @@ pub(super) use group_queue::{GroupQueue, Message};
 pub(super) use list::Place;
 pub(super) use log_queue::LogQueue;
 pub(super) use producer::{Header, Topic, TxnError};
+pub(crate) use resolve::{Routed, create};
 
 /// An error of Kafka or librdkafka, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,15 +196,21 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Makes an instance; its callbacks go to `events`, on the thread that polls.
+    /// Makes an instance; its callbacks go to `events`, on the thread that polls. With `routes` its
+    /// connections go where they say.
     pub(super) fn new(
         kind: Kind,
         settings: &IndexMap<String, String>,
+        routes: Option<&Routes>,
         events: Rc<dyn Events>,
     ) -> Result<Self, Refused> {
         let conf = Conf::new(settings)?;
         let first = settings.get("bootstrap.servers").map_or("", String::as_str);
-        let told = Box::new(Told { events, bootstrap: c_string(first)? });
+        let told = Box::new(Told {
+            events,
+            bootstrap: c_string(first)?,
+            router: routes.cloned().map(Router::new),
+        });
         let mut why = [0_u8; 512];
         let type_ = match kind {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,

@@ -4,13 +4,16 @@ use std::{collections::BTreeMap, time::Duration};
 
 use indexmap::IndexMap;
 use kafka_protocol::{
-    messages::{ApiVersionsRequest, DescribeQuorumRequest, MetadataRequest},
+    messages::{ApiVersionsRequest, DescribeQuorumRequest},
     protocol::StrBytes,
 };
 use kplan_dsl::BackendFile;
 
 use super::super::{ClusterSpec, Mode, RigError};
-use crate::observer::wire::{Connection, Credentials, WireError};
+use crate::{
+    client::routes::{Advertised, advertised},
+    observer::wire::{Connection, Credentials, WireError},
+};
 
 /// How long one broker may need to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -20,6 +23,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub struct FoundBroker {
     /// `HOST:PORT` under which this machine reaches it.
     pub address: String,
+    /// `HOST:PORT` as the cluster advertises it.
+    pub advertised: String,
     /// Its host as the cluster advertises it.
     pub host: String,
 }
@@ -73,15 +78,9 @@ async fn ask(address: &str, credentials: &Credentials) -> Result<Found, WireErro
     let mut connection = Connection::open(address, credentials, ANSWER).await?;
     let kraft = connection.supports::<DescribeQuorumRequest>();
     let level = level(&mut connection).await;
-    // With no topic: the brokers alone. Version 0 has no such question, and every broker from 0.10
-    // on knows version 1.
-    let version = connection.version::<MetadataRequest>(9)?;
-    let request = MetadataRequest::default().with_topics(Some(vec![]));
-    let answer = connection.call(&request, version, ANSWER).await?;
-    let brokers = answer.brokers.iter().filter_map(|broker| {
-        let host = broker.host.to_string();
-        let address = format!("{host}:{}", broker.port);
-        Some((u32::try_from(broker.node_id.0).ok()?, FoundBroker { address, host }))
+    let brokers = advertised(&mut connection, ANSWER).await?.into_iter().map(|(id, told)| {
+        let Advertised { host, address } = told;
+        (id, FoundBroker { address: address.clone(), advertised: address, host })
     });
     Ok(Found { brokers: brokers.collect(), kraft, level })
 }
@@ -181,7 +180,8 @@ mod tests {
     fn found(ids: &[u32], kraft: bool, level: Option<i16>) -> Found {
         let broker = |id: &u32| {
             let host = format!("k{id}");
-            (*id, FoundBroker { address: format!("{host}:9092"), host })
+            let address = format!("{host}:9092");
+            (*id, FoundBroker { address: address.clone(), advertised: address, host })
         };
         Found { brokers: ids.iter().map(broker).collect(), kraft, level }
     }

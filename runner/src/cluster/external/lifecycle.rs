@@ -1,6 +1,6 @@
 //! What can be done to a cluster that exists.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -13,7 +13,7 @@ use super::super::{
     TopicSpec, ending::Death,
 };
 use super::{ExternalCluster, Life, NAME, client_config, command::Work};
-use crate::observer::wire::Connection;
+use crate::{client::routes::Router, observer::wire::Connection};
 
 /// A broker that says nothing for so long does not answer.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -43,6 +43,10 @@ impl Cluster for ExternalCluster {
 
     fn address(&self, broker: u32) -> String {
         self.found.brokers.get(&broker).map(|found| found.address.clone()).unwrap_or_default()
+    }
+
+    fn router(&self) -> Option<Arc<Router>> {
+        self.router.clone()
     }
 
     fn listener_ports(&self, broker: u32) -> Vec<u16> {

@@ -20,7 +20,10 @@ mod lifecycle;
 
 use self::found::Found;
 use super::{ClusterSpec, NodeState, RigError, admin::Topics};
-use crate::observer::wire::Credentials;
+use crate::{
+    client::routes::{Router, Routes},
+    observer::wire::Credentials,
+};
 
 const NAME: &str = "external";
 
@@ -56,6 +59,8 @@ pub struct ExternalCluster {
     found: Found,
     credentials: Credentials,
     topics: Topics,
+    /// None where the file does not say how a broker is reached.
+    router: Option<Arc<Router>>,
     lives: Mutex<BTreeMap<u32, Life>>,
     /// Topics that the plan created and did not delete.
     created: Mutex<BTreeSet<String>>,
@@ -75,7 +80,8 @@ impl ExternalCluster {
         let found = found::find(&file, &client, &credentials).await?;
         found::compare(&file, &spec, &found)?;
         let addresses: Vec<&str> = found.brokers.values().map(|b| b.address.as_str()).collect();
-        let topics = Topics::new(&addresses.join(","), &client);
+        let router = router(&file, &found, &client);
+        let topics = Topics::new(&addresses.join(","), &client).routed(router.clone());
         let lives = found.brokers.keys().map(|id| (*id, Life::Up)).collect();
         Ok(Self {
             file,
@@ -83,6 +89,7 @@ impl ExternalCluster {
             found,
             credentials,
             topics,
+            router,
             lives: Mutex::new(lives),
             created: Mutex::default(),
         })
@@ -103,6 +110,23 @@ impl ExternalCluster {
     fn set(&self, brokers: &[u32], life: Life) {
         self.lives().extend(brokers.iter().map(|broker| (*broker, life)));
     }
+}
+
+/// The brokers' own addresses lead where the file says; every broker that it does not name is reached
+/// where it advertises.
+fn router(
+    file: &BackendFile,
+    found: &Found,
+    settings: &IndexMap<String, String>,
+) -> Option<Arc<Router>> {
+    let given: BTreeMap<u32, String> =
+        file.brokers.0.iter().map(|(id, at)| (id.value, at.as_str().to_owned())).collect();
+    if given.is_empty() {
+        return None;
+    }
+    let own = found.brokers.iter().map(|(id, broker)| (*id, broker.advertised.clone()));
+    let routes = Routes { given, advertised: own.collect(), settings: settings.clone() };
+    Some(Arc::new(Router::new(routes)))
 }
 
 /// What every client of the cluster needs to be told.

@@ -20,7 +20,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     net::TcpListener,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use tokio::task::AbortHandle;
@@ -65,6 +68,11 @@ impl Proxy {
         lock(&self.shared.rules).retain(|other| !Arc::ptr_eq(other, rule));
     }
 
+    /// How many connections it was asked for.
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
     /// What could not be read or passed on: each of them ended a connection.
     pub fn troubles(&self) -> Vec<String> {
         lock(&self.shared.troubles).clone()
@@ -90,6 +98,7 @@ struct Shared {
     /// Names of topics by their ids: newer requests name a topic by its id alone.
     names: Mutex<HashMap<u128, String>>,
     troubles: Mutex<Vec<String>>,
+    accepted: AtomicUsize,
     ends: produce::Ends,
 }
 
@@ -108,6 +117,7 @@ impl Shared {
         ports.insert(broker.clone(), port);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                shared.accepted.fetch_add(1, Ordering::SeqCst);
                 let (shared, broker) = (Arc::clone(&shared), broker.clone());
                 tokio::spawn(async move {
                     if let Err(e) = connection::serve(&shared, client, &broker).await
