@@ -9,7 +9,8 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     change::{Memory, Seen, changes},
-    merge::{Answer, Authority, Inputs, QuorumWord, Znodes, merge},
+    merge::{Answer, Authority, Inputs, Znodes, merge, quorum_leader},
+    quorum::Told,
     view::ClusterView,
 };
 use crate::history::now_us;
@@ -37,6 +38,8 @@ struct State {
     inputs: Inputs,
     /// When the latest answer was asked for.
     asked_us: BTreeMap<Source, i64>,
+    /// Up to when each quorum's word, by the broker that it came through, is certainly true.
+    proven_us: BTreeMap<u32, i64>,
     memory: Memory,
 }
 
@@ -48,6 +51,7 @@ impl Hub {
             state: Mutex::new(State {
                 inputs,
                 asked_us: BTreeMap::new(),
+                proven_us: BTreeMap::new(),
                 memory: Memory::default(),
             }),
             view: watch::channel(first).0,
@@ -83,14 +87,45 @@ impl Hub {
     }
 
     /// What the quorum said through a broker, none if nothing.
-    pub(super) fn quorum(&self, broker: u32, asked_us: i64, word: Option<QuorumWord>) {
-        self.update(Source::Quorum(broker), asked_us, |inputs| {
+    pub(super) fn quorum(&self, broker: u32, asked_us: i64, told: Option<Told>) {
+        let mut state = self.lock();
+        match told {
+            Some(told) => {
+                let proven_us = asked_us.saturating_sub(told.proof_ms.saturating_mul(1000));
+                state.proven_us.insert(broker, proven_us)
+            }
+            None => state.proven_us.remove(&broker),
+        };
+        self.update_locked(state, Source::Quorum(broker), asked_us, |inputs| {
             let Authority::Quorum(words) = &mut inputs.authority else { return false };
-            match word {
-                Some(word) => words.insert(broker, word) != Some(word),
+            match told {
+                Some(Told { word, .. }) => words.insert(broker, word) != Some(word),
                 None => words.remove(&broker).is_some(),
             }
         });
+    }
+
+    /// The controller, if it is proven that it still was that after `since_us`: one that has just been
+    /// cut off still calls itself the controller, and its voters' last fetches are not old yet.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub(super) fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
+        let state = self.lock();
+        let Authority::Quorum(words) = &state.inputs.authority else {
+            let view = self.view.borrow();
+            return view.controller_unknown.clone().map_or(Ok(view.controller), Err);
+        };
+        let word = quorum_leader(words, &state.inputs)?;
+        let proven = |b: &u32| state.proven_us.get(b).is_some_and(|at| *at >= since_us);
+        if words.iter().any(|(b, w)| *w == word && proven(b)) {
+            return Ok(Some(word.leader));
+        }
+        Err(format!(
+            "{} was the controller before the newest fault; that a majority of the quorum still \
+             follows it has not been seen since",
+            word.leader
+        ))
     }
 
     /// ZooKeeper told something new.
@@ -101,7 +136,16 @@ impl Hub {
     }
 
     fn update(&self, source: Source, asked_us: i64, change: impl FnOnce(&mut Inputs) -> bool) {
-        let mut state = self.lock();
+        self.update_locked(self.lock(), source, asked_us, change);
+    }
+
+    fn update_locked(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        source: Source,
+        asked_us: i64,
+        change: impl FnOnce(&mut Inputs) -> bool,
+    ) {
         state.asked_us.insert(source, asked_us);
         if change(&mut state.inputs) {
             self.publish(&mut state);

@@ -20,7 +20,8 @@ use tokio::{sync::watch, time::sleep_until};
 use super::{
     hub::Hub,
     is_internal,
-    merge::{Answer, QuorumWord},
+    merge::Answer,
+    quorum::{self, Told},
     view::{PartitionView, TopicView},
     wire::{Connection, Credentials, WireError},
 };
@@ -242,7 +243,7 @@ fn sorted(numbers: impl Iterator<Item = i32>) -> Vec<u32> {
 }
 
 /// The quorum's leader; none while the broker can find none.
-async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumWord>, WireError> {
+async fn ask_quorum(connection: &mut Connection) -> Result<Option<Told>, WireError> {
     let version = connection.version::<DescribeQuorumRequest>(i16::MAX)?;
     let topic = TopicName(StrBytes::from_static_str("__cluster_metadata"));
     let request = DescribeQuorumRequest::default().with_topics(vec![
@@ -252,10 +253,7 @@ async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumWord>, W
     ]);
     let answer = connection.call(&request, version, SILENCE).await?;
     let partition = answer.topics.first().and_then(|t| t.partitions.first());
-    Ok(partition.filter(|p| answer.error_code == 0 && p.error_code == 0).and_then(|p| {
-        let leader = u32::try_from(p.leader_id.0).ok()?;
-        Some(QuorumWord { epoch: p.leader_epoch, leader })
-    }))
+    Ok(partition.filter(|p| answer.error_code == 0 && p.error_code == 0).and_then(quorum::read))
 }
 
 #[cfg(test)]

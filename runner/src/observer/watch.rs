@@ -129,6 +129,15 @@ impl Observer {
         self.watch.fresh().await
     }
 
+    /// The controller as last told, if it is proven that it still was that after `since_us`; none if
+    /// it is known that there is none.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
+        self.watch.hub.controller_since(since_us)
+    }
+
     /// Waits until `judge` finds what it wants in a view that is not older than this call (but for
     /// brokers that do not answer within half a second), asking fast meanwhile.
     ///
