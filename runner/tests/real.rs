@@ -135,6 +135,19 @@ fn ten_sigkills_at_ten_moments_leave_nothing() {
 
 #[test]
 #[ignore = "needs a container engine: ci/test"]
+fn an_isolated_controller_is_not_believed_and_its_successor_is_found() {
+    let _turn = real();
+    let ran = passes("runner/tests/plans/isolated-controller.yaml", 1);
+    let steps = &ran.record.suites[0].steps;
+    let controller = |name: &str| {
+        let step = steps.iter().find(|s| s.name == name).expect(name);
+        step.recorded["controller"].as_u64().expect("a controller")
+    };
+    assert_ne!(controller("before"), controller("after"), "the isolated one is not believed");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
 fn signals_end_a_run_with_its_reports_and_leave_nothing() {
     let _turn = real();
     for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {

@@ -80,9 +80,11 @@ impl Stage {
             return Ok(Ok(()));
         }
         let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
-        let told = running.observer.controller_since(since_us);
-        if told.is_ok() || running.cluster.spec().mode == Mode::Zookeeper {
-            return Ok(told.map(drop));
+        if running.cluster.spec().mode == Mode::Zookeeper {
+            return Ok(running.observer.controller_since(since_us).map(drop));
+        }
+        if running.observer.broker_heard_since(since_us) {
+            return Ok(Ok(()));
         }
         let answering: BTreeSet<u32> =
             view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| *n).collect();
@@ -129,9 +131,10 @@ fn majority(count: usize, of: &BTreeSet<Node>) -> bool {
     count * 2 > of.len()
 }
 
-/// Why those who answer may be on the wrong side, while no controller with a majority can be asked.
+/// Why those who answer may be on the wrong side, while none of them is known to reach a controller that
+/// has a majority.
 fn one_side(side: &Side<'_>) -> Option<String> {
-    const WHY: &str = "no controller with a majority of the quorum can be asked";
+    const WHY: &str = "no broker that answers reaches a controller with a majority of the quorum";
     let brokers: BTreeSet<u32> =
         brokers_of(&side.living.iter().copied().collect::<Vec<_>>()).into_iter().collect();
     let seen = side.answering.intersection(&brokers).count();
@@ -157,9 +160,8 @@ fn one_side(side: &Side<'_>) -> Option<String> {
         let broker = Node::Broker(*b);
         majority(voting.iter().filter(|v| reaches(broker, v)).count(), side.voters)
     };
-    (!side.answering.iter().any(in_touch)).then(|| {
-        format!("{WHY}: every broker that answers is cut off from most of those who vote for it")
-    })
+    (!side.answering.iter().any(in_touch))
+        .then(|| format!("{WHY}: all of them are cut off from most of those who vote for it"))
 }
 
 #[cfg(test)]

@@ -38,12 +38,22 @@ pub struct Answer {
 /// Who knows the controller (and in ZooKeeper mode the in-sync sets).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// KRaft: what the quorum told through each living broker.
-    Quorum(BTreeMap<u32, QuorumWord>),
+    /// KRaft: what the quorum told, by whom it was asked through.
+    Quorum(BTreeMap<Via, QuorumWord>),
     /// ZooKeeper; none until it was read once.
     Zookeeper(Option<Arc<Znodes>>),
     /// Neither: Metadata.
     Metadata,
+}
+
+/// Through whom the quorum is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Via {
+    /// A broker, which asks the controller. One that lost the controller may hold the question back for half
+    /// a minute.
+    Broker(u32),
+    /// A node's own listener for controllers, where this machine reaches it.
+    Controller(u32),
 }
 
 /// What ZooKeeper holds.
@@ -111,7 +121,7 @@ pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
 /// The word of the newest epoch, if a majority stands behind it: who leads an older one was deposed,
 /// and is not believed because the newer leader is not backed yet.
 pub(super) fn quorum_leader(
-    words: &BTreeMap<u32, QuorumWord>,
+    words: &BTreeMap<Via, QuorumWord>,
     inputs: &Inputs,
 ) -> Result<QuorumWord, String> {
     const NOBODY: &str = "no controller with a majority of the quorum can be asked";
@@ -121,7 +131,8 @@ pub(super) fn quorum_leader(
     if inputs.expected.contains(&leader) && !inputs.answers.contains_key(&leader) {
         return Err(format!("{NOBODY}: {leader}, the last one known, does not answer"));
     }
-    let said_by = words.iter().filter(|(b, w)| **w == word && inputs.answers.contains_key(b));
+    let answers = |via: &Via| matches!(via, Via::Broker(b) if inputs.answers.contains_key(b));
+    let said_by = words.iter().filter(|(via, w)| **w == word && answers(via));
     // Without stamps the brokers that reach it stand for the voters.
     if backed.unwrap_or_else(|| said_by.count() * 2 > inputs.answers.len()) {
         return Ok(word);

@@ -27,7 +27,10 @@ fn answer(lists: &[u32], topics: Vec<(&str, TopicView)>) -> Arc<Answer> {
 /// Broker, epoch and leader of each word.
 fn quorum(words: &[(u32, i32, u32)]) -> Authority {
     Authority::Quorum(
-        words.iter().map(|(b, epoch, leader)| (*b, word(*epoch, *leader, Some(true)))).collect(),
+        words
+            .iter()
+            .map(|(b, epoch, leader)| (Via::Broker(*b), word(*epoch, *leader, Some(true))))
+            .collect(),
     )
 }
 
@@ -129,7 +132,7 @@ fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
     let inputs = Inputs {
         expected: [1, 2, 3].into(),
         answers: answering.iter().map(|b| (*b, answer(&[1, 2, 3], vec![]))).collect(),
-        authority: Authority::Quorum(words.iter().copied().collect()),
+        authority: Authority::Quorum(words.iter().map(|(b, w)| (Via::Broker(*b), *w)).collect()),
     };
     let view = merge(&inputs, 0);
     assert_ne!(view.controller.is_some(), view.controller_unknown.is_some(), "{view:?}");

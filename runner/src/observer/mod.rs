@@ -35,7 +35,7 @@ pub use change::{Change, Seen};
 pub use elect::{Elected, Election};
 pub use groups::{GroupView, Member};
 pub use lag::{Isolation, Lag};
-pub use merge::{Answer, Authority, Inputs, ZnodeState, Znodes, merge};
+pub use merge::{Answer, Authority, Inputs, Via, ZnodeState, Znodes, merge};
 pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
 pub use quorum::QuorumWord;
 pub use table::{cluster_table, topic_table};

@@ -20,7 +20,7 @@ use tokio::{sync::watch, time::sleep_until};
 use super::{
     hub::Hub,
     is_internal,
-    merge::Answer,
+    merge::{Answer, Via},
     quorum::{self, Told},
     view::{PartitionView, TopicView},
     wire::{Connection, Credentials, WireError},
@@ -52,10 +52,10 @@ pub(super) enum Question {
     Metadata { controller: bool },
     /// DescribeQuorum. On a connection of its own: a broker that cannot reach the controller holds
     /// back everything behind it.
-    Quorum,
+    Quorum(Via),
 }
 
-/// Asks one broker one question, for ever.
+/// Asks one node one question, for ever.
 pub(super) struct Poller {
     pub(super) broker: u32,
     pub(super) address: String,
@@ -82,7 +82,7 @@ impl Poller {
             } else {
                 match self.question {
                     Question::Metadata { .. } => self.hub.silent(self.broker, asked_us),
-                    Question::Quorum => self.hub.quorum(self.broker, asked_us, None),
+                    Question::Quorum(via) => self.hub.quorum(via, asked_us, None),
                 }
                 self.rest(begin, RETRY, RETRY * 3, None).await;
             }
@@ -106,8 +106,8 @@ impl Poller {
                         self.hub.answered(self.broker, asked_us, answer);
                     })
                 }
-                Question::Quorum => ask_quorum(connection).await.map(|word| {
-                    self.hub.quorum(self.broker, asked_us, word);
+                Question::Quorum(via) => ask_quorum(connection).await.map(|word| {
+                    self.hub.quorum(via, asked_us, word);
                 }),
             };
             match asked {
