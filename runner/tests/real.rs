@@ -140,7 +140,7 @@ fn an_isolated_controller_is_not_believed_and_its_successor_is_found() {
     let ran = passes("runner/tests/plans/isolated-controller.yaml", 1);
     let steps = &ran.record.suites[0].steps;
     let controller = |name: &str| {
-        let step = steps.iter().find(|s| s.name == name).expect(name);
+        let step = steps.iter().find(|s| s.info.title == name).expect(name);
         step.recorded["controller"].as_u64().expect("a controller")
     };
     assert_ne!(controller("before"), controller("after"), "the isolated one is not believed");
