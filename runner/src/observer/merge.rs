@@ -127,8 +127,9 @@ pub(super) fn quorum_leader(
     const NOBODY: &str = "no controller with a majority of the quorum can be asked";
     let Some(word) = words.values().max().copied() else { return Err(NOBODY.to_owned()) };
     let QuorumWord { epoch, leader, backed } = word;
-    // The quorum's last word outlives its leader; a controller of its own is not asked here.
-    if inputs.expected.contains(&leader) && !inputs.answers.contains_key(&leader) {
+    // The quorum's last word outlives its leader, unless it is the leader's own.
+    let own = words.get(&Via::Controller(leader)) == Some(&word);
+    if inputs.expected.contains(&leader) && !inputs.answers.contains_key(&leader) && !own {
         return Err(format!("{NOBODY}: {leader}, the last one known, does not answer"));
     }
     let answers = |via: &Via| matches!(via, Via::Broker(b) if inputs.answers.contains_key(b));

@@ -169,6 +169,18 @@ fn the_controller_is_who_leads_the_newest_epoch_with_a_majority() {
 }
 
 #[test]
+fn a_controller_that_is_hidden_from_clients_speaks_for_itself() {
+    let mut inputs = Inputs {
+        expected: [1, 2, 3].into(),
+        answers: [(1, answer(&[1, 2, 3], vec![]))].into(),
+        authority: Authority::Quorum([(Via::Controller(2), word(8, 2, BACKED))].into()),
+    };
+    assert_eq!(merge(&inputs, 0).controller, Some(2));
+    inputs.authority = Authority::Quorum([(Via::Controller(3), word(8, 2, BACKED))].into());
+    assert_eq!(merge(&inputs, 0).controller, None, "another's word may outlive it");
+}
+
+#[test]
 fn zookeepers_word_counts_once_it_was_reached() {
     let mut inputs = Inputs {
         expected: [1].into(),
