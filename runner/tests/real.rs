@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{Ran, gone_within, left_behind, real, run, run_id, start};
-use kplan::event::Verdict;
+use kplan::event::{Holds, Verdict};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -131,6 +131,33 @@ fn ten_sigkills_at_ten_moments_leave_nothing() {
         let left = gone_within(&id, GONE);
         assert!(left.is_empty(), "killed after {moment:?}: {left:?}");
     }
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn an_isolated_controller_is_not_believed_and_its_successor_is_found() {
+    let _turn = real();
+    let ran = passes("runner/tests/plans/isolated-controller.yaml", 1);
+    let steps = &ran.record.suites[0].steps;
+    let controller = |name: &str| {
+        let step = steps.iter().find(|s| s.info.title == name).expect(name);
+        step.recorded["controller"].as_u64().expect("a controller")
+    };
+    assert_ne!(controller("before"), controller("after"), "the isolated one is not believed");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn what_only_an_isolated_broker_tells_is_inconclusive() {
+    let _turn = real();
+    let ran = passes("runner/tests/plans/one-side.yaml", 1);
+    let steps = &ran.record.suites[0].steps;
+    let doubted = steps.iter().filter(|s| s.optional && s.info.verb == "assert");
+    let holds: Vec<Holds> = doubted.flat_map(|s| &s.findings).map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive, Holds::Inconclusive], "{}", ran.text());
+    let killed = steps.iter().find(|s| s.info.verb == "kill_broker").expect("the step");
+    let why = killed.reason.as_deref().unwrap_or_default();
+    assert!(why.contains("no broker that answers reaches a controller"), "{why}");
 }
 
 #[test]

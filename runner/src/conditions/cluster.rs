@@ -1,5 +1,7 @@
 //! Conditions about the cluster's metadata, judged by the observer's newest view.
 
+use std::{sync::Arc, time::Duration};
+
 use kplan_dsl::{
     conditions::{
         BrokersAlive, Controller, InSync, Leader, OfflinePartitions, PreferredLeaders,
@@ -11,7 +13,11 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::Found,
-    conductor::{judge::Judge, outcome::StepError},
+    conductor::{
+        judge::{Judge, Looking},
+        outcome::StepError,
+        sight::SHOWS_WITHIN,
+    },
     observer::{ClusterView, PartitionView},
 };
 
@@ -30,14 +36,38 @@ pub fn brokers_alive(c: &BrokersAlive, j: &Judge<'_>) -> Judged {
 }
 
 /// `controller`
-pub fn controller(c: &Controller, j: &Judge<'_>) -> Judged {
-    let controller = j.view()?.controller;
-    Ok(is_node(c.is.as_deref(), controller, "the controller is", "no controller is known"))
+pub async fn controller(c: &Controller, j: &Judge<'_>) -> Judged {
+    // Who looks again and again need not wait for the proof.
+    let limit = match j.looking {
+        Looking::Until(_) => Duration::ZERO,
+        Looking::Once | Looking::Throughout { .. } => SHOWS_WITHIN,
+    };
+    Ok(match j.stage.controller(limit).await? {
+        Ok(node) => is_node(c.is.as_deref(), node, "the controller is", "there is no controller"),
+        Err(why) => Found::inconclusive(why),
+    })
+}
+
+/// The newest view, if it is not one side's only; else what is found instead.
+async fn whole(j: &Judge<'_>) -> Result<Result<Arc<ClusterView>, Found>, StepError> {
+    let view = j.view()?;
+    let whole = j.stage.whole(&view).await?;
+    Ok(whole.map(|()| view).map_err(Found::inconclusive))
+}
+
+/// Takes the view, or ends with what is found instead.
+macro_rules! whole {
+    ($j:expr) => {
+        match whole($j).await? {
+            Ok(view) => view,
+            Err(found) => return Ok(found),
+        }
+    };
 }
 
 /// `leader`
-pub fn leader(c: &Leader, j: &Judge<'_>) -> Judged {
-    let view = j.view()?;
+pub async fn leader(c: &Leader, j: &Judge<'_>) -> Judged {
+    let view = whole!(j);
     let Some(p) = view.partition(&c.partition.topic, c.partition.partition) else {
         return Ok(unknown(&c.partition.to_string()));
     };
@@ -65,8 +95,8 @@ fn is_node(wanted: Option<&LeaderIs>, node: Option<u32>, some: &str, none: &str)
 }
 
 /// `preferred_leaders`
-pub fn preferred_leaders(c: &PreferredLeaders, j: &Judge<'_>) -> Judged {
-    let view = j.view()?;
+pub async fn preferred_leaders(c: &PreferredLeaders, j: &Judge<'_>) -> Judged {
+    let view = whole!(j);
     let topic = c.topic.as_deref().map(|t| t.as_str());
     if view.partitions(topic).next().is_none() {
         return Ok(unknown(topic.unwrap_or("any topic")));
@@ -80,8 +110,8 @@ pub fn preferred_leaders(c: &PreferredLeaders, j: &Judge<'_>) -> Judged {
 }
 
 /// `in_sync`: every partition must be within the bound; the smallest set is told.
-pub fn in_sync(c: &InSync, j: &Judge<'_>) -> Judged {
-    let view = j.view()?;
+pub async fn in_sync(c: &InSync, j: &Judge<'_>) -> Judged {
+    let view = whole!(j);
     let topic = c.topic.as_deref().map(|t| t.as_str());
     let one = c.partition.as_deref();
     let partitions: Vec<(&str, &PartitionView)> = match one {
@@ -120,18 +150,19 @@ pub fn in_sync(c: &InSync, j: &Judge<'_>) -> Judged {
 }
 
 /// `under_replicated_partitions`
-pub fn under_replicated(c: &UnderReplicatedPartitions, j: &Judge<'_>) -> Judged {
+pub async fn under_replicated(c: &UnderReplicatedPartitions, j: &Judge<'_>) -> Judged {
     let topic = c.topic.as_deref().map(|t| t.as_str());
     counted(j, topic, c.bound, "under-replicated", |v| {
         v.under_replicated_partitions(topic).map(|(t, p)| row(t, p)).collect()
     })
+    .await
 }
 
 /// `under_min_isr_partitions`
 pub async fn under_min_isr(c: &UnderMinIsrPartitions, j: &Judge<'_>) -> Judged {
     let topic = c.topic.as_deref().map(|t| t.as_str());
     let running = j.stage.running()?;
-    let view = j.view()?;
+    let view = whole!(j);
     let mut least = std::collections::BTreeMap::new();
     for (name, _) in view.partitions(topic) {
         if least.contains_key(name) {
@@ -146,25 +177,27 @@ pub async fn under_min_isr(c: &UnderMinIsrPartitions, j: &Judge<'_>) -> Judged {
         let wanted = |t: &str| least.get(t).copied().unwrap_or(1);
         v.under_min_isr_partitions(topic, wanted).map(|(t, p)| row(t, p)).collect()
     })
+    .await
 }
 
 /// `offline_partitions`
-pub fn offline(c: &OfflinePartitions, j: &Judge<'_>) -> Judged {
+pub async fn offline(c: &OfflinePartitions, j: &Judge<'_>) -> Judged {
     let topic = c.topic.as_deref().map(|t| t.as_str());
     counted(j, topic, c.bound, "without a leader", |v| {
         v.offline_partitions(topic).map(|(t, p)| row(t, p)).collect()
     })
+    .await
 }
 
 /// Counts partitions; a topic of which nothing is known proves nothing.
-fn counted(
+async fn counted(
     j: &Judge<'_>,
     topic: Option<&str>,
     bound: BoundGroup<u64>,
     what: &str,
     rows: impl Fn(&ClusterView) -> Vec<String>,
 ) -> Judged {
-    let view = j.view()?;
+    let view = whole!(j);
     if view.partitions(topic).next().is_none() {
         return Ok(unknown(topic.unwrap_or("any topic")));
     }

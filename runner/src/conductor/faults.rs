@@ -95,6 +95,13 @@ impl Breaks {
         breaks.iter().filter(concerns).max_by_key(|b| b.at_us).cloned()
     }
 
+    /// From when on the newest that struck the cluster acted on all that it struck.
+    #[must_use]
+    pub fn cluster_since(&self) -> Option<i64> {
+        let of_cluster = |b: &&Break| matches!(b.struck, Struck::Cluster(_));
+        self.all().iter().filter(of_cluster).map(|b| b.by_us).max()
+    }
+
     /// The newest that a step made, by the step's id.
     #[must_use]
     pub fn of_step(&self, step: &str) -> Option<Break> {

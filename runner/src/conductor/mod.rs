@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod segments;
 pub mod settings;
 pub mod shard;
+pub mod sight;
 pub mod signals;
 pub mod sink;
 pub mod stage;

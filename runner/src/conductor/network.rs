@@ -37,7 +37,9 @@ impl Disturbed {
         self.all().clear();
     }
 
-    fn sum(&self) -> Network {
+    /// All that is wrong now.
+    #[must_use]
+    pub fn sum(&self) -> Network {
         let mut sum = Network::default();
         for fault in self.all().iter() {
             sum.add(&fault.network);

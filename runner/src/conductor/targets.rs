@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     hash::{Hash as _, Hasher as _},
+    sync::Arc,
 };
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -10,8 +11,13 @@ use kplan_dsl::value::Target;
 
 use crate::{
     cluster::{Node, NodeState},
-    conductor::{outcome::StepError, stage::Stage},
+    conductor::{
+        outcome::StepError,
+        sight::SHOWS_WITHIN,
+        stage::{Running, Stage},
+    },
     event::Event,
+    observer::ClusterView,
 };
 
 impl Stage {
@@ -80,10 +86,9 @@ impl Stage {
                 Target::All => brokers,
                 Target::Random => self.one_of(&self.living(&brokers), step).into_iter().collect(),
                 Target::Controller => {
-                    let view = running.observer.fresh().await;
-                    let id = view
-                        .controller
-                        .ok_or_else(|| StepError::lacks("no controller is known"))?;
+                    running.observer.fresh().await;
+                    let id = self.controller(SHOWS_WITHIN).await?.map_err(StepError::lacks)?;
+                    let id = id.ok_or_else(|| StepError::lacks("there is no controller"))?;
                     [self.numbered(id, &all)?].into()
                 }
                 Target::Controllers => {
@@ -93,14 +98,14 @@ impl Stage {
                     all.into_iter().filter(|n| matches!(n, Node::Zookeeper(_))).collect()
                 }
                 Target::LeaderOf(p) => {
-                    let view = running.observer.fresh().await;
+                    let view = self.whole_view(&running).await?;
                     let leader = view.leader(&p.topic, p.partition);
                     let leader =
                         leader.ok_or_else(|| StepError::lacks(format!("{} has no leader", **p)))?;
                     [self.numbered(leader, &all)?].into()
                 }
                 Target::FollowersOf(p) => {
-                    let view = running.observer.fresh().await;
+                    let view = self.whole_view(&running).await?;
                     view.followers(&p.topic, p.partition).into_iter().map(Node::Broker).collect()
                 }
                 Target::CoordinatorOf(group) => {
@@ -126,6 +131,13 @@ impl Stage {
             })
         }
         .boxed()
+    }
+
+    /// The cluster as it is now, not as one side of it may see it.
+    async fn whole_view(&self, running: &Running) -> Result<Arc<ClusterView>, StepError> {
+        let view = running.observer.fresh().await;
+        self.whole(&view).await?.map_err(StepError::lacks)?;
+        Ok(view)
     }
 
     fn numbered(&self, n: u32, all: &BTreeSet<Node>) -> Result<Node, StepError> {

@@ -9,7 +9,8 @@ use tokio::sync::{broadcast, watch};
 
 use super::{
     change::{Memory, Seen, changes},
-    merge::{Answer, Authority, Inputs, QuorumWord, Znodes, merge},
+    merge::{Answer, Authority, Inputs, Via, Znodes, merge, quorum_leader},
+    quorum::Told,
     view::ClusterView,
 };
 use crate::history::now_us;
@@ -22,8 +23,8 @@ const CHANGES_KEPT: usize = 8192;
 pub(super) enum Source {
     /// A broker's Metadata.
     Metadata(u32),
-    /// The quorum, through a broker.
-    Quorum(u32),
+    /// The quorum.
+    Quorum(Via),
 }
 
 pub(super) struct Hub {
@@ -37,6 +38,8 @@ struct State {
     inputs: Inputs,
     /// When the latest answer was asked for.
     asked_us: BTreeMap<Source, i64>,
+    /// Up to when each quorum's word, by whom it was asked through, is certainly true.
+    proven_us: BTreeMap<Via, i64>,
     memory: Memory,
 }
 
@@ -48,6 +51,7 @@ impl Hub {
             state: Mutex::new(State {
                 inputs,
                 asked_us: BTreeMap::new(),
+                proven_us: BTreeMap::new(),
                 memory: Memory::default(),
             }),
             view: watch::channel(first).0,
@@ -82,15 +86,60 @@ impl Hub {
         });
     }
 
-    /// What the quorum said through a broker, none if nothing.
-    pub(super) fn quorum(&self, broker: u32, asked_us: i64, word: Option<QuorumWord>) {
-        self.update(Source::Quorum(broker), asked_us, |inputs| {
+    /// What the quorum said, none if nothing.
+    pub(super) fn quorum(&self, via: Via, asked_us: i64, told: Option<Told>) {
+        let mut state = self.lock();
+        match told {
+            Some(told) => {
+                let proven_us = asked_us.saturating_sub(told.proof_ms.saturating_mul(1000));
+                state.proven_us.insert(via, proven_us)
+            }
+            None => state.proven_us.remove(&via),
+        };
+        self.update_locked(state, Source::Quorum(via), asked_us, |inputs| {
             let Authority::Quorum(words) = &mut inputs.authority else { return false };
-            match word {
-                Some(word) => words.insert(broker, word) != Some(word),
-                None => words.remove(&broker).is_some(),
+            match told {
+                Some(Told { word, .. }) => words.insert(via, word) != Some(word),
+                None => words.remove(&via).is_some(),
             }
         });
+    }
+
+    /// The controller, if it is proven that it still was that after `since_us`: one that has just been
+    /// cut off still calls itself the controller, and its voters' last fetches are not old yet.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub(super) fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
+        let state = self.lock();
+        let Authority::Quorum(words) = &state.inputs.authority else {
+            let view = self.view.borrow();
+            return view.controller_unknown.clone().map_or(Ok(view.controller), Err);
+        };
+        let word = quorum_leader(words, &state.inputs)?;
+        let proven = |via: &Via| state.proven_us.get(via).is_some_and(|at| *at >= since_us);
+        if words.iter().any(|(via, w)| *w == word && proven(via)) {
+            return Ok(Some(word.leader));
+        }
+        Err(format!(
+            "{} was the controller before the newest fault; that a majority of the quorum still \
+             follows it has not been seen since",
+            word.leader
+        ))
+    }
+
+    /// Some broker that answers has reached that controller after `since_us`: what brokers tell is not the
+    /// word of a side without a controller.
+    pub(super) fn broker_heard_since(&self, since_us: i64) -> bool {
+        let state = self.lock();
+        let Authority::Quorum(words) = &state.inputs.authority else { return true };
+        let Ok(word) = quorum_leader(words, &state.inputs) else { return false };
+        let answers =
+            |via: &Via| matches!(via, Via::Broker(b) if state.inputs.answers.contains_key(b));
+        words.iter().any(|(via, w)| {
+            let proven = state.proven_us.get(via).is_some_and(|at| *at >= since_us);
+            *w == word && answers(via) && proven
+        })
     }
 
     /// ZooKeeper told something new.
@@ -101,7 +150,16 @@ impl Hub {
     }
 
     fn update(&self, source: Source, asked_us: i64, change: impl FnOnce(&mut Inputs) -> bool) {
-        let mut state = self.lock();
+        self.update_locked(self.lock(), source, asked_us, change);
+    }
+
+    fn update_locked(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        source: Source,
+        asked_us: i64,
+        change: impl FnOnce(&mut Inputs) -> bool,
+    ) {
         state.asked_us.insert(source, asked_us);
         if change(&mut state.inputs) {
             self.publish(&mut state);
@@ -153,5 +211,38 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic elsewhere left complete inputs: every change of them is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observer::quorum::QuorumWord;
+
+    #[test]
+    fn what_was_proven_before_a_fault_proves_nothing_after_it() {
+        let hub = Hub::new([1, 2].into(), Authority::Quorum(BTreeMap::new()));
+        let told = |epoch, leader, proof_ms| {
+            let word = QuorumWord { epoch, leader, backed: Some(true) };
+            Some(Told { word, proof_ms })
+        };
+        hub.answered(1, 0, Answer::default());
+        hub.answered(2, 0, Answer::default());
+        let (one, two) = (Via::Broker(1), Via::Controller(2));
+        hub.quorum(one, 5_000_000, told(7, 1, 800));
+        assert_eq!(hub.controller_since(4_200_000), Ok(Some(1)));
+        // The fault acted after the newest fetch that is certain.
+        let doubt = hub.controller_since(4_200_001).expect_err("not proven");
+        assert!(doubt.contains("before the newest fault"), "{doubt}");
+        assert_eq!(hub.view().borrow().controller, Some(1), "the timeline keeps it");
+        // Still answering, its voters' stamps grow old.
+        hub.quorum(one, 6_000_000, told(7, 1, 1800));
+        assert!(hub.controller_since(4_200_001).is_err());
+        hub.quorum(two, 6_500_000, told(8, 2, 600));
+        assert_eq!(hub.controller_since(4_200_001), Ok(Some(2)));
+        assert!(!hub.broker_heard_since(4_200_001), "no broker follows it as far as is known");
+        hub.quorum(two, 7_000_000, None);
+        hub.quorum(one, 7_000_000, None);
+        assert!(hub.controller_since(i64::MIN).is_err(), "nobody can be asked");
     }
 }

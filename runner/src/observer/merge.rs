@@ -8,7 +8,10 @@
 //!   own: the leader decides on the in-sync set.
 //! - With ZooKeeper, leaders and in-sync sets are the znodes': Metadata hears of a changed in-sync
 //!   set 5 to 60 s late. The znode may keep a dead leader, so a leader must be registered.
-//! - The controller is the quorum's leader, or ZooKeeper's `/controller`. KRaft brokers name a
+//! - The controller is the quorum's leader of the newest epoch that is told, if a majority of the
+//!   voters still fetches from it, or ZooKeeper's `/controller`: a ZooKeeper server was reached. Nobody
+//!   who can be asked having a majority is not the same as there being no controller.
+//!   KRaft brokers name a
 //!   random living broker in Metadata; only where neither exists (a simulated cluster) is it asked.
 
 use std::{
@@ -16,7 +19,10 @@ use std::{
     sync::Arc,
 };
 
-use super::view::{BrokerView, ClusterView, PartitionView, TopicView};
+use super::{
+    quorum::QuorumWord,
+    view::{BrokerView, ClusterView, PartitionView, TopicView},
+};
 
 /// What one broker answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,21 +38,22 @@ pub struct Answer {
 /// Who knows the controller (and in ZooKeeper mode the in-sync sets).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// KRaft: what the quorum told through each living broker.
-    Quorum(BTreeMap<u32, QuorumWord>),
+    /// KRaft: what the quorum told, by whom it was asked through.
+    Quorum(BTreeMap<Via, QuorumWord>),
     /// ZooKeeper; none until it was read once.
     Zookeeper(Option<Arc<Znodes>>),
     /// Neither: Metadata.
     Metadata,
 }
 
-/// An answer to DescribeQuorum (KIP-595), which only the active controller gives.
+/// Through whom the quorum is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QuorumWord {
-    /// The quorum's epoch: the newer wins.
-    pub epoch: i32,
-    /// Its leader: the active controller.
-    pub leader: u32,
+pub enum Via {
+    /// A broker, which asks the controller. One that lost the controller may hold the question back for half
+    /// a minute.
+    Broker(u32),
+    /// A node's own listener for controllers, where this machine reaches it.
+    Controller(u32),
 }
 
 /// What ZooKeeper holds.
@@ -90,21 +97,51 @@ pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
     let current = up_to_date(&inputs.answers);
     let believed: BTreeMap<u32, &Answer> =
         current.iter().filter_map(|b| Some((*b, inputs.answers.get(b)?.as_ref()))).collect();
-    let (controller, topics) = match &inputs.authority {
-        Authority::Quorum(words) => {
-            let leader = words.values().max().map(|w| w.leader);
-            // The quorum's last word outlives its leader; a controller of its own is not asked here.
-            let dead = |b: &u32| inputs.expected.contains(b) && !inputs.answers.contains_key(b);
-            (leader.filter(|leader| !dead(leader)), merge_topics(&believed))
-        }
-        Authority::Zookeeper(Some(znodes)) => (znodes.controller, znode_topics(znodes)),
-        Authority::Zookeeper(None) => (None, merge_topics(&believed)),
+    let controller = match &inputs.authority {
+        Authority::Quorum(words) => quorum_leader(words, inputs).map(|word| Some(word.leader)),
+        Authority::Zookeeper(Some(znodes)) => Ok(znodes.controller),
+        Authority::Zookeeper(None) => Err("ZooKeeper was not reached yet".to_owned()),
         Authority::Metadata => {
             let named = believed.values().find_map(|a| a.controller);
-            (named.filter(|c| inputs.answers.contains_key(c)), merge_topics(&believed))
+            Ok(named.filter(|c| inputs.answers.contains_key(c)))
         }
     };
-    ClusterView { at_us, brokers: merge_brokers(inputs, &believed), controller, topics }
+    let topics = match &inputs.authority {
+        Authority::Zookeeper(Some(znodes)) => znode_topics(znodes),
+        _ => merge_topics(&believed),
+    };
+    let (controller, controller_unknown) = match controller {
+        Ok(controller) => (controller, None),
+        Err(why) => (None, Some(why)),
+    };
+    let brokers = merge_brokers(inputs, &believed);
+    ClusterView { at_us, brokers, controller, controller_unknown, topics }
+}
+
+/// The word of the newest epoch, if a majority stands behind it: who leads an older one was deposed,
+/// and is not believed because the newer leader is not backed yet.
+pub(super) fn quorum_leader(
+    words: &BTreeMap<Via, QuorumWord>,
+    inputs: &Inputs,
+) -> Result<QuorumWord, String> {
+    const NOBODY: &str = "no controller with a majority of the quorum can be asked";
+    let Some(word) = words.values().max().copied() else { return Err(NOBODY.to_owned()) };
+    let QuorumWord { epoch, leader, backed } = word;
+    // The quorum's last word outlives its leader, unless it is the leader's own.
+    let own = words.get(&Via::Controller(leader)) == Some(&word);
+    if inputs.expected.contains(&leader) && !inputs.answers.contains_key(&leader) && !own {
+        return Err(format!("{NOBODY}: {leader}, the last one known, does not answer"));
+    }
+    let answers = |via: &Via| matches!(via, Via::Broker(b) if inputs.answers.contains_key(b));
+    let said_by = words.iter().filter(|(via, w)| **w == word && answers(via));
+    // Without stamps the brokers that reach it stand for the voters.
+    if backed.unwrap_or_else(|| said_by.count() * 2 > inputs.answers.len()) {
+        return Ok(word);
+    }
+    Err(format!(
+        "{NOBODY}: {leader} (epoch {epoch}) calls itself the controller, and a majority does not \
+         follow it"
+    ))
 }
 
 /// Living brokers that no other living broker leaves out; all of them if that leaves nobody.

@@ -29,9 +29,13 @@ fn quorum(words: &[(u32, i32, u32)]) -> Authority {
     Authority::Quorum(
         words
             .iter()
-            .map(|(b, epoch, leader)| (*b, QuorumWord { epoch: *epoch, leader: *leader }))
+            .map(|(b, epoch, leader)| (Via::Broker(*b), word(*epoch, *leader, Some(true))))
             .collect(),
     )
+}
+
+fn word(epoch: i32, leader: u32, backed: Option<bool>) -> QuorumWord {
+    QuorumWord { epoch, leader, backed }
 }
 
 fn kraft(answers: Vec<(u32, Arc<Answer>)>) -> ClusterView {
@@ -116,6 +120,81 @@ fn the_controller_is_the_quorums_word_not_metadatas() {
     assert_eq!(merge(&inputs, 0).controller, None, "3 is dead");
     inputs.answers.insert(3, Arc::default());
     assert_eq!(merge(&inputs, 0).controller, Some(3));
+}
+
+const BACKED: Option<bool> = Some(true);
+const ALONE: Option<bool> = Some(false);
+/// Before Kafka 3.3.
+const UNTOLD: Option<bool> = None;
+
+/// Which controller is known, from who answers and what the quorum said through whom.
+fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
+    let inputs = Inputs {
+        expected: [1, 2, 3].into(),
+        answers: answering.iter().map(|b| (*b, answer(&[1, 2, 3], vec![]))).collect(),
+        authority: Authority::Quorum(words.iter().map(|(b, w)| (Via::Broker(*b), *w)).collect()),
+    };
+    let view = merge(&inputs, 0);
+    assert_ne!(view.controller.is_some(), view.controller_unknown.is_some(), "{view:?}");
+    view.controller
+}
+
+#[test]
+fn the_controller_is_who_leads_the_newest_epoch_with_a_majority() {
+    let all = &[1, 2, 3][..];
+    for (answering, words, known, what) in [
+        (all, vec![(1, word(7, 1, BACKED))], Some(1), "the others' requests hang, it is backed"),
+        (all, vec![(1, word(7, 1, ALONE))], None, "an isolated one, and nobody else can be asked"),
+        (
+            all,
+            vec![(1, word(7, 1, ALONE)), (2, word(8, 2, BACKED))],
+            Some(2),
+            "the others' new one",
+        ),
+        (all, vec![(1, word(7, 1, BACKED)), (2, word(8, 2, BACKED))], Some(2), "just deposed"),
+        (all, vec![(1, word(7, 1, BACKED)), (2, word(8, 2, ALONE))], None, "nobody follows it yet"),
+        (all, vec![(1, word(7, 1, ALONE)), (2, word(7, 1, ALONE))], None, "however many say it"),
+        (all, vec![], None, "every request hangs"),
+        (&[2, 3], vec![(2, word(7, 1, BACKED))], None, "it does not answer any more"),
+        (all, vec![(1, word(7, 101, BACKED))], Some(101), "a controller of its own"),
+        (all, vec![(1, word(7, 101, ALONE)), (2, word(8, 102, BACKED))], Some(102), "a newer one"),
+        (all, vec![(1, word(7, 101, ALONE))], None, "an old one's side"),
+        (all, vec![(1, word(7, 1, UNTOLD))], None, "without stamps one broker is no majority"),
+        (all, vec![(1, word(7, 1, UNTOLD)), (2, word(7, 1, UNTOLD))], Some(1), "two of three are"),
+        (all, vec![(1, word(7, 1, UNTOLD)), (2, word(8, 2, UNTOLD))], None, "one against one"),
+        (&[1], vec![(1, word(7, 1, UNTOLD))], Some(1), "nobody else answers: `whole` judges that"),
+    ] {
+        assert_eq!(controller(answering, &words), known, "{what}");
+    }
+}
+
+#[test]
+fn a_controller_that_is_hidden_from_clients_speaks_for_itself() {
+    let mut inputs = Inputs {
+        expected: [1, 2, 3].into(),
+        answers: [(1, answer(&[1, 2, 3], vec![]))].into(),
+        authority: Authority::Quorum([(Via::Controller(2), word(8, 2, BACKED))].into()),
+    };
+    assert_eq!(merge(&inputs, 0).controller, Some(2));
+    inputs.authority = Authority::Quorum([(Via::Controller(3), word(8, 2, BACKED))].into());
+    assert_eq!(merge(&inputs, 0).controller, None, "another's word may outlive it");
+}
+
+#[test]
+fn zookeepers_word_counts_once_it_was_reached() {
+    let mut inputs = Inputs {
+        expected: [1].into(),
+        answers: [(1, answer(&[1], vec![]))].into(),
+        authority: Authority::Zookeeper(None),
+    };
+    let view = merge(&inputs, 0);
+    assert!(view.controller.is_none() && view.controller_unknown.is_some(), "not reached yet");
+    for controller in [Some(1), None] {
+        let nodes = Znodes { controller, ..Znodes::default() };
+        inputs.authority = Authority::Zookeeper(Some(Arc::new(nodes)));
+        let view = merge(&inputs, 0);
+        assert_eq!((view.controller, view.controller_unknown), (controller, None));
+    }
 }
 
 fn znodes(ids: &[u32], leader: Option<u32>, in_sync: &[u32]) -> Znodes {

@@ -20,7 +20,8 @@ use tokio::{sync::watch, time::sleep_until};
 use super::{
     hub::Hub,
     is_internal,
-    merge::{Answer, QuorumWord},
+    merge::{Answer, Via},
+    quorum::{self, Told},
     view::{PartitionView, TopicView},
     wire::{Connection, Credentials, WireError},
 };
@@ -51,10 +52,10 @@ pub(super) enum Question {
     Metadata { controller: bool },
     /// DescribeQuorum. On a connection of its own: a broker that cannot reach the controller holds
     /// back everything behind it.
-    Quorum,
+    Quorum(Via),
 }
 
-/// Asks one broker one question, for ever.
+/// Asks one node one question, for ever.
 pub(super) struct Poller {
     pub(super) broker: u32,
     pub(super) address: String,
@@ -81,7 +82,7 @@ impl Poller {
             } else {
                 match self.question {
                     Question::Metadata { .. } => self.hub.silent(self.broker, asked_us),
-                    Question::Quorum => self.hub.quorum(self.broker, asked_us, None),
+                    Question::Quorum(via) => self.hub.quorum(via, asked_us, None),
                 }
                 self.rest(begin, RETRY, RETRY * 3, None).await;
             }
@@ -105,8 +106,8 @@ impl Poller {
                         self.hub.answered(self.broker, asked_us, answer);
                     })
                 }
-                Question::Quorum => ask_quorum(connection).await.map(|word| {
-                    self.hub.quorum(self.broker, asked_us, word);
+                Question::Quorum(via) => ask_quorum(connection).await.map(|word| {
+                    self.hub.quorum(via, asked_us, word);
                 }),
             };
             match asked {
@@ -242,7 +243,7 @@ fn sorted(numbers: impl Iterator<Item = i32>) -> Vec<u32> {
 }
 
 /// The quorum's leader; none while the broker can find none.
-async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumWord>, WireError> {
+async fn ask_quorum(connection: &mut Connection) -> Result<Option<Told>, WireError> {
     let version = connection.version::<DescribeQuorumRequest>(i16::MAX)?;
     let topic = TopicName(StrBytes::from_static_str("__cluster_metadata"));
     let request = DescribeQuorumRequest::default().with_topics(vec![
@@ -252,10 +253,7 @@ async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumWord>, W
     ]);
     let answer = connection.call(&request, version, SILENCE).await?;
     let partition = answer.topics.first().and_then(|t| t.partitions.first());
-    Ok(partition.filter(|p| answer.error_code == 0 && p.error_code == 0).and_then(|p| {
-        let leader = u32::try_from(p.leader_id.0).ok()?;
-        Some(QuorumWord { epoch: p.leader_epoch, leader })
-    }))
+    Ok(partition.filter(|p| answer.error_code == 0 && p.error_code == 0).and_then(quorum::read))
 }
 
 #[cfg(test)]

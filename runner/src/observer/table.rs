@@ -42,7 +42,9 @@ pub fn cluster_table(view: &ClusterView) -> String {
     if let Some(c) = view.controller.filter(|c| !view.brokers.contains_key(c)) {
         out.push_str(&format!("\nController: {c}\n"));
     } else if view.controller.is_none() {
-        out.push_str("\nController: none\n");
+        let why = view.controller_unknown.as_deref();
+        let told = why.map_or_else(|| "none".to_owned(), |why| format!("not known ({why})"));
+        out.push_str(&format!("\nController: {told}\n"));
     }
     let topics = view.topics.iter().map(|(name, topic)| {
         let lacking = |n: usize| if n == 0 { String::new() } else { n.to_string() };
@@ -116,6 +118,7 @@ mod tests {
             brokers: [(1, alive(true, true)), (2, alive(true, false)), (3, alive(false, true))]
                 .into(),
             controller: Some(1),
+            controller_unknown: None,
             topics: [("orders".to_owned(), topic.clone())].into(),
         };
         insta::assert_snapshot!("topic", topic_table(&topic));

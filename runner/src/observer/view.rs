@@ -14,6 +14,10 @@ pub struct ClusterView {
     /// The active controller; none while there is none or nobody can tell. A controller of its own
     /// has its own number (from 101).
     pub controller: Option<u32>,
+    /// Why it cannot be told who is the controller; none where it is known, or known that there is
+    /// none.
+    #[serde(default)]
+    pub controller_unknown: Option<String>,
     /// Topics by name.
     pub topics: BTreeMap<String, TopicView>,
 }

@@ -12,7 +12,7 @@ use super::{
     ask::Asker,
     change::Seen,
     hub::Hub,
-    merge::Authority,
+    merge::{Authority, Via},
     poll::{Pace, Poller, Question, SILENCE},
     view::ClusterView,
     wire::Credentials,
@@ -80,8 +80,20 @@ impl Observer {
             };
             tasks.spawn(poller(Question::Metadata { controller: named }).run());
             if quorum {
-                tasks.spawn(poller(Question::Quorum).run());
+                tasks.spawn(poller(Question::Quorum(Via::Broker(broker))).run());
             }
+        }
+        for (node, address) in cluster.controller_addresses() {
+            let poller = Poller {
+                broker: node,
+                address,
+                credentials: Credentials::default(),
+                hub: hub.clone(),
+                pace: paced.clone(),
+                kicks: 0,
+                question: Question::Quorum(Via::Controller(node)),
+            };
+            tasks.spawn(poller.run());
         }
         if let (Some(address), Mode::Zookeeper) = (cluster.zookeeper_address(), cluster.spec().mode)
         {
@@ -127,6 +139,22 @@ impl Observer {
     /// (3 s) for a broker that is just falling silent.
     pub async fn fresh(&self) -> Arc<ClusterView> {
         self.watch.fresh().await
+    }
+
+    /// The controller as last told, if it is proven that it still was that after `since_us`; none if
+    /// it is known that there is none.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
+        self.watch.hub.controller_since(since_us)
+    }
+
+    /// Whether some broker that answers has reached the controller after `since_us`; true where there is
+    /// no quorum.
+    #[must_use]
+    pub fn broker_heard_since(&self, since_us: i64) -> bool {
+        self.watch.hub.broker_heard_since(since_us)
     }
 
     /// Waits until `judge` finds what it wants in a view that is not older than this call (but for

@@ -66,6 +66,14 @@ impl Cluster for DockerCluster {
         config::listening(&self.blueprint.spec, Node::Broker(broker), &self.blueprint.at)
     }
 
+    fn controller_addresses(&self) -> Vec<(u32, String)> {
+        let numbered = self.nodes.iter().filter_map(|n| match n.node {
+            Node::Broker(id) | Node::Controller(id) => Some((id, n.controller_port()?)),
+            Node::Zookeeper(_) => None,
+        });
+        numbered.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+    }
+
     fn zookeeper_address(&self) -> Option<String> {
         let node = self.node(Node::Zookeeper(1)).ok()?;
         Some(format!("127.0.0.1:{}", node.host_port()))

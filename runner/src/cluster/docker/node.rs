@@ -21,7 +21,7 @@ use testcontainers::{
 };
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::super::{Bounds, ClusterSpec, Node, RigError, Version};
+use super::super::{Bounds, ClusterSpec, Mode, Node, RigError, Version};
 use super::addresses::{self, Addresses};
 use super::disks;
 use super::engine::{Image, failed, split_image};
@@ -80,7 +80,7 @@ pub struct DockerNode {
     pub name: String,
     /// Its configuration as written.
     pub properties: String,
-    port: Option<Reserved>,
+    ports: Ports,
     log: Mutex<PathBuf>,
     seen: Seen,
     life: Mutex<Life>,
@@ -103,17 +103,15 @@ struct Held(ManuallyDrop<ContainerAsync<GenericImage>>);
 impl DockerNode {
     /// Creates and starts a node's container.
     pub async fn launch(blueprint: &Blueprint, node: Node) -> Result<Self, RigError> {
-        let published = published_port(node);
         let name = blueprint.at.host(node);
         let mut tries = 0;
-        let (held, port, properties) = loop {
+        let (held, ports, properties) = loop {
             tries += 1;
-            let port = published.map(|_| ports::reserve()).transpose()?;
-            let host_port = port.as_ref().map_or(0, |reserved| reserved.port);
-            let files = files::files(blueprint, node, host_port)?;
+            let ports = Ports::reserve(blueprint, node)?;
+            let files = files::files(blueprint, node, ports.own())?;
             let properties = files.first().map(File::text).unwrap_or_default();
-            match create(blueprint, node, host_port, files).await {
-                Ok(held) => break (held, port, properties),
+            match create(blueprint, node, &ports, files).await {
+                Ok(held) => break (held, ports, properties),
                 Err(error) => {
                     discard(&blueprint.docker, &name).await;
                     if !(is_port_taken(&error.to_string()) && tries < PORT_TRIES) {
@@ -128,7 +126,7 @@ impl DockerNode {
             node,
             name,
             properties,
-            port,
+            ports,
             log,
             seen: Seen::default(),
             life: Mutex::new(life),
@@ -140,7 +138,13 @@ impl DockerNode {
     /// The port on 127.0.0.1 under which this machine reaches it; 0 for a node that is not
     /// published.
     pub fn host_port(&self) -> u16 {
-        self.port.as_ref().map_or(0, |reserved| reserved.port)
+        self.ports.own()
+    }
+
+    /// The one under which this machine reaches its listener for controllers, if it has one that is
+    /// published.
+    pub fn controller_port(&self) -> Option<u16> {
+        self.ports.controller.as_ref().map(|reserved| reserved.port)
     }
 
     /// Follows the output of the life that has just begun.
@@ -251,11 +255,10 @@ impl DockerNode {
     }
 
     async fn rebuild(&self, blueprint: &Blueprint) -> Result<(), RigError> {
-        let port = self.host_port();
-        let files = files::files(blueprint, self.node, port)?;
+        let files = files::files(blueprint, self.node, self.host_port())?;
         // The new container's output has its own beginning.
         self.seen.forget();
-        let held = create(blueprint, self.node, port, files).await?;
+        let held = create(blueprint, self.node, &self.ports, files).await?;
         self.life().held = Some(held);
         Ok(())
     }
@@ -290,6 +293,43 @@ fn published_port(node: Node) -> Option<u16> {
         Node::Broker(_) => Some(addresses::EXTERNAL_PORT),
         Node::Zookeeper(_) => Some(addresses::ZOOKEEPER_PORT),
         Node::Controller(_) => None,
+    }
+}
+
+/// Ports of this machine under which a node is reached.
+#[derive(Debug)]
+struct Ports {
+    /// Its own.
+    own: Option<Reserved>,
+    /// Its listener for controllers, which only the observer asks. It wants no login: a cluster that does is
+    /// not opened by it.
+    controller: Option<Reserved>,
+}
+
+impl Ports {
+    fn reserve(blueprint: &Blueprint, node: Node) -> Result<Self, RigError> {
+        let votes = match node {
+            Node::Broker(_) => blueprint.spec.mode == Mode::KraftCombined,
+            Node::Controller(_) => true,
+            Node::Zookeeper(_) => false,
+        };
+        let open = votes && blueprint.spec.security.is_none();
+        Ok(Self {
+            own: published_port(node).map(|_| ports::reserve()).transpose()?,
+            controller: open.then(ports::reserve).transpose()?,
+        })
+    }
+
+    /// 0 for a node that is not published.
+    fn own(&self) -> u16 {
+        self.own.as_ref().map_or(0, |reserved| reserved.port)
+    }
+
+    /// Ports inside, and those of this machine.
+    fn published(&self, node: Node) -> Vec<(u16, u16)> {
+        let own = published_port(node).zip(self.own.as_ref());
+        let controller = self.controller.as_ref().map(|r| (addresses::CONTROLLER_PORT, r));
+        own.into_iter().chain(controller).map(|(inside, r)| (inside, r.port)).collect()
     }
 }
 
@@ -330,10 +370,10 @@ pub fn is_port_taken(error: &str) -> bool {
 async fn create(
     blueprint: &Blueprint,
     node: Node,
-    host_port: u16,
+    ports: &Ports,
     files: Vec<File>,
 ) -> Result<Held, RigError> {
-    let request = request(blueprint, node, host_port, files)?;
+    let request = request(blueprint, node, ports, files)?;
     let started = timeout(START_LIMIT, request.start()).await.map_err(|_| {
         let what = format!("the start of the container of {node}");
         RigError::TimedOut { what, limit: START_LIMIT }
@@ -345,12 +385,20 @@ async fn create(
 fn request(
     blueprint: &Blueprint,
     node: Node,
-    host_port: u16,
+    ports: &Ports,
     files: Vec<File>,
 ) -> Result<ContainerRequest<GenericImage>, RigError> {
     let (image, tag) = split_image(&blueprint.image.name);
     let name = blueprint.at.host(node);
-    let port = published_port(node);
+    let published = ports.published(node);
+    let bindings = published.iter().map(|(inside, host_port)| {
+        let binding = PortBinding {
+            host_ip: Some("127.0.0.1".to_owned()),
+            host_port: Some(host_port.to_string()),
+        };
+        (format!("{inside}/tcp"), Some(vec![binding]))
+    });
+    let bindings = (!published.is_empty()).then(|| bindings.collect());
     let shares = cpu_shares(node);
     let bounds = blueprint.spec.bounds;
     let mut request = GenericImage::new(image, tag)
@@ -370,16 +418,10 @@ fn request(
             host.publish_all_ports = Some(false);
             confine(host, bounds);
             host.cpu_shares = shares;
-            host.port_bindings = port.map(|port| {
-                let binding = PortBinding {
-                    host_ip: Some("127.0.0.1".to_owned()),
-                    host_port: Some(host_port.to_string()),
-                };
-                [(format!("{port}/tcp"), Some(vec![binding]))].into()
-            });
+            host.port_bindings = bindings.clone();
         });
-    if let Some(port) = port {
-        request = request.with_mapped_port(host_port, port.tcp());
+    for (inside, host_port) in published {
+        request = request.with_mapped_port(host_port, inside.tcp());
     }
     if let Some(volume) = disks::volume(blueprint, node) {
         request =

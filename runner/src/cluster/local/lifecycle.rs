@@ -7,8 +7,8 @@ use futures::future::join_all;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
-    TopicSpec, Version, config, ending::Death, zookeeper,
+    AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Node, NodeState, RigError,
+    TopicChange, TopicSpec, Version, addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
     LOOPBACK, LocalCluster, NAME,
@@ -44,6 +44,17 @@ impl Cluster for LocalCluster {
     fn listener_ports(&self, broker: u32) -> Vec<u16> {
         let node = Node::Broker(broker);
         config::listening(&self.common.spec, node, &self.common.at)
+    }
+
+    fn controller_addresses(&self) -> Vec<(u32, String)> {
+        let mode = self.common.spec.mode;
+        let port = |node| self.common.at.port(node, Purpose::Controller);
+        let voters = self.nodes().into_iter().filter_map(|node| match (mode, node) {
+            (Mode::KraftCombined, Node::Broker(id))
+            | (Mode::KraftSeparate(_), Node::Controller(id)) => Some((id, port(node))),
+            _ => None,
+        });
+        voters.map(|(id, port)| (id, format!("{LOOPBACK}:{port}"))).collect()
     }
 
     fn zookeeper_address(&self) -> Option<String> {
