@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::log::{Entry, Item, Log};
+use super::{
+    compacted::Keys,
+    log::{Entry, Item, Log},
+};
 
 /// Differences that are shown.
 const SHOWN: usize = 20;
@@ -42,7 +45,7 @@ pub struct Comparison {
 
 /// What one replica has at an offset.
 #[derive(PartialEq)]
-enum Has {
+pub(super) enum Has {
     Record(Entry),
     Damaged(String),
     Nothing,
@@ -52,7 +55,7 @@ enum Has {
 
 /// Compares the offsets of `range`, up to which every replica in sync must hold every record. Where
 /// a topic is compacted, each replica is at its own time: a record that one of them has no more is no
-/// difference then, another one in its place is. `name` says which record it is.
+/// difference then, if what each holds means the same ([`Keys`]). `name` says which record it is.
 ///
 /// The epoch of the leader is not compared: it is no part of the record.
 pub fn compare(
@@ -62,12 +65,19 @@ pub fn compare(
     name: &dyn Fn(&Entry) -> String,
 ) -> Comparison {
     let mut out = Comparison::default();
+    let brokers = replicas.iter().map(|r| (r.broker, r.start)).collect();
+    let mut keys = compacted.then(|| Keys::new(range.end, brokers));
     let mut heads: Vec<Option<Item>> = replicas.iter_mut().map(|r| next(r, range.start)).collect();
     while let Some(offset) = heads.iter().flatten().map(Item::offset).min() {
-        if offset >= range.end {
+        // What lies beyond may be why compaction removed something below.
+        let beyond = offset >= range.end;
+        if beyond && keys.is_none() {
             break;
         }
         if let Some(text) = unknown(&heads, offset, &replicas) {
+            if beyond {
+                break;
+            }
             out.doubts.push(text);
             return out;
         }
@@ -76,7 +86,13 @@ pub fn compare(
             .zip(&mut replicas)
             .map(|(head, replica)| take(head, replica, offset))
             .collect();
-        judge(&has, &replicas, offset, compacted, name, &mut out);
+        let alike = beyond || judge(&has, &replicas, offset, compacted, name, &mut out);
+        if let Some(keys) = &mut keys {
+            keys.take(offset, &has, alike);
+        }
+    }
+    if let Some(keys) = keys {
+        keys.judge(&mut out);
     }
     for replica in &replicas {
         if let Some(error) = replica.log.failed() {
@@ -135,6 +151,7 @@ fn take(head: &mut Option<Item>, replica: &mut Replica, offset: i64) -> Has {
     }
 }
 
+/// Whether all that hold something at an offset hold the same.
 fn judge(
     has: &[Has],
     replicas: &[Replica],
@@ -142,27 +159,27 @@ fn judge(
     compacted: bool,
     name: &dyn Fn(&Entry) -> String,
     out: &mut Comparison,
-) {
+) -> bool {
+    let damaged = has.iter().any(|one| matches!(one, Has::Damaged(_)));
     let counts = |one: &&Has| match one {
         Has::Expired => false,
-        Has::Nothing => !compacted,
+        // Compaction removes records, and leaves no damaged ones.
+        Has::Nothing => !compacted || damaged,
         _ => true,
     };
     let mut held = has.iter().filter(counts);
-    let Some(first) = held.next() else { return };
+    let Some(first) = held.next() else { return true };
     let mut others = held.peekable();
     if others.peek().is_none() {
-        return;
+        return true;
     }
     out.compared += 1;
-    let damaged = has.iter().any(|one| matches!(one, Has::Damaged(_)));
     if !damaged && others.all(|other| other == first) {
-        return;
+        return true;
     }
-    out.differing += 1;
-    if out.examples.len() < SHOWN {
-        let words = has.iter().zip(replicas).filter(|(one, _)| counts(one));
-        let words: Vec<String> = words
+    let words = || {
+        let told = has.iter().zip(replicas).filter(|(one, _)| counts(one));
+        let words: Vec<String> = told
             .map(|(one, replica)| {
                 let what = match one {
                     Has::Record(entry) => name(entry),
@@ -172,7 +189,19 @@ fn judge(
                 format!("broker {} holds {what}", replica.broker)
             })
             .collect();
-        out.examples.push(Difference { offset, text: words.join(", ") });
+        words.join(", ")
+    };
+    out.differ(offset, words);
+    false
+}
+
+impl Comparison {
+    /// Counts a difference.
+    pub(super) fn differ(&mut self, offset: i64, text: impl FnOnce() -> String) {
+        self.differing += 1;
+        if self.examples.len() < SHOWN {
+            self.examples.push(Difference { offset, text: text() });
+        }
     }
 }
 

@@ -33,7 +33,8 @@ fn entry(offset: i64, format: u8, body: &[u8]) -> Option<Entry> {
     };
     let key = field(&mut rest)?;
     let value = field(&mut rest)?;
-    Some(Entry { offset, control: false, leader_epoch: None, time_ms, key, value, headers: 0 })
+    let (control, leader_epoch, headers, producer) = (false, None, 0, None);
+    Some(Entry { offset, control, leader_epoch, time_ms, key, value, headers, producer })
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

@@ -38,6 +38,8 @@ pub struct Entry {
     pub value: Option<Bytes>,
     /// A checksum of its headers, 0 without any.
     pub headers: u32,
+    /// The id of the producer, of a record that belongs to a transaction or ends one.
+    pub producer: Option<i64>,
 }
 
 /// What stands at a place of the log.
@@ -206,6 +208,7 @@ fn entry(record: Record) -> Entry {
         key: record.key,
         value: record.value,
         headers,
+        producer: record.transactional.then_some(record.producer_id),
     }
 }
 
@@ -217,27 +220,42 @@ pub(super) mod testing {
         Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
     };
 
-    /// A batch of records with these values, from an offset on.
-    pub fn batch(offset: i64, epoch: i32, values: &[&[u8]], compression: Compression) -> Vec<u8> {
-        let record = |(i, value): (usize, &&[u8])| Record {
+    /// A record of no producer that is known, without key and value.
+    pub fn record(offset: i64) -> Record {
+        Record {
             transactional: false,
             control: false,
             delete_horizon: false,
-            partition_leader_epoch: epoch,
+            partition_leader_epoch: 3,
             producer_id: -1,
             producer_epoch: -1,
             timestamp_type: TimestampType::Creation,
-            offset: offset + i as i64,
-            sequence: i as i32 - 1,
+            offset,
+            sequence: -1,
             timestamp: 1_000,
             key: None,
-            value: Some(Bytes::copy_from_slice(value)),
+            value: None,
             headers: indexmap::IndexMap::new(),
+        }
+    }
+
+    /// A batch of records with these values, from an offset on.
+    pub fn batch(offset: i64, epoch: i32, values: &[&[u8]], compression: Compression) -> Vec<u8> {
+        let record = |(i, value): (usize, &&[u8])| Record {
+            partition_leader_epoch: epoch,
+            sequence: i as i32 - 1,
+            value: Some(Bytes::copy_from_slice(value)),
+            ..record(offset + i as i64)
         };
         let records: Vec<Record> = values.iter().enumerate().map(record).collect();
+        encoded(&records, compression)
+    }
+
+    /// These records as they lie in a file.
+    pub fn encoded(records: &[Record], compression: Compression) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let options = RecordEncodeOptions { version: 2, compression };
-        RecordBatchEncoder::encode(&mut bytes, &records, &options).expect("plain records");
+        RecordBatchEncoder::encode(&mut bytes, records, &options).expect("plain records");
         bytes.to_vec()
     }
 

@@ -5,6 +5,7 @@
 //! that Kafka ever wrote. [`search`] looks in them for messages that the audit misses, [`compare`]
 //! holds the replicas of a partition against each other. Nothing here knows where the files come from.
 
+mod compacted;
 mod compare;
 mod legacy;
 mod log;
