@@ -22,7 +22,7 @@ mod always;
 mod cell;
 mod comparisons;
 mod pin;
-mod secrets;
+pub(crate) mod secrets;
 
 pub(crate) use always::AlwaysArgs;
 pub(crate) use cell::KEYS;

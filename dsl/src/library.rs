@@ -137,6 +137,11 @@ impl Library {
         }
     }
 
+    /// From now on the texts and numbers of a value are secret.
+    pub(crate) fn hide_value(&self, value: &minijinja::Value) {
+        crate::check::secrets::of_value(value, &mut self.lock().secrets);
+    }
+
     /// Looks at one source.
     pub(crate) fn with<R>(&self, file: FileId, look: impl FnOnce(&Source) -> R) -> Option<R> {
         self.lock().sources.get(file).map(look)

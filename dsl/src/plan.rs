@@ -276,6 +276,15 @@ impl Step {
         self.head.name.as_ref().map_or_else(|| self.explain(), ToString::to_string)
     }
 
+    /// What must never be shown of what [`Self::finish`] read: secrets whose values only the run knows.
+    #[must_use]
+    pub fn secrets(&self) -> std::collections::BTreeSet<String> {
+        match &self.action {
+            Action::Ready(_) => std::collections::BTreeSet::new(),
+            Action::Late(late) => late.library.secrets(),
+        }
+    }
+
     /// The step with what the run knows by now: late arguments are read again.
     ///
     /// # Errors

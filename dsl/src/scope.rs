@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::document::Node;
+use crate::template::{self, Rendered};
 
 /// What is known only while the plan runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Scope {
     known: BTreeMap<String, Value>,
     late: BTreeSet<String>,
     derived: BTreeMap<String, (Node, Arc<Self>)>,
+    /// Which names are never shown.
+    secret: BTreeSet<String>,
     defaults: Arc<BTreeMap<&'static str, Node>>,
     env: Arc<EnvNames>,
     limits: Arc<Limits>,
@@ -66,6 +69,25 @@ impl Scope {
         self.derived.insert(name.into(), (node, of));
     }
 
+    /// Says that a name's value is never shown.
+    pub(crate) fn mark_secret(&mut self, name: &str) {
+        self.secret.insert(name.to_owned());
+    }
+
+    /// The late values that are never shown, of this scope and of those that theirs are made in.
+    pub(crate) fn late_secrets(&self, values: &Values) -> Vec<Value> {
+        let mut found = Vec::new();
+        for (name, (node, of)) in &self.derived {
+            if self.secret.contains(name)
+                && let Rendered::Value(value) = template::of_node(node, of, Some(values))
+            {
+                found.push(value);
+            }
+            found.extend(of.late_secrets(values));
+        }
+        found
+    }
+
     /// The environment variables that may be read.
     pub(crate) fn set_env(&mut self, env: Arc<EnvNames>) {
         self.env = env;
@@ -90,6 +112,7 @@ impl Scope {
         Self {
             known: BTreeMap::new(),
             derived: BTreeMap::new(),
+            secret: BTreeSet::new(),
             late: self.late.clone(),
             defaults: Arc::clone(&self.defaults),
             env: Arc::clone(&self.env),

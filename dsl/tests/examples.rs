@@ -17,6 +17,7 @@ fn files(directory: &str) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> =
         paths.filter(|p| p.extension().is_some_and(|e| e == "yaml")).collect();
     all.sort();
+    assert!(!all.is_empty(), "no file in {directory}");
     all
 }
 
@@ -56,7 +57,7 @@ fn every_verb_and_condition_has_its_example_that_uses_it() {
         words(node.get("steps").expect("steps"), &mut used);
         let word = path.file_stem().and_then(|s| s.to_str()).expect("a name");
         assert!(used.contains(word), "{} does not use {word}", path.display());
-        // A plan that judges nothing is inconclusive; `consume` judges by itself.
+        // Either of the two: a plan that judges nothing is inconclusive, and `consume` judges by itself.
         assert!(used.contains("assert") || word == "consume", "{} judges nothing", path.display());
     }
 }

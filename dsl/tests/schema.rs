@@ -32,6 +32,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
             found.push(path);
         }
     }
+    assert!(!found.is_empty(), "no file in {}", directory.display());
     found
 }
 
@@ -92,6 +93,7 @@ fn every_example_of_a_word_reads_and_validates() {
     let conditions = Condition::ALL
         .iter()
         .flat_map(|info| info.examples.iter().map(|e| format!("  - assert:\n      - {e}\n")));
+    assert!(!Verb::ALL.is_empty() && !Condition::ALL.is_empty());
     for step in steps.chain(conditions) {
         let text = format!("{BEFORE}{step}");
         assert_eq!(complaints(&validator, &text), Vec::<String>::new(), "{step}");

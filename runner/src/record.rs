@@ -315,9 +315,7 @@ impl RunRecord {
     /// again in vain: `attempt 3 of 3`.
     #[must_use]
     pub fn tried(&self, suite: &SuiteRecord) -> Option<String> {
-        let (attempt, most) = (suite.info.attempt, self.info.attempts.max(suite.info.attempt));
-        let flaky = if suite.is_flaky() { "flaky: passed on " } else { "" };
-        (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {most}"))
+        tried(suite.info.attempt, self.info.attempts, suite.verdict)
     }
 
     /// How many suites that count failed before they passed.
@@ -331,6 +329,13 @@ impl RunRecord {
     pub fn suite(&self, id: SuiteId) -> Option<&SuiteRecord> {
         self.suites.iter().find(|s| s.info.suite == id)
     }
+}
+
+/// The words of [`RunRecord::tried`]: an attempt of so many, and how it ended.
+#[must_use]
+pub fn tried(attempt: u32, attempts: u32, verdict: Verdict) -> Option<String> {
+    let flaky = if verdict == Verdict::Passed { "flaky: passed on " } else { "" };
+    (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {}", attempts.max(attempt)))
 }
 
 impl SuiteRecord {

@@ -76,7 +76,11 @@ impl Secrets {
         let mut all: BTreeSet<String> = self.values.drain(..).collect();
         let mut one = |text: &str| {
             if !text.trim().is_empty() && text != SECRET {
-                all.extend([text.to_owned(), escaped(text), properties(text)]);
+                for text in
+                    [text.to_owned(), text.to_uppercase(), text.to_lowercase(), capital(text)]
+                {
+                    all.extend([escaped(&text), properties(&text), in_address(&text), text]);
+                }
             }
         };
         one(value);
@@ -134,6 +138,27 @@ impl Secrets {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+}
+
+/// As the filters `capitalize` and `title` write one word.
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(chars.flat_map(char::to_lowercase)).collect()
+}
+
+/// As it stands in an address (percent-encoded).
+fn in_address(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                out.push(byte.into())
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
 }
 
 /// As it stands between quotes in messages.

@@ -91,7 +91,7 @@ fn a_consumer_that_never_catches_up_proves_nothing() {
 #[test]
 fn a_log_that_cannot_be_read_proves_nothing() {
     let found = inconclusive("unreadable-log");
-    assert!(found.contains("orders/0") || found.contains("leader"), "{found}");
+    assert!(found.contains("orders/0"), "{found}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_step_on_a_whole_client_works_on_the_members_that_run() {
 #[test]
 fn a_member_that_is_named_and_does_not_run_is_an_error() {
     let ran = run(&["runner/tests/plans/dead-member.yaml", "--backend", "embedded"]);
-    assert_ne!(ran.status(), Some(0), "{}", ran.text());
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
     assert!(ran.text().contains("C/2 does not run"), "{}", ran.text());
 }
 

@@ -113,6 +113,7 @@ fn faults(source: &str) -> Vec<String> {
             }
         }
     }
+    faults.extend(weak(source, &functions));
     // Whoever needs to know what there is to test asks for a turn.
     for word in ["env::var(\"KPLAN_TEST_", "eprintln!(\"skipped"] {
         if source.contains(word) {
@@ -120,6 +121,78 @@ fn faults(source: &str) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Asserts that hold either way, and those in a loop that may run over nothing.
+fn weak(source: &str, functions: &[Function]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for test in functions.iter().filter(|f| f.is_test()) {
+        let lines: Vec<&str> = test.body.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let code = line.trim_start();
+            let told = at > 0 && lines[at - 1].trim_start().starts_with("// Either");
+            if code.starts_with("assert!(") && chooses(&lines[at..]) && !told {
+                faults.push(format!("{}: `||` in an assert, and no comment `Either …`", test.name));
+            }
+            if code.starts_with("assert_ne!(") && code.contains("Some(0)") {
+                faults.push(format!("{}: any other exit status will do", test.name));
+            }
+            let over = code.strip_prefix("for ").and_then(|l| l.split_once(" in "));
+            let loops = over.is_some_and(|(_, over)| may_be_empty(over, source, functions));
+            let block = lines[at..].iter().take_while(|l| !closes(l, line)).copied();
+            let judges = loops && block.collect::<String>().contains("assert");
+            if judges
+                && !["len()", "is_empty()", "count()", "+= ", "total"]
+                    .iter()
+                    .any(|w| test.body.contains(w))
+            {
+                faults.push(format!("{}: nothing may be judged: {code}", test.name));
+            }
+        }
+    }
+    faults
+}
+
+/// A line that closes the block that `opening` opens.
+fn closes(line: &str, opening: &str) -> bool {
+    let indent = opening.len() - opening.trim_start().len();
+    line.len() > indent && line.trim_start().starts_with('}') && line.find('}') == Some(indent)
+}
+
+/// Whether the condition of the assert that begins these lines holds if one of two things does; a closure's
+/// is its own.
+fn chooses(lines: &[&str]) -> bool {
+    let mut depth = 0i32;
+    for line in lines {
+        let bare = line.split(", \"").next().unwrap_or_default();
+        if bare.contains(" || ") || bare.trim_start().starts_with("|| ") {
+            return true;
+        }
+        depth += line.matches('(').count() as i32 - line.matches(')').count() as i32;
+        if depth <= 0 {
+            return false;
+        }
+    }
+    false
+}
+
+/// Whether what a loop goes over is found while the test runs, and not written in the source.
+fn may_be_empty(over: &str, source: &str, functions: &[Function]) -> bool {
+    let over = over.trim_end_matches(" {").trim_start_matches('&');
+    let path = over.split(['(', '.', ' ']).next().unwrap_or_default();
+    let name: String = path.rsplit("::").next().unwrap_or_default().to_owned();
+    // What finds them may see to it itself.
+    let finds = functions.iter().find(|f| f.name == name);
+    if finds.is_some_and(|f| f.body.contains("assert!(!") && f.body.contains("is_empty()")) {
+        return false;
+    }
+    let literal = over.contains("..")
+        || over.starts_with(['[', '('])
+        || over.starts_with(|c: char| c.is_ascii_digit());
+    let written =
+        ["let", "let mut"].iter().any(|word| source.contains(&format!("{word} {name} = [")));
+    let constant = !name.is_empty() && !name.contains(|c: char| c.is_lowercase());
+    !(over.is_empty() || over == "{" || literal || written || constant)
 }
 
 fn sources() -> Vec<(String, String)> {
@@ -163,6 +236,13 @@ fn what_hides_is_found() {
     };
     assert_eq!(faults(&test(engine, "helper();")), Vec::<String>::new());
     assert_eq!(faults(&test("", "assert!(surreal());")), Vec::<String>::new());
+    for fine in [
+        "// Either will do: both are refusals.\n    assert!(one || two);",
+        "for one in [1, 2] {\n        assert!(one > 0);\n    }",
+        "let all = found();\n    for one in all {\n        assert!(one);\n    }\n    assert!(!all.is_empty());",
+    ] {
+        assert_eq!(faults(&test("", fine)), Vec::<String>::new(), "{fine}");
+    }
     for (attribute, body, word) in [
         ("", "helper();", "not ignored"),
         ("", "let _turn = real();", "not ignored"),
@@ -174,6 +254,10 @@ fn what_hides_is_found() {
         ("", "if three() {\n        return;\n    }", "end early"),
         (engine, "let _turn = real();\n    return Ok(())", "end early"),
         ("", "std::env::var(\"KPLAN_TEST_X\");", "decides"),
+        ("", "assert!(refused || ran.ok());", "in an assert"),
+        ("", "assert!(\n        one\n            || two,\n        \"why\"\n    );", "in an assert"),
+        ("", "assert_ne!(ran.status(), Some(0));", "any other exit"),
+        ("", "for one in found() {\n        assert!(one);\n    }", "nothing may be judged"),
     ] {
         let found = faults(&test(attribute, body));
         assert!(found.iter().any(|f| f.contains(word)), "{attribute}{body}: {found:?}");

@@ -4,14 +4,18 @@
 mod common;
 
 use std::{
+    fs::File,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use common::{gone_within, real, run, run_id, start};
+use common::{gone_within, real, root, run, run_id, start};
 use kplan::{event::Verdict, guardian::processes_of, record::RunRecord};
 use nix::{
+    fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
+    pty::openpty,
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -73,6 +77,111 @@ impl Waiting {
         let left = gone_within(&self.id, Duration::from_secs(15));
         assert!(left.is_empty(), "{left:?}");
     }
+}
+
+/// A run in a terminal of its own, whose session it leads: a client of it works by now. `before` starts it.
+fn in_a_terminal(before: &[&str], output: bool) -> (Waiting, File) {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (out, junit) = (dir.path().join("run"), dir.path().join("junit.xml"));
+    let pty = openpty(None, None).expect("a terminal");
+    fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("not waited for");
+    // The run must not hold the other end of its own terminal: it would never be closed.
+    for end in [&pty.master, &pty.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("kept here");
+    }
+    let screen = || match output {
+        true => Stdio::from(pty.slave.try_clone().expect("a terminal")),
+        false => Stdio::null(),
+    };
+    let mut command = Command::new("setsid");
+    command.arg("--ctty").args(before).arg(env!("CARGO_BIN_EXE_kplan"));
+    command.args(["run", PLAN, "--backend", "embedded"]).args([Path::new("--out"), &out]);
+    command.args([Path::new("--junit"), &junit]).current_dir(root());
+    command.stdin(pty.slave.try_clone().expect("a terminal")).stdout(screen()).stderr(screen());
+    let child = command.spawn().expect("setsid starts");
+    drop((command, pty.slave));
+    let terminal = File::from(pty.master);
+    let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
+    let waiting = Waiting { child, id, out, junit, _dir: dir };
+    waiting.until(Duration::from_secs(60), "the wait to begin", |w| {
+        // A terminal that nobody reads takes nothing more after some lines. It has nothing to say at times.
+        let _ = terminal.try_clone().expect("a terminal").read(&mut [0; 4096]);
+        w.events().contains(r#""event":"step_started","suite":1,"step":"4""#)
+    });
+    (waiting, terminal)
+}
+
+impl Waiting {
+    fn events(&self) -> String {
+        std::fs::read_to_string(self.out.join("events.jsonl")).unwrap_or_default()
+    }
+
+    /// The run ends with this status, with reports that name the signal, and leaves nothing.
+    fn ends_by(mut self, signal: &str, status: i32) {
+        let end = Instant::now() + NOTICED;
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait().expect("waited for") {
+                break ended;
+            }
+            assert!(Instant::now() < end, "no end within {NOTICED:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert_eq!(ended.code(), Some(status), "{signal}: {ended}");
+        let junit = std::fs::read_to_string(&self.junit).expect("a report");
+        assert!(junit.contains(signal) && junit.contains("<testsuite"), "{signal}: {junit}");
+        let record = RunRecord::read(&self.out).expect("a record");
+        assert_eq!(record.ended.expect("its end is told").signal.as_deref(), Some(signal));
+        let left = gone_within(&self.id, Duration::from_secs(15));
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
+fn a_closed_terminal_ends_a_run_with_its_reports() {
+    let (waiting, terminal) = in_a_terminal(&[], true);
+    drop(terminal);
+    waiting.ends_by("SIGHUP", 129);
+}
+
+#[test]
+fn keys_of_a_terminal_end_a_run_with_its_reports() {
+    for (key, signal, status) in [(0x03, "SIGINT", 130), (0x1c, "SIGQUIT", 131)] {
+        let (waiting, mut terminal) = in_a_terminal(&[], true);
+        terminal.write_all(&[key]).expect("typed");
+        // Who still looks at the terminal sees what is said.
+        let looking = std::thread::spawn(move || {
+            let end = Instant::now() + NOTICED;
+            let mut said = Vec::new();
+            while Instant::now() < end {
+                let mut some = [0; 4096];
+                match terminal.read(&mut some) {
+                    Ok(length) => said.extend_from_slice(&some[..length]),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                    // The last one who could write is gone.
+                    Err(_) => break,
+                }
+            }
+            String::from_utf8_lossy(&said).into_owned()
+        });
+        waiting.ends_by(signal, status);
+        let said = looking.join().expect("it was looked at");
+        assert!(said.contains(&format!("interrupted by {signal}")), "{said}");
+    }
+}
+
+#[test]
+fn under_nohup_a_run_outlives_its_terminal() {
+    let (mut waiting, terminal) = in_a_terminal(&["nohup"], false);
+    drop(terminal);
+    let before = waiting.events().matches(r#""event":"sample""#).count();
+    waiting.until(Duration::from_secs(30), "the run to go on", |w| {
+        w.events().matches(r#""event":"sample""#).count() > before + 2
+    });
+    assert_eq!(waiting.child.try_wait().expect("asked"), None);
+    kill(Pid::from_raw(waiting.child.id().cast_signed()), Signal::SIGTERM).expect("signalled");
+    waiting.ends_by("SIGTERM", 143);
 }
 
 fn docker(args: &[&str]) -> String {

@@ -135,6 +135,59 @@ fn secrets_are_in_no_report_no_log_no_file_and_no_process_list() {
     assert!(again.status.success() && secrets.iter().all(|s| !holds(&again.stdout, s)));
 }
 
+/// Every value that a secret of a fragment ever has: its default, what the plan that includes it says, also as
+/// an expression that only the run knows, and what filters make of it.
+#[test]
+fn secrets_of_fragments_are_hidden_whatever_gives_their_value() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let parts: [(&str, &str); 3] = [
+        (
+            "plan.yaml",
+            "plan: v1\nname: Fragments\nparams: { top: { default: plans-default, secret: true } }\nsteps:\n  \
+             - start_cluster: { brokers: 1 }\n  - create_topic: { name: t, replicas: 1 }\n  \
+             - include: { file: part.yaml, params: { pass: \"{{ top }}\" } }\n  \
+             - include: { file: part.yaml, params: { pass: said-by-include } }\n  \
+             - { record: [{ acked: {} }], capture: then }\n  - repeat:\n      for_each: [one, two]\n      as: x\n      \
+             steps:\n        - include: { file: part.yaml, params: { pass: \"late-{{ x }}-{{ run.id }}\" } }\n        \
+             - include: { file: deep.yaml }\n  - assert: [{ brokers_alive: 1 }]\n",
+        ),
+        (
+            "part.yaml",
+            "fragment: v1\nparams: { pass: { default: fragments-default, secret: true } }\nsteps:\n  \
+             - note: \"it is {{ pass }}, {{ pass | upper }}, {{ pass | lower }}, {{ pass | title }}\"\n  \
+             - produce: { topic: t, messages: [{ key: \"{{ pass }}\", value: \"v {{ pass }}\" }] }\n  \
+             - { name: \"step {{ pass }}\", note: ok }\n  - run: { command: [echo, \"x{{ pass }}\"] }\n",
+        ),
+        (
+            "deep.yaml",
+            "fragment: v1\nsteps:\n  - include: { file: part.yaml }\n  \
+             - include: { file: part.yaml, params: { pass: said-deep-inside } }\n",
+        ),
+    ];
+    for (name, text) in parts {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    let file = |name: &str| dir.path().join(name).to_str().expect("plain path").to_owned();
+    let mut args = vec!["run".to_owned(), file("plan.yaml"), "--out".to_owned(), file("run")];
+    for kind in ["junit", "html", "markdown", "json"] {
+        args.extend([format!("--{kind}"), file(&format!("run/report.{kind}"))]);
+    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let rest =
+        ["--backend", "embedded", "--verbose", "--allow-run", "--param", "top=Said-By-Param"];
+    let mut command = kplan(&args);
+    let output = command.args(rest).args(["--annotations", "github"]).output().expect("kplan");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let id = run_id(&dir.path().join("run"), Duration::from_secs(5)).expect("an id");
+    let late = [format!("late-one-{id}"), format!("late-two-{id}")];
+    let known = ["plans-default", "said-by-include", "fragments-default", "said-deep-inside"];
+    for secret in known.into_iter().chain(["Said-By-Param", &late[0], &late[1]]) {
+        for form in [secret.to_owned(), secret.to_uppercase(), secret.to_lowercase()] {
+            assert_hidden(&dir.path().join("run"), &output, &[&form]);
+        }
+    }
+}
+
 #[test]
 fn diagnostics_do_not_tell_the_secret_that_they_are_about() {
     let mut command = kplan(&["check", "dsl/tests/cases/start_producer/secret_in_a_message.yaml"]);
@@ -204,7 +257,9 @@ fn inspect(run: &str, limit: Duration) -> serde_json::Value {
 fn processes_are_started_in_known_places_and_never_by_a_shell() {
     let mut starters = Vec::new();
     for source in ["runner/src", "dsl/src"] {
-        for path in below(&root().join(source)) {
+        let sources = below(&root().join(source));
+        assert!(!sources.is_empty());
+        for path in sources {
             let Ok(text) = std::fs::read_to_string(&path) else { continue };
             let name = path.strip_prefix(root()).expect("below the root").display().to_string();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -4,7 +4,6 @@
 //! in [`calls`] fails here.
 
 use std::{
-    collections::BTreeSet,
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -276,8 +275,7 @@ fn a_report_is_not_written_over_the_plan() {
     let at = |name: &str| -> PathBuf { dir.path().join(name) };
     let text = "plan: v1\nname: x\nsteps:\n  - note: x\n";
     fs::write(at("p.yaml"), text).expect("a plan");
-    let flags: BTreeSet<&str> = ["--html", "--junit", "--json", "--markdown"].into();
-    for flag in flags {
+    for flag in ["--html", "--junit", "--json", "--markdown"] {
         let args = ["run", "p.yaml", "--backend", "embedded", flag, "p.yaml"];
         let ended = kplan(dir.path(), &args).output().expect("kplan starts");
         assert_eq!(ended.status.code(), Some(2), "{flag}");

@@ -10,7 +10,7 @@ use crate::library::Library;
 use crate::template;
 
 /// The texts and numbers of a value. Whether something is true cannot be hidden by stars.
-pub(super) fn of_value(value: &Value, found: &mut BTreeSet<String>) {
+pub(crate) fn of_value(value: &Value, found: &mut BTreeSet<String>) {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
             value.try_iter().into_iter().flatten().for_each(|inner| of_value(&inner, found));

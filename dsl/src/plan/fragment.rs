@@ -78,12 +78,16 @@ fn scope_of(
         };
         if param.secret {
             reader.library.hide(&entry.value);
+            inner.mark_secret(&entry.key.value);
         }
         match template::of_node(&entry.value, outer, reader.values.as_deref()) {
             Rendered::Value(value) => {
                 if let Err(wrong) = param.accept(&value, entry.value.span) {
                     reader.push(wrong);
                     complete = false;
+                }
+                if param.secret {
+                    reader.library.hide_value(&value);
                 }
                 inner.define(entry.key.as_str(), value);
             }

@@ -249,6 +249,7 @@ pub(super) fn read_late(
     values: &Arc<Values>,
 ) -> Result<ReadyStep<'static>, Vec<Diagnostic>> {
     let library = Arc::clone(&late.library);
+    late.scope.late_secrets(values).iter().for_each(|value| library.hide_value(value));
     let mut reader = Reader::new(Arc::clone(&late.scope), library, Some(Arc::clone(values)));
     reader.place = late.place.clone();
     let step = read_step(&late.node, &mut reader);

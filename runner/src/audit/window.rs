@@ -261,7 +261,7 @@ mod tests {
             w.facts.window = Window::Since(since);
             let (none, _, why) = answer(&w, measure);
             assert_eq!(none, 0, "{measure:?}: nothing came since");
-            // Nothing was judged, or nobody knows when the damage came.
+            // Either nothing was judged, or nobody knows when the damage came.
             assert!(why.is_some() || judged == 0 || measure == Measure::Delivered, "{measure:?}");
             make(&mut w, measure);
             let (after, judged, _) = answer(&w, measure);
@@ -273,6 +273,7 @@ mod tests {
                 measure,
                 Measure::Expired | Measure::Deleted | Measure::Uncopied | Measure::Overcopied
             );
+            // Either the counts come of what was made above, or there are none of this kind.
             assert!(made || after > 0, "{measure:?}: the test makes one");
             assert_ne!(dated(measure), Dated::Never, "{measure:?}");
         }

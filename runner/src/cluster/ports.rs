@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(ports.len(), 50);
         assert!(ports.iter().all(|port| RANGE.contains(port)));
         let port = ports[0];
+        // Either it is taken, or this is a system that cannot tell.
         assert!(cfg!(not(target_os = "linux")) || claim(port).is_none());
         drop(held);
         assert!(claim(port).is_some());

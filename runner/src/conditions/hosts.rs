@@ -7,7 +7,6 @@ use kplan_dsl::{
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::Node,
     conditions::Found,
     conductor::{judge::Judge, outcome::StepError},
 };
@@ -65,31 +64,35 @@ pub async fn log(c: &Log, j: &Judge<'_>) -> Judged {
     let mut count = 0_u64;
     let mut evidence = Vec::new();
     let mut silent = Vec::new();
-    for broker in j.stage.brokers_meant(&c.broker).await? {
-        let path = j.stage.dir.join("logs").join(format!("{}.log", Node::Broker(broker).slug()));
-        let skip = since.map_or(0, |us| j.stage.log_size_at(Node::Broker(broker), us));
+    let nodes = j.stage.nodes_meant(&c.broker, "").await?;
+    if nodes.is_empty() {
+        return Err(StepError::not_so(format!("{} means no node now", c.broker)));
+    }
+    for node in nodes {
+        let path = j.stage.dir.join("logs").join(format!("{}.log", node.slug()));
+        let skip = since.map_or(0, |us| j.stage.log_size_at(node, us));
         let text = tokio::fs::read(&path).await.unwrap_or_default();
         if text.is_empty() {
-            silent.push(broker.to_string());
+            silent.push(node.to_string());
         }
         let fresh = text.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default();
         for line in String::from_utf8_lossy(fresh).lines().filter(|l| pattern.is_match(l)) {
             count += 1;
             if evidence.len() < 10 {
-                evidence.push(format!("broker {broker}: {line}"));
+                evidence.push(format!("{node}: {line}"));
             }
         }
     }
     Ok(counted(c.bound, count, &silent).because(evidence))
 }
 
-/// A broker always logs something: one without a log was not listened to, and proves no absence.
+/// A node always logs something: one without a log was not listened to, and proves no absence.
 fn counted(bound: Option<Bound<u64>>, count: u64, silent: &[String]) -> Found {
     let found = Found::bounded(bound, count, format!("{count} lines match"), Value::from(count));
     if found.firm || silent.is_empty() {
         return found;
     }
-    found.doubted(format!("nothing is known of the log of broker {}", silent.join(", ")))
+    found.doubted(format!("nothing is known of the log of {}", silent.join(", ")))
 }
 
 #[cfg(test)]
@@ -101,7 +104,7 @@ mod tests {
     fn a_broker_without_a_log_proves_nothing() {
         let none = Some(Bound::Is(0));
         assert_eq!(counted(none, 0, &[]).holds, Holds::Yes);
-        assert_eq!(counted(none, 0, &["2".into()]).holds, Holds::Inconclusive);
+        assert_eq!(counted(none, 0, &["broker 2".into()]).holds, Holds::Inconclusive);
         assert_eq!(counted(none, 3, &["2".into()]).holds, Holds::No);
         assert_eq!(counted(Some(Bound::AtLeast(1)), 3, &["2".into()]).holds, Holds::Yes);
     }

@@ -219,7 +219,10 @@ fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, Str
             Err(diagnostic) => return Err(diagnostic.message.to_string()),
         }
     }
-    step.finish(&values)
+    let finished = step.finish(&values);
+    // Also where it cannot be read: what is wrong with it is told.
+    step.secrets().iter().for_each(|secret| crate::secrets::hide(secret));
+    finished
         .map(Some)
         .map_err(|all| all.iter().map(|d| d.message.to_string()).collect::<Vec<_>>().join("; "))
 }

@@ -200,7 +200,8 @@ struct Counts {
     worst: Option<Verdict>,
     judged: u32,
     asserts: u32,
-    judges_skipped: u32,
+    /// Asserts that were skipped, are optional, or are always true.
+    idle_asserts: u32,
     reasons: Vec<Reason>,
 }
 
@@ -212,11 +213,12 @@ impl Tally {
     /// A step with this verb ended.
     pub fn count(&self, verb: &str, ended: &StepEnded) {
         let mut counts = self.counts();
-        // What can fail without a consequence proves nothing.
+        let judged = ended.findings.iter().filter(|f| f.holds != Holds::Unjudged).count();
+        // What can fail without a consequence proves nothing, and what is always true neither.
+        counts.idle_asserts += u32::from(judges(verb) && (ended.optional || judged == 0));
         if ended.optional {
             return;
         }
-        let judged = ended.findings.iter().filter(|f| f.holds != Holds::Unjudged).count();
         counts.judged += u32::try_from(judged).unwrap_or(u32::MAX);
         counts.asserts += u32::from(judged > 0 && judges(verb));
         counts.worst = counts.worst.max(Some(ended.verdict));
@@ -224,7 +226,7 @@ impl Tally {
 
     /// A step did not run.
     pub fn skipped(&self, step: &Step) {
-        self.counts().judges_skipped += u32::from(judges(step.head.word) && !step.head.optional);
+        self.counts().idle_asserts += u32::from(judges(step.head.word));
     }
 
     /// Reasons that belong to no step.
@@ -269,8 +271,8 @@ impl Tally {
 
 impl Counts {
     fn proves_nothing(&self) -> Option<&'static str> {
-        if self.judges_skipped > 0 && self.asserts == 0 {
-            Some("every assert was skipped")
+        if self.idle_asserts > 0 && self.asserts == 0 {
+            Some("every assert was skipped, is optional, or is always true")
         } else if self.judged == 0 {
             Some("the plan judges nothing")
         } else {
@@ -317,6 +319,21 @@ mod tests {
         tally.count("assert", &ended(Verdict::Passed, &[Holds::Yes]));
         assert_eq!(tally.verdict(), Verdict::Passed);
         assert!(tally.all_reasons().is_empty());
+    }
+
+    /// A wait that holds says that the plan's beginning worked, and is no judgement of its own beside them.
+    #[test]
+    fn a_wait_does_not_stand_in_for_asserts_that_decide_nothing() {
+        let optional = StepEnded { optional: true, ..ended(Verdict::Passed, &[Holds::Yes]) };
+        for idle in [optional, ended(Verdict::Passed, &[Holds::Unjudged])] {
+            let tally = Tally::default();
+            tally.count("wait", &ended(Verdict::Passed, &[Holds::Yes]));
+            assert_eq!(tally.verdict(), Verdict::Passed);
+            tally.count("assert", &idle);
+            assert_eq!(tally.verdict(), Verdict::Failed);
+            tally.count("assert", &ended(Verdict::Passed, &[Holds::Yes]));
+            assert_eq!(tally.verdict(), Verdict::Passed);
+        }
     }
 
     #[test]

@@ -20,6 +20,18 @@ use crate::{
     observer::ClusterView,
 };
 
+/// The numbers of nodes that all are brokers. Nothing at all would hold for whatever is said of it.
+fn only_brokers(nodes: &BTreeSet<Node>) -> Result<Vec<u32>, String> {
+    if nodes.is_empty() {
+        return Err("means no broker now".to_owned());
+    }
+    let number = |node: &Node| match node {
+        Node::Broker(id) => Ok(*id),
+        other => Err(format!("means {other}, which is no broker")),
+    };
+    nodes.iter().map(number).collect()
+}
+
 impl Stage {
     /// Resolves a target for a step, tells the report what it meant, and remembers it for `same_as`.
     ///
@@ -43,13 +55,10 @@ impl Stage {
     /// The brokers that a condition's target means.
     ///
     /// # Errors
-    /// As [`Self::resolve`].
+    /// As [`Self::resolve`], and when it means a node that is no broker, of which such a condition knows nothing.
     pub async fn brokers_meant(&self, target: &Target) -> Result<Vec<u32>, StepError> {
         let nodes = self.meant(target, "").await?;
-        Ok(nodes
-            .into_iter()
-            .filter_map(|n| if let Node::Broker(id) = n { Some(id) } else { None })
-            .collect())
+        only_brokers(&nodes).map_err(|why| StepError::not_so(format!("{target} {why}")))
     }
 
     /// What a target means now, without a word to the report.
@@ -160,5 +169,20 @@ impl Stage {
         (self.run.seed, self.suite, step).hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % nodes.len() as u64).unwrap_or(0);
         nodes.get(index).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_broker_is_never_left_out_silently() {
+        assert_eq!(only_brokers(&[Node::Broker(2), Node::Broker(1)].into()), Ok(vec![1, 2]));
+        for nodes in
+            [vec![], vec![Node::Controller(101)], vec![Node::Broker(1), Node::Zookeeper(1)]]
+        {
+            assert!(only_brokers(&nodes.iter().copied().collect()).is_err(), "{nodes:?}");
+        }
     }
 }

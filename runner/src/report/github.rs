@@ -11,7 +11,7 @@ use crate::record::{RunRecord, SuiteRecord};
 /// Annotations that GitHub shows of one level.
 const SHOWN: usize = 10;
 
-/// The workflow commands of a run: errors for what fails it, warnings for optional failures.
+/// The workflow commands of a run: errors for what fails it, warnings for flaky suites and optional failures.
 #[must_use]
 pub fn render(record: &RunRecord) -> String {
     let all: Vec<_> = record
@@ -24,8 +24,28 @@ pub fn render(record: &RunRecord) -> String {
         // Before all others: it tells that the others are not all.
         errors.insert(0, format!("::error title=kplan::{}", data(&text)));
     }
-    let warnings = optional.iter().map(|(s, t)| command("warning", s, t)).collect();
+    let mut warnings: Vec<_> = flaky(record).collect();
+    warnings.extend(optional.iter().map(|(s, t)| command("warning", s, t)));
     limited("error", errors) + &limited("warning", warnings)
+}
+
+/// A warning for each suite that failed before it passed, at its plan, with why it failed at first.
+fn flaky(record: &RunRecord) -> impl Iterator<Item = String> + '_ {
+    record.decisive().filter(|suite| suite.is_flaky()).map(|suite| {
+        let mut body = record.tried(suite).unwrap_or_default();
+        for earlier in record.earlier_attempts(suite) {
+            for trouble in troubles(earlier) {
+                let at = format!("attempt {}: {}", earlier.info.attempt, trouble.title);
+                body.push_str(&format!("\n{}\n{}", one_line(&at, 200), trouble.body(earlier)));
+            }
+        }
+        format!(
+            "::warning file={},line=1,title={}::{}",
+            property(&suite.info.file.to_string_lossy()),
+            property(&one_line(&format!("{}: flaky", suite.title()), 200)),
+            data(&bounded(&body, 4_000))
+        )
+    })
 }
 
 fn limited(level: &str, mut commands: Vec<String>) -> String {

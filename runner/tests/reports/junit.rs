@@ -178,7 +178,7 @@ fn names_are_unique_also_for_rounds_and_equal_titles() {
     assert_ne!(report.test_suites[0].name, report.test_suites[1].name);
 }
 
-fn retried() -> Story {
+pub fn retried() -> Story {
     let mut story = Story::new("docker", 1);
     for (number, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
         story.suite(|info| (info.suite, info.attempt) = (number, number));
@@ -302,7 +302,9 @@ fn other_readers_get_every_kind_of_run() {
     for part in ["junit", "junit-strict"] {
         fs::create_dir_all(dir.join(part)).expect("made");
     }
-    for (name, record) in told_runs() {
+    let runs = told_runs();
+    assert!(!runs.is_empty());
+    for (name, record) in runs {
         let name = format!("{name}.xml");
         fs::write(dir.join("junit").join(&name), xml(&record)).expect("written");
         let strict = render_strict(&record, Path::new("/ci"));

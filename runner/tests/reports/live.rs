@@ -5,6 +5,7 @@ use kplan::{
     report::live::{Live, Screen, Waiting, Words, start},
 };
 
+use crate::junit::retried;
 use crate::story::{Story, failing, passing, us};
 
 fn told(words: Words, events: &[Stamped]) -> String {
@@ -79,6 +80,17 @@ fn suites_side_by_side_are_told_apart() {
     assert!(
         anstream::adapter::strip_str(&line).to_string().starts_with("Plan 2 [version=4.1.1]: ")
     );
+}
+
+#[test]
+fn a_suite_that_passed_when_tried_again_is_flaky_and_never_silent() {
+    for words in [Words::Normal, Words::Quiet, Words::Verbose] {
+        let text = told(words, &retried().events);
+        let last = text.lines().last().expect("the second attempt");
+        assert!(last.ends_with("flaky: passed on attempt 2 of 3"), "{text}");
+        assert_eq!(text.matches("flaky").count(), 1, "{text}");
+    }
+    assert!(!told(Words::Normal, &passing().events).contains("attempt"));
 }
 
 #[tokio::test]

@@ -112,6 +112,16 @@ fn tap_cannot_be_forged() {
 }
 
 #[test]
+fn a_flaky_suite_is_a_warning_with_why_it_failed_at_first() {
+    let text = github::render(&crate::junit::retried().record());
+    assert!(text.starts_with("::warning file="), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    for part in ["flaky: passed on attempt 2 of 3", "attempt 1", "expected lost is 0, found: 3"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+#[test]
 fn annotations_stand_at_the_plans_line() {
     insta::assert_snapshot!(github::render(&failing().record()));
     assert_eq!(github::render(&passing().record()), "");

@@ -30,11 +30,14 @@ pub struct Screen {
     live: Live,
     suites: BTreeMap<SuiteId, Suite>,
     now_us: i64,
+    /// How often a suite may be tried.
+    attempts: u32,
 }
 
 #[derive(Debug, Default)]
 struct Suite {
     title: String,
+    attempt: u32,
     titles: IndexMap<String, String>,
     /// Steps in flight with their begins, innermost last.
     running: Vec<(String, i64)>,
@@ -47,7 +50,7 @@ impl Screen {
     /// An empty screen.
     #[must_use]
     pub fn new(words: Words, live: Live) -> Self {
-        Self { words, live, suites: BTreeMap::new(), now_us: 0 }
+        Self { words, live, suites: BTreeMap::new(), now_us: 0, attempts: 1 }
     }
 
     /// How much is said.
@@ -62,6 +65,10 @@ impl Screen {
         self.now_us = self.now_us.max(at);
         let alone = self.suites.len() <= 1;
         let (suite, lines) = match &stamped.event {
+            Event::RunStarted(run) => {
+                self.attempts = run.attempts;
+                return Vec::new();
+            }
             Event::SuiteStarted(info) => {
                 let titles = info.steps.iter().map(|s| (s.id.clone(), s.title.clone())).collect();
                 let mut title = info.name.clone();
@@ -70,7 +77,7 @@ impl Screen {
                 }
                 let line = paint(BOLD, &one_line(&title, 200));
                 let file = paint(DIM, &one_line(&info.file.to_string_lossy(), 400));
-                let suite = Suite { title, titles, ..Suite::default() };
+                let suite = Suite { title, titles, attempt: info.attempt, ..Suite::default() };
                 self.suites.insert(info.suite, suite);
                 let said = self.words != Words::Quiet;
                 return if said { vec![format!("{line}  {file}")] } else { Vec::new() };
@@ -78,8 +85,12 @@ impl Screen {
             Event::SuiteEnded { suite, verdict, .. } => {
                 let Some(ended) = self.suites.remove(suite) else { return Vec::new() };
                 let word = paint(verdict_style(*verdict), verdict_word(*verdict));
-                let line = format!("{word}  {}", one_line(&ended.title, 200));
-                let said = self.words != Words::Quiet || *verdict > Verdict::Passed;
+                let mut line = format!("{word}  {}", one_line(&ended.title, 200));
+                let tried = record::tried(ended.attempt, self.attempts, *verdict);
+                // A suite that passed only when tried again is news to those too who want to know only what went wrong.
+                let said =
+                    self.words != Words::Quiet || *verdict > Verdict::Passed || tried.is_some();
+                line.extend(tried.map(|tried| format!("  {}", paint(DIM, &tried))));
                 return if said { vec![line] } else { Vec::new() };
             }
             Event::StepListed { suite, step, info } => {
