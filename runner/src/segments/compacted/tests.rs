@@ -239,13 +239,16 @@ fn visible(recs: &[Rec]) -> BTreeMap<i64, Option<bool>> {
 /// a later pass, if `late`.
 fn clean(recs: &mut Recs, below: i64, late: bool) {
     let open = visible(recs).into_iter().find(|(_, ends)| ends.is_none()).map(|(offset, _)| offset);
-    let below = below.min(open.unwrap_or(i64::MAX));
-    let dirty: Recs = recs.iter().filter(|r| r.offset < below).cloned().collect();
-    // Only whole transactions are cleaned.
-    let ends = visible(&dirty);
-    let whole = ends.iter().find(|(_, e)| e.is_none()).map_or(below, |(offset, _)| *offset);
-    let dirty: Recs = dirty.into_iter().filter(|r| r.offset < whole).collect();
-    let ends = visible(&dirty);
+    let mut whole = below.min(open.unwrap_or(i64::MAX));
+    // Only whole transactions are cleaned: leaving one out may cut off the end of another.
+    let (dirty, ends) = loop {
+        let dirty: Recs = recs.iter().filter(|r| r.offset < whole).cloned().collect();
+        let ends = visible(&dirty);
+        match ends.iter().find(|(_, end)| end.is_none()) {
+            Some((offset, _)) => whole = *offset,
+            None => break (dirty, ends),
+        }
+    };
     let mut newest = BTreeMap::new();
     for rec in dirty.iter().filter(|r| ends[&r.offset] == Some(true)) {
         rec.key().map(|key| newest.insert(key, rec.offset));
