@@ -9,6 +9,7 @@ use minijinja::Value;
 use crate::backend::{Backend, Capability};
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
+use crate::follow;
 use crate::library::{Disk, Files, Library, Loaded};
 use crate::matrix::{self, Cell};
 use crate::params::{self, Declared};
@@ -142,6 +143,7 @@ impl<'o> Check<'o> {
             Err(diagnostic) => self.diagnostics.push(diagnostic),
         }
         self.diagnostics.extend(self.library.problems());
+        self.nothing_judged(&suites);
         self.secrets.extend(self.library.secrets());
         let sources = Arc::new(self.library.sources());
         let mut diagnostics = settle(self.diagnostics, &sources);
@@ -219,6 +221,23 @@ impl<'o> Check<'o> {
             }
         }
         suites.into_iter().collect()
+    }
+
+    /// Tells suites that will end inconclusive, where nothing worse is wrong.
+    fn nothing_judged(&mut self, suites: &[Plan]) {
+        if self.diagnostics.iter().any(|d| d.severity() == Severity::Error) {
+            return;
+        }
+        let idle = |plan: &Plan| follow::proves_nothing(plan).map(|why| (plan.cell_label(), why));
+        let all: Vec<_> = suites.iter().filter_map(idle).collect();
+        let (Some((label, why)), Some(plan)) = (all.first(), suites.first()) else { return };
+        let which = match label {
+            Some(label) if all.len() < suites.len() => format!("with {label} "),
+            _ => String::new(),
+        };
+        let message = format!("{which}{why}, so it will end inconclusive");
+        let help = "add an `assert` of what must hold in the end, such as `- assert: [lost: 0]`";
+        self.diagnostics.push(Diagnostic::new(Code::W020, plan.name.span, message).help(help));
     }
 
     fn reader(&self, scope: Scope) -> Reader {

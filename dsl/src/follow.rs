@@ -14,21 +14,28 @@ use crate::source::Spanned;
 use crate::steps::Verb;
 use crate::value::{GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName};
 
+mod after;
 mod brokers;
+mod chaos;
 mod clients;
 mod conditions;
+mod constant;
 mod ever;
 mod flow;
 mod judged;
 mod lasting;
 mod needs;
+mod nothing;
 mod possible;
 mod settings;
+mod since;
 mod state;
 mod topics;
 
 use ever::Ever;
 pub(crate) use needs::check as check_needs;
+pub(crate) use nothing::proves_nothing;
+use since::Runs;
 use state::{ClientKind, Life, State};
 
 /// Follows a plan and tells what cannot or will not work.
@@ -43,6 +50,9 @@ pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Dia
         library,
         least: Duration::ZERO,
         around: Vec::new(),
+        standing: Vec::new(),
+        beside: false,
+        doubtful: 0,
     };
     follow.steps(&plan.steps);
     follow.timeout(plan);
@@ -58,6 +68,10 @@ pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Dia
 struct Met {
     /// True if it chose brokers, so that `same_as` can mean them.
     has_target: bool,
+    runs: Runs,
+    is_note: bool,
+    /// A message may have been sent after it began.
+    followed: bool,
 }
 
 struct Follow<'p> {
@@ -73,6 +87,12 @@ struct Follow<'p> {
     least: Duration,
     /// The faults that are in force here, from the outside in: this step stands in their `during`.
     around: Vec<&'p Step>,
+    /// What is broken until another step mends it: `network`, `disk`.
+    standing: Vec<&'static str>,
+    /// True in a branch of a `parallel`: other steps run beside these.
+    beside: bool,
+    /// Above 0 it is known only while the plan runs whether this step runs.
+    doubtful: usize,
 }
 
 impl<'p> Follow<'p> {
@@ -82,15 +102,11 @@ impl<'p> Follow<'p> {
         }
     }
 
-    fn steps(&mut self, steps: &'p [Step]) {
-        for step in steps {
-            self.step(step);
-        }
-    }
-
     fn step(&mut self, step: &'p Step) {
         let head = &step.head;
         let when = head.when.as_ref().map(crate::value::Expression::known);
+        self.doubtful += usize::from(when == Some(None));
+        let sends = self.somebody_sends();
         if when != Some(Some(false)) {
             let unsure = when == Some(None) || head.optional || head.expect_error.is_some();
             let before = unsure.then(|| self.state.clone());
@@ -106,15 +122,30 @@ impl<'p> Follow<'p> {
             if let Some(before) = before {
                 self.state.join(&before);
             }
+            self.stands(step);
+            self.something_came(step);
         }
         self.meet(step);
+        if sends {
+            self.sent_since(step);
+        }
+        self.doubtful -= usize::from(when == Some(None));
     }
 
     /// Remembers the name of a step.
     fn meet(&mut self, step: &'p Step) {
         if let Some(name) = &step.head.name {
             let has_target = step.verb().is_none_or(|v| v.target().is_some());
-            self.names.insert(name.as_str(), Met { has_target });
+            let when = step.head.when.as_ref().map(crate::value::Expression::known);
+            let runs = match when {
+                Some(Some(false)) => Runs::No,
+                _ if self.doubtful > 0 => Runs::Perhaps,
+                _ => Runs::Yes,
+            };
+            let is_note = step.head.word == "note";
+            let before = self.names.get(name.as_str()).is_some_and(|met| met.followed);
+            let followed = before || self.somebody_sends();
+            self.names.insert(name.as_str(), Met { has_target, runs, is_note, followed });
         }
     }
 
@@ -184,6 +215,7 @@ impl<'p> Follow<'p> {
             for condition in one.that.flat() {
                 self.references(condition, true);
             }
+            one.that.iter().for_each(|condition| self.constant(condition));
         }
     }
 

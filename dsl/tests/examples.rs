@@ -94,3 +94,34 @@ fn every_plan_tells_editors_where_its_schema_is() {
         }
     }
 }
+
+/// Every YAML file below a directory.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("a readable entry").path();
+        let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
+        match path.is_dir() {
+            true => found.extend(below(&path)),
+            false => found.extend(yaml.then_some(path)),
+        }
+    }
+    found
+}
+
+/// `kplan check plans examples --allow-run` reads every file there that is no fragment and no backend's.
+#[test]
+fn every_file_below_plans_and_examples_is_a_clean_plan_or_a_part_of_one() {
+    let options = Options { allow_run: true, ..Options::default() };
+    let mut plans = 0;
+    for path in below(&root().join("plans")).into_iter().chain(below(&root().join("examples"))) {
+        let begins = |word: &str| text(&path).lines().any(|line| line.starts_with(word));
+        if begins("fragment:") || begins("backend:") {
+            continue;
+        }
+        let checked = check_file(&path, &options);
+        assert_eq!(render(&checked.diagnostics, &checked.sources, false), "", "{}", path.display());
+        plans += 1;
+    }
+    assert!(plans > 95, "only {plans} plans were found");
+}

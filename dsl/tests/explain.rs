@@ -120,8 +120,10 @@ fn secrets_are_never_told() {
 
 #[test]
 fn a_long_plan_is_cut_and_says_so() {
-    let text =
-        format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n{}", "  - note: x\n".repeat(2_000));
+    let text = format!(
+        "plan: v1\nname: x\nsteps:\n  - start_cluster\n{}  - assert: [{{ brokers_alive: 3 }}]\n",
+        "  - note: x\n".repeat(1_999)
+    );
     let told = explain(&of_text(&text), ExplainFormat::Text);
     assert!(told.contains("and 1501 more steps") && told.contains("the first 120 steps"), "{told}");
     assert_eq!(explain(&[], ExplainFormat::Text), "");

@@ -21,18 +21,23 @@ fn complaints(validator: &Validator, yaml: &str) -> Vec<String> {
     validator.iter_errors(&value).map(|e| format!("{e} at {}", e.instance_path())).collect()
 }
 
-/// All YAML files below a directory.
+/// All YAML files below a directory: at least one.
 fn files(directory: &Path) -> Vec<PathBuf> {
+    let found = below(directory);
+    assert!(!found.is_empty(), "no file in {}", directory.display());
+    found
+}
+
+fn below(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("a readable entry").path();
         if path.is_dir() {
-            found.extend(files(&path));
+            found.extend(below(&path));
         } else if path.extension().is_some_and(|e| e == "yaml") {
             found.push(path);
         }
     }
-    assert!(!found.is_empty(), "no file in {}", directory.display());
     found
 }
 

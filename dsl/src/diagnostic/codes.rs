@@ -191,6 +191,25 @@ codes! {
     W016 "consumer not stopped",
     /// Recovery is judged before anything was broken: the verdict would be inconclusive.
     W018 "nothing to recover from",
+    /// The condition is the same whatever the cluster does: `lost: { at_least: 0 }`, `expr: true`, an
+    /// expression of parameters alone, an empty `expect`. It judges nothing, and a plan with nothing
+    /// else is inconclusive. Beside other conditions in `any`, `all` or `not` an expression of
+    /// parameters chooses which of them counts; that is not told.
+    W019 "condition that is the same whatever happens",
+    /// The plan has no `assert` that counts: none at all, or only such that are `optional`, left out by
+    /// `when: false` or always true. It will end inconclusive (exit 1) if nothing fails.
+    W020 "plan that judges nothing",
+    /// A fault with `for` is a step that lasts as long as the fault: what follows begins when the fault
+    /// is undone. This wait or assert looks as if it was meant for the time of the fault: it expects the
+    /// fault's effect, or a wait for the return follows it, or it only waits for the fault's time. Steps
+    /// for the time of the fault stand in its `during`. See docs/faults-and-time.md.
+    W021 "meant for the time of a fault that is over",
+    /// `since` names a step that is a note, that is or may be left out, or after which nothing is sent:
+    /// the condition will be inconclusive.
+    W022 "nothing to count from",
+    /// Chaos leaves a fault out that would break its `keep`. This `keep` leaves out each of its faults, so
+    /// nothing is broken and nothing proven.
+    W023 "chaos that can break nothing",
 }
 
 impl Code {

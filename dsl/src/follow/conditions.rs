@@ -49,10 +49,12 @@ impl<'p> Follow<'p> {
     fn conditions(&mut self, conditions: &'p Conditions, how: Use) {
         for condition in conditions.flat() {
             self.references(condition, false);
+            self.counts_from(condition);
         }
         if how == Use::Judged {
             for condition in conditions.iter() {
                 self.certainly(condition);
+                self.constant(condition);
             }
         }
     }

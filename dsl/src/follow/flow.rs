@@ -54,6 +54,7 @@ impl<'p> Follow<'p> {
                 let (before, least) = (self.state.clone(), self.least);
                 let mut states: Vec<State> = Vec::with_capacity(it.branches.len());
                 let mut longest = least;
+                let beside = std::mem::replace(&mut self.beside, true);
                 for branch in &it.branches {
                     self.least = least;
                     self.state = before.clone();
@@ -63,6 +64,7 @@ impl<'p> Follow<'p> {
                 }
                 self.state = State::join_branches(&before, states);
                 self.least = longest;
+                self.beside = beside;
             }
             Verb::Include(it) => self.steps(&it.steps),
             // A command may make topics that nobody here knows of.
@@ -74,7 +76,9 @@ impl<'p> Follow<'p> {
                     }
                 }
                 self.takes(it.for_time.value);
+                self.chaos_of_nothing(it);
             }
+            Verb::Consume(it) => self.expects_nothing(it),
             Verb::Wait(it) => {
                 if let Wait::Pause(time) = &**it {
                     self.takes(time.value);

@@ -32,7 +32,7 @@ impl Condition {
     }
 
     /// True if it is about what consumers got.
-    const fn is_about_consumers(&self) -> bool {
+    pub(super) const fn is_about_consumers(&self) -> bool {
         matches!(
             self,
             Self::Undelivered(_) | Self::Redelivered(_) | Self::Skipped(_) | Self::AbortedRead(_)

@@ -45,6 +45,11 @@ impl Expression {
         self.known
     }
 
+    /// True if it names nothing: neither parameters nor what the run finds can change it.
+    pub(crate) fn is_literal(&self) -> bool {
+        matches!(template::evaluate(self.text(), &Arc::default(), None), Rendered::Value(_))
+    }
+
     /// Its value with what the run knows by now.
     ///
     /// # Errors

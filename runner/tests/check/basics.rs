@@ -2,7 +2,7 @@
 
 use super::{BAD, WARNED, dir, ended};
 
-const GOOD: &str = "plan: v1\nname: Good\ntags: [fine]\nsteps:\n  - start_cluster\n";
+const GOOD: &str = "plan: v1\nname: Good\ntags: [fine]\nsteps:\n  - start_cluster\n  - assert: [{ controller: any }]\n";
 
 #[test]
 fn everything_of_every_file_is_told_at_once_and_counted() {

@@ -79,7 +79,8 @@ fn json_has_exactly_the_documented_keys() {
 
 #[test]
 fn a_clean_check_is_an_empty_list_in_every_format() {
-    let good = dir(&[("good.yaml", "plan: v1\nname: x\nsteps:\n  - start_cluster\n")]);
+    let text = "plan: v1\nname: x\nsteps:\n  - start_cluster\n  - assert: [{ controller: any }]\n";
+    let good = dir(&[("good.yaml", text)]);
     for (format, at) in [
         ("json", "/diagnostics"),
         ("gitlab", ""),
@@ -128,7 +129,8 @@ fn github_reads_back_what_was_meant() {
 fn github_shows_ten_of_a_level_and_sums_up_the_rest() {
     let plan = |steps: String| format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n{steps}");
     let bad = plan("  - kil_broker: 1\n".repeat(13));
-    let doubtful = plan("  - describe: { topic: other }\n".repeat(12));
+    let asks = "  - assert: [{ controller: any }]\n";
+    let doubtful = plan("  - describe: { topic: other }\n".repeat(12) + asks);
     let out = told("github", &[("bad.yaml", &bad), ("doubtful.yaml", &doubtful)]);
     let count = |level: &str| out.lines().filter(|l| l.starts_with(&format!("::{level} "))).count();
     assert_eq!((count("error"), count("warning"), count("notice")), (10, 10, 1), "{out}");

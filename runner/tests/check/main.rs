@@ -21,8 +21,8 @@ steps:
 ";
 
 /// Nothing but a warning.
-const WARNED: &str =
-    "plan: v1\nname: Warned\nsteps:\n  - start_cluster\n  - describe: { topic: other }\n";
+const WARNED: &str = "plan: v1\nname: Warned\nsteps:\n  - start_cluster\n  - describe: { topic: other }\n  \
+    - assert: [{ controller: any }]\n";
 
 /// What a command gave back: status, standard output, standard error.
 fn ended(dir: &Path, args: &[&str]) -> (i32, String, String) {

@@ -1,0 +1,184 @@
+//! Waits and asserts behind a fault with `for`, which are about the time after it, and look as if they
+//! were meant for the time of the fault.
+
+use super::{Follow, Life};
+use crate::conditions::{All, Condition, Conditions};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::Step;
+use crate::source::{Span, Spanned};
+use crate::steps::{Verb, Wait};
+use crate::value::{Expression, LeaderIs, duration_text};
+
+impl<'p> Follow<'p> {
+    /// Follows steps in their order.
+    pub(super) fn steps(&mut self, steps: &'p [Step]) {
+        for (at, step) in steps.iter().enumerate() {
+            let alone = self.nothing_is_broken();
+            self.step(step);
+            if alone {
+                self.behind(step, steps.get(at + 1..).unwrap_or_default());
+            }
+        }
+    }
+
+    /// True if no fault is in force here, so that what is broken is broken by the next one.
+    fn nothing_is_broken(&self) -> bool {
+        let broken = |l: &Life| matches!(l, Life::Down | Life::Stopped | Life::Paused);
+        let down = self.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
+        !(down || self.beside || self.in_finally)
+            && self.around.is_empty()
+            && self.standing.is_empty()
+    }
+
+    /// Remembers faults of network and disks that other steps must undo.
+    pub(super) fn stands(&mut self, step: &Step) {
+        let passes = step.verb().and_then(Verb::lasting).is_some_and(|l| l.passes());
+        match step.head.word {
+            "heal_network" => self.standing.retain(|what| *what != "network"),
+            "free_disk" => self.standing.retain(|what| *what != "disk"),
+            "partition_network" | "degrade_network" if !passes => self.standing.push("network"),
+            "fill_disk" if !passes => self.standing.push("disk"),
+            _ => {}
+        }
+    }
+
+    /// Tells the first wait or assert behind a fault with `for` that can only be meant for its time.
+    fn behind(&mut self, fault: &'p Step, rest: &'p [Step]) {
+        // A fault that is left out, or is expected to fail, is none.
+        if is_left_out(fault) || fault.head.expect_error.is_some() {
+            return;
+        }
+        let Some(verb) = fault.verb().filter(|v| v.during().is_empty()) else { return };
+        let Some(time) = verb.for_time() else { return };
+        let waits = rest.iter().filter(|s| !is_silent(s)).map_while(looks);
+        let looks: Vec<(&Step, Look<'_>)> = waits.collect();
+        let late = looks.iter().enumerate().find_map(|(at, (step, look))| match look {
+            Look::Pause(pause) => (*pause >= time).then_some(step.head.key),
+            Look::For(conditions) => self.effect(verb, conditions).or_else(|| {
+                let next = looks.get(at + 1);
+                (at == 0 && next.is_some_and(|(_, n)| self.tests_then_returns(verb, conditions, n)))
+                    .then_some(step.head.key)
+            }),
+        });
+        if let Some(span) = late {
+            self.tell_behind(fault, span, &duration_text(time));
+        }
+    }
+
+    fn tell_behind(&mut self, fault: &Step, span: Span, time: &str) {
+        let word = fault.head.word;
+        let message =
+            format!("this begins when `{word}` is over: with `for` its step lasts {time}");
+        let help = format!(
+            "what is to happen while the fault is in force goes into `during` beside `for`: \
+             `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"
+        );
+        let told = Diagnostic::new(Code::W021, span, message).help(help);
+        self.tell(told.related(fault.head.key, "this fault is undone before the next step begins"));
+    }
+
+    /// Where something is expected that only the fault itself can cause.
+    fn effect(&self, fault: &Verb, conditions: &Conditions) -> Option<Span> {
+        conditions.iter().find_map(|condition| match &condition.value {
+            Condition::All(All(inner)) => self.effect(fault, inner),
+            other => self.is_effect(fault, other).then_some(condition.span),
+        })
+    }
+
+    fn is_effect(&self, fault: &Verb, condition: &Condition) -> bool {
+        let least = |bound: Option<crate::value::Bound<u64>>| {
+            bound.and_then(|b| b.least()).is_some_and(|n| n > 0)
+        };
+        match condition {
+            Condition::Not(inner) => inner.0.iter().all(|c| match &c.value {
+                Condition::Connected(_) | Condition::Progressing(_) => true,
+                other => of_brokers(fault) && self.is_return(other),
+            }),
+            _ if !of_brokers(fault) => false,
+            Condition::BrokersAlive(it) => {
+                let all = self.state.cluster.as_ref().map(|c| u64::from(c.brokers));
+                it.bound.and_then(|b| b.most()).zip(all).is_some_and(|(most, all)| most < all)
+            }
+            Condition::InSync(it) => {
+                let most = it.replicas.and_then(|b| b.most());
+                most.zip(self.replicas_of(it)).is_some_and(|(most, all)| most < all)
+            }
+            Condition::UnderReplicatedPartitions(it) => least(it.bound),
+            Condition::UnderMinIsrPartitions(it) => least(it.bound),
+            Condition::OfflinePartitions(it) => least(it.bound),
+            Condition::Leader(it) => matches!(it.is.as_deref(), Some(LeaderIs::None)),
+            Condition::Controller(it) => matches!(it.is.as_deref(), Some(LeaderIs::None)),
+            _ => false,
+        }
+    }
+
+    /// True if the first wait asks whether work goes on, and the next for the return of what was broken:
+    /// the first one was meant for the time before the return.
+    fn tests_then_returns(&self, fault: &Verb, first: &Conditions, next: &Look<'_>) -> bool {
+        let goes_on = |c: &Spanned<Condition>| {
+            matches!(
+                c.value,
+                Condition::Progressing(_) | Condition::Leader(_) | Condition::Controller(_)
+            )
+        };
+        let Look::For(next) = next else { return false };
+        of_brokers(fault)
+            && first.iter().all(goes_on)
+            && next.iter().all(|c| self.is_return(&c.value))
+    }
+
+    /// True if it holds only when every broker is back.
+    fn is_return(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::BrokersAlive(it) => {
+                let all = self.state.cluster.as_ref().map(|c| u64::from(c.brokers));
+                it.bound.and_then(|b| b.least()).zip(all).is_some_and(|(n, all)| n >= all)
+            }
+            Condition::InSync(it) => {
+                let least = it.replicas.and_then(|b| b.least());
+                least.zip(self.replicas_of(it)).is_some_and(|(n, all)| n >= all)
+            }
+            Condition::UnderReplicatedPartitions(it) => it.bound.and_then(|b| b.most()) == Some(0),
+            _ => false,
+        }
+    }
+
+    fn replicas_of(&self, it: &crate::conditions::InSync) -> Option<u64> {
+        let name = it.topic.as_deref().or_else(|| it.partition.as_ref().map(|p| &p.topic))?;
+        let topic = self.state.topics.get(name.as_str()).filter(|t| !t.gone)?;
+        Some(u64::from(topic.replicas))
+    }
+}
+
+/// What a step behind a fault looks at.
+enum Look<'s> {
+    Pause(std::time::Duration),
+    For(&'s Conditions),
+}
+
+/// A step that only looks; with any other step in between nothing is certain.
+fn looks(step: &Step) -> Option<(&Step, Look<'_>)> {
+    let look = match step.verb()? {
+        Verb::Wait(it) => match &**it {
+            Wait::Pause(time) => Look::Pause(time.value),
+            Wait::Until(it) => Look::For(&it.until),
+        },
+        Verb::Assert(it) => Look::For(&it.that),
+        _ => return None,
+    };
+    Some((step, look))
+}
+
+/// True if a step takes no time and changes nothing.
+fn is_silent(step: &Step) -> bool {
+    is_left_out(step) || matches!(step.head.word, "note" | "record" | "describe")
+}
+
+fn is_left_out(step: &Step) -> bool {
+    step.head.when.as_ref().and_then(Expression::known) == Some(false)
+}
+
+/// True for a fault of brokers, not of clients.
+const fn of_brokers(fault: &Verb) -> bool {
+    !matches!(fault, Verb::KillClient(_) | Verb::PauseClient(_))
+}

@@ -1,0 +1,99 @@
+//! Steps that conditions count from: they must run, and something must come after they began.
+
+use super::state::{ClientKind, Life};
+use super::{Follow, Met};
+use crate::conditions::Condition;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::{Action, Step};
+use crate::source::Spanned;
+use crate::steps::Verb;
+use crate::value::StepName;
+
+/// Whether a step that was met runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runs {
+    Yes,
+    /// Its `when` is false.
+    No,
+    /// Its `when`, or that of a step around it, is known only while the plan runs.
+    Perhaps,
+}
+
+impl<'p> Follow<'p> {
+    /// True if a message may be sent here.
+    pub(super) fn somebody_sends(&self) -> bool {
+        let sends = |c: &super::state::Client| {
+            ClientKind::sends(c.kind) && matches!(c.life, Life::Up | Life::Maybe)
+        };
+        self.state.clients_unknown || self.state.clients.values().any(sends)
+    }
+
+    /// Remembers that messages may have been sent while a step ran: what it counts began with it.
+    pub(super) fn sent_since(&mut self, step: &Step) {
+        let name = step.head.name.as_ref().map(|n| n.as_str());
+        if let Some(met) = name.and_then(|n| self.names.get_mut(n)) {
+            met.followed = true;
+        }
+    }
+
+    /// Remembers that messages may have come after the steps so far.
+    pub(super) fn something_came(&mut self, step: &Step) {
+        let by_itself = match &step.action {
+            Action::Late(_) => true,
+            Action::Ready(verb) => matches!(verb, Verb::Produce(_) | Verb::Run(_)),
+        };
+        if by_itself || self.somebody_sends() {
+            self.names.values_mut().for_each(|met| met.followed = true);
+        }
+    }
+
+    /// Tells a condition that counts from a step which cannot serve for that.
+    pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
+        if self.in_finally {
+            return;
+        }
+        for name in times_of(condition) {
+            let Some(met) = self.names.get(name.as_str()).copied() else { continue };
+            self.serves(condition, name, met);
+        }
+    }
+
+    fn serves(&mut self, condition: &Condition, name: &Spanned<StepName>, met: Met) {
+        let step = &name.value;
+        let (message, help) = if met.runs == Runs::No {
+            let message = format!("step \"{step}\" is left out (its `when` is false)");
+            (message, "so this will be inconclusive: name a step that runs")
+        } else if met.is_note {
+            let message = format!("step \"{step}\" is a note, in which nothing happens");
+            (message, "so this will be inconclusive: name the step that broke or changed something")
+        } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
+            let message = format!("step \"{step}\" may be left out, as its `when` says");
+            (message, "then this will be inconclusive: give this step the same `when`")
+        } else if !met.followed && needs_sending(condition) {
+            let message = format!("nothing is sent after step \"{step}\"");
+            (message, "so this will be inconclusive: let a producer run on after that step")
+        } else {
+            return;
+        };
+        self.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
+    }
+}
+
+/// The steps that a condition counts from.
+fn times_of(condition: &Condition) -> Vec<&Spanned<StepName>> {
+    if let Some(count) = condition.count() {
+        return count.since.iter().collect();
+    }
+    match condition {
+        Condition::Unavailable(it) => it.since.iter().collect(),
+        Condition::Recovered(it) => it.since.iter().collect(),
+        Condition::Latency(it) => it.since.iter().chain(&it.after).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// True if it proves nothing unless something is sent. Consumers may still read what came before.
+fn needs_sending(condition: &Condition) -> bool {
+    let reads = matches!(condition, Condition::Delivered(_)) || condition.is_about_consumers();
+    !reads && condition.count().is_none_or(|c| c.sent.is_none())
+}
