@@ -178,6 +178,10 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
     };
     match &record.ended {
         None => Some(format!("the run was killed before its end{unstarted}")),
+        Some(_) if record.left_something() => Some(format!(
+            "not everything of the run could be removed at its end; kplan clean {} tries again",
+            record.info.run
+        )),
         Some(end) => {
             let signal = end.signal.as_ref()?;
             Some(format!("the run was interrupted by {signal}{unstarted}"))
