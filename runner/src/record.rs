@@ -3,6 +3,7 @@
 //! A run that was killed has a record too: what was known is kept, the steps in flight are
 //! [`Verdict::Broken`], and what did not run is [`Verdict::Skipped`].
 
+mod ending;
 mod fold;
 mod log;
 
@@ -284,7 +285,7 @@ impl RunRecord {
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let interrupted = self.ended.as_ref().is_none_or(|end| end.signal.is_some());
-        if interrupted {
+        if interrupted || self.left_something() {
             return Verdict::Broken;
         }
         decided(&self.decisive().map(|s| s.verdict).collect::<Vec<_>>())

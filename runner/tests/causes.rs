@@ -69,3 +69,43 @@ fn a_command_that_is_not_there_is_the_plans() {
     let (verdict, whose, words) = step(&ran, "run");
     assert_eq!((verdict, whose), (Verdict::Failed, Some(Whose::Plan)), "{words}");
 }
+
+/// A command that kills a client's process from outside, and nobody else's; it ends when kplan has noticed.
+fn killed(member: &str) -> String {
+    format!(
+        "  - run: {{ command: [sh, -c, 'p=$(pgrep -f -- \"--run $KPLAN_RUN --name {member} \"); kill -9 $p; \
+         while kill -0 $p 2>/dev/null; do :; done'] }}\n"
+    )
+}
+
+const LEADS: &str = "  - assert:\n      - leader: { partition: orders/0, is: any }\n";
+const STARTED: &str = "  - start_producer: { name: P, topic: orders, rate: 50/s }\n  \
+                       - start_consumer: { name: C, topics: [orders], members: 2 }\n  \
+                       - wait:\n      - progressing: P\n";
+
+#[test]
+fn a_client_that_ended_by_itself_decides_where_no_step_touches_it() {
+    let left_out = format!("{}  - stop_client: [P, C]\n", killed("[C] --member 2"));
+    for (steps, who) in [(killed("[P]"), "P"), (killed("[C] --member 2"), "C/2"), (left_out, "C/2")]
+    {
+        let ran = plan(&format!("{STARTED}{steps}{LEADS}"));
+        assert_eq!(ran.status(), Some(3), "{steps}\n{}", ran.text());
+        let suite = &ran.record.suites[0];
+        assert!(suite.steps.iter().all(|s| s.verdict == Verdict::Passed), "{}", ran.text());
+        let [reason] = &suite.reasons[..] else { panic!("{:?}", suite.reasons) };
+        let told = format!("client {who} ");
+        assert!(reason.text.contains(&told) && reason.text.contains("no step reported it"));
+        assert!(ran.text().contains(&reason.text) && ran.junit.contains(&told), "{}", ran.text());
+    }
+}
+
+#[test]
+fn what_the_plan_ended_and_who_had_sent_all_decide_nothing() {
+    let done = "  - start_producer: { name: Q, topic: orders, count: 5 }\n  - wait:\n      \
+                - acked: { client: Q, is: 5 }\n";
+    let ran = plan(&format!(
+        "{STARTED}{done}  - kill_client: P\n  - stop_client: C/1\n  - kill_client: C/2\n{LEADS}"
+    ));
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    assert!(ran.record.suites[0].reasons.is_empty());
+}

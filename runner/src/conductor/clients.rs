@@ -1,5 +1,6 @@
 //! Producers and consumers of a suite: their lives, what they reported, their histories.
 
+mod ends;
 mod latencies;
 mod lives;
 
@@ -13,6 +14,7 @@ use indexmap::IndexMap;
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
+pub use ends::OwnEnd;
 use latencies::Latencies;
 pub use latencies::Measured;
 
@@ -79,6 +81,12 @@ struct MemberState {
     pid: i32,
     histories: Vec<PathBuf>,
     downs: Vec<(i64, Option<i64>)>,
+    /// The life whose end the plan asked for, or that was given up while it was starting.
+    asked: u16,
+    /// The life whose own end a step told of.
+    told_of: u16,
+    /// Earlier lives that ended by themselves, of which no step told.
+    past: Vec<OwnEnd>,
 }
 
 impl MemberState {

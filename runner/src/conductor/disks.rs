@@ -14,7 +14,11 @@ use crate::{
 
 /// Nodes whose disks are full, by the step that filled them.
 #[derive(Debug, Default)]
-pub struct Full(Mutex<Vec<Filled>>);
+pub struct Full {
+    filled: Mutex<Vec<Filled>>,
+    /// Those whose disk was full at some time of their life of now.
+    met: Mutex<BTreeSet<Node>>,
+}
 
 #[derive(Debug)]
 struct Filled {
@@ -25,7 +29,21 @@ struct Filled {
 
 impl Full {
     fn all(&self) -> MutexGuard<'_, Vec<Filled>> {
-        self.0.lock().expect("no holder panics")
+        self.filled.lock().expect("no holder panics")
+    }
+
+    /// Whether a node may have ended because of what the plan did to its disk.
+    #[must_use]
+    pub fn explains(&self, node: Node) -> bool {
+        self.met.lock().expect("no holder panics").contains(&node)
+    }
+
+    /// These nodes begin another life: only disks that are still full explain how it ends.
+    pub fn started(&self, nodes: &[Node]) {
+        let all = self.all();
+        let still = |node: &Node| all.iter().any(|filled| filled.nodes.contains(node));
+        let mut met = self.met.lock().expect("no holder panics");
+        met.retain(|node| !nodes.contains(node) || still(node));
     }
 
     /// These have room again: each fault, by step and words, of which no disk is full any more.
@@ -55,6 +73,7 @@ impl Stage {
             nodes: nodes.iter().copied().collect(),
             what: what.clone(),
         });
+        self.full.met.lock().expect("no holder panics").extend(nodes);
         let begun_us = now_us();
         let mut filled: Option<Acted> = None;
         for node in nodes {
@@ -88,6 +107,22 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_was_full_explains_the_end_of_that_life_only() {
+        let full = Full::default();
+        let node = Node::Broker(1);
+        assert!(!full.explains(node));
+        let what = String::new();
+        full.all().push(Filled { step: "1".to_owned(), nodes: [node].into(), what });
+        full.met.lock().expect("no holder panics").insert(node);
+        full.started(&[node]);
+        assert!(full.explains(node), "it is still full");
+        full.freed(&[node]);
+        assert!(full.explains(node), "it may have ended before");
+        full.started(&[node]);
+        assert!(!full.explains(node));
+    }
 
     #[test]
     fn a_step_is_over_when_the_last_of_its_disks_is_freed() {

@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod clients;
 pub mod disks;
 pub mod during;
+pub mod ended;
 pub mod faults;
 pub mod hearing;
 pub mod judge;

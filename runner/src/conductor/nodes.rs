@@ -59,7 +59,7 @@ impl Stage {
     /// Takes nodes down together and records when that began to act.
     ///
     /// # Errors
-    /// When the backend cannot, or a node is down already.
+    /// When the backend cannot, or a node is down already or ended by itself.
     pub async fn take_down(&self, step: &str, nodes: &[Node], how: Down) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
@@ -67,6 +67,7 @@ impl Stage {
                 return Err(StepError::not_so(format!("{node} is down already")));
             }
         }
+        self.all_there_or_full(step, &running, nodes).await?;
         self.wanted.set(nodes, NodeState::Dead);
         let (state, word) = match how {
             Down::Kill => (LaneState::Dead, "killed"),
@@ -105,6 +106,7 @@ impl Stage {
                 )));
             }
         }
+        self.start_again(&running, nodes).await?;
         running.cluster.start(nodes, data).await?;
         self.up(step, &running, nodes, "started").await
     }
@@ -120,6 +122,7 @@ impl Stage {
         version: &Version,
     ) -> Result<(), StepError> {
         let running = self.running()?;
+        self.start_again(&running, nodes).await?;
         running.cluster.exchange(nodes, version).await?;
         self.up(step, &running, nodes, &format!("started with Kafka {version}")).await
     }
@@ -144,9 +147,10 @@ impl Stage {
     /// Freezes nodes.
     ///
     /// # Errors
-    /// When the backend cannot.
+    /// When the backend cannot, or a node ended by itself.
     pub async fn freeze(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
+        self.all_there(&running, nodes).await?;
         // Said first: who finds them frozen must know that it was asked for.
         self.wanted.set(nodes, NodeState::Paused);
         let vigil = watch(&running, nodes).await;
@@ -161,9 +165,10 @@ impl Stage {
     /// Thaws nodes.
     ///
     /// # Errors
-    /// When the backend cannot.
+    /// When the backend cannot, or a node ended by itself.
     pub async fn thaw(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
+        self.all_there(&running, nodes).await?;
         running.cluster.resume(nodes).await?;
         self.wanted.set(nodes, NodeState::Running);
         self.lanes(nodes, LaneState::Up, &format!("resumed by step {step}"));

@@ -5,7 +5,7 @@ mod expected;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Answer, KafkaCause, PlanCause, RigCause};
+pub use cause::{Answer, KafkaCause, Party, PlanCause, RigCause};
 pub use expected::expect_error;
 
 use crate::{
@@ -120,12 +120,23 @@ impl StepError {
     }
 }
 
+impl StepError {
+    /// The cause without the node that had ended beside it: what an expected error is about.
+    #[must_use]
+    pub fn own_cause(&self) -> Option<Cause> {
+        match self {
+            Self::Kafka(KafkaCause::After { cause, .. }) => Some(cause.told()),
+            other => other.cause(),
+        }
+    }
+}
+
 impl From<Death> for StepError {
     fn from(death: Death) -> Self {
         if death.foreign {
             Self::Rig(RigCause::Cluster(death.into()))
         } else if cause::is_about_settings(&death.log_tail) {
-            let of = death.node.to_string();
+            let of = Party::Node(death.node);
             Self::Plan(PlanCause::Setting { of, text: death.to_string() })
         } else {
             Self::Kafka(KafkaCause::Died(death))
@@ -195,19 +206,17 @@ impl From<NotInTime> for StepError {
     /// What a client's process did instead of what it was asked.
     fn from(late: NotInTime) -> Self {
         let text = late.to_string();
-        if late.cannot_record() {
-            return Self::rig(text);
-        }
         let (client, errors) = (late.name.clone(), late.state.reasons());
+        if late.cannot_record() {
+            return Self::Rig(RigCause::Client { client, text });
+        }
         match &late.state.exit {
             None => {
                 let NotInTime { what, limit, .. } = late;
                 Self::Kafka(KafkaCause::ClientNotInTime { client, what, limit, errors })
             }
             Some(exit) if exit.gave_up => match late.refused_setting() {
-                Some(text) => {
-                    Self::Plan(PlanCause::Setting { of: format!("client {client}"), text })
-                }
+                Some(text) => Self::Plan(PlanCause::Setting { of: Party::Client(client), text }),
                 None => {
                     let exit = exit.text.clone();
                     Self::Kafka(KafkaCause::ClientDied { client, exit, errors })
@@ -216,7 +225,7 @@ impl From<NotInTime> for StepError {
             // Done before it was asked: it had sent all that it was to send.
             Some(exit) if exit.clean => Self::not_so(text),
             // A signal, or a mistake of kplan's own.
-            Some(_) => Self::rig(text),
+            Some(_) => Self::Rig(RigCause::Client { client, text }),
         }
     }
 }

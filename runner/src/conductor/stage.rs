@@ -25,6 +25,7 @@ use crate::{
         chaos::Faults,
         clients::Clients,
         disks::Full,
+        ended::Ended,
         faults::Breaks,
         network::Disturbed,
         nodes::{Wanted, brokers_of},
@@ -126,6 +127,8 @@ pub struct Stage {
     pub full: Full,
     /// Producers and consumers.
     pub clients: Clients,
+    /// Which nodes ended by themselves.
+    pub ended: Ended,
     /// What the audits found.
     pub audits: Audits,
     /// What somebody else took away.
@@ -180,6 +183,7 @@ impl Stage {
             disturbed: Disturbed::default(),
             full: Full::default(),
             clients: Clients::default(),
+            ended: Ended::default(),
             audits: Audits::default(),
             taken: Taken::default(),
             state: Mutex::default(),

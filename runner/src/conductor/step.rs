@@ -177,7 +177,10 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         result
     };
     stage.step_ended(&id, now_us());
-    let result = stands(stage, result).await;
+    let result = stands(stage, &ready.head, result).await;
+    if let Err(error) = &result {
+        stage.tells(error);
+    }
     let result = match &ready.head.expect_error {
         Some(expected) => expect_error(expected, result),
         None => result,
@@ -325,12 +328,22 @@ fn ran_out(stage: &Stage, verb: &Verb, whose: String) -> StepError {
 
 /// What fails on a machine that took a broker away says nothing about Kafka; a broker that ended by
 /// itself is evidence.
-async fn stands(stage: &Stage, result: Result<Done, StepError>) -> Result<Done, StepError> {
+async fn stands(
+    stage: &Stage,
+    head: &StepHead,
+    result: Result<Done, StepError>,
+) -> Result<Done, StepError> {
     let Err(error) = result else { return result };
     if matches!(error, StepError::Rig(_) | StepError::Interrupted) {
         return Err(error);
     }
-    Err(match (error, stage.rig_stands_closely().await?) {
+    let death = stage.rig_stands_closely().await?;
+    let beside = matches!(error, StepError::Plan(_) | StepError::Kafka(KafkaCause::Died(_)));
+    // An expected error says nothing of a node that ended beside it.
+    if let Some(death) = death.as_ref().filter(|_| !beside && head.expect_error.is_none()) {
+        stage.ended.tell(death.node);
+    }
+    Err(match (error, death) {
         (StepError::Judged(mut findings), Some(death)) => {
             let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
             wrong.for_each(|f| f.evidence.push(death.words()));

@@ -97,6 +97,10 @@ pub async fn run_suite(
     }
     let flow = Flow { deadline: None, rounds: Vec::new(), finally: true, around: None };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
+    // Who interrupts the run twice does not wait for an engine.
+    if !stage.run.interrupt.hard().is_cancelled() {
+        tally.reasons(stage.untold_ends().await);
+    }
     drop(sampler);
     let kept = match suite.keep {
         Keep::Never => false,

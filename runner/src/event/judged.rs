@@ -40,6 +40,8 @@ pub enum ReasonKind {
     TimedOut,
     /// A signal.
     Interrupted,
+    /// A client or a node that ended by itself, and no step reported it.
+    Ended,
     /// The rig.
     Rig,
 }

@@ -133,13 +133,14 @@ pub fn miss_line(finding: &Finding) -> String {
 
 fn of_reason<'a>(suite: &'a SuiteRecord, reason: &'a Reason) -> Trouble<'a> {
     let kind = match reason.kind {
-        ReasonKind::Violated => TroubleKind::Failed,
+        ReasonKind::Violated | ReasonKind::Ended => TroubleKind::Failed,
         ReasonKind::Inconclusive => TroubleKind::Inconclusive,
         ReasonKind::TimedOut => TroubleKind::Timeout,
         ReasonKind::Interrupted | ReasonKind::Rig => TroubleKind::Broken,
     };
     let title = match reason.kind {
         ReasonKind::Violated => "what must hold always",
+        ReasonKind::Ended => "what ended by itself",
         ReasonKind::Inconclusive => "something to judge by",
         ReasonKind::TimedOut => "the plan's time",
         ReasonKind::Interrupted => "not interrupted",
@@ -177,6 +178,10 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
     };
     match &record.ended {
         None => Some(format!("the run was killed before its end{unstarted}")),
+        Some(_) if record.left_something() => Some(format!(
+            "not everything of the run could be removed at its end; kplan clean {} tries again",
+            record.info.run
+        )),
         Some(end) => {
             let signal = end.signal.as_ref()?;
             Some(format!("the run was interrupted by {signal}{unstarted}"))

@@ -24,7 +24,7 @@ use crate::{
     },
     cluster::{KafkaError as Answered, admin::error_name},
     conductor::{
-        outcome::{Answer, Done, KafkaCause, PlanCause, StepError},
+        outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
         stage::Given,
     },
     steps::Cx,
@@ -120,7 +120,7 @@ fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Routed<Send
     let (bootstrap, router) = (running.bootstrap(), running.cluster.router());
     let native = |producer: &Sender| producer.client().native_ptr();
     create(config, trouble, &bootstrap, router, native).map_err(|e| {
-        let of = "the producer of `produce`".to_owned();
+        let of = Party::Own("the producer of `produce`");
         StepError::Plan(PlanCause::Setting { of, text: e.to_string() })
     })
 }

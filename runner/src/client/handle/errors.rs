@@ -34,9 +34,17 @@ pub enum HandleError {
     NotInTime(NotInTime),
 }
 
+/// What a client did not do; without a limit it was to be there at once.
+fn missed(what: &str, limit: Duration) -> String {
+    match limit.is_zero() {
+        true => format!("is not {what}"),
+        false => format!("was not {what} within {limit:?}"),
+    }
+}
+
 /// A client that was not in time where it was to be, or ended before.
 #[derive(Debug, thiserror::Error)]
-#[error("client {name} was not {what} within {limit:?}: {}", state.causes())]
+#[error("client {name} {}: {}", missed(what, *limit), state.causes())]
 pub struct NotInTime {
     /// The client.
     pub name: String,

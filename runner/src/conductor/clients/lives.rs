@@ -1,7 +1,10 @@
 //! How clients begin, pause, end and come back.
 
 use super::*;
-use crate::{client::handle::NotInTime, cluster::Acted};
+use crate::{
+    client::handle::{HandleError, NotInTime},
+    cluster::Acted,
+};
 
 impl Stage {
     /// Starts a member's next life and waits until it is ready.
@@ -23,7 +26,10 @@ impl Stage {
         client.latencies().begin((member.number, life), handle.latencies());
         {
             let mut state = member.state();
-            state.life = life;
+            let untold = member.own_end(client, &state);
+            state.past.extend(untold);
+            // Until it is ready its end is for this step to tell, also when the step is cut off.
+            (state.life, state.asked) = (life, life);
             state.told = Some(handle.state());
             state.pid = handle.pid();
             state.histories.extend(handle.histories());
@@ -37,7 +43,8 @@ impl Stage {
         let ready = handle.ready(READY_LIMIT).await;
         *slot = Some(handle);
         drop(slot);
-        ready?;
+        member.state().asked = 0;
+        ready.map_err(|error| of_member(error, client, member))?;
         member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, "ready");
         self.client_back(client, member);
@@ -60,7 +67,10 @@ impl Stage {
             return Err(absent(client, member));
         };
         // Said first: its end is heard of by others too, who must know that it was asked for.
-        member.state().lane = Some(LaneState::Dead);
+        {
+            let mut state = member.state();
+            (state.lane, state.asked) = (Some(LaneState::Dead), state.life);
+        }
         let begun_us = now_us();
         // Nothing outlives SIGKILL: one that does is held by the kernel.
         handle.kill().await.map_err(StepError::rig)?;
@@ -156,9 +166,14 @@ impl Stage {
             return Err(StepError::not_so(format!("{name} is paused: it cannot end gracefully")));
         }
         self.client_lane(client, member, LaneState::Stopping, "asked to end");
-        let ended = handle.stop(limit, ends).await?;
+        let ended = handle.stop(limit, ends).await;
+        let ended = ended.map_err(|error| of_member(error, client, member))?;
         *slot = None;
-        member.state().down(now_us());
+        {
+            let mut state = member.state();
+            state.asked = state.life;
+            state.down(now_us());
+        }
         self.client_lane(client, member, LaneState::Stopped, "it ended as asked");
         if ended.left == 0 {
             return Ok(());
@@ -198,7 +213,7 @@ impl Stage {
 fn absent(client: &Client, member: &Member) -> StepError {
     let name = shown(client, member);
     let state = member.state();
-    let by_plan = matches!(state.downs.last(), Some((_, None)));
+    let by_plan = state.asked == state.life;
     let Some(told) = state.told.as_ref().filter(|_| !by_plan).map(|told| told.borrow().clone())
     else {
         return StepError::not_so(format!("{name} does not run"));
@@ -212,5 +227,13 @@ fn absent(client: &Client, member: &Member) -> StepError {
         Some(_) => {
             NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(told) }.into()
         }
+    }
+}
+
+/// What a client's process did instead of what it was asked, by the member's own name.
+fn of_member(error: HandleError, client: &Client, member: &Member) -> StepError {
+    match error {
+        HandleError::NotInTime(late) => NotInTime { name: shown(client, member), ..late }.into(),
+        other => other.into(),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cluster::{Death, KafkaError, RigError},
+    cluster::{Death, KafkaError, Node, RigError},
     event::{Cause, Whose},
 };
 
@@ -89,7 +89,7 @@ pub enum PlanCause {
     #[error("{of} does not take a setting of the plan: {text}")]
     Setting {
         /// Whose.
-        of: String,
+        of: Party,
         /// What it said.
         text: String,
     },
@@ -98,9 +98,38 @@ pub enum PlanCause {
     Command(String),
 }
 
+/// Who does not take a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// A client.
+    Client(String),
+    /// A node.
+    Node(Node),
+    /// What a step uses for itself.
+    Own(&'static str),
+}
+
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(name) => write!(f, "client {name}"),
+            Self::Node(node) => node.fmt(f),
+            Self::Own(what) => f.write_str(what),
+        }
+    }
+}
+
 /// The rig's doing: never a word about Kafka.
 #[derive(Debug, thiserror::Error)]
 pub enum RigCause {
+    /// A client that a signal or a mistake of kplan's own ended, or that cannot record what it does.
+    #[error("{text}")]
+    Client {
+        /// Which.
+        client: String,
+        /// What became of it.
+        text: String,
+    },
     /// What carries the cluster: the engine, its network, memory, a signal of somebody else.
     #[error("{0}")]
     Cluster(RigError),
@@ -182,16 +211,26 @@ impl KafkaCause {
 
 impl PlanCause {
     pub(super) fn told(&self) -> Cause {
-        Cause::of(Whose::Plan)
+        let mut cause = Cause::of(Whose::Plan);
+        match self {
+            Self::Setting { of: Party::Client(client), .. } => cause.client = Some(client.clone()),
+            Self::Setting { of: Party::Node(node), .. } => cause.node = Some(node.to_string()),
+            _ => {}
+        }
+        cause
     }
 }
 
 impl RigCause {
     pub(super) fn told(&self) -> Cause {
         let mut cause = Cause::of(Whose::Rig);
-        if let Self::Cluster(RigError::NodeExited(death)) = self {
-            cause.node = Some(death.node.to_string());
-            cause.log = death.log_tail.lines().map(str::to_owned).collect();
+        match self {
+            Self::Cluster(RigError::NodeExited(death)) => {
+                cause.node = Some(death.node.to_string());
+                cause.log = death.log_tail.lines().map(str::to_owned).collect();
+            }
+            Self::Client { client, .. } => cause.client = Some(client.clone()),
+            _ => {}
         }
         cause
     }

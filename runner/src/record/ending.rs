@@ -1,0 +1,52 @@
+//! How a whole run ended, beside what its suites found.
+
+use super::{RunRecord, decided};
+use crate::event::Verdict;
+
+/// The exit status of a run whose rig failed.
+const RIG: u8 = 3;
+
+impl RunRecord {
+    /// Nothing failed or broke in a suite, and the run's exit status is the rig's all the same: not
+    /// everything that it made could be removed at its end.
+    #[must_use]
+    pub fn left_something(&self) -> bool {
+        let suites: Vec<Verdict> = self.decisive().map(|s| s.verdict).collect();
+        let fine = matches!(decided(&suites), Verdict::Passed | Verdict::Skipped);
+        fine && self.ended.as_ref().is_some_and(|end| end.exit == RIG && end.signal.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::{Event, RunStarted, Stamped},
+        report::trouble,
+    };
+
+    fn ended(exit: u8) -> RunRecord {
+        let started = RunStarted {
+            run: "r".into(),
+            kplan: "0".into(),
+            seed: 1,
+            backend: "embedded".into(),
+            command: Vec::new(),
+            suites: 0,
+            attempts: 1,
+        };
+        let all = [Event::RunStarted(started), Event::RunEnded { exit, signal: None }];
+        let stamped =
+            all.map(|event| Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 1, event });
+        RunRecord::fold(stamped).expect("a run")
+    }
+
+    #[test]
+    fn what_could_not_be_removed_is_headed_as_the_exit_status_says() {
+        assert_eq!((ended(0).verdict(), trouble::of_run(&ended(0))), (Verdict::Skipped, None));
+        let left = ended(3);
+        assert_eq!(left.verdict(), Verdict::Broken);
+        let why = trouble::of_run(&left).unwrap_or_default();
+        assert!(why.contains("kplan clean r"), "{why}");
+    }
+}
