@@ -30,7 +30,7 @@ pub async fn carry_out(
     };
     let own = cx.head.timeout.as_deref().map(|limit| Instant::now() + *limit);
     let around = flow.around.into_iter().chain(own).min();
-    let inner = Flow { around, ..flow.clone() };
+    let inner = Flow { around, ..flow.within(cx.id) };
     let lasted = in_force_for(cx, &inner, tally).await;
     // Whatever ended the steps (a failure, a limit, the first signal), the fault is undone.
     let undo = Flow { deadline: None, finally: true, around: None, ..flow.clone() };

@@ -33,6 +33,8 @@ pub struct Flow {
     pub finally: bool,
     /// When the limit of the fault around these steps is over, if it has one.
     pub around: Option<Instant>,
+    /// The id of the step that they are in.
+    pub within: Option<Arc<str>>,
 }
 
 impl Flow {
@@ -44,6 +46,11 @@ impl Flow {
             self.rounds.iter().for_each(|round| id.push_str(&format!("#{round}")));
         }
         id
+    }
+
+    /// For the steps in a step.
+    pub fn within(&self, id: &str) -> Self {
+        Self { within: Some(id.into()), ..self.clone() }
     }
 
     /// The suite lists the steps of first rounds only.
@@ -155,10 +162,13 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
             );
         }
     };
+    if let Some(around) = &flow.within {
+        stage.breaks.runs_in(&id, around);
+    }
     stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
     stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
     let result = if let Some(inner) = flow_steps(&ready.verb) {
-        let stopped = run_flow(stage, inner, flow, tally).await;
+        let stopped = run_flow(stage, inner, &flow.within(&id), tally).await;
         let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
         let end = ended(stage, &id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));

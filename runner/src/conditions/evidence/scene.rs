@@ -276,6 +276,7 @@ mod tests {
             by_us: from * S,
             over_us: Some(to * S),
             step: "4".into(),
+            around: Vec::new(),
             struck: Struck::Cluster([].into()),
             what: "broker 2 killed".into(),
         }
