@@ -38,6 +38,12 @@ pub struct Break {
 }
 
 impl Break {
+    /// Whether its words begin with a member of a client, as it is shown: `C/1`, not `C/10`.
+    #[must_use]
+    pub fn is_of(&self, shown: &str) -> bool {
+        self.what.strip_prefix(shown).is_some_and(|rest| rest.starts_with(' '))
+    }
+
     /// Whether it is breaking for a client: of the cluster, or its own.
     fn concerns(&self, client: &str) -> bool {
         match &self.struck {
@@ -102,7 +108,7 @@ impl Breaks {
         let mut ended = Vec::new();
         for one in self.all().iter_mut().filter(|b| b.over_us.is_none()) {
             let own = one.struck == Struck::Client(client.to_owned());
-            if own && one.what.strip_prefix(shown).is_some_and(|rest| rest.starts_with(' ')) {
+            if own && one.is_of(shown) {
                 one.over_us = Some(at_us);
                 ended.push((one.step.clone(), one.what.clone()));
             }

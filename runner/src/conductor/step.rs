@@ -175,14 +175,15 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| !ready.head.optional);
-    } else if ready.verb.during().is_empty() {
+    } else if ready.verb.for_time().is_none() && ready.verb.during().is_empty() {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         limited(&cx, steps::carry_out(&cx), flow).await
     } else {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;
         if let Some(stopped) = stopped {
-            return ended_early(&cx, &stopped, result.err(), tally);
+            let trouble = stands(stage, result).await.err();
+            return ended_early(&cx, &stopped, trouble, tally);
         }
         result
     };
@@ -209,12 +210,17 @@ fn ended_early(
     tally: &Tally,
 ) -> Option<String> {
     let stage = cx.stage;
-    let end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
+    let mut end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
     let mut reason = format!("ended early: {stopped}");
-    if trouble.is_some() {
+    if let Some(error) = trouble {
         reason.push_str("; then the fault could not be undone");
+        error.words().into_iter().for_each(|words| reason.push_str(&format!(": {words}")));
+        end.verdict = end.verdict.max(error.verdict());
+        end.cause = error.cause();
+        tally.count(cx.head.word, &end);
     }
-    stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason), ..end })));
+    end.reason = Some(reason);
+    stage.run.sink.emit(Event::StepEnded(Box::new(end)));
     stage.step_ended(cx.id, now_us());
     Some(stopped.to_owned()).filter(|_| !cx.head.optional)
 }
