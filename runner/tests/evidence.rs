@@ -223,3 +223,27 @@ fn what_a_record_does_not_know_is_no_number() {
     let known = "  - assert: [{ expr: '{{ counted.acked.total > 0 }}' }]\n";
     ends(&format!("steps:\n{BEGIN}{quiet}{known}"), Verdict::Passed, "lost unknown");
 }
+
+/// A chaos breaks what its faults break, a repeat what the steps in it break: in the second round too.
+#[test]
+fn the_faults_of_a_step_are_those_of_all_that_it_does() {
+    let storm = "{ for: 4s, every: 2s, faults: [{ kill_broker: { broker: random, for: 500ms } }] }";
+    let after = "  - assert:\n      - recovered: { client: P, since: outage, at_most: 60s }\n      - latency: \
+                 { client: P, before: outage, max: { at_most: 60s } }\n      - latency: { client: P, during: \
+                 outage, max: { at_most: 60s } }\n      - latency: { client: P, after: outage, max: { at_most: \
+                 60s } }\n      - lost: { is: 0, sent: before, of: outage }\n";
+    let more = "  - wait: 2s\n  - stop_client: [P, C]\n";
+    for outage in [
+        format!("  - {{ name: outage, chaos: {storm} }}\n"),
+        format!("  - repeat:\n      times: 2\n      steps:\n        - {{ name: outage, chaos: {storm} }}\n"),
+        "  - name: outage\n    repeat:\n      times: 2\n      steps:\n        - kill_broker: { broker: 2, for: 1s }\n        - wait: 1s\n".to_owned(),
+    ] {
+        let plan = format!("steps:\n{BEGIN}{outage}{more}{after}");
+        let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+        let suite = &ran.record.suites[0];
+        assert_eq!(suite.verdict, Verdict::Passed, "{}", ran.text());
+        let mut findings = suite.steps.iter().flat_map(|step| &step.findings);
+        let recovered = findings.find(|f| f.condition.contains("recovered")).expect("a finding");
+        assert!(recovered.found.contains("killed"), "from the fault: {}", recovered.found);
+    }
+}

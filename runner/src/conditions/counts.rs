@@ -132,8 +132,9 @@ fn code_matches(code: i32, wanted: &str) -> bool {
 /// Why there is no fault that the messages at rest lay through, if `sent: before` is asked.
 fn no_fault(count: &Count, j: &Judge<'_>) -> Option<String> {
     let name = count.of.as_deref()?;
-    let bit = j.stage.step_named(name.as_str()).and_then(|id| j.stage.breaks.of_step(&id));
-    bit.is_none().then(|| {
+    let id = j.stage.step_named(name.as_str());
+    let bit = id.is_some_and(|id| !j.stage.breaks.of_step(&id).is_empty());
+    (!bit).then(|| {
         format!("the step \"{}\" broke nothing, so nothing at rest lay through it", name.as_str())
     })
 }

@@ -3,10 +3,7 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{
-    conditions::Latency,
-    value::{Bound, StepName},
-};
+use kplan_dsl::{conditions::Latency, value::Bound};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,16 +16,16 @@ use crate::{
     history::now_us,
 };
 
-/// From when to when (monotonic microseconds), and what that is.
-type Range = (i64, i64, String);
+/// From when to when (monotonic microseconds), once or more often, and what that is.
+type Range = (Vec<(i64, i64)>, String);
 
 /// Judges the percentiles that are bounded.
 pub fn latency(c: &Latency, client: &Client, j: &Judge<'_>) -> Judged {
-    let (from, to, when) = match range(c, j) {
+    let (times, when) = match range(c, j) {
         Ok(range) => range,
         Err(reason) => return Ok(Found::inconclusive(reason)),
     };
-    let Some(measured) = client.latencies().between(from, to) else {
+    let Some(measured) = client.latencies().between(&times) else {
         let name = &client.name;
         return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
     };
@@ -66,22 +63,30 @@ fn range(c: &Latency, j: &Judge<'_>) -> Result<Range, String> {
         phases.iter().find_map(|(step, phase)| Some((step.as_ref()?, *phase)))
     else {
         let since = j.since(c.since.as_deref().map(|s| s.as_str()));
-        return Ok((since.unwrap_or(i64::MIN), i64::MAX, String::new()));
+        return Ok((vec![(since.unwrap_or(i64::MIN), i64::MAX)], String::new()));
     };
-    let fault = fault(j, step)?;
+    let id = j.stage.step_named(step.as_str());
+    let faults = id.map(|id| j.stage.breaks.of_step(&id)).unwrap_or_default();
     let when = format!(" {phase} \"{}\"", step.as_str());
-    match (phase, fault.over_us) {
-        ("before", _) => Ok((i64::MIN, fault.at_us, when)),
-        ("during", over) => Ok((fault.at_us, over.unwrap_or_else(now_us), when)),
-        (_, Some(over)) => Ok((over, i64::MAX, when)),
-        (_, None) => Err(format!("the fault of step \"{}\" is still in effect", step.as_str())),
-    }
+    Ok((times(&faults, phase, step.as_str())?, when))
 }
 
-fn fault(j: &Judge<'_>, step: &StepName) -> Result<Break, String> {
-    let id = j.stage.step_named(step.as_str());
-    let fault = id.and_then(|id| j.stage.breaks.of_step(&id));
-    fault.ok_or_else(|| format!("step \"{}\" broke nothing", step.as_str()))
+/// Before the first of a step's faults, during any of them, or after the last.
+fn times(faults: &[Break], phase: &str, step: &str) -> Result<Vec<(i64, i64)>, String> {
+    let Some(first) = faults.iter().map(|f| f.at_us).min() else {
+        return Err(format!("step \"{step}\" broke nothing"));
+    };
+    let during = |f: &Break| (f.at_us, f.over_us.unwrap_or_else(now_us));
+    match phase {
+        "before" => Ok(vec![(i64::MIN, first)]),
+        "during" => Ok(faults.iter().map(during).collect()),
+        _ => {
+            let over: Option<Vec<i64>> = faults.iter().map(|f| f.over_us).collect();
+            let last = over.and_then(|all| all.into_iter().max());
+            let still = || format!("the fault of step \"{step}\" is still in effect");
+            Ok(vec![(last.ok_or_else(still)?, i64::MAX)])
+        }
+    }
 }
 
 /// What the newest fault did to a client's latency.
@@ -96,7 +101,7 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
     let mut told = Vec::new();
     let mut value = json!({ "what": fault.what });
     for (phase, from, to) in parts {
-        if let Some(measured) = client.latencies().between(from, to) {
+        if let Some(measured) = client.latencies().between(&[(from, to)]) {
             told.push(format!("{phase} {}", words(&measured)));
             value[phase] = percentiles(&measured);
         }
@@ -120,4 +125,38 @@ fn words(measured: &Measured) -> String {
 fn percentiles(measured: &Measured) -> Value {
     let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| at(measured, share).as_secs_f64());
     json!({ "p50": p50, "p99": p99, "max": max, "messages": measured.messages })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conductor::faults::Struck;
+
+    fn fault(at_us: i64, over_us: Option<i64>) -> Break {
+        Break {
+            at_us,
+            by_us: at_us,
+            over_us,
+            step: String::new(),
+            around: Vec::new(),
+            struck: Struck::Cluster([].into()),
+            what: String::new(),
+        }
+    }
+
+    #[test]
+    fn phases_of_a_step_with_several_faults_are_around_all_of_them() {
+        // The first one lasts longest.
+        let faults = [fault(10, Some(50)), fault(20, Some(30))];
+        let of = |faults: &[Break], phase: &str| times(faults, phase, "CHAOS");
+        assert_eq!(of(&faults, "before"), Ok(vec![(i64::MIN, 10)]));
+        assert_eq!(of(&faults, "during"), Ok(vec![(10, 50), (20, 30)]));
+        assert_eq!(of(&faults, "after"), Ok(vec![(50, i64::MAX)]));
+        let lasting = [fault(10, None), fault(20, Some(30))];
+        let why = of(&lasting, "after").expect_err("one of them lasts");
+        assert!(why.contains("still in effect"), "{why}");
+        let during = of(&lasting, "during").expect("times");
+        assert!(during[0].1 > 30, "until now: {during:?}");
+        assert!(of(&[], "before").expect_err("no fault").contains("broke nothing"));
+    }
 }

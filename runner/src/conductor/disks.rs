@@ -46,6 +46,13 @@ impl Full {
         met.retain(|node| !nodes.contains(node) || still(node));
     }
 
+    /// The nodes whose disks a step filled, and that have no room yet.
+    pub fn filled_by(&self, step: &str) -> Vec<Node> {
+        let all = self.all();
+        let own = all.iter().filter(|filled| filled.step == step);
+        own.flat_map(|filled| filled.nodes.iter().copied()).collect()
+    }
+
     /// These have room again: each fault, by step and words, of which no disk is full any more.
     fn freed(&self, nodes: &[Node]) -> Vec<(String, String)> {
         let mut all = self.all();

@@ -1,7 +1,9 @@
-//! Faults with `during`: begin, then the steps and the time of `for` side by side, then the end. The same
-//! for every fault.
+//! Faults that are undone, with `for` or `during`: begin, then the steps and the time of `for` side by side, then
+//! the end. The same for every fault, and whatever cuts off its beginning or its time.
 
 use std::time::{Duration, Instant};
+
+use kplan_dsl::StepHead;
 
 use crate::{
     conductor::{
@@ -19,26 +21,29 @@ pub async fn carry_out(
     flow: &Flow,
     tally: &Tally,
 ) -> (Result<Done, StepError>, Option<String>) {
-    let steps = cx.verb.during();
-    let in_force = match limited(cx, lasting::begin(cx), flow).await {
-        Ok(in_force) => in_force,
+    let lasted = match limited(cx, lasting::begin(cx), flow).await {
+        Ok(()) => in_force_for(cx, flow, tally).await,
         Err(error) => {
             let reason = format!("step {} could not be carried out", cx.id);
+            let steps = cx.verb.during();
             steps.iter().for_each(|step| skip(cx.stage, step, flow, &reason, tally));
-            return (Err(error), None);
+            Err(error)
         }
     };
-    let own = cx.head.timeout.as_deref().map(|limit| Instant::now() + *limit);
-    let around = flow.around.into_iter().chain(own).min();
-    let inner = Flow { around, ..flow.clone() };
-    let lasted = in_force_for(cx, &inner, tally).await;
-    // Whatever ended the steps (a failure, a limit, the first signal), the fault is undone.
-    let undo = Flow { deadline: None, finally: true, around: None, ..flow.clone() };
-    let over = limited(cx, lasting::end(&in_force, cx), &undo).await;
+    let over = undo(cx, flow).await;
     match lasted {
         Ok(stopped) => (over.map(|()| Done::default()), stopped),
-        Err(error) => (Err(error), None),
+        Err(error) => (Err(lasting::both(cx, error, over)), None),
     }
+}
+
+/// Whatever ended the steps or the time (a failure, a limit, the first signal), or cut off the beginning, the
+/// fault is undone: the step's own limit is not that of its undoing.
+async fn undo(cx: &Cx<'_>, flow: &Flow) -> Result<(), StepError> {
+    let flow = Flow { deadline: None, finally: true, around: None, ..flow.clone() };
+    let head = StepHead { timeout: None, ..cx.head.clone() };
+    let cx = Cx { head: &head, ..*cx };
+    limited(&cx, lasting::end(&cx), &flow).await
 }
 
 /// Runs the steps; if they end before the time of `for`, waits for the rest of it, unless one of them
@@ -49,15 +54,26 @@ async fn in_force_for(
     tally: &Tally,
 ) -> Result<Option<String>, StepError> {
     let until = Instant::now() + cx.verb.for_time().unwrap_or(Duration::ZERO);
-    let stopped = run_list(cx.stage, cx.verb.during(), flow.clone(), tally).await;
+    let own = cx.head.timeout.as_deref().map(|limit| (Instant::now() + *limit, *limit));
+    let around = flow.around.into_iter().chain(own.map(|(end, _)| end)).min();
+    let inner = Flow { around, ..flow.within(cx.id) };
+    let stopped = run_list(cx.stage, cx.verb.during(), inner, tally).await;
     if stopped.is_some() {
         return Ok(stopped);
     }
     let left = until.saturating_duration_since(Instant::now());
     cx.stage.talk(cx.id, "", Some(left));
     let rest = async {
-        tokio::time::sleep(left).await;
-        Ok(None)
+        match own {
+            Some((end, limit)) if end < until => {
+                tokio::time::sleep_until(end.into()).await;
+                Err(StepError::TimedOut(format!("the step's limit of {limit:?} ran out")))
+            }
+            _ => {
+                tokio::time::sleep(left).await;
+                Ok(None)
+            }
+        }
     };
     limited(cx, rest, flow).await
 }

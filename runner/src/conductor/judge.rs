@@ -88,7 +88,7 @@ impl Judge<'_> {
             Some(name) => {
                 let id = self.stage.step_named(name)?;
                 let began = self.stage.step_times(&id).map(|t| t.began_us.into());
-                let fault = self.stage.breaks.of_step(&id).map(of);
+                let fault = self.stage.breaks.newest_of_step(&id, client).map(of);
                 fault.or_else(|| Some((began?, name.to_owned())))
             }
             None => self.stage.breaks.last_for(client).map(of),

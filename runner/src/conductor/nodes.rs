@@ -16,27 +16,43 @@ use crate::{
 
 /// What the plan did to each node last.
 #[derive(Debug, Default)]
-pub struct Wanted(Mutex<BTreeMap<Node, (NodeState, i64)>>);
+pub struct Wanted(Mutex<BTreeMap<Node, Made>>);
+
+/// What a node was made to be, when, and by which step.
+#[derive(Debug)]
+struct Made {
+    state: NodeState,
+    at_us: i64,
+    step: String,
+}
 
 impl Wanted {
-    /// Remembers what a node was made to be, and when.
-    pub fn set(&self, nodes: &[Node], state: NodeState) {
-        let now = now_us();
+    /// Remembers what a step made of nodes, and when.
+    pub fn set(&self, nodes: &[Node], state: NodeState, step: &str) {
+        let at_us = now_us();
         let mut wanted = self.0.lock().expect("no holder panics");
-        wanted.extend(nodes.iter().map(|&n| (n, (state, now))));
+        wanted.extend(nodes.iter().map(|&n| (n, Made { state, at_us, step: step.to_owned() })));
+    }
+
+    /// The nodes that a step made so, and that nobody made anything else since.
+    #[must_use]
+    pub fn made_by(&self, step: &str, state: NodeState) -> Vec<Node> {
+        let wanted = self.0.lock().expect("no holder panics");
+        let own = wanted.iter().filter(|(_, made)| made.step == step && made.state == state);
+        own.map(|(node, _)| *node).collect()
     }
 
     /// What a node is meant to be; running where the plan never touched it.
     #[must_use]
     pub fn get(&self, node: Node) -> NodeState {
         let wanted = self.0.lock().expect("no holder panics");
-        wanted.get(&node).map_or(NodeState::Running, |(state, _)| *state)
+        wanted.get(&node).map_or(NodeState::Running, |made| made.state)
     }
 
     /// When a node was last made what it is, monotonic microseconds.
     #[must_use]
     pub fn since(&self, node: Node) -> Option<i64> {
-        self.0.lock().expect("no holder panics").get(&node).map(|(_, at)| *at)
+        self.0.lock().expect("no holder panics").get(&node).map(|made| made.at_us)
     }
 }
 
@@ -68,7 +84,7 @@ impl Stage {
             }
         }
         self.all_there_or_full(step, &running, nodes).await?;
-        self.wanted.set(nodes, NodeState::Dead);
+        self.wanted.set(nodes, NodeState::Dead, step);
         let (state, word) = match how {
             Down::Kill => (LaneState::Dead, "killed"),
             Down::Stop => (LaneState::Stopped, "stopped"),
@@ -134,7 +150,7 @@ impl Stage {
         nodes: &[Node],
         word: &str,
     ) -> Result<(), StepError> {
-        self.wanted.set(nodes, NodeState::Running);
+        self.wanted.set(nodes, NodeState::Running, step);
         self.lanes(nodes, LaneState::Starting, &format!("{word} by step {step}"));
         let brokers = brokers_of(nodes);
         self.joined(running, &brokers, nodes, JOIN_LIMIT).await?;
@@ -152,10 +168,10 @@ impl Stage {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
         // Said first: who finds them frozen must know that it was asked for.
-        self.wanted.set(nodes, NodeState::Paused);
+        self.wanted.set(nodes, NodeState::Paused, step);
         let vigil = watch(&running, nodes).await;
         if let Err(error) = running.cluster.pause(nodes).await {
-            self.wanted.set(nodes, NodeState::Running);
+            self.wanted.set(nodes, NodeState::Running, step);
             return Err(error.into());
         }
         self.bite(step, vigil.end(), nodes, "paused", LaneState::Paused);
@@ -170,7 +186,7 @@ impl Stage {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
         running.cluster.resume(nodes).await?;
-        self.wanted.set(nodes, NodeState::Running);
+        self.wanted.set(nodes, NodeState::Running, step);
         self.lanes(nodes, LaneState::Up, &format!("resumed by step {step}"));
         self.back(nodes);
         Ok(())

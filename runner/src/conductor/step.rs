@@ -33,6 +33,8 @@ pub struct Flow {
     pub finally: bool,
     /// When the limit of the fault around these steps is over, if it has one.
     pub around: Option<Instant>,
+    /// The id of the step that they are in.
+    pub within: Option<Arc<str>>,
 }
 
 impl Flow {
@@ -44,6 +46,11 @@ impl Flow {
             self.rounds.iter().for_each(|round| id.push_str(&format!("#{round}")));
         }
         id
+    }
+
+    /// For the steps in a step.
+    pub fn within(&self, id: &str) -> Self {
+        Self { within: Some(id.into()), ..self.clone() }
     }
 
     /// The suite lists the steps of first rounds only.
@@ -155,24 +162,28 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
             );
         }
     };
+    if let Some(around) = &flow.within {
+        stage.breaks.runs_in(&id, around);
+    }
     stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
     stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
     let result = if let Some(inner) = flow_steps(&ready.verb) {
-        let stopped = run_flow(stage, inner, flow, tally).await;
+        let stopped = run_flow(stage, inner, &flow.within(&id), tally).await;
         let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
         let end = ended(stage, &id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));
         stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| !ready.head.optional);
-    } else if ready.verb.during().is_empty() {
+    } else if ready.verb.for_time().is_none() && ready.verb.during().is_empty() {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         limited(&cx, steps::carry_out(&cx), flow).await
     } else {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;
         if let Some(stopped) = stopped {
-            return ended_early(&cx, &stopped, result.err(), tally);
+            let trouble = stands(stage, result).await.err();
+            return ended_early(&cx, &stopped, trouble, tally);
         }
         result
     };
@@ -202,12 +213,17 @@ fn ended_early(
     tally: &Tally,
 ) -> Option<String> {
     let stage = cx.stage;
-    let end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
+    let mut end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
     let mut reason = format!("ended early: {stopped}");
-    if trouble.is_some() {
+    if let Some(error) = trouble {
         reason.push_str("; then the fault could not be undone");
+        error.words().into_iter().for_each(|words| reason.push_str(&format!(": {words}")));
+        end.verdict = end.verdict.max(error.verdict());
+        end.cause = error.cause();
+        tally.count(cx.head.word, &end);
     }
-    stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason), ..end })));
+    end.reason = Some(reason);
+    stage.run.sink.emit(Event::StepEnded(Box::new(end)));
     stage.step_ended(cx.id, now_us());
     Some(stopped.to_owned()).filter(|_| !cx.head.optional)
 }

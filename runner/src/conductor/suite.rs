@@ -84,6 +84,7 @@ pub async fn run_suite(
         rounds: Vec::new(),
         finally: false,
         around: None,
+        within: None,
     };
     step::run_list(&stage, &suite.plan.steps, flow, &tally).await;
     let (held, violated) = always.end(stage.run.interrupt.hard()).await;
@@ -95,7 +96,8 @@ pub async fn run_suite(
     if let Some(trouble) = stage.run.sink.trouble() {
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
-    let flow = Flow { deadline: None, rounds: Vec::new(), finally: true, around: None };
+    let flow =
+        Flow { deadline: None, rounds: Vec::new(), finally: true, around: None, within: None };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     // Who interrupts the run twice does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {

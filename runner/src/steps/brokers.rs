@@ -18,20 +18,19 @@ use crate::{
 };
 
 /// `kill_broker`
-pub async fn kill(args: &KillBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+pub async fn kill(args: &KillBroker, cx: &Cx<'_>) -> Result<(), StepError> {
     down(&args.broker, Down::Kill, cx).await
 }
 
 /// `stop_broker`
-pub async fn stop(args: &StopBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+pub async fn stop(args: &StopBroker, cx: &Cx<'_>) -> Result<(), StepError> {
     down(&args.broker, Down::Stop, cx).await
 }
 
-/// Takes brokers down, and says which.
-async fn down(target: &Target, how: Down, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+/// Takes brokers down.
+async fn down(target: &Target, how: Down, cx: &Cx<'_>) -> Result<(), StepError> {
     let nodes = cx.stage.resolve(target, cx.id).await?;
-    cx.stage.take_down(cx.id, &nodes, how).await?;
-    Ok(nodes)
+    cx.stage.take_down(cx.id, &nodes, how).await
 }
 
 /// `start_broker`
@@ -71,11 +70,10 @@ pub async fn restart(args: &RestartBroker, cx: &Cx<'_>) -> Result<Done, StepErro
     Ok(Done::default())
 }
 
-/// `pause_broker`: says which brokers it froze.
-pub async fn pause(args: &PauseBroker, cx: &Cx<'_>) -> Result<Vec<Node>, StepError> {
+/// `pause_broker`
+pub async fn pause(args: &PauseBroker, cx: &Cx<'_>) -> Result<(), StepError> {
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    cx.stage.freeze(cx.id, &nodes).await?;
-    Ok(nodes)
+    cx.stage.freeze(cx.id, &nodes).await
 }
 
 /// `resume_broker`

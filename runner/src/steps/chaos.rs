@@ -129,6 +129,7 @@ async fn one(
     let info = Box::new(listed(planned, cx));
     cx.stage.run.sink.emit(Event::StepListed { suite, step: id.clone(), info });
     cx.stage.run.sink.emit(Event::StepStarted { suite, step: id.clone() });
+    cx.stage.breaks.runs_in(&id, cx.id);
     cx.stage.step_began(&id, None, own.began_us);
     let why_not = may_begin(planned, args, in_effect, &own).await;
     let result = match &why_not {

@@ -23,6 +23,7 @@ use crate::{
     },
     conductor::{
         clients::{Client, Member, Template, shown},
+        faults::Struck,
         outcome::{Done, StepError},
         stage::Running,
     },
@@ -211,6 +212,30 @@ pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<(), StepError> {
     let chosen = chosen(&args.client, RUNS, cx)?;
     let pauses = each(&chosen).map(|(c, m)| cx.stage.pause_member(cx.id, c, m));
     worst_error(futures::future::join_all(pauses).await).map(drop)
+}
+
+/// Undoes what this step did to clients and is not undone yet: starts those that it killed, and lets go those
+/// that it froze.
+pub async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
+    let mut struck: Vec<Chosen> = Vec::new();
+    for fault in cx.stage.breaks.of_step(cx.id) {
+        let Struck::Client(name) = &fault.struck else { continue };
+        if fault.step != cx.id || fault.over_us.is_some() {
+            continue;
+        }
+        let client = cx.stage.clients.get(name)?;
+        let meant = |m: &Member| fault.is_of(&shown(&client, m));
+        let members = (0..client.members.len()).filter(|i| meant(&client.members[*i])).collect();
+        struck.push((client, members));
+    }
+    let back = each(&struck).map(async |(client, member)| {
+        if member.lives() {
+            cx.stage.resume_member(cx.id, client, member).await
+        } else {
+            cx.stage.start_member(client, member).await
+        }
+    });
+    worst_error(futures::future::join_all(back).await).map(drop)
 }
 
 /// `resume_client`

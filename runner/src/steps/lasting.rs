@@ -2,103 +2,116 @@
 //!
 //! With `for` alone the step waits here; what is to run `during` a fault is the conductor's.
 
-use kplan_dsl::{
-    Verb,
-    steps::{ResumeClient, StartClient},
-    value::Clients,
-};
+use std::time::Duration;
+
+use kplan_dsl::Verb;
 
 use crate::{
-    cluster::{Data, Node, NodeState},
+    cluster::{Data, NodeState},
     conductor::outcome::{Done, StepError},
+    event::Event,
     steps::{Cx, brokers, clients, degrade_network, fill_disk, partition_network},
 };
 
-/// A fault that is in force, with whom it struck.
-#[derive(Debug)]
-pub enum InForce {
-    /// Brokers are down.
-    Down(Vec<Node>),
-    /// Brokers are frozen.
-    Frozen(Vec<Node>),
-    /// The network is disturbed by this step.
-    Network,
-    /// Disks are full.
-    Full(Vec<Node>),
-    /// Clients are killed.
-    Killed(Clients),
-    /// Clients are frozen.
-    Paused(Clients),
-    /// There is nothing to undo.
-    Nothing,
-}
-
-/// Carries a fault out; with `for` it is undone after that time.
+/// Carries a fault out; with `for` it is undone after that time, and also if it could be done in part only.
 ///
 /// # Errors
 /// When it cannot be done or undone.
 pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
-    let in_force = begin(cx).await?;
-    if let Some(time) = cx.verb.for_time() {
-        cx.stage.talk(cx.id, "", Some(time));
-        tokio::time::sleep(time).await;
-        end(&in_force, cx).await?;
+    let Some(time) = cx.verb.for_time() else { return begin(cx).await.map(|()| Done::default()) };
+    let done = begin_for(time, cx).await;
+    let undone = end(cx).await;
+    match done {
+        Ok(()) => undone.map(|()| Done::default()),
+        Err(error) => Err(both(cx, error, undone)),
     }
-    Ok(Done::default())
+}
+
+async fn begin_for(time: Duration, cx: &Cx<'_>) -> Result<(), StepError> {
+    begin(cx).await?;
+    cx.stage.talk(cx.id, "", Some(time));
+    tokio::time::sleep(time).await;
+    Ok(())
+}
+
+/// What ended a fault early, and what became of undoing it: the rig's error decides before any other, else the
+/// first one. Both are told.
+pub fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
+    let Err(undoing) = undone else { return first };
+    let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));
+    let [why, text] = words;
+    let text = format!("{why}; then the fault could not be undone: {text}");
+    let (suite, step) = (cx.stage.suite, cx.id.to_owned());
+    cx.stage.run.sink.emit(Event::Note { suite, step, text });
+    decides(first, undoing)
+}
+
+fn decides(first: StepError, undoing: StepError) -> StepError {
+    match (&first, &undoing) {
+        (StepError::Rig(_), _) => first,
+        (_, StepError::Rig(_)) => undoing,
+        _ => first,
+    }
 }
 
 /// Does what the fault does.
 ///
 /// # Errors
 /// When it cannot be done.
-pub async fn begin(cx: &Cx<'_>) -> Result<InForce, StepError> {
+pub async fn begin(cx: &Cx<'_>) -> Result<(), StepError> {
     match cx.verb {
-        Verb::KillBroker(args) => brokers::kill(args, cx).await.map(InForce::Down),
-        Verb::StopBroker(args) => brokers::stop(args, cx).await.map(InForce::Down),
-        Verb::PauseBroker(args) => brokers::pause(args, cx).await.map(InForce::Frozen),
-        Verb::PartitionNetwork(args) => {
-            partition_network::part(args, cx).await.map(|()| InForce::Network)
-        }
-        Verb::DegradeNetwork(args) => {
-            degrade_network::degrade(args, cx).await.map(|()| InForce::Network)
-        }
-        Verb::FillDisk(args) => fill_disk::fill(args, cx).await.map(InForce::Full),
-        Verb::KillClient(args) => {
-            clients::kill(args, cx).await.map(|()| InForce::Killed(args.client.clone()))
-        }
-        Verb::PauseClient(args) => {
-            clients::pause(args, cx).await.map(|()| InForce::Paused(args.client.clone()))
-        }
-        // Whatever is no such fault has nothing to undo.
-        _ => Ok(InForce::Nothing),
+        Verb::KillBroker(args) => brokers::kill(args, cx).await,
+        Verb::StopBroker(args) => brokers::stop(args, cx).await,
+        Verb::PauseBroker(args) => brokers::pause(args, cx).await,
+        Verb::PartitionNetwork(args) => partition_network::part(args, cx).await,
+        Verb::DegradeNetwork(args) => degrade_network::degrade(args, cx).await,
+        Verb::FillDisk(args) => fill_disk::fill(args, cx).await,
+        Verb::KillClient(args) => clients::kill(args, cx).await,
+        Verb::PauseClient(args) => clients::pause(args, cx).await,
+        // Whatever is no such fault does nothing here.
+        _ => Ok(()),
     }
 }
 
-/// Undoes it. What another step undid meanwhile, or replaced by another fault, is left as it is.
+/// Undoes what this step did, all of it or the part that it came to. What another step undid meanwhile, or
+/// replaced by another fault, is left as it is.
 ///
 /// # Errors
 /// When it cannot be undone.
-pub async fn end(in_force: &InForce, cx: &Cx<'_>) -> Result<(), StepError> {
-    let still = |nodes: &[Node], state: NodeState| -> Vec<Node> {
-        nodes.iter().copied().filter(|n| cx.stage.wanted.get(*n) == state).collect()
-    };
-    match in_force {
-        InForce::Down(nodes) => match still(nodes, NodeState::Dead) {
-            down if down.is_empty() => Ok(()),
-            down => cx.stage.bring_up(cx.id, &down, Data::Kept).await,
-        },
-        InForce::Frozen(nodes) => match still(nodes, NodeState::Paused) {
+pub async fn end(cx: &Cx<'_>) -> Result<(), StepError> {
+    if cx.stage.running().is_err() {
+        return Ok(());
+    }
+    match cx.verb {
+        Verb::KillBroker(_) | Verb::StopBroker(_) => {
+            match cx.stage.wanted.made_by(cx.id, NodeState::Dead) {
+                down if down.is_empty() => Ok(()),
+                down => cx.stage.bring_up(cx.id, &down, Data::Kept).await,
+            }
+        }
+        Verb::PauseBroker(_) => match cx.stage.wanted.made_by(cx.id, NodeState::Paused) {
             frozen if frozen.is_empty() => Ok(()),
             frozen => cx.stage.thaw(cx.id, &frozen).await,
         },
-        InForce::Network => cx.stage.heal(Some(cx.id)).await,
-        InForce::Full(nodes) => cx.stage.free_disks(nodes).await,
-        InForce::Killed(client) => {
-            clients::start(&StartClient { client: client.clone() }, cx).await.map(drop)
-        }
-        InForce::Paused(client) => {
-            clients::resume(&ResumeClient { client: client.clone() }, cx).await.map(drop)
-        }
-        InForce::Nothing => Ok(()),
+        Verb::PartitionNetwork(_) | Verb::DegradeNetwork(_) => cx.stage.heal(Some(cx.id)).await,
+        Verb::FillDisk(_) => cx.stage.free_disks(&cx.stage.full.filled_by(cx.id)).await,
+        Verb::KillClient(_) | Verb::PauseClient(_) => clients::undo(cx).await,
+        // Whatever is no such fault has nothing to undo.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rig_that_cannot_undo_a_fault_decides_and_nothing_else_hides_what_came_first() {
+        let rig = || StepError::rig("the engine is gone");
+        let late = || StepError::TimedOut("too long".into());
+        assert!(matches!(decides(late(), rig()), StepError::Rig(_)));
+        assert!(matches!(decides(rig(), late()), StepError::Rig(_)));
+        assert!(matches!(decides(StepError::Interrupted, rig()), StepError::Rig(_)));
+        assert!(matches!(decides(late(), StepError::not_so("it runs")), StepError::TimedOut(_)));
     }
 }

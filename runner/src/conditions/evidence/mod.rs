@@ -238,7 +238,9 @@ fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> Span {
         Condition::Recovered(_) => {
             let name = client.map(|c| c.name.as_str()).unwrap_or_default();
             let meant = match &since {
-                Some(step) => j.stage.step_named(step).and_then(|id| breaks.of_step(&id)),
+                Some(step) => {
+                    j.stage.step_named(step).and_then(|id| breaks.newest_of_step(&id, name))
+                }
                 None => breaks.last_for(name),
             };
             return Span { from_us: begin, since: None, faults: meant.into_iter().collect() };
@@ -252,18 +254,18 @@ fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> Span {
 
 /// Whether a fault lies in the time whose latency is asked for.
 fn in_phase(c: &kplan_dsl::conditions::Latency, fault: &Break, j: &Judge<'_>) -> bool {
-    let of = |name: &str| j.stage.step_named(name).and_then(|id| j.stage.breaks.of_step(&id));
     let named = |step: &Option<kplan_dsl::Spanned<kplan_dsl::value::StepName>>| {
-        step.as_ref().and_then(|step| of(step.as_str()))
+        let id = j.stage.step_named(step.as_deref()?.as_str())?;
+        Some(j.stage.breaks.of_step(&id)).filter(|faults| !faults.is_empty())
     };
     if let Some(own) = named(&c.before) {
-        return fault.at_us < own.at_us;
+        return own.iter().all(|own| fault.at_us < own.at_us);
     }
     if let Some(own) = named(&c.during) {
-        return *fault == own;
+        return own.contains(fault);
     }
     match named(&c.after) {
-        Some(own) => own.over_us.is_some_and(|over| fault.at_us >= over),
+        Some(own) => own.iter().all(|own| own.over_us.is_some_and(|over| fault.at_us >= over)),
         None => true,
     }
 }

@@ -1,10 +1,10 @@
 //! What the clients' histories show of the traffic.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     conductor::clients::Client,
-    history::{HistoryFile, Mark, Run, Writer},
+    history::{HistoryFile, Mark, RUN_SPAN_US, Run, Writer},
 };
 
 use super::Traffic;
@@ -174,6 +174,45 @@ impl Party {
         };
         self.written(Writer::ProducerSent).any(|file| any(file, start, &handed))
             || self.written(Writer::ProducerHeard).any(|file| any(file, from, &heard))
+            || self.waited(subject, from, to, transactions)
+    }
+
+    /// Whether messages that it had handed over before a moment had no answer yet, in a life that is known
+    /// to have gone on: they were on their way at that moment, and while the client was let go.
+    fn waited(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
+        if self.let_go(from).is_none_or(|at| at > to) {
+            return false;
+        }
+        // Whatever reaches over the moment has been counted as handed over or heard already.
+        let mut open: BTreeMap<(u16, u16, Option<&String>, u32), i128> = BTreeMap::new();
+        let producers = self.files.iter().filter(|file| {
+            matches!(file.header().writer, Writer::ProducerSent | Writer::ProducerHeard)
+        });
+        for file in producers.clone() {
+            let header = file.header();
+            let runs = file.iter_from(0).map_while(Result::ok);
+            let before = from.saturating_add(2 * RUN_SPAN_US);
+            let runs = runs.take_while(|run| run.first_us < before);
+            for run in runs.filter(|run| (!transactions || run.epoch != 0) && run.last_us < from) {
+                let count = match run.mark {
+                    Mark::Sent if self.let_go(run.last_us).is_some_and(|at| at < from) => 1,
+                    Mark::Acked | Mark::Failed | Mark::Written => -1,
+                    _ => continue,
+                } * i128::from(run.count);
+                if subject.covers(file, &run) {
+                    let topic = header.topics.get(usize::from(run.topic));
+                    *open.entry((header.member, header.life, topic, run.partition)).or_default() +=
+                        count;
+                }
+            }
+        }
+        let lived_on = |member: u16, life: u16| {
+            producers
+                .clone()
+                .filter(|file| (file.header().member, file.header().life) == (member, life))
+                .any(|file| some(file, from, i64::MAX, |run| run.last_us >= from))
+        };
+        open.iter().any(|((member, life, ..), left)| *left > 0 && lived_on(*member, *life))
     }
 
     /// Whether messages were delivered to it between two moments.
@@ -276,6 +315,7 @@ mod tests {
             by_us: from * S,
             over_us: Some(to * S),
             step: "4".into(),
+            around: Vec::new(),
             struck: Struck::Cluster([].into()),
             what: "broker 2 killed".into(),
         }
@@ -317,6 +357,51 @@ mod tests {
         assert!(sent(&[fault(15, 20)]).is_some(), "it was frozen all the time");
         assert_eq!(sent(&[fault(15, 23)]), None, "it was let go while the fault was in effect");
         assert_eq!(sent(&[fault(12, 20)]), None, "it was frozen later");
+    }
+
+    /// A producer whose second message of two, sent at 11 s, was answered at 25 s.
+    fn waiting(dir: &std::path::Path, epoch: u32, downs: &[(i64, Option<i64>)]) -> Party {
+        let one = |mark, seq, at: i64| Message { epoch, ..message(mark, 0, seq, -1, at * S) };
+        let sent = [one(Mark::Sent, 0, 10), one(Mark::Sent, 1, 11)];
+        let heard = [one(Mark::Acked, 0, 10), one(Mark::Acked, 1, 25)];
+        Party {
+            name: "P".into(),
+            sends: vec!["orders".into()],
+            downs: downs.to_vec(),
+            files: vec![
+                history(dir, &header(Writer::ProducerSent, "P", 1, 1), &sent),
+                history(dir, &header(Writer::ProducerHeard, "P", 1, 1), &heard),
+            ],
+            ..Party::default()
+        }
+    }
+
+    #[test]
+    fn what_was_on_its_way_over_the_whole_fault_is_traffic() {
+        let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().expect("one")).collect();
+        let sent = |party: &Party, from: i64, to: i64, transactions| {
+            party.sent(&Subject::default(), from * S, to * S, transactions)
+        };
+        let party = waiting(dirs[0].path(), 0, &[]);
+        assert!(sent(&party, 15, 20, false), "sent before it, answered after it");
+        assert!(!sent(&party, 15, 20, true), "in no transaction");
+        assert!(!sent(&party, 26, 30, false), "all was answered");
+        let other = Subject { partition: Some(1), ..Subject::default() };
+        assert!(!party.sent(&other, 15 * S, 20 * S, false), "nothing to that partition");
+        assert!(sent(&waiting(dirs[1].path(), 1, &[]), 15, 20, true));
+        let frozen = |from, to| [(from * S, Some(to * S))];
+        let party = Party { downs: frozen(14, 21).to_vec(), ..party };
+        assert!(!sent(&party, 15, 20, false), "frozen over the whole fault");
+        let party = Party { downs: frozen(14, 18).to_vec(), ..party };
+        assert!(sent(&party, 15, 20, false), "let go while the fault was in effect");
+        // A life that was over before the fault waits for nothing, whatever the next one does.
+        let mut killed = waiting(dirs[2].path(), 0, &frozen(12, 13));
+        let first = [message(Mark::Acked, 0, 0, -1, 10 * S)];
+        killed.files[1] =
+            history(dirs[3].path(), &header(Writer::ProducerHeard, "P", 1, 1), &first);
+        let next = [message(Mark::Sent, 0, 0, -1, 25 * S)];
+        killed.files.push(history(dirs[3].path(), &header(Writer::ProducerSent, "P", 1, 2), &next));
+        assert!(!sent(&killed, 15, 20, false), "the first life was killed at 12 s");
     }
 
     #[test]

@@ -48,11 +48,11 @@ impl Latencies {
         Some([0.5, 0.99, 1.0].map(|share| measured.at(share) as f64 / 1_000.0))
     }
 
-    /// Latencies in microseconds of the intervals that began in a range of time: of those that were reported,
+    /// Latencies in microseconds of the intervals that began in one of some ranges of time: of those that were reported,
     /// and of those that the processes have not reported yet, or never will, since they were killed.
     #[must_use]
-    pub fn between(&self, from_us: i64, to_us: i64) -> Option<Measured> {
-        let meant = |at: i64| (from_us..to_us).contains(&at);
+    pub fn between(&self, times: &[(i64, i64)]) -> Option<Measured> {
+        let meant = |at: i64| times.iter().any(|(from, to)| (*from..*to).contains(&at));
         let reported = self.intervals.iter().filter(|(at, _)| meant(*at));
         let mut all: Buckets = reported.flat_map(|(_, packed)| unpack(packed)).collect();
         for (path, reported_us) in self.lives.values() {
@@ -152,12 +152,12 @@ mod tests {
         let mut latencies = Latencies::default();
         latencies.add(P, 1_000, 2_000, &[(1_234, 99), (98_765, 1)]);
         latencies.add(P, 2_000, 3_000, &[(7, 1)]);
-        let first = latencies.between(0, 2_000).expect("one interval");
+        let first = latencies.between(&[(0, 2_000)]).expect("one interval");
         assert_eq!(first.messages, 100);
         let at = [0.5, 0.99, 0.999, 1.0].map(|share| first.at(share));
         assert_eq!(at, [1_234, 1_234, 98_765, 98_765]);
-        assert_eq!(latencies.between(0, 3_000).expect("both").messages, 101);
-        assert!(latencies.between(3_000, 4_000).is_none());
+        assert_eq!(latencies.between(&[(0, 3_000)]).expect("both").messages, 101);
+        assert!(latencies.between(&[(3_000, 4_000)]).is_none());
     }
 
     #[test]
@@ -186,6 +186,6 @@ mod tests {
         }
         let bytes: usize = latencies.intervals.iter().map(|(_, packed)| packed.len() + 24).sum();
         assert!(bytes < 6_000_000, "{bytes} bytes");
-        assert_eq!(latencies.between(0, 7_200).expect("all").messages, 7_200 * 250);
+        assert_eq!(latencies.between(&[(0, 7_200)]).expect("all").messages, 7_200 * 250);
     }
 }
