@@ -182,7 +182,8 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;
         if let Some(stopped) = stopped {
-            let trouble = stands(stage, result).await.err();
+            let trouble = stands(stage, &ready.head, result).await.err();
+            trouble.iter().for_each(|error| stage.tells(error));
             return ended_early(&cx, &stopped, trouble, tally);
         }
         result
