@@ -3,13 +3,14 @@
 use super::{ConditionWord, Count, Judged};
 use crate::args::args;
 use crate::source::Spanned;
+use crate::value::ExpectedError;
 
 args! {
     /// Messages that were reported to their producer as failed for good.
     #[example("failed: { client: P, error: NOT_ENOUGH_REPLICAS, at_least: 1 }")]
     pub struct Failed("failed") short "is" {
-        /// Only those with this error, by Kafka's code name or part of its message.
-        error: Option<Spanned<String>>,
+        /// Only those with this error: its exact code, or a pattern that is found in its code and message.
+        error: Option<Spanned<ExpectedError>>,
         ..count: Count,
     }
 }
@@ -18,7 +19,7 @@ impl ConditionWord for Failed {
     fn explain(&self) -> String {
         let count = self.count.explain("failed message");
         match &self.error {
-            Some(error) => format!("{count} with {error}"),
+            Some(error) => format!("{count} with {}", **error),
             None => count,
         }
     }

@@ -1,4 +1,4 @@
-//! The errors that a step may be expected to fail with.
+//! The errors that a step may be expected to fail with, and that failed messages are counted by.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -184,7 +184,7 @@ fn known() -> impl Iterator<Item = &'static str> {
     KAFKA_ERRORS.into_iter().chain(CLIENT_ERRORS)
 }
 
-/// What a step must fail with.
+/// Which error is meant.
 #[derive(Debug, Clone)]
 pub enum ExpectedError {
     /// The error of exactly this name.
@@ -195,7 +195,7 @@ pub enum ExpectedError {
 
 args! {
     /// A pattern.
-    pub struct Pattern("expect_error") {
+    pub struct Pattern("error") {
         /// A regular expression, found anywhere in `NAME: message`.
         matches: Spanned<String>,
     }

@@ -8,8 +8,12 @@ use serde_json::{Map, Value};
 
 use crate::{
     audit::{self, Measure, Scope, Verdict, Window},
+    cluster::KafkaError,
     conditions::Found,
-    conductor::{judge::Judge, outcome::StepError},
+    conductor::{
+        judge::Judge,
+        outcome::{StepError, is_error},
+    },
     event::Holds,
 };
 
@@ -110,7 +114,7 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
         .filter(|e| scope.client.as_ref().is_none_or(|c| *c == e.client))
         .filter(|e| scope.topic.as_ref().is_none_or(|t| *t == e.topic))
         .filter(|e| scope.partition.is_none_or(|p| p == e.partition))
-        .filter(|e| code_matches(e.error, error))
+        .filter(|e| is_error(error, &named(e.error)))
         .collect();
     let total: u64 = matching.iter().map(|e| e.count).sum();
     let found = format!("{total} failed with {}", **error);
@@ -122,11 +126,10 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
     }
 }
 
-/// Whether a code has this name, or this text in its name or meaning.
-fn code_matches(code: i32, wanted: &str) -> bool {
+/// An error of the histories with its name.
+fn named(code: i32) -> KafkaError {
     let code = crate::client::Code(code);
-    let wanted = wanted.to_lowercase();
-    code.name().to_lowercase().contains(&wanted) || code.meaning().to_lowercase().contains(&wanted)
+    KafkaError { code: code.name().to_owned(), message: code.meaning().to_owned() }
 }
 
 /// Why there is no fault that the messages at rest lay through, if `sent: before` is asked.

@@ -6,7 +6,7 @@ mod expected;
 mod tests;
 
 pub use cause::{Answer, KafkaCause, Party, PlanCause, RigCause};
-pub use expected::expect_error;
+pub use expected::{expect_error, is_error};
 
 use crate::{
     client::handle::{HandleError, NotInTime},

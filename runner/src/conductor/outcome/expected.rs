@@ -45,17 +45,22 @@ fn is_it(expected: &ExpectedError, error: &StepError) -> bool {
         StepError::Kafka(cause) => cause.errors(),
         _ => Vec::new(),
     };
-    let fits = |e: &&KafkaError| match expected {
-        ExpectedError::Code(code) => {
-            e.code == *code || kafkas_name(&e.code).is_some_and(|name| name == code)
-        }
-        ExpectedError::Matches(pattern) => pattern.is_match(&e.to_string()),
-    };
     match expected {
         ExpectedError::Matches(pattern) if errors.is_empty() => {
             error.words().is_some_and(|words| pattern.is_match(&words))
         }
-        _ => !errors.is_empty() && errors.iter().all(fits),
+        _ => !errors.is_empty() && errors.iter().all(|error| is_error(expected, error)),
+    }
+}
+
+/// Whether an error is the one that is meant.
+#[must_use]
+pub fn is_error(meant: &ExpectedError, error: &KafkaError) -> bool {
+    match meant {
+        ExpectedError::Code(code) => {
+            error.code == *code || kafkas_name(&error.code).is_some_and(|name| name == code)
+        }
+        ExpectedError::Matches(pattern) => pattern.is_match(&error.to_string()),
     }
 }
 
