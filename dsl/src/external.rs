@@ -23,6 +23,21 @@ use crate::source::{Sources, Span, Spanned};
 use crate::template::{self, Rendered};
 use crate::value::{FromText, KafkaVersion, PerBroker, Settings, TextError, text_value};
 
+/// Settings that stand elsewhere.
+const SAID: [(&str, &str); 11] = [
+    ("bootstrap.servers", "write it under `bootstrap`"),
+    ("metadata.broker.list", "write it under `bootstrap`"),
+    ("acks", "an argument of the plans' steps says it"),
+    ("request.required.acks", "an argument of the plans' steps says it"),
+    ("enable.idempotence", "an argument of the plans' steps says it"),
+    ("transactional.id", "an argument of the plans' steps says it"),
+    ("group.id", "an argument of the plans' steps says it"),
+    ("group.instance.id", "an argument of the plans' steps says it"),
+    ("auto.offset.reset", "an argument of the plans' steps says it"),
+    ("isolation.level", "an argument of the plans' steps says it"),
+    ("enable.auto.commit", "an argument of the plans' steps says it"),
+];
+
 args! {
     /// A cluster that exists: where it is, what its clients need, how its brokers are broken.
     pub struct BackendFile("backend file") {
@@ -268,10 +283,7 @@ impl BackendFile {
             let help = "the address of one suffices: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
-        if let Some((key, _)) = self.client.0.iter().find(|(key, _)| is_address(key)) {
-            let message = format!("`{key}` stands under `bootstrap`");
-            reader.push(Diagnostic::new(Code::E016, key.span, message));
-        }
+        self.client.refuse_own(&SAID, reader);
         let canonical = self.client.0.iter().find(|(key, value)| {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });
@@ -305,10 +317,6 @@ impl BackendFile {
 
 /// librdkafka's setting of how it looks names up.
 const LOOKUP: &str = "client.dns.lookup";
-
-fn is_address(key: &str) -> bool {
-    matches!(key, "bootstrap.servers" | "metadata.broker.list")
-}
 
 /// The JSON Schema (draft 07) of backend files.
 #[must_use]

@@ -135,6 +135,8 @@ fn what_is_no_backend_file_is_told() {
             "backend: v1\nbootstrap: [a:1]\nclient: { bootstrap.servers: 'b:1' }\n",
             "under `bootstrap`",
         ),
+        ("backend: v1\nbootstrap: [a:1]\nclient: { acks: 1 }\n", "`acks` is set by kplan"),
+        ("backend: v1\nbootstrap: [a:1]\nclient: { partitioner: murmur2 }\n", "kplan chooses"),
         (
             "backend: v1\nbootstrap: [a:1]\nbrokers: { 1: b:1 }\n\
              client: { client.dns.lookup: resolve_canonical_bootstrap_servers_only }\n",

@@ -79,21 +79,14 @@ impl StepWord for StartConsumer {
                 format!("{} members: between 1 and {MOST_MEMBERS} are possible", self.members);
             reader.push(Diagnostic::new(Code::E015, self.members.span, message));
         }
-        self.config.refuse_programs(reader);
         let said = [
-            ("group.instance.id", "static"),
-            ("group.id", "group"),
-            ("auto.offset.reset", "from"),
-            ("isolation.level", "isolation"),
-            ("enable.auto.commit", "commit"),
+            ("group.instance.id", "write `static:` beside `topics:` instead"),
+            ("group.id", "write `group:` beside `topics:` instead"),
+            ("auto.offset.reset", "write `from:` beside `topics:` instead"),
+            ("isolation.level", "write `isolation:` beside `topics:` instead"),
+            ("enable.auto.commit", "write `commit:` beside `topics:` instead"),
         ];
-        for (key, _) in &self.config.0 {
-            if let Some((_, word)) = said.iter().find(|(k, _)| *k == key.value) {
-                let message = format!("`{key}` is set by kplan's own `{word}`");
-                let help = format!("write `{word}:` beside `topics:` instead");
-                reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
-            }
-        }
+        self.config.check_client(&said, reader);
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -66,21 +66,16 @@ impl StepWord for StartCopier {
             let help = "create another topic for the copies";
             reader.push(Diagnostic::new(Code::E016, self.to.span, message).help(help));
         }
-        let own = [
+        let said = [
             ("group.id", "write `group:` beside `from:` instead"),
             ("isolation.level", "write `isolation:` beside `from:` instead"),
             ("transactional.id", "each copier has one of its own, the same in every life"),
             ("enable.idempotence", "what is sent in transactions is always idempotent"),
             ("enable.auto.commit", "the position is committed in the transactions"),
             ("acks", "transactions need all in-sync replicas"),
+            ("request.required.acks", "transactions need all in-sync replicas"),
         ];
-        self.config.refuse_programs(reader);
-        for (key, _) in &self.config.0 {
-            if let Some((_, help)) = own.iter().find(|(k, _)| *k == key.value) {
-                let message = format!("`{key}` is set by kplan");
-                reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
-            }
-        }
+        self.config.check_client(&said, reader);
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -147,7 +147,15 @@ impl StepWord for StartProducer {
             let message = "an idempotent or transactional producer needs `acks: all`";
             reader.push(Diagnostic::new(Code::E016, self.acks.span, message));
         }
-        self.validate_config(reader);
+        let said = [
+            ("acks", "write `acks:` beside `topic:` instead"),
+            ("request.required.acks", "write `acks:` beside `topic:` instead"),
+            ("enable.idempotence", "write `idempotent:` beside `topic:` instead"),
+            ("transactional.id", "write `transactional:` beside `topic:` instead"),
+            ("compression.type", "write `compression:` beside `topic:` instead"),
+            ("compression.codec", "write `compression:` beside `topic:` instead"),
+        ];
+        self.config.check_client(&said, reader);
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -169,27 +177,5 @@ impl StepWord for StartProducer {
             needs.push(Need::argument(Capability::LargeLogs, self.rate.span));
         }
         needs
-    }
-}
-
-impl StartProducer {
-    /// Settings that the plan's own words already say.
-    fn validate_config(&self, reader: &mut Reader) {
-        self.config.refuse_programs(reader);
-        let said = [
-            ("acks", "acks"),
-            ("request.required.acks", "acks"),
-            ("enable.idempotence", "idempotent"),
-            ("transactional.id", "transactional"),
-            ("compression.type", "compression"),
-            ("compression.codec", "compression"),
-        ];
-        for (key, _) in &self.config.0 {
-            if let Some((_, word)) = said.iter().find(|(k, _)| *k == key.value) {
-                let message = format!("`{key}` is set by kplan's own `{word}`");
-                let help = format!("write `{word}:` beside `topic:` instead");
-                reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
-            }
-        }
     }
 }

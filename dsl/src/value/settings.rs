@@ -40,7 +40,37 @@ const PROGRAMS: &[&str] = &[
     "sasl.kerberos.kinit.cmd",
 ];
 
+/// What kplan sets in each of its clients, and why: a plan's value would be ignored, or make counts wrong.
+const OWN: &[(&str, &str)] = &[
+    ("bootstrap.servers", "clients talk to the plan's cluster"),
+    ("metadata.broker.list", "clients talk to the plan's cluster"),
+    ("delivery.report.only.error", "kplan counts each acknowledgement"),
+    ("partitioner", "kplan chooses the partition, so that sequences have no gaps"),
+    ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
+    ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
+    ("auto.offset.reset", "kplan resets the position itself, and records it"),
+    ("auto.commit.enable", "an old name of `enable.auto.commit`"),
+];
+
 impl Settings {
+    /// Tells a client's settings that run programs, and those that are kplan's own.
+    pub(crate) fn check_client(&self, said: &[(&str, &str)], reader: &mut Reader) {
+        self.refuse_programs(reader);
+        self.refuse_own(said, reader);
+    }
+
+    /// Tells a client's settings that are kplan's own: what the plan's words say (`said`, with what to write
+    /// instead), and what kplan sets in each client.
+    pub(crate) fn refuse_own(&self, said: &[(&str, &str)], reader: &mut Reader) {
+        for (key, _) in &self.0 {
+            let own = said.iter().chain(OWN).find(|(own, _)| *own == key.value);
+            if let Some((_, help)) = own {
+                let message = format!("`{key}` is set by kplan");
+                reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
+            }
+        }
+    }
+
     /// Tells a client's settings that run programs, unless commands are allowed.
     pub(crate) fn refuse_programs(&self, reader: &mut Reader) {
         let known = |key: &str| PROGRAMS.contains(&key);

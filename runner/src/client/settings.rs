@@ -1,5 +1,5 @@
 //! librdkafka's settings of each client: kplan's defaults, which the plan can override and the
-//! report shows, and the few that kplan must keep to itself.
+//! report shows, and what kplan sets itself, which the checker refuses in a plan.
 
 use indexmap::IndexMap;
 use kplan_dsl::plan::SECRET;
@@ -87,23 +87,6 @@ pub const DEFAULTS: &[Default] = &[
          (librdkafka: 0, never idle)",
     ),
     default(Role::Consumer, "check.crcs", "true", "damage on the way must not pass for Kafka's"),
-];
-
-/// Settings that a plan cannot override, and what to use instead.
-pub const RESERVED: &[(&str, &str)] = &[
-    ("bootstrap.servers", "clients talk to the plan's cluster"),
-    ("metadata.broker.list", "clients talk to the plan's cluster"),
-    ("acks", "use the argument `acks`: it decides what counts as acknowledged"),
-    ("request.required.acks", "use the argument `acks`"),
-    ("enable.idempotence", "use the argument `idempotent`"),
-    ("transactional.id", "use the argument `transactional`"),
-    ("partitioner", "kplan chooses the partition, so that sequences are dense"),
-    ("group.id", "use the argument `group`"),
-    ("isolation.level", "use the argument `isolation`"),
-    ("enable.auto.commit", "use the argument `commit`"),
-    ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
-    ("auto.offset.reset", "use the argument `from`: kplan resets, and records it"),
-    ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
 ];
 
 /// The producer's settings in effect.
@@ -221,41 +204,28 @@ fn base(common: &Common, role: Role) -> IndexMap<String, String> {
 
 /// The plan's and the cluster's settings over the defaults; then what kplan keeps to itself.
 fn merge(settings: &mut IndexMap<String, String>, common: &Common) {
-    for (key, value) in &common.config {
-        if !RESERVED.iter().any(|(reserved, _)| reserved == key) {
-            settings.insert(key.clone(), value.clone());
-        }
-    }
+    settings.extend(common.config.iter().map(|(key, value)| (key.clone(), value.clone())));
     let routed = common.routes.as_ref().map(Routes::bootstrap);
     let bootstrap = routed.unwrap_or_else(|| common.bootstrap.clone());
     settings.insert("bootstrap.servers".into(), bootstrap);
-}
-
-/// Reserved settings that a plan's `config` names, with what to use instead.
-pub fn refused(config: &IndexMap<String, String>) -> Vec<(&'static str, &'static str)> {
-    RESERVED.iter().copied().filter(|(key, _)| config.contains_key(*key)).collect()
-}
-
-/// Whether librdkafka knows these settings and takes these values.
-///
-/// # Errors
-/// The key as the plan has it, with librdkafka's words, of the first that it does not take: by itself
-/// librdkafka names the key behind an alias such as `linger.ms`.
-pub fn check(settings: &IndexMap<String, String>) -> Result<(), String> {
-    settings.iter().try_for_each(|(key, value)| {
-        let one = IndexMap::from([(key.clone(), value.clone())]);
-        super::raw::check_settings(&one).map_err(|e| format!("{key}: {e}"))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
 
-    use super::{Common, DEFAULTS, Isolation, LogSpec, RESERVED, check, log_reader, refused};
+    use super::{Common, DEFAULTS, Isolation, LogSpec, log_reader};
 
     fn settings(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    /// librdkafka's words of the first setting that it does not take.
+    fn check(settings: &IndexMap<String, String>) -> Result<(), String> {
+        settings.iter().try_for_each(|(key, value)| {
+            let one = IndexMap::from([(key.clone(), value.clone())]);
+            crate::client::raw::check_settings(&one).map_err(|e| format!("{key}: {e}"))
+        })
     }
 
     #[test]
@@ -290,17 +260,6 @@ mod tests {
         assert!(unknown.contains("linger.mss"), "{unknown}");
         let bad = check(&settings(&[("linger.ms", "soon")])).unwrap_err();
         assert!(bad.contains("linger.ms"), "{bad}");
-    }
-
-    #[test]
-    fn reserved_settings_exist_and_are_refused() {
-        let found = refused(&settings(&[("linger.ms", "1"), ("acks", "1")]));
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].0, "acks");
-        for (key, _) in RESERVED {
-            let unknown = check(&settings(&[(key, "-")])).err().unwrap_or_default();
-            assert!(!unknown.contains("No such"), "{key}: {unknown}");
-        }
     }
 
     #[test]

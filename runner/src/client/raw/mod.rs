@@ -301,6 +301,7 @@ fn until_zero(bytes: &[u8]) -> String {
 }
 
 /// Whether librdkafka knows these settings and takes these values; its words otherwise.
+#[cfg(test)]
 pub(super) fn check_settings(settings: &IndexMap<String, String>) -> Result<(), Refused> {
     Conf::new(settings).map(|_| ())
 }
