@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 13] = [
+const LEFT: [(&str, &str, &str); 14] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
@@ -14,6 +14,7 @@ const LEFT: [(&str, &str, &str); 13] = [
     ("dead-consumer", "embedded.rs", "a_consumer_that_never_catches_up_proves_nothing"),
     ("dead-member", "embedded.rs", "a_member_that_is_named_and_does_not_run_is_an_error"),
     ("during", "embedded.rs", "the_steps_of_during_run_while_the_fault_is_in_force"),
+    ("fenced", "causes.rs", "a_fenced_producer_that_no_step_looks_at_fails_the_plan"),
     ("half-killed", "embedded.rs", "a_step_on_a_whole_client_works_on_the_members_that_run"),
     ("moments", "moments.rs", "a_fault_begins_when_an_observer_outside_gets_no_answer_any_more"),
     ("nested-rounds", "embedded.rs", "each_round_is_told_as_what_it_did_and_in_its_order"),

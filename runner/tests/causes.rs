@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Ran, run};
-use kplan::event::{Holds, Verdict, Whose};
+use common::{Ran, real, run};
+use kplan::event::{Holds, ReasonKind, Verdict, Whose};
 
 /// Runs a plan of these steps on the embedded backend.
 fn plan(steps: &str) -> Ran {
@@ -108,4 +108,31 @@ fn what_the_plan_ended_and_who_had_sent_all_decide_nothing() {
     ));
     assert_eq!(ran.status(), Some(0), "{}", ran.text());
     assert!(ran.record.suites[0].reasons.is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_fenced_producer_that_no_step_looks_at_fails_the_plan() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/fenced.yaml"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let suite = &ran.record.suites[0];
+    assert!(suite.steps.iter().all(|s| s.verdict == Verdict::Passed), "{}", ran.text());
+    let ended = suite.reasons.iter().find(|r| r.kind == ReasonKind::Ended).expect("its end");
+    assert!(ended.text.contains("client P ended by itself"), "{}", ended.text);
+    assert!(ended.text.contains("_FENCED"), "{}", ended.text);
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_message_that_too_few_replicas_would_hold_is_refused_by_kafka() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/too-few-in-sync.yaml"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.text());
+    let steps = &ran.record.suites[0].steps;
+    let expected = steps.iter().find(|s| s.info.title == "expected").expect("the step");
+    assert_eq!(expected.verdict, Verdict::Passed, "{}", ran.text());
+    let (verdict, whose, words) = step(&ran, "produce");
+    assert_eq!((verdict, whose), (Verdict::Failed, Some(Whose::Kafka)), "{words}");
+    assert!(words.contains("NOT_ENOUGH_REPLICAS"), "{words}");
 }

@@ -45,6 +45,12 @@ const NO_ROOM: [&str; 3] = [
 /// SIGFPE, SIGSEGV, SIGSYS. A JVM that crashes ends by SIGABRT.
 const CRASHES: [i64; 7] = [4, 5, 6, 7, 8, 11, 31];
 
+/// What a JVM says that crashes. As a container's first process it cannot end by SIGABRT, which that one
+/// ignores: its exit code is 127 then.
+const CRASHED: &str = "A fatal error has been detected by the Java Runtime Environment";
+/// What it says beside that where the signal was somebody's.
+const SENT: &str = "(sent by kill)";
+
 /// A shell's codes for a program that is not there, or cannot be run.
 const NO_PROGRAM: [i64; 2] = [126, 127];
 
@@ -68,6 +74,11 @@ pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
     if code == 3 && log_tail.contains("OutOfMemoryError") {
         let exit = "out of memory: the JVM's heap was full; give it more with jvm: [-Xmx1g]";
         return Ending { exit: exit.to_owned(), foreign: false };
+    }
+    if log_tail.contains(CRASHED) {
+        let foreign = log_tail.contains(SENT);
+        let why = if foreign { "somebody sent it a signal, and the JVM" } else { "the JVM" };
+        return Ending { exit: format!("{why} crashed (exit code {code})"), foreign };
     }
     if NO_PROGRAM.contains(&code) {
         let exit = format!("the image cannot start Kafka (exit code {code})");
@@ -108,6 +119,8 @@ mod tests {
     fn whose_doing_an_end_was() {
         let heap = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
         let native = "# There is insufficient memory for the Java Runtime Environment to continue.";
+        let crash =
+            |how: &str| format!("# {CRASHED}:\n#\n#  SIGSEGV (0xb) at pc=0x7f {how}, pid=1");
         let threads = "java.lang.OutOfMemoryError: unable to create native thread: possibly out of";
         for (code, log, foreign) in [
             // By itself: an exit, its own heap, a crash of the JVM.
@@ -120,6 +133,9 @@ mod tests {
             (143, "", true),
             (130, "", true),
             (127, "", true),
+            (127, &crash(""), false),
+            (127, &crash(SENT), true),
+            (134, &crash(""), false),
             (1, native, true),
             (3, threads, true),
         ] {
