@@ -79,6 +79,14 @@ impl Waiting {
     }
 }
 
+/// Also where an assert fails: its guardian removes what it started.
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A run in a terminal of its own, whose session it leads: a client of it works by now. `before` starts it.
 fn in_a_terminal(before: &[&str], output: bool) -> (Waiting, File) {
     let dir = tempfile::tempdir().expect("temporary directory");
