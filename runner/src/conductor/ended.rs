@@ -129,17 +129,21 @@ impl Stage {
         self.own_death(running, node).await
     }
 
-    /// Each client and node that ended by itself and of which no step told, at the end of the steps.
-    pub async fn untold_ends(&self) -> Vec<Reason> {
+    /// Each client and node that ended by itself and of which no step told, at the end of the steps. Nodes are
+    /// looked at only where the rig has held so far (`holds`): an engine that hangs answers nothing more.
+    pub async fn untold_ends(&self, holds: bool) -> Vec<Reason> {
         let clients = self.clients.untold();
         let mut all: Vec<Reason> =
             clients.iter().map(|end| reason(&end.error(), end.last_lines())).collect();
         let mut deaths = std::mem::take(&mut self.ended.known().past);
-        if let Ok(running) = self.running() {
+        if let Some(running) = self.running().ok().filter(|_| holds) {
             for node in running.cluster.nodes() {
                 match self.untold_death(&running, node).await {
                     Ok(death) => deaths.extend(death),
-                    Err(error) => all.push(reason(&error, Vec::new())),
+                    Err(error) => {
+                        all.push(reason(&error, Vec::new()));
+                        break;
+                    }
                 }
             }
         }

@@ -101,7 +101,8 @@ pub async fn run_suite(
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     // Who interrupts the run twice does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {
-        tally.reasons(stage.untold_ends().await);
+        let holds = tally.verdict() != Verdict::Broken;
+        tally.reasons(stage.untold_ends(holds).await);
     }
     drop(sampler);
     let kept = match suite.keep {
