@@ -19,12 +19,8 @@ use std::{
 use common::{alone, start};
 use serde_json::Value;
 
-/// How far the told moment may lie from the last answer that came out: before it was asked for, or after it came.
-/// What lies between the two is the observer's own waiting, on a busy machine.
+/// How far the told moment may lie from the last answer that came out.
 const NEAR_US: i64 = 50_000;
-/// A cut is several rules, set one after the other in each node's network. It begins with the first; the way to
-/// this observer is among the last.
-const RULES_US: i64 = 250_000;
 const LIMIT: Duration = Duration::from_secs(180);
 /// A broker that says nothing for longer is struck.
 const SILENCE_US: i64 = 1_000_000;
@@ -43,11 +39,8 @@ fn ask(stream: &mut TcpStream) -> std::io::Result<()> {
     stream.read_exact(&mut answer)
 }
 
-/// When something was asked that was answered, and when the answer was there.
-type Answered = (i64, i64);
-
-/// Asks a broker without a pause.
-fn observe(address: String, done: Arc<AtomicBool>) -> JoinHandle<Vec<Answered>> {
+/// Asks a broker without a pause; the times of its answers.
+fn observe(address: String, done: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
     std::thread::spawn(move || {
         let mut answers = Vec::new();
         while !done.load(Ordering::Relaxed) {
@@ -57,12 +50,8 @@ fn observe(address: String, done: Arc<AtomicBool>) -> JoinHandle<Vec<Answered>> 
             };
             let limit = Duration::from_micros(SILENCE_US.unsigned_abs());
             stream.set_read_timeout(Some(limit)).expect("a limit");
-            while !done.load(Ordering::Relaxed) {
-                let asked = wall_us();
-                if ask(&mut stream).is_err() {
-                    break;
-                }
-                answers.push((asked, wall_us()));
+            while !done.load(Ordering::Relaxed) && ask(&mut stream).is_ok() {
+                answers.push(wall_us());
                 std::thread::sleep(Duration::from_millis(2));
             }
             // A port that the engine holds for a broker that is not there takes every connection.
@@ -126,17 +115,11 @@ fn a_fault_begins_when_an_observer_outside_gets_no_answer_any_more() {
         let at_us = at.as_microsecond();
         let seen = &answers[what.get(..8).expect("broker N")];
         // The last answer before the silence that this moment lies in or beside.
-        let silences = seen.windows(2).filter(|two| two[1].1 - two[0].1 > SILENCE_US);
-        let last = silences.map(|two| two[0]).min_by_key(|(_, came)| (came - at_us).abs());
-        let (asked, came) = last.expect("it fell silent");
-        let words = format!(
-            "{what}: told {} us after the last answer outside, {} us after it was asked for",
-            at_us - came,
-            at_us - asked
-        );
-        eprintln!("{words}");
-        let early = if what.contains("isolated") { RULES_US } else { NEAR_US };
-        assert!(asked - early <= at_us && at_us <= came + NEAR_US, "{words}");
+        let silences = seen.windows(2).filter(|two| two[1] - two[0] > SILENCE_US);
+        let last = silences.map(|two| two[0]).min_by_key(|last| (last - at_us).abs());
+        let off = last.map(|last| at_us - last).expect("it fell silent");
+        eprintln!("{what}: told {off} us after the last answer outside");
+        assert!(off.abs() <= NEAR_US, "{what}: told {off} us after the last answer outside");
         compared += 1;
     }
     assert_eq!(compared, 3, "a kill, a freeze and a cut");

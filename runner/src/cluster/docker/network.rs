@@ -24,6 +24,9 @@ use crate::history::{RunClock, now_us};
 /// something: brokers talk to each other twice a second at least.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
+/// So much later than the order the rules come into force, in all nodes at once, in microseconds: their
+/// commands have begun by then.
+const TOGETHER_US: i64 = 300_000;
 
 /// What the containers were told.
 #[derive(Default)]
@@ -42,24 +45,31 @@ impl DockerCluster {
     pub(super) async fn change_network(&self, network: &Network) -> Result<Acted, RigError> {
         let mut applied = self.net.lock().await;
         applied.network = network.clone();
-        self.tell(&mut applied).await
+        self.tell(&mut applied, Some(TOGETHER_US)).await
     }
 
     /// Tells it again, to nodes that have begun a new life or moved.
     pub(super) async fn renew_network(&self) -> Result<(), RigError> {
         let mut applied = self.net.lock().await;
-        if applied.touched.is_empty() { Ok(()) } else { self.tell(&mut applied).await.map(drop) }
+        if applied.touched.is_empty() {
+            Ok(())
+        } else {
+            self.tell(&mut applied, None).await.map(drop)
+        }
     }
 
-    async fn tell(&self, applied: &mut Applied) -> Result<Acted, RigError> {
+    /// Gives every living node its rules: so many microseconds later in all at once, or in each as soon as
+    /// it can be.
+    async fn tell(&self, applied: &mut Applied, after_us: Option<i64>) -> Result<Acted, RigError> {
         let begun_us = now_us();
         let network = &applied.network;
         applied.touched.extend(network.cuts.iter().flat_map(|(from, to)| [*from, *to]));
         applied.touched.extend(network.unreachable.iter().chain(network.links.keys()));
         let places = self.places().await?;
         let told = applied.touched.iter().filter(|n| places.get(n).is_some_and(|p| !p.frozen));
+        let at_us = after_us.map(|after_us| RunClock::now().wall_us + after_us);
         let scripts = told.map(|node| {
-            let script = rules::script(*node, network, &|other| {
+            let script = rules::script(*node, network, at_us, &|other| {
                 places.get(&other).map(|place| place.address.to_string())
             });
             self.tell_one(*node, script)

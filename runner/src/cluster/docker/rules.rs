@@ -21,16 +21,30 @@ pub const COUNT_SCRIPT: &str = "iptables -w 5 -nvxL KPLAN-IN; iptables -w 5 -nvx
 /// Prints the queueing disciplines.
 pub const QDISC_SCRIPT: &str = "tc -s qdisc show dev eth0";
 
-/// Replaces what a node was told before. `address` of a node that is dead is none: it has no
-/// packets, and everybody is told anew when it starts.
+/// Replaces the rules of a node. `address` of a node that is dead is none: it has no packets, and every
+/// node gets new rules when it starts. The rules come into force at `at_us` (wall-clock microseconds), so
+/// that all nodes change at the same moment: commands start some ten milliseconds apart.
 #[must_use]
-pub fn script(node: Node, network: &Network, address: &dyn Fn(Node) -> Option<String>) -> String {
+pub fn script(
+    node: Node,
+    network: &Network,
+    at_us: Option<i64>,
+    address: &dyn Fn(Node) -> Option<String>,
+) -> String {
     let mut out = String::from("set -e\n");
     for (hook, chain) in [("INPUT", "KPLAN-IN"), ("OUTPUT", "KPLAN-OUT")] {
         let _ = writeln!(out, "iptables -w 5 -N {chain} 2>/dev/null || true");
         let _ = writeln!(
             out,
             "iptables -w 5 -C {hook} -j {chain} 2>/dev/null || iptables -w 5 -I {hook} -j {chain}"
+        );
+    }
+    if let Some(at_us) = at_us {
+        // Not at all where the clock is another one.
+        let _ = writeln!(
+            out,
+            "left=$(( {at_us} - ${{EPOCHREALTIME//[.,]/}} ))\n\
+             if (( left > 0 && left < 1000000 )); then sleep \"0.$(printf %06d \"$left\")\"; fi"
         );
     }
     let _ = writeln!(out, "{FROM}");
@@ -165,23 +179,34 @@ mod tests {
     fn a_cut_is_dropped_at_both_ends_and_the_dead_have_no_address() {
         let cuts = [(1, 2), (2, 1), (3, 1)].map(|(a, b)| (Node::Broker(a), Node::Broker(b)));
         let network = Network { cuts: cuts.into(), ..Network::default() };
-        let one = script(Node::Broker(1), &network, &address);
+        let one = script(Node::Broker(1), &network, None, &address);
         assert!(one.contains("-A KPLAN-OUT -d 10.0.0.2 -j DROP"), "{one}");
         assert!(one.contains("-A KPLAN-IN -s 10.0.0.2 -j DROP"), "{one}");
         assert_eq!(one.matches("DROP").count(), 2, "{one}");
-        let whole = script(Node::Broker(1), &Network::default(), &address);
+        let whole = script(Node::Broker(1), &Network::default(), None, &address);
         assert!(!whole.contains("DROP") && whole.contains(":KPLAN-IN - [0:0]"), "{whole}");
         assert!(whole.contains("tc qdisc del dev eth0 root"), "{whole}");
         assert!(!whole.contains("tc qdisc add"), "{whole}");
     }
 
     #[test]
+    fn all_nodes_change_at_the_same_moment() {
+        let clock = |text: &str| text.lines().position(|line| line.starts_with("left=$(( 7 - "));
+        let text = script(Node::Broker(1), &Network::default(), Some(7), &address);
+        let waits = clock(&text).expect("it waits");
+        let acts = text.lines().position(|line| line == FROM).expect("it acts");
+        let prepares = text.lines().position(|line| line.starts_with("iptables "));
+        assert!(prepares < Some(waits) && waits < acts, "{text}");
+        assert_eq!(clock(&script(Node::Broker(1), &Network::default(), None, &address)), None);
+    }
+
+    #[test]
     fn clients_are_cut_off_by_the_port_that_is_theirs() {
         let unreachable = [Node::Broker(2)].into();
         let network = Network { unreachable, ..Network::default() };
-        let two = script(Node::Broker(2), &network, &address);
+        let two = script(Node::Broker(2), &network, None, &address);
         assert!(two.contains("-A KPLAN-IN ! -i lo -p tcp --dport 9094 -j DROP"), "{two}");
-        assert!(!script(Node::Broker(1), &network, &address).contains("DROP"));
+        assert!(!script(Node::Broker(1), &network, None, &address).contains("DROP"));
     }
 
     #[test]
@@ -193,7 +218,8 @@ mod tests {
             bandwidth: Some(1 << 20),
         };
         let links = [(Node::Broker(1), link)].into();
-        let text = script(Node::Broker(1), &Network { links, ..Network::default() }, &address);
+        let text =
+            script(Node::Broker(1), &Network { links, ..Network::default() }, None, &address);
         assert!(
             text.contains("root handle 1: netem limit 100000 delay 200000us 50000us"),
             "{text}"
