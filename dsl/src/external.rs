@@ -283,7 +283,7 @@ impl BackendFile {
             let help = "the address of one suffices: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
-        self.client.refuse_own(&SAID, reader);
+        self.client.check_backend(&SAID, reader);
         let canonical = self.client.0.iter().find(|(key, value)| {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });

@@ -52,7 +52,15 @@ impl StepWord for Produce {
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
-        self.config.refuse_programs(reader);
+        let said = [
+            ("acks", "write `acks:` beside `topic:` instead"),
+            ("request.required.acks", "write `acks:` beside `topic:` instead"),
+            ("message.timeout.ms", "write `within:` beside `topic:` instead"),
+            ("delivery.timeout.ms", "write `within:` beside `topic:` instead"),
+            ("linger.ms", "each message is sent at once"),
+            ("queue.buffering.max.ms", "each message is sent at once"),
+        ];
+        self.config.check_sender(&said, reader);
         if self.messages.is_empty() {
             reader.push(Diagnostic::new(Code::E015, self.messages.span, "no messages to send"));
         }

@@ -45,6 +45,10 @@ const OWN: &[(&str, &str)] = &[
     ("bootstrap.servers", "clients talk to the plan's cluster"),
     ("metadata.broker.list", "clients talk to the plan's cluster"),
     ("delivery.report.only.error", "kplan counts each acknowledgement"),
+];
+
+/// What it also sets in those whose messages it numbers and follows.
+const NUMBERED: &[(&str, &str)] = &[
     ("partitioner", "kplan chooses the partition, so that sequences have no gaps"),
     ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
     ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
@@ -53,17 +57,27 @@ const OWN: &[(&str, &str)] = &[
 ];
 
 impl Settings {
-    /// Tells a client's settings that run programs, and those that are kplan's own.
-    pub(crate) fn check_client(&self, said: &[(&str, &str)], reader: &mut Reader) {
+    /// Refuses settings of a client that sends given messages: what runs programs, what arguments say
+    /// (`said`, with what to write instead), and what kplan sets in each client.
+    pub(crate) fn check_sender(&self, said: &[(&str, &str)], reader: &mut Reader) {
         self.refuse_programs(reader);
-        self.refuse_own(said, reader);
+        self.refuse(said, &[], reader);
     }
 
-    /// Tells a client's settings that are kplan's own: what the plan's words say (`said`, with what to write
-    /// instead), and what kplan sets in each client.
-    pub(crate) fn refuse_own(&self, said: &[(&str, &str)], reader: &mut Reader) {
+    /// The same of a client whose messages kplan numbers and follows.
+    pub(crate) fn check_client(&self, said: &[(&str, &str)], reader: &mut Reader) {
+        self.refuse_programs(reader);
+        self.refuse(said, NUMBERED, reader);
+    }
+
+    /// The same of a backend file, whose programs are the user's own.
+    pub(crate) fn check_backend(&self, said: &[(&str, &str)], reader: &mut Reader) {
+        self.refuse(said, NUMBERED, reader);
+    }
+
+    fn refuse(&self, said: &[(&str, &str)], more: &[(&str, &str)], reader: &mut Reader) {
         for (key, _) in &self.0 {
-            let own = said.iter().chain(OWN).find(|(own, _)| *own == key.value);
+            let own = said.iter().chain(OWN).chain(more).find(|(own, _)| *own == key.value);
             if let Some((_, help)) = own {
                 let message = format!("`{key}` is set by kplan");
                 reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
@@ -71,8 +85,8 @@ impl Settings {
         }
     }
 
-    /// Tells a client's settings that run programs, unless commands are allowed.
-    pub(crate) fn refuse_programs(&self, reader: &mut Reader) {
+    /// Refuses settings that run programs, unless commands are allowed.
+    fn refuse_programs(&self, reader: &mut Reader) {
         let known = |key: &str| PROGRAMS.contains(&key);
         for (key, _) in self.0.iter().filter(|(key, _)| known(key)) {
             if !reader.scope.allows_run() {
