@@ -1,8 +1,11 @@
 //! The teaching plans: one for each word, each clean.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use common::below;
 use kplan_dsl::document::{Kind, Limits, Node, parse};
 use kplan_dsl::{Condition, FileId, Options, Verb, check_file, plan_schema, render};
 
@@ -93,20 +96,6 @@ fn every_plan_tells_editors_where_its_schema_is() {
             assert!(schema.is_file(), "{}: {}", path.display(), schema.display());
         }
     }
-}
-
-/// Every YAML file below a directory.
-fn below(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("a readable entry").path();
-        let yaml = path.extension().is_some_and(|e| e == "yaml" || e == "yml");
-        match path.is_dir() {
-            true => found.extend(below(&path)),
-            false => found.extend(yaml.then_some(path)),
-        }
-    }
-    found
 }
 
 /// `kplan check plans examples --allow-run` reads every file there that is no fragment and no backend's.

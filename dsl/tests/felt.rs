@@ -1,8 +1,11 @@
 //! The plans of the tests with brokers say that their faults acted: a fault that did nothing must not be
 //! green. What a plan leaves to the test that runs it stands in [`LEFT`].
 
-use std::path::{Path, PathBuf};
+mod common;
 
+use std::path::Path;
+
+use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
@@ -172,24 +175,11 @@ fn unfelt(text: &str) -> Vec<String> {
     missing.map(|at| format!("{} {}", steps[at].verb, steps[at].args)).collect()
 }
 
-fn plans(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(plans(&path));
-        } else if path.extension().is_some_and(|e| e == "yaml") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 #[test]
 fn every_fault_of_a_test_plan_is_one_that_something_depends_on() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runner/tests");
     let (mut wrong, mut faulty) = (Vec::new(), 0);
-    for path in plans(&tests.join("plans")) {
+    for path in below(&tests.join("plans")) {
         let text = std::fs::read_to_string(&path).expect("a plan");
         let name = path.strip_prefix(tests.join("plans")).expect("below").with_extension("");
         let name = name.to_str().expect("plain");

@@ -1,8 +1,11 @@
 //! The schema: current, and never stricter than the checker.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use common::below;
 use jsonschema::Validator;
 use kplan_dsl::{
     Condition, Memory, Options, Verb, check_file, check_with, plan_schema, plan_schema_text, render,
@@ -25,19 +28,6 @@ fn complaints(validator: &Validator, yaml: &str) -> Vec<String> {
 fn files(directory: &Path) -> Vec<PathBuf> {
     let found = below(directory);
     assert!(!found.is_empty(), "no file in {}", directory.display());
-    found
-}
-
-fn below(directory: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("a readable entry").path();
-        if path.is_dir() {
-            found.extend(below(&path));
-        } else if path.extension().is_some_and(|e| e == "yaml") {
-            found.push(path);
-        }
-    }
     found
 }
 

@@ -138,7 +138,7 @@ impl Waiting {
         let junit = std::fs::read_to_string(&self.junit).expect("a report");
         assert!(junit.contains(signal) && junit.contains("<testsuite"), "{signal}: {junit}");
         let record = RunRecord::read(&self.out).expect("a record");
-        assert_eq!(record.ended.expect("its end is told").signal.as_deref(), Some(signal));
+        assert_eq!(record.ended.expect("the record has its end").signal.as_deref(), Some(signal));
         let left = gone_within(&self.id, Duration::from_secs(15));
         assert!(left.is_empty(), "{left:?}");
     }

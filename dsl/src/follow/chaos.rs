@@ -36,7 +36,7 @@ impl<'p> Follow<'p> {
             Target::Random | Target::LeaderOf(_) | Target::CoordinatorOf(_) => 1,
             Target::Controller => u32::from(!own),
             Target::Broker(_) | Target::Several(_) | Target::All | Target::Not(_) => {
-                // What is wrong with the target is told elsewhere.
+                // The target's own check reports what is wrong with it.
                 self.muted += 1;
                 let mut certain: Vec<u32> =
                     self.target(target).certain.iter().map(|(n, _)| *n).collect();
@@ -67,7 +67,7 @@ impl<'p> Follow<'p> {
                 }
                 _ => None,
             };
-            // What cannot hold with all brokers either is told as impossible.
+            // Another check reports what cannot hold with all brokers either.
             let certain = |n: &u64| *n > left && *n <= u64::from(brokers);
             least.filter(certain).map(|_| (condition.span, condition.info().word))
         })

@@ -22,14 +22,14 @@ use crate::observer::wire::{Connection, Credentials, WireError};
 /// How long the brokers have to say what they advertise; then what is known has to do.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// How a cluster's brokers are reached, as a client process is told it.
+/// How a cluster's brokers are reached: the part of a client's specification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Routes {
     /// `HOST:PORT` where this machine reaches a broker, by number; the others where they advertise.
     pub given: BTreeMap<u32, String>,
     /// `HOST:PORT` that each broker advertised when it was last asked.
     pub advertised: BTreeMap<u32, String>,
-    /// librdkafka's settings with which brokers are asked: the cluster's, whoever the client is.
+    /// librdkafka's settings with which brokers are asked: the cluster's own, not a user's of the plan.
     pub settings: IndexMap<String, String>,
 }
 

@@ -264,20 +264,10 @@ mod tests {
 
     #[test]
     fn what_kplan_keeps_to_itself_is_its_own_even_against_the_plan() {
-        let common = Common {
-            run: "r".into(),
-            name: "C".into(),
-            client_id: 1,
-            member: 1,
-            life: 1,
-            bootstrap: "127.0.0.1:1".into(),
-            dir: "/nowhere".into(),
-            config: settings(&[
-                ("enable.auto.offset.store", "true"),
-                ("session.timeout.ms", "7000"),
-            ]),
-            routes: None,
-        };
+        let common = Common::of_test(settings(&[
+            ("enable.auto.offset.store", "true"),
+            ("session.timeout.ms", "7000"),
+        ]));
         let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1 };
         let reader = log_reader(&spec, Isolation::ReadUncommitted);
         for (key, value) in [

@@ -32,6 +32,24 @@ pub struct Common {
     pub routes: Option<Routes>,
 }
 
+#[cfg(test)]
+impl Common {
+    /// Of a client that is never started.
+    pub(crate) fn of_test(config: IndexMap<String, String>) -> Self {
+        Self {
+            run: "r".into(),
+            name: "C".into(),
+            client_id: 1,
+            member: 1,
+            life: 1,
+            bootstrap: "127.0.0.1:1".into(),
+            dir: "/nowhere".into(),
+            config,
+            routes: None,
+        }
+    }
+}
+
 impl Common {
     /// `P-1`, and for the second member `C.2-1`: the client and its life, for file names.
     #[must_use]

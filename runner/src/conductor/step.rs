@@ -240,7 +240,7 @@ fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, Str
         }
     }
     let finished = step.finish(&values);
-    // Also where it cannot be read: what is wrong with it is told.
+    // Also where it cannot be read: the error message may show the value.
     step.secrets().iter().for_each(|secret| crate::secrets::hide(secret));
     finished
         .map(Some)

@@ -8,7 +8,7 @@
 //!   own: the leader decides on the in-sync set.
 //! - With ZooKeeper, leaders and in-sync sets are the znodes': Metadata hears of a changed in-sync
 //!   set 5 to 60 s late. The znode may keep a dead leader, so a leader must be registered.
-//! - The controller is the quorum's leader of the newest epoch that is told, if a majority of the
+//! - The controller is the quorum's leader of the newest epoch in any answer, if a majority of the
 //!   voters still fetches from it, or ZooKeeper's `/controller`: a ZooKeeper server was reached. Nobody
 //!   who can be asked having a majority is not the same as there being no controller.
 //!   KRaft brokers name a

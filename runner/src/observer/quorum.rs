@@ -47,7 +47,7 @@ pub(super) fn read(answer: &PartitionData) -> Option<Told> {
 }
 
 /// How long ago, by the leader's clock, the last of the quickest majority (the leader is one of them)
-/// fetched. None where no stamps are told; none inside where a majority never fetched.
+/// fetched. None where the answer has no stamps; none inside where a majority never fetched.
 #[allow(clippy::option_option, reason = "not told and never are two answers")]
 fn majority_age(leader: u32, voters: &[ReplicaState]) -> Option<Option<i64>> {
     let is_leader = |v: &&ReplicaState| u32::try_from(v.replica_id.0) == Ok(leader);

@@ -1,6 +1,6 @@
 //! Faults that can undo themselves: each has a beginning and an end, and what it struck in between.
 //!
-//! With `for` alone the step waits here; what is to run `during` a fault is the conductor's.
+//! A fault of a chaos waits for its `for` here; the steps of a plan do so in `conductor/during`.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn begin_for(time: Duration, cx: &Cx<'_>) -> Result<(), StepError> {
 }
 
 /// What ended a fault early, and what became of undoing it: the rig's error decides before any other, else the
-/// first one. Both are told.
+/// first one. The events have both.
 pub fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
     let Err(undoing) = undone else { return first };
     let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));

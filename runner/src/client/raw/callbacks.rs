@@ -186,7 +186,7 @@ unsafe extern "C" fn on_log(
     super::super::log(&format!("librdkafka {level} {facility}: {line}"));
 }
 
-/// Called from librdkafka's threads of brokers: of what is told only the router may be touched.
+/// Called from librdkafka's broker threads: it may use only the router of the opaque.
 unsafe extern "C" fn on_resolve(
     node: *const c_char,
     service: *const c_char,

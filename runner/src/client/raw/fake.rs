@@ -38,7 +38,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder panics")
 }
 
-/// Brokers that list what they are told to advertise, which may be nobody, as one does that has just
+/// Brokers that list the addresses that `advertise` sets, which may be nobody, as one does that has just
 /// started beside a ZooKeeper.
 pub(crate) struct Brokers {
     pub ports: Vec<u16>,

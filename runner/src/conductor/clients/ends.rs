@@ -109,17 +109,7 @@ mod tests {
 
     /// A group of two members in their first lives, which end as is said.
     fn group(exits: [Option<Exit>; 2]) -> Clients {
-        let common = Common {
-            run: "r".into(),
-            name: "C".into(),
-            client_id: 1,
-            member: 1,
-            life: 1,
-            bootstrap: "127.0.0.1:1".into(),
-            dir: "/nowhere".into(),
-            config: IndexMap::new(),
-            routes: None,
-        };
+        let common = Common::of_test(IndexMap::new());
         let spec = ConsumerSpec {
             common,
             topics: vec!["t".into()],
