@@ -27,6 +27,15 @@ fn table() -> Vec<Row> {
     rows.map(row).collect()
 }
 
+/// So slow that nothing is on its way, and nothing is sent, between the wait and the step behind it: what a
+/// fault cuts off would depend on the moment.
+fn begin(name: &str) -> String {
+    match name {
+        "client gone" | "log unread" => BEGIN.replace("200/s", "1/s"),
+        _ => BEGIN.to_owned(),
+    }
+}
+
 const BEGIN: &str = "  - start_cluster: { brokers: 3 }
   - create_topic: { name: orders, partitions: 3, replicas: 3 }
   - start_producer: { name: P, topic: orders, rate: 200/s }
@@ -81,7 +90,7 @@ fn run_text(text: &str) -> Ran {
 fn holds_as_told(name: &str) {
     let rows = table();
     assert!(rows.len() > 15, "{} rows", rows.len());
-    let mut plan = format!("plan: v1\nname: Evidence\nsteps:\n{BEGIN}{}", situation(name));
+    let mut plan = format!("plan: v1\nname: Evidence\nsteps:\n{}{}", begin(name), situation(name));
     for (number, (condition, _)) in rows.iter().enumerate() {
         for way in WAYS {
             let step = step(condition, way);
@@ -98,7 +107,6 @@ fn holds_as_told(name: &str) {
             let finding = step.and_then(|s| s.findings.first());
             let finding = finding.unwrap_or_else(|| panic!("{title}: {}", ran.text()));
             let wanted = match (told.as_str(), way) {
-                ("open", _) => continue,
                 ("yes", "not") | ("no", "plain" | "any" | "for" | "within") => Holds::No,
                 ("no", "not") | ("yes", _) => Holds::Yes,
                 ("inconclusive", _) => Holds::Inconclusive,
