@@ -7,5 +7,6 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|word| word == "client") {
         return kplan::client::hidden_main();
     }
+    let _last = kplan::out::LastWords;
     kplan::cli::main().into()
 }

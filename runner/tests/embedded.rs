@@ -2,8 +2,17 @@
 
 mod common;
 
-use common::run;
-use kplan::event::{Holds, Verdict};
+use std::time::{Duration, Instant};
+
+use common::{gone_within, run, start};
+use kplan::{
+    event::{Holds, Verdict},
+    record::RunRecord,
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 #[test]
 fn the_quickstart_passes_and_says_that_it_is_simulated() {
@@ -211,4 +220,150 @@ fn a_failure_inside_during_undoes_the_fault_at_once_and_ends_the_plan() {
     assert_eq!(ended("3"), Some(Verdict::Skipped), "{told:?}");
     // All three brokers live again, long before the ten minutes of `for` have passed.
     assert_eq!(ended("finally.1"), Some(Verdict::Passed), "{told:?}");
+}
+
+/// Steps that break something and mend it themselves, each as it is when something cuts it off.
+const MEND_THEMSELVES: [(&str, &str); 6] = [
+    ("kill_broker", "kill_broker: { broker: 2, for: 5m }"),
+    ("stop_broker", "stop_broker: { broker: 2, for: 5m }"),
+    ("restart_broker", "restart_broker: { broker: [2, 3], rolling: true, down_for: 5m }"),
+    ("kill_client", "kill_client: { client: P, for: 5m }"),
+    ("pause_client", "pause_client: { client: P, for: 5m }"),
+    (
+        "chaos",
+        "chaos: { for: 5m, every: 1s, faults: [{ kill_broker: random, for: 4m }, { pause_client: P, for: 4m }] }",
+    ),
+];
+
+/// Those that only real brokers can do.
+const MEND_REAL_BROKERS: [&str; 6] = [
+    "pause_broker",
+    "partition_network",
+    "degrade_network",
+    "fill_disk",
+    "upgrade_broker",
+    "reassign_partitions",
+];
+
+/// Those that leave what they did, or did nothing.
+const MEND_NOTHING: [&str; 27] = [
+    "start_cluster",
+    "stop_cluster",
+    "create_topic",
+    "delete_topic",
+    "alter_topic",
+    "elect_leaders",
+    "describe",
+    "start_broker",
+    "resume_broker",
+    "free_disk",
+    "heal_network",
+    "start_producer",
+    "start_consumer",
+    "start_copier",
+    "resume_client",
+    "start_client",
+    "stop_client",
+    "produce",
+    "consume",
+    "wait",
+    "assert",
+    "record",
+    "run",
+    "note",
+    "repeat",
+    "parallel",
+    "include",
+];
+
+#[test]
+fn of_every_step_it_is_known_whether_it_mends_itself() {
+    let mut known: Vec<&str> = MEND_THEMSELVES.iter().map(|(word, _)| *word).collect();
+    known.extend(MEND_REAL_BROKERS.iter().chain(&MEND_NOTHING));
+    let mut all: Vec<&str> = kplan_dsl::Verb::ALL.iter().map(|info| info.word).collect();
+    known.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(known, all);
+}
+
+/// A plan for each of them, in which only something from outside, or `limit`, ends the step.
+fn plans_that_break(limit: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for (word, step) in MEND_THEMSELVES {
+        let plan = format!(
+            "plan: v1\nname: {word}\nsteps:\n  - start_cluster: {{ brokers: 3 }}\n  \
+             - create_topic: {{ name: orders, partitions: 3, replicas: 3 }}\n  \
+             - start_producer: {{ name: P, topic: orders, rate: 100/s }}\n  \
+             - wait: {{ until: [progressing: P], within: 60s }}\n  \
+             - {{ name: broken, {limit} {step} }}\nfinally:\n  \
+             - {{ name: mended, assert: {{ that: [brokers_alive: 3, progressing: P], within: 30s }} }}\n"
+        );
+        std::fs::write(dir.path().join(format!("{word}.yaml")), plan).expect("written");
+    }
+    dir
+}
+
+/// The step was cut off in each plan, and nothing is broken afterwards.
+fn all_is_mended(record: &RunRecord, cut_off: Verdict, why: &str) {
+    assert_eq!(record.suites.len(), MEND_THEMSELVES.len());
+    for suite in &record.suites {
+        let word = &suite.info.name;
+        let step = |title: &str| {
+            let found = suite.steps.iter().find(|s| s.info.title == title);
+            found.unwrap_or_else(|| panic!("{word} has no step {title}"))
+        };
+        assert_eq!(step("broken").verdict, cut_off, "{word}, {why}: {:?}", step("broken").reason);
+        assert_eq!(step("mended").verdict, Verdict::Passed, "{word}, {why}: {:?}", step("mended"));
+        // Each fault that began also ended, in the events and in the timeline.
+        let open = suite.steps.iter().find(|s| s.started_us.is_some() && s.ended_us.is_none());
+        assert!(open.is_none(), "{word}, {why}: {open:?}");
+    }
+}
+
+#[test]
+fn a_limit_that_cuts_a_step_off_leaves_nothing_broken() {
+    for (own, plans, why) in
+        [("timeout: 4s,", "10m", "the step's limit"), ("", "25s", "the plan's timeout")]
+    {
+        let dir = plans_that_break(own);
+        let path = dir.path().to_str().expect("plain");
+        let ran = run(&[path, "--backend", "embedded", "--jobs", "6", "--timeout", plans]);
+        assert_eq!(ran.status(), Some(1), "{}", ran.text());
+        all_is_mended(&ran.record, Verdict::Failed, why);
+        let reasons =
+            ran.record.suites.iter().flat_map(|s| &s.steps).filter_map(|s| s.reason.as_ref());
+        assert!(reasons.filter(|reason| reason.contains(why)).count() >= MEND_THEMSELVES.len());
+    }
+}
+
+#[test]
+fn a_signal_that_cuts_a_step_off_leaves_nothing_broken() {
+    let dir = plans_that_break("");
+    let out = dir.path().join("run");
+    let path = dir.path().to_str().expect("plain");
+    let mut child = start(&[path, "--backend", "embedded", "--jobs", "6"], &out);
+    let end = Instant::now() + Duration::from_secs(120);
+    // Faults begin in each of them: what a chaos does has an id of its own.
+    let faults = |events: &str| {
+        (1..=MEND_THEMSELVES.len())
+            .filter(|suite| {
+                let of_suite = format!(r#""event":"fault","suite":{suite},"#);
+                events.lines().any(|line| line.contains(&of_suite))
+            })
+            .count()
+    };
+    loop {
+        let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
+        if faults(&events) == MEND_THEMSELVES.len() {
+            break;
+        }
+        assert!(Instant::now() < end, "not every fault began: {events}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGTERM).expect("signalled");
+    assert_eq!(child.wait().expect("waited for").code(), Some(143));
+    let record = RunRecord::read(&out).expect("a record");
+    all_is_mended(&record, Verdict::Broken, "SIGTERM");
+    let left = gone_within(&record.info.run, Duration::from_secs(15));
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -5,9 +5,10 @@ mod common;
 
 use std::{
     fs::File,
-    io::{Read as _, Write as _},
+    io::{PipeReader, PipeWriter, Read as _, Write as _, pipe},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -58,14 +59,7 @@ impl Waiting {
 
     /// The run ends by itself as broken, with a report that says why, and leaves nothing.
     fn ends_broken(mut self, why: &str) {
-        let end = Instant::now() + NOTICED;
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("waited for") {
-                break status;
-            }
-            assert!(Instant::now() < end, "no end within {NOTICED:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        };
+        let status = self.ended();
         assert_eq!(status.code(), Some(3), "the rig failed, not the plan");
         let record = RunRecord::read(&self.out).expect("a record");
         assert_eq!(record.suites[0].verdict, Verdict::Broken);
@@ -124,16 +118,21 @@ impl Waiting {
         std::fs::read_to_string(self.out.join("events.jsonl")).unwrap_or_default()
     }
 
-    /// The run ends with this status, with reports that name the signal, and leaves nothing.
-    fn ends_by(mut self, signal: &str, status: i32) {
+    /// How the process ends.
+    fn ended(&mut self) -> ExitStatus {
         let end = Instant::now() + NOTICED;
-        let ended = loop {
+        loop {
             if let Some(ended) = self.child.try_wait().expect("waited for") {
-                break ended;
+                return ended;
             }
             assert!(Instant::now() < end, "no end within {NOTICED:?}");
             std::thread::sleep(Duration::from_millis(50));
-        };
+        }
+    }
+
+    /// The run ends with this status, with reports that name the signal, and leaves nothing.
+    fn ends_by(mut self, signal: &str, status: i32) {
+        let ended = self.ended();
         assert_eq!(ended.code(), Some(status), "{signal}: {ended}");
         let junit = std::fs::read_to_string(&self.junit).expect("a report");
         assert!(junit.contains(signal) && junit.contains("<testsuite"), "{signal}: {junit}");
@@ -190,6 +189,116 @@ fn under_nohup_a_run_outlives_its_terminal() {
     assert_eq!(waiting.child.try_wait().expect("asked"), None);
     kill(Pid::from_raw(waiting.child.id().cast_signed()), Signal::SIGTERM).expect("signalled");
     waiting.ends_by("SIGTERM", 143);
+}
+
+/// A pipe that is full and that nobody reads.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = pipe().expect("a pipe");
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("not waited for");
+    while writer.write(&[b'.'; 4096]).is_ok() {}
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).expect("waited for");
+    (reader, writer)
+}
+
+/// A terminal that somebody stopped with Ctrl-S: its other end, and what is written to.
+fn stopped_terminal() -> (File, OwnedFd) {
+    let pty = openpty(None, None).expect("a terminal");
+    for end in [&pty.master, &pty.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).expect("kept here");
+    }
+    let mut keys = File::from(pty.master);
+    keys.write_all(&[0x13]).expect("typed");
+    (keys, pty.slave)
+}
+
+/// A run of a plan on the embedded backend that says what it says there.
+fn said_to(plan: &str, output: Stdio, error: Stdio) -> Waiting {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (out, junit) = (dir.path().join("run"), dir.path().join("junit.xml"));
+    let mut command = common::kplan(&["run", plan, "--backend", "embedded", "--verbose"]);
+    command.args([Path::new("--out"), &out]).args([Path::new("--junit"), &junit]);
+    let child = command.stdout(output).stderr(error).spawn().expect("kplan starts");
+    let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
+    Waiting { child, id, out, junit, _dir: dir }
+}
+
+#[test]
+fn a_signal_ends_a_run_that_nobody_reads() {
+    let (_reader, pipe) = full_pipe();
+    let (_keys, terminal) = stopped_terminal();
+    let of_pipe = || Stdio::from(pipe.try_clone().expect("a pipe"));
+    let of_terminal = || Stdio::from(terminal.try_clone().expect("a terminal"));
+    for screen in [&of_pipe as &dyn Fn() -> Stdio, &of_terminal] {
+        let waiting = said_to(PLAN, screen(), screen());
+        waiting.until(NOTICED, "the wait to begin", |w| {
+            w.events().contains(r#""event":"step_started","suite":1,"step":"4""#)
+        });
+        kill(Pid::from_raw(waiting.child.id().cast_signed()), Signal::SIGTERM).expect("signalled");
+        waiting.ends_by("SIGTERM", 143);
+    }
+}
+
+/// A plan that says much and takes a moment.
+const TALKS: &str = "plan: v1
+name: Many words
+steps:
+  - start_cluster: { brokers: 1 }
+  - create_topic: { name: orders, partitions: 1, replicas: 1 }
+  - start_producer: { name: P, topic: orders, rate: 100/s, count: 50 }
+  - repeat: { times: 300, steps: [note: Lorem ipsum dolor sit amet consectetur adipiscing elit sed do] }
+  - stop_client: P
+  - assert: [lost: 0]
+";
+
+#[test]
+fn a_run_that_nobody_reads_goes_on_and_says_what_it_could_not_print() {
+    let plans = tempfile::tempdir().expect("temporary directory");
+    let plan = plans.path().join("talks.yaml");
+    std::fs::write(&plan, TALKS).expect("written");
+    let plan = plan.to_str().expect("plain");
+
+    // Nothing at all is read.
+    let (_keys, terminal) = stopped_terminal();
+    let screen = || Stdio::from(terminal.try_clone().expect("a terminal"));
+    let mut waiting = said_to(plan, screen(), screen());
+    waiting.until(NOTICED, "the end", |w| w.events().contains(r#""event":"run_ended""#));
+    assert_eq!(waiting.ended().code(), Some(0));
+    let junit = std::fs::read_to_string(&waiting.junit).expect("a report");
+    assert!(junit.contains("<testsuite") && !junit.contains("<failure"), "{junit}");
+
+    // Only standard output is not.
+    let (_reader, unread) = full_pipe();
+    let (mut reader, writer) = pipe().expect("a pipe");
+    let mut waiting = said_to(plan, unread.into(), writer.into());
+    let mut said = String::new();
+    reader.read_to_string(&mut said).expect("text");
+    assert_eq!(waiting.ended().code(), Some(0), "{said}");
+    assert!(said.contains("nobody read standard output"), "{said}");
+    assert!(said.contains(&format!("kplan report {}", waiting.out.display())), "{said}");
+}
+
+/// The moments of a run at which a signal finds something else under way.
+const MOMENTS: [&str; 5] = [
+    r#""event":"run_started""#,
+    r#""event":"suite_started""#,
+    r#""event":"step_started","suite":1,"step":"2""#,
+    r#""event":"step_started","suite":1,"step":"3""#,
+    r#""event":"step_started","suite":1,"step":"4""#,
+];
+
+#[test]
+fn a_signal_at_any_moment_and_two_of_them_end_a_run_with_its_reports() {
+    for moment in MOMENTS {
+        for signals in [1, 2] {
+            let waiting = said_to(PLAN, Stdio::null(), Stdio::null());
+            waiting.until(NOTICED, moment, |w| w.events().contains(moment));
+            for _ in 0..signals {
+                kill(Pid::from_raw(waiting.child.id().cast_signed()), Signal::SIGTERM)
+                    .expect("signalled");
+            }
+            waiting.ends_by("SIGTERM", 143);
+        }
+    }
 }
 
 fn docker(args: &[&str]) -> String {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -11,8 +12,7 @@ use kplan_dsl::visible;
 
 use crate::{
     commands::plans,
-    out::Shown as _,
-    out::tell,
+    out::{self, Shown as _, Stream, Target, tell},
     record::{EVENTS, RunRecord},
     report::{github, html, json, junit, markdown, tap, terminal},
 };
@@ -171,8 +171,27 @@ fn is_same(one: &Path, other: &Path) -> bool {
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     make_parent(path)?;
-    fs::write(path, visible::visible(text).as_bytes())
-        .with_context(|| format!("cannot write {}", path.shown()))
+    let text = visible::visible(text);
+    let written = if out::waits_for_nobody() && fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        // A FIFO or a device, whose reader may not come, or stop to read.
+        write_patiently(path, &text)
+    } else {
+        fs::write(path, text.as_bytes())
+    };
+    written.with_context(|| format!("cannot write {}", path.shown()))
+}
+
+/// Writes what is no regular file, as long as somebody reads it.
+fn write_patiently(path: &Path, text: &str) -> io::Result<()> {
+    let place = path.to_owned();
+    let stream = Stream::start(move || Ok(Box::new(fs::File::create(place)?) as Target))?;
+    stream.say(text);
+    let written = stream.drain();
+    stream.close();
+    written.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => io::Error::new(ErrorKind::TimedOut, "nobody reads it to its end"),
+        _ => error,
+    })
 }
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! `kplan run`: check, carry out, report.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -35,7 +36,7 @@ use crate::{
     exit::Exit,
     guardian::{Guard, kill_processes, processes_of},
     history::RunClock,
-    out::{self, tell},
+    out::{self, Shown as _, tell},
     record::{EventLog, RunRecord},
     report::{self, live},
     rundir::{RunDir, private_dir},
@@ -239,7 +240,14 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
     let dir = RunDir::create(args.out.as_deref(), seed)?;
     let guard = Guard::post(&dir.id, backend == Backend::Docker)?;
     if let Backend::Local(local) = &backend {
-        kafka::prepare(local, &jobs, &dir.id).await?;
+        tokio::select! {
+            biased;
+            () = interrupt.soft().cancelled() => {
+                // Nothing has begun. What was half fetched is the guardian's.
+                return Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()));
+            }
+            prepared = kafka::prepare(local, &jobs, &dir.id) => prepared?,
+        }
     }
     let (sender, events) = tokio::sync::mpsc::unbounded_channel();
     let (live, screen) = live::start(words(args), events);
@@ -397,7 +405,15 @@ fn report(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
     }
     // A terminal that was closed takes nothing more: the reports in files are what is left of the run.
     let gone = run.interrupt.signal() == Some("SIGHUP");
-    written.and(if gone { Ok(()) } else { said.map_err(Into::into) })
+    written.and(match said {
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            let dir = run.dir.shown();
+            tell!("warning: nobody read standard output to its end: kplan report {dir} prints it again");
+            Ok(())
+        }
+        Err(error) if !gone => Err(error.into()),
+        _ => Ok(()),
+    })
 }
 
 /// GitHub reads annotations from what a step prints.

@@ -1,9 +1,10 @@
-//! Faults that are undone, with `for` or `during`: begin, then the steps and the time of `for` side by side, then
-//! the end. The same for every fault, and whatever cuts off its beginning or its time.
+//! Steps that break something and mend it themselves. A fault with `for` or `during` begins, then its steps run and its
+//! time passes side by side, then it ends. Whatever cuts off such a step, or another that leaves nothing broken when
+//! it is done, or a fault of a `chaos`: what it did is undone, here and nowhere else.
 
 use std::time::{Duration, Instant};
 
-use kplan_dsl::StepHead;
+use kplan_dsl::{StepHead, Verb};
 
 use crate::{
     conductor::{
@@ -11,16 +12,23 @@ use crate::{
         outcome::{Done, StepError},
         step::{Flow, limited, run_list, skip},
     },
-    steps::{Cx, lasting},
+    steps::{self, Cx, lasting},
 };
 
-/// Carries the fault and its steps out. Returns what became of the fault itself, and why the rest of the
-/// plan is skipped if one of its steps ended it.
+/// Carries a step out. Returns what became of it, and why the rest of the plan is skipped if a step inside it
+/// ended it.
 pub async fn carry_out(
     cx: &Cx<'_>,
     flow: &Flow,
     tally: &Tally,
 ) -> (Result<Done, StepError>, Option<String>) {
+    if let Verb::Chaos(args) = cx.verb {
+        return (steps::chaos(args, cx, flow).await, None);
+    }
+    if !lasting::passes(cx.verb) {
+        let done = limited(cx, steps::carry_out(cx), flow).await;
+        return (settled(cx, flow, done).await, None);
+    }
     let lasted = match limited(cx, lasting::begin(cx), flow).await {
         Ok(()) => in_force_for(cx, flow, tally).await,
         Err(error) => {
@@ -30,10 +38,27 @@ pub async fn carry_out(
             Err(error)
         }
     };
-    let over = undo(cx, flow).await;
-    match lasted {
-        Ok(stopped) => (over.map(|()| Done::default()), stopped),
-        Err(error) => (Err(lasting::both(cx, error, over)), None),
+    let mut stopped = None;
+    let lasted = lasted.map(|why| {
+        stopped = why;
+        Done::default()
+    });
+    (settled(cx, flow, lasted).await, stopped)
+}
+
+/// What a step was, once nothing is left of what it broke. A fault whose time is over is undone; so is what any other
+/// left when it did not come to its end.
+pub async fn settled(
+    cx: &Cx<'_>,
+    flow: &Flow,
+    done: Result<Done, StepError>,
+) -> Result<Done, StepError> {
+    match done {
+        Ok(done) if lasting::passes(cx.verb) => undo(cx, flow).await.map(|()| done),
+        Err(error) if lasting::mends_itself(cx.verb) => {
+            Err(lasting::both(cx, error, undo(cx, flow).await))
+        }
+        done => done,
     }
 }
 

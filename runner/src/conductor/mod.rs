@@ -27,6 +27,7 @@ pub mod stage;
 pub mod step;
 mod suite;
 pub mod targets;
+pub mod throttles;
 pub mod totals;
 pub mod wants;
 pub mod warm;

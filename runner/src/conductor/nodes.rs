@@ -107,6 +107,24 @@ impl Stage {
         Ok(())
     }
 
+    /// Takes those down that were to be taken down and still live, since what did it was cut off.
+    ///
+    /// # Errors
+    /// When the backend cannot.
+    pub async fn end_taking_down(&self, nodes: &[Node], how: Down) -> Result<(), StepError> {
+        let running = self.running()?;
+        for &node in nodes {
+            if running.cluster.state(node).await? == NodeState::Dead {
+                continue;
+            }
+            match how {
+                Down::Kill => running.cluster.kill(&[node]).await?,
+                Down::Stop => running.cluster.stop(&[node], STOP_LIMIT).await?,
+            }
+        }
+        Ok(())
+    }
+
     /// Starts nodes together and waits until the living brokers list the started ones.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use std::sync::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::out;
+
 /// The signals that end a run: SIGINT, SIGTERM, SIGQUIT and SIGHUP.
 const SIGNALS: [SignalKind; 4] =
     [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
@@ -34,11 +36,12 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on.
+    /// Listens from now on. What is said must not wait for its reader any more: no signal would end that.
     ///
     /// # Errors
-    /// When the handlers cannot be installed.
+    /// When the handlers cannot be installed, or the streams cannot be written so.
     pub fn listen() -> std::io::Result<Self> {
+        out::never_wait()?;
         let this = Self::default();
         for kind in SIGNALS {
             if kind == SignalKind::hangup() && hangup_is_ignored() {
@@ -49,6 +52,7 @@ impl Interrupt {
             let number = u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
+                    out::hurry();
                     told.raise(number);
                 }
             });

@@ -33,6 +33,7 @@ use crate::{
         rig::Taken,
         signals::Interrupt,
         sink::Sink,
+        throttles::Throttles,
         warm::Warm,
     },
     event::{self, Event, Finding, Holds, SuiteId},
@@ -125,6 +126,8 @@ pub struct Stage {
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
+    /// Which topics' replication is throttled.
+    pub throttles: Throttles,
     /// Producers and consumers.
     pub clients: Clients,
     /// Which nodes ended by themselves.
@@ -182,6 +185,7 @@ impl Stage {
             wanted: Wanted::default(),
             disturbed: Disturbed::default(),
             full: Full::default(),
+            throttles: Throttles::default(),
             clients: Clients::default(),
             ended: Ended::default(),
             audits: Audits::default(),

@@ -175,9 +175,6 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| !ready.head.optional);
-    } else if ready.verb.for_time().is_none() && ready.verb.during().is_empty() {
-        let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
-        limited(&cx, steps::carry_out(&cx), flow).await
     } else {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;

@@ -2,20 +2,23 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures::future::join_all;
 use kplan_dsl::{Verb, steps::Chaos};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Node, NodeState},
     conductor::{
         chaos::{self, Hits, Planned, lasting},
+        during,
         nodes::brokers_of,
         outcome::{Done, StepError},
-        step,
+        step::{self, Flow, limited},
     },
     event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
@@ -32,31 +35,57 @@ impl InEffect {
     }
 }
 
-/// Carries the schedule out. Every fault undoes itself; the step ends when the last one has.
-pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
+/// What cut a chaos off: its limit, the plan's, or a signal.
+#[derive(Default)]
+struct Cut {
+    why: Mutex<Option<StepError>>,
+    came: CancellationToken,
+}
+
+impl Cut {
+    fn off(&self, why: StepError) {
+        *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        self.came.cancel();
+    }
+
+    /// Returns when the chaos is cut off, with what that is for each of its faults.
+    async fn error(&self) -> StepError {
+        self.came.cancelled().await;
+        match &*self.why.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(StepError::Rig(cause)) => StepError::rig(cause),
+            Some(StepError::TimedOut(text)) => StepError::TimedOut(text.clone()),
+            _ => StepError::Interrupted,
+        }
+    }
+}
+
+/// What the faults of a chaos share.
+struct All<'a> {
+    args: &'a Chaos,
+    begun: Instant,
+    in_effect: InEffect,
+    cut: Cut,
+    flow: &'a Flow,
+}
+
+/// Carries the schedule out. Every fault is undone when its time is over, or when something cuts the chaos off;
+/// the step ends when the last one has been.
+pub async fn chaos(args: &Chaos, cx: &Cx<'_>, flow: &Flow) -> Result<Done, StepError> {
     let brokers = cx.stage.running()?.cluster.spec().brokers;
     let place = format!("{} {}", cx.stage.plan.cell_label().unwrap_or_default(), cx.id);
     let times = (*args.for_time, *args.every);
     let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, brokers);
     tell(&schedule, cx);
-    let (begun, in_effect) = (Instant::now(), InEffect::default());
+    let begun = Instant::now();
+    let all = All { args, begun, in_effect: InEffect::default(), cut: Cut::default(), flow };
     let kept: Vec<&Planned> = schedule.iter().filter(|p| wanted(p, cx)).collect();
     // All faults, unless a schedule is being shrunk: then nothing is waited for after the last.
     let lasts =
         if kept.len() == schedule.len() { times.0 } else { lasting(times, kept.iter().copied()) };
-    let each = kept.into_iter().map(|planned| one(planned, args, begun, &in_effect, cx));
-    let results = futures::future::join_all(each).await;
-    sleep_until(begun + lasts).await;
+    let faults = kept.len();
+    let each = Box::pin(join_all(kept.into_iter().map(|planned| one(planned, &all, cx))));
+    let (done, errors) = ended(each, begun + lasts, &all, cx).await;
     // All have ended, whatever became of them; the error that decides ends the step.
-    let mut errors = Vec::new();
-    let mut done = 0;
-    let faults = results.len();
-    for result in results {
-        match result {
-            Ok(was_done) => done += usize::from(was_done),
-            Err(error) => errors.push(error),
-        }
-    }
     if let Some(worst) = StepError::worst(errors) {
         return Err(worst);
     }
@@ -65,6 +94,38 @@ pub async fn chaos(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
         return Ok(Done::default());
     }
     Err(StepError::Judged(vec![nothing_done(faults, cx)]))
+}
+
+/// Waits for the end of all faults and of the time, or cuts them off. Returns how many were done, and what went wrong.
+async fn ended(
+    mut each: impl Future<Output = Vec<Result<bool, StepError>>> + Unpin,
+    until: Instant,
+    all: &All<'_>,
+    cx: &Cx<'_>,
+) -> (usize, Vec<StepError>) {
+    let mut results = None;
+    let whole = async {
+        results = Some((&mut each).await);
+        sleep_until(until).await;
+        Ok(())
+    };
+    let mut errors = Vec::new();
+    if let Err(error) = limited(cx, whole, all.flow).await {
+        all.cut.off(error);
+        errors.push(all.cut.error().await);
+    }
+    let results = match results {
+        Some(results) => results,
+        None => each.await,
+    };
+    let mut done = 0;
+    for result in results {
+        match result {
+            Ok(was_done) => done += usize::from(was_done),
+            Err(error) => errors.push(error),
+        }
+    }
+    (done, errors)
 }
 
 /// Chaos of which nothing was done proves nothing.
@@ -115,15 +176,13 @@ fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
 }
 
 /// One fault: waits for its time, asks whether it may be, does it and undoes it. False if it was left out.
-async fn one(
-    planned: &Planned,
-    args: &Chaos,
-    begun: Instant,
-    in_effect: &InEffect,
-    cx: &Cx<'_>,
-) -> Result<bool, StepError> {
+async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, StepError> {
     let id = chaos::fault_id(cx.id, planned.number);
-    sleep_until(begun + planned.at).await;
+    tokio::select! {
+        biased;
+        _ = all.cut.error() => return Ok(false),
+        () = sleep_until(all.begun + planned.at) => {}
+    }
     let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
     let suite = cx.stage.suite;
     let info = Box::new(listed(planned, cx));
@@ -131,16 +190,19 @@ async fn one(
     cx.stage.run.sink.emit(Event::StepStarted { suite, step: id.clone() });
     cx.stage.breaks.runs_in(&id, cx.id);
     cx.stage.step_began(&id, None, own.began_us);
-    let why_not = may_begin(planned, args, in_effect, &own).await;
+    let why_not = tokio::select! {
+        biased;
+        error = all.cut.error() => Err(error),
+        why_not = may_begin(planned, all, &own) => why_not,
+    };
     let result = match &why_not {
         Ok(None) => {
             cx.stage.chaos.push(cx.id, planned);
-            // Boxed: a chaos holds no chaos, but the compiler cannot know.
-            Box::pin(carry_out(&own)).await.map(drop)
+            done(all, &own).await
         }
         Ok(Some(_)) | Err(_) => Ok(()),
     };
-    in_effect.all().remove(&planned.number);
+    all.in_effect.all().remove(&planned.number);
     let result = why_not.and_then(|left_out| result.map(|()| left_out));
     cx.stage.step_ended(&id, now_us());
     let (verdict, reason) = match &result {
@@ -163,13 +225,23 @@ async fn one(
     result.map(|left_out| left_out.is_none())
 }
 
+/// Does a fault and undoes it.
+async fn done(all: &All<'_>, own: &Cx<'_>) -> Result<(), StepError> {
+    let done = tokio::select! {
+        biased;
+        error = all.cut.error() => Err(error),
+        done = carry_out(own) => done,
+    };
+    during::settled(own, all.flow, done).await.map(drop)
+}
+
 /// Why a fault is left out; none if it may begin, and then it is in effect from here.
 async fn may_begin(
     planned: &Planned,
-    args: &Chaos,
-    in_effect: &InEffect,
+    all: &All<'_>,
     own: &Cx<'_>,
 ) -> Result<Option<String>, StepError> {
+    let All { args, in_effect, .. } = all;
     let nodes = match struck(&planned.verb, own).await {
         Ok(nodes) => nodes,
         // No leader now, nobody to choose from: nothing to strike.

@@ -1,37 +1,82 @@
-//! Faults that can undo themselves: each has a beginning and an end, and what it struck in between.
-//!
-//! A fault of a chaos waits for its `for` here; the steps of a plan do so in `conductor/during`.
+//! Steps that break something and mend it themselves: how each begins, and how what it did is undone. When that is
+//! done, and whatever cut it off, is the same for all of them: see `conductor/during`.
 
-use std::time::Duration;
-
-use kplan_dsl::Verb;
+use kplan_dsl::{Verb, steps::Lasting, value::RestartHow};
 
 use crate::{
-    cluster::{Data, NodeState},
-    conductor::outcome::{Done, StepError},
+    cluster::{Data, Node, NodeState},
+    conductor::{
+        nodes::Down,
+        outcome::{Done, StepError},
+    },
     event::Event,
-    steps::{Cx, brokers, clients, degrade_network, fill_disk, partition_network},
+    steps::{Cx, brokers, clients, degrade_network, fill_disk, partition_network, upgrade_broker},
 };
 
-/// Carries a fault out; with `for` it is undone after that time, and also if it could be done in part only.
+/// Does what the fault does, and lets the time of its `for` pass, if it has one. To undo it is the conductor's.
 ///
 /// # Errors
-/// When it cannot be done or undone.
+/// When it cannot be done.
 pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
-    let Some(time) = cx.verb.for_time() else { return begin(cx).await.map(|()| Done::default()) };
-    let done = begin_for(time, cx).await;
-    let undone = end(cx).await;
-    match done {
-        Ok(()) => undone.map(|()| Done::default()),
-        Err(error) => Err(both(cx, error, undone)),
+    begin(cx).await?;
+    if let Some(time) = cx.verb.for_time() {
+        cx.stage.talk(cx.id, "", Some(time));
+        tokio::time::sleep(time).await;
     }
+    Ok(Done::default())
 }
 
-async fn begin_for(time: Duration, cx: &Cx<'_>) -> Result<(), StepError> {
-    begin(cx).await?;
-    cx.stage.talk(cx.id, "", Some(time));
-    tokio::time::sleep(time).await;
-    Ok(())
+/// Whether a step undoes what it did when its time is over.
+#[must_use]
+pub fn passes(verb: &Verb) -> bool {
+    verb.lasting().is_some_and(Lasting::passes)
+}
+
+/// Whether a step leaves nothing broken when it is done, and would if it were cut off. A `chaos` sees to its
+/// faults itself, each of which is such a step.
+#[must_use]
+pub fn mends_itself(verb: &Verb) -> bool {
+    match verb {
+        Verb::RestartBroker(_) | Verb::UpgradeBroker(_) => true,
+        Verb::ReassignPartitions(args) => args.throttle.is_some(),
+        Verb::KillBroker(_)
+        | Verb::StopBroker(_)
+        | Verb::PauseBroker(_)
+        | Verb::PartitionNetwork(_)
+        | Verb::DegradeNetwork(_)
+        | Verb::FillDisk(_)
+        | Verb::KillClient(_)
+        | Verb::PauseClient(_) => passes(verb),
+        // These break nothing, or what they change is meant to stay. Listed, so that a new word has to say.
+        Verb::StartCluster(_)
+        | Verb::StopCluster(_)
+        | Verb::CreateTopic(_)
+        | Verb::DeleteTopic(_)
+        | Verb::AlterTopic(_)
+        | Verb::ElectLeaders(_)
+        | Verb::Describe(_)
+        | Verb::StartBroker(_)
+        | Verb::ResumeBroker(_)
+        | Verb::FreeDisk(_)
+        | Verb::HealNetwork(_)
+        | Verb::StartProducer(_)
+        | Verb::StartConsumer(_)
+        | Verb::StartCopier(_)
+        | Verb::ResumeClient(_)
+        | Verb::StartClient(_)
+        | Verb::StopClient(_)
+        | Verb::Produce(_)
+        | Verb::Consume(_)
+        | Verb::Wait(_)
+        | Verb::Assert(_)
+        | Verb::Record(_)
+        | Verb::Chaos(_)
+        | Verb::Run(_)
+        | Verb::Note(_)
+        | Verb::Repeat(_)
+        | Verb::Parallel(_)
+        | Verb::Include(_) => false,
+    }
 }
 
 /// What ended a fault early, and what became of undoing it: the rig's error decides before any other, else the
@@ -83,12 +128,19 @@ pub async fn end(cx: &Cx<'_>) -> Result<(), StepError> {
         return Ok(());
     }
     match cx.verb {
-        Verb::KillBroker(_) | Verb::StopBroker(_) => {
-            match cx.stage.wanted.made_by(cx.id, NodeState::Dead) {
-                down if down.is_empty() => Ok(()),
-                down => cx.stage.bring_up(cx.id, &down, Data::Kept).await,
-            }
+        Verb::KillBroker(_) => bring_back(cx, Down::Kill).await,
+        Verb::StopBroker(_) => bring_back(cx, Down::Stop).await,
+        Verb::RestartBroker(args) => match args.how {
+            RestartHow::Kill => bring_back(cx, Down::Kill).await,
+            RestartHow::Stop => bring_back(cx, Down::Stop).await,
+        },
+        Verb::UpgradeBroker(args) => {
+            let back = bring_back(cx, Down::Stop).await;
+            let down = down_by(cx);
+            // Of the version before nothing may be there any more.
+            if down.is_empty() { back } else { upgrade_broker::bring_up(args, &down, cx).await }
         }
+        Verb::ReassignPartitions(_) => cx.stage.unthrottle(cx.id).await,
         Verb::PauseBroker(_) => match cx.stage.wanted.made_by(cx.id, NodeState::Paused) {
             frozen if frozen.is_empty() => Ok(()),
             frozen => cx.stage.thaw(cx.id, &frozen).await,
@@ -96,9 +148,25 @@ pub async fn end(cx: &Cx<'_>) -> Result<(), StepError> {
         Verb::PartitionNetwork(_) | Verb::DegradeNetwork(_) => cx.stage.heal(Some(cx.id)).await,
         Verb::FillDisk(_) => cx.stage.free_disks(&cx.stage.full.filled_by(cx.id)).await,
         Verb::KillClient(_) | Verb::PauseClient(_) => clients::undo(cx).await,
-        // Whatever is no such fault has nothing to undo.
+        // Whatever is no such step has nothing to undo: see `mends_itself`.
         _ => Ok(()),
     }
+}
+
+/// The nodes that this step took down and that nobody started since.
+fn down_by(cx: &Cx<'_>) -> Vec<Node> {
+    cx.stage.wanted.made_by(cx.id, NodeState::Dead)
+}
+
+/// Starts the nodes that this step took down.
+async fn bring_back(cx: &Cx<'_>, how: Down) -> Result<(), StepError> {
+    let down = down_by(cx);
+    if down.is_empty() {
+        return Ok(());
+    }
+    // One that was still ending when the step was cut off would count as started, and then be gone.
+    cx.stage.end_taking_down(&down, how).await?;
+    cx.stage.bring_up(cx.id, &down, Data::Kept).await
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod run;
 mod topics;
 mod upgrade_broker;
 
+pub use chaos::chaos;
 pub use cluster::spec as cluster_spec;
 pub use consume::find_messages;
 
@@ -109,7 +110,6 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
         Verb::Assert(args) => judged::assert(args, cx).await,
         Verb::Record(args) => judged::record(args, cx).await,
         Verb::UpgradeBroker(args) => upgrade_broker::upgrade(args, cx).await,
-        Verb::Chaos(args) => chaos::chaos(args, cx).await,
         Verb::Run(args) => run::run(args, cx).await,
         Verb::Note(args) => {
             cx.stage.run.sink.emit(Event::Note {
@@ -119,8 +119,10 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
             });
             Ok(Done::default())
         }
-        // The conductor runs what is in them.
-        Verb::Repeat(_) | Verb::Parallel(_) | Verb::Include(_) => Ok(Done::default()),
+        // The conductor runs what is in them; a chaos is given what surrounds it.
+        Verb::Chaos(_) | Verb::Repeat(_) | Verb::Parallel(_) | Verb::Include(_) => {
+            Ok(Done::default())
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// Limit until every replica is in sync at its new place, where the step names none.
 const MOVE: Duration = Duration::from_secs(9 * 60);
 
-/// Moves the replicas; a throttle is taken away again however the move ends.
+/// Moves the replicas. A throttle is taken away again however the move ends: see `lasting`.
 pub async fn reassign(args: &ReassignPartitions, cx: &Cx<'_>) -> Result<Done, StepError> {
     let running = cx.stage.running()?;
     let topic = args.topic.to_string();
@@ -27,13 +27,11 @@ pub async fn reassign(args: &ReassignPartitions, cx: &Cx<'_>) -> Result<Done, St
         return Err(StepError::not_so(text));
     }
     if let Some(rate) = args.throttle {
-        running.observer.ask().throttle(&topic, Some(rate.0)).await?;
+        cx.stage.throttle(cx.id, &topic, rate.0).await?;
     }
-    let moved = move_them(&running, &topic, &wanted, cx).await;
-    if args.throttle.is_some() {
-        running.observer.ask().throttle(&topic, None).await?;
-    }
-    moved.map(|()| Done::default())
+    move_them(&running, &topic, &wanted, cx).await?;
+    cx.stage.unthrottle(cx.id).await?;
+    Ok(Done::default())
 }
 
 async fn move_them(

@@ -14,20 +14,13 @@ use crate::{
 
 /// Stops brokers gracefully and starts them with the other version.
 pub async fn upgrade(args: &UpgradeBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let version = args.version.text().parse::<Version>().map_err(StepError::not_so)?;
+    version(args)?;
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
     let rounds: Vec<&[Node]> =
         if args.rolling { nodes.chunks(1).collect() } else { vec![nodes.as_slice()] };
     for round in rounds {
         cx.stage.take_down(cx.id, round, Down::Stop).await?;
-        cx.stage.exchange(cx.id, round, &version).await?;
-        for node in round {
-            cx.stage.run.sink.emit(Event::Configured {
-                suite: cx.stage.suite,
-                who: node.to_string(),
-                settings: [("version".to_owned(), version.to_string())].into(),
-            });
-        }
+        bring_up(args, round, cx).await?;
         let Some(wait) = &args.wait else { continue };
         let findings = cx.judge(false).until(wait, BETWEEN, None).await?;
         if findings.iter().any(|f| f.holds != Holds::Yes) {
@@ -35,4 +28,22 @@ pub async fn upgrade(args: &UpgradeBroker, cx: &Cx<'_>) -> Result<Done, StepErro
         }
     }
     Ok(Done::default())
+}
+
+/// Starts brokers that are down with the other version.
+pub async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Result<(), StepError> {
+    let version = version(args)?;
+    cx.stage.exchange(cx.id, nodes, &version).await?;
+    for node in nodes {
+        cx.stage.run.sink.emit(Event::Configured {
+            suite: cx.stage.suite,
+            who: node.to_string(),
+            settings: [("version".to_owned(), version.to_string())].into(),
+        });
+    }
+    Ok(())
+}
+
+fn version(args: &UpgradeBroker) -> Result<Version, StepError> {
+    args.version.text().parse().map_err(StepError::not_so)
 }

@@ -2,8 +2,10 @@
 //! it does, its clients' rates, and the time that a wait has left.
 //!
 //! On a terminal the status lines are redrawn in place; elsewhere plain lines are written, with a
-//! sign of life every [`HEARTBEAT`], so that no CI system takes a long wait for a hang.
+//! sign of life every [`HEARTBEAT`], so that no CI system takes a long wait for a hang. Where nobody reads,
+//! lines are left out, and their number is told as soon as somebody does.
 
+mod bars;
 mod screen;
 
 use std::{
@@ -12,14 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 
+use self::bars::Bars;
 pub use self::screen::{Screen, state_word};
 use crate::{
     event::{Event, Stamped, SuiteId},
-    out::{self, tell},
-    secrets,
+    out, secrets,
 };
 
 /// Between two signs of life where the output is no terminal.
@@ -122,14 +123,14 @@ async fn on_pipe(mut screen: Screen, mut events: UnboundedReceiver<Stamped>) {
         tokio::select! {
             event = events.recv() => {
                 let Some(event) = event else { return };
-                screen.lines(&event).iter().for_each(|l| tell!("{l}"));
+                screen.lines(&event).iter().for_each(|l| out::show_line(l));
                 if last(&event) {
                     return;
                 }
             }
             _ = beat.tick() => {
                 if screen.words() != Words::Quiet {
-                    screen.status().iter().for_each(|(_, l)| tell!("  … {l}"));
+                    screen.status().iter().for_each(|(_, l)| out::show_line(&format!("  … {l}")));
                 }
             }
         }
@@ -137,67 +138,18 @@ async fn on_pipe(mut screen: Screen, mut events: UnboundedReceiver<Stamped>) {
 }
 
 async fn on_terminal(mut screen: Screen, mut events: UnboundedReceiver<Stamped>) {
-    let bars = Bars::default();
+    let mut bars = Bars::default();
     let mut tick = tokio::time::interval(TICK);
-    let mut shown = BTreeMap::new();
     loop {
-        let mut ends = false;
         tokio::select! {
-            event = events.recv() => match event {
-                Some(event) => {
-                    ends = last(&event);
-                    screen.lines(&event).iter().for_each(|l| bars.print(l));
+            event = events.recv() => {
+                let ends = event.as_ref().is_none_or(last);
+                event.iter().flat_map(|e| screen.lines(e)).for_each(|l| bars.print(&l));
+                if ends {
+                    return bars.end();
                 }
-                None => ends = true,
-            },
-            _ = tick.tick() => bars.show(&mut shown, &screen.status()),
-        }
-        if ends {
-            bars.show(&mut shown, &[]);
-            return;
-        }
-    }
-}
-
-/// The status lines below the output.
-struct Bars {
-    all: MultiProgress,
-    color: bool,
-}
-
-impl Default for Bars {
-    fn default() -> Self {
-        Self { all: MultiProgress::new(), color: out::colour(false) }
-    }
-}
-
-impl Bars {
-    fn fit(&self, line: &str) -> String {
-        out::fit(line, self.color)
-    }
-
-    fn print(&self, line: &str) {
-        // Nothing to do about a terminal that went away.
-        let _ = self.all.println(self.fit(line));
-    }
-
-    fn show(&self, shown: &mut BTreeMap<SuiteId, ProgressBar>, status: &[(SuiteId, String)]) {
-        shown.retain(|suite, bar| {
-            let stays = status.iter().any(|(s, _)| s == suite);
-            if !stays {
-                bar.finish_and_clear();
-                self.all.remove(bar);
             }
-            stays
-        });
-        for (suite, line) in status {
-            let bar = shown.entry(*suite).or_insert_with(|| {
-                let style = ProgressStyle::with_template("{spinner} {wide_msg}");
-                let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
-                self.all.add(ProgressBar::new_spinner().with_style(style))
-            });
-            bar.set_message(self.fit(line));
-            bar.tick();
+            _ = tick.tick() => bars.show(&screen.status()),
         }
     }
 }

@@ -4,16 +4,25 @@
 //! So everything that is printed is cleaned here, at the end of its way: [`visible`] shows what would be
 //! obeyed or hidden, and only kplan's own colours pass, told apart by a number that nobody outside this
 //! process knows. Nothing else in the crate may print (see `clippy.toml`), so no command can forget it.
+//!
+//! A command that prints and exits waits for its reader, as every Unix tool does. A run does not, from
+//! [`never_wait`] on: a terminal stopped with Ctrl-S or a pipe that nobody reads must move no step, and a
+//! signal must end the run. Each stream has a thread that writes it then.
+
+mod stream;
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     io::{self, ErrorKind, IsTerminal, Write},
+    os::fd::{AsFd as _, OwnedFd},
     path::Path,
-    sync::LazyLock,
+    sync::{LazyLock, OnceLock},
 };
 
 use anstyle::Style;
 use kplan_dsl::visible::{one_line, visible};
 
+pub use self::stream::{Stream, Target, hurry, left_out};
 use crate::{exit::Exit, secrets};
 
 /// How kplan's own colours begin until they are printed: a terminal's sequence with a parameter that
@@ -81,14 +90,85 @@ fn stderr() -> io::Stderr {
     io::stderr()
 }
 
+/// The streams of a command that waits for no reader.
+struct Streams {
+    output: Stream,
+    error: Stream,
+}
+
+static STREAMS: OnceLock<Streams> = OnceLock::new();
+
+/// From now on nothing that is said waits for who reads it. For commands that listen for signals: those
+/// have no other way to end.
+///
+/// # Errors
+/// When the streams' threads cannot be started.
+pub fn never_wait() -> io::Result<()> {
+    if STREAMS.get().is_some() {
+        return Ok(());
+    }
+    // Unbuffered, and without the standard library's locks: whoever else writes waits for no reader either.
+    let (output, error) =
+        (stdout().as_fd().try_clone_to_owned()?, stderr().as_fd().try_clone_to_owned()?);
+    let stream =
+        |fd: OwnedFd| Stream::start(move || Ok(Box::new(std::fs::File::from(fd)) as Target));
+    let streams = Streams { output: stream(output)?, error: stream(error)? };
+    if STREAMS.set(streams).is_ok() {
+        std::panic::set_hook(Box::new(tell_panic));
+    }
+    Ok(())
+}
+
+/// Whether nothing that is said waits for its reader.
+#[must_use]
+pub fn waits_for_nobody() -> bool {
+    STREAMS.get().is_some()
+}
+
+/// A defect is told as anything else: the standard library would wait for who reads it.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let mut text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\n{backtrace}"));
+    }
+    tell_line(&text);
+}
+
+/// The last of everything that is said: whoever reads still gets it, before the process ends by whatever way.
+pub struct LastWords;
+
+impl Drop for LastWords {
+    fn drop(&mut self) {
+        if let Some(streams) = STREAMS.get() {
+            // Nothing is left to tell it to.
+            let _ = streams.error.drain();
+            let _ = streams.output.drain();
+        }
+    }
+}
+
 /// Prints a result on standard output. A reader that went away (`| head`) has seen enough.
 ///
 /// # Errors
-/// When standard output does not take it.
+/// When standard output does not take it; `TimedOut` when nobody reads it, where that is not waited for.
 pub fn print(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
     let text = fit(text, colour(true));
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    let printed = match STREAMS.get() {
+        None => {
+            let mut out = stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        }
+        Some(streams) => {
+            // On one terminal, what was said before stands before it.
+            let _ = streams.error.drain();
+            streams.output.say(&text);
+            streams.output.drain()
+        }
+    };
+    match printed {
+        Err(error) if error.kind() == ErrorKind::TimedOut => Err(error),
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(io::Error::new(error.kind(), format!("cannot write to standard output: {error}")))
         }
@@ -110,7 +190,35 @@ pub fn say(text: &str, exit: Exit) -> Exit {
 /// Prints a line on standard error. A terminal that went away is no reason to stop.
 pub fn tell_line(line: &str) {
     let line = fit(&secrets::mask(line), colour(false));
-    let _ = writeln!(stderr().lock(), "{line}");
+    match STREAMS.get() {
+        Some(streams) => streams.error.say(&format!("{line}\n")),
+        None => drop(writeln!(stderr().lock(), "{line}")),
+    }
+}
+
+/// The same for a line that may be left out, and counted, while nobody reads.
+pub fn show_line(line: &str) {
+    match STREAMS.get() {
+        Some(streams) => {
+            let line = fit(&secrets::mask(line), colour(false));
+            streams.error.say_if_read(&format!("{line}\n"));
+        }
+        None => tell_line(line),
+    }
+}
+
+/// Draws on the terminal of standard error: text that is clean, and movements of the cursor.
+pub fn draw(frame: &str) {
+    match STREAMS.get() {
+        Some(streams) => streams.error.say(frame),
+        None => drop(stderr().lock().write_all(frame.as_bytes())),
+    }
+}
+
+/// Whether all that was said on standard error was taken.
+#[must_use]
+pub fn is_read() -> bool {
+    STREAMS.get().is_none_or(|streams| streams.error.is_read())
 }
 
 /// [`tell_line`] with a format.
