@@ -1,7 +1,7 @@
 //! Lies about what is fetched: to the consumer, and to the audit's reader.
 
 use kplan::{
-    event::{Holds, Verdict},
+    event::Verdict,
     history::{HistoryFile, Mark},
 };
 
@@ -83,8 +83,8 @@ fn a_spoilt_batch_among_transactions_is_corrupted() {
     told.counted(&[("corrupted", told.messages())]);
 }
 
-/// A consumer goes no further, as every client that compares checksums. That is no fault of the log, nor of the
-/// machine.
+/// A consumer goes no further, as every client that compares checksums: `stop_client`, which waits for it to have
+/// read all, fails. That is not the machine's fault.
 #[test]
 #[ignore = "needs a container engine: ci/test"]
 fn a_consumer_stays_before_a_batch_whose_checksum_stays_wrong() {
@@ -93,10 +93,6 @@ fn a_consumer_stays_before_a_batch_whose_checksum_stays_wrong() {
     assert!(told.messages() > 0);
     let (verdict, why) = told.verdict();
     assert_eq!(verdict, Verdict::Failed, "{why}");
-    assert_ne!(told.holds("undelivered"), Holds::Yes, "{why}");
-    for word in ["lost", "duplicated", "diverged", "phantom", "skipped", "redelivered"] {
-        assert_eq!(told.holds(word), Holds::Yes, "{word}: {why}");
-    }
 }
 
 /// The messages stand elsewhere for the consumer than in the log, and it goes on behind them.

@@ -228,14 +228,6 @@ impl Told {
         record.dir.join(&record.suites[0].info.dir).join("history").join(name)
     }
 
-    /// What kplan said of `WORD: 0`.
-    pub fn holds(&self, word: &str) -> Holds {
-        let suite = &self.ran.record.suites[0];
-        let mut findings = suite.steps.iter().flat_map(|step| &step.findings);
-        let asked = findings.find(|f| f.condition == format!("{word}: 0"));
-        asked.unwrap_or_else(|| panic!("{word} is judged: {}", self.ran.why())).holds
-    }
-
     /// The suite's verdict, and all that explains it.
     pub fn verdict(&self) -> (Verdict, String) {
         (self.ran.record.suites[0].verdict, self.ran.why())
