@@ -1,4 +1,5 @@
-//! **corrupted**: the payload does not match its checksum.
+//! **corrupted**: the payload does not match its checksum, or stands in a batch of the log whose checksum is
+//! wrong each time that it is fetched (whatever the payload's own one says).
 //!
 //! Counted once for each partition and offset: in the log, and where the log is in order (or holds
 //! nothing there any more) in a delivery. Its identity cannot be trusted, so no client is named, and
@@ -19,7 +20,11 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         let (here, _) = log.scope.split(&log.corrupt);
         book.found(spot, here.len());
         for offset in here.iter().take(book.room(spot)) {
-            book.show(spot, || text("the checksum is wrong in the log").at(offset));
+            let whose = match log.bad_batches.has(offset) {
+                true => "the log holds it in a batch whose checksum is wrong",
+                false => "the checksum is wrong in the log",
+            };
+            book.show(spot, || text(whose).at(offset));
         }
         doubt_others(digest, spot, log.corrupt.minus(&here).len(), &mut book);
     }

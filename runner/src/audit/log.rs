@@ -77,6 +77,8 @@ pub(super) struct Log {
     open: Set,
     /// Offsets with a wrong checksum.
     pub corrupt: Set,
+    /// Those of them that lie in a batch whose own checksum is wrong.
+    pub bad_batches: Set,
     /// Offsets without identity.
     pub foreign: Set,
     /// Of these, the ones that are not from `produce`.
@@ -204,6 +206,9 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
             log.data.add(span.offsets());
             if run.mark == Mark::Corrupt {
                 log.corrupt.add(span.offsets());
+                if run.error != 0 {
+                    log.bad_batches.add(span.offsets());
+                }
             } else {
                 log.foreign.add(span.offsets());
                 if !given.has(part, run.first_seq) {

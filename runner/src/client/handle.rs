@@ -43,6 +43,9 @@ const ERRORS_KEPT: usize = 100;
 pub const REFUSED: Duration = Duration::from_secs(3);
 /// The exit status of a client that reported why it could not go on.
 const GAVE_UP: i32 = 1;
+/// Signals of a process that fails by itself.
+const CRASHES: [Signal; 5] =
+    [Signal::SIGABRT, Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE];
 /// How long a process may take to vanish after SIGKILL.
 const VANISH: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,8 @@ pub struct Exit {
     pub clean: bool,
     /// By a signal.
     pub signalled: bool,
+    /// By one that a process that fails sends to itself.
+    pub crashed: bool,
     /// It could not go on, and said why.
     pub gave_up: bool,
 }
@@ -457,9 +462,18 @@ async fn follow(
             text: status.to_string(),
             clean: status.success(),
             signalled: status.signal().is_some(),
+            crashed: status
+                .signal()
+                .is_some_and(|signal| CRASHES.iter().any(|c| *c as i32 == signal)),
             gave_up: status.code() == Some(GAVE_UP),
         },
-        Err(e) => Exit { text: e.to_string(), clean: false, signalled: false, gave_up: false },
+        Err(e) => Exit {
+            text: e.to_string(),
+            clean: false,
+            signalled: false,
+            crashed: false,
+            gave_up: false,
+        },
     };
     state.send_modify(|s| s.exit = Some(exit.clone()));
     let _ = events.send((who, ClientEvent::Exited(exit))).await;

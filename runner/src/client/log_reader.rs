@@ -1,13 +1,17 @@
 //! The audit's reader: a process of its own, so that the runner stays small. It reads every
 //! partition from its start to a given end, takes part in nothing, and writes down what it found.
 
+mod batches;
+mod brokers;
+mod careful;
+
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use super::{
     ClientError,
     consumer_state::identify,
     payload::{self, Decoded, Original},
-    protocol::{Position, Report},
+    protocol::{DAMAGED, Position, Report},
     raw::{Code, Events, Instance, Kind, LogQueue, Message},
     settings,
     spec::{Isolation, LogSpec},
@@ -18,6 +22,9 @@ use crate::history::{self, HistoryWriter, Mark, Run, RunRecorder, Writer, now_us
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.
 const PROGRESS_US: i64 = 250_000;
+
+/// What librdkafka says of what it cannot read, and behind which it cannot be believed.
+const UNREADABLE: [Code; 3] = [Code::BAD_MSG, Code::BAD_COMPRESSION, Code::NOT_IMPLEMENTED];
 
 /// A partition's reading.
 struct Part {
@@ -74,11 +81,15 @@ pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<Report, ClientErr
     let isolation = Isolation::ReadUncommitted;
     let run = spec.common.run_hash();
     let mut pass = Pass { spec, voice, found, progress, isolation, run };
-    let everything = pass.read(all)?;
+    let mut reader = match spec.careful {
+        true => Some(brokers::Brokers::new(&spec.common)?),
+        false => None,
+    };
+    let everything = pass.read_by(all, reader.as_mut())?;
     let mut unread = pass.unread(&everything);
     if unread.is_empty() && !again.is_empty() {
         pass.isolation = Isolation::ReadCommitted;
-        let visible = pass.read(again)?;
+        let visible = pass.read_by(again, reader.as_mut())?;
         unread = pass.unread(&visible);
         pass.compare(&everything, &visible)?;
     }
@@ -106,6 +117,11 @@ fn parts(spec: &LogSpec, transactional: bool) -> Vec<Part> {
             })
         })
         .collect()
+}
+
+/// How many offsets were passed.
+fn passed(parts: &[Part]) -> u64 {
+    parts.iter().map(|p| (p.position.min(p.end) - p.start).max(0)).sum::<i64>().unsigned_abs()
 }
 
 fn mark(mark: Mark, part: &Part, offset: i64, count: u64) -> Run {
@@ -175,6 +191,18 @@ impl Clock {
 }
 
 impl Pass<'_> {
+    /// Reads with librdkafka, or, where there are connections of kplan's own, without it.
+    fn read_by(
+        &mut self,
+        parts: Vec<Part>,
+        brokers: Option<&mut brokers::Brokers>,
+    ) -> Result<Vec<Part>, ClientError> {
+        match brokers {
+            Some(brokers) => self.read_carefully(parts, brokers),
+            None => self.read(parts),
+        }
+    }
+
     /// Reads the partitions to their ends, or until nothing has come for the spec's time.
     fn read(&mut self, mut parts: Vec<Part>) -> Result<Vec<Part>, ClientError> {
         let settings = settings::log_reader(self.spec, self.isolation);
@@ -223,11 +251,9 @@ impl Pass<'_> {
                 open -= 1;
             }
             kafka.poll(Duration::ZERO);
-            let read = parts.iter().map(|p| (p.position.min(p.end) - p.start).max(0)).sum::<i64>();
-            self.progress.report(read.unsigned_abs(), now_us());
+            self.progress.report(passed(&parts), now_us());
         }
-        let read = parts.iter().map(|p| (p.position.min(p.end) - p.start).max(0)).sum::<i64>();
-        self.progress.before += read.unsigned_abs();
+        self.progress.before += passed(&parts);
         Ok(parts)
     }
 
@@ -248,28 +274,43 @@ impl Pass<'_> {
             }
             Some(code) => {
                 let words = format!("partition {}: {}", part.partition, message.words());
+                if UNREADABLE.contains(&code) {
+                    return Err(ClientError { text: words, code: DAMAGED });
+                }
                 self.voice.error(code, false, &words);
                 return Ok(false);
             }
         }
         let offset = message.offset();
         part.position = offset + 1;
-        if offset >= part.end {
-            return Ok(true);
+        if offset < part.end {
+            self.record(part, offset, message.key(), message.value(), now)?;
         }
+        Ok(true)
+    }
+
+    /// Writes down a message.
+    fn record(
+        &mut self,
+        part: &mut Part,
+        offset: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        now: i64,
+    ) -> Result<(), ClientError> {
         part.show(offset);
         if self.isolation == Isolation::ReadUncommitted {
-            let decoded = payload::decode(message.value(), self.run);
+            let decoded = payload::decode(value, self.run);
             let place = (part.topic, part.partition, offset);
-            let record = identify(decoded, message.value(), message.key(), Mark::Found, place, now);
+            let record = identify(decoded, value, key, Mark::Found, place, now);
             self.found.record(&record)?;
-            if let (Decoded::Identity(identity), Some(value)) = (decoded, message.value())
+            if let (Decoded::Identity(identity), Some(value)) = (decoded, value)
                 && let Some(original) = payload::original(&identity, value)
             {
                 self.found.record(&copied(&record, original))?;
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The partitions whose end was not reached, and how far it is.

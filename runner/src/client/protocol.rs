@@ -14,6 +14,13 @@ pub const REFUSED_SETTING: &str = "SETTING";
 /// The code of the error of a client that cannot go on, whose cause it reported before.
 pub const GIVES_UP: &str = "CLIENT";
 
+/// The code of the error with which the audit's reader ends when librdkafka cannot read what a broker gives: a
+/// wrong checksum, above all. Behind it nothing that librdkafka gives can be believed.
+pub const DAMAGED: &str = "DAMAGED";
+
+/// The code of the errors with which the audit's reader tells why it could not read a partition on.
+pub const UNREAD: &str = "UNREAD";
+
 /// A place in a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {

@@ -268,7 +268,7 @@ mod tests {
             ("enable.auto.offset.store", "true"),
             ("session.timeout.ms", "7000"),
         ]));
-        let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1 };
+        let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1, careful: false };
         let reader = log_reader(&spec, Isolation::ReadUncommitted);
         for (key, value) in [
             ("isolation.level", "read_uncommitted"),

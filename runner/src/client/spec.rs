@@ -353,6 +353,9 @@ pub struct LogSpec {
     pub topics: Vec<LogTopic>,
     /// Give up after this long without any progress, in milliseconds.
     pub stall_ms: u64,
+    /// Read without librdkafka, past damaged batches.
+    #[serde(default)]
+    pub careful: bool,
 }
 
 /// The first line that a client process reads.

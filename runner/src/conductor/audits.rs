@@ -1,5 +1,7 @@
 //! Runs the audit: waits until the log can be read, has it read by a process of its own, judges.
 
+mod reading;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -14,12 +16,7 @@ use crate::{
         self, Acks, AuditInput, AuditResult, ClientFacts, Copies, Facts, Measure, Published,
         RunSource, Scope, Verdict, Window,
     },
-    client::{
-        handle::Handle,
-        keys::KeyPlan,
-        protocol::NO_HISTORY,
-        spec::{ClientSpec, Common, LogSpec, LogTopic, ProducerSpec, Span},
-    },
+    client::{keys::KeyPlan, spec::ProducerSpec},
     conductor::{
         clients::{Client, Template},
         judge::Judge,
@@ -36,12 +33,8 @@ const READY: Duration = Duration::from_secs(60);
 /// With transactions, an unfinished one is only decided after `transaction.timeout.ms` (librdkafka's
 /// default, 60 s); kplan waits 10 s more.
 const READY_TRANSACTIONS: Duration = Duration::from_secs(70);
-/// The reader gives up after this long without any progress.
-const STALL: Duration = Duration::from_secs(30);
-/// A reader that says nothing for this long hangs; between its passes it compares what it read.
-const SILENCE: Duration = Duration::from_secs(60);
-/// The reader's limit in all.
-const READ: Duration = Duration::from_secs(30 * 60);
+
+use reading::Unread;
 
 /// An audit, and what it was made of.
 struct Cached {
@@ -112,11 +105,11 @@ impl Stage {
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
         let bounds = running.observer.ask().audit_bounds(&topics, limit).await;
-        let (log, trouble) = self.read_log(&running, step, &bounds, transactional).await?;
+        let (log, unread) = self.read_log(&running, step, &bounds, transactional).await?;
         let moved = moved(&running, &bounds).await;
         // The list of histories before the facts: a life that begins in between runs, by the facts.
         let mut paths = self.histories();
-        let facts = self.facts(window, &bounds, trouble, moved);
+        let facts = self.facts(window, &bounds, &unread, moved);
         paths.extend(log);
         let mut result = judge(paths, extents, facts).await?;
         self.search_disks(&running, step, &mut result).await?;
@@ -136,7 +129,8 @@ impl Stage {
     /// When a history cannot be read.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
-        let facts = self.facts(window, &AuditBounds::default(), None, BTreeSet::new());
+        let facts =
+            self.facts(window, &AuditBounds::default(), &Unread::default(), BTreeSet::new());
         let files = open(paths)?;
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
@@ -179,75 +173,11 @@ impl Stage {
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
 
-    /// Has the log read. What could not be read is in the second part, by words.
-    async fn read_log(
-        &self,
-        running: &Running,
-        step: &str,
-        bounds: &AuditBounds,
-        transactional: bool,
-    ) -> Result<(Option<PathBuf>, Option<String>), StepError> {
-        let mut topics: BTreeMap<String, Vec<Span>> = BTreeMap::new();
-        for ((topic, partition), b) in &bounds.ready {
-            let span = Span { partition: *partition, start: b.start, end: b.end };
-            topics.entry(topic.clone()).or_default().push(span);
-        }
-        if topics.is_empty() {
-            return Ok((None, None));
-        }
-        let common = Common {
-            run: self.run.id.clone(),
-            name: "audit".to_owned(),
-            client_id: 0,
-            member: 1,
-            life: self.audits.next_life(),
-            bootstrap: running.bootstrap(),
-            dir: self.dir.clone(),
-            config: running.cluster.client_config(),
-            routes: running.cluster.router().map(|router| router.routes()),
-        };
-        let log_topic = |(name, spans)| LogTopic { name, spans, transactional };
-        let stall_ms = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);
-        let spec =
-            LogSpec { common, topics: topics.into_iter().map(log_topic).collect(), stall_ms };
-        let spec = ClientSpec::Log(spec);
-        let path = spec.histories().into_iter().next();
-        let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
-        self.talk(step, "the audit to read the log", None);
-        let read = tokio::select! {
-            read = handle.reach("done reading the log", READ, |s| s.ended.is_some() && s.exit.is_some()) => read,
-            silent = silence(&handle) => return Err(StepError::rig(silent)),
-        };
-        let state = handle.state().borrow().clone();
-        if let Some(exit) = state.exit.as_ref().filter(|e| e.signalled) {
-            let why = format!("the audit's reader was ended from outside: {}", exit.text);
-            return Err(StepError::rig(why));
-        }
-        if let Some(error) = state.errors.iter().find(|e| e.code == NO_HISTORY) {
-            let why = format!("the audit's reader cannot record what it finds: {}", error.text);
-            return Err(StepError::rig(why));
-        }
-        let trouble = match (read, state.ended) {
-            (Ok(()), Some(ended)) if ended.left == 0 => None,
-            (Ok(()), Some(ended)) => {
-                let places: Vec<String> = ended
-                    .unread
-                    .iter()
-                    .map(|p| format!("{}/{} ended at offset {}", p.topic, p.partition, p.offset))
-                    .collect();
-                Some(format!("the log was not read to its end: {}", places.join(", ")))
-            }
-            (Err(error), _) => Some(error.to_string()),
-            (Ok(()), None) => Some("the audit's reader did not say how far it came".to_owned()),
-        };
-        Ok((path, trouble))
-    }
-
     fn facts(
         &self,
         window: Window,
         bounds: &AuditBounds,
-        trouble: Option<String>,
+        unread: &Unread,
         moved: BTreeSet<(String, u32)>,
     ) -> Facts {
         let mut facts = Facts { window, ..Facts::default() };
@@ -266,7 +196,7 @@ impl Stage {
                 .entry(*partition)
                 .or_default();
             part.end = Some(b.end);
-            part.not_ready.clone_from(&trouble);
+            part.not_ready = unread.why(topic, *partition);
             if moved.contains(&(topic.clone(), *partition)) {
                 part.not_ready = Some("its leader changed while it was read".to_owned());
             }
@@ -398,17 +328,6 @@ impl Stage {
             let values = of(Measure::Acked).into_iter().chain([counted]).collect();
             let (suite, step) = (self.suite, step.to_owned());
             self.run.sink.emit(Event::Recorded { suite, step, values });
-        }
-    }
-}
-
-/// Resolves, in words, when the audit's reader hangs: it tells of its progress four times a second.
-async fn silence(handle: &Handle) -> String {
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let silent_us = now_us() - handle.state().borrow().heard_us;
-        if silent_us > i64::try_from(SILENCE.as_micros()).unwrap_or(i64::MAX) {
-            return format!("the audit's reader hangs: it said nothing for {SILENCE:?}");
         }
     }
 }

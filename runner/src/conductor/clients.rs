@@ -290,7 +290,9 @@ impl Client {
         let died = |m: &Member| {
             let state = m.state();
             let told = state.told.as_ref().map(|t| t.borrow());
-            told.is_some_and(|t| t.exit.as_ref().is_some_and(|e| !e.clean && !e.signalled))
+            told.is_some_and(|t| {
+                t.exit.as_ref().is_some_and(|e| !e.clean && (!e.signalled || e.crashed))
+            })
         };
         let ended = |m: &Member| m.lane() == Some(LaneState::Stopped);
         if self.members.iter().any(died) {

@@ -72,7 +72,8 @@ fn words(
                     Some(LaneState::Up | LaneState::Starting | LaneState::Paused)
                 );
             // One that was still starting may have been given up by its step.
-            if unasked && exit.signalled && member.lane() != Some(LaneState::Starting) {
+            let outside = exit.signalled && !exit.crashed;
+            if unasked && outside && member.lane() != Some(LaneState::Starting) {
                 let who = shown(client, who);
                 stage.taken.note(format!("client {who} was ended from outside: {}", exit.text));
             }

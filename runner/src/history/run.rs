@@ -111,7 +111,8 @@ pub struct Run {
     pub first_us: i64,
     /// Time of the last message, monotonic microseconds.
     pub last_us: i64,
-    /// librdkafka's error code for [`Mark::Failed`], else 0.
+    /// librdkafka's error code for [`Mark::Failed`], and for a [`Mark::Corrupt`] whose whole batch has a wrong
+    /// checksum; else 0.
     pub error: i32,
     /// Transaction number (producers, from 1, 0 outside), assignment generation (consumers), or who
     /// copied ([`Mark::Copied`]).

@@ -27,7 +27,7 @@ use super::{
 /// The largest answer that is read, in bytes: Metadata of some hundred thousand partitions.
 pub const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 
-/// What kplan calls itself in requests (shown in the brokers' request logs).
+/// What kplan calls itself in requests, unless it is [called](Connection::called) otherwise (shown in the brokers' request logs).
 const CLIENT_ID: &str = "kplan-observer";
 
 /// Why a broker could not be asked or its answer not be understood.
@@ -182,6 +182,7 @@ pub struct Connection {
     next: i32,
     /// A request is under way: if its future was dropped, the stream is out of step.
     busy: bool,
+    client: StrBytes,
 }
 
 impl Connection {
@@ -197,7 +198,9 @@ impl Connection {
         let handshake = async {
             let connect = |cause| WireError::Connect { address: address.to_owned(), cause };
             let stream = credentials.transport.connect(address).await.map_err(connect)?;
-            let mut connection = Self { stream, versions: BTreeMap::new(), next: 1, busy: false };
+            let client = StrBytes::from_static_str(CLIENT_ID);
+            let mut connection =
+                Self { stream, versions: BTreeMap::new(), next: 1, busy: false, client };
             connection.negotiate().await?;
             if let Some(login) = &credentials.login {
                 super::sasl::log_in(&mut connection, login).await?;
@@ -208,6 +211,12 @@ impl Connection {
             Ok(result) => result,
             Err(_) => Err(WireError::TimedOut { what: format!("ApiVersions at {address}"), limit }),
         }
+    }
+
+    /// The same connection, whose requests from now on name this client.
+    #[must_use]
+    pub fn called(self, client: &str) -> Self {
+        Self { client: StrBytes::from_string(client.to_owned()), ..self }
     }
 
     async fn negotiate(&mut self) -> Result<(), WireError> {
@@ -277,7 +286,7 @@ impl Connection {
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(number)
-            .with_client_id(Some(StrBytes::from_static_str(CLIENT_ID)))
+            .with_client_id(Some(self.client.clone()))
             .encode(&mut frame, R::header_version(version))
             .and_then(|()| request.encode(&mut frame, version))
             .map_err(|e| undecodable(format!("the request cannot be written: {e}")))?;

@@ -160,11 +160,13 @@ fn filled(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-fn items(offset: i64, body: Vec<u8>) -> Vec<Item> {
-    match body[MAGIC] {
-        0 | 1 => legacy::items(offset, &body),
-        2 => decoded(offset, body),
-        format => {
+/// What a batch holds, whose offset and size stood before `body`. Empty for one that is too short to say.
+pub(crate) fn items(offset: i64, body: Vec<u8>) -> Vec<Item> {
+    match body.get(MAGIC).copied() {
+        Some(0 | 1) => legacy::items(offset, &body),
+        Some(2) => decoded(offset, body),
+        None => Vec::new(),
+        Some(format) => {
             vec![Item::Unknown { offset, text: format!("a batch of the unknown format {format}") }]
         }
     }
@@ -214,7 +216,7 @@ fn entry(record: Record) -> Entry {
 
 /// Batches of format 2 as brokers write them, for tests.
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use bytes::{Bytes, BytesMut};
     use kafka_protocol::records::{
         Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,

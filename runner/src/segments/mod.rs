@@ -12,5 +12,8 @@ mod log;
 mod search;
 
 pub use compare::{Comparison, Difference, Replica, compare};
+pub(crate) use log::items;
+#[cfg(test)]
+pub(crate) use log::testing;
 pub use log::{Entry, Item, Log};
 pub use search::{Found, Wanted, search};

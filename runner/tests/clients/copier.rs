@@ -41,9 +41,9 @@ async fn every_message_is_copied_once_and_names_its_original() {
 
     // The output: two partitions, 0 and 2 of the input together in the first.
     let copies = messages(&heard, Mark::Acked);
-    let LogSpec { common, mut topics, stall_ms } = rig.log(&ends(&copies)[..2]);
+    let LogSpec { common, mut topics, stall_ms, careful } = rig.log(&ends(&copies)[..2]);
     topics[0].name = "copies".into();
-    let found = rig.read(LogSpec { common, topics, stall_ms }).await;
+    let found = rig.read(LogSpec { common, topics, stall_ms, careful }).await;
     assert_eq!(messages(&found, Mark::Found), copies);
     assert!(found.iter().filter(|r| r.mark == Mark::Copied).all(|r| r.epoch == 3));
     let mut originals: Vec<_> = found

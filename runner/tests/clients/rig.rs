@@ -120,6 +120,7 @@ impl Rig {
             common: self.common("audit", 0, 1),
             topics: vec![LogTopic { name: "orders".into(), spans, transactional: false }],
             stall_ms: 10_000,
+            careful: false,
         }
     }
 

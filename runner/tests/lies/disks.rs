@@ -1,4 +1,4 @@
-//! Damage to the segment files of a broker that is dead, and comes back.
+//! Damage to the segment files of a broker that is dead, and comes back, or that lives.
 
 use std::{
     collections::BTreeMap,
@@ -171,4 +171,81 @@ fn damaged_segments_are_counted_message_by_message() {
     assert_eq!(found, expected, "{findings:#?} {:?}", suite.reasons);
     let unsure: Vec<_> = findings.iter().filter(|f| f.holds == Holds::Inconclusive).collect();
     assert!(unsure.is_empty(), "{unsure:#?}");
+}
+
+/// Changes a byte of a file that a living broker has open: where it stands and which, from the file's batches.
+fn change_in_place(
+    container: &str,
+    topic: &str,
+    byte: impl FnOnce(&[usize], &[u8]) -> (usize, u8),
+) {
+    let segment = Segment::take(container, topic);
+    let (batches, _) = Batch::split(&Bytes::from(segment.bytes.clone()));
+    let starts: Vec<usize> =
+        (0..batches.len()).map(|n| Batch::join(&batches[..n], &[]).len()).collect();
+    let (at, byte) = byte(&starts, &segment.bytes);
+    let write = format!(
+        "printf '\\{byte:03o}' | dd of={}/{SEGMENT} bs=1 seek={at} conv=notrunc",
+        segment.directory
+    );
+    let status = Command::new("docker")
+        .args(["exec", "--user", "0", container, "sh", "-c", &write])
+        .stderr(Stdio::null())
+        .status()
+        .expect("docker");
+    assert!(status.success());
+}
+
+/// Where the number of the last offset stands in a batch.
+const LAST_DELTA: usize = 23;
+
+/// A broker gives what its file holds, and compares no checksum. Compressed or not, each message of the damaged
+/// batch is corrupted and those behind it are read; where the batch lies about how many it holds, nothing is
+/// counted, and the reason is told.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn damage_under_a_living_broker_is_counted_by_batches() {
+    let _turn = real();
+    let dir = tempfile::tempdir().expect("a directory");
+    let out = dir.path().join("run");
+    let param = format!("dir={}", dir.path().display());
+    let args = ["run", "runner/tests/plans/damaged-alive.yaml", "--allow-run", "--param", &param];
+    let mut command = kplan(&args);
+    command.arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = Ends(command.spawn().expect("kplan starts"));
+    let run = run_id(&out, LIMIT).expect("the run began");
+    wait_for(&dir.path().join("written"), &mut child.0);
+    let container = container(&run);
+    let mut expected = BTreeMap::new();
+    for topic in ["plain", "packed"] {
+        let segment = Segment::take(&container, topic);
+        let (batches, _) = Batch::split(&Bytes::from(segment.bytes));
+        let n = batches[2].last_offset() - batches[2].first_offset() + 1;
+        expected.insert(("corrupted", topic), n.unsigned_abs());
+        change_in_place(&container, topic, |starts, bytes| {
+            (starts[3] - 1, bytes[starts[3] - 1] ^ 1)
+        });
+    }
+    change_in_place(&container, "header", |starts, bytes| {
+        let at = starts[2] + LAST_DELTA + 3;
+        (at, bytes[at] ^ 1)
+    });
+    std::fs::write(dir.path().join("damaged"), "").expect("a file");
+    child.0.wait().expect("an end");
+
+    let record = RunRecord::read(&out).expect("a record");
+    let suite = &record.suites[0];
+    let found: BTreeMap<(&str, &str), u64> = suite
+        .anomalies
+        .iter()
+        .flat_map(|a| a.by.iter().map(|by| ((a.kind.as_str(), by.topic.as_str()), by.count)))
+        .collect();
+    let findings: Vec<_> = suite.steps.iter().flat_map(|step| &step.findings).collect();
+    assert_eq!(found, expected, "{findings:#?} {:?}", suite.reasons);
+    for finding in &findings {
+        let unsure = finding.holds == Holds::Inconclusive;
+        assert_eq!(unsure, finding.condition.contains("header"), "{finding:#?}");
+    }
+    let told = format!("{findings:?}");
+    assert!(told.contains("has a wrong checksum each time"), "{told}");
 }

@@ -1,11 +1,14 @@
 //! Lies about what is fetched: to the consumer, and to the audit's reader.
 
-use kplan::history::{HistoryFile, Mark};
+use kplan::{
+    event::Verdict,
+    history::{HistoryFile, Mark},
+};
 
 use super::{
     common::real,
     proxy::{Act, Checksum},
-    rig::{AUDIT, CONSUMER, Lie},
+    rig::{AUDIT, AUDITS, CONSUMER, Lie},
 };
 
 #[test]
@@ -56,6 +59,40 @@ fn a_batch_given_once_with_a_wrong_checksum_is_none() {
         assert!(told.messages() > 0);
         told.counted(&[]);
     }
+}
+
+/// Each message of the batch is corrupted, also those whose own checksum is right, and what lies behind it is
+/// read and judged as if nothing were.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_batch_whose_checksum_stays_wrong_is_corrupted() {
+    let _turn = real();
+    let lie = Lie::new("audit-spoilt", AUDITS, Act::SpoilFetched);
+    let told = lie.tell();
+    assert!(told.deeds()[0].records[0].offset < 200, "there are messages behind it");
+    told.counted(&[("corrupted", told.messages())]);
+}
+
+/// The log is read a second time, and what was aborted is known behind the damage as before it.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_spoilt_batch_among_transactions_is_corrupted() {
+    let _turn = real();
+    let lie = Lie::new("audit-spoilt-transactions", AUDITS, Act::SpoilFetched);
+    let told = lie.producer(TRANSACTIONS).tell();
+    told.counted(&[("corrupted", told.messages())]);
+}
+
+/// A consumer goes no further, as every client that compares checksums: `stop_client`, which waits for it to have
+/// read all, fails. That is not the machine's fault.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_consumer_stays_before_a_batch_whose_checksum_stays_wrong() {
+    let _turn = real();
+    let told = Lie::new("given-spoilt", CONSUMER, Act::SpoilFetched).tell();
+    assert!(told.messages() > 0);
+    let (verdict, why) = told.verdict();
+    assert_eq!(verdict, Verdict::Failed, "{why}");
 }
 
 /// The messages stand elsewhere for the consumer than in the log, and it goes on behind them.

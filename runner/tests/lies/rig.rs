@@ -98,6 +98,8 @@ pub fn own_proxy() -> (Proxy, Vec<String>) {
 pub const PRODUCER: &str = "kplan-P-1";
 pub const CONSUMER: &str = "kplan-C-1";
 pub const AUDIT: &str = "kplan-audit-1";
+/// Each life of the audit's reader.
+pub const AUDITS: &str = "kplan-audit";
 
 /// A lie, the plan that meets it, and what came of it.
 pub struct Lie {
@@ -224,6 +226,11 @@ impl Told {
     pub fn history(&self, name: &str) -> PathBuf {
         let record = &self.ran.record;
         record.dir.join(&record.suites[0].info.dir).join("history").join(name)
+    }
+
+    /// The suite's verdict, and all that explains it.
+    pub fn verdict(&self) -> (Verdict, String) {
+        (self.ran.record.suites[0].verdict, self.ran.why())
     }
 
     /// kplan names the messages that it was done to, by the producer's sequence numbers.

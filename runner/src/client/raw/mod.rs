@@ -55,6 +55,12 @@ impl Code {
         Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET as i32);
     pub(super) const NO_OFFSET: Self =
         Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NO_OFFSET as i32);
+    pub(super) const BAD_MSG: Self =
+        Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__BAD_MSG as i32);
+    pub(super) const BAD_COMPRESSION: Self =
+        Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__BAD_COMPRESSION as i32);
+    pub(super) const NOT_IMPLEMENTED: Self =
+        Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED as i32);
     pub(super) const FATAL: Self = Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__FATAL as i32);
 
     pub(super) fn of(err: sys::rd_kafka_resp_err_t) -> Self {

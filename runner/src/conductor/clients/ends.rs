@@ -103,6 +103,7 @@ mod tests {
             text: format!("exit status: {status}"),
             clean: status == 0 && !signalled,
             signalled,
+            crashed: false,
             gave_up: status == 1 && !signalled,
         }
     }

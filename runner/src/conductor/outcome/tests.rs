@@ -24,6 +24,7 @@ fn client(exit: Option<(i32, bool)>, code: &str) -> StepError {
         text: format!("exit status: {status}"),
         clean: status == 0 && !signalled,
         signalled,
+        crashed: false,
         gave_up: status == 1 && !signalled,
     });
     let errors = [(code, true), ("CLIENT", true)].map(|(code, fatal)| SeenError {

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 
 use super::{
     Shared, addresses,
-    batch::{Batch, Told},
+    batch::{Batch, Checksum, Told},
     frame::Call,
     rules::{Act, Standing},
 };
@@ -76,6 +76,11 @@ fn touch(client: &str, rule: &Standing, part: &mut PartitionData) -> Option<Byte
             batches.remove(at);
             continue;
         }
+        if act == Act::SpoilFetched && rule.did(partition, batch.first_offset()) {
+            batches[at].change(Checksum::Wrong);
+            at += 1;
+            continue;
+        }
         at += 1;
         let due = !batch.is_control() && rule.is_due_at(client, partition, batch.last_offset());
         if !due {
@@ -94,6 +99,11 @@ fn touch(client: &str, rule: &Standing, part: &mut PartitionData) -> Option<Byte
             }
             Act::ChangeFetched(checksum) => {
                 if !batches[at - 1].change(checksum) {
+                    continue;
+                }
+            }
+            Act::SpoilFetched => {
+                if !batches[at - 1].change(Checksum::Wrong) {
                     continue;
                 }
             }

@@ -23,7 +23,8 @@ pub struct Rule {
 /// Narrows a rule.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
-    /// The client's id (`client.id`); none: every client.
+    /// The client's id (`client.id`), or its beginning before a dash: `kplan-audit` is each life of the audit's
+    /// reader. None: every client.
     pub client: Option<String>,
     /// The topic; none: every topic.
     pub topic: Option<String>,
@@ -32,8 +33,10 @@ pub struct Selector {
 impl Selector {
     /// Whether what this client does to this topic is meant.
     pub fn covers(&self, client: &str, topic: &str) -> bool {
-        self.client.as_ref().is_none_or(|c| c == client)
-            && self.topic.as_ref().is_none_or(|t| t == topic)
+        let is = |name: &String| {
+            client.strip_prefix(name.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('-'))
+        };
+        self.client.as_ref().is_none_or(is) && self.topic.as_ref().is_none_or(|t| t == topic)
     }
 }
 
@@ -59,6 +62,8 @@ pub enum Act {
     WithholdFetched,
     /// A byte of the last record of a fetched batch is changed.
     ChangeFetched(Checksum),
+    /// The same in every answer that holds the batch, the checksum left wrong.
+    SpoilFetched,
     /// The offsets of a fetched batch are moved by this much, and the answer ends with it.
     MoveFetched(i64),
     /// The answer to a fetch does not name the aborted transactions.
@@ -81,6 +86,7 @@ impl Act {
             | Self::FetchAgain
             | Self::WithholdFetched
             | Self::ChangeFetched(_)
+            | Self::SpoilFetched
             | Self::MoveFetched(_)
             | Self::HideAborted => false,
         }
