@@ -421,7 +421,8 @@ fn a_reader_that_was_to_be_given_nothing_of_the_fault_proves_nothing() {
     let join = |from: &str| {
         format!(
             "  - start_consumer: {{ name: C, topics: [orders], from: {from} }}\n  \
-             - wait: {{ until: [{{ progressing: [P, C] }}] }}\n  - stop_client: [P, C]\n"
+             - wait: {{ until: [{{ progressing: [P, C] }}] }}\n  - wait: 1s\n  \
+             - stop_client: [P, C]\n"
         )
     };
     let (latest, earliest) = (join("latest"), join("earliest"));
