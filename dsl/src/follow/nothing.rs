@@ -44,9 +44,8 @@ impl Judgements {
         self.any |= judged;
         self.asserts |= judged && judges;
         self.idle |= judges && !judged;
-        // Whether the steps in an optional one count is for the run to say; those left out never do.
         for children in step.children() {
-            children.iter().for_each(|s| self.step(s, around_is_idle || left_out));
+            children.iter().for_each(|s| self.step(s, idle));
         }
         if matches!(step.action, Action::Late(_)) && !idle && is_flow(head.word) {
             // Its steps are known only when it runs.

@@ -26,8 +26,8 @@ pub(super) fn look(
     if let Some(log) = delivery.log.filter(|l| same && l.hidden.count(part.offsets()) > 0) {
         log.hidden.within(part.offsets()).for_each(|o| _ = offsets.add(o..o + 1));
     }
-    if let Some(sent) = sent.filter(|s| s.aborted.count(part.seqs()) > 0) {
-        for seq in sent.aborted.within(part.seqs()) {
+    if let Some(sent) = sent.filter(|s| s.taken_back.count(part.seqs()) > 0) {
+        for seq in sent.taken_back.within(part.seqs()) {
             let offset = part.offset + (seq - part.seq);
             offsets.add(offset..offset + 1);
         }

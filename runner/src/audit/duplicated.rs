@@ -18,8 +18,8 @@ use std::collections::HashMap;
 struct Known {
     partitions: u32,
     found: Set,
-    /// Those with a copy that counts, and those with one that may.
-    counts: Set,
+    /// Those with a partition whose first copy was written before, and those with one where that may be.
+    old: Set,
     unsure: Set,
 }
 
@@ -56,7 +56,8 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
 }
 
 impl Known {
-    /// Counts copies of what another partition holds: with `since` where either copy was written since.
+    /// Counts copies of what another partition holds. With `since` the first copies of all partitions
+    /// count as those of one do: as many as were written since then, without one where all were.
     fn astray(
         &mut self,
         digest: &Digest<'_>,
@@ -68,16 +69,28 @@ impl Known {
         let spot = Spot::of(part, Some(stream.client));
         let mut both = self.found.and(&copies.found);
         if log.scope.counts.is_some() {
+            let (mut new, mut unsure, mut old) = <(Set, Set, Set)>::default();
             for (seq, offset) in log.place.find(stream, &copies.found) {
-                let (counts, unsure) = log.scope.split(&Set::of(offset));
-                let into = if counts.is_empty() { &mut self.unsure } else { &mut self.counts };
-                if !counts.is_empty() || !unsure.is_empty() {
-                    into.add(seq..seq + 1);
+                // The others in this partition were counted, and what is hidden is no copy.
+                if copies.extra.has(offset) || log.hidden.has(offset) {
+                    continue;
                 }
+                let (counts, open) = log.scope.split(&Set::of(offset));
+                let into = match (counts.is_empty(), open.is_empty()) {
+                    (false, _) => &mut new,
+                    (true, false) => &mut unsure,
+                    (true, true) => &mut old,
+                };
+                into.add(seq..seq + 1);
             }
-            let unsure = both.and(&self.unsure).minus(&self.counts);
-            window::doubt(book, &digest.names, spot, unsure.len(), "extra copies");
-            both = both.and(&self.counts);
+            let mut counted = both.minus(&self.old).minus(&self.unsure);
+            counted.unite(&both.and(&new));
+            let before = both.and(&old).and(&self.old);
+            let open = both.minus(&counted).minus(&before).len();
+            window::doubt(book, &digest.names, spot, open, "extra copies");
+            self.old.unite(&old);
+            self.unsure.unite(&unsure);
+            both = counted;
         }
         book.found(spot, both.len());
         for seq in both.iter().take(book.room(spot)) {
@@ -89,8 +102,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use crate::audit::Measure;
     use crate::audit::testing::{Fate, World, run};
+    use crate::audit::{Measure, Window};
     use crate::history::{Mark, Run};
 
     #[test]
@@ -113,6 +126,24 @@ mod tests {
         let stray = run(Mark::Found, 1, (1, 1), 1, -1);
         w.append(Run { source_partition: 0, ..stray });
         assert_eq!(w.count(Measure::Duplicated), 1);
+    }
+
+    #[test]
+    fn copies_in_several_partitions_count_once_by_when_they_were_written() {
+        let mut w = World::new(2);
+        w.send((1, 1), 0, 3, Fate::Acked);
+        let stray = Run { source_partition: 0, ..run(Mark::Found, 1, (1, 1), 1, -1) };
+        w.append(stray);
+        w.send((1, 1), 1, 1, Fate::Acked);
+        w.facts.window = Window::Since(w.tick());
+        w.send((1, 1), 0, 1, Fate::Acked);
+        w.send((1, 1), 1, 1, Fate::Acked);
+        assert_eq!(w.count(Measure::Duplicated), 0, "the copy is older");
+        w.append(run(Mark::Found, 0, (1, 1), 1, -1));
+        assert_eq!(w.count(Measure::Duplicated), 1, "of three copies one is new");
+        let hidden = w.append(stray);
+        w.hidden.insert((1, hidden));
+        assert_eq!(w.count(Measure::Duplicated), 1, "a hidden copy is none");
     }
 
     #[test]

@@ -167,7 +167,14 @@ impl Groups {
     ) -> Groups {
         let mut groups = Groups::default();
         let given = Given::new(names, facts);
-        for file in consumers(files) {
+        // What is a delivery again depends on what was delivered before the moment of `since`, by whichever
+        // member: all of that comes first.
+        let passes: &[Option<bool>] = match facts.window.since() {
+            Some(_) => &[Some(false), Some(true)],
+            None => &[None],
+        };
+        let all = consumers(files);
+        for (pass, file) in passes.iter().flat_map(|pass| all.iter().map(move |f| (*pass, *f))) {
             let header = file.header();
             let name = header.group.clone().unwrap_or_default();
             let mut group = groups.by.remove(&name).unwrap_or_else(|| Group {
@@ -198,7 +205,10 @@ impl Groups {
                 let consumer = Some(header.client_id);
                 let spot = Spot { part, client: None, group: Some(group.number), consumer };
                 let committed_only = group.facts.isolation == Isolation::ReadCommitted;
-                groups.take(taken, facts, sends, &given, log, spot, committed_only, (&run, early));
+                if pass.is_none_or(|since| since == facts.window.shows(&run)) {
+                    let run = (&run, early);
+                    groups.take(taken, facts, sends, &given, log, spot, committed_only, run);
+                }
             }
             groups.by.insert(name, group);
         }

@@ -27,10 +27,61 @@ struct Known {
     failed: BTreeSet<Id>,
     aborted: BTreeSet<Id>,
     log: BTreeMap<(u32, i64), Run>,
+    when: When,
+}
+
+/// What `since` leaves to judge.
+struct When {
+    since_us: Option<i64>,
+    /// By producer life and partition: the first message that was sent since.
+    from: BTreeMap<(u32, Who), u64>,
+    /// By partition: the first offset that holds such a message.
+    offset: BTreeMap<u32, i64>,
+}
+
+impl When {
+    fn of(w: &World) -> When {
+        let since_us = w.facts.window.since();
+        let mut when = When { since_us, from: BTreeMap::new(), offset: BTreeMap::new() };
+        for (who, run) in w.sent.iter().flat_map(|(who, runs)| runs.iter().map(move |r| (*who, r)))
+        {
+            if when.shows(run) {
+                let first = when.from.entry((run.partition, who)).or_insert(run.first_seq);
+                *first = run.first_seq.min(*first);
+            }
+        }
+        for run in w.log.values().flatten().filter(|r| r.mark == Mark::Found) {
+            if when.sent(&id(run)) {
+                let first = when.offset.entry(run.partition).or_insert(run.first_offset);
+                *first = run.first_offset.min(*first);
+            }
+        }
+        when
+    }
+
+    fn shows(&self, run: &Run) -> bool {
+        self.since_us.is_none_or(|us| run.last_us >= us)
+    }
+
+    /// Sent since.
+    fn sent(&self, id: &Id) -> bool {
+        self.since_us.is_none() || self.from.get(&(id.0, id.1)).is_some_and(|seq| id.2 >= *seq)
+    }
+
+    /// Certainly written since.
+    fn written(&self, run: &Run) -> bool {
+        self.since_us.is_none()
+            || self.offset.get(&run.partition).is_some_and(|offset| run.first_offset >= *offset)
+    }
+}
+
+fn is_idempotent(w: &World, who: Who) -> bool {
+    w.facts.clients.get(&format!("P{}", who.0)).is_some_and(|client| client.idempotent)
 }
 
 fn known(w: &World) -> Known {
     let mut known = Known {
+        when: When::of(w),
         sent: w.sent.values().flatten().map(id).collect(),
         acked: BTreeMap::new(),
         failed: BTreeSet::new(),
@@ -45,7 +96,8 @@ fn known(w: &World) -> Known {
             match run.mark {
                 Mark::Failed => _ = known.failed.insert(id(run)),
                 Mark::Acked if run.epoch == 0 || committed.contains(&run.epoch) => {
-                    known.acked.insert(id(run), (run.first_offset, run.epoch == 0));
+                    let believed = run.epoch == 0 && !is_idempotent(w, *who);
+                    known.acked.insert(id(run), (run.first_offset, believed));
                 }
                 _ => {}
             }
@@ -58,7 +110,7 @@ fn known(w: &World) -> Known {
 }
 
 /// The count of every measure of one topic and one group, read_committed, that has caught up, with
-/// producers of `acks` 1 or all that are not idempotent.
+/// producers of `acks` 1 or all; of all of it, or of what came to be since a moment.
 pub(super) fn judge(w: &World) -> BTreeMap<Measure, u64> {
     let known = known(w);
     let visible: Vec<&Run> =
@@ -69,18 +121,22 @@ pub(super) fn judge(w: &World) -> BTreeMap<Measure, u64> {
 }
 
 fn of_log(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64> {
-    let mut copies: BTreeMap<Id, u64> = BTreeMap::new();
+    let when = &known.when;
+    // How many of each, and how many of these were written since.
+    let mut copies: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
     let mut first: BTreeSet<(u32, Id)> = BTreeSet::new();
     let mut highest: BTreeMap<(u32, u32, Who), u64> = BTreeMap::new();
     let mut reordered = 0;
     for run in visible.iter().filter(|r| r.mark == Mark::Found) {
-        *copies.entry(id(run)).or_default() += 1;
+        let (all, new) = copies.entry(id(run)).or_default();
+        (*all, *new) = (*all + 1, *new + u64::from(when.written(run)));
         let life = (run.partition, run.source_partition, (run.client, run.life));
         let max = highest.entry(life).or_insert(run.first_seq);
-        reordered += u64::from(first.insert((run.partition, id(run))) && run.first_seq < *max);
+        let late = first.insert((run.partition, id(run))) && run.first_seq < *max;
+        reordered += u64::from(late && when.written(run));
         *max = run.first_seq.max(*max);
     }
-    let missing = known.acked.iter().filter(|(id, _)| !copies.contains_key(id));
+    let missing = known.acked.iter().filter(|(id, _)| !copies.contains_key(id) && when.sent(id));
     let (mut lost, mut expired) = (0, 0);
     let below: BTreeSet<Id> = w
         .taken
@@ -98,22 +154,30 @@ fn of_log(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64> 
             _ if *believed && *offset < start => expired += 1,
             _ if *believed => lost += 1,
             _ if below.contains(id) => expired += 1,
+            // Retention takes what is older, and an idempotent producer's messages lie in their order.
+            _ if is_idempotent(w, id.1)
+                && below.iter().any(|b| (b.0, b.1) == (id.0, id.1) && b.2 > id.2) =>
+            {
+                expired += 1;
+            }
             // Nobody knows.
             _ if start > 0 || spoiled => {}
             _ => lost += 1,
         }
     }
-    let found = |ids: &BTreeSet<Id>| ids.iter().filter(|id| copies.contains_key(id)).count() as u64;
-    let unknown = known.sent.iter().filter(|id| {
+    let found = |ids: &BTreeSet<Id>| {
+        ids.iter().filter(|id| copies.contains_key(id) && when.sent(id)).count() as u64
+    };
+    let unknown = known.sent.iter().filter(|id| when.sent(id)).filter(|id| {
         !known.acked.contains_key(id) && !known.failed.contains(id) && !known.aborted.contains(id)
     });
     BTreeMap::from([
-        (Measure::Acked, known.acked.len() as u64),
-        (Measure::Failed, known.failed.len() as u64),
-        (Measure::Aborted, known.aborted.len() as u64),
+        (Measure::Acked, known.acked.keys().filter(|id| when.sent(id)).count() as u64),
+        (Measure::Failed, known.failed.iter().filter(|id| when.sent(id)).count() as u64),
+        (Measure::Aborted, known.aborted.iter().filter(|id| when.sent(id)).count() as u64),
         (Measure::Lost, lost),
         (Measure::Expired, expired),
-        (Measure::Duplicated, copies.values().map(|n| n - 1).sum()),
+        (Measure::Duplicated, copies.values().map(|(all, new)| (*new).min(all - 1)).sum()),
         (Measure::Reordered, reordered),
         (Measure::UnexpectedSuccess, found(&known.failed) + found(&known.aborted)),
         (Measure::Unresolved, unknown.count() as u64),
@@ -131,10 +195,11 @@ fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64
             r.mark == Mark::Corrupt || there.mark == Mark::Corrupt || face(there) == face(r)
         })
     };
-    let mut keys = BTreeSet::new();
-    for r in &given {
-        keys.insert((at(r), if same(r) { (9, None) } else { face(r) }));
-    }
+    let when = &known.when;
+    let late: Vec<&Run> = given.iter().copied().filter(|r| when.shows(r)).collect();
+    let key = |r: &Run| (at(r), if same(r) { (9, None) } else { face(r) });
+    let old: BTreeSet<_> = given.iter().filter(|r| !when.shows(r)).map(|r| key(r)).collect();
+    let keys: BTreeSet<_> = late.iter().map(|r| key(r)).filter(|key| !old.contains(key)).collect();
     let covered: BTreeSet<(u32, i64)> = given.iter().filter(|r| same(r)).map(|r| at(r)).collect();
     let start = |partition: u32| {
         let told = told.iter().filter(|r| r.mark == Mark::Assigned && r.partition == partition);
@@ -142,31 +207,27 @@ fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64
     };
     let undelivered = visible
         .iter()
-        .filter(|r| r.first_offset >= start(r.partition) && !covered.contains(&at(r)));
-    let diverged = diverged(w, known, &given, same);
-    let phantom: BTreeSet<Id> = known
-        .log
-        .values()
+        .filter(|r| r.first_offset >= start(r.partition) && !covered.contains(&at(r)))
+        .filter(|r| when.written(r));
+    let diverged = |shown: &dyn Fn(&Run) -> bool| diverged(w, known, &given, same, shown);
+    let split = diverged(&|_| true);
+    // What was delivered and lies in the log just so is one of the log.
+    let there = |r: &Run| known.log.get(&at(r)).is_some_and(|there| face(there) == face(r));
+    let astray: Vec<&Run> = late.iter().copied().filter(|r| !there(r)).collect();
+    let written = known.log.values().filter(|r| when.written(r));
+    let phantom: BTreeSet<Id> = written
+        .clone()
         .filter(|r| r.mark == Mark::Found)
-        .chain(given.iter().copied().filter(|r| r.mark == Mark::Delivered))
+        .chain(astray.iter().copied().filter(|r| r.mark == Mark::Delivered))
         .map(id)
         .filter(|id| !known.sent.contains(id))
         .collect();
-    let strange: BTreeSet<(u32, i64)> = known
-        .log
-        .values()
-        .chain(given.iter().copied())
-        .filter(|r| r.mark == Mark::Foreign)
-        .map(at)
-        .collect();
-    let corrupt: BTreeSet<(u32, i64)> = known
-        .log
-        .values()
-        .chain(given.iter().copied())
-        .filter(|r| r.mark == Mark::Corrupt)
-        .map(at)
-        .collect();
-    let aborted: BTreeSet<(u32, i64)> = given
+    let unlike = |mark: Mark| -> BTreeSet<(u32, i64)> {
+        let all = written.clone().chain(astray.iter().copied());
+        all.filter(|r| r.mark == mark).map(at).collect()
+    };
+    let (strange, corrupt) = (unlike(Mark::Foreign), unlike(Mark::Corrupt));
+    let aborted: BTreeSet<(u32, i64)> = late
         .iter()
         .filter(|r| {
             same(r) && w.hidden.contains(&at(r))
@@ -175,11 +236,11 @@ fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64
         .map(|r| at(r))
         .collect();
     BTreeMap::from([
-        (Measure::Delivered, given.len() as u64),
-        (Measure::Redelivered, (given.len() - keys.len()) as u64),
+        (Measure::Delivered, late.len() as u64),
+        (Measure::Redelivered, (late.len() - keys.len()) as u64),
         (Measure::Undelivered, undelivered.count() as u64),
-        (Measure::Skipped, skipped(w, visible, &given, &diverged)),
-        (Measure::Diverged, diverged.len() as u64),
+        (Measure::Skipped, skipped(w, when, visible, &given, &split)),
+        (Measure::Diverged, diverged(&|r| when.shows(r)).len() as u64),
         (Measure::Phantom, (phantom.len() + strange.len()) as u64),
         (Measure::Corrupted, corrupt.len() as u64),
         (Measure::AbortedRead, aborted.len() as u64),
@@ -191,9 +252,12 @@ fn diverged(
     known: &Known,
     given: &[&Run],
     same: impl Fn(&Run) -> bool,
+    shown: &dyn Fn(&Run) -> bool,
 ) -> BTreeSet<(u32, i64)> {
-    let acked = w.heard.values().flatten().filter(|r| r.mark == Mark::Acked && r.epoch == 0);
-    let seen = acked.chain(given.iter().copied());
+    let believed = w.heard.iter().filter(|(who, _)| !is_idempotent(w, **who));
+    let acked = believed.flat_map(|(_, heard)| heard);
+    let acked = acked.filter(|r| r.mark == Mark::Acked && r.epoch == 0);
+    let seen = acked.chain(given.iter().copied()).filter(|r| shown(r));
     seen.filter(|r| r.first_offset >= w.starts[&r.partition])
         .filter(|r| {
             !same(&Run { mark: if r.mark == Mark::Acked { Mark::Found } else { r.mark }, ..**r })
@@ -203,7 +267,13 @@ fn diverged(
         .collect()
 }
 
-fn skipped(w: &World, visible: &[&Run], given: &[&Run], diverged: &BTreeSet<(u32, i64)>) -> u64 {
+fn skipped(
+    w: &World,
+    when: &When,
+    visible: &[&Run],
+    given: &[&Run],
+    diverged: &BTreeSet<(u32, i64)>,
+) -> u64 {
     let mut skipped = 0;
     for told in w.taken.values() {
         let mut next: BTreeMap<u32, i64> = BTreeMap::new();
@@ -214,6 +284,9 @@ fn skipped(w: &World, visible: &[&Run], given: &[&Run], diverged: &BTreeSet<(u32
                 Mark::Delivered | Mark::Foreign | Mark::Corrupt => {
                     let from = next.insert(run.partition, run.first_offset + 1);
                     let jump = from.unwrap_or(run.first_offset)..run.first_offset;
+                    if !when.shows(run) {
+                        continue;
+                    }
                     if (jump.start - 1..=jump.end).any(|o| diverged.contains(&(run.partition, o))) {
                         continue;
                     }

@@ -1,6 +1,7 @@
 //! Properties: an honest history has no anomaly; what is broken on purpose is counted exactly; and on
 //! any history at all, the audit and a plain second opinion agree.
 
+use super::input::Window;
 use super::oracle;
 use super::result::Measure::{self, *};
 use super::testing::{Fate, World, run};
@@ -236,15 +237,26 @@ proptest! {
 }
 
 /// Anything: messages of every fate, logs cut back and rewritten, copies, strangers, wrong checksums,
-/// retention, hidden messages, deliveries from anywhere.
+/// retention, hidden messages, deliveries from anywhere; idempotent producers; and all of it, or what
+/// came since a moment.
 fn wild() -> impl Strategy<Value = World> {
     let step = (0u8..16, 1u16..3, 1u16..3, 0u32..2, 0u64..12, 0i64..40);
-    prop::collection::vec(step, 1..40).prop_map(|steps| {
+    let steps = prop::collection::vec(step, 1..40);
+    let since = prop::option::of(any::<prop::sample::Index>());
+    (steps, since, any::<[bool; 2]>()).prop_map(|(steps, since, idempotent)| {
         let mut w = World::new(2);
+        w.client("P1").idempotent = idempotent[0];
+        w.client("P2").idempotent = idempotent[1];
+        let since = since.map(|at| at.index(steps.len()));
         w.tell((10, 1), Mark::Assigned, 0, 0);
         w.tell((10, 1), Mark::Assigned, 1, 0);
         let mut epoch = 0;
-        for (what, client, life, partition, count, offset) in steps {
+        for (number, (what, client, life, partition, count, offset)) in
+            steps.into_iter().enumerate()
+        {
+            if since == Some(number) {
+                w.facts.window = Window::Since(w.pause());
+            }
             wild_step(&mut w, what, (client, life), partition, count, offset, &mut epoch);
         }
         w

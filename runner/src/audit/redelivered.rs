@@ -72,8 +72,8 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use crate::audit::Measure;
     use crate::audit::testing::{Fate, World};
+    use crate::audit::{Measure, Window};
     use crate::history::Mark;
 
     #[test]
@@ -88,6 +88,18 @@ mod tests {
         w.deliver((11, 1), 0, 9..10);
         assert_eq!(w.count(Measure::Redelivered), 5);
         assert_eq!(w.count(Measure::Delivered), 15);
+    }
+
+    #[test]
+    fn what_another_member_was_given_before_counts_whoever_it_was() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 4, Fate::Acked);
+        w.read_all((11, 1));
+        let moment = w.pause();
+        w.read_all((10, 1));
+        w.facts.window = Window::Since(moment);
+        assert_eq!(w.count(Measure::Redelivered), 4);
+        assert_eq!(w.count(Measure::Delivered), 4);
     }
 
     #[test]

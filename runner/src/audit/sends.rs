@@ -36,6 +36,8 @@ pub(super) struct Sends {
     pub failed: Set,
     /// In an aborted transaction.
     pub aborted: Set,
+    /// The same, of messages of any age: who reads one later reads it all the same.
+    pub taken_back: Set,
     /// Failed, by code.
     pub errors: BTreeMap<i32, u64>,
     /// The first sequence that was sent at or after [`Window::Since`].
@@ -217,6 +219,9 @@ impl AllSends {
         let sends = self.by.entry((part.0, stream_of(header, run))).or_default();
         let from = run.first_seq.max(sends.from);
         let seqs = from..run.first_seq + run.count;
+        if aborted && run.mark == Mark::Acked {
+            sends.taken_back.add(run.first_seq..seqs.end);
+        }
         if seqs.is_empty() {
             return;
         }
@@ -297,7 +302,7 @@ impl Sends {
     fn shrink(&mut self) {
         let sets = [&mut self.sent, &mut self.acked, &mut self.owed, &mut self.deleted];
         sets.into_iter().for_each(Set::shrink);
-        let sets = [&mut self.committed, &mut self.failed, &mut self.aborted];
+        let sets = [&mut self.committed, &mut self.failed, &mut self.aborted, &mut self.taken_back];
         sets.into_iter().for_each(Set::shrink);
     }
 }

@@ -209,6 +209,27 @@ impl World {
         self.taken.entry(who).or_default().push(given);
     }
 
+    /// Copier 10 copies a message of partition 0 into the second topic, where it stands as its own.
+    pub fn copy(&mut self, of: Who, seq: u64) {
+        let who = (10, 1);
+        let number = self.sent.get(&who).map_or(0, Vec::len) as u64;
+        let offset = self.u_end;
+        self.u_end += 1;
+        let own = |mark, offset| Run { topic: 1, ..run(mark, 0, who, number, offset) };
+        let sent = self.stamp(own(Mark::Sent, -1));
+        self.sent.entry(who).or_default().push(sent);
+        let heard = self.stamp(own(Mark::Acked, offset));
+        self.heard.entry(who).or_default().push(heard);
+        self.second.push(own(Mark::Found, offset));
+        self.second.push(Run { epoch: 10, ..run(Mark::Copied, 0, of, seq, offset) });
+    }
+
+    /// Time goes on so far that no run holds what was before and what comes after; answers when it is.
+    pub fn pause(&mut self) -> i64 {
+        self.clock += 2 * RUN_SPAN_US;
+        self.tick()
+    }
+
     /// A consumer is assigned every partition from the start and reads all of it.
     pub fn read_all(&mut self, who: Who) {
         for partition in self.log.keys().copied().collect::<Vec<_>>() {
@@ -219,6 +240,7 @@ impl World {
 
     /// The histories, runs merged to at most `limit` messages.
     pub fn sources(&self, limit: u64) -> Vec<MemorySource> {
+        let topics = if self.second.is_empty() { &[TOPIC][..] } else { &[TOPIC, "u"] };
         let header = |writer, who: Who, prefix: &str| Header {
             run: "r".into(),
             writer,
@@ -226,7 +248,7 @@ impl World {
             client_id: who.0,
             member: 1,
             life: who.1,
-            topics: vec![TOPIC.into()],
+            topics: topics.iter().map(ToString::to_string).collect(),
             group: (writer == Writer::Consumer).then(|| "g".into()),
             pid: 1,
         };
@@ -261,9 +283,8 @@ impl World {
         for (mark, set) in [(Mark::FoundAborted, &self.hidden), (Mark::FoundOpen, &self.open)] {
             audit.extend(set.iter().map(|(p, offset)| run(mark, *p, (0, 0), 0, *offset)));
         }
-        let mut header = header(Writer::Audit, (0, 1), "audit");
+        let header = header(Writer::Audit, (0, 1), "audit");
         if !self.second.is_empty() {
-            header.topics.push("u".into());
             let ends = [(Mark::LogStart, 0), (Mark::LogEnd, self.u_end)];
             let ends = ends.map(|(mark, at)| Run { count: 0, ..run(mark, 0, (0, 0), 0, at) });
             let runs = ends.iter().chain(&self.second);

@@ -176,6 +176,8 @@ impl Report {
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     brokers: Vec<Answered>,
+    /// When the first snapshot came.
+    first_us: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -190,6 +192,7 @@ struct Answered {
 impl Answers {
     /// Takes in a snapshot.
     pub fn observe(&mut self, at_us: i64, brokers: &[BrokerStats]) {
+        self.first_us.get_or_insert(at_us);
         for broker in brokers.iter().filter(|b| b.id >= 0) {
             let known =
                 self.brokers.iter_mut().find(|k| k.name == broker.name && k.id == broker.id);
@@ -219,6 +222,12 @@ impl Answers {
             .iter()
             .filter(|b| b.id == id)
             .any(|b| b.rise.is_some_and(|(from, _)| from >= since_us))
+    }
+
+    /// Since when answers are looked at; none before the first snapshot.
+    #[must_use]
+    pub fn first_us(&self) -> Option<i64> {
+        self.first_us
     }
 
     /// When an answer of broker `id` was last seen to have come, at the latest.

@@ -83,7 +83,8 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
     let mut covered = Covered::new(rule);
     loop {
         let over = end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.has_begun(s));
-        if let Some(from_us) = from(stage, rule) {
+        // Brokers that are only just being started are not yet what is watched.
+        if let Some(from_us) = from(stage, rule).filter(|_| stage.is_up()) {
             let judge = Judge {
                 stage,
                 step: "always",

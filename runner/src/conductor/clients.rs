@@ -22,7 +22,7 @@ use crate::{
     client::{
         handle::{ClientState, Handle},
         protocol::Position,
-        spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec},
+        spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec, StartFrom},
     },
     conductor::{faults::Struck, outcome::StepError, stage::Stage, totals::Totals},
     event::{Event, FaultPhase, LaneState},
@@ -215,6 +215,16 @@ impl Client {
         }
     }
 
+    /// True if it reads what was there before it came.
+    #[must_use]
+    pub fn from_start(&self) -> bool {
+        match &self.template {
+            Template::Producer(_) => false,
+            Template::Consumer(c) => c.from == StartFrom::Earliest,
+            Template::Copier(_) => true,
+        }
+    }
+
     /// Its group and what its members see, if it reads in one.
     #[must_use]
     pub fn group(&self) -> Option<(&str, Isolation)> {
@@ -312,6 +322,13 @@ impl Client {
             let state = m.state();
             state.told.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
         })
+    }
+
+    /// Since when the answers to its present lives are looked at; none before the first look.
+    #[must_use]
+    pub fn answers_since_us(&self) -> Option<i64> {
+        let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
+        self.members.iter().filter_map(first).min()
     }
 
     /// The partitions that its living members have now.

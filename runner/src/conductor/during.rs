@@ -81,7 +81,7 @@ async fn in_force_for(
     let until = Instant::now() + cx.verb.for_time().unwrap_or(Duration::ZERO);
     let own = cx.head.timeout.as_deref().map(|limit| (Instant::now() + *limit, *limit));
     let around = flow.around.into_iter().chain(own.map(|(end, _)| end)).min();
-    let inner = Flow { around, ..flow.within(cx.id) };
+    let inner = Flow { around, ..flow.within(cx.id, cx.head) };
     let stopped = run_list(cx.stage, cx.verb.during(), inner, tally).await;
     if stopped.is_some() {
         return Ok(stopped);

@@ -143,6 +143,8 @@ pub struct Stage {
 #[derive(Default)]
 struct State {
     running: Option<Running>,
+    /// Every broker of it was there once.
+    up: bool,
     /// A cluster of an earlier suite, to go on with.
     warm: Option<Warm>,
     clusters: u32,
@@ -244,7 +246,20 @@ impl Stage {
 
     /// Sets or takes away the running cluster.
     pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
-        std::mem::replace(&mut self.state().running, running)
+        let mut state = self.state();
+        state.up = false;
+        std::mem::replace(&mut state.running, running)
+    }
+
+    /// Every broker of the running cluster is there.
+    pub fn came_up(&self) {
+        self.state().up = true;
+    }
+
+    /// Whether the running cluster was ever whole: before that there is nothing to judge.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.state().up
     }
 
     /// A name for the next cluster of this suite.

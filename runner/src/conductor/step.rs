@@ -35,6 +35,8 @@ pub struct Flow {
     pub around: Option<Instant>,
     /// The id of the step that they are in.
     pub within: Option<Arc<str>>,
+    /// A step around them is optional: what they find is only told.
+    pub optional: bool,
 }
 
 impl Flow {
@@ -49,8 +51,9 @@ impl Flow {
     }
 
     /// For the steps in a step.
-    pub fn within(&self, id: &str) -> Self {
-        Self { within: Some(id.into()), ..self.clone() }
+    pub fn within(&self, id: &str, head: &StepHead) -> Self {
+        let optional = self.optional || head.optional;
+        Self { within: Some(id.into()), optional, ..self.clone() }
     }
 
     /// The suite lists the steps of first rounds only.
@@ -158,7 +161,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
                 &step.head,
                 began_us,
                 Err(StepError::Plan(PlanCause::Expression(text))),
-                tally,
+                (tally, flow),
             );
         }
     };
@@ -168,13 +171,13 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
     stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
     stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
     let result = if let Some(inner) = flow_steps(&ready.verb) {
-        let stopped = run_flow(stage, inner, &flow.within(&id), tally).await;
+        let stopped = run_flow(stage, inner, &flow.within(&id, &ready.head), tally).await;
         let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
         let end = ended(stage, &id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));
         stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
-        return stopped.filter(|_| !ready.head.optional);
+        return stopped.filter(|_| ends_the_plan(stage, &ready.head));
     } else {
         let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;
@@ -194,7 +197,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         Some(expected) => expect_error(expected, result),
         None => result,
     };
-    conclude(stage, &id, &ready.head, began_us, result, tally)
+    conclude(stage, &id, &ready.head, began_us, result, (tally, flow))
 }
 
 /// The verdict of a step whose own steps were ended early.
@@ -223,7 +226,12 @@ fn ended_early(
     end.reason = Some(reason);
     stage.run.sink.emit(Event::StepEnded(Box::new(end)));
     stage.step_ended(cx.id, now_us());
-    Some(stopped.to_owned()).filter(|_| !cx.head.optional)
+    Some(stopped.to_owned()).filter(|_| ends_the_plan(stage, cx.head))
+}
+
+/// Whether what ended a step ends the steps after it too. A signal ends them all.
+fn ends_the_plan(stage: &Stage, head: &StepHead) -> bool {
+    !head.optional || stage.run.interrupt.signal().is_some()
 }
 
 /// The step with its late arguments read, or none if its `when` is false.
@@ -380,9 +388,10 @@ fn conclude(
     head: &StepHead,
     began_us: i64,
     result: Result<Done, StepError>,
-    tally: &Tally,
+    (tally, flow): (&Tally, &Flow),
 ) -> Option<String> {
     let mut event = ended(stage, id, head, Verdict::Passed, took(began_us));
+    event.optional |= flow.optional;
     let mut stops = None;
     match result {
         Ok(done) => {
@@ -420,14 +429,13 @@ fn conclude(
             }
         }
     }
-    let interrupted = stage.run.interrupt.signal().is_some();
     for finding in event.findings.iter_mut().filter(|f| f.line == 0) {
         finding.line = head.lines.0;
     }
     stage.tell_measured(id);
     tally.count(head.word, &event);
     stage.run.sink.emit(Event::StepEnded(Box::new(event)));
-    stops.filter(|_| !head.optional || interrupted)
+    stops.filter(|_| ends_the_plan(stage, head))
 }
 
 fn ended(stage: &Stage, id: &str, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {

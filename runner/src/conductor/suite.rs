@@ -85,8 +85,9 @@ pub async fn run_suite(
         finally: false,
         around: None,
         within: None,
+        optional: false,
     };
-    step::run_list(&stage, &suite.plan.steps, flow, &tally).await;
+    step::run_list(&stage, &suite.plan.steps, flow.clone(), &tally).await;
     let (held, violated) = always.end(stage.run.interrupt.hard()).await;
     tally.always_held(held);
     tally.reasons(violated);
@@ -96,8 +97,7 @@ pub async fn run_suite(
     if let Some(trouble) = stage.run.sink.trouble() {
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
-    let flow =
-        Flow { deadline: None, rounds: Vec::new(), finally: true, around: None, within: None };
+    let flow = Flow { deadline: None, finally: true, ..flow };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     // Who interrupts the run twice does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {

@@ -42,6 +42,7 @@ pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> 
     if let Some(from) = go_on(&spec, cx).await {
         tell_settings(&stage.running()?, Some(from), cx);
         settings::of_cluster(stage, &stage.running()?);
+        stage.came_up();
         return Ok(Done::default());
     }
     let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
@@ -58,6 +59,7 @@ pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> 
     }
     stage.lanes(&nodes, LaneState::Up, "every broker lists all the others");
     settings::of_cluster(stage, &running);
+    stage.came_up();
     Ok(Done::default())
 }
 

@@ -39,7 +39,14 @@ pub enum Traffic {
     Read,
     /// The same of messages that were sent in transactions.
     ReadTransactions,
-    /// Any of these.
+    /// Messages were sent to a topic that a reader reads: one that was there by then, or begins at the log's
+    /// start.
+    Owed,
+    /// The same of a copier.
+    ToCopy,
+    /// A copier copied, or something was there to be copied by one that was at work.
+    Copied,
+    /// Messages were sent, or delivered as for `Read`.
     Any,
 }
 
@@ -210,9 +217,10 @@ fn of_count(condition: &Condition, count: &Count) -> Needs {
         C::Aborted(_) => (Traffic::Transactions, true),
         C::Redelivered(_) | C::Skipped(_) => (Traffic::Read, true),
         C::AbortedRead(_) => (Traffic::ReadTransactions, true),
-        C::Corrupted(_) | C::Phantom(_) | C::Undelivered(_) | C::Uncopied(_) | C::Overcopied(_) => {
-            (Traffic::Any, true)
-        }
+        C::Undelivered(_) => (Traffic::Owed, true),
+        C::Uncopied(_) => (Traffic::ToCopy, true),
+        C::Overcopied(_) => (Traffic::Copied, true),
+        C::Corrupted(_) | C::Phantom(_) => (Traffic::Any, true),
         _ => (Traffic::Sent, true),
     };
     // What was at rest before the fault needs no traffic during it.

@@ -29,6 +29,8 @@ pub struct Party {
     pub sends: Vec<String>,
     /// The topics that it reads.
     pub reads: Vec<String>,
+    /// It begins at the log's start: what was sent before it came is for it too.
+    pub from_start: bool,
     /// When the plan kept it from working; open at the end while it lasts.
     pub downs: Vec<(i64, Option<i64>)>,
     /// It is kept from working now.
@@ -96,6 +98,12 @@ impl Scene {
             Traffic::Transactions => self.sent(subject, from, to, true),
             Traffic::Read => self.read(subject, from, to, false),
             Traffic::ReadTransactions => self.read(subject, from, to, true),
+            Traffic::Owed => self.owed(self.readers(subject), subject, from, to),
+            Traffic::ToCopy => {
+                let copiers = self.readers(subject).filter(|reader| reader.copies());
+                self.owed(copiers, subject, from, to)
+            }
+            Traffic::Copied => self.copied(subject, from, to),
             Traffic::Any => {
                 self.sent(subject, from, to, false) || self.read(subject, from, to, false)
             }
@@ -106,19 +114,59 @@ impl Scene {
         self.senders(subject).any(|party| party.sent(subject, from, to, transactions))
     }
 
+    /// Something was sent that one of these readers was to be given.
+    fn owed<'s>(
+        &'s self,
+        mut readers: impl Iterator<Item = &'s Party>,
+        subject: &Subject,
+        from: i64,
+        to: i64,
+    ) -> bool {
+        readers.any(|reader| {
+            let there = reader.from_start || reader.begun_us().is_some_and(|begun| begun <= to);
+            there && self.sent_to(reader, subject, from, to, false)
+        })
+    }
+
+    /// A copier wrote or was given something of what is meant, or could have.
+    fn copied(&self, subject: &Subject, from: i64, to: i64) -> bool {
+        let only = subject.client.as_deref().and_then(|name| self.named(name));
+        let meant = |copier: &&Party| {
+            let by_client = only.is_none_or(|only| {
+                only.name == copier.name || copier.reads.iter().any(|t| only.sends.contains(t))
+            });
+            let mut topics = copier.reads.iter().chain(&copier.sends);
+            let by_topic = subject.topic.as_ref().is_none_or(|t| topics.any(|own| own == t));
+            copier.copies() && by_client && by_topic
+        };
+        self.parties.iter().filter(meant).any(|copier| {
+            copier.sent(subject, from, to, false)
+                || copier.took(subject, from, to)
+                || (copier.at_work(from, to)
+                    && self.sent_to(copier, &Subject::default(), from, to, false))
+        })
+    }
+
+    fn sent_to(
+        &self,
+        reader: &Party,
+        subject: &Subject,
+        from: i64,
+        to: i64,
+        transactions: bool,
+    ) -> bool {
+        let senders = self.parties.iter();
+        let mut senders = senders.filter(|p| p.sends.iter().any(|t| reader.reads.contains(t)));
+        senders.any(|party| party.sent(subject, from, to, transactions))
+    }
+
     /// Something was delivered; or it was sent, and a reader was there to take it.
     fn read(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
         self.readers(subject).any(|reader| {
             if !transactions && reader.took(subject, from, to) {
                 return true;
             }
-            let of_reader = |party: &&Party| party.sends.iter().any(|t| reader.reads.contains(t));
-            reader.at_work(from, to)
-                && self
-                    .parties
-                    .iter()
-                    .filter(of_reader)
-                    .any(|party| party.sent(subject, from, to, transactions))
+            reader.at_work(from, to) && self.sent_to(reader, subject, from, to, transactions)
         })
     }
 }
@@ -131,10 +179,22 @@ impl Party {
             name: client.name.clone(),
             sends: if client.sends() { client.topics() } else { Vec::new() },
             reads: client.read_topics(),
+            from_start: client.from_start(),
             away: downs.iter().any(|(_, to)| to.is_none()),
             downs,
             files: there.filter_map(|path| HistoryFile::open(&path).ok()).collect(),
         }
+    }
+
+    /// It reads, and writes what it read.
+    fn copies(&self) -> bool {
+        !self.reads.is_empty() && !self.sends.is_empty()
+    }
+
+    /// When it began to read.
+    fn begun_us(&self) -> Option<i64> {
+        let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
+        self.written(Writer::Consumer).filter_map(first).min()
     }
 
     fn written(&self, writer: Writer) -> impl Iterator<Item = &HistoryFile> {
@@ -233,10 +293,7 @@ impl Party {
 
     /// Whether it was there for a part of the time: begun, and neither stopped, killed nor paused.
     fn at_work(&self, from: i64, to: i64) -> bool {
-        let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
-        let Some(begun) = self.written(Writer::Consumer).filter_map(first).min() else {
-            return false;
-        };
+        let Some(begun) = self.begun_us() else { return false };
         begun <= to && self.let_go(from.max(begun)).is_some_and(|at| at <= to)
     }
 }
@@ -268,6 +325,12 @@ pub fn words(traffic: Traffic, subject: &Subject) -> String {
         }
         (Traffic::Read, None) => "nothing was there to be read by a consumer at work".to_owned(),
         (Traffic::Read, Some(who)) => format!("nothing was there to be read by {who} at work"),
+        (Traffic::Owed, None) => "nothing was sent that a consumer was to be given".to_owned(),
+        (Traffic::Owed, Some(who)) => {
+            format!("nothing was sent by {who}, or to {who}, that a consumer was to be given")
+        }
+        (Traffic::ToCopy, _) => "nothing was sent that a copier was to copy".to_owned(),
+        (Traffic::Copied, _) => "no copier at work had anything to copy".to_owned(),
         (Traffic::Any, _) => "nothing was sent or read".to_owned(),
     };
     match (subject.topic.as_deref(), subject.partition) {

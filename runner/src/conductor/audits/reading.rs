@@ -43,7 +43,7 @@ impl Unread {
 /// What a reader's process did.
 enum Reading {
     /// It ended as ordered.
-    Ended(ClientState, Ended),
+    Ended(Box<ClientState>, Ended),
     /// librdkafka could not read what a broker gave, or did not live on: in words.
     Stumbled(String),
     /// It ended otherwise.
@@ -132,7 +132,7 @@ impl Stage {
             return Err(StepError::rig(why));
         }
         Ok(match (read, state.ended.clone()) {
-            (Ok(()), Some(ended)) => Reading::Ended(state, ended),
+            (Ok(()), Some(ended)) => Reading::Ended(Box::new(state), ended),
             (Err(error), _) => Reading::Failed(error.to_string()),
             (Ok(()), None) => {
                 Reading::Failed("the audit's reader did not say how far it came".to_owned())
