@@ -212,3 +212,15 @@ fn a_failure_inside_during_undoes_the_fault_at_once_and_ends_the_plan() {
     // All three brokers live again, long before the ten minutes of `for` have passed.
     assert_eq!(ended("finally.1"), Some(Verdict::Passed), "{told:?}");
 }
+
+#[test]
+fn what_a_group_is_given_again_has_no_latency_of_its_own() {
+    let ran = run(&["runner/tests/plans/given-again.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    for title in ["once only", "the first"] {
+        let steps = &ran.record.suites[0].steps;
+        let judged = steps.iter().find(|s| s.info.title == title).expect("the step");
+        let found = &judged.findings[0].found;
+        assert!(found.ends_with("over 200 messages"), "{title}: {found}");
+    }
+}
