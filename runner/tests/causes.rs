@@ -123,6 +123,24 @@ fn a_fenced_producer_that_no_step_looks_at_fails_the_plan() {
     assert!(ended.text.contains("_FENCED"), "{}", ended.text);
 }
 
+/// The step that finds it dead fails, by Kafka's word; all that it had committed is judged all the same.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_fenced_producer_is_judged_to_the_end() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/fenced-judged.yaml"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.why());
+    let steps = &ran.record.suites[0].steps;
+    let step = |title: &str| steps.iter().find(|s| s.info.title == title).expect("the step");
+    let found = step("finds it dead");
+    let cause = found.cause.as_ref().expect("a cause");
+    assert_eq!((found.verdict, cause.whose), (Verdict::Failed, Whose::Kafka), "{}", ran.why());
+    assert!(found.reason.as_ref().is_some_and(|r| r.contains("_FENCED")), "{:?}", found.reason);
+    let judged = step("judged");
+    assert_eq!(judged.verdict, Verdict::Passed, "{}", ran.why());
+    assert!(judged.findings.len() == 4 && judged.findings.iter().all(|f| f.holds == Holds::Yes));
+}
+
 #[test]
 #[ignore = "needs a container engine: ci/test"]
 fn a_message_that_too_few_replicas_would_hold_is_refused_by_kafka() {

@@ -367,3 +367,15 @@ fn a_signal_that_cuts_a_step_off_leaves_nothing_broken() {
     let left = gone_within(&record.info.run, Duration::from_secs(15));
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[test]
+fn what_a_group_is_given_again_has_no_latency_of_its_own() {
+    let ran = run(&["runner/tests/plans/given-again.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    for title in ["once only", "the first"] {
+        let steps = &ran.record.suites[0].steps;
+        let judged = steps.iter().find(|s| s.info.title == title).expect("the step");
+        let found = &judged.findings[0].found;
+        assert!(found.ends_with("over 200 messages"), "{title}: {found}");
+    }
+}

@@ -1,11 +1,11 @@
-//! When a fault is said to begin, against an observer of the test's own: ignored unless asked for
-//! (`--ignored`), with an engine and the image of `ci/kafka-image 4.1.1`.
+//! When a fault is said to begin, and a client to have come back, against an observer of the test's own: ignored
+//! unless asked for (`--ignored`), with an engine and the image of `ci/kafka-image 4.1.1`.
 
 mod common;
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
+    io::{Error, Read, Write},
     net::TcpStream,
     path::Path,
     sync::{
@@ -19,51 +19,166 @@ use std::{
 use common::{alone, start};
 use serde_json::Value;
 
-/// How far the told moment may lie from the last answer that came out.
+/// How far a told moment may lie outside of the two moments between which the observer knows it.
 const NEAR_US: i64 = 50_000;
+/// A partition gets every third of 200 messages a second. The first that was sent after the fault is acknowledged at
+/// most that long after the first that comes through at all.
+const INTERVAL_US: i64 = 3 * 1_000_000 / 200;
 const LIMIT: Duration = Duration::from_secs(180);
 /// A broker that says nothing for longer is struck.
 const SILENCE_US: i64 = 1_000_000;
+const TOPIC: &[u8] = b"orders";
+const PARTITIONS: usize = 3;
+
+/// A question to a broker, and what it answered.
+#[derive(Clone)]
+struct Asked {
+    at_us: i64,
+    answer: Option<Answer>,
+}
+
+/// When an answer came, and the high watermark of each partition that this broker leads.
+#[derive(Clone)]
+struct Answer {
+    at_us: i64,
+    marks: Vec<Option<i64>>,
+}
+
+/// Two moments between which something happened. What lies between them is the observer's own error: its pause, the
+/// time of an answer, and the time for which it did not get a processor.
+#[derive(Clone, Copy, Debug)]
+struct Between {
+    from_us: i64,
+    to_us: i64,
+}
+
+impl Between {
+    /// How far a moment lies before (negative) or behind both.
+    fn off(self, at_us: i64) -> i64 {
+        (at_us - self.from_us).min(0) + (at_us - self.to_us).max(0)
+    }
+}
 
 fn wall_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     i64::try_from(since.as_micros()).expect("before the year 294,000")
 }
 
-/// Asks which requests the broker knows (ApiVersions, version 0) and reads the answer.
-fn ask(stream: &mut TcpStream) -> std::io::Result<()> {
-    stream.write_all(&[0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255])?;
+/// Asks for the newest offset of each partition (ListOffsets, version 1).
+fn ask(stream: &mut TcpStream) -> std::io::Result<Vec<Option<i64>>> {
+    let mut body = vec![0, 2, 0, 1, 0, 0, 0, 7, 255, 255];
+    body.extend((-1_i32).to_be_bytes());
+    body.extend(1_i32.to_be_bytes());
+    body.extend((TOPIC.len() as i16).to_be_bytes());
+    body.extend(TOPIC);
+    body.extend((PARTITIONS as i32).to_be_bytes());
+    for partition in 0..PARTITIONS as i32 {
+        body.extend(partition.to_be_bytes());
+        body.extend((-1_i64).to_be_bytes());
+    }
+    let mut request = (body.len() as i32).to_be_bytes().to_vec();
+    request.extend(body);
+    stream.write_all(&request)?;
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
     let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut answer)
+    stream.read_exact(&mut answer)?;
+    marks(&answer).ok_or_else(|| Error::other("no answer to ListOffsets"))
 }
 
-/// Asks a broker without a pause; the times of its answers.
-fn observe(address: String, done: Arc<AtomicBool>) -> JoinHandle<Vec<i64>> {
+/// The number of the answer, one topic with its name, and its partitions: number, error, time, offset.
+fn marks(answer: &[u8]) -> Option<Vec<Option<i64>>> {
+    let mut rest = answer.get(4 + 4 + 2 + TOPIC.len() + 4..)?;
+    let mut marks = vec![None; PARTITIONS];
+    while let Some((each, others)) = rest.split_at_checked(4 + 2 + 8 + 8) {
+        let partition = u32::from_be_bytes(each[..4].try_into().ok()?) as usize;
+        let offset = i64::from_be_bytes(each[14..].try_into().ok()?);
+        *marks.get_mut(partition)? = (each[4..6] == [0, 0]).then_some(offset);
+        rest = others;
+    }
+    Some(marks)
+}
+
+/// Asks a broker without a pause to speak of.
+fn observe(address: String, done: Arc<AtomicBool>) -> JoinHandle<Vec<Asked>> {
     std::thread::spawn(move || {
-        let mut answers = Vec::new();
+        let (mut seen, mut open) = (Vec::new(), None);
         while !done.load(Ordering::Relaxed) {
-            let Ok(mut stream) = TcpStream::connect(&address) else {
-                std::thread::sleep(Duration::from_millis(5));
-                continue;
-            };
-            let limit = Duration::from_micros(SILENCE_US.unsigned_abs());
-            stream.set_read_timeout(Some(limit)).expect("a limit");
-            while !done.load(Ordering::Relaxed) && ask(&mut stream).is_ok() {
-                answers.push(wall_us());
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            let at_us = wall_us();
+            let answer =
+                open.take().map_or_else(|| connect(&address), Ok).and_then(|mut stream| {
+                    let marks = ask(&mut stream)?;
+                    open = Some(stream);
+                    Ok(Answer { at_us: wall_us(), marks })
+                });
+            seen.push(Asked { at_us, answer: answer.ok() });
             // A port that the engine holds for a broker that is not there takes every connection.
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(2));
         }
-        answers
+        seen
     })
+}
+
+fn connect(address: &str) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_micros(SILENCE_US.unsigned_abs())))?;
+    Ok(stream)
+}
+
+/// A broker fell silent between its last answer to a question and the next question, which it did not answer: the
+/// silence that lies next to a moment.
+fn fell_silent(seen: &[Asked], at_us: i64) -> Option<Between> {
+    let answered: Vec<usize> = (0..seen.len()).filter(|i| seen[*i].answer.is_some()).collect();
+    let silences = answered.windows(2).filter(|two| {
+        let next = seen[two[0] + 1].at_us;
+        seen[two[1]].answer.as_ref().is_some_and(|answer| answer.at_us - next > SILENCE_US)
+    });
+    let each =
+        silences.map(|two| Between { from_us: seen[two[0]].at_us, to_us: seen[two[0] + 1].at_us });
+    each.min_by_key(|between| between.off(at_us).abs())
+}
+
+/// What came through on a partition, again and again: between the question before, to any of the brokers, and the
+/// answer that showed a higher watermark.
+fn grown(seen: &BTreeMap<String, Vec<Asked>>, partition: usize) -> Vec<Between> {
+    let mut answers: Vec<(Between, i64)> = Vec::new();
+    for broker in seen.values() {
+        for two in broker.windows(2) {
+            let Some(answer) = &two[1].answer else { continue };
+            let Some(mark) = answer.marks[partition] else { continue };
+            answers.push((Between { from_us: two[0].at_us, to_us: answer.at_us }, mark));
+        }
+    }
+    answers.sort_by_key(|(between, _)| between.to_us);
+    let mut highest = i64::MIN;
+    answers.retain(|(_, mark)| {
+        let before = highest;
+        highest = before.max(*mark);
+        before < *mark
+    });
+    answers.into_iter().map(|(between, _)| between).collect()
+}
+
+/// When messages came through again on the partition where that took longest: the first that came through later than
+/// a second after the fault began, which lasts for four.
+fn came_back(seen: &BTreeMap<String, Vec<Asked>>, from_us: i64) -> Option<Between> {
+    let of = |partition| {
+        grown(seen, partition).into_iter().find(|each| each.to_us > from_us + SILENCE_US)
+    };
+    let ends: Option<Vec<Between>> = (0..PARTITIONS).map(of).collect();
+    ends?.into_iter().max_by_key(|end| end.to_us)
 }
 
 fn events(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// When an event happened, by the wall clock.
+fn at_us(event: &Value) -> i64 {
+    let at: jiff::Timestamp = event["at"].as_str().expect("a time").parse().expect("a time");
+    at.as_microsecond()
 }
 
 /// Each broker's address for clients, once the cluster is up: nobody asks while it starts.
@@ -89,10 +204,8 @@ fn addresses(out: &Path) -> BTreeMap<String, String> {
     panic!("three brokers tell their addresses")
 }
 
-#[test]
-#[ignore = "needs a container engine: ci/test"]
-fn a_fault_begins_when_an_observer_outside_gets_no_answer_any_more() {
-    let _turn = alone();
+/// The plan's events, and what each broker answered meanwhile.
+fn observed() -> (Vec<Value>, BTreeMap<String, Vec<Asked>>) {
     let dir = tempfile::tempdir().expect("a directory");
     let out = dir.path().join("run");
     let mut run = start(&["runner/tests/plans/moments.yaml"], &out);
@@ -103,26 +216,46 @@ fn a_fault_begins_when_an_observer_outside_gets_no_answer_any_more() {
         .collect();
     let status = run.wait().expect("it ends");
     done.store(true, Ordering::Relaxed);
-    let answers: BTreeMap<_, _> =
-        watched.into_iter().map(|(who, seen)| (who, seen.join().expect("no panic"))).collect();
-    let told = events(&out);
+    let seen = watched.into_iter().map(|(who, seen)| (who, seen.join().expect("no panic")));
+    let (told, seen) = (events(&out), seen.collect());
     assert!(status.success(), "{told:?}");
-    let begins = told.iter().filter(|e| e["event"] == "fault" && e["phase"] == "begins");
-    let mut compared = 0;
+    (told, seen)
+}
+
+/// A moment that kplan tells is the observer's, who knows it no better than he looks.
+fn near(what: &str, told_us: i64, seen: Between, late_us: i64) {
+    let off = seen.off(told_us);
+    let own = seen.to_us - seen.from_us;
+    let words =
+        format!("{what}: told {off} us beside what the observer saw, who knows it to {own} us");
+    println!("{words}");
+    assert!((-NEAR_US..=NEAR_US + late_us).contains(&off), "{words}");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_fault_begins_and_a_client_is_back_when_an_observer_outside_sees_it() {
+    let _turn = alone();
+    let (told, seen) = observed();
+    let begins: Vec<_> =
+        told.iter().filter(|e| e["event"] == "fault" && e["phase"] == "begins").collect();
+    assert_eq!(begins.len(), 3, "a kill, a freeze and a cut");
     for fault in begins {
         let what = fault["what"].as_str().expect("words");
-        let at: jiff::Timestamp = fault["at"].as_str().expect("a time").parse().expect("a time");
-        let at_us = at.as_microsecond();
-        let seen = &answers[what.get(..8).expect("broker N")];
-        // The last answer before the silence that this moment lies in or beside.
-        let silences = seen.windows(2).filter(|two| two[1] - two[0] > SILENCE_US);
-        let last = silences.map(|two| two[0]).min_by_key(|last| (last - at_us).abs());
-        let off = last.map(|last| at_us - last).expect("it fell silent");
-        eprintln!("{what}: told {off} us after the last answer outside");
-        assert!(off.abs() <= NEAR_US, "{what}: told {off} us after the last answer outside");
-        compared += 1;
+        let silent = fell_silent(&seen[what.get(..8).expect("broker N")], at_us(fault));
+        near(what, at_us(fault), silent.expect("it fell silent"), 0);
     }
-    assert_eq!(compared, 3, "a kill, a freeze and a cut");
+    let recovered: Vec<_> =
+        told.iter().filter(|e| e["event"] == "span" && e["kind"] == "recovered").collect();
+    assert_eq!(recovered.len(), 2, "after the kill and after the freeze: {recovered:?}");
+    for span in recovered {
+        let wall = at_us(span) - span["mono_us"].as_i64().expect("a time");
+        let moment = |key: &str| span[key].as_i64().expect("a time") + wall;
+        let (from, until) = (moment("from_us"), moment("until_us"));
+        let back = came_back(&seen, from).expect("it came back");
+        let what = format!("recovered after {} ms", (until - from) / 1_000);
+        near(&what, until, back, INTERVAL_US);
+    }
     let found: Vec<&str> = told
         .iter()
         .filter(|e| e["event"] == "step_ended")

@@ -36,10 +36,17 @@ struct Waiting {
 
 impl Waiting {
     fn start(backend: &str) -> Self {
+        Self::start_within(backend, "3m")
+    }
+
+    /// A run that waits no longer than this for what never comes.
+    fn start_within(backend: &str, within: &str) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (out, junit) = (dir.path().join("run"), dir.path().join("junit.xml"));
         let junit_text = junit.to_str().expect("plain");
-        let child = start(&[PLAN, "--backend", backend, "--junit", junit_text], &out);
+        let within = format!("within={within}");
+        let args = [PLAN, "--backend", backend, "--junit", junit_text, "--param", &within];
+        let child = start(&args, &out);
         let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
         let waiting = Self { child, id, out, junit, _dir: dir };
         waiting.until(Duration::from_secs(60), "the wait to begin", |w| {
@@ -57,17 +64,36 @@ impl Waiting {
         }
     }
 
+    /// The container of its only broker.
+    fn broker(&self) -> String {
+        docker(&["ps", "--quiet", "--filter", &format!("label=kplan.run={}", self.id)])
+    }
+
     /// The run ends by itself as broken, with a report that says why, and leaves nothing.
-    fn ends_broken(mut self, why: &str) {
+    fn ends_broken(self, why: &str) {
+        self.ends(3, Verdict::Broken, &[why]);
+    }
+
+    /// The run ends by itself as failed, with a report that says why; broker 1 is said to have ended by itself.
+    fn ends_failed(self, why: &[&str]) {
+        self.ends(1, Verdict::Failed, &[&["broker 1 ended by itself"], why].concat());
+    }
+
+    /// The run ends by itself with this status and verdict and a report that says why, and leaves nothing.
+    fn ends(mut self, code: i32, verdict: Verdict, why: &[&str]) {
         let status = self.ended();
-        assert_eq!(status.code(), Some(3), "the rig failed, not the plan");
         let record = RunRecord::read(&self.out).expect("a record");
-        assert_eq!(record.suites[0].verdict, Verdict::Broken);
-        let reasons: Vec<_> =
-            record.suites[0].steps.iter().filter_map(|s| s.reason.clone()).collect();
-        assert!(reasons.iter().any(|r| r.contains(why)), "{reasons:?}");
+        let suite = &record.suites[0];
+        let findings = suite.steps.iter().flat_map(|s| &s.findings).map(|f| f.evidence.join("\n"));
+        let steps = suite.steps.iter().filter_map(|s| s.reason.clone()).chain(findings);
+        let own = suite.reasons.iter().map(|r| format!("{}\n{}", r.text, r.evidence.join("\n")));
+        let reasons: Vec<String> = steps.chain(own).collect();
+        assert_eq!((status.code(), suite.verdict), (Some(code), verdict), "{reasons:?}");
+        let told = |reason: &String| why.iter().all(|words| reason.contains(words));
+        assert!(reasons.iter().any(told), "{why:?} in {reasons:?}");
         let junit = std::fs::read_to_string(&self.junit).expect("a report");
-        assert!(junit.contains("<error") && !junit.contains("<failure"), "{junit}");
+        let (error, failure) = (junit.contains("<error"), junit.contains("<failure"));
+        assert_eq!((error, failure), (verdict == Verdict::Broken, verdict == Verdict::Failed));
         let left = gone_within(&self.id, Duration::from_secs(15));
         assert!(left.is_empty(), "{left:?}");
     }
@@ -343,9 +369,7 @@ fn a_command_does_not_outlive_a_killed_runner() {
 fn a_container_that_vanishes_is_a_broken_rig() {
     let _turn = real();
     let waiting = Waiting::start("docker");
-    let filter = format!("label=kplan.run={}", waiting.id);
-    let broker = docker(&["ps", "--quiet", "--filter", &filter]);
-    docker(&["rm", "--force", &broker]);
+    docker(&["rm", "--force", &waiting.broker()]);
     waiting.ends_broken("broker 1");
 }
 
@@ -354,10 +378,61 @@ fn a_container_that_vanishes_is_a_broken_rig() {
 fn a_broker_that_somebody_kills_is_a_broken_rig() {
     let _turn = real();
     let waiting = Waiting::start("docker");
-    let filter = format!("label=kplan.run={}", waiting.id);
-    let broker = docker(&["ps", "--quiet", "--filter", &filter]);
-    docker(&["kill", &broker]);
+    docker(&["kill", &waiting.broker()]);
     waiting.ends_broken("broker 1");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_crash_that_somebody_causes_is_a_broken_rig() {
+    let _turn = real();
+    let waiting = Waiting::start("docker");
+    docker(&["kill", "--signal", "SEGV", &waiting.broker()]);
+    waiting.ends_broken("somebody sent it a signal, and the JVM crashed");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_broker_that_the_kernel_kills_for_memory_is_a_broken_rig() {
+    let _turn = real();
+    let waiting = Waiting::start("docker");
+    // Takes what is left of the container's memory: the JVM is the largest in it, and dies of it.
+    let eat = "echo 1000 > /proc/1/oom_score_adj; exec tail /dev/zero";
+    let broker = waiting.broker();
+    docker(&["exec", "--detach", &broker, "sh", "-c", eat]);
+    waiting.ends_broken("out of memory: killed by the kernel");
+}
+
+/// Kafka makes room for a whole request once its length is known: several of 100 MB are more than the heap.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_broker_whose_own_heap_is_full_fails_the_plan_with_its_last_words() {
+    let _turn = real();
+    let waiting = Waiting::start_within("docker", "20s");
+    let events = waiting.events();
+    let settings =
+        events.lines().find(|l| l.contains(r#""who":"broker 1""#)).expect("its settings");
+    let (_, rest) = settings.split_once("127.0.0.1:").expect("where clients reach it");
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    let ask = |_| {
+        let mut stream =
+            std::net::TcpStream::connect(format!("127.0.0.1:{port}")).expect("connected");
+        stream.write_all(&100_000_000_i32.to_be_bytes()).expect("sent");
+        stream
+    };
+    let _open: Vec<_> = (0..5).map(ask).collect();
+    waiting
+        .ends_failed(&["the JVM's heap was full", "java.lang.OutOfMemoryError: Java heap space"]);
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_broker_that_ends_by_itself_fails_the_plan_with_its_last_words() {
+    let _turn = real();
+    let waiting = Waiting::start_within("docker", "20s");
+    // Kafka ends itself once it cannot write any of its directories.
+    docker(&["exec", "--user", "0", &waiting.broker(), "rm", "-rf", "/kplan/data"]);
+    waiting.ends_failed(&["exit code 1", "log dirs"]);
 }
 
 #[test]
@@ -366,7 +441,7 @@ fn a_network_that_somebody_takes_away_is_a_broken_rig() {
     let _turn = real();
     let waiting = Waiting::start("docker");
     let label = format!("label=kplan.run={}", waiting.id);
-    let broker = docker(&["ps", "--quiet", "--filter", &label]);
+    let broker = waiting.broker();
     let network = docker(&["network", "ls", "--quiet", "--filter", &label]);
     docker(&["network", "disconnect", "--force", &network, &broker]);
     waiting.ends_broken("broker 1 was taken out of the brokers' network");

@@ -23,6 +23,19 @@ impl Death {
         let by = if self.foreign { "" } else { " by itself" };
         format!("{} ended{by}: {}", self.node, self.exit)
     }
+
+    /// In a few words, then the last lines of its log, the newest first: where reports show only some, those tell
+    /// most.
+    #[must_use]
+    pub fn evidence(&self) -> Vec<String> {
+        let lines = self.log_tail.lines().rev().filter(|line| !line.trim().is_empty());
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        let words = match lines.is_empty() {
+            true => self.words(),
+            false => format!("{}; the last lines of its log, the newest first:", self.words()),
+        };
+        std::iter::once(words).chain(lines).collect()
+    }
 }
 
 /// How a process ended, and whether that was its own doing.
@@ -113,6 +126,21 @@ mod tests {
         let heap = "Terminating due to java.lang.OutOfMemoryError: Java heap space";
         assert!(exit(3, heap).starts_with("out of memory: the JVM's heap"));
         assert_eq!(exit(3, "other"), "exit code 3");
+    }
+
+    #[test]
+    fn the_evidence_of_an_end_is_its_last_lines_and_the_newest_first() {
+        let death = |log: &str| Death {
+            node: Node::Broker(1),
+            exit: "exit code 1".into(),
+            log_tail: log.into(),
+            foreign: false,
+        };
+        let words = "broker 1 ended by itself: exit code 1";
+        assert_eq!(death("\n").evidence(), [words]);
+        let told = death("INFO starts\n\nERROR all log dirs have failed\n").evidence();
+        let first = format!("{words}; the last lines of its log, the newest first:");
+        assert_eq!(told, [first.as_str(), "ERROR all log dirs have failed", "INFO starts"]);
     }
 
     #[test]

@@ -368,11 +368,21 @@ async fn stands(
     Err(match (error, death) {
         (StepError::Judged(mut findings), Some(death)) => {
             let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
-            wrong.for_each(|f| f.evidence.push(death.words()));
+            // Its log is told once.
+            let mut told = death.evidence();
+            for finding in wrong {
+                finding.evidence.append(&mut told);
+                told = vec![death.words()];
+            }
             StepError::Judged(findings)
         }
         (StepError::TimedOut(text), Some(death)) => {
-            StepError::TimedOut(format!("{text}; {}", death.words()))
+            // An expected error is not looked for in a log.
+            let told = match head.expect_error {
+                Some(_) => death.words(),
+                None => death.to_string(),
+            };
+            StepError::TimedOut(format!("{text}; {told}"))
         }
         (error @ StepError::Kafka(KafkaCause::Died(_)), _) => error,
         (StepError::Kafka(cause), Some(death)) => {

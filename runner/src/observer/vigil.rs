@@ -11,7 +11,7 @@ use std::{
 
 use futures::future::join_all;
 use kafka_protocol::messages::ApiVersionsRequest;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{runtime, sync::oneshot, task::JoinSet, time::sleep};
 
 use super::{
     ask::Asker,
@@ -36,14 +36,16 @@ struct Signs {
     gone_us: AtomicI64,
 }
 
-/// Asks some brokers without a pause, until it is ended or dropped.
+/// Asks some brokers without a pause, until it is ended or dropped. It does so in a thread of its own: while the
+/// runner's own threads work, a question that is due would wait, and the last one that was answered would be an
+/// older one than it could have been.
 pub struct Vigil {
     begun_us: i64,
     signs: Vec<Arc<Signs>>,
     /// Some could not be asked: nothing is known of them.
     blind: bool,
-    // Aborts its tasks when it is dropped.
-    _tasks: JoinSet<()>,
+    // Ends the thread when it is dropped.
+    _over: oneshot::Sender<()>,
 }
 
 impl Asker {
@@ -56,20 +58,15 @@ impl Asker {
 
 impl Vigil {
     async fn begin(addresses: Vec<String>, credentials: &Credentials, all: bool) -> Self {
-        let opened = addresses.iter().map(|at| Connection::open(at, credentials, ENTRY));
-        let opened: Vec<Connection> =
-            join_all(opened).await.into_iter().filter_map(Result::ok).collect();
-        let blind = !all || opened.len() < addresses.len();
-        let begun_us = now_us();
-        let mut tasks = JoinSet::new();
-        let watch = |connection| {
-            let signs = Signs { lived_us: begun_us.into(), gone_us: NEVER.into() };
-            let signs = Arc::new(signs);
-            tasks.spawn(follow(connection, signs.clone()));
-            signs
-        };
-        let signs = opened.into_iter().map(watch).collect();
-        Self { begun_us, signs, blind, _tasks: tasks }
+        let (count, credentials) = (addresses.len(), credentials.clone());
+        let (tell, told) = oneshot::channel();
+        let (over, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("vigil".to_owned());
+        // Where it cannot be started, nothing is heard of it: nothing is known of any broker.
+        drop(thread.spawn(move || keep(&addresses, &credentials, tell, ended)));
+        let signs: Vec<Arc<Signs>> = told.await.unwrap_or_default();
+        let blind = !all || signs.len() < count;
+        Self { begun_us: now_us(), signs, blind, _over: over }
     }
 
     /// What was done has been done: when it began to act. Nobody could have felt it before the last
@@ -78,12 +75,39 @@ impl Vigil {
     pub fn end(self) -> Acted {
         let whole = Acted::since(self.begun_us);
         let of = |signs: &Arc<Signs>| Acted {
-            from_us: signs.lived_us.load(Ordering::Acquire),
+            // Nothing was done before everybody was watched.
+            from_us: signs.lived_us.load(Ordering::Acquire).max(self.begun_us),
             by_us: signs.gone_us.load(Ordering::Acquire).min(whole.by_us),
         };
         let blind = self.blind.then_some(whole);
         self.signs.iter().map(of).chain(blind).reduce(Acted::and).unwrap_or(whole)
     }
+}
+
+/// Connects to brokers, tells the signs of those that let it in, and follows them until the other end of `ended`
+/// is gone.
+fn keep(
+    addresses: &[String],
+    credentials: &Credentials,
+    tell: oneshot::Sender<Vec<Arc<Signs>>>,
+    ended: oneshot::Receiver<()>,
+) {
+    let Ok(runtime) = runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        let opened = addresses.iter().map(|at| Connection::open(at, credentials, ENTRY));
+        let opened = join_all(opened).await.into_iter().filter_map(Result::ok);
+        let mut tasks = JoinSet::new();
+        let watch = |connection| {
+            let signs = Signs { lived_us: now_us().into(), gone_us: NEVER.into() };
+            let signs = Arc::new(signs);
+            tasks.spawn(follow(connection, signs.clone()));
+            signs
+        };
+        if tell.send(opened.map(watch).collect()).is_ok() {
+            // It is only ever dropped.
+            let _ = ended.await;
+        }
+    });
 }
 
 async fn follow(mut connection: Connection, signs: Arc<Signs>) {

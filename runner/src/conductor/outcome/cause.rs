@@ -31,7 +31,7 @@ pub enum KafkaCause {
     #[error(transparent)]
     Died(Death),
     /// It did not do what was asked, and by then a node had ended by itself.
-    #[error("{cause}; {}", death.words())]
+    #[error("{cause}; {death}")]
     After {
         /// What it did.
         cause: Box<KafkaCause>,

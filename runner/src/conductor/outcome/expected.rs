@@ -2,7 +2,7 @@
 
 use kplan_dsl::value::ExpectedError;
 
-use super::{Done, StepError};
+use super::{Done, KafkaCause, StepError};
 use crate::{
     client::handle::kafkas_name,
     cluster::KafkaError,
@@ -47,9 +47,19 @@ fn is_it(expected: &ExpectedError, error: &StepError) -> bool {
     };
     match expected {
         ExpectedError::Matches(pattern) if errors.is_empty() => {
-            error.words().is_some_and(|words| pattern.is_match(&words))
+            reason(error).is_some_and(|words| pattern.is_match(&words))
         }
         _ => !errors.is_empty() && errors.iter().all(|error| is_error(expected, error)),
+    }
+}
+
+/// What a pattern is looked for in: not in the log of a node that ended beside it.
+fn reason(error: &StepError) -> Option<String> {
+    match error {
+        StepError::Kafka(KafkaCause::After { cause, death }) => {
+            Some(format!("{cause}; {}", death.words()))
+        }
+        other => other.words(),
     }
 }
 
@@ -67,7 +77,10 @@ pub fn is_error(meant: &ExpectedError, error: &KafkaError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conductor::outcome::{Answer, KafkaCause};
+    use crate::{
+        cluster::{Death, Node},
+        conductor::outcome::Answer,
+    };
 
     fn refused(codes: &[&str]) -> Result<Done, StepError> {
         let answer = |code: &&str| Answer {
@@ -116,6 +129,25 @@ mod tests {
         let down = || Err(StepError::not_so("broker 2 is down already"));
         assert!(expect_error(&pattern("down already"), down()).is_ok());
         assert!(expect_error(&pattern("paused"), down()).is_err());
+    }
+
+    #[test]
+    fn a_pattern_is_not_looked_for_in_the_log_of_a_node_that_ended_beside() {
+        let after = || {
+            let death = Death {
+                node: Node::Broker(1),
+                exit: "exit code 1".to_owned(),
+                log_tail: "ERROR all log dirs have failed".to_owned(),
+                foreign: false,
+            };
+            let cause = Box::new(KafkaCause::Silent("no answer".to_owned()));
+            Err(StepError::Kafka(KafkaCause::After { cause, death }))
+        };
+        assert!(expect_error(&pattern("no answer"), after()).is_ok());
+        let judged = expect_error(&pattern("log dirs"), after());
+        assert!(matches!(judged, Err(StepError::Judged(_))), "{judged:?}");
+        let Err(error) = after() else { unreachable!("it is one") };
+        assert!(error.words().is_some_and(|words| words.contains("log dirs")), "it is shown");
     }
 
     #[test]

@@ -110,10 +110,17 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(env)
 }
 
-/// A name that is fit for an element's id and a link to it.
+/// A name that is fit for an element's id and a link to it: another one for every name, or a link would lead to the
+/// wrong element.
 fn anchor(kind: &str, name: &str) -> String {
-    let fit = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
-    format!("{kind}-{}", name.chars().take(60).map(fit).collect::<String>())
+    let mut id = format!("{kind}-");
+    for c in name.chars() {
+        match c {
+            c if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') => id.push(c),
+            c => id.push_str(&format!("-{:x}-", u32::from(c))),
+        }
+    }
+    id
 }
 
 /// The templates are part of the program and tested; a defect in them still must say something.
@@ -219,4 +226,21 @@ fn run_facts(record: &RunRecord) -> Vec<(&'static str, String)> {
         facts.push(("Not begun", record.unstarted().to_string()));
     }
     facts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::anchor;
+
+    #[test]
+    fn no_two_names_have_the_same_anchor() {
+        let long = |last: char| format!("7.{}.{last}", "a-branch".repeat(20));
+        let names = ["7.a-b.1", "7.a b.1", "7.a_b.1", "7.a#2", "7.a-23-2", "7.ä", "7.ö"];
+        let names: Vec<String> =
+            names.map(str::to_owned).into_iter().chain(['1', '2'].map(long)).collect();
+        let ids: std::collections::BTreeSet<String> =
+            names.iter().map(|name| anchor("step", name)).collect();
+        assert_eq!(ids.len(), names.len(), "{ids:?}");
+        assert!(ids.iter().flat_map(|id| id.chars()).all(|c| c.is_ascii_graphic()));
+    }
 }
