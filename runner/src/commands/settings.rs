@@ -57,7 +57,7 @@ pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
             (Kind::Consumer, settings::consumer(&spec.consumer())),
         ]
     };
-    refused(&file.client, &Map::new(), &make)
+    refused(&file.client, &Map::new(), file.bootstrap.span, &make)
 }
 
 fn of_step(step: &Step, base: &Map) -> Vec<Diagnostic> {
@@ -67,22 +67,22 @@ fn of_step(step: &Step, base: &Map) -> Vec<Diagnostic> {
         return Vec::new();
     }
     match step.verb() {
-        Some(Verb::StartProducer(it)) => refused(&it.config, base, &|config| {
+        Some(Verb::StartProducer(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::producer(it, common(&it.name, config), 1, 0);
             vec![(Kind::Producer, settings::producer(&spec))]
         }),
-        Some(Verb::StartConsumer(it)) => refused(&it.config, base, &|config| {
+        Some(Verb::StartConsumer(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::consumer(it, common(&it.name, config));
             vec![(Kind::Consumer, settings::consumer(&spec))]
         }),
-        Some(Verb::StartCopier(it)) => refused(&it.config, base, &|config| {
+        Some(Verb::StartCopier(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::copier(it, common(&it.name, config), 1);
             vec![
                 (Kind::Consumer, settings::consumer(&spec.consumer())),
                 (Kind::Producer, settings::producer(&spec.producer())),
             ]
         }),
-        Some(Verb::Produce(it)) => refused(&it.config, base, &|config| {
+        Some(Verb::Produce(it)) => refused(&it.config, base, step.head.key, &|config| {
             let bare = kplan_dsl::steps::Produce { config: Settings::default(), ..(**it).clone() };
             vec![(Kind::Producer, of_plan::given(&bare, config, expected.is_some()))]
         }),
@@ -105,17 +105,21 @@ fn common(name: &str, config: Map) -> Common {
     }
 }
 
-/// Each setting that is refused by itself, and those of the others that are refused together.
-fn refused(config: &Settings, base: &Map, make: &Make<'_>) -> Vec<Diagnostic> {
+/// Each setting that is refused by itself, and those of the others that are refused together. `place` is
+/// where it is told that the cluster's own settings do not fit this client.
+fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<Diagnostic> {
     let (mut told, mut left) = (Vec::new(), Vec::new());
-    // The first of them would be run by asking.
+    // Those that run programs would do so by being asked for.
     for (key, value) in config.0.iter().filter(|(key, _)| !Settings::runs_program(key)) {
         match ask::takes(key, value) {
             Ok(()) => left.push((key, value)),
             Err(why) => told.push(alone(key, value.span, why)),
         }
     }
-    let answer = |chosen: &[Setting<'_>]| {
+    if left.is_empty() && base.is_empty() {
+        return told;
+    }
+    let over = |base: &Map, chosen: &[Setting<'_>]| {
         let mut all = base.clone();
         all.extend(chosen.iter().map(|(k, v)| (k.value.clone(), v.value.clone())));
         let halves = make(all);
@@ -123,8 +127,15 @@ fn refused(config: &Settings, base: &Map, make: &Make<'_>) -> Vec<Diagnostic> {
             ask::takes_together(kind, &all).err().map(|why| Refusal { why, all })
         })
     };
-    // Settings that are refused without the plan's are not the plan's fault.
-    if left.is_empty() || answer(&left).is_none() || answer(&[]).is_some() {
+    let answer = |chosen: &[Setting<'_>]| over(base, chosen);
+    // What is refused without any settings is not theirs: the language has words of its own for it.
+    if answer(&left).is_none() || over(&Map::new(), &[]).is_some() {
+        return told;
+    }
+    if let Some(refusal) = answer(&[]) {
+        let what = "librdkafka refuses the backend file's settings in this client";
+        let message = format!("{what}: {}", plain(&refusal.why));
+        told.push(Diagnostic::new(Code::E017, place, message));
         return told;
     }
     for _ in 0..MOST {

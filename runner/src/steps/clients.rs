@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use kplan_dsl::{
-    Spanned,
     steps::{
         KillClient, PauseClient, ResumeClient, StartClient, StartConsumer, StartProducer,
         StopClient,
     },
-    value::{self, Clients, MemberRef},
+    value::{self, Clients},
 };
 
 use crate::{

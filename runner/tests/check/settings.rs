@@ -134,4 +134,13 @@ fn settings_of_a_backend_file_are_asked_too() {
         ended(files.path(), &["check", "p.yaml", "--backend", "external=b.yaml"]);
     assert_eq!((status, out.matches("error[E017]").count()), (2, 1), "{out}");
     assert!(out.contains("p.yaml:7:58"), "{out}");
+    // And where the plan says nothing: the file's do not fit every client.
+    let step = "  - start_producer: { name: P, topic: orders, idempotent: true }\n";
+    let plan = format!("{HEAD}{step}{TAIL}");
+    let file = "backend: v1\nbootstrap: [127.0.0.1:1]\nclient: { max.in.flight: 9 }\n";
+    let files = dir(&[("p.yaml", plan.as_str()), ("b.yaml", file)]);
+    let (status, out, _) =
+        ended(files.path(), &["check", "p.yaml", "--backend", "external=b.yaml"]);
+    assert_eq!((status, out.matches("error[E017]").count()), (2, 1), "{out}");
+    assert!(out.contains("p.yaml:7:5") && out.contains("backend file's settings"), "{out}");
 }

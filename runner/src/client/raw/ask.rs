@@ -11,9 +11,10 @@ use rdkafka_sys as sys;
 
 use super::{Conf, Kind, NotSet};
 
-/// Settings that are not tried out together before a run: they lead to brokers, read files, act on this
-/// process or start a cluster of librdkafka's own.
-const NOT_TRIED: [&str; 12] = [
+/// Settings that are not tried out together before a run: they lead to brokers, read files, run programs, act
+/// on this process or start a cluster of librdkafka's own.
+const NOT_TRIED: [&str; 13] = [
+    "plugin.",
     "bootstrap.servers",
     "metadata.broker.list",
     "client.dns.lookup",
@@ -150,6 +151,7 @@ mod tests {
         let address = trap.local_addr().expect("bound").to_string();
         let hostile = [
             ("bootstrap.servers", address.as_str()),
+            ("plugin.library.paths", "/nowhere/at/all.so"),
             ("security.protocol", "plaintext"),
             ("ssl.ca.location", "/dev/zero"),
             ("sasl.mechanism", "PLAIN"),
