@@ -146,6 +146,7 @@ async fn assigned(
     let consumer = create(config, DefaultConsumerContext, &bootstrap, router, native)
         .map_err(|e| StepError::rig(format!("cannot make a consumer: {e}")))?;
     let view = stage.view()?;
+    stage.whole(&view).await?.map_err(StepError::lacks)?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
     for (_, p) in view.partitions(Some(topic)) {
