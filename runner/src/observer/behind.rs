@@ -98,6 +98,9 @@ impl Epochs {
             if known.former.contains(id) {
                 return Some(format!("{name} was deleted and made anew since"));
             }
+            if known.id != *id {
+                return None;
+            }
             topic.partitions.iter().find_map(|p| {
                 let (told, newest) = (p.leader_epoch?, *known.epochs.get(&p.partition)?);
                 let place = format!("{name}/{}", p.partition);
