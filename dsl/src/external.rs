@@ -51,6 +51,9 @@ args! {
         client: Settings,
         /// How this machine reaches single brokers, by their number; the others as the cluster says.
         brokers: PerBroker<Spanned<HostPort>>,
+        /// How this machine reaches the listeners of KRaft controllers, by the node's number: a controller
+        /// that takes over is known at once, and not only when brokers have noticed.
+        controllers: PerBroker<Spanned<HostPort>>,
         /// ZooKeeper's `HOST:PORT`, where the cluster has one and this machine reaches it.
         zookeeper: Option<Spanned<HostPort>>,
         /// What breaks a broker and mends it; without a command plans that need it are refused.

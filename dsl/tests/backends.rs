@@ -63,6 +63,20 @@ fn the_table_is_current() {
 }
 
 #[test]
+fn controllers_are_told_by_their_numbers() {
+    let file = |controllers: &str| format!("backend: v1\nbootstrap: [k1:9092]\n{controllers}");
+    let given = read(&file("controllers: { 101: ctl-1:9093, 2: k2:9093 }\n"));
+    let given = given.file.expect("a file").controllers.0;
+    let given: Vec<(u32, &str)> = given.iter().map(|(n, at)| (n.value, at.as_str())).collect();
+    assert_eq!(given, [(101, "ctl-1:9093"), (2, "k2:9093")]);
+    assert!(read(&file("")).file.expect("a file").controllers.0.is_empty());
+    for (wrong, why) in [("{ one: c:1 }", "number"), ("{ 1: c }", "no address")] {
+        let told = told(&file(&format!("controllers: {wrong}\n")));
+        assert!(told.contains(why), "{told}");
+    }
+}
+
+#[test]
 fn the_schema_is_current_and_one_of_draft_07() {
     jsonschema::draft7::meta::validate(&backend_schema()).expect("a draft 07 schema");
     let path = root().join("schemas/backend.schema.json");

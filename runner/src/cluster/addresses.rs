@@ -9,6 +9,9 @@ use super::Node;
 pub const INTERNAL_PORT: u16 = 9092;
 /// Port of the listener of KRaft controllers, inside.
 pub const CONTROLLER_PORT: u16 = 9093;
+/// Port of the listener of KRaft controllers that asks for a login, inside: kplan's observer comes by it
+/// where clients log in.
+pub const CONTROLLER_LOGIN_PORT: u16 = 9095;
 /// Port of the listener that is published to this machine's clients, inside.
 pub const EXTERNAL_PORT: u16 = 9094;
 /// ZooKeeper's port, inside.
@@ -44,6 +47,8 @@ pub enum Purpose {
     Internal,
     /// KRaft controllers.
     Controller,
+    /// kplan's observer at KRaft controllers, where clients log in.
+    ControllerLogin,
     /// This machine's clients.
     External,
     /// ZooKeeper.
@@ -56,6 +61,7 @@ impl Purpose {
         match self {
             Self::Internal => INTERNAL_PORT,
             Self::Controller => CONTROLLER_PORT,
+            Self::ControllerLogin => CONTROLLER_LOGIN_PORT,
             Self::External => EXTERNAL_PORT,
             Self::Zookeeper => ZOOKEEPER_PORT,
         }

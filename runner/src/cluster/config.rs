@@ -5,11 +5,11 @@
 //! | version | how inter-broker traffic and this machine's clients are told apart |
 //! |---|---|
 //! | before 0.10.2 (no named listeners) | by protocol: `SASL_PLAINTEXT` inside, `PLAINTEXT` outside; the reverse where the plan's clients log in |
-//! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER` |
+//! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER`; where clients log in, voters have `CONTROLLER_LOGIN` for kplan's observer too |
 
 use indexmap::IndexMap;
 
-use kplan_dsl::value::Protocol;
+use kplan_dsl::value::{Mechanism, Protocol};
 
 use super::{
     ClusterSpec, Mode, Node, RigError,
@@ -39,10 +39,15 @@ pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
 pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
     match (node, spec.mode) {
         (Node::Broker(_), Mode::KraftCombined) => {
-            vec![Purpose::Internal, Purpose::Controller, Purpose::External]
+            let inside = [Purpose::Internal, Purpose::Controller];
+            let login = has_users(spec).then_some(Purpose::ControllerLogin);
+            inside.into_iter().chain(login).chain([Purpose::External]).collect()
         }
         (Node::Broker(_), _) => vec![Purpose::Internal, Purpose::External],
-        (Node::Controller(_), _) => vec![Purpose::Controller],
+        (Node::Controller(_), _) => {
+            let login = has_users(spec).then_some(Purpose::ControllerLogin);
+            [Purpose::Controller].into_iter().chain(login).collect()
+        }
         (Node::Zookeeper(_), _) => vec![Purpose::Zookeeper],
     }
 }
@@ -89,6 +94,26 @@ pub fn has_users(spec: &ClusterSpec) -> bool {
     spec.security.as_ref().is_some_and(Security::has_users)
 }
 
+/// The voters' listener that kplan's observer logs in at.
+pub const CONTROLLER_LOGIN: &str = "CONTROLLER_LOGIN";
+
+/// True for nodes that vote for the controller (KRaft).
+#[must_use]
+pub fn votes(spec: &ClusterSpec, node: Node) -> bool {
+    match node {
+        Node::Broker(_) => spec.mode == Mode::KraftCombined,
+        Node::Controller(_) => true,
+        Node::Zookeeper(_) => false,
+    }
+}
+
+/// True for voters of clusters whose clients log in: the listener that the voters use among themselves
+/// asks for no login and must not be reached from outside, so the observer has one of its own.
+#[must_use]
+pub fn has_controller_login(spec: &ClusterSpec, node: Node) -> bool {
+    votes(spec, node) && has_users(spec)
+}
+
 /// True where SASL between brokers takes the place of named listeners.
 #[must_use]
 pub fn needs_sasl_trick(spec: &ClusterSpec) -> bool {
@@ -115,7 +140,7 @@ pub fn settings(
         Node::Controller(id) => {
             out.set("process.roles", "controller");
             quorum(&mut out, spec, id, node, at);
-            out.set("listeners", format!("CONTROLLER://{}", at.bound(node, Purpose::Controller)));
+            out.set("listeners", controllers(spec, node, at));
             // Several broker settings (minimum in-sync replicas, elections, rebalancing of
             // leaders) are read by controllers. Where a broker listens is not theirs.
             let listening = ["listeners", "advertised.listeners", "broker.rack"];
@@ -178,12 +203,28 @@ fn quorum(out: &mut Settings, spec: &ClusterSpec, id: u32, node: Node, at: &Addr
         .map(|(id, node)| format!("{id}@{}", at.reached(node, Purpose::Controller)))
         .collect();
     out.set("controller.quorum.voters", voters.join(","));
-    out.set("controller.listener.names", "CONTROLLER");
-    out.set(
-        "listener.security.protocol.map",
-        format!("INTERNAL:PLAINTEXT,EXTERNAL:{},CONTROLLER:PLAINTEXT", outside(spec)),
-    );
+    let mut map = format!("INTERNAL:PLAINTEXT,EXTERNAL:{},CONTROLLER:PLAINTEXT", outside(spec));
+    if has_controller_login(spec, node) {
+        // Nodes use the first of the names among themselves.
+        out.set("controller.listener.names", format!("CONTROLLER,{CONTROLLER_LOGIN}"));
+        map.push_str(&format!(",{CONTROLLER_LOGIN}:{}", Protocol::SaslPlaintext));
+        let own = format!("listener.name.{}", CONTROLLER_LOGIN.to_lowercase());
+        out.set(&format!("{own}.sasl.enabled.mechanisms"), Mechanism::Plain);
+    } else {
+        out.set("controller.listener.names", "CONTROLLER");
+    }
+    out.set("listener.security.protocol.map", map);
     out.set("log.dirs", format!("{}/data", at.home(node)));
+}
+
+/// Where a voter listens for controllers.
+fn controllers(spec: &ClusterSpec, node: Node, at: &Addresses) -> String {
+    let mut all = format!("CONTROLLER://{}", at.bound(node, Purpose::Controller));
+    if has_controller_login(spec, node) {
+        let login = at.bound(node, Purpose::ControllerLogin);
+        all.push_str(&format!(",{CONTROLLER_LOGIN}://{login}"));
+    }
+    all
 }
 
 fn kraft_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses, port: u16) {
@@ -193,8 +234,7 @@ fn kraft_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses,
     quorum(out, spec, id, node, at);
     named_listeners(out, id, at, port);
     if combined {
-        let controller = at.bound(node, Purpose::Controller);
-        let listeners = format!("{},CONTROLLER://{controller}", out.0["listeners"]);
+        let listeners = format!("{},{}", out.0["listeners"], controllers(spec, node, at));
         out.set("listeners", listeners);
     }
 }

@@ -102,7 +102,7 @@ fn lists_nodes_brokers_first() {
 }
 
 #[test]
-fn only_the_clients_listener_is_secured() {
+fn only_listeners_that_this_machine_reaches_are_secured() {
     use kplan_dsl::value::{Mechanism, Protocol};
     let secured = |version, mode, protocol, mechanism| {
         let mut spec = spec(version, mode);
@@ -110,9 +110,21 @@ fn only_the_clients_listener_is_secured() {
         spec.security = Some(Security { protocol, mechanism, users });
         text(&spec, Node::Broker(1))
     };
+    let mut separate = spec("4.1.1", Mode::KraftSeparate(1));
+    let protocol = Protocol::SaslPlaintext;
+    separate.security =
+        Some(Security { protocol, mechanism: Mechanism::Plain, users: IndexMap::new() });
+    let controller = text(&separate, Node::Controller(101));
+    let both = "listeners=CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n";
+    assert!(controller.contains(both), "{controller}");
+    let broker = text(&separate, Node::Broker(1));
+    assert!(broker.contains("controller.listener.names=CONTROLLER\n"), "{broker}");
     let new = secured("4.1.1", Mode::KraftCombined, Protocol::SaslSsl, Mechanism::ScramSha512);
     for line in [
-        "listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:SASL_SSL,CONTROLLER:PLAINTEXT\n",
+        "listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:SASL_SSL,CONTROLLER:PLAINTEXT,CONTROLLER_LOGIN:SASL_PLAINTEXT\n",
+        "listeners=INTERNAL://:9092,EXTERNAL://:9094,CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n",
+        "controller.listener.names=CONTROLLER,CONTROLLER_LOGIN\n",
+        "listener.name.controller_login.sasl.enabled.mechanisms=PLAIN\n",
         "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN\n",
         "ssl.keystore.type=PEM\n",
     ] {
@@ -127,6 +139,8 @@ fn only_the_clients_listener_is_secured() {
     ] {
         assert!(old.contains(line), "{old}");
     }
+    let tls = secured("4.1.1", Mode::KraftCombined, Protocol::Ssl, Mechanism::Plain);
+    assert!(!tls.contains("CONTROLLER_LOGIN"), "nobody logs in: {tls}");
     let tls = secured("3.9.1", Mode::Zookeeper, Protocol::Ssl, Mechanism::Plain);
     assert!(
         tls.contains("map=INTERNAL:PLAINTEXT,EXTERNAL:SSL\n") && !tls.contains("sasl"),

@@ -235,10 +235,14 @@ pub trait Cluster: Send + Sync {
     }
     /// Ports that the broker is configured to listen on inside its host.
     fn listener_ports(&self, broker: u32) -> Vec<u16>;
-    /// `HOST:PORT` of each node's listener for controllers that this machine reaches without logging in,
-    /// by the node's number (KRaft).
+    /// `HOST:PORT` of each node's listener for controllers that this machine reaches, by the node's number
+    /// (KRaft).
     fn controller_addresses(&self) -> Vec<(u32, String)> {
         Vec::new()
+    }
+    /// librdkafka settings with which kplan is let in there, those to be tried first in front.
+    fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
+        vec![IndexMap::new()]
     }
     /// ZooKeeper's `127.0.0.1:PORT`, in ZooKeeper mode.
     fn zookeeper_address(&self) -> Option<String> {

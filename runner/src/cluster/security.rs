@@ -105,6 +105,22 @@ impl Access {
         self.config(Mechanism::Plain, OWN_USER, &self.password)
     }
 
+    /// librdkafka's settings for kplan itself at controllers: in clear, since controllers have no keys, and
+    /// only by the loopback address.
+    #[must_use]
+    pub fn controller_config(&self) -> IndexMap<String, String> {
+        if !self.security.has_users() {
+            return IndexMap::new();
+        }
+        let setting = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        IndexMap::from([
+            setting("security.protocol", &Protocol::SaslPlaintext.to_string()),
+            setting("sasl.mechanism", &Mechanism::Plain.to_string()),
+            setting("sasl.username", OWN_USER),
+            setting("sasl.password", &self.password),
+        ])
+    }
+
     /// librdkafka's settings for a plan's client.
     ///
     /// # Errors
@@ -179,6 +195,11 @@ mod tests {
         );
         assert_eq!(own["sasl.password"], access.password);
         assert_eq!(own["ssl.ca.location"], "/run/ca.pem");
+        let asked = access.controller_config();
+        assert_eq!(
+            (&asked["security.protocol"][..], &asked["sasl.username"][..]),
+            ("SASL_PLAINTEXT", "kplan")
+        );
         let alice = access.user_config(Some("alice")).expect("a user");
         assert_eq!(alice["sasl.mechanism"], "SCRAM-SHA-512");
         assert_eq!(alice["sasl.password"], "wonderland");

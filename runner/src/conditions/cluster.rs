@@ -23,9 +23,26 @@ use crate::{
 
 type Judged = Result<Found, StepError>;
 
+/// The newest view, if it is not one side's only; else what is found instead.
+pub(super) async fn whole(j: &Judge<'_>) -> Result<Result<Arc<ClusterView>, Found>, StepError> {
+    let view = j.view()?;
+    let whole = j.stage.whole(&view).await?;
+    Ok(whole.map(|()| view).map_err(Found::inconclusive))
+}
+
+/// Takes the view, or ends with what is found instead.
+macro_rules! whole {
+    ($j:expr) => {
+        match whole($j).await? {
+            Ok(view) => view,
+            Err(found) => return Ok(found),
+        }
+    };
+}
+
 /// `brokers_alive`
-pub fn brokers_alive(c: &BrokersAlive, j: &Judge<'_>) -> Judged {
-    let alive = j.view()?.brokers_alive();
+pub async fn brokers_alive(c: &BrokersAlive, j: &Judge<'_>) -> Judged {
+    let alive = whole!(j).brokers_alive();
     let listed: Vec<String> = alive.iter().map(u32::to_string).collect();
     let found = format!(
         "{} alive: {}",
@@ -46,23 +63,6 @@ pub async fn controller(c: &Controller, j: &Judge<'_>) -> Judged {
         Ok(node) => is_node(c.is.as_deref(), node, "the controller is", "there is no controller"),
         Err(why) => Found::inconclusive(why),
     })
-}
-
-/// The newest view, if it is not one side's only; else what is found instead.
-async fn whole(j: &Judge<'_>) -> Result<Result<Arc<ClusterView>, Found>, StepError> {
-    let view = j.view()?;
-    let whole = j.stage.whole(&view).await?;
-    Ok(whole.map(|()| view).map_err(Found::inconclusive))
-}
-
-/// Takes the view, or ends with what is found instead.
-macro_rules! whole {
-    ($j:expr) => {
-        match whole($j).await? {
-            Ok(view) => view,
-            Err(found) => return Ok(found),
-        }
-    };
 }
 
 /// `leader`

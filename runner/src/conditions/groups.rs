@@ -7,7 +7,7 @@ use kplan_dsl::{
 use serde_json::{Value, json};
 
 use crate::{
-    conditions::Found,
+    conditions::{Found, cluster::whole},
     conductor::{judge::Judge, outcome::StepError},
     observer::At,
 };
@@ -17,6 +17,9 @@ type Judged = Result<Found, StepError>;
 /// `group`
 pub async fn group(c: &Group, j: &Judge<'_>) -> Judged {
     let running = j.stage.running()?;
+    if let Err(found) = whole(j).await? {
+        return Ok(found);
+    }
     let told = match running.observer.ask().group(&c.name).await {
         Ok(told) => told,
         Err(error) => return Ok(Found::inconclusive(error.to_string())),
@@ -35,6 +38,9 @@ pub async fn group(c: &Group, j: &Judge<'_>) -> Judged {
 /// `lag`: visible data records after the commit. No commit is unknown, not 0.
 pub async fn lag(c: &Lag, j: &Judge<'_>) -> Judged {
     let running = j.stage.running()?;
+    if let Err(found) = whole(j).await? {
+        return Ok(found);
+    }
     let ask = running.observer.ask();
     let one = c.partition.as_deref();
     let topics: Vec<String> = match (one, c.topic.as_deref()) {
@@ -74,6 +80,9 @@ pub async fn lag(c: &Lag, j: &Judge<'_>) -> Judged {
 /// `offset`
 pub async fn offset(c: &Offset, j: &Judge<'_>) -> Judged {
     let running = j.stage.running()?;
+    if let Err(found) = whole(j).await? {
+        return Ok(found);
+    }
     let ask = running.observer.ask();
     let (topic, partition) = (c.partition.topic.as_str(), c.partition.partition);
     let edges = (

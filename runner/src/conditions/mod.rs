@@ -181,7 +181,7 @@ fn alone<'a>(
             };
         }
         match condition {
-            Condition::BrokersAlive(c) => cluster::brokers_alive(c, j),
+            Condition::BrokersAlive(c) => cluster::brokers_alive(c, j).await,
             Condition::Controller(c) => cluster::controller(c, j).await,
             Condition::Leader(c) => cluster::leader(c, j).await,
             Condition::PreferredLeaders(c) => cluster::preferred_leaders(c, j).await,

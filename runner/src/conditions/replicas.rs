@@ -4,7 +4,7 @@ use kplan_dsl::conditions::ReplicasDiffer;
 
 use crate::{
     audit::{Cell, Evidence, Finding, Measure, Place, Verdict},
-    conditions::{Found, counts},
+    conditions::{Found, cluster::whole, counts},
     conductor::{judge::Judge, outcome::StepError, segments::Compared},
 };
 
@@ -15,6 +15,9 @@ use crate::{
 pub async fn differ(c: &ReplicasDiffer, j: &Judge<'_>) -> Result<Found, StepError> {
     let running = j.stage.running()?;
     let view = running.observer.fresh().await;
+    if let Err(found) = whole(j).await? {
+        return Ok(found);
+    }
     let one = c.partition.as_deref();
     let topic = one.map(|p| p.topic.as_str()).or_else(|| c.topic.as_deref().map(|t| t.as_str()));
     let partitions: Vec<(String, u32)> = view

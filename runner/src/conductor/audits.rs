@@ -104,7 +104,7 @@ impl Stage {
         self.talk(step, "the log to be readable to its end", None);
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
-        let bounds = running.observer.ask().audit_bounds(&topics, limit).await;
+        let bounds = self.audit_bounds(&topics, limit).await?;
         let (log, unread) = self.read_log(&running, step, &bounds, transactional).await?;
         let moved = moved(&running, &bounds).await;
         // The list of histories before the facts: a life that begins in between runs, by the facts.

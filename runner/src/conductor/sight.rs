@@ -13,7 +13,7 @@ use crate::{
         outcome::StepError,
         stage::{Running, Stage},
     },
-    observer::ClusterView,
+    observer::{AuditBounds, ClusterView},
 };
 
 /// How long it is waited for a majority of the quorum to show behind a controller: its voters fetch every
@@ -49,8 +49,11 @@ impl Stage {
         let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
         let _pace = running.observer.hurry();
         loop {
-            let told = running.observer.controller_since(since_us);
-            if told.is_ok() || running.cluster.spec().mode == Mode::Zookeeper {
+            let told = match running.observer.controller_since(since_us) {
+                Ok(Some(id)) => self.in_touch(&running, id).await.map(|()| Some(id)),
+                other => other,
+            };
+            if told.is_ok() {
                 return Ok(told);
             }
             let left = limit.saturating_sub(begun.elapsed());
@@ -60,7 +63,7 @@ impl Stage {
             }
             // With most of its voters gone the quorum has no leader, and nobody to say so.
             let voters = voters(&running);
-            if !majority(living.intersection(&voters).count(), &voters) {
+            if nobody_decides(&living, &voters) {
                 return Ok(Ok(None));
             }
             if left.is_zero() {
@@ -68,6 +71,26 @@ impl Stage {
             }
             tokio::time::sleep(PAUSE.min(left)).await;
         }
+    }
+
+    /// With ZooKeeper: whether the broker that it names as the controller can know of it. The name stands
+    /// until the broker's session ends (`zookeeper.session.timeout.ms`: 18 s, 6 s before Kafka 2.5), whatever
+    /// became of the broker.
+    async fn in_touch(&self, running: &Running, id: u32) -> Result<(), String> {
+        if running.cluster.spec().mode != Mode::Zookeeper {
+            return Ok(());
+        }
+        let node = Node::Broker(id);
+        let stands = |why: &str| {
+            Err(format!("ZooKeeper names {id} as the controller until its session ends, and {why}"))
+        };
+        if cut_off(&running.cluster.nodes(), &self.disturbed.sum(), node) {
+            return stands("it is cut off from ZooKeeper");
+        }
+        let answers = running.observer.view().brokers.get(&id).is_some_and(|b| b.answers);
+        let left_alive = self.wanted.get(node) == NodeState::Running;
+        let lives = left_alive && (answers || !runs(running, [node].into()).await.is_empty());
+        if lives { Ok(()) } else { stands("it does not run") }
     }
 
     /// Whether leaders and in-sync sets of `view` may be judged.
@@ -97,7 +120,30 @@ impl Stage {
             // Who is silent may have ended by itself.
             living = runs(&running, living).await;
         }
-        Ok(side(&living).map_or(Ok(()), Err))
+        let left_behind = || {
+            let why = running.observer.outdated()?;
+            Some(format!("who can be asked missed what was decided: {why}"))
+        };
+        Ok(side(&living).or_else(left_behind).map_or(Ok(()), Err))
+    }
+
+    /// [`crate::observer::Asker::audit_bounds`], without logs of leaders that may have been replaced: what
+    /// is not in them may well be in the cluster.
+    ///
+    /// # Errors
+    /// When no cluster runs.
+    pub async fn audit_bounds(
+        &self,
+        topics: &[String],
+        limit: Duration,
+    ) -> Result<AuditBounds, StepError> {
+        let running = self.running()?;
+        let mut bounds = running.observer.ask().audit_bounds(topics, limit).await;
+        if let Err(why) = self.whole(&running.observer.view()).await? {
+            let doubted = std::mem::take(&mut bounds.ready);
+            bounds.not_ready.extend(doubted.into_keys().map(|key| (key, why.clone())));
+        }
+        Ok(bounds)
     }
 
     /// Nodes that the plan left alive.
@@ -127,6 +173,24 @@ fn voters(running: &Running) -> BTreeSet<Node> {
     }
 }
 
+/// Most voters are gone; never so where it is not known who votes (controllers of somebody else's cluster).
+fn nobody_decides(living: &BTreeSet<Node>, voters: &BTreeSet<Node>) -> bool {
+    !voters.is_empty() && !majority(living.intersection(voters).count(), voters)
+}
+
+/// No ZooKeeper server that is known (none of somebody else's cluster's) hears of a node.
+fn cut_off(nodes: &[Node], network: &Network, node: Node) -> bool {
+    let mut servers = nodes.iter().filter(|n| matches!(n, Node::Zookeeper(_))).peekable();
+    servers.peek().is_some() && !servers.any(|server| reaches(network, node, *server))
+}
+
+/// What they send each other arrives.
+fn reaches(network: &Network, a: Node, b: Node) -> bool {
+    let dead = |node| network.links.get(&node).and_then(|l| l.loss).is_some_and(|loss| loss >= 1.0);
+    let cut = network.cuts.contains(&(a, b)) || network.cuts.contains(&(b, a));
+    !cut && !dead(a) && !dead(b)
+}
+
 fn majority(count: usize, of: &BTreeSet<Node>) -> bool {
     count * 2 > of.len()
 }
@@ -152,13 +216,10 @@ fn one_side(side: &Side<'_>) -> Option<String> {
         // Nobody can change leaders and in-sync sets now.
         return None;
     }
-    let reaches = |a: Node, b: &Node| {
-        let cuts = &side.network.cuts;
-        !cuts.contains(&(a, *b)) && !cuts.contains(&(*b, a))
-    };
     let in_touch = |b: &u32| {
-        let broker = Node::Broker(*b);
-        majority(voting.iter().filter(|v| reaches(broker, v)).count(), side.voters)
+        let heard =
+            |v: &&Node| **v == Node::Broker(*b) || reaches(side.network, Node::Broker(*b), **v);
+        majority(voting.iter().filter(heard).count(), side.voters)
     };
     (!side.answering.iter().any(in_touch))
         .then(|| format!("{WHY}: all of them are cut off from most of those who vote for it"))

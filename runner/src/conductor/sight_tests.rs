@@ -44,6 +44,30 @@ fn combined_nodes_seen_from_one_side() {
 }
 
 #[test]
+fn nobody_decides_only_where_it_is_known_who_votes() {
+    let (three, two, one) = (brokers(&[1, 2, 3]), brokers(&[1, 2]), brokers(&[1]));
+    assert!(!nobody_decides(&three, &three) && !nobody_decides(&two, &three));
+    assert!(nobody_decides(&one, &three) && nobody_decides(&brokers(&[]), &three));
+    let unknown = controllers(&[]);
+    assert!(!nobody_decides(&one, &unknown), "somebody else's controllers are not seen");
+}
+
+#[test]
+fn a_line_that_loses_all_is_a_cut_one() {
+    use crate::cluster::Link;
+    let (one, two) = (Node::Broker(1), Node::Broker(2));
+    let lossy = |loss| {
+        let link = Link { loss: Some(loss), ..Link::default() };
+        Network { links: [(two, link)].into(), ..Network::default() }
+    };
+    assert!(reaches(&Network::default(), one, two) && reaches(&lossy(0.99), one, two));
+    assert!(!reaches(&lossy(1.0), one, two) && !reaches(&lossy(1.0), two, one));
+    for cuts in [[(one, two)].into(), [(two, one)].into()] {
+        assert!(!reaches(&Network { cuts, ..Network::default() }, one, two));
+    }
+}
+
+#[test]
 fn brokers_cut_off_from_controllers_of_their_own() {
     let (nodes, voters) = (brokers(&[1, 2, 3]), controllers(&[101, 102, 103]));
     let all: BTreeSet<Node> = nodes.union(&voters).copied().collect();

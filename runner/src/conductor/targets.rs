@@ -118,6 +118,7 @@ impl Stage {
                     view.followers(&p.topic, p.partition).into_iter().map(Node::Broker).collect()
                 }
                 Target::CoordinatorOf(group) => {
+                    self.whole_view(&running).await?;
                     let id = running.observer.ask().coordinator_of(group).await?;
                     [self.numbered(id, &all)?].into()
                 }

@@ -131,7 +131,8 @@ impl Asker {
         result.map_err(wire)
     }
 
-    /// Asks the brokers that answer, one after the other, until one can be asked.
+    /// Asks the brokers that answer, one after the other, until one can be asked; those that the others
+    /// left out, who may have missed what these know, last.
     ///
     /// # Errors
     /// The last broker's, or [`AskError::NobodyAnswers`].
@@ -188,8 +189,12 @@ async fn ask<R: Request>(
     connection.call(&build(version), version, limit).await
 }
 
+/// Brokers that answer, those that are up to date before those that the others do not list.
 pub(super) fn answering(view: &ClusterView) -> Vec<u32> {
-    view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| *n).collect()
+    let mut answering: Vec<(bool, u32)> =
+        view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, b)| (!b.listed, *n)).collect();
+    answering.sort_unstable();
+    answering.into_iter().map(|(_, broker)| broker).collect()
 }
 
 /// Kafka's error, if `code` is one.

@@ -100,6 +100,15 @@ async fn a_restarted_broker_is_asked_on_a_new_connection() {
 }
 
 #[test]
+fn who_was_cut_off_is_asked_last() {
+    use crate::observer::BrokerView;
+    let broker = |answers, listed| BrokerView { answers, listed, ..BrokerView::default() };
+    let brokers = [(1, broker(true, false)), (2, broker(true, true)), (3, broker(false, true))];
+    let view = ClusterView { brokers: brokers.into(), ..ClusterView::default() };
+    assert_eq!(answering(&view), [2, 1]);
+}
+
+#[test]
 fn questions_can_be_asked_from_any_task() {
     fn sendable<T: Send>(_: impl FnOnce(Asker) -> T) {}
     sendable(|ask| async move { ask.audit_bounds(&[], LONG).await });

@@ -199,6 +199,9 @@ mod tests {
         assert!(!unclean(&view(Some(1), &[1, 2], "a"), &second));
         let joined = view(Some(2), &[1, 2], "a");
         assert!(!unclean(&alone, &joined), "1 is in sync still: 2 joined it between two looks");
+        let mut left_behind = second.clone();
+        left_behind.topics.get_mut("t").expect("made above").partitions[0].leader_epoch = Some(0);
+        assert!(!unclean(&alone, &left_behind), "2 missed that 1 was elected after it");
         let mut unborn = view(None, &[], "a");
         unborn.topics.get_mut("t").expect("made above").partitions[0].leader_epoch = None;
         assert!(!unclean(&unborn, &second), "a new topic's first leader");

@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::{broadcast, watch};
 
 use super::{
+    behind::Behind,
     change::{Memory, Seen, changes},
     merge::{Answer, Authority, Inputs, Via, Znodes, merge, quorum_leader},
     quorum::Told,
@@ -41,6 +42,7 @@ struct State {
     /// Up to when each quorum's word, by whom it was asked through, is certainly true.
     proven_us: BTreeMap<Via, i64>,
     memory: Memory,
+    behind: Behind,
 }
 
 impl Hub {
@@ -53,6 +55,7 @@ impl Hub {
                 asked_us: BTreeMap::new(),
                 proven_us: BTreeMap::new(),
                 memory: Memory::default(),
+                behind: Behind::default(),
             }),
             view: watch::channel(first).0,
             changes: broadcast::channel(CHANGES_KEPT).0,
@@ -89,6 +92,11 @@ impl Hub {
     /// What the quorum said, none if nothing.
     pub(super) fn quorum(&self, via: Via, asked_us: i64, told: Option<Told>) {
         let mut state = self.lock();
+        if let (Via::Broker(broker), Some(Told { word, .. })) = (via, told)
+            && word.backed.unwrap_or(word.leader != broker)
+        {
+            state.behind.in_touch(broker);
+        }
         match told {
             Some(told) => {
                 let proven_us = asked_us.saturating_sub(told.proof_ms.saturating_mul(1000));
@@ -142,6 +150,14 @@ impl Hub {
         })
     }
 
+    /// Why what is told now may be older than what the cluster decided last, if it may. ZooKeeper's word is
+    /// never old.
+    pub(super) fn outdated(&self) -> Option<String> {
+        let state = self.lock();
+        let quorum = matches!(state.inputs.authority, Authority::Quorum(_));
+        quorum.then(|| state.behind.outdated(&self.view.borrow())).flatten()
+    }
+
     /// ZooKeeper told something new.
     pub(super) fn znodes(&self, znodes: Arc<Znodes>) {
         let mut state = self.lock();
@@ -183,6 +199,7 @@ impl Hub {
             let _ = self.changes.send(Seen { at_us: now, change });
         }
         state.memory.keep(&view);
+        state.behind.keep(&view);
         self.view.send_replace(Arc::new(view));
     }
 

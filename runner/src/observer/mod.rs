@@ -5,6 +5,7 @@
 //! groups, settings, reachability. Both speak the protocol through [`wire::Connection`].
 
 mod ask;
+mod behind;
 mod change;
 mod elect;
 #[cfg(test)]

@@ -59,7 +59,8 @@ pub(super) enum Question {
 pub(super) struct Poller {
     pub(super) broker: u32,
     pub(super) address: String,
-    pub(super) credentials: Credentials,
+    /// The first of them are tried next.
+    pub(super) credentials: Vec<Credentials>,
     pub(super) hub: Arc<Hub>,
     pub(super) pace: watch::Receiver<Pace>,
     /// The latest kick that the question under way answers.
@@ -71,11 +72,15 @@ impl Poller {
     pub(super) async fn run(mut self) {
         loop {
             let (asked_us, begin) = self.begin();
-            let opened = Connection::open(&self.address, &self.credentials, SILENCE).await;
+            let credentials = self.credentials.first().cloned().unwrap_or_default();
+            let opened = Connection::open(&self.address, &credentials, SILENCE).await;
             let answered = match opened {
                 Ok(mut connection) => self.serve(&mut connection).await,
                 Err(_) => false,
             };
+            if !answered && self.credentials.len() > 1 {
+                self.credentials.rotate_left(1);
+            }
             if answered {
                 // Only that connection may have ended: who is reached again at once was never away.
                 self.rest(begin, FAST, FAST, None).await;

@@ -86,7 +86,8 @@ impl PartitionView {
     pub fn elected_uncleanly(&self, before: &Self) -> bool {
         let knew_all =
             |leader| before.in_sync.contains(&leader) || before.eligible.contains(&leader);
-        let moved = self.leader != before.leader;
+        // Who missed the last elections tells of one before them.
+        let moved = self.leader != before.leader && self.leader_epoch >= before.leader_epoch;
         let had_state = before.leader_epoch.is_some() || !before.in_sync.is_empty();
         let nobody_stayed = !before.in_sync.iter().any(|b| self.in_sync.contains(b));
         moved && had_state && nobody_stayed && self.leader.is_some_and(|leader| !knew_all(leader))

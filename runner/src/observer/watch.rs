@@ -72,7 +72,7 @@ impl Observer {
             let poller = |question| Poller {
                 broker,
                 address: cluster.address(broker),
-                credentials: credentials.clone(),
+                credentials: vec![credentials.clone()],
                 hub: hub.clone(),
                 pace: paced.clone(),
                 kicks: 0,
@@ -83,11 +83,13 @@ impl Observer {
                 tasks.spawn(poller(Question::Quorum(Via::Broker(broker))).run());
             }
         }
+        let known: Vec<Credentials> =
+            cluster.controller_configs().iter().map(Credentials::from_client_config).collect();
         for (node, address) in cluster.controller_addresses() {
             let poller = Poller {
                 broker: node,
                 address,
-                credentials: Credentials::default(),
+                credentials: known.clone(),
                 hub: hub.clone(),
                 pace: paced.clone(),
                 kicks: 0,
@@ -155,6 +157,12 @@ impl Observer {
     #[must_use]
     pub fn broker_heard_since(&self, since_us: i64) -> bool {
         self.watch.hub.broker_heard_since(since_us)
+    }
+
+    /// Why all brokers that answer may have missed what the cluster decided last, if they may.
+    #[must_use]
+    pub fn outdated(&self) -> Option<String> {
+        self.watch.hub.outdated()
     }
 
     /// Waits until `judge` finds what it wants in a view that is not older than this call (but for

@@ -338,11 +338,10 @@ async fn log_ends(
     cx: &Cx<'_>,
     limit: Duration,
 ) -> Result<Vec<Position>, StepError> {
-    let running = cx.stage.running()?;
     let mut topics: Vec<String> = readers.iter().flat_map(|(c, _)| c.read_topics()).collect();
     topics.sort();
     topics.dedup();
-    let bounds = running.observer.ask().audit_bounds(&topics, limit).await;
+    let bounds = cx.stage.audit_bounds(&topics, limit).await?;
     if let Some(((topic, partition), why)) = bounds.not_ready.iter().next() {
         return Err(StepError::TimedOut(format!(
             "the end of {topic}/{partition} is not known: {why}"

@@ -149,6 +149,7 @@ async fn assigned(
             StepError::Plan(PlanCause::Setting { of, text: e.to_string() })
         })?;
     let view = stage.view()?;
+    stage.whole(&view).await?.map_err(StepError::lacks)?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();
     for (_, p) in view.partitions(Some(topic)) {

@@ -65,8 +65,8 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
     if matches!(node, Node::Broker(_)) && config::needs_sasl_trick(spec) {
         files.push(file("jaas.conf", JAAS));
     }
-    if let (Node::Broker(_), Some(secured)) = (node, &blueprint.secured) {
-        files.extend(secured.files(at, node)?);
+    if let (Node::Broker(_) | Node::Controller(_), Some(secured)) = (node, &blueprint.secured) {
+        files.extend(secured.files(spec, at, node)?);
     }
     if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) =
         (&blueprint.checkpoint, node)
@@ -111,6 +111,13 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
     )
 }
 
+/// It has a listener at which somebody logs in.
+fn logs_in(spec: &ClusterSpec, node: Node) -> bool {
+    let broker = matches!(node, Node::Broker(_));
+    let clients = broker && (config::needs_sasl_trick(spec) || config::has_users(spec));
+    clients || config::has_controller_login(spec, node)
+}
+
 /// Environment of a node: what Apache's scripts hand to the JVM. The plan's options come last
 /// and win.
 ///
@@ -119,13 +126,13 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
 pub fn environment(spec: &ClusterSpec, node: Node) -> Result<IndexMap<String, String>, RigError> {
     let mut options = vec![format!("-Djava.security.properties={HOME}/java.security")];
     let mut heap = "-Xms64m -Xmx256m";
+    if logs_in(spec, node) {
+        options.push(format!("-Djava.security.auth.login.config={HOME}/jaas.conf"));
+    }
     if let Node::Broker(_) = node {
         // A first heap above the plan's own limit would be refused by the JVM.
         let limited = spec.jvm.iter().any(|option| option.starts_with("-Xmx"));
         heap = if limited { "-Xmx384m" } else { "-Xms128m -Xmx384m" };
-        if config::needs_sasl_trick(spec) || config::has_users(spec) {
-            options.push(format!("-Djava.security.auth.login.config={HOME}/jaas.conf"));
-        }
         if let Some(bad) = spec.jvm.iter().find(|option| option.contains(char::is_whitespace)) {
             return Err(RigError::Unsupported {
                 backend: "docker",

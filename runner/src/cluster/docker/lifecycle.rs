@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use indexmap::IndexMap;
 use testcontainers::bollard::{
     errors::Error,
     models::ContainerState,
@@ -72,6 +73,10 @@ impl Cluster for DockerCluster {
             Node::Zookeeper(_) => None,
         });
         numbered.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+    }
+
+    fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
+        vec![self.access().map(Access::controller_config).unwrap_or_default()]
     }
 
     fn zookeeper_address(&self) -> Option<String> {

@@ -21,7 +21,7 @@ use testcontainers::{
 };
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::super::{Bounds, ClusterSpec, Mode, Node, RigError, Version};
+use super::super::{Bounds, ClusterSpec, Node, RigError, Version, config};
 use super::addresses::{self, Addresses};
 use super::disks;
 use super::engine::{Image, failed, split_image};
@@ -144,7 +144,7 @@ impl DockerNode {
     /// The one under which this machine reaches its listener for controllers, if it has one that is
     /// published.
     pub fn controller_port(&self) -> Option<u16> {
-        self.ports.controller.as_ref().map(|reserved| reserved.port)
+        self.ports.controller.as_ref().map(|(_, reserved)| reserved.port)
     }
 
     /// Follows the output of the life that has just begun.
@@ -301,22 +301,22 @@ fn published_port(node: Node) -> Option<u16> {
 struct Ports {
     /// Its own.
     own: Option<Reserved>,
-    /// Its listener for controllers, which only the observer asks. It wants no login: a cluster that does is
-    /// not opened by it.
-    controller: Option<Reserved>,
+    /// Its listener for controllers, which only the observer asks: the one with a login where clients log
+    /// in, so that the cluster is not opened by it.
+    controller: Option<(u16, Reserved)>,
 }
 
 impl Ports {
     fn reserve(blueprint: &Blueprint, node: Node) -> Result<Self, RigError> {
-        let votes = match node {
-            Node::Broker(_) => blueprint.spec.mode == Mode::KraftCombined,
-            Node::Controller(_) => true,
-            Node::Zookeeper(_) => false,
+        let spec = &blueprint.spec;
+        let inside = match config::has_controller_login(spec, node) {
+            true => addresses::CONTROLLER_LOGIN_PORT,
+            false => addresses::CONTROLLER_PORT,
         };
-        let open = votes && blueprint.spec.security.is_none();
+        let reserve = || Ok::<_, RigError>((inside, ports::reserve()?));
         Ok(Self {
             own: published_port(node).map(|_| ports::reserve()).transpose()?,
-            controller: open.then(ports::reserve).transpose()?,
+            controller: config::votes(spec, node).then(reserve).transpose()?,
         })
     }
 
@@ -328,7 +328,7 @@ impl Ports {
     /// Ports inside, and those of this machine.
     fn published(&self, node: Node) -> Vec<(u16, u16)> {
         let own = published_port(node).zip(self.own.as_ref());
-        let controller = self.controller.as_ref().map(|r| (addresses::CONTROLLER_PORT, r));
+        let controller = self.controller.as_ref().map(|(inside, r)| (*inside, r));
         own.into_iter().chain(controller).map(|(inside, r)| (inside, r.port)).collect()
     }
 }

@@ -7,6 +7,7 @@ use super::super::{
     ClusterSpec, Node, RigError,
     addresses::Addresses,
     certificates::Authority,
+    config,
     security::{Access, KEYS, OWN_USER, possible},
 };
 use super::files::File;
@@ -41,16 +42,26 @@ impl Secured {
         Ok(Some(Self { access, authority: Some(Arc::new(authority)) }))
     }
 
-    /// The files of a broker that hold its key and its users' passwords.
+    /// The files of a broker that hold its key and its users' passwords; of a controller, with kplan's own.
     ///
     /// # Errors
     /// When there can be no certificate for it.
-    pub fn files(&self, at: &Addresses, node: Node) -> Result<Vec<File>, RigError> {
+    pub fn files(
+        &self,
+        spec: &ClusterSpec,
+        at: &Addresses,
+        node: Node,
+    ) -> Result<Vec<File>, RigError> {
         let mut files = Vec::new();
+        let broker = matches!(node, Node::Broker(_));
         if self.access.security.has_users() {
-            files.push(File::secret("jaas.conf", &jaas(&self.access)));
+            let mut text = if broker { jaas(&self.access) } else { String::new() };
+            if config::has_controller_login(spec, node) {
+                text.push_str(&controller_jaas(&self.access));
+            }
+            files.push(File::secret("jaas.conf", &text));
         }
-        if let Some(authority) = &self.authority {
+        if let (Some(authority), true) = (&self.authority, broker) {
             let hosts = ["127.0.0.1".to_owned(), "localhost".to_owned(), at.host(node)];
             files.push(File::secret(KEYS, &authority.issue(&hosts)?));
         }
@@ -73,6 +84,16 @@ fn jaas(access: &Access) -> String {
     }
     text.push_str("};\n");
     text
+}
+
+/// At the voters' listener nobody but kplan is let in.
+fn controller_jaas(access: &Access) -> String {
+    format!(
+        "{}.KafkaServer {{\n  org.apache.kafka.common.security.plain.PlainLoginModule required\n  \
+         user_{OWN_USER}=\"{}\";\n}};\n",
+        config::CONTROLLER_LOGIN.to_lowercase(),
+        quoted(&access.password)
+    )
 }
 
 /// As Java's reader of such files undoes it.
@@ -99,6 +120,9 @@ mod tests {
         let text = jaas(&plain);
         assert!(text.contains("user_alice=\"a\\\"b\\\\c\";\n"), "{text}");
         assert!(text.contains(&format!("user_kplan=\"{}\"", plain.password)), "{text}");
+        let text = controller_jaas(&plain);
+        assert!(text.starts_with("controller_login.KafkaServer {") && !text.contains("alice"));
+        assert!(text.contains(&format!("user_kplan=\"{}\";\n}};", plain.password)), "{text}");
         let scram = Access::new(security(Protocol::SaslSsl, Mechanism::ScramSha256), None);
         let text = jaas(&scram);
         assert!(

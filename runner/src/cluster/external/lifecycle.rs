@@ -54,6 +54,16 @@ impl Cluster for ExternalCluster {
         address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).into_iter().collect()
     }
 
+    fn controller_addresses(&self) -> Vec<(u32, String)> {
+        let given = self.file.controllers.0.iter();
+        given.map(|(node, at)| (node.value, at.as_str().to_owned())).collect()
+    }
+
+    /// Controllers have listeners of their own, which often want no login where brokers want one.
+    fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
+        vec![client_config(&self.file), IndexMap::new()]
+    }
+
     fn zookeeper_address(&self) -> Option<String> {
         self.file.zookeeper.as_ref().map(|address| address.as_str().to_owned())
     }
