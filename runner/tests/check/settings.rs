@@ -63,7 +63,7 @@ fn settings_that_are_refused_together_are_told_at_the_one_to_change() {
     let producer = "  - start_producer: { name: P, topic: orders, idempotent: true, config: { max.in.flight: 6 } }\n";
     let (status, out) = told(producer);
     assert_eq!(status, 2, "{out}");
-    assert!(out.contains("error[E017]") && out.contains("p.yaml:7:73\n"), "{out}");
+    assert!(out.contains("error[E017]") && out.contains("p.yaml:7:75\n"), "{out}");
     // The same without idempotence is taken.
     assert_eq!(told(&producer.replace("idempotent: true, ", "")).0, 0);
     let groups =
