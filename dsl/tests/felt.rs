@@ -9,7 +9,7 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 14] = [
+const LEFT: [(&str, &str, &str); 18] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
@@ -17,9 +17,21 @@ const LEFT: [(&str, &str, &str); 14] = [
     ("dead-consumer", "embedded.rs", "a_consumer_that_never_catches_up_proves_nothing"),
     ("dead-member", "embedded.rs", "a_member_that_is_named_and_does_not_run_is_an_error"),
     ("during", "embedded.rs", "the_steps_of_during_run_while_the_fault_is_in_force"),
+    ("during-nested", "during.rs", "in_rounds_and_side_by_side_each_step_runs_within_its_fault"),
+    (
+        "during-twice",
+        "during.rs",
+        "a_step_that_fails_within_a_fault_of_a_branch_is_told_and_all_faults_are_undone",
+    ),
     ("fenced", "causes.rs", "a_fenced_producer_that_no_step_looks_at_fails_the_plan"),
+    ("fenced-judged", "causes.rs", "a_fenced_producer_is_judged_to_the_end"),
     ("half-killed", "embedded.rs", "a_step_on_a_whole_client_works_on_the_members_that_run"),
-    ("moments", "moments.rs", "a_fault_begins_when_an_observer_outside_gets_no_answer_any_more"),
+    ("left-behind", "real.rs", "what_a_broker_tells_that_missed_the_elections_is_inconclusive"),
+    (
+        "moments",
+        "moments.rs",
+        "a_fault_begins_and_a_client_is_back_when_an_observer_outside_sees_it",
+    ),
     ("nested-rounds", "embedded.rs", "each_round_is_told_as_what_it_did_and_in_its_order"),
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),

@@ -57,13 +57,13 @@ fn settings_that_are_refused_together_are_told_at_the_one_to_change() {
     let (status, out) = told(consumer);
     assert_eq!(status, 2, "{out}");
     assert!(
-        out.contains("p.yaml:7:58\n") && out.contains("`session.timeout.ms` is 10000 here"),
+        out.contains("p.yaml:7:60\n") && out.contains("`session.timeout.ms` is 10000 here"),
         "{out}"
     );
     let producer = "  - start_producer: { name: P, topic: orders, idempotent: true, config: { max.in.flight: 6 } }\n";
     let (status, out) = told(producer);
     assert_eq!(status, 2, "{out}");
-    assert!(out.contains("error[E017]") && out.contains("p.yaml:7:73\n"), "{out}");
+    assert!(out.contains("error[E017]") && out.contains("p.yaml:7:75\n"), "{out}");
     // The same without idempotence is taken.
     assert_eq!(told(&producer.replace("idempotent: true, ", "")).0, 0);
     let groups =
@@ -75,13 +75,13 @@ fn settings_that_are_refused_together_are_told_at_the_one_to_change() {
 fn all_mistakes_are_told_in_one_go_and_once_for_all_cells() {
     let steps = "  - start_producer: { name: P, topic: orders, idempotent: true, \
                  config: { no.such: 1, linger.ms: x, max.in.flight: 6 } }\n  \
-                 - kil_client: P\n";
+                 - kill_client: Q\n";
     let text =
         format!("{HEAD}{steps}{TAIL}").replace("steps:\n", "matrix: { m: [1, 2] }\nsteps:\n");
     let dir = dir(&[("p.yaml", &text)]);
     let (status, out, _) = ended(dir.path(), &["check", "p.yaml"]);
     assert_eq!((status, out.matches("error[E017]").count()), (2, 3), "{out}");
-    assert!(out.contains("error[E020]") && out.ends_with("4 errors\n"), "{out}");
+    assert!(out.contains("error[E051]") && out.ends_with("4 errors\n"), "{out}");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn settings_of_a_backend_file_are_asked_too() {
     let (status, out, _) =
         ended(files.path(), &["check", "p.yaml", "--backend", "external=b.yaml"]);
     assert_eq!((status, out.matches("error[E017]").count()), (2, 1), "{out}");
-    assert!(out.contains("p.yaml:7:58"), "{out}");
+    assert!(out.contains("p.yaml:7:60"), "{out}");
     // And where the plan says nothing: the file's do not fit every client.
     let step = "  - start_producer: { name: P, topic: orders, idempotent: true }\n";
     let plan = format!("{HEAD}{step}{TAIL}");

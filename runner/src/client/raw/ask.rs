@@ -123,7 +123,9 @@ mod tests {
     #[test]
     fn each_way_to_refuse_one_setting() {
         assert!(matches!(takes("linger.mss", "5"), Err(NotSet::Unknown)));
-        for (key, value) in [("linger.ms", "soon"), ("linger.ms", "-1"), ("check.crcs", "maybe")] {
+        for (key, value) in
+            [("socket.timeout.ms", "soon"), ("socket.timeout.ms", "1"), ("check.crcs", "maybe")]
+        {
             let Err(NotSet::Value(why)) = takes(key, value) else { panic!("{key}={value}") };
             assert!(why.contains(key), "{why}");
         }
