@@ -61,6 +61,8 @@ pub struct Options {
     pub images: Option<Vec<String>>,
     /// The most brokers that a cluster may have; without it as many as the language allows.
     pub most_brokers: Option<u32>,
+    /// What only the program around this crate can tell.
+    pub pass: Pass,
 }
 
 /// What came of a check.
@@ -105,6 +107,30 @@ pub fn check_text(path: &Path, text: &str, options: &Options) -> Checked {
     let library = Arc::new(Library::new(Box::new(Disk)));
     let loaded = library.add(path, text);
     Check::new(library, options).run(path, loaded)
+}
+
+type Tell = dyn Fn(&Plan) -> Vec<Diagnostic> + Send + Sync;
+
+/// One more pass over each plan, for what only the program around this crate can tell, such as the settings
+/// that its clients refuse. It is asked for plans too in which something else is wrong.
+#[derive(Clone, Default)]
+pub struct Pass(Option<Arc<Tell>>);
+
+impl Pass {
+    /// A pass.
+    pub fn new(tell: impl Fn(&Plan) -> Vec<Diagnostic> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    fn tell(&self, plan: &Plan) -> Vec<Diagnostic> {
+        self.0.as_ref().map(|tell| tell(plan)).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Pass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pass").field(&self.0.is_some()).finish()
+    }
 }
 
 /// One check of one plan.

@@ -210,6 +210,21 @@ pub struct ReadBackend {
     pub sources: Arc<Sources>,
 }
 
+impl ReadBackend {
+    /// Adds what only the program around this crate can tell, such as the settings that its clients refuse.
+    #[must_use]
+    pub fn and(mut self, tell: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
+        let mut more = self.file.as_ref().map(tell).unwrap_or_default();
+        more.iter_mut().for_each(Diagnostic::show);
+        if more.iter().any(|d| d.severity() == Severity::Error) {
+            self.file = None;
+        }
+        self.diagnostics.append(&mut more);
+        self.diagnostics = settle(self.diagnostics, &self.sources);
+        self
+    }
+}
+
 /// Reads a backend file. Its templates may read the environment variables that `env` allows.
 #[must_use]
 pub fn read_backend(path: &Path, env: &EnvNames) -> ReadBackend {

@@ -35,7 +35,7 @@ pub mod visible;
 pub mod words;
 
 pub use backend::{Backend, Capability, Need, by_command};
-pub use check::{Checked, Options, Override, check_file, check_text, check_with};
+pub use check::{Checked, Options, Override, Pass, check_file, check_text, check_with};
 pub use conditions::{Condition, Conditions};
 pub use diagnostic::{Code, Diagnostic, Severity, nearest};
 pub use diff::diff;

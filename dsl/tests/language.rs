@@ -471,3 +471,26 @@ fn what_can_be_counted_from_is_not_warned_of() {
         "  - note: here\n    name: x\n  - assert: { that: [{ brokers_alive: 3 }], within: 5s, since: x }\n",
     );
 }
+
+#[test]
+fn a_step_on_clients_is_wrong_only_where_it_can_work_on_none() {
+    let before = "  - start_cluster\n  - create_topic: { name: orders, partitions: 1 }\n  \
+                  - start_producer: { name: P, topic: orders }\n  - start_producer: { name: Q, topic: orders }\n";
+    for (fit, unfit, word) in [
+        ("", "kill_client", "kill_client"),
+        ("", "kill_client", "stop_client"),
+        ("", "pause_client", "pause_client"),
+        ("pause_client", "", "resume_client"),
+        ("kill_client", "", "start_client"),
+    ] {
+        let first = |word: &str, name| match word {
+            "" => String::new(),
+            word => format!("  - {word}: {name}\n"),
+        };
+        let both = format!("{before}{}{}", first(unfit, "P"), first(fit, "Q"));
+        plan(&format!("{both}  - {word}: [P, Q]\n"));
+        let wrong = format!("plan: v1\nname: test\nsteps:\n{both}  - {word}: P\n");
+        let told = check_as(&wrong, &Options::default()).diagnostics;
+        assert!(told.iter().any(|d| d.code == Code::E064), "{word}: {told:?}");
+    }
+}

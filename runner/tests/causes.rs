@@ -4,6 +4,7 @@ mod common;
 
 use common::{Ran, real, run};
 use kplan::event::{Holds, ReasonKind, Verdict, Whose};
+use kplan_dsl::Verb;
 
 /// Runs a plan of these steps on the embedded backend.
 fn plan(steps: &str) -> Ran {
@@ -54,7 +55,8 @@ fn an_expected_error_is_that_one_and_no_other() {
 #[test]
 fn a_setting_that_the_client_refuses_is_the_plans() {
     let ran = plan(
-        "  - start_producer: { name: P, topic: orders, config: { no.such.setting: x } }\n  - assert:\n      - lost: 0\n",
+        "  - start_producer: { name: P, topic: orders, config: { no.such.setting: \"{{ run.id }}\" } }\n  \
+         - assert:\n      - lost: 0\n",
     );
     assert_eq!(ran.status(), Some(1), "{}", ran.text());
     let (verdict, whose, words) = step(&ran, "start_producer");
@@ -108,6 +110,61 @@ fn what_the_plan_ended_and_who_had_sent_all_decide_nothing() {
     ));
     assert_eq!(ran.status(), Some(0), "{}", ran.text());
     assert!(ran.record.suites[0].reasons.is_empty());
+}
+
+/// What brings a client into the state that a step on clients needs, and what into one that it does not work
+/// on; `%` stands for the client. What is known only when the plan runs is not told by the checker.
+fn states(word: &str) -> (&'static str, &'static [&'static str]) {
+    const KILLED: &str = "  - kill_client: %\n    when: \"{{ run.id != '' }}\"\n";
+    const PAUSED: &str = "  - pause_client: %\n    when: \"{{ run.id != '' }}\"\n";
+    const RUNNING: &str = "  - kill_client: %\n    when: \"{{ run.id == '' }}\"\n";
+    match word {
+        "kill_client" | "stop_client" => ("", &[KILLED]),
+        "pause_client" => ("", &[KILLED, PAUSED]),
+        "resume_client" => (PAUSED, &[RUNNING, KILLED]),
+        "start_client" => (KILLED, &[RUNNING, PAUSED]),
+        other => panic!("{other} needs its row: a step on clients has one rule"),
+    }
+}
+
+/// Whether the timeline says that a client or a member was left out.
+fn leaves_out(ran: &Ran, name: &str) -> bool {
+    let told = format!("\"{name} ");
+    ran.events().lines().any(|line| line.contains(&told) && line.contains("it is left out"))
+}
+
+#[test]
+fn a_step_on_several_clients_works_on_those_in_the_state_that_it_needs() {
+    const CLIENTS: &str = "  - start_producer: { name: P, topic: orders, rate: 50/s }\n  \
+                           - start_producer: { name: Q, topic: orders, rate: 50/s }\n";
+    for word in Verb::words().filter(|word| word.ends_with("_client")) {
+        let (fit, unfit) = states(word);
+        for unfit in unfit {
+            let before = format!("{}{}", unfit.replace('%', "P"), fit.replace('%', "Q"));
+            let steps = |named: &str| format!("{CLIENTS}{before}  - {word}: {named}\n{LEADS}");
+            // Named twice is meant once.
+            let ran = plan(&steps("[P, Q, Q]"));
+            assert_eq!(ran.status(), Some(0), "{word} after {before}\n{}", ran.text());
+            assert!(leaves_out(&ran, "P"), "{word} after {before}\n{}", ran.events());
+            let ran = plan(&steps("P"));
+            assert_eq!(ran.status(), Some(1), "{word} after {before}\n{}", ran.text());
+            let (verdict, whose, words) = step(&ran, word);
+            assert_eq!((verdict, whose), (Verdict::Failed, Some(Whose::Plan)), "{words}");
+            assert!(words.contains("P "), "{words}");
+        }
+    }
+}
+
+#[test]
+fn members_are_left_out_as_clients_are() {
+    let group = "  - start_consumer: { name: C, topics: [orders], members: 2 }\n";
+    for word in Verb::words().filter(|word| word.ends_with("_client")) {
+        let (fit, unfit) = states(word);
+        let before = format!("{}{}", unfit[0].replace('%', "C/1"), fit.replace('%', "C/2"));
+        let ran = plan(&format!("{group}{before}  - {word}: [C/1, C/2, C]\n{LEADS}"));
+        assert_eq!(ran.status(), Some(0), "{word} after {before}\n{}", ran.text());
+        assert!(leaves_out(&ran, "C/1"), "{word} after {before}\n{}", ran.events());
+    }
 }
 
 #[test]

@@ -156,13 +156,6 @@ fn a_step_on_a_whole_client_works_on_the_members_that_run() {
     assert!(events.contains("C/2 does not run: it is left out"), "{events}");
 }
 
-#[test]
-fn a_member_that_is_named_and_does_not_run_is_an_error() {
-    let ran = run(&["runner/tests/plans/dead-member.yaml", "--backend", "embedded"]);
-    assert_eq!(ran.status(), Some(1), "{}", ran.text());
-    assert!(ran.text().contains("C/2 does not run"), "{}", ran.text());
-}
-
 /// The ids of steps with how each ended.
 fn told(ran: &common::Ran) -> Vec<(String, Verdict)> {
     ran.record.suites[0].steps.iter().map(|s| (s.id.clone(), s.verdict)).collect()

@@ -83,6 +83,7 @@ impl Check<'_> {
         let able = self.options.capabilities.clone().unwrap_or_else(|| backend.capabilities());
         self.diagnostics.extend(follow::check_needs(plan, backend, &able));
         self.diagnostics.extend(follow::check(plan, backend, &self.library));
+        self.diagnostics.extend(self.options.pass.tell(plan));
     }
 }
 

@@ -67,6 +67,12 @@ codes! {
     E015 "value out of range",
     /// Keys that exclude each other stand together, or one of several is needed and none is there.
     E016 "keys that exclude each other",
+    /// The client would not start with this setting. kplan's clients are librdkafka's, and it was asked: it
+    /// has no setting of this name, does not take this value, or not together with the client's other
+    /// settings, of which kplan sets some itself. `config` takes librdkafka's names, which are not
+    /// always those of Java's clients. Not asked before the run are settings of TLS and SASL together
+    /// (single ones are), settings that run programs, and values that only the run knows.
+    E017 "setting that the client refuses",
     /// The step's verb is unknown. The nearest one is offered; `kplan words` lists all.
     E020 "unknown step",
     /// A step is a map with exactly one verb, or the bare word of a verb without arguments.
@@ -133,7 +139,8 @@ codes! {
     E062 "more replicas than brokers",
     /// This cannot come true: what it waits for was made impossible by an earlier step.
     E063 "cannot come true",
-    /// The client is already stopped or killed, or already running.
+    /// The client is already stopped or killed, or already running, and so are all others that the step
+    /// names: it would fail. `stop_client` of a client that is frozen fails whatever else it names.
     E064 "client in another state",
     /// The broker is not frozen, so it cannot go on.
     E065 "broker not frozen",

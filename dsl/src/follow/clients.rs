@@ -8,6 +8,21 @@ use crate::source::{Span, Spanned};
 use crate::steps::{StartConsumer, StartCopier, StartProducer, Verb};
 use crate::value::{Acks, ClientName, Clients, Compression, UserName};
 
+/// What is known of a client that a step names.
+struct Named<'n> {
+    name: &'n str,
+    life: Life,
+    ends: bool,
+}
+
+/// Why a step cannot work on a client.
+struct Unfit {
+    wrong: &'static str,
+    help: Option<String>,
+    /// Also where the step can work on others.
+    alone: bool,
+}
+
 impl<'p> Follow<'p> {
     pub(super) fn client_step(&mut self, _: &'p Step, verb: &'p Verb) {
         match verb {
@@ -156,45 +171,71 @@ impl<'p> Follow<'p> {
     }
 
     /// Kills, stops or freezes clients that run.
-    fn end_clients(&mut self, clients: &Clients, life: Life) {
-        for name in clients.iter() {
-            let Some(client) = self.client(name, false) else { continue };
-            let state = match client.life {
-                Life::Down => Some("was killed before"),
-                Life::Stopped => Some("was stopped before"),
-                Life::Paused if life != Life::Down => Some("is frozen"),
-                _ => None,
+    fn end_clients(&mut self, clients: &Clients, to: Life) {
+        self.clients_in(clients, to, |client| {
+            let start = format!("start it first: `- start_client: {}`", client.name);
+            let (wrong, help) = match client.life {
+                Life::Down => ("was killed before", start),
+                Life::Stopped => ("was stopped before", start),
+                Life::Paused if to != Life::Down => {
+                    ("is frozen", format!("let it go on first: `- resume_client: {}`", client.name))
+                }
+                _ => return None,
             };
-            if let Some(state) = state.filter(|_| name.member.is_none()) {
-                let message = format!("client `{}` {state}", name.client);
-                let help = if client.life == Life::Paused {
-                    format!("let it go on first: `- resume_client: {}`", name.client)
-                } else {
-                    format!("start it first: `- start_client: {}`", name.client)
-                };
-                self.tell(Diagnostic::new(Code::E064, name.span, message).help(help));
-            }
-            self.set_client(name.client.as_str(), name.member.is_some(), life);
-        }
+            // A frozen client has yet to be stopped, and cannot.
+            let alone = client.life == Life::Paused && to == Life::Stopped;
+            Some(Unfit { wrong, help: Some(help), alone })
+        });
     }
 
     /// Starts or resumes clients; `from` is the state that they must be in.
     fn begin_clients(&mut self, clients: &Clients, from: Life) {
-        for name in clients.iter() {
-            let Some(client) = self.client(name, false) else { continue };
+        self.clients_in(clients, Life::Up, |client| {
             let wrong = match (client.life, from) {
-                (Life::Up, Life::Paused) => Some("is not frozen"),
-                (Life::Up, _) => Some("is running already"),
-                (Life::Down | Life::Stopped, Life::Paused) => Some("does not run"),
-                (Life::Paused, Life::Down) => Some("is frozen, not ended"),
-                _ => None,
+                (Life::Up, Life::Paused) => "is not frozen",
+                (Life::Up, _) => "is running already",
+                (Life::Down | Life::Stopped, Life::Paused) => "does not run",
+                (Life::Paused, Life::Down) => "is frozen, not ended",
+                _ => return None,
             };
-            if let Some(wrong) = wrong.filter(|_| name.member.is_none() && !client.ends) {
-                let message = format!("client `{}` {wrong}", name.client);
-                self.tell(Diagnostic::new(Code::E064, name.span, message));
+            (!client.ends).then_some(Unfit { wrong, help: None, alone: false })
+        });
+    }
+
+    /// A step works on those clients that are in the state that it needs: it is wrong where none can be.
+    fn clients_in(
+        &mut self,
+        clients: &Clients,
+        to: Life,
+        unfit: impl Fn(&Named<'_>) -> Option<Unfit>,
+    ) {
+        let (mut told, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
+        for name in clients.iter() {
+            let Some(client) = self.client(name, false) else {
+                fits = true;
+                continue;
+            };
+            let client = Named { name: name.client.as_str(), life: client.life, ends: client.ends };
+            let Some(unfit) = unfit(&client).filter(|_| name.member.is_none()) else {
+                fits = true;
+                self.set_client(name.client.as_str(), name.member.is_some(), to);
+                continue;
+            };
+            let message = format!("client `{}` {}", name.client, unfit.wrong);
+            let wrong = Diagnostic::new(Code::E064, name.span, message).maybe_help(unfit.help);
+            if unfit.alone {
+                told.push(wrong)
+            } else {
+                left_out.push((name.client.as_str(), wrong))
             }
-            self.set_client(name.client.as_str(), name.member.is_some(), Life::Up);
         }
+        if !fits && told.is_empty() {
+            for (name, wrong) in left_out {
+                self.set_client(name, false, to);
+                told.push(wrong);
+            }
+        }
+        told.into_iter().for_each(|wrong| self.tell(wrong));
     }
 
     fn set_client(&mut self, name: &str, one_member: bool, life: Life) {

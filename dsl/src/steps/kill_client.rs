@@ -8,8 +8,8 @@ args! {
     /// Kills the processes of clients with SIGKILL. What was sent and not answered stays
     /// unresolved.
     ///
-    /// Of a client that is named whole the members that do not run are left out, and the timeline says
-    /// so; a member that is named itself, or a client of which none is left, is an error.
+    /// Of the clients and members that it names it works on those that run or are paused; the others are left out,
+    /// and the timeline says so. If none is left the step fails.
     #[example("kill_client: P")]
     #[example("kill_client: [P, C/2]")]
     pub struct KillClient("kill_client") short "client" {

@@ -7,8 +7,8 @@ use crate::value::Clients;
 args! {
     /// Freezes the processes of clients with SIGSTOP.
     ///
-    /// Of a client that is named whole the members that do not run or are paused are left out, and the timeline says
-    /// so; a member that is named itself, or a client of which none is left, is an error.
+    /// Of the clients and members that it names it works on those that run; the others are left out,
+    /// and the timeline says so. If none is left the step fails.
     #[example("pause_client: P")]
     #[example("pause_client: [P, C/2]")]
     pub struct PauseClient("pause_client") short "client" {

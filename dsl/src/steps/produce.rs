@@ -57,6 +57,10 @@ impl StepWord for Produce {
             ("request.required.acks", "write `acks:` beside `topic:` instead"),
             ("message.timeout.ms", "write `within:` beside `topic:` instead"),
             ("delivery.timeout.ms", "write `within:` beside `topic:` instead"),
+            (
+                "transactional.id",
+                "these messages are sent in no transaction: `start_producer` has some",
+            ),
             ("linger.ms", "each message is sent at once"),
             ("queue.buffering.max.ms", "each message is sent at once"),
         ];

@@ -7,8 +7,8 @@ use crate::value::Clients;
 args! {
     /// Lets frozen clients go on.
     ///
-    /// Of a client that is named whole the members that do not run are left out, and the timeline says
-    /// so; a member that is named itself, or a client of which none is left, is an error.
+    /// Of the clients and members that it names it works on those that are paused; the others are left out,
+    /// and the timeline says so. If none is left the step fails.
     #[example("resume_client: P")]
     #[example("resume_client: [P, C/2]")]
     pub struct ResumeClient("resume_client") short "client" {

@@ -7,8 +7,8 @@ use crate::value::Clients;
 args! {
     /// Starts killed or stopped clients again: the same settings, a new life.
     ///
-    /// Of a client that is named whole the members that run already are left out, and the timeline says
-    /// so; a member that is named itself, or a client of which none is left, is an error.
+    /// Of the clients and members that it names it works on those that have ended; the others are left out,
+    /// and the timeline says so. If none is left the step fails.
     #[example("start_client: P")]
     #[example("start_client: [P, C/2]")]
     pub struct StartClient("start_client") short "client" {

@@ -11,8 +11,9 @@ args! {
     /// Who cannot do that within the step's `timeout` (60s unless said otherwise) fails the step.
     /// Judgements about the log need it.
     ///
-    /// Of a client that is named whole the members that do not run are left out, and the timeline says
-    /// so; a member that is named itself, or a client of which none is left, is an error.
+    /// Of the clients and members that it names it works on those that have not ended; the others are left
+    /// out, and the timeline says so. If none is left the step fails. One that is paused cannot stop, and
+    /// fails the step: `resume_client` lets it go on.
     #[example("stop_client: P")]
     #[example("stop_client: [P, C/2]")]
     pub struct StopClient("stop_client") short "client" {

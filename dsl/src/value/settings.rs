@@ -24,6 +24,13 @@ impl Settings {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
 
+    /// True if librdkafka runs a library or a program of this machine by this setting, some as soon as it is
+    /// set.
+    #[must_use]
+    pub fn runs_program(key: &str) -> bool {
+        PROGRAMS.contains(&key)
+    }
+
     /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -45,6 +52,8 @@ const OWN: &[(&str, &str)] = &[
     ("bootstrap.servers", "clients talk to the plan's cluster"),
     ("metadata.broker.list", "clients talk to the plan's cluster"),
     ("delivery.report.only.error", "kplan counts each acknowledgement"),
+    ("internal.termination.signal", "kplan handles signals itself"),
+    ("test.mock.num.brokers", "clients talk to the plan's cluster"),
 ];
 
 /// What it also sets in those whose messages it numbers and follows.
@@ -87,8 +96,7 @@ impl Settings {
 
     /// Refuses settings that run programs, unless commands are allowed.
     fn refuse_programs(&self, reader: &mut Reader) {
-        let known = |key: &str| PROGRAMS.contains(&key);
-        for (key, _) in self.0.iter().filter(|(key, _)| known(key)) {
+        for (key, _) in self.0.iter().filter(|(key, _)| Self::runs_program(key)) {
             if !reader.scope.allows_run() {
                 let message =
                     format!("`{key}` runs a program of this machine, and commands are not allowed");

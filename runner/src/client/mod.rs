@@ -12,6 +12,7 @@ pub mod handle;
 pub mod keys;
 pub mod latency;
 mod log_reader;
+pub(crate) mod of_plan;
 mod outbox;
 pub mod payload;
 mod producer;
@@ -31,7 +32,7 @@ use std::{
 };
 
 pub use raw::Code;
-pub(crate) use raw::{Routed, create};
+pub(crate) use raw::{Kind, NotSet, Routed, ask, create};
 
 use crate::history::{HistoryError, now_us};
 use protocol::{GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING, Report};

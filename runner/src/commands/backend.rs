@@ -47,7 +47,8 @@ impl BackendName {
                 let vars = std::env::vars_os();
                 let texts =
                     vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-                let read = read_backend(path, &EnvNames { allowed: texts.collect() });
+                let read = read_backend(path, &EnvNames { allowed: texts.collect() })
+                    .and(super::settings::of_backend);
                 let wrong = !read.diagnostics.is_empty();
                 return Chosen {
                     backend: Backend::External,

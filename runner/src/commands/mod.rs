@@ -17,5 +17,6 @@ pub mod report;
 pub mod reports;
 pub mod run;
 pub mod schema;
+pub mod settings;
 mod shrink;
 pub mod words;

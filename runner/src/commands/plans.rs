@@ -11,7 +11,10 @@ use clap::Args;
 use kplan_dsl::{BackendFile, Diagnostic, EnvNames, Options, Override, Plan, Sources};
 
 use crate::{
-    commands::backend::{BackendName, BackendParser, Chosen},
+    commands::{
+        backend::{BackendName, BackendParser, Chosen},
+        settings,
+    },
     out::Shown as _,
     out::{self, tell},
     secrets,
@@ -135,6 +138,7 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
         allow_run: args.allow_run,
         images: Some(images(args)),
         most_brokers: Some(args.max_brokers),
+        pass: settings::pass(chosen.file.clone()),
     }
 }
 

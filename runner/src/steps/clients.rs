@@ -4,23 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use kplan_dsl::{
-    Spanned,
     steps::{
         KillClient, PauseClient, ResumeClient, StartClient, StartConsumer, StartProducer,
         StopClient,
     },
-    value::{self, Clients, MemberRef, Rate},
+    value::{self, Clients},
 };
 
 use crate::{
     audit,
-    client::{
-        protocol::Position,
-        settings,
-        spec::{
-            Acks, Commit, Common, ConsumerSpec, Isolation, ProducerSpec, StartFrom, Transactional,
-        },
-    },
+    client::{of_plan, protocol::Position, settings, spec::Common},
     conductor::{
         clients::{Client, Member, Template, shown},
         faults::Struck,
@@ -35,65 +28,24 @@ use crate::{
 /// `start_producer`
 pub async fn start_producer(args: &StartProducer, cx: &Cx<'_>) -> Result<Done, StepError> {
     let running = cx.stage.running()?;
-    let topic = args.topic.to_string();
-    let partitions = running.observer.fresh().await.partitions(Some(&topic)).count();
-    let spec = ProducerSpec {
-        common: common(&args.name, args.user.as_deref(), &args.config, &running, cx)?,
-        partitions: u32::try_from(partitions)
-            .ok()
-            .filter(|n| *n > 0)
-            .ok_or_else(|| StepError::lacks(format!("no living broker knows the topic {topic}")))?,
-        topic,
-        rate: match *args.rate {
-            Rate::PerSecond(rate) => Some(rate),
-            Rate::Max => None,
-        },
-        acks: match *args.acks {
-            value::Acks::None => Acks::None,
-            value::Acks::Leader => Acks::Leader,
-            value::Acks::All => Acks::All,
-        },
-        idempotent: *args.idempotent,
-        transactional: args
-            .transactional
-            .as_deref()
-            .map(|t| Transactional { messages: *t.messages, abort_percent: t.abort.0 }),
-        payload_bytes: u32::try_from(args.payload.min.0).unwrap_or(u32::MAX),
-        payload_most: Some(u32::try_from(args.payload.max.0).unwrap_or(u32::MAX)),
-        headers: args.headers.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-        keys: args.keys.as_deref().copied(),
-        count: args.count.as_deref().copied(),
-        compression: args.compression.as_deref().map(ToString::to_string),
-        seed: cx.stage.run.seed,
-    };
+    let common = common(&args.name, args.user.as_deref(), &args.config, &running, cx)?;
+    let partitions = partitions(&args.topic, &running).await?;
+    let spec = of_plan::producer(args, common, partitions, cx.stage.run.seed);
     begin(&args.name, Template::Producer(spec), 1, cx).await
+}
+
+/// How many partitions a topic has that is written to.
+pub(super) async fn partitions(topic: &str, running: &Running) -> Result<u32, StepError> {
+    let count = running.observer.fresh().await.partitions(Some(topic)).count();
+    let known = u32::try_from(count).ok().filter(|n| *n > 0);
+    known.ok_or_else(|| StepError::lacks(format!("no living broker knows the topic {topic}")))
 }
 
 /// `start_consumer`
 pub async fn start_consumer(args: &StartConsumer, cx: &Cx<'_>) -> Result<Done, StepError> {
     let running = cx.stage.running()?;
-    let spec = ConsumerSpec {
-        common: common(&args.name, args.user.as_deref(), &args.config, &running, cx)?,
-        topics: args.topics.iter().map(ToString::to_string).collect(),
-        group: args
-            .group
-            .as_deref()
-            .map_or_else(|| format!("kplan-{}", *args.name), ToString::to_string),
-        from: match args.from {
-            value::OffsetFrom::Earliest => StartFrom::Earliest,
-            value::OffsetFrom::Latest => StartFrom::Latest,
-        },
-        commit: match args.commit {
-            value::CommitMode::Auto => Commit::Auto,
-            value::CommitMode::Sync => Commit::Sync,
-            value::CommitMode::None => Commit::None,
-        },
-        isolation: match args.isolation {
-            value::Isolation::ReadCommitted => Isolation::ReadCommitted,
-            value::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
-        },
-        fixed: *args.fixed,
-    };
+    let common = common(&args.name, args.user.as_deref(), &args.config, &running, cx)?;
+    let spec = of_plan::consumer(args, common);
     running.cluster.expect_group(&spec.group);
     let members = u16::try_from(*args.members).unwrap_or(u16::MAX);
     begin(&args.name, Template::Consumer(spec), members, cx).await
@@ -108,7 +60,7 @@ pub(super) fn common(
 ) -> Result<Common, StepError> {
     let user = user.map(value::UserName::as_str);
     let mut settings: IndexMap<String, String> = running.cluster.user_config(user)?;
-    settings.extend(config.iter().map(|(k, v)| (k.to_owned(), v.to_owned())));
+    settings.extend(of_plan::config(config));
     Ok(Common {
         run: cx.stage.run.id.clone(),
         name: name.to_owned(),
@@ -162,36 +114,55 @@ struct Fit {
 
 const LIVES: Fit = Fit { is: Member::lives, otherwise: "does not run" };
 const RUNS: Fit = Fit { is: Member::runs, otherwise: "does not run, or is paused" };
+const PAUSED: Fit =
+    Fit { is: |member| member.lives() && !member.runs(), otherwise: "is not paused" };
 const DEAD: Fit = Fit { is: |member| !member.lives(), otherwise: "runs already" };
 
-/// The clients and members that a step names. A member that is named is meant, whatever it is; of a whole
-/// client those are that fit, and the others are said to be left out. If none fits all are meant, and the
-/// step fails of them.
+/// The members that a step works on: of those that it names, whole clients or single members, those that
+/// fit. The others are said to be left out. If none fits all are meant, and the step fails of them.
 fn chosen(clients: &Clients, fit: Fit, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
-    clients.iter().map(|one| chosen_one(one, fit, cx)).collect()
-}
-
-fn chosen_one(one: &Spanned<MemberRef>, fit: Fit, cx: &Cx<'_>) -> Result<Chosen, StepError> {
-    let client = cx.stage.clients.get(&one.client)?;
-    let members = match one.member {
-        None => {
-            let all = 0..client.members.len();
-            let (fits, out): (Vec<usize>, Vec<usize>) =
-                all.clone().partition(|i| (fit.is)(&client.members[*i]));
-            if fits.is_empty() {
-                all.collect()
-            } else {
-                left_out(&client, &out, fit, cx);
-                fits
-            }
+    let named = named(clients, cx)?;
+    let fits = |client: &Client, i: &usize| (fit.is)(&client.members[*i]);
+    if !named.iter().any(|(client, members)| members.iter().any(|i| fits(client, i))) {
+        return Ok(named);
+    }
+    let mut chosen = Vec::with_capacity(named.len());
+    for (client, members) in named {
+        let (fit_ones, out): (Vec<usize>, Vec<usize>) =
+            members.into_iter().partition(|i| fits(&client, i));
+        left_out(&client, &out, fit, cx);
+        if !fit_ones.is_empty() {
+            chosen.push((client, fit_ones));
         }
-        Some(n) if (n as usize) <= client.members.len() => vec![n as usize - 1],
-        Some(n) => return Err(StepError::not_so(format!("{} has no member {n}", client.name))),
-    };
-    Ok((client, members))
+    }
+    Ok(chosen)
 }
 
-/// Says which members of a whole client a step does not work on.
+/// The clients that a step names, each once, with the members that it names of them.
+fn named(clients: &Clients, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
+    let mut all: Vec<Chosen> = Vec::new();
+    for one in clients.iter() {
+        let client = cx.stage.clients.get(&one.client)?;
+        let members: Vec<usize> = match one.member {
+            None => (0..client.members.len()).collect(),
+            Some(n) if (1..=client.members.len()).contains(&(n as usize)) => vec![n as usize - 1],
+            Some(n) => {
+                return Err(StepError::not_so(format!("{} has no member {n}", client.name)));
+            }
+        };
+        match all.iter_mut().find(|(known, _)| known.name == client.name) {
+            Some((_, known)) => known.extend(members),
+            None => all.push((client, members)),
+        }
+    }
+    for (_, members) in &mut all {
+        members.sort_unstable();
+        members.dedup();
+    }
+    Ok(all)
+}
+
+/// Says which of the members that it names a step does not work on.
 fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
     for member in members.iter().map(|i| &client.members[*i]) {
         let text = format!("{} {}: it is left out", shown(client, member), fit.otherwise);
@@ -228,19 +199,17 @@ pub async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
         let members = (0..client.members.len()).filter(|i| meant(&client.members[*i])).collect();
         struck.push((client, members));
     }
-    let back = each(&struck).map(async |(client, member)| {
-        if member.lives() {
-            cx.stage.resume_member(cx.id, client, member).await
-        } else {
-            cx.stage.start_member(client, member).await
-        }
+    let back = each(&struck).map(async |(client, member)| match (member.lives(), member.runs()) {
+        (true, true) => Ok(()),
+        (true, false) => cx.stage.resume_member(cx.id, client, member).await,
+        (false, _) => cx.stage.start_member(client, member).await,
     });
     worst_error(futures::future::join_all(back).await).map(drop)
 }
 
 /// `resume_client`
 pub async fn resume(args: &ResumeClient, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let chosen = chosen(&args.client, LIVES, cx)?;
+    let chosen = chosen(&args.client, PAUSED, cx)?;
     let resumes = each(&chosen).map(|(c, m)| cx.stage.resume_member(cx.id, c, m));
     worst_error(futures::future::join_all(resumes).await)
 }

@@ -20,7 +20,7 @@ use crate::{
     client::{Routed, create},
     cluster::{KafkaError, admin::error_name},
     conductor::{
-        outcome::{Answer, Done, KafkaCause, StepError},
+        outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
         stage::Stage,
     },
     event::{Finding, Holds},
@@ -143,8 +143,11 @@ async fn assigned(
     config.set("auto.offset.reset", "error");
     let (bootstrap, router) = (running.bootstrap(), running.cluster.router());
     let native = |consumer: &StreamConsumer| consumer.client().native_ptr();
-    let consumer = create(config, DefaultConsumerContext, &bootstrap, router, native)
-        .map_err(|e| StepError::rig(format!("cannot make a consumer: {e}")))?;
+    let consumer =
+        create(config, DefaultConsumerContext, &bootstrap, router, native).map_err(|e| {
+            let of = Party::Own("the reader of messages");
+            StepError::Plan(PlanCause::Setting { of, text: e.to_string() })
+        })?;
     let view = stage.view()?;
     let mut list = TopicPartitionList::new();
     let mut ends = BTreeMap::new();

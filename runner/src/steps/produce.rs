@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use kplan_dsl::{
-    steps::{GivenMessage, Produce},
-    value::Acks,
-};
+use kplan_dsl::steps::{GivenMessage, Produce};
 use rdkafka::{
     ClientConfig, ClientContext,
     error::KafkaError,
@@ -20,6 +17,7 @@ use crate::{
     client::{
         Routed, create,
         handle::{REFUSED, is_refusal},
+        of_plan,
         payload::foreign_hash,
     },
     cluster::{KafkaError as Answered, admin::error_name},
@@ -95,27 +93,10 @@ impl Trouble {
 
 fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Routed<Sender>, StepError> {
     let running = cx.stage.running()?;
+    let base = running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))?;
     let mut config = ClientConfig::new();
-    for (key, value) in running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))? {
+    for (key, value) in of_plan::given(args, base, cx.head.expect_error.is_some()) {
         config.set(key, value);
-    }
-    for (key, value) in args.config.iter() {
-        config.set(key, value);
-    }
-    config.set(
-        "acks",
-        match args.acks {
-            Acks::None => "0",
-            Acks::Leader => "1",
-            Acks::All => "all",
-        },
-    );
-    config.set("message.timeout.ms", args.within.as_millis().max(1).to_string());
-    config.set("linger.ms", "0");
-    // With expect_error the broker's first answer is what is asked for, not the time-out that
-    // retries of a retriable error end in.
-    if cx.head.expect_error.is_some() {
-        config.set("retries", "0");
     }
     let (bootstrap, router) = (running.bootstrap(), running.cluster.router());
     let native = |producer: &Sender| producer.client().native_ptr();

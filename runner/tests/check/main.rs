@@ -6,6 +6,7 @@ mod common;
 mod basics;
 mod formats;
 mod init;
+mod settings;
 mod words;
 
 use std::{path::Path, process::Output};

@@ -4,6 +4,7 @@
 //! topic; so this is a wrapper over the same `rdkafka-sys`, safe to its users.
 #![allow(unsafe_code)]
 
+pub(crate) mod ask;
 mod callbacks;
 mod consumer;
 #[cfg(test)]
@@ -133,10 +134,19 @@ fn c_string(text: &str) -> Result<CString, Refused> {
 }
 
 /// What kind of instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
     Producer,
     Consumer,
+}
+
+/// Why a setting is not taken.
+#[derive(Debug)]
+pub(crate) enum NotSet {
+    /// librdkafka has none of this name.
+    Unknown,
+    /// Not this value, in librdkafka's words.
+    Value(String),
 }
 
 /// A borrowed librdkafka instance: what may be asked of it, also from inside a callback. Only the
@@ -211,26 +221,11 @@ impl Instance {
             bootstrap: c_string(first)?,
             router: routes.cloned().map(Router::new),
         });
-        let mut why = [0_u8; 512];
-        let type_ = match kind {
-            Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
-            Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
-        };
-        // SAFETY: the configuration is alive and ours; `rd_kafka_new` takes it over only when it
-        // succeeds. The opaque is the address of what is told, which `Instance` keeps at that
-        // address until the instance is destroyed.
+        // SAFETY: the opaque is the address of what is told, which `Instance` keeps at that address until
+        // the instance is destroyed.
         unsafe {
             callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*told));
-            let rk = sys::rd_kafka_new(
-                type_,
-                conf.0.as_ptr(),
-                why.as_mut_ptr().cast::<c_char>(),
-                why.len(),
-            );
-            let Some(rk) = NonNull::new(rk) else {
-                return Err(Refused(until_zero(&why)));
-            };
-            std::mem::forget(conf);
+            let rk = conf.start(kind)?;
             if kind == Kind::Consumer {
                 sys::rd_kafka_poll_set_consumer(rk.as_ptr());
             }
@@ -263,28 +258,59 @@ impl Drop for Instance {
 struct Conf(NonNull<sys::rd_kafka_conf_t>);
 
 impl Conf {
-    fn new(settings: &IndexMap<String, String>) -> Result<Self, Refused> {
+    fn empty() -> Result<Self, Refused> {
         // SAFETY: a fresh configuration.
         let conf = unsafe { sys::rd_kafka_conf_new() };
-        let conf = Self(NonNull::new(conf).ok_or_else(|| Refused("no memory".into()))?);
+        Ok(Self(NonNull::new(conf).ok_or_else(|| Refused("no memory".into()))?))
+    }
+
+    fn new(settings: &IndexMap<String, String>) -> Result<Self, Refused> {
+        let mut conf = Self::empty()?;
         for (key, value) in settings {
-            let (name, setting) = (c_string(key)?, c_string(value)?);
-            let mut why = [0_u8; 512];
-            // SAFETY: the configuration lives, the strings end in zero, and `why` has that length.
-            let result = unsafe {
-                sys::rd_kafka_conf_set(
-                    conf.0.as_ptr(),
-                    name.as_ptr(),
-                    setting.as_ptr(),
-                    why.as_mut_ptr().cast::<c_char>(),
-                    why.len(),
-                )
-            };
-            if result != sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK {
-                return Err(Refused(until_zero(&why)));
-            }
+            conf.set(key, value).map_err(|why| match why {
+                NotSet::Unknown => Refused(format!("librdkafka has no setting `{key}`")),
+                NotSet::Value(why) => Refused(why),
+            })?;
         }
         Ok(conf)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<(), NotSet> {
+        let text = |text| c_string(text).map_err(|why| NotSet::Value(why.0));
+        let (name, setting) = (text(key)?, text(value)?);
+        let mut why = [0_u8; 512];
+        // SAFETY: the configuration lives, the strings end in zero, and `why` has that length.
+        let result = unsafe {
+            sys::rd_kafka_conf_set(
+                self.0.as_ptr(),
+                name.as_ptr(),
+                setting.as_ptr(),
+                why.as_mut_ptr().cast::<c_char>(),
+                why.len(),
+            )
+        };
+        match result {
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => Err(NotSet::Unknown),
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => Err(NotSet::Value(until_zero(&why))),
+        }
+    }
+
+    /// Makes an instance of it.
+    fn start(self, kind: Kind) -> Result<NonNull<sys::rd_kafka_t>, Refused> {
+        let type_ = match kind {
+            Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+            Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+        };
+        let mut why = [0_u8; 512];
+        // SAFETY: the configuration is alive and ours; `rd_kafka_new` takes it over only when it
+        // succeeds, and `why` has that length.
+        let rk = unsafe {
+            sys::rd_kafka_new(type_, self.0.as_ptr(), why.as_mut_ptr().cast::<c_char>(), why.len())
+        };
+        let rk = NonNull::new(rk).ok_or_else(|| Refused(until_zero(&why)))?;
+        std::mem::forget(self);
+        Ok(rk)
     }
 }
 
@@ -298,10 +324,4 @@ impl Drop for Conf {
 fn until_zero(bytes: &[u8]) -> String {
     let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
-}
-
-/// Whether librdkafka knows these settings and takes these values; its words otherwise.
-#[cfg(test)]
-pub(super) fn check_settings(settings: &IndexMap<String, String>) -> Result<(), Refused> {
-    Conf::new(settings).map(|_| ())
 }

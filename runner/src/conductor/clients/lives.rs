@@ -111,13 +111,16 @@ impl Stage {
     /// SIGCONT.
     ///
     /// # Errors
-    /// When it does not live.
+    /// When it does not live, or is not paused.
     pub async fn resume_member(
         &self,
         step: &str,
         client: &Arc<Client>,
         member: &Member,
     ) -> Result<(), StepError> {
+        if member.runs() {
+            return Err(StepError::not_so(format!("{} is not paused", shown(client, member))));
+        }
         self.signal(client, member, Signal::SIGCONT).await?;
         member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, &format!("resumed by step {step}"));

@@ -1,0 +1,179 @@
+//! What librdkafka takes of settings. It is asked itself, and no broker is.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use indexmap::IndexMap;
+use nix::libc;
+use rdkafka_sys as sys;
+
+use super::{Conf, Kind, NotSet};
+
+/// Settings that are not tried out together before a run: they lead to brokers, read files, run programs, act
+/// on this process or start a cluster of librdkafka's own.
+const NOT_TRIED: [&str; 13] = [
+    "plugin.",
+    "bootstrap.servers",
+    "metadata.broker.list",
+    "client.dns.lookup",
+    "security.protocol",
+    "debug",
+    "ssl.",
+    "sasl.",
+    "https.",
+    "enable.ssl.",
+    "enable.sasl.",
+    "internal.",
+    "test.",
+];
+
+/// Whether librdkafka has this setting and takes this value. Not to be asked of settings that run programs:
+/// some do as soon as they are set.
+pub(crate) fn takes(key: &str, value: &str) -> Result<(), NotSet> {
+    Conf::empty().map_err(|why| NotSet::Value(why.0))?.set(key, value)
+}
+
+/// Whether a client starts with these settings, without those that are not tried: one is made that knows no
+/// broker, and ended. Librdkafka's words otherwise.
+pub(crate) fn takes_together(
+    kind: Kind,
+    settings: &IndexMap<String, String>,
+) -> Result<(), String> {
+    type Known = HashMap<(Kind, Vec<(String, String)>), Result<(), String>>;
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    let tried = |key: &str| {
+        NOT_TRIED.iter().all(|one| key != *one && !(one.ends_with('.') && key.starts_with(one)))
+    };
+    let settings: IndexMap<String, String> =
+        settings.iter().filter(|(k, _)| tried(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let key = (kind, settings.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(answer) = known().get_or_insert_default().get(&key) {
+        return answer.clone();
+    }
+    let answer = start(kind, &settings);
+    known().get_or_insert_default().insert(key, answer.clone());
+    answer
+}
+
+fn start(kind: Kind, settings: &IndexMap<String, String>) -> Result<(), String> {
+    let conf = Conf::new(settings).map_err(|why| why.0)?;
+    // SAFETY: the configuration is alive and ours; the instance is ours, and destroyed at once.
+    unsafe {
+        // That it has no brokers is not to be said.
+        sys::rd_kafka_conf_set_log_cb(conf.0.as_ptr(), None);
+        let rk = conf.start(kind).map_err(|why| why.0)?;
+        sys::rd_kafka_destroy_flags(rk.as_ptr(), sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    Ok(())
+}
+
+/// The names of librdkafka's settings, old ones too.
+pub(crate) fn names() -> &'static [String] {
+    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let is_name = |text: &&str| {
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c);
+            // Callbacks are listed too, and are no settings.
+            !text.is_empty() && text.chars().all(plain) && !text.ends_with("_cb")
+        };
+        let table = table();
+        let rows = table.lines().filter_map(|line| line.split_once('|'));
+        let mut names: Vec<String> =
+            rows.map(|(name, _)| name.trim()).filter(is_name).map(str::to_owned).collect();
+        names.sort();
+        names.dedup();
+        names
+    })
+}
+
+/// librdkafka's own table of its settings; a row is a name, a bar, and more.
+fn table() -> String {
+    let (mut text, mut size) = (std::ptr::null_mut::<libc::c_char>(), 0);
+    // SAFETY: the stream is ours; when it is closed the buffer of that size is ours, and is freed here.
+    unsafe {
+        let file = libc::open_memstream(&raw mut text, &raw mut size);
+        if file.is_null() {
+            return String::new();
+        }
+        sys::rd_kafka_conf_properties_show(file);
+        libc::fclose(file);
+        if text.is_null() {
+            return String::new();
+        }
+        let bytes = std::slice::from_raw_parts(text.cast::<u8>(), size);
+        let table = String::from_utf8_lossy(bytes).into_owned();
+        libc::free(text.cast());
+        table
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::ErrorKind, net::TcpListener};
+
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn each_way_to_refuse_one_setting() {
+        assert!(matches!(takes("linger.mss", "5"), Err(NotSet::Unknown)));
+        for (key, value) in
+            [("socket.timeout.ms", "soon"), ("socket.timeout.ms", "1"), ("check.crcs", "maybe")]
+        {
+            let Err(NotSet::Value(why)) = takes(key, value) else { panic!("{key}={value}") };
+            assert!(why.contains(key), "{why}");
+        }
+        assert!(takes("linger.ms", "5").is_ok() && takes("client.id", "a\0b").is_err());
+    }
+
+    #[test]
+    fn what_only_a_start_shows() {
+        let both = [("group.id", "g"), ("session.timeout.ms", "20000")];
+        let fits = settings(&[&both[..], &[("max.poll.interval.ms", "20000")]].concat());
+        let not = settings(&[&both[..], &[("max.poll.interval.ms", "10000")]].concat());
+        assert_eq!(takes_together(Kind::Consumer, &fits), Ok(()));
+        for _ in 0..2 {
+            let why = takes_together(Kind::Consumer, &not).unwrap_err();
+            assert!(why.contains("max.poll.interval.ms"), "{why}");
+        }
+        let many = [("enable.idempotence", "true"), ("max.in.flight", "6")];
+        assert!(takes_together(Kind::Producer, &settings(&many)).is_err());
+    }
+
+    #[test]
+    fn nobody_is_connected_and_no_file_is_read() {
+        let trap = TcpListener::bind("127.0.0.1:0").expect("a port");
+        trap.set_nonblocking(true).expect("set");
+        let address = trap.local_addr().expect("bound").to_string();
+        let hostile = [
+            ("bootstrap.servers", address.as_str()),
+            ("plugin.library.paths", "/nowhere/at/all.so"),
+            ("security.protocol", "plaintext"),
+            ("ssl.ca.location", "/dev/zero"),
+            ("sasl.mechanism", "PLAIN"),
+            ("internal.termination.signal", "15"),
+        ];
+        for kind in [Kind::Producer, Kind::Consumer] {
+            assert_eq!(takes_together(kind, &settings(&hostile)), Ok(()));
+        }
+        let nobody = trap.accept().map(drop).unwrap_err();
+        assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn the_names_are_librdkafkas_and_all_of_them_are_known_to_it() {
+        for name in ["linger.ms", "queue.buffering.max.ms", "acks", "auto.offset.reset"] {
+            assert!(names().iter().any(|n| n == name), "{name} of {}", names().len());
+        }
+        let safe = |name: &&String| !kplan_dsl::value::Settings::runs_program(name);
+        for name in names().iter().filter(safe) {
+            assert!(!matches!(takes(name, ""), Err(NotSet::Unknown)), "{name}");
+        }
+    }
+}

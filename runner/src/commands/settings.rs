@@ -1,0 +1,214 @@
+//! The pass of the check that asks librdkafka about the settings of clients: what it refuses is told with
+//! its place before a run, in every command that reads plans.
+
+use std::{path::PathBuf, sync::Arc};
+
+use indexmap::IndexMap;
+use kplan_dsl::{
+    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, Verb, nearest,
+    value::{ExpectedError, Settings},
+};
+
+use crate::client::{
+    Kind, NotSet, ask, of_plan, settings,
+    spec::{Common, CopierSpec, Isolation, ProducerSpec},
+};
+
+type Map = IndexMap<String, String>;
+
+/// A client's halves with all their settings, made from the cluster's and the plan's.
+type Make<'m> = dyn Fn(Map) -> Vec<(Kind, Map)> + 'm;
+
+/// So many refusals of settings together are told of one client.
+const MOST: usize = 8;
+
+/// What librdkafka refuses in plans, whose clients also have the settings of an external cluster's file.
+pub fn pass(file: Option<Arc<BackendFile>>) -> Pass {
+    let base = file.map(|file| of_plan::config(&file.client)).unwrap_or_default();
+    Pass::new(move |plan| {
+        let mut told = Vec::new();
+        let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();
+        while let Some(step) = left.pop() {
+            let runs = step.head.when.as_ref().is_none_or(|when| when.known() != Some(false));
+            if runs {
+                left.extend(step.children().into_iter().flatten());
+                told.extend(of_step(step, &base));
+            }
+        }
+        told
+    })
+}
+
+/// What librdkafka refuses of the settings that a file of an external cluster gives to every client.
+pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
+    let make = |config: Map| {
+        let spec = CopierSpec {
+            common: common("client", config),
+            from: String::new(),
+            to: String::new(),
+            partitions: 1,
+            group: "group".to_owned(),
+            messages: 1,
+            isolation: Isolation::ReadCommitted,
+        };
+        let plain = ProducerSpec { idempotent: false, transactional: None, ..spec.producer() };
+        vec![
+            (Kind::Producer, settings::producer(&plain)),
+            (Kind::Consumer, settings::consumer(&spec.consumer())),
+        ]
+    };
+    refused(&file.client, &Map::new(), file.bootstrap.span, &make)
+}
+
+fn of_step(step: &Step, base: &Map) -> Vec<Diagnostic> {
+    // Who expects these words is to hear them.
+    let expected = step.head.expect_error.as_deref();
+    if matches!(expected, Some(ExpectedError::Matches(_))) {
+        return Vec::new();
+    }
+    match step.verb() {
+        Some(Verb::StartProducer(it)) => refused(&it.config, base, step.head.key, &|config| {
+            let spec = of_plan::producer(it, common(&it.name, config), 1, 0);
+            vec![(Kind::Producer, settings::producer(&spec))]
+        }),
+        Some(Verb::StartConsumer(it)) => refused(&it.config, base, step.head.key, &|config| {
+            let spec = of_plan::consumer(it, common(&it.name, config));
+            vec![(Kind::Consumer, settings::consumer(&spec))]
+        }),
+        Some(Verb::StartCopier(it)) => refused(&it.config, base, step.head.key, &|config| {
+            let spec = of_plan::copier(it, common(&it.name, config), 1);
+            vec![
+                (Kind::Consumer, settings::consumer(&spec.consumer())),
+                (Kind::Producer, settings::producer(&spec.producer())),
+            ]
+        }),
+        Some(Verb::Produce(it)) => refused(&it.config, base, step.head.key, &|config| {
+            let bare = kplan_dsl::steps::Produce { config: Settings::default(), ..(**it).clone() };
+            vec![(Kind::Producer, of_plan::given(&bare, config, expected.is_some()))]
+        }),
+        _ => Vec::new(),
+    }
+}
+
+/// Of a client that is never started.
+fn common(name: &str, config: Map) -> Common {
+    Common {
+        run: "check".to_owned(),
+        name: name.to_owned(),
+        client_id: 1,
+        member: 1,
+        life: 1,
+        bootstrap: String::new(),
+        dir: PathBuf::new(),
+        config,
+        routes: None,
+    }
+}
+
+/// Each setting that is refused by itself, and those of the others that are refused together. `place` is
+/// where it is told that the cluster's own settings do not fit this client.
+fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<Diagnostic> {
+    let (mut told, mut left) = (Vec::new(), Vec::new());
+    // Those that run programs would do so by being asked for.
+    for (key, value) in config.0.iter().filter(|(key, _)| !Settings::runs_program(key)) {
+        match ask::takes(key, value) {
+            Ok(()) => left.push((key, value)),
+            Err(why) => told.push(alone(key, value.span, why)),
+        }
+    }
+    if left.is_empty() && base.is_empty() {
+        return told;
+    }
+    let over = |base: &Map, chosen: &[Setting<'_>]| {
+        let mut all = base.clone();
+        all.extend(chosen.iter().map(|(k, v)| (k.value.clone(), v.value.clone())));
+        let halves = make(all);
+        halves.into_iter().find_map(|(kind, all)| {
+            ask::takes_together(kind, &all).err().map(|why| Refusal { why, all })
+        })
+    };
+    let answer = |chosen: &[Setting<'_>]| over(base, chosen);
+    // What is refused without any settings is not theirs: the language has words of its own for it.
+    if answer(&left).is_none() || over(&Map::new(), &[]).is_some() {
+        return told;
+    }
+    if let Some(refusal) = answer(&[]) {
+        let what = "librdkafka refuses the backend file's settings in this client";
+        let message = format!("{what}: {}", plain(&refusal.why));
+        told.push(Diagnostic::new(Code::E017, place, message));
+        return told;
+    }
+    for _ in 0..MOST {
+        let Some(refusal) = answer(&left) else { break };
+        // Those that are named go first: any other may hide the fault too.
+        let mut order: Vec<usize> = (0..left.len()).collect();
+        order.sort_by_key(|at| !refusal.names(left[*at].0));
+        let without = |at: usize| {
+            let mut rest = left.clone();
+            rest.remove(at);
+            answer(&rest)
+        };
+        let helps = |at: &usize| without(*at).is_none_or(|other| other.why != refusal.why);
+        let Some(at) = order.iter().copied().find(helps).or(order.first().copied()) else { break };
+        told.push(refusal.told(&left, at));
+        left.remove(at);
+    }
+    told
+}
+
+type Setting<'s> = (&'s Spanned<String>, &'s Spanned<String>);
+
+fn alone(key: &Spanned<String>, value: Span, why: NotSet) -> Diagnostic {
+    match why {
+        NotSet::Unknown => {
+            let names = ask::names().iter().map(String::as_str);
+            let help = nearest(key, names).map_or_else(
+                || "`config` takes librdkafka's names, not those of Java's clients".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let message = format!("librdkafka has no setting `{}`", key.value);
+            Diagnostic::new(Code::E017, key.span, message).help(help)
+        }
+        NotSet::Value(why) => {
+            let message = format!("librdkafka refuses this value: {}", plain(&why));
+            Diagnostic::new(Code::E017, value, message)
+        }
+    }
+}
+
+/// Settings that are refused together.
+struct Refusal {
+    why: String,
+    all: Map,
+}
+
+impl Refusal {
+    /// The settings that librdkafka's words name.
+    fn named(&self) -> impl Iterator<Item = &str> {
+        let inside = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+        let words = self.why.split(move |c| !inside(c)).map(|word| word.trim_matches('.'));
+        words.filter(|word| self.all.contains_key(*word))
+    }
+
+    fn names(&self, key: &str) -> bool {
+        self.named().any(|named| named == key)
+    }
+
+    fn told(&self, left: &[Setting<'_>], at: usize) -> Diagnostic {
+        let message = format!("librdkafka refuses these settings together: {}", plain(&self.why));
+        let mut told = Diagnostic::new(Code::E017, left[at].0.span, message);
+        let mut others: Vec<String> = Vec::new();
+        for named in self.named().filter(|named| *named != left[at].0.value) {
+            match left.iter().find(|(key, _)| key.value == named) {
+                Some((key, _)) => told = told.related(key.span, "together with this"),
+                None => others.push(format!("`{named}` is {} here", self.all[named])),
+            }
+        }
+        others.dedup();
+        told.maybe_help((!others.is_empty()).then(|| others.join(", ")))
+    }
+}
+
+fn plain(why: &str) -> &str {
+    why.trim().trim_end_matches('.')
+}
