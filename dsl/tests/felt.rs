@@ -18,11 +18,7 @@ const LEFT: [(&str, &str, &str); 18] = [
     ("dead-member", "embedded.rs", "a_member_that_is_named_and_does_not_run_is_an_error"),
     ("during", "embedded.rs", "the_steps_of_during_run_while_the_fault_is_in_force"),
     ("during-nested", "during.rs", "in_rounds_and_side_by_side_each_step_runs_within_its_fault"),
-    (
-        "during-twice",
-        "during.rs",
-        "a_step_that_fails_within_a_fault_of_a_branch_is_told_and_all_faults_are_undone",
-    ),
+    ("during-twice", "during.rs", "what_did_not_hold_is_told_apart_in_every_report"),
     ("fenced", "causes.rs", "a_fenced_producer_that_no_step_looks_at_fails_the_plan"),
     ("fenced-judged", "causes.rs", "a_fenced_producer_is_judged_to_the_end"),
     ("half-killed", "embedded.rs", "a_step_on_a_whole_client_works_on_the_members_that_run"),
