@@ -32,7 +32,6 @@ pub struct WordInfo {
 
 impl WordInfo {
     /// The first paragraph of the manual text on one line.
-    #[must_use]
     pub fn summary(&self) -> String {
         let first = self.doc.split("\n\n").next().unwrap_or_default();
         first.split_whitespace().collect::<Vec<_>>().join(" ")

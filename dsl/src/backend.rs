@@ -29,7 +29,6 @@ macro_rules! capabilities {
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// What it is, after "cannot".
-            #[must_use]
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
             }
@@ -101,13 +100,11 @@ pub struct Need {
 
 impl Need {
     /// The word itself needs it.
-    #[must_use]
     pub const fn word(capability: Capability) -> Self {
         Self { capability, span: None }
     }
 
     /// An argument needs it.
-    #[must_use]
     pub const fn argument(capability: Capability, span: Span) -> Self {
         Self { capability, span: Some(span) }
     }
@@ -115,7 +112,6 @@ impl Need {
 
 impl Backend {
     /// How the command line writes it.
-    #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -127,7 +123,6 @@ impl Backend {
 
     /// What it can do. An external cluster's abilities depend on its backend file too; unless
     /// [`crate::Options::capabilities`] says so, everything that can be possible is.
-    #[must_use]
     pub fn capabilities(self) -> BTreeSet<Capability> {
         use Capability::*;
         let lacks: &[Capability] = match self {
@@ -155,7 +150,6 @@ impl Backend {
     }
 
     /// What the user can do about it.
-    #[must_use]
     pub(crate) const fn advice(self, capability: Capability) -> &'static str {
         match self {
             Self::Docker => "",
@@ -170,7 +164,6 @@ impl Backend {
 }
 
 /// What an external cluster can do where its file names a command.
-#[must_use]
 pub const fn by_command(capability: Capability) -> bool {
     use Capability::{Kill, Pause, Start, Stop, WipeDisk};
     matches!(capability, Kill | Stop | Start | Pause | WipeDisk)

@@ -81,20 +81,17 @@ pub struct Checked {
 
 impl Checked {
     /// True if something makes the plan impossible to run.
-    #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity() == Severity::Error)
     }
 }
 
 /// Checks a file.
-#[must_use]
 pub fn check_file(path: &Path, options: &Options) -> Checked {
     check_with(path, options, Box::new(Disk))
 }
 
 /// Checks a file that lies with others wherever `files` says.
-#[must_use]
 pub fn check_with(path: &Path, options: &Options, files: Box<dyn Files>) -> Checked {
     let library = Arc::new(Library::new(files));
     let loaded = library.load(path, None);
@@ -102,7 +99,6 @@ pub fn check_with(path: &Path, options: &Options, files: Box<dyn Files>) -> Chec
 }
 
 /// Checks a text as if it stood in a file of this path.
-#[must_use]
 pub fn check_text(path: &Path, text: &str, options: &Options) -> Checked {
     let library = Arc::new(Library::new(Box::new(Disk)));
     let loaded = library.add(path, text);

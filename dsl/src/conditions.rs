@@ -107,7 +107,6 @@ macro_rules! roster {
             pub const ALL: &[&WordInfo] = &[$(&$name::INFO),+];
 
             /// What is known about this one.
-            #[must_use]
             pub const fn info(&self) -> &'static WordInfo {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
@@ -187,19 +186,16 @@ static READERS: LazyLock<HashMap<&'static str, ReadCondition>> = LazyLock::new(C
 
 impl Condition {
     /// The words of a sentence.
-    #[must_use]
     pub fn explain(&self) -> String {
         self.word().explain()
     }
 
     /// What it needs of the backend; those inside `all`, `any` and `not` say their own.
-    #[must_use]
     pub fn needs(&self) -> Vec<Need> {
         self.word().needs()
     }
 
     /// Whether it can be judged as it stands.
-    #[must_use]
     pub fn judged(&self) -> Judged {
         self.word().judged()
     }
@@ -287,7 +283,6 @@ impl std::ops::Deref for Conditions {
 
 impl Conditions {
     /// The words of a sentence.
-    #[must_use]
     pub fn explain(&self) -> String {
         let all: Vec<String> = self.iter().map(|c| c.explain()).collect();
         crate::words::list(&all)

@@ -19,7 +19,6 @@ pub enum Severity {
 
 impl Severity {
     /// The word of the JSON form: `error` or `warning`.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
@@ -53,28 +52,24 @@ impl Diagnostic {
     }
 
     /// Adds the words beside the marked text.
-    #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
     /// Adds how to mend it.
-    #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// Adds how to mend it, when there is something to say.
-    #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
         self
     }
 
     /// Adds another place that matters.
-    #[must_use]
     pub fn related(mut self, span: Span, words: impl Into<String>) -> Self {
         self.related.push((span, words.into()));
         self
@@ -106,7 +101,6 @@ impl Diagnostic {
     }
 
     /// How bad it is; its code says so.
-    #[must_use]
     pub const fn severity(&self) -> Severity {
         self.code.severity()
     }

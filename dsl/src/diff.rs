@@ -31,7 +31,6 @@ pub enum Effect {
 
 impl Effect {
     /// A word for it.
-    #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Weaker => "weaker",
@@ -100,7 +99,6 @@ impl Change {
 }
 
 /// Compares two versions of a plan by their suites. No change means that they mean the same.
-#[must_use]
 pub fn diff(old: &[Plan], new: &[Plan]) -> Vec<Change> {
     let mut changes = suites::compare(old, new);
     for change in &mut changes {

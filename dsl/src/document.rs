@@ -58,19 +58,16 @@ pub struct Node {
 
 impl Node {
     /// A scalar made by a template at a place.
-    #[must_use]
     pub fn rendered(text: String, span: Span) -> Self {
         Self { span, kind: Kind::Scalar(Scalar { text, style: Style::Rendered }) }
     }
 
     /// The node of an absent value: an empty plain scalar.
-    #[must_use]
     pub fn null(span: Span) -> Self {
         Self { span, kind: Kind::Scalar(Scalar { text: String::new(), style: Style::Plain }) }
     }
 
     /// The scalar, if it is one.
-    #[must_use]
     pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {
             Kind::Scalar(scalar) => Some(scalar),
@@ -79,7 +76,6 @@ impl Node {
     }
 
     /// The elements, if it is a list.
-    #[must_use]
     pub fn seq(&self) -> Option<&[Self]> {
         match &self.kind {
             Kind::Seq(nodes) => Some(nodes),
@@ -88,7 +84,6 @@ impl Node {
     }
 
     /// The entries, if it is a map.
-    #[must_use]
     pub fn map(&self) -> Option<&[Entry]> {
         match &self.kind {
             Kind::Map(entries) => Some(entries),
@@ -97,19 +92,16 @@ impl Node {
     }
 
     /// The value of a key, if this is a map that has it.
-    #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.map()?.iter().find(|e| e.key.value == key).map(|e| &e.value)
     }
 
     /// True for an empty or null plain scalar.
-    #[must_use]
     pub fn is_null(&self) -> bool {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
     /// What it is, for a message: `a list`, `a map`, `the text "x"`, `the number 3`.
-    #[must_use]
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Seq(_) => "a list".to_owned(),
@@ -122,13 +114,11 @@ impl Node {
 
 impl Scalar {
     /// True for what YAML reads as null.
-    #[must_use]
     pub fn is_null(&self) -> bool {
         self.style == Style::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// True if a template has to be rendered.
-    #[must_use]
     pub fn is_template(&self) -> bool {
         self.style != Style::Rendered && self.text.contains("{{")
     }

@@ -28,7 +28,6 @@ pub enum ExplainFormat {
 }
 
 /// Explains a plan by its suites: the first in full, of the others what differs. Nothing without any.
-#[must_use]
 pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
     let Some(minutes) = minutes::Minutes::of(suites) else { return String::new() };
     let shown = match format {
@@ -41,7 +40,6 @@ pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
 
 impl Plan {
     /// A text in which the values of secret parameters are stars.
-    #[must_use]
     pub fn without_secrets(&self, text: &str) -> String {
         let secrets = self.params.iter().filter(|p| p.secret && !p.value.is_empty());
         secrets.fold(text.to_owned(), |text, p| {

@@ -90,7 +90,6 @@ pub struct HostPort(String);
 
 impl HostPort {
     /// As it was written.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -133,9 +132,6 @@ pub struct BrokerCommand {
 
 impl BrokerCommand {
     /// The words for one broker.
-    ///
-    /// # Errors
-    /// When a template in them fails, in words.
     pub fn words(&self, broker: u32, host: &str, run: &str) -> Result<Vec<String>, String> {
         let captures = [("broker".to_owned(), json!(broker)), ("host".to_owned(), json!(host))];
         let values = Values { run_id: run.to_owned(), seed: 0, captures: captures.into() };
@@ -215,7 +211,6 @@ pub struct ReadBackend {
 
 impl ReadBackend {
     /// Adds what only the program around this crate can tell, such as the settings that its clients refuse.
-    #[must_use]
     pub fn and(mut self, tell: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
         let mut more = self.file.as_ref().map(tell).unwrap_or_default();
         more.iter_mut().for_each(Diagnostic::show);
@@ -229,13 +224,11 @@ impl ReadBackend {
 }
 
 /// Reads a backend file. Its templates may read the environment variables that `env` allows.
-#[must_use]
 pub fn read_backend(path: &Path, env: &EnvNames) -> ReadBackend {
     read_backend_with(path, env, Box::new(Disk))
 }
 
 /// Reads a backend file that lies wherever `files` says.
-#[must_use]
 pub fn read_backend_with(path: &Path, env: &EnvNames, files: Box<dyn Files>) -> ReadBackend {
     let library = Arc::new(Library::new(files));
     let (mut file, mut diagnostics) = match library.load(path, None) {
@@ -313,7 +306,6 @@ impl BackendFile {
     }
 
     /// What can be done with this cluster: what Kafka's protocol can, and what there is a command for.
-    #[must_use]
     pub fn capabilities(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();
         let given = |wanted: Capability| {
@@ -337,7 +329,6 @@ impl BackendFile {
 const LOOKUP: &str = "client.dns.lookup";
 
 /// The JSON Schema (draft 07) of backend files.
-#[must_use]
 pub fn backend_schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let mut schema = BackendFile::schema(&mut generator).to_value();
@@ -355,7 +346,6 @@ pub fn backend_schema() -> Value {
 }
 
 /// The schema as the text of its file.
-#[must_use]
 pub fn backend_schema_text() -> String {
     format!("{:#}\n", backend_schema())
 }

@@ -12,15 +12,9 @@ use crate::source::{FileId, Source, Sources, Span};
 /// Where texts come from: the disk, or memory in tests.
 pub trait Files: std::fmt::Debug + Send + Sync {
     /// Reads a whole file, at most `limit` bytes and one more.
-    ///
-    /// # Errors
-    /// Those of the file system.
     fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>>;
 
     /// The path without links and dots, for telling whether two are the same file.
-    ///
-    /// # Errors
-    /// Those of the file system.
     fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
 }
 

@@ -24,7 +24,6 @@ impl WordKind {
     pub const ALL: [Self; 3] = [Self::Step, Self::Condition, Self::Code];
 
     /// The heading above all of this kind.
-    #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Step => "Steps",
@@ -34,7 +33,6 @@ impl WordKind {
     }
 
     /// A few words about all of this kind.
-    #[must_use]
     pub const fn about(self) -> &'static str {
         match self {
             Self::Step => "A step is a map with exactly one of these verbs.",
@@ -47,7 +45,6 @@ impl WordKind {
 }
 
 /// The chapter of the manual with the pages of all words of a kind, as Markdown.
-#[must_use]
 pub fn chapter(kind: WordKind) -> String {
     let mut text = format!("# {}\n\n{}\n", kind.title(), kind.about());
     let all = words();
@@ -90,7 +87,6 @@ fn anchor(word: &str, summary: &str, kind: WordKind) -> String {
 }
 
 /// All words with one sentence each, in the order of the manual.
-#[must_use]
 pub fn words() -> Vec<(WordKind, &'static str, String)> {
     let step = Verb::ALL.iter().map(|info| (WordKind::Step, info.word, info.summary()));
     let condition = Condition::ALL.iter();
@@ -100,7 +96,6 @@ pub fn words() -> Vec<(WordKind, &'static str, String)> {
 }
 
 /// The manual page of a step, a condition or a code, as Markdown; `None` if there is no such word.
-#[must_use]
 pub fn manual(word: &str) -> Option<String> {
     if let Some(code) = Code::parse(word) {
         return Some(code_page(code));

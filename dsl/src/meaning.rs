@@ -311,7 +311,6 @@ impl StepHead {
 
 impl Step {
     /// What the step means, as a step of a plan in its longest form; without the steps it holds.
-    #[must_use]
     pub fn meaning(&self) -> Value {
         let mut map = Map::new();
         self.head.add_to(&mut map);

@@ -68,13 +68,11 @@ pub const SECRET: &str = "***";
 
 impl Param {
     /// The value, or stars for a secret.
-    #[must_use]
     pub fn shown(&self) -> &str {
         self.hidden(&self.value)
     }
 
     /// One of its values, or stars for a secret.
-    #[must_use]
     pub fn hidden<'v>(&self, value: &'v str) -> &'v str {
         if self.secret { SECRET } else { value }
     }
@@ -95,14 +93,12 @@ pub struct Always {
 
 impl Plan {
     /// `acks=all, version=4.1.1`, or nothing without a matrix.
-    #[must_use]
     pub fn cell_label(&self) -> Option<String> {
         let pairs: Vec<String> = self.cell.iter().map(|(k, v)| format!("{k}={v}")).collect();
         (!pairs.is_empty()).then(|| pairs.join(", "))
     }
 
     /// The suite's name: the plan's, with the combination of the matrix in brackets.
-    #[must_use]
     pub fn suite_name(&self) -> String {
         match self.cell_label() {
             Some(label) => format!("{} [{label}]", self.name),
@@ -111,20 +107,17 @@ impl Plan {
     }
 
     /// The lines of a step as they stand in the plan.
-    #[must_use]
     pub fn source_text(&self, head: &StepHead) -> &str {
         let source = self.sources.get(head.span.file);
         source.map_or("", |s| s.lines(head.lines.0, head.lines.1))
     }
 
     /// The file that a step stands in: the plan's, or an included one.
-    #[must_use]
     pub fn file_of(&self, head: &StepHead) -> &std::path::Path {
         self.sources.get(head.span.file).map_or(&self.path, |s| s.path())
     }
 
     /// The text of a place, such as a condition's, as it stands in the plan.
-    #[must_use]
     pub fn text_at(&self, span: Span) -> &str {
         self.sources.get(span.file).map_or("", |s| s.slice(span))
     }
@@ -137,7 +130,6 @@ pub struct StepId(pub(crate) String);
 
 impl StepId {
     /// The text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -253,7 +245,6 @@ pub struct ReadyStep<'s> {
 
 impl Step {
     /// Its verb, if it is known before the run.
-    #[must_use]
     pub const fn verb(&self) -> Option<&Verb> {
         match &self.action {
             Action::Ready(verb) => Some(verb),
@@ -262,7 +253,6 @@ impl Step {
     }
 
     /// One sentence without a full stop: what the step does, as far as it is known.
-    #[must_use]
     pub fn explain(&self) -> String {
         match &self.action {
             Action::Ready(verb) => verb.explain(),
@@ -271,13 +261,11 @@ impl Step {
     }
 
     /// Its name, or what it does.
-    #[must_use]
     pub fn title(&self) -> String {
         self.head.name.as_ref().map_or_else(|| self.explain(), ToString::to_string)
     }
 
     /// What must never be shown of what [`Self::finish`] read: secrets whose values only the run knows.
-    #[must_use]
     pub fn secrets(&self) -> std::collections::BTreeSet<String> {
         match &self.action {
             Action::Ready(_) => std::collections::BTreeSet::new(),
@@ -286,9 +274,6 @@ impl Step {
     }
 
     /// The step with what the run knows by now: late arguments are read again.
-    ///
-    /// # Errors
-    /// What is wrong with the arguments now that they are known.
     pub fn finish(&self, values: &Arc<Values>) -> Result<ReadyStep<'_>, Vec<Diagnostic>> {
         match &self.action {
             Action::Ready(verb) => {

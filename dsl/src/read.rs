@@ -134,7 +134,6 @@ impl Reader {
     }
 
     /// True if no mistake was told so far.
-    #[must_use]
     pub fn is_clean(&self) -> bool {
         self.diagnostics.is_empty()
     }
@@ -145,7 +144,6 @@ impl Reader {
     }
 
     /// All mistakes told so far.
-    #[must_use]
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics
     }

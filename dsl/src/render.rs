@@ -9,7 +9,6 @@ use crate::source::{Source, Sources, Span};
 use crate::visible;
 
 /// Renders all diagnostics, with a closing line that counts them.
-#[must_use]
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
     let mut text = String::new();
     for diagnostic in diagnostics {
@@ -31,7 +30,6 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
 }
 
 /// Renders one diagnostic, without a line break behind it.
-#[must_use]
 pub fn render_one(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[report(diagnostic, sources)])

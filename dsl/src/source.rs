@@ -21,13 +21,11 @@ pub struct Span {
 
 impl Span {
     /// The bytes as a range.
-    #[must_use]
     pub fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 
     /// The part of this span `from..to` bytes behind its start, kept inside it.
-    #[must_use]
     pub fn part(self, from: usize, to: usize) -> Self {
         let at = |n: usize| {
             self.start.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)).min(self.end)
@@ -36,7 +34,6 @@ impl Span {
     }
 
     /// From the start of this span to the end of `other`.
-    #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self { file: self.file, start: self.start, end: other.end.max(self.start) }
     }
@@ -115,25 +112,21 @@ impl Source {
     }
 
     /// The path as it was given.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The whole text.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// The line (from 1) that holds a byte.
-    #[must_use]
     pub fn line(&self, byte: u32) -> u32 {
         u32::try_from(self.line_starts.partition_point(|start| *start <= byte)).unwrap_or(u32::MAX)
     }
 
     /// Line and column of a byte; a place behind the end is the end.
-    #[must_use]
     pub fn position(&self, byte: u32) -> Position {
         let line = self.line(byte);
         let start = self.line_starts.get(line as usize - 1).copied().unwrap_or(0) as usize;
@@ -147,7 +140,6 @@ impl Source {
     }
 
     /// The text of lines `first..=last` (from 1), without the last line's break.
-    #[must_use]
     pub fn lines(&self, first: u32, last: u32) -> &str {
         let at = |line: u32| {
             self.line_starts.get(line as usize).map_or(self.text.len(), |s| *s as usize)
@@ -157,7 +149,6 @@ impl Source {
     }
 
     /// The text of a span, empty when the span is not of this text.
-    #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.range()).unwrap_or("")
     }
@@ -175,7 +166,6 @@ impl Sources {
     }
 
     /// One file.
-    #[must_use]
     pub fn get(&self, file: FileId) -> Option<&Source> {
         self.0.get(file.0 as usize)
     }
@@ -186,7 +176,6 @@ impl Sources {
     }
 
     /// First and last position of a span.
-    #[must_use]
     pub fn positions(&self, span: Span) -> Option<(Position, Position)> {
         let source = self.get(span.file)?;
         Some((source.position(span.start), source.position(span.end)))

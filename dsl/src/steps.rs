@@ -100,7 +100,6 @@ macro_rules! roster {
             pub const ALL: &[&WordInfo] = &[$(&$name::INFO),+];
 
             /// What is known about this one.
-            #[must_use]
             pub const fn info(&self) -> &'static WordInfo {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
@@ -179,13 +178,11 @@ static READERS: LazyLock<HashMap<&'static str, (&'static WordInfo, ReadVerb)>> =
 
 impl Verb {
     /// One sentence without a full stop: what the step does.
-    #[must_use]
     pub fn explain(&self) -> String {
         self.word().explain()
     }
 
     /// What it needs of the backend, with the conditions it holds.
-    #[must_use]
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = self.word().needs();
         for condition in self.conditions().iter().flat_map(|c| c.flat()) {
@@ -198,7 +195,6 @@ impl Verb {
     }
 
     /// The conditions it waits for, judges, records or keeps.
-    #[must_use]
     pub fn conditions(&self) -> Vec<&Conditions> {
         match self {
             Self::Wait(wait) => match &**wait {

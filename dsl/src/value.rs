@@ -41,9 +41,6 @@ pub(crate) trait FromText: Sized {
     const EXPECTS: &'static str;
 
     /// Reads the text.
-    ///
-    /// # Errors
-    /// Why it cannot be read, and what would help.
     fn from_text(text: &str) -> Result<Self, TextError>;
 
     /// The schema of its text.
@@ -203,7 +200,6 @@ macro_rules! words {
             pub const WORDS: &[&str] = &[$($text),+];
 
             /// How it is written in a plan.
-            #[must_use]
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use crate::words::grouped;
 
 /// True for a character that is not to be shown as it is; line breaks and tabs are among them.
-#[must_use]
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -35,7 +34,6 @@ fn is_blank(c: char) -> bool {
 }
 
 /// The text with every such character shown; line breaks stay, `\r\n` is one, tabs are spaces.
-#[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_hidden(c) && c != '\n') {
         return Cow::Borrowed(text);
@@ -55,7 +53,6 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// The text on one line, likewise: what would break the line is a space.
-#[must_use]
 pub fn one_line(text: &str) -> String {
     let spaced: Cow<'_, str> = match text.contains(['\n', '\r', '\t']) {
         true => text
@@ -70,7 +67,6 @@ pub fn one_line(text: &str) -> String {
 }
 
 /// The beginning of a text, at most so many bytes of it, and how long all of it is.
-#[must_use]
 pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
@@ -80,14 +76,12 @@ pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
 }
 
 /// [`one_line`] of at most so many bytes of a text.
-#[must_use]
 pub fn one_line_within(text: &str, limit: usize) -> String {
     one_line(&bounded(text, limit))
 }
 
 /// JSON in which such characters are written as JSON writes them: the same values for a program that reads
 /// it, and nothing for a terminal to obey.
-#[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| !is_hidden(c) || matches!(c, '\n' | '\r' | '\t');
     if text.chars().all(harmless) {

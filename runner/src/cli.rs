@@ -80,7 +80,6 @@ enum Command {
 }
 
 /// Parses the arguments, does what they say, tells how it ended.
-#[must_use]
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -351,7 +351,6 @@ pub struct Cause {
 
 impl Cause {
     /// Somebody's, and nothing more is known.
-    #[must_use]
     pub fn of(whose: Whose) -> Self {
         Self { whose, codes: Vec::new(), node: None, client: None, log: Vec::new() }
     }

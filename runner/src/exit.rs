@@ -5,7 +5,6 @@ use std::process::ExitCode;
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything passed.
     Passed,
     /// A plan failed: Kafka's doing, or the plan's (its expectation, or what it asks for). Goes before
     /// [`Self::Rig`]: a finding is not taken back by what broke beside it.
@@ -28,7 +27,6 @@ pub enum Exit {
 
 impl Exit {
     /// The end by a signal of this name.
-    #[must_use]
     pub fn by_signal(name: &str) -> Self {
         match name {
             "SIGTERM" => Self::Terminated,
@@ -39,7 +37,6 @@ impl Exit {
     }
 
     /// The number that the shell sees; signals as 128 + their number.
-    #[must_use]
     pub fn status(self) -> u8 {
         match self {
             Self::Passed => 0,

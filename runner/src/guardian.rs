@@ -31,9 +31,6 @@ pub struct Guard {
 impl Guard {
     /// Starts the guardian in a process group of its own, so that Ctrl-C does not reach it. With
     /// `engine` a container engine holds parts of the run.
-    ///
-    /// # Errors
-    /// When the process cannot be started.
     pub fn post(run: &str, engine: bool) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe().context("own binary")?)
             .args(["guardian", "--run", run])
@@ -81,7 +78,6 @@ const LOOK: Duration = Duration::from_millis(1_500);
 const ENGINE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// The guardian's own process.
-#[must_use]
 pub fn main(run: &str, engine: bool) -> Exit {
     // A closing terminal must not take the guardian with it.
     // SAFETY-free: nix's signal() is unsafe, so the group of its own and the null streams serve here.
@@ -134,20 +130,17 @@ pub fn kill_processes(run: &str) -> usize {
 }
 
 /// Process ids of a run, the guardian's own excepted: see [`run_of`].
-#[must_use]
 pub fn processes_of(run: &str) -> Vec<u32> {
     numbers().filter(|pid| run_of(*pid).as_deref() == Some(run)).collect()
 }
 
 /// Every run that has a process on this machine, the guardians excepted.
-#[must_use]
 pub fn runs_with_processes() -> BTreeSet<String> {
     numbers().filter_map(run_of).collect()
 }
 
 /// Whether a runner still lives above a process of this run: what a dead runner started has another
 /// parent.
-#[must_use]
 pub fn has_living_runner(run: &str) -> bool {
     let own = name(std::process::id());
     let under = |pid: u32| {
@@ -208,7 +201,6 @@ fn name(pid: u32) -> Option<String> {
 
 /// A run lives while its guardian has the runner above it: one that lost it cleans up, and is in nobody's
 /// way.
-#[must_use]
 pub fn runner_lives(run: &str) -> bool {
     let own = name(std::process::id());
     numbers().filter(|pid| guards(*pid, run)).any(|pid| parent(pid).and_then(name) == own)

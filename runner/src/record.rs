@@ -193,7 +193,6 @@ pub struct UncleanElection {
 
 impl UncleanElection {
     /// In words.
-    #[must_use]
     pub fn words(&self) -> String {
         let epoch = self.epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
         let before: Vec<String> = self.before.iter().map(u32::to_string).collect();
@@ -235,9 +234,6 @@ pub struct Line {
 
 impl RunRecord {
     /// Reads the record of a run from its directory, or from an `events.jsonl` itself.
-    ///
-    /// # Errors
-    /// When there is no readable events file, or it holds no beginning of a run.
     pub fn read(path: &Path) -> Result<Self, LogError> {
         let file = if path.is_dir() { path.join(EVENTS) } else { path.to_owned() };
         if path.is_dir() && !file.exists() {
@@ -255,25 +251,21 @@ impl RunRecord {
     }
 
     /// The version of the kplan that wrote it, where that is newer than this one.
-    #[must_use]
     pub fn newer_kplan(&self) -> Option<&str> {
         Some(self.info.kplan.as_str()).filter(|version| log::is_newer(version))
     }
 
     /// Wall-clock time of a monotonic time.
-    #[must_use]
     pub fn wall(&self, mono_us: i64) -> Timestamp {
         Timestamp::from_microsecond(self.clock.wall_us(mono_us)).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     /// The run was killed before its end.
-    #[must_use]
     pub fn killed(&self) -> bool {
         self.ended.is_none()
     }
 
     /// How many suites never began.
-    #[must_use]
     pub fn unstarted(&self) -> u32 {
         let begun = u32::try_from(self.decisive().count()).unwrap_or(u32::MAX);
         self.info.suites.saturating_sub(begun)
@@ -282,7 +274,6 @@ impl RunRecord {
     /// The verdict of the whole, of the suites that count (a retried suite counts by its last attempt): a
     /// failed suite is a finding that no broken one takes back, so failed goes before broken, as in the
     /// exit status. A killed or interrupted run is [`Verdict::Broken`].
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         let interrupted = self.ended.as_ref().is_none_or(|end| end.signal.is_some());
         if interrupted || self.left_something() {
@@ -314,26 +305,22 @@ impl RunRecord {
 
     /// For a suite that failed before it passed: `flaky: passed on attempt 2 of 3`; for one that was tried
     /// again in vain: `attempt 3 of 3`.
-    #[must_use]
     pub fn tried(&self, suite: &SuiteRecord) -> Option<String> {
         tried(suite.info.attempt, self.info.attempts, suite.verdict)
     }
 
     /// How many suites that count failed before they passed.
-    #[must_use]
     pub fn flaky(&self) -> usize {
         self.decisive().filter(|suite| suite.is_flaky()).count()
     }
 
     /// A suite by its number.
-    #[must_use]
     pub fn suite(&self, id: SuiteId) -> Option<&SuiteRecord> {
         self.suites.iter().find(|s| s.info.suite == id)
     }
 }
 
 /// The words of [`RunRecord::tried`]: an attempt of so many, and how it ended.
-#[must_use]
 pub fn tried(attempt: u32, attempts: u32, verdict: Verdict) -> Option<String> {
     let flaky = if verdict == Verdict::Passed { "flaky: passed on " } else { "" };
     (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {}", attempts.max(attempt)))
@@ -341,13 +328,11 @@ pub fn tried(attempt: u32, attempts: u32, verdict: Verdict) -> Option<String> {
 
 impl SuiteRecord {
     /// It failed before it passed.
-    #[must_use]
     pub fn is_flaky(&self) -> bool {
         self.info.attempt > 1 && self.verdict == Verdict::Passed
     }
 
     /// Name, matrix cell and time round, as every report shows it.
-    #[must_use]
     pub fn title(&self) -> String {
         let mut title = self.info.name.clone();
         if !self.info.cell.is_empty() {
@@ -360,25 +345,21 @@ impl SuiteRecord {
     }
 
     /// The run was killed before this suite's end.
-    #[must_use]
     pub fn interrupted(&self) -> bool {
         self.ended_us.is_none()
     }
 
     /// Until when something is known of it.
-    #[must_use]
     pub fn until_us(&self) -> i64 {
         self.ended_us.unwrap_or(self.last_us).max(self.started_us)
     }
 
     /// How long it took, or was seen to run, in milliseconds.
-    #[must_use]
     pub fn took_ms(&self) -> u64 {
         u64::try_from((self.until_us() - self.started_us) / 1000).unwrap_or(0)
     }
 
     /// The same plan, cell and time round: another attempt of one suite.
-    #[must_use]
     pub fn same_suite(&self, other: &Self) -> bool {
         (&self.info.file, &self.info.name, &self.info.cell, self.info.repetition)
             == (&other.info.file, &other.info.name, &other.info.cell, other.info.repetition)
@@ -386,7 +367,6 @@ impl SuiteRecord {
 
     /// Every value that was recorded, the newest of each name, and the counts of anomalies that no
     /// `record` asked for.
-    #[must_use]
     pub fn values(&self) -> IndexMap<String, Value> {
         let mut values = IndexMap::new();
         let mut steps: Vec<_> = self.steps.iter().collect();
@@ -401,7 +381,6 @@ impl SuiteRecord {
     }
 
     /// The newest anomaly of each kind.
-    #[must_use]
     pub fn newest_anomalies(&self) -> Vec<&Anomaly> {
         let mut newest: IndexMap<&str, &Anomaly> = IndexMap::new();
         for anomaly in &self.anomalies {
@@ -411,7 +390,6 @@ impl SuiteRecord {
     }
 
     /// Every unclean election that was seen, in the order of time.
-    #[must_use]
     pub fn unclean_elections(&self) -> Vec<UncleanElection> {
         let one = |track: &PartitionTrack, state: &PartitionState| {
             Some(UncleanElection {
@@ -432,13 +410,11 @@ impl SuiteRecord {
     }
 
     /// A step by its id in the events.
-    #[must_use]
     pub fn step(&self, id: &str) -> Option<&StepRecord> {
         self.steps.iter().find(|s| s.id == id)
     }
 
     /// A step as people count it: its id and title.
-    #[must_use]
     pub fn step_title(&self, id: &str) -> String {
         match self.step(id) {
             Some(step) => format!("step {id} ({})", step.info.title),
@@ -447,7 +423,6 @@ impl SuiteRecord {
     }
 
     /// The fault that was nearest in time, one that was in effect before all others.
-    #[must_use]
     pub fn nearest_fault(&self, at_us: i64) -> Option<&FaultSpan> {
         let end = self.until_us();
         self.faults.iter().min_by_key(|fault| fault.distance_us(at_us, end))
@@ -456,7 +431,6 @@ impl SuiteRecord {
 
 impl FaultSpan {
     /// What a reader must not take it for.
-    #[must_use]
     pub fn caution(&self) -> Option<&'static str> {
         let process = ["broker", "controller", "zookeeper"].iter().any(|n| self.what.contains(n));
         let killed = process && self.what.contains("killed");
@@ -464,7 +438,6 @@ impl FaultSpan {
     }
 
     /// Microseconds between a moment and the fault; 0 while it was in effect.
-    #[must_use]
     pub fn distance_us(&self, at_us: i64, suite_end_us: i64) -> i64 {
         let until = self.until_us.unwrap_or(suite_end_us).max(self.from_us);
         if at_us < self.from_us { self.from_us - at_us } else { (at_us - until).max(0) }
@@ -479,7 +452,6 @@ impl StepRecord {
     }
 
     /// Failed only because there was nothing to judge by.
-    #[must_use]
     pub fn inconclusive(&self) -> bool {
         use crate::event::Holds;
         let mut misses = self.misses().peekable();

@@ -15,15 +15,11 @@ use anyhow::Context;
 pub struct RunDir {
     /// The run's id: also the value of the label `kplan.run`.
     pub id: String,
-    /// The directory.
     pub path: PathBuf,
 }
 
 impl RunDir {
     /// Makes the directory: `out`, or `.kplan/runs/<id>` with `.kplan/latest` pointing there.
-    ///
-    /// # Errors
-    /// When it cannot be made, or `out` holds a run already.
     pub fn create(out: Option<&Path>, seed: u64) -> anyhow::Result<Self> {
         let id = new_id(seed);
         let path = match out {
@@ -43,9 +39,6 @@ impl RunDir {
     }
 
     /// A private directory of one suite.
-    ///
-    /// # Errors
-    /// When it cannot be made.
     pub fn suite(&self, number: u32) -> anyhow::Result<PathBuf> {
         let dir = self.path.join(format!("suite-{number}"));
         for part in ["logs", "history"] {
@@ -56,9 +49,6 @@ impl RunDir {
 }
 
 /// Makes a directory that only its user can read (0700), parents included.
-///
-/// # Errors
-/// When it cannot be made.
 pub fn private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -68,9 +58,6 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes a file that only its user can read (0600).
-///
-/// # Errors
-/// When it cannot be written.
 pub fn private_file(path: &Path, text: &str) -> io::Result<()> {
     let mut options = fs::File::options();
     let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(path)?;

@@ -41,19 +41,16 @@ pub fn hide(value: &str) {
 }
 
 /// Everything that is hidden, for a client process.
-#[must_use]
 pub fn all() -> Vec<String> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).values.clone()
 }
 
 /// A text with stars in place of every secret.
-#[must_use]
 pub fn mask(text: &str) -> Cow<'_, str> {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).mask(text)
 }
 
 /// What a program wrote, likewise.
-#[must_use]
 pub fn mask_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
     if KNOWN.read().unwrap_or_else(PoisonError::into_inner).values.is_empty() {
         return Cow::Borrowed(bytes);
@@ -66,7 +63,6 @@ pub fn mask_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// An event with stars in place of every secret.
-#[must_use]
 pub fn masked(event: Stamped) -> Stamped {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).masked(event)
 }

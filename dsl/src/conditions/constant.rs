@@ -7,7 +7,6 @@ impl Condition {
     /// Whether it is true, or false, whatever the cluster does; `None` where that is to be seen.
     ///
     /// By its bound alone (`lost: {at_least: 0}`) or by what is known before the run (`expr: true`).
-    #[must_use]
     pub fn constant(&self) -> Option<bool> {
         match self {
             Self::Expr(it) => it.0.known(),

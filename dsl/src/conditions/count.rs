@@ -132,7 +132,6 @@ impl Count {
     }
 
     /// `no lost message of topic orders`, `at most 3 lost messages`, `lost messages`.
-    #[must_use]
     pub fn explain(&self, what: &str) -> String {
         let mut text = match self.bound {
             None => format!("{what}s"),
@@ -196,7 +195,6 @@ macro_rules! counts_of {
     ($($name:ident),+ $(,)?) => {
         impl Condition {
             /// What is counted, if the condition is a count.
-            #[must_use]
             pub const fn count(&self) -> Option<&Count> {
                 match self {
                     $(Self::$name(it) => Some(&it.count),)+
@@ -206,7 +204,6 @@ macro_rules! counts_of {
         }
 
         /// The words of the conditions that are counts.
-        #[must_use]
         pub fn counted_words() -> Vec<&'static str> {
             vec![$(super::$name::INFO.word),+]
         }
@@ -239,7 +236,6 @@ counts_of!(
 impl Condition {
     /// Whether `sent: before` can be asked of the condition: what it counts is found in messages of the
     /// log, of which each producer knows when they were acknowledged.
-    #[must_use]
     pub const fn knows_data_at_rest(&self) -> bool {
         matches!(
             self,

@@ -51,7 +51,6 @@ args! {
 
 impl Latency {
     /// The percentiles that are bounded: name, share of the messages, bound.
-    #[must_use]
     pub fn bounds(&self) -> Vec<(&'static str, f64, Bound<Duration>)> {
         let all = [
             ("p50", 0.5, self.p50),
@@ -67,7 +66,6 @@ impl Latency {
 
 impl Latency {
     /// The steps that narrow the time, with their words.
-    #[must_use]
     pub fn times(&self) -> Vec<(&'static str, &Spanned<StepName>)> {
         let all = [
             ("since", &self.since),

@@ -38,7 +38,6 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 impl Progressing {
     /// How long an answer may take.
-    #[must_use]
     pub fn patience(&self) -> Duration {
         self.within.as_deref().copied().unwrap_or(WITHIN)
     }

@@ -15,19 +15,16 @@ macro_rules! codes {
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
             /// The code as it is written: `E012`.
-            #[must_use]
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code)),+ }
             }
 
             /// What it is about, in a few words.
-            #[must_use]
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$code => $title),+ }
             }
 
             /// The manual page: Markdown.
-            #[must_use]
             pub const fn page(self) -> &'static str {
                 match self { $(Self::$code => concat!($($doc, "\n"),+)),+ }
             }
@@ -221,13 +218,11 @@ codes! {
 
 impl Code {
     /// Errors begin with E, warnings with W.
-    #[must_use]
     pub const fn severity(self) -> Severity {
         if self.text().as_bytes()[0] == b'E' { Severity::Error } else { Severity::Warning }
     }
 
     /// The code of a text such as `E012`.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.text().eq_ignore_ascii_case(text))
     }

@@ -42,7 +42,6 @@ const LONGEST: usize = 60_000;
 const NOTE: usize = 200;
 
 /// All files; those without a change in meaning are only counted.
-#[must_use]
 pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
     let files: Vec<FileDiff> = files.iter().cloned().map(FileDiff::shown).collect();
     let files = files.as_slice();

@@ -28,18 +28,12 @@ impl Default for Limits {
 }
 
 /// Reads one document.
-///
-/// # Errors
-/// The first thing that is wrong with it.
 pub fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Node, Diagnostic> {
     let (node, mut problems) = read(text, file, limits)?;
     if problems.is_empty() { Ok(node) } else { Err(problems.swap_remove(0)) }
 }
 
 /// Reads one document as far as it makes sense, and tells what is wrong with it.
-///
-/// # Errors
-/// What makes it unreadable: nobody can know what follows means.
 pub(crate) fn read(
     text: &str,
     file: FileId,

@@ -17,7 +17,6 @@ pub(super) struct Hit {
 
 impl Verb {
     /// The brokers that the step acts on, if it does.
-    #[must_use]
     pub fn target(&self) -> Option<&Spanned<Target>> {
         match self {
             Self::KillBroker(it) => Some(&it.broker),
@@ -36,7 +35,6 @@ impl Verb {
     }
 
     /// True if it breaks something: judgements of recovery count from it.
-    #[must_use]
     pub const fn is_breaking(&self) -> bool {
         matches!(
             self,

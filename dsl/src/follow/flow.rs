@@ -11,7 +11,6 @@ const ROUNDS: usize = 3;
 
 impl Verb {
     /// True if it holds steps of its own.
-    #[must_use]
     pub const fn is_flow(&self) -> bool {
         matches!(self, Self::Repeat(_) | Self::Parallel(_) | Self::Include(_))
     }
@@ -19,7 +18,6 @@ impl Verb {
 
 impl Step {
     /// The lists of steps that it holds: rounds, branches, an included file, what a fault has `during` it.
-    #[must_use]
     pub fn children(&self) -> Vec<&[Self]> {
         match self.verb() {
             Some(Verb::Repeat(it)) => {
@@ -34,7 +32,6 @@ impl Step {
     }
 
     /// The steps of its `during`, also where its other arguments are known only when it runs.
-    #[must_use]
     pub fn during(&self) -> &[Self] {
         match &self.action {
             Action::Ready(verb) => verb.during(),

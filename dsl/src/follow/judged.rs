@@ -9,7 +9,6 @@ use crate::value::Acks;
 
 impl Condition {
     /// True if the audit of the log judges it.
-    #[must_use]
     pub const fn is_about_the_log(&self) -> bool {
         matches!(
             self,

@@ -16,7 +16,6 @@ struct Judgements {
 }
 
 /// Why a plan will certainly end inconclusive, if nothing in it fails.
-#[must_use]
 pub(crate) fn proves_nothing(plan: &Plan) -> Option<&'static str> {
     let mut all = Judgements::default();
     let rule = plan.always.iter().any(|rule| counts(&rule.that));

@@ -31,7 +31,6 @@ impl<'n> MapReader<'n> {
     }
 
     /// The place of the whole map.
-    #[must_use]
     pub const fn span(&self) -> Span {
         self.span
     }
@@ -90,13 +89,11 @@ impl<'n> MapReader<'n> {
     }
 
     /// The place of a key, or of the whole map when it is absent.
-    #[must_use]
     pub fn span_of(&self, key: &str) -> Span {
         self.own(key).map_or(self.span, |node| node.span)
     }
 
     /// True if the map itself has the key.
-    #[must_use]
     pub fn has(&self, key: &str) -> bool {
         self.own(key).is_some()
     }

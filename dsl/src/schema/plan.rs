@@ -18,7 +18,6 @@ use crate::steps::{StartCluster, StartConsumer, StartProducer, Verb};
 ///
 /// Every value may also be a template. One object holds every verb as a property: editors complete and
 /// explain it better than alternatives. That a step has exactly one verb is for the checker.
-#[must_use]
 pub fn plan_schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let step = step(&mut generator);
@@ -41,7 +40,6 @@ pub fn plan_schema() -> Value {
 }
 
 /// The schema as the text of its file.
-#[must_use]
 pub fn plan_schema_text() -> String {
     format!("{:#}\n", plan_schema())
 }
@@ -186,7 +184,6 @@ fn parsed(text: &str) -> Option<Node> {
 }
 
 /// A node as JSON, plain scalars with the types that YAML's core schema gives them.
-#[must_use]
 pub fn json_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Seq(nodes) => nodes.iter().map(json_of).collect(),

@@ -35,7 +35,6 @@ const MOST_PARTITIONS: u32 = 10_000;
 
 impl CreateTopic {
     /// How many partitions it will have.
-    #[must_use]
     pub fn partition_count(&self) -> u32 {
         match (&self.assignment, &self.partitions) {
             (Some(assignment), _) => u32::try_from(assignment.0.len()).unwrap_or(u32::MAX),
@@ -46,7 +45,6 @@ impl CreateTopic {
 
     /// How many replicas each partition will have, on a cluster of so many brokers; with an
     /// assignment the least of its partitions.
-    #[must_use]
     pub fn replica_count(&self, brokers: u32) -> u32 {
         match (&self.assignment, &self.replicas) {
             (Some(assignment), _) => {

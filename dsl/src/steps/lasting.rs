@@ -72,7 +72,6 @@ impl GroupMeaning for Lasting {
 
 impl Lasting {
     /// True if the step undoes what it did before it ends.
-    #[must_use]
     pub fn passes(&self) -> bool {
         self.for_time.is_some() || !self.during.is_empty()
     }
@@ -94,7 +93,6 @@ impl Lasting {
 
 impl Verb {
     /// How long it lasts, if it is a fault that can undo itself.
-    #[must_use]
     pub fn lasting(&self) -> Option<&Lasting> {
         match self {
             Self::KillBroker(it) => Some(&it.lasting),
@@ -125,13 +123,11 @@ impl Verb {
     }
 
     /// After what time it is undone, if it says so.
-    #[must_use]
     pub fn for_time(&self) -> Option<Duration> {
         self.lasting().and_then(|l| l.for_time)
     }
 
     /// The steps that run while it is in force; none without `during`.
-    #[must_use]
     pub fn during(&self) -> &[Step] {
         self.lasting().map_or(&[], |l| &l.during)
     }

@@ -48,7 +48,6 @@ const MOST_MEMBERS: u32 = 50;
 
 impl StartConsumer {
     /// The group it reads in.
-    #[must_use]
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),

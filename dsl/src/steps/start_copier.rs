@@ -41,7 +41,6 @@ args! {
 
 impl StartCopier {
     /// The group it reads in.
-    #[must_use]
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),

@@ -66,9 +66,6 @@ fn refused(why: &'static str) -> Error {
 }
 
 /// The text of a template, or of an expression without its braces, with its guards.
-///
-/// # Errors
-/// The place of a statement: a template of a plan has none.
 pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Range<usize>> {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     // What cannot be read is told when the text is compiled.

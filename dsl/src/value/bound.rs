@@ -50,7 +50,6 @@ pub enum Bound<T> {
 
 impl<T: Amount> Bound<T> {
     /// True if the value is within the bound.
-    #[must_use]
     pub fn holds(&self, value: T) -> bool {
         match *self {
             Self::Is(n) => value == n,
@@ -61,7 +60,6 @@ impl<T: Amount> Bound<T> {
     }
 
     /// True if every value is within the bound: what has it is judged by nothing.
-    #[must_use]
     pub fn always_holds(&self) -> bool {
         let (least, greatest) = T::RANGE;
         match *self {
@@ -73,7 +71,6 @@ impl<T: Amount> Bound<T> {
     }
 
     /// The least value that is within the bound, if it has one.
-    #[must_use]
     pub const fn least(&self) -> Option<T> {
         match *self {
             Self::Is(n) | Self::AtLeast(n) | Self::Between(n, _) => Some(n),
@@ -82,7 +79,6 @@ impl<T: Amount> Bound<T> {
     }
 
     /// The greatest value that is within the bound, if it has one.
-    #[must_use]
     pub const fn most(&self) -> Option<T> {
         match *self {
             Self::Is(n) | Self::AtMost(n) | Self::Between(_, n) => Some(n),

@@ -28,19 +28,16 @@ impl PartialEq for Expression {
 
 impl Expression {
     /// The expression as the plan writes it.
-    #[must_use]
     pub fn text(&self) -> &str {
         self.node.scalar().map_or("", |s| &s.text)
     }
 
     /// Where it stands.
-    #[must_use]
     pub const fn span(&self) -> crate::Span {
         self.node.span
     }
 
     /// Its value, if it was known before the run.
-    #[must_use]
     pub const fn known(&self) -> Option<bool> {
         self.known
     }
@@ -51,9 +48,6 @@ impl Expression {
     }
 
     /// Its value with what the run knows by now.
-    ///
-    /// # Errors
-    /// The expression names something that the run does not have, or fails.
     pub fn eval(&self, values: &Values) -> Result<bool, Diagnostic> {
         match self.known {
             Some(known) => Ok(known),

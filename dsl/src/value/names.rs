@@ -16,7 +16,6 @@ macro_rules! names {
 
         impl $name {
             /// The name.
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -68,7 +68,6 @@ impl FromText for Duration {
 }
 
 /// A duration as a plan writes it: `1m30s`.
-#[must_use]
 pub fn duration_text(duration: Duration) -> String {
     humantime::format_duration(duration).to_string().replace(' ', "")
 }

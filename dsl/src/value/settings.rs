@@ -14,7 +14,6 @@ pub struct Settings(pub Vec<(Spanned<String>, Spanned<String>)>);
 
 impl Settings {
     /// The value of a setting.
-    #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k.value == key).map(|(_, v)| v.as_str())
     }
@@ -26,13 +25,11 @@ impl Settings {
 
     /// True if librdkafka runs a library or a program of this machine by this setting, some as soon as it is
     /// set.
-    #[must_use]
     pub fn runs_program(key: &str) -> bool {
         PROGRAMS.contains(&key)
     }
 
     /// True if there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -123,7 +120,6 @@ impl<T> Default for PerBroker<T> {
 
 impl<T> PerBroker<T> {
     /// What is said for a broker.
-    #[must_use]
     pub fn get(&self, broker: u32) -> Option<&T> {
         self.0.iter().find(|(n, _)| n.value == broker).map(|(_, v)| v)
     }

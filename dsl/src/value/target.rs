@@ -46,7 +46,6 @@ const KEYS: &[&str] = &["leader_of", "followers_of", "coordinator_of", "any_of",
 
 impl Target {
     /// The numbers it names, if it names nothing but numbers.
-    #[must_use]
     pub fn numbers(&self) -> Option<Vec<u32>> {
         match self {
             Self::Broker(n) => Some(vec![*n]),
@@ -59,7 +58,6 @@ impl Target {
     }
 
     /// True if it is one broker whatever happens.
-    #[must_use]
     pub fn is_single(&self) -> bool {
         match self {
             Self::Several(all) => all.len() == 1 && all[0].is_single(),

@@ -22,49 +22,41 @@ impl KafkaVersion {
     pub const NEWEST: &str = "4.1.1";
 
     /// The version as it was written.
-    #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// Its leading numbers: `[4, 1, 1]`; empty for a name such as `latest`.
-    #[must_use]
     pub fn numbers(&self) -> &[u32] {
         &self.numbers
     }
 
     /// True if it is at least this version. A version without numbers counts as the newest.
-    #[must_use]
     pub fn at_least(&self, wanted: &[u32]) -> bool {
         self.numbers.is_empty() || self.numbers.as_slice() >= wanted
     }
 
     /// True if it is older than this version.
-    #[must_use]
     pub fn before(&self, wanted: &[u32]) -> bool {
         !self.at_least(wanted)
     }
 
     /// True if it has KRaft, as far as tests may rely on it (KIP-833: production ready in 3.3).
-    #[must_use]
     pub fn has_kraft(&self) -> bool {
         self.at_least(&[3, 3])
     }
 
     /// True if it can run with ZooKeeper (removed in 4.0, KIP-500).
-    #[must_use]
     pub fn has_zookeeper(&self) -> bool {
         self.numbers.is_empty() || self.before(&[4])
     }
 
     /// True if it has idempotent and transactional producers and headers (0.11, KIP-98 and KIP-82).
-    #[must_use]
     pub fn has_transactions(&self) -> bool {
         self.at_least(&[0, 11])
     }
 
     /// True if it has four numbers before 1.0 or three from then on, like every released version.
-    #[must_use]
     pub fn is_released_form(&self) -> bool {
         let count = if self.numbers.first() == Some(&0) { 4 } else { 3 };
         let numbers: Vec<String> = self.numbers.iter().map(u32::to_string).collect();

@@ -61,7 +61,6 @@ impl Missing {
     }
 
     /// As it is looked for in a log.
-    #[must_use]
     pub fn wanted(&self) -> Wanted {
         Wanted {
             client: self.number,
@@ -138,7 +137,6 @@ impl OnDisk {
     }
 
     /// In words.
-    #[must_use]
     pub fn words(&self) -> String {
         let mut words = Vec::new();
         if self.cut_off > 0 {

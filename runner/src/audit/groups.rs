@@ -31,7 +31,6 @@ pub(super) struct Taken {
     pub jumps: bool,
 }
 
-/// A consumer group.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub number: u16,

@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 /// order of their offsets, and all runs of one partition are in one source. Of several audits the one
 /// of the highest [`Header::life`] is judged.
 pub trait RunSource {
-    /// Who wrote it.
     fn header(&self) -> &Header;
     /// Its runs from the first; may be called again, and may see more runs while the writer lives.
     /// Ends after an error, which makes everything inconclusive.
@@ -58,7 +57,6 @@ impl RunSource for Published {
 /// A history held in memory.
 #[derive(Clone, Debug)]
 pub struct MemorySource {
-    /// Who wrote it.
     pub header: Header,
     /// Its runs, in the order of writing.
     pub runs: Vec<Run>,
@@ -92,7 +90,6 @@ pub struct AuditInput<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
-    /// Everything.
     #[default]
     All,
     /// What came to be at or after this time; see [`window`](super::window) for each measure.
@@ -103,7 +100,6 @@ pub enum Window {
 
 impl Window {
     /// The time from which on things count.
-    #[must_use]
     pub fn since(self) -> Option<i64> {
         match self {
             Self::Since(us) => Some(us),
@@ -112,7 +108,6 @@ impl Window {
     }
 
     /// The time before which a message must have been acknowledged.
-    #[must_use]
     pub fn at_rest(self) -> Option<i64> {
         match self {
             Self::AtRest(us) => Some(us),
@@ -122,7 +117,6 @@ impl Window {
 
     /// Whether what a run tells counts by its time. A run knows its times to
     /// [`RUN_SPAN_US`](crate::history::RUN_SPAN_US).
-    #[must_use]
     pub fn shows(self, run: &Run) -> bool {
         match self {
             Self::All => true,
@@ -136,7 +130,6 @@ impl Window {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
-    /// What is judged.
     pub window: Window,
     /// By name. A topic that is missing here is judged as one that lives, without compaction.
     pub topics: BTreeMap<String, TopicFacts>,
@@ -148,7 +141,6 @@ pub struct Facts {
     pub given: Vec<Given>,
 }
 
-/// A topic.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TopicFacts {
@@ -159,7 +151,6 @@ pub struct TopicFacts {
     pub deleted: bool,
     /// `cleanup.policy` contains `compact`, or once did.
     pub compacted: bool,
-    /// By partition number.
     pub partitions: BTreeMap<u32, PartitionFacts>,
 }
 
@@ -176,20 +167,17 @@ pub struct PartitionFacts {
     pub not_ready: Option<String>,
 }
 
-/// A client.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientFacts {
     /// Its newest life runs on: judged for what it had recorded before the log's end was asked for.
     pub running: bool,
-    /// For producers.
     pub acks: Acks,
     /// Idempotent or transactional: reported offsets are believed only where something else shows them.
     pub idempotent: bool,
     /// For producers with keys, by partition: after how many messages of that partition the same key
     /// comes again. Message `s` of any life has the key number `s % period`.
     pub key_period: BTreeMap<u32, u64>,
-    /// For copiers.
     pub copies: Option<Copies>,
 }
 
@@ -204,7 +192,6 @@ pub struct Copies {
     pub to: String,
 }
 
-/// A consumer group.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GroupFacts {
@@ -221,18 +208,14 @@ pub struct GroupFacts {
 /// An offset in a partition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct At {
-    /// Topic name.
     pub topic: String,
-    /// Partition number.
     pub partition: u32,
-    /// Offset.
     pub offset: i64,
 }
 
 /// A message of `produce`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
-    /// Topic name.
     pub topic: String,
     /// Where it was sent; none where the partitioner chose.
     pub partition: Option<u32>,

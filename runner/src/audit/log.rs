@@ -83,9 +83,7 @@ pub(super) struct Log {
     pub foreign: Set,
     /// Of these, the ones that are not from `produce`.
     pub strange: Set,
-    /// Who stands where.
     pub place: Placement,
-    /// By stream.
     pub copies: BTreeMap<Stream, Copies>,
     next: u64,
 }

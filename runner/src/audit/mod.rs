@@ -50,7 +50,6 @@ use digest::Digest;
 /// Judges a run: every measure, everywhere. Pure: the same input gives the same answer.
 ///
 /// Memory grows by a few bits a message (bitmaps), not with the length of the histories.
-#[must_use]
 pub fn audit(input: &AuditInput<'_>) -> AuditResult {
     let digest = Digest::new(input);
     let mut books = Books::new();

@@ -63,7 +63,6 @@ impl When {
         self.since_us.is_none_or(|us| run.last_us >= us)
     }
 
-    /// Sent since.
     fn sent(&self, id: &Id) -> bool {
         self.since_us.is_none() || self.from.get(&(id.0, id.1)).is_some_and(|seq| id.2 >= *seq)
     }

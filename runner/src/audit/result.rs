@@ -13,15 +13,10 @@ pub const EVIDENCE_IN_ALL: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// A count.
     Acked,
-    /// A count.
     Failed,
-    /// A count.
     Delivered,
-    /// A count.
     Committed,
-    /// A count.
     Aborted,
     /// See [`lost`](super::lost).
     Lost,
@@ -62,7 +57,6 @@ pub enum Measure {
 /// Where something was counted. Lives and members are added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// Topic name.
     pub topic: String,
     /// Partition number: of the log, or the one chosen by the producer where no log is meant.
     pub partition: u32,
@@ -79,7 +73,6 @@ pub struct Place {
 /// A count in one place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
     /// How many were found.
@@ -91,7 +84,6 @@ pub struct Cell {
 /// One instance, for the reader of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
     /// The producer's life, with the partition it chose and the sequence: the message's identity.
@@ -137,22 +129,18 @@ pub struct Judgement {
 /// Failures by code, for `failed: {client, error}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorCount {
-    /// Topic name.
     pub topic: String,
     /// Partition that the producer chose.
     pub partition: u32,
-    /// The producer.
     pub client: String,
     /// librdkafka's error code.
     pub error: i32,
-    /// How many messages.
     pub count: u64,
 }
 
 /// Everything that the audit found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditResult {
-    /// Each measure.
     pub measures: BTreeMap<Measure, Judgement>,
     /// Failed messages by error code.
     pub errors: Vec<ErrorCount>,
@@ -169,20 +157,16 @@ pub struct AuditResult {
 /// Narrows a question. `client` means a producer, or a consumer and with it its group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
-    /// Topic name.
     pub topic: Option<String>,
-    /// Partition number.
     pub partition: Option<u32>,
     /// Producer or consumer.
     pub client: Option<String>,
-    /// Consumer group.
     pub group: Option<String>,
 }
 
 /// A counted answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How many.
     pub count: u64,
     /// Of how many that were looked at.
     pub judged: u64,
@@ -203,7 +187,6 @@ pub enum Verdict {
     Counted(Finding),
     /// Not everything, or nothing at all, could be judged.
     Inconclusive {
-        /// Why, in words.
         reason: String,
         /// What is certain nevertheless: the true count is at least this.
         at_least: Finding,
@@ -212,7 +195,6 @@ pub enum Verdict {
 
 impl AuditResult {
     /// Answers for one measure within a scope.
-    #[must_use]
     pub fn verdict(&self, measure: Measure, scope: &Scope) -> Verdict {
         static NOTHING: Judgement =
             Judgement { cells: Vec::new(), evidence: Vec::new(), doubts: Vec::new() };

@@ -32,7 +32,6 @@ pub(super) struct Sends {
     pub deleted: Set,
     /// The part of `acked` that was in a transaction.
     pub committed: Set,
-    /// Failed for good.
     pub failed: Set,
     /// In an aborted transaction.
     pub aborted: Set,

@@ -294,7 +294,6 @@ impl World {
         sources
     }
 
-    /// Judges it.
     pub fn audit(&self, limit: u64) -> AuditResult {
         let sources = self.sources(limit);
         let sources = sources.iter().map(|s| s as &dyn RunSource).collect();

@@ -37,7 +37,6 @@ pub enum Dated {
 }
 
 /// What `since` asks of a measure.
-#[must_use]
 pub fn dated(measure: Measure) -> Dated {
     match measure {
         Measure::Acked

@@ -131,7 +131,6 @@ struct Desk<'a> {
     open: Option<(i64, u32)>,
     /// The newest transaction's number.
     number: u32,
-    /// Where to stop, and by when.
     stop: Option<(Vec<Position>, i64)>,
 }
 

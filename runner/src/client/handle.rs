@@ -56,7 +56,6 @@ pub struct Who {
     pub name: String,
     /// The group's member, from 1.
     pub member: u16,
-    /// The life, from 1.
     pub life: u16,
 }
 
@@ -76,7 +75,6 @@ pub struct Exit {
     pub text: String,
     /// Status 0: it did all that it was told.
     pub clean: bool,
-    /// By a signal.
     pub signalled: bool,
     /// By one that a process that fails sends to itself.
     pub crashed: bool,
@@ -91,7 +89,6 @@ pub struct SeenError {
     pub at_us: i64,
     /// Kafka's or librdkafka's name of it.
     pub code: String,
-    /// The words.
     pub text: String,
     /// The client could not go on.
     pub fatal: bool,
@@ -168,7 +165,6 @@ impl ClientState {
     }
 
     /// A broker did not let it in: wrong credentials, or a certificate that is not trusted.
-    #[must_use]
     pub fn is_refused(&self) -> bool {
         self.errors.iter().any(|error| is_refusal(&error.code))
     }
@@ -188,7 +184,6 @@ impl ClientState {
 
     /// The errors for which it is not where it should be, without their consequences: those that were
     /// fatal; else those that kept it out; else the newest of each code.
-    #[must_use]
     pub fn reasons(&self) -> Vec<KafkaError> {
         let all = self.newest();
         let fatal = |e: &&&SeenError| e.fatal && e.code != GIVES_UP;
@@ -209,7 +204,6 @@ impl ClientState {
     }
 
     /// The newest errors, in words: why it is not where it should be.
-    #[must_use]
     pub fn causes(&self) -> String {
         let newest: Vec<_> =
             self.newest().iter().take(3).map(|e| format!("{}: {}", e.code, e.text)).collect();
@@ -226,13 +220,11 @@ impl ClientState {
 
 impl NotInTime {
     /// It could not record what it did: its disk is full.
-    #[must_use]
     pub fn cannot_record(&self) -> bool {
         self.state.errors.iter().any(|e| e.code == NO_HISTORY)
     }
 
     /// What it said of a setting with which it could not be made.
-    #[must_use]
     pub fn refused_setting(&self) -> Option<String> {
         let error = self.state.errors.iter().find(|e| e.code == REFUSED_SETTING)?;
         Some(error.text.clone())
@@ -250,9 +242,6 @@ pub struct Handle {
 
 impl Handle {
     /// Starts a client: `binary` (kplan itself) as `client`. What it says also goes to `events`.
-    ///
-    /// # Errors
-    /// When the process cannot be started or does not take its spec.
     pub async fn spawn(
         binary: &Path,
         spec: ClientSpec,
@@ -284,46 +273,36 @@ impl Handle {
     }
 
     /// What it was told.
-    #[must_use]
     pub fn spec(&self) -> &ClientSpec {
         &self.spec
     }
 
-    /// Its process.
-    #[must_use]
     pub fn pid(&self) -> i32 {
         self.pid.as_raw()
     }
 
     /// The history files that it writes.
-    #[must_use]
     pub fn histories(&self) -> Vec<PathBuf> {
         self.spec.histories()
     }
 
     /// Where the latencies are that it has not reported yet.
-    #[must_use]
     pub fn latencies(&self) -> PathBuf {
         self.spec.common().latency_path()
     }
 
     /// What is known of it; also tells of changes.
-    #[must_use]
     pub fn state(&self) -> watch::Receiver<ClientState> {
         self.state.clone()
     }
 
     /// Whether its process is there (running or frozen).
-    #[must_use]
     pub fn alive(&self) -> bool {
         self.state.borrow().exit.is_none()
     }
 
     /// Waits until a producer had contact with the cluster, or a consumer has its partitions and has
     /// recorded where it starts in them.
-    ///
-    /// # Errors
-    /// When that takes longer than `limit`, or the client ends before; with the client's errors.
     pub async fn ready(&self, limit: Duration) -> Result<(), HandleError> {
         let consumer = matches!(self.spec, ClientSpec::Consumer(_) | ClientSpec::Copier(_));
         let is_ready = |s: &ClientState| {
@@ -337,9 +316,6 @@ impl Handle {
     }
 
     /// Waits until `goal` holds.
-    ///
-    /// # Errors
-    /// As [`Handle::ready`]; `what` names the goal.
     pub async fn reach(
         &self,
         what: &'static str,
@@ -366,9 +342,6 @@ impl Handle {
     }
 
     /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT. Nothing happens to a process that has ended.
-    ///
-    /// # Errors
-    /// When the system refuses.
     pub fn signal(&self, signal: Signal) -> Result<(), HandleError> {
         if !self.alive() {
             return Ok(());
@@ -384,18 +357,12 @@ impl Handle {
     }
 
     /// SIGKILL, and waits until the process is gone. What it recorded is in its histories.
-    ///
-    /// # Errors
-    /// When it cannot be killed.
     pub async fn kill(&self) -> Result<(), HandleError> {
         self.signal(Signal::SIGKILL)?;
         self.reach("gone", VANISH, |s| s.exit.is_some()).await
     }
 
     /// Lets it end well; see [`Order::Stop`]. It may still run when this fails: kill it then.
-    ///
-    /// # Errors
-    /// When it did not end within `limit`, or had already ended otherwise.
     pub async fn stop(
         &mut self,
         limit: Duration,

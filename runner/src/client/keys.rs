@@ -17,7 +17,6 @@ pub struct KeyPlan {
 impl KeyPlan {
     /// Without keys the partitions are used in turn. With `keys`, the keys `k0`, `k1` .. are used in
     /// turn, and each goes to the partition that Kafka's default partitioner gives it.
-    #[must_use]
     pub fn new(partitions: u32, keys: Option<u32>) -> Self {
         let partitions = partitions.max(1);
         let by_key: Vec<u32> = (0..keys.unwrap_or(0))
@@ -33,7 +32,6 @@ impl KeyPlan {
     /// Without keys: after one message for each partition, each gets `block` messages in its turn. Of
     /// `count` messages those that fill no turn of all are sent one by one again: each partition gets as
     /// many as it would have.
-    #[must_use]
     pub fn in_blocks(self, block: u64, count: Option<u64>) -> Self {
         let (block, partitions) = (block.max(1), u64::from(self.partitions));
         let turn = block.saturating_mul(partitions);
@@ -42,7 +40,6 @@ impl KeyPlan {
     }
 
     /// The partition and the key of message number `i`, from 0.
-    #[must_use]
     pub fn nth(&self, i: u64) -> (u32, Option<u32>) {
         if self.by_key.is_empty() {
             let partitions = u64::from(self.partitions);
@@ -73,7 +70,6 @@ impl KeyPlan {
 }
 
 /// The bytes of key number `key`.
-#[must_use]
 pub fn key_name(key: u32) -> String {
     format!("k{key}")
 }

@@ -125,7 +125,6 @@ fn counted(mut values: Vec<u64>) -> Buckets {
 
 /// What a client's file holds of intervals that began at `since_us` or later: when each began, and its
 /// latencies. A client that has not begun has no file.
-#[must_use]
 pub fn unreported(path: &Path, since_us: i64) -> Vec<(i64, Buckets)> {
     if !path.exists() {
         return Vec::new();

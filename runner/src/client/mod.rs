@@ -76,7 +76,6 @@ impl From<Asked> for ClientError {
 /// The body of a client process: its arguments only show in the process list whose it is. Exit
 /// status 0 after an ordered end, 1 when it could not go on (it reported why), 2 for a first line
 /// that is not what it is [`Told`], 3 when the runner is gone.
-#[must_use]
 pub fn hidden_main() -> ExitCode {
     close_inherited();
     let mut first = String::new();

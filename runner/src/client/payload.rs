@@ -43,7 +43,6 @@ pub struct Identity {
     pub run: u64,
     /// The client's number.
     pub client: u16,
-    /// Its life.
     pub life: u16,
     /// The partition that it chose.
     pub partition: u32,
@@ -98,14 +97,12 @@ const fn filler() -> [u8; 2 * PATTERN] {
 }
 
 /// A hash of a run's id (FNV-1a, 64 bits): the same on every machine and in every version.
-#[must_use]
 pub fn run_hash(run: &str) -> u64 {
     fnv1a(FNV_START, run.as_bytes())
 }
 
 /// A hash of a message that carries no identity: its key, then its value, each with its length;
 /// a missing one differs from an empty one.
-#[must_use]
 pub fn foreign_hash(key: Option<&[u8]>, value: Option<&[u8]>) -> u64 {
     [key, value].iter().fold(FNV_START, |hash, part| match part {
         Some(bytes) => fnv1a(fnv1a(hash, &(bytes.len() as u64).to_le_bytes()), bytes),
@@ -163,7 +160,6 @@ fn seal(value: &mut [u8]) {
 }
 
 /// The message that a value is a copy of; none if it is no copy. For values that [`decode`] found whole.
-#[must_use]
 pub fn original(identity: &Identity, value: &[u8]) -> Option<Original> {
     if identity.flags & FLAG_COPY == 0 || value.len() < MIN_COPY {
         return None;
@@ -180,7 +176,6 @@ pub fn original(identity: &Identity, value: &[u8]) -> Option<Original> {
 
 /// Reads a value. A message of another run is foreign; one that shows this run's hash or kplan's
 /// magic and is not whole is corrupt.
-#[must_use]
 pub fn decode(value: Option<&[u8]>, run: u64) -> Decoded {
     let Some(value) = value else { return Decoded::Foreign };
     let magic = value.starts_with(&MAGIC);
@@ -218,7 +213,6 @@ pub fn decode(value: Option<&[u8]>, run: u64) -> Decoded {
 }
 
 /// The intended send time of a value that [`encode`] wrote; 0 if it is too short.
-#[must_use]
 pub fn intended_us(value: &[u8]) -> i64 {
     value.get(32..40).and_then(|b| b.try_into().ok()).map_or(0, i64::from_le_bytes)
 }

@@ -20,7 +20,6 @@ use crate::history::now_us;
 /// Messages handed over between two polls.
 const BURST: u64 = 256;
 
-/// A running producer.
 pub(super) struct Producer<'a> {
     spec: &'a ProducerSpec,
     pub(super) outbox: Outbox<'a>,

@@ -24,9 +24,7 @@ pub const UNREAD: &str = "UNREAD";
 /// A place in a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The topic.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
     /// An offset; −1 where it is not known.
     pub offset: i64,
@@ -68,7 +66,6 @@ pub type Buckets = Vec<(u64, u64)>;
 pub enum Report {
     /// First contact with the cluster.
     Ready {
-        /// When.
         at_us: i64,
         /// The broker that answered; −1 if it did not say.
         broker: i32,
@@ -77,7 +74,6 @@ pub enum Report {
     },
     /// A consumer got partitions (possibly none), and has recorded where it starts in each.
     Assigned {
-        /// When.
         at_us: i64,
         /// The group's generation, as in the history.
         generation: u32,
@@ -86,7 +82,6 @@ pub enum Report {
     },
     /// A consumer lost partitions.
     Revoked {
-        /// When.
         at_us: i64,
         /// The generation that ends.
         generation: u32,
@@ -97,20 +92,16 @@ pub enum Report {
     },
     /// The position was reset because the log does not hold it.
     Reset {
-        /// When.
         at_us: i64,
-        /// Where to.
         position: Position,
         /// Why, in librdkafka's words.
         text: String,
     },
     /// Something went wrong; the client goes on unless `fatal`.
     Error {
-        /// When.
         at_us: i64,
         /// Kafka's or librdkafka's name of it, e.g. `NOT_ENOUGH_REPLICAS`, `_TRANSPORT`.
         code: String,
-        /// Its number.
         number: i32,
         /// librdkafka's words: the broker and the cause.
         text: String,
@@ -121,14 +112,12 @@ pub enum Report {
     Stats {
         /// When librdkafka began to count them: no count is older.
         at_us: i64,
-        /// Each connection.
         brokers: Vec<BrokerStats>,
     },
     /// Latencies since the last such report: intended send time to acknowledgement or delivery.
     Latency {
         /// When the interval began.
         from_us: i64,
-        /// When it ended.
         to_us: i64,
         /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
         /// share three digits are one, and none but the longest is told longer than it was.
@@ -136,7 +125,6 @@ pub enum Report {
     },
     /// The audit's reader goes on.
     Progress {
-        /// When.
         at_us: i64,
         /// Offsets passed, of all partitions and passes.
         read: u64,
@@ -145,7 +133,6 @@ pub enum Report {
     },
     /// The client is done; its process ends now.
     Ended {
-        /// When.
         at_us: i64,
         /// Producer: messages without a report. Consumer and audit: offsets not read.
         left: u64,
@@ -156,7 +143,6 @@ pub enum Report {
 
 impl Report {
     /// When it was said, in monotonic microseconds.
-    #[must_use]
     pub fn at_us(&self) -> i64 {
         match self {
             Self::Ready { at_us, .. }
@@ -215,7 +201,6 @@ impl Answers {
 
     /// Whether answers of broker `id` rose between two snapshots that both lie after `since_us`
     /// (the last breaking step or the broker's start, whichever is later).
-    #[must_use]
     pub fn connected(&self, id: i32, since_us: i64) -> bool {
         // The newest rise decides: if it begins before `since_us`, so did every earlier one.
         self.brokers
@@ -225,13 +210,11 @@ impl Answers {
     }
 
     /// Since when answers are looked at; none before the first snapshot.
-    #[must_use]
     pub fn first_us(&self) -> Option<i64> {
         self.first_us
     }
 
     /// When an answer of broker `id` was last seen to have come, at the latest.
-    #[must_use]
     pub fn last_answer_us(&self, id: i32) -> Option<i64> {
         self.brokers.iter().filter(|b| b.id == id).filter_map(|b| b.rise.map(|r| r.1)).max()
     }

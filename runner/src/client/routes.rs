@@ -36,7 +36,6 @@ pub struct Routes {
 impl Routes {
     /// The first brokers to ask, as librdkafka takes them. They go by the names that they advertise, as
     /// all others: these are the names that certificates are for.
-    #[must_use]
     pub fn bootstrap(&self) -> String {
         self.advertised.values().map(String::as_str).collect::<Vec<_>>().join(",")
     }
@@ -45,16 +44,12 @@ impl Routes {
 /// What a broker advertises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertised {
-    /// Its host.
     pub host: String,
     /// `HOST:PORT`, an IPv6 address in brackets.
     pub address: String,
 }
 
 /// Asks a broker what the brokers of its cluster advertise.
-///
-/// # Errors
-/// Any [`WireError`].
 pub async fn advertised(
     connection: &mut Connection,
     limit: Duration,
@@ -112,7 +107,6 @@ impl Known {
 
 impl Router {
     /// By these routes; what brokers advertise is asked before the first connection.
-    #[must_use]
     pub fn new(routes: Routes) -> Self {
         let Routes { given, advertised, settings } = routes;
         let credentials = Credentials::from_client_config(&settings);
@@ -122,7 +116,6 @@ impl Router {
     }
 
     /// The routes as they are now known.
-    #[must_use]
     pub fn routes(&self) -> Routes {
         Routes {
             given: self.given.clone(),
@@ -133,7 +126,6 @@ impl Router {
 
     /// The address to connect to for one that is advertised; none while nobody is known to advertise
     /// it. May ask the brokers, and waits for their answer a second at most: not for async code.
-    #[must_use]
     pub fn target(&self, address: &str) -> Option<String> {
         // An address may be another broker's than a moment ago, and librdkafka may have heard of it:
         // only what was learned since is good. Threads that come meanwhile share the one answer.

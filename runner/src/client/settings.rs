@@ -12,11 +12,8 @@ use super::spec::{
 /// Which clients a default is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Producers.
     Producer,
-    /// Consumers.
     Consumer,
-    /// Both.
     Both,
     /// The producing half of copiers.
     Copier,
@@ -25,7 +22,6 @@ pub enum Role {
 /// A setting that kplan sets otherwise than librdkafka does.
 #[derive(Clone, Copy, Debug)]
 pub struct Default {
-    /// For whom.
     pub role: Role,
     /// librdkafka's name.
     pub key: &'static str,
@@ -90,7 +86,6 @@ pub const DEFAULTS: &[Default] = &[
 ];
 
 /// The producer's settings in effect.
-#[must_use]
 pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
     let mut settings = base(&spec.common, Role::Producer);
     let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
@@ -110,7 +105,6 @@ pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
 }
 
 /// The consumer's settings in effect.
-#[must_use]
 pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     let mut settings = base(&spec.common, Role::Consumer);
     merge(&mut settings, &spec.common);
@@ -130,7 +124,6 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
 }
 
 /// What the producing half of a copier has beside a producer's defaults, below the plan's own.
-#[must_use]
 pub fn copiers(mut common: Common) -> Common {
     for default in DEFAULTS.iter().filter(|d| d.role == Role::Copier) {
         common.config.entry(default.key.to_owned()).or_insert_with(|| default.value.to_owned());
@@ -139,7 +132,6 @@ pub fn copiers(mut common: Common) -> Common {
 }
 
 /// A copier's settings in effect, of its consumer and its producer together.
-#[must_use]
 pub fn copier(spec: &CopierSpec) -> IndexMap<String, String> {
     let mut settings = consumer(&spec.consumer());
     settings.extend(producer(&spec.producer()));
@@ -147,7 +139,6 @@ pub fn copier(spec: &CopierSpec) -> IndexMap<String, String> {
 }
 
 /// The settings of the audit's reader; nothing of the plan's clients but the cluster's security.
-#[must_use]
 pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, String> {
     let mut settings = base(&spec.common, Role::Consumer);
     merge(&mut settings, &spec.common);
@@ -171,7 +162,6 @@ pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, Stri
 }
 
 /// Settings as reports show them: what lets a client in is for the client alone.
-#[must_use]
 pub fn shown(mut settings: IndexMap<String, String>) -> IndexMap<String, String> {
     for (key, value) in &mut settings {
         let secret =
@@ -184,7 +174,6 @@ pub fn shown(mut settings: IndexMap<String, String>) -> IndexMap<String, String>
 }
 
 /// What a reset means, as librdkafka would say it.
-#[must_use]
 pub fn reset_policy(from: StartFrom) -> &'static str {
     match from {
         StartFrom::Earliest => "earliest",

@@ -19,7 +19,6 @@ pub struct Common {
     pub client_id: u16,
     /// The group's member, from 1; 1 for producers.
     pub member: u16,
-    /// The life, from 1.
     pub life: u16,
     /// `HOST:PORT` of brokers, separated by commas.
     pub bootstrap: String,
@@ -52,7 +51,6 @@ impl Common {
 
 impl Common {
     /// `P-1`, and for the second member `C.2-1`: the client and its life, for file names.
-    #[must_use]
     pub fn file_stem(&self) -> String {
         if self.member == 1 {
             format!("{}-{}", self.name, self.life)
@@ -62,7 +60,6 @@ impl Common {
     }
 
     /// Where this client's history of that kind is.
-    #[must_use]
     pub fn history_path(&self, writer: Writer) -> PathBuf {
         let kind = match writer {
             Writer::ProducerSent => "sent",
@@ -74,7 +71,6 @@ impl Common {
     }
 
     /// Where the latencies of its current interval are.
-    #[must_use]
     pub fn latency_path(&self) -> PathBuf {
         self.dir.join("history").join(format!("{}.latency", self.file_stem()))
     }
@@ -86,13 +82,11 @@ impl Common {
     }
 
     /// Where what this client (and librdkafka) writes to stderr goes.
-    #[must_use]
     pub fn log_path(&self) -> PathBuf {
         self.dir.join("logs").join(format!("{}.log", self.file_stem()))
     }
 
     /// The hash of the run's id in this client's messages.
-    #[must_use]
     pub fn run_hash(&self) -> u64 {
         run_hash(&self.run)
     }
@@ -123,7 +117,6 @@ impl Common {
 pub enum Acks {
     /// Nobody answers: nothing is ever acknowledged.
     None,
-    /// The leader.
     Leader,
     /// Every replica in sync.
     #[default]
@@ -132,7 +125,6 @@ pub enum Acks {
 
 impl Acks {
     /// librdkafka's value.
-    #[must_use]
     pub fn setting(self) -> &'static str {
         match self {
             Self::None => "0",
@@ -164,12 +156,9 @@ pub struct Transactional {
     pub abort_percent: f64,
 }
 
-/// What a producer does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProducerSpec {
-    /// Who it is and where.
     pub common: Common,
-    /// Its topic.
     pub topic: String,
     /// The topic's partitions.
     pub partitions: u32,
@@ -220,7 +209,6 @@ pub enum Commit {
     Auto,
     /// After each batch that was recorded, waiting for the answer.
     Sync,
-    /// Never.
     None,
 }
 
@@ -231,13 +219,11 @@ pub enum Isolation {
     /// Committed transactions, and what is in none.
     #[default]
     ReadCommitted,
-    /// Everything.
     ReadUncommitted,
 }
 
 impl Isolation {
     /// librdkafka's value.
-    #[must_use]
     pub fn setting(self) -> &'static str {
         match self {
             Self::ReadCommitted => "read_committed",
@@ -249,17 +235,12 @@ impl Isolation {
 /// What a consumer (one member of its group) does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsumerSpec {
-    /// Who it is and where.
     pub common: Common,
-    /// Its topics.
     pub topics: Vec<String>,
-    /// Its group.
     pub group: String,
     /// Where the group begins without a committed offset, and what a reset means.
     pub from: StartFrom,
-    /// How it commits.
     pub commit: Commit,
-    /// What it sees.
     pub isolation: Isolation,
     /// Whether its members are static.
     #[serde(default)]
@@ -269,25 +250,20 @@ pub struct ConsumerSpec {
 /// What a copier does: consume, copy, commit the positions with the copies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CopierSpec {
-    /// Who it is and where.
     pub common: Common,
-    /// What it reads.
     pub from: String,
     /// Where the copies go.
     pub to: String,
     /// The output's partitions.
     pub partitions: u32,
-    /// Its group.
     pub group: String,
     /// The most messages in one transaction.
     pub messages: u32,
-    /// What it sees.
     pub isolation: Isolation,
 }
 
 impl CopierSpec {
     /// Its consuming half.
-    #[must_use]
     pub fn consumer(&self) -> ConsumerSpec {
         ConsumerSpec {
             common: self.common.clone(),
@@ -301,7 +277,6 @@ impl CopierSpec {
     }
 
     /// Its producing half.
-    #[must_use]
     pub fn producer(&self) -> ProducerSpec {
         ProducerSpec {
             common: settings::copiers(self.common.clone()),
@@ -325,7 +300,6 @@ impl CopierSpec {
 /// A partition of which `[start, end)` is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
-    /// The partition.
     pub partition: u32,
     /// The log's start.
     pub start: i64,
@@ -336,7 +310,6 @@ pub struct Span {
 /// A topic that the audit reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogTopic {
-    /// Its name.
     pub name: String,
     /// What to read of it.
     pub spans: Vec<Span>,
@@ -349,7 +322,6 @@ pub struct LogTopic {
 pub struct LogSpec {
     /// Who it is and where; the name is `audit`, `client_id` 0, and `life` counts the audits.
     pub common: Common,
-    /// What to read.
     pub topics: Vec<LogTopic>,
     /// Give up after this long without any progress, in milliseconds.
     pub stall_ms: u64,
@@ -361,7 +333,6 @@ pub struct LogSpec {
 /// The first line that a client process reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
-    /// What to do.
     pub spec: ClientSpec,
     /// What its log must not show.
     pub secrets: Vec<String>,
@@ -372,19 +343,14 @@ pub struct Told {
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::large_enum_variant, reason = "one value a process")]
 pub enum ClientSpec {
-    /// A producer.
     Producer(ProducerSpec),
-    /// A consumer.
     Consumer(ConsumerSpec),
-    /// A copier.
     Copier(CopierSpec),
     /// The audit's reader.
     Log(LogSpec),
 }
 
 impl ClientSpec {
-    /// Who it is.
-    #[must_use]
     pub fn common(&self) -> &Common {
         match self {
             Self::Producer(p) => &p.common,
@@ -395,7 +361,6 @@ impl ClientSpec {
     }
 
     /// Histories that this client writes.
-    #[must_use]
     pub fn histories(&self) -> Vec<PathBuf> {
         let writers: &[Writer] = match self {
             Self::Producer(_) => &[Writer::ProducerSent, Writer::ProducerHeard],

@@ -15,20 +15,17 @@ pub struct Acted {
 
 impl Acted {
     /// Between a moment and now.
-    #[must_use]
     pub fn since(begun_us: i64) -> Self {
         Self { from_us: begun_us, by_us: now_us().max(begun_us) }
     }
 
     /// What was done to several: from the first that it acted on to the last.
-    #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { from_us: self.from_us.min(other.from_us), by_us: self.by_us.max(other.by_us) }
     }
 
     /// What another clock of this machine's wall time says, in microseconds, if that lies within what is
     /// known: a clock that was set, or another machine's, says nothing.
-    #[must_use]
     pub fn narrowed(self, wall: Option<(i64, i64)>, clock: &RunClock) -> Self {
         let mono = |wall_us: i64| wall_us - clock.wall_us + clock.mono_us;
         match wall.map(|(from, by)| (mono(from), mono(by))) {

@@ -34,7 +34,6 @@ pub struct Addresses {
 /// A node's place on a host that it shares with the others.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// Its directory.
     pub home: PathBuf,
     /// Its port for each purpose that it listens for.
     pub ports: BTreeMap<Purpose, u16>,
@@ -45,13 +44,11 @@ pub struct Place {
 pub enum Purpose {
     /// Brokers among themselves.
     Internal,
-    /// KRaft controllers.
     Controller,
     /// kplan's observer at KRaft controllers, where clients log in.
     ControllerLogin,
     /// This machine's clients.
     External,
-    /// ZooKeeper.
     Zookeeper,
 }
 
@@ -73,7 +70,6 @@ pub const LOOPBACK: &str = "127.0.0.1";
 
 impl Addresses {
     /// The host name of a node as the others know it.
-    #[must_use]
     pub fn host(&self, node: Node) -> String {
         match self.share_a_host() {
             true => LOOPBACK.to_owned(),
@@ -82,33 +78,28 @@ impl Addresses {
     }
 
     /// Nodes are told apart by ports, not by hosts.
-    #[must_use]
     pub fn share_a_host(&self) -> bool {
         !self.places.is_empty()
     }
 
     /// The port on which a node listens for a purpose.
-    #[must_use]
     pub fn port(&self, node: Node, purpose: Purpose) -> u16 {
         let own = self.places.get(&node).and_then(|place| place.ports.get(&purpose));
         own.copied().unwrap_or_else(|| purpose.usual())
     }
 
     /// `HOST:PORT` under which the others reach a node.
-    #[must_use]
     pub fn reached(&self, node: Node, purpose: Purpose) -> String {
         format!("{}:{}", self.host(node), self.port(node, purpose))
     }
 
     /// `HOST:PORT` that a node binds to: every address of a host of its own.
-    #[must_use]
     pub fn bound(&self, node: Node, purpose: Purpose) -> String {
         let host = if self.share_a_host() { LOOPBACK } else { "" };
         format!("{host}:{}", self.port(node, purpose))
     }
 
     /// Where a node keeps its files.
-    #[must_use]
     pub fn home(&self, node: Node) -> String {
         let own = self.places.get(&node).map(|place| place.home.display().to_string());
         own.unwrap_or_else(|| HOME.to_owned())

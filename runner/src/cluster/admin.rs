@@ -73,7 +73,6 @@ impl From<ClientError> for Refusal {
 impl Topics {
     /// For the cluster behind these addresses (`HOST:PORT,...`), with whatever settings its
     /// clients need. Connects at first use.
-    #[must_use]
     pub fn new(addresses: &str, settings: &IndexMap<String, String>) -> Self {
         let mut config = ClientConfig::new();
         config.set("broker.address.family", "v4");
@@ -88,7 +87,6 @@ impl Topics {
     }
 
     /// Connects where the router says.
-    #[must_use]
     pub fn routed(self, router: Option<Arc<Router>>) -> Self {
         Self { router, ..self }
     }
@@ -115,18 +113,11 @@ impl Topics {
         self.attempt(Request::Create(&topic.name, &new)).await
     }
 
-    /// Deletes a topic.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
     pub async fn delete(&self, name: &str) -> Result<(), AdminError> {
         self.attempt(Request::Delete(name)).await
     }
 
     /// Deletes consumer groups without members; one that is not there is no error.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
     pub async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
         for name in names {
             match self.attempt(Request::Group(name)).await {
@@ -138,9 +129,6 @@ impl Topics {
     }
 
     /// Adds partitions and sets settings.
-    ///
-    /// # Errors
-    /// As [`Self::create`].
     pub async fn alter(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
         if let Some(partitions) = change.partitions {
             self.attempt(Request::Partitions(name, partitions)).await?;
@@ -305,13 +293,11 @@ async fn alter_config(
 
 /// The one name of an error that reports show and plans expect: Kafka's, e.g. `NOT_LEADER_OR_FOLLOWER`;
 /// librdkafka's own errors keep the client's names, with an underscore before them (`_TIMED_OUT`).
-#[must_use]
 pub fn error_name(code: RDKafkaErrorCode) -> String {
     crate::client::Code(code as i32).name().to_owned()
 }
 
 /// Kafka's own name of a code, where this client's protocol library knows it.
-#[must_use]
 pub fn kafkas_own(code: i32) -> Option<String> {
     let error = i16::try_from(code).ok().and_then(ResponseError::try_from_code)?;
     (!matches!(error, ResponseError::Unknown(_))).then(|| snake(&format!("{error:?}")))

@@ -16,9 +16,6 @@ pub struct Authority {
 
 impl Authority {
     /// A new one; `name` is for people who look at the certificate.
-    ///
-    /// # Errors
-    /// When the system has no random numbers.
     pub fn new(name: &str) -> Result<Self, RigError> {
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::default();
@@ -30,16 +27,12 @@ impl Authority {
     }
 
     /// Its certificate, which clients trust.
-    #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
     /// A new key and a certificate for it, valid for these names and addresses, as Kafka reads them from
     /// one file: the key, its certificate, the authority's.
-    ///
-    /// # Errors
-    /// When a name cannot stand in a certificate.
     pub fn issue(&self, hosts: &[String]) -> Result<String, RigError> {
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::new(hosts.to_vec()).map_err(failed)?;

@@ -23,7 +23,6 @@ use super::{
 pub const INTERNAL_TOPIC_PARTITIONS: u32 = 3;
 
 /// Every node of a cluster, brokers first.
-#[must_use]
 pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
     let mut nodes: Vec<Node> = (1..=spec.brokers).map(Node::Broker).collect();
     match spec.mode {
@@ -35,7 +34,6 @@ pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
 }
 
 /// What a node listens for.
-#[must_use]
 pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
     match (node, spec.mode) {
         (Node::Broker(_), Mode::KraftCombined) => {
@@ -54,7 +52,6 @@ pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
 
 /// The ports that a node listens on. Before 0.10.2 one listener serves brokers and clients where
 /// both reach it under the same address.
-#[must_use]
 pub fn listening(spec: &ClusterSpec, node: Node, at: &Addresses) -> Vec<u16> {
     let one = at.share_a_host() && needs_sasl_trick(spec);
     let used = purposes(spec, node).into_iter().filter(|p| !(one && *p == Purpose::Internal));
@@ -62,9 +59,7 @@ pub fn listening(spec: &ClusterSpec, node: Node, at: &Addresses) -> Vec<u16> {
 }
 
 /// What no Kafka can do, whatever it runs in.
-///
-/// # Errors
-/// [`RigError::Unsupported`] with what it is.
+/// Fails with [`RigError::Unsupported`] with what it is.
 pub fn refuse(spec: &ClusterSpec, backend: &'static str) -> Result<(), RigError> {
     let cannot = |what: String| Err(RigError::Unsupported { backend, what });
     let version = &spec.version;
@@ -89,7 +84,6 @@ fn is_nameless(spec: &ClusterSpec) -> bool {
 }
 
 /// True where the clients of the plan log in.
-#[must_use]
 pub fn has_users(spec: &ClusterSpec) -> bool {
     spec.security.as_ref().is_some_and(Security::has_users)
 }
@@ -98,7 +92,6 @@ pub fn has_users(spec: &ClusterSpec) -> bool {
 pub const CONTROLLER_LOGIN: &str = "CONTROLLER_LOGIN";
 
 /// True for nodes that vote for the controller (KRaft).
-#[must_use]
 pub fn votes(spec: &ClusterSpec, node: Node) -> bool {
     match node {
         Node::Broker(_) => spec.mode == Mode::KraftCombined,
@@ -109,13 +102,11 @@ pub fn votes(spec: &ClusterSpec, node: Node) -> bool {
 
 /// True for voters of clusters whose clients log in: the listener that the voters use among themselves
 /// asks for no login and must not be reached from outside, so the observer has one of its own.
-#[must_use]
 pub fn has_controller_login(spec: &ClusterSpec, node: Node) -> bool {
     votes(spec, node) && has_users(spec)
 }
 
 /// True where SASL between brokers takes the place of named listeners.
-#[must_use]
 pub fn needs_sasl_trick(spec: &ClusterSpec) -> bool {
     is_nameless(spec) && !has_users(spec)
 }
@@ -127,7 +118,6 @@ fn outside(spec: &ClusterSpec) -> Protocol {
 
 /// A node's settings in the order in which they are written: kplan's own, then the plan's
 /// (which win).
-#[must_use]
 pub fn settings(
     spec: &ClusterSpec,
     node: Node,
@@ -300,7 +290,6 @@ fn defaults(out: &mut Settings, spec: &ClusterSpec) {
 }
 
 /// Settings as a Java properties file.
-#[must_use]
 pub fn render(settings: &IndexMap<String, String>) -> String {
     settings
         .iter()

@@ -58,7 +58,6 @@ struct State {
     owner: Option<BaseProducer>,
     alive: BTreeSet<u32>,
     topics: BTreeMap<String, Vec<Partition>>,
-    /// Coordinators by group.
     groups: BTreeMap<String, u32>,
 }
 
@@ -70,9 +69,6 @@ struct Partition {
 
 impl EmbeddedCluster {
     /// Starts the mock brokers. The version and the metadata mode are not simulated.
-    ///
-    /// # Errors
-    /// When librdkafka cannot start it.
     pub fn launch(spec: ClusterSpec) -> Result<Self, RigError> {
         if spec.brokers == 0 || spec.brokers > MAX_BROKERS {
             return Err(cannot(format!(
@@ -280,7 +276,6 @@ fn replicas(topic: &TopicSpec, brokers: u32) -> Result<Vec<Vec<u32>>, AdminError
 
 /// True for an assignment that the mock cluster can show: it places replicas by a rule of its own,
 /// only the preferred leader is free. To be asked when a plan is checked.
-#[must_use]
 pub fn can_place(assignment: &[Vec<u32>], brokers: u32) -> bool {
     let factor = assignment.first().map_or(0, Vec::len);
     let fits = u32::try_from(factor).is_ok_and(|factor| (1..=brokers).contains(&factor));

@@ -6,7 +6,6 @@ use super::Node;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{node} ended{} ({exit}); the last lines of its log:\n{log_tail}", if *foreign { "" } else { " by itself" })]
 pub struct Death {
-    /// Which.
     pub node: Node,
     /// Exit code or signal, in words.
     pub exit: String,
@@ -18,7 +17,6 @@ pub struct Death {
 
 impl Death {
     /// In a few words, without its log.
-    #[must_use]
     pub fn words(&self) -> String {
         let by = if self.foreign { "" } else { " by itself" };
         format!("{} ended{by}: {}", self.node, self.exit)
@@ -26,7 +24,6 @@ impl Death {
 
     /// In a few words, then the last lines of its log, the newest first: where reports show only some, those tell
     /// most.
-    #[must_use]
     pub fn evidence(&self) -> Vec<String> {
         let lines = self.log_tail.lines().rev().filter(|line| !line.trim().is_empty());
         let lines: Vec<String> = lines.map(str::to_owned).collect();
@@ -41,7 +38,6 @@ impl Death {
 /// How a process ended, and whether that was its own doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// In words.
     pub exit: String,
     /// The machine's doing or somebody's who sent a signal.
     pub foreign: bool,
@@ -73,7 +69,6 @@ const NO_SPACE: &str = "No space left on device";
 /// An ending by its exit code (128 and the signal's number for one that a signal ended); the last lines
 /// of the log tell what the code alone does not. A node with a small disk of its own (`small_disk`) is
 /// meant to see it full; otherwise a full disk is the machine's.
-#[must_use]
 pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
     if NO_ROOM.iter().any(|words| log_tail.contains(words)) {
         let exit = format!("out of memory: the machine gave the JVM no more (exit code {code})");
@@ -108,7 +103,6 @@ pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
 }
 
 /// The kernel killed it for memory: a limit of the machine or of the container.
-#[must_use]
 pub fn killed_for_memory() -> Ending {
     Ending { exit: "out of memory: killed by the kernel".to_owned(), foreign: true }
 }

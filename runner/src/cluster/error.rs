@@ -11,7 +11,6 @@ pub enum RigError {
     /// The engine (or another thing that must exist on this machine) is missing or does not answer.
     #[error("{what}\n{help}")]
     Missing {
-        /// What is missing.
         what: String,
         /// The command or setting that mends it.
         help: String,
@@ -21,37 +20,21 @@ pub enum RigError {
     NodeExited(#[from] Death),
     /// A node that was asked to shut down lives on: its own silence, not the rig's.
     #[error("{node} did not shut down within {limit:?}")]
-    StillRuns {
-        /// Which.
-        node: Node,
-        /// The limit.
-        limit: Duration,
-    },
+    StillRuns { node: Node, limit: Duration },
     /// What lives did not answer in time: its own silence, not the rig's.
     #[error("{what} took longer than {limit:?}")]
-    Late {
-        /// What.
-        what: String,
-        /// The limit.
-        limit: Duration,
-    },
+    Late { what: String, limit: Duration },
     /// The plan asks for what is not so, e.g. to stop a broker that it froze.
     #[error("{0}")]
     NotSo(String),
     /// Something took longer than its limit.
     #[error("{what} took longer than {limit:?}")]
-    TimedOut {
-        /// What.
-        what: String,
-        /// The limit.
-        limit: Duration,
-    },
+    TimedOut { what: String, limit: Duration },
     /// This backend cannot do it (the checker should have said so).
     #[error("{backend} cannot {what}")]
     Unsupported {
         /// Backend's name.
         backend: &'static str,
-        /// What.
         what: String,
     },
     /// Everything else, with its cause.
@@ -65,7 +48,6 @@ pub enum RigError {
 pub struct KafkaError {
     /// Kafka's error name, e.g. `INVALID_REPLICATION_FACTOR`.
     pub code: String,
-    /// What it said.
     pub message: String,
 }
 
@@ -78,7 +60,6 @@ pub enum AdminError {
     /// No request could be made of what the plan asks for.
     #[error("{0}")]
     Impossible(String),
-    /// The rig failed.
     #[error(transparent)]
     Rig(#[from] RigError),
 }

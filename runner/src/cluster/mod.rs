@@ -52,14 +52,12 @@ pub enum Node {
     Broker(u32),
     /// A KRaft controller of its own.
     Controller(u32),
-    /// A ZooKeeper server.
     Zookeeper(u32),
 }
 
 impl Node {
     /// As it stands in names of files and containers and in the label `kplan.node`:
     /// `broker-1`, `controller-101`, `zookeeper-1`.
-    #[must_use]
     pub fn slug(&self) -> String {
         match self {
             Self::Broker(n) => format!("broker-{n}"),
@@ -87,11 +85,9 @@ pub enum Mode {
     KraftCombined,
     /// KRaft, this many controllers of their own.
     KraftSeparate(u32),
-    /// ZooKeeper.
     Zookeeper,
 }
 
-/// What to start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterSpec {
     /// The run's id; the value of the label `kplan.run`.
@@ -100,9 +96,7 @@ pub struct ClusterSpec {
     pub name: String,
     /// Kafka's version.
     pub version: Version,
-    /// Metadata mode.
     pub mode: Mode,
-    /// Number of brokers.
     pub brokers: u32,
     /// Broker settings for all.
     pub config: IndexMap<String, String>,
@@ -112,7 +106,6 @@ pub struct ClusterSpec {
     pub jvm: Vec<String>,
     /// Image template with `{version}`, or none for the default.
     pub image: Option<String>,
-    /// Racks by broker.
     pub racks: BTreeMap<u32, String>,
     /// Size of each broker's disk in bytes, where it is to be filled; none: whatever there is.
     pub disk: Option<u64>,
@@ -157,7 +150,6 @@ pub enum NodeState {
 /// A topic to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicSpec {
-    /// Its name.
     pub name: String,
     /// Replicas (broker numbers, the preferred leader first) by partition, or counts.
     pub placement: Placement,
@@ -169,12 +161,7 @@ pub struct TopicSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Placement {
     /// Kafka chooses.
-    Counts {
-        /// Number of partitions.
-        partitions: u32,
-        /// Replicas of each.
-        replicas: u32,
-    },
+    Counts { partitions: u32, replicas: u32 },
     /// The plan chooses; index is the partition.
     Assignment(Vec<Vec<u32>>),
 }
@@ -200,7 +187,6 @@ pub enum Data {
 /// A listening socket inside a node's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
-    /// TCP port.
     pub port: u16,
     /// True when it stands in the IPv6 table (a dual-stack socket does).
     pub ipv6: bool,
@@ -223,7 +209,6 @@ pub trait Cluster: Send + Sync {
     fn borrowed(&self) -> bool {
         false
     }
-    /// What was started.
     fn spec(&self) -> &ClusterSpec;
     /// Every node, brokers first.
     fn nodes(&self) -> Vec<Node>;
@@ -257,9 +242,6 @@ pub trait Cluster: Send + Sync {
         self.access().map(Access::own_config).unwrap_or_default()
     }
     /// librdkafka settings with which a plan's client is let in.
-    ///
-    /// # Errors
-    /// When there is no such user.
     fn user_config(&self, user: Option<&str>) -> Result<IndexMap<String, String>, RigError> {
         match (self.access(), user) {
             (Some(access), user) => access.user_config(user),
@@ -283,9 +265,7 @@ pub trait Cluster: Send + Sync {
         let what = format!("run Kafka {version} in place of another");
         Err(RigError::Unsupported { backend: self.backend(), what })
     }
-    /// Freezes.
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError>;
-    /// Thaws.
     async fn resume(&self, nodes: &[Node]) -> Result<(), RigError>;
     /// What the process does now.
     async fn state(&self, node: Node) -> Result<NodeState, RigError>;
@@ -342,9 +322,7 @@ pub trait Cluster: Send + Sync {
     fn expect_group(&self, _group: &str) {}
     /// Creates a topic (returns when Kafka accepted it).
     async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError>;
-    /// Deletes a topic.
     async fn delete_topic(&self, name: &str) -> Result<(), AdminError>;
-    /// Changes a topic.
     async fn alter_topic(&self, _name: &str, _change: &TopicChange) -> Result<(), AdminError> {
         let what = "change a topic".to_owned();
         Err(RigError::Unsupported { backend: self.backend(), what }.into())
@@ -381,7 +359,6 @@ pub enum Backend {
 
 impl Backend {
     /// As the command line calls it.
-    #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Docker => "docker",
@@ -392,7 +369,6 @@ impl Backend {
     }
 
     /// Results are of a simulation.
-    #[must_use]
     pub fn simulated(&self) -> bool {
         *self == Self::Embedded
     }

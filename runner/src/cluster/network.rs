@@ -33,7 +33,6 @@ pub struct Link {
 
 impl Network {
     /// Nothing is wrong.
-    #[must_use]
     pub fn is_whole(&self) -> bool {
         *self == Self::default()
     }
@@ -53,7 +52,6 @@ impl Network {
     }
 
     /// Cuts both ways between every two of these groups.
-    #[must_use]
     pub fn parted(groups: &[BTreeSet<Node>]) -> Self {
         let mut network = Self::default();
         for (i, one) in groups.iter().enumerate() {

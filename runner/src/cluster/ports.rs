@@ -12,16 +12,12 @@ const TRIES: usize = 2_000;
 /// A port that no other kplan on this machine takes while this value lives.
 #[derive(Debug)]
 pub struct Reserved {
-    /// The port.
     pub port: u16,
     #[cfg(target_os = "linux")]
     _claim: std::os::unix::net::UnixDatagram,
 }
 
 /// Reserves a port that nothing is bound to now.
-///
-/// # Errors
-/// When none was found after many tries.
 pub fn reserve() -> Result<Reserved, RigError> {
     (0..TRIES).find_map(|_| claim(rand::random_range(RANGE))).ok_or_else(|| {
         RigError::Other(format!("found no free port between {} and {}", RANGE.start, RANGE.end))

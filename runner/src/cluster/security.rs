@@ -24,7 +24,6 @@ pub struct Security {
     pub protocol: Protocol,
     /// How users prove who they are.
     pub mechanism: Mechanism,
-    /// Passwords by user.
     pub users: IndexMap<String, String>,
 }
 
@@ -38,19 +37,16 @@ impl std::fmt::Debug for Security {
 
 impl Security {
     /// Clients log in.
-    #[must_use]
     pub fn has_users(&self) -> bool {
         matches!(self.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl)
     }
 
     /// What clients say is encrypted.
-    #[must_use]
     pub fn is_encrypted(&self) -> bool {
         matches!(self.protocol, Protocol::Ssl | Protocol::SaslSsl)
     }
 
     /// A broker's settings, whose files are in `home`; nothing in them is secret, they stand in the report.
-    #[must_use]
     pub fn settings(&self, home: &str) -> IndexMap<String, String> {
         let mut out = IndexMap::new();
         if self.has_users() {
@@ -69,7 +65,6 @@ impl Security {
     }
 
     /// Users prove who they are by SCRAM.
-    #[must_use]
     pub fn has_scram(&self) -> bool {
         self.has_users() && self.mechanism != Mechanism::Plain
     }
@@ -88,7 +83,6 @@ pub struct Access {
 
 impl Access {
     /// Access with a new password.
-    #[must_use]
     pub fn new(security: Security, authority: Option<PathBuf>) -> Self {
         Self { security, password: random_password(), authority }
     }
@@ -100,14 +94,12 @@ impl Access {
     }
 
     /// librdkafka's settings for kplan itself. Always PLAIN, which works before SCRAM's users exist.
-    #[must_use]
     pub fn own_config(&self) -> IndexMap<String, String> {
         self.config(Mechanism::Plain, OWN_USER, &self.password)
     }
 
     /// librdkafka's settings for kplan itself at controllers: in clear, since controllers have no keys, and
     /// only by the loopback address.
-    #[must_use]
     pub fn controller_config(&self) -> IndexMap<String, String> {
         if !self.security.has_users() {
             return IndexMap::new();
@@ -122,9 +114,6 @@ impl Access {
     }
 
     /// librdkafka's settings for a plan's client.
-    ///
-    /// # Errors
-    /// When there is no such user.
     pub fn user_config(&self, user: Option<&str>) -> Result<IndexMap<String, String>, RigError> {
         let wanted = user.unwrap_or(OWN_USER);
         let (user, password) = self
@@ -151,9 +140,7 @@ impl Access {
 }
 
 /// What a plan's cluster needs that this build lacks.
-///
-/// # Errors
-/// [`RigError::Missing`], naming the feature.
+/// Fails with [`RigError::Missing`], naming the feature.
 pub fn possible(needs_tls: bool) -> Result<(), RigError> {
     if HAS_TLS || !needs_tls {
         return Ok(());

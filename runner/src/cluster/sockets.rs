@@ -6,13 +6,11 @@ use super::Listening;
 const LISTEN: &str = "0A";
 
 /// The listening sockets of one table; lines that are not understood are passed over.
-#[must_use]
 pub fn listening(table: &str, ipv6: bool) -> Vec<Listening> {
     rows(table, ipv6, |_| true)
 }
 
 /// Those whose inode is wanted: the sockets of one process of many.
-#[must_use]
 pub fn listening_of(table: &str, ipv6: bool, wanted: impl Fn(u64) -> bool) -> Vec<Listening> {
     rows(table, ipv6, |inode| inode.is_some_and(&wanted))
 }

@@ -73,7 +73,6 @@ fn path(cache: &Path, image_id: &str) -> Option<PathBuf> {
 }
 
 /// A node's `meta.properties`, as a format would write it.
-#[must_use]
 pub fn meta_properties(cluster_id: &str, node_id: u32, knows_directories: bool) -> String {
     let mut text = format!("version=1\ncluster.id={cluster_id}\nnode.id={node_id}\n");
     if knows_directories {
@@ -84,7 +83,6 @@ pub fn meta_properties(cluster_id: &str, node_id: u32, knows_directories: bool) 
 
 /// KRaft's ids are 16 bytes in URL-safe base64 without padding. Kafka reserves ids that begin
 /// with `A`s, and its tools take a leading `-` for an option.
-#[must_use]
 pub fn random_id() -> String {
     const LETTERS: &[u8] = b"BCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789A-_";
     const FIRST: &[u8] = LETTERS.split_at(61).0;

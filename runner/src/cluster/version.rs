@@ -20,7 +20,6 @@ pub struct NotAVersion(pub String);
 
 impl Version {
     /// True when this version is `numbers` or later; missing numbers are 0, so 4.1 is 4.1.0.
-    #[must_use]
     pub fn at_least(&self, numbers: &[u32]) -> bool {
         let length = self.numbers.len().max(numbers.len());
         let own = (0..length).map(|i| self.numbers.get(i).copied().unwrap_or(0));

@@ -15,9 +15,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 
 /// Waits until no `/brokers/ids/N` is left of the brokers. A broker that finds the node of its
 /// earlier life exits at once (0.10 always, later versions where the session is not its own).
-///
-/// # Errors
-/// [`RigError::Late`] when ZooKeeper cannot be asked, or a node stays.
+/// Fails with [`RigError::Late`] when ZooKeeper cannot be asked, or a node stays.
 pub async fn wait_until_gone(address: &str, brokers: &[u32]) -> Result<(), RigError> {
     let deadline = Instant::now() + LIMIT;
     let mut client: Option<Client> = None;

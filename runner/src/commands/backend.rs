@@ -36,7 +36,6 @@ pub struct Chosen {
 impl BackendName {
     /// Reads the file of an external cluster. The user names it on the command line, as a program: so
     /// its commands need no `--allow-run`, and its templates may read the whole environment.
-    #[must_use]
     pub fn choose(&self) -> Chosen {
         let backend = match self {
             Self::Docker => Backend::Docker,

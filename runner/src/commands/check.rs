@@ -91,7 +91,6 @@ impl Checked {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &CheckArgs) -> Exit {
     let checked = check(&args.selection);
     if checked.is_empty() {

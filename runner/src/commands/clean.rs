@@ -49,7 +49,6 @@ pub struct CleanArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &CleanArgs) -> Exit {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         tell!("error: cannot start the async runtime");

@@ -55,7 +55,6 @@ pub struct CompareArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &CompareArgs) -> Exit {
     let comparison = match comparison(args) {
         Ok(comparison) => comparison,

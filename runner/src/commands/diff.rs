@@ -49,7 +49,6 @@ pub struct DiffArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &DiffArgs) -> Exit {
     match files(args) {
         Ok(files) => {

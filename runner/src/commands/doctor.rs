@@ -62,7 +62,6 @@ const ENOUGH_MEMORY: u64 = 2 << 30;
 const ENOUGH_DISK: u64 = 2 << 30;
 
 /// Does it.
-#[must_use]
 pub fn main(args: &DoctorArgs) -> Exit {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         tell!("error: cannot start the async runtime");

@@ -39,7 +39,6 @@ pub struct ExplainArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &ExplainArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,

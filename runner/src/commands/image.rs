@@ -81,7 +81,6 @@ impl ImageArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &ImageArgs) -> Exit {
     if let Some(mistake) = args.mistake() {
         tell!("error: {mistake}");

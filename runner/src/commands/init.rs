@@ -30,7 +30,6 @@ pub struct InitArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &InitArgs) -> Exit {
     let schema = kplan_dsl::plan_schema_text();
     let files = [

@@ -15,9 +15,6 @@ use crate::{
 };
 
 /// Finds Java and every version of Kafka that the plans start, and fetches what is not there.
-///
-/// # Errors
-/// What is missing, and how to get it.
 pub async fn prepare(local: &Local, jobs: &[Job], run: &str) -> Result<(), RigError> {
     local::find_java().await?;
     let mut versions = BTreeSet::new();

@@ -36,7 +36,6 @@ pub struct ListArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &ListArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,

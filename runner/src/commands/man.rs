@@ -16,7 +16,6 @@ pub struct ManArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &ManArgs) -> Exit {
     match write(&args.dir) {
         Ok(()) => Exit::Passed,

@@ -57,7 +57,6 @@ pub struct Selection {
 
 impl Selection {
     /// Whether the tags and the filter let this suite through.
-    #[must_use]
     pub fn wants(&self, plan: &Plan) -> bool {
         let tagged = self.tags.is_empty() || self.tags.iter().any(|t| plan.tags.contains(t));
         let named = |text: &String| plan.suite_name().contains(text.as_str());
@@ -77,7 +76,6 @@ pub struct Checked {
 
 impl Checked {
     /// Whether anything makes a plan impossible to run.
-    #[must_use]
     pub fn has_errors(&self) -> bool {
         let error = |d: &Diagnostic| d.severity() == kplan_dsl::Severity::Error;
         self.diagnostics.iter().any(|(all, _)| all.iter().any(error))
@@ -96,9 +94,6 @@ impl Checked {
 }
 
 /// Finds and checks all plans that the arguments name.
-///
-/// # Errors
-/// When a path cannot be read: everything wrong inside the files is in the result instead.
 pub fn check(args: &Selection) -> anyhow::Result<Checked> {
     let chosen = args.backend.choose();
     let options = options(args, &chosen);
@@ -115,7 +110,6 @@ pub fn check(args: &Selection) -> anyhow::Result<Checked> {
 }
 
 /// What the command line and the environment say to the checker; a flag beats the environment.
-#[must_use]
 pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     let from_env = std::env::vars().filter_map(|(key, value)| {
         let name = key.strip_prefix("KPLAN_PARAM_")?.to_lowercase();
@@ -158,9 +152,6 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// Every plan file that the paths name, see [`Finder`].
-///
-/// # Errors
-/// When a path does not exist or cannot be read.
 pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut finder = Finder::default();
     for path in paths {
@@ -182,9 +173,6 @@ pub struct Finder {
 
 impl Finder {
     /// Looks for the plans of a path.
-    ///
-    /// # Errors
-    /// When it does not exist or cannot be read.
     pub fn add(&mut self, path: &Path) -> anyhow::Result<()> {
         let kind =
             std::fs::metadata(path).with_context(|| format!("cannot read {}", path.shown()))?;
@@ -200,7 +188,6 @@ impl Finder {
     }
 
     /// All files found, sorted by name so that the order is the same everywhere.
-    #[must_use]
     pub fn finish(mut self) -> Vec<PathBuf> {
         self.found.sort();
         self.found
@@ -262,7 +249,6 @@ fn is_no_plan(path: &Path) -> bool {
 }
 
 /// Whether a file is one of those that people write for kplan: a plan, a part of one, a backend file.
-#[must_use]
 pub fn is_written_by_people(path: &Path) -> bool {
     begins(path, &[b"plan:", b"fragment:", b"backend:"])
 }

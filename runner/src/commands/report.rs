@@ -46,7 +46,6 @@ fn inputs(record: &RunRecord) -> Vec<PathBuf> {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &ReportArgs) -> Exit {
     let record = match reports::read(&args.dir) {
         Ok(record) => record,

@@ -57,7 +57,6 @@ pub enum Format {
 
 impl Format {
     /// The report in this form. `root` is the directory of the CI job.
-    #[must_use]
     pub fn render(self, record: &RunRecord, root: &Path) -> String {
         match self {
             Self::Text => terminal::render(record, false),
@@ -74,7 +73,6 @@ impl Format {
 
 impl ReportFiles {
     /// The files that are wanted, and what each holds.
-    #[must_use]
     pub fn wanted(&self) -> Vec<(&Path, Format)> {
         [
             (&self.junit, Format::Junit),
@@ -117,9 +115,6 @@ impl ReportFiles {
     }
 
     /// Writes every file, also when one of them cannot be written.
-    ///
-    /// # Errors
-    /// The first that could not be written.
     pub fn write(&self, record: &RunRecord, root: &Path) -> anyhow::Result<()> {
         let write = |(path, format): (&Path, Format)| write(path, &format.render(record, root));
         let done: Vec<_> = self.wanted().into_iter().map(write).collect();
@@ -128,9 +123,6 @@ impl ReportFiles {
 }
 
 /// Refuses to put a report in the place of what a command reads, of a plan, or of a run's events.
-///
-/// # Errors
-/// When it would.
 pub fn guard(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     let why = if inputs.iter().any(|input| is_same(input, path)) {
         "this command reads it"
@@ -166,9 +158,6 @@ fn is_same(one: &Path, other: &Path) -> bool {
 }
 
 /// Writes a file and the directories that it needs. Nothing in it is hidden, as in what is printed.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     make_parent(path)?;
     let text = visible::visible(text);
@@ -200,9 +189,6 @@ fn make_parent(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Reads a run's record, so that reports made from it do not depend on how its directory was named.
-///
-/// # Errors
-/// When there is no run; the error tells what was looked at and what to do.
 pub fn read(dir: &Path) -> anyhow::Result<RunRecord> {
     let resolved = dir.canonicalize().with_context(|| {
         format!("there is no run in {}: `kplan run` leaves each run in .kplan/runs", dir.shown())
@@ -220,7 +206,6 @@ pub fn read(dir: &Path) -> anyhow::Result<RunRecord> {
 
 /// The repository's root, so that annotations and attachments find their files; else the working
 /// directory.
-#[must_use]
 pub fn root() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     here.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&here).to_owned()

@@ -149,7 +149,6 @@ pub struct RunArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &RunArgs) -> Exit {
     let checked = match plans::check(&args.selection) {
         Ok(checked) => checked,

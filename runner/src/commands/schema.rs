@@ -34,7 +34,6 @@ pub struct SchemaArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &SchemaArgs) -> Exit {
     let text = match args.backend {
         true => kplan_dsl::backend_schema_text(),

@@ -35,19 +35,13 @@ const MOST: u32 = 20;
 
 /// The suite that failed.
 pub struct Again {
-    /// Its plan.
     pub plan: Arc<Plan>,
-    /// Its number.
     pub number: SuiteId,
-    /// Its time.
     pub timeout: Duration,
 }
 
 /// Runs the plan with fewer and fewer faults, and writes the fewest that still fail as a plan. The
 /// runs have directories of their own (`shrink-N`), so that the reports tell only what was asked for.
-///
-/// # Errors
-/// When a directory or the plan cannot be written.
 pub async fn shrink(
     run: &Arc<Run>,
     dir: &RunDir,

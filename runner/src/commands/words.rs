@@ -38,7 +38,6 @@ pub struct WordsArgs {
 }
 
 /// Does it.
-#[must_use]
 pub fn main(args: &WordsArgs) -> Exit {
     let Some(word) = &args.word else { return say(&list(args.format), Exit::Passed) };
     if let Some(page) = manual(word) {

@@ -18,7 +18,6 @@ use crate::{
 };
 
 /// What a counting condition measures, and whether that needs the log to be read.
-#[must_use]
 pub fn measure(condition: &Condition) -> Option<(Measure, bool)> {
     Some(match condition {
         Condition::Acked(_) => (Measure::Acked, false),
@@ -45,10 +44,6 @@ pub fn measure(condition: &Condition) -> Option<(Measure, bool)> {
     })
 }
 
-/// Judges a count.
-///
-/// # Errors
-/// When the rig is gone.
 pub async fn judge(
     measure: Measure,
     reads_log: bool,
@@ -82,9 +77,6 @@ pub async fn judge(
 
 /// Puts a count of the whole log into the report, once its evidence was weighed: one that proves nothing
 /// must not stand there as if it did.
-///
-/// # Errors
-/// When the rig is gone.
 pub async fn tell_whole(
     measure: Measure,
     count: &Count,
@@ -99,9 +91,6 @@ pub async fn tell_whole(
 }
 
 /// `failed` with an error code counts by code.
-///
-/// # Errors
-/// When the rig is gone.
 pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
     let Some(error) = &c.error else {
         return judge(Measure::Failed, false, &c.count, j).await;

@@ -8,7 +8,6 @@ use crate::event::Holds;
 /// What one condition found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// The judgement.
     pub holds: Holds,
     /// What was found, in words; for inconclusive what was missing.
     pub found: String,
@@ -38,7 +37,6 @@ fn stands<T: Amount>(bound: Option<Bound<T>>, value: T) -> (Holds, bool) {
 
 impl Found {
     /// A plain yes or no.
-    #[must_use]
     pub fn plain(holds: bool, found: impl Into<String>) -> Self {
         Self {
             holds: if holds { Holds::Yes } else { Holds::No },
@@ -62,7 +60,6 @@ impl Found {
     }
 
     /// There is nothing to judge it by.
-    #[must_use]
     pub fn inconclusive(missing: impl Into<String>) -> Self {
         Self {
             holds: Holds::Inconclusive,
@@ -75,13 +72,11 @@ impl Found {
     }
 
     /// The time that is watched does not reach here.
-    #[must_use]
     pub fn not_covered(why: impl Into<String>) -> Self {
         Self { covers: false, ..Self::inconclusive(why) }
     }
 
     /// The same without its evidence: what was counted is the least that is true, and is shown as that.
-    #[must_use]
     pub fn doubted(self, why: impl Into<String>) -> Self {
         let least = match &self.value {
             Value::Object(map) => map.get("total").and_then(Value::as_u64).filter(|n| *n > 0),
@@ -97,14 +92,12 @@ impl Found {
     }
 
     /// The same with evidence.
-    #[must_use]
     pub fn because(mut self, evidence: impl IntoIterator<Item = String>) -> Self {
         self.evidence.extend(evidence);
         self
     }
 
     /// Several clients or brokers, each judged: the worst counts, each is told.
-    #[must_use]
     pub fn every(mut each: Vec<(String, Self)>) -> Self {
         // Who is away keeps nobody else from being judged.
         let covers = each.iter().any(|(_, f)| f.covers);
@@ -141,7 +134,6 @@ impl Found {
 }
 
 /// How bad a judgement is. A "no" is certain and beats an inconclusive one.
-#[must_use]
 pub fn rank(holds: Holds) -> u8 {
     match holds {
         Holds::Unjudged => 0,

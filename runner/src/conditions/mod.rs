@@ -29,18 +29,12 @@ use crate::{
 };
 
 /// Judges one condition.
-///
-/// # Errors
-/// When the rig is gone: never a judgement.
 pub async fn look(condition: &Spanned<Condition>, j: &Judge<'_>) -> Result<Looked, StepError> {
     let (found, covers) = tell(condition, j).await.map(|f| (f.clone(), f.covers))?;
     Ok(Looked { finding: finding(condition, found, j), covers })
 }
 
 /// Judges one condition and gives its value, for `record` and `capture`.
-///
-/// # Errors
-/// As [`look`].
 pub async fn judge_with_value(
     condition: &Spanned<Condition>,
     j: &Judge<'_>,
@@ -82,7 +76,6 @@ fn finding(condition: &Spanned<Condition>, found: Found, j: &Judge<'_>) -> Findi
 }
 
 /// Whether judging it reads the whole log.
-#[must_use]
 pub fn needs_audit(condition: &Condition) -> bool {
     match condition {
         Condition::All(inner) => inner.0.iter().any(|c| needs_audit(c)),
@@ -100,7 +93,6 @@ pub fn needs_audit(condition: &Condition) -> bool {
 
 /// Whether every look judges from the beginning what earlier looks could not: counts, and what is
 /// measured over all of a client's history.
-#[must_use]
 pub fn judges_again(condition: &Condition) -> bool {
     match condition {
         Condition::All(inner) => inner.0.iter().all(|c| judges_again(c)),

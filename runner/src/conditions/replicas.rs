@@ -9,9 +9,6 @@ use crate::{
 };
 
 /// Compares every partition that is asked about.
-///
-/// # Errors
-/// When the rig is gone.
 pub async fn differ(c: &ReplicasDiffer, j: &Judge<'_>) -> Result<Found, StepError> {
     let running = j.stage.running()?;
     let view = running.observer.fresh().await;

@@ -36,7 +36,6 @@ enum Outcome {
 
 impl Always {
     /// Starts one watcher for each rule.
-    #[must_use]
     pub fn start(stage: &Arc<Stage>) -> Self {
         let end = tokio_util::sync::CancellationToken::new();
         let watchers = stage.plan.always.iter().cloned().map(|rule| {

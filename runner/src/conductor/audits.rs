@@ -78,9 +78,6 @@ impl Audits {
 impl Stage {
     /// What the log holds against what was sent, acknowledged and delivered. Read again only when
     /// something could have changed.
-    ///
-    /// # Errors
-    /// When there is no cluster, or the rig cannot read it.
     pub async fn audit(
         &self,
         look: &Judge<'_>,
@@ -124,9 +121,6 @@ impl Stage {
     }
 
     /// What the clients heard, without reading the log.
-    ///
-    /// # Errors
-    /// When a history cannot be read.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
         let facts =
@@ -398,7 +392,6 @@ async fn judge(
 }
 
 /// The measure's name in the language.
-#[must_use]
 pub fn word(measure: Measure) -> String {
     serde_json::to_value(measure)
         .ok()

@@ -32,7 +32,6 @@ use crate::{
 /// Whether a client is there to do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is.
     Working,
     /// The plan stopped, killed or paused it, or has not started it yet.
     Away,
@@ -45,17 +44,14 @@ pub enum Presence {
 /// What a client is started with, in every life.
 #[derive(Clone, Debug)]
 pub enum Template {
-    /// A producer.
     Producer(ProducerSpec),
     /// A consumer; one spec serves every member.
     Consumer(ConsumerSpec),
-    /// A copier.
     Copier(CopierSpec),
 }
 
 /// A client of the plan, over all its members and lives.
 pub struct Client {
-    /// Its name.
     pub name: String,
     /// What it is started with.
     pub template: Template,
@@ -67,7 +63,6 @@ pub struct Client {
 
 /// One process at a time, over its lives.
 pub struct Member {
-    /// From 1.
     pub number: u16,
     handle: tokio::sync::Mutex<Option<Handle>>,
     state: Mutex<MemberState>,
@@ -117,31 +112,20 @@ impl Clients {
         self.0.lock().expect("no holder panics")
     }
 
-    /// Every client.
-    #[must_use]
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.map().values().cloned().collect()
     }
 
-    /// One client.
-    ///
-    /// # Errors
-    /// When it was never started.
     pub fn get(&self, name: &str) -> Result<Arc<Client>, StepError> {
         let found = self.map().get(name).cloned();
         found.ok_or_else(|| StepError::not_so(format!("client {name} was never started")))
     }
 
     /// The number for the next new client.
-    #[must_use]
     pub fn next_id(&self) -> u16 {
         u16::try_from(self.map().len() + 1).unwrap_or(u16::MAX)
     }
 
-    /// Adds a client.
-    ///
-    /// # Errors
-    /// When the name is taken.
     pub fn add(
         &self,
         name: &str,
@@ -184,19 +168,16 @@ impl Clients {
 
 impl Client {
     /// True if it sends: a producer, or a copier, whose traffic is judged by what it sends.
-    #[must_use]
     pub fn sends(&self) -> bool {
         !matches!(self.template, Template::Consumer(_))
     }
 
     /// True if it reads in a group, and can read to the log's end.
-    #[must_use]
     pub fn reads(&self) -> bool {
         !matches!(self.template, Template::Producer(_))
     }
 
     /// The topics that its traffic is judged on: those it sends to, or else reads.
-    #[must_use]
     pub fn topics(&self) -> Vec<String> {
         match &self.template {
             Template::Producer(p) => vec![p.topic.clone()],
@@ -205,8 +186,6 @@ impl Client {
         }
     }
 
-    /// The topics that it reads.
-    #[must_use]
     pub fn read_topics(&self) -> Vec<String> {
         match &self.template {
             Template::Producer(_) => Vec::new(),
@@ -216,7 +195,6 @@ impl Client {
     }
 
     /// True if it reads what was there before it came.
-    #[must_use]
     pub fn from_start(&self) -> bool {
         match &self.template {
             Template::Producer(_) => false,
@@ -226,7 +204,6 @@ impl Client {
     }
 
     /// Its group and what its members see, if it reads in one.
-    #[must_use]
     pub fn group(&self) -> Option<(&str, Isolation)> {
         match &self.template {
             Template::Producer(_) => None,
@@ -236,7 +213,6 @@ impl Client {
     }
 
     /// Its number: the identity in its messages.
-    #[must_use]
     pub fn id(&self) -> u16 {
         match &self.template {
             Template::Producer(p) => p.common.client_id,
@@ -246,19 +222,16 @@ impl Client {
     }
 
     /// Whether any member's process lives.
-    #[must_use]
     pub fn lives(&self) -> bool {
         self.members.iter().any(Member::lives)
     }
 
     /// History files of all members and lives.
-    #[must_use]
     pub fn histories(&self) -> Vec<PathBuf> {
         self.members.iter().flat_map(|m| m.state().histories.clone()).collect()
     }
 
     /// The history files that its traffic is judged by: what a copier read is not among them.
-    #[must_use]
     pub fn traffic(&self) -> Vec<PathBuf> {
         let mut files = self.histories();
         if self.sends() {
@@ -276,7 +249,6 @@ impl Client {
 
     /// When none of its members could work because of what the plan did to it: killed, stopped or
     /// paused. Monotonic microseconds; open at the end while it lasts.
-    #[must_use]
     pub fn downs(&self) -> Vec<(i64, Option<i64>)> {
         // A group goes on while one of its members does.
         let Some((first, rest)) = self.members.split_first() else { return Vec::new() };
@@ -289,7 +261,6 @@ impl Client {
     }
 
     /// Whether it is there to do its work, and if not why.
-    #[must_use]
     pub fn presence(&self) -> Presence {
         if self.downs().iter().any(|(_, to)| to.is_none()) {
             return Presence::Away;
@@ -315,7 +286,6 @@ impl Client {
     }
 
     /// Whether a broker answered a request of it between two snapshots after `since_us`.
-    #[must_use]
     pub fn connected(&self, broker: u32, since_us: i64) -> bool {
         let id = i32::try_from(broker).unwrap_or(i32::MAX);
         self.members.iter().any(|m| {
@@ -325,14 +295,12 @@ impl Client {
     }
 
     /// Since when the answers to its present lives are looked at; none before the first look.
-    #[must_use]
     pub fn answers_since_us(&self) -> Option<i64> {
         let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
         self.members.iter().filter_map(first).min()
     }
 
     /// The partitions that its living members have now.
-    #[must_use]
     pub fn given(&self) -> Vec<Position> {
         let living = self.members.iter().filter(|m| m.lives());
         let told = living.filter_map(|m| m.state().told.clone());
@@ -340,7 +308,6 @@ impl Client {
     }
 
     /// Its newest errors in words.
-    #[must_use]
     pub fn causes(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         for member in &self.members {
@@ -386,19 +353,16 @@ impl Member {
     }
 
     /// Its life now, from 1; 0 before the first.
-    #[must_use]
     pub fn life(&self) -> u16 {
         self.state().life
     }
 
     /// What its process is.
-    #[must_use]
     pub fn lane(&self) -> Option<LaneState> {
         self.state().lane
     }
 
     /// Its process, and for how many microseconds that has said nothing; none when it is gone.
-    #[must_use]
     pub fn pulse(&self) -> Option<(i32, i64)> {
         let state = self.state();
         let told = state.told.as_ref()?.borrow();
@@ -408,20 +372,17 @@ impl Member {
     }
 
     /// Whether its process lives (running or frozen).
-    #[must_use]
     pub fn lives(&self) -> bool {
         self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
     }
 
     /// Whether its process lives and is not frozen.
-    #[must_use]
     pub fn runs(&self) -> bool {
         self.lives() && self.lane() != Some(LaneState::Paused)
     }
 }
 
 /// `P`, or `C/2` for a member of a group of several.
-#[must_use]
 pub fn shown(client: &Client, member: &Member) -> String {
     if client.members.len() == 1 {
         client.name.clone()

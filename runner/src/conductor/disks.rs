@@ -33,7 +33,6 @@ impl Full {
     }
 
     /// Whether a node may have ended because of what the plan did to its disk.
-    #[must_use]
     pub fn explains(&self, node: Node) -> bool {
         self.met.lock().expect("no holder panics").contains(&node)
     }
@@ -64,9 +63,6 @@ impl Full {
 
 impl Stage {
     /// Fills the disks of nodes but for `leave` bytes each.
-    ///
-    /// # Errors
-    /// When the backend cannot.
     pub async fn fill_disks(
         &self,
         step: &str,
@@ -94,9 +90,6 @@ impl Stage {
     }
 
     /// Gives the space back.
-    ///
-    /// # Errors
-    /// When the backend cannot.
     pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         for node in nodes {

@@ -68,9 +68,6 @@ impl Stage {
     }
 
     /// What a step is to be done to must be there: a node that ended by itself is not.
-    ///
-    /// # Errors
-    /// By whose doing it ended.
     pub async fn all_there(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         for &node in nodes {
             let Some(death) = self.own_death(running, node).await? else { continue };
@@ -84,9 +81,6 @@ impl Stage {
 
     /// The same of nodes that are to be down: those whose disk the plan filled already are, and that is
     /// told.
-    ///
-    /// # Errors
-    /// As there.
     pub async fn all_there_or_full(
         &self,
         step: &str,
@@ -105,9 +99,6 @@ impl Stage {
     }
 
     /// Nodes are about to be started: what ended them before is kept until the plan's end.
-    ///
-    /// # Errors
-    /// When the engine cannot say.
     pub async fn start_again(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         let mut deaths = Vec::new();
         for &node in nodes {

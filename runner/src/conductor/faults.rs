@@ -31,15 +31,12 @@ pub struct Break {
     pub step: String,
     /// The steps around that step, the nearest first: the `chaos` whose fault it is, a `repeat`, a `parallel`.
     pub around: Vec<String>,
-    /// Whom it struck.
     pub struck: Struck,
-    /// In words.
     pub what: String,
 }
 
 impl Break {
     /// Whether its words begin with a member of a client, as it is shown: `C/1`, not `C/10`.
-    #[must_use]
     pub fn is_of(&self, shown: &str) -> bool {
         self.what.strip_prefix(shown).is_some_and(|rest| rest.starts_with(' '))
     }
@@ -124,14 +121,12 @@ impl Breaks {
     }
 
     /// The newest that is breaking for a client: of the cluster, or its own.
-    #[must_use]
     pub fn last_for(&self, client: &str) -> Option<Break> {
         let breaks = self.all();
         breaks.iter().filter(|b| b.concerns(client)).max_by_key(|b| b.at_us).cloned()
     }
 
     /// From when on the newest that struck the cluster acted on all that it struck.
-    #[must_use]
     pub fn cluster_since(&self) -> Option<i64> {
         let of_cluster = |b: &&Break| matches!(b.struck, Struck::Cluster(_));
         self.all().iter().filter(of_cluster).map(|b| b.by_us).max()
@@ -139,7 +134,6 @@ impl Breaks {
 
     /// All that a step made, by the step's id: itself, or else the steps and the faults in it. In order of
     /// the moments at which they began to act.
-    #[must_use]
     pub fn of_step(&self, step: &str) -> Vec<Break> {
         let all = self.all();
         let own = |b: &&Break| b.step == step;
@@ -153,20 +147,16 @@ impl Breaks {
     }
 
     /// The newest that a step made and that is breaking for a client; if none of them is, the newest.
-    #[must_use]
     pub fn newest_of_step(&self, step: &str, client: &str) -> Option<Break> {
         let made = self.of_step(step);
         made.iter().rfind(|b| b.concerns(client)).or(made.last()).cloned()
     }
 
-    /// All of them.
-    #[must_use]
     pub fn list(&self) -> Vec<Break> {
         self.all().clone()
     }
 
     /// How many there were: changes when the cluster was struck again.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.all().len()
     }

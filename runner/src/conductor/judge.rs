@@ -19,13 +19,11 @@ use crate::{
 /// How a look belongs to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looking {
-    /// It is the only one.
     Once,
     /// Until the conditions hold, and not longer than this.
     Until(Duration),
     /// Again and again throughout a time.
     Throughout {
-        /// This is the last one.
         last: bool,
     },
 }
@@ -33,7 +31,6 @@ pub enum Looking {
 /// What a condition is judged against.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    /// The stage.
     pub stage: &'a Stage,
     /// The asking step's id.
     pub step: &'a str,
@@ -64,15 +61,11 @@ const CLOSER: u32 = 10;
 
 impl Judge<'_> {
     /// The newest view of the cluster.
-    ///
-    /// # Errors
-    /// When no cluster runs.
     pub fn view(&self) -> Result<Arc<ClusterView>, StepError> {
         self.stage.view()
     }
 
     /// When the newest run of a step began that a condition, or the asking step, counts from.
-    #[must_use]
     pub fn since(&self, own: Option<&str>) -> Option<i64> {
         let name = own.or(self.since)?;
         let id = self.stage.step_named(name)?;
@@ -81,7 +74,6 @@ impl Judge<'_> {
 
     /// What `recovered` and `connected` count from: the fault of a named step, or the last one that is
     /// breaking for a client; when it acted, and in words.
-    #[must_use]
     pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
         let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         match own.or(self.since) {
@@ -96,17 +88,11 @@ impl Judge<'_> {
     }
 
     /// Judges every condition once, now.
-    ///
-    /// # Errors
-    /// When the rig is gone.
     pub async fn now(&self, all: &Conditions) -> Result<Vec<Finding>, StepError> {
         Ok(self.look(all).await?.into_iter().map(|look| look.finding).collect())
     }
 
     /// The same, with what only those who look again and again ask for.
-    ///
-    /// # Errors
-    /// When the rig is gone.
     pub async fn look(&self, all: &Conditions) -> Result<Vec<Looked>, StepError> {
         let look = Self { look_us: now_us(), ..*self };
         let mut looked = Vec::with_capacity(all.len());
@@ -118,9 +104,6 @@ impl Judge<'_> {
 
     /// Judges again and again until all hold at the same time or the time has run out. The findings
     /// are of the last look, each with the time at which it first held.
-    ///
-    /// # Errors
-    /// When the rig is gone.
     pub async fn until(
         &self,
         all: &Conditions,
@@ -167,9 +150,6 @@ impl Judge<'_> {
     }
 
     /// Judges throughout a time: the first look at which one does not hold ends it.
-    ///
-    /// # Errors
-    /// When the rig is gone.
     pub async fn throughout(
         &self,
         all: &Conditions,
@@ -201,7 +181,6 @@ impl Judge<'_> {
 /// What a look at one condition found.
 #[derive(Clone, Debug)]
 pub struct Looked {
-    /// The judgement.
     pub finding: Finding,
     /// There was something to judge; see [`conditions::Found::covers`].
     pub covers: bool,
@@ -213,7 +192,6 @@ fn holds(finding: &Finding) -> bool {
 }
 
 /// Microseconds from a moment to now as a duration; zero for the future.
-#[must_use]
 pub fn since(us: i64) -> Duration {
     Duration::from_micros(u64::try_from(now_us() - us).unwrap_or(0))
 }

@@ -38,7 +38,6 @@ impl Disturbed {
     }
 
     /// All that is wrong now.
-    #[must_use]
     pub fn sum(&self) -> Network {
         let mut sum = Network::default();
         for fault in self.all().iter() {
@@ -61,9 +60,6 @@ impl Disturbed {
 impl Stage {
     /// Disturbs the network on top of what is wrong already, and proves that it bites. What cannot
     /// be done is undone.
-    ///
-    /// # Errors
-    /// When the backend cannot, or the fault cannot be felt.
     pub async fn disturb(
         &self,
         step: &str,
@@ -91,9 +87,6 @@ impl Stage {
     }
 
     /// Undoes what one step, or every step, did to the network, and proves that it is whole again.
-    ///
-    /// # Errors
-    /// When the backend cannot.
     pub async fn heal(&self, only: Option<&str>) -> Result<(), StepError> {
         let running = self.running()?;
         let before = self.disturbed.sum();

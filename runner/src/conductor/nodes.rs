@@ -35,7 +35,6 @@ impl Wanted {
     }
 
     /// The nodes that a step made so, and that nobody made anything else since.
-    #[must_use]
     pub fn made_by(&self, step: &str, state: NodeState) -> Vec<Node> {
         let wanted = self.0.lock().expect("no holder panics");
         let own = wanted.iter().filter(|(_, made)| made.step == step && made.state == state);
@@ -43,14 +42,12 @@ impl Wanted {
     }
 
     /// What a node is meant to be; running where the plan never touched it.
-    #[must_use]
     pub fn get(&self, node: Node) -> NodeState {
         let wanted = self.0.lock().expect("no holder panics");
         wanted.get(&node).map_or(NodeState::Running, |made| made.state)
     }
 
     /// When a node was last made what it is, monotonic microseconds.
-    #[must_use]
     pub fn since(&self, node: Node) -> Option<i64> {
         self.0.lock().expect("no holder panics").get(&node).map(|made| made.at_us)
     }
@@ -59,7 +56,6 @@ impl Wanted {
 /// How a broker is taken down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Down {
-    /// SIGKILL.
     Kill,
     /// Graceful shutdown.
     Stop,
@@ -73,9 +69,6 @@ pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
 
 impl Stage {
     /// Takes nodes down together and records when that began to act.
-    ///
-    /// # Errors
-    /// When the backend cannot, or a node is down already or ended by itself.
     pub async fn take_down(&self, step: &str, nodes: &[Node], how: Down) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
@@ -108,9 +101,6 @@ impl Stage {
     }
 
     /// Takes those down that were to be taken down and still live, since what did it was cut off.
-    ///
-    /// # Errors
-    /// When the backend cannot.
     pub async fn end_taking_down(&self, nodes: &[Node], how: Down) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
@@ -126,9 +116,6 @@ impl Stage {
     }
 
     /// Starts nodes together and waits until the living brokers list the started ones.
-    ///
-    /// # Errors
-    /// When a node runs already, exits by itself, or is not listed in time.
     pub async fn bring_up(&self, step: &str, nodes: &[Node], data: Data) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
@@ -146,9 +133,6 @@ impl Stage {
     }
 
     /// Starts nodes that are down with another version, and waits as [`Self::bring_up`] does.
-    ///
-    /// # Errors
-    /// As there.
     pub async fn exchange(
         &self,
         step: &str,
@@ -178,10 +162,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Freezes nodes.
-    ///
-    /// # Errors
-    /// When the backend cannot, or a node ended by itself.
     pub async fn freeze(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
@@ -196,10 +176,6 @@ impl Stage {
         Ok(())
     }
 
-    /// Thaws nodes.
-    ///
-    /// # Errors
-    /// When the backend cannot, or a node ended by itself.
     pub async fn thaw(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
@@ -211,9 +187,6 @@ impl Stage {
     }
 
     /// Leaves a cluster that is not kplan's as it was found, and says in the timeline what that took.
-    ///
-    /// # Errors
-    /// When something could not be undone.
     pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
         for text in running.cluster.give_back().await? {
             let step = self.newest_step().unwrap_or_default();
@@ -231,9 +204,6 @@ impl Stage {
     }
 
     /// Waits until every living broker lists `brokers`; a node that dies meanwhile ends the wait.
-    ///
-    /// # Errors
-    /// When the limit runs out or a node ended by itself.
     pub async fn joined(
         &self,
         running: &Running,
@@ -313,7 +283,6 @@ async fn watch(running: &Running, nodes: &[Node]) -> Vigil {
 }
 
 /// `broker 2`, `broker 2 and broker 3`, `broker 1, broker 2 and broker 3`.
-#[must_use]
 pub fn names(nodes: &[Node]) -> String {
     let words: Vec<String> = nodes.iter().map(ToString::to_string).collect();
     match words.as_slice() {
@@ -324,7 +293,6 @@ pub fn names(nodes: &[Node]) -> String {
 }
 
 /// Numbers of the brokers among nodes.
-#[must_use]
 pub fn brokers_of(nodes: &[Node]) -> Vec<u32> {
     nodes.iter().filter_map(|n| if let Node::Broker(id) = n { Some(*id) } else { None }).collect()
 }

@@ -63,7 +63,6 @@ impl StepError {
     }
 
     /// The verdict of a step that ended this way.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Judged(_) | Self::Kafka(_) | Self::Plan(_) | Self::TimedOut(_) => Verdict::Failed,
@@ -73,7 +72,6 @@ impl StepError {
 
     /// Whether the plan goes on after it: what a client of Kafka's word acknowledged before it died is
     /// judged to the end.
-    #[must_use]
     pub fn goes_on(&self) -> bool {
         match self {
             Self::Kafka(KafkaCause::After { cause, .. }) => cause.is_clients_death(),
@@ -84,7 +82,6 @@ impl StepError {
 
     /// Of several, the one that decides: the rig's before an interruption, before those that end the plan,
     /// before those that do not.
-    #[must_use]
     pub fn worst(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let rank = |error: &Self| match error {
             Self::Rig(_) => 0,
@@ -96,7 +93,6 @@ impl StepError {
     }
 
     /// In words; none where findings or the signal tell it.
-    #[must_use]
     pub fn words(&self) -> Option<String> {
         match self {
             Self::Judged(_) | Self::Interrupted => None,
@@ -108,7 +104,6 @@ impl StepError {
     }
 
     /// What reports tell of the cause, field by field.
-    #[must_use]
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Kafka(cause) => Some(cause.told()),
@@ -122,7 +117,6 @@ impl StepError {
 
 impl StepError {
     /// The cause without the node that had ended beside it: what an expected error is about.
-    #[must_use]
     pub fn own_cause(&self) -> Option<Cause> {
         match self {
             Self::Kafka(KafkaCause::After { cause, .. }) => Some(cause.told()),
@@ -232,9 +226,7 @@ impl From<NotInTime> for StepError {
 
 impl Done {
     /// Passed when every finding holds (or is unjudged), else the failure.
-    ///
-    /// # Errors
-    /// [`StepError::Judged`] when one does not.
+    /// Fails with [`StepError::Judged`] when one does not.
     pub fn judged(findings: Vec<Finding>) -> Result<Self, StepError> {
         if findings.iter().all(|f| matches!(f.holds, Holds::Yes | Holds::Unjudged)) {
             Ok(Self { findings, captured: None })

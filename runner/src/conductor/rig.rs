@@ -57,9 +57,6 @@ impl Stage {
     }
 
     /// The same with a look at every node, before what does not hold is held against Kafka.
-    ///
-    /// # Errors
-    /// As there, and when somebody else froze a node.
     pub async fn rig_stands_closely(&self) -> Result<Option<Death>, StepError> {
         let ended = self.rig_stands().await?;
         let Ok(running) = self.running() else { return Ok(ended) };

@@ -27,8 +27,6 @@ struct Second {
 }
 
 impl Sampler {
-    /// Begins.
-    #[must_use]
     pub fn start(stage: Arc<Stage>) -> Self {
         Self(tokio::spawn(async move {
             let mut before: BTreeMap<String, Second> = BTreeMap::new();

@@ -72,11 +72,8 @@ pub struct Job {
 pub struct Ended {
     /// Its number within the run.
     pub number: u32,
-    /// Which attempt it was, from 1.
     pub attempt: u32,
-    /// What it was.
     pub job: Job,
-    /// How it ended.
     pub result: SuiteResult,
 }
 
@@ -134,7 +131,6 @@ impl Room {
 }
 
 /// Memory that can be had without swapping, in bytes; none where the kernel does not say.
-#[must_use]
 pub fn available_memory() -> Option<u64> {
     let table = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = table.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
@@ -176,9 +172,6 @@ fn nodes(cluster: &StartCluster) -> u32 {
 /// The next one begins when a suite has passed and only its removal is left: nothing that it measures
 /// is disturbed by that, while two plans at work would take time from each other. The results are
 /// those that count: of a suite that was tried again, the last.
-///
-/// # Errors
-/// When a suite's directory cannot be made; suites that run are still carried to their end.
 pub async fn run_all(
     run: &Arc<Run>,
     dir: &RunDir,

@@ -42,9 +42,7 @@ impl Budget {
 /// One partition's replicas, held against each other.
 #[derive(Debug)]
 pub struct Compared {
-    /// Topic.
     pub topic: String,
-    /// Partition.
     pub partition: u32,
     /// The brokers whose replicas were in sync.
     pub brokers: Vec<u32>,
@@ -55,9 +53,6 @@ pub struct Compared {
 impl Stage {
     /// Looks up on every broker's disk what the audit misses, and puts it into the result. Nothing is
     /// said where the backend cannot read disks.
-    ///
-    /// # Errors
-    /// When the run's own directory cannot be written.
     pub(super) async fn search_disks(
         &self,
         running: &Running,
@@ -130,9 +125,6 @@ impl Stage {
     }
 
     /// Compares the in-sync replicas of a partition up to its high watermark, as they lie on disk.
-    ///
-    /// # Errors
-    /// In words, when it cannot be judged; a [`StepError`] when the rig is gone.
     pub async fn compare_replicas(
         &self,
         running: &Running,

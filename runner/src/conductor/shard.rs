@@ -44,7 +44,6 @@ impl FromStr for Shard {
 impl Shard {
     /// Keeps what belongs to this part, in its order. The longest are given out first, each to the part
     /// that has least so far (Graham's longest-processing-time rule), so that the parts end together.
-    #[must_use]
     pub fn keep<T>(
         self,
         all: Vec<T>,
@@ -74,9 +73,6 @@ pub struct Durations(BTreeMap<String, f64>);
 
 impl Durations {
     /// What is known; nothing where there is no file.
-    ///
-    /// # Errors
-    /// When the file is there but cannot be read: parts that are split differently would leave suites out.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -99,9 +95,6 @@ impl Durations {
     }
 
     /// Writes the file in one step, so that a reader never finds half of it.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self).context("durations are plain numbers")?;
         let fresh: PathBuf = path.with_extension(format!("{}.new", std::process::id()));
@@ -110,7 +103,6 @@ impl Durations {
     }
 
     /// A suite's name in the file.
-    #[must_use]
     pub fn name(file: &Path, cell: &str) -> String {
         format!("{} [{cell}]", file.to_string_lossy())
     }

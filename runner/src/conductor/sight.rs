@@ -37,9 +37,6 @@ struct Side<'a> {
 
 impl Stage {
     /// The controller, none if it is known that there is none; waits up to `limit` for the proof.
-    ///
-    /// # Errors
-    /// When no cluster runs; inside, why it is not known.
     pub async fn controller(
         &self,
         limit: Duration,
@@ -94,9 +91,6 @@ impl Stage {
     }
 
     /// Whether leaders and in-sync sets of `view` may be judged.
-    ///
-    /// # Errors
-    /// When no cluster runs; inside, why they may be the word of one side only.
     pub async fn whole(&self, view: &Arc<ClusterView>) -> Result<Result<(), String>, StepError> {
         let running = self.running()?;
         if running.cluster.simulated() {
@@ -129,9 +123,6 @@ impl Stage {
 
     /// [`crate::observer::Asker::audit_bounds`], without logs of leaders that may have been replaced: what
     /// is not in them may well be in the cluster.
-    ///
-    /// # Errors
-    /// When no cluster runs.
     pub async fn audit_bounds(
         &self,
         topics: &[String],

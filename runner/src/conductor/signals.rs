@@ -37,9 +37,6 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on. What is said must not wait for its reader any more: no signal would end that.
-    ///
-    /// # Errors
-    /// When the handlers cannot be installed, or the streams cannot be written so.
     pub fn listen() -> std::io::Result<Self> {
         out::never_wait()?;
         let this = Self::default();
@@ -70,19 +67,16 @@ impl Interrupt {
     }
 
     /// The first signal came: end gracefully.
-    #[must_use]
     pub fn soft(&self) -> &CancellationToken {
         &self.soft
     }
 
     /// The second signal came: end now.
-    #[must_use]
     pub fn hard(&self) -> &CancellationToken {
         &self.hard
     }
 
     /// The first signal's name, if one came.
-    #[must_use]
     pub fn signal(&self) -> Option<&'static str> {
         match self.which.load(Ordering::Acquire) {
             1 => Some("SIGHUP"),

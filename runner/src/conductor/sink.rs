@@ -54,7 +54,6 @@ pub struct Sink {
 
 impl Sink {
     /// A sink over an open log.
-    #[must_use]
     pub fn new(log: EventLog, live: UnboundedSender<Stamped>, clock: RunClock) -> Self {
         let lost = CancellationToken::new();
         Self { log: Mutex::new(log), live, clock, broken: Mutex::new(None), lost }
@@ -80,19 +79,16 @@ impl Sink {
     }
 
     /// What ties the histories' clock to the time of day.
-    #[must_use]
     pub fn clock(&self) -> &RunClock {
         &self.clock
     }
 
     /// Cancelled when events cannot be written any more.
-    #[must_use]
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
     /// Why events could not be written, if they could not.
-    #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.broken.lock().expect("no holder panics").clone()
     }

@@ -60,7 +60,6 @@ pub struct Run {
     pub image: Option<String>,
     /// Bytes of memory that each broker may take.
     pub broker_memory: u64,
-    /// The live terminal.
     pub live: Live,
     /// kplan itself: what client processes are made of.
     pub binary: PathBuf,
@@ -70,7 +69,6 @@ pub struct Run {
 
 impl Run {
     /// A file as reports show it: relative to the repository's root where it lies below it.
-    #[must_use]
     pub fn shown(&self, path: &Path) -> PathBuf {
         let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         full.strip_prefix(&self.root).map_or_else(|_| path.to_owned(), Path::to_owned)
@@ -80,15 +78,12 @@ impl Run {
 /// A cluster that runs, and who watches it.
 #[derive(Clone)]
 pub struct Running {
-    /// The cluster.
     pub cluster: Arc<dyn Cluster>,
-    /// Its observer.
     pub observer: Arc<Observer>,
 }
 
 impl Running {
     /// Every broker's address, as clients are told.
-    #[must_use]
     pub fn bootstrap(&self) -> String {
         let brokers = brokers_of(&self.cluster.nodes()).into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
@@ -106,11 +101,9 @@ pub struct StepTimes {
 
 /// The shared state of one suite. Every part has its own short lock; none is held over an await.
 pub struct Stage {
-    /// The run.
     pub run: Arc<Run>,
     /// The suite's number.
     pub suite: SuiteId,
-    /// The plan.
     pub plan: Arc<Plan>,
     /// The suite's directory.
     pub dir: PathBuf,
@@ -168,7 +161,6 @@ const UNCLEAN: usize = 1_000;
 
 impl Stage {
     /// A stage on which nothing has happened yet, and what its clients will say.
-    #[must_use]
     pub fn new(
         run: Arc<Run>,
         suite: SuiteId,
@@ -199,7 +191,6 @@ impl Stage {
     }
 
     /// Where client processes say what happens to them.
-    #[must_use]
     pub fn client_events(&self) -> mpsc::Sender<(Who, ClientEvent)> {
         self.client_events.clone()
     }
@@ -208,10 +199,6 @@ impl Stage {
         self.state.lock().expect("no holder panics")
     }
 
-    /// The cluster.
-    ///
-    /// # Errors
-    /// When none was started (the checker refuses such plans; `when` and `optional` can still lead here).
     pub fn running(&self) -> Result<Running, StepError> {
         self.state().running.clone().ok_or_else(|| StepError::not_so("no cluster runs"))
     }
@@ -222,7 +209,6 @@ impl Stage {
     }
 
     /// Takes that cluster, once.
-    #[must_use]
     pub fn take_warm(&self) -> Option<Warm> {
         self.state().warm.take()
     }
@@ -236,7 +222,6 @@ impl Stage {
     }
 
     /// The unclean elections that were seen in a topic, or in any.
-    #[must_use]
     pub fn unclean_elections(&self, topic: Option<&str>) -> Vec<UncleanElection> {
         let of_topic = |e: &&UncleanElection| {
             topic.is_none_or(|t| e.place.rsplit_once('/').is_some_and(|(own, _)| own == t))
@@ -257,13 +242,11 @@ impl Stage {
     }
 
     /// Whether the running cluster was ever whole: before that there is nothing to judge.
-    #[must_use]
     pub fn is_up(&self) -> bool {
         self.state().up
     }
 
     /// A name for the next cluster of this suite.
-    #[must_use]
     pub fn cluster_name(&self) -> String {
         let mut state = self.state();
         state.clusters += 1;
@@ -274,7 +257,6 @@ impl Stage {
         }
     }
 
-    /// A step begins.
     pub fn step_began(&self, id: &str, name: Option<&str>, began_us: i64) {
         self.note_log_sizes(began_us);
         let mut state = self.state();
@@ -285,7 +267,6 @@ impl Stage {
         }
     }
 
-    /// A step ended.
     pub fn step_ended(&self, id: &str, ended_us: i64) {
         if let Some(times) = self.state().steps.get_mut(id) {
             times.ended_us = Some(ended_us);
@@ -293,25 +274,21 @@ impl Stage {
     }
 
     /// When a step ran, newest time round.
-    #[must_use]
     pub fn step_times(&self, id: &str) -> Option<StepTimes> {
         self.state().steps.get(id).copied()
     }
 
     /// The id in the events of the newest run of a named step.
-    #[must_use]
     pub fn step_named(&self, name: &str) -> Option<String> {
         self.state().named.get(name).cloned()
     }
 
     /// Whether a named step has begun.
-    #[must_use]
     pub fn has_begun(&self, name: &str) -> bool {
         self.step_named(name).is_some()
     }
 
     /// Whether a named step has ended.
-    #[must_use]
     pub fn has_ended(&self, name: &str) -> bool {
         self.step_named(name)
             .and_then(|id| self.step_times(&id))
@@ -319,7 +296,6 @@ impl Stage {
     }
 
     /// The step that began last.
-    #[must_use]
     pub fn newest_step(&self) -> Option<String> {
         self.state().newest_step.clone()
     }
@@ -338,13 +314,11 @@ impl Stage {
     }
 
     /// What captures do not know, and why.
-    #[must_use]
     pub fn unknown(&self) -> BTreeMap<(String, String), String> {
         self.state().unknown.clone()
     }
 
     /// All captured values.
-    #[must_use]
     pub fn captures(&self) -> BTreeMap<String, serde_json::Value> {
         self.state().captures.clone()
     }
@@ -355,13 +329,11 @@ impl Stage {
     }
 
     /// Which nodes a step meant.
-    #[must_use]
     pub fn resolved_by(&self, step: &str) -> Option<Vec<Node>> {
         self.state().resolved.get(step).cloned()
     }
 
     /// What templates may use now.
-    #[must_use]
     pub fn values(&self) -> Values {
         Values {
             run_id: self.run.id.clone(),
@@ -371,21 +343,16 @@ impl Stage {
     }
 
     /// The line of a place in the plan, from 1.
-    #[must_use]
     pub fn line_of(&self, span: Span) -> u32 {
         self.plan.sources.positions(span).map_or(0, |(from, _)| from.line)
     }
 
     /// The observer looks closely until the guard is dropped.
-    #[must_use]
     pub fn watch_closely(&self) -> Option<Hurry> {
         self.running().ok().map(|r| r.observer.hurry())
     }
 
     /// The cluster as the observer sees it now.
-    ///
-    /// # Errors
-    /// When none runs.
     pub fn view(&self) -> Result<Arc<ClusterView>, StepError> {
         Ok(self.running()?.observer.view())
     }
@@ -398,9 +365,6 @@ impl Stage {
     }
 
     /// Waits until a view is as wanted; false when the limit has passed.
-    ///
-    /// # Errors
-    /// When no cluster runs.
     pub async fn view_until(
         &self,
         limit: Duration,
@@ -411,7 +375,6 @@ impl Stage {
     }
 
     /// Topics that the consumers of a group read.
-    #[must_use]
     pub fn topics_of_group(&self, group: &str) -> Vec<String> {
         let all = self.clients.all();
         let own = all.iter().filter(|c| c.group().is_some_and(|(name, _)| name == group));
@@ -422,7 +385,6 @@ impl Stage {
     }
 
     /// What the consumers of a group see.
-    #[must_use]
     pub fn isolation_of_group(&self, group: &str) -> LagIsolation {
         let uncommitted = self
             .clients
@@ -453,7 +415,6 @@ impl Stage {
     }
 
     /// How long a node's log was at a time: where to look for later lines.
-    #[must_use]
     pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
         let state = self.state();
         let sizes = state.log_sizes.get(&node).into_iter().flatten();

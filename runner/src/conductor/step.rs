@@ -108,7 +108,6 @@ fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
 }
 
 /// What is known of a step beforehand.
-#[must_use]
 pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> StepInfo {
     StepInfo {
         id: head.id.to_string(),
@@ -123,7 +122,6 @@ pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> Ste
 }
 
 /// The steps inside a step, of every round, branch and included file.
-#[must_use]
 pub fn inside(step: &Step) -> Vec<&Step> {
     match step.verb() {
         Some(Verb::Repeat(r)) => r.rounds.iter().flat_map(|round| round.steps.iter()).collect(),
@@ -132,7 +130,6 @@ pub fn inside(step: &Step) -> Vec<&Step> {
 }
 
 /// The steps inside a step: of a repeat's first round, of all branches, of an included file, of `during`.
-#[must_use]
 pub fn children(step: &Step) -> Vec<&Step> {
     match step.verb() {
         Some(Verb::Repeat(r)) => {

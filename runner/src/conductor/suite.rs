@@ -28,7 +28,6 @@ use crate::{
 /// How a suite ended.
 #[derive(Debug)]
 pub struct SuiteResult {
-    /// Its verdict.
     pub verdict: Verdict,
     /// Whether its cluster was left running for a look.
     pub kept: bool,
@@ -42,9 +41,7 @@ pub struct SuiteResult {
 pub struct Suite {
     /// Number within the run.
     pub number: SuiteId,
-    /// The plan.
     pub plan: Arc<Plan>,
-    /// Its directory.
     pub dir: PathBuf,
     /// Which time round of `--repeat`.
     pub repetition: u32,
@@ -249,7 +246,6 @@ impl Tally {
     }
 
     /// The suite's verdict. Green means proven: a plan in which nothing was judged is inconclusive.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         let counts = self.counts();
         let broken = counts

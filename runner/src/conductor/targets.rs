@@ -34,9 +34,6 @@ fn only_brokers(nodes: &BTreeSet<Node>) -> Result<Vec<u32>, String> {
 
 impl Stage {
     /// Resolves a target for a step, tells the report what it meant, and remembers it for `same_as`.
-    ///
-    /// # Errors
-    /// When it means nothing now (no leader, no such node).
     pub async fn resolve(&self, target: &Target, step: &str) -> Result<Vec<Node>, StepError> {
         let nodes: Vec<Node> = self.meant(target, step).await?.into_iter().collect();
         if nodes.is_empty() {
@@ -53,18 +50,12 @@ impl Stage {
     }
 
     /// The brokers that a condition's target means.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`], and when it means a node that is no broker, of which such a condition knows nothing.
     pub async fn brokers_meant(&self, target: &Target) -> Result<Vec<u32>, StepError> {
         let nodes = self.meant(target, "").await?;
         only_brokers(&nodes).map_err(|why| StepError::not_so(format!("{target} {why}")))
     }
 
     /// What a target means now, without a word to the report.
-    ///
-    /// # Errors
-    /// As [`Self::resolve`].
     pub async fn nodes_meant(
         &self,
         target: &Target,

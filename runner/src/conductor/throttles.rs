@@ -19,9 +19,6 @@ impl Throttles {
 
 impl Stage {
     /// Bounds the replication of a topic to so many bytes per second.
-    ///
-    /// # Errors
-    /// When the cluster refuses it or does not answer.
     pub async fn throttle(&self, step: &str, topic: &str, rate: u64) -> Result<(), StepError> {
         let running = self.running()?;
         // Said first: whatever cuts it off, a part of it may be done.
@@ -30,9 +27,6 @@ impl Stage {
     }
 
     /// Takes the throttle of a step away; without one does nothing.
-    ///
-    /// # Errors
-    /// As [`Self::throttle`].
     pub async fn unthrottle(&self, step: &str) -> Result<(), StepError> {
         let running = self.running()?;
         let Some(topic) = self.throttles.all().get(step).cloned() else { return Ok(()) };

@@ -7,11 +7,9 @@ use crate::history::{HistoryFile, Mark, Run};
 /// How many messages a client sent, had acknowledged or delivered, and lost for good.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Sent.
     pub sent: u64,
     /// Acknowledged (a producer) or delivered (a consumer).
     pub done: u64,
-    /// Failed for good.
     pub failed: u64,
     files: HashMap<PathBuf, Counted>,
 }

@@ -9,20 +9,17 @@ use crate::conductor::step;
 
 /// True when some step, or a fault of some `chaos`, has this word; also where chaos is only known
 /// when it runs.
-#[must_use]
 pub fn uses(plan: &Plan, word: &str) -> bool {
     plan.steps.iter().chain(&plan.finally).any(|step| step_uses(step, word))
 }
 
 /// True when some step disturbs the network.
-#[must_use]
 pub fn disturbs_network(plan: &Plan) -> bool {
     ["partition_network", "degrade_network"].iter().any(|word| uses(plan, word))
 }
 
 /// True when a cluster of the plan is secured by what not every build has. What is only known when the
 /// plan runs is refused then.
-#[must_use]
 pub fn needs_tls(plan: &Plan) -> bool {
     plan.steps.iter().chain(&plan.finally).any(step_needs_tls)
 }

@@ -31,7 +31,6 @@ const CLEAN_LIMIT: Duration = Duration::from_secs(15);
 
 /// A cluster between two plans.
 pub struct Warm {
-    /// The cluster.
     pub cluster: Arc<dyn Cluster>,
     /// What it was declared as: [`key`].
     pub key: String,
@@ -46,7 +45,6 @@ impl std::fmt::Debug for Warm {
 }
 
 /// What a cluster was declared as: everything but its name, its run and where its logs go.
-#[must_use]
 pub fn key(spec: &ClusterSpec) -> String {
     let alike = ClusterSpec {
         run: String::new(),
@@ -60,7 +58,6 @@ pub fn key(spec: &ClusterSpec) -> String {
 
 /// The key of a plan's cluster where it has a single one, to be reused. Only containers are: a cluster
 /// that exists is not kplan's to clean, and the others start at once or write their logs elsewhere.
-#[must_use]
 pub fn key_of_plan(plan: &Plan, run: &Run) -> Option<String> {
     if !matches!(run.backend, Backend::Docker) {
         return None;
@@ -87,7 +84,6 @@ fn clusters<'p>(steps: impl Iterator<Item = &'p Step>, all: &mut Vec<&'p StartCl
 }
 
 /// Whether a plan leaves nothing in its cluster but topics and groups: only words that are known to.
-#[must_use]
 pub fn is_traceless(plan: &Plan) -> bool {
     plan.steps.iter().chain(&plan.finally).all(step_is_traceless)
 }
@@ -119,9 +115,6 @@ fn step_is_traceless(one: &Step) -> bool {
 }
 
 /// Deletes what a plan left in its cluster.
-///
-/// # Errors
-/// In words, when something stays or cannot be known to be gone: then the cluster is not fit for another.
 pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
     let work = async {
         sound(running).await?;
@@ -153,9 +146,6 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
 }
 
 /// Whether a cluster from an earlier plan is whole and empty.
-///
-/// # Errors
-/// In words, when it is not.
 pub async fn fit(running: &Running) -> Result<(), String> {
     sound(running).await?;
     match own_topics(running).await.first() {
@@ -242,7 +232,6 @@ impl Shelf {
     }
 
     /// Whether a plan of this key would go on with a cluster.
-    #[must_use]
     pub fn has(&self, key: Option<&str>) -> bool {
         key.is_some_and(|key| self.warm.iter().any(|w| w.key == key))
     }

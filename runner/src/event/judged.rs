@@ -22,7 +22,6 @@ pub struct Reason {
 
 impl Reason {
     /// A reason without evidence or line.
-    #[must_use]
     pub fn new(kind: ReasonKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), evidence: Vec::new(), line: None }
     }

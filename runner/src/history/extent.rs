@@ -14,19 +14,16 @@ pub struct Extent {
 
 impl Extent {
     /// An extent of so many final records, and of later ones with so many messages each.
-    #[must_use]
     pub fn new(settled: u64, open: Vec<u64>) -> Self {
         Self { settled, open }
     }
 
     /// Whether a record was there.
-    #[must_use]
     pub fn holds(&self, index: u64) -> bool {
         index.checked_sub(self.settled).is_none_or(|at| at < self.open.len() as u64)
     }
 
     /// How many messages of a record, which has `count` of them now, were there.
-    #[must_use]
     pub fn messages(&self, index: u64, count: u64) -> u64 {
         let Some(at) = index.checked_sub(self.settled) else { return count };
         let at = usize::try_from(at).unwrap_or(usize::MAX);
@@ -37,9 +34,6 @@ impl Extent {
 impl HistoryFile {
     /// How far it is published: what was seen by the last [`HistoryFile::refresh`], and how many messages
     /// its last records hold by now.
-    ///
-    /// # Errors
-    /// As [`HistoryFile::get`].
     pub fn extent(&self) -> Result<Extent, HistoryError> {
         let settled = self.settled();
         let open = (settled..self.len()).map(|index| self.get(index).map(|run| run.count));

@@ -48,9 +48,7 @@ pub enum HistoryError {
     /// The file system refused (a full disk, a missing directory, no right).
     #[error("history {path}: {what}: {source}")]
     Io {
-        /// The file.
         path: PathBuf,
-        /// What was tried.
         what: &'static str,
         /// What the system said.
         source: io::Error,
@@ -58,7 +56,6 @@ pub enum HistoryError {
     /// The file is not a history, is of another version, or is damaged.
     #[error("{path} is not a readable history: {what}")]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         what: String,

@@ -53,7 +53,6 @@ pub enum Writer {
 pub struct Header {
     /// The run's id.
     pub run: String,
-    /// Who writes.
     pub writer: Writer,
     /// The client's name in the plan (`audit` for the audit).
     pub client: String,
@@ -61,7 +60,6 @@ pub struct Header {
     pub client_id: u16,
     /// The group's member, from 1; 1 for producers.
     pub member: u16,
-    /// The life, from 1.
     pub life: u16,
     /// Topic names that [`Run::topic`] points into.
     pub topics: Vec<String>,
@@ -82,20 +80,17 @@ pub struct RunClock {
 
 impl RunClock {
     /// Anchors the clocks now.
-    #[must_use]
     pub fn now() -> Self {
         Self { mono_us: now_us(), wall_us: jiff::Timestamp::now().as_microsecond() }
     }
 
     /// Unix microseconds of a monotonic time.
-    #[must_use]
     pub fn wall_us(&self, mono_us: i64) -> i64 {
         self.wall_us + (mono_us - self.mono_us)
     }
 }
 
 /// Microseconds of the machine's monotonic clock (`CLOCK_MONOTONIC`), shared by all processes.
-#[must_use]
 pub fn now_us() -> i64 {
     use nix::time::{ClockId, clock_gettime};
     let t = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("Linux has a monotonic clock");

@@ -36,9 +36,6 @@ struct Window {
 
 impl HistoryFile {
     /// Opens a history and sees what is published by now.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is not a history of this format, or is shorter than it says.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
         let file = File::open(path).map_err(HistoryError::io(path, "cannot open it"))?;
         let bytes = file.metadata().map_err(HistoryError::io(path, "cannot stat it"))?.len();
@@ -75,9 +72,6 @@ impl HistoryFile {
 
     /// Sees what was published since; returns the number of records now. Runs among the last
     /// [`OPEN_WINDOW`] may have grown too.
-    ///
-    /// # Errors
-    /// When the file is shorter than what it says it holds.
     pub fn refresh(&mut self) -> Result<u64, HistoryError> {
         let published =
             self.page.words().get(layout::PUBLISHED).map_or(0, |w| w.load(Ordering::Acquire));
@@ -92,47 +86,36 @@ impl HistoryFile {
         Ok(published)
     }
 
-    /// Who wrote it.
-    #[must_use]
     pub fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Where it is.
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Records seen by the last [`HistoryFile::refresh`].
-    #[must_use]
     pub fn len(&self) -> u64 {
         self.len
     }
 
     /// True when nothing was published.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// Records that no writer will change again: all but the last [`OPEN_WINDOW`].
-    #[must_use]
     pub fn settled(&self) -> u64 {
         self.len.saturating_sub(OPEN_WINDOW)
     }
 
     /// Record `index`, as it is now.
-    ///
-    /// # Errors
-    /// When there is no such record or its bytes are not a record.
     pub fn get(&self, index: u64) -> Result<Run, HistoryError> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         self.read(&mut window, index)
     }
 
     /// The records from `index` to the end as of the last refresh.
-    #[must_use]
     pub fn iter_from(&self, index: u64) -> Runs<'_> {
         Runs { file: self, next: index, window: None }
     }
@@ -140,9 +123,6 @@ impl HistoryFile {
     /// The first record that can hold a message of `time_us` or later: every message of the records
     /// before it is older. Records are in the order of their first message, give or take
     /// [`RUN_SPAN_US`].
-    ///
-    /// # Errors
-    /// As [`HistoryFile::get`].
     pub fn first_at_or_after(&self, time_us: i64) -> Result<u64, HistoryError> {
         let bound = time_us.saturating_sub(2 * RUN_SPAN_US);
         let (mut low, mut high) = (0, self.len);

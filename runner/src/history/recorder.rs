@@ -34,7 +34,6 @@ pub struct Message {
 
 impl Message {
     /// A run of this message alone.
-    #[must_use]
     pub fn run(&self) -> Run {
         Run {
             mark: self.mark,
@@ -86,15 +85,11 @@ pub struct RunRecorder {
 
 impl RunRecorder {
     /// Records into `writer`.
-    #[must_use]
     pub fn new(writer: HistoryWriter) -> Self {
         Self { writer, open: Vec::new() }
     }
 
     /// Records one message; it survives a SIGKILL once this returns.
-    ///
-    /// # Errors
-    /// When the history cannot grow (a full disk).
     pub fn record(&mut self, message: &Message) -> Result<(), HistoryError> {
         let (topic, partition) = (usize::from(message.topic), message.partition as usize);
         if self.open.get(topic).and_then(|t| t.get(partition)).is_none() {
@@ -121,9 +116,6 @@ impl RunRecorder {
 
     /// Appends a run as it is: marks that stand for themselves (assignments, transaction ends,
     /// ranges).
-    ///
-    /// # Errors
-    /// When the history cannot grow.
     pub fn append(&mut self, run: &Run) -> Result<(), HistoryError> {
         self.writer.append(run).map(|_| ())
     }

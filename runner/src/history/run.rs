@@ -57,7 +57,6 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// Every mark.
     pub const ALL: [Self; 21] = [
         Self::Sent,
         Self::Acked,
@@ -105,7 +104,6 @@ pub struct Run {
     pub first_seq: u64,
     /// First offset; −1 where none is known.
     pub first_offset: i64,
-    /// How many messages.
     pub count: u64,
     /// Time of the first message, monotonic microseconds.
     pub first_us: i64,

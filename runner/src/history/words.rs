@@ -10,9 +10,6 @@ pub struct Words(Mapping);
 
 impl Words {
     /// Opens the file (readable by its owner only), or makes it.
-    ///
-    /// # Errors
-    /// When the file system refuses it (a full disk).
     pub fn open(path: &Path, words: usize) -> Result<Self, HistoryError> {
         let io = |what| HistoryError::io(path, what);
         let mut options = OpenOptions::new();
@@ -23,8 +20,6 @@ impl Words {
         Ok(Self(Mapping::writable(&file, 0, words * 8).map_err(io("cannot map it"))?))
     }
 
-    /// The words.
-    #[must_use]
     pub fn get(&self) -> &[AtomicU64] {
         self.0.words()
     }

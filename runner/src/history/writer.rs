@@ -105,7 +105,6 @@ impl HistoryWriter {
     }
 
     /// Records published.
-    #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "nobody asks a writer whether it is empty")]
     pub fn len(&self) -> u64 {
         self.len

@@ -28,28 +28,17 @@ const KEPT: usize = 4;
 pub enum AskError {
     /// A broker could not be asked.
     #[error("broker {broker}: {cause}")]
-    Wire {
-        /// Which.
-        broker: u32,
-        /// Why.
-        cause: Arc<WireError>,
-    },
+    Wire { broker: u32, cause: Arc<WireError> },
     /// Kafka answered with an error.
     #[error("{what}: {error}")]
     Kafka {
-        /// What was asked.
         what: String,
         /// Kafka's error.
         error: KafkaError,
     },
     /// The partition has no leader now.
     #[error("{topic}/{partition} has no leader")]
-    NoLeader {
-        /// Topic.
-        topic: String,
-        /// Partition.
-        partition: u32,
-    },
+    NoLeader { topic: String, partition: u32 },
     /// No such topic, partition, or part of an answer.
     #[error("there is no {0}")]
     Missing(String),
@@ -61,7 +50,6 @@ pub enum AskError {
     TimedOut {
         /// What was wanted, and what was found instead.
         what: String,
-        /// The limit.
         limit: Duration,
     },
     /// This Kafka version or backend cannot tell or do it.
@@ -92,9 +80,7 @@ impl Asker {
 
     /// Asks `broker`; `build` makes the request for the version that both sides speak, at most
     /// `most`.
-    ///
-    /// # Errors
-    /// [`AskError::Wire`].
+    /// Fails with [`AskError::Wire`].
     pub(super) async fn call<R: Request>(
         &self,
         broker: u32,
@@ -133,9 +119,7 @@ impl Asker {
 
     /// Asks the brokers that answer, one after the other, until one can be asked; those that the others
     /// left out, who may have missed what these know, last.
-    ///
-    /// # Errors
-    /// The last broker's, or [`AskError::NobodyAnswers`].
+    /// Fails with the last broker's error, or with [`AskError::NobodyAnswers`].
     pub(super) async fn call_any<R: Request>(
         &self,
         most: i16,
@@ -167,9 +151,7 @@ impl Asker {
     /// True reachability: an ApiVersions exchange on a new connection through the address that the
     /// broker advertises (or, where no broker lists it, the one it was given). A published port
     /// accepts TCP even when nothing listens behind it.
-    ///
-    /// # Errors
-    /// [`AskError::Wire`] with the reason.
+    /// Fails with [`AskError::Wire`] with the reason.
     pub async fn listener_reachable(&self, broker: u32) -> Result<(), AskError> {
         let view = self.watch.view();
         let advertised = view.brokers.get(&broker).and_then(|b| b.advertised.clone());

@@ -11,7 +11,6 @@ use super::view::{ClusterView, PartitionView, TopicView};
 pub struct Seen {
     /// Monotonic microseconds.
     pub at_us: i64,
-    /// What.
     pub change: Change,
 }
 
@@ -21,38 +20,29 @@ pub struct Seen {
 pub enum Change {
     /// A broker answers and is listed from now on.
     BrokerAppeared {
-        /// Its number.
         broker: u32,
     },
     /// A broker does not answer any more, or is not listed.
     BrokerVanished {
-        /// Its number.
         broker: u32,
     },
     /// The controller is another one, or there is none.
     ControllerChanged {
-        /// Now.
         controller: Option<u32>,
     },
-    /// A topic appeared.
     TopicAppeared {
-        /// Its name.
         topic: String,
     },
-    /// A topic vanished.
     TopicVanished {
-        /// Its name.
         topic: String,
     },
     /// A partition's leader, epoch, replicas or in-sync set is not what it was (or it is new).
     PartitionChanged {
-        /// Topic.
         topic: String,
         /// Kafka's own topic.
         internal: bool,
         /// As it was when it was last seen; none if it is new.
         before: Option<Box<PartitionView>>,
-        /// As it is.
         now: Box<PartitionView>,
         /// The new leader was neither in sync nor eligible before
         /// ([`PartitionView::elected_uncleanly`]).
@@ -81,7 +71,6 @@ impl Memory {
 }
 
 /// What is different in `now`.
-#[must_use]
 pub fn changes(before: &ClusterView, now: &ClusterView, memory: &Memory) -> Vec<Change> {
     let mut out = Vec::new();
     let (were, are) = (before.brokers_alive(), now.brokers_alive());

@@ -36,9 +36,6 @@ impl Asker {
     /// Asks for an election on every partition of `topic`: ElectLeaders (KIP-183, KIP-460) where
     /// Kafka has it (2.2 on), else the znode that the old command-line tool writes, with no word
     /// about single partitions. Whether the wanted broker leads is to be seen in the view.
-    ///
-    /// # Errors
-    /// [`AskError`]; Kafka's refusal of the whole request too.
     pub async fn elect_leaders(&self, topic: &str, kind: Election) -> Result<Elected, AskError> {
         let view = self.watch.fresh().await;
         let known = view.topics.get(topic);

@@ -28,7 +28,6 @@ pub struct GroupView {
     pub assignor: String,
     /// The broker that coordinates it.
     pub coordinator: u32,
-    /// Its members.
     pub members: Vec<Member>,
 }
 
@@ -47,9 +46,6 @@ pub struct Member {
 
 impl Asker {
     /// The broker that coordinates `group`. Asking makes Kafka create `__consumer_offsets`.
-    ///
-    /// # Errors
-    /// Kafka's `COORDINATOR_NOT_AVAILABLE` while there is none, or any other [`AskError`].
     pub async fn coordinator_of(&self, group: &str) -> Result<u32, AskError> {
         let key = StrBytes::from_string(group.to_owned());
         // 3 is the newest that asks for one group.
@@ -61,9 +57,6 @@ impl Asker {
     }
 
     /// State and members of `group`; a group that nobody knows is `Dead` and empty.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn group(&self, group: &str) -> Result<GroupView, AskError> {
         let coordinator = self.coordinator_of(group).await?;
         let id = GroupId(StrBytes::from_string(group.to_owned()));
@@ -81,9 +74,6 @@ impl Asker {
 
     /// What `group` has committed for each partition of `topic`: the next offset to read, none where
     /// it has committed nothing.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn committed(
         &self,
         group: &str,

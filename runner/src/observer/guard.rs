@@ -22,7 +22,6 @@ pub struct Guarded {
 
 impl Guarded {
     /// Guards `answer`.
-    #[must_use]
     pub fn new(answer: Bytes) -> Self {
         Self { rest: answer, varint: (0, 0) }
     }

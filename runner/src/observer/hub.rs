@@ -19,12 +19,10 @@ use crate::history::now_us;
 /// Changes that a slow reader of the timeline may fall behind before the oldest are dropped.
 const CHANGES_KEPT: usize = 8192;
 
-/// Who was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// A broker's Metadata.
     Metadata(u32),
-    /// The quorum.
     Quorum(Via),
 }
 
@@ -115,9 +113,6 @@ impl Hub {
 
     /// The controller, if it is proven that it still was that after `since_us`: one that has just been
     /// cut off still calls itself the controller, and its voters' last fetches are not old yet.
-    ///
-    /// # Errors
-    /// Why it is not known.
     pub(super) fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
         let state = self.lock();
         let Authority::Quorum(words) = &state.inputs.authority else {

@@ -52,9 +52,6 @@ pub struct Lag {
 
 impl Asker {
     /// How far `group` is behind on each partition of `topic`.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn lag(
         &self,
         group: &str,

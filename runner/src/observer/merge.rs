@@ -42,7 +42,6 @@ pub enum Authority {
     Quorum(BTreeMap<Via, QuorumWord>),
     /// ZooKeeper; none until it was read once.
     Zookeeper(Option<Arc<Znodes>>),
-    /// Neither: Metadata.
     Metadata,
 }
 
@@ -74,9 +73,7 @@ pub struct Znodes {
 pub struct ZnodeState {
     /// Its leader, even if that one is dead.
     pub leader: Option<u32>,
-    /// Leader epoch.
     pub epoch: i32,
-    /// In-sync set.
     pub in_sync: Vec<u32>,
 }
 
@@ -92,7 +89,6 @@ pub struct Inputs {
 }
 
 /// The one picture, as of `at_us`.
-#[must_use]
 pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
     let current = up_to_date(&inputs.answers);
     let believed: BTreeMap<u32, &Answer> =

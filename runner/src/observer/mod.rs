@@ -45,7 +45,6 @@ pub use vigil::Vigil;
 pub use watch::{Hurry, Observer};
 
 /// Topics that Kafka keeps for itself (before Metadata v1 no broker says so).
-#[must_use]
 pub fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }

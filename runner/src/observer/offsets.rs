@@ -40,7 +40,6 @@ pub enum At {
 /// its end, under one leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// Log start.
     pub start: i64,
     /// The log's end when it was asked for, which high watermark and last stable offset have reached.
     pub end: i64,
@@ -52,7 +51,6 @@ pub struct Bounds {
 
 impl Bounds {
     /// The same leader leads still, in the same epoch: what was read since is one leader's log.
-    #[must_use]
     pub fn same_leader(&self, topic: &str, partition: u32, view: &ClusterView) -> bool {
         view.partition(topic, partition).is_some_and(|p| self.led_by(p))
     }
@@ -77,9 +75,6 @@ type Offsets = BTreeMap<TopicPartition, Result<i64, AskError>>;
 
 impl Asker {
     /// One offset of one partition.
-    ///
-    /// # Errors
-    /// [`AskError`]: no leader, no such partition, Kafka's refusal.
     pub async fn offset(&self, topic: &str, partition: u32, at: At) -> Result<i64, AskError> {
         let key = (topic.to_owned(), partition);
         let mut offsets = self.offsets(std::slice::from_ref(&key), at).await;

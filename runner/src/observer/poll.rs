@@ -40,7 +40,6 @@ pub(super) const SILENCE: Duration = Duration::from_millis(1500);
 /// How fast to ask; any change of it wakes every poller.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    /// How many wait.
     pub(super) waiting: u32,
     /// Questions asked out of turn.
     pub(super) kicks: u64,

@@ -34,9 +34,6 @@ const DELETE: i8 = 1;
 impl Asker {
     /// Asks the controller to move the replicas of `topic`: index is the partition. Kafka 2.4 and
     /// newer accept it and go on in the background; before, this returns when all have moved.
-    ///
-    /// # Errors
-    /// [`AskError`]; the first partition's refusal too.
     pub async fn reassign(&self, topic: &str, replicas: &[Vec<u32>]) -> Result<(), AskError> {
         let view = self.watch.fresh().await;
         let asked = match (self.cluster.spec().mode, view.controller) {
@@ -99,9 +96,6 @@ impl Asker {
 
     /// Limits what is copied to and from each broker for `topic` to so many bytes a second, or
     /// takes the limit away (KIP-73, through KIP-339: Kafka 2.3 on).
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn throttle(&self, topic: &str, rate: Option<u64>) -> Result<(), AskError> {
         let sides = ["leader", "follower"];
         let replicas = sides.map(|s| format!("{s}.replication.throttled.replicas"));

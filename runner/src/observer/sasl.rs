@@ -13,9 +13,7 @@ use super::{
 };
 
 /// Logs in.
-///
-/// # Errors
-/// [`WireError::Refused`] with Kafka's error, or any other [`WireError`].
+/// Fails with [`WireError::Refused`] with Kafka's error, or any other [`WireError`].
 pub(super) async fn log_in(connection: &mut Connection, login: &Login) -> Result<(), WireError> {
     match login.scram {
         None => plain(connection, &login.user, &login.password).await,

@@ -14,15 +14,12 @@ const MOST_ITERATIONS: u32 = 1 << 20;
 /// The two hash functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
-    /// SCRAM-SHA-256
     Sha256,
-    /// SCRAM-SHA-512
     Sha512,
 }
 
 impl Hash {
     /// Of a mechanism, if it is SCRAM.
-    #[must_use]
     pub fn of(mechanism: Mechanism) -> Option<Self> {
         match mechanism {
             Mechanism::Plain => None,
@@ -32,7 +29,6 @@ impl Hash {
     }
 
     /// The mechanism's name.
-    #[must_use]
     pub fn mechanism(self) -> &'static str {
         match self {
             Self::Sha256 => "SCRAM-SHA-256",
@@ -41,7 +37,6 @@ impl Hash {
     }
 
     /// Its number in Kafka's requests.
-    #[must_use]
     pub fn number(self) -> i8 {
         match self {
             Self::Sha256 => 1,
@@ -50,7 +45,6 @@ impl Hash {
     }
 
     /// What a broker keeps of a password.
-    #[must_use]
     pub fn salted(self, password: &str, salt: &[u8], iterations: u32) -> Vec<u8> {
         let (algorithm, length) = match self {
             Self::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, digest::SHA256_OUTPUT_LEN),
@@ -89,7 +83,6 @@ pub struct Exchange<'a> {
 
 impl<'a> Exchange<'a> {
     /// Begins with a random `nonce`; gives the first message.
-    #[must_use]
     pub fn begin(hash: Hash, user: &str, password: &'a str, nonce: String) -> (Self, String) {
         let user = user.replace('=', "=3D").replace(',', "=2C");
         let first = format!("n={user},r={nonce}");
@@ -99,9 +92,6 @@ impl<'a> Exchange<'a> {
 
     /// The answer to the server's first message, and what the server must say to prove that it knows the
     /// password too.
-    ///
-    /// # Errors
-    /// What is wrong with the server's message.
     pub fn answer(&self, server: &str) -> Result<(String, String), String> {
         let field = |name: &str| {
             let found = server.split(',').find_map(|part| part.strip_prefix(name));

@@ -28,9 +28,6 @@ const LEAST_IN_SYNC_KEY: &str = "min.insync.replicas";
 impl Asker {
     /// The configuration that is in effect at `broker`, defaults included, secrets hidden. Kafka
     /// before 0.11 cannot tell.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn effective_config(
         &self,
         broker: u32,
@@ -41,9 +38,6 @@ impl Asker {
     /// The configuration that is in effect for `topic`, defaults included. Kafka before 0.11 cannot
     /// tell: there it is what ZooKeeper holds for the topic over the brokers' configuration in the
     /// plan.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn topic_config(&self, topic: &str) -> Result<BTreeMap<String, String>, AskError> {
         match self.describe_config(None, TOPIC, topic).await {
             Err(AskError::Wire { cause, .. })
@@ -57,9 +51,6 @@ impl Asker {
 
     /// How many replicas must be in sync for acks=all to succeed: the topic's setting, else the
     /// brokers'.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn min_insync_replicas(&self, topic: &str) -> Result<u32, AskError> {
         let config = self.topic_config(topic).await?;
         let value = config.get(LEAST_IN_SYNC_KEY).and_then(|v| v.parse().ok());
@@ -68,9 +59,6 @@ impl Asker {
 
     /// Features that the cluster has finalized, by name and level (KIP-584), as `broker` knows them;
     /// empty before Kafka 2.7.
-    ///
-    /// # Errors
-    /// [`AskError`].
     pub async fn finalized_features(&self, broker: u32) -> Result<BTreeMap<String, i16>, AskError> {
         let answer = self
             .call(broker, 4, |version| {

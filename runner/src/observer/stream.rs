@@ -26,7 +26,6 @@ use tokio_rustls::{
 /// What a listener wants before the first request.
 #[derive(Clone, Debug, Default)]
 pub enum Transport {
-    /// Nothing.
     #[default]
     Clear,
     /// TLS, with a certificate that these authorities signed for the address.
@@ -37,7 +36,6 @@ pub enum Transport {
 
 impl Transport {
     /// TLS trusting the certificates of a PEM file alone.
-    #[must_use]
     pub fn trusting(file: &Path) -> Self {
         match client_config(file) {
             Ok(config) => Self::Tls(Arc::new(config)),
@@ -73,9 +71,7 @@ fn client_config(file: &Path) -> Result<ClientConfig, String> {
 /// An open connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// In clear.
     Clear(TcpStream),
-    /// Encrypted.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -3,7 +3,6 @@
 use super::view::{ClusterView, TopicView};
 
 /// The description of a topic: leader, replicas, in-sync and offline replicas of each partition.
-#[must_use]
 pub fn topic_table(topic: &TopicView) -> String {
     let eligible = topic.partitions.iter().any(|p| !p.eligible.is_empty());
     let mut heads = vec!["partition", "leader", "replicas", "in sync", "offline", "epoch"];
@@ -24,7 +23,6 @@ pub fn topic_table(topic: &TopicView) -> String {
 }
 
 /// The description of the cluster: its brokers, and what each topic lacks.
-#[must_use]
 pub fn cluster_table(view: &ClusterView) -> String {
     let brokers = view.brokers.iter().map(|(number, b)| {
         let role = if view.controller == Some(*number) { "controller" } else { "" };

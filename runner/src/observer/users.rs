@@ -25,9 +25,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 impl Asker {
     /// Makes the users, where the cluster's `security` is SCRAM, and logs each of them in at every broker.
-    ///
-    /// # Errors
-    /// [`AskError`], also when that does not succeed within a minute.
     pub async fn admit(&self, access: &Access) -> Result<(), AskError> {
         let Some(hash) =
             Hash::of(access.security.mechanism).filter(|_| access.security.has_users())

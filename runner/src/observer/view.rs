@@ -18,14 +18,11 @@ pub struct ClusterView {
     /// none.
     #[serde(default)]
     pub controller_unknown: Option<String>,
-    /// Topics by name.
     pub topics: BTreeMap<String, TopicView>,
 }
 
-/// One broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerView {
-    /// It answers.
     pub answers: bool,
     /// A living broker that is up to date lists it.
     pub listed: bool,
@@ -33,25 +30,20 @@ pub struct BrokerView {
     pub listed_by: BTreeSet<u32>,
     /// `HOST:PORT` that clients are told, where it is listed.
     pub advertised: Option<String>,
-    /// Its rack.
     pub rack: Option<String>,
 }
 
-/// One topic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicView {
     /// Kafka's own (`__consumer_offsets`, `__transaction_state`).
     pub internal: bool,
     /// Its id where Kafka has them (2.8 on): a topic made anew has another one.
     pub id: Option<String>,
-    /// Partitions in order.
     pub partitions: Vec<PartitionView>,
 }
 
-/// One partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionView {
-    /// Its number.
     pub partition: u32,
     /// The leader, none if it has none.
     pub leader: Option<u32>,
@@ -71,7 +63,6 @@ pub struct PartitionView {
 
 impl PartitionView {
     /// Fewer in-sync replicas than replicas.
-    #[must_use]
     pub fn under_replicated(&self) -> bool {
         self.in_sync.len() < self.replicas.len()
     }
@@ -82,7 +73,6 @@ impl PartitionView {
     /// Seen through polling: where a replica that was in sync is so still, the new leader may have
     /// joined the set between two looks, and an unclean election would have needed all of the set to be
     /// gone. What has no state yet (a topic that is just made) had no leader to lose either.
-    #[must_use]
     pub fn elected_uncleanly(&self, before: &Self) -> bool {
         let knew_all =
             |leader| before.in_sync.contains(&leader) || before.eligible.contains(&leader);
@@ -94,7 +84,6 @@ impl PartitionView {
     }
 
     /// The first replica leads.
-    #[must_use]
     pub fn preferred_leads(&self) -> bool {
         self.leader.is_some() && self.leader == self.replicas.first().copied()
     }
@@ -104,8 +93,6 @@ impl PartitionView {
 pub type Named<'a> = (&'a str, &'a PartitionView);
 
 impl ClusterView {
-    /// One partition.
-    #[must_use]
     pub fn partition(&self, topic: &str, partition: u32) -> Option<&PartitionView> {
         self.topics.get(topic)?.partitions.iter().find(|p| p.partition == partition)
     }
@@ -119,7 +106,6 @@ impl ClusterView {
     }
 
     /// The leader of a partition.
-    #[must_use]
     pub fn leader(&self, topic: &str, partition: u32) -> Option<u32> {
         self.partition(topic, partition)?.leader
     }
@@ -133,7 +119,6 @@ impl ClusterView {
     }
 
     /// Followers of a partition: its replicas without its leader.
-    #[must_use]
     pub fn followers(&self, topic: &str, partition: u32) -> Vec<u32> {
         self.partition(topic, partition).map_or_else(Vec::new, |p| {
             p.replicas.iter().copied().filter(|r| p.leader != Some(*r)).collect()
@@ -175,7 +160,6 @@ impl ClusterView {
     }
 
     /// Every broker that answers lists all of `brokers`, and these answer too.
-    #[must_use]
     pub fn all_list(&self, brokers: &[u32]) -> bool {
         let answering = || self.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| n);
         brokers.iter().all(|broker| {
@@ -186,7 +170,6 @@ impl ClusterView {
     }
 
     /// Brokers that answer and that a living, up-to-date broker lists.
-    #[must_use]
     pub fn brokers_alive(&self) -> BTreeSet<u32> {
         self.brokers.iter().filter(|(_, b)| b.answers && b.listed).map(|(n, _)| *n).collect()
     }

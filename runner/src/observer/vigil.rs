@@ -71,7 +71,6 @@ impl Vigil {
 
     /// What was done has been done: when it began to act. Nobody could have felt it before the last
     /// question that was answered; and who closed his connection was dead by then.
-    #[must_use]
     pub fn end(self) -> Acted {
         let whole = Acted::since(self.begun_us);
         let of = |signs: &Arc<Signs>| Acted {

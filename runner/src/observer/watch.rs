@@ -54,7 +54,6 @@ impl Drop for Hurry {
 
 impl Observer {
     /// Starts watching `cluster`; must be called inside a tokio runtime.
-    #[must_use]
     pub fn spawn(cluster: Arc<dyn Cluster>) -> Self {
         let authority = match cluster.spec().mode {
             _ if cluster.simulated() => Authority::Metadata,
@@ -108,25 +107,21 @@ impl Observer {
     }
 
     /// The cluster as last told: at most 40 ms old while a [`Hurry`] lives, else 750 ms.
-    #[must_use]
     pub fn view(&self) -> Arc<ClusterView> {
         self.watch.view()
     }
 
     /// Views as they change.
-    #[must_use]
     pub fn subscribe(&self) -> watch::Receiver<Arc<ClusterView>> {
         self.watch.hub.view()
     }
 
     /// Every change from now on, in order. A reader that falls 8192 changes behind is told so.
-    #[must_use]
     pub fn changes(&self) -> broadcast::Receiver<Seen> {
         self.watch.hub.changes()
     }
 
     /// Single questions.
-    #[must_use]
     pub fn ask(&self) -> &Asker {
         &self.asker
     }
@@ -145,31 +140,23 @@ impl Observer {
 
     /// The controller as last told, if it is proven that it still was that after `since_us`; none if
     /// it is known that there is none.
-    ///
-    /// # Errors
-    /// Why it is not known.
     pub fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
         self.watch.hub.controller_since(since_us)
     }
 
     /// Whether some broker that answers has reached the controller after `since_us`; true where there is
     /// no quorum.
-    #[must_use]
     pub fn broker_heard_since(&self, since_us: i64) -> bool {
         self.watch.hub.broker_heard_since(since_us)
     }
 
     /// Why all brokers that answer may have missed what the cluster decided last, if they may.
-    #[must_use]
     pub fn outdated(&self) -> Option<String> {
         self.watch.hub.outdated()
     }
 
     /// Waits until `judge` finds what it wants in a view that is not older than this call (but for
     /// brokers that do not answer within half a second), asking fast meanwhile.
-    ///
-    /// # Errors
-    /// The last view, when `limit` has passed.
     pub async fn until<T>(
         &self,
         limit: Duration,
@@ -180,9 +167,6 @@ impl Observer {
 
     /// Waits until every broker that answers lists all of `brokers`, and these answer too: the
     /// cluster, or a broker that was started, has joined.
-    ///
-    /// # Errors
-    /// The last view, when `limit` has passed.
     pub async fn all_listed(
         &self,
         brokers: &[u32],

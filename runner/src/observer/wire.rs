@@ -35,32 +35,16 @@ const CLIENT_ID: &str = "kplan-observer";
 pub enum WireError {
     /// No connection.
     #[error("cannot connect to {address}: {cause}")]
-    Connect {
-        /// Where to.
-        address: String,
-        /// Why not.
-        cause: io::Error,
-    },
+    Connect { address: String, cause: io::Error },
     /// No answer in time.
     #[error("no answer to {what} within {limit:?}")]
-    TimedOut {
-        /// The request.
-        what: String,
-        /// The limit.
-        limit: Duration,
-    },
+    TimedOut { what: String, limit: Duration },
     /// The broker closed the connection, or the network broke it.
     #[error("the connection broke during {what}: {cause}")]
-    Broken {
-        /// The request.
-        what: String,
-        /// Why.
-        cause: io::Error,
-    },
+    Broken { what: String, cause: io::Error },
     /// An answer larger than [`LARGEST_ANSWER`], or of negative size: not Kafka's protocol.
     #[error("an answer to {what} of {size} bytes is not believable: not Kafka's protocol?")]
     Size {
-        /// The request.
         what: String,
         /// The size it claimed.
         size: i32,
@@ -68,7 +52,6 @@ pub enum WireError {
     /// The answer is to another request.
     #[error("the answer to {what} carries number {found} instead of {expected}")]
     Correlation {
-        /// The request.
         what: String,
         /// The request's number.
         expected: i32,
@@ -77,14 +60,7 @@ pub enum WireError {
     },
     /// The answer is not what the protocol says.
     #[error("the answer to {what} (version {version}) cannot be read: {cause}")]
-    Undecodable {
-        /// The request.
-        what: String,
-        /// Its version.
-        version: i16,
-        /// What is wrong.
-        cause: String,
-    },
+    Undecodable { what: String, version: i16, cause: String },
     /// The broker does not know this request, or no version that kplan speaks.
     #[error("the broker does not support {what}")]
     Unsupported {
@@ -94,7 +70,6 @@ pub enum WireError {
     /// The broker answered with an error to the exchange itself (versions, authentication).
     #[error("{what} was refused: {code}")]
     Refused {
-        /// The request.
         what: String,
         /// Kafka's error name and message.
         code: String,
@@ -103,7 +78,6 @@ pub enum WireError {
 
 impl WireError {
     /// The broker is too old (or too new) for the request, or is no real broker.
-    #[must_use]
     pub fn is_unsupported(&self) -> bool {
         matches!(self, Self::Unsupported { .. })
     }
@@ -123,9 +97,7 @@ pub struct Credentials {
 pub struct Login {
     /// By SCRAM with this hash; none: by PLAIN.
     pub scram: Option<Hash>,
-    /// User.
     pub user: String,
-    /// Password.
     pub password: String,
 }
 
@@ -138,7 +110,6 @@ impl std::fmt::Debug for Login {
 
 impl Credentials {
     /// What librdkafka's settings say about it (`security.protocol`, `sasl.*`, `ssl.ca.location`).
-    #[must_use]
     pub fn from_client_config(config: &IndexMap<String, String>) -> Self {
         let get = |key: &str| config.get(key).cloned().unwrap_or_default();
         let protocol = get("security.protocol").to_uppercase();
@@ -159,7 +130,6 @@ impl Credentials {
     }
 
     /// True if they are what a listener of this protocol asks for.
-    #[must_use]
     pub fn suit(&self, protocol: &str) -> bool {
         let protocol = protocol.to_uppercase();
         let encrypted = !matches!(self.transport, Transport::Clear);
@@ -168,13 +138,11 @@ impl Credentials {
     }
 
     /// The same listener, and nobody who logs in.
-    #[must_use]
     pub fn anonymous(&self) -> Self {
         Self { transport: self.transport.clone(), login: None }
     }
 }
 
-/// A negotiated connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
@@ -187,9 +155,6 @@ pub struct Connection {
 
 impl Connection {
     /// Connects, negotiates versions and authenticates, all within `limit`.
-    ///
-    /// # Errors
-    /// Any [`WireError`].
     pub async fn open(
         address: &str,
         credentials: &Credentials,
@@ -214,7 +179,6 @@ impl Connection {
     }
 
     /// The same connection, whose requests from now on name this client.
-    #[must_use]
     pub fn called(self, client: &str) -> Self {
         Self { client: StrBytes::from_string(client.to_owned()), ..self }
     }
@@ -235,9 +199,7 @@ impl Connection {
     }
 
     /// The newest version of `R` that both sides speak, not above `most`.
-    ///
-    /// # Errors
-    /// [`WireError::Unsupported`] when there is none.
+    /// Fails with [`WireError::Unsupported`] when there is none.
     pub fn version<R: Request>(&self, most: i16) -> Result<i16, WireError> {
         let ours = <R as Message>::VERSIONS;
         let unsupported = |theirs: String| WireError::Unsupported {
@@ -250,15 +212,11 @@ impl Connection {
     }
 
     /// True when the broker knows some version of `R` that kplan speaks.
-    #[must_use]
     pub fn supports<R: Request>(&self) -> bool {
         self.version::<R>(i16::MAX).is_ok()
     }
 
     /// Sends `request` in `version` and waits for its answer.
-    ///
-    /// # Errors
-    /// Any [`WireError`]; after one, and after this future was dropped, the connection is unusable.
     pub async fn call<R: Request>(
         &mut self,
         request: &R,
@@ -338,7 +296,6 @@ impl Connection {
     }
 
     /// An exchange was not finished: the connection is of no more use.
-    #[must_use]
     pub fn is_spoilt(&self) -> bool {
         self.busy
     }
@@ -357,7 +314,6 @@ fn request_name<R: Request>() -> String {
 }
 
 /// Kafka's name of an error code as its documentation writes it, e.g. `NOT_LEADER_OR_FOLLOWER`.
-#[must_use]
 pub fn error_name(error: ResponseError) -> String {
     if let ResponseError::Unknown(code) = error {
         return format!("ERROR_{code}");

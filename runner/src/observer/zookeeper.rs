@@ -57,9 +57,7 @@ enum Step {
 }
 
 /// Connects to ZooKeeper.
-///
-/// # Errors
-/// The client's error, [`Error::Timeout`] after three seconds.
+/// Fails with the client's error, [`Error::Timeout`] after three seconds.
 pub(super) async fn connect(address: &str) -> Result<Client, Error> {
     // 3.4 is the oldest server: it cannot remove watches and knows no persistent ones.
     let connecting = Client::connector()

@@ -30,19 +30,16 @@ use crate::{exit::Exit, secrets};
 static OWN: LazyLock<String> = LazyLock::new(|| format!("\x1b[{};", rand::random::<u64>()));
 
 /// Text in a style. What the text itself holds of such sequences is shown, not obeyed.
-#[must_use]
 pub fn paint(style: Style, text: &str) -> String {
     format!("{}{text}{}", own(&style.render().to_string()), own(&style.render_reset().to_string()))
 }
 
 /// Marks all colours in a text as kplan's own. The text must have been cleaned before it was coloured.
-#[must_use]
 pub fn own(text: &str) -> String {
     text.replace("\x1b[", &OWN)
 }
 
 /// What is printed of a text: clean, with kplan's own colours or without any.
-#[must_use]
 pub fn fit(text: &str, colour: bool) -> String {
     let mut pieces = text.split(OWN.as_str());
     let mut out = visible(pieces.next().unwrap_or_default()).into_owned();
@@ -62,7 +59,6 @@ pub fn fit(text: &str, colour: bool) -> String {
 }
 
 /// Whether standard output, or else standard error, shows colours.
-#[must_use]
 pub fn colour(output: bool) -> bool {
     match output {
         true => choice(&stdout()),
@@ -75,7 +71,6 @@ fn choice(stream: &impl anstream::stream::RawStream) -> bool {
 }
 
 /// Whether standard error is a terminal.
-#[must_use]
 pub fn on_terminal() -> bool {
     stderr().is_terminal()
 }
@@ -100,9 +95,6 @@ static STREAMS: OnceLock<Streams> = OnceLock::new();
 
 /// From now on nothing that is said waits for who reads it. For commands that listen for signals: those
 /// have no other way to end.
-///
-/// # Errors
-/// When the streams' threads cannot be started.
 pub fn never_wait() -> io::Result<()> {
     if STREAMS.get().is_some() {
         return Ok(());
@@ -120,7 +112,6 @@ pub fn never_wait() -> io::Result<()> {
 }
 
 /// Whether nothing that is said waits for its reader.
-#[must_use]
 pub fn waits_for_nobody() -> bool {
     STREAMS.get().is_some()
 }
@@ -216,7 +207,6 @@ pub fn draw(frame: &str) {
 }
 
 /// Whether all that was said on standard error was taken.
-#[must_use]
 pub fn is_read() -> bool {
     STREAMS.get().is_none_or(|streams| streams.error.is_read())
 }

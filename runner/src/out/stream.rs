@@ -66,9 +66,6 @@ impl State {
 
 impl Stream {
     /// A stream with its thread, which opens it.
-    ///
-    /// # Errors
-    /// When there can be no more threads.
     pub fn start(open: impl FnOnce() -> io::Result<Target> + Send + 'static) -> io::Result<Self> {
         let stream = Self(Arc::default());
         let own = stream.clone();
@@ -97,15 +94,12 @@ impl Stream {
     }
 
     /// Whether the reader has taken all that was said.
-    #[must_use]
     pub fn is_read(&self) -> bool {
         self.lock().is_read()
     }
 
     /// Waits for the reader to take all that was said, as long as it takes some now and then.
-    ///
-    /// # Errors
-    /// `TimedOut` when it does not; else why it could not be written.
+    /// Fails with `TimedOut` when it does not; else why it could not be written.
     pub fn drain(&self) -> io::Result<()> {
         let mut hurried = None;
         let mut state = self.lock();
@@ -196,7 +190,6 @@ impl Stream {
 }
 
 /// What stands in the place of lines that were left out.
-#[must_use]
 pub fn left_out(lines: u64) -> String {
     let were = if lines == 1 { "line was" } else { "lines were" };
     format!(

@@ -9,7 +9,6 @@ const RIG: u8 = 3;
 impl RunRecord {
     /// Nothing failed or broke in a suite, and the run's exit status is the rig's all the same: not
     /// everything that it made could be removed at its end.
-    #[must_use]
     pub fn left_something(&self) -> bool {
         let suites: Vec<Verdict> = self.decisive().map(|s| s.verdict).collect();
         let fine = matches!(decided(&suites), Verdict::Passed | Verdict::Skipped);

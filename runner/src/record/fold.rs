@@ -21,7 +21,6 @@ const BITE_US: i64 = 5_000_000;
 impl RunRecord {
     /// Folds events; none when no run begins among them. Events may come a little out of order:
     /// everything is sorted by its own time.
-    #[must_use]
     pub fn fold(events: impl IntoIterator<Item = Stamped>) -> Option<Self> {
         let mut record: Option<Self> = None;
         for stamped in events {
@@ -330,7 +329,6 @@ impl StepRecord {
     }
 
     /// Its title, and in which round: `Kill broker 2 (round 3)`, `(round 3.1)` in a repeat's repeat.
-    #[must_use]
     pub fn title(&self) -> String {
         match self.round() {
             round if round.is_empty() => self.info.title.clone(),
@@ -339,7 +337,6 @@ impl StepRecord {
     }
 
     /// `round 3`, `round 3.1` in a repeat's repeat; empty in the first.
-    #[must_use]
     pub fn round(&self) -> String {
         round(self.rounds.iter())
     }

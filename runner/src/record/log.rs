@@ -90,9 +90,6 @@ pub struct EventLog {
 
 impl EventLog {
     /// Makes `events.jsonl` (0600) in a run's directory, which is made (0700) where it is missing.
-    ///
-    /// # Errors
-    /// When it cannot be made, or exists already: two runs never mix.
     pub fn create(dir: &Path) -> Result<Self, LogError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|source| LogError::Create { path: dir.to_owned(), source })?;
@@ -101,9 +98,6 @@ impl EventLog {
     }
 
     /// Goes on in an events file that exists.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, LogError> {
         Self::with(&mut OpenOptions::new(), path.to_owned())
     }
@@ -119,9 +113,6 @@ impl EventLog {
     }
 
     /// Appends one event as one line, in one write: a killed run loses at most its last line.
-    ///
-    /// # Errors
-    /// When the disk does not take it. A later event starts on a line of its own.
     pub fn append(&mut self, event: &Stamped) -> Result<(), LogError> {
         let wrong = |source| LogError::Write { path: self.path.clone(), source };
         let mut line = Vec::with_capacity(256);
@@ -208,9 +199,6 @@ pub(super) fn is_newer(version: &str) -> bool {
 }
 
 /// Reads the events of a run that may be killed, or running still.
-///
-/// # Errors
-/// When the file cannot be read; lines that are no event are counted, not refused.
 pub fn read_events(path: &Path) -> Result<Read, LogError> {
     let wrong = |source| LogError::Read { path: path.to_owned(), source };
     if !path.metadata().map_err(wrong)?.is_file() {

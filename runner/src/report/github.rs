@@ -12,7 +12,6 @@ use crate::record::{RunRecord, SuiteRecord};
 const SHOWN: usize = 10;
 
 /// The workflow commands of a run: errors for what fails it, warnings for flaky suites and optional failures.
-#[must_use]
 pub fn render(record: &RunRecord) -> String {
     let all: Vec<_> = record
         .decisive()

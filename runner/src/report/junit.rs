@@ -33,7 +33,6 @@ const LOG_TAIL: u64 = 6 << 10;
 
 /// The JUnit XML of a run. Paths of attachments are written relative to `root` (the directory of the
 /// CI job, where GitLab looks for them).
-#[must_use]
 pub fn render(record: &RunRecord, root: &Path) -> String {
     write(&report(record, root))
 }
@@ -41,7 +40,6 @@ pub fn render(record: &RunRecord, root: &Path) -> String {
 /// The same for readers that hold to the schema of Jenkins' xunit plugin, which refuses a case's file,
 /// line, timestamp and number of assertions, the times of reruns, and the whole's timestamp and number
 /// of skipped cases. File and line stand in the text of every failure.
-#[must_use]
 pub fn render_strict(record: &RunRecord, root: &Path) -> String {
     let mut report = report(record, root);
     report.timestamp = None;

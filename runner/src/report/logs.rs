@@ -9,19 +9,16 @@ use std::{
 use super::text::clean;
 use crate::record::{RunRecord, SuiteRecord};
 
-/// One log file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
     /// Whose it is: the file's name without its ending.
     pub who: String,
-    /// Where it lies.
     pub path: PathBuf,
     /// Its size in bytes.
     pub size: u64,
 }
 
 /// The logs of a suite, by name; none where the run's directory is gone.
-#[must_use]
 pub fn of_suite(record: &RunRecord, suite: &SuiteRecord) -> Vec<LogFile> {
     if record.dir.as_os_str().is_empty() {
         return Vec::new();
@@ -48,7 +45,6 @@ fn natural(name: &str) -> (String, u64) {
 }
 
 /// The last bytes of a file as whole, clean lines; empty when it cannot be read.
-#[must_use]
 pub fn tail(path: &Path, bytes: u64) -> String {
     let read = || -> std::io::Result<(bool, Vec<u8>)> {
         let mut file = File::open(path)?;

@@ -21,7 +21,6 @@ const EVIDENCE: usize = 20;
 const ROWS: usize = 500;
 
 /// The Markdown of a run in at most `limit` bytes; what does not fit is left out and counted.
-#[must_use]
 pub fn render(record: &RunRecord, limit: usize) -> String {
     let mut out = head(record);
     table(&mut out, record);

@@ -10,7 +10,6 @@ use crate::{
 };
 
 /// The TAP stream of a run.
-#[must_use]
 pub fn render(record: &RunRecord) -> String {
     let suites: Vec<_> = record.decisive().collect();
     let of_run = of_run(record);

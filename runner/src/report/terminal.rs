@@ -20,9 +20,7 @@ const EVIDENCE: usize = 8;
 /// Widest title in the table.
 const TITLE: usize = 200;
 
-/// Bold.
 pub(super) const BOLD: Style = Style::new().bold();
-/// Dim.
 pub(super) const DIM: Style = Style::new().dimmed();
 
 /// The colour of a verdict.
@@ -37,7 +35,6 @@ pub(super) fn verdict_style(verdict: Verdict) -> Style {
 }
 
 /// The summary with kplan's own colours, which go where there is no terminal: see [`crate::out`]. `quiet` leaves the table of suites out when all passed.
-#[must_use]
 pub fn render(record: &RunRecord, quiet: bool) -> String {
     let mut out = String::new();
     for suite in record.decisive() {

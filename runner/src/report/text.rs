@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::event::Verdict;
 
 /// A verdict as reports write it.
-#[must_use]
 pub fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Passed => "passed",
@@ -20,7 +19,6 @@ pub fn verdict_word(verdict: Verdict) -> &'static str {
 }
 
 /// Milliseconds for people: `740 ms`, `8.4 s`, `2 min 05 s`, `1 h 02 min`.
-#[must_use]
 pub fn duration(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
@@ -31,19 +29,16 @@ pub fn duration(ms: u64) -> String {
 }
 
 /// Microseconds for people, see [`duration`]; 0 for less than nothing.
-#[must_use]
 pub fn duration_us(us: i64) -> String {
     duration(u64::try_from(us / 1_000).unwrap_or(0))
 }
 
 /// A duration of milliseconds.
-#[must_use]
 pub fn millis(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 /// A number with thin groups of thousands: `25,312`.
-#[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -57,13 +52,11 @@ pub fn grouped(number: u64) -> String {
 }
 
 /// `1 message`, `2 messages`.
-#[must_use]
 pub fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// At most `limit` bytes of a text: its beginning and its end, and between them how much is missing.
-#[must_use]
 pub fn bounded(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
@@ -76,7 +69,6 @@ pub fn bounded(text: &str, limit: usize) -> String {
 }
 
 /// The first `limit` characters of a text, [`clean`] and in one line.
-#[must_use]
 pub fn one_line(text: &str, limit: usize) -> String {
     // Only as much is cleaned as can be seen.
     let text = clean(&text[..text.floor_char_boundary(limit.saturating_mul(8))]);
@@ -92,13 +84,11 @@ pub fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// Text from outside made fit for any format: see [`visible`].
-#[must_use]
 pub fn clean(text: &str) -> String {
     visible(text).into_owned()
 }
 
 /// Recorded values as flat names and texts: `{"acked": {"P": 3}}` → `acked.P` = `3`.
-#[must_use]
 pub fn flat_values(values: &IndexMap<String, Value>) -> Vec<(String, String)> {
     let mut flat = Vec::new();
     for (name, value) in values {

@@ -27,7 +27,6 @@ pub const DAMAGE: [&str; 13] = [
 ];
 
 /// True for damage that no client can mend: something is gone, or is not what it was.
-#[must_use]
 pub fn is_loss(kind: &str) -> bool {
     !matches!(kind, "reordered" | "duplicated" | "redelivered" | "overcopied")
 }
@@ -35,13 +34,9 @@ pub fn is_loss(kind: &str) -> bool {
 /// How many there are of each verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Passed.
     pub passed: usize,
-    /// Failed.
     pub failed: usize,
-    /// Broken.
     pub broken: usize,
-    /// Skipped.
     pub skipped: usize,
 }
 
@@ -61,25 +56,20 @@ impl Tally {
     }
 
     /// The steps of a suite; the failure of an optional step is none of the plan.
-    #[must_use]
     pub fn steps(suite: &SuiteRecord) -> Self {
         Self::of(suite.steps.iter().map(|s| s.verdict))
     }
 
     /// The suites of a run.
-    #[must_use]
     pub fn suites(record: &RunRecord) -> Self {
         Self::of(record.decisive().map(|s| s.verdict))
     }
 
-    /// All of them.
-    #[must_use]
     pub fn all(&self) -> usize {
         self.passed + self.failed + self.broken + self.skipped
     }
 
     /// `3 passed, 1 failed`; what is zero is left out.
-    #[must_use]
     pub fn words(&self) -> String {
         let parts = [
             (self.failed, "failed"),
@@ -94,7 +84,6 @@ impl Tally {
 }
 
 /// Whole-number values of a suite by name; values by client or place are added up.
-#[must_use]
 pub fn totals(suite: &SuiteRecord) -> IndexMap<String, u64> {
     suite.values().iter().filter_map(|(name, v)| Some((name.clone(), total(v, 0)?))).collect()
 }
@@ -110,7 +99,6 @@ fn total(value: &Value, depth: u8) -> Option<u64> {
 }
 
 /// What a suite was asked for and does not know: counts that were judged inconclusive, in words.
-#[must_use]
 pub fn unknown(suite: &SuiteRecord) -> IndexMap<String, String> {
     let words = |value: &Value| match value {
         Value::Null => Some("unknown".to_owned()),
@@ -126,7 +114,6 @@ fn at_least(value: &Value) -> Option<u64> {
 }
 
 /// A suite's damage above zero, worst kind first.
-#[must_use]
 pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
     let totals = totals(suite);
     let of = |kind: &&str| totals.get(*kind).filter(|n| **n > 0).map(|n| ((*kind).to_owned(), *n));
@@ -134,7 +121,6 @@ pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
 }
 
 /// The totals in one line, damage first: `lost 36 · acked 2,060`.
-#[must_use]
 pub fn totals_line(suite: &SuiteRecord) -> String {
     let all = totals(suite);
     let unknown = unknown(suite);
@@ -152,7 +138,6 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
 }
 
 /// The longest stretch of a kind for each client, e.g. of `recovered`.
-#[must_use]
 pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Span> {
     let mut longest: IndexMap<&str, &Span> = IndexMap::new();
     for span in suite.spans.iter().filter(|s| s.kind == kind) {
@@ -165,13 +150,11 @@ pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Span> {
 }
 
 /// How long a stretch lasted, an open one until the suite's end.
-#[must_use]
 pub fn length_us(suite: &SuiteRecord, span: &Span) -> i64 {
     (span.until_us.unwrap_or_else(|| suite.until_us()) - span.from_us).max(0)
 }
 
 /// What a client is, where its traffic tells: `producer`, `consumer`, else nothing.
-#[must_use]
 pub fn role(suite: &SuiteRecord, client: &str) -> &'static str {
     let own = |name: &str| name == client || name.split('/').next() == Some(client);
     let mut samples = suite.samples.iter().filter(|(name, _)| own(name)).peekable();
@@ -184,13 +167,11 @@ pub fn role(suite: &SuiteRecord, client: &str) -> &'static str {
 }
 
 /// A client's name with what it is: `producer P`.
-#[must_use]
 pub fn with_role(suite: &SuiteRecord, client: &str) -> String {
     format!("{} {client}", role(suite, client)).trim_start().to_owned()
 }
 
 /// `P recovered after 4.3 s (orders/1)`.
-#[must_use]
 pub fn span_words(suite: &SuiteRecord, span: &Span) -> String {
     let took = duration_us(length_us(suite, span));
     let place = span.place.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();

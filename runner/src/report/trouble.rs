@@ -29,7 +29,6 @@ pub enum TroubleKind {
 
 impl TroubleKind {
     /// In a word, also the `type` of a JUnit failure.
-    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -64,7 +63,6 @@ pub struct Trouble<'a> {
 }
 
 /// Everything that went wrong in a suite, in the order of its steps, then of its reasons.
-#[must_use]
 pub fn troubles(suite: &SuiteRecord) -> Vec<Trouble<'_>> {
     let mut all: Vec<_> = suite.steps.iter().filter_map(of_step).collect();
     all.extend(suite.reasons.iter().map(|reason| of_reason(suite, reason)));
@@ -84,7 +82,6 @@ pub fn troubles(suite: &SuiteRecord) -> Vec<Trouble<'_>> {
 }
 
 /// What went wrong in a step, if anything did.
-#[must_use]
 pub fn of_step(step: &StepRecord) -> Option<Trouble<'_>> {
     let kind = match step.verdict {
         Verdict::Passed | Verdict::Skipped => return None,
@@ -120,7 +117,6 @@ fn message(step: &StepRecord, misses: &[&Finding]) -> String {
 }
 
 /// One condition in one line.
-#[must_use]
 pub fn miss_line(finding: &Finding) -> String {
     let found = match finding.holds {
         Holds::Inconclusive => "inconclusive",
@@ -169,7 +165,6 @@ fn bare<'a>(suite: &'a SuiteRecord, kind: TroubleKind, text: &str) -> Trouble<'a
 }
 
 /// What went wrong with the run itself: killed, interrupted before some suites began.
-#[must_use]
 pub fn of_run(record: &RunRecord) -> Option<String> {
     let unstarted = match record.unstarted() {
         0 => String::new(),
@@ -190,7 +185,6 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
 }
 
 /// The plan's own lines from `line` to `end_line`, numbered; empty where the text is not known.
-#[must_use]
 pub fn quote(suite: &SuiteRecord, file: &Path, line: u32, end_line: u32) -> Vec<(u32, String)> {
     let text = suite.info.sources.get::<PathBuf>(&file.to_owned());
     let end = end_line.max(line).min(line.saturating_add(QUOTED_LINES - 1));
@@ -204,7 +198,6 @@ pub fn quote(suite: &SuiteRecord, file: &Path, line: u32, end_line: u32) -> Vec<
 
 impl Trouble<'_> {
     /// The whole story as plain text: expected, found, evidence, the plan's lines.
-    #[must_use]
     pub fn body(&self, suite: &SuiteRecord) -> String {
         let mut out = String::new();
         let mut line = |text: String| {

@@ -51,7 +51,6 @@ struct Open {
     offset: i64,
     key: Option<u128>,
     tombstone: bool,
-    /// Who holds it.
     holds: Mask,
     /// Who holds something at its offset, or is compared there already.
     stands: Mask,
@@ -79,7 +78,6 @@ pub(super) struct Keys {
     /// The brokers, and where their logs begin.
     brokers: Vec<(u32, i64)>,
     keys: HashMap<u128, Key>,
-    /// By producer.
     open: BTreeMap<i64, Vec<Open>>,
     /// How many these are.
     pending: usize,

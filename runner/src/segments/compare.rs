@@ -10,23 +10,18 @@ use super::{
 /// Differences that are shown.
 const SHOWN: usize = 20;
 
-/// One replica.
 #[derive(Debug)]
 pub struct Replica {
-    /// Its broker.
     pub broker: u32,
     /// The first offset that its files may hold: below it, retention has been.
     pub start: i64,
-    /// Its log.
     pub log: Log,
 }
 
 /// An offset at which replicas differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Offset.
     pub offset: i64,
-    /// Who holds what.
     pub text: String,
 }
 

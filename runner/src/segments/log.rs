@@ -21,20 +21,15 @@ const LARGEST: usize = 128 << 20;
 /// Offsets of one batch that are believed where the batch is damaged.
 const BATCH: i64 = 1 << 20;
 
-/// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its offset.
     pub offset: i64,
     /// A marker of Kafka's own: the end of a transaction.
     pub control: bool,
     /// The leader's epoch when it was appended; none in the old formats.
     pub leader_epoch: Option<i32>,
-    /// Its time stamp.
     pub time_ms: i64,
-    /// Key.
     pub key: Option<Bytes>,
-    /// Value.
     pub value: Option<Bytes>,
     /// A checksum of its headers, 0 without any.
     pub headers: u32,
@@ -45,7 +40,6 @@ pub struct Entry {
 /// What stands at a place of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
-    /// A record.
     Record(Entry),
     /// Offsets that cannot be read, because their bytes are not what was written.
     Damaged {
@@ -53,21 +47,17 @@ pub enum Item {
         offset: i64,
         /// How many, as far as that can be told.
         count: i64,
-        /// What is wrong.
         text: String,
     },
     /// Something that kplan cannot read, and a broker can.
     Unknown {
-        /// Its last offset.
         offset: i64,
-        /// What.
         text: String,
     },
 }
 
 impl Item {
     /// The first offset that it is about.
-    #[must_use]
     pub fn offset(&self) -> i64 {
         match self {
             Self::Record(entry) => entry.offset,
@@ -88,14 +78,12 @@ pub struct Log {
 
 impl Log {
     /// A log of these files, whose names are those that brokers give: the first offset in each.
-    #[must_use]
     pub fn new(mut files: Vec<PathBuf>) -> Self {
         files.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
         Self { files: files.into(), ..Self::default() }
     }
 
     /// Why the reading ended before the end of the files, if it did.
-    #[must_use]
     pub fn failed(&self) -> Option<&io::Error> {
         self.failed.as_ref()
     }

@@ -10,7 +10,6 @@ use crate::client::payload::{Decoded, decode};
 pub struct Wanted {
     /// The producer's number.
     pub client: u16,
-    /// Its life.
     pub life: u16,
     /// The partition that it chose.
     pub partition: u32,
@@ -30,15 +29,11 @@ impl Wanted {
 pub struct Found {
     /// The first one's sequence number.
     pub seq: u64,
-    /// Its offset.
     pub offset: i64,
-    /// How many.
     pub count: u64,
 }
 
 impl Found {
-    /// The offset of one of them.
-    #[must_use]
     pub fn offset_of(&self, seq: u64) -> Option<i64> {
         let nth = seq.checked_sub(self.seq).filter(|n| *n < self.count)?;
         Some(self.offset + i64::try_from(nth).ok()?)

@@ -128,9 +128,6 @@ fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
 }
 
 /// What a plan's `start_cluster` declares.
-///
-/// # Errors
-/// When its version is none.
 pub fn spec(
     args: &StartCluster,
     run: &Run,

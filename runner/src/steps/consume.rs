@@ -86,9 +86,6 @@ fn answered(error: &rdkafka::error::KafkaError) -> StepError {
 }
 
 /// How many messages with this key and value a topic's log holds now.
-///
-/// # Errors
-/// When the log cannot be read to its end within a minute.
 pub async fn find_messages(
     stage: &Stage,
     topic: &str,

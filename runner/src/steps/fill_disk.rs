@@ -4,7 +4,6 @@ use kplan_dsl::steps::FillDisk;
 
 use crate::{conductor::outcome::StepError, steps::Cx};
 
-/// Fills disks.
 pub async fn fill(args: &FillDisk, cx: &Cx<'_>) -> Result<(), StepError> {
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
     cx.stage.fill_disks(cx.id, &nodes, args.leave.0).await

@@ -14,9 +14,6 @@ use crate::{
 };
 
 /// Does what the fault does, and lets the time of its `for` pass, if it has one. To undo it is the conductor's.
-///
-/// # Errors
-/// When it cannot be done.
 pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
     begin(cx).await?;
     if let Some(time) = cx.verb.for_time() {
@@ -27,14 +24,12 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
 }
 
 /// Whether a step undoes what it did when its time is over.
-#[must_use]
 pub fn passes(verb: &Verb) -> bool {
     verb.lasting().is_some_and(Lasting::passes)
 }
 
 /// Whether a step leaves nothing broken when it is done, and would if it were cut off. A `chaos` sees to its
 /// faults itself, each of which is such a step.
-#[must_use]
 pub fn mends_itself(verb: &Verb) -> bool {
     match verb {
         Verb::RestartBroker(_) | Verb::UpgradeBroker(_) => true,
@@ -100,9 +95,6 @@ fn decides(first: StepError, undoing: StepError) -> StepError {
 }
 
 /// Does what the fault does.
-///
-/// # Errors
-/// When it cannot be done.
 pub async fn begin(cx: &Cx<'_>) -> Result<(), StepError> {
     match cx.verb {
         Verb::KillBroker(args) => brokers::kill(args, cx).await,
@@ -120,9 +112,6 @@ pub async fn begin(cx: &Cx<'_>) -> Result<(), StepError> {
 
 /// Undoes what this step did, all of it or the part that it came to. What another step undid meanwhile, or
 /// replaced by another fault, is left as it is.
-///
-/// # Errors
-/// When it cannot be undone.
 pub async fn end(cx: &Cx<'_>) -> Result<(), StepError> {
     if cx.stage.running().is_err() {
         return Ok(());

@@ -42,11 +42,9 @@ use crate::{
 /// What a step may use.
 #[derive(Clone, Copy)]
 pub struct Cx<'a> {
-    /// The stage.
     pub stage: &'a Arc<Stage>,
     /// What every step has beside its verb.
     pub head: &'a StepHead,
-    /// What it does.
     pub verb: &'a Verb,
     /// Its id in the events (with the round of a repeat).
     pub id: &'a str,
@@ -56,7 +54,6 @@ pub struct Cx<'a> {
 
 impl Cx<'_> {
     /// Judges conditions on behalf of this step.
-    #[must_use]
     pub fn judge(&self, record: bool) -> Judge<'_> {
         Judge {
             stage: self.stage,
@@ -72,9 +69,6 @@ impl Cx<'_> {
 }
 
 /// Carries one step out.
-///
-/// # Errors
-/// When it does not hold, cannot be done, or takes too long.
 pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
     match cx.verb {
         Verb::StartCluster(args) => cluster::start(args, cx).await,
@@ -127,7 +121,6 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
 }
 
 /// Whether a word makes a fault: shown as a mark in timelines.
-#[must_use]
 pub fn is_fault(word: &str) -> bool {
     matches!(
         word,
@@ -156,7 +149,6 @@ fn wait_limit(wait: &Wait) -> Duration {
 pub const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// The limit of a step that names none, where its word has one of its own.
-#[must_use]
 pub fn own_limit(verb: &Verb) -> Option<Duration> {
     match verb {
         Verb::StopClient(_) | Verb::Run(_) => Some(Duration::from_secs(60)),

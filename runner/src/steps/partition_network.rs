@@ -10,7 +10,6 @@ use crate::{
     steps::Cx,
 };
 
-/// Parts the network.
 pub async fn part(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(), StepError> {
     let (network, what) = meant(args, cx).await?;
     cx.stage.disturb(cx.id, network, what).await

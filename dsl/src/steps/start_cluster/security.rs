@@ -23,25 +23,21 @@ const OWN_USER: &str = "kplan";
 
 impl Security {
     /// True if users log in.
-    #[must_use]
     pub const fn has_users(&self) -> bool {
         matches!(self.protocol.value, Protocol::SaslPlaintext | Protocol::SaslSsl)
     }
 
     /// True if what clients say is encrypted.
-    #[must_use]
     pub const fn is_encrypted(&self) -> bool {
         matches!(self.protocol.value, Protocol::Ssl | Protocol::SaslSsl)
     }
 
     /// How users prove who they are.
-    #[must_use]
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism.as_ref().map_or(Mechanism::Plain, |m| m.value)
     }
 
     /// True if clients need a cryptographic library: for encryption, or for SCRAM.
-    #[must_use]
     pub fn needs_tls(&self) -> bool {
         self.is_encrypted() || (self.has_users() && self.mechanism() != Mechanism::Plain)
     }

@@ -5,13 +5,11 @@ use std::{io, time::Duration};
 use super::ClientState;
 
 /// True for librdkafka's codes of a client that is not let in.
-#[must_use]
 pub fn is_refusal(code: &str) -> bool {
     matches!(code, "_AUTHENTICATION" | "_SSL")
 }
 
 /// Kafka's name of an error where librdkafka has one of its own: what a plan may expect.
-#[must_use]
 pub fn kafkas_name(code: &str) -> Option<&'static str> {
     (code == "_AUTHENTICATION").then_some("SASL_AUTHENTICATION_FAILED")
 }
@@ -22,9 +20,7 @@ pub enum HandleError {
     /// Its process could not be started or reached.
     #[error("client {name}: {what}: {source}")]
     Process {
-        /// The client.
         name: String,
-        /// What was tried.
         what: &'static str,
         /// What the system said.
         source: io::Error,
@@ -46,11 +42,9 @@ fn missed(what: &str, limit: Duration) -> String {
 #[derive(Debug, thiserror::Error)]
 #[error("client {name} {}: {}", missed(what, *limit), state.causes())]
 pub struct NotInTime {
-    /// The client.
     pub name: String,
     /// Ready, stopped.
     pub what: &'static str,
-    /// The limit.
     pub limit: Duration,
     /// What is known of it.
     pub state: Box<ClientState>,

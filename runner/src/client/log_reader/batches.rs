@@ -18,7 +18,6 @@ const LAST_DELTA: usize = 23;
 const PRODUCER: usize = 43;
 const COUNT: usize = 57;
 const RECORDS: usize = 61;
-/// Of the attributes.
 const COMPRESSION: i16 = 0x07;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
@@ -45,7 +44,6 @@ pub(super) enum Next {
 /// What is known of a batch's records without looking at them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// Its first offset.
     pub(super) first: i64,
     /// The offset behind its last one.
     pub(super) next: i64,

@@ -15,20 +15,17 @@ use serde::Deserialize;
 use super::{Code, Kafka, Kind, Place, list, resolve, text};
 use crate::client::routes::Router;
 
-/// A delivery report.
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
     /// What was given to `produce`.
     pub opaque: usize,
     /// None: delivered.
     pub error: Option<Code>,
-    /// As reported.
     pub offset: i64,
     /// The message's value.
     pub value: &'a [u8],
 }
 
-/// What a rebalance does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rebalance {
     Assign,

@@ -74,13 +74,11 @@ impl Code {
 
     /// Kafka's name of it, or librdkafka's own with an underscore, e.g. `NOT_ENOUGH_REPLICAS`,
     /// `_MSG_TIMED_OUT`. Where librdkafka keeps an old name of Kafka's, today's is used.
-    #[must_use]
     pub fn name(self) -> &'static str {
         codes().get(&self.0).map_or("UNKNOWN", |c| c.0.as_str())
     }
 
     /// What it means, in librdkafka's words.
-    #[must_use]
     pub fn meaning(self) -> &'static str {
         codes().get(&self.0).map_or("unknown error", |c| c.1)
     }

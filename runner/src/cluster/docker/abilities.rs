@@ -40,9 +40,6 @@ exit 0";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Tries them in a container of `image`.
-///
-/// # Errors
-/// When no such container can be started.
 pub async fn abilities(docker: &Docker, image: &str) -> Result<Abilities, RigError> {
     let run = format!("doctor-{}", std::process::id());
     let said = tokio::time::timeout(LIMIT, ask(docker, image, &run)).await;

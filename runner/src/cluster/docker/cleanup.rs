@@ -38,11 +38,8 @@ const PAUSE: Duration = Duration::from_millis(400);
 pub struct Traces {
     /// The process that started it ([`owner`]), where a label tells.
     pub owner: Option<String>,
-    /// Names of containers.
     pub containers: Vec<String>,
-    /// Names of networks.
     pub networks: Vec<String>,
-    /// Names of volumes.
     pub volumes: Vec<String>,
     /// Directories of clusters without containers.
     pub directories: Vec<String>,
@@ -50,7 +47,6 @@ pub struct Traces {
 
 impl Traces {
     /// Nothing is left.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.containers.is_empty()
             && self.networks.is_empty()
@@ -59,14 +55,12 @@ impl Traces {
     }
 
     /// The process that started it is one of this machine, and lives.
-    #[must_use]
     pub fn owner_lives_here(&self) -> bool {
         let here = |owner: &&str| owner.split_once('@').is_some_and(|(_, at)| at == machine());
         self.owner.as_deref().filter(here).is_some_and(lives)
     }
 
     /// The process that started it still lives. Without a label nobody is known to.
-    #[must_use]
     pub fn owner_lives(&self) -> bool {
         self.owner.as_deref().is_some_and(lives)
     }
@@ -74,7 +68,6 @@ impl Traces {
 
 /// This process as `PID:START@MACHINE`; the start time (clock ticks since boot, proc(5)) tells it
 /// from a later process of the same number.
-#[must_use]
 pub fn owner() -> String {
     let pid = std::process::id();
     format!("{pid}:{}@{}", started(pid).unwrap_or_default(), machine())
@@ -103,18 +96,12 @@ fn lives(owner: &str) -> bool {
 }
 
 /// Every run of which the engine holds something, by id.
-///
-/// # Errors
-/// When the engine does not answer.
 pub async fn list_runs() -> Result<BTreeMap<String, Traces>, RigError> {
     let docker = connect().await?;
     look(&docker, &[RUN_LABEL.to_owned()]).await
 }
 
 /// Removes every container, network and volume of a run. Returns what it found.
-///
-/// # Errors
-/// When the engine does not answer, or something is still there after a minute.
 pub async fn remove_run(run: &str) -> Result<Traces, RigError> {
     let docker = connect().await?;
     remove(&docker, &[format!("{RUN_LABEL}={run}")], EMPTY_LOOKS).await
@@ -122,9 +109,6 @@ pub async fn remove_run(run: &str) -> Result<Traces, RigError> {
 
 /// The same for a run that came to its own end and has no request under way: a look that finds nothing
 /// is enough.
-///
-/// # Errors
-/// As [`remove_run`].
 pub async fn remove_rest(run: &str) -> Result<Traces, RigError> {
     let docker = connect().await?;
     remove(&docker, &[format!("{RUN_LABEL}={run}")], 1).await

@@ -28,7 +28,6 @@ const FILLER: &str = ".kplan-filler";
 const BLOCK: u64 = 4096;
 
 /// The volume of a node's data; none where it is in its container.
-#[must_use]
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
     let apart = spec.disk.is_some() || spec.exchangeable;

@@ -6,7 +6,6 @@ use testcontainers::bollard::{Docker, errors::Error};
 
 use super::super::{RigError, Version};
 
-/// What answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
     /// The engine's version.
@@ -33,9 +32,7 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// Connects to the engine (`DOCKER_HOST`, or the local socket) and asks whether it answers.
-///
-/// # Errors
-/// [`RigError::Missing`] with the way to mend it.
+/// Fails with [`RigError::Missing`] with the way to mend it.
 pub async fn connect() -> Result<Docker, RigError> {
     let missing = |why: String| RigError::Missing {
         what: match std::env::var("DOCKER_HOST") {
@@ -59,9 +56,6 @@ pub async fn connect() -> Result<Docker, RigError> {
 }
 
 /// What the engine is, for `kplan doctor` and the report.
-///
-/// # Errors
-/// As [`connect`].
 pub async fn describe() -> Result<Engine, RigError> {
     let docker = connect().await?;
     let info = docker.info().await.map_err(|error| failed("ask the engine what it is", &error))?;
@@ -75,7 +69,6 @@ pub async fn describe() -> Result<Engine, RigError> {
 
 /// The names under which an image of this version is looked for, the first that exists wins.
 /// A template (with `{version}`) leaves one.
-#[must_use]
 pub fn image_names(version: &Version, template: Option<&str>) -> Vec<String> {
     match template {
         Some(template) => vec![template.replace("{version}", &version.text)],
@@ -85,9 +78,7 @@ pub fn image_names(version: &Version, template: Option<&str>) -> Vec<String> {
 
 /// The image to start: the plan's or the command line's template, else `KPLAN_IMAGE`, else the
 /// default names. It is never pulled here: a plan's time is not for that.
-///
-/// # Errors
-/// [`RigError::Missing`] naming the commands that make it.
+/// Fails with [`RigError::Missing`] naming the commands that make it.
 pub async fn find_image(
     docker: &Docker,
     version: &Version,
@@ -119,7 +110,6 @@ pub async fn find_image(
 }
 
 /// An image's name and tag (or digest), as testcontainers wants them apart.
-#[must_use]
 pub fn split_image(image: &str) -> (&str, &str) {
     match image.rsplit_once(':') {
         // A colon before a slash belongs to a registry's port.

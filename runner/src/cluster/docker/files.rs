@@ -11,9 +11,7 @@ use super::{addresses::HOME, config};
 /// A file copied into a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Absolute path.
     pub path: String,
-    /// Content.
     pub bytes: Vec<u8>,
     /// Who may read it.
     pub mode: u32,
@@ -25,13 +23,11 @@ impl File {
     }
 
     /// For the node's own user only.
-    #[must_use]
     pub fn secret(name: &str, text: &str) -> Self {
         Self { mode: 0o600, ..Self::plain(name, text.as_bytes()) }
     }
 
     /// The content of a text file.
-    #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes).into_owned()
     }
@@ -50,9 +46,6 @@ const JAAS: &str = r#"KafkaServer {
 "#;
 
 /// Every file of a node; the first is its configuration.
-///
-/// # Errors
-/// When a certificate cannot be made.
 pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<File>, RigError> {
     let (spec, at) = (&blueprint.spec, &blueprint.at);
     let file = |name: &str, text: &str| File::plain(name, text.as_bytes());
@@ -120,9 +113,6 @@ fn logs_in(spec: &ClusterSpec, node: Node) -> bool {
 
 /// Environment of a node: what Apache's scripts hand to the JVM. The plan's options come last
 /// and win.
-///
-/// # Errors
-/// A JVM option with a blank: the scripts would take it apart.
 pub fn environment(spec: &ClusterSpec, node: Node) -> Result<IndexMap<String, String>, RigError> {
     let mut options = vec![format!("-Djava.security.properties={HOME}/java.security")];
     let mut heap = "-Xms64m -Xmx256m";

@@ -40,13 +40,11 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 pub struct Blueprint {
     /// What was asked for.
     pub spec: ClusterSpec,
-    /// The engine.
     pub docker: Docker,
     /// Where nodes reach each other.
     pub at: Addresses,
     /// The image that was found.
     pub image: Image,
-    /// Labels of everything.
     pub labels: BTreeMap<String, String>,
     /// What an earlier cluster's storage was formatted with, to be copied.
     pub checkpoint: Option<Vec<u8>>,
@@ -74,7 +72,6 @@ pub struct Place {
 
 /// A node that was started at least once.
 pub struct DockerNode {
-    /// Which.
     pub node: Node,
     /// Its container's name, which is its host name.
     pub name: String,
@@ -299,7 +296,6 @@ fn published_port(node: Node) -> Option<u16> {
 /// Ports of this machine under which a node is reached.
 #[derive(Debug)]
 struct Ports {
-    /// Its own.
     own: Option<Reserved>,
     /// Its listener for controllers, which only the observer asks: the one with a login where clients log
     /// in, so that the cluster is not opened by it.

@@ -25,7 +25,6 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Begins.
     pub fn feel(docker: Docker) -> Self {
         let lost = Arc::new(OnceLock::new());
         let told = lost.clone();
@@ -45,9 +44,6 @@ impl Pulse {
     }
 
     /// Whether it answered so far.
-    ///
-    /// # Errors
-    /// When it once did not.
     pub fn check(&self) -> Result<(), RigError> {
         self.lost.get().map_or(Ok(()), |why| {
             Err(RigError::Other(format!("the container engine does not answer any more: {why}")))

@@ -24,7 +24,6 @@ pub const QDISC_SCRIPT: &str = "tc -s qdisc show dev eth0";
 /// Replaces the rules of a node. `address` of a node that is dead is none: it has no packets, and every
 /// node gets new rules when it starts. The rules come into force at `at_us` (wall-clock microseconds), so
 /// that all nodes change at the same moment: commands start some ten milliseconds apart.
-#[must_use]
 pub fn script(
     node: Node,
     network: &Network,
@@ -110,7 +109,6 @@ fn shape(out: &mut String, link: &Link) {
 
 /// Opens a connection to each `ADDRESS/PORT` at once; prints those from which nothing comes back.
 /// A refusal comes back: somebody is there.
-#[must_use]
 pub fn connect_script(targets: &[&str]) -> String {
     let mut out = String::new();
     for target in targets {
@@ -124,13 +122,11 @@ pub fn connect_script(targets: &[&str]) -> String {
 }
 
 /// The targets that [`connect_script`] printed.
-#[must_use]
 pub fn silent(text: &str) -> Vec<String> {
     text.lines().filter_map(|l| l.trim().strip_prefix("silent ")).map(str::to_owned).collect()
 }
 
 /// Opens three connections one after the other and prints how many microseconds each took.
-#[must_use]
 pub fn time_script(target: &str) -> String {
     format!(
         "for i in 1 2 3; do a=$EPOCHREALTIME; timeout 10 bash -c 'exec 3<>/dev/tcp/{target}' \
@@ -139,7 +135,6 @@ pub fn time_script(target: &str) -> String {
 }
 
 /// The longest time that [`time_script`] printed.
-#[must_use]
 pub fn longest(text: &str) -> Duration {
     let times = text.lines().filter_map(|l| l.trim().strip_prefix("took ")?.parse().ok());
     Duration::from_micros(times.max().unwrap_or(0))
@@ -148,14 +143,12 @@ pub fn longest(text: &str) -> Duration {
 /// Packets that passed a lossy line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// All.
     pub seen: u64,
     /// Those that were lost.
     pub lost: u64,
 }
 
 /// Adds up what [`COUNT_SCRIPT`] printed.
-#[must_use]
 pub fn counted(text: &str) -> Counted {
     let sum = |mark: &str| {
         let lines = text.lines().filter(|line| line.contains(mark));

@@ -23,9 +23,6 @@ pub struct Secured {
 
 impl Secured {
     /// What a cluster needs, made anew; clients' part of it goes to a file in the suite's directory.
-    ///
-    /// # Errors
-    /// When this build cannot do it, or the file cannot be written.
     pub fn new(spec: &ClusterSpec) -> Result<Option<Self>, RigError> {
         let Some(security) = &spec.security else { return Ok(None) };
         possible(security.is_encrypted() || security.has_scram())?;
@@ -43,9 +40,6 @@ impl Secured {
     }
 
     /// The files of a broker that hold its key and its users' passwords; of a controller, with kplan's own.
-    ///
-    /// # Errors
-    /// When there can be no certificate for it.
     pub fn files(
         &self,
         spec: &ClusterSpec,

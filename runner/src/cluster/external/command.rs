@@ -24,11 +24,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 pub struct Work<'a> {
     /// What it does, e.g. `kill`.
     pub what: &'static str,
-    /// For whom.
     pub broker: u32,
     /// The program and its arguments.
     pub words: Vec<String>,
-    /// Its limit.
     pub limit: Duration,
     /// The run whose end is its end too; none for what may start a broker: that stays.
     pub run: Option<&'a str>,
@@ -36,9 +34,6 @@ pub struct Work<'a> {
 
 impl Work<'_> {
     /// Runs it to its end.
-    ///
-    /// # Errors
-    /// When it cannot be started, does not end with 0, or takes too long (then it is killed).
     pub async fn run(self) -> Result<(), RigError> {
         let name = format!("`{}` for broker {}", self.what, self.broker);
         let failed = |why: String| {

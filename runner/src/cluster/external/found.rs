@@ -18,7 +18,6 @@ use crate::{
 /// How long one broker may need to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// A broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundBroker {
     /// `HOST:PORT` under which this machine reaches it.
@@ -29,7 +28,6 @@ pub struct FoundBroker {
     pub host: String,
 }
 
-/// A cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Its brokers by number.

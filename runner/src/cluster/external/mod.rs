@@ -36,7 +36,6 @@ enum Life {
     Starting,
     /// Killed or stopped.
     Down,
-    /// Frozen.
     Paused,
 }
 
@@ -68,9 +67,6 @@ pub struct ExternalCluster {
 
 impl ExternalCluster {
     /// Finds the cluster and compares it with what the plan says of it.
-    ///
-    /// # Errors
-    /// When no broker answers, or it is another cluster than the plan is for.
     pub async fn attach(file: Arc<BackendFile>, spec: ClusterSpec) -> Result<Self, RigError> {
         std::fs::create_dir_all(spec.dir.join("logs")).map_err(|error| {
             RigError::Other(format!("cannot make {}: {error}", spec.dir.join("logs").display()))

@@ -14,13 +14,11 @@ pub(super) const OWNER_FILE: &str = "owner";
 const NAME: &str = "kplan-local.";
 
 /// How the name of a cluster's directory begins.
-#[must_use]
 pub(super) fn prefix(run: &str, cluster: &str) -> String {
     format!("{NAME}{run}.{cluster}.")
 }
 
 /// Every run of which there is a directory, by id.
-#[must_use]
 pub fn list_runs() -> BTreeMap<String, Traces> {
     list_in(&std::env::temp_dir())
 }
@@ -37,9 +35,6 @@ fn list_in(base: &Path) -> BTreeMap<String, Traces> {
 }
 
 /// Removes the directories of a run whose processes are dead. Returns those it found.
-///
-/// # Errors
-/// When one cannot be removed: a process may still write into it.
 pub fn remove_run(run: &str) -> std::io::Result<Vec<PathBuf>> {
     remove_in(&std::env::temp_dir(), run)
 }

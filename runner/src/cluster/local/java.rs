@@ -12,16 +12,13 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// A Java that answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Java {
-    /// Its program.
     pub program: PathBuf,
     /// What it calls itself, in one line.
     pub version: String,
 }
 
 /// `JAVA_HOME`'s, or the first in `PATH`.
-///
-/// # Errors
-/// [`RigError::Missing`] when there is none that runs.
+/// Fails with [`RigError::Missing`] when there is none that runs.
 pub async fn find() -> Result<Java, RigError> {
     let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
     let program = match home {

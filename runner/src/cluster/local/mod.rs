@@ -67,9 +67,6 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// Starts every node at once, ZooKeeper before its brokers.
-    ///
-    /// # Errors
-    /// As [`super::launch`]; then nothing of this cluster is left.
     pub async fn launch(local: Local, spec: ClusterSpec) -> Result<Self, RigError> {
         config::refuse(&spec, NAME)?;
         process::needs_proc()?;
@@ -218,7 +215,6 @@ fn failed(what: &str, path: &Path, error: &dyn std::fmt::Display) -> RigError {
 }
 
 /// Where kplan keeps what it fetched or learned: `KPLAN_CACHE`, else `kplan` in this user's cache.
-#[must_use]
 pub fn cache() -> Option<PathBuf> {
     storage::cache_root()
 }

@@ -41,11 +41,8 @@ const TAIL_BYTES: u64 = 16 * 1024;
 pub struct Common {
     /// What was asked for.
     pub spec: ClusterSpec,
-    /// Where nodes are.
     pub at: Addresses,
-    /// What runs them.
     pub java: Java,
-    /// Kafka.
     pub software: Arc<Software>,
     /// What a format writes, in KRaft mode.
     pub checkpoint: Option<Vec<u8>>,
@@ -53,7 +50,6 @@ pub struct Common {
 
 /// A node with its files.
 pub struct LocalNode {
-    /// Which.
     pub node: Node,
     home: PathBuf,
     log: PathBuf,
@@ -323,7 +319,6 @@ impl LocalNode {
         self.life().wanted && self.state() == NodeState::Dead
     }
 
-    /// How it ended.
     pub fn death(&self) -> Death {
         let log_tail = self.tail();
         let never = || Ending { exit: "it never ran".to_owned(), foreign: true };

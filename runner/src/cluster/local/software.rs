@@ -23,9 +23,7 @@ pub use fetch::can_fetch;
 /// Kafka's jars of one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Software {
-    /// Which version they are.
     pub version: Version,
-    /// Where they lie.
     pub libs: PathBuf,
     /// Names them in caches; another set of files has another.
     pub id: String,
@@ -39,9 +37,7 @@ static KNOWN: Mutex<BTreeMap<PathBuf, Arc<Software>>> = Mutex::new(BTreeMap::new
 
 /// The jars of a version: from `dir` (a template with `{version}`), else from the cache, else
 /// fetched into it.
-///
-/// # Errors
-/// [`RigError::Missing`] naming what would help; another when the files are not what they were.
+/// Fails with [`RigError::Missing`] naming what would help; another when the files are not what they were.
 pub async fn find(
     version: &Version,
     dir: Option<&str>,
@@ -67,7 +63,6 @@ pub async fn find(
 }
 
 /// Where the jars of a version are in the cache, if they are there.
-#[must_use]
 pub fn cached(version: &Version) -> Option<PathBuf> {
     place(version).ok().filter(|place| place.is_dir())
 }

@@ -30,11 +30,9 @@ pub struct Place {
 pub struct Finding {
     /// What kind of mistake.
     pub code: Code,
-    /// What is wrong.
     pub message: String,
     /// How to mend it.
     pub help: Option<String>,
-    /// Where.
     pub place: Place,
     /// Other places that matter, with a few words.
     pub related: Vec<(Place, String)>,
@@ -44,13 +42,11 @@ pub struct Finding {
 
 impl Finding {
     /// How bad it is.
-    #[must_use]
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
     /// What is wrong and how to mend it, in one text.
-    #[must_use]
     pub fn sentence(&self) -> String {
         match &self.help {
             Some(help) => format!("{}; {help}", self.message),
@@ -60,7 +56,6 @@ impl Finding {
 }
 
 /// Everything that is wrong, in the order of the files.
-#[must_use]
 pub fn findings(checked: &[Checked]) -> Vec<Finding> {
     let here = std::env::current_dir().unwrap_or_default();
     let mut all: Vec<Finding> = Vec::new();

@@ -12,7 +12,6 @@ use crate::report::{
 const SHOWN: usize = 10;
 
 /// The text: at most ten commands of a level, the rest summed up in a notice.
-#[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let mut text = String::new();
     let mut hidden = Vec::new();

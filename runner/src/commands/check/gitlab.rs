@@ -26,8 +26,6 @@ struct Lines {
     end: u32,
 }
 
-/// The text.
-#[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let issues = findings.iter().map(|f| Issue {
         description: f.sentence(),

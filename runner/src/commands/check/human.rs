@@ -6,7 +6,6 @@ use super::Checked;
 use crate::report::text::plural;
 
 /// The text; the last line counts.
-#[must_use]
 pub fn render(checked: &[Checked], colour: bool) -> String {
     let mut text = String::new();
     for one in checked {

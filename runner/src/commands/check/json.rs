@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::finding::Finding;
 
-/// What is printed.
 #[derive(Serialize)]
 struct Form<'f> {
     diagnostics: Vec<Entry<'f>>,
@@ -24,8 +23,6 @@ struct Entry<'f> {
     help: Option<&'f str>,
 }
 
-/// The text.
-#[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let diagnostics = findings.iter().map(|f| Entry {
         code: f.code.text(),

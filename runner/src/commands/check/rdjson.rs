@@ -5,8 +5,6 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Place};
 
-/// The text.
-#[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let diagnostics: Vec<Value> = findings.iter().map(diagnostic).collect();
     super::pretty(&json!({ "source": { "name": "kplan" }, "diagnostics": diagnostics }))

@@ -7,8 +7,6 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Place};
 
-/// The text.
-#[must_use]
 pub fn render(findings: &[Finding]) -> String {
     let mut codes: Vec<Code> = findings.iter().map(|f| f.code).collect();
     codes.sort();

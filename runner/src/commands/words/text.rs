@@ -8,13 +8,11 @@ use crate::out::paint;
 /// Where lines end.
 const WIDTH: usize = 96;
 
-/// A heading.
 pub fn strong(text: &str) -> String {
     paint(Style::new().bold(), text)
 }
 
 /// The page as text.
-#[must_use]
 pub fn render(markdown: &str) -> String {
     let mut page = Page::default();
     Parser::new(markdown).for_each(|event| page.take(&event));

@@ -53,9 +53,7 @@ pub enum Traffic {
 /// What a condition needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Of what kind.
     pub traffic: Traffic,
-    /// Whose, and where.
     pub subject: Subject,
     /// While each fault was in effect. Counts of what was achieved say nothing about faults.
     pub faults: bool,
@@ -74,10 +72,8 @@ pub struct Span {
     pub faults: Vec<Break>,
 }
 
-/// What is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
-    /// In words.
     pub why: String,
     /// Nothing was judged: not even what is certain otherwise stands.
     pub total: bool,
@@ -90,9 +86,6 @@ impl Lack {
 }
 
 /// Weighs what a condition found: without its evidence it is inconclusive.
-///
-/// # Errors
-/// When a history cannot be read.
 pub fn weigh(
     condition: &Condition,
     client: Option<&Client>,
@@ -170,7 +163,6 @@ fn is_note<'s>(steps: impl Iterator<Item = &'s Step>, name: &str) -> bool {
 }
 
 /// What a condition needs; none where it asks the cluster how it is now.
-#[must_use]
 pub fn needs(condition: &Condition, client: Option<&Client>, looking: Looking) -> Option<Needs> {
     if let Some(count) = condition.count() {
         return Some(of_count(condition, count));
@@ -279,7 +271,6 @@ fn in_phase(c: &kplan_dsl::conditions::Latency, fault: &Break, j: &Judge<'_>) ->
 }
 
 /// What is missing of what a judgement needs; nothing if all is there.
-#[must_use]
 pub fn lack(needs: &Needs, span: &Span, scene: &Scene) -> Option<Lack> {
     let subject = &needs.subject;
     let went_on = |from: i64, to: i64| scene.went_on(needs.traffic, subject, from, to);

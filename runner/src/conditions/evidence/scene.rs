@@ -12,18 +12,14 @@ use super::Traffic;
 /// Whose traffic is meant, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// Only this topic.
     pub topic: Option<String>,
-    /// Only this partition.
     pub partition: Option<u32>,
     /// Only this client: what it sent, or what it was to read.
     pub client: Option<String>,
 }
 
-/// One client.
 #[derive(Debug, Default)]
 pub struct Party {
-    /// Its name.
     pub name: String,
     /// The topics that it sends to.
     pub sends: Vec<String>,
@@ -35,21 +31,18 @@ pub struct Party {
     pub downs: Vec<(i64, Option<i64>)>,
     /// It is kept from working now.
     pub away: bool,
-    /// What it did.
     pub files: Vec<HistoryFile>,
 }
 
 /// Everybody who took part.
 #[derive(Debug, Default)]
 pub struct Scene {
-    /// The clients.
     pub parties: Vec<Party>,
 }
 
 impl Scene {
     /// What the histories of a suite's clients show by now. Those that cannot be read show nothing: the
     /// audit tells of them.
-    #[must_use]
     pub fn of(clients: &[Arc<Client>]) -> Self {
         Self { parties: clients.iter().map(|client| Party::of(client)).collect() }
     }
@@ -85,13 +78,11 @@ impl Scene {
     }
 
     /// When the first message of these was sent or delivered; none if there was none.
-    #[must_use]
     pub fn first_us(&self, subject: &Subject) -> Option<i64> {
         self.senders(subject).chain(self.readers(subject)).filter_map(Party::first_us).min()
     }
 
     /// Whether there was such traffic between two moments.
-    #[must_use]
     pub fn went_on(&self, traffic: Traffic, subject: &Subject, from: i64, to: i64) -> bool {
         match traffic {
             Traffic::Sent => self.sent(subject, from, to, false),
@@ -314,7 +305,6 @@ fn some(file: &HistoryFile, from: i64, to: i64, is: impl Fn(&Run) -> bool) -> bo
 }
 
 /// What there was none of, in words.
-#[must_use]
 pub fn words(traffic: Traffic, subject: &Subject) -> String {
     let who = subject.client.as_deref();
     let mut text = match (traffic, who) {

@@ -29,7 +29,6 @@ const READ: Duration = Duration::from_secs(30 * 60);
 pub(super) struct Unread {
     /// About every partition.
     all: Option<String>,
-    /// About one.
     of: BTreeMap<(String, u32), String>,
 }
 

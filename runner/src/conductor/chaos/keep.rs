@@ -9,7 +9,6 @@ use crate::observer::{ClusterView, PartitionView};
 /// What of `keep` would not hold any more if these brokers were gone from what the view shows, in
 /// words. Foreseen are the number of living brokers and in-sync sets; of other conditions only what
 /// holds now is known.
-#[must_use]
 pub fn broken_by(keep: &Conditions, view: &ClusterView, gone: &BTreeSet<u32>) -> Option<String> {
     keep.iter().find_map(|condition| broken(condition, view, gone))
 }

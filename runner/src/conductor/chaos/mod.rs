@@ -21,20 +21,17 @@ pub use shrink::Shrinker;
 pub struct DoneFault {
     /// The chaos step's id in the events.
     pub step: String,
-    /// The fault.
     pub planned: Planned,
 }
 
 impl DoneFault {
     /// The fault's own id in the events.
-    #[must_use]
     pub fn id(&self) -> String {
         fault_id(&self.step, self.planned.number)
     }
 }
 
 /// The id in the events of a fault of a chaos step.
-#[must_use]
 pub fn fault_id(step: &str, number: u32) -> String {
     match step.split_once('#') {
         Some((base, rounds)) => format!("{base}.{number}#{rounds}"),
@@ -52,7 +49,6 @@ pub struct Faults {
 
 impl Faults {
     /// Whether a fault may be done at all.
-    #[must_use]
     pub fn wants(&self, id: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(id))
     }
@@ -66,8 +62,6 @@ impl Faults {
         self.all().push(DoneFault { step: step.to_owned(), planned: planned.clone() });
     }
 
-    /// What was done.
-    #[must_use]
     pub fn done(&self) -> Vec<DoneFault> {
         self.all().clone()
     }

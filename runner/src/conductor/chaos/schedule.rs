@@ -10,7 +10,6 @@ const MOST: u32 = 10_000;
 /// One fault of a schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// Its number, from 1.
     pub number: u32,
     /// When it begins, from the begin of the chaos.
     pub at: Duration,
@@ -22,7 +21,6 @@ pub struct Planned {
 
 impl Planned {
     /// How long it lasts.
-    #[must_use]
     pub fn lasts(&self) -> Duration {
         self.until.saturating_sub(self.at)
     }
@@ -30,7 +28,6 @@ impl Planned {
 
 /// How long a chaos of so long, with a fault every so often, lasts when only these of its faults are
 /// kept: until an `every` after the last of them, because nothing breaks later.
-#[must_use]
 pub fn lasting<'p>(
     (total, every): (Duration, Duration),
     kept: impl Iterator<Item = &'p Planned>,
@@ -53,7 +50,6 @@ fn draw(seed: u64, place: &str, number: u32, purpose: u8) -> u64 {
 }
 
 /// One fault begins in the first quarter of every `every`, and none is left when `total` is over.
-#[must_use]
 pub fn schedule(
     seed: u64,
     place: &str,
@@ -139,12 +135,10 @@ pub enum Hits {
     Nodes,
     /// Who reaches whom.
     Network,
-    /// Neither.
     Others,
 }
 
 /// What a verb touches.
-#[must_use]
 pub fn hits(verb: &Verb) -> Hits {
     match verb {
         Verb::PartitionNetwork(_) => Hits::Network,

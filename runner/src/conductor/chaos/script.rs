@@ -11,7 +11,6 @@ use super::{Planned, lasting};
 
 /// The plan's text with a chaos step, of so long and with a fault every so often, replaced by these
 /// faults at their times: each in a branch of its own, because a step lasts until what it broke is back.
-#[must_use]
 pub fn with_faults(
     plan: &str,
     head: &StepHead,

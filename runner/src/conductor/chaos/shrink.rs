@@ -16,13 +16,11 @@ pub struct Shrinker {
 
 impl Shrinker {
     /// All `things` together fail; at most so many tries.
-    #[must_use]
     pub fn new(things: usize, most: u32) -> Self {
         Self { fewest: (0..things).collect(), parts: 2, next: 0, left: most }
     }
 
     /// The smallest set known to fail.
-    #[must_use]
     pub fn fewest(&self) -> &[usize] {
         &self.fewest
     }

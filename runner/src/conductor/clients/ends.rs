@@ -15,7 +15,6 @@ const LOG_LINES: usize = 10;
 pub struct OwnEnd {
     /// The client, or its member, and which of its lives.
     pub who: String,
-    /// The life.
     pub life: u16,
     /// What is known of it.
     pub state: ClientState,
@@ -25,14 +24,12 @@ pub struct OwnEnd {
 
 impl OwnEnd {
     /// By whose doing it was.
-    #[must_use]
     pub fn error(&self) -> StepError {
         let (name, state) = (self.who.clone(), Box::new(self.state.clone()));
         NotInTime { name, what: "alive", limit: Duration::ZERO, state }.into()
     }
 
     /// The last lines of its log.
-    #[must_use]
     pub fn last_lines(&self) -> Vec<String> {
         let text = logs::tail(&self.log, LOG_BYTES);
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -63,7 +60,6 @@ impl Clients {
     }
 
     /// Every end that the plan did not ask for and of which no step told.
-    #[must_use]
     pub fn untold(&self) -> Vec<OwnEnd> {
         let mut all = Vec::new();
         for client in self.all() {

@@ -50,7 +50,6 @@ impl Latencies {
 
     /// Latencies in microseconds of the intervals that began in one of some ranges of time: of those that were reported,
     /// and of those that the processes have not reported yet, or never will, since they were killed.
-    #[must_use]
     pub fn between(&self, times: &[(i64, i64)]) -> Option<Measured> {
         let meant = |at: i64| times.iter().any(|(from, to)| (*from..*to).contains(&at));
         let reported = self.intervals.iter().filter(|(at, _)| meant(*at));
@@ -68,7 +67,6 @@ impl Latencies {
 pub struct Measured {
     /// In microseconds, ascending, with how often each occurred.
     values: Buckets,
-    /// How many.
     pub messages: u64,
 }
 
@@ -80,7 +78,6 @@ impl Measured {
     }
 
     /// The latency, in microseconds, that this share of the messages did not exceed: one that was measured.
-    #[must_use]
     pub fn at(&self, share: f64) -> u64 {
         // Rounding must not ask for one message more than there are, nor for none.
         let wanted = (share * self.messages as f64 - 1e-6).ceil().max(1.0) as u64;

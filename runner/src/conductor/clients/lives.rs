@@ -8,9 +8,6 @@ use crate::{
 
 impl Stage {
     /// Starts a member's next life and waits until it is ready.
-    ///
-    /// # Errors
-    /// When it lives already, cannot be started, or is not ready in time (with its cause).
     pub async fn start_member(
         &self,
         client: &Arc<Client>,
@@ -52,9 +49,6 @@ impl Stage {
     }
 
     /// SIGKILL: breaking for this client.
-    ///
-    /// # Errors
-    /// When it does not live.
     pub async fn kill_member(
         &self,
         step: &str,
@@ -82,9 +76,6 @@ impl Stage {
     }
 
     /// SIGSTOP: breaking for this client.
-    ///
-    /// # Errors
-    /// When it does not live.
     pub async fn pause_member(
         &self,
         step: &str,
@@ -108,10 +99,6 @@ impl Stage {
         Ok(())
     }
 
-    /// SIGCONT.
-    ///
-    /// # Errors
-    /// When it does not live, or is not paused.
     pub async fn resume_member(
         &self,
         step: &str,
@@ -150,9 +137,6 @@ impl Stage {
     }
 
     /// Lets a member end well: a producer flushes, a consumer reads up to `ends`.
-    ///
-    /// # Errors
-    /// When it does not live, or cannot do it within the limit.
     pub async fn stop_member(
         &self,
         client: &Arc<Client>,

@@ -12,7 +12,6 @@ use crate::{
 pub struct Answer {
     /// What it is about, e.g. a message or a partition; empty where the request was one.
     pub about: String,
-    /// The error.
     pub error: KafkaError,
 }
 
@@ -24,7 +23,6 @@ pub enum KafkaCause {
     Refused {
         /// What was refused; empty where the answer says it.
         what: String,
-        /// The answers.
         answers: Vec<Answer>,
     },
     /// A node ended by itself.
@@ -33,7 +31,6 @@ pub enum KafkaCause {
     /// It did not do what was asked, and by then a node had ended by itself.
     #[error("{cause}; {death}")]
     After {
-        /// What it did.
         cause: Box<KafkaCause>,
         /// The node that ended.
         death: Death,
@@ -41,23 +38,18 @@ pub enum KafkaCause {
     /// A client ended because of what Kafka answered it, or did not.
     #[error("client {client} ended by itself ({exit}): {}", listed(errors))]
     ClientDied {
-        /// Which.
         client: String,
         /// How its process ended.
         exit: String,
-        /// What it reported.
         errors: Vec<KafkaError>,
     },
     /// A client lives, and did not get in time where it was to be.
     #[error("client {client} was not {what} within {limit:?}: {}", listed(errors))]
     ClientNotInTime {
-        /// Which.
         client: String,
         /// Ready, stopped.
         what: &'static str,
-        /// The limit.
         limit: Duration,
-        /// What it reported.
         errors: Vec<KafkaError>,
     },
     /// It lives, and did not get there in time.
@@ -65,7 +57,6 @@ pub enum KafkaCause {
     NotInTime {
         /// What was waited for, and what was found instead.
         what: String,
-        /// The limit.
         limit: Duration,
     },
     /// It lives, and does not answer.
@@ -87,12 +78,7 @@ pub enum PlanCause {
     NotSo(String),
     /// A setting that only a broker or a client could refuse.
     #[error("{of} does not take a setting of the plan: {text}")]
-    Setting {
-        /// Whose.
-        of: Party,
-        /// What it said.
-        text: String,
-    },
+    Setting { of: Party, text: String },
     /// A command that does not exist on this machine or cannot be run.
     #[error("{0}")]
     Command(String),
@@ -101,9 +87,7 @@ pub enum PlanCause {
 /// Who does not take a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
-    /// A client.
     Client(String),
-    /// A node.
     Node(Node),
     /// What a step uses for itself.
     Own(&'static str),
@@ -125,7 +109,6 @@ pub enum RigCause {
     /// A client that a signal or a mistake of kplan's own ended, or that cannot record what it does.
     #[error("{text}")]
     Client {
-        /// Which.
         client: String,
         /// What became of it.
         text: String,
@@ -170,7 +153,6 @@ pub(super) fn is_about_settings(log_tail: &str) -> bool {
 
 impl KafkaCause {
     /// The errors for which the step failed, each with its code; none for a silence or a death.
-    #[must_use]
     pub fn errors(&self) -> Vec<&KafkaError> {
         match self {
             Self::Refused { answers, .. } => answers.iter().map(|a| &a.error).collect(),

@@ -11,9 +11,6 @@ use crate::{
 
 /// Judges how a step with `expect_error` ended. What the rig ended stays the rig's: that says nothing of
 /// what Kafka would have answered.
-///
-/// # Errors
-/// When it did not fail for that reason.
 pub fn expect_error(
     expected: &ExpectedError,
     result: Result<Done, StepError>,
@@ -64,7 +61,6 @@ fn reason(error: &StepError) -> Option<String> {
 }
 
 /// Whether an error is the one that is meant.
-#[must_use]
 pub fn is_error(meant: &ExpectedError, error: &KafkaError) -> bool {
     match meant {
         ExpectedError::Code(code) => {

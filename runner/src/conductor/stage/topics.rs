@@ -8,7 +8,6 @@ use crate::history::now_us;
 /// A message that `produce` wrote: known by topic, partition, key and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Topic.
     pub topic: String,
     /// Partition it went to; none where no answer told it.
     pub partition: Option<u32>,
@@ -38,7 +37,6 @@ pub struct TopicFacts {
 
 impl TopicFacts {
     /// The partitions of `all` that were added after a group had begun to read.
-    #[must_use]
     pub fn later_than(&self, group: &str, all: impl Iterator<Item = u32>) -> Vec<u32> {
         let mut grown = self.grown.iter().filter(|(_, groups)| groups.contains(group));
         let Some(first) = grown.next().map(|(before, _)| *before) else { return Vec::new() };
@@ -85,13 +83,10 @@ impl Stage {
         reading.filter_map(|client| Some(client.group()?.0.to_owned())).collect()
     }
 
-    /// A topic was deleted.
     pub fn topic_deleted(&self, name: &str) {
         self.state().topics.entry(name.to_owned()).or_default().deleted = true;
     }
 
-    /// Topics by name.
-    #[must_use]
     pub fn topics(&self) -> BTreeMap<String, TopicFacts> {
         self.state().topics.clone()
     }
@@ -102,7 +97,6 @@ impl Stage {
     }
 
     /// All that `produce` wrote.
-    #[must_use]
     pub fn all_given(&self) -> Vec<Given> {
         self.state().given.clone()
     }

@@ -60,9 +60,6 @@ struct Sending {
 
 /// The longest gap of each partition that a producer uses. `files` are all its lives' histories,
 /// sent and heard; `away` its absences, which do not overlap; time ends at `until_us`.
-///
-/// # Errors
-/// When a history cannot be read.
 pub fn producer_gaps(
     files: &[&HistoryFile],
     away: &[Away],
@@ -188,9 +185,6 @@ impl Reading {
 /// The longest gap of each partition that a group reads. `consumers` are the histories of all its
 /// members and lives, `producers` the heard histories of who writes to its topics; `away` are the
 /// times in which no member could read, which do not overlap; time ends at `until_us`.
-///
-/// # Errors
-/// When a history cannot be read.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
     producers: &[&HistoryFile],

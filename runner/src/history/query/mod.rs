@@ -24,13 +24,11 @@ use super::{HistoryError, HistoryFile, Run};
 pub struct Place {
     /// The topic's name.
     pub topic: String,
-    /// The partition.
     pub partition: u32,
 }
 
 impl Place {
     /// Partition `partition` of `topic`.
-    #[must_use]
     pub fn new(topic: &str, partition: u32) -> Self {
         Self { topic: topic.to_owned(), partition }
     }

@@ -23,7 +23,6 @@ pub struct SentSince {
 pub struct Answered {
     /// The time that the messages were sent after, in monotonic microseconds.
     pub since_us: i64,
-    /// When, by partition.
     pub by: BTreeMap<Place, Option<i64>>,
     /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
     pub idle: BTreeSet<Place>,
@@ -31,7 +30,6 @@ pub struct Answered {
 
 impl Answered {
     /// `progressing`: on every partition, or with `any` on at least one. Nothing in use: false.
-    #[must_use]
     pub fn progressing(&self, any: bool) -> bool {
         let mut answers = self.by.values();
         if any {
@@ -43,7 +41,6 @@ impl Answered {
 
     /// `recovered`: how long it took on the worst partition, in microseconds; none as long as one
     /// has no answer.
-    #[must_use]
     pub fn recovered_us(&self) -> Option<i64> {
         let times: Option<Vec<i64>> = self.by.values().copied().collect();
         times?.into_iter().max().map(|at| at - self.since_us)
@@ -59,9 +56,6 @@ impl Answered {
 impl SentSince {
     /// Reads what the producers' histories say of `since_us` and later. `used` narrows nothing but
     /// the topics (none: all); histories other than [`Writer::ProducerSent`] are passed over.
-    ///
-    /// # Errors
-    /// When a history cannot be read.
     pub fn new(
         files: &[&HistoryFile],
         since_us: i64,
@@ -98,16 +92,12 @@ impl SentSince {
         Ok(())
     }
 
-    /// Partitions in use.
     pub fn partitions(&self) -> impl Iterator<Item = &Place> {
         self.used.iter()
     }
 
     /// When these messages were first answered: acknowledged, from histories of
     /// [`Writer::ProducerHeard`], or delivered, from those of [`Writer::Consumer`].
-    ///
-    /// # Errors
-    /// When a history cannot be read.
     pub fn answered(&self, files: &[&HistoryFile]) -> Result<Answered, HistoryError> {
         let mut by: BTreeMap<Place, Option<i64>> =
             self.used.iter().map(|place| (place.clone(), None)).collect();

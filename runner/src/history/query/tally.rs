@@ -28,7 +28,6 @@ pub struct Counts {
 
 impl Counts {
     /// Failed for good, whatever the code.
-    #[must_use]
     pub fn failures(&self) -> u64 {
         self.failed.values().sum()
     }
@@ -100,9 +99,6 @@ impl Sums {
 
 impl FileTally {
     /// The counts as of the file's last refresh. Always give it the same file.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
     pub fn counts(&mut self, file: &HistoryFile) -> Result<BTreeMap<Place, Counts>, HistoryError> {
         let settled = file.settled();
         let mut now = None;

@@ -29,14 +29,12 @@ pub struct Window {
     pub begun: bool,
 }
 
-/// What is asked.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
     /// What is watched begins here: answers from before it do not count.
     pub begin_us: i64,
     /// The window's end.
     pub now_us: i64,
-    /// Its length.
     pub within_us: i64,
 }
 
@@ -54,9 +52,6 @@ impl Window {
     /// Reads what senders, each with its absences, sent in the last two windows, and what the client's own
     /// histories say of it. What was to be sent while a sender was away was sent when it was back; what an
     /// earlier life still waited for, nobody waits for any more.
-    ///
-    /// # Errors
-    /// When a history cannot be read.
     pub fn read(
         senders: &[(Vec<HistoryFile>, Vec<Away>)],
         own: &[HistoryFile],

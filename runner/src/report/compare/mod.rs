@@ -32,18 +32,14 @@ pub struct Comparison {
 pub struct Pair {
     /// What they are called; both titles where they differ.
     pub title: String,
-    /// The rows.
     pub rows: Vec<Row>,
 }
 
 /// One value of two suites.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// What.
     pub name: String,
-    /// Left value.
     pub left: String,
-    /// Right value.
     pub right: String,
     /// The difference in words; empty where there is none.
     pub change: String,
@@ -54,7 +50,6 @@ pub struct Row {
 impl Comparison {
     /// Two runs: suites are paired by plan, cell and time round; one that is left over on both
     /// sides under the same name (another version, say) is paired too.
-    #[must_use]
     pub fn of_runs(left: &RunRecord, right: &RunRecord) -> Self {
         let mut rest: Vec<&SuiteRecord> = right.decisive().collect();
         let mut pairs = Vec::new();
@@ -86,7 +81,6 @@ impl Comparison {
     }
 
     /// The matrix cells of one run's plans: each further cell beside the plan's first.
-    #[must_use]
     pub fn of_cells(record: &RunRecord) -> Self {
         let mut plans: IndexMap<_, Vec<&SuiteRecord>> = IndexMap::new();
         for suite in record.decisive() {
@@ -110,7 +104,6 @@ impl Comparison {
     }
 
     /// Something got worse.
-    #[must_use]
     pub fn worse(&self) -> bool {
         self.pairs.iter().flat_map(|p| &p.rows).any(|r| r.tone == "worse")
     }

@@ -15,7 +15,6 @@ const STYLE: &str = include_str!("../html/page.css");
 const PAGE: &str = include_str!("compare.html");
 
 /// Text for the terminal, with kplan's own colours: see [`crate::out`].
-#[must_use]
 pub fn text(comparison: &Comparison) -> String {
     let mut out = format!("{}  →  {}\n", comparison.left, comparison.right);
     for pair in &comparison.pairs {
@@ -59,7 +58,6 @@ fn tone(row: &Row) -> Style {
 }
 
 /// Markdown for a pull request.
-#[must_use]
 pub fn markdown(comparison: &Comparison) -> String {
     let (left, right) = (escaped(&comparison.left), escaped(&comparison.right));
     let mut out = String::new();
@@ -91,7 +89,6 @@ pub fn markdown(comparison: &Comparison) -> String {
 }
 
 /// A self-contained page.
-#[must_use]
 pub fn html(comparison: &Comparison) -> String {
     let mut env = Environment::new();
     env.add_global("style", STYLE);

@@ -28,15 +28,11 @@ const AROUND_MS: i64 = 1_500;
 pub struct AnomalyView {
     /// `lost`.
     pub kind: String,
-    /// Its anchor.
     pub anchor: String,
-    /// How many.
     pub count: String,
-    /// What it means.
     pub definition: &'static str,
     /// Where: place, client, count.
     pub places: Vec<(String, String, String)>,
-    /// Messages.
     pub examples: Vec<ExampleView>,
     /// How many messages are not shown.
     pub more: String,
@@ -46,16 +42,13 @@ pub struct AnomalyView {
     pub around: Vec<Around>,
 }
 
-/// One message.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExampleView {
     /// `orders/1`.
     pub place: String,
-    /// Offset.
     pub offset: String,
     /// `P, life 2`.
     pub client: String,
-    /// Sequence.
     pub sequence: String,
     /// `+9.9 s (12:00:09.900)`.
     pub when: String,
@@ -63,21 +56,18 @@ pub struct ExampleView {
     pub at_ms: Option<i64>,
     /// `0.1 s before broker 2 killed`.
     pub fault: String,
-    /// In words.
     pub text: String,
 }
 
 /// Log lines around a moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Around {
-    /// The moment.
     pub when: String,
     /// Who, level, text.
     pub lines: Vec<(String, Level, String)>,
 }
 
 /// The newest anomalies of a suite. `logs` are the kept lines of each log.
-#[must_use]
 pub fn anomalies(
     record: &RunRecord,
     axis: &Axis<'_>,

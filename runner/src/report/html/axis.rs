@@ -19,21 +19,18 @@ const TICKS: i64 = 9;
 
 impl<'a> Axis<'a> {
     /// The axis of a suite.
-    #[must_use]
     pub fn new(record: &'a RunRecord, suite: &SuiteRecord) -> Self {
         let span_us = (suite.until_us() - suite.started_us).max(1_000_000);
         Self { record, from_us: suite.started_us, span_us }
     }
 
     /// Where a moment lies, 0 to 100, three decimals.
-    #[must_use]
     pub fn percent(&self, at_us: i64) -> f64 {
         let part = (at_us - self.from_us) as f64 / self.span_us as f64;
         (part.clamp(0.0, 1.0) * 100_000.0).round() / 1_000.0
     }
 
     /// Left edge and width of a stretch.
-    #[must_use]
     pub fn stretch(&self, from_us: i64, until_us: Option<i64>) -> (f64, f64) {
         let left = self.percent(from_us);
         let right = until_us.map_or(100.0, |at| self.percent(at));
@@ -41,7 +38,6 @@ impl<'a> Axis<'a> {
     }
 
     /// `+12.4 s`, `+2:05.1`, since the suite's begin.
-    #[must_use]
     pub fn offset(&self, at_us: i64) -> String {
         let tenths = (at_us - self.from_us).div_euclid(100_000);
         let (sign, tenths) = if tenths < 0 { ('−', -tenths) } else { ('+', tenths) };
@@ -53,19 +49,15 @@ impl<'a> Axis<'a> {
     }
 
     /// `12:00:09.900`, UTC.
-    #[must_use]
     pub fn clock(&self, at_us: i64) -> String {
         self.record.wall(at_us).strftime("%H:%M:%S.%3f").to_string()
     }
 
-    /// Both.
-    #[must_use]
     pub fn moment(&self, at_us: i64) -> String {
         format!("{} ({})", self.offset(at_us), self.clock(at_us))
     }
 
     /// Ticks: percent and label.
-    #[must_use]
     pub fn ticks(&self) -> Vec<(f64, String)> {
         let seconds = self.span_us / 1_000_000;
         let step = STEPS.into_iter().find(|s| seconds / s <= TICKS).unwrap_or(seconds / TICKS + 1);

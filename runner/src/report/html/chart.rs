@@ -13,19 +13,15 @@ const GAP_US: i64 = 2_600_000;
 /// One chart: curves with one unit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Chart {
-    /// Its name.
     pub title: String,
     /// Unit of the values.
     pub unit: String,
     /// The scale's upper end, as text.
     pub top: String,
-    /// Half of it.
     pub middle: String,
-    /// The curves.
     pub curves: Vec<Curve>,
 }
 
-/// One curve.
 #[derive(Clone, Debug, Serialize)]
 pub struct Curve {
     /// Its name, e.g. `P`.
@@ -45,7 +41,6 @@ type Points = Vec<(i64, f64)>;
 
 /// The charts of a suite: what producers had acknowledged, what consumers were delivered, latency.
 /// `points` bounds each curve.
-#[must_use]
 pub fn charts(axis: &Axis<'_>, suite: &SuiteRecord, points: usize) -> Vec<Chart> {
     let mut acked = Vec::new();
     let mut delivered = Vec::new();
@@ -109,7 +104,6 @@ fn chart(
 
 /// At most `limit` points: of each stretch of time the lowest and the highest, so that neither a
 /// short silence nor a short burst is lost.
-#[must_use]
 pub fn downsample(points: Points, limit: usize) -> Points {
     if points.len() <= limit.max(4) {
         return points;

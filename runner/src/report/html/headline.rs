@@ -33,7 +33,6 @@ pub struct Card {
 }
 
 /// What a kind of damage means, in a sentence.
-#[must_use]
 pub fn definition(kind: &str) -> &'static str {
     match kind {
         "lost" => "Acknowledged to the producer, still within retention, and not in the log.",
@@ -88,7 +87,6 @@ fn label(kind: &str, count: u64) -> String {
 }
 
 /// The page's first sentence.
-#[must_use]
 pub fn title(record: &RunRecord) -> String {
     let word = capital(verdict_word(record.verdict()));
     let lost = |judged: fn(Verdict) -> bool| -> u64 {
@@ -149,7 +147,6 @@ fn places(suite: &SuiteRecord, kind: &str) -> String {
 }
 
 /// The cards of a suite, worst first.
-#[must_use]
 pub fn cards(suite: &SuiteRecord) -> Vec<Card> {
     let totals = totals(suite);
     let mut cards = Vec::new();
@@ -237,7 +234,6 @@ fn faults(suite: &SuiteRecord) -> Option<Card> {
 }
 
 /// First letter large.
-#[must_use]
 pub fn capital(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()

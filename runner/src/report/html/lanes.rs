@@ -23,7 +23,6 @@ const ROWS: usize = 6;
 /// One row of the timeline.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Lane {
-    /// Its label.
     pub label: String,
     /// Kind, a class: `faults`, `steps`, `spans`, `node`, `client`, `partition`, `anomalies`.
     pub kind: &'static str,
@@ -36,11 +35,8 @@ pub struct Lane {
 pub struct Segment {
     /// Left edge, percent.
     pub left: f64,
-    /// Width, percent.
     pub width: f64,
-    /// A class.
     pub class: String,
-    /// Text inside.
     pub text: String,
     /// Everything, for pointer and screen reader.
     pub tip: String,
@@ -49,7 +45,6 @@ pub struct Segment {
 }
 
 /// All lanes of a suite in the order they are shown.
-#[must_use]
 pub fn lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     let mut lanes = faults(axis, suite);
     lanes.extend(steps(axis, suite));
@@ -59,7 +54,6 @@ pub fn lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
 }
 
 /// Lanes of processes and partitions.
-#[must_use]
 pub fn cluster_lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     let mut lanes = processes(axis, suite);
     lanes.extend(controller(axis, suite));
@@ -272,7 +266,6 @@ fn partition(axis: &Axis<'_>, track: &PartitionTrack) -> Lane {
 }
 
 /// `[1, 2, 3]` as in Kafka's own tools: `1,2,3`.
-#[must_use]
 pub fn numbers(all: &[u32]) -> String {
     if all.is_empty() {
         return "none".to_owned();

@@ -24,24 +24,18 @@ const ROUND_MS: i64 = 15_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Debug, trace.
     Debug,
     /// Information, or not told.
     Info,
-    /// A warning.
     Warn,
-    /// An error.
     Error,
 }
 
-/// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// Unix milliseconds; that of the line before where it has none of its own.
     pub at_ms: Option<i64>,
-    /// How bad.
     pub level: Level,
-    /// The text.
     pub text: String,
 }
 
@@ -56,7 +50,6 @@ pub struct Lines {
 
 /// Reads the lines of a log that matter most within `budget` bytes: those around `moments` (Unix
 /// milliseconds, sorted), then warnings, then the newest.
-#[must_use]
 pub fn read(file: &LogFile, moments: &[i64], budget: usize) -> Lines {
     let Ok(opened) = File::open(&file.path) else { return Lines::default() };
     let mut reader = BufReader::new(opened).take(FILE);

@@ -6,7 +6,6 @@ use crate::report::text::clean;
 
 /// HTML of a Markdown text: HTML inside it is shown as text, images are left out, links lead to
 /// web pages or nowhere.
-#[must_use]
 pub fn render(markdown: &str) -> String {
     let text = clean(markdown);
     let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);

@@ -62,7 +62,6 @@ struct Row {
     shown: bool,
 }
 
-/// The whole page.
 #[derive(Serialize)]
 struct Page {
     title: String,
@@ -84,7 +83,6 @@ struct Page {
 }
 
 /// The HTML page of a run.
-#[must_use]
 pub fn render(record: &RunRecord) -> String {
     let env = match environment() {
         Ok(env) => env,

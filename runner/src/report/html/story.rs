@@ -15,7 +15,6 @@ use crate::{
 /// Lines at most.
 const LINES: usize = 600;
 
-/// One line.
 #[derive(Clone, Debug, Serialize)]
 pub struct Happened {
     /// `+12.4 s`.
@@ -24,12 +23,10 @@ pub struct Happened {
     pub clock: String,
     /// A class: `fault`, `node`, `client`, `leader`, `note`, `report`, `measured`, `audit`.
     pub kind: &'static str,
-    /// In words.
     pub text: String,
 }
 
 /// The lines of a suite, and how many were left out.
-#[must_use]
 pub fn story(axis: &Axis<'_>, suite: &SuiteRecord) -> (Vec<Happened>, usize) {
     let mut all: Vec<(i64, &'static str, String)> = Vec::new();
     for fault in &suite.faults {

@@ -34,7 +34,6 @@ pub struct Room {
     pub logs: usize,
 }
 
-/// One suite.
 #[derive(Clone, Debug, Serialize)]
 pub struct SuiteView {
     pub id: String,
@@ -81,7 +80,6 @@ pub struct TroubleView {
     pub lines: Vec<PlanLine>,
 }
 
-/// A judged condition.
 #[derive(Clone, Debug, Serialize)]
 pub struct Judged {
     pub condition: String,
@@ -93,7 +91,6 @@ pub struct Judged {
     pub evidence: Vec<String>,
 }
 
-/// A line of the plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanLine {
     pub number: u32,
@@ -101,7 +98,6 @@ pub struct PlanLine {
     pub marked: bool,
 }
 
-/// A step.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepView {
     pub id: String,
@@ -130,7 +126,6 @@ pub struct Described {
 }
 
 /// The view of a suite.
-#[must_use]
 pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
     let axis = Axis::new(record, suite);
     let (logs, left_out) = read_logs(record, suite, room.logs);

@@ -24,7 +24,6 @@ use crate::{
 pub const FORMAT: &str = "kplan-report/1";
 
 /// The JSON of a run.
-#[must_use]
 pub fn render(record: &RunRecord) -> String {
     // The form holds strings, numbers and maps with string keys only, so it can always be written.
     let mut text = serde_json::to_string_pretty(&report(record)).unwrap_or_default();
@@ -33,7 +32,6 @@ pub fn render(record: &RunRecord) -> String {
 }
 
 /// The JSON Schema of the form (draft 07).
-#[must_use]
 pub fn schema() -> String {
     let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Report>();
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
@@ -42,7 +40,6 @@ pub fn schema() -> String {
 }
 
 /// The form of a run.
-#[must_use]
 pub fn report(record: &RunRecord) -> Report {
     let info = &record.info;
     let decisive: Vec<_> = record.decisive().map(|s| s.info.suite).collect();

@@ -43,7 +43,6 @@ pub enum Words {
 /// What a wait waits for.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// The step.
     pub step: String,
     /// What is not yet so, e.g. `P and C make progress`; empty where only time must pass.
     pub missing: String,
@@ -75,7 +74,6 @@ impl Live {
 
     /// The time left and what is not yet so, in words, if the suite's step is this one. The time comes
     /// first on a line: it is short, and what is missing may be long.
-    #[must_use]
     pub fn words(&self, suite: SuiteId, step: &str) -> [Option<String>; 2] {
         let waits = self.lock();
         let Some(waiting) = waits.get(&suite).filter(|w| w.step == step) else {
@@ -99,7 +97,6 @@ impl Live {
 
 /// Shows events on standard error until the run ends or the channel closes. Await the task before
 /// anything else is printed.
-#[must_use]
 pub fn start(words: Words, events: UnboundedReceiver<Stamped>) -> (Live, JoinHandle<()>) {
     let live = Live::default();
     let screen = Screen::new(words, live.clone());

@@ -48,13 +48,11 @@ struct Suite {
 
 impl Screen {
     /// An empty screen.
-    #[must_use]
     pub fn new(words: Words, live: Live) -> Self {
         Self { words, live, suites: BTreeMap::new(), now_us: 0, attempts: 1 }
     }
 
     /// How much is said.
-    #[must_use]
     pub fn words(&self) -> Words {
         self.words
     }
@@ -165,7 +163,6 @@ impl Screen {
     }
 
     /// For each suite that runs: what it does now.
-    #[must_use]
     pub fn status(&self) -> Vec<(SuiteId, String)> {
         self.suites.iter().map(|(id, suite)| (*id, self.status_of(*id, suite))).collect()
     }
@@ -240,7 +237,6 @@ fn verbose(event: &Event) -> (SuiteId, Vec<String>) {
 }
 
 /// A process's state in a word.
-#[must_use]
 pub fn state_word(state: LaneState) -> &'static str {
     match state {
         LaneState::Starting => "starting",

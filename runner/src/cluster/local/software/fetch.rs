@@ -18,9 +18,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 const SHOWN: usize = 5;
 
 /// Whether Maven is there, in one line.
-///
-/// # Errors
-/// [`RigError::Missing`] when it is not.
+/// Fails with [`RigError::Missing`] when it is not.
 pub async fn can_fetch() -> Result<String, RigError> {
     let output =
         maven(&["-version"]).output().await.map_err(|error| missing(&error.to_string()))?;
