@@ -64,7 +64,7 @@ pub use count::{Count, counted_words};
 
 /// Whether a condition can be judged as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
+pub enum Judgeable {
     /// It says what must be.
     Bounded,
     /// It is judged without a bound: it is there or not.
@@ -79,7 +79,7 @@ pub trait ConditionWord {
     fn explain(&self) -> String;
 
     /// Whether it can be judged as it stands.
-    fn judged(&self) -> Judged;
+    fn judged(&self) -> Judgeable;
 
     /// Tells what is wrong beyond the single arguments.
     fn validate(&self, _span: Span, _reader: &mut Reader) {}
@@ -196,7 +196,7 @@ impl Condition {
     }
 
     /// Whether it can be judged as it stands.
-    pub fn judged(&self) -> Judged {
+    pub fn judged(&self) -> Judgeable {
         self.word().judged()
     }
 }
@@ -308,7 +308,7 @@ impl Conditions {
     /// Tells the conditions that have no bound where they are judged.
     pub(crate) fn must_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
-            if condition.judged() == Judged::Unbounded {
+            if condition.judged() == Judgeable::Unbounded {
                 let word = condition.info().word;
                 let message = format!("`{word}` says nothing of what it must be");
                 let help = "give it a bound (a bare value, `is`, `at_most`, `at_least` or `between`), \
@@ -333,7 +333,7 @@ impl Conditions {
     /// Tells the conditions that have a bound where nobody judges.
     pub(crate) fn must_not_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
-            if condition.judged() == Judged::Bounded {
+            if condition.judged() == Judgeable::Bounded {
                 let word = condition.info().word;
                 let message = format!("`{word}` has a bound, but a record is judged by nobody");
                 let help = "leave the bound out, or use `assert`";

@@ -62,7 +62,7 @@ impl Effect {
 
 /// The part of a plan that a change is in, in the order of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum PlanPart {
     /// Its name, description, tags, time limit and parameters.
     Head,
     /// The combinations of the matrix.
@@ -81,7 +81,7 @@ pub struct Change {
     /// What it does to what the plan proves.
     pub effect: Effect,
     /// The part of the plan.
-    pub part: Part,
+    pub part: PlanPart,
     /// The step, if it is in one: `step 3 (kill_broker)`.
     pub step: Option<String>,
     /// What changed, in one line.
@@ -93,7 +93,7 @@ pub struct Change {
 }
 
 impl Change {
-    fn new(effect: Effect, part: Part, text: impl Into<String>) -> Self {
+    fn new(effect: Effect, part: PlanPart, text: impl Into<String>) -> Self {
         Self { effect, part, step: None, text: text.into(), cells: Vec::new(), order: 0 }
     }
 }

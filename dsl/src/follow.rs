@@ -36,12 +36,12 @@ use ever::Ever;
 pub(crate) use needs::check as check_needs;
 pub(crate) use nothing::proves_nothing;
 use since::Runs;
-use state::{ClientKind, Life, State};
+use state::{ClientKind, KnownState, Liveness};
 
 /// Follows a plan and tells what cannot or will not work.
 pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Diagnostic> {
     let mut follow = Follow {
-        state: State::new(backend == Backend::External),
+        state: KnownState::new(backend == Backend::External),
         ever: Ever::of(plan),
         names: BTreeMap::new(),
         told: Vec::new(),
@@ -75,7 +75,7 @@ struct Met {
 }
 
 struct Follow<'p> {
-    state: State,
+    state: KnownState,
     ever: Ever<'p>,
     names: BTreeMap<&'p str, Met>,
     told: Vec<Diagnostic>,
@@ -237,7 +237,7 @@ impl<'p> Follow<'p> {
     }
 
     /// Tells a topic that is not there. What is left is the topic, if it is known.
-    fn topic(&mut self, name: &Spanned<TopicName>, any_time: bool) -> Option<state::Topic> {
+    fn topic(&mut self, name: &Spanned<TopicName>, any_time: bool) -> Option<state::KnownTopic> {
         let text = name.as_str();
         if let Some(topic) = self.state.topics.get(text).filter(|t| !t.gone) {
             return Some(topic.clone());
@@ -280,7 +280,7 @@ impl<'p> Follow<'p> {
     }
 
     /// Tells a client or member that is not there. What is left is its state, if it is known.
-    fn client(&mut self, name: &Spanned<MemberRef>, any_time: bool) -> Option<state::Client> {
+    fn client(&mut self, name: &Spanned<MemberRef>, any_time: bool) -> Option<state::KnownClient> {
         let text = name.client.as_str();
         let Some(client) = self.state.clients.get(text).cloned() else {
             self.unknown_client(name, any_time);

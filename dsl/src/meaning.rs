@@ -12,7 +12,7 @@ use crate::document::Node;
 use crate::plan::read::StepsNode;
 use crate::plan::{Action, Step, StepHead};
 use crate::source::Spanned;
-use crate::steps::{Fault, Include, Parallel, ParamNodes, Payload, Repeat, Until, Verb, Wait};
+use crate::steps::{ChaosFault, Include, Parallel, ParamNodes, Payload, Repeat, Until, Verb, Wait};
 use crate::value::{
     Amount, Assignment, Bandwidth, Bound, ByteSize, Clients, Controllers, Expression, KafkaVersion,
     LeaderIs, MemberRef, PartitionRef, PerBroker, Percent, Rate, Settings, Target, Topics,
@@ -257,7 +257,7 @@ impl Meaning for Wait {
     }
 }
 
-impl Meaning for Fault {
+impl Meaning for ChaosFault {
     fn meaning(&self) -> Value {
         let mut map = Map::new();
         map.insert(self.verb.info().word.to_owned(), self.verb.meaning());

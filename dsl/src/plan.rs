@@ -205,7 +205,7 @@ pub struct LateVerb {
     pub(crate) node: Arc<Node>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
-    pub(crate) place: crate::read::Place,
+    pub(crate) place: crate::read::ReadPlace,
     /// The steps of its `during`, which are known before its other arguments.
     pub(crate) during: Arc<[Step]>,
 }

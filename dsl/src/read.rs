@@ -48,7 +48,7 @@ pub struct Reader {
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
     pub(crate) values: Option<Arc<Values>>,
-    pub(crate) place: Place,
+    pub(crate) place: ReadPlace,
     /// The key of the word whose arguments are read next: what is missing is told there.
     pub(crate) key: Option<Span>,
     /// The steps of the `during` that was read last: taken by the step that it belongs to.
@@ -59,7 +59,7 @@ pub struct Reader {
 
 /// Where in the plan the reader is.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Place {
+pub(crate) struct ReadPlace {
     /// The numbers of the steps around, and of the step itself.
     pub path: Vec<String>,
     /// Files that are being included, outermost first.
@@ -81,7 +81,7 @@ impl Reader {
             scope,
             library,
             values,
-            place: Place::default(),
+            place: ReadPlace::default(),
             key: None,
             during: Arc::default(),
             diagnostics: Vec::new(),

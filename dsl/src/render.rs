@@ -45,7 +45,7 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
     if let Some(source) = sources.get(diagnostic.span.file) {
         let near = |span: &Span| span.file == diagnostic.span.file;
         let related = diagnostic.related.iter().filter(|(span, _)| near(span));
-        let window = Window::around(source, diagnostic.span);
+        let window = SourceWindow::around(source, diagnostic.span);
         let mut marks =
             vec![window.mark(AnnotationKind::Primary, diagnostic.span, &diagnostic.label)];
         marks.extend(
@@ -54,7 +54,7 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
         group = group.element(window.snippet(source).annotations(marks));
         for (span, words) in &diagnostic.related {
             let Some(other) = sources.get(span.file) else { continue };
-            let shown = Window::around(other, *span);
+            let shown = SourceWindow::around(other, *span);
             if near(span) && window.holds(*span, AnnotationKind::Context, words).is_some() {
                 continue;
             }
@@ -70,13 +70,13 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
 
 /// The lines that are shown around a place: large files are not handed over whole, and strangers' texts
 /// not as they are.
-struct Window<'s> {
+struct SourceWindow<'s> {
     raw: &'s str,
     start: usize,
     first_line: u32,
 }
 
-impl<'s> Window<'s> {
+impl<'s> SourceWindow<'s> {
     fn around(source: &'s Source, span: Span) -> Self {
         let line = source.line(span.start);
         let first_line = line.saturating_sub(20).max(1);

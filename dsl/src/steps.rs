@@ -56,8 +56,8 @@ mod stop_cluster;
 mod upgrade_broker;
 mod wait;
 
+pub use chaos::ChaosFault;
 pub(crate) use chaos::FAULTS;
-pub use chaos::Fault;
 pub use consume::{Until, UntilCount};
 pub(crate) use include::ParamNodes;
 pub use lasting::Lasting;

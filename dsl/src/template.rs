@@ -92,10 +92,14 @@ pub(crate) fn render(text: &str, scope: &Arc<Scope>, values: Option<&Values>) ->
 }
 
 /// What minijinja says against a template, and where in its text (bytes).
-type Trouble = (minijinja::Error, Option<Range<usize>>);
+type TemplateTrouble = (minijinja::Error, Option<Range<usize>>);
 
 /// Evaluates the expression of one pair of braces; None if there are several pairs.
-fn value_of(text: &str, inner: Range<usize>, context: &Value) -> Option<Result<Value, Trouble>> {
+fn value_of(
+    text: &str,
+    inner: Range<usize>,
+    context: &Value,
+) -> Option<Result<Value, TemplateTrouble>> {
     let guarded = guard::text(&text[inner.clone()], true).ok()?;
     let placed = |error: minijinja::Error| {
         let range = error.range().map(|range| guarded.original(range));
@@ -109,7 +113,7 @@ fn value_of(text: &str, inner: Range<usize>, context: &Value) -> Option<Result<V
 }
 
 /// Renders a text as far as one may be long: what is too long is told by its length.
-fn text_of(text: &str, context: Value) -> Result<Value, Trouble> {
+fn text_of(text: &str, context: Value) -> Result<Value, TemplateTrouble> {
     let guarded = guard::text(text, false).map_err(|range| {
         let why = "a plan has no statements, only {{ expressions }}";
         (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range))
@@ -221,7 +225,7 @@ impl Root {
     }
 
     /// What came of it, from the result and what was asked in vain.
-    fn judge(&self, result: Result<Value, Trouble>, text: &str) -> Rendered {
+    fn judge(&self, result: Result<Value, TemplateTrouble>, text: &str) -> Rendered {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if notes.late {
             return Rendered::Late;

@@ -21,9 +21,9 @@ pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub use keywords::{
-    Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionKind, Family,
-    GroupState, Isolation, LeaderIs, LogEdge, Mechanism, Mode, NetworkClients, OffsetFrom,
-    Protocol, RestartHow, SentWhen, Spread,
+    Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
+    GroupState, Isolation, LeaderIs, LogEdge, Mode, NetworkClients, OffsetReset, RestartHow,
+    SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
 pub(crate) use names::template_name as is_template_name;
 pub use names::{

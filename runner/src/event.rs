@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 mod judged;
 
 pub use judged::{
-    Anomaly, Example, Finding, Holds, OnDisk, Place, Reason, ReasonKind, Span, Verdict,
+    Anomaly, AnomalyPlace, Example, Finding, Holds, Measurement, OnDisk, Reason, ReasonKind,
+    Verdict,
 };
 
 /// An event and when it happened.
@@ -186,7 +187,7 @@ pub enum Event {
         topics: Vec<String>,
     },
     /// A stretch of time that a condition measured: a client's recovery or unavailability.
-    Span(Box<Span>),
+    Span(Box<Measurement>),
     /// Effective configuration of a node or a client, once.
     Configured {
         /// Suite.

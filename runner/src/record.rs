@@ -17,7 +17,7 @@ pub use self::fold::round;
 pub use self::log::{EventLog, LogError, Read, read_events};
 use crate::{
     event::{
-        Anomaly, Finding, LaneState, Reason, RunStarted, Sample, Span, StepInfo, SuiteId,
+        Anomaly, Finding, LaneState, Measurement, Reason, RunStarted, Sample, StepInfo, SuiteId,
         SuiteStarted, Verdict,
     },
     history::RunClock,
@@ -79,7 +79,7 @@ pub struct SuiteRecord {
     /// Every step, in the order of the file, a repeat's rounds one after the other.
     pub steps: Vec<StepRecord>,
     /// Brokers, controllers, ZooKeeper nodes, then clients, in the order of their first event.
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<ProcessLane>,
     /// Partitions by topic and number.
     pub partitions: Vec<PartitionTrack>,
     /// The controller over time.
@@ -89,7 +89,7 @@ pub struct SuiteRecord {
     /// Faults in the order they began.
     pub faults: Vec<FaultSpan>,
     /// Measured stretches: recovery, unavailability.
-    pub spans: Vec<Span>,
+    pub spans: Vec<Measurement>,
     /// Anomalies, in the order they were found.
     pub anomalies: Vec<Anomaly>,
     /// What clients and nodes reported: when, who, what.
@@ -139,7 +139,7 @@ pub struct StepRecord {
 
 /// One process over time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Lane {
+pub struct ProcessLane {
     /// `broker 2`, `P`, `C/2`.
     pub name: String,
     /// A client, else a node of the cluster.

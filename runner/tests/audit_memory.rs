@@ -1,7 +1,7 @@
 //! The audit's memory and speed, on histories that are made up while they are read.
 
-use kplan::audit::{AuditInput, Facts, GroupFacts, Measure, RunSource, Scope, Verdict, audit};
-use kplan::history::{Header, HistoryError, Mark, Run, Writer};
+use kplan::audit::{AuditInput, CountVerdict, Facts, GroupFacts, Measure, RunSource, Scope, audit};
+use kplan::history::{Header, HistoryError, Mark, MessageRun, Writer};
 use std::time::Instant;
 
 /// A history of `messages` in runs of `batch`, spread over producers and partitions in turn.
@@ -15,11 +15,11 @@ struct Made {
 }
 
 impl Made {
-    fn run(&self, i: u64) -> Run {
+    fn run(&self, i: u64) -> MessageRun {
         let (turn, partition) = (i / self.partitions, i % self.partitions);
         let (row, producer) = (turn / self.producers, turn % self.producers);
         let us = i as i64 * 10;
-        Run {
+        MessageRun {
             mark: self.mark,
             topic: 0,
             partition: partition as u32,
@@ -37,7 +37,7 @@ impl Made {
     }
 
     /// Assignments of a consumer, start and end of a log; nothing for producers.
-    fn edges(&self, first: bool) -> impl Iterator<Item = Run> + '_ {
+    fn edges(&self, first: bool) -> impl Iterator<Item = MessageRun> + '_ {
         let turns = self.messages / self.batch / self.partitions;
         let (mark, offset) = match (self.mark, first) {
             (Mark::Delivered, true) => (Mark::Assigned, 0),
@@ -45,7 +45,8 @@ impl Made {
             (Mark::Found, false) => (Mark::LogEnd, turns * self.batch),
             _ => (Mark::Eof, 0),
         };
-        let edge = move |p| Run { mark, first_offset: offset as i64, count: 0, ..self.run(p) };
+        let edge =
+            move |p| MessageRun { mark, first_offset: offset as i64, count: 0, ..self.run(p) };
         (0..self.partitions).map(edge)
     }
 }
@@ -55,7 +56,7 @@ impl RunSource for Made {
         &self.header
     }
 
-    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_> {
         let own = u64::from(self.header.client_id);
         let producer = matches!(self.mark, Mark::Sent | Mark::Acked);
         let runs = (0..self.messages / self.batch).map(|i| self.run(i));
@@ -125,7 +126,7 @@ fn judge(messages: u64, batch: u64, producers: u64, partitions: u64) {
         (Measure::Diverged, 0),
     ] {
         let verdict = result.verdict(measure, &Scope::default());
-        assert!(matches!(&verdict, Verdict::Counted(f) if f.count == expected), "{verdict:?}");
+        assert!(matches!(&verdict, CountVerdict::Counted(f) if f.count == expected), "{verdict:?}");
     }
     let rate = messages as f64 / took.as_secs_f64() / 1e6;
     println!("{messages} in runs of {batch}: {grown} bytes, {rate:.1} million a second");

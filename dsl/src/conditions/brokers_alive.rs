@@ -1,6 +1,6 @@
 //! `brokers_alive`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::value::{Bound, BoundGroup};
 
@@ -21,7 +21,7 @@ impl ConditionWord for BrokersAlive {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

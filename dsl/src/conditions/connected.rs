@@ -1,6 +1,6 @@
 //! `connected`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{Clients, Target};
@@ -22,7 +22,7 @@ impl ConditionWord for Connected {
         format!("{} {verb} to {}", self.client, self.broker)
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 }

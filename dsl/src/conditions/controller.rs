@@ -1,6 +1,6 @@
 //! `controller`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::LeaderIs;
@@ -25,7 +25,7 @@ impl ConditionWord for Controller {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.is.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.is.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

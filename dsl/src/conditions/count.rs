@@ -1,6 +1,6 @@
 //! What all counting conditions share: what is counted, and where.
 
-use super::{Condition, Judged};
+use super::{Condition, Judgeable};
 use crate::args::{FieldGroup, FieldInfo};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::{FromNode, MapReader, Reader};
@@ -154,8 +154,8 @@ impl Count {
         text
     }
 
-    pub(super) const fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    pub(super) const fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }
 
@@ -179,7 +179,7 @@ macro_rules! counted {
                 self.count.explain($what)
             }
 
-            fn judged(&self) -> $crate::conditions::Judged {
+            fn judged(&self) -> $crate::conditions::Judgeable {
                 self.count.judged()
             }
 

@@ -1,6 +1,6 @@
 //! `expr`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::WordInfo;
 use crate::document::Node;
 use crate::read::{FromNode, Reader};
@@ -46,7 +46,7 @@ impl ConditionWord for Expr {
         format!("`{}` is true", self.0.text().trim_matches(['{', '}', ' ']))
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 }

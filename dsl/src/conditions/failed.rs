@@ -1,6 +1,6 @@
 //! `failed`
 
-use super::{ConditionWord, Count, Judged};
+use super::{ConditionWord, Count, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::ExpectedError;
@@ -24,7 +24,7 @@ impl ConditionWord for Failed {
         }
     }
 
-    fn judged(&self) -> Judged {
+    fn judged(&self) -> Judgeable {
         self.count.judged()
     }
 }

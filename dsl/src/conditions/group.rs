@@ -1,6 +1,6 @@
 //! `group`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -31,10 +31,10 @@ impl ConditionWord for Group {
         }
     }
 
-    fn judged(&self) -> Judged {
+    fn judged(&self) -> Judgeable {
         match (self.state, self.members) {
-            (None, None) => Judged::Unbounded,
-            _ => Judged::Bounded,
+            (None, None) => Judgeable::Unbounded,
+            _ => Judgeable::Bounded,
         }
     }
 

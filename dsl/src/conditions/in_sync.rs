@@ -1,6 +1,6 @@
 //! `in_sync`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -37,8 +37,8 @@ impl ConditionWord for InSync {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.replicas.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.replicas.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

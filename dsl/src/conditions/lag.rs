@@ -1,6 +1,6 @@
 //! `lag`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{BoundGroup, GroupName, PartitionRef, TopicName};
@@ -34,7 +34,7 @@ impl ConditionWord for Lag {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
@@ -99,7 +99,7 @@ impl ConditionWord for Latency {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bounds().is_empty() { Judged::Unbounded } else { Judged::Bounded }
+    fn judged(&self) -> Judgeable {
+        if self.bounds().is_empty() { Judgeable::Unbounded } else { Judgeable::Bounded }
     }
 }

@@ -1,6 +1,6 @@
 //! `leader`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{LeaderIs, PartitionRef};
@@ -28,7 +28,7 @@ impl ConditionWord for Leader {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.is.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.is.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

@@ -1,6 +1,6 @@
 //! `listener`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -31,8 +31,8 @@ impl ConditionWord for Listener {
         format!("{} listens{on}{answers}", self.broker)
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{Condition, ConditionWord, Conditions, Judged};
+use super::{Condition, ConditionWord, Conditions, Judgeable};
 use crate::args::WordInfo;
 use crate::document::Node;
 use crate::read::{FromNode, Reader};
@@ -56,8 +56,8 @@ macro_rules! logic {
                 explain(&all)
             }
 
-            fn judged(&self) -> Judged {
-                Judged::Plain
+            fn judged(&self) -> Judgeable {
+                Judgeable::Plain
             }
         }
     )+};

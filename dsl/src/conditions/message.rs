@@ -1,6 +1,6 @@
 //! `message`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::TopicName;
@@ -32,7 +32,7 @@ impl ConditionWord for Message {
         }
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 }

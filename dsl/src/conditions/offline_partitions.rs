@@ -1,6 +1,6 @@
 //! `offline_partitions`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{Bound, BoundGroup, TopicName};
@@ -29,7 +29,7 @@ impl ConditionWord for OfflinePartitions {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

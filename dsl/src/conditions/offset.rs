@@ -1,6 +1,6 @@
 //! `offset`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{Bound, PartitionRef};
@@ -31,10 +31,10 @@ impl ConditionWord for Offset {
         }
     }
 
-    fn judged(&self) -> Judged {
+    fn judged(&self) -> Judgeable {
         match (self.start, self.end) {
-            (None, None) => Judged::Unbounded,
-            _ => Judged::Bounded,
+            (None, None) => Judgeable::Unbounded,
+            _ => Judgeable::Bounded,
         }
     }
 }

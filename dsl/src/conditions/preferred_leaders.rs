@@ -1,6 +1,6 @@
 //! `preferred_leaders`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::TopicName;
@@ -22,7 +22,7 @@ impl ConditionWord for PreferredLeaders {
         }
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 }

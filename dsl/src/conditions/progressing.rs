@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
@@ -55,8 +55,8 @@ impl ConditionWord for Progressing {
         format!("{} {verb} progress{at_least}{}", self.client, within.unwrap_or_default())
     }
 
-    fn judged(&self) -> Judged {
-        Judged::Plain
+    fn judged(&self) -> Judgeable {
+        Judgeable::Plain
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::source::Spanned;
 use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
@@ -39,7 +39,7 @@ impl ConditionWord for Recovered {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 }

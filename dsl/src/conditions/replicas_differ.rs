@@ -1,6 +1,6 @@
 //! `replicas_differ`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -44,8 +44,8 @@ impl ConditionWord for ReplicasDiffer {
         format!("{number} between in-sync replicas{place}")
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

@@ -1,6 +1,6 @@
 //! `under_replicated_partitions`
 
-use super::{ConditionWord, Judged};
+use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
@@ -30,8 +30,8 @@ impl ConditionWord for UnderReplicatedPartitions {
         }
     }
 
-    fn judged(&self) -> Judged {
-        if self.bound.is_some() { Judged::Bounded } else { Judged::Unbounded }
+    fn judged(&self) -> Judgeable {
+        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Change, Effect, Part};
+use super::{Change, Effect, PlanPart};
 use crate::{visible, words};
 
 /// How changes are shown.
@@ -184,10 +184,10 @@ fn grouped(changes: &[Change]) -> Vec<(String, Vec<&Change>)> {
     for change in changes {
         let heading = match (&change.step, change.part) {
             (Some(step), _) => step.clone(),
-            (None, Part::Head) => "the plan as a whole".to_owned(),
-            (None, Part::Matrix) => "the matrix".to_owned(),
-            (None, Part::Always) => "what must hold all the time".to_owned(),
-            (None, Part::Steps | Part::Finally) => "the steps".to_owned(),
+            (None, PlanPart::Head) => "the plan as a whole".to_owned(),
+            (None, PlanPart::Matrix) => "the matrix".to_owned(),
+            (None, PlanPart::Always) => "what must hold all the time".to_owned(),
+            (None, PlanPart::Steps | PlanPart::Finally) => "the steps".to_owned(),
         };
         match all.last_mut() {
             Some((last, changes)) if *last == heading => changes.push(change),

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use super::align::{Pair, align};
-use super::{Change, Effect, Part, fields};
+use super::{Change, Effect, PlanPart, fields};
 use crate::plan::Step;
 use crate::steps::{FAULTS, Verb, Wait};
 
@@ -85,13 +85,13 @@ fn facts_of(value: &Value, path: String, facts: &mut Vec<u64>) {
 }
 
 /// Compares two lists of steps of one part of the plan.
-pub(super) fn compare(part: Part, old: &[Step], new: &[Step]) -> Vec<Change> {
+pub(super) fn compare(part: PlanPart, old: &[Step], new: &[Step]) -> Vec<Change> {
     let mut changes = Vec::new();
     lists(part, old, new, &mut changes);
     changes
 }
 
-fn lists(part: Part, old: &[Step], new: &[Step], changes: &mut Vec<Change>) {
+fn lists(part: PlanPart, old: &[Step], new: &[Step], changes: &mut Vec<Change>) {
     let old: Vec<View<'_>> = old.iter().map(View::of).collect();
     let new: Vec<View<'_>> = new.iter().map(View::of).collect();
     let pairs = align(&old, &new, |v| v.key, View::alike);
@@ -137,7 +137,7 @@ fn title(step: &Step) -> String {
     format!("step {}, {short}{dots}", head.id)
 }
 
-fn both(part: Part, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change>) {
+fn both(part: PlanPart, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change>) {
     let step = Some(title(new.step));
     let word = new.step.head.word;
     if old.step.head.word != word {
@@ -155,7 +155,7 @@ fn both(part: Part, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change>) {
 }
 
 /// The lists of steps inside both.
-fn children(part: Part, old: &Step, new: &Step, changes: &mut Vec<Change>) {
+fn children(part: PlanPart, old: &Step, new: &Step, changes: &mut Vec<Change>) {
     let (olds, news) = (inner(old), inner(new));
     for (name, steps) in &olds {
         match news.iter().find(|(n, _)| n == name) {
@@ -198,7 +198,7 @@ fn is_fault(step: &Step) -> bool {
 }
 
 /// The whole `during` of a fault came or went.
-fn during(part: Part, fault: &Step, steps: &[Step], new: bool) -> Change {
+fn during(part: PlanPart, fault: &Step, steps: &[Step], new: bool) -> Change {
     let count = crate::words::count(steps.len() as u64, "step");
     let (effect, now) = match (steps.iter().any(proves), new) {
         (true, true) => (Effect::Stronger, "is new"),

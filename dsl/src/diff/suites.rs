@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Change, Effect, Part, steps, whole};
+use super::{Change, Effect, PlanPart, steps, whole};
 use crate::plan::Plan;
 
 /// All changes.
@@ -14,9 +14,9 @@ pub(super) fn compare(old: &[Plan], new: &[Plan]) -> Vec<Change> {
         pairs.iter().map(|(_, new)| new.cell_label().unwrap_or_default()).collect();
     for (index, (old, new)) in pairs.iter().enumerate() {
         let mut all = whole::compare(old, new);
-        all.extend(steps::compare(Part::Steps, &old.steps, &new.steps));
+        all.extend(steps::compare(PlanPart::Steps, &old.steps, &new.steps));
         all.extend(whole::always(old, new));
-        all.extend(steps::compare(Part::Finally, &old.finally, &new.finally));
+        all.extend(steps::compare(PlanPart::Finally, &old.finally, &new.finally));
         // The same change may come twice in one combination, but is one in several.
         let mut used: BTreeSet<usize> = BTreeSet::new();
         for (order, change) in all.into_iter().enumerate() {
@@ -73,18 +73,18 @@ fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
             (None, Some(is)) => format!("there is a matrix now, with `{is}`"),
             (was, None) => format!("there is no matrix any more (`{}`)", was.unwrap_or_default()),
         };
-        changes.push(Change::new(Effect::Neutral, Part::Matrix, text));
+        changes.push(Change::new(Effect::Neutral, PlanPart::Matrix, text));
         pairs.push((plan, other));
         false
     });
     let label = |plan: &Plan| plan.cell_label().unwrap_or_default();
     for plan in gone {
         let text = format!("the combination `{}` was dropped", label(plan));
-        changes.push(Change::new(Effect::Weaker, Part::Matrix, text));
+        changes.push(Change::new(Effect::Weaker, PlanPart::Matrix, text));
     }
     for plan in left {
         let text = format!("the combination `{}` is new", label(plan));
-        changes.push(Change::new(Effect::Stronger, Part::Matrix, text));
+        changes.push(Change::new(Effect::Stronger, PlanPart::Matrix, text));
     }
     (pairs, changes)
 }

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{Change, Effect, Part, conditions, flow, weigh};
+use super::{Change, Effect, PlanPart, conditions, flow, weigh};
 use crate::meaning::Meaning;
 use crate::plan::{Always, Param, Plan};
 
 /// Compares everything but the steps.
 pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut tell = |effect, text: String| changes.push(Change::new(effect, Part::Head, text));
+    let mut tell = |effect, text: String| changes.push(Change::new(effect, PlanPart::Head, text));
     if old.name != new.name {
         tell(Effect::Neutral, format!("the name `{}` became `{}`", old.name, new.name));
     }
@@ -34,7 +34,7 @@ pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
 
 fn params(old: &Plan, new: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut tell = |text: String| changes.push(Change::new(Effect::Neutral, Part::Head, text));
+    let mut tell = |text: String| changes.push(Change::new(Effect::Neutral, PlanPart::Head, text));
     // The value that a combination gives a parameter is told by the combination.
     let in_cell = |plan: &Plan, name: &str| plan.cell.iter().any(|(k, _)| k == name);
     let find = |plan: &'_ Plan, name: &str| plan.params.iter().position(|p| p.name == name);
@@ -96,13 +96,13 @@ pub(super) fn always(old: &Plan, new: &Plan) -> Vec<Change> {
     add(&new.always, true);
     let mut changes = Vec::new();
     if let Some(text) = respanned(&mut spans) {
-        changes.push(Change::new(text.0, Part::Always, text.1));
+        changes.push(Change::new(text.0, PlanPart::Always, text.1));
     }
     for (span, old, new) in spans {
         let each = conditions::compare(&old, &new).into_iter();
         let during = spoken(&span);
         changes.extend(
-            each.map(|c| Change::new(c.effect, Part::Always, format!("{}{during}", c.text))),
+            each.map(|c| Change::new(c.effect, PlanPart::Always, format!("{}{during}", c.text))),
         );
     }
     changes

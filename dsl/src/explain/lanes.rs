@@ -1,12 +1,12 @@
 //! The states of brokers and clients, followed through the steps as far as they are certain.
 
-use super::timeline::Lane;
+use super::timeline::PlanLane;
 use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
 use crate::value::{Controllers, MemberRef, Mode, RestartHow, Target};
 
 /// What a broker or a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum LaneMark {
     /// Not there yet, or no longer.
     Absent,
     Running,
@@ -21,7 +21,7 @@ pub(super) enum State {
     Chaos,
 }
 
-impl State {
+impl LaneMark {
     /// All, in the order of a legend.
     pub const ALL: [Self; 10] = [
         Self::Running,
@@ -77,19 +77,19 @@ impl State {
 /// The states so far.
 #[derive(Default)]
 pub(super) struct Lanes {
-    lanes: Vec<(Kind, Lane)>,
-    now: Vec<State>,
+    lanes: Vec<(LaneKind, PlanLane)>,
+    now: Vec<LaneMark>,
     steps: usize,
 }
 
 /// The states around the beginning of a step.
 pub(super) struct Changed {
-    before: Vec<State>,
-    after: Vec<State>,
+    before: Vec<LaneMark>,
+    after: Vec<LaneMark>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum LaneKind {
     Broker,
     Controller,
     Zookeeper,
@@ -121,7 +121,7 @@ impl Lanes {
             return;
         }
         for (index, (now, after)) in self.now.iter_mut().zip(&changed.after).enumerate() {
-            let before = changed.before.get(index).copied().unwrap_or(State::Absent);
+            let before = changed.before.get(index).copied().unwrap_or(LaneMark::Absent);
             if now == after {
                 *now = before;
             }
@@ -131,43 +131,46 @@ impl Lanes {
     fn change(&mut self, verb: &Verb) {
         match verb {
             Verb::StartCluster(it) => self.start_cluster(it),
-            Verb::StopCluster(_) => self.set(|kind| kind != Kind::Client, State::Absent),
-            Verb::KillBroker(it) => self.target(&it.broker, State::Killed),
-            Verb::StopBroker(it) => self.target(&it.broker, State::Stopped),
-            Verb::PauseBroker(it) => self.target(&it.broker, State::Paused),
+            Verb::StopCluster(_) => self.set(|kind| kind != LaneKind::Client, LaneMark::Absent),
+            Verb::KillBroker(it) => self.target(&it.broker, LaneMark::Killed),
+            Verb::StopBroker(it) => self.target(&it.broker, LaneMark::Stopped),
+            Verb::PauseBroker(it) => self.target(&it.broker, LaneMark::Paused),
             Verb::StartBroker(it) => self.mend(&it.broker),
             Verb::ResumeBroker(it) => self.mend(&it.broker),
             Verb::FreeDisk(it) => self.mend(&it.broker),
             Verb::RestartBroker(it) => {
-                let state =
-                    if it.how == RestartHow::Kill { State::Killed } else { State::Restarting };
+                let state = if it.how == RestartHow::Kill {
+                    LaneMark::Killed
+                } else {
+                    LaneMark::Restarting
+                };
                 self.target(&it.broker, state);
             }
-            Verb::UpgradeBroker(it) => self.target(&it.broker, State::Restarting),
+            Verb::UpgradeBroker(it) => self.target(&it.broker, LaneMark::Restarting),
             Verb::PartitionNetwork(it) => self.partition(it),
-            Verb::DegradeNetwork(it) => self.target(&it.broker, State::Degraded),
-            Verb::FillDisk(it) => self.target(&it.broker, State::DiskFull),
+            Verb::DegradeNetwork(it) => self.target(&it.broker, LaneMark::Degraded),
+            Verb::FillDisk(it) => self.target(&it.broker, LaneMark::DiskFull),
             Verb::HealNetwork(_) => self.heal(),
-            Verb::StartProducer(it) => self.add(Kind::Client, format!("producer {}", it.name)),
+            Verb::StartProducer(it) => self.add(LaneKind::Client, format!("producer {}", it.name)),
             Verb::StartConsumer(it) => match it.members.value {
-                1 => self.add(Kind::Client, format!("consumer {}", it.name)),
+                1 => self.add(LaneKind::Client, format!("consumer {}", it.name)),
                 n => (1..=n)
-                    .for_each(|m| self.add(Kind::Client, format!("consumer {}/{m}", it.name))),
+                    .for_each(|m| self.add(LaneKind::Client, format!("consumer {}/{m}", it.name))),
             },
-            Verb::StartCopier(it) => self.add(Kind::Client, format!("copier {}", it.name)),
-            Verb::KillClient(it) => self.clients(&it.client, State::Killed),
-            Verb::PauseClient(it) => self.clients(&it.client, State::Paused),
-            Verb::ResumeClient(it) => self.clients(&it.client, State::Running),
-            Verb::StartClient(it) => self.clients(&it.client, State::Running),
-            Verb::StopClient(it) => self.clients(&it.client, State::Stopped),
+            Verb::StartCopier(it) => self.add(LaneKind::Client, format!("copier {}", it.name)),
+            Verb::KillClient(it) => self.clients(&it.client, LaneMark::Killed),
+            Verb::PauseClient(it) => self.clients(&it.client, LaneMark::Paused),
+            Verb::ResumeClient(it) => self.clients(&it.client, LaneMark::Running),
+            Verb::StartClient(it) => self.clients(&it.client, LaneMark::Running),
+            Verb::StopClient(it) => self.clients(&it.client, LaneMark::Stopped),
             Verb::Chaos(it) => {
-                self.set(|kind| kind == Kind::Broker, State::Chaos);
+                self.set(|kind| kind == LaneKind::Broker, LaneMark::Chaos);
                 if it
                     .faults
                     .iter()
                     .any(|f| matches!(f.verb, Verb::KillClient(_) | Verb::PauseClient(_)))
                 {
-                    self.set(|kind| kind == Kind::Client, State::Chaos);
+                    self.set(|kind| kind == LaneKind::Client, LaneMark::Chaos);
                 }
             }
             _ => {}
@@ -175,59 +178,60 @@ impl Lanes {
     }
 
     fn start_cluster(&mut self, it: &StartCluster) {
-        self.set(|kind| kind != Kind::Client, State::Absent);
+        self.set(|kind| kind != LaneKind::Client, LaneMark::Absent);
         for broker in 1..=it.brokers.value {
-            self.add(Kind::Broker, format!("broker {broker}"));
+            self.add(LaneKind::Broker, format!("broker {broker}"));
         }
         match (it.mode.value, it.controllers.value) {
-            (Mode::Zookeeper, _) => self.add(Kind::Zookeeper, "ZooKeeper".to_owned()),
+            (Mode::Zookeeper, _) => self.add(LaneKind::Zookeeper, "ZooKeeper".to_owned()),
             (Mode::Kraft, Controllers::Own(n)) => {
-                (101..101 + n).for_each(|c| self.add(Kind::Controller, format!("controller {c}")));
+                (101..101 + n)
+                    .for_each(|c| self.add(LaneKind::Controller, format!("controller {c}")));
             }
             (Mode::Kraft, Controllers::Combined) => {}
         }
     }
 
     /// Puts somebody into a lane of their own, running; the lane may be there from an earlier life.
-    fn add(&mut self, kind: Kind, name: String) {
+    fn add(&mut self, kind: LaneKind, name: String) {
         let index = self.lane(kind, name);
-        self.now[index] = State::Running;
+        self.now[index] = LaneMark::Running;
     }
 
-    fn lane(&mut self, kind: Kind, name: String) -> usize {
+    fn lane(&mut self, kind: LaneKind, name: String) -> usize {
         let found = self.lanes.iter().position(|(k, lane)| *k == kind && lane.name == name);
         found.unwrap_or_else(|| {
-            self.lanes.push((kind, Lane { name, states: vec![State::Absent; self.steps] }));
-            self.now.push(State::Absent);
+            self.lanes.push((kind, PlanLane { name, states: vec![LaneMark::Absent; self.steps] }));
+            self.now.push(LaneMark::Absent);
             self.lanes.len() - 1
         })
     }
 
-    fn set(&mut self, which: impl Fn(Kind) -> bool, state: State) {
+    fn set(&mut self, which: impl Fn(LaneKind) -> bool, state: LaneMark) {
         for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
-            if which(*kind) && *now != State::Absent {
+            if which(*kind) && *now != LaneMark::Absent {
                 *now = state;
             }
         }
     }
 
     /// Gives the brokers of a target a state; those that are chosen later share a lane of their own.
-    fn target(&mut self, target: &Target, state: State) {
+    fn target(&mut self, target: &Target, state: LaneMark) {
         match target {
-            Target::All => self.set(|kind| kind == Kind::Broker, state),
-            Target::Controllers => self.set(|kind| kind == Kind::Controller, state),
-            Target::Zookeeper => self.set(|kind| kind == Kind::Zookeeper, state),
+            Target::All => self.set(|kind| kind == LaneKind::Broker, state),
+            Target::Controllers => self.set(|kind| kind == LaneKind::Controller, state),
+            Target::Zookeeper => self.set(|kind| kind == LaneKind::Zookeeper, state),
             Target::Several(all) => all.iter().for_each(|t| self.target(t, state)),
             Target::Broker(n @ 101..) => self.named(&format!("controller {n}"), state),
             Target::Broker(n) => self.named(&format!("broker {n}"), state),
             chosen => {
-                let index = self.lane(Kind::Chosen, chosen.to_string());
+                let index = self.lane(LaneKind::Chosen, chosen.to_string());
                 self.now[index] = state;
             }
         }
     }
 
-    fn named(&mut self, name: &str, state: State) {
+    fn named(&mut self, name: &str, state: LaneMark) {
         if let Some(index) = self.lanes.iter().position(|(_, lane)| lane.name == name) {
             self.now[index] = state;
         }
@@ -236,16 +240,16 @@ impl Lanes {
     /// Brokers run again; who was chosen is taken to be among them when nobody else can be meant.
     fn mend(&mut self, target: &Target) {
         let several = matches!(target, Target::All | Target::SameAs(_));
-        self.target(target, State::Running);
+        self.target(target, LaneMark::Running);
         if several || target.numbers().is_none() {
-            self.set(|kind| kind == Kind::Chosen, State::Absent);
+            self.set(|kind| kind == LaneKind::Chosen, LaneMark::Absent);
         }
     }
 
     fn heal(&mut self) {
         for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
-            if matches!(now, State::Isolated | State::Degraded) {
-                *now = if *kind == Kind::Chosen { State::Absent } else { State::Running };
+            if matches!(now, LaneMark::Isolated | LaneMark::Degraded) {
+                *now = if *kind == LaneKind::Chosen { LaneMark::Absent } else { LaneMark::Running };
             }
         }
     }
@@ -260,24 +264,24 @@ impl Lanes {
                     let spare = groups.len() > 1 && !spared && group.len() == largest;
                     spared |= spare;
                     if !spare {
-                        group
-                            .iter()
-                            .for_each(|n| self.target(&Target::Broker(n.value), State::Isolated));
+                        group.iter().for_each(|n| {
+                            self.target(&Target::Broker(n.value), LaneMark::Isolated)
+                        });
                     }
                 }
             }
-            (None, Some(target)) => self.target(target, State::Isolated),
+            (None, Some(target)) => self.target(target, LaneMark::Isolated),
             (None, None) => {}
         }
     }
 
-    fn clients(&mut self, clients: &[crate::Spanned<MemberRef>], state: State) {
+    fn clients(&mut self, clients: &[crate::Spanned<MemberRef>], state: LaneMark) {
         for client in clients {
             let whole = ["producer", "consumer", "copier"].map(|kind| format!("{kind} {client}"));
             let members = format!("consumer {client}/");
             for ((kind, lane), now) in self.lanes.iter().zip(&mut self.now) {
                 let meant = whole.contains(&lane.name) || lane.name.starts_with(&members);
-                if *kind == Kind::Client && meant {
+                if *kind == LaneKind::Client && meant {
                     *now = state;
                 }
             }
@@ -285,12 +289,18 @@ impl Lanes {
     }
 
     /// The lanes, brokers first, each as long as the plan.
-    pub fn finished(self, steps: usize) -> Vec<Lane> {
-        let order = [Kind::Broker, Kind::Controller, Kind::Zookeeper, Kind::Chosen, Kind::Client];
+    pub fn finished(self, steps: usize) -> Vec<PlanLane> {
+        let order = [
+            LaneKind::Broker,
+            LaneKind::Controller,
+            LaneKind::Zookeeper,
+            LaneKind::Chosen,
+            LaneKind::Client,
+        ];
         let mut lanes = self.lanes;
         lanes.sort_by_key(|(kind, _)| order.iter().position(|k| k == kind));
-        let padded = |(_, mut lane): (Kind, Lane)| {
-            lane.states.resize(steps, State::Absent);
+        let padded = |(_, mut lane): (LaneKind, PlanLane)| {
+            lane.states.resize(steps, LaneMark::Absent);
             lane
         };
         lanes.into_iter().map(padded).collect()

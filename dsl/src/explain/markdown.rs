@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::lanes::State;
+use super::lanes::LaneMark;
 use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
 
@@ -129,17 +129,17 @@ fn timeline(text: &mut String, it: &Timeline) {
     }
 }
 
-const fn shown(state: State) -> &'static str {
+const fn shown(state: LaneMark) -> &'static str {
     match state {
-        State::Absent => "",
-        State::Running => "runs",
-        State::Killed => "**killed**",
-        State::Stopped => "stopped",
-        State::Paused => "**frozen**",
-        State::Isolated => "**cut off**",
-        State::Degraded => "**slow**",
-        State::DiskFull => "**disk full**",
-        State::Restarting => "**restarts**",
-        State::Chaos => "**chaos**",
+        LaneMark::Absent => "",
+        LaneMark::Running => "runs",
+        LaneMark::Killed => "**killed**",
+        LaneMark::Stopped => "stopped",
+        LaneMark::Paused => "**frozen**",
+        LaneMark::Isolated => "**cut off**",
+        LaneMark::Degraded => "**slow**",
+        LaneMark::DiskFull => "**disk full**",
+        LaneMark::Restarting => "**restarts**",
+        LaneMark::Chaos => "**chaos**",
     }
 }

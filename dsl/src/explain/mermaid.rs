@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::lanes::State;
+use super::lanes::LaneMark;
 use super::minutes::Minutes;
 
 /// The diagram.
@@ -20,9 +20,9 @@ pub(super) fn render(it: &Minutes) -> String {
         let _ = writeln!(text, "    section {}", plain(&lane.name));
         for (state, from, to) in lane.stretches() {
             let mark = match state {
-                State::Absent => continue,
-                State::Running => "active, ",
-                State::Stopped => "done, ",
+                LaneMark::Absent => continue,
+                LaneMark::Running => "active, ",
+                LaneMark::Stopped => "done, ",
                 _ if state.is_fault() => "crit, ",
                 _ => "",
             };

@@ -11,7 +11,7 @@ use crate::steps::{
     Assert, Chaos, Consume, CreateTopic, GivenMessage, Lasting, RestartBroker, StartCluster,
     StartConsumer, StartCopier, StartProducer, Transactional, Until, Verb, Wait,
 };
-use crate::value::{Acks, Clients, CommitMode, Isolation, OffsetFrom, Rate, RestartHow, Settings};
+use crate::value::{Acks, Clients, CommitMode, Isolation, OffsetReset, Rate, RestartHow, Settings};
 use crate::words;
 
 /// A sentence, and the points of a list below it.
@@ -294,8 +294,8 @@ fn consumer(it: &StartConsumer) -> Sentence {
     };
     let topic = if it.topics.len() == 1 { "topic" } else { "topics" };
     let from = match it.from {
-        OffsetFrom::Earliest => "from the log's start",
-        OffsetFrom::Latest => "from the log's end",
+        OffsetReset::Earliest => "from the log's start",
+        OffsetReset::Latest => "from the log's end",
     };
     let mut more = Vec::new();
     match it.commit {
@@ -407,7 +407,7 @@ fn chaos(it: &Chaos) -> Sentence {
         Some(keep) => format!(", never so that this would end: {}", words::list(&clauses(keep))),
         None => String::new(),
     };
-    let fault = |fault: &crate::steps::Fault| match (fault.for_time, fault.verb.for_time()) {
+    let fault = |fault: &crate::steps::ChaosFault| match (fault.for_time, fault.verb.for_time()) {
         (Some(time), None) => format!("{}, for {}", fault.verb.explain(), spoken(time)),
         _ => fault.verb.explain(),
     };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::lanes::State;
+use super::lanes::LaneMark;
 use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
 
@@ -144,8 +144,8 @@ fn timeline(text: &mut String, it: &Timeline) {
         }
         text.push('\n');
     }
-    let used = |state: &State| it.lanes.iter().any(|lane| lane.states.contains(state));
-    let legend = State::ALL.iter().filter(|s| **s != State::Absent && used(s));
+    let used = |state: &LaneMark| it.lanes.iter().any(|lane| lane.states.contains(state));
+    let legend = LaneMark::ALL.iter().filter(|s| **s != LaneMark::Absent && used(s));
     let legend: Vec<String> = legend.map(|s| format!("{} {}", s.sign(), s.word())).collect();
     wrapped(text, "  ", &legend.join(", "));
     if it.cut {
@@ -154,7 +154,7 @@ fn timeline(text: &mut String, it: &Timeline) {
 }
 
 /// A state at the right of its column; running is a line through.
-fn cell(state: State, width: usize) -> String {
-    let filler = if state == State::Running { "─" } else { " " };
+fn cell(state: LaneMark, width: usize) -> String {
+    let filler = if state == LaneMark::Running { "─" } else { " " };
     format!("{}{}", filler.repeat(width - 1), state.sign())
 }

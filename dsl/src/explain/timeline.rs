@@ -1,6 +1,6 @@
 //! Who is in which state at which step: brokers, clients and the faults between them.
 
-use super::lanes::{Lanes, State};
+use super::lanes::{LaneMark, Lanes};
 use super::minutes::rounds;
 use crate::plan::{Plan, Step};
 use crate::steps::Verb;
@@ -9,16 +9,16 @@ use crate::steps::Verb;
 pub(super) struct Timeline {
     /// The numbers of the steps, with what each does.
     pub steps: Vec<(String, String)>,
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<PlanLane>,
     /// True if the plan has more steps than are shown.
     pub cut: bool,
 }
 
 /// One broker or client.
-pub(super) struct Lane {
+pub(super) struct PlanLane {
     pub name: String,
     /// Its state while each step is done.
-    pub states: Vec<State>,
+    pub states: Vec<LaneMark>,
 }
 
 /// The most steps of a timeline.
@@ -65,10 +65,10 @@ fn add(steps: &[Step], lanes: &mut Lanes, shown: &mut Vec<(String, String)>) -> 
     })
 }
 
-impl Lane {
+impl PlanLane {
     /// Stretches of one state: the state, its first step and the step behind its last.
-    pub fn stretches(&self) -> Vec<(State, usize, usize)> {
-        let mut all: Vec<(State, usize, usize)> = Vec::new();
+    pub fn stretches(&self) -> Vec<(LaneMark, usize, usize)> {
+        let mut all: Vec<(LaneMark, usize, usize)> = Vec::new();
         for (index, state) in self.states.iter().enumerate() {
             match all.last_mut() {
                 Some((last, _, end)) if last == state => *end = index + 1,

@@ -1,7 +1,7 @@
 //! Waits and asserts behind a fault with `for`, which are about the time after it, and look as if they
 //! were meant for the time of the fault.
 
-use super::{Follow, Life};
+use super::{Follow, Liveness};
 use crate::conditions::{All, Condition, Conditions};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
@@ -23,7 +23,8 @@ impl<'p> Follow<'p> {
 
     /// True if no fault is in force here, so that what is broken is broken by the next one.
     fn nothing_is_broken(&self) -> bool {
-        let broken = |l: &Life| matches!(l, Life::Down | Life::Stopped | Life::Paused);
+        let broken =
+            |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         let down = self.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
         !(down || self.beside || self.in_finally)
             && self.around.is_empty()

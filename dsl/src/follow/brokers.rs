@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Follow, Life, state::Cluster};
+use super::{Follow, Liveness, state::KnownCluster};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
 use crate::steps::{StartCluster, Verb};
-use crate::value::{Controllers, ElectionKind, Mode, Target};
+use crate::value::{Controllers, ElectionType, Mode, Target};
 
 /// The brokers that a target certainly means, and whether there may be others.
 pub(super) struct Hit {
@@ -62,9 +62,9 @@ impl<'p> Follow<'p> {
                 self.state.cluster = None;
                 self.state.cluster_unknown = false;
             }
-            Verb::KillBroker(it) => self.take_down(&it.broker, Life::Down),
-            Verb::StopBroker(it) => self.take_down(&it.broker, Life::Stopped),
-            Verb::PauseBroker(it) => self.take_down(&it.broker, Life::Paused),
+            Verb::KillBroker(it) => self.take_down(&it.broker, Liveness::Down),
+            Verb::StopBroker(it) => self.take_down(&it.broker, Liveness::Stopped),
+            Verb::PauseBroker(it) => self.take_down(&it.broker, Liveness::Paused),
             Verb::StartBroker(it) => self.start_broker(&it.broker),
             Verb::ResumeBroker(it) => self.resume_broker(&it.broker),
             Verb::RestartBroker(it) => self.restart(&it.broker),
@@ -86,7 +86,7 @@ impl<'p> Follow<'p> {
             Verb::FillDisk(it) => {
                 let hit = self.target(&it.broker);
                 for (broker, _) in hit.certain {
-                    self.set_life(broker, Life::Maybe);
+                    self.set_life(broker, Liveness::Maybe);
                 }
                 if hit.chosen {
                     self.maybe_all();
@@ -94,7 +94,7 @@ impl<'p> Follow<'p> {
             }
             Verb::HealNetwork(_) => self.stopped_in_fault(step),
             Verb::ElectLeaders(it) => {
-                self.state.elected_unclean |= it.kind == ElectionKind::Unclean;
+                self.state.elected_unclean |= it.kind == ElectionType::Unclean;
             }
             _ => {
                 if let Some(target) = verb.target() {
@@ -128,8 +128,8 @@ impl<'p> Follow<'p> {
             _ => 0,
         };
         let numbers = (1..=it.brokers.value).chain((1..=controllers).map(|n| 100 + n));
-        let lives: BTreeMap<u32, Life> = numbers.map(|n| (n, Life::Up)).collect();
-        self.state.cluster = Some(Cluster {
+        let lives: BTreeMap<u32, Liveness> = numbers.map(|n| (n, Liveness::Up)).collect();
+        self.state.cluster = Some(KnownCluster {
             brokers: it.brokers.value,
             controllers,
             mode: it.mode.value,
@@ -238,11 +238,11 @@ impl<'p> Follow<'p> {
         self.tell(Diagnostic::new(Code::W015, target.span, message));
     }
 
-    pub(super) fn life(&self, broker: u32) -> Option<Life> {
+    pub(super) fn life(&self, broker: u32) -> Option<Liveness> {
         self.state.cluster.as_ref()?.lives.get(&broker).copied()
     }
 
-    pub(super) fn set_life(&mut self, broker: u32, life: Life) {
+    pub(super) fn set_life(&mut self, broker: u32, life: Liveness) {
         if let Some(cluster) = &mut self.state.cluster {
             cluster.lives.insert(broker, life);
         }
@@ -251,20 +251,20 @@ impl<'p> Follow<'p> {
     /// What a target chosen at run time leaves uncertain.
     pub(super) fn maybe_all(&mut self) {
         for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
-            *life = Life::Maybe;
+            *life = Liveness::Maybe;
         }
     }
 
-    fn take_down(&mut self, target: &Spanned<Target>, life: Life) {
+    fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
         let hit = self.target(target);
-        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Life::Paused)).then_some(*n);
+        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
         let was_frozen: Vec<u32> = hit.certain.iter().filter_map(frozen).collect();
         for (broker, span) in hit.certain {
             let now = self.life(broker);
-            let dead = matches!(now, Some(Life::Down | Life::Stopped));
+            let dead = matches!(now, Some(Liveness::Down | Liveness::Stopped));
             let named = !matches!(target.value, Target::All | Target::Not(_));
             // One broker may be meant twice by one step.
-            if life == Life::Paused && was_frozen.contains(&broker) {
+            if life == Liveness::Paused && was_frozen.contains(&broker) {
                 let message = format!("broker {broker} is frozen already");
                 let help = format!("let it go on before: `- resume_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
@@ -284,21 +284,21 @@ impl<'p> Follow<'p> {
     fn start_broker(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         let named = !matches!(target.value, Target::All | Target::Not(_));
-        let down = hit.certain.iter().any(|(b, _)| self.life(*b) != Some(Life::Up));
+        let down = hit.certain.iter().any(|(b, _)| self.life(*b) != Some(Liveness::Up));
         for (broker, span) in &hit.certain {
             // `all` means those that are down: only when none is, there is nothing to start.
-            if self.life(*broker) == Some(Life::Up) && (named || !down) {
+            if self.life(*broker) == Some(Liveness::Up) && (named || !down) {
                 let message = format!("broker {broker} is running already");
                 self.tell(Diagnostic::new(Code::E061, *span, message));
             }
-            if self.life(*broker) == Some(Life::Paused) {
+            if self.life(*broker) == Some(Liveness::Paused) {
                 let message = format!("broker {broker} is frozen, not down");
                 let help = format!("let it go on: `- resume_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E061, *span, message).help(help));
             }
         }
         for (broker, _) in hit.certain {
-            self.set_life(broker, Life::Up);
+            self.set_life(broker, Liveness::Up);
         }
         if hit.chosen {
             self.maybe_all();
@@ -308,11 +308,11 @@ impl<'p> Follow<'p> {
     fn resume_broker(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         for (broker, span) in hit.certain {
-            if !matches!(self.life(broker), Some(Life::Paused | Life::Maybe) | None) {
+            if !matches!(self.life(broker), Some(Liveness::Paused | Liveness::Maybe) | None) {
                 let message = format!("broker {broker} is not frozen");
                 self.tell(Diagnostic::new(Code::E065, span, message));
             }
-            self.set_life(broker, Life::Up);
+            self.set_life(broker, Liveness::Up);
         }
         if hit.chosen {
             self.maybe_all();
@@ -327,7 +327,7 @@ impl<'p> Follow<'p> {
                 let help = format!("start it: `- start_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
             }
-            self.set_life(broker, Life::Up);
+            self.set_life(broker, Liveness::Up);
         }
     }
 

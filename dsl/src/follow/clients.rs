@@ -1,7 +1,7 @@
 //! Steps about producers and consumers.
 
-use super::state::{Client, ClientKind};
-use super::{Follow, Life};
+use super::state::{ClientKind, KnownClient};
+use super::{Follow, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
@@ -11,7 +11,7 @@ use crate::value::{Acks, ClientName, Clients, Compression, UserName};
 /// What is known of a client that a step names.
 struct Named<'n> {
     name: &'n str,
-    life: Life,
+    life: Liveness,
     ends: bool,
 }
 
@@ -29,11 +29,11 @@ impl<'p> Follow<'p> {
             Verb::StartProducer(it) => self.start_producer(it),
             Verb::StartConsumer(it) => self.start_consumer(it),
             Verb::StartCopier(it) => self.start_copier(it),
-            Verb::KillClient(it) => self.end_clients(&it.client, Life::Down),
-            Verb::StopClient(it) => self.end_clients(&it.client, Life::Stopped),
-            Verb::PauseClient(it) => self.end_clients(&it.client, Life::Paused),
-            Verb::ResumeClient(it) => self.begin_clients(&it.client, Life::Paused),
-            Verb::StartClient(it) => self.begin_clients(&it.client, Life::Down),
+            Verb::KillClient(it) => self.end_clients(&it.client, Liveness::Down),
+            Verb::StopClient(it) => self.end_clients(&it.client, Liveness::Stopped),
+            Verb::PauseClient(it) => self.end_clients(&it.client, Liveness::Paused),
+            Verb::ResumeClient(it) => self.begin_clients(&it.client, Liveness::Paused),
+            Verb::StartClient(it) => self.begin_clients(&it.client, Liveness::Down),
             Verb::StopCluster(_) => {}
             _ => {}
         }
@@ -66,9 +66,9 @@ impl<'p> Follow<'p> {
             let help = "with `acks: all` the topic's setting counts";
             self.tell(Diagnostic::new(Code::W007, it.acks.span, message).help(help));
         }
-        let client = Client {
+        let client = KnownClient {
             kind: ClientKind::Producer,
-            life: if it.count.is_some() { Life::Maybe } else { Life::Up },
+            life: if it.count.is_some() { Liveness::Maybe } else { Liveness::Up },
             members: 1,
             topics: vec![it.topic.to_string()],
             from: None,
@@ -133,9 +133,9 @@ impl<'p> Follow<'p> {
             let help = "from version 2.3 on";
             self.tell(Diagnostic::new(Code::E071, it.fixed.span, message).help(help));
         }
-        let client = Client {
+        let client = KnownClient {
             kind: ClientKind::Consumer,
-            life: Life::Up,
+            life: Liveness::Up,
             members: it.members.value,
             topics: it.topics.iter().map(ToString::to_string).collect(),
             from: None,
@@ -157,9 +157,9 @@ impl<'p> Follow<'p> {
             let help = "from version 0.11 on";
             self.tell(Diagnostic::new(Code::E071, it.name.span, message).help(help));
         }
-        let client = Client {
+        let client = KnownClient {
             kind: ClientKind::Copier,
-            life: Life::Up,
+            life: Liveness::Up,
             members: 1,
             topics: vec![it.to.to_string()],
             from: Some(it.from.to_string()),
@@ -171,31 +171,31 @@ impl<'p> Follow<'p> {
     }
 
     /// Kills, stops or freezes clients that run.
-    fn end_clients(&mut self, clients: &Clients, to: Life) {
+    fn end_clients(&mut self, clients: &Clients, to: Liveness) {
         self.clients_in(clients, to, |client| {
             let start = format!("start it first: `- start_client: {}`", client.name);
             let (wrong, help) = match client.life {
-                Life::Down => ("was killed before", start),
-                Life::Stopped => ("was stopped before", start),
-                Life::Paused if to != Life::Down => {
+                Liveness::Down => ("was killed before", start),
+                Liveness::Stopped => ("was stopped before", start),
+                Liveness::Paused if to != Liveness::Down => {
                     ("is frozen", format!("let it go on first: `- resume_client: {}`", client.name))
                 }
                 _ => return None,
             };
             // A frozen client has yet to be stopped, and cannot.
-            let alone = client.life == Life::Paused && to == Life::Stopped;
+            let alone = client.life == Liveness::Paused && to == Liveness::Stopped;
             Some(Unfit { wrong, help: Some(help), alone })
         });
     }
 
     /// Starts or resumes clients; `from` is the state that they must be in.
-    fn begin_clients(&mut self, clients: &Clients, from: Life) {
-        self.clients_in(clients, Life::Up, |client| {
+    fn begin_clients(&mut self, clients: &Clients, from: Liveness) {
+        self.clients_in(clients, Liveness::Up, |client| {
             let wrong = match (client.life, from) {
-                (Life::Up, Life::Paused) => "is not frozen",
-                (Life::Up, _) => "is running already",
-                (Life::Down | Life::Stopped, Life::Paused) => "does not run",
-                (Life::Paused, Life::Down) => "is frozen, not ended",
+                (Liveness::Up, Liveness::Paused) => "is not frozen",
+                (Liveness::Up, _) => "is running already",
+                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "does not run",
+                (Liveness::Paused, Liveness::Down) => "is frozen, not ended",
                 _ => return None,
             };
             (!client.ends).then_some(Unfit { wrong, help: None, alone: false })
@@ -206,7 +206,7 @@ impl<'p> Follow<'p> {
     fn clients_in(
         &mut self,
         clients: &Clients,
-        to: Life,
+        to: Liveness,
         unfit: impl Fn(&Named<'_>) -> Option<Unfit>,
     ) {
         let (mut told, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
@@ -238,9 +238,9 @@ impl<'p> Follow<'p> {
         told.into_iter().for_each(|wrong| self.tell(wrong));
     }
 
-    fn set_client(&mut self, name: &str, one_member: bool, life: Life) {
+    fn set_client(&mut self, name: &str, one_member: bool, life: Liveness) {
         if let Some(client) = self.state.clients.get_mut(name) {
-            client.life = if one_member && client.members > 1 { Life::Maybe } else { life };
+            client.life = if one_member && client.members > 1 { Liveness::Maybe } else { life };
         }
     }
 
@@ -256,7 +256,8 @@ impl<'p> Follow<'p> {
         let (mut any, mut silent) = (false, true);
         for producer in producers {
             any = true;
-            silent &= matches!(producer.life, Life::Down | Life::Stopped | Life::Paused);
+            silent &=
+                matches!(producer.life, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         }
         if any && silent {
             let message = "no producer runs during this fault, so it proves nothing about them";

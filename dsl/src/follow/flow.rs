@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Follow, State};
+use super::{Follow, KnownState};
 use crate::plan::{Action, Step};
 use crate::steps::{Repeat, Verb, Wait};
 
@@ -49,7 +49,7 @@ impl<'p> Follow<'p> {
             Verb::Repeat(it) => self.repeat(it),
             Verb::Parallel(it) => {
                 let (before, least) = (self.state.clone(), self.least);
-                let mut states: Vec<State> = Vec::with_capacity(it.branches.len());
+                let mut states: Vec<KnownState> = Vec::with_capacity(it.branches.len());
                 let mut longest = least;
                 let beside = std::mem::replace(&mut self.beside, true);
                 for branch in &it.branches {
@@ -59,7 +59,7 @@ impl<'p> Follow<'p> {
                     longest = longest.max(self.least);
                     states.push(std::mem::take(&mut self.state));
                 }
-                self.state = State::join_branches(&before, states);
+                self.state = KnownState::join_branches(&before, states);
                 self.least = longest;
                 self.beside = beside;
             }

@@ -1,7 +1,7 @@
 //! Judgements about the log that will rest on nothing, or that the plan's own settings defeat.
 
-use super::state::{Client, ClientKind};
-use super::{Follow, Life};
+use super::state::{ClientKind, KnownClient};
+use super::{Follow, Liveness};
 use crate::conditions::{Condition, Recovered};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Spanned;
@@ -60,7 +60,7 @@ impl<'p> Follow<'p> {
             );
             return;
         }
-        if let Some((name, client)) = producers.iter().find(|(_, c)| c.life == Life::Up) {
+        if let Some((name, client)) = producers.iter().find(|(_, c)| c.life == Liveness::Up) {
             let kind = if client.kind == ClientKind::Copier { "copier" } else { "producer" };
             let message = format!("`{word}` is judged while {kind} `{name}` still runs");
             let help = format!("stop it before: `- stop_client: {name}`");
@@ -83,7 +83,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    fn of_kind(&self, kind: fn(ClientKind) -> bool) -> Vec<(String, Client)> {
+    fn of_kind(&self, kind: fn(ClientKind) -> bool) -> Vec<(String, KnownClient)> {
         let all = self.state.clients.iter().filter(|(_, c)| kind(c.kind));
         all.map(|(name, client)| (name.clone(), client.clone())).collect()
     }
@@ -99,7 +99,7 @@ impl<'p> Follow<'p> {
         let only = condition.count().and_then(|c| c.client.as_ref()).map(|c| c.client.to_string());
         let meant = consumers.iter().filter(|(name, _)| only.as_ref().is_none_or(|o| o == name));
         let unfinished: Vec<String> = meant
-            .filter(|(_, c)| matches!(c.life, Life::Up | Life::Down | Life::Paused))
+            .filter(|(_, c)| matches!(c.life, Liveness::Up | Liveness::Down | Liveness::Paused))
             .map(|(name, _)| name.clone())
             .collect();
         if let Some(name) = unfinished.first() {
@@ -110,7 +110,7 @@ impl<'p> Follow<'p> {
     }
 
     /// `lost: 0` with settings that allow losses, after something was broken.
-    fn lost_none(&mut self, condition: &Spanned<Condition>, producers: &[(String, Client)]) {
+    fn lost_none(&mut self, condition: &Spanned<Condition>, producers: &[(String, KnownClient)]) {
         if !self.state.broken {
             return;
         }

@@ -1,6 +1,6 @@
 //! Faults that undo themselves: what is in force while the steps of `during` run, and what is left after.
 
-use super::state::Life;
+use super::state::Liveness;
 use super::{Follow, Step};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
@@ -31,11 +31,11 @@ impl<'p> Follow<'p> {
     /// Undoes a fault; what a step of its own `during` undid before is told.
     fn over(&mut self, step: &'p Step, verb: &'p Verb) {
         let life = match verb {
-            Verb::KillBroker(_) => Life::Down,
-            Verb::StopBroker(_) => Life::Stopped,
-            Verb::PauseBroker(_) => Life::Paused,
-            Verb::KillClient(it) => return self.clients_over(step, &it.client, Life::Down),
-            Verb::PauseClient(it) => return self.clients_over(step, &it.client, Life::Paused),
+            Verb::KillBroker(_) => Liveness::Down,
+            Verb::StopBroker(_) => Liveness::Stopped,
+            Verb::PauseBroker(_) => Liveness::Paused,
+            Verb::KillClient(it) => return self.clients_over(step, &it.client, Liveness::Down),
+            Verb::PauseClient(it) => return self.clients_over(step, &it.client, Liveness::Paused),
             _ => return,
         };
         let Some(target) = verb.target() else { return };
@@ -46,8 +46,8 @@ impl<'p> Follow<'p> {
         for (broker, _) in hit.certain {
             let now = self.life(broker);
             if now == Some(life) {
-                self.set_life(broker, Life::Maybe);
-            } else if !matches!(now, Some(Life::Maybe) | None) {
+                self.set_life(broker, Liveness::Maybe);
+            } else if !matches!(now, Some(Liveness::Maybe) | None) {
                 self.undone_inside(step, step.head.key, &format!("broker {broker}"));
             }
         }
@@ -56,14 +56,14 @@ impl<'p> Follow<'p> {
         }
     }
 
-    fn clients_over(&mut self, step: &'p Step, clients: &'p Clients, life: Life) {
+    fn clients_over(&mut self, step: &'p Step, clients: &'p Clients, life: Liveness) {
         for name in clients.iter() {
             let known = self.state.clients.get_mut(name.client.as_str());
             let Some(client) = known else { continue };
             let whole = name.member.is_none() || client.members <= 1;
             if client.life == life {
-                client.life = Life::Up;
-            } else if client.life != Life::Maybe && whole {
+                client.life = Liveness::Up;
+            } else if client.life != Liveness::Maybe && whole {
                 self.undone_inside(step, name.span, &format!("client `{}`", name.value));
             }
         }

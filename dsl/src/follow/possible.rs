@@ -1,7 +1,7 @@
 //! Conditions that cannot come true any more.
 
 use super::state::ClientKind;
-use super::{Follow, Life};
+use super::{Follow, Liveness};
 use crate::conditions::{Condition, Connected, InSync, Leader, Progressing};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
@@ -46,8 +46,8 @@ impl<'p> Follow<'p> {
 
     fn brokers_alive(&mut self, bound: Option<Bound<u64>>, span: Span) {
         let (Some(bound), Some(cluster)) = (bound, &self.state.cluster) else { return };
-        let down = cluster.count(|l| matches!(l, Life::Down | Life::Stopped));
-        let up = cluster.count(|l| l == Life::Up);
+        let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
+        let up = cluster.count(|l| l == Liveness::Up);
         let most = u64::from(cluster.brokers - down);
         if bound.least().is_some_and(|n| n > most) {
             let all = crate::words::count(cluster.brokers.into(), "broker");
@@ -105,7 +105,7 @@ impl<'p> Follow<'p> {
         let (Some(topic), Some(cluster)) = (topic, &self.state.cluster) else { return };
         let Some(least) = it.replicas.and_then(|b| b.least()) else { return };
         let (replicas, all) = (u64::from(topic.replicas), u64::from(cluster.brokers));
-        let down = u64::from(cluster.count(|l| matches!(l, Life::Down | Life::Stopped)));
+        let down = u64::from(cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped)));
         let wanted = crate::words::count(least, "replica");
         if least > replicas {
             let has = crate::words::count(replicas, "replica");
@@ -146,7 +146,7 @@ impl<'p> Follow<'p> {
     ) {
         let Some(topic) = topic.and_then(|n| self.state.topics.get(n.as_str())) else { return };
         let Some(cluster) = &self.state.cluster else { return };
-        let down = cluster.count(|l| matches!(l, Life::Down | Life::Stopped));
+        let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
         let everywhere = topic.replicas == cluster.brokers;
         let all = u64::from(topic.partitions);
         if everywhere && down > 0 && bound.and_then(|b| b.most()).is_some_and(|n| n < all) {
@@ -167,9 +167,9 @@ impl<'p> Follow<'p> {
 
     fn must_run(&mut self, client: &str, what: &str, span: Span) {
         let state = match self.state.clients.get(client).map(|c| c.life) {
-            Some(Life::Down) => "was killed",
-            Some(Life::Stopped) => "was stopped",
-            Some(Life::Paused) => "is frozen",
+            Some(Liveness::Down) => "was killed",
+            Some(Liveness::Stopped) => "was stopped",
+            Some(Liveness::Paused) => "is frozen",
             _ => return,
         };
         self.impossible(span, format!("client `{client}` {state}, so it cannot {what}"));
@@ -181,7 +181,7 @@ impl<'p> Follow<'p> {
             self.must_be_fed(name.client.as_str(), name.span);
         }
         let cluster = self.state.cluster.as_ref();
-        let down = |l: Life| matches!(l, Life::Down | Life::Stopped | Life::Paused);
+        let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if cluster.is_some_and(|c| c.count(down) == c.brokers) {
             self.impossible(span, "every broker is down here, so nobody makes progress");
         }
@@ -198,9 +198,9 @@ impl<'p> Follow<'p> {
         if self.state.clients_unknown {
             return;
         }
-        let feeds = |c: &super::state::Client| {
+        let feeds = |c: &super::state::KnownClient| {
             c.kind.sends()
-                && matches!(c.life, Life::Up | Life::Maybe)
+                && matches!(c.life, Liveness::Up | Liveness::Maybe)
                 && c.topics.iter().any(|t| read.contains(t))
         };
         if !self.state.clients.values().any(feeds) {

@@ -1,6 +1,6 @@
 //! Steps that conditions count from: they must run, and something must come after they began.
 
-use super::state::{ClientKind, Life};
+use super::state::{ClientKind, Liveness};
 use super::{Follow, Met};
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
@@ -22,8 +22,8 @@ pub(super) enum Runs {
 impl<'p> Follow<'p> {
     /// True if a message may be sent here.
     pub(super) fn somebody_sends(&self) -> bool {
-        let sends = |c: &super::state::Client| {
-            ClientKind::sends(c.kind) && matches!(c.life, Life::Up | Life::Maybe)
+        let sends = |c: &super::state::KnownClient| {
+            ClientKind::sends(c.kind) && matches!(c.life, Liveness::Up | Liveness::Maybe)
         };
         self.state.clients_unknown || self.state.clients.values().any(sends)
     }

@@ -7,7 +7,7 @@ use crate::value::{Acks, KafkaVersion, Mode};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
+pub(super) enum Liveness {
     Up,
     /// Killed, or stopped and not drained.
     Down,
@@ -19,7 +19,7 @@ pub(super) enum Life {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Cluster {
+pub(super) struct KnownCluster {
     pub brokers: u32,
     /// Controllers of their own.
     pub controllers: u32,
@@ -28,11 +28,11 @@ pub(super) struct Cluster {
     pub unclean: bool,
     pub users: Option<Vec<String>>,
     /// Brokers, and controllers of their own.
-    pub lives: BTreeMap<u32, Life>,
+    pub lives: BTreeMap<u32, Liveness>,
     pub span: Span,
 }
 
-impl Cluster {
+impl KnownCluster {
     /// True if it is certain that too few controllers live to decide anything.
     pub fn quorum_is_lost(&self) -> bool {
         if self.mode == Mode::Zookeeper {
@@ -43,24 +43,25 @@ impl Cluster {
         let (mut all, mut dead) = (0, 0);
         for (_, life) in voters {
             all += 1;
-            dead += usize::from(matches!(life, Life::Down | Life::Stopped | Life::Paused));
+            dead +=
+                usize::from(matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused));
         }
         (all - dead) * 2 <= all
     }
 
     /// How many brokers certainly have this life.
-    pub fn count(&self, wanted: impl Fn(Life) -> bool) -> u32 {
+    pub fn count(&self, wanted: impl Fn(Liveness) -> bool) -> u32 {
         let brokers = self.lives.iter().filter(|(n, _)| **n <= 100);
         u32::try_from(brokers.filter(|(_, life)| wanted(**life)).count()).unwrap_or(u32::MAX)
     }
 
     pub fn is_down(&self, broker: u32) -> bool {
-        matches!(self.lives.get(&broker), Some(Life::Down | Life::Stopped))
+        matches!(self.lives.get(&broker), Some(Liveness::Down | Liveness::Stopped))
     }
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Topic {
+pub(super) struct KnownTopic {
     pub partitions: u32,
     pub replicas: u32,
     pub assignment: Option<Vec<Vec<u32>>>,
@@ -89,9 +90,9 @@ impl ClientKind {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Client {
+pub(super) struct KnownClient {
     pub kind: ClientKind,
-    pub life: Life,
+    pub life: Liveness,
     pub members: u32,
     /// Where it sends to, or what a consumer reads.
     pub topics: Vec<String>,
@@ -105,14 +106,14 @@ pub(super) struct Client {
 
 /// What is known between two steps.
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
+pub(super) struct KnownState {
     pub external: bool,
-    pub cluster: Option<Cluster>,
+    pub cluster: Option<KnownCluster>,
     /// A cluster may be there, but nothing is known of it.
     pub cluster_unknown: bool,
-    pub topics: BTreeMap<String, Topic>,
+    pub topics: BTreeMap<String, KnownTopic>,
     pub topics_unknown: bool,
-    pub clients: BTreeMap<String, Client>,
+    pub clients: BTreeMap<String, KnownClient>,
     pub clients_unknown: bool,
     /// `produce` has sent something.
     pub produced: bool,
@@ -122,7 +123,7 @@ pub(super) struct State {
     pub elected_unclean: bool,
 }
 
-impl State {
+impl KnownState {
     pub fn new(external: bool) -> Self {
         Self { external, ..Self::default() }
     }
@@ -131,10 +132,10 @@ impl State {
     pub fn blur(&mut self) {
         self.cluster_unknown = true;
         for life in self.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
-            *life = Life::Maybe;
+            *life = Liveness::Maybe;
         }
         for client in self.clients.values_mut() {
-            client.life = Life::Maybe;
+            client.life = Liveness::Maybe;
         }
     }
 
@@ -178,7 +179,7 @@ impl State {
         for (name, client) in &mut self.clients {
             match before.clients.get(name) {
                 Some(before) if before.life == client.life => {}
-                _ => client.life = Life::Maybe,
+                _ => client.life = Liveness::Maybe,
             }
         }
         self.cluster_unknown |= before.cluster_unknown;
@@ -203,7 +204,7 @@ impl State {
                         let now = cluster.lives.get(&broker).copied();
                         if was != Some(life) {
                             let both = now != was && now != Some(life);
-                            cluster.lives.insert(broker, if both { Life::Maybe } else { life });
+                            cluster.lives.insert(broker, if both { Liveness::Maybe } else { life });
                         }
                     }
                 }
@@ -217,8 +218,8 @@ impl State {
             let changed = was.is_none_or(|c| c.life != client.life);
             let elsewhere = was.zip(now).is_some_and(|(was, now)| was.life != now.life);
             if changed {
-                let life = if elsewhere { Life::Maybe } else { client.life };
-                self.clients.insert(name, Client { life, ..client });
+                let life = if elsewhere { Liveness::Maybe } else { client.life };
+                self.clients.insert(name, KnownClient { life, ..client });
             }
         }
         self.cluster_unknown |= branch.cluster_unknown;
@@ -230,10 +231,10 @@ impl State {
     }
 }
 
-fn join_lives(after: &mut BTreeMap<u32, Life>, before: &BTreeMap<u32, Life>) {
+fn join_lives(after: &mut BTreeMap<u32, Liveness>, before: &BTreeMap<u32, Liveness>) {
     for (broker, life) in after {
         if before.get(broker) != Some(life) {
-            *life = Life::Maybe;
+            *life = Liveness::Maybe;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Steps about topics.
 
-use super::{Follow, state::Topic};
+use super::{Follow, state::KnownTopic};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
 use crate::source::Spanned;
@@ -83,14 +83,16 @@ impl<'p> Follow<'p> {
         self.topic_settings(&it.config, replicas);
         let unclean = it.config.get("unclean.leader.election.enable") == Some("true");
         let partitions = it.partition_count();
-        let topic = Topic { partitions, replicas, assignment, min_in_sync, unclean, gone: false };
+        let topic =
+            KnownTopic { partitions, replicas, assignment, min_in_sync, unclean, gone: false };
         self.state.topics.insert(name.to_owned(), topic);
     }
 
     /// Tells more replicas than brokers that live.
     fn replicas_fit(&mut self, it: &CreateTopic) {
         let (Some(cluster), Some(replicas)) = (&self.state.cluster, &it.replicas) else { return };
-        let down = cluster.count(|life| matches!(life, super::Life::Down | super::Life::Stopped));
+        let down =
+            cluster.count(|life| matches!(life, super::Liveness::Down | super::Liveness::Stopped));
         let alive = cluster.brokers.saturating_sub(down);
         if self.state.external || replicas.value <= alive {
             return;
@@ -138,7 +140,8 @@ impl<'p> Follow<'p> {
 
     /// Warns of something that needs the controllers while too few of them live.
     pub(super) fn quorum(&mut self, span: crate::Span) {
-        let lost = self.state.cluster.as_ref().is_some_and(super::state::Cluster::quorum_is_lost);
+        let lost =
+            self.state.cluster.as_ref().is_some_and(super::state::KnownCluster::quorum_is_lost);
         if lost && !self.state.external {
             let message = "too few controllers live to decide this";
             let help = "with KRaft more than half of the controllers must live; combined, they are the \

@@ -85,7 +85,7 @@ pub(crate) fn read_steps(node: &Node, reader: &mut Reader) -> Option<Vec<Step>> 
 }
 
 /// What stands in a step: the verb's entry and the common ones.
-struct Found<'n> {
+struct FoundVerb<'n> {
     word: &'static str,
     key: Span,
     argument: Cow<'n, Node>,
@@ -120,7 +120,7 @@ fn read_step(node: &Node, reader: &mut Reader) -> Option<Step> {
     Some(Step { head, action })
 }
 
-fn find_verb<'n>(node: &'n Node, reader: &mut Reader) -> Option<Found<'n>> {
+fn find_verb<'n>(node: &'n Node, reader: &mut Reader) -> Option<FoundVerb<'n>> {
     match &node.kind {
         Kind::Scalar(scalar) if !scalar.is_null() => {
             let Some(info) = Verb::known(&scalar.text) else {
@@ -128,7 +128,7 @@ fn find_verb<'n>(node: &'n Node, reader: &mut Reader) -> Option<Found<'n>> {
                 return None;
             };
             let argument = Cow::Owned(Node::null(node.span));
-            Some(Found { word: info.word, key: node.span, argument })
+            Some(FoundVerb { word: info.word, key: node.span, argument })
         }
         Kind::Map(entries) => verb_of_map(entries, node, reader),
         _ => {
@@ -140,7 +140,11 @@ fn find_verb<'n>(node: &'n Node, reader: &mut Reader) -> Option<Found<'n>> {
     }
 }
 
-fn verb_of_map<'n>(entries: &'n [Entry], node: &Node, reader: &mut Reader) -> Option<Found<'n>> {
+fn verb_of_map<'n>(
+    entries: &'n [Entry],
+    node: &Node,
+    reader: &mut Reader,
+) -> Option<FoundVerb<'n>> {
     let is_common = |e: &&Entry| COMMON.iter().any(|(key, _)| *key == e.key.value);
     let mut verbs: Vec<(&'static str, &Entry)> = Vec::new();
     let mut unknown: Vec<&Entry> = Vec::new();
@@ -167,7 +171,7 @@ fn verb_of_map<'n>(entries: &'n [Entry], node: &Node, reader: &mut Reader) -> Op
         [] => None,
         [(word, entry)] => {
             let argument = Cow::Borrowed(&entry.value);
-            Some(Found { word, key: entry.key.span, argument })
+            Some(FoundVerb { word, key: entry.key.span, argument })
         }
         [(first, one), (second, other), ..] => {
             let message = format!("one step with two verbs, `{first}` and `{second}`");
@@ -203,7 +207,7 @@ fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
     reader.push(unknown.maybe_help(help));
 }
 
-fn read_head(node: &Node, found: Option<&Found<'_>>, reader: &mut Reader) -> Option<StepHead> {
+fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) -> Option<StepHead> {
     let name: Option<Option<Spanned<String>>> = common(node, "name", reader);
     let timeout: Option<Option<Spanned<Duration>>> = common(node, "timeout", reader);
     let when: Option<Option<Expression>> = common(node, "when", reader);

@@ -36,7 +36,7 @@ args! {
         /// How often a fault begins.
         every: Spanned<Duration>,
         /// The faults to choose from; each a verb, with `for` beside it.
-        faults: Spanned<Vec<Fault>>,
+        faults: Spanned<Vec<ChaosFault>>,
         /// What no fault may break.
         keep: Option<Conditions>,
     }
@@ -44,7 +44,7 @@ args! {
 
 /// One kind of fault that chaos chooses from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fault {
+pub struct ChaosFault {
     /// What is done.
     pub verb: Verb,
     /// After what time it is undone; without it at the end of the chaos.
@@ -66,7 +66,7 @@ pub(crate) const FAULTS: [&str; 9] = [
     "pause_client",
 ];
 
-impl FromNode for Fault {
+impl FromNode for ChaosFault {
     const EXPECTS: &'static str = "a fault such as `{kill_broker: random, for: 10s}`";
 
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {

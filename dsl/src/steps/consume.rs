@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
-use crate::value::{OffsetFrom, TopicName};
+use crate::value::{OffsetReset, TopicName};
 use crate::words;
 
 args! {
@@ -19,7 +19,7 @@ args! {
         /// What to read.
         topic: Spanned<TopicName>,
         /// Where to begin: `earliest` or `latest`.
-        from: OffsetFrom = "earliest",
+        from: OffsetReset = "earliest",
         /// When to end: `{count: N}`, or `end`, the log's end when the step began.
         until: Spanned<Until> = "end",
         /// The messages that must be among those read, each once.

@@ -4,7 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::source::Spanned;
-use crate::value::{ElectionKind, TopicName};
+use crate::value::{ElectionType, TopicName};
 
 args! {
     /// Asks the controller to elect leaders, and waits until they lead.
@@ -17,7 +17,7 @@ args! {
         /// The topic whose partitions get new leaders.
         topic: Spanned<TopicName>,
         /// `preferred`, or `unclean`, which may lose messages.
-        kind: ElectionKind = "preferred",
+        kind: ElectionType = "preferred",
     }
 }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    ClientName, CommitMode, GroupName, Isolation, OffsetFrom, Settings, Topics, UserName,
+    ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings, Topics, UserName,
 };
 use crate::words;
 
@@ -26,7 +26,7 @@ args! {
         /// The group it reads in; `kplan-NAME` unless said otherwise.
         group: Option<Spanned<GroupName>>,
         /// Where it begins without a commit: `earliest` or `latest`.
-        from: OffsetFrom = "earliest",
+        from: OffsetReset = "earliest",
         /// How it commits: `auto`, `sync` or `none`.
         commit: CommitMode = "auto",
         /// Which messages of transactions it sees.

@@ -36,7 +36,7 @@ words! {
     }
 
     /// Where a consumer without a committed position begins.
-    pub enum OffsetFrom("`earliest` or `latest`") {
+    pub enum OffsetReset("`earliest` or `latest`") {
         /// At the log's start.
         Earliest = "earliest",
         /// At the log's end.
@@ -92,7 +92,7 @@ words! {
     }
 
     /// Which election is asked for.
-    pub enum ElectionKind("`preferred` or `unclean`") {
+    pub enum ElectionType("`preferred` or `unclean`") {
         /// The first replica of each partition, if it is in sync.
         Preferred = "preferred",
         /// Any living replica where no in-sync one lives; may lose messages.
@@ -138,7 +138,7 @@ words! {
     }
 
     /// How clients and brokers talk.
-    pub enum Protocol("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`") {
+    pub enum SecurityProtocol("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`") {
         /// In clear, without names.
         Plaintext = "PLAINTEXT",
         /// Encrypted, without names.
@@ -150,7 +150,7 @@ words! {
     }
 
     /// How users prove who they are.
-    pub enum Mechanism("`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`") {
+    pub enum SaslMechanism("`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`") {
         /// A password in clear.
         Plain = "PLAIN",
         /// SCRAM with SHA-256.

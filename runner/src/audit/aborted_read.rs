@@ -5,7 +5,7 @@
 
 use super::book::Book;
 use super::groups::{Delivery, Taken};
-use super::placement::Span;
+use super::placement::OffsetSpan;
 use super::sends::Sends;
 use super::set::Set;
 
@@ -15,7 +15,7 @@ pub(super) fn look(
     taken: &mut Taken,
     sent: Option<&Sends>,
     delivery: &Delivery<'_>,
-    part: Span,
+    part: OffsetSpan,
     same: bool,
 ) {
     if !delivery.committed_only || !delivery.counts {

@@ -1,19 +1,19 @@
 //! Counting by place while the histories are read, and turning it into a [`Judgement`] at the end.
 
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::result::{
-    Cell, Doubt, EVIDENCE_IN_ALL, EVIDENCE_PER_CELL, Evidence, Judgement, Measure, Place,
+    Cell, CountPlace, Doubt, EVIDENCE_IN_ALL, EVIDENCE_PER_CELL, Evidence, Judgement, Measure,
 };
 use crate::history::Header;
 use std::collections::{BTreeMap, HashMap};
 
 /// A partition: topic number and partition number.
-pub(super) type Part = (u16, u32);
+pub(super) type LogPart = (u16, u32);
 
-/// A [`Place`] in numbers.
+/// A [`CountPlace`] in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Spot {
-    pub part: Part,
+    pub part: LogPart,
     pub client: Option<u16>,
     pub group: Option<u16>,
     pub consumer: Option<u16>,
@@ -21,7 +21,7 @@ pub(super) struct Spot {
 
 impl Spot {
     /// A place that no group has to do with.
-    pub fn of(part: Part, client: Option<u16>) -> Spot {
+    pub fn of(part: LogPart, client: Option<u16>) -> Spot {
         Spot { part, client, group: None, consumer: None }
     }
 }
@@ -29,7 +29,7 @@ impl Spot {
 /// One instance, in numbers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Case {
-    pub identity: Option<(Stream, u64)>,
+    pub identity: Option<(SentStream, u64)>,
     pub offset: Option<u64>,
     pub time_us: Option<i64>,
     pub text: String,
@@ -37,7 +37,7 @@ pub(super) struct Case {
 
 impl Case {
     /// A message with identity.
-    pub fn of(stream: Stream, seq: u64, text: impl Into<String>) -> Case {
+    pub fn of(stream: SentStream, seq: u64, text: impl Into<String>) -> Case {
         Case { identity: Some((stream, seq)), text: text.into(), ..Case::default() }
     }
 
@@ -173,8 +173,8 @@ impl Names {
         self.clients.get(&number).cloned().unwrap_or_else(|| format!("client {number}"))
     }
 
-    fn place(&self, spot: Spot) -> Place {
-        Place {
+    fn place(&self, spot: Spot) -> CountPlace {
+        CountPlace {
             topic: self.topic(spot.part.0),
             partition: spot.part.1,
             client: spot.client.map(|c| self.client(c)),

@@ -7,17 +7,17 @@
 //! input hides as aborted has no place. Copies of messages that the input does not hold at all (any more)
 //! are allowed one each: what became of those messages is told by other words.
 
-use super::book::{Book, Books, Case, Part, Spot};
+use super::book::{Book, Books, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::Group;
 use super::input::{Copies, Window};
 use super::log::Log;
-use super::placement::{Span, Stream};
+use super::placement::{OffsetSpan, SentStream};
 use super::result::Measure;
 use super::sends::{File, span_of};
 use super::set::Set;
 use super::window;
-use crate::history::{Mark, Run};
+use crate::history::{Mark, MessageRun};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How often each sequence of a stream was seen: a set, and what is beyond it.
@@ -25,11 +25,11 @@ use std::collections::{BTreeMap, BTreeSet};
 struct Counted {
     once: Set,
     /// Seen again: how often, and at which partition and offset last.
-    again: BTreeMap<u64, (u64, Part, u64)>,
+    again: BTreeMap<u64, (u64, LogPart, u64)>,
 }
 
 impl Counted {
-    fn add(&mut self, part: Part, span: &Span) {
+    fn add(&mut self, part: LogPart, span: &OffsetSpan) {
         if self.once.count(span.seqs()) > 0 {
             for seq in self.once.within(span.seqs()) {
                 let again = self.again.entry(seq).or_insert((0, part, 0));
@@ -61,7 +61,7 @@ struct Places {
 }
 
 impl Places {
-    fn add(&mut self, part: Part, span: &Span, log: Option<&Log>) {
+    fn add(&mut self, part: LogPart, span: &OffsetSpan, log: Option<&Log>) {
         self.all.add(part, span);
         let Some(log) = log.filter(|log| log.scope.counts.is_some()) else { return };
         for one in (0..span.count).map(|i| span.part(i, 1)) {
@@ -93,13 +93,13 @@ impl Places {
 #[derive(Default)]
 struct Work {
     /// What was to be copied.
-    owed: BTreeMap<Stream, Places>,
+    owed: BTreeMap<SentStream, Places>,
     /// What else the input holds: hidden as aborted, and shown but not owed to the group.
-    other: BTreeMap<Stream, (Set, Set)>,
+    other: BTreeMap<SentStream, (Set, Set)>,
     /// Originals of the copies.
-    copies: BTreeMap<Stream, Places>,
+    copies: BTreeMap<SentStream, Places>,
     /// The output partition of a stream's first copy.
-    place: BTreeMap<Stream, Part>,
+    place: BTreeMap<SentStream, LogPart>,
 }
 
 pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
@@ -194,18 +194,18 @@ fn judge_group(
     }
 }
 
-fn doubt(digest: &Digest<'_>, book: &mut Book, group: &Group, part: Part, reason: &str) {
+fn doubt(digest: &Digest<'_>, book: &mut Book, group: &Group, part: LogPart, reason: &str) {
     let spot = Spot { group: Some(group.number), ..Spot::of(part, None) };
     book.doubt(&digest.names, spot, reason.to_owned());
 }
 
 /// A message that carries an identity is told by it; others only by where they were.
-fn spot(group: &Group, part: Part, stream: Stream) -> Spot {
+fn spot(group: &Group, part: LogPart, stream: SentStream) -> Spot {
     let client = (stream.client != 0).then_some(stream.client);
     Spot { group: Some(group.number), ..Spot::of(part, client) }
 }
 
-fn case(stream: Stream, seq: u64, text: &str) -> Case {
+fn case(stream: SentStream, seq: u64, text: &str) -> Case {
     match stream.client {
         0 => Case { text: text.to_owned(), ..Case::default() },
         _ => Case::of(stream, seq, text),
@@ -230,10 +230,10 @@ fn missing(owed: &Counted, copied: Option<&Counted>) -> BTreeMap<u64, u64> {
 /// Messages with copies beyond their places: how many, and where one lies.
 fn surplus(
     work: &Work,
-    stream: &Stream,
+    stream: &SentStream,
     copied: &Counted,
-    part: Part,
-) -> Vec<(u64, u64, (Part, Option<u64>))> {
+    part: LogPart,
+) -> Vec<(u64, u64, (LogPart, Option<u64>))> {
     let (owed, other) = (work.owed.get(stream), work.other.get(stream));
     let places = |seq: u64| match (owed.map_or(0, |o| o.all.count(seq)), other) {
         // Aborted, and nowhere else: no copy is right. Before the group's start, or gone: one may be.
@@ -264,7 +264,7 @@ fn gather(
     (from, to): (u16, u16),
     book: &mut Book,
 ) -> Work {
-    let mut owed: BTreeMap<Part, Set> = BTreeMap::new();
+    let mut owed: BTreeMap<LogPart, Set> = BTreeMap::new();
     for (part, log) in digest.logs.range((from, 0)..=(from, u32::MAX)) {
         match group.owed(&digest.names, *part, log) {
             Ok(mut offsets) => {
@@ -299,16 +299,22 @@ fn gather(
 }
 
 /// The messages of a run, as copies name them.
-fn originals(part: Part, run: &Run) -> Option<Span> {
+fn originals(part: LogPart, run: &MessageRun) -> Option<OffsetSpan> {
     let stream = match run.mark {
-        Mark::Foreign => Stream { client: 0, life: 0, source: part.1 },
-        _ => Stream { client: run.client, life: run.life, source: run.source_partition },
+        Mark::Foreign => SentStream { client: 0, life: 0, source: part.1 },
+        _ => SentStream { client: run.client, life: run.life, source: run.source_partition },
     };
     span_of(stream, run)
 }
 
 impl Work {
-    fn take_in(&mut self, digest: &Digest<'_>, part: Part, run: &Run, owed: Option<&Set>) {
+    fn take_in(
+        &mut self,
+        digest: &Digest<'_>,
+        part: LogPart,
+        run: &MessageRun,
+        owed: Option<&Set>,
+    ) {
         let Some(span) = originals(part, run) else { return };
         let log = digest.logs.get(&part);
         let hidden = log.map(|log| &log.hidden);
@@ -324,7 +330,7 @@ impl Work {
         });
     }
 
-    fn take_out(&mut self, digest: &Digest<'_>, part: Part, run: &Run) {
+    fn take_out(&mut self, digest: &Digest<'_>, part: LogPart, run: &MessageRun) {
         let Some(span) = originals(part, run) else { return };
         let log = digest.logs.get(&part);
         each(&span, log.map(|log| &log.hidden), |piece, is_hidden| {
@@ -337,7 +343,7 @@ impl Work {
 }
 
 /// Cuts a span into what lies in a set of offsets and what does not.
-fn each(span: &Span, set: Option<&Set>, mut tell: impl FnMut(Span, bool)) {
+fn each(span: &OffsetSpan, set: Option<&Set>, mut tell: impl FnMut(OffsetSpan, bool)) {
     let inside = set.map_or(0, |s| s.count(span.offsets()));
     if inside == 0 || inside == span.count {
         return tell(*span, inside > 0);
@@ -351,7 +357,7 @@ fn each(span: &Span, set: Option<&Set>, mut tell: impl FnMut(Span, bool)) {
 mod tests {
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts};
-    use crate::history::{Mark, Run};
+    use crate::history::{Mark, MessageRun};
 
     /// Ten messages, copied by C10 of group g.
     fn world() -> World {
@@ -370,7 +376,8 @@ mod tests {
     /// Copies of consecutive messages at the end of the output.
     fn copy(w: &mut World, seqs: std::ops::Range<u64>) {
         let count = seqs.end - seqs.start;
-        let copies = Run { count, epoch: 10, ..run(Mark::Copied, 0, (1, 1), seqs.start, w.u_end) };
+        let copies =
+            MessageRun { count, epoch: 10, ..run(Mark::Copied, 0, (1, 1), seqs.start, w.u_end) };
         w.u_end += count.cast_signed();
         w.second.push(copies);
     }
@@ -404,7 +411,7 @@ mod tests {
     fn copies_that_are_not_committed_do_not_count() {
         let mut w = world();
         copy(&mut w, 0..10);
-        let aborted = Run { count: 4, ..run(Mark::FoundAborted, 0, (0, 0), 0, 6) };
+        let aborted = MessageRun { count: 4, ..run(Mark::FoundAborted, 0, (0, 0), 0, 6) };
         w.second.push(aborted);
         assert_eq!(counts(&w), (4, 0));
         copy(&mut w, 6..10);
@@ -446,7 +453,7 @@ mod tests {
         w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
         w.append(run(Mark::Foreign, 0, (0, 0), 5, -1));
         copied_by_c10(&mut w);
-        let copy = |at| Run { epoch: 10, ..run(Mark::Copied, 0, (0, 0), hash, at) };
+        let copy = |at| MessageRun { epoch: 10, ..run(Mark::Copied, 0, (0, 0), hash, at) };
         w.second.extend([copy(0), copy(1)]);
         w.u_end = 2;
         assert_eq!(counts(&w), (1, 1));
@@ -462,7 +469,7 @@ mod tests {
         w.deliver((10, 1), 0, 6..10);
         copy(&mut w, 5..10);
         assert_eq!(counts(&w), (0, 0));
-        w.second.push(Run { count: 4, epoch: 11, ..run(Mark::Copied, 0, (1, 1), 6, 5) });
+        w.second.push(MessageRun { count: 4, epoch: 11, ..run(Mark::Copied, 0, (1, 1), 6, 5) });
         assert_eq!(counts(&w), (0, 0));
     }
 

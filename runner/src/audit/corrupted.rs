@@ -6,7 +6,7 @@
 //! it is no `phantom`. With `since` a message that was written before is not counted: since when it is
 //! damaged is not known, and the answer is inconclusive.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::set::Set;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         }
         doubt_others(digest, spot, log.corrupt.minus(&here).len(), &mut book);
     }
-    let mut counted: BTreeMap<Part, Set> = BTreeMap::new();
+    let mut counted: BTreeMap<LogPart, Set> = BTreeMap::new();
     for group in digest.groups.by.values() {
         for (part, taken) in &group.parts {
             let spot = Spot { group: Some(group.number), ..Spot::of(*part, None) };
@@ -66,7 +66,7 @@ fn doubt_others(digest: &Digest<'_>, spot: Spot, count: u64, book: &mut Book) {
 }
 
 /// The part of a set of offsets that holds messages at rest.
-fn rest(digest: &Digest<'_>, part: Part, offsets: &Set) -> Set {
+fn rest(digest: &Digest<'_>, part: LogPart, offsets: &Set) -> Set {
     digest.logs.get(&part).map(|log| log.scope.split(offsets).0).unwrap_or_default()
 }
 

@@ -1,11 +1,11 @@
 //! The histories, read once into sets: what every anomaly is computed from.
 
-use super::book::{Book, Names, Part, Spot};
+use super::book::{Book, LogPart, Names, Spot};
 use super::diverged;
 use super::groups::{Group, Groups};
 use super::input::{AuditInput, Facts};
 use super::log::{self, Log, Logs};
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::result::Doubt;
 use super::sends::{AllSends, File, is_running};
 use super::set::Set;
@@ -105,8 +105,8 @@ impl<'a> Digest<'a> {
 
     /// All partitions that something was sent to, delivered from, or found in, with the reason why
     /// the log is not known to its end, if so.
-    pub fn unread(&self) -> impl Iterator<Item = (Part, String)> + '_ {
-        let mut parts: BTreeSet<Part> = self.logs.keys().copied().collect();
+    pub fn unread(&self) -> impl Iterator<Item = (LogPart, String)> + '_ {
+        let mut parts: BTreeSet<LogPart> = self.logs.keys().copied().collect();
         parts.extend(self.sends.by.keys().map(|(topic, stream)| (*topic, stream.source)));
         parts.extend(self.groups.by.values().flat_map(|g| g.parts.keys()));
         parts.into_iter().filter(|part| !self.is_deleted(part.0)).filter_map(|part| {
@@ -126,7 +126,7 @@ impl<'a> Digest<'a> {
     }
 
     /// Whether a log was read to its end.
-    pub fn is_read(&self, part: Part) -> bool {
+    pub fn is_read(&self, part: LogPart) -> bool {
         self.logs.get(&part).is_some_and(|log| log.end.is_some() && log.not_ready.is_none())
     }
 
@@ -162,7 +162,7 @@ impl<'a> Digest<'a> {
 
     /// What a stream never sent, of a set of its sequences. A life that still runs may have sent what
     /// comes after all that is known of it.
-    pub fn unsent(&self, topic: u16, stream: Stream, seqs: &Set) -> Set {
+    pub fn unsent(&self, topic: u16, stream: SentStream, seqs: &Set) -> Set {
         let sent = self.sends.by.get(&(topic, stream)).map(|s| &s.sent);
         let mut unsent = sent.map_or_else(|| seqs.clone(), |sent| seqs.minus(sent));
         if self.running.contains(&(stream.client, stream.life)) {
@@ -178,7 +178,7 @@ impl<'a> Digest<'a> {
 
     /// Removes from a set of a stream's sequences those with a copy in any partition of the topic,
     /// be it in a transaction that had not ended.
-    pub fn remove_found(&self, topic: u16, stream: Stream, set: &mut Set) {
+    pub fn remove_found(&self, topic: u16, stream: SentStream, set: &mut Set) {
         for (_, log) in self.logs.range((topic, 0)..=(topic, u32::MAX)) {
             if let Some(copies) = log.copies.get(&stream) {
                 set.remove(&copies.found);
@@ -188,7 +188,7 @@ impl<'a> Digest<'a> {
     }
 
     /// The sequences of a stream with a copy in any partition of the topic.
-    pub fn found(&self, topic: u16, stream: Stream) -> Set {
+    pub fn found(&self, topic: u16, stream: SentStream) -> Set {
         let mut found = Set::default();
         for (_, log) in self.logs.range((topic, 0)..=(topic, u32::MAX)) {
             if let Some(copies) = log.copies.get(&stream) {

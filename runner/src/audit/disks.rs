@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     book::Names,
-    placement::Stream,
-    result::{AuditResult, Evidence, Measure, Place},
+    placement::SentStream,
+    result::{AuditResult, CountPlace, Evidence, Measure},
     set::Set,
 };
-use crate::segments::{Found, Wanted};
+use crate::segments::{FoundRecord, Wanted};
 
 /// Ranges of lost messages that are looked up in one audit: beyond them, only counts are told.
 const RANGES: usize = 100_000;
@@ -39,7 +39,7 @@ pub struct Missing {
 }
 
 impl Missing {
-    pub(super) fn new(names: &Names, topic: u16, stream: Stream, lost: &Set) -> Self {
+    pub(super) fn new(names: &Names, topic: u16, stream: SentStream, lost: &Set) -> Self {
         let mut sequences: Vec<Range<u64>> = Vec::new();
         for seq in lost.iter() {
             if let Some(last) = sequences.last_mut().filter(|last| last.end == seq) {
@@ -70,8 +70,8 @@ impl Missing {
         }
     }
 
-    fn place(&self) -> Place {
-        Place {
+    fn place(&self) -> CountPlace {
+        CountPlace {
             topic: self.topic.clone(),
             partition: self.partition,
             client: Some(self.client.clone()),
@@ -98,7 +98,7 @@ pub struct Disk {
     pub state: String,
     /// What it holds, in the order of [`AuditResult::missing`] of this topic and partition; or why it
     /// could not be read.
-    pub held: Result<Vec<Vec<Found>>, String>,
+    pub held: Result<Vec<Vec<FoundRecord>>, String>,
 }
 
 /// Where the lost messages of one place are.
@@ -167,7 +167,7 @@ fn brokers(numbers: &[u32]) -> String {
 
 /// Puts what the disks hold into the result: counts by place, and a word with every example.
 pub fn tell(result: &mut AuditResult, disks: &[Disk]) {
-    let mut places: BTreeMap<Place, OnDisk> = BTreeMap::new();
+    let mut places: BTreeMap<CountPlace, OnDisk> = BTreeMap::new();
     let mut told = BTreeMap::new();
     for (at, missing) in result.missing.iter().enumerate() {
         let nth = result.missing[..at]
@@ -265,7 +265,7 @@ fn length(ranges: &[Range<u64>]) -> u64 {
 mod tests {
     use super::*;
     use crate::audit::{
-        Finding, Scope, Verdict,
+        CountFinding, CountVerdict, Scope,
         testing::{Fate, World},
     };
 
@@ -280,18 +280,18 @@ mod tests {
         w.audit(9)
     }
 
-    fn disk(broker: u32, state: &str, held: Result<Vec<Vec<Found>>, String>) -> Disk {
+    fn disk(broker: u32, state: &str, held: Result<Vec<Vec<FoundRecord>>, String>) -> Disk {
         Disk { topic: "t".into(), partition: 0, broker, state: state.into(), held }
     }
 
-    fn found(seq: u64, offset: i64, count: u64) -> Found {
-        Found { seq, offset, count }
+    fn found(seq: u64, offset: i64, count: u64) -> FoundRecord {
+        FoundRecord { seq, offset, count }
     }
 
-    fn finding(result: &AuditResult) -> Finding {
+    fn finding(result: &AuditResult) -> CountFinding {
         match result.verdict(Measure::Lost, &Scope::default()) {
-            Verdict::Counted(finding) => finding,
-            Verdict::Inconclusive { reason, .. } => panic!("{reason}"),
+            CountVerdict::Counted(finding) => finding,
+            CountVerdict::Inconclusive { reason, .. } => panic!("{reason}"),
         }
     }
 
@@ -362,7 +362,9 @@ mod tests {
         let ask = |client: &str| {
             let scope = Scope { client: Some(client.into()), ..Scope::default() };
             match result.verdict(Measure::Lost, &scope) {
-                Verdict::Counted(f) | Verdict::Inconclusive { at_least: f, .. } => f.on_disk,
+                CountVerdict::Counted(f) | CountVerdict::Inconclusive { at_least: f, .. } => {
+                    f.on_disk
+                }
             }
         };
         assert_eq!(ask("P1").map(|d| (d.gone, d.cut_off)), Some((5, 5)));

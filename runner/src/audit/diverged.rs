@@ -11,25 +11,25 @@
 //! nor transactional: those report made-up offsets for a batch that the broker knew already, and
 //! where the log or a delivery shows the identity at the reported offset, it adds nothing.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::input::{Acks, Facts};
 use super::log::{Log, Logs};
-use super::placement::Span;
+use super::placement::OffsetSpan;
 use super::sends::{File, client_facts, span_of, stream_of};
 use super::set::Set;
-use crate::history::{Mark, Run, Writer};
+use crate::history::{Mark, MessageRun, Writer};
 use std::collections::HashMap;
 
 /// The offsets, by partition: all of them, and those that count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Split {
-    by: HashMap<Part, (Set, Set)>,
+    by: HashMap<LogPart, (Set, Set)>,
 }
 
 /// Who saw a message, and when.
 pub(super) struct Sight<'r> {
-    pub run: &'r Run,
+    pub run: &'r MessageRun,
     /// The client that sent it, if that is known.
     pub client: Option<u16>,
     /// Counted, not only remembered.
@@ -40,12 +40,19 @@ pub(super) struct Sight<'r> {
 
 impl Split {
     /// Whether any offset of a range diverged.
-    pub fn touches(&self, part: Part, range: std::ops::Range<u64>) -> bool {
+    pub fn touches(&self, part: LogPart, range: std::ops::Range<u64>) -> bool {
         self.by.get(&part).is_some_and(|(all, _)| all.count(range) > 0)
     }
 
     /// Counts a span that was seen and that the log does not hold.
-    pub fn look(&mut self, book: &mut Book, part: Part, log: &Log, span: Span, seen: &Sight<'_>) {
+    pub fn look(
+        &mut self,
+        book: &mut Book,
+        part: LogPart,
+        log: &Log,
+        span: OffsetSpan,
+        seen: &Sight<'_>,
+    ) {
         let Some(end) = log.end.filter(|_| !log.compacted && log.not_ready.is_none()) else {
             return;
         };
@@ -71,7 +78,7 @@ impl Split {
     }
 }
 
-fn case(log: &Log, end: u64, one: Span, client: Option<u16>, run: &Run) -> Case {
+fn case(log: &Log, end: u64, one: OffsetSpan, client: Option<u16>, run: &MessageRun) -> Case {
     let seen = if run.mark == Mark::Acked { "acknowledged" } else { "delivered" };
     let now = match log.place.at(one.offset) {
         _ if one.offset >= end => format!("the log ends at {end}"),
@@ -126,7 +133,7 @@ pub(super) fn acknowledged(
                     let count = if counts { piece.count } else { 0 };
                     return book.judged(Spot::of(part, client), count);
                 }
-                let mut piece_by_piece = |one: Span| split.look(book, part, log, one, &seen);
+                let mut piece_by_piece = |one: OffsetSpan| split.look(book, part, log, one, &seen);
                 if log.corrupt.count(piece.offsets()) == 0 {
                     return piece_by_piece(piece);
                 }

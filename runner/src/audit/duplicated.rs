@@ -5,10 +5,10 @@
 //! that were written since then are counted, of messages of any age. A log that does not hold all that
 //! was written (retention, compaction) leaves it open whether there were more.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::log::{Copies, Log};
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::set::Set;
 use super::window;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
     digest.doubt_removed(&mut book);
-    let mut streams: HashMap<(u16, Stream), Known> = HashMap::new();
+    let mut streams: HashMap<(u16, SentStream), Known> = HashMap::new();
     for (part, log) in &digest.logs {
         for stream in log.copies.keys() {
             streams.entry((part.0, *stream)).or_default().partitions += 1;
@@ -61,9 +61,9 @@ impl Known {
     fn astray(
         &mut self,
         digest: &Digest<'_>,
-        part: Part,
+        part: LogPart,
         log: &Log,
-        (stream, copies): (Stream, &Copies),
+        (stream, copies): (SentStream, &Copies),
         book: &mut Book,
     ) {
         let spot = Spot::of(part, Some(stream.client));
@@ -104,7 +104,7 @@ impl Known {
 mod tests {
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{Measure, Window};
-    use crate::history::{Mark, Run};
+    use crate::history::{Mark, MessageRun};
 
     #[test]
     fn extra_copies_are_counted() {
@@ -124,7 +124,7 @@ mod tests {
         let mut w = World::new(2);
         w.send((1, 1), 0, 3, Fate::Acked);
         let stray = run(Mark::Found, 1, (1, 1), 1, -1);
-        w.append(Run { source_partition: 0, ..stray });
+        w.append(MessageRun { source_partition: 0, ..stray });
         assert_eq!(w.count(Measure::Duplicated), 1);
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn copies_in_several_partitions_count_once_by_when_they_were_written() {
         let mut w = World::new(2);
         w.send((1, 1), 0, 3, Fate::Acked);
-        let stray = Run { source_partition: 0, ..run(Mark::Found, 1, (1, 1), 1, -1) };
+        let stray = MessageRun { source_partition: 0, ..run(Mark::Found, 1, (1, 1), 1, -1) };
         w.append(stray);
         w.send((1, 1), 1, 1, Fate::Acked);
         w.facts.window = Window::Since(w.tick());

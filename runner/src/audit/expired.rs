@@ -10,7 +10,7 @@
 //! in the log, or itself expired below the log's start.
 
 use super::digest::Digest;
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::set::Set;
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,10 +19,10 @@ use std::collections::{BTreeMap, HashSet};
 pub(super) fn superseded(
     digest: &Digest<'_>,
     topic: u16,
-    missing: &BTreeMap<Stream, Set>,
-    expired: &BTreeMap<Stream, Set>,
+    missing: &BTreeMap<SentStream, Set>,
+    expired: &BTreeMap<SentStream, Set>,
     period: u64,
-) -> BTreeMap<Stream, Set> {
+) -> BTreeMap<SentStream, Set> {
     let mut answered: HashSet<u64> = HashSet::new();
     let mut gone = BTreeMap::new();
     for (stream, missing) in missing.iter().rev() {

@@ -2,12 +2,12 @@
 
 use super::book::{Books, Case};
 use super::digest::Digest;
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::sends::stream_of;
-use crate::history::{Mark, Run, Writer};
+use crate::history::{Mark, MessageRun, Writer};
 use std::collections::HashMap;
 
-type Wanted<'b> = HashMap<(u16, Stream), Vec<&'b mut Case>>;
+type Wanted<'b> = HashMap<(u16, SentStream), Vec<&'b mut Case>>;
 
 /// Reads the producers' files once more if some instance has no time yet.
 pub(super) fn fill(digest: &Digest<'_>, books: &mut Books) {
@@ -32,7 +32,7 @@ pub(super) fn fill(digest: &Digest<'_>, books: &mut Books) {
     }
 }
 
-fn tell(case: &mut Case, run: &Run) {
+fn tell(case: &mut Case, run: &MessageRun) {
     let Some((_, seq)) = case.identity else { return };
     let told = matches!(run.mark, Mark::Sent | Mark::Acked | Mark::Failed);
     if !told || !(run.first_seq..run.first_seq + run.count).contains(&seq) {

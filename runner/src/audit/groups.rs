@@ -1,14 +1,14 @@
 //! What each consumer group was given, and how it compares with the log.
 
-use super::book::{Book, Case, Names, Part, Spot};
+use super::book::{Book, Case, LogPart, Names, Spot};
 use super::input::{At, Facts, GroupFacts, Isolation};
 use super::log::{Given, Log, Logs};
-use super::placement::{Span, Stream};
+use super::placement::{OffsetSpan, SentStream};
 use super::redelivered::Seen;
 use super::sends::{AllSends, File, is_running, span_of};
 use super::set::Set;
 use super::{aborted_read, diverged, diverged::Sight};
-use crate::history::{Mark, Run, Writer};
+use crate::history::{Mark, MessageRun, Writer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Stands for messages whose identity is none or cannot be read.
@@ -39,7 +39,7 @@ pub(super) struct Group {
     /// By client number: its name, and whether it runs on.
     pub consumers: BTreeMap<u16, bool>,
     pub topics: BTreeSet<u16>,
-    pub parts: BTreeMap<Part, Taken>,
+    pub parts: BTreeMap<LogPart, Taken>,
 }
 
 impl Group {
@@ -61,7 +61,7 @@ impl Group {
 
     /// The offsets of a log that the group was to be given: visible to it, from its first position to
     /// the end that it had to read to. The reason, if it never had a position.
-    pub fn owed(&self, names: &Names, part: Part, log: &Log) -> Result<Set, String> {
+    pub fn owed(&self, names: &Names, part: LogPart, log: &Log) -> Result<Set, String> {
         let topic = names.topic(part.0);
         let stated = |all: &[At]| {
             let at = all.iter().find(|at| at.topic == topic && at.partition == part.1);
@@ -95,16 +95,16 @@ pub(super) struct Groups {
     pub aborted_read: Book,
     pub diverged: Book,
     /// Sequences delivered at offsets below the log's start: proof that they had expired.
-    pub below: HashMap<(u16, Stream), Set>,
+    pub below: HashMap<(u16, SentStream), Set>,
     /// Sequences delivered that the log does not hold there.
-    pub elsewhere: BTreeMap<(u16, Stream), Set>,
+    pub elsewhere: BTreeMap<(u16, SentStream), Set>,
     /// Offsets at which two messages were seen.
     pub split: diverged::Split,
 }
 
 /// One run of a consumer on its way into the books.
 pub(super) struct Delivery<'a> {
-    pub span: Span,
+    pub span: OffsetSpan,
     pub mark: Mark,
     pub spot: Spot,
     pub time_us: i64,
@@ -117,7 +117,7 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    fn again(&self, book: &mut Book, one: Span) {
+    fn again(&self, book: &mut Book, one: OffsetSpan) {
         if self.counts {
             book.found(self.spot, one.count);
             book.show(self.spot, || self.case(one, "delivered before"));
@@ -125,7 +125,7 @@ impl Delivery<'_> {
     }
 
     /// One message of it as evidence.
-    pub fn case(&self, one: Span, text: &str) -> Case {
+    pub fn case(&self, one: OffsetSpan, text: &str) -> Case {
         let case = match self.mark {
             Mark::Delivered => Case::of(one.stream, one.seq, text),
             _ => Case { text: text.to_owned(), ..Case::default() },
@@ -136,11 +136,11 @@ impl Delivery<'_> {
 
 /// Where a consumer stands: the next offset of each of its partitions.
 #[derive(Default)]
-pub(super) struct Cursors(HashMap<Part, u64>);
+pub(super) struct Cursors(HashMap<LogPart, u64>);
 
 impl Cursors {
     /// Follows a run; answers the offsets it jumped over within one assignment and without a reset.
-    pub fn follow(&mut self, part: Part, run: &Run) -> Option<std::ops::Range<u64>> {
+    pub fn follow(&mut self, part: LogPart, run: &MessageRun) -> Option<std::ops::Range<u64>> {
         let offset = u64::try_from(run.first_offset).ok();
         match (run.mark, offset) {
             (Mark::Assigned | Mark::Reset, Some(o)) => _ = self.0.insert(part, o),
@@ -226,14 +226,14 @@ impl Groups {
         log: Option<&Log>,
         spot: Spot,
         committed_only: bool,
-        (run, early): (&Run, u64),
+        (run, early): (&MessageRun, u64),
     ) {
         let stream = match run.mark {
             Mark::Delivered => {
-                Stream { client: run.client, life: run.life, source: run.source_partition }
+                SentStream { client: run.client, life: run.life, source: run.source_partition }
             }
-            Mark::Foreign => Stream { client: NOBODY, life: 0, source: 0 },
-            Mark::Corrupt => Stream { client: NOBODY, life: 1, source: 0 },
+            Mark::Foreign => SentStream { client: NOBODY, life: 0, source: 0 },
+            Mark::Corrupt => SentStream { client: NOBODY, life: 1, source: 0 },
             _ => return,
         };
         let Some(mut span) = span_of(stream, run) else { return };
@@ -284,7 +284,7 @@ impl Groups {
         }
     }
 
-    fn on_log(&mut self, taken: &mut Taken, delivery: &Delivery<'_>, part: Span) {
+    fn on_log(&mut self, taken: &mut Taken, delivery: &Delivery<'_>, part: OffsetSpan) {
         taken.seen.on_log(&part, |one| delivery.again(&mut self.redelivered, one));
         let compared = delivery.log.is_some_and(|l| !l.compacted && l.start <= part.offset);
         if compared && delivery.shown && delivery.mark != Mark::Corrupt {
@@ -298,7 +298,7 @@ impl Groups {
         taken: &mut Taken,
         given: &Given,
         delivery: &Delivery<'_>,
-        part: Span,
+        part: OffsetSpan,
         hash: u64,
     ) {
         let topic = delivery.spot.part.0;
@@ -324,7 +324,7 @@ impl Groups {
         taken: &mut Taken,
         given: &Given,
         delivery: &Delivery<'_>,
-        part: Span,
+        part: OffsetSpan,
         hash: u64,
     ) {
         self.note(taken, given, delivery, part, hash);
@@ -342,9 +342,9 @@ pub(super) fn consumers<'a, 'b>(files: &'b [File<'a>]) -> Vec<&'b File<'a>> {
 
 /// Cuts a delivery into what the log holds there and what it does not. A bad checksum on either
 /// side leaves only the offset to compare.
-fn parts(log: &Log, delivery: &Delivery<'_>, mut each: impl FnMut(Span, bool)) {
+fn parts(log: &Log, delivery: &Delivery<'_>, mut each: impl FnMut(OffsetSpan, bool)) {
     let span = delivery.span;
-    let by_set = |set: &Set, span: Span, each: &mut dyn FnMut(Span, bool)| {
+    let by_set = |set: &Set, span: OffsetSpan, each: &mut dyn FnMut(OffsetSpan, bool)| {
         let count = set.count(span.offsets());
         if count == 0 || count == span.count {
             return each(span, count > 0);

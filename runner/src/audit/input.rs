@@ -1,7 +1,7 @@
 //! What the audit is given: histories, and facts that only the runner knows.
 
 pub use crate::client::spec::{Acks, Isolation};
-use crate::history::{Extent, Header, HistoryError, HistoryFile, Run};
+use crate::history::{Extent, Header, HistoryError, HistoryFile, MessageRun};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub trait RunSource {
     fn header(&self) -> &Header;
     /// Its runs from the first; may be called again, and may see more runs while the writer lives.
     /// Ends after an error, which makes everything inconclusive.
-    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_>;
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_>;
     /// How far it was published when the log's end had not yet been asked for: what the log owes. None
     /// where all of it was.
     fn published(&self) -> Option<&Extent> {
@@ -27,7 +27,7 @@ impl RunSource for HistoryFile {
     fn header(&self) -> &Header {
         HistoryFile::header(self)
     }
-    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_> {
         Box::new(self.iter_from(0))
     }
 }
@@ -46,7 +46,7 @@ impl RunSource for Published {
     fn header(&self) -> &Header {
         self.file.header()
     }
-    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_> {
         RunSource::runs(&self.file)
     }
     fn published(&self) -> Option<&Extent> {
@@ -59,7 +59,7 @@ impl RunSource for Published {
 pub struct MemorySource {
     pub header: Header,
     /// Its runs, in the order of writing.
-    pub runs: Vec<Run>,
+    pub runs: Vec<MessageRun>,
     /// How far it was published before the log's end was asked for; none: all of it.
     pub published: Option<Extent>,
 }
@@ -68,7 +68,7 @@ impl RunSource for MemorySource {
     fn header(&self) -> &Header {
         &self.header
     }
-    fn runs(&self) -> Box<dyn Iterator<Item = Result<Run, HistoryError>> + '_> {
+    fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_> {
         Box::new(self.runs.iter().copied().map(Ok))
     }
     fn published(&self) -> Option<&Extent> {
@@ -117,7 +117,7 @@ impl Window {
 
     /// Whether what a run tells counts by its time. A run knows its times to
     /// [`RUN_SPAN_US`](crate::history::RUN_SPAN_US).
-    pub fn shows(self, run: &Run) -> bool {
+    pub fn shows(self, run: &MessageRun) -> bool {
         match self {
             Self::All => true,
             Self::Since(us) => run.last_us >= us,

@@ -1,8 +1,8 @@
 //! What the audit found in each partition.
 
-use super::book::{Names, Part};
+use super::book::{LogPart, Names};
 use super::input::{Facts, Window};
-use super::placement::{Placement, Span, Stream};
+use super::placement::{OffsetSpan, Placement, SentStream};
 use super::sends::{AllSends, File, Sends, span_of};
 use super::set::Set;
 use super::window::{self, Scope};
@@ -29,7 +29,7 @@ pub(super) struct Copies {
 
 impl Copies {
     /// Adds copies that stand in a row, in the order of the log.
-    fn add(&mut self, span: &Span) {
+    fn add(&mut self, span: &OffsetSpan) {
         let seqs = span.seqs();
         let offset = |seq: u64| span.offset + (seq - span.seq);
         if self.found.count(seqs.clone()) > 0 {
@@ -84,7 +84,7 @@ pub(super) struct Log {
     /// Of these, the ones that are not from `produce`.
     pub strange: Set,
     pub place: Placement,
-    pub copies: BTreeMap<Stream, Copies>,
+    pub copies: BTreeMap<SentStream, Copies>,
     next: u64,
 }
 
@@ -94,7 +94,7 @@ impl Log {
         self.scope.counts.as_ref().unwrap_or(&self.data)
     }
 
-    fn add(&mut self, span: &Span, sends: Option<&Sends>, window: Window) {
+    fn add(&mut self, span: &OffsetSpan, sends: Option<&Sends>, window: Window) {
         self.place.add(span);
         self.data.add(span.offsets());
         match (window, sends) {
@@ -157,7 +157,7 @@ impl Log {
 }
 
 /// All partitions that the audit or the facts name.
-pub(super) type Logs = BTreeMap<Part, Log>;
+pub(super) type Logs = BTreeMap<LogPart, Log>;
 
 /// Reads the audit's files.
 pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: &AllSends) -> Logs {
@@ -185,7 +185,7 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
         for (part, run) in file.runs() {
             let log = log_of(&mut logs, part, names, facts);
             let stream =
-                Stream { client: run.client, life: run.life, source: run.source_partition };
+                SentStream { client: run.client, life: run.life, source: run.source_partition };
             let Some(span) = span_of(stream, &run) else { continue };
             if !matches!(run.mark, Mark::Found | Mark::Foreign | Mark::Corrupt) {
                 continue;
@@ -241,7 +241,7 @@ fn frame(names: &mut Names, facts: &Facts) -> Logs {
     logs
 }
 
-fn log_of<'a>(logs: &'a mut Logs, part: Part, names: &Names, facts: &Facts) -> &'a mut Log {
+fn log_of<'a>(logs: &'a mut Logs, part: LogPart, names: &Names, facts: &Facts) -> &'a mut Log {
     logs.entry(part).or_insert_with(|| {
         let topic = facts.topics.get(&names.topic(part.0));
         Log {
@@ -283,7 +283,7 @@ impl Given {
     }
 
     /// Whether `produce` sent a message of this hash to this partition, or let one be chosen.
-    pub fn has(&self, part: Part, hash: u64) -> bool {
+    pub fn has(&self, part: LogPart, hash: u64) -> bool {
         [Some(part.1), None]
             .into_iter()
             .any(|p| self.0.get(&(part.0, p)).is_some_and(|known| known.contains(&hash)))

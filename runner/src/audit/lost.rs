@@ -8,16 +8,16 @@
 //! its end, the message is not counted, and `lost` is inconclusive there, and so is `expired`, which it may
 //! be instead.
 
-use super::book::{Book, Books, Case, Part, Spot};
+use super::book::{Book, Books, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::disks::Missing;
 use super::expired;
 use super::input::Acks;
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::result::Measure;
 use super::sends::{client_facts, stream_of};
 use super::set::Set;
-use crate::history::{Mark, Run, Writer};
+use crate::history::{Mark, MessageRun, Writer};
 use std::collections::BTreeMap;
 
 /// What became of the acknowledged messages of one stream that have no copy in the log.
@@ -31,7 +31,7 @@ struct Fate {
     certain: Set,
 }
 
-type Fates = BTreeMap<(u16, Stream), Fate>;
+type Fates = BTreeMap<(u16, SentStream), Fate>;
 
 /// Judges `lost`, `expired` and `deleted`; answers what is lost, for a look at the brokers' disks.
 pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
@@ -86,7 +86,7 @@ fn doubt_open(digest: &Digest<'_>, lost: &mut Book) {
     }
 }
 
-fn spot(topic: u16, stream: Stream) -> Spot {
+fn spot(topic: u16, stream: SentStream) -> Spot {
     Spot::of((topic, stream.source), Some(stream.client))
 }
 
@@ -125,7 +125,14 @@ fn locate(digest: &Digest<'_>, fates: &mut Fates) {
 
 /// Sorts the missing messages of one run by their offsets. A wrong checksum at the very offset that
 /// was reported explains a message even where the report alone would not be believed.
-fn place(digest: &Digest<'_>, part: Part, fate: &mut Fate, run: &Run, first: u64, believed: bool) {
+fn place(
+    digest: &Digest<'_>,
+    part: LogPart,
+    fate: &mut Fate,
+    run: &MessageRun,
+    first: u64,
+    believed: bool,
+) {
     let Some(log) = digest.logs.get(&part) else { return };
     for seq in fate.missing.cut(run.first_seq..run.first_seq + run.count).iter() {
         let offset = first + (seq - run.first_seq);
@@ -156,7 +163,7 @@ fn infer(digest: &Digest<'_>, fates: &mut Fates) {
 }
 
 /// Sequences by producer life.
-type ByStream = BTreeMap<Stream, Set>;
+type ByStream = BTreeMap<SentStream, Set>;
 
 /// Explains what compaction removed. Counts it, and doubts what it cannot explain.
 fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mut Book) {
@@ -210,8 +217,9 @@ fn doubt_keys(
     fates: &mut Fates,
     books: [&mut Book; 2],
 ) {
-    let own =
-        |key: &(u16, Stream)| key.0 == topic && key.1.client == client && key.1.source == source;
+    let own = |key: &(u16, SentStream)| {
+        key.0 == topic && key.1.client == client && key.1.source == source
+    };
     let mut count = 0;
     for (_, fate) in fates.iter_mut().filter(|(key, _)| own(key)) {
         count += fate.missing.len();
@@ -233,7 +241,7 @@ fn doubt_keys(
 fn settle(
     digest: &Digest<'_>,
     spot: Spot,
-    stream: Stream,
+    stream: SentStream,
     fate: &Fate,
     lost: &mut Book,
     expired: &mut Book,
@@ -277,7 +285,7 @@ fn settle(
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::{Fate, World, run};
-    use crate::audit::{Acks, Measure, PartitionFacts, Scope, TopicFacts, Verdict, Window};
+    use crate::audit::{Acks, CountVerdict, Measure, PartitionFacts, Scope, TopicFacts, Window};
     use crate::history::Mark;
 
     #[test]
@@ -308,7 +316,7 @@ mod tests {
         let mut w = World::new(2);
         w.send((1, 1), 0, 1, Fate::Dropped);
         let entry = run(Mark::Found, 1, (1, 1), 0, -1);
-        w.append(crate::history::Run { source_partition: 0, ..entry });
+        w.append(crate::history::MessageRun { source_partition: 0, ..entry });
         assert_eq!(w.count(Measure::Lost), 0);
         assert_eq!(w.audit(9).notes, ["1 messages in t/1 were sent to another partition"]);
     }
@@ -389,7 +397,7 @@ mod tests {
         assert_eq!(at_least, 1);
         let scope = Scope { partition: Some(1), ..Scope::default() };
         let verdict = w.audit(9).verdict(Measure::Lost, &scope);
-        assert!(matches!(verdict, Verdict::Counted(f) if f.count == 1));
+        assert!(matches!(verdict, CountVerdict::Counted(f) if f.count == 1));
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 use super::result::Measure;
 use super::testing::{Who, World};
-use crate::history::{Mark, Run};
+use crate::history::{Mark, MessageRun};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Id = (u32, Who, u64);
 
-fn id(run: &Run) -> Id {
+fn id(run: &MessageRun) -> Id {
     (run.source_partition, (run.client, run.life), run.first_seq)
 }
 
 /// What a message shows: its identity, or how it lacks one.
-fn face(run: &Run) -> (u8, Option<Id>) {
+fn face(run: &MessageRun) -> (u8, Option<Id>) {
     match run.mark {
         Mark::Foreign => (1, None),
         Mark::Corrupt => (2, None),
@@ -26,7 +26,7 @@ struct Known {
     acked: BTreeMap<Id, (i64, bool)>,
     failed: BTreeSet<Id>,
     aborted: BTreeSet<Id>,
-    log: BTreeMap<(u32, i64), Run>,
+    log: BTreeMap<(u32, i64), MessageRun>,
     when: When,
 }
 
@@ -59,7 +59,7 @@ impl When {
         when
     }
 
-    fn shows(&self, run: &Run) -> bool {
+    fn shows(&self, run: &MessageRun) -> bool {
         self.since_us.is_none_or(|us| run.last_us >= us)
     }
 
@@ -68,7 +68,7 @@ impl When {
     }
 
     /// Certainly written since.
-    fn written(&self, run: &Run) -> bool {
+    fn written(&self, run: &MessageRun) -> bool {
         self.since_us.is_none()
             || self.offset.get(&run.partition).is_some_and(|offset| run.first_offset >= *offset)
     }
@@ -112,14 +112,14 @@ fn known(w: &World) -> Known {
 /// producers of `acks` 1 or all; of all of it, or of what came to be since a moment.
 pub(super) fn judge(w: &World) -> BTreeMap<Measure, u64> {
     let known = known(w);
-    let visible: Vec<&Run> =
+    let visible: Vec<&MessageRun> =
         known.log.iter().filter(|(at, _)| !w.hidden.contains(at)).map(|(_, r)| r).collect();
     let mut counts = of_log(w, &known, &visible);
     counts.extend(of_group(w, &known, &visible));
     counts
 }
 
-fn of_log(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64> {
+fn of_log(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure, u64> {
     let when = &known.when;
     // How many of each, and how many of these were written since.
     let mut copies: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
@@ -183,20 +183,21 @@ fn of_log(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64> 
     ])
 }
 
-fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64> {
-    let told: Vec<&Run> = w.taken.values().flatten().collect();
-    let is_delivery = |r: &Run| matches!(r.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
-    let given: Vec<&Run> = told.iter().copied().filter(|r| is_delivery(r)).collect();
-    let at = |r: &Run| (r.partition, r.first_offset);
+fn of_group(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure, u64> {
+    let told: Vec<&MessageRun> = w.taken.values().flatten().collect();
+    let is_delivery =
+        |r: &MessageRun| matches!(r.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
+    let given: Vec<&MessageRun> = told.iter().copied().filter(|r| is_delivery(r)).collect();
+    let at = |r: &MessageRun| (r.partition, r.first_offset);
     // A wrong checksum on either side leaves the offset alone to compare.
-    let same = |r: &Run| {
+    let same = |r: &MessageRun| {
         known.log.get(&at(r)).is_some_and(|there| {
             r.mark == Mark::Corrupt || there.mark == Mark::Corrupt || face(there) == face(r)
         })
     };
     let when = &known.when;
-    let late: Vec<&Run> = given.iter().copied().filter(|r| when.shows(r)).collect();
-    let key = |r: &Run| (at(r), if same(r) { (9, None) } else { face(r) });
+    let late: Vec<&MessageRun> = given.iter().copied().filter(|r| when.shows(r)).collect();
+    let key = |r: &MessageRun| (at(r), if same(r) { (9, None) } else { face(r) });
     let old: BTreeSet<_> = given.iter().filter(|r| !when.shows(r)).map(|r| key(r)).collect();
     let keys: BTreeSet<_> = late.iter().map(|r| key(r)).filter(|key| !old.contains(key)).collect();
     let covered: BTreeSet<(u32, i64)> = given.iter().filter(|r| same(r)).map(|r| at(r)).collect();
@@ -208,11 +209,11 @@ fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64
         .iter()
         .filter(|r| r.first_offset >= start(r.partition) && !covered.contains(&at(r)))
         .filter(|r| when.written(r));
-    let diverged = |shown: &dyn Fn(&Run) -> bool| diverged(w, known, &given, same, shown);
+    let diverged = |shown: &dyn Fn(&MessageRun) -> bool| diverged(w, known, &given, same, shown);
     let split = diverged(&|_| true);
     // What was delivered and lies in the log just so is one of the log.
-    let there = |r: &Run| known.log.get(&at(r)).is_some_and(|there| face(there) == face(r));
-    let astray: Vec<&Run> = late.iter().copied().filter(|r| !there(r)).collect();
+    let there = |r: &MessageRun| known.log.get(&at(r)).is_some_and(|there| face(there) == face(r));
+    let astray: Vec<&MessageRun> = late.iter().copied().filter(|r| !there(r)).collect();
     let written = known.log.values().filter(|r| when.written(r));
     let phantom: BTreeSet<Id> = written
         .clone()
@@ -249,9 +250,9 @@ fn of_group(w: &World, known: &Known, visible: &[&Run]) -> BTreeMap<Measure, u64
 fn diverged(
     w: &World,
     known: &Known,
-    given: &[&Run],
-    same: impl Fn(&Run) -> bool,
-    shown: &dyn Fn(&Run) -> bool,
+    given: &[&MessageRun],
+    same: impl Fn(&MessageRun) -> bool,
+    shown: &dyn Fn(&MessageRun) -> bool,
 ) -> BTreeSet<(u32, i64)> {
     let believed = w.heard.iter().filter(|(who, _)| !is_idempotent(w, **who));
     let acked = believed.flat_map(|(_, heard)| heard);
@@ -259,7 +260,10 @@ fn diverged(
     let seen = acked.chain(given.iter().copied()).filter(|r| shown(r));
     seen.filter(|r| r.first_offset >= w.starts[&r.partition])
         .filter(|r| {
-            !same(&Run { mark: if r.mark == Mark::Acked { Mark::Found } else { r.mark }, ..**r })
+            !same(&MessageRun {
+                mark: if r.mark == Mark::Acked { Mark::Found } else { r.mark },
+                ..**r
+            })
         })
         .map(|r| (r.partition, r.first_offset))
         .filter(|at| known.log.get(at).is_none_or(|r| r.mark != Mark::Corrupt))
@@ -269,8 +273,8 @@ fn diverged(
 fn skipped(
     w: &World,
     when: &When,
-    visible: &[&Run],
-    given: &[&Run],
+    visible: &[&MessageRun],
+    given: &[&MessageRun],
     diverged: &BTreeSet<(u32, i64)>,
 ) -> u64 {
     let mut skipped = 0;
@@ -289,7 +293,7 @@ fn skipped(
                     if (jump.start - 1..=jump.end).any(|o| diverged.contains(&(run.partition, o))) {
                         continue;
                     }
-                    let before = |r: &Run| {
+                    let before = |r: &MessageRun| {
                         given.iter().any(|g| {
                             (g.partition, g.first_offset) == (r.partition, r.first_offset)
                                 && g.first_us <= run.first_us

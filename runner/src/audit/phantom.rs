@@ -6,10 +6,10 @@
 //! A producer that still runs goes on sending while its histories are read: what comes after all that
 //! is known of its life is not judged.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::log::Log;
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::set::Set;
 use super::window;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
-    let mut known: BTreeMap<(u16, Stream), Set> = BTreeMap::new();
+    let mut known: BTreeMap<(u16, SentStream), Set> = BTreeMap::new();
     for (part, log) in &digest.logs {
         book.judged(Spot::of(*part, None), log.scope().len());
         for (stream, copies) in &log.copies {
@@ -49,7 +49,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         book.judged(spot, seqs.len());
         add(&mut book, spot, *stream, &fresh, "delivered, never sent");
     }
-    let mut counted: BTreeMap<Part, Set> = BTreeMap::new();
+    let mut counted: BTreeMap<LogPart, Set> = BTreeMap::new();
     for group in digest.groups.by.values() {
         for (part, taken) in &group.parts {
             let spot = Spot { group: Some(group.number), ..Spot::of(*part, None) };
@@ -72,7 +72,7 @@ fn written(
     digest: &Digest<'_>,
     spot: Spot,
     log: &Log,
-    stream: Stream,
+    stream: SentStream,
     seqs: Set,
     book: &mut Book,
 ) -> Set {
@@ -93,7 +93,7 @@ fn written(
     counts
 }
 
-fn add(book: &mut Book, spot: Spot, stream: Stream, seqs: &Set, text: &str) {
+fn add(book: &mut Book, spot: Spot, stream: SentStream, seqs: &Set, text: &str) {
     book.found(spot, seqs.len());
     for seq in seqs.iter().take(book.room(spot)) {
         book.show(spot, || Case::of(stream, seq, text));

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// One producer life on one of the partitions it chose; the topic goes without saying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Stream {
+pub(super) struct SentStream {
     pub client: u16,
     pub life: u16,
     pub source: u32,
@@ -17,14 +17,14 @@ pub(super) struct Stream {
 
 /// Consecutive messages of one stream at consecutive offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub stream: Stream,
+pub(super) struct OffsetSpan {
+    pub stream: SentStream,
     pub offset: u64,
     pub seq: u64,
     pub count: u64,
 }
 
-impl Span {
+impl OffsetSpan {
     pub fn offsets(&self) -> Range<u64> {
         self.offset..self.offset + self.count
     }
@@ -34,12 +34,12 @@ impl Span {
     }
 
     /// The part of it from message `at` on, `count` messages long.
-    pub fn part(&self, at: u64, count: u64) -> Span {
-        Span { offset: self.offset + at, seq: self.seq + at, count, ..*self }
+    pub fn part(&self, at: u64, count: u64) -> OffsetSpan {
+        OffsetSpan { offset: self.offset + at, seq: self.seq + at, count, ..*self }
     }
 
     /// The part of it that lies in a range of offsets.
-    pub fn clip(&self, range: &Range<u64>) -> Option<Span> {
+    pub fn clip(&self, range: &Range<u64>) -> Option<OffsetSpan> {
         let from = self.offset.max(range.start);
         let to = (self.offset + self.count).min(range.end);
         (from < to).then(|| self.part(from - self.offset, to - from))
@@ -50,7 +50,7 @@ impl Span {
 const STRIDE: u64 = 1 << 16;
 
 #[derive(Clone, Debug, Default)]
-struct Lane {
+struct OffsetLane {
     offsets: Set,
     /// Offset to sequence, where the sequence does not follow from the lane's offset before it, and
     /// once a [`STRIDE`], so that counting on is short.
@@ -59,14 +59,14 @@ struct Lane {
     last: Option<(u64, u64)>,
 }
 
-impl Lane {
+impl OffsetLane {
     /// The sequence that an offset has, or would have if it were the lane's next.
     fn expected(&self, offset: u64) -> Option<u64> {
         let (at, seq) = self.breaks.range(..=offset).next_back()?;
         Some(seq + self.offsets.count(*at..offset))
     }
 
-    fn add(&mut self, span: &Span) {
+    fn add(&mut self, span: &OffsetSpan) {
         if self.last.is_some_and(|(offset, _)| offset >= span.offset) {
             return self.add_between(span);
         }
@@ -85,7 +85,7 @@ impl Lane {
         self.offsets.add(span.offsets());
     }
 
-    fn add_between(&mut self, span: &Span) {
+    fn add_between(&mut self, span: &OffsetSpan) {
         let end = span.offset + span.count;
         let next = self.offsets.within(end..u64::MAX).next();
         let next = next.and_then(|o| self.expected(o).map(|seq| (o, seq)));
@@ -101,7 +101,7 @@ impl Lane {
         }
     }
 
-    fn holds(&self, span: &Span) -> bool {
+    fn holds(&self, span: &OffsetSpan) -> bool {
         let mut breaks = self.breaks.range(span.offset + 1..span.offset + span.count);
         self.offsets.count(span.offsets()) == span.count
             && self.expected(span.offset) == Some(span.seq)
@@ -112,17 +112,17 @@ impl Lane {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Placement {
-    lanes: HashMap<Stream, Lane>,
+    lanes: HashMap<SentStream, OffsetLane>,
 }
 
 impl Placement {
     /// Places messages at offsets that hold none yet.
-    pub fn add(&mut self, span: &Span) {
+    pub fn add(&mut self, span: &OffsetSpan) {
         self.lanes.entry(span.stream).or_default().add(span);
     }
 
     /// Cuts a span into parts that stand here at just these offsets (`true`) and parts that do not.
-    pub fn compare(&self, span: &Span, mut each: impl FnMut(Span, bool)) {
+    pub fn compare(&self, span: &OffsetSpan, mut each: impl FnMut(OffsetSpan, bool)) {
         let Some(lane) = self.lanes.get(&span.stream) else { return each(*span, false) };
         if lane.holds(span) {
             return each(*span, true);
@@ -142,7 +142,7 @@ impl Placement {
     }
 
     /// Who stands at an offset, with its sequence.
-    pub fn at(&self, offset: u64) -> Option<(Stream, u64)> {
+    pub fn at(&self, offset: u64) -> Option<(SentStream, u64)> {
         self.lanes
             .iter()
             .find(|(_, lane)| lane.offsets.has(offset))
@@ -150,17 +150,17 @@ impl Placement {
     }
 
     /// The offsets of one stream.
-    pub fn offsets(&self, stream: Stream) -> Option<&Set> {
+    pub fn offsets(&self, stream: SentStream) -> Option<&Set> {
         self.lanes.get(&stream).map(|lane| &lane.offsets)
     }
 
     /// The sequence that a stream has at an offset which is its own.
-    pub fn sequence(&self, stream: Stream, offset: u64) -> Option<u64> {
+    pub fn sequence(&self, stream: SentStream, offset: u64) -> Option<u64> {
         self.lanes.get(&stream).and_then(|lane| lane.expected(offset))
     }
 
     /// Where a stream's messages of these sequences stand: sequence and offset, one for each copy.
-    pub fn find(&self, stream: Stream, seqs: &Set) -> Vec<(u64, u64)> {
+    pub fn find(&self, stream: SentStream, seqs: &Set) -> Vec<(u64, u64)> {
         let Some(lane) = self.lanes.get(&stream) else { return Vec::new() };
         let mut found = Vec::new();
         let mut next = None;
@@ -173,7 +173,7 @@ impl Placement {
     }
 
     /// The offsets of each stream.
-    pub fn streams(&self) -> impl Iterator<Item = (Stream, &Set)> {
+    pub fn streams(&self) -> impl Iterator<Item = (SentStream, &Set)> {
         self.lanes.iter().map(|(stream, lane)| (*stream, &lane.offsets))
     }
 
@@ -187,11 +187,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const A: Stream = Stream { client: 1, life: 1, source: 0 };
-    const B: Stream = Stream { client: 2, life: 1, source: 0 };
+    const A: SentStream = SentStream { client: 1, life: 1, source: 0 };
+    const B: SentStream = SentStream { client: 2, life: 1, source: 0 };
 
-    fn span(stream: Stream, offset: u64, seq: u64, count: u64) -> Span {
-        Span { stream, offset, seq, count }
+    fn span(stream: SentStream, offset: u64, seq: u64, count: u64) -> OffsetSpan {
+        OffsetSpan { stream, offset, seq, count }
     }
 
     #[test]
@@ -227,9 +227,9 @@ mod tests {
             let (mut p, mut plain) = (Placement::default(), BTreeMap::new());
             for (who, offset, seq, count) in adds {
                 let whole = span(if who { A } else { B }, offset, seq, count);
-                let free = |s: &Span| s.offsets().all(|o| !plain.contains_key(&o));
+                let free = |s: &OffsetSpan| s.offsets().all(|o| !plain.contains_key(&o));
                 let singles = (0..count).map(|i| whole.part(i, 1));
-                let parts: Vec<Span> = match free(&whole) {
+                let parts: Vec<OffsetSpan> = match free(&whole) {
                     true => vec![whole],
                     false => singles.filter(free).collect(),
                 };

@@ -5,7 +5,7 @@ use super::input::Window;
 use super::oracle;
 use super::result::Measure::{self, *};
 use super::testing::{Fate, World, run};
-use crate::history::{Mark, Run};
+use crate::history::{Mark, MessageRun};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -288,7 +288,7 @@ fn wild_step(
         }
         5 => w.truncate(partition, offset.clamp(w.starts[&partition], w.ends[&partition])),
         6 => _ = w.append(found),
-        7 => _ = w.append(Run { source_partition: 1 - partition, ..found }),
+        7 => _ = w.append(MessageRun { source_partition: 1 - partition, ..found }),
         8 => _ = w.append(run(Mark::Foreign, partition, (0, 0), count, -1)),
         9 => _ = w.append(run(Mark::Corrupt, partition, (0, 0), 0, -1)),
         10 if count < 3 => {
@@ -302,7 +302,7 @@ fn wild_step(
         13 => {
             let marks = [Mark::Found, Mark::Foreign, Mark::Corrupt];
             let mark = marks[offset as usize % 3];
-            w.give(consumer, Run { mark, first_offset: offset, ..found });
+            w.give(consumer, MessageRun { mark, first_offset: offset, ..found });
         }
         _ => w.deliver(consumer, partition, offset..offset + count as i64),
     }

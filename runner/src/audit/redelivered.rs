@@ -6,7 +6,7 @@
 //! stands at two offsets. `redelivered` is deliveries − distinct keys, over all members and lives of
 //! the group. Messages without identity, or with a wrong checksum, are told apart by offset only.
 
-use super::placement::{Placement, Span};
+use super::placement::{OffsetSpan, Placement};
 use super::set::Set;
 
 /// The distinct keys delivered to a group from one partition.
@@ -20,7 +20,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Takes messages that the log holds at these offsets; hands those delivered before to `again`.
-    pub fn on_log(&mut self, span: &Span, mut again: impl FnMut(Span)) {
+    pub fn on_log(&mut self, span: &OffsetSpan, mut again: impl FnMut(OffsetSpan)) {
         if self.keys.count(span.offsets()) > 0 {
             for offset in self.keys.within(span.offsets()) {
                 again(span.part(offset - span.offset, 1));
@@ -30,7 +30,7 @@ impl Seen {
     }
 
     /// Takes messages that the log does not hold (any more).
-    pub fn off_log(&mut self, span: Span, mut again: impl FnMut(Span)) {
+    pub fn off_log(&mut self, span: OffsetSpan, mut again: impl FnMut(OffsetSpan)) {
         let mut waiting = vec![(0, span)];
         while let Some((depth, span)) = waiting.pop() {
             if self.layers.len() <= depth {

@@ -56,7 +56,7 @@ pub enum Measure {
 
 /// Where something was counted. Lives and members are added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Place {
+pub struct CountPlace {
     pub topic: String,
     /// Partition number: of the log, or the one chosen by the producer where no log is meant.
     pub partition: u32,
@@ -74,7 +74,7 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
     #[serde(flatten)]
-    pub place: Place,
+    pub place: CountPlace,
     /// How many were found.
     pub count: u64,
     /// Of how many that could have been found: 0 of 0 proves nothing.
@@ -85,7 +85,7 @@ pub struct Cell {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     #[serde(flatten)]
-    pub place: Place,
+    pub place: CountPlace,
     /// The producer's life, with the partition it chose and the sequence: the message's identity.
     pub life: Option<u16>,
     /// The partition that the producer chose.
@@ -151,7 +151,7 @@ pub struct AuditResult {
     /// What was lost, to be looked up on the brokers' disks.
     pub missing: Vec<Missing>,
     /// Where that is, by place, once the disks were read.
-    pub on_disk: Vec<(Place, OnDisk)>,
+    pub on_disk: Vec<(CountPlace, OnDisk)>,
 }
 
 /// Narrows a question. `client` means a producer, or a consumer and with it its group.
@@ -166,7 +166,7 @@ pub struct Scope {
 
 /// A counted answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+pub struct CountFinding {
     pub count: u64,
     /// Of how many that were looked at.
     pub judged: u64,
@@ -182,24 +182,24 @@ pub struct Finding {
 /// The answer to one question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum CountVerdict {
     /// Everything was judged.
-    Counted(Finding),
+    Counted(CountFinding),
     /// Not everything, or nothing at all, could be judged.
     Inconclusive {
         reason: String,
         /// What is certain nevertheless: the true count is at least this.
-        at_least: Finding,
+        at_least: CountFinding,
     },
 }
 
 impl AuditResult {
     /// Answers for one measure within a scope.
-    pub fn verdict(&self, measure: Measure, scope: &Scope) -> Verdict {
+    pub fn verdict(&self, measure: Measure, scope: &Scope) -> CountVerdict {
         static NOTHING: Judgement =
             Judgement { cells: Vec::new(), evidence: Vec::new(), doubts: Vec::new() };
         let judgement = self.measures.get(&measure).unwrap_or(&NOTHING);
-        let mut finding = Finding::default();
+        let mut finding = CountFinding::default();
         for cell in judgement.cells.iter().filter(|c| self.covers(scope, &c.place)) {
             finding.count += cell.count;
             finding.judged += cell.judged;
@@ -224,12 +224,12 @@ impl AuditResult {
             reasons.push("there was no message to judge");
         }
         match reasons.is_empty() {
-            true => Verdict::Counted(finding),
-            false => Verdict::Inconclusive { reason: reasons.join("; "), at_least: finding },
+            true => CountVerdict::Counted(finding),
+            false => CountVerdict::Inconclusive { reason: reasons.join("; "), at_least: finding },
         }
     }
 
-    fn covers(&self, scope: &Scope, place: &Place) -> bool {
+    fn covers(&self, scope: &Scope, place: &CountPlace) -> bool {
         scope.topic.as_ref().is_none_or(|t| *t == place.topic)
             && scope.partition.is_none_or(|p| p == place.partition)
             && scope.group.as_ref().is_none_or(|g| place.group.as_ref() == Some(g))
@@ -269,7 +269,7 @@ mod tests {
     use super::*;
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{PartitionFacts, TopicFacts};
-    use crate::history::{Mark, Run};
+    use crate::history::{Mark, MessageRun};
 
     /// P1 sends to both partitions, P2 to one; C10 misses two messages of P2.
     fn world() -> World {
@@ -286,8 +286,8 @@ mod tests {
         let mut scope = Scope::default();
         narrow(&mut scope);
         match w.audit(9).verdict(measure, &scope) {
-            Verdict::Counted(finding) => Some(finding.count),
-            Verdict::Inconclusive { .. } => None,
+            CountVerdict::Counted(finding) => Some(finding.count),
+            CountVerdict::Inconclusive { .. } => None,
         }
     }
 
@@ -304,7 +304,9 @@ mod tests {
         assert_eq!(count(&w, Measure::Delivered, |s| s.client = Some("P1".into())), Some(5));
         let scope = Scope { partition: Some(0), ..Scope::default() };
         let verdict = w.audit(9).verdict(Measure::Undelivered, &scope);
-        assert!(matches!(verdict, Verdict::Counted(f) if f.evidence.is_empty() && f.judged == 5));
+        assert!(
+            matches!(verdict, CountVerdict::Counted(f) if f.evidence.is_empty() && f.judged == 5)
+        );
     }
 
     #[test]
@@ -321,7 +323,8 @@ mod tests {
     #[test]
     fn a_damaged_history_proves_nothing() {
         let mut w = world();
-        let broken = Run { count: u64::MAX, ..run(Mark::Sent, 0, (1, 1), u64::MAX, i64::MAX) };
+        let broken =
+            MessageRun { count: u64::MAX, ..run(Mark::Sent, 0, (1, 1), u64::MAX, i64::MAX) };
         w.sent.entry((1, 1)).or_default().push(broken);
         assert!(w.doubt(Measure::Lost).0.starts_with("the history of P1 (life 1) is damaged"));
     }

@@ -5,11 +5,11 @@
 //! or **unknown** (no report: the life died; or the transaction's end is not known; or `acks=0`,
 //! whose reports say nothing).
 
-use super::book::{Names, Part};
+use super::book::{LogPart, Names};
 use super::input::{Acks, ClientFacts, Facts, RunSource, Window};
-use super::placement::{Span, Stream};
+use super::placement::{OffsetSpan, SentStream};
 use super::set::Set;
-use crate::history::{Header, Mark, Run, Writer};
+use crate::history::{Header, Mark, MessageRun, Writer};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,7 +48,7 @@ pub(super) struct Sends {
 /// All of them, in a fixed order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AllSends {
-    pub by: BTreeMap<(u16, Stream), Sends>,
+    pub by: BTreeMap<(u16, SentStream), Sends>,
     ends: HashMap<(u16, u16), Ends>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> File<'a> {
 
     /// The runs that can be true. Numbers out of all bounds and unreadable records are left out, and
     /// remembered in `bad`.
-    fn numbered(&self) -> impl Iterator<Item = (u64, Run)> + '_ {
+    fn numbered(&self) -> impl Iterator<Item = (u64, MessageRun)> + '_ {
         (0..).zip(self.source.runs()).filter_map(|(index, run)| match run {
             Ok(run) => {
                 let hashed = matches!(run.mark, Mark::Foreign | Mark::Corrupt)
@@ -96,13 +96,13 @@ impl<'a> File<'a> {
     }
 
     /// The same with their partitions, as far as the header knows the topic.
-    pub fn runs(&self) -> impl Iterator<Item = (Part, Run)> + '_ {
+    pub fn runs(&self) -> impl Iterator<Item = (LogPart, MessageRun)> + '_ {
         self.published().map(|(part, run, _)| (part, run))
     }
 
     /// The same, each with how many of its messages were published when the log's end had not yet been
     /// asked for.
-    pub fn published(&self) -> impl Iterator<Item = (Part, Run, u64)> + '_ {
+    pub fn published(&self) -> impl Iterator<Item = (LogPart, MessageRun, u64)> + '_ {
         self.numbered().filter_map(|(index, run)| {
             let topic = self.topics.get(usize::from(run.topic));
             if topic.is_none() {
@@ -142,18 +142,18 @@ pub(super) fn client_facts<'a>(facts: &'a Facts, name: &str) -> &'a ClientFacts 
 }
 
 /// The stream of a producer's run: whose file it is decides, not what the run repeats.
-pub(super) fn stream_of(header: &Header, run: &Run) -> Stream {
-    Stream { client: header.client_id, life: header.life, source: run.partition }
+pub(super) fn stream_of(header: &Header, run: &MessageRun) -> SentStream {
+    SentStream { client: header.client_id, life: header.life, source: run.partition }
 }
 
 /// A run's messages with their offsets; `None` where it knows no offsets.
-pub(super) fn span_of(stream: Stream, run: &Run) -> Option<Span> {
+pub(super) fn span_of(stream: SentStream, run: &MessageRun) -> Option<OffsetSpan> {
     let offset = u64::try_from(run.first_offset).ok()?;
-    (run.count > 0).then_some(Span { stream, offset, seq: run.first_seq, count: run.count })
+    (run.count > 0).then_some(OffsetSpan { stream, offset, seq: run.first_seq, count: run.count })
 }
 
 /// How many messages of a run were sent before a time: intended send times are evenly spaced.
-fn sent_before(run: &Run, us: i64) -> u64 {
+fn sent_before(run: &MessageRun, us: i64) -> u64 {
     let span = run.last_us.saturating_sub(run.first_us).max(1).unsigned_abs();
     let before = us.saturating_sub(run.first_us).max(0).unsigned_abs().min(span);
     let steps = u128::from(run.count.saturating_sub(1)) * u128::from(before);
@@ -201,8 +201,8 @@ impl AllSends {
     fn hear_run(
         &mut self,
         header: &Header,
-        part: Part,
-        run: &Run,
+        part: LogPart,
+        run: &MessageRun,
         acks: Acks,
         gone: bool,
         early: u64,

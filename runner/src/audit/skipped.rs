@@ -7,13 +7,13 @@
 //! messages and compacted offsets are not gaps, and offsets below the log's start have left the log.
 //! A jump that touches an offset that `diverged` is not judged: the log was another one then.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::{Cursors, Group, consumers};
 use super::input::Isolation;
 use super::sends::File;
 use super::set::Set;
-use crate::history::{Mark, Run};
+use crate::history::{Mark, MessageRun};
 use std::collections::HashMap;
 
 /// Jumps are looked at this many at a time, so that memory stays bounded.
@@ -74,7 +74,7 @@ fn look(
     group: &Group,
     spot: Spot,
     range: std::ops::Range<u64>,
-    run: &Run,
+    run: &MessageRun,
 ) -> Option<Jump> {
     let log = digest.logs.get(&spot.part)?;
     let old = log.made_us.is_some_and(|made| run.last_us < made);
@@ -95,7 +95,7 @@ fn settle(digest: &Digest<'_>, name: &str, mut jumps: Vec<Jump>, book: &mut Book
     if jumps.is_empty() {
         return;
     }
-    let mut wanted: HashMap<Part, (Set, Vec<usize>)> = HashMap::new();
+    let mut wanted: HashMap<LogPart, (Set, Vec<usize>)> = HashMap::new();
     for (i, jump) in jumps.iter().enumerate() {
         let (offsets, indices) = wanted.entry(jump.spot.part).or_default();
         offsets.unite(&jump.left);

@@ -1,8 +1,8 @@
 //! Histories for tests: written message by message, read as runs.
 
 use super::input::{AuditInput, ClientFacts, Facts, GroupFacts, MemorySource, RunSource};
-use super::result::{AuditResult, Evidence, Measure, Scope, Verdict};
-use crate::history::{Extent, Header, Mark, RUN_SPAN_US, Run, Writer};
+use super::result::{AuditResult, CountVerdict, Evidence, Measure, Scope};
+use crate::history::{Extent, Header, Mark, MessageRun, RUN_SPAN_US, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const TOPIC: &str = "t";
@@ -30,16 +30,16 @@ pub(super) enum Fate {
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
     pub facts: Facts,
-    pub sent: BTreeMap<Who, Vec<Run>>,
-    pub heard: BTreeMap<Who, Vec<Run>>,
-    pub log: BTreeMap<u32, Vec<Run>>,
+    pub sent: BTreeMap<Who, Vec<MessageRun>>,
+    pub heard: BTreeMap<Who, Vec<MessageRun>>,
+    pub log: BTreeMap<u32, Vec<MessageRun>>,
     pub hidden: BTreeSet<(u32, i64)>,
     pub open: BTreeSet<(u32, i64)>,
     pub starts: BTreeMap<u32, i64>,
     pub ends: BTreeMap<u32, i64>,
-    pub taken: BTreeMap<Who, Vec<Run>>,
+    pub taken: BTreeMap<Who, Vec<MessageRun>>,
     /// What the audit says of partition 0 of a second topic, `u`, whose log ends at [`World::u_end`].
-    pub second: Vec<Run>,
+    pub second: Vec<MessageRun>,
     pub u_end: i64,
     clock: i64,
     /// How many runs each history held when the log's end had not yet been asked for.
@@ -49,10 +49,10 @@ pub(super) struct World {
 }
 
 /// Logs by partition, and their ends.
-type Asked = (BTreeMap<u32, Vec<Run>>, BTreeMap<u32, i64>);
+type Asked = (BTreeMap<u32, Vec<MessageRun>>, BTreeMap<u32, i64>);
 
-pub(super) fn run(mark: Mark, partition: u32, who: Who, seq: u64, offset: i64) -> Run {
-    Run {
+pub(super) fn run(mark: Mark, partition: u32, who: Who, seq: u64, offset: i64) -> MessageRun {
+    MessageRun {
         mark,
         topic: 0,
         partition,
@@ -92,9 +92,9 @@ impl World {
         self.clock
     }
 
-    pub fn stamp(&mut self, run: Run) -> Run {
+    pub fn stamp(&mut self, run: MessageRun) -> MessageRun {
         let now = self.tick();
-        Run { first_us: now, last_us: now, ..run }
+        MessageRun { first_us: now, last_us: now, ..run }
     }
 
     /// Sends messages of one fate; answers the first one's sequence.
@@ -108,7 +108,7 @@ impl World {
         let first = sent.iter().filter(|r| r.partition == partition).count() as u64;
         for seq in first..first + count {
             let sending = self.stamp(run(Mark::Sent, partition, who, seq, -1));
-            self.sent.entry(who).or_default().push(Run { epoch, ..sending });
+            self.sent.entry(who).or_default().push(MessageRun { epoch, ..sending });
             let mut offset = self.ends[&partition];
             if !matches!(fate, Fate::Failed | Fate::SilentAndGone | Fate::Dropped) {
                 offset = self.append(run(Mark::Found, partition, who, seq, -1));
@@ -116,11 +116,11 @@ impl World {
             let heard = match fate {
                 Fate::Acked | Fate::Dropped => run(Mark::Acked, partition, who, seq, offset),
                 Fate::Failed | Fate::FailedAndWritten => {
-                    Run { error: 7, ..run(Mark::Failed, partition, who, seq, -1) }
+                    MessageRun { error: 7, ..run(Mark::Failed, partition, who, seq, -1) }
                 }
                 Fate::Silent | Fate::SilentAndGone => continue,
             };
-            let heard = self.stamp(Run { epoch, ..heard });
+            let heard = self.stamp(MessageRun { epoch, ..heard });
             self.heard.entry(who).or_default().push(heard);
         }
         first
@@ -128,16 +128,17 @@ impl World {
 
     /// Ends a transaction; an aborted one's messages from `from` on are hidden.
     pub fn end(&mut self, who: Who, epoch: u32, mark: Mark) {
-        let end = self.stamp(Run { epoch, ..run(mark, 0, who, 0, -1) });
-        self.heard.entry(who).or_default().push(Run { count: 0, ..end });
+        let end = self.stamp(MessageRun { epoch, ..run(mark, 0, who, 0, -1) });
+        self.heard.entry(who).or_default().push(MessageRun { count: 0, ..end });
         for partition in self.log.keys().copied().collect::<Vec<_>>() {
-            let own: Vec<Run> =
+            let own: Vec<MessageRun> =
                 self.sent[&who].iter().filter(|r| r.epoch == epoch).copied().collect();
             if own.iter().all(|r| r.partition != partition) {
                 continue;
             }
             for found in &self.log[&partition] {
-                let is = |r: &Run| r.partition == partition && r.first_seq == found.first_seq;
+                let is =
+                    |r: &MessageRun| r.partition == partition && r.first_seq == found.first_seq;
                 if (found.client, found.life) == who && own.iter().any(is) && mark == Mark::Aborted
                 {
                     self.hidden.insert((partition, found.first_offset));
@@ -151,7 +152,7 @@ impl World {
     /// The audit looks how far the histories are published.
     pub fn snapshot(&mut self) {
         let lengths =
-            |by: &BTreeMap<Who, Vec<Run>>| by.iter().map(|(w, r)| (*w, r.len())).collect();
+            |by: &BTreeMap<Who, Vec<MessageRun>>| by.iter().map(|(w, r)| (*w, r.len())).collect();
         self.published = Some([&self.sent, &self.heard, &self.taken].map(lengths));
     }
 
@@ -161,11 +162,11 @@ impl World {
     }
 
     /// Appends to the log; answers the offset.
-    pub fn append(&mut self, entry: Run) -> i64 {
+    pub fn append(&mut self, entry: MessageRun) -> i64 {
         let end = self.ends.entry(entry.partition).or_default();
         let offset = *end;
         *end += 1;
-        let entry = self.stamp(Run { first_offset: offset, ..entry });
+        let entry = self.stamp(MessageRun { first_offset: offset, ..entry });
         self.log.entry(entry.partition).or_default().push(entry);
         offset
     }
@@ -188,7 +189,7 @@ impl World {
 
     /// Tells a consumer of an assignment, a reset, or the like.
     pub fn tell(&mut self, who: Who, mark: Mark, partition: u32, offset: i64) {
-        let told = self.stamp(Run { count: 0, ..run(mark, partition, (0, 0), 0, offset) });
+        let told = self.stamp(MessageRun { count: 0, ..run(mark, partition, (0, 0), 0, offset) });
         self.taken.entry(who).or_default().push(told);
     }
 
@@ -203,9 +204,9 @@ impl World {
     }
 
     /// Delivers one message.
-    pub fn give(&mut self, who: Who, found: Run) {
+    pub fn give(&mut self, who: Who, found: MessageRun) {
         let mark = if found.mark == Mark::Found { Mark::Delivered } else { found.mark };
-        let given = self.stamp(Run { mark, ..found });
+        let given = self.stamp(MessageRun { mark, ..found });
         self.taken.entry(who).or_default().push(given);
     }
 
@@ -215,13 +216,13 @@ impl World {
         let number = self.sent.get(&who).map_or(0, Vec::len) as u64;
         let offset = self.u_end;
         self.u_end += 1;
-        let own = |mark, offset| Run { topic: 1, ..run(mark, 0, who, number, offset) };
+        let own = |mark, offset| MessageRun { topic: 1, ..run(mark, 0, who, number, offset) };
         let sent = self.stamp(own(Mark::Sent, -1));
         self.sent.entry(who).or_default().push(sent);
         let heard = self.stamp(own(Mark::Acked, offset));
         self.heard.entry(who).or_default().push(heard);
         self.second.push(own(Mark::Found, offset));
-        self.second.push(Run { epoch: 10, ..run(Mark::Copied, 0, of, seq, offset) });
+        self.second.push(MessageRun { epoch: 10, ..run(Mark::Copied, 0, of, seq, offset) });
     }
 
     /// Time goes on so far that no run holds what was before and what comes after; answers when it is.
@@ -275,7 +276,8 @@ impl World {
             None => (&self.log, &self.ends),
         };
         for (partition, log) in logs {
-            let mark = |mark, offset| Run { count: 0, ..run(mark, *partition, (0, 0), 0, offset) };
+            let mark =
+                |mark, offset| MessageRun { count: 0, ..run(mark, *partition, (0, 0), 0, offset) };
             audit.push(mark(Mark::LogStart, self.starts[partition]));
             audit.extend(merge(log, limit));
             audit.push(mark(Mark::LogEnd, ends[partition]));
@@ -286,9 +288,10 @@ impl World {
         let header = header(Writer::Audit, (0, 1), "audit");
         if !self.second.is_empty() {
             let ends = [(Mark::LogStart, 0), (Mark::LogEnd, self.u_end)];
-            let ends = ends.map(|(mark, at)| Run { count: 0, ..run(mark, 0, (0, 0), 0, at) });
+            let ends =
+                ends.map(|(mark, at)| MessageRun { count: 0, ..run(mark, 0, (0, 0), 0, at) });
             let runs = ends.iter().chain(&self.second);
-            audit.extend(runs.map(|run| Run { topic: 1, ..*run }));
+            audit.extend(runs.map(|run| MessageRun { topic: 1, ..*run }));
         }
         sources.push(MemorySource { header, runs: audit, published: None });
         sources
@@ -303,16 +306,18 @@ impl World {
     /// The count of one measure, which must be certain.
     pub fn count(&self, measure: Measure) -> u64 {
         match self.audit(64).verdict(measure, &Scope::default()) {
-            Verdict::Counted(finding) => finding.count,
-            Verdict::Inconclusive { reason, .. } => panic!("{measure:?} is inconclusive: {reason}"),
+            CountVerdict::Counted(finding) => finding.count,
+            CountVerdict::Inconclusive { reason, .. } => {
+                panic!("{measure:?} is inconclusive: {reason}")
+            }
         }
     }
 
     /// The reason why a measure is inconclusive, which it must be, with its certain part.
     pub fn doubt(&self, measure: Measure) -> (String, u64) {
         match self.audit(64).verdict(measure, &Scope::default()) {
-            Verdict::Inconclusive { reason, at_least } => (reason, at_least.count),
-            Verdict::Counted(finding) => panic!("{measure:?} is certain: {finding:?}"),
+            CountVerdict::Inconclusive { reason, at_least } => (reason, at_least.count),
+            CountVerdict::Counted(finding) => panic!("{measure:?} is certain: {finding:?}"),
         }
     }
 
@@ -322,7 +327,7 @@ impl World {
 }
 
 /// The extent of merged runs that the first `single` runs of them make.
-fn extent(merged: &[Run], single: u64) -> Extent {
+fn extent(merged: &[MessageRun], single: u64) -> Extent {
     let (mut left, mut settled) = (single, 0);
     for run in merged {
         if left < run.count.max(1) {
@@ -335,8 +340,8 @@ fn extent(merged: &[Run], single: u64) -> Extent {
 }
 
 /// Merges neighbours that continue each other, as the writers do, in files of several partitions too.
-pub(super) fn merge(runs: &[Run], limit: u64) -> Vec<Run> {
-    let mut merged: Vec<Run> = Vec::new();
+pub(super) fn merge(runs: &[MessageRun], limit: u64) -> Vec<MessageRun> {
+    let mut merged: Vec<MessageRun> = Vec::new();
     for run in runs {
         let open = merged.last_mut().filter(|last| {
             let offsets = match (last.first_offset, run.first_offset) {
@@ -344,7 +349,7 @@ pub(super) fn merge(runs: &[Run], limit: u64) -> Vec<Run> {
                 (a, b) => a >= 0 && b == a + last.count as i64,
             };
             let plain = !matches!(run.mark, Mark::Foreign | Mark::Corrupt) && run.count > 0;
-            let same = Run {
+            let same = MessageRun {
                 first_seq: last.first_seq,
                 first_offset: last.first_offset,
                 count: last.count,

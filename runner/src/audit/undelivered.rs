@@ -6,7 +6,7 @@
 //! lives (0 if the topic was made anew since); the end is what the group had to read to. What retention removed before the audit is in
 //! neither. With `since` of what was written since then. A group that has not caught up leaves it open whether the rest would have come.
 
-use super::book::{Book, Case, Part, Spot};
+use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::{Group, Taken};
 use super::log::Log;
@@ -35,7 +35,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
 fn judge_part(
     digest: &Digest<'_>,
     group: &Group,
-    part: Part,
+    part: LogPart,
     log: &Log,
     certain: bool,
     book: &mut Book,

@@ -11,7 +11,7 @@
 use super::book::{Book, Names, Spot};
 use super::input::{Facts, Window};
 use super::log::{Log, Logs};
-use super::placement::Stream;
+use super::placement::SentStream;
 use super::result::Measure;
 use super::sends::{File, span_of, stream_of};
 use super::set::Set;
@@ -100,7 +100,7 @@ pub(super) fn settle(logs: &mut Logs, files: &[File<'_>], facts: &Facts) {
             let stream = match run.mark {
                 Mark::Acked if heard => stream_of(file.header(), &run),
                 Mark::Delivered => {
-                    Stream { client: run.client, life: run.life, source: run.source_partition }
+                    SentStream { client: run.client, life: run.life, source: run.source_partition }
                 }
                 _ => continue,
             };
@@ -149,7 +149,7 @@ pub(super) fn doubt(book: &mut Book, names: &Names, spot: Spot, count: u64, what
 
 impl Log {
     /// How many messages of a stream are judged here.
-    pub fn judged(&self, stream: Stream) -> u64 {
+    pub fn judged(&self, stream: SentStream) -> u64 {
         match &self.scope.counts {
             None => self.copies.get(&stream).map_or(0, |c| c.found.len()),
             Some(counts) => self.place.offsets(stream).map_or(0, |own| own.common(counts)),
@@ -161,8 +161,8 @@ impl Log {
 mod tests {
     use super::*;
     use crate::audit::testing::{Fate, World, run};
-    use crate::audit::{Copies, Scope as Asked, TopicFacts, Verdict};
-    use crate::history::Run;
+    use crate::audit::{Copies, CountVerdict, Scope as Asked, TopicFacts};
+    use crate::history::MessageRun;
 
     /// Every measure of the audit, each once: the compiler and [`dated`] find a new one.
     const ALL: [Measure; 21] = [
@@ -253,8 +253,8 @@ mod tests {
 
     fn answer(w: &World, measure: Measure) -> (u64, u64, Option<String>) {
         match w.audit(1).verdict(measure, &Asked::default()) {
-            Verdict::Counted(f) => (f.count, f.judged, None),
-            Verdict::Inconclusive { reason, at_least } => {
+            CountVerdict::Counted(f) => (f.count, f.judged, None),
+            CountVerdict::Inconclusive { reason, at_least } => {
                 (at_least.count, at_least.judged, Some(reason))
             }
         }
@@ -325,7 +325,7 @@ mod tests {
         w.send((1, 1), 0, 4, Fate::Acked);
         w.facts.window = Window::Since(w.tick());
         w.send((1, 1), 0, 4, Fate::Acked);
-        let copy = Run { count: 2, epoch: 10, ..run(Mark::Copied, 0, (1, 1), 4, 0) };
+        let copy = MessageRun { count: 2, epoch: 10, ..run(Mark::Copied, 0, (1, 1), 4, 0) };
         w.second.push(copy);
         w.u_end = 2;
         assert_eq!(w.count(Measure::Uncopied), 2, "of those sent since, without the older four");

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, rc::Rc, sync::mpsc::Receiver, time::Duration};
 
 use super::{
     ClientError,
-    consumer_state::{Part, State, Taken},
+    consumer_state::{AssignedPart, ConsumerShared, TakenMessage},
     contact,
     latency::Latencies,
-    protocol::{Order, Position, Report},
-    raw::{Events, GroupQueue, Instance, Kind},
+    protocol::{ClientReport, Order, Position},
+    raw::{ClientType, Events, GroupQueue, Instance},
     settings,
     spec::ConsumerSpec,
     voice::Voice,
@@ -23,28 +23,28 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 pub(super) const AT_ONCE: usize = 2048;
 
 /// Partitions by topic number and partition.
-type Parts = BTreeMap<(u16, u32), Part>;
+type Parts = BTreeMap<(u16, u32), AssignedPart>;
 
 /// The body of a consumer process: answers with what it did not read.
 pub(super) fn run(
     spec: &ConsumerSpec,
     voice: &Rc<Voice>,
     orders: &Receiver<Order>,
-) -> Result<Report, ClientError> {
+) -> Result<ClientReport, ClientError> {
     let writer = Writer::Consumer;
     let header = spec.common.header(writer, spec.topics.clone(), Some(spec.group.clone()));
     let seen = HistoryWriter::create(&spec.common.history_path(writer), &header)?;
     let latencies = Latencies::create(&spec.common.latency_path())?;
     let recorder = RunRecorder::new(seen);
-    let state = Rc::new(State::new(spec, Rc::clone(voice), recorder, Some(latencies))?);
-    let events: Rc<dyn Events> = Rc::<State>::clone(&state);
+    let state = Rc::new(ConsumerShared::new(spec, Rc::clone(voice), recorder, Some(latencies))?);
+    let events: Rc<dyn Events> = Rc::<ConsumerShared>::clone(&state);
     let kafka = Instance::new(
-        Kind::Consumer,
+        ClientType::Consumer,
         &settings::consumer(spec),
         spec.common.routes.as_ref(),
         events,
     )?;
-    let ended = |left, unread| Report::Ended { at_us: now_us(), left, unread };
+    let ended = |left, unread| ClientReport::Ended { at_us: now_us(), left, unread };
     if contact(&kafka, voice, orders).is_none() {
         return Ok(ended(0, Vec::new()));
     }
@@ -69,7 +69,7 @@ pub(super) fn run(
 
 struct Loop<'a> {
     spec: &'a ConsumerSpec,
-    state: &'a State,
+    state: &'a ConsumerShared,
     kafka: &'a Instance,
     queue: GroupQueue<'a>,
     /// Partitions whose position is still to be reset.
@@ -110,7 +110,7 @@ impl Loop<'_> {
             let Some(message) = self.queue.next(patience) else { break };
             patience = Duration::ZERO;
             now = now_us();
-            if let Taken::Reset(reset) = self.state.take(&message, now)
+            if let TakenMessage::Reset(reset) = self.state.take(&message, now)
                 && !self.resets.contains(&reset)
             {
                 self.resets.push(reset);

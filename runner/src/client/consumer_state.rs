@@ -11,7 +11,7 @@ use super::{
     log,
     payload::{self, Decoded},
     protocol::Position,
-    raw::{Asked, Code, Events, Kafka, Message, Place, Rebalance},
+    raw::{Asked, Code, Events, Kafka, Message, Rebalance, TopicPosition},
     spec::{Commit, ConsumerSpec},
     voice::Voice,
 };
@@ -24,7 +24,7 @@ const EOF_EVERY_US: i64 = 100_000;
 
 /// An assigned partition.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
+pub(super) struct AssignedPart {
     /// The next offset to be delivered; −1 before the first, if no start was found.
     pub(super) position: i64,
     /// The position stored for the next commit.
@@ -40,7 +40,7 @@ pub(super) struct Part {
 
 /// What a polled item was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
+pub(super) enum TakenMessage {
     /// A message, recorded as delivered.
     Delivered,
     /// The log does not hold the partition's position: it must be reset.
@@ -50,7 +50,7 @@ pub(super) enum Taken {
 }
 
 /// The consumer's state; see the module.
-pub(super) struct State {
+pub(super) struct ConsumerShared {
     spec: ConsumerSpec,
     run: u64,
     voice: Rc<Voice>,
@@ -63,7 +63,7 @@ pub(super) struct State {
 
 struct Inner {
     seen: RunRecorder,
-    parts: BTreeMap<(u16, u32), Part>,
+    parts: BTreeMap<(u16, u32), AssignedPart>,
     /// The group's generation of the last assignment.
     generation: u32,
     /// True between an assignment and its revocation.
@@ -133,7 +133,7 @@ pub(super) fn identify(
     }
 }
 
-impl State {
+impl ConsumerShared {
     /// `latencies`: none where they are not measured.
     pub(super) fn new(
         spec: &ConsumerSpec,
@@ -174,7 +174,7 @@ impl State {
     }
 
     /// The assigned partitions; none while a rebalance is under way.
-    pub(super) fn assigned(&self) -> Option<BTreeMap<(u16, u32), Part>> {
+    pub(super) fn assigned(&self) -> Option<BTreeMap<(u16, u32), AssignedPart>> {
         let inner = self.inner.borrow();
         inner.assigned.then(|| inner.parts.clone())
     }
@@ -194,28 +194,30 @@ impl State {
     }
 
     /// Takes in a message, an end of partition or an error.
-    pub(super) fn take(&self, message: &Message<'_>, now: i64) -> Taken {
+    pub(super) fn take(&self, message: &Message<'_>, now: i64) -> TakenMessage {
         let Some(topic) = self.topic_of(message) else {
             if let Some(code) = message.error() {
                 self.voice.error(code, false, message.words());
             }
-            return Taken::Nothing;
+            return TakenMessage::Nothing;
         };
-        let Ok(partition) = u32::try_from(message.partition()) else { return Taken::Nothing };
+        let Ok(partition) = u32::try_from(message.partition()) else {
+            return TakenMessage::Nothing;
+        };
         let at = (topic, partition);
         match message.error() {
-            None if self.deliver(message, at, now) => return Taken::Delivered,
+            None if self.deliver(message, at, now) => return TakenMessage::Delivered,
             None => {}
             Some(Code::EOF) => self.end_of_partition(at, message.offset(), now),
             Some(Code::AUTO_OFFSET_RESET) => {
                 log(&format!("{}/{}: {}", message.topic(), at.1, message.words()));
                 if self.is_new(at, message.offset()) {
-                    return Taken::Reset(at);
+                    return TakenMessage::Reset(at);
                 }
             }
             Some(code) => self.voice.error(code, false, message.words()),
         }
-        Taken::Nothing
+        TakenMessage::Nothing
     }
 
     /// Whether the log still does not hold the partition's position: not so if the error is of the
@@ -293,7 +295,7 @@ impl State {
     }
 
     /// Positions that were recorded and not yet stored.
-    pub(super) fn fresh_positions(&self) -> Vec<Place> {
+    pub(super) fn fresh_positions(&self) -> Vec<TopicPosition> {
         let mut inner = self.inner.borrow_mut();
         inner
             .parts
@@ -301,7 +303,7 @@ impl State {
             .filter(|(_, part)| part.position > part.stored)
             .map(|(at, part)| {
                 part.stored = part.position;
-                Place::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.position)
+                TopicPosition::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.position)
             })
             .collect()
     }
@@ -338,7 +340,7 @@ impl State {
             .iter()
             .filter(|(_, part)| part.stored > part.committed)
             .map(|(at, part)| {
-                Place::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.stored)
+                TopicPosition::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, part.stored)
             })
             .collect();
         if open.is_empty() {
@@ -358,7 +360,7 @@ impl State {
     }
 }
 
-impl Events for State {
+impl Events for ConsumerShared {
     fn error(&self, code: Code, fatal: bool, words: &str) {
         self.voice.error(code, fatal, words);
     }
@@ -367,14 +369,14 @@ impl Events for State {
         self.voice.stats(json);
     }
 
-    fn rebalance(&self, kafka: &Kafka<'_>, what: Rebalance, partitions: Vec<Place>) {
+    fn rebalance(&self, kafka: &Kafka<'_>, what: Rebalance, partitions: Vec<TopicPosition>) {
         match what {
             Rebalance::Assign => self.assign(kafka, &partitions),
             Rebalance::Revoke => self.revoke(kafka, &partitions),
         }
     }
 
-    fn committed(&self, error: Option<Code>, offsets: Vec<Place>) {
+    fn committed(&self, error: Option<Code>, offsets: Vec<TopicPosition>) {
         match error {
             // Nothing was stored since the last commit.
             Some(Code::NO_OFFSET) => return,

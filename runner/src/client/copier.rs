@@ -16,12 +16,14 @@ use std::{
 use super::{
     ClientError,
     consumer::{AT_ONCE, PATIENCE, unread},
-    consumer_state::{State, Taken},
+    consumer_state::{ConsumerShared, TakenMessage},
     contact, log,
     outbox::{Ledger, Outbox, Outgoing},
     payload::{self, Decoded, Original},
-    protocol::{Order, Position, Report},
-    raw::{Code, Events, GroupQueue, Instance, Kafka, Kind, Message, Place, Rebalance},
+    protocol::{ClientReport, Order, Position},
+    raw::{
+        ClientType, Code, Events, GroupQueue, Instance, Kafka, Message, Rebalance, TopicPosition,
+    },
     settings,
     spec::CopierSpec,
     transactions::{CALL, Next, weigh},
@@ -37,8 +39,8 @@ const OLDEST_US: i64 = 100_000;
 
 /// The consumer's events. Its statistics are left out: `connected` is judged from the producer's.
 struct Intake {
-    state: Rc<State>,
-    rebalances: RefCell<VecDeque<(Rebalance, Vec<Place>)>>,
+    state: Rc<ConsumerShared>,
+    rebalances: RefCell<VecDeque<(Rebalance, Vec<TopicPosition>)>>,
     /// Nothing is open any more, and nobody comes back to the rebalances.
     leaving: Cell<bool>,
 }
@@ -50,7 +52,7 @@ impl Events for Intake {
 
     fn stats(&self, _: &[u8]) {}
 
-    fn rebalance(&self, kafka: &Kafka<'_>, what: Rebalance, partitions: Vec<Place>) {
+    fn rebalance(&self, kafka: &Kafka<'_>, what: Rebalance, partitions: Vec<TopicPosition>) {
         if self.leaving.get() {
             return self.state.rebalance(kafka, what, partitions);
         }
@@ -63,7 +65,7 @@ pub(super) fn run(
     spec: &CopierSpec,
     voice: &Rc<Voice>,
     orders: &Receiver<Order>,
-) -> Result<Report, ClientError> {
+) -> Result<ClientReport, ClientError> {
     if spec.partitions == 0 {
         return Err(ClientError::new("a partition for the copies is needed".to_owned()));
     }
@@ -71,7 +73,7 @@ pub(super) fn run(
     let ledger = Ledger::create(&spec.common, &spec.to, writing.acks, voice)?;
     let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
     let producer = Instance::new(
-        Kind::Producer,
+        ClientType::Producer,
         &settings::producer(&writing),
         spec.common.routes.as_ref(),
         events,
@@ -80,19 +82,20 @@ pub(super) fn run(
     let header =
         spec.common.header(Writer::Consumer, vec![spec.from.clone()], Some(spec.group.clone()));
     let seen = HistoryWriter::create(&spec.common.history_path(Writer::Consumer), &header)?;
-    let state = Rc::new(State::new(&reading, Rc::clone(voice), RunRecorder::new(seen), None)?);
+    let state =
+        Rc::new(ConsumerShared::new(&reading, Rc::clone(voice), RunRecorder::new(seen), None)?);
     let intake = Rc::new(Intake {
         state: Rc::clone(&state),
         rebalances: RefCell::default(),
         leaving: Cell::new(false),
     });
-    let ended = |left, unread| Ok(Report::Ended { at_us: now_us(), left, unread });
+    let ended = |left, unread| Ok(ClientReport::Ended { at_us: now_us(), left, unread });
     if contact(&producer, voice, orders).is_none() {
         return ended(0, Vec::new());
     }
     let events: Rc<dyn Events> = Rc::<Intake>::clone(&intake);
     let kafka = Instance::new(
-        Kind::Consumer,
+        ClientType::Consumer,
         &settings::consumer(&reading),
         spec.common.routes.as_ref(),
         events,
@@ -124,7 +127,7 @@ pub(super) fn run(
 /// What is copied, and how its transactions end.
 struct Desk<'a> {
     spec: &'a CopierSpec,
-    state: &'a State,
+    state: &'a ConsumerShared,
     kafka: &'a Instance,
     outbox: Outbox<'a>,
     /// The open transaction: when it began, and its messages so far.
@@ -314,9 +317,9 @@ impl Copier<'_> {
             let Some(message) = self.queue.next(patience) else { break };
             patience = Duration::ZERO;
             match self.desk.state.take(&message, now_us()) {
-                Taken::Delivered => self.desk.copy(&message)?,
-                Taken::Reset(at) if !self.resets.contains(&at) => self.resets.push(at),
-                Taken::Reset(_) | Taken::Nothing => {}
+                TakenMessage::Delivered => self.desk.copy(&message)?,
+                TakenMessage::Reset(at) if !self.resets.contains(&at) => self.resets.push(at),
+                TakenMessage::Reset(_) | TakenMessage::Nothing => {}
             }
             if self.desk.full() {
                 end = self.desk.end(self.orders, false)?;

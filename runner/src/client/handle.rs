@@ -29,7 +29,7 @@ mod errors;
 pub use errors::{HandleError, NotInTime, is_refusal, kafkas_name};
 
 use super::{
-    protocol::{Answers, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING, Report},
+    protocol::{Answers, ClientReport, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING},
     spec::{ClientSpec, Common, Told},
 };
 use crate::{cluster::KafkaError, history::now_us};
@@ -63,7 +63,7 @@ pub struct Who {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClientEvent {
     /// It said something.
-    Report(Report),
+    Report(ClientReport),
     /// It ended, however.
     Exited(Exit),
 }
@@ -128,23 +128,23 @@ pub struct Ended {
 }
 
 impl ClientState {
-    fn observe(&mut self, report: &Report) {
+    fn observe(&mut self, report: &ClientReport) {
         self.heard_us = now_us();
         match report {
-            Report::Ready { at_us, broker, .. } => self.ready = Some((*at_us, *broker)),
-            Report::Assigned { partitions, .. } => {
+            ClientReport::Ready { at_us, broker, .. } => self.ready = Some((*at_us, *broker)),
+            ClientReport::Assigned { partitions, .. } => {
                 // A cooperative group gives partitions in several steps.
                 self.assignment.get_or_insert_default().extend_from_slice(partitions);
                 self.given.extend_from_slice(partitions);
             }
-            Report::Revoked { partitions, .. } => {
+            ClientReport::Revoked { partitions, .. } => {
                 self.assignment = None;
                 let taken = |p: &Position| {
                     partitions.iter().any(|t| t.topic == p.topic && t.partition == p.partition)
                 };
                 self.given.retain(|p| !taken(p));
             }
-            Report::Error { at_us, code, text, fatal, .. } => {
+            ClientReport::Error { at_us, code, text, fatal, .. } => {
                 if self.errors.len() == ERRORS_KEPT {
                     self.errors.pop_front();
                 }
@@ -155,12 +155,12 @@ impl ClientState {
                     fatal: *fatal,
                 });
             }
-            Report::Stats { at_us, brokers } => self.answers.observe(*at_us, brokers),
-            Report::Progress { read, of, .. } => self.progress = Some((*read, *of)),
-            Report::Ended { left, unread, .. } => {
+            ClientReport::Stats { at_us, brokers } => self.answers.observe(*at_us, brokers),
+            ClientReport::Progress { read, of, .. } => self.progress = Some((*read, *of)),
+            ClientReport::Ended { left, unread, .. } => {
                 self.ended = Some(Ended { left: *left, unread: unread.clone() });
             }
-            Report::Latency { .. } | Report::Reset { .. } => {}
+            ClientReport::Latency { .. } | ClientReport::Reset { .. } => {}
         }
     }
 
@@ -419,7 +419,7 @@ async fn follow(
 ) {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        let Ok(report) = serde_json::from_str::<Report>(&line) else { continue };
+        let Ok(report) = serde_json::from_str::<ClientReport>(&line) else { continue };
         state.send_modify(|s| s.observe(&report));
         // The runner may have stopped listening; the state is kept all the same.
         let _ = events.send((who.clone(), ClientEvent::Report(report))).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    protocol::{Buckets, Report},
+    protocol::{Buckets, ClientReport},
     voice::Voice,
 };
 use crate::history::{HistoryError, Words, now_us};
@@ -64,7 +64,7 @@ impl Latencies {
             return self.begin(now);
         }
         let buckets = buckets(&values(self.slot()));
-        voice.say(Report::Latency { from_us, to_us: now, buckets });
+        voice.say(ClientReport::Latency { from_us, to_us: now, buckets });
         self.turn(now);
     }
 

@@ -11,13 +11,13 @@ use super::{
     ClientError,
     consumer_state::identify,
     payload::{self, Decoded, Original},
-    protocol::{DAMAGED, Position, Report},
-    raw::{Code, Events, Instance, Kind, LogQueue, Message},
+    protocol::{ClientReport, DAMAGED, Position},
+    raw::{ClientType, Code, Events, Instance, LogQueue, Message},
     settings,
     spec::{Isolation, LogSpec},
     voice::Voice,
 };
-use crate::history::{self, HistoryWriter, Mark, Run, RunRecorder, Writer, now_us};
+use crate::history::{self, HistoryWriter, Mark, MessageRun, RunRecorder, Writer, now_us};
 
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.
@@ -27,7 +27,7 @@ const PROGRESS_US: i64 = 250_000;
 const UNREADABLE: [Code; 3] = [Code::BAD_MSG, Code::BAD_COMPRESSION, Code::NOT_IMPLEMENTED];
 
 /// A partition's reading.
-struct Part {
+struct ReadPart {
     topic: u16,
     partition: u32,
     start: i64,
@@ -39,7 +39,7 @@ struct Part {
     shown: Vec<(i64, i64)>,
 }
 
-impl Part {
+impl ReadPart {
     fn done(&self) -> bool {
         self.position >= self.end
     }
@@ -66,7 +66,7 @@ impl Events for Talk {
 }
 
 /// The body of the audit's reader: answers with what it could not read.
-pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<Report, ClientError> {
+pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<ClientReport, ClientError> {
     let topics = spec.topics.iter().map(|t| t.name.clone()).collect();
     let header = spec.common.header(Writer::Audit, topics, None);
     let path = spec.common.history_path(Writer::Audit);
@@ -98,15 +98,15 @@ pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<Report, ClientErr
     }
     let left = unread.iter().map(|u| u.1).sum();
     let unread = unread.into_iter().map(|u| u.0).collect();
-    Ok(Report::Ended { at_us: now_us(), left, unread })
+    Ok(ClientReport::Ended { at_us: now_us(), left, unread })
 }
 
-fn parts(spec: &LogSpec, transactional: bool) -> Vec<Part> {
+fn parts(spec: &LogSpec, transactional: bool) -> Vec<ReadPart> {
     let topics = spec.topics.iter().zip(0_u16..);
     topics
         .filter(|(topic, _)| topic.transactional || !transactional)
         .flat_map(|(topic, number)| {
-            topic.spans.iter().map(move |span| Part {
+            topic.spans.iter().map(move |span| ReadPart {
                 topic: number,
                 partition: span.partition,
                 start: span.start,
@@ -120,13 +120,13 @@ fn parts(spec: &LogSpec, transactional: bool) -> Vec<Part> {
 }
 
 /// How many offsets were passed.
-fn passed(parts: &[Part]) -> u64 {
+fn passed(parts: &[ReadPart]) -> u64 {
     parts.iter().map(|p| (p.position.min(p.end) - p.start).max(0)).sum::<i64>().unsigned_abs()
 }
 
-fn mark(mark: Mark, part: &Part, offset: i64, count: u64) -> Run {
+fn mark(mark: Mark, part: &ReadPart, offset: i64, count: u64) -> MessageRun {
     let at_us = now_us();
-    Run {
+    MessageRun {
         mark,
         topic: part.topic,
         partition: part.partition,
@@ -155,7 +155,7 @@ impl Progress<'_> {
     fn report(&mut self, read: u64, now: i64) {
         if now - self.said >= PROGRESS_US {
             self.said = now;
-            self.voice.mention(Report::Progress {
+            self.voice.mention(ClientReport::Progress {
                 at_us: now,
                 read: self.before + read,
                 of: self.of,
@@ -194,9 +194,9 @@ impl Pass<'_> {
     /// Reads with librdkafka, or, where there are connections of kplan's own, without it.
     fn read_by(
         &mut self,
-        parts: Vec<Part>,
+        parts: Vec<ReadPart>,
         brokers: Option<&mut brokers::Brokers>,
-    ) -> Result<Vec<Part>, ClientError> {
+    ) -> Result<Vec<ReadPart>, ClientError> {
         match brokers {
             Some(brokers) => self.read_carefully(parts, brokers),
             None => self.read(parts),
@@ -204,11 +204,15 @@ impl Pass<'_> {
     }
 
     /// Reads the partitions to their ends, or until nothing has come for the spec's time.
-    fn read(&mut self, mut parts: Vec<Part>) -> Result<Vec<Part>, ClientError> {
+    fn read(&mut self, mut parts: Vec<ReadPart>) -> Result<Vec<ReadPart>, ClientError> {
         let settings = settings::log_reader(self.spec, self.isolation);
         let events: Rc<dyn Events> = Rc::new(Talk(Rc::clone(self.voice)));
-        let kafka =
-            Instance::new(Kind::Consumer, &settings, self.spec.common.routes.as_ref(), events)?;
+        let kafka = Instance::new(
+            ClientType::Consumer,
+            &settings,
+            self.spec.common.routes.as_ref(),
+            events,
+        )?;
         let mut queue = LogQueue::new(&kafka)?;
         let mut at = BTreeMap::new();
         for (i, part) in parts.iter().enumerate().filter(|(_, p)| !p.done()) {
@@ -260,7 +264,7 @@ impl Pass<'_> {
     /// Takes in what a partition showed; true if its reading went on.
     fn take(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         message: &Message<'_>,
         now: i64,
     ) -> Result<bool, ClientError> {
@@ -292,7 +296,7 @@ impl Pass<'_> {
     /// Writes down a message.
     fn record(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         offset: i64,
         key: Option<&[u8]>,
         value: Option<&[u8]>,
@@ -314,7 +318,7 @@ impl Pass<'_> {
     }
 
     /// The partitions whose end was not reached, and how far it is.
-    fn unread(&self, parts: &[Part]) -> Vec<(Position, u64)> {
+    fn unread(&self, parts: &[ReadPart]) -> Vec<(Position, u64)> {
         parts
             .iter()
             .filter(|p| !p.done())
@@ -328,9 +332,13 @@ impl Pass<'_> {
 
     /// Records the ranges that only the first pass showed: aborted below the position that the second
     /// pass reached, of an open transaction from there.
-    fn compare(&mut self, everything: &[Part], visible: &[Part]) -> Result<(), ClientError> {
+    fn compare(
+        &mut self,
+        everything: &[ReadPart],
+        visible: &[ReadPart],
+    ) -> Result<(), ClientError> {
         for seen in visible {
-            let same = |p: &&Part| (p.topic, p.partition) == (seen.topic, seen.partition);
+            let same = |p: &&ReadPart| (p.topic, p.partition) == (seen.topic, seen.partition);
             let Some(all) = everything.iter().find(same) else { continue };
             for (from, to) in subtract(&all.shown, &seen.shown) {
                 let stable = seen.position.clamp(from, to);

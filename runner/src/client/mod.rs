@@ -32,10 +32,10 @@ use std::{
 };
 
 pub use raw::Code;
-pub(crate) use raw::{Kind, NotSet, Routed, ask, create};
+pub(crate) use raw::{ClientType, NotSet, Routed, ask, create};
 
 use crate::history::{HistoryError, now_us};
-use protocol::{GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING, Report};
+use protocol::{ClientReport, GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING};
 use raw::{Asked, Instance, Refused};
 use spec::{ClientSpec, Told};
 use voice::Voice;
@@ -107,7 +107,7 @@ pub fn hidden_main() -> ExitCode {
         }
         Err(e) => {
             log(&format!("cannot go on: {e}"));
-            voice.say(Report::Error {
+            voice.say(ClientReport::Error {
                 at_us: now_us(),
                 code: e.code.to_owned(),
                 number: 0,
@@ -143,7 +143,7 @@ fn contact(kafka: &Instance, voice: &Voice, orders: &Receiver<Order>) -> Option<
         match kafka.contact(Duration::from_millis(500)) {
             Ok(contact) => {
                 let (broker, name) = (contact.broker, contact.name);
-                voice.say(Report::Ready { at_us: now_us(), broker, name });
+                voice.say(ClientReport::Ready { at_us: now_us(), broker, name });
                 return Some(());
             }
             Err(code) => log(&format!("no contact yet: {code}")),

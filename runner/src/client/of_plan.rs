@@ -54,8 +54,8 @@ pub(crate) fn consumer(args: &StartConsumer, common: Common) -> ConsumerSpec {
         topics: args.topics.iter().map(ToString::to_string).collect(),
         group: args.group_name(),
         from: match args.from {
-            value::OffsetFrom::Earliest => StartFrom::Earliest,
-            value::OffsetFrom::Latest => StartFrom::Latest,
+            value::OffsetReset::Earliest => StartFrom::Earliest,
+            value::OffsetReset::Latest => StartFrom::Latest,
         },
         commit: match args.commit {
             value::CommitMode::Auto => Commit::Auto,

@@ -18,7 +18,7 @@ use super::{
     voice::Voice,
 };
 use crate::history::{
-    HistoryError, HistoryWriter, Mark, Message, Run, RunRecorder, Writer, now_us,
+    HistoryError, HistoryWriter, Mark, Message, MessageRun, RunRecorder, Writer, now_us,
 };
 
 /// The longest wait in librdkafka: an order is answered that soon.
@@ -91,7 +91,7 @@ impl Ledger {
     /// transaction takes until the commit.
     pub(super) fn settle(&self, mark: Mark, epoch: u32) {
         let at_us = now_us();
-        let run = Run {
+        let run = MessageRun {
             mark,
             topic: 0,
             partition: 0,

@@ -8,8 +8,8 @@ use super::{
     keys::{KeyPlan, key_name},
     outbox::{Ledger, Outbox, Outgoing, PATIENCE},
     payload,
-    protocol::{Order, Report},
-    raw::{Events, Instance, Kind},
+    protocol::{ClientReport, Order},
+    raw::{ClientType, Events, Instance},
     settings,
     spec::ProducerSpec,
     transactions::Transactions,
@@ -34,7 +34,7 @@ pub(super) fn run(
     spec: &ProducerSpec,
     voice: &Rc<Voice>,
     orders: &Receiver<Order>,
-) -> Result<Report, ClientError> {
+) -> Result<ClientReport, ClientError> {
     if spec.partitions == 0 || (spec.payload_bytes as usize) < payload::MIN_PAYLOAD {
         let least = payload::MIN_PAYLOAD;
         return Err(ClientError::new(format!("a partition and {least} B of payload are needed")));
@@ -42,7 +42,7 @@ pub(super) fn run(
     let ledger = Ledger::create(&spec.common, &spec.topic, spec.acks, voice)?;
     let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
     let kafka = Instance::new(
-        Kind::Producer,
+        ClientType::Producer,
         &settings::producer(spec),
         spec.common.routes.as_ref(),
         events,
@@ -52,7 +52,7 @@ pub(super) fn run(
     let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec), spec.count);
     let mut producer = Producer { spec, outbox, keys, total: 0, started_us: 0 };
     let Some(_) = contact(&kafka, voice, orders) else {
-        return Ok(Report::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
+        return Ok(ClientReport::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
     };
     producer.started_us = now_us();
     // Every life chooses anew.
@@ -62,7 +62,11 @@ pub(super) fn run(
         Some(settings) => Transactions::new(settings, seed).produce(&mut producer, orders)?,
     };
     producer.outbox.flush(limit)?;
-    Ok(Report::Ended { at_us: now_us(), left: producer.outbox.unanswered(), unread: Vec::new() })
+    Ok(ClientReport::Ended {
+        at_us: now_us(),
+        left: producer.outbox.unanswered(),
+        unread: Vec::new(),
+    })
 }
 
 /// How long the end may take, from an order to stop.

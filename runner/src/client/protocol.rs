@@ -1,6 +1,6 @@
 //! The lines between the runner and a client process: one JSON document a line. The runner's first
 //! line is a [`super::spec::ClientSpec`], the later ones [`Order`]s; a client answers with
-//! [`Report`]s. What is said of single messages is not here but in the history files.
+//! [`ClientReport`]s. What is said of single messages is not here but in the history files.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct Position {
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// End well. A producer flushes what it sent; a consumer reads its partitions up to `ends`,
-    /// commits and leaves. Answered by [`Report::Ended`] and the end of the process.
+    /// commits and leaves. Answered by [`ClientReport::Ended`] and the end of the process.
     Stop {
         /// Where each partition's reading ends (exclusive).
         ends: Vec<Position>,
@@ -63,7 +63,7 @@ pub type Buckets = Vec<(u64, u64)>;
 /// From a client to the runner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Report {
+pub enum ClientReport {
     /// First contact with the cluster.
     Ready {
         at_us: i64,
@@ -141,7 +141,7 @@ pub enum Report {
     },
 }
 
-impl Report {
+impl ClientReport {
     /// When it was said, in monotonic microseconds.
     pub fn at_us(&self) -> i64 {
         match self {

@@ -299,7 +299,7 @@ impl CopierSpec {
 
 /// A partition of which `[start, end)` is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
+pub struct ReadSpan {
     pub partition: u32,
     /// The log's start.
     pub start: i64,
@@ -312,7 +312,7 @@ pub struct Span {
 pub struct LogTopic {
     pub name: String,
     /// What to read of it.
-    pub spans: Vec<Span>,
+    pub spans: Vec<ReadSpan>,
     /// Whether transactions were used: the log is then read a second time, read_committed.
     pub transactional: bool,
 }

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     log,
-    protocol::{BrokerStats, Order, Report},
+    protocol::{BrokerStats, ClientReport, Order},
     raw::Code,
 };
 use crate::history::now_us;
@@ -27,14 +27,14 @@ const ERRORS_A_SECOND: u32 = 20;
 
 /// Where reports go.
 pub(super) struct Voice {
-    lines: SyncSender<Report>,
+    lines: SyncSender<ClientReport>,
     errors: Cell<(i64, u32)>,
 }
 
 impl Voice {
     /// Starts the thread that writes reports to stdout.
     pub(super) fn start() -> (Rc<Self>, JoinHandle<()>) {
-        let (lines, queue) = sync_channel::<Report>(1024);
+        let (lines, queue) = sync_channel::<ClientReport>(1024);
         let writer = std::thread::spawn(move || {
             #[expect(
                 clippy::disallowed_methods,
@@ -56,13 +56,13 @@ impl Voice {
     }
 
     /// Says something; waits if the runner is slow to read.
-    pub(super) fn say(&self, report: Report) {
+    pub(super) fn say(&self, report: ClientReport) {
         // The writer ends only with the process.
         let _ = self.lines.send(report);
     }
 
     /// Says something that may be left out if the runner is slow to read.
-    pub(super) fn mention(&self, report: Report) {
+    pub(super) fn mention(&self, report: ClientReport) {
         let _ = self.lines.try_send(report);
     }
 
@@ -75,7 +75,7 @@ impl Voice {
         let count = if this == second { count + 1 } else { 1 };
         self.errors.set((this, count));
         if fatal || count <= ERRORS_A_SECOND {
-            self.say(Report::Error {
+            self.say(ClientReport::Error {
                 at_us,
                 code: code.name().to_owned(),
                 number: code.0,
@@ -106,7 +106,7 @@ impl Voice {
                 let brokers = brokers
                     .map(|(name, b)| BrokerStats { name, id: b.nodeid, state: b.state, rx: b.rx })
                     .collect();
-                self.mention(Report::Stats { at_us: stats.ts, brokers });
+                self.mention(ClientReport::Stats { at_us: stats.ts, brokers });
             }
             Err(e) => log(&format!("statistics that cannot be read: {e}")),
         }

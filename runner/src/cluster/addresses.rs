@@ -28,12 +28,12 @@ pub struct Addresses {
     /// The cluster's id: 22 letters of URL-safe base64 (KRaft only).
     pub cluster_id: String,
     /// The nodes' places where they share one host; empty where each has a host of its own.
-    pub places: BTreeMap<Node, Place>,
+    pub places: BTreeMap<Node, NodePlace>,
 }
 
 /// A node's place on a host that it shares with the others.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct NodePlace {
     pub home: PathBuf,
     /// Its port for each purpose that it listens for.
     pub ports: BTreeMap<Purpose, u16>,

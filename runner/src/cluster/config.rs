@@ -9,7 +9,7 @@
 
 use indexmap::IndexMap;
 
-use kplan_dsl::value::{Mechanism, Protocol};
+use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
 
 use super::{
     ClusterSpec, Mode, Node, RigError,
@@ -112,8 +112,8 @@ pub fn needs_sasl_trick(spec: &ClusterSpec) -> bool {
 }
 
 /// What clients speak.
-fn outside(spec: &ClusterSpec) -> Protocol {
-    spec.security.as_ref().map_or(Protocol::Plaintext, |s| s.protocol)
+fn outside(spec: &ClusterSpec) -> SecurityProtocol {
+    spec.security.as_ref().map_or(SecurityProtocol::Plaintext, |s| s.protocol)
 }
 
 /// A node's settings in the order in which they are written: kplan's own, then the plan's
@@ -197,9 +197,9 @@ fn quorum(out: &mut Settings, spec: &ClusterSpec, id: u32, node: Node, at: &Addr
     if has_controller_login(spec, node) {
         // Nodes use the first of the names among themselves.
         out.set("controller.listener.names", format!("CONTROLLER,{CONTROLLER_LOGIN}"));
-        map.push_str(&format!(",{CONTROLLER_LOGIN}:{}", Protocol::SaslPlaintext));
+        map.push_str(&format!(",{CONTROLLER_LOGIN}:{}", SecurityProtocol::SaslPlaintext));
         let own = format!("listener.name.{}", CONTROLLER_LOGIN.to_lowercase());
-        out.set(&format!("{own}.sasl.enabled.mechanisms"), Mechanism::Plain);
+        out.set(&format!("{own}.sasl.enabled.mechanisms"), SaslMechanism::Plain);
     } else {
         out.set("controller.listener.names", "CONTROLLER");
     }
@@ -257,7 +257,8 @@ fn zookeeper_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addres
         out.set("advertised.listeners", &both);
         return;
     }
-    let inside = if has_users(spec) { Protocol::Plaintext } else { Protocol::SaslPlaintext };
+    let inside =
+        if has_users(spec) { SecurityProtocol::Plaintext } else { SecurityProtocol::SaslPlaintext };
     let (bound, published) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
     out.set("listeners", format!("{inside}://{bound},{outside}://{published}"));
     let reached = at.reached(node, Purpose::Internal);

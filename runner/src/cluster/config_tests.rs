@@ -103,7 +103,7 @@ fn lists_nodes_brokers_first() {
 
 #[test]
 fn only_listeners_that_this_machine_reaches_are_secured() {
-    use kplan_dsl::value::{Mechanism, Protocol};
+    use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
     let secured = |version, mode, protocol, mechanism| {
         let mut spec = spec(version, mode);
         let users = IndexMap::from([("alice".to_owned(), "wonderland".to_owned())]);
@@ -111,15 +111,20 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
         text(&spec, Node::Broker(1))
     };
     let mut separate = spec("4.1.1", Mode::KraftSeparate(1));
-    let protocol = Protocol::SaslPlaintext;
+    let protocol = SecurityProtocol::SaslPlaintext;
     separate.security =
-        Some(Security { protocol, mechanism: Mechanism::Plain, users: IndexMap::new() });
+        Some(Security { protocol, mechanism: SaslMechanism::Plain, users: IndexMap::new() });
     let controller = text(&separate, Node::Controller(101));
     let both = "listeners=CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n";
     assert!(controller.contains(both), "{controller}");
     let broker = text(&separate, Node::Broker(1));
     assert!(broker.contains("controller.listener.names=CONTROLLER\n"), "{broker}");
-    let new = secured("4.1.1", Mode::KraftCombined, Protocol::SaslSsl, Mechanism::ScramSha512);
+    let new = secured(
+        "4.1.1",
+        Mode::KraftCombined,
+        SecurityProtocol::SaslSsl,
+        SaslMechanism::ScramSha512,
+    );
     for line in [
         "listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:SASL_SSL,CONTROLLER:PLAINTEXT,CONTROLLER_LOGIN:SASL_PLAINTEXT\n",
         "listeners=INTERNAL://:9092,EXTERNAL://:9094,CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n",
@@ -131,7 +136,8 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
         assert!(new.contains(line), "{new}");
     }
     assert!(!new.contains("wonderland"), "{new}");
-    let old = secured("0.10.1.1", Mode::Zookeeper, Protocol::SaslPlaintext, Mechanism::Plain);
+    let old =
+        secured("0.10.1.1", Mode::Zookeeper, SecurityProtocol::SaslPlaintext, SaslMechanism::Plain);
     for line in [
         "listeners=PLAINTEXT://:9092,SASL_PLAINTEXT://:9094\n",
         "security.inter.broker.protocol=PLAINTEXT\n",
@@ -139,9 +145,9 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
     ] {
         assert!(old.contains(line), "{old}");
     }
-    let tls = secured("4.1.1", Mode::KraftCombined, Protocol::Ssl, Mechanism::Plain);
+    let tls = secured("4.1.1", Mode::KraftCombined, SecurityProtocol::Ssl, SaslMechanism::Plain);
     assert!(!tls.contains("CONTROLLER_LOGIN"), "nobody logs in: {tls}");
-    let tls = secured("3.9.1", Mode::Zookeeper, Protocol::Ssl, Mechanism::Plain);
+    let tls = secured("3.9.1", Mode::Zookeeper, SecurityProtocol::Ssl, SaslMechanism::Plain);
     assert!(
         tls.contains("map=INTERNAL:PLAINTEXT,EXTERNAL:SSL\n") && !tls.contains("sasl"),
         "{tls}"

@@ -50,10 +50,10 @@ pub struct EmbeddedCluster {
 /// What plays Kafka's controller.
 struct Controller {
     brokers: u32,
-    state: Mutex<State>,
+    state: Mutex<MockState>,
 }
 
-struct State {
+struct MockState {
     /// The client that owns the mock; none once it is destroyed.
     owner: Option<BaseProducer>,
     alive: BTreeSet<u32>,
@@ -94,7 +94,7 @@ impl EmbeddedCluster {
             mock.broker_rack(id, rack).map_err(|error| fail(error.to_string()))?;
         }
         drop(mock);
-        let state = State {
+        let state = MockState {
             owner: Some(owner),
             alive: (1..=spec.brokers).collect(),
             topics: BTreeMap::new(),
@@ -114,7 +114,7 @@ impl EmbeddedCluster {
     }
 
     /// Lets the controller act after a time, if there still is one then.
-    fn later(&self, delay: Duration, act: fn(&mut State) -> Result<(), RigError>) {
+    fn later(&self, delay: Duration, act: fn(&mut MockState) -> Result<(), RigError>) {
         let controller: Weak<Controller> = Arc::downgrade(&self.controller);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
@@ -140,12 +140,12 @@ fn rebalance_at_once(owner: &BaseProducer) {
 }
 
 impl Controller {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MockState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl MockState {
     fn owner(&self) -> Result<&BaseProducer, RigError> {
         self.owner.as_ref().ok_or_else(|| RigError::Other("the cluster is destroyed".to_owned()))
     }
@@ -343,7 +343,7 @@ impl Cluster for EmbeddedCluster {
         for broker in Self::brokers(nodes)? {
             self.controller.lock().set_up(broker, false)?;
         }
-        self.later(FAILOVER_DELAY, State::elect);
+        self.later(FAILOVER_DELAY, MockState::elect);
         Ok(())
     }
 
@@ -368,7 +368,7 @@ impl Cluster for EmbeddedCluster {
         brokers.into_iter().try_for_each(|broker| state.set_up(broker, true))?;
         state.elect()?;
         drop(state);
-        self.later(PREFERRED_DELAY, State::prefer);
+        self.later(PREFERRED_DELAY, MockState::prefer);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Mechanism, Protocol};
+use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
 use rand::seq::IndexedRandom as _;
 
 use super::RigError;
@@ -21,9 +21,9 @@ pub const HAS_TLS: bool = cfg!(feature = "tls");
 #[derive(Clone, PartialEq, Eq)]
 pub struct Security {
     /// What clients speak.
-    pub protocol: Protocol,
+    pub protocol: SecurityProtocol,
     /// How users prove who they are.
-    pub mechanism: Mechanism,
+    pub mechanism: SaslMechanism,
     pub users: IndexMap<String, String>,
 }
 
@@ -38,19 +38,19 @@ impl std::fmt::Debug for Security {
 impl Security {
     /// Clients log in.
     pub fn has_users(&self) -> bool {
-        matches!(self.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl)
+        matches!(self.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 
     /// What clients say is encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self.protocol, Protocol::Ssl | Protocol::SaslSsl)
+        matches!(self.protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
     /// A broker's settings, whose files are in `home`; nothing in them is secret, they stand in the report.
     pub fn settings(&self, home: &str) -> IndexMap<String, String> {
         let mut out = IndexMap::new();
         if self.has_users() {
-            let own = Mechanism::Plain;
+            let own = SaslMechanism::Plain;
             let enabled = match self.has_scram() {
                 true => format!("{},{own}", self.mechanism),
                 false => own.to_string(),
@@ -66,7 +66,7 @@ impl Security {
 
     /// Users prove who they are by SCRAM.
     pub fn has_scram(&self) -> bool {
-        self.has_users() && self.mechanism != Mechanism::Plain
+        self.has_users() && self.mechanism != SaslMechanism::Plain
     }
 }
 
@@ -95,7 +95,7 @@ impl Access {
 
     /// librdkafka's settings for kplan itself. Always PLAIN, which works before SCRAM's users exist.
     pub fn own_config(&self) -> IndexMap<String, String> {
-        self.config(Mechanism::Plain, OWN_USER, &self.password)
+        self.config(SaslMechanism::Plain, OWN_USER, &self.password)
     }
 
     /// librdkafka's settings for kplan itself at controllers: in clear, since controllers have no keys, and
@@ -106,8 +106,8 @@ impl Access {
         }
         let setting = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         IndexMap::from([
-            setting("security.protocol", &Protocol::SaslPlaintext.to_string()),
-            setting("sasl.mechanism", &Mechanism::Plain.to_string()),
+            setting("security.protocol", &SecurityProtocol::SaslPlaintext.to_string()),
+            setting("sasl.mechanism", &SaslMechanism::Plain.to_string()),
             setting("sasl.username", OWN_USER),
             setting("sasl.password", &self.password),
         ])
@@ -123,7 +123,7 @@ impl Access {
         Ok(self.config(self.security.mechanism, user, password))
     }
 
-    fn config(&self, mechanism: Mechanism, user: &str, word: &str) -> IndexMap<String, String> {
+    fn config(&self, mechanism: SaslMechanism, user: &str, word: &str) -> IndexMap<String, String> {
         let mut config = IndexMap::new();
         let mut set = |key: &str, value: String| config.insert(key.to_owned(), value);
         set("security.protocol", self.security.protocol.to_string());
@@ -165,16 +165,16 @@ fn random_password() -> String {
 mod tests {
     use super::*;
 
-    fn access(protocol: Protocol, mechanism: Mechanism) -> Access {
+    fn access(protocol: SecurityProtocol, mechanism: SaslMechanism) -> Access {
         let users = IndexMap::from([("alice".to_owned(), "wonderland".to_owned())]);
-        let authority = matches!(protocol, Protocol::Ssl | Protocol::SaslSsl);
+        let authority = matches!(protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl);
         let security = Security { protocol, mechanism, users };
         Access::new(security, authority.then(|| PathBuf::from("/run/ca.pem")))
     }
 
     #[test]
     fn kplan_logs_in_by_plain_and_users_as_the_plan_says() {
-        let access = access(Protocol::SaslSsl, Mechanism::ScramSha512);
+        let access = access(SecurityProtocol::SaslSsl, SaslMechanism::ScramSha512);
         let own = access.own_config();
         assert_eq!(
             (own["sasl.mechanism"].as_str(), own["sasl.username"].as_str()),
@@ -197,24 +197,29 @@ mod tests {
 
     #[test]
     fn settings_hold_no_secret() {
-        let security = access(Protocol::SaslSsl, Mechanism::ScramSha512).security;
+        let security = access(SecurityProtocol::SaslSsl, SaslMechanism::ScramSha512).security;
         let all = security.settings("/kplan");
         assert_eq!(all["sasl.enabled.mechanisms"], "SCRAM-SHA-512,PLAIN");
         assert_eq!(all["ssl.keystore.location"], "/kplan/broker.pem");
         assert!(!format!("{all:?}").contains("wonderland"));
-        assert!(access(Protocol::Plaintext, Mechanism::Plain).security.settings("").is_empty());
+        assert!(
+            access(SecurityProtocol::Plaintext, SaslMechanism::Plain)
+                .security
+                .settings("")
+                .is_empty()
+        );
     }
 
     #[test]
     fn without_sasl_nobody_logs_in() {
-        let config = access(Protocol::Ssl, Mechanism::Plain).own_config();
+        let config = access(SecurityProtocol::Ssl, SaslMechanism::Plain).own_config();
         assert_eq!(config.keys().collect::<Vec<_>>(), ["security.protocol", "ssl.ca.location"]);
     }
 
     #[test]
     fn passwords_differ_and_are_not_told() {
-        let one = access(Protocol::SaslPlaintext, Mechanism::Plain);
-        let two = access(Protocol::SaslPlaintext, Mechanism::Plain);
+        let one = access(SecurityProtocol::SaslPlaintext, SaslMechanism::Plain);
+        let two = access(SecurityProtocol::SaslPlaintext, SaslMechanism::Plain);
         assert_ne!(one.password, two.password);
         assert!(!format!("{:?}", one.security).contains("wonderland"));
     }

@@ -39,7 +39,7 @@ pub struct DoctorArgs {
 
 /// How one thing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Health {
     Good,
     /// Some plans need it.
     Lacks,
@@ -51,7 +51,7 @@ enum State {
 #[derive(Debug)]
 struct Line {
     what: String,
-    state: State,
+    state: Health,
     found: String,
     mend: Option<String>,
 }
@@ -71,16 +71,16 @@ pub fn main(args: &DoctorArgs) -> Exit {
     let local = runtime.block_on(local::look(args.kafka_dir.as_deref()));
     let engine = runtime.block_on(engine(args.image.as_deref()));
     lines.extend(either(local, engine));
-    let missing = lines.iter().any(|line| line.state == State::Missing);
+    let missing = lines.iter().any(|line| line.state == Health::Missing);
     say(&table(&lines), if missing { Exit::Rig } else { Exit::Passed })
 }
 
 /// Real Kafka needs one of the two: what only the other lacks stops no plan.
 fn either(mut local: Vec<Line>, mut engine: Vec<Line>) -> Vec<Line> {
-    let complete = |lines: &[Line]| lines.iter().all(|line| line.state != State::Missing);
+    let complete = |lines: &[Line]| lines.iter().all(|line| line.state != Health::Missing);
     let (one, other) = (complete(&local), complete(&engine));
     let all = local.iter_mut().filter(|_| other).chain(engine.iter_mut().filter(|_| one));
-    all.filter(|line| line.state == State::Missing).for_each(|line| line.state = State::Lacks);
+    all.filter(|line| line.state == Health::Missing).for_each(|line| line.state = Health::Lacks);
     engine.extend(local);
     engine
 }
@@ -88,8 +88,8 @@ fn either(mut local: Vec<Line>, mut engine: Vec<Line>) -> Vec<Line> {
 fn machine() -> Vec<Line> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let enough = |free: Option<u64>, enough| match free {
-        Some(free) if free < enough => State::Lacks,
-        _ => State::Good,
+        Some(free) if free < enough => Health::Lacks,
+        _ => Health::Good,
     };
     let told = |free: Option<u64>| {
         free.map_or_else(|| "not told".to_owned(), |n| HumanBytes(n).to_string())
@@ -100,7 +100,7 @@ fn machine() -> Vec<Line> {
         Line::good("embedded backend", "part of kplan: needs nothing, simulates".to_owned()),
         Line {
             what: "TLS and SCRAM".to_owned(),
-            state: if security::HAS_TLS { State::Good } else { State::Lacks },
+            state: if security::HAS_TLS { Health::Good } else { Health::Lacks },
             found: if security::HAS_TLS { "built in" } else { "not built in" }.to_owned(),
             mend: Some(
                 "build kplan with the feature `tls` for plans with such `security`".to_owned(),
@@ -155,15 +155,15 @@ async fn engine(template: Option<&str>) -> Vec<Line> {
         // One image is enough for plans of that version.
         images
             .iter_mut()
-            .filter(|l| l.state == State::Missing)
-            .for_each(|l| l.state = State::Lacks);
+            .filter(|l| l.state == Health::Missing)
+            .for_each(|l| l.state = Health::Lacks);
     }
     lines.extend(images);
     if let Some(image) = first {
         match docker::abilities(&docker, &image).await {
             Ok(abilities) => lines.extend(kernel(abilities)),
             Err(error) => {
-                lines.push(Line { state: State::Lacks, ..Line::missing("network faults", &error) })
+                lines.push(Line { state: Health::Lacks, ..Line::missing("network faults", &error) })
             }
         }
     }
@@ -177,7 +177,7 @@ async fn both() -> Result<(testcontainers::bollard::Docker, docker::Engine), Rig
 fn kernel(can: Abilities) -> Vec<Line> {
     let line = |what: &str, can: bool, lacks: &str| Line {
         what: what.to_owned(),
-        state: if can { State::Good } else { State::Lacks },
+        state: if can { Health::Good } else { Health::Lacks },
         found: if can { "works".to_owned() } else { "does not work".to_owned() },
         mend: Some(lacks.to_owned()),
     };
@@ -192,7 +192,7 @@ fn kernel(can: Abilities) -> Vec<Line> {
 
 impl Line {
     fn good(what: &str, found: String) -> Self {
-        Self { what: what.to_owned(), state: State::Good, found, mend: None }
+        Self { what: what.to_owned(), state: Health::Good, found, mend: None }
     }
 
     fn missing(what: &str, error: &RigError) -> Self {
@@ -200,7 +200,7 @@ impl Line {
             RigError::Missing { what, help } => (what.clone(), Some(help.clone())),
             other => (other.to_string(), None),
         };
-        Self { what: what.to_owned(), state: State::Missing, found, mend }
+        Self { what: what.to_owned(), state: Health::Missing, found, mend }
     }
 }
 
@@ -209,14 +209,14 @@ fn table(lines: &[Line]) -> String {
     let mut text = String::new();
     for line in lines {
         let (style, word) = match line.state {
-            State::Good => (anstyle::AnsiColor::Green.on_default(), "good   "),
-            State::Lacks => (anstyle::AnsiColor::Yellow.on_default(), "lacks  "),
-            State::Missing => (anstyle::AnsiColor::Red.on_default(), "missing"),
+            Health::Good => (anstyle::AnsiColor::Green.on_default(), "good   "),
+            Health::Lacks => (anstyle::AnsiColor::Yellow.on_default(), "lacks  "),
+            Health::Missing => (anstyle::AnsiColor::Red.on_default(), "missing"),
         };
         let (word, found) = (paint(style, word), crate::report::text::one_line(&line.found, 1_000));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{word}  {:width$}  {found}", line.what);
-        if let Some(mend) = line.mend.as_ref().filter(|_| line.state != State::Good) {
+        if let Some(mend) = line.mend.as_ref().filter(|_| line.state != Health::Good) {
             let _ = writeln!(text, "{:9}{:width$}  to mend it: {mend}", "", "");
         }
     }
@@ -242,7 +242,7 @@ mod tests {
         let error = || RigError::Missing { what: "none".to_owned(), help: "get it".to_owned() };
         let good = || vec![Line::good("a", "there".to_owned())];
         let missing = || vec![Line::missing("b", &error())];
-        let counted = |lines: Vec<Line>| lines.iter().any(|line| line.state == State::Missing);
+        let counted = |lines: Vec<Line>| lines.iter().any(|line| line.state == Health::Missing);
         assert!(!counted(either(good(), missing())));
         assert!(!counted(either(missing(), good())));
         assert!(counted(either(missing(), missing())));

@@ -10,14 +10,14 @@ use kplan_dsl::{
 };
 
 use crate::client::{
-    Kind, NotSet, ask, of_plan, settings,
+    ClientType, NotSet, ask, of_plan, settings,
     spec::{Common, CopierSpec, Isolation, ProducerSpec},
 };
 
 type Map = IndexMap<String, String>;
 
 /// A client's halves with all their settings, made from the cluster's and the plan's.
-type Make<'m> = dyn Fn(Map) -> Vec<(Kind, Map)> + 'm;
+type Make<'m> = dyn Fn(Map) -> Vec<(ClientType, Map)> + 'm;
 
 /// So many refusals of settings together are told of one client.
 const MOST: usize = 8;
@@ -53,8 +53,8 @@ pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
         };
         let plain = ProducerSpec { idempotent: false, transactional: None, ..spec.producer() };
         vec![
-            (Kind::Producer, settings::producer(&plain)),
-            (Kind::Consumer, settings::consumer(&spec.consumer())),
+            (ClientType::Producer, settings::producer(&plain)),
+            (ClientType::Consumer, settings::consumer(&spec.consumer())),
         ]
     };
     refused(&file.client, &Map::new(), file.bootstrap.span, &make)
@@ -69,22 +69,22 @@ fn of_step(step: &Step, base: &Map) -> Vec<Diagnostic> {
     match step.verb() {
         Some(Verb::StartProducer(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::producer(it, common(&it.name, config), 1, 0);
-            vec![(Kind::Producer, settings::producer(&spec))]
+            vec![(ClientType::Producer, settings::producer(&spec))]
         }),
         Some(Verb::StartConsumer(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::consumer(it, common(&it.name, config));
-            vec![(Kind::Consumer, settings::consumer(&spec))]
+            vec![(ClientType::Consumer, settings::consumer(&spec))]
         }),
         Some(Verb::StartCopier(it)) => refused(&it.config, base, step.head.key, &|config| {
             let spec = of_plan::copier(it, common(&it.name, config), 1);
             vec![
-                (Kind::Consumer, settings::consumer(&spec.consumer())),
-                (Kind::Producer, settings::producer(&spec.producer())),
+                (ClientType::Consumer, settings::consumer(&spec.consumer())),
+                (ClientType::Producer, settings::producer(&spec.producer())),
             ]
         }),
         Some(Verb::Produce(it)) => refused(&it.config, base, step.head.key, &|config| {
             let bare = kplan_dsl::steps::Produce { config: Settings::default(), ..(**it).clone() };
-            vec![(Kind::Producer, of_plan::given(&bare, config, expected.is_some()))]
+            vec![(ClientType::Producer, of_plan::given(&bare, config, expected.is_some()))]
         }),
         _ => Vec::new(),
     }

@@ -16,11 +16,11 @@ use crate::{
         judge::{Judge, Looking, since},
         outcome::StepError,
     },
-    event::Span,
+    event::Measurement,
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
-            Answered, Asked, Away, Gap, Place, SentSince, Standing, Window, consumer_gaps,
+            Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Window, consumer_gaps,
             producer_gaps,
         },
     },
@@ -136,7 +136,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     }
 }
 
-fn stuck(window: &Window) -> impl Iterator<Item = &Place> {
+fn stuck(window: &Window) -> impl Iterator<Item = &PartitionPlace> {
     window.by.iter().filter(|(_, standing)| **standing == Standing::Stuck).map(|(place, _)| place)
 }
 
@@ -161,7 +161,7 @@ fn why(client: &Client, answered: &Answered, j: &Judge<'_>) -> Vec<String> {
 }
 
 fn standstill(client: &Client, answered: &Answered) -> String {
-    let waiting: Vec<String> = answered.waiting().map(Place::to_string).collect();
+    let waiting: Vec<String> = answered.waiting().map(PartitionPlace::to_string).collect();
     let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
     if waiting.is_empty() {
         "has not sent anything".to_owned()
@@ -352,7 +352,7 @@ fn away(client: &Client) -> Vec<Away> {
 }
 
 fn narrow<T>(
-    by: &mut std::collections::BTreeMap<Place, T>,
+    by: &mut std::collections::BTreeMap<PartitionPlace, T>,
     topic: Option<&str>,
     partition: Option<&kplan_dsl::value::PartitionRef>,
 ) {
@@ -391,7 +391,7 @@ fn span(
     from_us: i64,
     until_us: Option<i64>,
 ) {
-    j.stage.measured(Span {
+    j.stage.measured(Measurement {
         suite: j.stage.suite,
         step: j.step.to_owned(),
         kind: kind.to_owned(),

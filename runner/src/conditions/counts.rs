@@ -7,7 +7,7 @@ use kplan_dsl::{
 use serde_json::{Map, Value};
 
 use crate::{
-    audit::{self, Measure, Scope, Verdict, Window},
+    audit::{self, CountVerdict, Measure, Scope, Window},
     cluster::KafkaError,
     conditions::Found,
     conductor::{
@@ -110,7 +110,7 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
     let found = Found::bounded(c.count.bound, total, found, Value::from(total));
     // Where nothing was sent, nothing can have failed: no error proves nothing.
     match result.verdict(Measure::Failed, &scope) {
-        Verdict::Inconclusive { reason, .. } if !found.firm => Ok(found.doubted(reason)),
+        CountVerdict::Inconclusive { reason, .. } if !found.firm => Ok(found.doubted(reason)),
         _ => Ok(found),
     }
 }
@@ -157,10 +157,10 @@ fn scope(count: &Count) -> Scope {
 /// Turns the audit's answer into the condition's. A count that breaks an upper bound, or reaches a lower
 /// one, is certain even where more could not be judged; everything else that could not be judged is
 /// inconclusive.
-pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &Verdict, measure: Measure) -> Found {
+pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &CountVerdict, measure: Measure) -> Found {
     let (finding, doubt) = match verdict {
-        Verdict::Counted(finding) => (finding, None),
-        Verdict::Inconclusive { reason, at_least } => (at_least, Some(reason)),
+        CountVerdict::Counted(finding) => (finding, None),
+        CountVerdict::Inconclusive { reason, at_least } => (at_least, Some(reason)),
     };
     let evidence: Vec<String> = finding.evidence.iter().map(evidence_line).collect();
     let value = by_client(finding);
@@ -194,7 +194,7 @@ fn counts_only(measure: Measure) -> bool {
 }
 
 /// `: orders/0 12, orders/2 24` where a count above zero lies.
-fn spread(finding: &audit::Finding) -> String {
+fn spread(finding: &audit::CountFinding) -> String {
     let mut by: std::collections::BTreeMap<(&str, u32), u64> = std::collections::BTreeMap::new();
     for cell in &finding.by {
         *by.entry((&cell.place.topic, cell.place.partition)).or_default() += cell.count;
@@ -204,7 +204,7 @@ fn spread(finding: &audit::Finding) -> String {
 }
 
 /// `{total: N, P: N}`: what `capture` gives to expressions, without the clients that have none.
-fn by_client(finding: &audit::Finding) -> Value {
+fn by_client(finding: &audit::CountFinding) -> Value {
     let mut map = Map::new();
     map.insert("total".to_owned(), Value::from(finding.count));
     let mut add = |name: Option<&String>, count: u64| {
@@ -249,10 +249,10 @@ fn evidence_line(e: &audit::Evidence) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::Finding;
+    use crate::audit::CountFinding;
 
-    fn finding(count: u64, judged: u64) -> Finding {
-        Finding { count, judged, ..Finding::default() }
+    fn finding(count: u64, judged: u64) -> CountFinding {
+        CountFinding { count, judged, ..CountFinding::default() }
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_doubt_is_inconclusive_unless_the_bound_is_broken_for_certain() {
-        let doubt = |n| Verdict::Inconclusive {
+        let doubt = |n| CountVerdict::Inconclusive {
             reason: "orders/0 was not read".into(),
             at_least: finding(n, 9),
         };
@@ -280,10 +280,16 @@ mod tests {
             tell(Some(Bound::AtLeast(4)), &doubt(3), Measure::Lost).holds,
             Holds::Inconclusive
         );
-        assert_eq!(tell(zero, &Verdict::Counted(finding(0, 9)), Measure::Lost).holds, Holds::Yes);
-        assert_eq!(tell(zero, &Verdict::Counted(finding(3, 9)), Measure::Lost).holds, Holds::No);
         assert_eq!(
-            tell(None, &Verdict::Counted(finding(3, 9)), Measure::Lost).holds,
+            tell(zero, &CountVerdict::Counted(finding(0, 9)), Measure::Lost).holds,
+            Holds::Yes
+        );
+        assert_eq!(
+            tell(zero, &CountVerdict::Counted(finding(3, 9)), Measure::Lost).holds,
+            Holds::No
+        );
+        assert_eq!(
+            tell(None, &CountVerdict::Counted(finding(3, 9)), Measure::Lost).holds,
             Holds::Unjudged
         );
     }

@@ -3,7 +3,7 @@
 use kplan_dsl::conditions::ReplicasDiffer;
 
 use crate::{
-    audit::{Cell, Evidence, Finding, Measure, Place, Verdict},
+    audit::{Cell, CountFinding, CountPlace, CountVerdict, Evidence, Measure},
     conditions::{Found, cluster::whole, counts},
     conductor::{judge::Judge, outcome::StepError, segments::Compared},
 };
@@ -37,8 +37,8 @@ pub async fn differ(c: &ReplicasDiffer, j: &Judge<'_>) -> Result<Found, StepErro
 }
 
 /// All partitions together. What could not be compared, and nothing at all, prove nothing.
-fn verdict(compared: &[Result<Compared, String>]) -> Verdict {
-    let mut finding = Finding::default();
+fn verdict(compared: &[Result<Compared, String>]) -> CountVerdict {
+    let mut finding = CountFinding::default();
     let mut reasons = Vec::new();
     for one in compared {
         let one = match one {
@@ -48,7 +48,7 @@ fn verdict(compared: &[Result<Compared, String>]) -> Verdict {
                 continue;
             }
         };
-        let place = Place {
+        let place = CountPlace {
             topic: one.topic.clone(),
             partition: one.partition,
             client: None,
@@ -77,8 +77,8 @@ fn verdict(compared: &[Result<Compared, String>]) -> Verdict {
         reasons.push("there was no record to compare".to_owned());
     }
     match reasons.is_empty() {
-        true => Verdict::Counted(finding),
-        false => Verdict::Inconclusive { reason: reasons.join("; "), at_least: finding },
+        true => CountVerdict::Counted(finding),
+        false => CountVerdict::Inconclusive { reason: reasons.join("; "), at_least: finding },
     }
 }
 

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, Facts, Measure, Published,
-        RunSource, Scope, Verdict, Window,
+        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, CountVerdict, Facts, Measure,
+        Published, RunSource, Scope, Window,
     },
     client::{keys::KeyPlan, spec::ProducerSpec},
     conductor::{
@@ -23,7 +23,7 @@ use crate::{
         outcome::StepError,
         stage::{Running, Stage},
     },
-    event::{Anomaly, Event, Example, Place},
+    event::{Anomaly, AnomalyPlace, Event, Example},
     history::{Extent, HistoryFile, now_us},
     observer::{AuditBounds, ClusterView},
 };
@@ -267,22 +267,23 @@ impl Stage {
     }
 
     /// Tells the report an anomaly with its examples, once for each step and kind.
-    pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &Verdict) {
+    pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &CountVerdict) {
         let finding = match verdict {
-            Verdict::Counted(finding) | Verdict::Inconclusive { at_least: finding, .. } => finding,
+            CountVerdict::Counted(finding)
+            | CountVerdict::Inconclusive { at_least: finding, .. } => finding,
         };
         let key = (format!("{step} {}", finding.count), measure);
         if finding.count == 0 || !self.audits.told.lock().expect("no holder panics").insert(key) {
             return;
         }
-        let who = |p: &audit::Place| {
+        let who = |p: &audit::CountPlace| {
             p.consumer
                 .clone()
                 .or_else(|| p.client.clone())
                 .or_else(|| p.group.clone())
                 .unwrap_or_default()
         };
-        let by = finding.by.iter().map(|c| Place {
+        let by = finding.by.iter().map(|c| AnomalyPlace {
             topic: c.place.topic.clone(),
             partition: c.place.partition,
             client: who(&c.place),
@@ -313,8 +314,8 @@ impl Stage {
     /// plan that asserts and records nothing has its numbers too.
     pub fn tell_counted(&self, step: &str, measure: Measure, result: &AuditResult) {
         let of = |measure| match result.verdict(measure, &Scope::default()) {
-            Verdict::Counted(finding) => Some((word(measure), Value::from(finding.count))),
-            Verdict::Inconclusive { .. } => None,
+            CountVerdict::Counted(finding) => Some((word(measure), Value::from(finding.count))),
+            CountVerdict::Inconclusive { .. } => None,
         };
         let Some(counted) = of(measure) else { return };
         let key = (format!("{step} counted {}", counted.1), measure);

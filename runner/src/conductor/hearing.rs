@@ -10,7 +10,7 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 use crate::{
     client::{
         handle::{ClientEvent, Who},
-        protocol::{NO_HISTORY, Position, Report},
+        protocol::{ClientReport, NO_HISTORY, Position},
     },
     conductor::{
         clients::Client,
@@ -101,18 +101,20 @@ fn words(
         if words.is_empty() { "no partitions".to_owned() } else { words.join(", ") }
     };
     match report {
-        Report::Ready { name, .. } => Some(format!("life {}: first answer from {name}", who.life)),
-        Report::Assigned { generation, partitions, .. } => {
+        ClientReport::Ready { name, .. } => {
+            Some(format!("life {}: first answer from {name}", who.life))
+        }
+        ClientReport::Assigned { generation, partitions, .. } => {
             Some(format!("generation {generation}: got {}", list(&partitions)))
         }
-        Report::Revoked { generation, partitions, lost, .. } => {
+        ClientReport::Revoked { generation, partitions, lost, .. } => {
             let how = if lost { "lost" } else { "gave back" };
             Some(format!("generation {generation}: {how} {}", list(&partitions)))
         }
-        Report::Reset { position, text, .. } => {
+        ClientReport::Reset { position, text, .. } => {
             Some(format!("position reset to {}: {text}", list(&[position])))
         }
-        Report::Error { at_us, code, text, fatal, .. } => {
+        ClientReport::Error { at_us, code, text, fatal, .. } => {
             if code == NO_HISTORY {
                 let who = shown(client, who);
                 stage.taken.note(format!("client {who} cannot record what it does: {text}"));
@@ -121,11 +123,13 @@ fn words(
             let again = last.is_some_and(|before| at_us - before < AGAIN_US);
             (fatal || !again).then(|| format!("{code}: {text}"))
         }
-        Report::Latency { from_us, to_us, buckets } => {
+        ClientReport::Latency { from_us, to_us, buckets } => {
             client.latencies().add((who.member, who.life), from_us, to_us, &buckets);
             None
         }
-        Report::Stats { .. } | Report::Progress { .. } | Report::Ended { .. } => None,
+        ClientReport::Stats { .. } | ClientReport::Progress { .. } | ClientReport::Ended { .. } => {
+            None
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
         stage::{Running, Stage},
     },
     observer::{At, ClusterView, PartitionView},
-    segments::{self, Comparison, Entry, Found, Log, Replica},
+    segments::{self, Comparison, Entry, FoundRecord, Log, Replica},
 };
 
 /// All disks together: more is not looked at in one audit.
@@ -221,7 +221,7 @@ fn held(
     run: u64,
     wanted: &[segments::Wanted],
     _dir: &tempfile::TempDir,
-) -> Result<Vec<Vec<Found>>, String> {
+) -> Result<Vec<Vec<FoundRecord>>, String> {
     let found = segments::search(&mut log, run, wanted);
     match log.failed() {
         Some(error) => Err(format!("its files cannot be read: {error}")),

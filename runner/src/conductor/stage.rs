@@ -151,7 +151,7 @@ struct State {
     /// What a capture does not know, by capture and word, and why.
     unknown: BTreeMap<(String, String), String>,
     resolved: BTreeMap<String, Vec<Node>>,
-    spans: BTreeMap<(String, String, String), event::Span>,
+    spans: BTreeMap<(String, String, String), event::Measurement>,
     log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
     unclean: Vec<UncleanElection>,
 }
@@ -395,7 +395,7 @@ impl Stage {
     }
 
     /// A stretch of time that a condition measured; the newest of each kind is told when its step ends.
-    pub fn measured(&self, span: event::Span) {
+    pub fn measured(&self, span: event::Measurement) {
         let key = (span.step.clone(), span.kind.clone(), span.client.clone());
         self.state().spans.insert(key, span);
     }

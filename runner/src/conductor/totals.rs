@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
-use crate::history::{HistoryFile, Mark, Run};
+use crate::history::{HistoryFile, Mark, MessageRun};
 
 /// How many messages a client sent, had acknowledged or delivered, and lost for good.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +43,7 @@ impl Totals {
     }
 }
 
-fn add(sums: &mut [u64; 3], run: &Run) {
+fn add(sums: &mut [u64; 3], run: &MessageRun) {
     match run.mark {
         Mark::Sent => sums[0] += run.count,
         Mark::Acked | Mark::Delivered | Mark::Foreign | Mark::Corrupt => sums[1] += run.count,

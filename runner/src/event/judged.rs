@@ -47,7 +47,7 @@ pub enum ReasonKind {
 
 /// A stretch of time that a condition measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Span {
+pub struct Measurement {
     /// Suite.
     pub suite: SuiteId,
     /// Step that asked.
@@ -123,7 +123,7 @@ pub struct Anomaly {
     /// How many.
     pub count: u64,
     /// By place: topic, partition, client, count.
-    pub by: Vec<Place>,
+    pub by: Vec<AnomalyPlace>,
     /// Examples, bounded.
     pub examples: Vec<Example>,
     /// For what is lost: where it lies on the brokers' disks.
@@ -133,7 +133,7 @@ pub struct Anomaly {
 
 /// Where an anomaly lies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct AnomalyPlace {
     /// Topic.
     pub topic: String,
     /// Partition.

@@ -16,7 +16,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Mark, Run};
+use super::{Mark, MessageRun};
 
 /// `KPLANHIS` as a little-endian word.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"KPLANHIS");
@@ -73,7 +73,7 @@ impl HistoryError {
 }
 
 /// Writes a record's words. Not yet visible to readers: the published count is.
-pub(super) fn store(words: &[AtomicU64], run: &Run) {
+pub(super) fn store(words: &[AtomicU64], run: &MessageRun) {
     let ids =
         u64::from(run.client) | u64::from(run.life) << 16 | u64::from(run.source_partition) << 32;
     let place =
@@ -95,12 +95,12 @@ pub(super) fn store(words: &[AtomicU64], run: &Run) {
 }
 
 /// Reads a published record; none if its mark is not one of ours.
-pub(super) fn load(words: &[AtomicU64]) -> Option<Run> {
+pub(super) fn load(words: &[AtomicU64]) -> Option<MessageRun> {
     // The count first and with acquire: what was stored before that count is then visible.
     let count = words.get(COUNT)?.load(Ordering::Acquire);
     let word = |i: usize| words.get(i).map(|w| w.load(Ordering::Relaxed));
     let (place, ids, tail) = (word(0)?, word(1)?, word(7)?);
-    Some(Run {
+    Some(MessageRun {
         mark: mark(place as u8)?,
         topic: (place >> 16) as u16,
         partition: (place >> 32) as u32,

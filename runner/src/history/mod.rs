@@ -1,6 +1,6 @@
 //! The history: what each client sent, heard and was given, and what the audit found in the log.
 //!
-//! A history file is a sequence of fixed-size [`Run`]s behind a header page, written through a
+//! A history file is a sequence of fixed-size [`MessageRun`]s behind a header page, written through a
 //! shared mapping ([`HistoryWriter`]): the page cache survives the writer's SIGKILL, and a run is
 //! extended by one release store of its count, so nothing can be torn. There is no line for each
 //! message. [`RunRecorder`] makes runs out of single messages; [`HistoryFile`] reads them, also
@@ -30,7 +30,7 @@ mod tests;
 
 pub use reader::{HistoryFile, Runs};
 pub use recorder::{Message, RunRecorder};
-pub use run::{Mark, RUN_SPAN_US, Run};
+pub use run::{Mark, MessageRun, RUN_SPAN_US};
 pub use words::Words;
 pub use writer::{Handle, HistoryWriter};
 
@@ -61,7 +61,7 @@ pub struct Header {
     /// The group's member, from 1; 1 for producers.
     pub member: u16,
     pub life: u16,
-    /// Topic names that [`Run::topic`] points into.
+    /// Topic names that [`MessageRun::topic`] points into.
     pub topics: Vec<String>,
     /// Consumer group, for consumers.
     pub group: Option<String>,

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{Header, HistoryError, OPEN_WINDOW, RUN_SPAN_US, Run, layout, mapped::Mapping};
+use super::{Header, HistoryError, MessageRun, OPEN_WINDOW, RUN_SPAN_US, layout, mapped::Mapping};
 
 /// Records in a window: 256 KiB are mapped at once.
 const WINDOW: u64 = 4096;
@@ -110,7 +110,7 @@ impl HistoryFile {
     }
 
     /// Record `index`, as it is now.
-    pub fn get(&self, index: u64) -> Result<Run, HistoryError> {
+    pub fn get(&self, index: u64) -> Result<MessageRun, HistoryError> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         self.read(&mut window, index)
     }
@@ -137,7 +137,7 @@ impl HistoryFile {
         Ok(low)
     }
 
-    fn read(&self, window: &mut Option<Window>, index: u64) -> Result<Run, HistoryError> {
+    fn read(&self, window: &mut Option<Window>, index: u64) -> Result<MessageRun, HistoryError> {
         if index >= self.len {
             let what = format!("it has {} records, not record {index}", self.len);
             return Err(HistoryError::damaged(&self.path, what));
@@ -173,7 +173,7 @@ pub struct Runs<'a> {
 }
 
 impl Iterator for Runs<'_> {
-    type Item = Result<Run, HistoryError>;
+    type Item = Result<MessageRun, HistoryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.next >= self.file.len {

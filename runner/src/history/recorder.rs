@@ -1,11 +1,11 @@
 //! From single messages to runs.
 
-use super::{Handle, HistoryError, HistoryWriter, Mark, RUN_SPAN_US, Run};
+use super::{Handle, HistoryError, HistoryWriter, Mark, MessageRun, RUN_SPAN_US};
 
 /// Open runs kept for one partition: marks times identities that alternate there.
 const OPEN_PER_PARTITION: usize = 16;
 
-/// One message as a recorder is told of it; the fields are those of [`Run`].
+/// One message as a recorder is told of it; the fields are those of [`MessageRun`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// What is said of it.
@@ -34,8 +34,8 @@ pub struct Message {
 
 impl Message {
     /// A run of this message alone.
-    pub fn run(&self) -> Run {
-        Run {
+    pub fn run(&self) -> MessageRun {
+        MessageRun {
             mark: self.mark,
             topic: self.topic,
             partition: self.partition,
@@ -53,7 +53,7 @@ impl Message {
     }
 
     /// Whether `run` goes on with this message.
-    fn continues(&self, run: &Run) -> bool {
+    fn continues(&self, run: &MessageRun) -> bool {
         let next = if run.first_offset < 0 {
             self.offset < 0
         } else {
@@ -71,7 +71,7 @@ impl Message {
 #[derive(Clone, Copy, Debug)]
 struct Open {
     handle: Handle,
-    run: Run,
+    run: MessageRun,
 }
 
 /// Writes messages as runs: keeps the open runs of each partition and extends one while the next
@@ -116,7 +116,7 @@ impl RunRecorder {
 
     /// Appends a run as it is: marks that stand for themselves (assignments, transaction ends,
     /// ranges).
-    pub fn append(&mut self, run: &Run) -> Result<(), HistoryError> {
+    pub fn append(&mut self, run: &MessageRun) -> Result<(), HistoryError> {
         self.writer.append(run).map(|_| ())
     }
 

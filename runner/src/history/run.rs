@@ -1,8 +1,8 @@
-//! What a history is made of: [`Run`]s of messages that share their fate, and their [`Mark`]s.
+//! What a history is made of: [`MessageRun`]s of messages that share their fate, and their [`Mark`]s.
 
 use serde::{Deserialize, Serialize};
 
-/// What a [`Run`] says about its messages.
+/// What a [`MessageRun`] says about its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -87,7 +87,7 @@ impl Mark {
 /// `first_offset + i`. A run covers at most [`RUN_SPAN_US`] of time, so a run's times locate each of
 /// its messages to within that span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
+pub struct MessageRun {
     /// What is said of the messages.
     pub mark: Mark,
     /// Index into the file's topic table ([`Header::topics`]).

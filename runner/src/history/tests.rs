@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::{
-    HistoryFile, HistoryWriter, Mark, Message, OPEN_WINDOW, RUN_SPAN_US, Run, RunRecorder, Writer,
+    HistoryFile, HistoryWriter, Mark, Message, MessageRun, OPEN_WINDOW, RUN_SPAN_US, RunRecorder,
+    Writer,
     fixture::{header, message},
 };
 
@@ -17,7 +18,7 @@ fn writer(path: &Path) -> HistoryWriter {
     HistoryWriter::create(path, &header(Writer::ProducerSent, "P", 1, 1)).unwrap()
 }
 
-fn all(file: &HistoryFile) -> Vec<Run> {
+fn all(file: &HistoryFile) -> Vec<MessageRun> {
     file.iter_from(0).map(Result::unwrap).collect()
 }
 
@@ -25,9 +26,9 @@ fn all(file: &HistoryFile) -> Vec<Run> {
 fn every_field_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = writer(&in_dir(&dir));
-    let runs: Vec<Run> = Mark::ALL
+    let runs: Vec<MessageRun> = Mark::ALL
         .iter()
-        .map(|mark| Run {
+        .map(|mark| MessageRun {
             mark: *mark,
             topic: u16::MAX,
             partition: u32::MAX - 1,
@@ -64,7 +65,7 @@ fn a_reader_sees_what_is_published_while_it_is_written() {
     assert_eq!(file.len(), 0, "only a refresh sees more");
     assert_eq!(file.refresh().unwrap(), 1);
     assert!(writer.extend(handle, 2, 107));
-    assert_eq!(file.get(0).unwrap(), Run { count: 3, last_us: 107, ..run });
+    assert_eq!(file.get(0).unwrap(), MessageRun { count: 3, last_us: 107, ..run });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use super::{Header, HistoryError, OPEN_WINDOW, Run, layout, mapped::Mapping};
+use super::{Header, HistoryError, MessageRun, OPEN_WINDOW, layout, mapped::Mapping};
 
 /// Records of one chunk: 1 MiB.
 const CHUNK: u64 = 16_384;
@@ -72,7 +72,7 @@ impl HistoryWriter {
     }
 
     /// Appends a run and publishes it. An error (a full disk) leaves what was published readable.
-    pub fn append(&mut self, run: &Run) -> Result<Handle, HistoryError> {
+    pub fn append(&mut self, run: &MessageRun) -> Result<Handle, HistoryError> {
         let index = self.len;
         if index.is_multiple_of(CHUNK) {
             self.grow(index / CHUNK)?;

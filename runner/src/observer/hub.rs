@@ -27,13 +27,13 @@ pub(super) enum Source {
 }
 
 pub(super) struct Hub {
-    state: Mutex<State>,
+    state: Mutex<HubState>,
     view: watch::Sender<Arc<ClusterView>>,
     changes: broadcast::Sender<Seen>,
     rounds: watch::Sender<u64>,
 }
 
-struct State {
+struct HubState {
     inputs: Inputs,
     /// When the latest answer was asked for.
     asked_us: BTreeMap<Source, i64>,
@@ -48,7 +48,7 @@ impl Hub {
         let inputs = Inputs { expected, answers: BTreeMap::new(), authority };
         let first = Arc::new(merge(&inputs, now_us()));
         Self {
-            state: Mutex::new(State {
+            state: Mutex::new(HubState {
                 inputs,
                 asked_us: BTreeMap::new(),
                 proven_us: BTreeMap::new(),
@@ -166,7 +166,7 @@ impl Hub {
 
     fn update_locked(
         &self,
-        mut state: MutexGuard<'_, State>,
+        mut state: MutexGuard<'_, HubState>,
         source: Source,
         asked_us: i64,
         change: impl FnOnce(&mut Inputs) -> bool,
@@ -180,7 +180,7 @@ impl Hub {
     }
 
     /// Under the lock, so that views and changes come in order.
-    fn publish(&self, state: &mut State) {
+    fn publish(&self, state: &mut HubState) {
         let now = now_us();
         let mut view = merge(&state.inputs, now);
         let before = self.view.borrow().clone();
@@ -220,7 +220,7 @@ impl Hub {
             && words.into_iter().all(|b| asked(Source::Quorum(b)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         // A panic elsewhere left complete inputs: every change of them is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

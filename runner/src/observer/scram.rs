@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use kplan_dsl::value::Mechanism;
+use kplan_dsl::value::SaslMechanism;
 use ring::{digest, hmac, pbkdf2};
 
 /// What Kafka takes for the least, and by itself.
@@ -20,11 +20,11 @@ pub enum Hash {
 
 impl Hash {
     /// Of a mechanism, if it is SCRAM.
-    pub fn of(mechanism: Mechanism) -> Option<Self> {
+    pub fn of(mechanism: SaslMechanism) -> Option<Self> {
         match mechanism {
-            Mechanism::Plain => None,
-            Mechanism::ScramSha256 => Some(Self::Sha256),
-            Mechanism::ScramSha512 => Some(Self::Sha512),
+            SaslMechanism::Plain => None,
+            SaslMechanism::ScramSha256 => Some(Self::Sha256),
+            SaslMechanism::ScramSha512 => Some(Self::Sha512),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use indexmap::IndexMap;
 
 use super::{
-    FaultSpan, KILLED_STEP, Lane, Line, PartitionState, PartitionTrack, RunEnd, RunRecord,
+    FaultSpan, KILLED_STEP, Line, PartitionState, PartitionTrack, ProcessLane, RunEnd, RunRecord,
     StepRecord, SuiteRecord,
 };
 use crate::{
@@ -219,10 +219,10 @@ impl SuiteRecord {
         step.cause = end.cause;
     }
 
-    fn lane(&mut self, name: String, client: bool) -> &mut Lane {
+    fn lane(&mut self, name: String, client: bool) -> &mut ProcessLane {
         let known = self.lanes.iter().position(|l| l.name == name && l.client == client);
         let at = known.unwrap_or_else(|| {
-            self.lanes.push(Lane { name, client, states: Vec::new() });
+            self.lanes.push(ProcessLane { name, client, states: Vec::new() });
             self.lanes.len() - 1
         });
         &mut self.lanes[at]

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::text::{duration_us, grouped};
 use crate::{
-    event::{Span, Verdict},
+    event::{Measurement, Verdict},
     record::{RunRecord, SuiteRecord},
 };
 
@@ -138,8 +138,8 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
 }
 
 /// The longest stretch of a kind for each client, e.g. of `recovered`.
-pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Span> {
-    let mut longest: IndexMap<&str, &Span> = IndexMap::new();
+pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Measurement> {
+    let mut longest: IndexMap<&str, &Measurement> = IndexMap::new();
     for span in suite.spans.iter().filter(|s| s.kind == kind) {
         let known = longest.entry(&span.client).or_insert(span);
         if length_us(suite, span) > length_us(suite, known) {
@@ -150,7 +150,7 @@ pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Span> {
 }
 
 /// How long a stretch lasted, an open one until the suite's end.
-pub fn length_us(suite: &SuiteRecord, span: &Span) -> i64 {
+pub fn length_us(suite: &SuiteRecord, span: &Measurement) -> i64 {
     (span.until_us.unwrap_or_else(|| suite.until_us()) - span.from_us).max(0)
 }
 
@@ -172,7 +172,7 @@ pub fn with_role(suite: &SuiteRecord, client: &str) -> String {
 }
 
 /// `P recovered after 4.3 s (orders/1)`.
-pub fn span_words(suite: &SuiteRecord, span: &Span) -> String {
+pub fn span_words(suite: &SuiteRecord, span: &Measurement) -> String {
     let took = duration_us(length_us(suite, span));
     let place = span.place.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
     match (span.kind.as_str(), span.until_us) {

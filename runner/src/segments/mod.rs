@@ -16,4 +16,4 @@ pub(crate) use log::items;
 #[cfg(test)]
 pub(crate) use log::testing;
 pub use log::{Entry, Item, Log};
-pub use search::{Found, Wanted, search};
+pub use search::{FoundRecord, Wanted, search};

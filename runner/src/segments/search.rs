@@ -26,14 +26,14 @@ impl Wanted {
 
 /// Messages in a row that were found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundRecord {
     /// The first one's sequence number.
     pub seq: u64,
     pub offset: i64,
     pub count: u64,
 }
 
-impl Found {
+impl FoundRecord {
     pub fn offset_of(&self, seq: u64) -> Option<i64> {
         let nth = seq.checked_sub(self.seq).filter(|n| *n < self.count)?;
         Some(self.offset + i64::try_from(nth).ok()?)
@@ -41,8 +41,8 @@ impl Found {
 }
 
 /// What of the wanted messages a log holds, in the order of `wanted`. `run` is the run's hash.
-pub fn search(log: &mut Log, run: u64, wanted: &[Wanted]) -> Vec<Vec<Found>> {
-    let mut found: Vec<Vec<Found>> = vec![Vec::new(); wanted.len()];
+pub fn search(log: &mut Log, run: u64, wanted: &[Wanted]) -> Vec<Vec<FoundRecord>> {
+    let mut found: Vec<Vec<FoundRecord>> = vec![Vec::new(); wanted.len()];
     for item in log {
         let Item::Record(entry) = item else { continue };
         let Decoded::Identity(id) = decode(entry.value.as_deref(), run) else { continue };
@@ -57,7 +57,7 @@ pub fn search(log: &mut Log, run: u64, wanted: &[Wanted]) -> Vec<Vec<Found>> {
             {
                 last.count += 1;
             }
-            _ => found[at].push(Found { seq: id.seq, offset: entry.offset, count: 1 }),
+            _ => found[at].push(FoundRecord { seq: id.seq, offset: entry.offset, count: 1 }),
         }
     }
     found
@@ -102,9 +102,9 @@ mod tests {
         let all = [wanted(1, vec![1..3, 5..20]), wanted(2, vec![0..4]), wanted(3, vec![0..99])];
         let found = search(&mut log, 9, &all);
         let expected = [
-            Found { seq: 1, offset: 101, count: 2 },
-            Found { seq: 5, offset: 105, count: 1 },
-            Found { seq: 9, offset: 108, count: 1 },
+            FoundRecord { seq: 1, offset: 101, count: 2 },
+            FoundRecord { seq: 5, offset: 105, count: 1 },
+            FoundRecord { seq: 9, offset: 108, count: 1 },
         ];
         assert_eq!(found, [expected.to_vec(), vec![], vec![]]);
         assert_eq!(found[0][0].offset_of(2), Some(102));

@@ -7,7 +7,7 @@ use std::{
 
 use kplan_dsl::{
     steps::{Consume, GivenMessage, Until},
-    value::OffsetFrom,
+    value::OffsetReset,
 };
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
@@ -92,7 +92,7 @@ pub async fn find_messages(
     key: Option<&str>,
     value: Option<&str>,
 ) -> Result<u64, StepError> {
-    let (consumer, mut left) = assigned(topic, OffsetFrom::Earliest, stage).await?;
+    let (consumer, mut left) = assigned(topic, OffsetReset::Earliest, stage).await?;
     let end = Instant::now() + LIMIT;
     let mut count = 0;
     while !left.is_empty() {
@@ -124,7 +124,7 @@ pub async fn find_messages(
 /// Assigns every partition from its start or end; returns where each ends now, empty ones left out.
 async fn assigned(
     topic: &str,
-    from: OffsetFrom,
+    from: OffsetReset,
     stage: &Stage,
 ) -> Result<(Routed<StreamConsumer>, BTreeMap<i32, i64>), StepError> {
     let running = stage.running()?;
@@ -155,11 +155,11 @@ async fn assigned(
         let start = ask.offset(topic, p.partition, At::Start).await?;
         let end = ask.offset(topic, p.partition, At::HighWatermark).await?;
         let at = match from {
-            OffsetFrom::Earliest => Offset::Beginning,
-            OffsetFrom::Latest => Offset::End,
+            OffsetReset::Earliest => Offset::Beginning,
+            OffsetReset::Latest => Offset::End,
         };
         list.add_partition_offset(topic, number, at).map_err(StepError::rig)?;
-        if end > start && from == OffsetFrom::Earliest {
+        if end > start && from == OffsetReset::Earliest {
             ends.insert(number, end);
         }
     }

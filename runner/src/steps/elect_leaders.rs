@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{steps::ElectLeaders, value::ElectionKind};
+use kplan_dsl::{steps::ElectLeaders, value::ElectionType};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -26,8 +26,8 @@ pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> 
     let running = cx.stage.running()?;
     let topic = args.topic.to_string();
     let kind = match args.kind {
-        ElectionKind::Preferred => Election::Preferred,
-        ElectionKind::Unclean => Election::Unclean,
+        ElectionType::Preferred => Election::Preferred,
+        ElectionType::Unclean => Election::Unclean,
     };
     let elected = ask(&running, &topic, kind).await?;
     let refused: Vec<(u32, &KafkaError)> =

@@ -28,11 +28,11 @@ use crate::{
     steps::Cx,
 };
 
-type Sender = FutureProducer<Trouble>;
+type Sender = FutureProducer<SendTrouble>;
 
 /// `produce`
 pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let trouble = Trouble::default();
+    let trouble = SendTrouble::default();
     let producer = producer(args, trouble.clone(), cx)?;
     let sends = futures::future::join_all(args.messages.iter().map(|m| send(&producer, args, m)));
     let results = tokio::select! {
@@ -69,9 +69,9 @@ pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
 
 /// What the producer says of itself, apart from its messages.
 #[derive(Clone, Default)]
-struct Trouble(Arc<watch::Sender<Option<Answered>>>);
+struct SendTrouble(Arc<watch::Sender<Option<Answered>>>);
 
-impl ClientContext for Trouble {
+impl ClientContext for SendTrouble {
     fn error(&self, error: KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
         if is_refusal(&code) {
@@ -80,7 +80,7 @@ impl ClientContext for Trouble {
     }
 }
 
-impl Trouble {
+impl SendTrouble {
     /// Resolves when the producer was not let in, and a little later still is not.
     async fn refused(&self) -> Answered {
         let mut told = self.0.subscribe();
@@ -91,7 +91,11 @@ impl Trouble {
     }
 }
 
-fn producer(args: &Produce, trouble: Trouble, cx: &Cx<'_>) -> Result<Routed<Sender>, StepError> {
+fn producer(
+    args: &Produce,
+    trouble: SendTrouble,
+    cx: &Cx<'_>,
+) -> Result<Routed<Sender>, StepError> {
     let running = cx.stage.running()?;
     let base = running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))?;
     let mut config = ClientConfig::new();

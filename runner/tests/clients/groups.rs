@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use kplan::{
     client::{
         handle::ClientEvent,
-        protocol::Report,
+        protocol::ClientReport,
         spec::{ClientSpec, ConsumerSpec, StartFrom},
     },
     history::{Mark, Writer},
@@ -93,7 +93,7 @@ async fn a_position_that_the_log_does_not_hold_is_reset_and_recorded() {
         assert_eq!(count(&seen, Mark::Delivered), delivered);
         let mut told = 0;
         while let Ok((_, event)) = rig.heard.try_recv() {
-            told += u32::from(matches!(event, ClientEvent::Report(Report::Reset { .. })));
+            told += u32::from(matches!(event, ClientEvent::Report(ClientReport::Reset { .. })));
         }
         assert_eq!(told, 3);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kplan::{
     client::{
         handle::ClientEvent,
-        protocol::Report,
+        protocol::ClientReport,
         spec::{Acks, ClientSpec, Commit, StartFrom, Transactional},
     },
     history::{Mark, Writer},
@@ -65,11 +65,11 @@ fn latencies_were_reported(rig: &mut Rig, messages: u64) {
     let mut answers = 0;
     while let Ok((who, event)) = rig.heard.try_recv() {
         match event {
-            ClientEvent::Report(Report::Latency { buckets, from_us, to_us }) => {
+            ClientEvent::Report(ClientReport::Latency { buckets, from_us, to_us }) => {
                 assert!(from_us <= to_us);
                 *total.entry(who.name).or_insert(0) += buckets.iter().map(|b| b.1).sum::<u64>();
             }
-            ClientEvent::Report(Report::Stats { brokers, .. }) => {
+            ClientEvent::Report(ClientReport::Stats { brokers, .. }) => {
                 answers += brokers.iter().filter(|b| b.rx > 0 && b.id > 0).count();
             }
             _ => {}

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kplan::{
     client::spec::{ClientSpec, Commit, ConsumerSpec, ProducerSpec},
-    history::{Mark, Run, Writer},
+    history::{Mark, MessageRun, Writer},
 };
 
 use super::rig::{LIMIT, Rig, count, ends, messages, positions, runs, until};
@@ -33,7 +33,7 @@ fn member(rig: &Rig, number: u16, life: u16, assignor: &str, commit: Commit) -> 
 }
 
 /// Partitions that a member has by what it recorded.
-fn held(runs: &[Run]) -> BTreeSet<u32> {
+fn held(runs: &[MessageRun]) -> BTreeSet<u32> {
     let mut held = BTreeSet::new();
     for run in runs {
         match run.mark {
@@ -46,7 +46,7 @@ fn held(runs: &[Run]) -> BTreeSet<u32> {
 }
 
 /// Everything that one member was given went on from where its assignment began, message by message.
-fn nothing_is_left_out(told: &str, runs: &[Run]) {
+fn nothing_is_left_out(told: &str, runs: &[MessageRun]) {
     let mut next: BTreeMap<u32, i64> = BTreeMap::new();
     for run in runs {
         match run.mark {
@@ -86,14 +86,14 @@ async fn a_member_comes_and_goes(assignor: &str, commit: Commit) {
         second.stop(LIMIT, positions(&[0; 3])).await.unwrap();
         members.push(spec);
         until(&members[0], Writer::Consumer, |r| held(r).len() == 3).await;
-        let more = move |r: &[Run]| count(r, Mark::Delivered) > before + 20;
+        let more = move |r: &[MessageRun]| count(r, Mark::Delivered) > before + 20;
         until(&members[0], Writer::Consumer, more).await;
     }
     producer.stop(LIMIT, vec![]).await.unwrap();
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
     assert_eq!(first.stop(LIMIT, positions(&ends(&acked))).await.unwrap().left, 0, "{told}");
 
-    let seen: Vec<Vec<Run>> = members.iter().map(|m| runs(m, Writer::Consumer)).collect();
+    let seen: Vec<Vec<MessageRun>> = members.iter().map(|m| runs(m, Writer::Consumer)).collect();
     seen.iter().for_each(|runs| nothing_is_left_out(&told, runs));
     let mut delivered: Vec<_> = seen.iter().flat_map(|r| messages(r, Mark::Delivered)).collect();
     delivered.sort_unstable();

@@ -10,10 +10,10 @@ use kplan::{
         protocol::Position,
         spec::{
             Acks, ClientSpec, Commit, Common, ConsumerSpec, CopierSpec, Isolation, LogSpec,
-            LogTopic, ProducerSpec, Span, StartFrom,
+            LogTopic, ProducerSpec, ReadSpan, StartFrom,
         },
     },
-    history::{HistoryFile, Mark, Run, Writer},
+    history::{HistoryFile, Mark, MessageRun, Writer},
 };
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 use tokio::sync::mpsc;
@@ -114,7 +114,7 @@ impl Rig {
         let spans = ends
             .iter()
             .zip(0..)
-            .map(|(end, partition)| Span { partition, start: 0, end: *end })
+            .map(|(end, partition)| ReadSpan { partition, start: 0, end: *end })
             .collect();
         LogSpec {
             common: self.common("audit", 0, 1),
@@ -137,18 +137,18 @@ impl Rig {
     }
 
     /// Reads the log up to `ends`; answers with what was found.
-    pub async fn audit(&self, ends: &[i64]) -> Vec<Run> {
+    pub async fn audit(&self, ends: &[i64]) -> Vec<MessageRun> {
         self.read(self.log(ends)).await
     }
 
     /// Reads the log twice: what is there, and what the committed view shows of it.
-    pub async fn audit_transactions(&self, ends: &[i64]) -> Vec<Run> {
+    pub async fn audit_transactions(&self, ends: &[i64]) -> Vec<MessageRun> {
         let mut spec = self.log(ends);
         spec.topics[0].transactional = true;
         self.read(spec).await
     }
 
-    pub async fn read(&self, spec: LogSpec) -> Vec<Run> {
+    pub async fn read(&self, spec: LogSpec) -> Vec<MessageRun> {
         let spec = ClientSpec::Log(spec);
         let reader = self.spawn(spec.clone()).await;
         reader.reach("done", LIMIT, |s| s.ended.is_some()).await.unwrap();
@@ -159,13 +159,13 @@ impl Rig {
 }
 
 /// What a client recorded so far.
-pub fn runs(spec: &ClientSpec, writer: Writer) -> Vec<Run> {
+pub fn runs(spec: &ClientSpec, writer: Writer) -> Vec<MessageRun> {
     let file = HistoryFile::open(&spec.common().history_path(writer)).unwrap();
     file.iter_from(0).map(Result::unwrap).collect()
 }
 
 /// The messages of these runs: partition, life, sequence number, offset; sorted.
-pub fn messages(runs: &[Run], mark: Mark) -> Vec<(u32, u16, u64, i64)> {
+pub fn messages(runs: &[MessageRun], mark: Mark) -> Vec<(u32, u16, u64, i64)> {
     let mut all: Vec<_> = runs
         .iter()
         .filter(|r| r.mark == mark)
@@ -195,7 +195,7 @@ pub fn positions(ends: &[i64]) -> Vec<Position> {
 }
 
 /// Waits until `goal` holds of what `spec`'s client recorded.
-pub async fn until(spec: &ClientSpec, writer: Writer, goal: impl Fn(&[Run]) -> bool) {
+pub async fn until(spec: &ClientSpec, writer: Writer, goal: impl Fn(&[MessageRun]) -> bool) {
     let end = tokio::time::Instant::now() + LIMIT;
     while !goal(&runs(spec, writer)) {
         assert!(tokio::time::Instant::now() < end, "not within {LIMIT:?}");
@@ -203,6 +203,6 @@ pub async fn until(spec: &ClientSpec, writer: Writer, goal: impl Fn(&[Run]) -> b
     }
 }
 
-pub fn count(runs: &[Run], mark: Mark) -> u64 {
+pub fn count(runs: &[MessageRun], mark: Mark) -> u64 {
     runs.iter().filter(|r| r.mark == mark).map(|r| r.count).sum()
 }

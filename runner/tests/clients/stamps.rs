@@ -7,10 +7,10 @@ use kplan::{
     client::{
         handle::ClientEvent,
         latency::unreported,
-        protocol::Report,
+        protocol::ClientReport,
         spec::{ClientSpec, Transactional},
     },
-    history::{Mark, Run, Writer},
+    history::{Mark, MessageRun, Writer},
 };
 
 use super::rig::{LIMIT, Rig, count, runs, until};
@@ -19,7 +19,7 @@ use super::rig::{LIMIT, Rig, count, runs, until};
 fn reported(rig: &mut Rig) -> (Vec<(u64, u64)>, i64) {
     let (mut all, mut until_us) = (Vec::new(), i64::MIN);
     while let Ok((who, event)) = rig.heard.try_recv() {
-        if let ClientEvent::Report(Report::Latency { buckets, to_us, .. }) = event
+        if let ClientEvent::Report(ClientReport::Latency { buckets, to_us, .. }) = event
             && who.name == "P"
         {
             all.extend(buckets);
@@ -51,7 +51,7 @@ async fn no_acknowledgement_is_stamped_before_its_answer() {
     assert!(early.is_empty(), "{early:?}");
     let sent = runs(&producing, Writer::ProducerSent);
     for acked in runs(&producing, Writer::ProducerHeard).iter().filter(|r| r.mark == Mark::Acked) {
-        let holds = |r: &&Run| {
+        let holds = |r: &&MessageRun| {
             r.partition == acked.partition
                 && (r.first_seq..r.first_seq + r.count).contains(&acked.first_seq)
         };
@@ -68,7 +68,7 @@ async fn a_message_of_a_transaction_takes_until_the_commit_and_aborted_ones_do_n
     (spec.rate, spec.count) = (Some(1_000.0), Some(400));
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
-    let ends = |r: &Run| matches!(r.mark, Mark::Committed | Mark::Aborted);
+    let ends = |r: &MessageRun| matches!(r.mark, Mark::Committed | Mark::Aborted);
     until(&producing, Writer::ProducerHeard, |r| r.iter().filter(|r| ends(r)).count() == 40).await;
     producer.stop(LIMIT, vec![]).await.unwrap();
     let heard = runs(&producing, Writer::ProducerHeard);

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use indexmap::IndexMap;
 use kplan::event::{
-    Anomaly, Event, Example, FaultPhase, Holds, LaneState, Place, Span, StepInfo, Verdict,
+    Anomaly, AnomalyPlace, Event, Example, FaultPhase, Holds, LaneState, Measurement, StepInfo,
+    Verdict,
 };
 
 use crate::story::{Story, finding, us};
@@ -205,7 +206,7 @@ fn verdicts(story: &mut Story, number: u32, end: f64, outages: &[Outage], lost: 
             .into(),
     });
     for (client, after) in [("P", 14.4), ("C", 15.1)] {
-        story.tell(Event::Span(Box::new(Span {
+        story.tell(Event::Span(Box::new(Measurement {
             suite: number,
             step: "14".into(),
             kind: "recovered".into(),
@@ -251,8 +252,12 @@ fn lost_messages(suite: u32, lost: u64, outages: &[Outage]) -> Anomaly {
             text: "acknowledged by the leader alone, which was killed before it was copied".into(),
         }
     };
-    let place =
-        |partition, count| Place { topic: "orders".into(), partition, client: "P".into(), count };
+    let place = |partition, count| AnomalyPlace {
+        topic: "orders".into(),
+        partition,
+        client: "P".into(),
+        count,
+    };
     Anomaly {
         suite,
         step: "13".into(),

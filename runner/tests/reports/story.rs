@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use indexmap::IndexMap;
 use kplan::{
     event::{
-        Anomaly, Event, Example, FaultPhase, Finding, Holds, LaneState, Place, RunStarted, Sample,
-        Span, Stamped, StepEnded, StepInfo, SuiteStarted, Verdict,
+        Anomaly, AnomalyPlace, Event, Example, FaultPhase, Finding, Holds, LaneState, Measurement,
+        RunStarted, Sample, Stamped, StepEnded, StepInfo, SuiteStarted, Verdict,
     },
     record::RunRecord,
 };
@@ -297,7 +297,7 @@ fn audited(story: &mut Story, lost: u64) {
             ("lost".into(), lost.into()),
         ]),
     });
-    story.tell(Event::Span(Box::new(Span {
+    story.tell(Event::Span(Box::new(Measurement {
         suite: 1,
         step: "8".into(),
         kind: "recovered".into(),
@@ -325,7 +325,7 @@ fn lost(count: u64) -> Anomaly {
         step: "9".into(),
         kind: "lost".into(),
         count,
-        by: vec![Place { topic: "orders".into(), partition: 1, client: "P".into(), count }],
+        by: vec![AnomalyPlace { topic: "orders".into(), partition: 1, client: "P".into(), count }],
         examples: (0..count.min(5)).map(example).collect(),
         on_disk: None,
     }

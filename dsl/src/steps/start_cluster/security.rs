@@ -4,15 +4,15 @@ use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
 use crate::source::Spanned;
-use crate::value::{KafkaVersion, Mechanism, Mode, Protocol, Settings};
+use crate::value::{KafkaVersion, Mode, SaslMechanism, SecurityProtocol, Settings};
 
 args! {
     /// How clients log in, and whether what they say is encrypted.
     pub struct Security("security") {
         /// What clients speak: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
-        protocol: Spanned<Protocol> = "SASL_PLAINTEXT",
+        protocol: Spanned<SecurityProtocol> = "SASL_PLAINTEXT",
         /// With SASL, how users prove who they are: `PLAIN` unless another is named.
-        mechanism: Option<Spanned<Mechanism>>,
+        mechanism: Option<Spanned<SaslMechanism>>,
         /// Users and their passwords.
         users: Settings,
     }
@@ -24,22 +24,22 @@ const OWN_USER: &str = "kplan";
 impl Security {
     /// True if users log in.
     pub const fn has_users(&self) -> bool {
-        matches!(self.protocol.value, Protocol::SaslPlaintext | Protocol::SaslSsl)
+        matches!(self.protocol.value, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 
     /// True if what clients say is encrypted.
     pub const fn is_encrypted(&self) -> bool {
-        matches!(self.protocol.value, Protocol::Ssl | Protocol::SaslSsl)
+        matches!(self.protocol.value, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
     /// How users prove who they are.
-    pub fn mechanism(&self) -> Mechanism {
-        self.mechanism.as_ref().map_or(Mechanism::Plain, |m| m.value)
+    pub fn mechanism(&self) -> SaslMechanism {
+        self.mechanism.as_ref().map_or(SaslMechanism::Plain, |m| m.value)
     }
 
     /// True if clients need a cryptographic library: for encryption, or for SCRAM.
     pub fn needs_tls(&self) -> bool {
-        self.is_encrypted() || (self.has_users() && self.mechanism() != Mechanism::Plain)
+        self.is_encrypted() || (self.has_users() && self.mechanism() != SaslMechanism::Plain)
     }
 
     pub(super) fn validate(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
@@ -60,7 +60,7 @@ impl Security {
     fn validate_version(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
         // Certificates as text files came with KIP-651, users of SCRAM over the protocol with KIP-554, and
         // for KRaft with KIP-900.
-        let scram = self.has_users() && self.mechanism() != Mechanism::Plain;
+        let scram = self.has_users() && self.mechanism() != SaslMechanism::Plain;
         let late = scram && mode == Mode::Kraft && version.before(&[3, 5]);
         if !late && (!self.needs_tls() || version.at_least(&[2, 7])) {
             return;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Part, State};
+use super::{AssignedPart, ConsumerShared};
 use crate::{
     client::{
         log,
-        protocol::{Position, Report},
-        raw::{Asked, Kafka, Place},
+        protocol::{ClientReport, Position},
+        raw::{Asked, Kafka, TopicPosition},
         spec::StartFrom,
     },
     history::{Mark, now_us},
@@ -19,7 +19,7 @@ const QUESTION: Duration = Duration::from_secs(2);
 /// well below `max.poll.interval.ms`.
 const RESOLVE_US: i64 = 60_000_000;
 
-impl State {
+impl ConsumerShared {
     /// Goes back (or forward) to where the plan says, after the log turned out not to hold a
     /// partition's position. What no broker told yet stays in `wanted`, to be tried again.
     pub(in crate::client) fn reset(&self, kafka: &Kafka<'_>, wanted: &mut Vec<(u16, u32)>) {
@@ -29,7 +29,7 @@ impl State {
                 return false;
             }
             let topic = &self.spec.topics[usize::from(at.0)];
-            match self.boundary(kafka, &Place::new(topic, at.1 as i32, -1)) {
+            match self.boundary(kafka, &TopicPosition::new(topic, at.1 as i32, -1)) {
                 Ok(offset) => found.push((*at, offset)),
                 Err(e) => log(&format!("reset of {topic}/{}: {e}", at.1)),
             }
@@ -72,7 +72,7 @@ impl State {
         }
         inner.mark(Mark::Reset, at, offset, now);
         let topic = self.spec.topics[usize::from(at.0)].clone();
-        self.voice.say(Report::Reset {
+        self.voice.say(ClientReport::Reset {
             at_us: now,
             position: Position { topic, partition: at.1, offset },
             text: format!("the log does not hold the position: reset to {:?}", self.spec.from),
@@ -85,7 +85,7 @@ impl State {
         let place = |at: &(u16, u32), offset| {
             // Where no position is known, librdkafka looks for it.
             let offset = if offset < 0 { -1001 } else { offset };
-            Place::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, offset)
+            TopicPosition::new(&self.spec.topics[usize::from(at.0)], at.1 as i32, offset)
         };
         if kafka.cooperative() {
             let found: Vec<_> = found.iter().map(|(at, offset)| place(at, *offset)).collect();
@@ -99,7 +99,7 @@ impl State {
     }
 
     /// The log's start or end, as the plan says where to begin.
-    fn boundary(&self, kafka: &Kafka<'_>, place: &Place) -> Result<i64, Asked> {
+    fn boundary(&self, kafka: &Kafka<'_>, place: &TopicPosition) -> Result<i64, Asked> {
         let (low, high) = kafka.watermarks(&place.topic, place.partition, QUESTION)?;
         Ok(match self.spec.from {
             StartFrom::Earliest => low,
@@ -107,7 +107,7 @@ impl State {
         })
     }
 
-    fn positions(&self, places: &[Place]) -> Vec<Position> {
+    fn positions(&self, places: &[TopicPosition]) -> Vec<Position> {
         places
             .iter()
             .map(|p| Position {
@@ -118,7 +118,7 @@ impl State {
             .collect()
     }
 
-    pub(super) fn assign(&self, kafka: &Kafka<'_>, partitions: &[Place]) {
+    pub(super) fn assign(&self, kafka: &Kafka<'_>, partitions: &[TopicPosition]) {
         let resolved = self.resolve(kafka, partitions);
         let now = now_us();
         let generation = u32::try_from(kafka.generation()).unwrap_or(0);
@@ -130,7 +130,7 @@ impl State {
                 let Some(topic) = self.topic_number(&place.topic) else { continue };
                 let at = (topic, place.partition.max(0).unsigned_abs());
                 let position = place.offset.max(-1);
-                let part = Part {
+                let part = AssignedPart {
                     position,
                     stored: position,
                     committed: position,
@@ -143,7 +143,7 @@ impl State {
             }
         }
         let partitions = self.positions(&resolved);
-        self.voice.say(Report::Assigned { at_us: now, generation, partitions });
+        self.voice.say(ClientReport::Assigned { at_us: now, generation, partitions });
         let assigned = if kafka.cooperative() {
             kafka.assign_more(&resolved)
         } else {
@@ -156,9 +156,9 @@ impl State {
 
     /// Where reading starts in each partition: the committed offset, else the plan's `from`. Asked
     /// until it is known; what is not known in time is left to librdkafka.
-    fn resolve(&self, kafka: &Kafka<'_>, partitions: &[Place]) -> Vec<Place> {
-        let mut resolved: Vec<Place> =
-            partitions.iter().map(|p| Place::new(&p.topic, p.partition, -1001)).collect();
+    fn resolve(&self, kafka: &Kafka<'_>, partitions: &[TopicPosition]) -> Vec<TopicPosition> {
+        let mut resolved: Vec<TopicPosition> =
+            partitions.iter().map(|p| TopicPosition::new(&p.topic, p.partition, -1001)).collect();
         let give_up = now_us() + RESOLVE_US;
         let mut committed = resolved.is_empty();
         loop {
@@ -188,7 +188,7 @@ impl State {
         }
     }
 
-    pub(super) fn revoke(&self, kafka: &Kafka<'_>, partitions: &[Place]) {
+    pub(super) fn revoke(&self, kafka: &Kafka<'_>, partitions: &[TopicPosition]) {
         let lost = kafka.assignment_lost();
         if !lost {
             self.advance(kafka);
@@ -207,7 +207,12 @@ impl State {
             inner.assigned = false;
             inner.generation
         };
-        self.voice.say(Report::Revoked { at_us: now, generation, partitions: positions, lost });
+        self.voice.say(ClientReport::Revoked {
+            at_us: now,
+            generation,
+            partitions: positions,
+            lost,
+        });
         let unassigned =
             if kafka.cooperative() { kafka.unassign(partitions) } else { kafka.unassign_all() };
         if let Err(e) = unassigned {

@@ -9,16 +9,16 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     super::{
         ClientError,
-        protocol::{Report, UNREAD},
+        protocol::{ClientReport, UNREAD},
         raw::Code,
         spec::Isolation,
     },
-    Part, Pass,
+    Pass, ReadPart,
     batches::{self, Damaged, Good, Next},
     brokers::{Brokers, Fetched},
     mark,
 };
-use crate::history::{Mark, Run, now_us};
+use crate::history::{Mark, MessageRun, now_us};
 
 /// Once may have been the way from the broker; as often as this it is the broker's.
 const TRIES: u32 = 3;
@@ -42,7 +42,7 @@ struct State {
 }
 
 impl State {
-    fn is_open(&self, part: &Part) -> bool {
+    fn is_open(&self, part: &ReadPart) -> bool {
         self.over.is_none() && !part.done()
     }
 
@@ -63,9 +63,9 @@ impl Pass<'_> {
     /// spec's time.
     pub(super) fn read_carefully(
         &mut self,
-        mut parts: Vec<Part>,
+        mut parts: Vec<ReadPart>,
         brokers: &mut Brokers,
-    ) -> Result<Vec<Part>, ClientError> {
+    ) -> Result<Vec<ReadPart>, ClientError> {
         let mut states: Vec<State> = parts.iter().map(|_| State::default()).collect();
         let stall_us = i64::try_from(self.spec.stall_ms).unwrap_or(i64::MAX / 1000) * 1000;
         let mut moved = now_us();
@@ -98,10 +98,10 @@ impl Pass<'_> {
     }
 
     /// Why a partition was not read to its end.
-    fn explain(&self, part: &Part, why: String) {
+    fn explain(&self, part: &ReadPart, why: String) {
         let topic = &self.spec.topics[usize::from(part.topic)].name;
         let place = format!("{topic}/{} ended at offset {}", part.partition, part.position);
-        self.voice.say(Report::Error {
+        self.voice.say(ClientReport::Error {
             at_us: now_us(),
             code: UNREAD.to_owned(),
             number: 0,
@@ -113,7 +113,7 @@ impl Pass<'_> {
     /// Fetches once, and takes in what came.
     fn read_on(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         state: &mut State,
         brokers: &mut Brokers,
     ) -> Result<(), ClientError> {
@@ -133,7 +133,7 @@ impl Pass<'_> {
 
     fn take_answer(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         state: &mut State,
         fetched: Fetched,
     ) -> Result<(), ClientError> {
@@ -180,7 +180,7 @@ impl Pass<'_> {
     /// Goes past a batch that is damaged each time, if `behind` it lies what it says.
     fn pass_by(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         state: &mut State,
         damaged: &Damaged,
         behind: &[u8],
@@ -211,7 +211,7 @@ impl Pass<'_> {
             }
             if everything {
                 let run = mark(Mark::Corrupt, part, offset, 1);
-                self.found.append(&Run { error: Code::BAD_MSG.0, ..run })?;
+                self.found.append(&MessageRun { error: Code::BAD_MSG.0, ..run })?;
             }
         }
         part.position = damaged.head.next;
@@ -221,7 +221,7 @@ impl Pass<'_> {
 
     fn take_good(
         &mut self,
-        part: &mut Part,
+        part: &mut ReadPart,
         state: &mut State,
         good: Good,
     ) -> Result<(), ClientError> {

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use nix::libc;
 use rdkafka_sys as sys;
 
-use super::{Conf, Kind, NotSet};
+use super::{ClientType, Conf, NotSet};
 
 /// Settings that are not tried out together before a run: they lead to brokers, read files, run programs, act
 /// on this process or start a cluster of librdkafka's own.
@@ -38,10 +38,10 @@ pub(crate) fn takes(key: &str, value: &str) -> Result<(), NotSet> {
 /// Whether a client starts with these settings, without those that are not tried: one is made that knows no
 /// broker, and ended. Librdkafka's words otherwise.
 pub(crate) fn takes_together(
-    kind: Kind,
+    kind: ClientType,
     settings: &IndexMap<String, String>,
 ) -> Result<(), String> {
-    type Known = HashMap<(Kind, Vec<(String, String)>), Result<(), String>>;
+    type Known = HashMap<(ClientType, Vec<(String, String)>), Result<(), String>>;
     static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
     let tried = |key: &str| {
         NOT_TRIED.iter().all(|one| key != *one && !(one.ends_with('.') && key.starts_with(one)))
@@ -58,7 +58,7 @@ pub(crate) fn takes_together(
     answer
 }
 
-fn start(kind: Kind, settings: &IndexMap<String, String>) -> Result<(), String> {
+fn start(kind: ClientType, settings: &IndexMap<String, String>) -> Result<(), String> {
     let conf = Conf::new(settings).map_err(|why| why.0)?;
     // SAFETY: the configuration is alive and ours; the instance is ours, and destroyed at once.
     unsafe {
@@ -137,13 +137,13 @@ mod tests {
         let both = [("group.id", "g"), ("session.timeout.ms", "20000")];
         let fits = settings(&[&both[..], &[("max.poll.interval.ms", "20000")]].concat());
         let not = settings(&[&both[..], &[("max.poll.interval.ms", "10000")]].concat());
-        assert_eq!(takes_together(Kind::Consumer, &fits), Ok(()));
+        assert_eq!(takes_together(ClientType::Consumer, &fits), Ok(()));
         for _ in 0..2 {
-            let why = takes_together(Kind::Consumer, &not).unwrap_err();
+            let why = takes_together(ClientType::Consumer, &not).unwrap_err();
             assert!(why.contains("max.poll.interval.ms"), "{why}");
         }
         let many = [("enable.idempotence", "true"), ("max.in.flight", "6")];
-        assert!(takes_together(Kind::Producer, &settings(&many)).is_err());
+        assert!(takes_together(ClientType::Producer, &settings(&many)).is_err());
     }
 
     #[test]
@@ -159,7 +159,7 @@ mod tests {
             ("sasl.mechanism", "PLAIN"),
             ("internal.termination.signal", "15"),
         ];
-        for kind in [Kind::Producer, Kind::Consumer] {
+        for kind in [ClientType::Producer, ClientType::Consumer] {
             assert_eq!(takes_together(kind, &settings(&hostile)), Ok(()));
         }
         let nobody = trap.accept().map(drop).unwrap_err();

@@ -12,7 +12,7 @@ use nix::libc;
 use rdkafka_sys as sys;
 use serde::Deserialize;
 
-use super::{Code, Kafka, Kind, Place, list, resolve, text};
+use super::{ClientType, Code, Kafka, TopicPosition, list, resolve, text};
 use crate::client::routes::Router;
 
 #[derive(Debug)]
@@ -42,9 +42,9 @@ pub(crate) trait Events {
     /// Statistics, JSON.
     fn stats(&self, json: &[u8]);
     /// Partitions are given or taken: must assign or unassign.
-    fn rebalance(&self, _kafka: &Kafka<'_>, _what: Rebalance, _partitions: Vec<Place>) {}
+    fn rebalance(&self, _kafka: &Kafka<'_>, _what: Rebalance, _partitions: Vec<TopicPosition>) {}
     /// A commit ended.
-    fn committed(&self, _error: Option<Code>, _offsets: Vec<Place>) {}
+    fn committed(&self, _error: Option<Code>, _offsets: Vec<TopicPosition>) {}
 }
 
 /// What the callbacks of an instance go to and need.
@@ -58,7 +58,7 @@ pub(super) struct Told {
 
 /// # Safety
 /// `conf` is alive, and `told` stays where it is for as long as the instance made of it lives.
-pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: Kind, told: *const Told) {
+pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: ClientType, told: *const Told) {
     // SAFETY: the caller's promise.
     unsafe {
         sys::rd_kafka_conf_set_opaque(conf, told.cast_mut().cast::<c_void>());
@@ -68,7 +68,7 @@ pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: Kind, told: 
         if (*told).router.is_some() {
             resolve::install(conf, on_resolve);
         }
-        if kind == Kind::Producer {
+        if kind == ClientType::Producer {
             sys::rd_kafka_conf_set_dr_msg_cb(conf, Some(on_delivery));
         } else {
             sys::rd_kafka_conf_set_rebalance_cb(conf, Some(on_rebalance));
@@ -268,8 +268,8 @@ mod tests {
         let pairs = [("bootstrap.servers", addresses.as_str()), ("statistics.interval.ms", "50")];
         let settings: IndexMap<String, String> =
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-        let kafka =
-            Instance::new(Kind::Producer, &settings, None, Rc::new(Nobody)).expect("a client");
+        let kafka = Instance::new(ClientType::Producer, &settings, None, Rc::new(Nobody))
+            .expect("a client");
         let _topic = kafka.topic(TOPIC).expect("a topic");
         for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rdkafka_sys as sys;
 
 use super::{
-    Code, Kafka, Place, Refused, c_string,
+    Code, Kafka, Refused, TopicPosition, c_string,
     list::{List, places},
     millis, text,
 };
@@ -27,7 +27,7 @@ impl From<Code> for Asked {
 
 impl Kafka<'_> {
     pub(crate) fn subscribe(&self, topics: &[String]) -> Result<(), Asked> {
-        let topics: Vec<_> = topics.iter().map(|t| Place::new(t, -1, 0)).collect();
+        let topics: Vec<_> = topics.iter().map(|t| TopicPosition::new(t, -1, 0)).collect();
         let list = List::new(&topics)?;
         // SAFETY: instance and list live; the list is copied.
         Ok(Code::check(unsafe { sys::rd_kafka_subscribe(self.ptr(), list.ptr()) })?)
@@ -40,21 +40,21 @@ impl Kafka<'_> {
     }
 
     /// Reads from these partitions and offsets, and no others.
-    pub(crate) fn assign(&self, partitions: &[Place]) -> Result<(), Asked> {
+    pub(crate) fn assign(&self, partitions: &[TopicPosition]) -> Result<(), Asked> {
         let list = List::new(partitions)?;
         // SAFETY: instance and list live; the list is copied.
         Ok(Code::check(unsafe { sys::rd_kafka_assign(self.ptr(), list.ptr()) })?)
     }
 
     /// Reads from these too.
-    pub(crate) fn assign_more(&self, partitions: &[Place]) -> Result<(), Asked> {
+    pub(crate) fn assign_more(&self, partitions: &[TopicPosition]) -> Result<(), Asked> {
         let list = List::new(partitions)?;
         // SAFETY: as above; the error is ours.
         unsafe { taken(sys::rd_kafka_incremental_assign(self.ptr(), list.ptr())) }
     }
 
     /// Reads no longer from these.
-    pub(crate) fn unassign(&self, partitions: &[Place]) -> Result<(), Asked> {
+    pub(crate) fn unassign(&self, partitions: &[TopicPosition]) -> Result<(), Asked> {
         let list = List::new(partitions)?;
         // SAFETY: as above; the error is ours.
         unsafe { taken(sys::rd_kafka_incremental_unassign(self.ptr(), list.ptr())) }
@@ -89,9 +89,9 @@ impl Kafka<'_> {
     /// The group's committed offsets; negative where there is none.
     pub(crate) fn committed(
         &self,
-        partitions: &[Place],
+        partitions: &[TopicPosition],
         limit: Duration,
-    ) -> Result<Vec<Place>, Asked> {
+    ) -> Result<Vec<TopicPosition>, Asked> {
         let list = List::new(partitions)?;
         // SAFETY: instance and list live.
         let err = unsafe { sys::rd_kafka_committed(self.ptr(), list.ptr(), millis(limit)) };
@@ -123,14 +123,14 @@ impl Kafka<'_> {
     }
 
     /// Marks these positions as done: the next commit commits them.
-    pub(crate) fn store_offsets(&self, positions: &[Place]) -> Result<(), Asked> {
+    pub(crate) fn store_offsets(&self, positions: &[TopicPosition]) -> Result<(), Asked> {
         let list = List::new(positions)?;
         // SAFETY: instance and list live.
         Ok(Code::check(unsafe { sys::rd_kafka_offsets_store(self.ptr(), list.ptr()) })?)
     }
 
     /// Commits these positions and waits for the answer.
-    pub(crate) fn commit(&self, positions: &[Place]) -> Result<Vec<Place>, Asked> {
+    pub(crate) fn commit(&self, positions: &[TopicPosition]) -> Result<Vec<TopicPosition>, Asked> {
         let list = List::new(positions)?;
         // SAFETY: instance and list live; librdkafka copies the list and writes nothing into it.
         Code::check(unsafe { sys::rd_kafka_commit(self.ptr(), list.ptr(), 0) })?;

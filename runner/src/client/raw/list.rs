@@ -8,7 +8,7 @@ use super::{Code, Refused, c_string, text};
 
 /// A partition with an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TopicPosition {
     pub topic: String,
     pub partition: i32,
     /// Negative where librdkafka says that there is none.
@@ -16,7 +16,7 @@ pub(crate) struct Place {
     pub error: Option<Code>,
 }
 
-impl Place {
+impl TopicPosition {
     pub(crate) fn new(topic: &str, partition: i32, offset: i64) -> Self {
         Self { topic: topic.to_owned(), partition, offset, error: None }
     }
@@ -26,7 +26,7 @@ impl Place {
 pub(super) struct List(NonNull<sys::rd_kafka_topic_partition_list_t>);
 
 impl List {
-    pub(super) fn new(places: &[Place]) -> Result<Self, Refused> {
+    pub(super) fn new(places: &[TopicPosition]) -> Result<Self, Refused> {
         // SAFETY: a fresh list; it grows as it needs.
         let list = unsafe { sys::rd_kafka_topic_partition_list_new(places.len() as i32) };
         let list = Self(NonNull::new(list).ok_or_else(|| Refused("no memory".into()))?);
@@ -52,7 +52,7 @@ impl List {
         self.0.as_ptr()
     }
 
-    pub(super) fn places(&self) -> Vec<Place> {
+    pub(super) fn places(&self) -> Vec<TopicPosition> {
         // SAFETY: the list lives.
         unsafe { places(self.ptr()) }
     }
@@ -69,14 +69,16 @@ impl Drop for List {
 ///
 /// # Safety
 /// `list` is null or a list that lives during the call.
-pub(super) unsafe fn places(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<Place> {
+pub(super) unsafe fn places(
+    list: *const sys::rd_kafka_topic_partition_list_t,
+) -> Vec<TopicPosition> {
     // SAFETY: the caller's promise; `elems` holds `cnt` entries with C strings.
     unsafe {
         let Some(list) = list.as_ref() else { return Vec::new() };
         let count = usize::try_from(list.cnt).unwrap_or(0);
         (0..count)
             .map(|i| &*list.elems.add(i))
-            .map(|e| Place {
+            .map(|e| TopicPosition {
                 topic: text(e.topic).to_owned(),
                 partition: e.partition,
                 offset: e.offset,

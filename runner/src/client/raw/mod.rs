@@ -38,7 +38,7 @@ use crate::cluster::admin::kafkas_own;
 pub(super) use callbacks::{Delivery, Events, Rebalance};
 pub(super) use consumer::Asked;
 pub(super) use group_queue::{GroupQueue, Message};
-pub(super) use list::Place;
+pub(super) use list::TopicPosition;
 pub(super) use log_queue::LogQueue;
 pub(super) use producer::{Header, Topic, TxnError};
 pub(crate) use resolve::{Routed, create};
@@ -139,7 +139,7 @@ fn c_string(text: &str) -> Result<CString, Refused> {
 
 /// What kind of instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum ClientType {
     Producer,
     Consumer,
 }
@@ -213,7 +213,7 @@ impl Instance {
     /// Makes an instance; its callbacks go to `events`, on the thread that polls. With `routes` its
     /// connections go where they say.
     pub(super) fn new(
-        kind: Kind,
+        kind: ClientType,
         settings: &IndexMap<String, String>,
         routes: Option<&Routes>,
         events: Rc<dyn Events>,
@@ -230,7 +230,7 @@ impl Instance {
         unsafe {
             callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*told));
             let rk = conf.start(kind)?;
-            if kind == Kind::Consumer {
+            if kind == ClientType::Consumer {
                 sys::rd_kafka_poll_set_consumer(rk.as_ptr());
             }
             Ok(Self { kafka: Kafka { rk, life: PhantomData }, _told: told })
@@ -301,10 +301,10 @@ impl Conf {
     }
 
     /// Makes an instance of it.
-    fn start(self, kind: Kind) -> Result<NonNull<sys::rd_kafka_t>, Refused> {
+    fn start(self, kind: ClientType) -> Result<NonNull<sys::rd_kafka_t>, Refused> {
         let type_ = match kind {
-            Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
-            Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+            ClientType::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+            ClientType::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
         let mut why = [0_u8; 512];
         // SAFETY: the configuration is alive and ours; `rd_kafka_new` takes it over only when it

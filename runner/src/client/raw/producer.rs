@@ -8,7 +8,7 @@ use std::{
 
 use rdkafka_sys as sys;
 
-use super::{Code, Instance, Kafka, Place, Refused, c_string, list::List, millis, text};
+use super::{Code, Instance, Kafka, Refused, TopicPosition, c_string, list::List, millis, text};
 
 /// A topic to produce to.
 pub(crate) struct Topic<'a> {
@@ -168,7 +168,7 @@ impl Kafka<'_> {
     pub(crate) fn send_offsets(
         &self,
         consumer: &Kafka<'_>,
-        positions: &[Place],
+        positions: &[TopicPosition],
         limit: Duration,
     ) -> Result<(), TxnError> {
         let refused = |words: String| TxnError {

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::client::{
         raw::{
-            Code, Events, Instance, Kind,
+            ClientType, Code, Events, Instance,
             fake::{Brokers, PRODUCE, TOPIC, port},
         },
         routes::Routes,
@@ -236,7 +236,7 @@ mod tests {
         let routes = routes(&brokers, &traps.ports[..2]);
         let settings = [("bootstrap.servers", routes.bootstrap()), ("linger.ms", "0".into())];
         let settings = settings.map(|(key, value)| (key.to_owned(), value)).into();
-        let kafka = Instance::new(Kind::Producer, &settings, Some(&routes), Rc::new(Nobody));
+        let kafka = Instance::new(ClientType::Producer, &settings, Some(&routes), Rc::new(Nobody));
         let kafka = kafka.expect("a client");
         let topic = kafka.topic(TOPIC).expect("a topic");
         let send = |what: &str| {

@@ -19,10 +19,10 @@ const TAIL_LIMIT: Duration = Duration::from_secs(15);
 
 /// How far a container's output was written, over all its lives.
 #[derive(Clone, Debug, Default)]
-pub struct Seen(Arc<Mutex<State>>);
+pub struct Seen(Arc<Mutex<LogFollow>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct LogFollow {
     /// The engine's time stamp of the last line written, in nanoseconds.
     last: String,
     /// Why no more can be written.
@@ -30,7 +30,7 @@ struct State {
 }
 
 impl Seen {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LogFollow> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -15,7 +15,7 @@ use super::{
     DockerCluster, NAME, addresses,
     engine::failed,
     exec,
-    node::{DockerNode, Place},
+    node::{ContainerPlace, DockerNode},
     rules::{self, Counted},
 };
 use crate::history::{RunClock, now_us};
@@ -38,7 +38,7 @@ pub struct Applied {
 
 /// Wall-clock microseconds before and after a script acted, where it told them.
 type Stamps = Option<(i64, i64)>;
-type Places = BTreeMap<Node, Place>;
+type Places = BTreeMap<Node, ContainerPlace>;
 
 impl DockerCluster {
     /// Tells every living node its part of the network; answers with when the rules came into force.

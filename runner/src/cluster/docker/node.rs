@@ -63,7 +63,7 @@ impl Blueprint {
 
 /// Where a living node is.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct ContainerPlace {
     /// Its address in the cluster's network.
     pub address: IpAddr,
     /// No command can be run in it.
@@ -80,10 +80,10 @@ pub struct DockerNode {
     ports: Ports,
     log: Mutex<PathBuf>,
     seen: Seen,
-    life: Mutex<Life>,
+    life: Mutex<ContainerLife>,
 }
 
-struct Life {
+struct ContainerLife {
     held: Option<Held>,
     /// The follower of this life's output; it ends with the process.
     follower: Option<JoinHandle<()>>,
@@ -118,7 +118,7 @@ impl DockerNode {
             }
         };
         let log = Mutex::new(log_path(&blueprint.spec.dir, node));
-        let life = Life { held: Some(held), follower: None, wanted: true, own: None };
+        let life = ContainerLife { held: Some(held), follower: None, wanted: true, own: None };
         let this = Self {
             node,
             name,
@@ -207,7 +207,11 @@ impl DockerNode {
     }
 
     /// Its address in the cluster's network while its process lives, and whether it is frozen.
-    pub async fn place(&self, docker: &Docker, network: &str) -> Result<Option<Place>, RigError> {
+    pub async fn place(
+        &self,
+        docker: &Docker,
+        network: &str,
+    ) -> Result<Option<ContainerPlace>, RigError> {
         let options = None::<InspectContainerOptions>;
         let answer = docker
             .inspect_container(&self.name, options)
@@ -217,7 +221,7 @@ impl DockerNode {
         let known = answer.network_settings.and_then(|n| n.networks);
         let endpoint = known.and_then(|mut all| all.remove(network));
         let address = endpoint.and_then(|e| e.ip_address).and_then(|ip| ip.parse().ok());
-        Ok(address.map(|address| Place { address, frozen }))
+        Ok(address.map(|address| ContainerPlace { address, frozen }))
     }
 
     /// It runs, and is not in this network.
@@ -275,7 +279,7 @@ impl DockerNode {
         Ok(())
     }
 
-    fn life(&self) -> MutexGuard<'_, Life> {
+    fn life(&self) -> MutexGuard<'_, ContainerLife> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -98,26 +98,28 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
-    use kplan_dsl::value::{Mechanism, Protocol};
+    use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
 
     use super::*;
     use crate::cluster::security::Security;
 
-    fn security(protocol: Protocol, mechanism: Mechanism) -> Security {
+    fn security(protocol: SecurityProtocol, mechanism: SaslMechanism) -> Security {
         let users = IndexMap::from([("alice".to_owned(), "a\"b\\c".to_owned())]);
         Security { protocol, mechanism, users }
     }
 
     #[test]
     fn plain_users_stand_in_the_file_and_scram_users_do_not() {
-        let plain = Access::new(security(Protocol::SaslPlaintext, Mechanism::Plain), None);
+        let plain =
+            Access::new(security(SecurityProtocol::SaslPlaintext, SaslMechanism::Plain), None);
         let text = jaas(&plain);
         assert!(text.contains("user_alice=\"a\\\"b\\\\c\";\n"), "{text}");
         assert!(text.contains(&format!("user_kplan=\"{}\"", plain.password)), "{text}");
         let text = controller_jaas(&plain);
         assert!(text.starts_with("controller_login.KafkaServer {") && !text.contains("alice"));
         assert!(text.contains(&format!("user_kplan=\"{}\";\n}};", plain.password)), "{text}");
-        let scram = Access::new(security(Protocol::SaslSsl, Mechanism::ScramSha256), None);
+        let scram =
+            Access::new(security(SecurityProtocol::SaslSsl, SaslMechanism::ScramSha256), None);
         let text = jaas(&scram);
         assert!(
             !text.contains("alice") && text.contains("ScramLoginModule required;\n};"),

@@ -29,7 +29,7 @@ pub struct FoundBroker {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundCluster {
     /// Its brokers by number.
     pub brokers: BTreeMap<u32, FoundBroker>,
     /// It keeps its metadata in KRaft.
@@ -43,7 +43,7 @@ pub async fn find(
     file: &BackendFile,
     client: &IndexMap<String, String>,
     credentials: &Credentials,
-) -> Result<Found, RigError> {
+) -> Result<FoundCluster, RigError> {
     if let Some(protocol) = client.get("security.protocol")
         && !credentials.suit(protocol)
     {
@@ -72,7 +72,7 @@ pub async fn find(
     })
 }
 
-async fn ask(address: &str, credentials: &Credentials) -> Result<Found, WireError> {
+async fn ask(address: &str, credentials: &Credentials) -> Result<FoundCluster, WireError> {
     let mut connection = Connection::open(address, credentials, ANSWER).await?;
     let kraft = connection.supports::<DescribeQuorumRequest>();
     let level = level(&mut connection).await;
@@ -80,7 +80,7 @@ async fn ask(address: &str, credentials: &Credentials) -> Result<Found, WireErro
         let Advertised { host, address } = told;
         (id, FoundBroker { address: address.clone(), advertised: address, host })
     });
-    Ok(Found { brokers: brokers.collect(), kraft, level })
+    Ok(FoundCluster { brokers: brokers.collect(), kraft, level })
 }
 
 /// Brokers from 2.4 on (KIP-511, KIP-584) tell which features they support; what an older one makes
@@ -98,7 +98,11 @@ async fn level(connection: &mut Connection) -> Option<i16> {
 }
 
 /// Refuses a cluster that is not the plan's.
-pub fn compare(file: &BackendFile, spec: &ClusterSpec, found: &Found) -> Result<(), RigError> {
+pub fn compare(
+    file: &BackendFile,
+    spec: &ClusterSpec,
+    found: &FoundCluster,
+) -> Result<(), RigError> {
     let other = |what: String| Err(RigError::Other(what));
     let (wanted, there) = (spec.brokers as usize, found.brokers.len());
     if wanted != there {
@@ -175,13 +179,13 @@ mod tests {
         read.file.unwrap_or_else(|| panic!("{:?}", read.diagnostics))
     }
 
-    fn found(ids: &[u32], kraft: bool, level: Option<i16>) -> Found {
+    fn found(ids: &[u32], kraft: bool, level: Option<i16>) -> FoundCluster {
         let broker = |id: &u32| {
             let host = format!("k{id}");
             let address = format!("{host}:9092");
             (*id, FoundBroker { address: address.clone(), advertised: address, host })
         };
-        Found { brokers: ids.iter().map(broker).collect(), kraft, level }
+        FoundCluster { brokers: ids.iter().map(broker).collect(), kraft, level }
     }
 
     #[test]
@@ -190,7 +194,7 @@ mod tests {
         let old = file("backend: v1\nbootstrap: [k1:9092]\nversion: 3.9.1\n");
         let odd = file("backend: v1\nbootstrap: [k1:9092]\nbrokers: { 7: other:9092 }\n");
         let new = spec("4.1.1", Mode::KraftCombined);
-        let told = |file: &BackendFile, found: &Found| match compare(file, &new, found) {
+        let told = |file: &BackendFile, found: &FoundCluster| match compare(file, &new, found) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         };

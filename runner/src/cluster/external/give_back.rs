@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::super::RigError;
-use super::{ExternalCluster, Life};
+use super::{BrokerLife, ExternalCluster};
 
 /// How long a broker that was started or thawed at the end may need to answer.
 const BACK_LIMIT: Duration = Duration::from_secs(120);
@@ -16,8 +16,8 @@ impl ExternalCluster {
     pub(super) async fn mend_and_clear(&self) -> Result<Vec<String>, RigError> {
         let mut told = Vec::new();
         let mut troubles = Vec::new();
-        let frozen = self.brokers_in(Life::Paused);
-        let down = self.brokers_in(Life::Down);
+        let frozen = self.brokers_in(BrokerLife::Paused);
+        let down = self.brokers_in(BrokerLife::Down);
         for (brokers, what, verb) in [(frozen, "resume", "resumed"), (down, "start", "started")] {
             if brokers.is_empty() {
                 continue;
@@ -29,7 +29,7 @@ impl ExternalCluster {
             };
             match done {
                 Ok(()) => {
-                    self.set(&brokers, Life::Starting);
+                    self.set(&brokers, BrokerLife::Starting);
                     told.push(format!("{who} {verb} again"));
                 }
                 Err(error) => troubles.push(format!("{who} left down: {error}")),
@@ -58,14 +58,14 @@ impl ExternalCluster {
         if troubles.is_empty() { Ok(told) } else { Err(RigError::Other(troubles.join("; "))) }
     }
 
-    fn brokers_in(&self, life: Life) -> Vec<u32> {
+    fn brokers_in(&self, life: BrokerLife) -> Vec<u32> {
         self.lives().iter().filter(|(_, own)| **own == life).map(|(broker, _)| *broker).collect()
     }
 
     /// Waits until those that were started answer.
     async fn all_answer(&self) -> Result<(), RigError> {
         let deadline = Instant::now() + BACK_LIMIT;
-        for broker in self.brokers_in(Life::Starting) {
+        for broker in self.brokers_in(BrokerLife::Starting) {
             while !self.answers(broker).await {
                 if Instant::now() >= deadline {
                     let what = format!("the return of broker {broker}");
@@ -73,7 +73,7 @@ impl ExternalCluster {
                 }
                 sleep(PAUSE).await;
             }
-            self.set(&[broker], Life::Up);
+            self.set(&[broker], BrokerLife::Up);
         }
         Ok(())
     }

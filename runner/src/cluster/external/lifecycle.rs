@@ -12,7 +12,7 @@ use super::super::{
     AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
     TopicSpec, ending::Death,
 };
-use super::{ExternalCluster, Life, NAME, client_config, command::Work};
+use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
 use crate::{client::routes::Router, observer::wire::Connection};
 
 /// A broker that says nothing for so long does not answer.
@@ -91,32 +91,32 @@ impl Cluster for ExternalCluster {
             self.command(&down, "wipe", |c| c.wipe.as_ref()).await?;
         }
         self.command(&down, "start", |c| c.start.as_ref()).await?;
-        self.set(&down, Life::Starting);
+        self.set(&down, BrokerLife::Starting);
         Ok(())
     }
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         let brokers = self.numbers(nodes)?;
         self.command(&brokers, "pause", |c| c.pause.as_ref()).await?;
-        self.set(&brokers, Life::Paused);
+        self.set(&brokers, BrokerLife::Paused);
         self.all_silent(&brokers, "pause", self.limit()).await
     }
 
     async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
         let brokers = self.numbers(nodes)?;
         self.command(&brokers, "resume", |c| c.resume.as_ref()).await?;
-        self.set(&brokers, Life::Starting);
+        self.set(&brokers, BrokerLife::Starting);
         Ok(())
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
         let broker = self.number(node)?;
         let life = self.life(broker);
-        if matches!(life, Life::Down | Life::Paused) {
+        if matches!(life, BrokerLife::Down | BrokerLife::Paused) {
             return Ok(life.state().unwrap_or(NodeState::Dead));
         }
         if self.answers(broker).await {
-            self.set(&[broker], Life::Up);
+            self.set(&[broker], BrokerLife::Up);
             return Ok(NodeState::Running);
         }
         Ok(life.state().unwrap_or(NodeState::Dead))
@@ -124,7 +124,7 @@ impl Cluster for ExternalCluster {
 
     async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
         let exit = match self.life(self.number(node)?) {
-            Life::Down => "taken down by its command".to_owned(),
+            BrokerLife::Down => "taken down by its command".to_owned(),
             _ if self.state(node).await? != NodeState::Dead => return Ok(None),
             _ => "it does not answer; why is not seen from here".to_owned(),
         };
@@ -212,10 +212,10 @@ impl ExternalCluster {
     ) -> Result<(), RigError> {
         let brokers = self.numbers(nodes)?;
         let living: Vec<u32> =
-            brokers.into_iter().filter(|broker| self.life(*broker) != Life::Down).collect();
+            brokers.into_iter().filter(|broker| self.life(*broker) != BrokerLife::Down).collect();
         self.command(&living, what, pick).await?;
         // From here on they are ours to start again, even if one still answers.
-        self.set(&living, Life::Down);
+        self.set(&living, BrokerLife::Down);
         self.all_silent(&living, what, limit).await
     }
 

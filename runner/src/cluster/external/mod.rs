@@ -18,7 +18,7 @@ mod found;
 mod give_back;
 mod lifecycle;
 
-use self::found::Found;
+use self::found::FoundCluster;
 use super::{ClusterSpec, NodeState, RigError, admin::Topics};
 use crate::{
     client::routes::{Router, Routes},
@@ -29,7 +29,7 @@ const NAME: &str = "external";
 
 /// What kplan did to a broker last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
+enum BrokerLife {
     /// Nothing, or it answered since it was started.
     Up,
     /// Started, and not heard of yet.
@@ -39,7 +39,7 @@ enum Life {
     Paused,
 }
 
-impl Life {
+impl BrokerLife {
     /// What is known without asking.
     fn state(self) -> Option<NodeState> {
         match self {
@@ -55,12 +55,12 @@ impl Life {
 pub struct ExternalCluster {
     file: Arc<BackendFile>,
     spec: ClusterSpec,
-    found: Found,
+    found: FoundCluster,
     credentials: Credentials,
     topics: Topics,
     /// None where the file does not say how a broker is reached.
     router: Option<Arc<Router>>,
-    lives: Mutex<BTreeMap<u32, Life>>,
+    lives: Mutex<BTreeMap<u32, BrokerLife>>,
     /// Topics that the plan created and did not delete.
     created: Mutex<BTreeSet<String>>,
 }
@@ -78,7 +78,7 @@ impl ExternalCluster {
         let addresses: Vec<&str> = found.brokers.values().map(|b| b.address.as_str()).collect();
         let router = router(&file, &found, &client);
         let topics = Topics::new(&addresses.join(","), &client).routed(router.clone());
-        let lives = found.brokers.keys().map(|id| (*id, Life::Up)).collect();
+        let lives = found.brokers.keys().map(|id| (*id, BrokerLife::Up)).collect();
         Ok(Self {
             file,
             spec,
@@ -91,7 +91,7 @@ impl ExternalCluster {
         })
     }
 
-    fn lives(&self) -> MutexGuard<'_, BTreeMap<u32, Life>> {
+    fn lives(&self) -> MutexGuard<'_, BTreeMap<u32, BrokerLife>> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,11 +99,11 @@ impl ExternalCluster {
         self.created.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn life(&self, broker: u32) -> Life {
-        self.lives().get(&broker).copied().unwrap_or(Life::Up)
+    fn life(&self, broker: u32) -> BrokerLife {
+        self.lives().get(&broker).copied().unwrap_or(BrokerLife::Up)
     }
 
-    fn set(&self, brokers: &[u32], life: Life) {
+    fn set(&self, brokers: &[u32], life: BrokerLife) {
         self.lives().extend(brokers.iter().map(|broker| (*broker, life)));
     }
 }
@@ -112,7 +112,7 @@ impl ExternalCluster {
 /// where it advertises.
 fn router(
     file: &BackendFile,
-    found: &Found,
+    found: &FoundCluster,
     settings: &IndexMap<String, String>,
 ) -> Option<Arc<Router>> {
     let given: BTreeMap<u32, String> =

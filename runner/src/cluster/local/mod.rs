@@ -33,7 +33,7 @@ use self::{
 };
 use super::{
     Cluster, ClusterSpec, Mode, Node, NodeState, RigError,
-    addresses::{Addresses, LOOPBACK, Place, Purpose},
+    addresses::{Addresses, LOOPBACK, NodePlace, Purpose},
     admin::Topics,
     config,
     ports::{self, Reserved},
@@ -168,7 +168,7 @@ async fn prepare(
             ports.insert(purpose, port.port);
             reserved.push(port);
         }
-        places.insert(node, Place { home: home.join(node.slug()), ports });
+        places.insert(node, NodePlace { home: home.join(node.slug()), ports });
     }
     let at = Addresses { prefix: String::new(), cluster_id: storage::random_id(), places };
     let mut common = Common { spec, at, java, software, checkpoint: None };

@@ -54,10 +54,10 @@ pub struct LocalNode {
     home: PathBuf,
     log: PathBuf,
     port: u16,
-    life: Mutex<Life>,
+    life: Mutex<ProcessLife>,
 }
 
-struct Life {
+struct ProcessLife {
     /// Its configuration as written.
     properties: String,
     process: Option<Process>,
@@ -84,7 +84,8 @@ impl LocalNode {
             Node::Controller(_) => Purpose::Controller,
             Node::Zookeeper(_) => Purpose::Zookeeper,
         };
-        let life = Life { properties: String::new(), process: None, wanted: false, own: None };
+        let life =
+            ProcessLife { properties: String::new(), process: None, wanted: false, own: None };
         let this = Self {
             node,
             log: common.spec.dir.join("logs").join(format!("{}.log", node.slug())),
@@ -335,7 +336,7 @@ impl LocalNode {
         last_lines(&self.log).unwrap_or_default()
     }
 
-    fn life(&self) -> MutexGuard<'_, Life> {
+    fn life(&self) -> MutexGuard<'_, ProcessLife> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,7 +14,7 @@ use crate::report::text::{clean, one_line};
 
 /// A stretch of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct SourcePlace {
     /// The file: relative to the working directory where it lies below it, with `/`.
     pub file: String,
     /// Line and character of the first one.
@@ -27,20 +27,20 @@ pub struct Place {
 
 /// Something that is wrong, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub struct CheckFinding {
     /// What kind of mistake.
     pub code: Code,
     pub message: String,
     /// How to mend it.
     pub help: Option<String>,
-    pub place: Place,
+    pub place: SourcePlace,
     /// Other places that matter, with a few words.
-    pub related: Vec<(Place, String)>,
+    pub related: Vec<(SourcePlace, String)>,
     /// Tells this finding from all others, and stays the same while only lines around it change.
     pub fingerprint: String,
 }
 
-impl Finding {
+impl CheckFinding {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.code.severity()
@@ -56,9 +56,9 @@ impl Finding {
 }
 
 /// Everything that is wrong, in the order of the files.
-pub fn findings(checked: &[Checked]) -> Vec<Finding> {
+pub fn findings(checked: &[Checked]) -> Vec<CheckFinding> {
     let here = std::env::current_dir().unwrap_or_default();
-    let mut all: Vec<Finding> = Vec::new();
+    let mut all: Vec<CheckFinding> = Vec::new();
     let mut seen: HashMap<String, u32> = HashMap::new();
     for one in checked {
         let teller = Teller { checked: one, here: &here };
@@ -88,7 +88,7 @@ struct Teller<'c> {
 
 impl Teller<'_> {
     /// The finding, and the text of its line.
-    fn finding(&self, diagnostic: &Diagnostic) -> (Finding, String) {
+    fn finding(&self, diagnostic: &Diagnostic) -> (CheckFinding, String) {
         let sources = &self.checked.sources;
         let source = sources.get(diagnostic.span.file);
         let line =
@@ -105,7 +105,7 @@ impl Teller<'_> {
                 self.beginning()
             }
         };
-        let finding = Finding {
+        let finding = CheckFinding {
             code: diagnostic.code,
             message,
             help: diagnostic.help.as_deref().map(clean),
@@ -116,7 +116,7 @@ impl Teller<'_> {
         (finding, line)
     }
 
-    fn related(&self, diagnostic: &Diagnostic, sources: &Sources) -> Vec<(Place, String)> {
+    fn related(&self, diagnostic: &Diagnostic, sources: &Sources) -> Vec<(SourcePlace, String)> {
         let places = diagnostic.related.iter().filter_map(|(span, words)| {
             let source = sources.get(span.file).filter(|s| !self.checked.is_note(s.path()))?;
             Some((self.place(source, *span), one_line(words, 2_000)))
@@ -124,15 +124,20 @@ impl Teller<'_> {
         places.collect()
     }
 
-    fn beginning(&self) -> Place {
+    fn beginning(&self) -> SourcePlace {
         let first = Position { line: 1, column: 1 };
-        Place { file: self.shown(&self.checked.path), start: first, end: first, bytes: (1, 1) }
+        SourcePlace {
+            file: self.shown(&self.checked.path),
+            start: first,
+            end: first,
+            bytes: (1, 1),
+        }
     }
 
-    fn place(&self, source: &Source, span: Span) -> Place {
+    fn place(&self, source: &Source, span: Span) -> SourcePlace {
         let (start, end) = (source.position(span.start), source.position(span.end.max(span.start)));
         let bytes = (byte_column(source, start), byte_column(source, end));
-        Place { file: self.shown(source.path()), start, end, bytes }
+        SourcePlace { file: self.shown(source.path()), start, end, bytes }
     }
 
     /// Where machines look for a file: relative to where kplan was called, without dots.

@@ -2,7 +2,7 @@
 
 use kplan_dsl::Severity;
 
-use super::finding::Finding;
+use super::finding::CheckFinding;
 use crate::report::{
     github::{data, property},
     text::{bounded, plural},
@@ -12,11 +12,11 @@ use crate::report::{
 const SHOWN: usize = 10;
 
 /// The text: at most ten commands of a level, the rest summed up in a notice.
-pub fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[CheckFinding]) -> String {
     let mut text = String::new();
     let mut hidden = Vec::new();
     for severity in [Severity::Error, Severity::Warning] {
-        let of_level: Vec<&Finding> =
+        let of_level: Vec<&CheckFinding> =
             findings.iter().filter(|f| f.severity() == severity).collect();
         of_level.iter().take(SHOWN).for_each(|f| text.push_str(&command(f)));
         let rest = of_level.len().saturating_sub(SHOWN);
@@ -33,7 +33,7 @@ pub fn render(findings: &[Finding]) -> String {
     text
 }
 
-fn command(finding: &Finding) -> String {
+fn command(finding: &CheckFinding) -> String {
     let place = &finding.place;
     let (start, end) = (place.start, place.end);
     // GitHub takes columns only where both are on one line.

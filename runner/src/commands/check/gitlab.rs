@@ -3,7 +3,7 @@
 use kplan_dsl::Severity;
 use serde::Serialize;
 
-use super::finding::Finding;
+use super::finding::CheckFinding;
 
 #[derive(Serialize)]
 struct Issue<'f> {
@@ -26,7 +26,7 @@ struct Lines {
     end: u32,
 }
 
-pub fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[CheckFinding]) -> String {
     let issues = findings.iter().map(|f| Issue {
         description: f.sentence(),
         check_name: f.code.text(),

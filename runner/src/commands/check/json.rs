@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::finding::Finding;
+use super::finding::CheckFinding;
 
 #[derive(Serialize)]
 struct Form<'f> {
@@ -23,7 +23,7 @@ struct Entry<'f> {
     help: Option<&'f str>,
 }
 
-pub fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[CheckFinding]) -> String {
     let diagnostics = findings.iter().map(|f| Entry {
         code: f.code.text(),
         severity: f.severity().word(),

@@ -3,14 +3,14 @@
 use kplan_dsl::Severity;
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Place};
+use super::finding::{CheckFinding, SourcePlace};
 
-pub fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[CheckFinding]) -> String {
     let diagnostics: Vec<Value> = findings.iter().map(diagnostic).collect();
     super::pretty(&json!({ "source": { "name": "kplan" }, "diagnostics": diagnostics }))
 }
 
-fn diagnostic(finding: &Finding) -> Value {
+fn diagnostic(finding: &CheckFinding) -> Value {
     let severity = match finding.severity() {
         Severity::Error => "ERROR",
         Severity::Warning => "WARNING",
@@ -32,7 +32,7 @@ fn diagnostic(finding: &Finding) -> Value {
     entry
 }
 
-fn location(place: &Place) -> Value {
+fn location(place: &SourcePlace) -> Value {
     let range = json!({
         "start": { "line": place.start.line, "column": place.bytes.0 },
         "end": { "line": place.end.line, "column": place.bytes.1 },

@@ -5,9 +5,9 @@ use std::path::Path;
 use kplan_dsl::{Code, Severity, manual};
 use serde_json::{Value, json};
 
-use super::finding::{Finding, Place};
+use super::finding::{CheckFinding, SourcePlace};
 
-pub fn render(findings: &[Finding]) -> String {
+pub fn render(findings: &[CheckFinding]) -> String {
     let mut codes: Vec<Code> = findings.iter().map(|f| f.code).collect();
     codes.sort();
     codes.dedup();
@@ -42,7 +42,7 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(finding: &Finding, codes: &[Code]) -> Value {
+fn result(finding: &CheckFinding, codes: &[Code]) -> Value {
     let mut entry = json!({
         "ruleId": finding.code.text(),
         "ruleIndex": codes.iter().position(|c| *c == finding.code),
@@ -67,7 +67,7 @@ fn level(severity: Severity) -> &'static str {
     }
 }
 
-fn physical(place: &Place) -> Value {
+fn physical(place: &SourcePlace) -> Value {
     let region = json!({
         "startLine": place.start.line,
         "startColumn": place.start.column,

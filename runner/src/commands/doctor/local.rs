@@ -2,7 +2,7 @@
 
 use kplan_dsl::value::TESTED;
 
-use super::{Line, State};
+use super::{Health, Line};
 use crate::cluster::{RigError, Version, local};
 
 /// Looks for it. Nothing is fetched.
@@ -23,7 +23,7 @@ pub async fn look(kafka_dir: Option<&str>) -> Vec<Line> {
         // What is in the cache serves without it.
         Err(error) if there.is_empty() => lines.push(Line::missing("local: Maven", &error)),
         Err(error) => {
-            lines.push(Line { state: State::Lacks, ..Line::missing("local: Maven", &error) });
+            lines.push(Line { state: Health::Lacks, ..Line::missing("local: Maven", &error) });
         }
     }
     let found = match names.is_empty() {

@@ -63,7 +63,7 @@ pub struct Needs {
 
 /// The time that is judged.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Span {
+pub struct JudgedTime {
     /// Since, monotonic microseconds.
     pub from_us: i64,
     /// The step that it begins with, where one is named: then something must have come after it.
@@ -222,7 +222,7 @@ fn of_count(condition: &Condition, count: &Count) -> Needs {
 }
 
 /// The time that a condition judges, and the faults in it.
-fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> Span {
+fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> JudgedTime {
     let (from_us, since) = match (condition, names(condition).first().copied().or(j.since)) {
         (Condition::Latency(c), _) if c.since.is_none() => (i64::MIN, None),
         _ if condition.count().is_some_and(|count| count.of.is_some()) => (i64::MIN, None),
@@ -243,13 +243,13 @@ fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> Span {
                 }
                 None => breaks.last_for(name),
             };
-            return Span { from_us: begin, since: None, faults: meant.into_iter().collect() };
+            return JudgedTime { from_us: begin, since: None, faults: meant.into_iter().collect() };
         }
         Condition::Latency(c) => faults.retain(|f| in_phase(c, f, j)),
         _ => {}
     }
     faults.retain(|fault| fault.at_us >= begin);
-    Span { from_us: begin, since, faults }
+    JudgedTime { from_us: begin, since, faults }
 }
 
 /// Whether a fault lies in the time whose latency is asked for.
@@ -271,7 +271,7 @@ fn in_phase(c: &kplan_dsl::conditions::Latency, fault: &Break, j: &Judge<'_>) ->
 }
 
 /// What is missing of what a judgement needs; nothing if all is there.
-pub fn lack(needs: &Needs, span: &Span, scene: &Scene) -> Option<Lack> {
+pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     let subject = &needs.subject;
     let went_on = |from: i64, to: i64| scene.went_on(needs.traffic, subject, from, to);
     let what = scene::words(needs.traffic, subject);

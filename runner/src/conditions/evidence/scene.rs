@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     conductor::clients::Client,
-    history::{HistoryFile, Mark, RUN_SPAN_US, Run, Writer},
+    history::{HistoryFile, Mark, MessageRun, RUN_SPAN_US, Writer},
 };
 
 use super::Traffic;
@@ -209,18 +209,18 @@ impl Party {
     fn sent(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
         let kept = self.downs.iter().filter(|(_, end)| end.is_none_or(|end| end >= from));
         let start = kept.map(|(begin, _)| *begin).min().map_or(from, |begin| begin.min(from));
-        let handed = |run: &Run| {
+        let handed = |run: &MessageRun| {
             run.mark == Mark::Sent
                 && self.let_go(run.first_us).is_some_and(|at| at <= to)
                 && self.let_go(run.last_us).is_none_or(|at| at >= from)
         };
-        let heard = |run: &Run| {
+        let heard = |run: &MessageRun| {
             matches!(run.mark, Mark::Acked | Mark::Failed | Mark::Written)
                 && run.last_us >= from
                 && run.first_us <= to
         };
-        let meant = |run: &Run| !transactions || run.epoch != 0;
-        let any = |file: &HistoryFile, start: i64, of: &dyn Fn(&Run) -> bool| {
+        let meant = |run: &MessageRun| !transactions || run.epoch != 0;
+        let any = |file: &HistoryFile, start: i64, of: &dyn Fn(&MessageRun) -> bool| {
             some(file, start, to, |run| of(run) && meant(run) && subject.covers(file, run))
         };
         self.written(Writer::ProducerSent).any(|file| any(file, start, &handed))
@@ -268,7 +268,7 @@ impl Party {
 
     /// Whether messages were delivered to it between two moments.
     fn took(&self, subject: &Subject, from: i64, to: i64) -> bool {
-        let given = |run: &Run| {
+        let given = |run: &MessageRun| {
             let mark = matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
             mark && run.last_us >= from && run.first_us <= to
         };
@@ -290,7 +290,7 @@ impl Party {
 }
 
 impl Subject {
-    fn covers(&self, file: &HistoryFile, run: &Run) -> bool {
+    fn covers(&self, file: &HistoryFile, run: &MessageRun) -> bool {
         let topic = file.header().topics.get(usize::from(run.topic));
         self.topic.as_ref().is_none_or(|own| topic == Some(own))
             && self.partition.is_none_or(|own| own == run.partition)
@@ -298,7 +298,7 @@ impl Subject {
 }
 
 /// Whether a run of a history between two moments is such a one.
-fn some(file: &HistoryFile, from: i64, to: i64, is: impl Fn(&Run) -> bool) -> bool {
+fn some(file: &HistoryFile, from: i64, to: i64, is: impl Fn(&MessageRun) -> bool) -> bool {
     let Ok(first) = file.first_at_or_after(from) else { return false };
     let runs = file.iter_from(first).map_while(Result::ok);
     runs.take_while(|run| run.first_us <= to).any(|run| is(&run))
@@ -335,7 +335,7 @@ pub fn words(traffic: Traffic, subject: &Subject) -> String {
 mod tests {
     use super::*;
     use crate::{
-        conditions::evidence::{Needs, Span, lack},
+        conditions::evidence::{JudgedTime, Needs, lack},
         conductor::faults::{Break, Struck},
         history::{
             Message,
@@ -381,7 +381,7 @@ mod tests {
         faults: &[Break],
     ) -> Option<String> {
         let needs = Needs { traffic, subject, faults: true, back: false };
-        let span = Span { from_us: i64::MIN, since: None, faults: faults.to_vec() };
+        let span = JudgedTime { from_us: i64::MIN, since: None, faults: faults.to_vec() };
         lack(&needs, &span, scene).map(|lack| lack.why)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     client::{
         handle::{ClientState, Ended, Handle},
         protocol::{DAMAGED, NO_HISTORY, UNREAD},
-        spec::{ClientSpec, Common, LogSpec, LogTopic, Span},
+        spec::{ClientSpec, Common, LogSpec, LogTopic, ReadSpan},
     },
     conductor::{
         outcome::StepError,
@@ -58,9 +58,9 @@ impl Stage {
         bounds: &AuditBounds,
         transactional: bool,
     ) -> Result<(Option<PathBuf>, Unread), StepError> {
-        let mut topics: BTreeMap<String, Vec<Span>> = BTreeMap::new();
+        let mut topics: BTreeMap<String, Vec<ReadSpan>> = BTreeMap::new();
         for ((topic, partition), b) in &bounds.ready {
-            let span = Span { partition: *partition, start: b.start, end: b.end };
+            let span = ReadSpan { partition: *partition, start: b.start, end: b.end };
             topics.entry(topic.clone()).or_default().push(span);
         }
         if topics.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{Verb, steps::Fault, value::Target};
+use kplan_dsl::{Verb, steps::ChaosFault, value::Target};
 
 /// More faults than this are in no schedule.
 const MOST: u32 = 10_000;
@@ -54,7 +54,7 @@ pub fn schedule(
     seed: u64,
     place: &str,
     (total, every): (Duration, Duration),
-    faults: &[Fault],
+    faults: &[ChaosFault],
     brokers: u32,
 ) -> Vec<Planned> {
     if faults.is_empty() || every.is_zero() {
@@ -162,15 +162,15 @@ mod tests {
 
     use super::*;
 
-    fn kill(time: Option<u64>) -> Fault {
+    fn kill(time: Option<u64>) -> ChaosFault {
         let for_time = time.map(Duration::from_secs);
         let lasting = Lasting { for_time, ..Lasting::default() };
         let broker = Spanned::new(Target::Random, Span::default());
         let verb = Verb::KillBroker(Box::new(KillBroker { broker, lasting }));
-        Fault { verb, for_time, span: Spanned::new((), Span::default()) }
+        ChaosFault { verb, for_time, span: Spanned::new((), Span::default()) }
     }
 
-    fn of(seed: u64, faults: &[Fault]) -> Vec<Planned> {
+    fn of(seed: u64, faults: &[ChaosFault]) -> Vec<Planned> {
         let times = (Duration::from_secs(60), Duration::from_secs(10));
         schedule(seed, "5", times, faults, 3)
     }

@@ -10,11 +10,11 @@ use std::{
     iter::Peekable,
 };
 
-use super::{Away, Gap, Place, gaps::Follower, place};
-use crate::history::{HistoryError, HistoryFile, Mark, Run, Runs, Writer};
+use super::{Away, Gap, PartitionPlace, gaps::Follower, place};
+use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Runs, Writer};
 
 /// A producing client and its life.
-type Stream = (u16, u16);
+type AckStream = (u16, u16);
 
 /// Runs of several histories in the order of their first message; at the same time in the order of
 /// the files.
@@ -40,7 +40,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<Result<(&'a HistoryFile, Run), HistoryError>> {
+    fn next(&mut self) -> Option<Result<(&'a HistoryFile, MessageRun), HistoryError>> {
         let Reverse((_, i)) = self.heap.pop()?;
         let file = self.files[i].0;
         let run = self.files[i].1.next()?;
@@ -64,12 +64,12 @@ pub fn producer_gaps(
     files: &[&HistoryFile],
     away: &[Away],
     until_us: i64,
-) -> Result<BTreeMap<Place, Gap>, HistoryError> {
+) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let mut files = files.to_vec();
     // At the same time: sent before heard.
     files.sort_by_key(|f| f.header().writer == Writer::ProducerHeard);
-    let mut parts: BTreeMap<Place, Sending> = BTreeMap::new();
-    let mut transactions: BTreeMap<(u16, u32), BTreeMap<Place, i64>> = BTreeMap::new();
+    let mut parts: BTreeMap<PartitionPlace, Sending> = BTreeMap::new();
+    let mut transactions: BTreeMap<(u16, u32), BTreeMap<PartitionPlace, i64>> = BTreeMap::new();
     let mut merged = Merged::new(&files);
     while let Some(next) = merged.next() {
         let (file, run) = next?;
@@ -112,7 +112,7 @@ impl Sending {
         self.follower.owe(at);
     }
 
-    fn acked(&mut self, life: u16, count: i64, run: &Run, away: &[Away]) {
+    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, away: &[Away]) {
         self.resolved(life, count);
         self.follower.answer(run.first_us, run.last_us, self.open > 0, away);
     }
@@ -131,7 +131,7 @@ struct Reading {
     /// The group has begun to read it.
     began: bool,
     /// The next sequence of each producer's life: acknowledged up to, delivered up to.
-    streams: BTreeMap<Stream, (u64, u64)>,
+    streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
     last_offset: i64,
 }
@@ -149,7 +149,7 @@ impl Reading {
         }
     }
 
-    fn appended(&mut self, stream: Stream, run: &Run, at: i64) {
+    fn appended(&mut self, stream: AckStream, run: &MessageRun, at: i64) {
         let (acked, _) = self.streams.entry(stream).or_default();
         *acked = (*acked).max(run.first_seq + run.count);
         if run.first_offset >= 0 {
@@ -174,7 +174,7 @@ impl Reading {
         }
     }
 
-    fn delivered(&mut self, run: &Run, away: &[Away]) {
+    fn delivered(&mut self, run: &MessageRun, away: &[Away]) {
         let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
         *delivered = (*delivered).max(run.first_seq + run.count);
         let more = self.owes();
@@ -190,11 +190,12 @@ pub fn consumer_gaps(
     producers: &[&HistoryFile],
     away: &[Away],
     until_us: i64,
-) -> Result<BTreeMap<Place, Gap>, HistoryError> {
+) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
     let files: Vec<_> = heard.chain(consumers).copied().collect();
-    let mut parts: BTreeMap<Place, Reading> = BTreeMap::new();
-    let mut transactions: BTreeMap<(Stream, u32), Vec<(Place, Run)>> = BTreeMap::new();
+    let mut parts: BTreeMap<PartitionPlace, Reading> = BTreeMap::new();
+    let mut transactions: BTreeMap<(AckStream, u32), Vec<(PartitionPlace, MessageRun)>> =
+        BTreeMap::new();
     let mut merged = Merged::new(&files);
     while let Some(next) = merged.next() {
         let (file, run) = next?;
@@ -230,9 +231,9 @@ fn unread() -> Reading {
 }
 
 fn ended(
-    parts: impl Iterator<Item = (Place, Follower)>,
+    parts: impl Iterator<Item = (PartitionPlace, Follower)>,
     away: &[Away],
     until_us: i64,
-) -> BTreeMap<Place, Gap> {
+) -> BTreeMap<PartitionPlace, Gap> {
     parts.filter_map(|(place, f)| Some((place, f.end(until_us, away)?))).collect()
 }

@@ -17,33 +17,33 @@ pub use progress::{Answered, SentSince};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};
 
-use super::{HistoryError, HistoryFile, Run};
+use super::{HistoryError, HistoryFile, MessageRun};
 
 /// A partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Place {
+pub struct PartitionPlace {
     /// The topic's name.
     pub topic: String,
     pub partition: u32,
 }
 
-impl Place {
+impl PartitionPlace {
     /// Partition `partition` of `topic`.
     pub fn new(topic: &str, partition: u32) -> Self {
         Self { topic: topic.to_owned(), partition }
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for PartitionPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.topic, self.partition)
     }
 }
 
 /// The partition that a run of `file` is about. A topic that the header does not name is damage.
-fn place(file: &HistoryFile, run: &Run) -> Result<Place, HistoryError> {
+fn place(file: &HistoryFile, run: &MessageRun) -> Result<PartitionPlace, HistoryError> {
     match file.header().topics.get(usize::from(run.topic)) {
-        Some(topic) => Ok(Place::new(topic, run.partition)),
+        Some(topic) => Ok(PartitionPlace::new(topic, run.partition)),
         None => Err(HistoryError::damaged(file.path(), "a run of a topic that it does not name")),
     }
 }

@@ -2,19 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Place, place};
+use super::{PartitionPlace, place};
 use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
-type Stream = (u16, u16);
+type ProgressStream = (u16, u16);
 
 /// What producers sent after a time: for each partition that they use at all, the first sequence of
 /// each life whose intended send time is not before it.
 #[derive(Clone, Debug, Default)]
 pub struct SentSince {
     since_us: i64,
-    used: BTreeSet<Place>,
-    first: BTreeMap<Place, BTreeMap<Stream, u64>>,
+    used: BTreeSet<PartitionPlace>,
+    first: BTreeMap<PartitionPlace, BTreeMap<ProgressStream, u64>>,
 }
 
 /// For each partition in use, when a message sent after the time was first answered (acknowledged,
@@ -23,9 +23,9 @@ pub struct SentSince {
 pub struct Answered {
     /// The time that the messages were sent after, in monotonic microseconds.
     pub since_us: i64,
-    pub by: BTreeMap<Place, Option<i64>>,
+    pub by: BTreeMap<PartitionPlace, Option<i64>>,
     /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
-    pub idle: BTreeSet<Place>,
+    pub idle: BTreeSet<PartitionPlace>,
 }
 
 impl Answered {
@@ -47,7 +47,7 @@ impl Answered {
     }
 
     /// Partitions to which something was sent, without an answer.
-    pub fn waiting(&self) -> impl Iterator<Item = &Place> {
+    pub fn waiting(&self) -> impl Iterator<Item = &PartitionPlace> {
         let open = self.by.iter().filter(|(_, at)| at.is_none()).map(|(place, _)| place);
         open.filter(|place| !self.idle.contains(place))
     }
@@ -92,20 +92,20 @@ impl SentSince {
         Ok(())
     }
 
-    pub fn partitions(&self) -> impl Iterator<Item = &Place> {
+    pub fn partitions(&self) -> impl Iterator<Item = &PartitionPlace> {
         self.used.iter()
     }
 
     /// When these messages were first answered: acknowledged, from histories of
     /// [`Writer::ProducerHeard`], or delivered, from those of [`Writer::Consumer`].
     pub fn answered(&self, files: &[&HistoryFile]) -> Result<Answered, HistoryError> {
-        let mut by: BTreeMap<Place, Option<i64>> =
+        let mut by: BTreeMap<PartitionPlace, Option<i64>> =
             self.used.iter().map(|place| (place.clone(), None)).collect();
         for file in files {
             let header = file.header();
             let heard = header.writer == Writer::ProducerHeard;
             // In a transaction: acknowledged with its commit.
-            let mut open: BTreeMap<u32, BTreeSet<Place>> = BTreeMap::new();
+            let mut open: BTreeMap<u32, BTreeSet<PartitionPlace>> = BTreeMap::new();
             for run in file.iter_from(file.first_at_or_after(self.since_us)?) {
                 let run = run?;
                 if run.mark == Mark::Committed {
@@ -142,7 +142,7 @@ impl SentSince {
 /// Runs at a history's start that show every partition in use: more than a topic has partitions.
 const FIRST_RUNS: usize = 4096;
 
-fn answer(by: &mut BTreeMap<Place, Option<i64>>, place: &Place, at: i64) {
+fn answer(by: &mut BTreeMap<PartitionPlace, Option<i64>>, place: &PartitionPlace, at: i64) {
     if let Some(answer) = by.get_mut(place) {
         *answer = Some(answer.map_or(at, |known| known.min(at)));
     }
@@ -154,7 +154,7 @@ mod tests {
     use crate::history::{
         HistoryFile, Mark, Message, Writer,
         fixture::{header, history, message},
-        query::Place,
+        query::PartitionPlace,
     };
 
     const MS: i64 = 1_000;
@@ -210,7 +210,7 @@ mod tests {
         let since = answered(&files, 1_000 * MS);
         assert_eq!(since.recovered_us(), Some(2_000 * MS));
         assert!(since.progressing(false));
-        assert_eq!(since.by[&Place::new("orders", 0)], Some(1_010 * MS));
+        assert_eq!(since.by[&PartitionPlace::new("orders", 0)], Some(1_010 * MS));
     }
 
     #[test]
@@ -221,7 +221,10 @@ mod tests {
         });
         let since = answered(&files, 1_000 * MS);
         assert!(since.progressing(true) && !since.progressing(false));
-        assert_eq!(since.waiting().cloned().collect::<Vec<_>>(), [Place::new("orders", 1)]);
+        assert_eq!(
+            since.waiting().cloned().collect::<Vec<_>>(),
+            [PartitionPlace::new("orders", 1)]
+        );
     }
 
     #[test]

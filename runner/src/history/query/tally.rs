@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Place, place};
-use crate::history::{HistoryError, HistoryFile, Mark, Run};
+use super::{PartitionPlace, place};
+use crate::history::{HistoryError, HistoryFile, Mark, MessageRun};
 
 /// Messages of one partition, by what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,13 +56,13 @@ pub struct FileTally {
 
 #[derive(Clone, Debug, Default)]
 struct Sums {
-    by: BTreeMap<Place, Counts>,
+    by: BTreeMap<PartitionPlace, Counts>,
     /// Acknowledged in transactions whose end is not known yet, by transaction.
-    open: BTreeMap<u32, BTreeMap<Place, u64>>,
+    open: BTreeMap<u32, BTreeMap<PartitionPlace, u64>>,
 }
 
 impl Sums {
-    fn add(&mut self, file: &HistoryFile, run: &Run) -> Result<(), HistoryError> {
+    fn add(&mut self, file: &HistoryFile, run: &MessageRun) -> Result<(), HistoryError> {
         match run.mark {
             Mark::Committed | Mark::Aborted => {
                 for (place, count) in self.open.remove(&run.epoch).unwrap_or_default() {
@@ -99,7 +99,10 @@ impl Sums {
 
 impl FileTally {
     /// The counts as of the file's last refresh. Always give it the same file.
-    pub fn counts(&mut self, file: &HistoryFile) -> Result<BTreeMap<Place, Counts>, HistoryError> {
+    pub fn counts(
+        &mut self,
+        file: &HistoryFile,
+    ) -> Result<BTreeMap<PartitionPlace, Counts>, HistoryError> {
         let settled = file.settled();
         let mut now = None;
         let mut index = self.settled;
@@ -120,14 +123,14 @@ impl FileTally {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{Counts, FileTally, Place};
+    use super::{Counts, FileTally, PartitionPlace};
     use crate::history::{
         HistoryFile, HistoryWriter, Mark, Message, OPEN_WINDOW, RunRecorder, Writer,
         fixture::{header, history, message},
     };
 
-    fn orders(partition: u32) -> Place {
-        Place::new("orders", partition)
+    fn orders(partition: u32) -> PartitionPlace {
+        PartitionPlace::new("orders", partition)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Away, Gap, Place, consumer_gaps, producer_gaps};
+use super::{Away, Gap, PartitionPlace, consumer_gaps, producer_gaps};
 use crate::history::{
     HistoryFile, Mark, Message, Writer,
     fixture::{header, history, message},
@@ -27,7 +27,7 @@ fn acked(seq: u64, at: i64) -> Message {
 
 fn gap(files: &[HistoryFile], away: &[Away], until: i64) -> Gap {
     let files: Vec<_> = files.iter().collect();
-    producer_gaps(&files, away, until).unwrap()[&Place::new("orders", 0)]
+    producer_gaps(&files, away, until).unwrap()[&PartitionPlace::new("orders", 0)]
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_dead_lifes_messages_are_owed_by_nobody() {
     let files: Vec<_> = one.iter().chain(&two).collect();
     let away = [Away { from_us: 200 * MS, to_us: 1_900 * MS }];
     let gaps = producer_gaps(&files, &away, 60 * S).unwrap();
-    let gap = gaps[&Place::new("orders", 0)];
+    let gap = gaps[&PartitionPlace::new("orders", 0)];
     // Before the kill 100 ms, after the start 105 ms, and nothing after the last answer.
     assert_eq!((gap.length_us, gap.open), (205 * MS, false));
 }
@@ -154,7 +154,7 @@ fn consumed(
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
     let gaps = consumer_gaps(&[consumer], &[heard], &[], until).unwrap();
-    gaps.get(&Place::new("orders", 0)).copied()
+    gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
 #[test]

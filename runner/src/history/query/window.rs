@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Away, Place, place};
-use crate::history::{HistoryError, HistoryFile, Mark, Run, Writer};
+use super::{Away, PartitionPlace, place};
+use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
 
 /// A producing client and its life.
-type Stream = (u16, u16);
+type WindowStream = (u16, u16);
 
 /// How traffic stands on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// By partition; where nothing was sent and nothing waits there is nothing.
-    pub by: BTreeMap<Place, Standing>,
+    pub by: BTreeMap<PartitionPlace, Standing>,
     /// Something was sent at any time.
     pub begun: bool,
 }
@@ -41,11 +41,11 @@ pub struct Asked {
 #[derive(Default)]
 struct Part {
     /// When messages were sent that are as old as the window or older, with the last sequence number.
-    old: Vec<(Stream, u64)>,
+    old: Vec<(WindowStream, u64)>,
     fresh: bool,
     answered_us: Option<i64>,
     /// The highest answered sequence number.
-    highest: BTreeMap<Stream, u64>,
+    highest: BTreeMap<WindowStream, u64>,
 }
 
 impl Window {
@@ -57,7 +57,7 @@ impl Window {
         own: &[HistoryFile],
         asked: Asked,
     ) -> Result<Self, HistoryError> {
-        let mut parts: BTreeMap<Place, Part> = BTreeMap::new();
+        let mut parts: BTreeMap<PartitionPlace, Part> = BTreeMap::new();
         let mut begun = false;
         for (files, away) in senders {
             let sent = || files.iter().filter(|f| f.header().writer == Writer::ProducerSent);
@@ -76,14 +76,14 @@ impl Window {
 }
 
 fn add_sent(
-    parts: &mut BTreeMap<Place, Part>,
+    parts: &mut BTreeMap<PartitionPlace, Part>,
     file: &HistoryFile,
     away: &[Away],
     asked: Asked,
 ) -> Result<(), HistoryError> {
     let since = asked.now_us - 2 * asked.within_us;
     let header = file.header();
-    let sent_at = |run: &Run| {
+    let sent_at = |run: &MessageRun| {
         let absence = away.iter().find(|a| a.from_us <= run.first_us && run.first_us < a.to_us);
         absence.map_or(run.first_us, |a| a.to_us)
     };
@@ -107,13 +107,13 @@ fn add_sent(
 
 /// Acknowledgements (in a transaction, with its commit) or deliveries.
 fn add_answers(
-    parts: &mut BTreeMap<Place, Part>,
+    parts: &mut BTreeMap<PartitionPlace, Part>,
     file: &HistoryFile,
     asked: Asked,
 ) -> Result<(), HistoryError> {
     let header = file.header();
     let heard = header.writer == Writer::ProducerHeard;
-    let mut open: BTreeMap<u32, Vec<(Place, Stream, u64)>> = BTreeMap::new();
+    let mut open: BTreeMap<u32, Vec<(PartitionPlace, WindowStream, u64)>> = BTreeMap::new();
     for run in file.iter_from(file.first_at_or_after(asked.now_us - 2 * asked.within_us)?) {
         let run = run?;
         if run.mark == Mark::Committed {
@@ -137,7 +137,7 @@ fn add_answers(
 }
 
 impl Part {
-    fn answered(&mut self, stream: Stream, seq: u64, at: i64) {
+    fn answered(&mut self, stream: WindowStream, seq: u64, at: i64) {
         self.answered_us = self.answered_us.max(Some(at));
         let highest = self.highest.entry(stream).or_default();
         *highest = seq.max(*highest);
@@ -148,7 +148,7 @@ impl Part {
         if self.answered_us.is_some_and(|at| at >= window.max(asked.begin_us)) {
             return Some(Standing::Answered);
         }
-        let waits = |(stream, seq): &(Stream, u64)| {
+        let waits = |(stream, seq): &(WindowStream, u64)| {
             self.highest.get(stream).is_none_or(|highest| seq > highest)
         };
         let silent = self.answered_us.is_none_or(|at| at < window);

@@ -22,7 +22,7 @@ const ROWS: usize = 6;
 
 /// One row of the timeline.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Lane {
+pub struct LaneView {
     pub label: String,
     /// Kind, a class: `faults`, `steps`, `spans`, `node`, `client`, `partition`, `anomalies`.
     pub kind: &'static str,
@@ -45,7 +45,7 @@ pub struct Segment {
 }
 
 /// All lanes of a suite in the order they are shown.
-pub fn lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+pub fn lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut lanes = faults(axis, suite);
     lanes.extend(steps(axis, suite));
     lanes.extend(spans(axis, suite));
@@ -54,7 +54,7 @@ pub fn lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
 }
 
 /// Lanes of processes and partitions.
-pub fn cluster_lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+pub fn cluster_lanes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut lanes = processes(axis, suite);
     lanes.extend(controller(axis, suite));
     lanes.extend(partitions(axis, suite));
@@ -69,8 +69,8 @@ fn segment(axis: &Axis<'_>, from: i64, until: Option<i64>, class: &str, text: St
 }
 
 /// Places segments into as few rows as they need.
-fn rows(label: &str, kind: &'static str, segments: Vec<Segment>) -> Vec<Lane> {
-    let mut lanes: Vec<Lane> = Vec::new();
+fn rows(label: &str, kind: &'static str, segments: Vec<Segment>) -> Vec<LaneView> {
+    let mut lanes: Vec<LaneView> = Vec::new();
     for one in segments {
         let free = lanes
             .iter()
@@ -79,7 +79,7 @@ fn rows(label: &str, kind: &'static str, segments: Vec<Segment>) -> Vec<Lane> {
             Some(row) => row,
             None if lanes.len() < ROWS => {
                 let label = if lanes.is_empty() { label } else { "" };
-                lanes.push(Lane { label: label.to_owned(), kind, segments: Vec::new() });
+                lanes.push(LaneView { label: label.to_owned(), kind, segments: Vec::new() });
                 lanes.len() - 1
             }
             None => ROWS - 1,
@@ -91,7 +91,7 @@ fn rows(label: &str, kind: &'static str, segments: Vec<Segment>) -> Vec<Lane> {
     lanes
 }
 
-fn faults(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+fn faults(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let all = suite.faults.iter().map(|fault| {
         let length = fault.until_us.unwrap_or_else(|| suite.until_us()) - fault.from_us;
         let mut one =
@@ -103,7 +103,7 @@ fn faults(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     rows("Faults", "faults", all.collect())
 }
 
-fn steps(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+fn steps(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut ran: Vec<_> = suite.steps.iter().filter(|s| s.started_us.is_some()).collect();
     ran.sort_by_key(|s| s.started_us);
     let all = ran.into_iter().map(|step| {
@@ -130,7 +130,7 @@ fn steps(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     rows("Steps", "steps", all.collect())
 }
 
-fn spans(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+fn spans(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut spans: Vec<_> = suite.spans.iter().collect();
     spans.sort_by_key(|s| s.from_us);
     let all = spans.into_iter().map(|span| {
@@ -145,7 +145,7 @@ fn spans(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     rows("Recovery", "spans", all.collect())
 }
 
-fn anomalies(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+fn anomalies(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let lanes = suite.newest_anomalies().into_iter().filter_map(|anomaly| {
         let mut marks: Vec<_> =
             anomaly.examples.iter().filter_map(|e| e.mono_us.map(|at| (at, e))).collect();
@@ -167,13 +167,13 @@ fn anomalies(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
             })
             .collect();
         let label = format!("{} {}", grouped(anomaly.count), one_line(&anomaly.kind, 40));
-        (!segments.is_empty()).then_some(Lane { label, kind: "anomalies", segments })
+        (!segments.is_empty()).then_some(LaneView { label, kind: "anomalies", segments })
     });
     lanes.collect()
 }
 
-fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
-    let lane = |lane: &crate::record::Lane| {
+fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
+    let lane = |lane: &crate::record::ProcessLane| {
         let next = lane.states.iter().skip(1).map(|s| Some(s.0)).chain([None]);
         let told = lane.states.iter().zip(next).take(SEGMENTS);
         let segments = told.map(|((from, state, why), until)| {
@@ -190,12 +190,12 @@ fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
         });
         let kind = if lane.client { "client" } else { "node" };
         let label = if lane.client { with_role(suite, &lane.name) } else { lane.name.clone() };
-        Lane { label: one_line(&label, 40), kind, segments: segments.collect() }
+        LaneView { label: one_line(&label, 40), kind, segments: segments.collect() }
     };
     suite.lanes.iter().map(lane).collect()
 }
 
-fn controller(axis: &Axis<'_>, suite: &SuiteRecord) -> Option<Lane> {
+fn controller(axis: &Axis<'_>, suite: &SuiteRecord) -> Option<LaneView> {
     let states = &suite.controllers;
     let next = states.iter().skip(1).map(|s| Some(s.0)).chain([None]);
     let segments: Vec<_> = states
@@ -212,10 +212,14 @@ fn controller(axis: &Axis<'_>, suite: &SuiteRecord) -> Option<Lane> {
             one
         })
         .collect();
-    (!segments.is_empty()).then(|| Lane { label: "Controller".into(), kind: "partition", segments })
+    (!segments.is_empty()).then(|| LaneView {
+        label: "Controller".into(),
+        kind: "partition",
+        segments,
+    })
 }
 
-fn partitions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
+fn partitions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut tracks: Vec<&PartitionTrack> = suite.partitions.iter().collect();
     // Kafka's own topics are looked at last.
     tracks.sort_by_key(|t| (t.topic.starts_with("__"), usize::MAX - t.states.len()));
@@ -228,12 +232,12 @@ fn partitions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Lane> {
     let mut lanes: Vec<_> = tracks.into_iter().map(|t| partition(axis, t)).collect();
     if left_out > 0 {
         let label = format!("{left_out} quieter partitions are not shown");
-        lanes.push(Lane { label, kind: "more", segments: Vec::new() });
+        lanes.push(LaneView { label, kind: "more", segments: Vec::new() });
     }
     lanes
 }
 
-fn partition(axis: &Axis<'_>, track: &PartitionTrack) -> Lane {
+fn partition(axis: &Axis<'_>, track: &PartitionTrack) -> LaneView {
     let name = format!("{}/{}", track.topic, track.partition);
     let mut states: Vec<&PartitionState> = track.states.iter().collect();
     states.dedup_by(|b, a| {
@@ -262,7 +266,7 @@ fn partition(axis: &Axis<'_>, track: &PartitionTrack) -> Lane {
         );
         one
     });
-    Lane { label: one_line(&name, 60), kind: "partition", segments: segments.collect() }
+    LaneView { label: one_line(&name, 60), kind: "partition", segments: segments.collect() }
 }
 
 /// `[1, 2, 3]` as in Kafka's own tools: `1,2,3`.

@@ -8,7 +8,7 @@ use super::{
     axis::Axis,
     chart::{Chart, charts},
     headline::{Card, cards},
-    lanes::{Lane, Segment, cluster_lanes, lanes},
+    lanes::{LaneView, Segment, cluster_lanes, lanes},
     loglines::{self, LogLine},
     markdown,
     story::{Happened, story},
@@ -50,9 +50,9 @@ pub struct SuiteView {
     pub troubles: Vec<TroubleView>,
     pub ticks: Vec<(f64, String)>,
     pub shades: Vec<Segment>,
-    pub lanes: Vec<Lane>,
+    pub lanes: Vec<LaneView>,
     pub charts: Vec<Chart>,
-    pub cluster: Vec<Lane>,
+    pub cluster: Vec<LaneView>,
     pub story: Vec<Happened>,
     pub story_left_out: usize,
     pub anomalies: Vec<AnomalyView>,
@@ -74,14 +74,14 @@ pub struct TroubleView {
     pub title: String,
     pub link: String,
     pub reason: String,
-    pub misses: Vec<Judged>,
+    pub misses: Vec<JudgedView>,
     pub evidence: Vec<String>,
     pub place: String,
     pub lines: Vec<PlanLine>,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Judged {
+pub struct JudgedView {
     pub condition: String,
     pub class: &'static str,
     pub word: &'static str,
@@ -111,7 +111,7 @@ pub struct StepView {
     pub took: String,
     pub reason: String,
     pub targets: Vec<String>,
-    pub judged: Vec<Judged>,
+    pub judged: Vec<JudgedView>,
     pub recorded: Vec<(String, String)>,
     pub lines: Vec<PlanLine>,
 }
@@ -235,14 +235,14 @@ fn some(evidence: &[String]) -> Vec<String> {
     some
 }
 
-fn judged(finding: &Finding) -> Judged {
+fn judged(finding: &Finding) -> JudgedView {
     let (class, word) = match finding.holds {
         Holds::Yes => ("passed", "holds"),
         Holds::No => ("failed", "does not hold"),
         Holds::Inconclusive => ("failed", "inconclusive"),
         Holds::Unjudged => ("plain", "recorded"),
     };
-    Judged {
+    JudgedView {
         condition: one_line(&finding.condition, 300),
         class,
         word,
