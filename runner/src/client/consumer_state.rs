@@ -9,12 +9,12 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 use super::{
     latency::Latencies,
     log,
-    payload::{self, Decoded},
     protocol::Position,
     raw::{Asked, Code, Events, Kafka, Message, Rebalance, TopicPosition},
     spec::{Commit, ConsumerSpec},
     voice::Voice,
 };
+use crate::identity::payload::{self, Decoded};
 use firsts::Firsts;
 
 use crate::history::{self, HistoryError, Mark, RunRecorder, now_us};

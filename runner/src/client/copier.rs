@@ -19,7 +19,6 @@ use super::{
     consumer_state::{ConsumerShared, TakenMessage},
     contact, log,
     outbox::{Ledger, Outbox, Outgoing},
-    payload::{self, Decoded, Original},
     protocol::{ClientReport, Order, Position},
     raw::{
         ClientType, Code, Events, GroupQueue, Instance, Kafka, Message, Rebalance, TopicPosition,
@@ -30,6 +29,7 @@ use super::{
     voice::Voice,
 };
 use crate::history::{HistoryWriter, Mark, RunRecorder, Writer, now_us};
+use crate::identity::payload::{self, Decoded, Original};
 
 /// How long adding positions to a transaction may block: unlike a commit it begins anew when it is tried
 /// again, so that a slow cluster must be given the time.

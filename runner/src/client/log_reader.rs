@@ -10,7 +10,6 @@ use std::{collections::BTreeMap, rc::Rc, time::Duration};
 use super::{
     ClientError,
     consumer_state::identify,
-    payload::{self, Decoded, Original},
     protocol::{ClientReport, DAMAGED, Position},
     raw::{ClientType, Code, Events, Instance, LogQueue, Message},
     settings,
@@ -18,6 +17,7 @@ use super::{
     voice::Voice,
 };
 use crate::history::{self, HistoryWriter, Mark, MessageRun, RunRecorder, Writer, now_us};
+use crate::identity::payload::{self, Decoded, Original};
 
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.

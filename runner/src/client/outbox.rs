@@ -12,7 +12,6 @@ use indexmap::IndexMap;
 use super::{
     ClientError,
     latency::Latencies,
-    payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
     raw::{Code, Delivery, Events, Header, Instance, Topic},
     spec::{Acks, Common},
     voice::Voice,
@@ -20,6 +19,7 @@ use super::{
 use crate::history::{
     HistoryError, HistoryWriter, Mark, Message, MessageRun, RunRecorder, Writer, now_us,
 };
+use crate::identity::payload::{self, FLAG_TRANSACTIONAL, Identity, Original};
 
 /// The longest wait in librdkafka: an order is answered that soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);

@@ -5,9 +5,7 @@ use std::{rc::Rc, sync::mpsc::Receiver, time::Duration};
 
 use super::{
     ClientError, contact,
-    keys::{KeyPlan, key_name},
     outbox::{Ledger, Outbox, Outgoing, PATIENCE},
-    payload,
     protocol::{ClientReport, Order},
     raw::{ClientType, Events, Instance},
     settings,
@@ -16,6 +14,10 @@ use super::{
     voice::Voice,
 };
 use crate::history::now_us;
+use crate::identity::{
+    keys::{KeyPlan, key_name},
+    payload,
+};
 
 /// Messages handed over between two polls.
 const BURST: u64 = 256;

@@ -17,7 +17,7 @@ use indexmap::IndexMap;
 use kafka_protocol::messages::MetadataRequest;
 use serde::{Deserialize, Serialize};
 
-use crate::observer::wire::{Connection, Credentials, WireError};
+use crate::wire::{Connection, Credentials, WireError};
 
 /// How long the brokers have to say what they advertise; then what is known has to do.
 const LIMIT: Duration = Duration::from_secs(1);

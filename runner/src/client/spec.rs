@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{payload::run_hash, routes::Routes, settings};
+use super::{routes::Routes, settings};
 use crate::history::{Header, Writer};
+use crate::identity::payload::run_hash;
 
 /// What every client is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,7 +78,8 @@ impl Common {
 
     /// Where it stands how far a group was given a topic: its members, and all their lives, share it.
     pub(super) fn firsts_path(&self, group: &str, topic: &str) -> PathBuf {
-        let name = super::payload::foreign_hash(Some(group.as_bytes()), Some(topic.as_bytes()));
+        let name =
+            crate::identity::payload::foreign_hash(Some(group.as_bytes()), Some(topic.as_bytes()));
         self.dir.join("history").join(format!("{name:016x}.firsts"))
     }
 
@@ -170,7 +172,7 @@ pub struct ProducerSpec {
     pub idempotent: bool,
     /// Transactions, if any.
     pub transactional: Option<Transactional>,
-    /// Bytes of a message's value, at least [`super::payload::MIN_PAYLOAD`].
+    /// Bytes of a message's value, at least [`crate::identity::payload::MIN_PAYLOAD`].
     pub payload_bytes: u32,
     /// The most bytes, if their number varies from message to message.
     #[serde(default)]

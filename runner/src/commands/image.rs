@@ -9,7 +9,7 @@ use nix::{
 };
 use tokio::process::{Child, Command};
 
-use crate::{cluster::Version, conductor::signals::Interrupt, exit::Exit, out::tell};
+use crate::{cluster::Version, exit::Exit, out::tell, stage::signals::Interrupt};
 
 /// The script that makes images and what it puts into them. A script, because all of the work is
 /// other programs': the engine's, Maven's, debootstrap's.

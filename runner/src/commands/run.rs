@@ -27,9 +27,6 @@ use crate::{
         SuiteResult,
         schedule::{self, Ended, Job, Jobs, Rules},
         shard::{DURATIONS, Durations, Shard},
-        signals::Interrupt,
-        sink::Sink,
-        stage::Run,
         wants,
     },
     event::{Event, RunStarted, Verdict},
@@ -41,6 +38,7 @@ use crate::{
     report::{self, live},
     rundir::{RunDir, private_dir},
     secrets,
+    stage::{Run, signals::Interrupt, sink::Sink},
 };
 
 /// When a run's clusters stay for a look.

@@ -12,22 +12,19 @@ use kplan_dsl::{Plan, Step, Verb};
 
 use crate::{
     commands::run::Keep,
-    conductor::{
-        Suite,
-        chaos::{DoneFault, Planned, Shrinker, with_faults},
-        run_suite,
-        sink::Sink,
-        stage::Run,
-        step::children,
-    },
+    conductor::{Suite, run_suite, step::children},
     event::{Event, RunStarted, SuiteId, Verdict},
     history::RunClock,
-    out::Shown as _,
-    out::tell,
+    out::{Shown as _, tell},
     record::EventLog,
     report::live,
     rundir::{RunDir, private_dir, private_file},
     secrets,
+    stage::{
+        Run,
+        chaos::{DoneFault, Planned, Shrinker, with_faults},
+        sink::Sink,
+    },
 };
 
 /// The plan is run so often at most.

@@ -11,11 +11,6 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, cluster::row},
-    conductor::{
-        clients::{Client, Presence},
-        judge::{Judge, Looking, since},
-        outcome::StepError,
-    },
     event::Measurement,
     history::{
         HistoryError, HistoryFile, now_us,
@@ -23,6 +18,11 @@ use crate::{
             Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Window, consumer_gaps,
             producer_gaps,
         },
+    },
+    stage::{
+        clients::{Client, Presence},
+        judge::{Judge, Looking, since},
+        outcome::StepError,
     },
 };
 

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::Found,
-    conductor::{
+    observer::{ClusterView, PartitionView},
+    stage::{
         judge::{Judge, Looking},
         outcome::StepError,
         sight::SHOWS_WITHIN,
     },
-    observer::{ClusterView, PartitionView},
 };
 
 type Judged = Result<Found, StepError>;

@@ -10,11 +10,11 @@ use crate::{
     audit::{self, CountVerdict, Measure, Scope, Window},
     cluster::KafkaError,
     conditions::Found,
-    conductor::{
+    event::Holds,
+    stage::{
         judge::Judge,
         outcome::{StepError, is_error},
     },
-    event::Holds,
 };
 
 /// What a counting condition measures, and whether that needs the log to be read.

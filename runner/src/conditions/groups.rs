@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, cluster::whole},
-    conductor::{judge::Judge, outcome::StepError},
     observer::At,
+    stage::{judge::Judge, outcome::StepError},
 };
 
 type Judged = Result<Found, StepError>;

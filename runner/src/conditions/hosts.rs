@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::Found,
-    conductor::{judge::Judge, outcome::StepError},
+    stage::{judge::Judge, outcome::StepError},
 };
 
 type Judged = Result<Found, StepError>;

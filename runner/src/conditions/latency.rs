@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, clients::Judged},
-    conductor::{
+    history::now_us,
+    stage::{
         clients::{Client, Measured},
         faults::Break,
         judge::Judge,
     },
-    history::now_us,
 };
 
 /// From when to when (monotonic microseconds), once or more often, and what that is.
@@ -130,7 +130,7 @@ fn percentiles(measured: &Measured) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conductor::faults::Struck;
+    use crate::stage::faults::Struck;
 
     fn fault(at_us: i64, over_us: Option<i64>) -> Break {
         Break {

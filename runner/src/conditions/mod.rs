@@ -20,12 +20,12 @@ use serde_json::Value;
 pub use found::Found;
 
 use crate::{
-    conductor::{
+    event::{Finding, Holds},
+    stage::{
         clients::Client,
         judge::{Judge, Looked, Looking},
         outcome::StepError,
     },
-    event::{Finding, Holds},
 };
 
 /// Judges one condition.

@@ -5,7 +5,7 @@ use kplan_dsl::conditions::ReplicasDiffer;
 use crate::{
     audit::{Cell, CountFinding, CountPlace, CountVerdict, Evidence, Measure},
     conditions::{Found, cluster::whole, counts},
-    conductor::{judge::Judge, outcome::StepError, segments::Compared},
+    stage::{judge::Judge, outcome::StepError, segments::Compared},
 };
 
 /// Compares every partition that is asked about.

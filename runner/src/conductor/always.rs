@@ -8,13 +8,13 @@ use tokio::task::JoinHandle;
 
 use crate::{
     conditions,
-    conductor::{
-        judge::{Judge, Looked, Looking},
-        outcome::StepError,
-        stage::Stage,
-    },
     event::{Finding, Holds, Reason, ReasonKind},
     history::now_us,
+    stage::{
+        Stage,
+        judge::{Judge, Looked, Looking},
+        outcome::StepError,
+    },
 };
 
 /// How often each rule is judged.

@@ -9,9 +9,9 @@ use kplan_dsl::{StepHead, Verb};
 use crate::{
     conductor::{
         Tally,
-        outcome::{Done, StepError},
         step::{Flow, limited, run_list, skip},
     },
+    stage::outcome::{Done, StepError},
     steps::{self, Cx, lasting},
 };
 

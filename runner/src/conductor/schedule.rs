@@ -22,13 +22,13 @@ use crate::{
     cluster::Backend,
     commands::run::Keep,
     conductor::{
-        stage::Run,
         step,
         suite::{Suite, SuiteResult, run_suite},
         warm::{self, Shelf, Warm},
     },
     event::Verdict,
     rundir::RunDir,
+    stage::Run,
 };
 
 /// Memory that one node of a cluster takes in containers: its heap of 384 MiB and what a Java machine

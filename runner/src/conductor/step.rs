@@ -12,13 +12,13 @@ use kplan_dsl::{
 };
 
 use crate::{
-    conductor::{
-        Tally, during,
-        outcome::{Done, KafkaCause, PlanCause, StepError, expect_error},
-        stage::Stage,
-    },
+    conductor::{Tally, during},
     event::{Event, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
+    stage::{
+        Stage,
+        outcome::{Done, KafkaCause, PlanCause, StepError, expect_error},
+    },
     steps::{self, Cx},
 };
 

@@ -13,16 +13,13 @@ use crate::{
     commands::run::Keep,
     conductor::{
         always::Always,
-        chaos::DoneFault,
-        hearing,
-        sampler::Sampler,
-        stage::{Run, Stage},
         step::{self, Flow},
         warm::{self, Warm, is_traceless},
     },
     event::{
         Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, SuiteId, SuiteStarted, Verdict,
     },
+    stage::{Run, Stage, chaos::DoneFault, hearing, sampler::Sampler},
 };
 
 /// How a suite ended.

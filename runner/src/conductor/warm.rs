@@ -17,12 +17,9 @@ use kplan_dsl::{
 
 use crate::{
     cluster::{Backend, Cluster, ClusterSpec, NodeState},
-    conductor::{
-        clients::Template,
-        stage::{Run, Running, Stage},
-        step,
-    },
+    conductor::step,
     event::SuiteId,
+    stage::{Run, Running, Stage, clients::Template},
     steps::cluster_spec,
 };
 

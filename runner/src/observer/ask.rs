@@ -11,12 +11,9 @@ use kafka_protocol::{
     protocol::{Request, StrBytes},
 };
 
-use super::{
-    view::ClusterView,
-    watch::Watch,
-    wire::{Connection, Credentials, WireError, error_name},
-};
+use super::{view::ClusterView, watch::Watch};
 use crate::cluster::{Cluster, KafkaError};
+use crate::wire::{Connection, Credentials, WireError, error_name};
 
 /// One question takes no longer.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);

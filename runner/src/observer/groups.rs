@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ask::{AskError, Asker, check},
-    guard::Guarded,
     offsets::{missing, name},
 };
+use crate::wire::guard::Guarded;
 
 /// A group as its coordinator tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //!
 //! [`Observer`] keeps one connection to every broker, merges what the living ones tell into a
 //! [`ClusterView`] and reports every [`Change`]. [`Asker`] answers single questions: offsets,
-//! groups, settings, reachability. Both speak the protocol through [`wire::Connection`].
+//! groups, settings, reachability. Both speak the protocol through [`crate::wire::Connection`].
 
 mod ask;
 mod behind;
@@ -11,7 +11,6 @@ mod elect;
 #[cfg(test)]
 mod fake;
 mod groups;
-mod guard;
 mod hub;
 mod lag;
 mod merge;
@@ -19,16 +18,12 @@ mod offsets;
 mod poll;
 mod quorum;
 mod reassign;
-mod sasl;
-mod scram;
 mod settings;
-mod stream;
 mod table;
 mod users;
 mod view;
 mod vigil;
 mod watch;
-pub mod wire;
 mod zookeeper;
 
 pub use ask::{AskError, Asker};

@@ -23,9 +23,9 @@ use super::{
     merge::{Answer, Via},
     quorum::{self, Told},
     view::{PartitionView, TopicView},
-    wire::{Connection, Credentials, WireError},
 };
 use crate::history::now_us;
+use crate::wire::{Connection, Credentials, WireError};
 
 /// Between two questions while somebody waits.
 const FAST: Duration = Duration::from_millis(40);

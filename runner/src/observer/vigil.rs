@@ -13,10 +13,8 @@ use futures::future::join_all;
 use kafka_protocol::messages::ApiVersionsRequest;
 use tokio::{runtime, sync::oneshot, task::JoinSet, time::sleep};
 
-use super::{
-    ask::Asker,
-    wire::{Connection, Credentials, WireError},
-};
+use super::ask::Asker;
+use crate::wire::{Connection, Credentials, WireError};
 use crate::{cluster::Acted, history::now_us};
 
 /// How long a broker may take to let the watcher in: what is done to it waits for that.

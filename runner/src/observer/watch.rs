@@ -15,9 +15,9 @@ use super::{
     merge::{Authority, Via},
     poll::{Pace, Poller, Question, SILENCE},
     view::ClusterView,
-    wire::Credentials,
     zookeeper,
 };
+use crate::wire::Credentials;
 use crate::{
     cluster::{Cluster, Mode, Node},
     history::now_us,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::log::{Item, Log};
-use crate::client::payload::{Decoded, decode};
+use crate::identity::payload::{Decoded, decode};
 
 /// Messages that are looked for: some that one life of a producer sent to one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ mod tests {
         super::log::testing::{batch, log},
         *,
     };
-    use crate::client::payload::{Identity, encode};
+    use crate::identity::payload::{Identity, encode};
 
     fn message(client: u16, seq: u64) -> Vec<u8> {
         let mut value = vec![0; 60];

@@ -6,7 +6,7 @@ use kplan_dsl::steps::AlterTopic;
 
 use crate::{
     cluster::TopicChange,
-    conductor::{
+    stage::{
         outcome::{Done, StepError},
         settings,
     },

@@ -9,11 +9,11 @@ use kplan_dsl::{
 
 use crate::{
     cluster::{Data, Node},
-    conductor::{
+    event::Holds,
+    stage::{
         nodes::Down,
         outcome::{Done, StepError},
     },
-    event::Holds,
     steps::Cx,
 };
 

@@ -14,14 +14,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cluster::{Node, NodeState},
     conductor::{
-        chaos::{self, Hits, Planned, lasting},
         during,
-        nodes::brokers_of,
-        outcome::{Done, StepError},
         step::{self, Flow, limited},
     },
     event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
+    stage::{
+        chaos::{self, Hits, Planned, lasting},
+        nodes::brokers_of,
+        outcome::{Done, StepError},
+    },
     steps::{Cx, carry_out, partition_network},
 };
 

@@ -14,14 +14,14 @@ use kplan_dsl::{
 use crate::{
     audit,
     client::{of_plan, protocol::Position, settings, spec::Common},
-    conductor::{
+    event::Event,
+    observer::ClusterView,
+    stage::{
+        Running,
         clients::{Client, Member, Template, shown},
         faults::Struck,
         outcome::{Done, StepError},
-        stage::Running,
     },
-    event::Event,
-    observer::ClusterView,
     steps::Cx,
 };
 

@@ -12,17 +12,18 @@ use kplan_dsl::{
 use crate::{
     cluster::{self, Bounds, Cluster, ClusterSpec, Mode, Node, Version, security::Security},
     conductor::{
-        hearing,
-        nodes::{JOIN_LIMIT, STOP_LIMIT, brokers_of},
-        outcome::{Done, StepError},
-        settings,
-        stage::{Run, Running},
         wants,
         warm::{self, Warm},
     },
     event::{Event, LaneState, SuiteId},
     observer::Observer,
     secrets,
+    stage::{
+        Run, Running, hearing,
+        nodes::{JOIN_LIMIT, STOP_LIMIT, brokers_of},
+        outcome::{Done, StepError},
+        settings,
+    },
     steps::Cx,
 };
 

@@ -19,12 +19,12 @@ use super::produce::spelled;
 use crate::{
     client::{Routed, create},
     cluster::{KafkaError, admin::error_name},
-    conductor::{
-        outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
-        stage::Stage,
-    },
     event::{Finding, Holds},
     observer::At,
+    stage::{
+        Stage,
+        outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
+    },
     steps::Cx,
 };
 

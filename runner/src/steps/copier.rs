@@ -4,7 +4,7 @@ use kplan_dsl::steps::StartCopier;
 
 use crate::{
     client::of_plan,
-    conductor::{
+    stage::{
         clients::Template,
         outcome::{Done, StepError},
     },

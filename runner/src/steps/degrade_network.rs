@@ -4,7 +4,7 @@ use kplan_dsl::steps::DegradeNetwork;
 
 use crate::{
     cluster::{Link, Network, Node},
-    conductor::{nodes::names, outcome::StepError},
+    stage::{nodes::names, outcome::StepError},
     steps::Cx,
 };
 

@@ -3,9 +3,9 @@
 use kplan_dsl::steps::Describe;
 
 use crate::{
-    conductor::outcome::{Done, StepError},
     event::Event,
     observer::{cluster_table, topic_table},
+    stage::outcome::{Done, StepError},
     steps::Cx,
 };
 

@@ -7,11 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cluster::KafkaError,
-    conductor::{
-        outcome::{Answer, Done, KafkaCause, StepError},
-        stage::Running,
-    },
     observer::{AskError, Elected, Election},
+    stage::{
+        Running,
+        outcome::{Answer, Done, KafkaCause, StepError},
+    },
     steps::Cx,
 };
 

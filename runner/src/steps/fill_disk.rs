@@ -2,7 +2,7 @@
 
 use kplan_dsl::steps::FillDisk;
 
-use crate::{conductor::outcome::StepError, steps::Cx};
+use crate::{stage::outcome::StepError, steps::Cx};
 
 pub async fn fill(args: &FillDisk, cx: &Cx<'_>) -> Result<(), StepError> {
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;

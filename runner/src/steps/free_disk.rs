@@ -3,7 +3,7 @@
 use kplan_dsl::steps::FreeDisk;
 
 use crate::{
-    conductor::outcome::{Done, StepError},
+    stage::outcome::{Done, StepError},
     steps::Cx,
 };
 

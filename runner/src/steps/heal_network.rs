@@ -1,7 +1,7 @@
 //! `heal_network`: everything is undone.
 
 use crate::{
-    conductor::outcome::{Done, StepError},
+    stage::outcome::{Done, StepError},
     steps::Cx,
 };
 

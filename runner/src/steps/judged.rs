@@ -7,11 +7,11 @@ use kplan_dsl::steps::{Assert, Record, Wait};
 
 use crate::{
     conditions,
-    conductor::{
+    event::{Event, Holds},
+    stage::{
         judge::since,
         outcome::{Done, StepError},
     },
-    event::{Event, Holds},
     steps::Cx,
 };
 

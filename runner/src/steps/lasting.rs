@@ -5,11 +5,11 @@ use kplan_dsl::{Verb, steps::Lasting, value::RestartHow};
 
 use crate::{
     cluster::{Data, Node, NodeState},
-    conductor::{
+    event::Event,
+    stage::{
         nodes::Down,
         outcome::{Done, StepError},
     },
-    event::Event,
     steps::{Cx, brokers, clients, degrade_network, fill_disk, partition_network, upgrade_broker},
 };
 

@@ -31,12 +31,12 @@ use std::{sync::Arc, time::Duration};
 use kplan_dsl::{StepHead, Verb, steps::Wait};
 
 use crate::{
-    conductor::{
+    event::Event,
+    stage::{
+        Stage,
         judge::{Judge, Looking},
         outcome::{Done, StepError},
-        stage::Stage,
     },
-    event::Event,
 };
 
 /// What a step may use.

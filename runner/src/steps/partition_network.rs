@@ -6,7 +6,7 @@ use kplan_dsl::{Spanned, steps::PartitionNetwork, value::NetworkClients};
 
 use crate::{
     cluster::{Network, Node},
-    conductor::{nodes::names, outcome::StepError},
+    stage::{nodes::names, outcome::StepError},
     steps::Cx,
 };
 

@@ -18,12 +18,12 @@ use crate::{
         Routed, create,
         handle::{REFUSED, is_refusal},
         of_plan,
-        payload::foreign_hash,
     },
     cluster::{KafkaError as Answered, admin::error_name},
-    conductor::{
+    identity::payload::foreign_hash,
+    stage::{
+        Given,
         outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
-        stage::Given,
     },
     steps::Cx,
 };

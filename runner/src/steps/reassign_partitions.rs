@@ -5,9 +5,9 @@ use std::time::Duration;
 use kplan_dsl::steps::ReassignPartitions;
 
 use crate::{
-    conductor::{
+    stage::{
+        Running,
         outcome::{Done, StepError},
-        stage::Running,
     },
     steps::Cx,
 };

@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use crate::{
-    conductor::outcome::{Done, PlanCause, StepError},
     event::{Event, Finding, Holds},
+    stage::outcome::{Done, PlanCause, StepError},
     steps::Cx,
 };
 

@@ -6,7 +6,7 @@ use kplan_dsl::steps::{CreateTopic, DeleteTopic};
 
 use crate::{
     cluster::{Placement, TopicSpec},
-    conductor::{
+    stage::{
         outcome::{Done, StepError},
         settings,
     },

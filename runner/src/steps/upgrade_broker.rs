@@ -4,11 +4,11 @@ use kplan_dsl::steps::UpgradeBroker;
 
 use crate::{
     cluster::{Node, Version},
-    conductor::{
+    event::{Event, Holds},
+    stage::{
         nodes::Down,
         outcome::{Done, StepError},
     },
-    event::{Event, Holds},
     steps::{Cx, brokers::BETWEEN},
 };
 

@@ -93,7 +93,7 @@ async fn a_count_ends_the_sending_and_keys_stay_in_their_partitions() {
     producer.stop(LIMIT, vec![]).await.unwrap();
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
     assert_eq!(acked.len(), 5_000);
-    let plan = kplan::client::keys::KeyPlan::new(3, Some(7));
+    let plan = kplan::identity::keys::KeyPlan::new(3, Some(7));
     assert!(acked.iter().all(|m| plan.used().any(|p| p == m.0)));
     let found = rig.audit(&ends(&acked)).await;
     assert_eq!(messages(&found, Mark::Found), acked);

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use kplan::{
-    client::payload::intended_us,
     history::{HistoryFile, Mark},
+    identity::payload::intended_us,
 };
 
 use super::{

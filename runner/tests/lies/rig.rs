@@ -8,9 +8,9 @@ use std::{
 };
 
 use kplan::{
-    client::payload::{Decoded, decode, run_hash},
     cluster::{Backend, Cluster, Mode, launch},
     event::{Holds, Verdict},
+    identity::payload::{Decoded, decode, run_hash},
 };
 
 use super::{

@@ -19,7 +19,7 @@ use super::super::{
     routes::{Router, address},
     spec::{Common, Isolation},
 };
-use crate::observer::wire::{Connection, Credentials, WireError, error_name};
+use crate::wire::{Connection, Credentials, WireError, error_name};
 
 /// Time for a connection, and for an answer.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -12,7 +12,7 @@ use kplan_dsl::BackendFile;
 use super::super::{ClusterSpec, Mode, RigError};
 use crate::{
     client::routes::{Advertised, advertised},
-    observer::wire::{Connection, Credentials, WireError},
+    wire::{Connection, Credentials, WireError},
 };
 
 /// How long one broker may need to answer.

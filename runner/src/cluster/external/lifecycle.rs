@@ -13,7 +13,7 @@ use super::super::{
     TopicSpec, ending::Death,
 };
 use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
-use crate::{client::routes::Router, observer::wire::Connection};
+use crate::{client::routes::Router, wire::Connection};
 
 /// A broker that says nothing for so long does not answer.
 const SILENCE: Duration = Duration::from_secs(2);

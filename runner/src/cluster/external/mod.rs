@@ -22,7 +22,7 @@ use self::found::FoundCluster;
 use super::{ClusterSpec, NodeState, RigError, admin::Topics};
 use crate::{
     client::routes::{Router, Routes},
-    observer::wire::Credentials,
+    wire::Credentials,
 };
 
 const NAME: &str = "external";

@@ -15,15 +15,15 @@ use kplan_dsl::{
 
 use crate::{
     conditions::Found,
-    conductor::{
+    conductor::step,
+    event::Holds,
+    history::now_us,
+    stage::{
         clients::Client,
         faults::{Break, Struck},
         judge::{Judge, Looking},
         outcome::StepError,
-        step,
     },
-    event::Holds,
-    history::now_us,
 };
 
 pub use scene::{Scene, Subject};

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    conductor::clients::Client,
     history::{HistoryFile, Mark, MessageRun, RUN_SPAN_US, Writer},
+    stage::clients::Client,
 };
 
 use super::Traffic;
@@ -336,11 +336,11 @@ mod tests {
     use super::*;
     use crate::{
         conditions::evidence::{JudgedTime, Needs, lack},
-        conductor::faults::{Break, Struck},
         history::{
             Message,
             fixture::{header, history, message},
         },
+        stage::faults::{Break, Struck},
     };
 
     const S: i64 = 1_000_000;

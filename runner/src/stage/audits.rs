@@ -1,0 +1,402 @@
+//! Runs the audit: waits until the log can be read, has it read by a process of its own, judges.
+
+mod reading;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use crate::{
+    audit::{
+        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, CountVerdict, Facts, Measure,
+        Published, RunSource, Scope, Window,
+    },
+    client::spec::ProducerSpec,
+    event::{Anomaly, AnomalyPlace, Event, Example},
+    history::{Extent, HistoryFile, now_us},
+    identity::keys::KeyPlan,
+    observer::{AuditBounds, ClusterView},
+    stage::{
+        Running, Stage,
+        clients::{Client, Template},
+        judge::Judge,
+        outcome::StepError,
+    },
+};
+
+/// How long a partition may take to become readable to its end.
+const READY: Duration = Duration::from_secs(60);
+/// With transactions, an unfinished one is only decided after `transaction.timeout.ms` (librdkafka's
+/// default, 60 s); kplan waits 10 s more.
+const READY_TRANSACTIONS: Duration = Duration::from_secs(70);
+
+use reading::Unread;
+
+/// An audit, and what it was made of.
+struct Cached {
+    stamp: Stamp,
+    window: Window,
+    began_us: i64,
+    result: Arc<AuditResult>,
+}
+
+/// What the audits found, and what consumers were asked to read before they ended.
+#[derive(Default)]
+pub struct Audits {
+    cache: Mutex<Option<Cached>>,
+    lives: Mutex<u16>,
+    ends: Mutex<BTreeMap<String, Vec<audit::At>>>,
+    told: Mutex<BTreeSet<(String, Measure)>>,
+}
+
+/// Changes whenever something could have changed the log, the histories or the judgement: as long as
+/// it stays the same, the log is not read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp(Vec<u64>);
+
+impl Audits {
+    /// A consumer read to these ends and left.
+    pub fn caught_up(&self, client: &str, ends: Vec<audit::At>) {
+        self.ends.lock().expect("no holder panics").insert(client.to_owned(), ends);
+    }
+
+    fn ends_of(&self, client: &str) -> Option<Vec<audit::At>> {
+        self.ends.lock().expect("no holder panics").get(client).cloned()
+    }
+
+    fn next_life(&self) -> u16 {
+        let mut lives = self.lives.lock().expect("no holder panics");
+        *lives += 1;
+        *lives
+    }
+}
+
+impl Stage {
+    /// What the log holds against what was sent, acknowledged and delivered. Read again only when
+    /// something could have changed.
+    pub async fn audit(
+        &self,
+        look: &Judge<'_>,
+        window: Window,
+    ) -> Result<Arc<AuditResult>, StepError> {
+        let begun = Instant::now();
+        let began_us = now_us();
+        let step = look.step;
+        let running = self.running()?;
+        let view = running.observer.fresh().await;
+        let stamp = self.stamp(&view);
+        if let Some(cached) = &*self.audits.cache.lock().expect("no holder panics")
+            && cached.window == window
+            && (cached.stamp == stamp || cached.began_us >= look.look_us)
+        {
+            return Ok(cached.result.clone());
+        }
+        let topics = self.audited_topics();
+        // First: what the log owes is what had been recorded when its end was not yet asked for.
+        let extents = extents(&self.histories());
+        self.talk(step, "the log to be readable to its end", None);
+        let transactional = self.clients.all().iter().any(|c| is_transactional(c));
+        let limit = if transactional { READY_TRANSACTIONS } else { READY };
+        let bounds = self.audit_bounds(&topics, limit).await?;
+        let (log, unread) = self.read_log(&running, step, &bounds, transactional).await?;
+        let moved = moved(&running, &bounds).await;
+        // The list of histories before the facts: a life that begins in between runs, by the facts.
+        let mut paths = self.histories();
+        let facts = self.facts(window, &bounds, &unread, moved);
+        paths.extend(log);
+        let mut result = judge(paths, extents, facts).await?;
+        self.search_disks(&running, step, &mut result).await?;
+        let messages =
+            bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.run.sink.emit(Event::Audited { suite: self.suite, messages, took_ms, topics });
+        let result = Arc::new(result);
+        let cached = Cached { stamp, window, began_us, result: result.clone() };
+        *self.audits.cache.lock().expect("no holder panics") = Some(cached);
+        Ok(result)
+    }
+
+    /// What the clients heard, without reading the log.
+    pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
+        let paths = self.histories();
+        let facts =
+            self.facts(window, &AuditBounds::default(), &Unread::default(), BTreeSet::new());
+        let files = open(paths)?;
+        let sources = files.iter().map(|f| f as &dyn RunSource).collect();
+        Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
+    }
+
+    /// The clients' histories, of all lives that began.
+    fn histories(&self) -> Vec<PathBuf> {
+        self.clients.all().iter().flat_map(|c| c.histories()).collect()
+    }
+
+    fn stamp(&self, view: &ClusterView) -> Stamp {
+        let clients = self.clients.all();
+        let mut parts = vec![self.breaks.count() as u64, self.all_given().len() as u64];
+        for client in &clients {
+            let counts = client.counts();
+            parts.extend([counts.sent, counts.done, counts.failed]);
+            parts.extend(client.members.iter().map(|m| u64::from(m.life())));
+            parts.push(u64::from(client.lives()));
+        }
+        parts.extend(
+            self.topics().values().map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
+        );
+        // A new leader may have cut the log back, long after the fault that made it lead.
+        parts.extend(view.partitions(None).flat_map(|(_, p)| {
+            [p.leader.map_or(0, u64::from), p.leader_epoch.map_or(0, i64::from).cast_unsigned()]
+        }));
+        Stamp(parts)
+    }
+
+    /// Topics that this plan's messages are in.
+    fn audited_topics(&self) -> Vec<String> {
+        let mut topics: BTreeSet<String> = self
+            .clients
+            .all()
+            .iter()
+            .flat_map(|c| [c.topics(), c.read_topics()].concat())
+            .collect();
+        topics.extend(self.all_given().into_iter().map(|g| g.topic));
+        let facts = self.topics();
+        topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
+    }
+
+    fn facts(
+        &self,
+        window: Window,
+        bounds: &AuditBounds,
+        unread: &Unread,
+        moved: BTreeSet<(String, u32)>,
+    ) -> Facts {
+        let mut facts = Facts { window, ..Facts::default() };
+        for (name, known) in self.topics() {
+            let topic = facts.topics.entry(name).or_default();
+            topic.deleted = known.deleted;
+            topic.made_anew_us = known.made_anew_us;
+            topic.compacted = known.compacted;
+        }
+        for ((topic, partition), b) in &bounds.ready {
+            let part = facts
+                .topics
+                .entry(topic.clone())
+                .or_default()
+                .partitions
+                .entry(*partition)
+                .or_default();
+            part.end = Some(b.end);
+            part.not_ready = unread.why(topic, *partition);
+            if moved.contains(&(topic.clone(), *partition)) {
+                part.not_ready = Some("its leader changed while it was read".to_owned());
+            }
+        }
+        for ((topic, partition), why) in &bounds.not_ready {
+            let part = facts
+                .topics
+                .entry(topic.clone())
+                .or_default()
+                .partitions
+                .entry(*partition)
+                .or_default();
+            part.not_ready = Some(why.clone());
+        }
+        for client in self.clients.all() {
+            self.client_facts(&client, &mut facts);
+        }
+        facts.given = self
+            .all_given()
+            .into_iter()
+            .map(|g| audit::Given { topic: g.topic, partition: g.partition, hash: g.hash })
+            .collect();
+        facts
+    }
+
+    fn client_facts(&self, client: &Client, facts: &mut Facts) {
+        let mut own = ClientFacts { running: client.lives(), ..ClientFacts::default() };
+        match &client.template {
+            Template::Producer(p) => {
+                own.acks = p.acks;
+                own.idempotent = p.idempotent || p.transactional.is_some();
+                let known = self.topics().remove(&p.topic);
+                // Another number of partitions sends the keys of later producers elsewhere.
+                if !known.is_some_and(|t| t.repartitioned) {
+                    own.key_period = key_period(p, facts);
+                }
+            }
+            Template::Consumer(_) => {}
+            Template::Copier(c) => {
+                (own.acks, own.idempotent) = (Acks::All, true);
+                let (group, from, to) = (c.group.clone(), c.from.clone(), c.to.clone());
+                own.copies = Some(Copies { group, from, to });
+            }
+        }
+        if let Some((name, isolation)) = client.group() {
+            let starts = self.later_partitions(name, &client.read_topics(), facts);
+            let group = facts.groups.entry(name.to_owned()).or_default();
+            group.isolation = isolation;
+            group.starts.extend(starts);
+            match self.audits.ends_of(&client.name).filter(|_| !client.lives()) {
+                Some(ends) => group.ends.extend(ends),
+                None => {
+                    let name = &client.name;
+                    group.behind = Some(match client.lives() {
+                        true => format!("{name} still reads: stop_client lets it read to the end"),
+                        false => format!("{name} ended before it had read to the log's end"),
+                    });
+                }
+            }
+        }
+        facts.clients.insert(client.name.clone(), own);
+    }
+
+    /// Partitions that were added after a group had begun to read: to it they begin at 0.
+    fn later_partitions(&self, group: &str, topics: &[String], facts: &Facts) -> Vec<audit::At> {
+        let known = self.topics();
+        let of_topic = |topic: &String| {
+            let there = facts.topics.get(topic).into_iter().flat_map(|t| t.partitions.keys());
+            let later = known.get(topic).map(|t| t.later_than(group, there.copied()));
+            let at = |partition| audit::At { topic: topic.clone(), partition, offset: 0 };
+            later.into_iter().flatten().map(at).collect::<Vec<_>>()
+        };
+        topics.iter().flat_map(of_topic).collect()
+    }
+
+    /// Tells the report an anomaly with its examples, once for each step and kind.
+    pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &CountVerdict) {
+        let finding = match verdict {
+            CountVerdict::Counted(finding)
+            | CountVerdict::Inconclusive { at_least: finding, .. } => finding,
+        };
+        let key = (format!("{step} {}", finding.count), measure);
+        if finding.count == 0 || !self.audits.told.lock().expect("no holder panics").insert(key) {
+            return;
+        }
+        let who = |p: &audit::CountPlace| {
+            p.consumer
+                .clone()
+                .or_else(|| p.client.clone())
+                .or_else(|| p.group.clone())
+                .unwrap_or_default()
+        };
+        let by = finding.by.iter().map(|c| AnomalyPlace {
+            topic: c.place.topic.clone(),
+            partition: c.place.partition,
+            client: who(&c.place),
+            count: c.count,
+        });
+        let examples = finding.evidence.iter().map(|e| Example {
+            topic: e.place.topic.clone(),
+            partition: e.place.partition,
+            offset: e.offset,
+            client: e.place.client.clone(),
+            life: e.life,
+            sequence: e.sequence,
+            mono_us: e.time_us,
+            text: e.text.clone(),
+        });
+        self.run.sink.emit(Event::Anomaly(Box::new(Anomaly {
+            suite: self.suite,
+            step: step.to_owned(),
+            kind: word(measure),
+            count: finding.count,
+            by: by.collect(),
+            examples: examples.collect(),
+            on_disk: finding.on_disk.clone(),
+        })));
+    }
+
+    /// Puts what an assert counted in the whole log into the report, with what was acknowledged: a
+    /// plan that asserts and records nothing has its numbers too.
+    pub fn tell_counted(&self, step: &str, measure: Measure, result: &AuditResult) {
+        let of = |measure| match result.verdict(measure, &Scope::default()) {
+            CountVerdict::Counted(finding) => Some((word(measure), Value::from(finding.count))),
+            CountVerdict::Inconclusive { .. } => None,
+        };
+        let Some(counted) = of(measure) else { return };
+        let key = (format!("{step} counted {}", counted.1), measure);
+        if self.audits.told.lock().expect("no holder panics").insert(key) {
+            let values = of(Measure::Acked).into_iter().chain([counted]).collect();
+            let (suite, step) = (self.suite, step.to_owned());
+            self.run.sink.emit(Event::Recorded { suite, step, values });
+        }
+    }
+}
+
+/// After how many messages of a partition the same key comes again.
+fn key_period(producer: &ProducerSpec, facts: &Facts) -> BTreeMap<u32, u64> {
+    let partitions = facts.topics.get(&producer.topic).map_or(0, |t| t.partitions.len());
+    match (producer.keys, u32::try_from(partitions)) {
+        (Some(keys), Ok(partitions)) if partitions > 0 => {
+            KeyPlan::new(partitions, Some(keys)).periods().collect()
+        }
+        _ => BTreeMap::new(),
+    }
+}
+
+fn is_transactional(client: &Client) -> bool {
+    match &client.template {
+        Template::Producer(p) => p.transactional.is_some(),
+        Template::Copier(_) => true,
+        Template::Consumer(_) => false,
+    }
+}
+
+/// Partitions whose leader is another one than when their ends were asked for.
+async fn moved(running: &Running, bounds: &AuditBounds) -> BTreeSet<(String, u32)> {
+    let view = running.observer.fresh().await;
+    let moved = bounds.ready.iter().filter(|((t, p), b)| !b.same_leader(t, *p, &view));
+    moved.map(|(key, _)| key.clone()).collect()
+}
+
+/// Opens histories as they are now. What producers sent comes last: whatever another history already
+/// shows was sent before that moment, so that a producer at work is never taken for a phantom.
+fn open(mut paths: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
+    paths.sort_by_key(|path| path.extension().is_some_and(|kind| kind == "sent"));
+    paths
+        .iter()
+        .filter(|p| Path::exists(p))
+        .map(|p| {
+            HistoryFile::open(p)
+                .map_err(|e| StepError::rig(format!("a history cannot be read: {e}")))
+        })
+        .collect()
+}
+
+/// How far each history is published now. One that cannot be read now owes nothing: it cannot be read
+/// later either, and makes everything inconclusive.
+fn extents(paths: &[PathBuf]) -> BTreeMap<PathBuf, Extent> {
+    let extent = |path: &PathBuf| HistoryFile::open(path).ok()?.extent().ok();
+    paths.iter().filter_map(|path| Some((path.clone(), extent(path)?))).collect()
+}
+
+/// The judgement takes a processor for a while: not on the threads that watch clocks and brokers.
+async fn judge(
+    paths: Vec<PathBuf>,
+    mut extents: BTreeMap<PathBuf, Extent>,
+    facts: Facts,
+) -> Result<AuditResult, StepError> {
+    let work = move || {
+        let published = |file: HistoryFile| {
+            let extent = extents.remove(file.path()).unwrap_or_default();
+            Published { file, extent }
+        };
+        let files: Vec<Published> = open(paths)?.into_iter().map(published).collect();
+        let sources = files.iter().map(|f| f as &dyn RunSource).collect();
+        Ok(audit::audit(&AuditInput { sources, facts }))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
+}
+
+/// The measure's name in the language.
+pub fn word(measure: Measure) -> String {
+    serde_json::to_value(measure)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}

@@ -1,0 +1,189 @@
+//! Has the log read by a process of its own: by librdkafka, and where that meets what it cannot read, again
+//! without it.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::{
+    client::{
+        handle::{ClientState, Ended, Handle},
+        protocol::{DAMAGED, NO_HISTORY, UNREAD},
+        spec::{ClientSpec, Common, LogSpec, LogTopic, ReadSpan},
+    },
+    history::now_us,
+    observer::AuditBounds,
+    stage::{Running, Stage, outcome::StepError},
+};
+
+/// The reader gives up after this long without any progress.
+const STALL: Duration = Duration::from_secs(30);
+/// A reader that says nothing for this long hangs; between its passes it compares what it read.
+const SILENCE: Duration = Duration::from_secs(60);
+/// The reader's limit in all.
+const READ: Duration = Duration::from_secs(30 * 60);
+
+/// What was not read to its end, and why.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unread {
+    /// About every partition.
+    all: Option<String>,
+    of: BTreeMap<(String, u32), String>,
+}
+
+impl Unread {
+    /// Why this partition was not read to its end, if it was not.
+    pub(crate) fn why(&self, topic: &str, partition: u32) -> Option<String> {
+        self.all.clone().or_else(|| self.of.get(&(topic.to_owned(), partition)).cloned())
+    }
+}
+
+/// What a reader's process did.
+enum Reading {
+    /// It ended as ordered.
+    Ended(Box<ClientState>, Ended),
+    /// librdkafka could not read what a broker gave, or did not live on: in words.
+    Stumbled(String),
+    /// It ended otherwise.
+    Failed(String),
+}
+
+impl Stage {
+    /// Has the log read; answers with the file of what was found.
+    pub(crate) async fn read_log(
+        &self,
+        running: &Running,
+        step: &str,
+        bounds: &AuditBounds,
+        transactional: bool,
+    ) -> Result<(Option<PathBuf>, Unread), StepError> {
+        let mut topics: BTreeMap<String, Vec<ReadSpan>> = BTreeMap::new();
+        for ((topic, partition), b) in &bounds.ready {
+            let span = ReadSpan { partition: *partition, start: b.start, end: b.end };
+            topics.entry(topic.clone()).or_default().push(span);
+        }
+        if topics.is_empty() {
+            return Ok((None, Unread::default()));
+        }
+        let log_topic = |(name, spans)| LogTopic { name, spans, transactional };
+        let topics: Vec<LogTopic> = topics.into_iter().map(log_topic).collect();
+        self.talk(step, "the audit to read the log", None);
+        let mut careful = false;
+        loop {
+            let spec = self.reader(running, topics.clone(), careful);
+            let path = spec.histories().into_iter().next();
+            let reading = self.have_read(spec).await?;
+            careful = match reading {
+                Reading::Ended(_, ended) if ended.left > 0 && !careful => true,
+                Reading::Ended(state, ended) => {
+                    return Ok((path, unread(&state, &ended, transactional)));
+                }
+                Reading::Stumbled(_) if !careful => true,
+                Reading::Stumbled(why) | Reading::Failed(why) => {
+                    return Ok((path, Unread { all: Some(why), ..Unread::default() }));
+                }
+            };
+            self.talk(step, "the audit to read the log again, past what cannot be read", None);
+        }
+    }
+
+    fn reader(&self, running: &Running, topics: Vec<LogTopic>, careful: bool) -> ClientSpec {
+        let common = Common {
+            run: self.run.id.clone(),
+            name: "audit".to_owned(),
+            client_id: 0,
+            member: 1,
+            life: self.audits.next_life(),
+            bootstrap: running.bootstrap(),
+            dir: self.dir.clone(),
+            config: running.cluster.client_config(),
+            routes: running.cluster.router().map(|router| router.routes()),
+        };
+        let stall_ms = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);
+        ClientSpec::Log(LogSpec { common, topics, stall_ms, careful })
+    }
+
+    /// Runs one reader to its end. One that is given up ends with its handle.
+    async fn have_read(&self, spec: ClientSpec) -> Result<Reading, StepError> {
+        let careful = matches!(&spec, ClientSpec::Log(spec) if spec.careful);
+        let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
+        let over = |s: &ClientState| s.ended.is_some() && s.exit.is_some() || is_damaged(s);
+        let read = tokio::select! {
+            read = handle.reach("done reading the log", READ, over) => read,
+            silent = silence(&handle) => {
+                return if careful { Err(StepError::rig(silent)) } else { Ok(Reading::Stumbled(silent)) };
+            }
+        };
+        let state = handle.state().borrow().clone();
+        if is_damaged(&state) {
+            return Ok(Reading::Stumbled(state.causes()));
+        }
+        if let Some(exit) = state.exit.as_ref().filter(|e| e.signalled) {
+            let why = format!("the audit's reader was ended from outside: {}", exit.text);
+            return match exit.crashed {
+                true if !careful => Ok(Reading::Stumbled(why)),
+                _ => Err(StepError::rig(why)),
+            };
+        }
+        if let Some(error) = state.errors.iter().find(|e| e.code == NO_HISTORY) {
+            let why = format!("the audit's reader cannot record what it finds: {}", error.text);
+            return Err(StepError::rig(why));
+        }
+        Ok(match (read, state.ended.clone()) {
+            (Ok(()), Some(ended)) => Reading::Ended(Box::new(state), ended),
+            (Err(error), _) => Reading::Failed(error.to_string()),
+            (Ok(()), None) => {
+                Reading::Failed("the audit's reader did not say how far it came".to_owned())
+            }
+        })
+    }
+}
+
+fn is_damaged(state: &ClientState) -> bool {
+    state.errors.iter().any(|error| error.code == DAMAGED)
+}
+
+/// What a reader left, with its words. With transactions the log is not read a second time then: nothing is
+/// known of what readers of committed messages are shown.
+fn unread(state: &ClientState, ended: &Ended, transactional: bool) -> Unread {
+    let mut unread = Unread::default();
+    for p in &ended.unread {
+        let place = format!("{}/{} ended at offset {}", p.topic, p.partition, p.offset);
+        let errors = state.errors.iter().filter(|e| e.code == UNREAD);
+        let told = errors.map(|e| &e.text).find(|text| text.starts_with(&place));
+        let words = format!("the log was not read to its end: {}", told.unwrap_or(&place));
+        if transactional {
+            unread.all.get_or_insert_with(|| words.clone());
+        }
+        unread.of.insert((p.topic.clone(), p.partition), words);
+    }
+    unread
+}
+
+/// Waits until a reader has said nothing for too long.
+async fn silence(handle: &Handle) -> String {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let silent_us = now_us() - handle.state().borrow().heard_us;
+        if silent_us > i64::try_from(SILENCE.as_micros()).unwrap_or(i64::MAX) {
+            return format!("the audit's reader hangs: it said nothing for {SILENCE:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{handle::SeenError, protocol::Position};
+
+    #[test]
+    fn a_partition_that_was_not_read_says_nothing_of_another_one() {
+        let position = Position { topic: "t".into(), partition: 1, offset: 7 };
+        let ended = Ended { left: 3, unread: vec![position] };
+        let text = "t/1 ended at offset 7: it is damaged".to_owned();
+        let error = SeenError { at_us: 0, code: UNREAD.to_owned(), text, fatal: false };
+        let state = ClientState { errors: [error].into(), ..ClientState::default() };
+        let plain = unread(&state, &ended, false);
+        assert!(plain.why("t", 1).is_some_and(|why| why.ends_with("it is damaged")));
+        assert_eq!(plain.why("t", 0), None);
+        assert!(unread(&state, &ended, true).why("t", 0).is_some());
+    }
+}

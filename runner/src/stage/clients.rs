@@ -1,0 +1,435 @@
+//! Producers and consumers of a suite: their lives, what they reported, their histories.
+
+mod ends;
+mod latencies;
+mod lives;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use nix::sys::signal::Signal;
+use tokio::sync::watch;
+
+pub use ends::OwnEnd;
+use latencies::Latencies;
+pub use latencies::Measured;
+
+use crate::{
+    client::{
+        handle::{ClientState, Handle},
+        protocol::Position,
+        spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec, StartFrom},
+    },
+    event::{Event, FaultPhase, LaneState},
+    history::now_us,
+    stage::{Stage, faults::Struck, outcome::StepError, totals::Totals},
+};
+
+/// Whether a client is there to do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Working,
+    /// The plan stopped, killed or paused it, or has not started it yet.
+    Away,
+    /// It had sent all that it was to send, and ended.
+    Finished,
+    /// It ended by itself, with an error.
+    Died,
+}
+
+/// What a client is started with, in every life.
+#[derive(Clone, Debug)]
+pub enum Template {
+    Producer(ProducerSpec),
+    /// A consumer; one spec serves every member.
+    Consumer(ConsumerSpec),
+    Copier(CopierSpec),
+}
+
+/// A client of the plan, over all its members and lives.
+pub struct Client {
+    pub name: String,
+    /// What it is started with.
+    pub template: Template,
+    /// One for a producer, one or more for a consumer.
+    pub members: Vec<Member>,
+    latencies: Mutex<Latencies>,
+    totals: Mutex<Totals>,
+}
+
+/// One process at a time, over its lives.
+pub struct Member {
+    pub number: u16,
+    handle: tokio::sync::Mutex<Option<Handle>>,
+    state: Mutex<MemberState>,
+}
+
+#[derive(Default)]
+struct MemberState {
+    life: u16,
+    lane: Option<LaneState>,
+    told: Option<watch::Receiver<ClientState>>,
+    pid: i32,
+    histories: Vec<PathBuf>,
+    downs: Vec<(i64, Option<i64>)>,
+    /// The life whose end the plan asked for, or that was given up while it was starting.
+    asked: u16,
+    /// The life whose own end a step told of.
+    told_of: u16,
+    /// Earlier lives that ended by themselves, of which no step told.
+    past: Vec<OwnEnd>,
+}
+
+impl MemberState {
+    /// It cannot work from `at_us` on. One that was frozen before it was killed is down once, not twice.
+    fn down(&mut self, at_us: i64) {
+        if self.downs.last().is_none_or(|(_, until)| until.is_some()) {
+            self.downs.push((at_us, None));
+        }
+    }
+
+    /// It works again.
+    fn back(&mut self, at_us: i64) {
+        if let Some((_, open @ None)) = self.downs.last_mut() {
+            *open = Some(at_us);
+        }
+    }
+}
+
+/// Limit until a client has contact (a producer) or its partitions (a consumer).
+pub const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// All clients of a suite, in the order they were started.
+#[derive(Default)]
+pub struct Clients(Mutex<IndexMap<String, Arc<Client>>>);
+
+impl Clients {
+    fn map(&self) -> MutexGuard<'_, IndexMap<String, Arc<Client>>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.map().values().cloned().collect()
+    }
+
+    pub fn get(&self, name: &str) -> Result<Arc<Client>, StepError> {
+        let found = self.map().get(name).cloned();
+        found.ok_or_else(|| StepError::not_so(format!("client {name} was never started")))
+    }
+
+    /// The number for the next new client.
+    pub fn next_id(&self) -> u16 {
+        u16::try_from(self.map().len() + 1).unwrap_or(u16::MAX)
+    }
+
+    pub fn add(
+        &self,
+        name: &str,
+        template: Template,
+        members: u16,
+    ) -> Result<Arc<Client>, StepError> {
+        let client = Arc::new(Client {
+            name: name.to_owned(),
+            template,
+            members: (1..=members).map(Member::new).collect(),
+            latencies: Mutex::default(),
+            totals: Mutex::default(),
+        });
+        let mut map = self.map();
+        if map.contains_key(name) {
+            return Err(StepError::not_so(format!(
+                "client {name} was started before: use start_client"
+            )));
+        }
+        map.insert(name.to_owned(), client.clone());
+        Ok(client)
+    }
+
+    /// SIGKILLs whatever lives, at the end of a suite.
+    pub async fn kill_all(&self, stage: &Stage) {
+        for client in self.all() {
+            for member in &client.members {
+                let mut slot = member.handle.lock().await;
+                if let Some(handle) = slot.take() {
+                    if member.lane() == Some(LaneState::Up) {
+                        stage.client_lane(&client, member, LaneState::Stopped, "the plan ended");
+                    }
+                    // A process that cannot be killed is left to the guardian.
+                    let _ = handle.kill().await;
+                }
+            }
+        }
+    }
+}
+
+impl Client {
+    /// True if it sends: a producer, or a copier, whose traffic is judged by what it sends.
+    pub fn sends(&self) -> bool {
+        !matches!(self.template, Template::Consumer(_))
+    }
+
+    /// True if it reads in a group, and can read to the log's end.
+    pub fn reads(&self) -> bool {
+        !matches!(self.template, Template::Producer(_))
+    }
+
+    /// The topics that its traffic is judged on: those it sends to, or else reads.
+    pub fn topics(&self) -> Vec<String> {
+        match &self.template {
+            Template::Producer(p) => vec![p.topic.clone()],
+            Template::Consumer(c) => c.topics.clone(),
+            Template::Copier(c) => vec![c.to.clone()],
+        }
+    }
+
+    pub fn read_topics(&self) -> Vec<String> {
+        match &self.template {
+            Template::Producer(_) => Vec::new(),
+            Template::Consumer(c) => c.topics.clone(),
+            Template::Copier(c) => vec![c.from.clone()],
+        }
+    }
+
+    /// True if it reads what was there before it came.
+    pub fn from_start(&self) -> bool {
+        match &self.template {
+            Template::Producer(_) => false,
+            Template::Consumer(c) => c.from == StartFrom::Earliest,
+            Template::Copier(_) => true,
+        }
+    }
+
+    /// Its group and what its members see, if it reads in one.
+    pub fn group(&self) -> Option<(&str, Isolation)> {
+        match &self.template {
+            Template::Producer(_) => None,
+            Template::Consumer(c) => Some((&c.group, c.isolation)),
+            Template::Copier(c) => Some((&c.group, c.isolation)),
+        }
+    }
+
+    /// Its number: the identity in its messages.
+    pub fn id(&self) -> u16 {
+        match &self.template {
+            Template::Producer(p) => p.common.client_id,
+            Template::Consumer(c) => c.common.client_id,
+            Template::Copier(c) => c.common.client_id,
+        }
+    }
+
+    /// Whether any member's process lives.
+    pub fn lives(&self) -> bool {
+        self.members.iter().any(Member::lives)
+    }
+
+    /// History files of all members and lives.
+    pub fn histories(&self) -> Vec<PathBuf> {
+        self.members.iter().flat_map(|m| m.state().histories.clone()).collect()
+    }
+
+    /// The history files that its traffic is judged by: what a copier read is not among them.
+    pub fn traffic(&self) -> Vec<PathBuf> {
+        let mut files = self.histories();
+        if self.sends() {
+            files.retain(|path| path.extension().is_none_or(|kind| kind != "seen"));
+        }
+        files
+    }
+
+    /// Counts of what it did so far.
+    pub fn counts(&self) -> Totals {
+        let mut totals = self.totals.lock().expect("no holder panics");
+        totals.refresh(&self.traffic());
+        totals.clone()
+    }
+
+    /// When none of its members could work because of what the plan did to it: killed, stopped or
+    /// paused. Monotonic microseconds; open at the end while it lasts.
+    pub fn downs(&self) -> Vec<(i64, Option<i64>)> {
+        // A group goes on while one of its members does.
+        let Some((first, rest)) = self.members.split_first() else { return Vec::new() };
+        let mut downs = first.state().downs.clone();
+        for member in rest {
+            let other = member.state().downs.clone();
+            downs = intersect(&downs, &other);
+        }
+        downs
+    }
+
+    /// Whether it is there to do its work, and if not why.
+    pub fn presence(&self) -> Presence {
+        if self.downs().iter().any(|(_, to)| to.is_none()) {
+            return Presence::Away;
+        }
+        if self.lives() {
+            return Presence::Working;
+        }
+        let died = |m: &Member| {
+            let state = m.state();
+            let told = state.told.as_ref().map(|t| t.borrow());
+            told.is_some_and(|t| {
+                t.exit.as_ref().is_some_and(|e| !e.clean && (!e.signalled || e.crashed))
+            })
+        };
+        let ended = |m: &Member| m.lane() == Some(LaneState::Stopped);
+        if self.members.iter().any(died) {
+            Presence::Died
+        } else if self.members.iter().all(ended) {
+            Presence::Finished
+        } else {
+            Presence::Away
+        }
+    }
+
+    /// Whether a broker answered a request of it between two snapshots after `since_us`.
+    pub fn connected(&self, broker: u32, since_us: i64) -> bool {
+        let id = i32::try_from(broker).unwrap_or(i32::MAX);
+        self.members.iter().any(|m| {
+            let state = m.state();
+            state.told.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
+        })
+    }
+
+    /// Since when the answers to its present lives are looked at; none before the first look.
+    pub fn answers_since_us(&self) -> Option<i64> {
+        let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
+        self.members.iter().filter_map(first).min()
+    }
+
+    /// The partitions that its living members have now.
+    pub fn given(&self) -> Vec<Position> {
+        let living = self.members.iter().filter(|m| m.lives());
+        let told = living.filter_map(|m| m.state().told.clone());
+        told.flat_map(|told| told.borrow().given.clone()).collect()
+    }
+
+    /// Its newest errors in words.
+    pub fn causes(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for member in &self.members {
+            if let Some(told) = &member.state().told {
+                words.push(told.borrow().causes());
+            }
+        }
+        words.dedup();
+        words.join("; ")
+    }
+
+    /// Its latencies, as its processes report them.
+    pub fn latencies(&self) -> MutexGuard<'_, Latencies> {
+        self.latencies.lock().expect("no holder panics")
+    }
+}
+
+/// Times in both lists.
+fn intersect(a: &[(i64, Option<i64>)], b: &[(i64, Option<i64>)]) -> Vec<(i64, Option<i64>)> {
+    let mut both = Vec::new();
+    for (from_a, to_a) in a {
+        for (from_b, to_b) in b {
+            let from = *from_a.max(from_b);
+            let to = match (to_a, to_b) {
+                (Some(x), Some(y)) => Some(*x.min(y)),
+                (one, other) => one.or(*other),
+            };
+            if to.is_none_or(|to| to > from) {
+                both.push((from, to));
+            }
+        }
+    }
+    both
+}
+
+impl Member {
+    fn new(number: u16) -> Self {
+        Self { number, handle: tokio::sync::Mutex::new(None), state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, MemberState> {
+        self.state.lock().expect("no holder panics")
+    }
+
+    /// Its life now, from 1; 0 before the first.
+    pub fn life(&self) -> u16 {
+        self.state().life
+    }
+
+    /// What its process is.
+    pub fn lane(&self) -> Option<LaneState> {
+        self.state().lane
+    }
+
+    /// Its process, and for how many microseconds that has said nothing; none when it is gone.
+    pub fn pulse(&self) -> Option<(i32, i64)> {
+        let state = self.state();
+        let told = state.told.as_ref()?.borrow();
+        // What the plan froze it for is no silence of its own.
+        let back_us = state.downs.last().and_then(|down| down.1).unwrap_or(0);
+        told.exit.is_none().then(|| (state.pid, now_us() - told.heard_us.max(back_us)))
+    }
+
+    /// Whether its process lives (running or frozen).
+    pub fn lives(&self) -> bool {
+        self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
+    }
+
+    /// Whether its process lives and is not frozen.
+    pub fn runs(&self) -> bool {
+        self.lives() && self.lane() != Some(LaneState::Paused)
+    }
+}
+
+/// `P`, or `C/2` for a member of a group of several.
+pub fn shown(client: &Client, member: &Member) -> String {
+    if client.members.len() == 1 {
+        client.name.clone()
+    } else {
+        format!("{}/{}", client.name, member.number)
+    }
+}
+
+fn spec_of(template: &Template, member: u16, life: u16) -> ClientSpec {
+    match template.clone() {
+        Template::Producer(mut p) => {
+            p.common.life = life;
+            ClientSpec::Producer(p)
+        }
+        Template::Consumer(mut c) => {
+            c.common.life = life;
+            c.common.member = member;
+            ClientSpec::Consumer(c)
+        }
+        Template::Copier(mut c) => {
+            c.common.life = life;
+            ClientSpec::Copier(c)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_frozen_and_then_killed_is_down_until_it_is_back() {
+        let mut state = MemberState::default();
+        state.down(10);
+        state.down(20);
+        state.back(30);
+        state.back(40);
+        assert_eq!(state.downs, [(10, Some(30))], "nothing stays open");
+        state.down(50);
+        assert_eq!(state.downs, [(10, Some(30)), (50, None)]);
+    }
+
+    #[test]
+    fn a_group_is_down_only_while_all_its_members_are() {
+        let one = [(10, Some(20)), (30, None)];
+        let two = [(15, Some(40))];
+        assert_eq!(intersect(&one, &two), [(15, Some(20)), (30, Some(40))]);
+        assert!(intersect(&one, &[]).is_empty());
+    }
+}

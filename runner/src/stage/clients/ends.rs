@@ -1,0 +1,186 @@
+//! Ends of clients that the plan did not ask for, until a step has told of them.
+
+use crate::stage::clients::*;
+use crate::{
+    client::handle::{Exit, NotInTime},
+    report::logs,
+};
+
+/// Last bytes of a client's log that are shown, and of how many lines.
+const LOG_BYTES: u64 = 8 << 10;
+const LOG_LINES: usize = 10;
+
+/// A client's end that the plan did not ask for.
+#[derive(Clone, Debug)]
+pub struct OwnEnd {
+    /// The client, or its member, and which of its lives.
+    pub who: String,
+    pub life: u16,
+    /// What is known of it.
+    pub state: ClientState,
+    /// Where it wrote what else it had to say.
+    pub log: PathBuf,
+}
+
+impl OwnEnd {
+    /// By whose doing it was.
+    pub fn error(&self) -> StepError {
+        let (name, state) = (self.who.clone(), Box::new(self.state.clone()));
+        NotInTime { name, what: "alive", limit: Duration::ZERO, state }.into()
+    }
+
+    /// The last lines of its log.
+    pub fn last_lines(&self) -> Vec<String> {
+        let text = logs::tail(&self.log, LOG_BYTES);
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].to_vec()
+    }
+}
+
+impl MemberState {
+    /// Whether the process of now ended, was not asked to, and had not done all that it was to do.
+    fn ended_by_itself(&self, exit: Option<&Exit>) -> bool {
+        self.asked != self.life && exit.is_some_and(|exit| !exit.clean)
+    }
+}
+
+impl Clients {
+    /// A step told of a client's or a member's end.
+    pub fn told_of(&self, who: &str) {
+        for client in self.all() {
+            for member in client.members.iter().filter(|m| shown(&client, m) == who) {
+                let mut state = member.state();
+                // One that lives has not ended yet: what becomes of it later is not told.
+                let ended = state.told.as_ref().is_some_and(|t| t.borrow().exit.is_some());
+                if ended {
+                    state.told_of = state.life;
+                }
+            }
+        }
+    }
+
+    /// Every end that the plan did not ask for and of which no step told.
+    pub fn untold(&self) -> Vec<OwnEnd> {
+        let mut all = Vec::new();
+        for client in self.all() {
+            for member in &client.members {
+                let state = member.state();
+                all.extend(state.past.iter().cloned());
+                all.extend(member.own_end(&client, &state));
+            }
+        }
+        all
+    }
+}
+
+impl Member {
+    /// The end of its life of now, if the plan did not ask for it and no step told of it.
+    pub(super) fn own_end(&self, client: &Client, state: &MemberState) -> Option<OwnEnd> {
+        let told = state.told.as_ref()?.borrow();
+        if state.told_of == state.life || !state.ended_by_itself(told.exit.as_ref()) {
+            return None;
+        }
+        Some(OwnEnd {
+            who: shown(client, self),
+            life: state.life,
+            state: told.clone(),
+            log: spec_of(&client.template, self.number, state.life).common().log_path(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::spec::{Commit, Common, StartFrom};
+
+    fn exit(status: i32, signalled: bool) -> Exit {
+        Exit {
+            text: format!("exit status: {status}"),
+            clean: status == 0 && !signalled,
+            signalled,
+            crashed: false,
+            gave_up: status == 1 && !signalled,
+        }
+    }
+
+    /// A group of two members in their first lives, which end as is said.
+    fn group(exits: [Option<Exit>; 2]) -> Clients {
+        let common = Common::of_test(IndexMap::new());
+        let spec = ConsumerSpec {
+            common,
+            topics: vec!["t".into()],
+            group: "g".into(),
+            from: StartFrom::Earliest,
+            commit: Commit::Auto,
+            isolation: Isolation::ReadCommitted,
+            fixed: false,
+        };
+        let clients = Clients::default();
+        let client = clients.add("C", Template::Consumer(spec), 2).expect("its name is free");
+        for (member, exit) in client.members.iter().zip(exits) {
+            let state = ClientState { exit, ..ClientState::default() };
+            let mut own = member.state();
+            (own.life, own.told) = (1, Some(watch::channel(state).1));
+        }
+        clients
+    }
+
+    fn untold(clients: &Clients) -> Vec<(String, u16)> {
+        clients.untold().into_iter().map(|end| (end.who, end.life)).collect()
+    }
+
+    #[test]
+    fn an_end_of_its_own_counts_until_a_step_tells_of_it() {
+        let clients = group([None, Some(exit(1, false))]);
+        assert_eq!(untold(&clients), [("C/2".to_owned(), 1)]);
+        clients.told_of("C");
+        clients.told_of("C/1");
+        assert_eq!(untold(&clients).len(), 1, "that is another one");
+        clients.told_of("C/2");
+        assert!(untold(&clients).is_empty());
+        let error = group([None, Some(exit(1, false))]).untold()[0].error();
+        assert_eq!(error.cause().and_then(|c| c.client).as_deref(), Some("C/2"));
+        for whose in [exit(9, true), exit(101, false)] {
+            let clients = group([Some(whose), None]);
+            let error = clients.untold()[0].error();
+            assert!(matches!(error, StepError::Rig(_)), "{error:?}");
+            assert_eq!(error.cause().and_then(|c| c.client).as_deref(), Some("C/1"));
+        }
+    }
+
+    #[test]
+    fn what_the_plan_ended_and_what_was_done_do_not_count() {
+        let clients = group([Some(exit(9, true)), Some(exit(0, false))]);
+        let client = clients.get("C").expect("it is there");
+        client.members[0].state().asked = 1;
+        assert!(untold(&clients).is_empty());
+        // It was started again, and ended by itself.
+        client.members[0].state().life = 2;
+        assert_eq!(untold(&clients), [("C/1".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn one_that_lives_is_not_told_of_beforehand() {
+        let clients = group([None, None]);
+        let client = clients.get("C").expect("it is there");
+        let (sender, told) = watch::channel(ClientState::default());
+        client.members[0].state().told = Some(told);
+        clients.told_of("C/1");
+        sender.send_modify(|state| state.exit = Some(exit(1, false)));
+        assert_eq!(untold(&clients), [("C/1".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn another_life_does_not_hide_how_the_one_before_ended() {
+        let clients = group([Some(exit(1, false)), None]);
+        let client = clients.get("C").expect("it is there");
+        let mut state = client.members[0].state();
+        let end = client.members[0].own_end(&client, &state);
+        state.past.extend(end);
+        (state.life, state.asked) = (2, 2);
+        state.told = Some(watch::channel(ClientState::default()).1);
+        drop(state);
+        assert_eq!(untold(&clients), [("C/1".to_owned(), 1)]);
+    }
+}

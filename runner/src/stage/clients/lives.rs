@@ -1,0 +1,226 @@
+//! How clients begin, pause, end and come back.
+
+use crate::stage::clients::*;
+use crate::{
+    client::handle::{HandleError, NotInTime},
+    cluster::Acted,
+};
+
+impl Stage {
+    /// Starts a member's next life and waits until it is ready.
+    pub async fn start_member(
+        &self,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        if member.lives() {
+            return Err(StepError::not_so(format!("{} runs already", shown(client, member))));
+        }
+        let life = member.life() + 1;
+        let spec = spec_of(&client.template, member.number, life);
+        let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
+        client.latencies().begin((member.number, life), handle.latencies());
+        {
+            let mut state = member.state();
+            let untold = member.own_end(client, &state);
+            state.past.extend(untold);
+            // Until it is ready its end is for this step to tell, also when the step is cut off.
+            (state.life, state.asked) = (life, life);
+            state.told = Some(handle.state());
+            state.pid = handle.pid();
+            state.histories.extend(handle.histories());
+        }
+        self.client_lane(
+            client,
+            member,
+            LaneState::Starting,
+            &format!("life {life}, process {}", handle.pid()),
+        );
+        let ready = handle.ready(READY_LIMIT).await;
+        *slot = Some(handle);
+        drop(slot);
+        member.state().asked = 0;
+        ready.map_err(|error| of_member(error, client, member))?;
+        member.state().back(now_us());
+        self.client_lane(client, member, LaneState::Up, "ready");
+        self.client_back(client, member);
+        Ok(())
+    }
+
+    /// SIGKILL: breaking for this client.
+    pub async fn kill_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        let name = shown(client, member);
+        let Some(handle) = slot.take().filter(Handle::alive) else {
+            return Err(absent(client, member));
+        };
+        // Said first: its end is heard of by others too, who must know that it was asked for.
+        {
+            let mut state = member.state();
+            (state.lane, state.asked) = (Some(LaneState::Dead), state.life);
+        }
+        let begun_us = now_us();
+        // Nothing outlives SIGKILL: one that does is held by the kernel.
+        handle.kill().await.map_err(StepError::rig)?;
+        let acted = Acted::since(begun_us);
+        member.state().down(begun_us);
+        self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
+        self.client_break(step, client, acted, &format!("{name} killed"));
+        Ok(())
+    }
+
+    /// SIGSTOP: breaking for this client.
+    pub async fn pause_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        if member.lives() && !member.runs() {
+            return Err(StepError::not_so(format!("{} is paused already", shown(client, member))));
+        }
+        // Said first: who finds it frozen must know that it was asked for.
+        let before = member.state().lane.replace(LaneState::Paused);
+        let begun_us = now_us();
+        if let Err(error) = self.signal(client, member, Signal::SIGSTOP).await {
+            member.state().lane = before;
+            return Err(error);
+        }
+        let acted = Acted::since(begun_us);
+        member.state().down(begun_us);
+        self.client_lane(client, member, LaneState::Paused, &format!("paused by step {step}"));
+        self.client_break(step, client, acted, &format!("{} paused", shown(client, member)));
+        Ok(())
+    }
+
+    pub async fn resume_member(
+        &self,
+        step: &str,
+        client: &Arc<Client>,
+        member: &Member,
+    ) -> Result<(), StepError> {
+        if member.runs() {
+            return Err(StepError::not_so(format!("{} is not paused", shown(client, member))));
+        }
+        self.signal(client, member, Signal::SIGCONT).await?;
+        member.state().back(now_us());
+        self.client_lane(client, member, LaneState::Up, &format!("resumed by step {step}"));
+        self.client_back(client, member);
+        Ok(())
+    }
+
+    /// Ends the faults that struck a member which is back.
+    fn client_back(&self, client: &Client, member: &Member) {
+        let at_us = now_us();
+        for (step, what) in self.breaks.client_over(&client.name, &shown(client, member), at_us) {
+            self.fault(&step, at_us, FaultPhase::Ends, &what);
+        }
+    }
+
+    async fn signal(
+        &self,
+        client: &Client,
+        member: &Member,
+        signal: Signal,
+    ) -> Result<(), StepError> {
+        let slot = member.handle.lock().await;
+        let Some(handle) = slot.as_ref().filter(|h| h.alive()) else {
+            return Err(absent(client, member));
+        };
+        Ok(handle.signal(signal)?)
+    }
+
+    /// Lets a member end well: a producer flushes, a consumer reads up to `ends`.
+    pub async fn stop_member(
+        &self,
+        client: &Arc<Client>,
+        member: &Member,
+        ends: Vec<Position>,
+        limit: Duration,
+    ) -> Result<(), StepError> {
+        let mut slot = member.handle.lock().await;
+        let name = shown(client, member);
+        let Some(handle) = slot.as_mut().filter(|h| h.alive()) else {
+            return Err(absent(client, member));
+        };
+        if member.lane() == Some(LaneState::Paused) {
+            return Err(StepError::not_so(format!("{name} is paused: it cannot end gracefully")));
+        }
+        self.client_lane(client, member, LaneState::Stopping, "asked to end");
+        let ended = handle.stop(limit, ends).await;
+        let ended = ended.map_err(|error| of_member(error, client, member))?;
+        *slot = None;
+        {
+            let mut state = member.state();
+            state.asked = state.life;
+            state.down(now_us());
+        }
+        self.client_lane(client, member, LaneState::Stopped, "it ended as asked");
+        if ended.left == 0 {
+            return Ok(());
+        }
+        let places: Vec<String> = ended
+            .unread
+            .iter()
+            .map(|p| format!("{}/{} at offset {}", p.topic, p.partition, p.offset))
+            .collect();
+        let what = if client.reads() { "offsets unread" } else { "messages without an answer" };
+        Err(StepError::TimedOut(format!(
+            "{name} ended with {} {what}: {}",
+            ended.left,
+            places.join(", ")
+        )))
+    }
+
+    /// Tells the timeline what a client's process is.
+    pub fn client_lane(&self, client: &Client, member: &Member, lane: LaneState, why: &str) {
+        member.state().lane = Some(lane);
+        self.run.sink.emit(Event::Client {
+            suite: self.suite,
+            client: shown(client, member),
+            life: member.life(),
+            state: lane,
+            why: why.to_owned(),
+        });
+    }
+
+    fn client_break(&self, step: &str, client: &Client, acted: Acted, what: &str) {
+        self.breaks.push(acted, step, Struck::Client(client.name.clone()), what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, what);
+    }
+}
+
+/// Why a member is not there to be acted on: the plan's doing, its own, or somebody else's.
+fn absent(client: &Client, member: &Member) -> StepError {
+    let name = shown(client, member);
+    let state = member.state();
+    let by_plan = state.asked == state.life;
+    let Some(told) = state.told.as_ref().filter(|_| !by_plan).map(|told| told.borrow().clone())
+    else {
+        return StepError::not_so(format!("{name} does not run"));
+    };
+    match &told.exit {
+        Some(exit) if exit.clean => {
+            StepError::not_so(format!("{name} does not run: it had sent all that it was to send"))
+        }
+        // Its process is there while its handle is not: it was given up by the step that started it.
+        None => StepError::not_so(format!("{name} does not run")),
+        Some(_) => {
+            NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(told) }.into()
+        }
+    }
+}
+
+/// What a client's process did instead of what it was asked, by the member's own name.
+fn of_member(error: HandleError, client: &Client, member: &Member) -> StepError {
+    match error {
+        HandleError::NotInTime(late) => NotInTime { name: shown(client, member), ..late }.into(),
+        other => other.into(),
+    }
+}

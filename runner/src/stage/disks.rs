@@ -1,0 +1,141 @@
+//! What steps do to brokers' disks.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    cluster::{Acted, Node},
+    event::FaultPhase,
+    history::now_us,
+    stage::{Stage, faults::Struck, nodes::names, outcome::StepError},
+};
+
+/// Nodes whose disks are full, by the step that filled them.
+#[derive(Debug, Default)]
+pub struct Full {
+    filled: Mutex<Vec<Filled>>,
+    /// Those whose disk was full at some time of their life of now.
+    met: Mutex<BTreeSet<Node>>,
+}
+
+#[derive(Debug)]
+struct Filled {
+    step: String,
+    nodes: BTreeSet<Node>,
+    what: String,
+}
+
+impl Full {
+    fn all(&self) -> MutexGuard<'_, Vec<Filled>> {
+        self.filled.lock().expect("no holder panics")
+    }
+
+    /// Whether a node may have ended because of what the plan did to its disk.
+    pub fn explains(&self, node: Node) -> bool {
+        self.met.lock().expect("no holder panics").contains(&node)
+    }
+
+    /// These nodes begin another life: only disks that are still full explain how it ends.
+    pub fn started(&self, nodes: &[Node]) {
+        let all = self.all();
+        let still = |node: &Node| all.iter().any(|filled| filled.nodes.contains(node));
+        let mut met = self.met.lock().expect("no holder panics");
+        met.retain(|node| !nodes.contains(node) || still(node));
+    }
+
+    /// The nodes whose disks a step filled, and that have no room yet.
+    pub fn filled_by(&self, step: &str) -> Vec<Node> {
+        let all = self.all();
+        let own = all.iter().filter(|filled| filled.step == step);
+        own.flat_map(|filled| filled.nodes.iter().copied()).collect()
+    }
+
+    /// These have room again: each fault, by step and words, of which no disk is full any more.
+    fn freed(&self, nodes: &[Node]) -> Vec<(String, String)> {
+        let mut all = self.all();
+        all.iter_mut().for_each(|filled| filled.nodes.retain(|n| !nodes.contains(n)));
+        let over = all.extract_if(.., |filled| filled.nodes.is_empty());
+        over.map(|filled| (filled.step, filled.what)).collect()
+    }
+}
+
+impl Stage {
+    /// Fills the disks of nodes but for `leave` bytes each.
+    pub async fn fill_disks(
+        &self,
+        step: &str,
+        nodes: &[Node],
+        leave: u64,
+    ) -> Result<(), StepError> {
+        let running = self.running()?;
+        let what = format!("disk of {} full", names(nodes));
+        self.full.all().push(Filled {
+            step: step.to_owned(),
+            nodes: nodes.iter().copied().collect(),
+            what: what.clone(),
+        });
+        self.full.met.lock().expect("no holder panics").extend(nodes);
+        let begun_us = now_us();
+        let mut filled: Option<Acted> = None;
+        for node in nodes {
+            let one = running.cluster.fill_disk(*node, leave).await?;
+            filled = Some(filled.map_or(one, |all| all.and(one)));
+        }
+        let acted = filled.unwrap_or_else(|| begun_us.into());
+        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
+        Ok(())
+    }
+
+    /// Gives the space back.
+    pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
+        let running = self.running()?;
+        for node in nodes {
+            running.cluster.free_disk(*node).await?;
+        }
+        let at_us = now_us();
+        for (filled, what) in self.full.freed(nodes) {
+            self.breaks.step_over(&filled, at_us);
+            self.fault(&filled, at_us, FaultPhase::Ends, &what);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_was_full_explains_the_end_of_that_life_only() {
+        let full = Full::default();
+        let node = Node::Broker(1);
+        assert!(!full.explains(node));
+        let what = String::new();
+        full.all().push(Filled { step: "1".to_owned(), nodes: [node].into(), what });
+        full.met.lock().expect("no holder panics").insert(node);
+        full.started(&[node]);
+        assert!(full.explains(node), "it is still full");
+        full.freed(&[node]);
+        assert!(full.explains(node), "it may have ended before");
+        full.started(&[node]);
+        assert!(!full.explains(node));
+    }
+
+    #[test]
+    fn a_step_is_over_when_the_last_of_its_disks_is_freed() {
+        let full = Full::default();
+        let filled = |step: &str, nodes: &[u32]| Filled {
+            step: step.to_owned(),
+            nodes: nodes.iter().map(|n| Node::Broker(*n)).collect(),
+            what: String::new(),
+        };
+        full.all().extend([filled("1", &[1, 2]), filled("2", &[2])]);
+        let freed = |n| full.freed(&[Node::Broker(n)]).into_iter().map(|(step, _)| step);
+        assert_eq!(freed(2).collect::<Vec<_>>(), ["2"]);
+        assert_eq!(freed(1).collect::<Vec<_>>(), ["1"]);
+        assert_eq!(freed(1).count(), 0);
+    }
+}

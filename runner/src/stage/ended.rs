@@ -1,0 +1,160 @@
+//! What ended by itself while the plan ran: a verdict that does not know of it is none.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    cluster::{Death, Node, NodeState},
+    event::{Event, Reason, ReasonKind, Verdict},
+    stage::{Running, Stage, outcome::StepError},
+};
+
+/// Which nodes' own ends steps told of, and those of nodes that were started again before one did.
+#[derive(Debug, Default)]
+pub struct Ended(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    told: BTreeSet<Node>,
+    past: Vec<Death>,
+}
+
+impl Ended {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// A step told of a node's end.
+    pub fn tell(&self, node: Node) {
+        self.known().told.insert(node);
+    }
+
+    /// These nodes begin another life; of these deaths no step had told.
+    fn again(&self, nodes: &[Node], deaths: Vec<Death>) {
+        let mut known = self.known();
+        known.past.extend(deaths);
+        known.told.retain(|node| !nodes.contains(node));
+    }
+}
+
+impl Stage {
+    /// A step's error tells of the client and the node that it names.
+    pub fn tells(&self, error: &StepError) {
+        let Some(cause) = error.own_cause() else { return };
+        if let Some(client) = &cause.client {
+            self.clients.told_of(client);
+        }
+        let (Some(name), Ok(running)) = (&cause.node, self.running()) else { return };
+        let mut nodes = running.cluster.nodes().into_iter();
+        nodes.find(|n| n.to_string() == *name).into_iter().for_each(|n| self.ended.tell(n));
+    }
+
+    /// How a node ended that the plan did not take down. Not asked of a cluster that is not kplan's: what
+    /// is silent there may live.
+    async fn own_death(&self, running: &Running, node: Node) -> Result<Option<Death>, StepError> {
+        let asked = self.wanted.get(node) == NodeState::Dead;
+        if asked || running.cluster.borrowed() {
+            return Ok(None);
+        }
+        if running.cluster.state(node).await? != NodeState::Dead {
+            return Ok(None);
+        }
+        Ok(running.cluster.obituary(node).await?)
+    }
+
+    /// What a step is to be done to must be there: a node that ended by itself is not.
+    pub async fn all_there(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
+        for &node in nodes {
+            let Some(death) = self.own_death(running, node).await? else { continue };
+            return Err(match self.full.explains(node) {
+                true => StepError::not_so(explained(&death)),
+                false => death.into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The same of nodes that are to be down: those whose disk the plan filled already are, and that is
+    /// told.
+    pub async fn all_there_or_full(
+        &self,
+        step: &str,
+        running: &Running,
+        nodes: &[Node],
+    ) -> Result<(), StepError> {
+        let (full, other): (Vec<Node>, Vec<Node>) =
+            nodes.iter().partition(|node| self.full.explains(**node));
+        for node in full {
+            if let Some(death) = self.own_death(running, node).await? {
+                let (suite, step, text) = (self.suite, step.to_owned(), explained(&death));
+                self.run.sink.emit(Event::Note { suite, step, text });
+            }
+        }
+        self.all_there(running, &other).await
+    }
+
+    /// Nodes are about to be started: what ended them before is kept until the plan's end.
+    pub async fn start_again(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
+        let mut deaths = Vec::new();
+        for &node in nodes {
+            deaths.extend(self.untold_death(running, node).await?);
+        }
+        self.ended.again(nodes, deaths);
+        self.full.started(nodes);
+        Ok(())
+    }
+
+    async fn untold_death(
+        &self,
+        running: &Running,
+        node: Node,
+    ) -> Result<Option<Death>, StepError> {
+        if self.full.explains(node) || self.ended.known().told.contains(&node) {
+            return Ok(None);
+        }
+        self.own_death(running, node).await
+    }
+
+    /// Each client and node that ended by itself and of which no step told, at the end of the steps. Nodes are
+    /// looked at only where the rig has held so far (`holds`): an engine that hangs answers nothing more.
+    pub async fn untold_ends(&self, holds: bool) -> Vec<Reason> {
+        let clients = self.clients.untold();
+        let mut all: Vec<Reason> =
+            clients.iter().map(|end| reason(&end.error(), end.last_lines())).collect();
+        let mut deaths = std::mem::take(&mut self.ended.known().past);
+        if let Some(running) = self.running().ok().filter(|_| holds) {
+            for node in running.cluster.nodes() {
+                match self.untold_death(&running, node).await {
+                    Ok(death) => deaths.extend(death),
+                    Err(error) => {
+                        all.push(reason(&error, Vec::new()));
+                        break;
+                    }
+                }
+            }
+        }
+        all.extend(deaths.into_iter().map(|death| {
+            let log = death.log_tail.lines().map(str::to_owned).collect();
+            let words = death.words();
+            Reason { text: format!("{words}{UNTOLD}"), ..reason(&death.into(), log) }
+        }));
+        all
+    }
+}
+
+const UNTOLD: &str = "; no step reported it";
+
+fn explained(death: &Death) -> String {
+    format!("{}; the plan filled its disk", death.words())
+}
+
+fn reason(error: &StepError, evidence: Vec<String>) -> Reason {
+    let kind = match error.verdict() {
+        Verdict::Broken => ReasonKind::Rig,
+        _ => ReasonKind::Ended,
+    };
+    let text = format!("{}{UNTOLD}", error.words().unwrap_or_default());
+    Reason { evidence, ..Reason::new(kind, text) }
+}

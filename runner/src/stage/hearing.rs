@@ -1,0 +1,200 @@
+//! What clients and the cluster say while a suite runs, put into events.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
+
+use tokio::sync::{broadcast::error::RecvError, mpsc};
+
+use crate::{
+    client::{
+        handle::{ClientEvent, Who},
+        protocol::{ClientReport, NO_HISTORY, Position},
+    },
+    event::{Event, LaneState},
+    observer::{Change, PartitionView, Seen},
+    record::UncleanElection,
+    stage::{Running, Stage, clients::Client},
+};
+
+/// Reports kept of one client in the events: what explains a result is said by then.
+const REPORTS: u32 = 500;
+/// The same error again within this time is not told again.
+const AGAIN_US: i64 = 5_000_000;
+
+/// Listens to the clients of a stage until they and the stage are gone.
+pub fn clients(stage: &Arc<Stage>, mut heard: mpsc::Receiver<(Who, ClientEvent)>) {
+    let stage: Weak<Stage> = Arc::downgrade(stage);
+    tokio::spawn(async move {
+        let mut told: BTreeMap<String, (u32, BTreeMap<String, i64>)> = BTreeMap::new();
+        while let Some((who, event)) = heard.recv().await {
+            let Some(stage) = stage.upgrade() else { return };
+            let (count, errors) = told.entry(who.name.clone()).or_default();
+            let Ok(client) = stage.clients.get(&who.name) else { continue };
+            if let Some(text) = words(&stage, &client, &who, event, errors) {
+                *count += 1;
+                if *count <= REPORTS {
+                    let suite = stage.suite;
+                    stage.run.sink.emit(Event::Report { suite, who: shown(&client, &who), text });
+                }
+            }
+        }
+    });
+}
+
+fn shown(client: &Client, who: &Who) -> String {
+    if client.members.len() == 1 {
+        who.name.clone()
+    } else {
+        format!("{}/{}", who.name, who.member)
+    }
+}
+
+/// What is worth a line in the report.
+fn words(
+    stage: &Stage,
+    client: &Arc<Client>,
+    who: &Who,
+    event: ClientEvent,
+    errors: &mut BTreeMap<String, i64>,
+) -> Option<String> {
+    let report = match event {
+        ClientEvent::Report(report) => report,
+        ClientEvent::Exited(exit) => {
+            let member = client.members.iter().find(|m| m.number == who.member)?;
+            let unasked = member.life() == who.life
+                && matches!(
+                    member.lane(),
+                    Some(LaneState::Up | LaneState::Starting | LaneState::Paused)
+                );
+            // One that was still starting may have been given up by its step.
+            let outside = exit.signalled && !exit.crashed;
+            if unasked && outside && member.lane() != Some(LaneState::Starting) {
+                let who = shown(client, who);
+                stage.taken.note(format!("client {who} was ended from outside: {}", exit.text));
+            }
+            if unasked && !exit.clean {
+                stage.client_lane(
+                    client,
+                    member,
+                    LaneState::Dead,
+                    &format!("its process ended by itself: {}", exit.text),
+                );
+            } else if unasked {
+                stage.client_lane(
+                    client,
+                    member,
+                    LaneState::Stopped,
+                    "it had sent all that it was to send",
+                );
+            }
+            return None;
+        }
+    };
+    let list = |all: &[Position]| {
+        let words: Vec<String> =
+            all.iter().map(|p| format!("{}/{} at {}", p.topic, p.partition, p.offset)).collect();
+        if words.is_empty() { "no partitions".to_owned() } else { words.join(", ") }
+    };
+    match report {
+        ClientReport::Ready { name, .. } => {
+            Some(format!("life {}: first answer from {name}", who.life))
+        }
+        ClientReport::Assigned { generation, partitions, .. } => {
+            Some(format!("generation {generation}: got {}", list(&partitions)))
+        }
+        ClientReport::Revoked { generation, partitions, lost, .. } => {
+            let how = if lost { "lost" } else { "gave back" };
+            Some(format!("generation {generation}: {how} {}", list(&partitions)))
+        }
+        ClientReport::Reset { position, text, .. } => {
+            Some(format!("position reset to {}: {text}", list(&[position])))
+        }
+        ClientReport::Error { at_us, code, text, fatal, .. } => {
+            if code == NO_HISTORY {
+                let who = shown(client, who);
+                stage.taken.note(format!("client {who} cannot record what it does: {text}"));
+            }
+            let last = errors.insert(code.clone(), at_us);
+            let again = last.is_some_and(|before| at_us - before < AGAIN_US);
+            (fatal || !again).then(|| format!("{code}: {text}"))
+        }
+        ClientReport::Latency { from_us, to_us, buckets } => {
+            client.latencies().add((who.member, who.life), from_us, to_us, &buckets);
+            None
+        }
+        ClientReport::Stats { .. } | ClientReport::Progress { .. } | ClientReport::Ended { .. } => {
+            None
+        }
+    }
+}
+
+/// Puts what the observer sees change into the events, until the observer is gone.
+pub fn cluster(stage: &Arc<Stage>, running: &Running) {
+    let stage: Weak<Stage> = Arc::downgrade(stage);
+    let mut changes = running.observer.changes();
+    tokio::spawn(async move {
+        loop {
+            let seen = match changes.recv().await {
+                Ok(seen) => seen,
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            };
+            let Some(stage) = stage.upgrade() else { return };
+            if let Some(event) = change(stage.suite, &seen) {
+                if let Some(election) = unclean(&event, seen.at_us) {
+                    stage.elected_uncleanly(election);
+                }
+                stage.run.sink.emit_at(seen.at_us, event);
+            }
+        }
+    });
+}
+
+fn change(suite: u32, seen: &Seen) -> Option<Event> {
+    let report =
+        |who: String, text: &str| Some(Event::Report { suite, who, text: text.to_owned() });
+    match &seen.change {
+        Change::BrokerAppeared { broker } => {
+            report(format!("broker {broker}"), "answers and is listed by the others")
+        }
+        Change::BrokerVanished { broker } => {
+            report(format!("broker {broker}"), "does not answer any more or is not listed")
+        }
+        Change::ControllerChanged { controller } => {
+            Some(Event::Controller { suite, controller: *controller })
+        }
+        Change::PartitionChanged { topic, internal: false, now, before, unclean } => {
+            let known = before.as_deref().filter(|_| *unclean);
+            let knew_all = |p: &PartitionView| [p.in_sync.clone(), p.eligible.clone()].concat();
+            Some(Event::Partition {
+                suite,
+                topic: topic.clone(),
+                partition: now.partition,
+                leader: now.leader,
+                epoch: now.leader_epoch,
+                in_sync: now.in_sync.clone(),
+                replicas: now.replicas.clone(),
+                unclean: known.map(knew_all),
+            })
+        }
+        Change::PartitionChanged { .. }
+        | Change::TopicAppeared { .. }
+        | Change::TopicVanished { .. } => None,
+    }
+}
+
+/// The unclean election that an event tells of.
+fn unclean(event: &Event, at_us: i64) -> Option<UncleanElection> {
+    let Event::Partition { topic, partition, leader, epoch, unclean, .. } = event else {
+        return None;
+    };
+    Some(UncleanElection {
+        at_us,
+        place: format!("{topic}/{partition}"),
+        leader: (*leader)?,
+        epoch: *epoch,
+        before: unclean.clone()?,
+    })
+}

@@ -1,0 +1,137 @@
+//! What steps do to the network: who is wrong with it until when, each with its proof.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    cluster::{Network, Node},
+    event::FaultPhase,
+    history::now_us,
+    stage::{Running, Stage, faults::Struck, outcome::StepError},
+};
+
+/// The faults of the network in force, by the step that made each, oldest first.
+#[derive(Debug, Default)]
+pub struct Disturbed(Mutex<Vec<Fault>>);
+
+#[derive(Clone, Debug)]
+struct Fault {
+    step: String,
+    network: Network,
+    what: String,
+}
+
+impl Disturbed {
+    fn all(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// A new cluster has a whole network.
+    pub fn forget(&self) {
+        self.all().clear();
+    }
+
+    /// All that is wrong now.
+    pub fn sum(&self) -> Network {
+        let mut sum = Network::default();
+        for fault in self.all().iter() {
+            sum.add(&fault.network);
+        }
+        sum
+    }
+
+    fn push(&self, fault: Fault) {
+        self.all().push(fault);
+    }
+
+    /// Takes the faults of a step, or all, away.
+    fn take(&self, step: Option<&str>) -> Vec<Fault> {
+        let is_meant = |fault: &mut Fault| step.is_none_or(|s| s == fault.step);
+        self.all().extract_if(.., is_meant).collect()
+    }
+}
+
+impl Stage {
+    /// Disturbs the network on top of what is wrong already, and proves that it bites. What cannot
+    /// be done is undone.
+    pub async fn disturb(
+        &self,
+        step: &str,
+        network: Network,
+        what: String,
+    ) -> Result<(), StepError> {
+        let running = self.running()?;
+        let before = self.disturbed.sum();
+        let hidden: BTreeSet<Node> =
+            network.unreachable.difference(&before.unreachable).copied().collect();
+        self.disturbed.push(Fault { step: step.to_owned(), network, what: what.clone() });
+        let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
+            Ok(acted) => acted,
+            Err(error) => {
+                self.disturbed.take(Some(step));
+                // The first error is the one to tell; what resists goes with the cluster.
+                let _ = running.cluster.set_network(&before).await;
+                return Err(error.into());
+            }
+        };
+        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
+        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
+        running.cluster.try_network(&before).await?;
+        hidden_from_here(&running, &hidden).await
+    }
+
+    /// Undoes what one step, or every step, did to the network, and proves that it is whole again.
+    pub async fn heal(&self, only: Option<&str>) -> Result<(), StepError> {
+        let running = self.running()?;
+        let before = self.disturbed.sum();
+        let healed = self.disturbed.take(only);
+        if healed.is_empty() {
+            return Ok(());
+        }
+        running.cluster.set_network(&self.disturbed.sum()).await?;
+        let at_us = now_us();
+        for fault in healed {
+            self.breaks.step_over(&fault.step, at_us);
+            self.fault(&fault.step, at_us, FaultPhase::Ends, &fault.what);
+        }
+        Ok(running.cluster.try_network(&before).await?)
+    }
+}
+
+/// Clients use the same way as kplan itself: a broker that is cut off from them does not answer it.
+async fn hidden_from_here(running: &Running, nodes: &BTreeSet<Node>) -> Result<(), StepError> {
+    for node in nodes {
+        let Node::Broker(id) = node else { continue };
+        if running.observer.ask().listener_reachable(*id).await.is_ok() {
+            return Err(StepError::rig(format!(
+                "{node} was cut off from clients, yet it answers them"
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(step: &str, from: u32) -> Fault {
+        let cuts = [(Node::Broker(from), Node::Broker(9))].into();
+        let network = Network { cuts, ..Network::default() };
+        Fault { step: step.to_owned(), network, what: String::new() }
+    }
+
+    #[test]
+    fn a_step_takes_only_its_own_faults_away() {
+        let disturbed = Disturbed::default();
+        disturbed.push(fault("1", 1));
+        disturbed.push(fault("2", 2));
+        assert_eq!(disturbed.sum().cuts.len(), 2);
+        assert_eq!(disturbed.take(Some("1")).len(), 1);
+        assert_eq!(disturbed.sum(), fault("2", 2).network);
+        assert_eq!(disturbed.take(None).len(), 1);
+        assert!(disturbed.sum().is_whole());
+    }
+}

@@ -1,0 +1,219 @@
+//! Whose doing it was that a step did not succeed, with what is known of it.
+
+use std::time::Duration;
+
+use crate::{
+    cluster::{Death, KafkaError, Node, RigError},
+    event::{Cause, Whose},
+};
+
+/// One answer that was an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What it is about, e.g. a message or a partition; empty where the request was one.
+    pub about: String,
+    pub error: KafkaError,
+}
+
+/// Kafka's doing: an answer, a silence of what lives, a death by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum KafkaCause {
+    /// It answered with errors.
+    #[error("{}", refused(what, answers))]
+    Refused {
+        /// What was refused; empty where the answer says it.
+        what: String,
+        answers: Vec<Answer>,
+    },
+    /// A node ended by itself.
+    #[error(transparent)]
+    Died(Death),
+    /// It did not do what was asked, and by then a node had ended by itself.
+    #[error("{cause}; {death}")]
+    After {
+        cause: Box<KafkaCause>,
+        /// The node that ended.
+        death: Death,
+    },
+    /// A client ended because of what Kafka answered it, or did not.
+    #[error("client {client} ended by itself ({exit}): {}", listed(errors))]
+    ClientDied {
+        client: String,
+        /// How its process ended.
+        exit: String,
+        errors: Vec<KafkaError>,
+    },
+    /// A client lives, and did not get in time where it was to be.
+    #[error("client {client} was not {what} within {limit:?}: {}", listed(errors))]
+    ClientNotInTime {
+        client: String,
+        /// Ready, stopped.
+        what: &'static str,
+        limit: Duration,
+        errors: Vec<KafkaError>,
+    },
+    /// It lives, and did not get there in time.
+    #[error("{what} (waited {limit:?})")]
+    NotInTime {
+        /// What was waited for, and what was found instead.
+        what: String,
+        limit: Duration,
+    },
+    /// It lives, and does not answer.
+    #[error("{0}")]
+    Silent(String),
+    /// It does not have what the step needs: a leader, a controller, a topic.
+    #[error("{0}")]
+    Lacks(String),
+}
+
+/// The plan's doing: it asks for what cannot be, or is not so.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanCause {
+    /// An expression or a template cannot be evaluated.
+    #[error("{0}")]
+    Expression(String),
+    /// It asks for what is not so, e.g. to kill a broker that is down already.
+    #[error("{0}")]
+    NotSo(String),
+    /// A setting that only a broker or a client could refuse.
+    #[error("{of} does not take a setting of the plan: {text}")]
+    Setting { of: Party, text: String },
+    /// A command that does not exist on this machine or cannot be run.
+    #[error("{0}")]
+    Command(String),
+}
+
+/// Who does not take a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    Client(String),
+    Node(Node),
+    /// What a step uses for itself.
+    Own(&'static str),
+}
+
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Client(name) => write!(f, "client {name}"),
+            Self::Node(node) => node.fmt(f),
+            Self::Own(what) => f.write_str(what),
+        }
+    }
+}
+
+/// The rig's doing: never a word about Kafka.
+#[derive(Debug, thiserror::Error)]
+pub enum RigCause {
+    /// A client that a signal or a mistake of kplan's own ended, or that cannot record what it does.
+    #[error("{text}")]
+    Client {
+        client: String,
+        /// What became of it.
+        text: String,
+    },
+    /// What carries the cluster: the engine, its network, memory, a signal of somebody else.
+    #[error("{0}")]
+    Cluster(RigError),
+    /// Somebody else took away, froze or filled up what the plan rests on.
+    #[error("{0}")]
+    Taken(String),
+    /// This machine: a process, a file, kplan itself.
+    #[error("{0}")]
+    Machine(String),
+}
+
+fn refused(what: &str, answers: &[Answer]) -> String {
+    let one = |answer: &Answer| match answer.about.is_empty() {
+        true => answer.error.to_string(),
+        false => format!("{}: {}", answer.about, answer.error),
+    };
+    let words: Vec<String> = answers.iter().map(one).collect();
+    if what.is_empty() { words.join("; ") } else { format!("{what}: {}", words.join("; ")) }
+}
+
+fn listed(errors: &[KafkaError]) -> String {
+    if errors.is_empty() {
+        return "it reported no error".to_owned();
+    }
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What Kafka says at its start where a setting cannot be: the exceptions of its settings' own checks.
+const SETTINGS: [&str; 2] = [
+    "org.apache.kafka.common.config.ConfigException",
+    "IllegalArgumentException: requirement failed",
+];
+
+/// Whether a broker's last words are about its settings.
+pub(crate) fn is_about_settings(log_tail: &str) -> bool {
+    SETTINGS.iter().any(|words| log_tail.contains(words))
+}
+
+impl KafkaCause {
+    /// The errors for which the step failed, each with its code; none for a silence or a death.
+    pub fn errors(&self) -> Vec<&KafkaError> {
+        match self {
+            Self::Refused { answers, .. } => answers.iter().map(|a| &a.error).collect(),
+            Self::ClientDied { errors, .. } | Self::ClientNotInTime { errors, .. } => {
+                errors.iter().collect()
+            }
+            Self::After { cause, .. } => cause.errors(),
+            Self::Died(_) | Self::NotInTime { .. } | Self::Silent(_) | Self::Lacks(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn is_clients_death(&self) -> bool {
+        matches!(self, Self::ClientDied { .. })
+    }
+
+    pub(crate) fn told(&self) -> Cause {
+        let mut codes: Vec<String> = self.errors().iter().map(|e| e.code.clone()).collect();
+        codes.dedup();
+        let mut cause = Cause { codes, ..Cause::of(Whose::Kafka) };
+        match self {
+            Self::After { cause: inner, death } => {
+                cause = inner.told();
+                cause.node = Some(death.node.to_string());
+                cause.log = death.log_tail.lines().map(str::to_owned).collect();
+            }
+            Self::Died(death) => {
+                cause.node = Some(death.node.to_string());
+                cause.log = death.log_tail.lines().map(str::to_owned).collect();
+            }
+            Self::ClientDied { client, .. } | Self::ClientNotInTime { client, .. } => {
+                cause.client = Some(client.clone());
+            }
+            Self::Refused { .. } | Self::NotInTime { .. } | Self::Silent(_) | Self::Lacks(_) => {}
+        }
+        cause
+    }
+}
+
+impl PlanCause {
+    pub(crate) fn told(&self) -> Cause {
+        let mut cause = Cause::of(Whose::Plan);
+        match self {
+            Self::Setting { of: Party::Client(client), .. } => cause.client = Some(client.clone()),
+            Self::Setting { of: Party::Node(node), .. } => cause.node = Some(node.to_string()),
+            _ => {}
+        }
+        cause
+    }
+}
+
+impl RigCause {
+    pub(crate) fn told(&self) -> Cause {
+        let mut cause = Cause::of(Whose::Rig);
+        match self {
+            Self::Cluster(RigError::NodeExited(death)) => {
+                cause.node = Some(death.node.to_string());
+                cause.log = death.log_tail.lines().map(str::to_owned).collect();
+            }
+            Self::Client { client, .. } => cause.client = Some(client.clone()),
+            _ => {}
+        }
+        cause
+    }
+}

@@ -1,0 +1,217 @@
+//! Whether what can be seen of the cluster is the word of those who decide, or of one side only.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    cluster::{Mode, Network, Node, NodeState},
+    observer::{AuditBounds, ClusterView},
+    stage::{Running, Stage, nodes::brokers_of, outcome::StepError},
+};
+
+/// How long it is waited for a majority of the quorum to show behind a controller: its voters fetch every
+/// half second, an election takes two seconds and its turn.
+pub const SHOWS_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks at that.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// Who could be asked, and who could not.
+#[derive(Debug)]
+struct Side<'a> {
+    /// Brokers that answer.
+    answering: &'a BTreeSet<u32>,
+    /// Nodes whose process runs.
+    living: &'a BTreeSet<Node>,
+    /// Who votes for the controller.
+    voters: &'a BTreeSet<Node>,
+    /// What the plan did to the network.
+    network: &'a Network,
+}
+
+impl Stage {
+    /// The controller, none if it is known that there is none; waits up to `limit` for the proof.
+    pub async fn controller(
+        &self,
+        limit: Duration,
+    ) -> Result<Result<Option<u32>, String>, StepError> {
+        let running = self.running()?;
+        let begun = Instant::now();
+        let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
+        let _pace = running.observer.hurry();
+        loop {
+            let told = match running.observer.controller_since(since_us) {
+                Ok(Some(id)) => self.in_touch(&running, id).await.map(|()| Some(id)),
+                other => other,
+            };
+            if told.is_ok() {
+                return Ok(told);
+            }
+            let left = limit.saturating_sub(begun.elapsed());
+            let mut living = self.left_alive(&running);
+            if left.is_zero() {
+                living = runs(&running, living).await;
+            }
+            // With most of its voters gone the quorum has no leader, and nobody to say so.
+            let voters = voters(&running);
+            if nobody_decides(&living, &voters) {
+                return Ok(Ok(None));
+            }
+            if left.is_zero() {
+                return Ok(told);
+            }
+            tokio::time::sleep(PAUSE.min(left)).await;
+        }
+    }
+
+    /// With ZooKeeper: whether the broker that it names as the controller can know of it. The name stands
+    /// until the broker's session ends (`zookeeper.session.timeout.ms`: 18 s, 6 s before Kafka 2.5), whatever
+    /// became of the broker.
+    async fn in_touch(&self, running: &Running, id: u32) -> Result<(), String> {
+        if running.cluster.spec().mode != Mode::Zookeeper {
+            return Ok(());
+        }
+        let node = Node::Broker(id);
+        let stands = |why: &str| {
+            Err(format!("ZooKeeper names {id} as the controller until its session ends, and {why}"))
+        };
+        if cut_off(&running.cluster.nodes(), &self.disturbed.sum(), node) {
+            return stands("it is cut off from ZooKeeper");
+        }
+        let answers = running.observer.view().brokers.get(&id).is_some_and(|b| b.answers);
+        let left_alive = self.wanted.get(node) == NodeState::Running;
+        let lives = left_alive && (answers || !runs(running, [node].into()).await.is_empty());
+        if lives { Ok(()) } else { stands("it does not run") }
+    }
+
+    /// Whether leaders and in-sync sets of `view` may be judged.
+    pub async fn whole(&self, view: &Arc<ClusterView>) -> Result<Result<(), String>, StepError> {
+        let running = self.running()?;
+        if running.cluster.simulated() {
+            return Ok(Ok(()));
+        }
+        let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
+        if running.cluster.spec().mode == Mode::Zookeeper {
+            return Ok(running.observer.controller_since(since_us).map(drop));
+        }
+        if running.observer.broker_heard_since(since_us) {
+            return Ok(Ok(()));
+        }
+        let answering: BTreeSet<u32> =
+            view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| *n).collect();
+        let (mut living, voters) = (self.left_alive(&running), voters(&running));
+        let network = self.disturbed.sum();
+        let side = |living: &BTreeSet<Node>| {
+            one_side(&Side { answering: &answering, living, voters: &voters, network: &network })
+        };
+        if side(&living).is_some() {
+            // Who is silent may have ended by itself.
+            living = runs(&running, living).await;
+        }
+        let left_behind = || {
+            let why = running.observer.outdated()?;
+            Some(format!("who can be asked missed what was decided: {why}"))
+        };
+        Ok(side(&living).or_else(left_behind).map_or(Ok(()), Err))
+    }
+
+    /// [`crate::observer::Asker::audit_bounds`], without logs of leaders that may have been replaced: what
+    /// is not in them may well be in the cluster.
+    pub async fn audit_bounds(
+        &self,
+        topics: &[String],
+        limit: Duration,
+    ) -> Result<AuditBounds, StepError> {
+        let running = self.running()?;
+        let mut bounds = running.observer.ask().audit_bounds(topics, limit).await;
+        if let Err(why) = self.whole(&running.observer.view()).await? {
+            let doubted = std::mem::take(&mut bounds.ready);
+            bounds.not_ready.extend(doubted.into_keys().map(|key| (key, why.clone())));
+        }
+        Ok(bounds)
+    }
+
+    /// Nodes that the plan left alive.
+    fn left_alive(&self, running: &Running) -> BTreeSet<Node> {
+        let nodes = running.cluster.nodes().into_iter();
+        nodes.filter(|n| self.wanted.get(*n) == NodeState::Running).collect()
+    }
+}
+
+/// Those of the nodes that did not end by themselves; one that cannot be asked about runs.
+async fn runs(running: &Running, mut nodes: BTreeSet<Node>) -> BTreeSet<Node> {
+    for node in nodes.clone() {
+        if matches!(running.cluster.state(node).await, Ok(NodeState::Dead | NodeState::Paused)) {
+            nodes.remove(&node);
+        }
+    }
+    nodes
+}
+
+/// The nodes that vote for the controller (KRaft).
+fn voters(running: &Running) -> BTreeSet<Node> {
+    let all = running.cluster.nodes().into_iter();
+    match running.cluster.spec().mode {
+        Mode::KraftSeparate(_) => all.filter(|n| matches!(n, Node::Controller(_))).collect(),
+        Mode::KraftCombined => all.collect(),
+        Mode::Zookeeper => BTreeSet::new(),
+    }
+}
+
+/// Most voters are gone; never so where it is not known who votes (controllers of somebody else's cluster).
+fn nobody_decides(living: &BTreeSet<Node>, voters: &BTreeSet<Node>) -> bool {
+    !voters.is_empty() && !majority(living.intersection(voters).count(), voters)
+}
+
+/// No ZooKeeper server that is known (none of somebody else's cluster's) hears of a node.
+fn cut_off(nodes: &[Node], network: &Network, node: Node) -> bool {
+    let mut servers = nodes.iter().filter(|n| matches!(n, Node::Zookeeper(_))).peekable();
+    servers.peek().is_some() && !servers.any(|server| reaches(network, node, *server))
+}
+
+/// What they send each other arrives.
+fn reaches(network: &Network, a: Node, b: Node) -> bool {
+    let dead = |node| network.links.get(&node).and_then(|l| l.loss).is_some_and(|loss| loss >= 1.0);
+    let cut = network.cuts.contains(&(a, b)) || network.cuts.contains(&(b, a));
+    !cut && !dead(a) && !dead(b)
+}
+
+fn majority(count: usize, of: &BTreeSet<Node>) -> bool {
+    count * 2 > of.len()
+}
+
+/// Why those who answer may be on the wrong side, while none of them is known to reach a controller that
+/// has a majority.
+fn one_side(side: &Side<'_>) -> Option<String> {
+    const WHY: &str = "no broker that answers reaches a controller with a majority of the quorum";
+    let brokers: BTreeSet<u32> =
+        brokers_of(&side.living.iter().copied().collect::<Vec<_>>()).into_iter().collect();
+    let seen = side.answering.intersection(&brokers).count();
+    if seen * 2 <= brokers.len() && seen < brokers.len() {
+        let answering: Vec<String> = side.answering.iter().map(u32::to_string).collect();
+        let who = if answering.is_empty() { "none".to_owned() } else { answering.join(", ") };
+        return Some(format!(
+            "of {} brokers that live only {seen} can be asked ({who}), and {WHY}: the others may \
+             have gone on without them",
+            brokers.len()
+        ));
+    }
+    let voting: BTreeSet<Node> = side.living.intersection(side.voters).copied().collect();
+    if !majority(voting.len(), side.voters) {
+        // Nobody can change leaders and in-sync sets now.
+        return None;
+    }
+    let in_touch = |b: &u32| {
+        let heard =
+            |v: &&Node| **v == Node::Broker(*b) || reaches(side.network, Node::Broker(*b), **v);
+        majority(voting.iter().filter(heard).count(), side.voters)
+    };
+    (!side.answering.iter().any(in_touch))
+        .then(|| format!("{WHY}: all of them are cut off from most of those who vote for it"))
+}
+
+#[cfg(test)]
+#[path = "sight_tests.rs"]
+mod tests;

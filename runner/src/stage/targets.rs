@@ -1,0 +1,176 @@
+//! Which nodes a target means, decided when its step runs.
+
+use std::{
+    collections::BTreeSet,
+    hash::{Hash as _, Hasher as _},
+    sync::Arc,
+};
+
+use futures::future::{BoxFuture, FutureExt as _};
+use kplan_dsl::value::Target;
+
+use crate::{
+    cluster::{Node, NodeState},
+    event::Event,
+    observer::ClusterView,
+    stage::{Running, Stage, outcome::StepError, sight::SHOWS_WITHIN},
+};
+
+/// The numbers of nodes that all are brokers. Nothing at all would hold for whatever is said of it.
+fn only_brokers(nodes: &BTreeSet<Node>) -> Result<Vec<u32>, String> {
+    if nodes.is_empty() {
+        return Err("means no broker now".to_owned());
+    }
+    let number = |node: &Node| match node {
+        Node::Broker(id) => Ok(*id),
+        other => Err(format!("means {other}, which is no broker")),
+    };
+    nodes.iter().map(number).collect()
+}
+
+impl Stage {
+    /// Resolves a target for a step, tells the report what it meant, and remembers it for `same_as`.
+    pub async fn resolve(&self, target: &Target, step: &str) -> Result<Vec<Node>, StepError> {
+        let nodes: Vec<Node> = self.meant(target, step).await?.into_iter().collect();
+        if nodes.is_empty() {
+            return Err(StepError::not_so(format!("{target} means no node now")));
+        }
+        self.resolved(step, &nodes);
+        self.run.sink.emit(Event::TargetResolved {
+            suite: self.suite,
+            step: step.to_owned(),
+            target: target.to_string(),
+            nodes: nodes.iter().map(ToString::to_string).collect(),
+        });
+        Ok(nodes)
+    }
+
+    /// The brokers that a condition's target means.
+    pub async fn brokers_meant(&self, target: &Target) -> Result<Vec<u32>, StepError> {
+        let nodes = self.meant(target, "").await?;
+        only_brokers(&nodes).map_err(|why| StepError::not_so(format!("{target} {why}")))
+    }
+
+    /// What a target means now, without a word to the report.
+    pub async fn nodes_meant(
+        &self,
+        target: &Target,
+        step: &str,
+    ) -> Result<BTreeSet<Node>, StepError> {
+        self.meant(target, step).await
+    }
+
+    fn meant<'a>(
+        &'a self,
+        target: &'a Target,
+        step: &'a str,
+    ) -> BoxFuture<'a, Result<BTreeSet<Node>, StepError>> {
+        async move {
+            let running = self.running()?;
+            let all: BTreeSet<Node> = running.cluster.nodes().into_iter().collect();
+            let brokers: BTreeSet<Node> =
+                all.iter().copied().filter(|n| matches!(n, Node::Broker(_))).collect();
+            Ok(match target {
+                Target::Broker(n) => [self.numbered(*n, &all)?].into(),
+                Target::Several(list) => {
+                    let mut nodes = BTreeSet::new();
+                    for one in list {
+                        nodes.extend(self.meant(one, step).await?);
+                    }
+                    nodes
+                }
+                Target::All => brokers,
+                Target::Random => self.one_of(&self.living(&brokers), step).into_iter().collect(),
+                Target::Controller => {
+                    running.observer.fresh().await;
+                    let id = self.controller(SHOWS_WITHIN).await?.map_err(StepError::lacks)?;
+                    let id = id.ok_or_else(|| StepError::lacks("there is no controller"))?;
+                    [self.numbered(id, &all)?].into()
+                }
+                Target::Controllers => {
+                    all.into_iter().filter(|n| matches!(n, Node::Controller(_))).collect()
+                }
+                Target::Zookeeper => {
+                    all.into_iter().filter(|n| matches!(n, Node::Zookeeper(_))).collect()
+                }
+                Target::LeaderOf(p) => {
+                    let view = self.whole_view(&running).await?;
+                    let leader = view.leader(&p.topic, p.partition);
+                    let leader =
+                        leader.ok_or_else(|| StepError::lacks(format!("{} has no leader", **p)))?;
+                    [self.numbered(leader, &all)?].into()
+                }
+                Target::FollowersOf(p) => {
+                    let view = self.whole_view(&running).await?;
+                    view.followers(&p.topic, p.partition).into_iter().map(Node::Broker).collect()
+                }
+                Target::CoordinatorOf(group) => {
+                    self.whole_view(&running).await?;
+                    let id = running.observer.ask().coordinator_of(group).await?;
+                    [self.numbered(id, &all)?].into()
+                }
+                Target::AnyOf(inner) => {
+                    let nodes = self.meant(inner, step).await?;
+                    self.one_of(&self.living(&nodes), step).into_iter().collect()
+                }
+                Target::Not(inner) => {
+                    let but = self.meant(inner, step).await?;
+                    brokers.difference(&but).copied().collect()
+                }
+                Target::SameAs(name) => {
+                    let id = self.step_named(name).unwrap_or_default();
+                    let nodes = self.resolved_by(&id);
+                    let nodes = nodes.ok_or_else(|| {
+                        StepError::not_so(format!("step \"{}\" has not run", **name))
+                    })?;
+                    nodes.into_iter().collect()
+                }
+            })
+        }
+        .boxed()
+    }
+
+    /// The cluster as it is now, not as one side of it may see it.
+    async fn whole_view(&self, running: &Running) -> Result<Arc<ClusterView>, StepError> {
+        let view = running.observer.fresh().await;
+        self.whole(&view).await?.map_err(StepError::lacks)?;
+        Ok(view)
+    }
+
+    fn numbered(&self, n: u32, all: &BTreeSet<Node>) -> Result<Node, StepError> {
+        [Node::Broker(n), Node::Controller(n)]
+            .into_iter()
+            .find(|node| all.contains(node))
+            .ok_or_else(|| StepError::not_so(format!("there is no broker or controller {n}")))
+    }
+
+    fn living(&self, nodes: &BTreeSet<Node>) -> Vec<Node> {
+        nodes.iter().copied().filter(|n| self.wanted.get(*n) == NodeState::Running).collect()
+    }
+
+    /// The same choice for the same seed, step and candidates.
+    fn one_of(&self, nodes: &[Node], step: &str) -> Option<Node> {
+        if nodes.is_empty() {
+            return None;
+        }
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.run.seed, self.suite, step).hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % nodes.len() as u64).unwrap_or(0);
+        nodes.get(index).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_broker_is_never_left_out_silently() {
+        assert_eq!(only_brokers(&[Node::Broker(2), Node::Broker(1)].into()), Ok(vec![1, 2]));
+        for nodes in
+            [vec![], vec![Node::Controller(101)], vec![Node::Broker(1), Node::Zookeeper(1)]]
+        {
+            assert!(only_brokers(&nodes.iter().copied().collect()).is_err(), "{nodes:?}");
+        }
+    }
+}

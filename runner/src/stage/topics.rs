@@ -1,0 +1,120 @@
+//! What the plan knows of its topics, and the messages that it gave by hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::now_us;
+use crate::stage::Stage;
+
+/// A message that `produce` wrote: known by topic, partition, key and value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub topic: String,
+    /// Partition it went to; none where no answer told it.
+    pub partition: Option<u32>,
+    /// Hash of key and value.
+    pub hash: u64,
+}
+
+/// What the plan knows of a topic.
+#[derive(Clone, Debug, Default)]
+pub struct TopicFacts {
+    /// How often it was created in this suite.
+    pub incarnations: u32,
+    /// It was deleted and not made again.
+    pub deleted: bool,
+    /// When it was made after a deletion, monotonic microseconds.
+    pub made_anew_us: Option<i64>,
+    /// Settings that the plan gave it.
+    pub config: BTreeMap<String, String>,
+    /// It was compacted at some time: what is missing may have been superseded then.
+    pub compacted: bool,
+    /// Its number of partitions was changed: keys have gone to other partitions since.
+    pub repartitioned: bool,
+    /// When partitions were added: how many there were, and the groups that were reading by then. To
+    /// these the new partitions begin at 0, whatever position they found there.
+    pub grown: Vec<(u32, BTreeSet<String>)>,
+}
+
+impl TopicFacts {
+    /// The partitions of `all` that were added after a group had begun to read.
+    pub fn later_than(&self, group: &str, all: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut grown = self.grown.iter().filter(|(_, groups)| groups.contains(group));
+        let Some(first) = grown.next().map(|(before, _)| *before) else { return Vec::new() };
+        all.filter(|partition| *partition >= first).collect()
+    }
+
+    fn set_config(&mut self, config: BTreeMap<String, String>) {
+        self.config.extend(config);
+        let policy = self.config.get("cleanup.policy");
+        self.compacted |= policy.is_some_and(|p| p.contains("compact"));
+    }
+}
+
+impl Stage {
+    /// A topic was created with these settings.
+    pub fn topic_created(&self, name: &str, config: BTreeMap<String, String>) {
+        let mut state = self.state();
+        let facts = state.topics.entry(name.to_owned()).or_default();
+        facts.incarnations += 1;
+        facts.made_anew_us = (facts.incarnations > 1).then(now_us);
+        facts.deleted = false;
+        (facts.config, facts.compacted) = (BTreeMap::new(), false);
+        facts.grown.clear();
+        facts.set_config(config);
+    }
+
+    /// A topic is about to be changed.
+    pub fn topic_altered(&self, name: &str, repartitioned: bool, config: BTreeMap<String, String>) {
+        let before = self.view().map_or(0, |view| view.partitions(Some(name)).count());
+        let groups = self.groups_of(name);
+        let mut state = self.state();
+        let facts = state.topics.entry(name.to_owned()).or_default();
+        if repartitioned {
+            facts.grown.push((u32::try_from(before).unwrap_or(u32::MAX), groups));
+        }
+        facts.repartitioned |= repartitioned;
+        facts.set_config(config);
+    }
+
+    /// Groups that were started to read a topic.
+    fn groups_of(&self, topic: &str) -> BTreeSet<String> {
+        let clients = self.clients.all();
+        let reading = clients.iter().filter(|c| c.read_topics().iter().any(|t| t == topic));
+        reading.filter_map(|client| Some(client.group()?.0.to_owned())).collect()
+    }
+
+    pub fn topic_deleted(&self, name: &str) {
+        self.state().topics.entry(name.to_owned()).or_default().deleted = true;
+    }
+
+    pub fn topics(&self) -> BTreeMap<String, TopicFacts> {
+        self.state().topics.clone()
+    }
+
+    /// `produce` wrote these.
+    pub fn given(&self, more: Vec<Given>) {
+        self.state().given.extend(more);
+    }
+
+    /// All that `produce` wrote.
+    pub fn all_given(&self) -> Vec<Given> {
+        self.state().given.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_added_later_begin_at_their_start_for_groups_that_read_before() {
+        let grown = vec![
+            (2, BTreeSet::from(["early".into()])),
+            (4, ["early", "late"].map(Into::into).into()),
+        ];
+        let facts = TopicFacts { grown, ..TopicFacts::default() };
+        assert_eq!(facts.later_than("early", 0..6), [2, 3, 4, 5]);
+        assert_eq!(facts.later_than("late", 0..6), [4, 5]);
+        assert!(facts.later_than("last", 0..6).is_empty());
+    }
+}
