@@ -309,7 +309,7 @@ impl<'o> Check<'o> {
         }
         for param in &self.options.params {
             let secret = declared.iter().any(|d| d.secret && d.name.value == param.name);
-            let shown = if secret { crate::plan::SECRET } else { &param.value };
+            let shown = if secret { crate::visible::SECRET } else { &param.value };
             let text = format!("{}={shown}", param.name);
             let length = |s: &str| u32::try_from(s.len()).unwrap_or(u32::MAX);
             let (name_end, end) = (length(&param.name), length(&text));

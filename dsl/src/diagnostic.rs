@@ -85,7 +85,7 @@ impl Diagnostic {
         for text in texts.chain(related) {
             for secret in &secrets {
                 if text.contains(secret.as_str()) {
-                    *text = text.replace(secret.as_str(), crate::plan::SECRET);
+                    *text = text.replace(secret.as_str(), crate::visible::SECRET);
                 }
             }
         }

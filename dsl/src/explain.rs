@@ -47,7 +47,7 @@ impl Plan {
             let (cleaned, joined) = (visible::visible(&p.value), visible::one_line(&p.value));
             let all = [p.value.as_str(), &cleaned, &joined].into_iter();
             all.filter(|form| !form.trim().is_empty())
-                .fold(text, |text, form| text.replace(form, crate::plan::SECRET))
+                .fold(text, |text, form| text.replace(form, visible::SECRET))
         })
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::args::{FieldInfo, WordInfo};
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Severity};
-use crate::plan::read::COMMON;
+use crate::steps::COMMON;
 use crate::steps::Verb;
 
 /// What a word is.

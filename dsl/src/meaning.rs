@@ -9,10 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::conditions::{Condition, Conditions, Count};
 use crate::document::Node;
-use crate::plan::read::StepsNode;
-use crate::plan::{Action, Step, StepHead};
 use crate::source::Spanned;
-use crate::steps::{ChaosFault, Include, Parallel, ParamNodes, Payload, Repeat, Until, Verb, Wait};
+use crate::steps::{
+    Action, ChaosFault, Include, Parallel, ParamNodes, Payload, Repeat, Step, StepHead, StepsNode,
+    Until, Verb, Wait,
+};
 use crate::value::{
     Amount, Assignment, Bandwidth, Bound, ByteSize, Clients, Controllers, Expression, KafkaVersion,
     LeaderIs, MemberRef, PartitionRef, PerBroker, Percent, Rate, Settings, Target, Topics,

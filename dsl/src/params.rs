@@ -119,7 +119,7 @@ impl Declared {
     }
 
     fn show(&self, value: &Value) -> String {
-        if self.secret { crate::plan::SECRET.to_owned() } else { template::written(value) }
+        if self.secret { crate::visible::SECRET.to_owned() } else { template::written(value) }
     }
 
     /// The value of a text that comes from the command line or the environment: one of those that are

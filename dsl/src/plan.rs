@@ -1,21 +1,15 @@
-//! Plans and steps: valid once built. Only [`crate::check`] makes them.
+//! Plans: valid once built. Only [`crate::check`] makes them.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conditions::Conditions;
-use crate::diagnostic::Diagnostic;
-use crate::document::Node;
-use crate::library::Library;
-use crate::scope::{Scope, Values};
 use crate::source::{Sources, Span, Spanned};
-use crate::steps::Verb;
-use crate::value::{CaptureName, ExpectedError, Expression, StepName};
+use crate::value::StepName;
+use crate::visible::SECRET;
 
-pub(crate) mod fragment;
-pub(crate) mod read;
+pub use crate::steps::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 
 /// One suite: a plan with one combination of its matrix.
 #[derive(Debug, Clone)]
@@ -62,9 +56,6 @@ pub struct Param {
     /// The only values it may have; empty if it may have any.
     pub one_of: Vec<String>,
 }
-
-/// The value of a secret, where a value is shown.
-pub const SECRET: &str = "***";
 
 impl Param {
     /// The value, or stars for a secret.
@@ -120,166 +111,5 @@ impl Plan {
     /// The text of a place, such as a condition's, as it stands in the plan.
     pub fn text_at(&self, span: Span) -> &str {
         self.sources.get(span.file).map_or("", |s| s.slice(span))
-    }
-}
-
-/// The place of a step among the steps: `3`, `7.2` (a step inside step 7), `5.left.1` (in a
-/// branch), `finally.1`. The same in every round of a `repeat`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StepId(pub(crate) String);
-
-impl StepId {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for StepId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// What every step has beside its verb.
-#[derive(Debug, Clone)]
-pub struct StepHead {
-    /// Its place among the steps.
-    pub id: StepId,
-    /// Its verb's word.
-    pub word: &'static str,
-    /// Where it stands.
-    pub span: Span,
-    /// Where its verb stands.
-    pub key: Span,
-    /// Its first and last line, from 1.
-    pub lines: (u32, u32),
-    /// Its name. A late template in it is shown as it was written until it is known.
-    pub name: Option<Spanned<String>>,
-    /// How long it may take.
-    pub timeout: Option<Spanned<Duration>>,
-    /// Whether it runs. See [`Expression::known`].
-    pub when: Option<Expression>,
-    /// True if a failure is only reported.
-    pub optional: bool,
-    /// What the step must fail with, and for no other reason.
-    pub expect_error: Option<Spanned<ExpectedError>>,
-    /// The name under which templates find what the step gives.
-    pub capture: Option<Spanned<CaptureName>>,
-}
-
-impl PartialEq for StepHead {
-    /// By meaning: a step that moved is still the same.
-    fn eq(&self, other: &Self) -> bool {
-        self.word == other.word
-            && self.name == other.name
-            && self.timeout == other.timeout
-            && self.when == other.when
-            && self.optional == other.optional
-            && self.expect_error == other.expect_error
-            && self.capture == other.capture
-    }
-}
-
-/// One step.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Step {
-    /// What every step has.
-    pub head: StepHead,
-    /// What it does.
-    pub action: Action,
-}
-
-/// What a step does, as far as it is known before the run.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Known.
-    Ready(Verb),
-    /// Known only while the plan runs: an argument depends on a capture or on the run.
-    Late(LateVerb),
-}
-
-/// A step whose arguments are known only while the plan runs.
-#[derive(Debug, Clone)]
-pub struct LateVerb {
-    pub(crate) node: Arc<Node>,
-    pub(crate) scope: Arc<Scope>,
-    pub(crate) library: Arc<Library>,
-    pub(crate) place: crate::read::ReadPlace,
-    /// The steps of its `during`, which are known before its other arguments.
-    pub(crate) during: Arc<[Step]>,
-}
-
-impl PartialEq for LateVerb {
-    fn eq(&self, other: &Self) -> bool {
-        same_text(&self.node, &other.node)
-    }
-}
-
-/// True if two nodes read alike, wherever they stand.
-fn same_text(one: &Node, other: &Node) -> bool {
-    use crate::document::Kind;
-    match (&one.kind, &other.kind) {
-        (Kind::Scalar(a), Kind::Scalar(b)) => a == b,
-        (Kind::Seq(a), Kind::Seq(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_text(a, b))
-        }
-        (Kind::Map(a), Kind::Map(b)) => {
-            let same = |(a, b): (&crate::document::Entry, &crate::document::Entry)| {
-                a.key == b.key && same_text(&a.value, &b.value)
-            };
-            a.len() == b.len() && a.iter().zip(b).all(same)
-        }
-        _ => false,
-    }
-}
-
-/// A step with everything known.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ReadyStep<'s> {
-    /// What every step has.
-    pub head: Cow<'s, StepHead>,
-    /// What it does.
-    pub verb: Cow<'s, Verb>,
-}
-
-impl Step {
-    /// Its verb, if it is known before the run.
-    pub const fn verb(&self) -> Option<&Verb> {
-        match &self.action {
-            Action::Ready(verb) => Some(verb),
-            Action::Late(_) => None,
-        }
-    }
-
-    /// One sentence without a full stop: what the step does, as far as it is known.
-    pub fn explain(&self) -> String {
-        match &self.action {
-            Action::Ready(verb) => verb.explain(),
-            Action::Late(_) => format!("{} (known when it runs)", self.head.word),
-        }
-    }
-
-    /// Its name, or what it does.
-    pub fn title(&self) -> String {
-        self.head.name.as_ref().map_or_else(|| self.explain(), ToString::to_string)
-    }
-
-    /// What must never be shown of what [`Self::finish`] read: secrets whose values only the run knows.
-    pub fn secrets(&self) -> std::collections::BTreeSet<String> {
-        match &self.action {
-            Action::Ready(_) => std::collections::BTreeSet::new(),
-            Action::Late(late) => late.library.secrets(),
-        }
-    }
-
-    /// The step with what the run knows by now: late arguments are read again.
-    pub fn finish(&self, values: &Arc<Values>) -> Result<ReadyStep<'_>, Vec<Diagnostic>> {
-        match &self.action {
-            Action::Ready(verb) => {
-                Ok(ReadyStep { head: Cow::Borrowed(&self.head), verb: Cow::Borrowed(verb) })
-            }
-            Action::Late(late) => read::read_late(late, &self.head, values),
-        }
     }
 }

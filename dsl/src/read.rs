@@ -52,7 +52,7 @@ pub struct Reader {
     /// The key of the word whose arguments are read next: what is missing is told there.
     pub(crate) key: Option<Span>,
     /// The steps of the `during` that was read last: taken by the step that it belongs to.
-    pub(crate) during: Arc<[crate::plan::Step]>,
+    pub(crate) during: Arc<[crate::steps::Step]>,
     diagnostics: Vec<Diagnostic>,
     late: bool,
 }
@@ -67,7 +67,7 @@ pub(crate) struct ReadPlace {
     /// How many steps were read.
     pub steps: usize,
     /// Steps of included files that run whatever happened.
-    pub finally: Vec<crate::plan::Step>,
+    pub finally: Vec<crate::steps::Step>,
 }
 
 impl Reader {

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use crate::words::grouped;
 
+/// The value of a secret, where a value is shown.
+pub const SECRET: &str = "***";
+
 /// True for a character that is not to be shown as it is; line breaks and tabs are among them.
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {

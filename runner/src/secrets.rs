@@ -11,7 +11,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use kplan_dsl::plan::SECRET;
+use kplan_dsl::visible::SECRET;
 use serde_json::Value;
 
 use crate::event::{Event, Stamped};

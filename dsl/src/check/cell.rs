@@ -14,7 +14,7 @@ use crate::follow;
 use crate::matrix::Cell;
 use crate::params::Declared;
 use crate::plan::Plan;
-use crate::plan::read::read_steps;
+use crate::steps::read_steps;
 use crate::read::{MapReader, Reader, Shape};
 use crate::scope::Scope;
 use crate::source::{FileId, Spanned};

@@ -110,7 +110,7 @@ fn shown(key: &str, value: &Value) -> String {
     if key == "security"
         && let Some(users) = value.get_mut("users").and_then(Value::as_object_mut)
     {
-        users.values_mut().for_each(|password| *password = crate::plan::SECRET.into());
+        users.values_mut().for_each(|password| *password = crate::visible::SECRET.into());
     }
     flow::flow(&value)
 }

@@ -10,8 +10,8 @@ use crate::check::{AlwaysArgs, KEYS};
 use crate::conditions::Condition;
 use crate::document::{Kind, Node, Style};
 use crate::params::ParamArgs;
-use crate::plan::read::COMMON;
 use crate::read::FromNode;
+use crate::steps::COMMON;
 use crate::steps::{StartCluster, StartConsumer, StartProducer, Verb};
 
 /// The JSON Schema (draft 07) of plans and fragments.

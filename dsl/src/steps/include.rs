@@ -6,10 +6,10 @@ use super::StepWord;
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
-use crate::plan::Step;
-use crate::plan::fragment::read_fragment;
 use crate::read::{FromNode, Reader};
 use crate::source::{FileId, Spanned};
+use crate::steps::fragment::read_fragment;
+use crate::steps::step::Step;
 
 /// Runs the steps of another file.
 #[derive(Debug, Clone, PartialEq)]

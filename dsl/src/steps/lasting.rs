@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use super::Verb;
 use crate::args::{FieldGroup, FieldInfo};
 use crate::meaning::{GroupMeaning, Meaning, put};
-use crate::plan::Step;
-use crate::plan::read::{StepsNode, read_steps};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
+use crate::steps::read::{StepsNode, read_steps};
+use crate::steps::step::Step;
 use crate::value::duration_text;
 
 /// How long a fault lasts. Without both of its keys it lasts until another step undoes it.

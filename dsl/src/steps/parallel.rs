@@ -6,10 +6,10 @@ use super::StepWord;
 use crate::args::WordInfo;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
-use crate::plan::Step;
-use crate::plan::read::{StepsNode, read_steps};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
+use crate::steps::read::{StepsNode, read_steps};
+use crate::steps::step::Step;
 
 /// Runs several lists of steps at once; all finish, and one that failed fails it.
 #[derive(Debug, Clone, PartialEq)]

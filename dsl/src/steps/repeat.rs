@@ -8,11 +8,11 @@ use super::StepWord;
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
-use crate::plan::Step;
-use crate::plan::read::{StepsNode, read_steps};
 use crate::read::{FromNode, Reader};
 use crate::scope::Scope;
 use crate::source::Spanned;
+use crate::steps::read::{StepsNode, read_steps};
+use crate::steps::step::Step;
 use crate::template::{self, Rendered};
 use crate::value::CaptureName;
 

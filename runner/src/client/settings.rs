@@ -2,7 +2,7 @@
 //! report shows, and what kplan sets itself, which the checker refuses in a plan.
 
 use indexmap::IndexMap;
-use kplan_dsl::plan::SECRET;
+use kplan_dsl::visible::SECRET;
 
 use super::routes::Routes;
 use super::spec::{

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Step;
 use super::read::read_steps;
+use super::step::Step;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
 use crate::params;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
-use super::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
+use super::step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Kind, Node};
 use crate::read::{FromNode, Reader};
