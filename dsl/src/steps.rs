@@ -69,7 +69,7 @@ pub use produce::GivenMessage;
 pub(crate) use read::{COMMON, StepsNode, read_steps};
 pub use repeat::Round;
 pub use run::RunExpect;
-pub use start_cluster::Security;
+pub use start_cluster::SecurityArgs;
 pub use start_producer::{Payload, PayloadRange, Transactional};
 pub use step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;

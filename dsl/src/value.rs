@@ -22,8 +22,8 @@ pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
-    GroupState, Isolation, LeaderIs, LogEdge, Mode, NetworkClients, OffsetReset, RestartHow,
-    SaslMechanism, SecurityProtocol, SentWhen, Spread,
+    GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients, OffsetReset,
+    RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
 pub(crate) use names::template_name as is_template_name;
 pub use names::{
@@ -192,8 +192,8 @@ macro_rules! words {
         }
     )+) => {$(
         $(#[doc = $doc])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name { $($(#[doc = $vdoc])+ $variant,)+ }
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[doc = $vdoc])+ #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
             /// How each is written in a plan.

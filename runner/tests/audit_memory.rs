@@ -1,7 +1,9 @@
 //! The audit's memory and speed, on histories that are made up while they are read.
 
-use kplan::audit::{AuditInput, CountVerdict, Facts, GroupFacts, Measure, RunSource, Scope, audit};
-use kplan::history::{Header, HistoryError, Mark, MessageRun, Writer};
+use kplan::{
+    audit::{AuditInput, CountVerdict, Facts, GroupFacts, Measure, RunSource, Scope, audit},
+    history::{Header, HistoryError, Mark, MessageRun, Writer},
+};
 use std::time::Instant;
 
 /// A history of `messages` in runs of `batch`, spread over producers and partitions in turn.

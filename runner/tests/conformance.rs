@@ -18,13 +18,13 @@ use common::{
 };
 use kplan::{
     cluster::{
-        AdminError, Backend, Cluster, ClusterSpec, Data, Mode, Node, NodeState, cleanup, launch,
+        AdminError, Backend, Cluster, ClusterSpec, Node, NodeState, Quorum, cleanup, launch,
         local::{self, Local},
     },
     guardian::{kill_processes, processes_of},
     record::RunRecord,
 };
-use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with};
+use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with, value::DataFate};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -119,7 +119,7 @@ async fn a_kill_keeps_data_and_addresses(c: &dyn Cluster, can: &Can) -> Result<(
     assert!(!death.exit.is_empty());
     c.check().await?;
     let began = Instant::now();
-    c.start(&all, Data::Kept).await?;
+    c.start(&all, DataFate::Kept).await?;
     eprintln!("started again in {:?}", began.elapsed());
     joined(c, 3).await?;
     eprintln!("joined again after {:?}", began.elapsed());
@@ -134,7 +134,7 @@ async fn a_lost_disk_is_filled_again(c: &dyn Cluster) -> Result<(), Any> {
         c.obituary(two[0]).await?.map(|death| death.exit).as_deref(),
         Some("ended by SIGTERM")
     );
-    c.start(&two, Data::Wiped).await?;
+    c.start(&two, DataFate::Wiped).await?;
     joined(c, 3).await?;
     produce(c, "orders", "last").await?;
     assert_eq!(messages(c, "orders")?, 3);
@@ -143,7 +143,7 @@ async fn a_lost_disk_is_filled_again(c: &dyn Cluster) -> Result<(), Any> {
     assert!(c.stop(&two, Duration::from_secs(1)).await.is_err());
     c.kill(&two).await?;
     assert_eq!(c.state(two[0]).await?, NodeState::Dead);
-    c.start(&two, Data::Kept).await?;
+    c.start(&two, DataFate::Kept).await?;
     joined(c, 3).await
 }
 
@@ -169,7 +169,7 @@ async fn with_cluster(
     Ok(())
 }
 
-async fn docker(version: &str, mode: Mode) -> Result<(), Any> {
+async fn docker(version: &str, mode: Quorum) -> Result<(), Any> {
     let _turn = real();
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
@@ -183,7 +183,7 @@ async fn docker(version: &str, mode: Mode) -> Result<(), Any> {
     Ok(())
 }
 
-async fn processes(version: &str, mode: Mode) -> Result<(), Any> {
+async fn processes(version: &str, mode: Quorum) -> Result<(), Any> {
     let _turn = java();
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
@@ -207,50 +207,50 @@ async fn processes(version: &str, mode: Mode) -> Result<(), Any> {
 async fn the_simulation() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     let can = kplan_dsl::Backend::Embedded.capabilities();
-    let spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
     with_cluster(Backend::Embedded, spec, async |c| the_whole_life(c, &can).await).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_4() -> Result<(), Any> {
-    docker("4.1.1", Mode::KraftCombined).await
+    docker("4.1.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_separate_4() -> Result<(), Any> {
-    docker("4.1.1", Mode::KraftSeparate(1)).await
+    docker("4.1.1", Quorum::KraftSeparate(1)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_3() -> Result<(), Any> {
-    docker("3.9.1", Mode::KraftCombined).await
+    docker("3.9.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_3() -> Result<(), Any> {
-    docker("3.9.1", Mode::Zookeeper).await
+    docker("3.9.1", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_0_10() -> Result<(), Any> {
-    docker("0.10.1.1", Mode::Zookeeper).await
+    docker("0.10.1.1", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Java and Maven: ci/test"]
 async fn local_kraft_4() -> Result<(), Any> {
-    processes("4.1.1", Mode::KraftCombined).await
+    processes("4.1.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Java and Maven: ci/test"]
 async fn local_zookeeper_0_10() -> Result<(), Any> {
-    processes("0.10.1.1", Mode::Zookeeper).await
+    processes("0.10.1.1", Quorum::Zookeeper).await
 }
 
 /// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
@@ -304,11 +304,11 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     let attach = |spec| launch(Backend::External(file.clone()), spec);
 
     // Another cluster than the plan's is refused with what differs.
-    let wanted = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let wanted = spec("4.1.1", Quorum::KraftCombined, dir.path());
     for (other, words) in [
         (ClusterSpec { brokers: 2, ..wanted.clone() }, "has 3: 1, 2, 3"),
         (ClusterSpec { version: "3.9.1".parse()?, ..wanted.clone() }, "4.1"),
-        (ClusterSpec { mode: Mode::Zookeeper, ..wanted.clone() }, "`mode: kraft`"),
+        (ClusterSpec { mode: Quorum::Zookeeper, ..wanted.clone() }, "`mode: kraft`"),
     ] {
         let error = attach(other).await.err().ok_or("refused")?.to_string();
         assert!(error.contains(words), "{error}");
@@ -347,7 +347,7 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
 async fn a_cluster_that_exists() -> Result<(), Any> {
     let _turn = java();
     let dir = tempfile::tempdir()?;
-    let spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
     let run = spec.run.clone();
     let backend = Backend::Local(Local::default());
     let done = with_cluster(backend, spec, async |c| {

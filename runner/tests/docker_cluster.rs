@@ -15,9 +15,9 @@ use common::{
 };
 use indexmap::IndexMap;
 use kplan::cluster::{
-    AdminError, Backend, Cluster, ClusterSpec, Data, Mode, Node, RigError, TopicChange, cleanup,
-    launch,
+    AdminError, Backend, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, cleanup, launch,
 };
+use kplan_dsl::value::DataFate;
 
 /// Launches, works, and destroys whatever the work's end; then nothing may be left.
 async fn with_cluster(
@@ -65,7 +65,7 @@ fn tell_logs(cluster: &dyn Cluster) {
 async fn a_topic_is_changed() -> Result<(), Any> {
     let _turn = alone();
     let dir = tempfile::tempdir()?;
-    with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
+    with_cluster(spec("4.1.1", Quorum::KraftSeparate(1), dir.path()), async |cluster| {
         let c = cluster.as_ref();
         c.create_topic(&counts("orders", 3)).await?;
         let more = [("retention.ms".to_owned(), "100000".to_owned())].into();
@@ -84,7 +84,7 @@ async fn a_topic_is_changed() -> Result<(), Any> {
 async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
     let _turn = alone();
     let dirs = [tempfile::tempdir()?, tempfile::tempdir()?];
-    let mut one = spec("4.1.1", Mode::KraftCombined, dirs[0].path());
+    let mut one = spec("4.1.1", Quorum::KraftCombined, dirs[0].path());
     one.brokers = 1;
     let two = ClusterSpec { name: "other".into(), dir: dirs[1].path().into(), ..one.clone() };
     let run = one.run.clone();
@@ -111,11 +111,11 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
 async fn a_node_that_has_just_been_started_can_be_stopped() -> Result<(), Any> {
     let _turn = alone();
     let dir = tempfile::tempdir()?;
-    with_cluster(spec("4.1.1", Mode::KraftSeparate(1), dir.path()), async |cluster| {
+    with_cluster(spec("4.1.1", Quorum::KraftSeparate(1), dir.path()), async |cluster| {
         let controller = [Node::Controller(101)];
         cluster.kill(&controller).await?;
         for _ in 0..5 {
-            cluster.start(&controller, Data::Kept).await?;
+            cluster.start(&controller, DataFate::Kept).await?;
             cluster.stop(&controller, Duration::from_secs(30)).await?;
         }
         Ok(())
@@ -129,7 +129,7 @@ fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
     let runtime = tokio::runtime::Runtime::new()?;
     let turn = alone();
     let dir = tempfile::tempdir()?;
-    let mut spec = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let mut spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
     spec.brokers = 1;
     let run = spec.run.clone();
     let cluster = runtime.block_on(launch(Backend::Docker, spec))?;
@@ -146,7 +146,7 @@ fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
 async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
     let _turn = alone();
     let dir = tempfile::tempdir()?;
-    let mut missing = spec("9.8.7", Mode::KraftCombined, dir.path());
+    let mut missing = spec("9.8.7", Quorum::KraftCombined, dir.path());
     missing.image = None;
     match launch(Backend::Docker, missing).await.err() {
         Some(RigError::Missing { what, help }) => {
@@ -156,10 +156,10 @@ async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
         }
         other => panic!("{other:?}"),
     }
-    let mut broken = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let mut broken = spec("4.1.1", Quorum::KraftCombined, dir.path());
     broken.config.insert("log.segment.bytes".into(), "many".into());
     assert!(its_end(broken).await?.contains("Invalid value many for configuration log.segment"));
-    let mut small = spec("4.1.1", Mode::KraftCombined, dir.path());
+    let mut small = spec("4.1.1", Quorum::KraftCombined, dir.path());
     small.jvm.push("-Xmx16m".into());
     let end = its_end(small).await?;
     assert!(end.contains("ended by itself (out of memory"), "{end}");

@@ -16,11 +16,11 @@ use futures::FutureExt;
 use indexmap::IndexMap;
 use kplan::{
     cluster::{
-        Backend, Bounds, Cluster, ClusterSpec, Data, Mode, Node, Placement, TopicSpec, cleanup,
-        launch,
+        Backend, Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, cleanup, launch,
     },
-    observer::{At, Change, ClusterView, Election, Isolation, Lag, Observer},
+    observer::{At, Change, ClusterView, Lag, Observer},
 };
+use kplan_dsl::value::{DataFate, ElectionType, Isolation};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer, StreamConsumer},
@@ -30,7 +30,7 @@ use rdkafka::{
 type Any = Box<dyn std::error::Error>;
 
 const LIMIT: Duration = Duration::from_secs(90);
-fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
+fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
     ClusterSpec {
         run: format!("test-{:08x}", rand::random::<u32>()),
         name: "observed".into(),
@@ -53,7 +53,7 @@ fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
 /// A cluster that all brokers joined, under observation; removed whatever the work's end.
 async fn observed(
     version: &str,
-    mode: Mode,
+    mode: Quorum,
     work: impl AsyncFnOnce(&dyn Cluster, &Observer) -> Result<(), Any>,
 ) -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
@@ -264,7 +264,7 @@ async fn failover(cluster: &dyn Cluster, observer: &Observer, victim: u32) -> Re
     assert!(seen.is_sorted_by_key(|s| s.at_us), "{seen:?}");
     assert!(seen.iter().any(|s| s.change == Change::BrokerVanished { broker: victim }));
     produce(cluster, "all", 1).await?;
-    cluster.start(&[Node::Broker(victim)], Data::Kept).await?;
+    cluster.start(&[Node::Broker(victim)], DataFate::Kept).await?;
     let back = observer.all_listed(&[victim], LIMIT).await;
     back.map_err(|view| format!("{victim} did not come back: {view:?}"))?;
     becomes(observer, "all are in sync", |v| {
@@ -272,7 +272,7 @@ async fn failover(cluster: &dyn Cluster, observer: &Observer, victim: u32) -> Re
     })
     .await?;
     assert_ne!(observer.view().leader("orders", partition), Some(victim));
-    let elected = observer.ask().elect_leaders("orders", Election::Preferred).await?;
+    let elected = observer.ask().elect_leaders("orders", ElectionType::Preferred).await?;
     assert!(elected.values().all(Option::is_none) && elected.len() <= 3, "{elected:?}");
     becomes(observer, "the preferred replica leads again", |v| {
         v.leader("orders", partition) == Some(victim)
@@ -326,13 +326,13 @@ async fn cheap(observer: &Observer) -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn zookeeper_0_10() -> Result<(), Any> {
     let _turn = alone();
-    observed("0.10.1.1", Mode::Zookeeper, async |cluster, observer| {
+    observed("0.10.1.1", Quorum::Zookeeper, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, true).await?;
         let controller = observer.view().controller.ok_or("no controller")?;
         failover(cluster, observer, controller).await?;
         cheap(observer).await?;
-        let unclean = observer.ask().elect_leaders("orders", Election::Unclean).await;
+        let unclean = observer.ask().elect_leaders("orders", ElectionType::Unclean).await;
         assert!(unclean.is_err(), "{unclean:?}");
         freeze(cluster, observer).await
     })
@@ -343,7 +343,7 @@ async fn zookeeper_0_10() -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn zookeeper_3_9() -> Result<(), Any> {
     let _turn = alone();
-    observed("3.9.1", Mode::Zookeeper, async |cluster, observer| {
+    observed("3.9.1", Quorum::Zookeeper, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, false).await?;
         failover(cluster, observer, 2).await
@@ -355,7 +355,7 @@ async fn zookeeper_3_9() -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn kraft_combined() -> Result<(), Any> {
     let _turn = alone();
-    observed("4.1.1", Mode::KraftCombined, async |cluster, observer| {
+    observed("4.1.1", Quorum::KraftCombined, async |cluster, observer| {
         create_orders(cluster, observer).await?;
         asked(cluster, observer, false).await?;
         transactional_lag(cluster, observer).await?;
@@ -374,7 +374,7 @@ async fn kraft_combined() -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
     let _turn = alone();
-    observed("4.1.1", Mode::KraftSeparate(1), async |cluster, observer| {
+    observed("4.1.1", Quorum::KraftSeparate(1), async |cluster, observer| {
         create_orders(cluster, observer).await?;
         assert_eq!(observer.view().controller, Some(101));
         cluster.kill(&[Node::Broker(2), Node::Broker(3)]).await?;
@@ -392,7 +392,7 @@ async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
         assert!(bounds.ready.is_empty(), "{bounds:?}");
         let reason = &bounds.not_ready[&("orders".to_owned(), 0)];
         assert!(reason.contains("ends at 5, beyond the high watermark 0"), "{reason}");
-        cluster.start(&[Node::Broker(2), Node::Broker(3)], Data::Kept).await?;
+        cluster.start(&[Node::Broker(2), Node::Broker(3)], DataFate::Kept).await?;
         let bounds = observer.ask().audit_bounds(&orders, LIMIT).await;
         assert_eq!(bounds.ready.len(), 3, "{bounds:?}");
         assert!(bounds.ready.values().all(|b| b.end == 5), "{bounds:?}");
@@ -406,7 +406,7 @@ async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn an_unclean_election_on_demand() -> Result<(), Any> {
     let _turn = alone();
-    observed("4.1.1", Mode::KraftSeparate(1), async |cluster, observer| {
+    observed("4.1.1", Quorum::KraftSeparate(1), async |cluster, observer| {
         let topic = TopicSpec {
             name: "pair".into(),
             placement: Placement::Assignment(vec![vec![1, 2]]),
@@ -423,15 +423,15 @@ async fn an_unclean_election_on_demand() -> Result<(), Any> {
         })
         .await?;
         cluster.kill(&[Node::Broker(1)]).await?;
-        cluster.start(&[Node::Broker(2)], Data::Kept).await?;
+        cluster.start(&[Node::Broker(2)], DataFate::Kept).await?;
         becomes(observer, "2 is back and leads nothing", |v| {
             v.all_list(&[2, 3]) && v.offline_partitions(Some("pair")).count() == 1
         })
         .await?;
         let mut changes = observer.changes();
-        let refused = observer.ask().elect_leaders("pair", Election::Preferred).await?;
+        let refused = observer.ask().elect_leaders("pair", ElectionType::Preferred).await?;
         assert!(refused[&0].is_some(), "the preferred leader is dead: {refused:?}");
-        let elected = observer.ask().elect_leaders("pair", Election::Unclean).await?;
+        let elected = observer.ask().elect_leaders("pair", ElectionType::Unclean).await?;
         assert_eq!(elected, [(0, None)].into());
         becomes(observer, "2 leads", |v| v.leader("pair", 0) == Some(2)).await?;
         let mut unclean = vec![];

@@ -14,10 +14,10 @@ use crate::follow;
 use crate::matrix::Cell;
 use crate::params::Declared;
 use crate::plan::Plan;
-use crate::steps::read_steps;
 use crate::read::{MapReader, Reader, Shape};
 use crate::scope::Scope;
 use crate::source::{FileId, Spanned};
+use crate::steps::read_steps;
 use crate::steps::{StartCluster, StartConsumer, StartProducer};
 use crate::template;
 

@@ -2,7 +2,7 @@
 
 use super::timeline::PlanLane;
 use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
-use crate::value::{Controllers, MemberRef, Mode, RestartHow, Target};
+use crate::value::{Controllers, MemberRef, MetadataMode, RestartHow, Target};
 
 /// What a broker or a client is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,12 +183,12 @@ impl Lanes {
             self.add(LaneKind::Broker, format!("broker {broker}"));
         }
         match (it.mode.value, it.controllers.value) {
-            (Mode::Zookeeper, _) => self.add(LaneKind::Zookeeper, "ZooKeeper".to_owned()),
-            (Mode::Kraft, Controllers::Own(n)) => {
+            (MetadataMode::Zookeeper, _) => self.add(LaneKind::Zookeeper, "ZooKeeper".to_owned()),
+            (MetadataMode::Kraft, Controllers::Own(n)) => {
                 (101..101 + n)
                     .for_each(|c| self.add(LaneKind::Controller, format!("controller {c}")));
             }
-            (Mode::Kraft, Controllers::Combined) => {}
+            (MetadataMode::Kraft, Controllers::Combined) => {}
         }
     }
 

@@ -7,7 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
 use crate::steps::{StartCluster, Verb};
-use crate::value::{Controllers, ElectionType, Mode, Target};
+use crate::value::{Controllers, ElectionType, MetadataMode, Target};
 
 /// The brokers that a target certainly means, and whether there may be others.
 pub(super) struct Hit {
@@ -124,7 +124,7 @@ impl<'p> Follow<'p> {
             self.tell(Diagnostic::new(Code::W002, it.version.span, message).help(help));
         }
         let controllers = match (it.mode.value, it.controllers.value) {
-            (Mode::Kraft, Controllers::Own(n)) => n,
+            (MetadataMode::Kraft, Controllers::Own(n)) => n,
             _ => 0,
         };
         let numbers = (1..=it.brokers.value).chain((1..=controllers).map(|n| 100 + n));
@@ -223,13 +223,13 @@ impl<'p> Follow<'p> {
         let Some(cluster) = &self.state.cluster else { return };
         let (mode, controllers) = (cluster.mode, cluster.controllers);
         let message = match (&target.value, mode, controllers) {
-            (Target::Controllers, Mode::Kraft, 1..) => {
+            (Target::Controllers, MetadataMode::Kraft, 1..) => {
                 hit.certain = (1..=controllers).map(|n| (100 + n, target.span)).collect();
                 hit.chosen = false;
                 return;
             }
-            (Target::Zookeeper, Mode::Zookeeper, _) => return,
-            (Target::Controllers, Mode::Zookeeper, _) => {
+            (Target::Zookeeper, MetadataMode::Zookeeper, _) => return,
+            (Target::Controllers, MetadataMode::Zookeeper, _) => {
                 "with ZooKeeper no controller has a process of its own"
             }
             (Target::Controllers, ..) => "the controllers share the brokers' processes",
@@ -333,7 +333,7 @@ impl<'p> Follow<'p> {
 
     fn upgrade(&mut self, version: &Spanned<crate::value::KafkaVersion>) {
         let Some(cluster) = &mut self.state.cluster else { return };
-        let zookeeper = cluster.mode == Mode::Zookeeper;
+        let zookeeper = cluster.mode == MetadataMode::Zookeeper;
         cluster.version = version.value.clone();
         if zookeeper && !version.has_zookeeper() {
             let message = format!("Kafka {version} has no ZooKeeper any more");

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::source::Span;
-use crate::value::{Acks, KafkaVersion, Mode};
+use crate::value::{Acks, KafkaVersion, MetadataMode};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(super) struct KnownCluster {
     pub brokers: u32,
     /// Controllers of their own.
     pub controllers: u32,
-    pub mode: Mode,
+    pub mode: MetadataMode,
     pub version: KafkaVersion,
     pub unclean: bool,
     pub users: Option<Vec<String>>,
@@ -35,7 +35,7 @@ pub(super) struct KnownCluster {
 impl KnownCluster {
     /// True if it is certain that too few controllers live to decide anything.
     pub fn quorum_is_lost(&self) -> bool {
-        if self.mode == Mode::Zookeeper {
+        if self.mode == MetadataMode::Zookeeper {
             return false;
         }
         let is_voter = |n: u32| if self.controllers > 0 { n > 100 } else { n <= 100 };

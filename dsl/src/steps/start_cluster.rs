@@ -6,12 +6,12 @@ use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Controllers, KafkaVersion, Mode, PerBroker, Settings};
+use crate::value::{Controllers, KafkaVersion, MetadataMode, PerBroker, Settings};
 use crate::words;
 
 mod security;
 
-pub use security::Security;
+pub use security::SecurityArgs;
 
 args! {
     /// Starts a cluster and waits until every broker lists all the others.
@@ -37,7 +37,7 @@ args! {
         /// The version of Kafka.
         version: Spanned<KafkaVersion> = "4.1.1",
         /// How the cluster keeps its metadata: `kraft` (from 3.3) or `zookeeper` (until 3.9).
-        mode: Spanned<Mode> = "kraft",
+        mode: Spanned<MetadataMode> = "kraft",
         /// With KRaft: `combined` with the brokers, or a number of controllers of their own.
         controllers: Spanned<Controllers> = "combined",
         /// Settings of every broker.
@@ -51,7 +51,7 @@ args! {
         /// The rack of single brokers, by number.
         racks: PerBroker<String>,
         /// How clients log in, and whether what they say is encrypted.
-        security: Option<Spanned<Security>>,
+        security: Option<Spanned<SecurityArgs>>,
         /// Takes over the cluster of an earlier plan of the run that declared the same one, and leaves
         /// this one to a later plan: without the seconds that a start takes. The topics and groups of
         /// each plan are deleted after it. A plan that did not pass, or that did anything which could
@@ -67,9 +67,9 @@ impl StepWord for StartCluster {
     fn explain(&self) -> String {
         let brokers = words::count(self.brokers.value.into(), "broker");
         let with = match (self.mode.value, self.controllers.value) {
-            (Mode::Zookeeper, _) => "with ZooKeeper".to_owned(),
-            (Mode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
-            (Mode::Kraft, Controllers::Own(n)) => {
+            (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
+            (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
+            (MetadataMode::Kraft, Controllers::Own(n)) => {
                 format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
             }
         };
@@ -113,7 +113,7 @@ impl StepWord for StartCluster {
         if let Some(security) = &self.security {
             needs.push(Need::argument(Capability::Security, security.span));
         }
-        if self.mode.value == Mode::Zookeeper {
+        if self.mode.value == MetadataMode::Zookeeper {
             needs.push(Need::argument(Capability::OwnControllers, self.mode.span));
         } else if matches!(self.controllers.value, Controllers::Own(_)) {
             needs.push(Need::argument(Capability::OwnControllers, self.controllers.span));
@@ -141,16 +141,16 @@ impl StartCluster {
     fn validate_version(&self, reader: &mut Reader) {
         let version = &self.version;
         let (message, help) = match self.mode.value {
-            Mode::Kraft if !version.has_kraft() => (
+            MetadataMode::Kraft if !version.has_kraft() => (
                 "has no KRaft that tests can rely on",
                 "`mode: zookeeper`, or version 3.3 and newer",
             ),
-            Mode::Zookeeper if !version.has_zookeeper() => {
+            MetadataMode::Zookeeper if !version.has_zookeeper() => {
                 ("has no ZooKeeper any more", "`mode: kraft`, or version 3.9 and older")
             }
             _ => return,
         };
-        let span = if self.mode.span.end > 0 && self.mode.value == Mode::Zookeeper {
+        let span = if self.mode.span.end > 0 && self.mode.value == MetadataMode::Zookeeper {
             self.mode.span
         } else {
             version.span

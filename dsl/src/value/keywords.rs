@@ -4,7 +4,7 @@ use super::words;
 
 words! {
     /// How the cluster keeps its metadata.
-    pub enum Mode("`kraft` or `zookeeper`") {
+    pub enum MetadataMode("`kraft` or `zookeeper`") {
         /// Controllers of Kafka's own (Kafka 3.3 and newer).
         Kraft = "kraft",
         /// ZooKeeper (until Kafka 3.9).
@@ -163,6 +163,20 @@ words! {
     pub enum DescribeWhat("`cluster`") {
         /// The cluster.
         Cluster = "cluster",
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "a variant of `words!` has no place for the attribute")]
+impl Default for Acks {
+    fn default() -> Self {
+        Self::All
+    }
+}
+
+#[expect(clippy::derivable_impls, reason = "a variant of `words!` has no place for the attribute")]
+impl Default for Isolation {
+    fn default() -> Self {
+        Self::ReadCommitted
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the audit is given: histories, and facts that only the runner knows.
 
-pub use crate::client::spec::{Acks, Isolation};
 use crate::history::{Extent, Header, HistoryError, HistoryFile, MessageRun};
+pub use kplan_dsl::value::{Acks, Isolation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -11,13 +11,16 @@ use super::{
     log,
     protocol::Position,
     raw::{Asked, Code, Events, Kafka, Message, Rebalance, TopicPosition},
-    spec::{Commit, ConsumerSpec},
+    spec::ConsumerSpec,
     voice::Voice,
 };
-use crate::identity::payload::{self, Decoded};
 use firsts::Firsts;
+use kplan_dsl::value::CommitMode;
 
-use crate::history::{self, HistoryError, Mark, RunRecorder, now_us};
+use crate::{
+    history::{self, HistoryError, Mark, RunRecorder, now_us},
+    identity::payload::{self, Decoded},
+};
 
 /// Ends of partitions are recorded at most this often, in microseconds.
 const EOF_EVERY_US: i64 = 100_000;
@@ -310,7 +313,7 @@ impl ConsumerShared {
 
     /// Stores or commits what was recorded, as the plan says.
     pub(super) fn advance(&self, kafka: &Kafka<'_>) {
-        if self.spec.commit == Commit::None {
+        if self.spec.commit == CommitMode::None {
             return;
         }
         let fresh = self.fresh_positions();
@@ -318,9 +321,9 @@ impl ConsumerShared {
             return;
         }
         let done = match self.spec.commit {
-            Commit::Auto => kafka.store_offsets(&fresh),
-            Commit::Sync => kafka.commit(&fresh).map(|places| self.committed(None, places)),
-            Commit::None => Ok(()),
+            CommitMode::Auto => kafka.store_offsets(&fresh),
+            CommitMode::Sync => kafka.commit(&fresh).map(|places| self.committed(None, places)),
+            CommitMode::None => Ok(()),
         };
         if let Err(e) = done {
             self.complain(&e, "offsets were not committed");
@@ -330,7 +333,7 @@ impl ConsumerShared {
     /// Commits what is stored and waits for the answer, which leaving the group would not show.
     pub(super) fn commit_last(&self, kafka: &Kafka<'_>) {
         self.advance(kafka);
-        if self.spec.commit != Commit::Auto {
+        if self.spec.commit != CommitMode::Auto {
             return;
         }
         let open: Vec<_> = self

@@ -28,8 +28,10 @@ use super::{
     transactions::{CALL, Next, weigh},
     voice::Voice,
 };
-use crate::history::{HistoryWriter, Mark, RunRecorder, Writer, now_us};
-use crate::identity::payload::{self, Decoded, Original};
+use crate::{
+    history::{HistoryWriter, Mark, RunRecorder, Writer, now_us},
+    identity::payload::{self, Decoded, Original},
+};
 
 /// How long adding positions to a transaction may block: unlike a commit it begins anew when it is tried
 /// again, so that a slow cluster must be given the time.

@@ -7,17 +7,21 @@ mod careful;
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
+use kplan_dsl::value::Isolation;
+
 use super::{
     ClientError,
     consumer_state::identify,
     protocol::{ClientReport, DAMAGED, Position},
     raw::{ClientType, Code, Events, Instance, LogQueue, Message},
     settings,
-    spec::{Isolation, LogSpec},
+    spec::LogSpec,
     voice::Voice,
 };
-use crate::history::{self, HistoryWriter, Mark, MessageRun, RunRecorder, Writer, now_us};
-use crate::identity::payload::{self, Decoded, Original};
+use crate::{
+    history::{self, HistoryWriter, Mark, MessageRun, RunRecorder, Writer, now_us},
+    identity::payload::{self, Decoded, Original},
+};
 
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.

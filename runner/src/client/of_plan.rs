@@ -6,10 +6,7 @@ use kplan_dsl::{
     value::{self, Rate},
 };
 
-use super::spec::{
-    Acks, Commit, Common, ConsumerSpec, CopierSpec, Isolation, ProducerSpec, StartFrom,
-    Transactional,
-};
+use super::spec::{Common, ConsumerSpec, CopierSpec, ProducerSpec, TransactionSpec};
 
 /// Settings as librdkafka's names and values.
 pub(crate) fn config(settings: &value::Settings) -> IndexMap<String, String> {
@@ -31,12 +28,12 @@ pub(crate) fn producer(
             Rate::PerSecond(rate) => Some(rate),
             Rate::Max => None,
         },
-        acks: acks(*args.acks),
+        acks: *args.acks,
         idempotent: *args.idempotent,
         transactional: args
             .transactional
             .as_deref()
-            .map(|t| Transactional { messages: *t.messages, abort_percent: t.abort.0 }),
+            .map(|t| TransactionSpec { messages: *t.messages, abort_percent: t.abort.0 }),
         payload_bytes: u32::try_from(args.payload.min.0).unwrap_or(u32::MAX),
         payload_most: Some(u32::try_from(args.payload.max.0).unwrap_or(u32::MAX)),
         headers: config(&args.headers),
@@ -53,16 +50,9 @@ pub(crate) fn consumer(args: &StartConsumer, common: Common) -> ConsumerSpec {
         common,
         topics: args.topics.iter().map(ToString::to_string).collect(),
         group: args.group_name(),
-        from: match args.from {
-            value::OffsetReset::Earliest => StartFrom::Earliest,
-            value::OffsetReset::Latest => StartFrom::Latest,
-        },
-        commit: match args.commit {
-            value::CommitMode::Auto => Commit::Auto,
-            value::CommitMode::Sync => Commit::Sync,
-            value::CommitMode::None => Commit::None,
-        },
-        isolation: isolation(args.isolation),
+        from: args.from,
+        commit: args.commit,
+        isolation: args.isolation,
         fixed: *args.fixed,
     }
 }
@@ -76,7 +66,7 @@ pub(crate) fn copier(args: &StartCopier, common: Common, partitions: u32) -> Cop
         partitions,
         group: args.group_name(),
         messages: *args.messages,
-        isolation: isolation(args.isolation),
+        isolation: args.isolation,
     }
 }
 
@@ -88,7 +78,7 @@ pub(crate) fn given(
 ) -> IndexMap<String, String> {
     settings.extend(config(&args.config));
     let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
-    set("acks", acks(args.acks).setting());
+    set("acks", args.acks.text());
     set("message.timeout.ms", &args.within.as_millis().max(1).to_string());
     set("linger.ms", "0");
     // With expect_error the broker's first answer is what is asked for, not the time-out that
@@ -97,19 +87,4 @@ pub(crate) fn given(
         set("retries", "0");
     }
     settings
-}
-
-fn acks(acks: value::Acks) -> Acks {
-    match acks {
-        value::Acks::None => Acks::None,
-        value::Acks::Leader => Acks::Leader,
-        value::Acks::All => Acks::All,
-    }
-}
-
-fn isolation(isolation: value::Isolation) -> Isolation {
-    match isolation {
-        value::Isolation::ReadCommitted => Isolation::ReadCommitted,
-        value::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
-    }
 }

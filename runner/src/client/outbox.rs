@@ -8,18 +8,21 @@ use std::{
 };
 
 use indexmap::IndexMap;
+use kplan_dsl::value::Acks;
 
 use super::{
     ClientError,
     latency::Latencies,
     raw::{Code, Delivery, Events, Header, Instance, Topic},
-    spec::{Acks, Common},
+    spec::Common,
     voice::Voice,
 };
-use crate::history::{
-    HistoryError, HistoryWriter, Mark, Message, MessageRun, RunRecorder, Writer, now_us,
+use crate::{
+    history::{
+        HistoryError, HistoryWriter, Mark, Message, MessageRun, RunRecorder, Writer, now_us,
+    },
+    identity::payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
 };
-use crate::identity::payload::{self, FLAG_TRANSACTIONAL, Identity, Original};
 
 /// The longest wait in librdkafka: an order is answered that soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);

@@ -13,10 +13,12 @@ use super::{
     transactions::Transactions,
     voice::Voice,
 };
-use crate::history::now_us;
-use crate::identity::{
-    keys::{KeyPlan, key_name},
-    payload,
+use crate::{
+    history::now_us,
+    identity::{
+        keys::{KeyPlan, key_name},
+        payload,
+    },
 };
 
 /// Messages handed over between two polls.

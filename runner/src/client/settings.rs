@@ -2,12 +2,13 @@
 //! report shows, and what kplan sets itself, which the checker refuses in a plan.
 
 use indexmap::IndexMap;
-use kplan_dsl::visible::SECRET;
+use kplan_dsl::{
+    value::{CommitMode, Isolation},
+    visible::SECRET,
+};
 
 use super::routes::Routes;
-use super::spec::{
-    Commit, Common, ConsumerSpec, CopierSpec, Isolation, LogSpec, ProducerSpec, StartFrom,
-};
+use super::spec::{Common, ConsumerSpec, CopierSpec, LogSpec, ProducerSpec};
 
 /// Which clients a default is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
     }
     merge(&mut settings, &spec.common);
     let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
-    set("acks", spec.acks.setting());
+    set("acks", spec.acks.text());
     if spec.idempotent || spec.transactional.is_some() {
         set("enable.idempotence", "true");
     }
@@ -114,8 +115,8 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
         // The same in every life, and of each member its own.
         set("group.instance.id", &format!("kplan-{}-{}", spec.common.name, spec.common.member));
     }
-    set("isolation.level", spec.isolation.setting());
-    set("enable.auto.commit", if spec.commit == Commit::Auto { "true" } else { "false" });
+    set("isolation.level", spec.isolation.text());
+    set("enable.auto.commit", if spec.commit == CommitMode::Auto { "true" } else { "false" });
     set("enable.auto.offset.store", "false");
     // An error, which the client answers with a reset of its own that it records.
     set("auto.offset.reset", "error");
@@ -143,7 +144,7 @@ pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, Stri
     let mut settings = base(&spec.common, Role::Consumer);
     merge(&mut settings, &spec.common);
     let values = [
-        ("isolation.level", isolation.setting()),
+        ("isolation.level", isolation.text()),
         ("check.crcs", "true"),
         ("auto.offset.reset", "error"),
         ("enable.partition.eof", "true"),
@@ -171,14 +172,6 @@ pub fn shown(mut settings: IndexMap<String, String>) -> IndexMap<String, String>
         }
     }
     settings
-}
-
-/// What a reset means, as librdkafka would say it.
-pub fn reset_policy(from: StartFrom) -> &'static str {
-    match from {
-        StartFrom::Earliest => "earliest",
-        StartFrom::Latest => "latest",
-    }
 }
 
 fn base(common: &Common, role: Role) -> IndexMap<String, String> {

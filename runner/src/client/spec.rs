@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use indexmap::IndexMap;
+use kplan_dsl::value::{Acks, CommitMode, Isolation, OffsetReset};
 use serde::{Deserialize, Serialize};
 
 use super::{routes::Routes, settings};
-use crate::history::{Header, Writer};
-use crate::identity::payload::run_hash;
+use crate::{
+    history::{Header, Writer},
+    identity::payload::run_hash,
+};
 
 /// What every client is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,45 +116,9 @@ impl Common {
     }
 }
 
-/// How many replicas must answer for a send.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Acks {
-    /// Nobody answers: nothing is ever acknowledged.
-    None,
-    Leader,
-    /// Every replica in sync.
-    #[default]
-    All,
-}
-
-impl Acks {
-    /// librdkafka's value.
-    pub fn setting(self) -> &'static str {
-        match self {
-            Self::None => "0",
-            Self::Leader => "1",
-            Self::All => "all",
-        }
-    }
-}
-
-impl std::str::FromStr for Acks {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "0" => Ok(Self::None),
-            "1" => Ok(Self::Leader),
-            "all" | "-1" => Ok(Self::All),
-            other => Err(format!("acks is 0, 1 or all, not {other}")),
-        }
-    }
-}
-
 /// Transactions of a producer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Transactional {
+pub struct TransactionSpec {
     /// Messages in one transaction.
     pub messages: u32,
     /// How many of a hundred transactions are aborted, chosen by the seed.
@@ -171,7 +138,7 @@ pub struct ProducerSpec {
     /// librdkafka's `enable.idempotence`.
     pub idempotent: bool,
     /// Transactions, if any.
-    pub transactional: Option<Transactional>,
+    pub transactional: Option<TransactionSpec>,
     /// Bytes of a message's value, at least [`crate::identity::payload::MIN_PAYLOAD`].
     pub payload_bytes: u32,
     /// The most bytes, if their number varies from message to message.
@@ -191,49 +158,6 @@ pub struct ProducerSpec {
     pub seed: u64,
 }
 
-/// Where a group without a committed offset begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StartFrom {
-    /// The log's start.
-    #[default]
-    Earliest,
-    /// The log's end.
-    Latest,
-}
-
-/// How a consumer commits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Commit {
-    /// librdkafka, from time to time (`auto.commit.interval.ms`), what was recorded.
-    #[default]
-    Auto,
-    /// After each batch that was recorded, waiting for the answer.
-    Sync,
-    None,
-}
-
-/// Which messages a consumer sees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Isolation {
-    /// Committed transactions, and what is in none.
-    #[default]
-    ReadCommitted,
-    ReadUncommitted,
-}
-
-impl Isolation {
-    /// librdkafka's value.
-    pub fn setting(self) -> &'static str {
-        match self {
-            Self::ReadCommitted => "read_committed",
-            Self::ReadUncommitted => "read_uncommitted",
-        }
-    }
-}
-
 /// What a consumer (one member of its group) does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConsumerSpec {
@@ -241,8 +165,8 @@ pub struct ConsumerSpec {
     pub topics: Vec<String>,
     pub group: String,
     /// Where the group begins without a committed offset, and what a reset means.
-    pub from: StartFrom,
-    pub commit: Commit,
+    pub from: OffsetReset,
+    pub commit: CommitMode,
     pub isolation: Isolation,
     /// Whether its members are static.
     #[serde(default)]
@@ -271,8 +195,8 @@ impl CopierSpec {
             common: self.common.clone(),
             topics: vec![self.from.clone()],
             group: self.group.clone(),
-            from: StartFrom::Earliest,
-            commit: Commit::None,
+            from: OffsetReset::Earliest,
+            commit: CommitMode::None,
             isolation: self.isolation,
             fixed: false,
         }
@@ -287,7 +211,7 @@ impl CopierSpec {
             rate: None,
             acks: Acks::All,
             idempotent: true,
-            transactional: Some(Transactional { messages: self.messages, abort_percent: 0.0 }),
+            transactional: Some(TransactionSpec { messages: self.messages, abort_percent: 0.0 }),
             payload_bytes: 0,
             payload_most: None,
             headers: IndexMap::new(),

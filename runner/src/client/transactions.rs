@@ -10,7 +10,7 @@ use super::{
     producer::{Producer, stop_limit},
     protocol::Order,
     raw::TxnError,
-    spec::Transactional,
+    spec::TransactionSpec,
     voice::Voice,
 };
 use crate::history::{Mark, now_us};
@@ -20,7 +20,7 @@ pub(super) const CALL: Duration = Duration::from_millis(500);
 
 /// The transactions of one life.
 pub(super) struct Transactions {
-    settings: Transactional,
+    settings: TransactionSpec,
     random: SmallRng,
     /// Time by which everything must end, once a stop was ordered.
     until: Option<i64>,
@@ -33,7 +33,7 @@ pub(super) enum Next {
 }
 
 impl Transactions {
-    pub(super) fn new(settings: Transactional, seed: u64) -> Self {
+    pub(super) fn new(settings: TransactionSpec, seed: u64) -> Self {
         Self { settings, random: SmallRng::seed_from_u64(seed), until: None }
     }
 

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
 
 use super::{
-    ClusterSpec, Mode, Node, RigError,
+    ClusterSpec, Node, Quorum, RigError,
     addresses::{Addresses, LOOPBACK, Purpose},
     security::Security,
 };
@@ -26,9 +26,9 @@ pub const INTERNAL_TOPIC_PARTITIONS: u32 = 3;
 pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
     let mut nodes: Vec<Node> = (1..=spec.brokers).map(Node::Broker).collect();
     match spec.mode {
-        Mode::KraftCombined => {}
-        Mode::KraftSeparate(n) => nodes.extend((101..=100 + n).map(Node::Controller)),
-        Mode::Zookeeper => nodes.push(Node::Zookeeper(1)),
+        Quorum::KraftCombined => {}
+        Quorum::KraftSeparate(n) => nodes.extend((101..=100 + n).map(Node::Controller)),
+        Quorum::Zookeeper => nodes.push(Node::Zookeeper(1)),
     }
     nodes
 }
@@ -36,7 +36,7 @@ pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
 /// What a node listens for.
 pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
     match (node, spec.mode) {
-        (Node::Broker(_), Mode::KraftCombined) => {
+        (Node::Broker(_), Quorum::KraftCombined) => {
             let inside = [Purpose::Internal, Purpose::Controller];
             let login = has_users(spec).then_some(Purpose::ControllerLogin);
             inside.into_iter().chain(login).chain([Purpose::External]).collect()
@@ -64,13 +64,13 @@ pub fn refuse(spec: &ClusterSpec, backend: &'static str) -> Result<(), RigError>
     let cannot = |what: String| Err(RigError::Unsupported { backend, what });
     let version = &spec.version;
     match spec.mode {
-        Mode::Zookeeper if version.at_least(&[4]) => {
+        Quorum::Zookeeper if version.at_least(&[4]) => {
             cannot(format!("run Kafka {version} with ZooKeeper: 3.9 is the last that can"))
         }
-        Mode::KraftCombined | Mode::KraftSeparate(_) if !version.at_least(&[3]) => {
+        Quorum::KraftCombined | Quorum::KraftSeparate(_) if !version.at_least(&[3]) => {
             cannot(format!("run Kafka {version} in KRaft mode: 3.0 is the first that can"))
         }
-        Mode::KraftSeparate(0) => cannot("run KRaft without a controller".to_owned()),
+        Quorum::KraftSeparate(0) => cannot("run KRaft without a controller".to_owned()),
         _ if spec.brokers == 0 || spec.brokers > 100 => {
             cannot(format!("run {} brokers: 1 to 100 are possible", spec.brokers))
         }
@@ -94,7 +94,7 @@ pub const CONTROLLER_LOGIN: &str = "CONTROLLER_LOGIN";
 /// True for nodes that vote for the controller (KRaft).
 pub fn votes(spec: &ClusterSpec, node: Node) -> bool {
     match node {
-        Node::Broker(_) => spec.mode == Mode::KraftCombined,
+        Node::Broker(_) => spec.mode == Quorum::KraftCombined,
         Node::Controller(_) => true,
         Node::Zookeeper(_) => false,
     }
@@ -142,8 +142,8 @@ pub fn settings(
         }
         Node::Broker(id) => {
             match spec.mode {
-                Mode::Zookeeper => zookeeper_broker(&mut out, spec, id, at, host_port),
-                Mode::KraftCombined | Mode::KraftSeparate(_) => {
+                Quorum::Zookeeper => zookeeper_broker(&mut out, spec, id, at, host_port),
+                Quorum::KraftCombined | Quorum::KraftSeparate(_) => {
                     kraft_broker(&mut out, spec, id, at, host_port);
                 }
             }
@@ -186,8 +186,8 @@ fn quorum(out: &mut Settings, spec: &ClusterSpec, id: u32, node: Node, at: &Addr
     let voters: Vec<String> = nodes(spec)
         .into_iter()
         .filter_map(|node| match (spec.mode, node) {
-            (Mode::KraftCombined, Node::Broker(id))
-            | (Mode::KraftSeparate(_), Node::Controller(id)) => Some((id, node)),
+            (Quorum::KraftCombined, Node::Broker(id))
+            | (Quorum::KraftSeparate(_), Node::Controller(id)) => Some((id, node)),
             _ => None,
         })
         .map(|(id, node)| format!("{id}@{}", at.reached(node, Purpose::Controller)))
@@ -218,7 +218,7 @@ fn controllers(spec: &ClusterSpec, node: Node, at: &Addresses) -> String {
 }
 
 fn kraft_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses, port: u16) {
-    let combined = spec.mode == Mode::KraftCombined;
+    let combined = spec.mode == Quorum::KraftCombined;
     out.set("process.roles", if combined { "broker,controller" } else { "broker" });
     let node = Node::Broker(id);
     quorum(out, spec, id, node, at);

@@ -3,14 +3,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 use indexmap::IndexMap;
 
 use super::{
-    Bounds, ClusterSpec, Mode, Node,
+    Bounds, ClusterSpec, Node, Quorum,
     addresses::Addresses,
     config::{escape, nodes, render, settings},
     security::Security,
 };
 
 /// Three brokers with nothing special.
-pub fn spec(version: &str, mode: Mode) -> ClusterSpec {
+pub fn spec(version: &str, mode: Quorum) -> ClusterSpec {
     ClusterSpec {
         run: "r1".into(),
         name: "main".into(),
@@ -39,13 +39,13 @@ fn text(spec: &ClusterSpec, node: Node) -> String {
 #[test]
 fn writes_each_version_and_mode() {
     for (version, mode, node) in [
-        ("0.10.1.1", Mode::Zookeeper, Node::Broker(2)),
-        ("3.9.1", Mode::Zookeeper, Node::Broker(2)),
-        ("3.9.1", Mode::Zookeeper, Node::Zookeeper(1)),
-        ("3.9.1", Mode::KraftCombined, Node::Broker(2)),
-        ("4.1.1", Mode::KraftCombined, Node::Broker(2)),
-        ("4.1.1", Mode::KraftSeparate(1), Node::Broker(2)),
-        ("4.1.1", Mode::KraftSeparate(3), Node::Controller(102)),
+        ("0.10.1.1", Quorum::Zookeeper, Node::Broker(2)),
+        ("3.9.1", Quorum::Zookeeper, Node::Broker(2)),
+        ("3.9.1", Quorum::Zookeeper, Node::Zookeeper(1)),
+        ("3.9.1", Quorum::KraftCombined, Node::Broker(2)),
+        ("4.1.1", Quorum::KraftCombined, Node::Broker(2)),
+        ("4.1.1", Quorum::KraftSeparate(1), Node::Broker(2)),
+        ("4.1.1", Quorum::KraftSeparate(3), Node::Controller(102)),
     ] {
         let name = format!("{version} {mode:?} {}", node.slug());
         insta::assert_snapshot!(name, text(&spec(version, mode), node));
@@ -54,7 +54,7 @@ fn writes_each_version_and_mode() {
 
 #[test]
 fn the_plan_wins_and_one_broker_wins_over_all() {
-    let mut spec = spec("4.1.1", Mode::KraftSeparate(1));
+    let mut spec = spec("4.1.1", Quorum::KraftSeparate(1));
     spec.config.insert("auto.create.topics.enable".into(), "true".into());
     spec.config.insert("min.insync.replicas".into(), "2".into());
     spec.config.insert("listeners".into(), "EXTERNAL://0.0.0.0:1".into());
@@ -74,7 +74,7 @@ fn the_plan_wins_and_one_broker_wins_over_all() {
 
 #[test]
 fn small_clusters_get_internal_topics_that_fit() {
-    let mut spec = spec("4.1.1", Mode::KraftCombined);
+    let mut spec = spec("4.1.1", Quorum::KraftCombined);
     spec.brokers = 1;
     let one = text(&spec, Node::Broker(1));
     assert!(one.contains("offsets.topic.replication.factor=1\n"), "{one}");
@@ -95,10 +95,10 @@ fn values_survive_java_properties() {
 
 #[test]
 fn lists_nodes_brokers_first() {
-    let separate = nodes(&spec("4.1.1", Mode::KraftSeparate(2)));
+    let separate = nodes(&spec("4.1.1", Quorum::KraftSeparate(2)));
     assert_eq!(separate[2..], [Node::Broker(3), Node::Controller(101), Node::Controller(102)]);
-    assert_eq!(nodes(&spec("3.9.1", Mode::Zookeeper))[3], Node::Zookeeper(1));
-    assert_eq!(nodes(&spec("3.9.1", Mode::KraftCombined)).len(), 3);
+    assert_eq!(nodes(&spec("3.9.1", Quorum::Zookeeper))[3], Node::Zookeeper(1));
+    assert_eq!(nodes(&spec("3.9.1", Quorum::KraftCombined)).len(), 3);
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
         spec.security = Some(Security { protocol, mechanism, users });
         text(&spec, Node::Broker(1))
     };
-    let mut separate = spec("4.1.1", Mode::KraftSeparate(1));
+    let mut separate = spec("4.1.1", Quorum::KraftSeparate(1));
     let protocol = SecurityProtocol::SaslPlaintext;
     separate.security =
         Some(Security { protocol, mechanism: SaslMechanism::Plain, users: IndexMap::new() });
@@ -121,7 +121,7 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
     assert!(broker.contains("controller.listener.names=CONTROLLER\n"), "{broker}");
     let new = secured(
         "4.1.1",
-        Mode::KraftCombined,
+        Quorum::KraftCombined,
         SecurityProtocol::SaslSsl,
         SaslMechanism::ScramSha512,
     );
@@ -136,8 +136,12 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
         assert!(new.contains(line), "{new}");
     }
     assert!(!new.contains("wonderland"), "{new}");
-    let old =
-        secured("0.10.1.1", Mode::Zookeeper, SecurityProtocol::SaslPlaintext, SaslMechanism::Plain);
+    let old = secured(
+        "0.10.1.1",
+        Quorum::Zookeeper,
+        SecurityProtocol::SaslPlaintext,
+        SaslMechanism::Plain,
+    );
     for line in [
         "listeners=PLAINTEXT://:9092,SASL_PLAINTEXT://:9094\n",
         "security.inter.broker.protocol=PLAINTEXT\n",
@@ -145,9 +149,9 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
     ] {
         assert!(old.contains(line), "{old}");
     }
-    let tls = secured("4.1.1", Mode::KraftCombined, SecurityProtocol::Ssl, SaslMechanism::Plain);
+    let tls = secured("4.1.1", Quorum::KraftCombined, SecurityProtocol::Ssl, SaslMechanism::Plain);
     assert!(!tls.contains("CONTROLLER_LOGIN"), "nobody logs in: {tls}");
-    let tls = secured("3.9.1", Mode::Zookeeper, SecurityProtocol::Ssl, SaslMechanism::Plain);
+    let tls = secured("3.9.1", Quorum::Zookeeper, SecurityProtocol::Ssl, SaslMechanism::Plain);
     assert!(
         tls.contains("map=INTERNAL:PLAINTEXT,EXTERNAL:SSL\n") && !tls.contains("sasl"),
         "{tls}"

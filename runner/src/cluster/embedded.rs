@@ -15,6 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use kplan_dsl::value::DataFate;
 use rdkafka::{
     ClientConfig,
     error::KafkaError as ClientError,
@@ -23,8 +24,8 @@ use rdkafka::{
 };
 
 use super::{
-    AdminError, Cluster, ClusterSpec, Data, KafkaError, Listening, Node, NodeState, Placement,
-    RigError, TopicSpec, admin::error_name, ending::Death,
+    AdminError, Cluster, ClusterSpec, KafkaError, Listening, Node, NodeState, Placement, RigError,
+    TopicSpec, admin::error_name, ending::Death,
 };
 
 const NAME: &str = "embedded";
@@ -359,9 +360,9 @@ impl Cluster for EmbeddedCluster {
         brokers.into_iter().try_for_each(|broker| state.set_up(broker, false))
     }
 
-    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let brokers = Self::brokers(nodes)?;
-        if data == Data::Wiped {
+        if data == DataFate::Wiped {
             return Err(cannot("wipe a broker's data: its replicas share one log".to_owned()));
         }
         let mut state = self.controller.lock();

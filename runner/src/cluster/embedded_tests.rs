@@ -8,7 +8,7 @@ use rdkafka::{
 };
 
 use super::*;
-use crate::cluster::{Bounds, Mode};
+use crate::cluster::{Bounds, Quorum};
 
 type Any = Box<dyn std::error::Error>;
 
@@ -17,7 +17,7 @@ fn launch(brokers: u32) -> EmbeddedCluster {
         run: "r".into(),
         name: "main".into(),
         version: "4.1.1".parse().expect("a version"),
-        mode: Mode::KraftCombined,
+        mode: Quorum::KraftCombined,
         brokers,
         config: IndexMap::new(),
         broker_config: BTreeMap::new(),
@@ -95,7 +95,7 @@ async fn leaders_leave_a_dead_broker_and_come_back() -> Result<(), Any> {
     leaders_become(&cluster, &[1, 3, 3]).await?;
     produce(&cluster, 1, 10).await?;
 
-    cluster.start(&[Node::Broker(2)], Data::Kept).await?;
+    cluster.start(&[Node::Broker(2)], DataFate::Kept).await?;
     leaders_become(&cluster, &[1, 2, 3]).await?;
     produce(&cluster, 1, 10).await?;
 
@@ -132,7 +132,7 @@ async fn a_single_replica_has_no_leader_until_its_broker_is_back() -> Result<(),
         .await?;
     cluster.kill(&[Node::Broker(2), Node::Broker(3)]).await?;
     leaders_become(&cluster, &[1, -1, -1]).await?;
-    cluster.start(&[Node::Broker(3)], Data::Kept).await?;
+    cluster.start(&[Node::Broker(3)], DataFate::Kept).await?;
     leaders_become(&cluster, &[1, -1, 3]).await?;
     cluster.stop(&[Node::Broker(1)], Duration::from_secs(1)).await?;
     leaders_become(&cluster, &[-1, -1, 3]).await?;
@@ -147,7 +147,7 @@ async fn all_brokers_die_and_the_log_stays() -> Result<(), Any> {
     let all = cluster.nodes();
     cluster.kill(&all).await?;
     assert!(partitions(&cluster).await.is_err());
-    cluster.start(&all, Data::Kept).await?;
+    cluster.start(&all, DataFate::Kept).await?;
     leaders_become(&cluster, &[1]).await?;
     produce(&cluster, 0, 5).await?;
     let address = servers(&cluster);
@@ -222,7 +222,7 @@ async fn says_what_it_cannot_show() {
     let one = [Node::Broker(1)];
     let unsupported = |result| matches!(result, Err(RigError::Unsupported { .. }));
     assert!(unsupported(cluster.pause(&one).await));
-    assert!(unsupported(cluster.start(&one, Data::Wiped).await));
+    assert!(unsupported(cluster.start(&one, DataFate::Wiped).await));
     assert!(unsupported(cluster.kill(&[Node::Controller(101)]).await));
     assert!(unsupported(cluster.sockets(1).await.map(drop)));
     assert!(cluster.simulated());

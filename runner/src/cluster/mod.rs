@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::BackendFile;
+use kplan_dsl::{BackendFile, value::DataFate};
 use serde::{Deserialize, Serialize};
 
 use crate::{client::routes::Router, history::now_us};
@@ -80,7 +80,7 @@ impl std::fmt::Display for Node {
 /// How the cluster keeps its metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum Quorum {
     /// KRaft, every broker a controller too.
     KraftCombined,
     /// KRaft, this many controllers of their own.
@@ -96,7 +96,7 @@ pub struct ClusterSpec {
     pub name: String,
     /// Kafka's version.
     pub version: Version,
-    pub mode: Mode,
+    pub mode: Quorum,
     pub brokers: u32,
     /// Broker settings for all.
     pub config: IndexMap<String, String>,
@@ -175,15 +175,6 @@ pub struct TopicChange {
     pub config: IndexMap<String, String>,
 }
 
-/// Whether a broker comes back with its data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Data {
-    /// As it was: SIGKILL keeps the page cache, so this is a process crash, not a power loss.
-    Kept,
-    /// A lost disk.
-    Wiped,
-}
-
 /// A listening socket inside a node's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listening {
@@ -258,7 +249,7 @@ pub trait Cluster: Send + Sync {
     /// Graceful shutdown, SIGKILL after `limit` (then an error says so).
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError>;
     /// Starts what was killed or stopped; what runs is left alone.
-    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError>;
+    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError>;
     /// Starts what was killed or stopped with another version of Kafka and the data it had. Needs
     /// [`ClusterSpec::exchangeable`].
     async fn exchange(&self, _nodes: &[Node], version: &Version) -> Result<(), RigError> {

@@ -6,12 +6,12 @@ use std::{path::PathBuf, sync::Arc};
 use indexmap::IndexMap;
 use kplan_dsl::{
     BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, Verb, nearest,
-    value::{ExpectedError, Settings},
+    value::{ExpectedError, Isolation, Settings},
 };
 
 use crate::client::{
     ClientType, NotSet, ask, of_plan, settings,
-    spec::{Common, CopierSpec, Isolation, ProducerSpec},
+    spec::{Common, CopierSpec, ProducerSpec},
 };
 
 type Map = IndexMap<String, String>;

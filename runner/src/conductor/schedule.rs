@@ -11,7 +11,7 @@ use std::{
 use kplan_dsl::{
     plan::{Plan, Step},
     steps::{StartCluster, Verb},
-    value::{Controllers, Mode},
+    value::{Controllers, MetadataMode},
 };
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender},
@@ -160,9 +160,9 @@ fn clusters(steps: &[Step]) -> Box<dyn Iterator<Item = &StartCluster> + '_> {
 
 fn nodes(cluster: &StartCluster) -> u32 {
     let beside = match (cluster.mode.value, cluster.controllers.value) {
-        (Mode::Zookeeper, _) => 1,
-        (Mode::Kraft, Controllers::Combined) => 0,
-        (Mode::Kraft, Controllers::Own(count)) => count,
+        (MetadataMode::Zookeeper, _) => 1,
+        (MetadataMode::Kraft, Controllers::Combined) => 0,
+        (MetadataMode::Kraft, Controllers::Own(count)) => count,
     };
     cluster.brokers.value.saturating_add(beside)
 }

@@ -12,8 +12,7 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::out::Shown as _;
-use crate::record::RunRecord;
+use crate::{out::Shown as _, record::RunRecord};
 
 /// Where a run keeps what it knows of durations, below the working directory. Every machine of a split
 /// needs the same file, or none.

@@ -239,14 +239,14 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::cluster::{Mode, embedded::EmbeddedCluster};
+    use crate::cluster::{Quorum, embedded::EmbeddedCluster};
 
     fn spec(name: &str, brokers: u32) -> ClusterSpec {
         ClusterSpec {
             run: "r".into(),
             name: name.into(),
             version: "4.1.1".parse().expect("a version"),
-            mode: Mode::KraftCombined,
+            mode: Quorum::KraftCombined,
             brokers,
             config: IndexMap::new(),
             broker_config: BTreeMap::new(),

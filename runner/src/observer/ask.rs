@@ -12,8 +12,10 @@ use kafka_protocol::{
 };
 
 use super::{view::ClusterView, watch::Watch};
-use crate::cluster::{Cluster, KafkaError};
-use crate::wire::{Connection, Credentials, WireError, error_name};
+use crate::{
+    cluster::{Cluster, KafkaError},
+    wire::{Connection, Credentials, WireError, error_name},
+};
 
 /// One question takes no longer.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);

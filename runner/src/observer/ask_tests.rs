@@ -1,3 +1,4 @@
+use kplan_dsl::value::Isolation;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -7,8 +8,8 @@ use rdkafka::{
 
 use super::*;
 use crate::{
-    cluster::Mode,
-    observer::{At, Bounds, Isolation, Observer, fake::Fake},
+    cluster::Quorum,
+    observer::{At, Bounds, Observer, fake::Fake},
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -17,7 +18,7 @@ fn mock() -> (MockCluster<'static, DefaultProducerContext>, Observer) {
     let mock = MockCluster::new(2).expect("in-process");
     mock.create_topic("orders", 2, 2).expect("a mock topic");
     let addresses = mock.bootstrap_servers().split(',').map(str::to_owned).collect();
-    let observer = Observer::spawn(Arc::new(Fake::new(addresses, Mode::KraftCombined, true)));
+    let observer = Observer::spawn(Arc::new(Fake::new(addresses, Quorum::KraftCombined, true)));
     (mock, observer)
 }
 
@@ -113,7 +114,7 @@ fn questions_can_be_asked_from_any_task() {
     fn sendable<T: Send>(_: impl FnOnce(Asker) -> T) {}
     sendable(|ask| async move { ask.audit_bounds(&[], LONG).await });
     sendable(|ask| async move { ask.lag("", "", Isolation::ReadCommitted).await });
-    sendable(
-        |ask| async move { ask.elect_leaders("", crate::observer::Election::Preferred).await },
-    );
+    sendable(|ask| async move {
+        ask.elect_leaders("", kplan_dsl::value::ElectionType::Preferred).await
+    });
 }

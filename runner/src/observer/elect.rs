@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kafka_protocol::messages::{
     ElectLeadersRequest, elect_leaders_request::TopicPartitions as Partitions,
 };
+use kplan_dsl::value::ElectionType;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 use zookeeper_client::{Acls, Client, CreateMode, Error};
@@ -13,21 +14,11 @@ use super::{
     ask::{AskError, Asker, answering, check},
     offsets::name,
 };
-use crate::cluster::{KafkaError, Mode};
+use crate::cluster::{KafkaError, Quorum};
 
 /// Kafka's own default for such requests is longer; an election takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
 const REQUEST: &str = "/admin/preferred_replica_election";
-
-/// Who shall lead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Election {
-    /// The first replica, if it is in sync.
-    Preferred,
-    /// Any living replica where nobody leads, in sync or not: messages may be lost (KIP-460, Kafka
-    /// 2.4 on).
-    Unclean,
-}
 
 /// What came of it, by partition: none where the election was held or not needed.
 pub type Elected = BTreeMap<u32, Option<KafkaError>>;
@@ -36,15 +27,19 @@ impl Asker {
     /// Asks for an election on every partition of `topic`: ElectLeaders (KIP-183, KIP-460) where
     /// Kafka has it (2.2 on), else the znode that the old command-line tool writes, with no word
     /// about single partitions. Whether the wanted broker leads is to be seen in the view.
-    pub async fn elect_leaders(&self, topic: &str, kind: Election) -> Result<Elected, AskError> {
+    pub async fn elect_leaders(
+        &self,
+        topic: &str,
+        kind: ElectionType,
+    ) -> Result<Elected, AskError> {
         let view = self.watch.fresh().await;
         let known = view.topics.get(topic);
         let known = known.ok_or_else(|| AskError::Missing(format!("topic {topic}")))?;
         let partitions: Vec<u32> = known.partitions.iter().map(|p| p.partition).collect();
         // With ZooKeeper only the controller can; with KRaft every broker forwards to it.
         let asked = match (self.cluster.spec().mode, view.controller) {
-            (Mode::Zookeeper, Some(controller)) => vec![controller],
-            (Mode::Zookeeper, None) => {
+            (Quorum::Zookeeper, Some(controller)) => vec![controller],
+            (Quorum::Zookeeper, None) => {
                 return Err(AskError::Missing("controller now".to_owned()));
             }
             _ => answering(&view),
@@ -52,7 +47,7 @@ impl Asker {
         let broker = *asked.first().ok_or(AskError::NobodyAnswers)?;
         match self.elect_by_request(broker, topic, &partitions, kind).await {
             Err(AskError::Wire { cause, .. }) if cause.is_unsupported() => {
-                if kind == Election::Unclean || self.cluster.spec().mode != Mode::Zookeeper {
+                if kind == ElectionType::Unclean || self.cluster.spec().mode != Quorum::Zookeeper {
                     let text = "this Kafka version holds no such election on demand";
                     return Err(AskError::Unsupported(text.to_owned()));
                 }
@@ -68,7 +63,7 @@ impl Asker {
         broker: u32,
         topic: &str,
         partitions: &[u32],
-        kind: Election,
+        kind: ElectionType,
     ) -> Result<Elected, AskError> {
         let indexes: Vec<i32> = partitions.iter().filter_map(|p| (*p).try_into().ok()).collect();
         let wanted = Partitions::default().with_topic(name(topic)).with_partitions(indexes);
@@ -77,7 +72,7 @@ impl Asker {
         let answer = self
             .call_within(broker, 2, LIMIT + Duration::from_secs(2), |_| {
                 ElectLeadersRequest::default()
-                    .with_election_type(i8::from(kind == Election::Unclean))
+                    .with_election_type(i8::from(kind == ElectionType::Unclean))
                     .with_topic_partitions(Some(vec![wanted.clone()]))
                     .with_timeout_ms(limit_ms)
             })

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
+use kplan_dsl::value::DataFate;
 
 use crate::cluster::{
-    AdminError, Bounds, Cluster, ClusterSpec, Data, Death, Listening, Mode, Node, NodeState,
-    RigError, TopicChange, TopicSpec, Version,
+    AdminError, Bounds, Cluster, ClusterSpec, Death, Listening, Node, NodeState, Quorum, RigError,
+    TopicChange, TopicSpec, Version,
 };
 
 pub(super) struct Fake {
@@ -18,7 +19,7 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Brokers 1 and on listen at `addresses`.
-    pub(super) fn new(addresses: Vec<String>, mode: Mode, simulated: bool) -> Self {
+    pub(super) fn new(addresses: Vec<String>, mode: Quorum, simulated: bool) -> Self {
         let spec = ClusterSpec {
             run: String::new(),
             name: String::new(),
@@ -70,7 +71,7 @@ impl Cluster for Fake {
     async fn stop(&self, _: &[Node], _: Duration) -> Result<(), RigError> {
         Self::cannot("stop")
     }
-    async fn start(&self, _: &[Node], _: Data) -> Result<(), RigError> {
+    async fn start(&self, _: &[Node], _: DataFate) -> Result<(), RigError> {
         Self::cannot("start")
     }
     async fn pause(&self, _: &[Node]) -> Result<(), RigError> {

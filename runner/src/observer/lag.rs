@@ -12,6 +12,7 @@ use kafka_protocol::messages::{
     fetch_request::{FetchPartition, FetchTopic},
     fetch_response::PartitionData,
 };
+use kplan_dsl::value::Isolation;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -25,16 +26,6 @@ const COUNTED: i64 = 100_000;
 const FETCH: i32 = 1 << 20;
 /// Length of a batch's header in format 2.
 const HEADER: usize = 61;
-
-/// Which records a group sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Isolation {
-    /// All below the high watermark.
-    ReadUncommitted,
-    /// Those of committed transactions, or of none, below the last stable offset.
-    ReadCommitted,
-}
 
 /// How far a group is behind on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

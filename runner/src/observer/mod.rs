@@ -28,9 +28,9 @@ mod zookeeper;
 
 pub use ask::{AskError, Asker};
 pub use change::{Change, Seen};
-pub use elect::{Elected, Election};
+pub use elect::Elected;
 pub use groups::{GroupView, Member};
-pub use lag::{Isolation, Lag};
+pub use lag::Lag;
 pub use merge::{Answer, Authority, Inputs, Via, ZnodeState, Znodes, merge};
 pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
 pub use quorum::QuorumWord;

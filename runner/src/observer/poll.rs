@@ -24,8 +24,10 @@ use super::{
     quorum::{self, Told},
     view::{PartitionView, TopicView},
 };
-use crate::history::now_us;
-use crate::wire::{Connection, Credentials, WireError};
+use crate::{
+    history::now_us,
+    wire::{Connection, Credentials, WireError},
+};
 
 /// Between two questions while somebody waits.
 const FAST: Duration = Duration::from_millis(40);

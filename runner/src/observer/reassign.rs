@@ -18,7 +18,7 @@ use super::{
     elect::request_by_znode,
     offsets::name,
 };
-use crate::cluster::Mode;
+use crate::cluster::Quorum;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Before KIP-455 the request stands in ZooKeeper until every replica has been moved.
@@ -37,14 +37,14 @@ impl Asker {
     pub async fn reassign(&self, topic: &str, replicas: &[Vec<u32>]) -> Result<(), AskError> {
         let view = self.watch.fresh().await;
         let asked = match (self.cluster.spec().mode, view.controller) {
-            (Mode::Zookeeper, Some(controller)) => Some(controller),
-            (Mode::Zookeeper, None) => None,
+            (Quorum::Zookeeper, Some(controller)) => Some(controller),
+            (Quorum::Zookeeper, None) => None,
             _ => answering(&view).first().copied(),
         };
         let broker = asked.ok_or(AskError::NobodyAnswers)?;
         match self.reassign_by_request(broker, topic, replicas).await {
             Err(AskError::Wire { cause, .. })
-                if cause.is_unsupported() && self.cluster.spec().mode == Mode::Zookeeper =>
+                if cause.is_unsupported() && self.cluster.spec().mode == Quorum::Zookeeper =>
             {
                 self.reassign_by_znode(topic, replicas).await
             }

@@ -15,7 +15,7 @@ use super::{
     ask::{AskError, Asker, LIMIT, check},
     zookeeper,
 };
-use crate::cluster::Mode;
+use crate::cluster::Quorum;
 
 /// Shown instead of a secret.
 const SECRET: &str = "(secret)";
@@ -41,7 +41,7 @@ impl Asker {
     pub async fn topic_config(&self, topic: &str) -> Result<BTreeMap<String, String>, AskError> {
         match self.describe_config(None, TOPIC, topic).await {
             Err(AskError::Wire { cause, .. })
-                if self.cluster.spec().mode == Mode::Zookeeper && cause.is_unsupported() =>
+                if self.cluster.spec().mode == Quorum::Zookeeper && cause.is_unsupported() =>
             {
                 self.topic_config_of_zookeeper(topic).await
             }

@@ -13,10 +13,12 @@ use kafka_protocol::{
 use tokio::time::{Instant, sleep};
 
 use super::ask::{AskError, Asker, LIMIT, answering, check};
-use crate::cluster::security::Access;
-use crate::wire::{
-    Connection, Credentials, Login, WireError,
-    scram::{Hash, ITERATIONS},
+use crate::{
+    cluster::security::Access,
+    wire::{
+        Connection, Credentials, Login, WireError,
+        scram::{Hash, ITERATIONS},
+    },
 };
 
 /// Until every broker knows every user.

@@ -14,8 +14,11 @@ use kafka_protocol::messages::ApiVersionsRequest;
 use tokio::{runtime, sync::oneshot, task::JoinSet, time::sleep};
 
 use super::ask::Asker;
-use crate::wire::{Connection, Credentials, WireError};
-use crate::{cluster::Acted, history::now_us};
+use crate::{
+    cluster::Acted,
+    history::now_us,
+    wire::{Connection, Credentials, WireError},
+};
 
 /// How long a broker may take to let the watcher in: what is done to it waits for that.
 const ENTRY: Duration = Duration::from_millis(300);

@@ -17,10 +17,10 @@ use super::{
     view::ClusterView,
     zookeeper,
 };
-use crate::wire::Credentials;
 use crate::{
-    cluster::{Cluster, Mode, Node},
+    cluster::{Cluster, Node, Quorum},
     history::now_us,
+    wire::Credentials,
 };
 
 /// A wait begins to judge after this, even if a broker has not answered yet.
@@ -57,8 +57,8 @@ impl Observer {
     pub fn spawn(cluster: Arc<dyn Cluster>) -> Self {
         let authority = match cluster.spec().mode {
             _ if cluster.simulated() => Authority::Metadata,
-            Mode::Zookeeper => Authority::Zookeeper(None),
-            Mode::KraftCombined | Mode::KraftSeparate(_) => Authority::Quorum(BTreeMap::new()),
+            Quorum::Zookeeper => Authority::Zookeeper(None),
+            Quorum::KraftCombined | Quorum::KraftSeparate(_) => Authority::Quorum(BTreeMap::new()),
         };
         let brokers: Vec<u32> = cluster.nodes().into_iter().filter_map(broker_number).collect();
         let quorum = matches!(authority, Authority::Quorum(_));
@@ -96,7 +96,8 @@ impl Observer {
             };
             tasks.spawn(poller.run());
         }
-        if let (Some(address), Mode::Zookeeper) = (cluster.zookeeper_address(), cluster.spec().mode)
+        if let (Some(address), Quorum::Zookeeper) =
+            (cluster.zookeeper_address(), cluster.spec().mode)
         {
             let hub = hub.clone();
             tasks.spawn(zookeeper::follow(address, move |znodes| hub.znodes(znodes)));

@@ -1,13 +1,13 @@
 use std::time::Instant;
 
 use indexmap::IndexMap;
-
+use kplan_dsl::value::DataFate;
 use rdkafka::mocking::MockCluster;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use super::*;
 use crate::{
-    cluster::{Data, Placement, TopicSpec, embedded::EmbeddedCluster},
+    cluster::{Placement, TopicSpec, embedded::EmbeddedCluster},
     observer::{Change, fake::Fake},
 };
 
@@ -22,7 +22,7 @@ fn mock(
 }
 
 fn observe(addresses: Vec<String>) -> Observer {
-    Observer::spawn(Arc::new(Fake::new(addresses, Mode::KraftCombined, true)))
+    Observer::spawn(Arc::new(Fake::new(addresses, Quorum::KraftCombined, true)))
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_broker_that_talks_nonsense_is_no_broker() {
 
 #[tokio::test]
 async fn the_embedded_backend_is_watched_like_any_other() {
-    let spec = Fake::new(vec![String::new(); 3], Mode::KraftCombined, true).spec().clone();
+    let spec = Fake::new(vec![String::new(); 3], Quorum::KraftCombined, true).spec().clone();
     let cluster = Arc::new(EmbeddedCluster::launch(spec).expect("in-process"));
     let observer = Observer::spawn(cluster.clone());
     observer.all_listed(&[1, 2, 3], LIMIT).await.expect("all join");
@@ -109,7 +109,7 @@ async fn the_embedded_backend_is_watched_like_any_other() {
     let moved = |v: &ClusterView| v.leader("orders", 1).is_some_and(|l| l != 2).then_some(());
     observer.until(LIMIT, moved).await.expect("another one leads");
     assert_eq!(observer.view().brokers_alive(), [1, 3].into());
-    cluster.start(&[Node::Broker(2)], Data::Kept).await.expect("an order to the mock");
+    cluster.start(&[Node::Broker(2)], DataFate::Kept).await.expect("an order to the mock");
     observer.all_listed(&[2], LIMIT).await.expect("it is back");
     observer.until(LIMIT, led(Some(2))).await.expect("it leads again");
 }

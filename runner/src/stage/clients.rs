@@ -11,6 +11,7 @@ use std::{
 };
 
 use indexmap::IndexMap;
+use kplan_dsl::value::{Isolation, OffsetReset};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
@@ -22,7 +23,7 @@ use crate::{
     client::{
         handle::{ClientState, Handle},
         protocol::Position,
-        spec::{ClientSpec, ConsumerSpec, CopierSpec, Isolation, ProducerSpec, StartFrom},
+        spec::{ClientSpec, ConsumerSpec, CopierSpec, ProducerSpec},
     },
     event::{Event, FaultPhase, LaneState},
     history::now_us,
@@ -198,7 +199,7 @@ impl Client {
     pub fn from_start(&self) -> bool {
         match &self.template {
             Template::Producer(_) => false,
-            Template::Consumer(c) => c.from == StartFrom::Earliest,
+            Template::Consumer(c) => c.from == OffsetReset::Earliest,
             Template::Copier(_) => true,
         }
     }

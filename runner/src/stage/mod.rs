@@ -33,18 +33,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::{Plan, Span, Values};
+use kplan_dsl::{Plan, Span, Values, value::Isolation};
 use tokio::sync::mpsc;
 
 use crate::{
-    client::{
-        handle::{ClientEvent, Who},
-        spec::Isolation,
-    },
+    client::handle::{ClientEvent, Who},
     cluster::{Backend, Cluster, Node},
     conductor::warm::Warm,
     event::{self, Event, Finding, Holds, SuiteId},
-    observer::{ClusterView, Hurry, Isolation as LagIsolation, Observer},
+    observer::{ClusterView, Hurry, Observer},
     record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
@@ -407,13 +404,13 @@ impl Stage {
     }
 
     /// What the consumers of a group see.
-    pub fn isolation_of_group(&self, group: &str) -> LagIsolation {
+    pub fn isolation_of_group(&self, group: &str) -> Isolation {
         let uncommitted = self
             .clients
             .all()
             .iter()
             .any(|c| c.group() == Some((group, Isolation::ReadUncommitted)));
-        if uncommitted { LagIsolation::ReadUncommitted } else { LagIsolation::ReadCommitted }
+        if uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }
     }
 
     /// A stretch of time that a condition measured; the newest of each kind is told when its step ends.

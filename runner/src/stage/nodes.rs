@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+use kplan_dsl::value::DataFate;
+
 use crate::{
-    cluster::{Acted, Data, Node, NodeState, RigError, Version},
+    cluster::{Acted, Node, NodeState, RigError, Version},
     event::{Event, FaultPhase, LaneState},
     history::now_us,
     observer::Vigil,
@@ -112,7 +114,12 @@ impl Stage {
     }
 
     /// Starts nodes together and waits until the living brokers list the started ones.
-    pub async fn bring_up(&self, step: &str, nodes: &[Node], data: Data) -> Result<(), StepError> {
+    pub async fn bring_up(
+        &self,
+        step: &str,
+        nodes: &[Node],
+        data: DataFate,
+    ) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
             let wanted_down = self.wanted.get(node) == NodeState::Dead;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    cluster::{Mode, Network, Node, NodeState},
+    cluster::{Network, Node, NodeState, Quorum},
     observer::{AuditBounds, ClusterView},
     stage::{Running, Stage, nodes::brokers_of, outcome::StepError},
 };
@@ -70,7 +70,7 @@ impl Stage {
     /// until the broker's session ends (`zookeeper.session.timeout.ms`: 18 s, 6 s before Kafka 2.5), whatever
     /// became of the broker.
     async fn in_touch(&self, running: &Running, id: u32) -> Result<(), String> {
-        if running.cluster.spec().mode != Mode::Zookeeper {
+        if running.cluster.spec().mode != Quorum::Zookeeper {
             return Ok(());
         }
         let node = Node::Broker(id);
@@ -93,7 +93,7 @@ impl Stage {
             return Ok(Ok(()));
         }
         let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
-        if running.cluster.spec().mode == Mode::Zookeeper {
+        if running.cluster.spec().mode == Quorum::Zookeeper {
             return Ok(running.observer.controller_since(since_us).map(drop));
         }
         if running.observer.broker_heard_since(since_us) {
@@ -154,9 +154,9 @@ async fn runs(running: &Running, mut nodes: BTreeSet<Node>) -> BTreeSet<Node> {
 fn voters(running: &Running) -> BTreeSet<Node> {
     let all = running.cluster.nodes().into_iter();
     match running.cluster.spec().mode {
-        Mode::KraftSeparate(_) => all.filter(|n| matches!(n, Node::Controller(_))).collect(),
-        Mode::KraftCombined => all.collect(),
-        Mode::Zookeeper => BTreeSet::new(),
+        Quorum::KraftSeparate(_) => all.filter(|n| matches!(n, Node::Controller(_))).collect(),
+        Quorum::KraftCombined => all.collect(),
+        Quorum::Zookeeper => BTreeSet::new(),
     }
 }
 

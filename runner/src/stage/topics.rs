@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::now_us;
-use crate::stage::Stage;
+use crate::{history::now_us, stage::Stage};
 
 /// A message that `produce` wrote: known by topic, partition, key and value.
 #[derive(Clone, Debug, PartialEq, Eq)]

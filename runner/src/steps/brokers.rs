@@ -8,7 +8,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{Data, Node},
+    cluster::Node,
     event::Holds,
     stage::{
         nodes::Down,
@@ -35,12 +35,8 @@ async fn down(target: &Target, how: Down, cx: &Cx<'_>) -> Result<(), StepError> 
 
 /// `start_broker`
 pub async fn start(args: &StartBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let data = match args.data {
-        DataFate::Kept => Data::Kept,
-        DataFate::Wiped => Data::Wiped,
-    };
     let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    cx.stage.bring_up(cx.id, &nodes, data).await?;
+    cx.stage.bring_up(cx.id, &nodes, args.data).await?;
     Ok(Done::default())
 }
 
@@ -59,7 +55,7 @@ pub async fn restart(args: &RestartBroker, cx: &Cx<'_>) -> Result<Done, StepErro
     for round in rounds {
         cx.stage.take_down(cx.id, round, how).await?;
         tokio::time::sleep(args.down_for).await;
-        cx.stage.bring_up(cx.id, round, Data::Kept).await?;
+        cx.stage.bring_up(cx.id, round, DataFate::Kept).await?;
         if let Some(wait) = &args.wait {
             let findings = cx.judge(false).until(wait, BETWEEN, None).await?;
             if findings.iter().any(|f| f.holds != Holds::Yes) {

@@ -6,11 +6,11 @@ use indexmap::IndexMap;
 use kplan_dsl::{
     plan::Plan,
     steps::StartCluster,
-    value::{Controllers, Mode as PlanMode},
+    value::{Controllers, MetadataMode},
 };
 
 use crate::{
-    cluster::{self, Bounds, Cluster, ClusterSpec, Mode, Node, Version, security::Security},
+    cluster::{self, Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
     conductor::{
         wants,
         warm::{self, Warm},
@@ -137,9 +137,9 @@ pub fn spec(
     dir: PathBuf,
 ) -> Result<ClusterSpec, StepError> {
     let mode = match (*args.mode, &*args.controllers) {
-        (PlanMode::Zookeeper, _) => Mode::Zookeeper,
-        (PlanMode::Kraft, Controllers::Combined) => Mode::KraftCombined,
-        (PlanMode::Kraft, Controllers::Own(n)) => Mode::KraftSeparate(*n),
+        (MetadataMode::Zookeeper, _) => Quorum::Zookeeper,
+        (MetadataMode::Kraft, Controllers::Combined) => Quorum::KraftCombined,
+        (MetadataMode::Kraft, Controllers::Own(n)) => Quorum::KraftSeparate(*n),
     };
     let version = args.version.text().parse::<Version>().map_err(StepError::not_so)?;
     let settings = |s: &kplan_dsl::value::Settings| {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cluster::KafkaError,
-    observer::{AskError, Elected, Election},
+    observer::{AskError, Elected},
     stage::{
         Running,
         outcome::{Answer, Done, KafkaCause, StepError},
@@ -25,10 +25,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> {
     let running = cx.stage.running()?;
     let topic = args.topic.to_string();
-    let kind = match args.kind {
-        ElectionType::Preferred => Election::Preferred,
-        ElectionType::Unclean => Election::Unclean,
-    };
+    let kind = args.kind;
     let elected = ask(&running, &topic, kind).await?;
     let refused: Vec<(u32, &KafkaError)> =
         elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
@@ -45,8 +42,8 @@ pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> 
             elected.keys().all(|p| {
                 let partition = view.partition(&topic, *p);
                 partition.is_some_and(|p| match kind {
-                    Election::Preferred => p.preferred_leads(),
-                    Election::Unclean => p.leader.is_some(),
+                    ElectionType::Preferred => p.preferred_leads(),
+                    ElectionType::Unclean => p.leader.is_some(),
                 })
             })
         })
@@ -55,14 +52,14 @@ pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> 
         return Ok(Done::default());
     }
     let who = match kind {
-        Election::Preferred => "by its first replica",
-        Election::Unclean => "at all",
+        ElectionType::Preferred => "by its first replica",
+        ElectionType::Unclean => "at all",
     };
     let what = format!("not every partition of {topic} was led {who} after the election");
     Err(StepError::not_in_time(what, SETTLE))
 }
 
-async fn ask(running: &Running, topic: &str, kind: Election) -> Result<Elected, StepError> {
+async fn ask(running: &Running, topic: &str, kind: ElectionType) -> Result<Elected, StepError> {
     let deadline = Instant::now() + ASK;
     loop {
         match running.observer.ask().elect_leaders(topic, kind).await {

@@ -1,10 +1,14 @@
 //! Steps that break something and mend it themselves: how each begins, and how what it did is undone. When that is
 //! done, and whatever cut it off, is the same for all of them: see `conductor/during`.
 
-use kplan_dsl::{Verb, steps::Lasting, value::RestartHow};
+use kplan_dsl::{
+    Verb,
+    steps::Lasting,
+    value::{DataFate, RestartHow},
+};
 
 use crate::{
-    cluster::{Data, Node, NodeState},
+    cluster::{Node, NodeState},
     event::Event,
     stage::{
         nodes::Down,
@@ -155,7 +159,7 @@ async fn bring_back(cx: &Cx<'_>, how: Down) -> Result<(), StepError> {
     }
     // One that was still ending when the step was cut off would count as started, and then be gone.
     cx.stage.end_taking_down(&down, how).await?;
-    cx.stage.bring_up(cx.id, &down, Data::Kept).await
+    cx.stage.bring_up(cx.id, &down, DataFate::Kept).await
 }
 
 #[cfg(test)]

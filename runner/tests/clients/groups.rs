@@ -7,10 +7,11 @@ use kplan::{
     client::{
         handle::ClientEvent,
         protocol::ClientReport,
-        spec::{ClientSpec, ConsumerSpec, StartFrom},
+        spec::{ClientSpec, ConsumerSpec},
     },
     history::{Mark, Writer},
 };
+use kplan_dsl::value::OffsetReset;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer},
@@ -67,7 +68,7 @@ async fn a_killed_members_partitions_go_to_the_others() {
 
 #[tokio::test]
 async fn a_position_that_the_log_does_not_hold_is_reset_and_recorded() {
-    for (from, start) in [(StartFrom::Earliest, 0), (StartFrom::Latest, 100)] {
+    for (from, start) in [(OffsetReset::Earliest, 0), (OffsetReset::Latest, 100)] {
         let mut rig = Rig::new();
         let mut spec = rig.producer(1);
         (spec.count, spec.rate) = (Some(300), None);
@@ -89,7 +90,7 @@ async fn a_position_that_the_log_does_not_hold_is_reset_and_recorded() {
         let seen = runs(&consuming, Writer::Consumer);
         let resets = seen.iter().filter(|r| r.mark == Mark::Reset);
         assert!(resets.map(|r| r.first_offset).eq([start; 3]));
-        let delivered = if from == StartFrom::Earliest { 300 } else { 0 };
+        let delivered = if from == OffsetReset::Earliest { 300 } else { 0 };
         assert_eq!(count(&seen, Mark::Delivered), delivered);
         let mut told = 0;
         while let Ok((_, event)) = rig.heard.try_recv() {

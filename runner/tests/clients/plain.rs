@@ -7,10 +7,11 @@ use kplan::{
     client::{
         handle::ClientEvent,
         protocol::ClientReport,
-        spec::{Acks, ClientSpec, Commit, StartFrom, Transactional},
+        spec::{ClientSpec, TransactionSpec},
     },
     history::{Mark, Writer},
 };
+use kplan_dsl::value::{Acks, CommitMode, OffsetReset};
 
 use super::rig::{LIMIT, Rig, count, ends, messages, positions, runs, until};
 
@@ -118,7 +119,7 @@ async fn without_acks_nothing_is_acknowledged() {
 async fn transactions_end_as_the_seed_says() {
     let rig = Rig::new();
     let mut spec = rig.producer(1);
-    spec.transactional = Some(Transactional { messages: 10, abort_percent: 40.0 });
+    spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
     (spec.rate, spec.count) = (None, Some(400));
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
@@ -142,7 +143,7 @@ async fn transactions_end_as_the_seed_says() {
 
 #[tokio::test]
 async fn a_group_shares_the_partitions_and_commits_as_told() {
-    for commit in [Commit::Sync, Commit::None] {
+    for commit in [CommitMode::Sync, CommitMode::None] {
         let rig = Rig::new();
         let mut spec = rig.producer(1);
         (spec.count, spec.rate) = (Some(300), None);
@@ -159,7 +160,7 @@ async fn a_group_shares_the_partitions_and_commits_as_told() {
         assert_eq!(ended.left, 0);
         assert_eq!(count(&runs(&spec(1), Writer::Consumer), Mark::Delivered), 300);
         let mut second = rig.start(spec(2)).await;
-        let start = if commit == Commit::None { 0 } else { 100 };
+        let start = if commit == CommitMode::None { 0 } else { 100 };
         let assignment = second.state().borrow().assignment.clone().unwrap();
         assert!(assignment.iter().all(|p| p.offset == start), "{commit:?} {assignment:?}");
         second.stop(LIMIT, positions(&[100, 100, 100])).await.unwrap();
@@ -175,7 +176,7 @@ async fn latest_starts_at_the_end() {
     let _producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 300).await;
     let mut spec = rig.consumer(1, 1);
-    spec.from = StartFrom::Latest;
+    spec.from = OffsetReset::Latest;
     let mut consumer = rig.start(ClientSpec::Consumer(spec)).await;
     let assignment = consumer.state().borrow().assignment.clone().unwrap();
     assert!(assignment.iter().all(|p| p.offset == 100), "{assignment:?}");

@@ -7,11 +7,10 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use kplan::{
     client::{
         handle::{ClientState, Handle},
-        spec::{ClientSpec, Transactional},
+        spec::{ClientSpec, TransactionSpec},
     },
     cluster::{
-        Backend, Bounds, Cluster, ClusterSpec, Data, Mode, Node, Placement, TopicSpec, cleanup,
-        launch,
+        Backend, Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, cleanup, launch,
     },
     history::{
         HistoryFile, Mark, Writer, now_us,
@@ -19,11 +18,12 @@ use kplan::{
     },
     observer::Observer,
 };
+use kplan_dsl::value::DataFate;
 
 use super::rig::{LIMIT, Rig, count, messages, positions, runs, until};
 use crate::common::alone;
 
-fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
+fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
     ClusterSpec {
         run: format!("test-{:08x}", rand::random::<u32>()),
         name: "clients".into(),
@@ -52,7 +52,7 @@ fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
 /// when the work panics.
 async fn with_cluster(
     version: &str,
-    mode: Mode,
+    mode: Quorum,
     work: impl AsyncFnOnce(&Rig, &Arc<dyn Cluster>, &Observer),
 ) {
     let dir = tempfile::tempdir().unwrap();
@@ -111,7 +111,7 @@ async fn connected(client: &Handle, broker: i32, since_us: i64) {
 
 /// A broker dies and comes back, the producer dies and comes back: nothing acknowledged is lost, and
 /// everything in the log reaches the consumer.
-async fn broker_and_producer_die(version: &str, mode: Mode) {
+async fn broker_and_producer_die(version: &str, mode: Quorum) {
     with_cluster(version, mode, async |rig, cluster, observer| {
         let producing = ClientSpec::Producer(rig.producer(1));
         let again = ClientSpec::Producer(rig.producer(2));
@@ -127,7 +127,7 @@ async fn broker_and_producer_die(version: &str, mode: Mode) {
         let consumed = progress(&[&producing], &[&consuming], killed).await;
         eprintln!("{version}: recovered P {produced} ms, C {consumed} ms");
         let started = now_us();
-        cluster.start(&[Node::Broker(2)], Data::Kept).await.unwrap();
+        cluster.start(&[Node::Broker(2)], DataFate::Kept).await.unwrap();
         connected(&first, 2, started).await;
         connected(&consumer, 2, started).await;
 
@@ -171,23 +171,23 @@ async fn broker_and_producer_die(version: &str, mode: Mode) {
 #[ignore = "needs a container engine: ci/test"]
 async fn nothing_acknowledged_is_lost_on_4_1_1() {
     let _turn = alone();
-    broker_and_producer_die("4.1.1", Mode::KraftCombined).await;
+    broker_and_producer_die("4.1.1", Quorum::KraftCombined).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: ci/test"]
 async fn nothing_acknowledged_is_lost_on_0_10_1_1() {
     let _turn = alone();
-    broker_and_producer_die("0.10.1.1", Mode::Zookeeper).await;
+    broker_and_producer_die("0.10.1.1", Quorum::Zookeeper).await;
 }
 
 #[tokio::test]
 #[ignore = "needs a container engine: ci/test"]
 async fn a_committed_view_shows_no_aborted_message() {
     let _turn = alone();
-    with_cluster("4.1.1", Mode::KraftCombined, async |rig, _, observer| {
+    with_cluster("4.1.1", Quorum::KraftCombined, async |rig, _, observer| {
         let mut spec = rig.producer(1);
-        spec.transactional = Some(Transactional { messages: 30, abort_percent: 30.0 });
+        spec.transactional = Some(TransactionSpec { messages: 30, abort_percent: 30.0 });
         (spec.rate, spec.count) = (Some(3_000.0), Some(6_000));
         let producing = ClientSpec::Producer(spec);
         let consuming = ClientSpec::Consumer(rig.consumer(1, 1));
@@ -240,10 +240,10 @@ async fn a_committed_view_shows_no_aborted_message() {
 #[ignore = "needs a container engine: ci/test"]
 async fn an_abort_never_overtakes_its_transactions_beginning() {
     let _turn = alone();
-    with_cluster("4.1.1", Mode::KraftCombined, async |rig, _, _| {
+    with_cluster("4.1.1", Quorum::KraftCombined, async |rig, _, _| {
         for life in 1..=15 {
             let mut spec = rig.producer(life);
-            spec.transactional = Some(Transactional { messages: 1, abort_percent: 50.0 });
+            spec.transactional = Some(TransactionSpec { messages: 1, abort_percent: 50.0 });
             spec.rate = Some(5_000.0);
             let spec = ClientSpec::Producer(spec);
             let mut producer = rig.start(spec.clone()).await;

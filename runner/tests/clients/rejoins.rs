@@ -8,16 +8,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kplan::{
-    client::spec::{ClientSpec, Commit, ConsumerSpec, ProducerSpec},
+    client::spec::{ClientSpec, ConsumerSpec, ProducerSpec},
     history::{Mark, MessageRun, Writer},
 };
+use kplan_dsl::value::CommitMode;
 
 use super::rig::{LIMIT, Rig, count, ends, messages, positions, runs, until};
 
 /// Times that the second member comes and goes.
 const LIVES: u16 = 3;
 
-fn member(rig: &Rig, number: u16, life: u16, assignor: &str, commit: Commit) -> ClientSpec {
+fn member(rig: &Rig, number: u16, life: u16, assignor: &str, commit: CommitMode) -> ClientSpec {
     let mut spec: ConsumerSpec = rig.consumer(number, life);
     let settings = [
         ("partition.assignment.strategy", assignor),
@@ -66,7 +67,7 @@ fn nothing_is_left_out(told: &str, runs: &[MessageRun]) {
     }
 }
 
-async fn a_member_comes_and_goes(assignor: &str, commit: Commit) {
+async fn a_member_comes_and_goes(assignor: &str, commit: CommitMode) {
     let told = format!("{assignor}, {commit:?}");
     let rig = Rig::new();
     let producing = ClientSpec::Producer(ProducerSpec { rate: Some(100.0), ..rig.producer(1) });
@@ -106,9 +107,9 @@ async fn a_member_comes_and_goes(assignor: &str, commit: Commit) {
 
 async fn with_every_commit(assignor: &str) {
     tokio::join!(
-        a_member_comes_and_goes(assignor, Commit::Auto),
-        a_member_comes_and_goes(assignor, Commit::Sync),
-        a_member_comes_and_goes(assignor, Commit::None),
+        a_member_comes_and_goes(assignor, CommitMode::Auto),
+        a_member_comes_and_goes(assignor, CommitMode::Sync),
+        a_member_comes_and_goes(assignor, CommitMode::None),
     );
 }
 

@@ -9,12 +9,12 @@ use kplan::{
         handle::{ClientEvent, Handle, Who},
         protocol::Position,
         spec::{
-            Acks, ClientSpec, Commit, Common, ConsumerSpec, CopierSpec, Isolation, LogSpec,
-            LogTopic, ProducerSpec, ReadSpan, StartFrom,
+            ClientSpec, Common, ConsumerSpec, CopierSpec, LogSpec, LogTopic, ProducerSpec, ReadSpan,
         },
     },
     history::{HistoryFile, Mark, MessageRun, Writer},
 };
+use kplan_dsl::value::{Acks, CommitMode, Isolation, OffsetReset};
 use rdkafka::{mocking::MockCluster, producer::DefaultProducerContext};
 use tokio::sync::mpsc;
 
@@ -90,8 +90,8 @@ impl Rig {
             common: Common { member, ..self.common("C", 2, life) },
             topics: vec!["orders".into()],
             group: "readers".into(),
-            from: StartFrom::Earliest,
-            commit: Commit::Auto,
+            from: OffsetReset::Earliest,
+            commit: CommitMode::Auto,
             isolation: Isolation::ReadCommitted,
             fixed: false,
         }

@@ -8,7 +8,7 @@ use kplan::{
         handle::ClientEvent,
         latency::unreported,
         protocol::ClientReport,
-        spec::{ClientSpec, Transactional},
+        spec::{ClientSpec, TransactionSpec},
     },
     history::{Mark, MessageRun, Writer},
 };
@@ -64,7 +64,7 @@ async fn no_acknowledgement_is_stamped_before_its_answer() {
 async fn a_message_of_a_transaction_takes_until_the_commit_and_aborted_ones_do_not_count() {
     let mut rig = Rig::new();
     let mut spec = rig.producer(1);
-    spec.transactional = Some(Transactional { messages: 10, abort_percent: 40.0 });
+    spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
     (spec.rate, spec.count) = (Some(1_000.0), Some(400));
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;

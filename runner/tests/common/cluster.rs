@@ -7,7 +7,7 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use kplan::cluster::{Bounds, Cluster, ClusterSpec, Mode, Node, NodeState, Placement, TopicSpec};
+use kplan::cluster::{Bounds, Cluster, ClusterSpec, Node, NodeState, Placement, Quorum, TopicSpec};
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -18,7 +18,7 @@ use rdkafka::{
 pub type Any = Box<dyn std::error::Error>;
 
 /// Three brokers with nothing special.
-pub fn spec(version: &str, mode: Mode, dir: &Path) -> ClusterSpec {
+pub fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
     ClusterSpec {
         run: format!("test-{:08x}", rand::random::<u32>()),
         name: "main".into(),

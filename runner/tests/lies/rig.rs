@@ -8,7 +8,7 @@ use std::{
 };
 
 use kplan::{
-    cluster::{Backend, Cluster, Mode, launch},
+    cluster::{Backend, Cluster, Quorum, launch},
     event::{Holds, Verdict},
     identity::payload::{Decoded, decode, run_hash},
 };
@@ -58,7 +58,7 @@ impl Rig {
     fn new() -> Self {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let dir = tempfile::tempdir().expect("a directory");
-        let mut spec = spec(VERSION, Mode::KraftCombined, dir.path());
+        let mut spec = spec(VERSION, Quorum::KraftCombined, dir.path());
         spec.brokers = 2;
         let guardian = Command::new(env!("CARGO_BIN_EXE_kplan"))
             .args(["guardian", "--engine", "--run", &spec.run])

@@ -4,11 +4,11 @@ use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::read::Reader;
 use crate::source::Spanned;
-use crate::value::{KafkaVersion, Mode, SaslMechanism, SecurityProtocol, Settings};
+use crate::value::{KafkaVersion, MetadataMode, SaslMechanism, SecurityProtocol, Settings};
 
 args! {
     /// How clients log in, and whether what they say is encrypted.
-    pub struct Security("security") {
+    pub struct SecurityArgs("security") {
         /// What clients speak: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
         protocol: Spanned<SecurityProtocol> = "SASL_PLAINTEXT",
         /// With SASL, how users prove who they are: `PLAIN` unless another is named.
@@ -21,7 +21,7 @@ args! {
 /// kplan's own user.
 const OWN_USER: &str = "kplan";
 
-impl Security {
+impl SecurityArgs {
     /// True if users log in.
     pub const fn has_users(&self) -> bool {
         matches!(self.protocol.value, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
@@ -42,7 +42,7 @@ impl Security {
         self.is_encrypted() || (self.has_users() && self.mechanism() != SaslMechanism::Plain)
     }
 
-    pub(super) fn validate(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
+    pub(super) fn validate(&self, version: &KafkaVersion, mode: MetadataMode, reader: &mut Reader) {
         let users = self.users.0.first().map(|(user, _)| user.span);
         let mechanism = self.mechanism.as_ref().map(|m| m.span);
         if let Some(span) = users.or(mechanism).filter(|_| !self.has_users()) {
@@ -57,11 +57,11 @@ impl Security {
         }
     }
 
-    fn validate_version(&self, version: &KafkaVersion, mode: Mode, reader: &mut Reader) {
+    fn validate_version(&self, version: &KafkaVersion, mode: MetadataMode, reader: &mut Reader) {
         // Certificates as text files came with KIP-651, users of SCRAM over the protocol with KIP-554, and
         // for KRaft with KIP-900.
         let scram = self.has_users() && self.mechanism() != SaslMechanism::Plain;
-        let late = scram && mode == Mode::Kraft && version.before(&[3, 5]);
+        let late = scram && mode == MetadataMode::Kraft && version.before(&[3, 5]);
         if !late && (!self.needs_tls() || version.at_least(&[2, 7])) {
             return;
         }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use kplan_dsl::value::OffsetReset;
+
 use super::{AssignedPart, ConsumerShared};
 use crate::{
     client::{
         log,
         protocol::{ClientReport, Position},
         raw::{Asked, Kafka, TopicPosition},
-        spec::StartFrom,
     },
     history::{Mark, now_us},
 };
@@ -102,8 +103,8 @@ impl ConsumerShared {
     fn boundary(&self, kafka: &Kafka<'_>, place: &TopicPosition) -> Result<i64, Asked> {
         let (low, high) = kafka.watermarks(&place.topic, place.partition, QUESTION)?;
         Ok(match self.spec.from {
-            StartFrom::Earliest => low,
-            StartFrom::Latest => high,
+            OffsetReset::Earliest => low,
+            OffsetReset::Latest => high,
         })
     }
 

@@ -12,12 +12,13 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
+use kplan_dsl::value::Isolation;
 use tokio::runtime::Runtime;
 
 use super::super::{
     ClientError,
     routes::{Router, address},
-    spec::{Common, Isolation},
+    spec::Common,
 };
 use crate::wire::{Connection, Credentials, WireError, error_name};
 

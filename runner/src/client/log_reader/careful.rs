@@ -6,12 +6,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use kplan_dsl::value::Isolation;
+
 use super::{
     super::{
         ClientError,
         protocol::{ClientReport, UNREAD},
         raw::Code,
-        spec::Isolation,
     },
     Pass, ReadPart,
     batches::{self, Damaged, Good, Next},

@@ -3,7 +3,7 @@
 
 use indexmap::IndexMap;
 
-use super::super::{ClusterSpec, Mode, Node, RigError};
+use super::super::{ClusterSpec, Node, Quorum, RigError};
 use super::node::Blueprint;
 use super::storage;
 use super::{addresses::HOME, config};
@@ -93,8 +93,8 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
         Node::Broker(_) | Node::Controller(_) => ARCHIVE,
     };
     let format = match spec.mode {
-        Mode::Zookeeper => String::new(),
-        Mode::KraftCombined | Mode::KraftSeparate(_) => format!(
+        Quorum::Zookeeper => String::new(),
+        Quorum::KraftCombined | Quorum::KraftSeparate(_) => format!(
             "if [[ ! -e {HOME}/data/meta.properties ]]; then\n  \
              {bin}/kafka-storage.sh format --ignore-formatted -t {cluster_id} -c {HOME}/node.properties\nfi\n"
         ),
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_plans_jvm_options_come_last_and_for_brokers_only() {
-        let mut spec = spec("0.10.1.1", Mode::Zookeeper);
+        let mut spec = spec("0.10.1.1", Quorum::Zookeeper);
         spec.jvm = vec!["-Djava.net.preferIPv4Stack=true".into(), "-Xmx100m".into()];
         let options = variable(&spec, Node::Broker(1), "KAFKA_OPTS");
         assert!(options.ends_with("jaas.conf -Djava.net.preferIPv4Stack=true -Xmx100m"));
@@ -171,11 +171,11 @@ mod tests {
 
     #[test]
     fn only_kraft_is_formatted() {
-        let kraft = spec("4.1.1", Mode::KraftSeparate(1));
+        let kraft = spec("4.1.1", Quorum::KraftSeparate(1));
         let text = script(&kraft, Node::Controller(101), "5L6g3nShT-eMCtK--X86sw");
         assert!(text.contains("format --ignore-formatted -t 5L6g3nShT-eMCtK--X86sw"), "{text}");
         assert!(text.contains("-XX:SharedArchiveFile=/opt/kafka/kafka.jsa"), "{text}");
-        let old = spec("3.9.1", Mode::Zookeeper);
+        let old = spec("3.9.1", Quorum::Zookeeper);
         let text = script(&old, Node::Zookeeper(1), "x");
         assert!(
             text.ends_with(

@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use futures::future::join_all;
 use indexmap::IndexMap;
+use kplan_dsl::value::DataFate;
 use testcontainers::bollard::{
     errors::Error,
     models::ContainerState,
@@ -16,8 +17,8 @@ use testcontainers::bollard::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    Acted, AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Network, Node, NodeState,
-    RigError, TopicChange, TopicSpec, Version, security::Access,
+    Acted, AdminError, Cluster, ClusterSpec, Listening, Network, Node, NodeState, Quorum, RigError,
+    TopicChange, TopicSpec, Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -114,7 +115,7 @@ impl Cluster for DockerCluster {
         stopped
     }
 
-    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let mut dead = Vec::new();
         for node in self.some(nodes)? {
             if node.inspect(self.docker()).await?.running != Some(true) {
@@ -296,7 +297,7 @@ impl DockerCluster {
 
     /// The first cluster of an image leaves its format to the later ones.
     async fn keep_format(&self) {
-        let kraft = self.spec().mode != Mode::Zookeeper;
+        let kraft = self.spec().mode != Quorum::Zookeeper;
         let living = self.nodes.iter().find(|node| node.looks_alive());
         if let (true, None, Some(node)) = (kraft, &self.blueprint.checkpoint, living)
             && let Ok(Ok(checkpoint)) =
@@ -356,15 +357,15 @@ impl DockerCluster {
         Ok(())
     }
 
-    async fn start_together(&self, nodes: &[&DockerNode], data: Data) -> Result<(), RigError> {
+    async fn start_together(&self, nodes: &[&DockerNode], data: DataFate) -> Result<(), RigError> {
         let started = join_all(nodes.iter().map(|node| self.start_one(node, data))).await;
         started.into_iter().collect()
     }
 
-    async fn start_one(&self, node: &DockerNode, data: Data) -> Result<(), RigError> {
+    async fn start_one(&self, node: &DockerNode, data: DataFate) -> Result<(), RigError> {
         match data {
-            Data::Wiped => node.renew(&self.blueprint).await?,
-            Data::Kept => self.start_container(node).await?,
+            DataFate::Wiped => node.renew(&self.blueprint).await?,
+            DataFate::Kept => self.start_container(node).await?,
         }
         node.set_wanted(true);
         node.follow(self.docker());
@@ -398,7 +399,7 @@ impl DockerCluster {
         let Some(address) = self.zookeeper_address() else { return Ok(()) };
         // With ZooKeeper down the broker's own fate is what the plan wants to see.
         let zookeeper_runs = self.state(Node::Zookeeper(1)).await? == NodeState::Running;
-        if self.spec().mode != Mode::Zookeeper || brokers.is_empty() || !zookeeper_runs {
+        if self.spec().mode != Quorum::Zookeeper || brokers.is_empty() || !zookeeper_runs {
             return Ok(());
         }
         zookeeper::wait_until_gone(&address, &brokers).await

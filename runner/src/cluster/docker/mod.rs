@@ -34,7 +34,7 @@ use self::{
     security::Secured,
 };
 use super::{
-    Cluster, ClusterSpec, Mode, Node, RigError,
+    Cluster, ClusterSpec, Node, Quorum, RigError,
     addresses::{self, Addresses},
     admin::Topics,
     config, ending, ports, sockets, storage, zookeeper,
@@ -125,8 +125,8 @@ fn blueprint(
     secured: Option<Secured>,
 ) -> Blueprint {
     let checkpoint = match spec.mode {
-        Mode::Zookeeper => None,
-        Mode::KraftCombined | Mode::KraftSeparate(_) => storage::load(&image.id),
+        Quorum::Zookeeper => None,
+        Quorum::KraftCombined | Quorum::KraftSeparate(_) => storage::load(&image.id),
     };
     let labels = BTreeMap::from(
         [

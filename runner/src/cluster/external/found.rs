@@ -9,7 +9,7 @@ use kafka_protocol::{
 };
 use kplan_dsl::BackendFile;
 
-use super::super::{ClusterSpec, Mode, RigError};
+use super::super::{ClusterSpec, Quorum, RigError};
 use crate::{
     client::routes::{Advertised, advertised},
     wire::{Connection, Credentials, WireError},
@@ -119,7 +119,7 @@ pub fn compare(
             "the backend file names broker {unknown}, which the external cluster does not have"
         ));
     }
-    let kraft = spec.mode != Mode::Zookeeper;
+    let kraft = spec.mode != Quorum::Zookeeper;
     if kraft != found.kraft {
         let (plan, cluster) = if kraft { ("kraft", "zookeeper") } else { ("zookeeper", "kraft") };
         return other(format!(
@@ -193,7 +193,7 @@ mod tests {
         let plain = file("backend: v1\nbootstrap: [k1:9092]\n");
         let old = file("backend: v1\nbootstrap: [k1:9092]\nversion: 3.9.1\n");
         let odd = file("backend: v1\nbootstrap: [k1:9092]\nbrokers: { 7: other:9092 }\n");
-        let new = spec("4.1.1", Mode::KraftCombined);
+        let new = spec("4.1.1", Quorum::KraftCombined);
         let told = |file: &BackendFile, found: &FoundCluster| match compare(file, &new, found) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures::future::join_all;
 use indexmap::IndexMap;
-use kplan_dsl::{BrokerCommand, Commands};
+use kplan_dsl::{BrokerCommand, Commands, value::DataFate};
 use tokio::time::{Instant, sleep};
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Data, Listening, Node, NodeState, RigError, TopicChange,
-    TopicSpec, ending::Death,
+    AdminError, Cluster, ClusterSpec, Listening, Node, NodeState, RigError, TopicChange, TopicSpec,
+    ending::Death,
 };
 use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
 use crate::{client::routes::Router, wire::Connection};
@@ -80,14 +80,14 @@ impl Cluster for ExternalCluster {
         self.take_down(nodes, "stop", |c| c.stop.as_ref(), limit.max(self.limit())).await
     }
 
-    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let mut down = Vec::new();
         for broker in self.numbers(nodes)? {
             if self.state(Node::Broker(broker)).await? == NodeState::Dead {
                 down.push(broker);
             }
         }
-        if data == Data::Wiped {
+        if data == DataFate::Wiped {
             self.command(&down, "wipe", |c| c.wipe.as_ref()).await?;
         }
         self.command(&down, "start", |c| c.start.as_ref()).await?;

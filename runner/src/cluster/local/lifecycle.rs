@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Data, Listening, Mode, Node, NodeState, RigError,
-    TopicChange, TopicSpec, Version, addresses::Purpose, config, ending::Death, zookeeper,
+    AdminError, Cluster, ClusterSpec, Listening, Node, NodeState, Quorum, RigError, TopicChange,
+    TopicSpec, Version, addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
     LOOPBACK, LocalCluster, NAME,
@@ -50,8 +51,8 @@ impl Cluster for LocalCluster {
         let mode = self.common.spec.mode;
         let port = |node| self.common.at.port(node, Purpose::Controller);
         let voters = self.nodes().into_iter().filter_map(|node| match (mode, node) {
-            (Mode::KraftCombined, Node::Broker(id))
-            | (Mode::KraftSeparate(_), Node::Controller(id)) => Some((id, port(node))),
+            (Quorum::KraftCombined, Node::Broker(id))
+            | (Quorum::KraftSeparate(_), Node::Controller(id)) => Some((id, port(node))),
             _ => None,
         });
         voters.map(|(id, port)| (id, format!("{LOOPBACK}:{port}"))).collect()
@@ -87,11 +88,11 @@ impl Cluster for LocalCluster {
         stopped
     }
 
-    async fn start(&self, nodes: &[Node], data: Data) -> Result<(), RigError> {
+    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         let dead: Vec<&LocalNode> =
             nodes.into_iter().filter(|node| node.state() == NodeState::Dead).collect();
-        if data == Data::Wiped {
+        if data == DataFate::Wiped {
             dead.iter().try_for_each(|node| node.format(&self.common))?;
         }
         // A broker must not start while ZooKeeper still lists its earlier life, and ZooKeeper itself

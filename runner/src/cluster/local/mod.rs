@@ -32,7 +32,7 @@ use self::{
     node::{Common, LocalNode},
 };
 use super::{
-    Cluster, ClusterSpec, Mode, Node, NodeState, RigError,
+    Cluster, ClusterSpec, Node, NodeState, Quorum, RigError,
     addresses::{Addresses, LOOPBACK, NodePlace, Purpose},
     admin::Topics,
     config,
@@ -177,7 +177,7 @@ async fn prepare(
         .into_iter()
         .map(|node| LocalNode::prepare(&common, node))
         .collect::<Result<Vec<_>, _>>()?;
-    if common.spec.mode != Mode::Zookeeper {
+    if common.spec.mode != Quorum::Zookeeper {
         common.checkpoint = Some(checkpoint(&common, &nodes).await?);
     }
     for node in &nodes {
@@ -193,7 +193,7 @@ async fn checkpoint(common: &Common, nodes: &[LocalNode]) -> Result<Vec<u8>, Rig
         return Ok(known);
     }
     let voter = nodes.iter().find(|node| match common.spec.mode {
-        Mode::KraftSeparate(_) => matches!(node.node, Node::Controller(_)),
+        Quorum::KraftSeparate(_) => matches!(node.node, Node::Controller(_)),
         _ => matches!(node.node, Node::Broker(_)),
     });
     let Some(node) = voter else {

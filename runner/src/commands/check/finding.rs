@@ -9,8 +9,10 @@ use kplan_dsl::{Code, Diagnostic, Position, Severity, Source, Sources, Span};
 use sha2::{Digest as _, Sha256};
 
 use super::Checked;
-use crate::out::Shown as _;
-use crate::report::text::{clean, one_line};
+use crate::{
+    out::Shown as _,
+    report::text::{clean, one_line},
+};
 
 /// A stretch of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,11 +4,13 @@ use anstyle::{AnsiColor, Style};
 use minijinja::{Environment, Value, value::Serde};
 
 use super::{Comparison, Row};
-use crate::out::paint;
-use crate::report::{
-    markdown::text as escaped,
-    terminal::{BOLD, DIM},
-    text::one_line,
+use crate::{
+    out::paint,
+    report::{
+        markdown::text as escaped,
+        terminal::{BOLD, DIM},
+        text::one_line,
+    },
 };
 
 const STYLE: &str = include_str!("../html/page.css");

@@ -1,9 +1,9 @@
 //! Ends of clients that the plan did not ask for, until a step has told of them.
 
-use crate::stage::clients::*;
 use crate::{
     client::handle::{Exit, NotInTime},
     report::logs,
+    stage::clients::*,
 };
 
 /// Last bytes of a client's log that are shown, and of how many lines.
@@ -92,7 +92,8 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::spec::{Commit, Common, StartFrom};
+    use crate::client::spec::Common;
+    use kplan_dsl::value::{CommitMode, OffsetReset};
 
     fn exit(status: i32, signalled: bool) -> Exit {
         Exit {
@@ -111,8 +112,8 @@ mod tests {
             common,
             topics: vec!["t".into()],
             group: "g".into(),
-            from: StartFrom::Earliest,
-            commit: Commit::Auto,
+            from: OffsetReset::Earliest,
+            commit: CommitMode::Auto,
             isolation: Isolation::ReadCommitted,
             fixed: false,
         };

@@ -1,9 +1,9 @@
 //! How clients begin, pause, end and come back.
 
-use crate::stage::clients::*;
 use crate::{
     client::handle::{HandleError, NotInTime},
     cluster::Acted,
+    stage::clients::*,
 };
 
 impl Stage {

@@ -2,11 +2,11 @@
 
 use kplan_dsl::value::ExpectedError;
 
-use crate::stage::outcome::{Done, KafkaCause, StepError};
 use crate::{
     client::handle::kafkas_name,
     cluster::KafkaError,
     event::{Finding, Holds},
+    stage::outcome::{Done, KafkaCause, StepError},
 };
 
 /// Judges how a step with `expect_error` ended. What the rig ended stays the rig's: that says nothing of

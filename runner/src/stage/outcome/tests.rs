@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::stage::outcome::*;
 use crate::{
     client::handle::{ClientState, Exit, SeenError},
     cluster::{KafkaError, Node},
+    stage::outcome::*,
 };
 
 const LIMIT: Duration = Duration::from_secs(1);
