@@ -23,6 +23,9 @@ pub struct Stamped {
     pub at: jiff::Timestamp,
     /// The same on the monotonic clock of the histories, in microseconds.
     pub mono_us: i64,
+    /// The suite that it belongs to; none for what is the whole run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<SuiteId>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
@@ -41,8 +44,6 @@ pub enum Event {
     SuiteStarted(Box<SuiteStarted>),
     /// A step that the suite does not list as it is: of a repeat's later round, or a fault of chaos.
     StepListed {
-        /// Suite.
-        suite: SuiteId,
         /// The step's id in the events.
         step: String,
         /// What is known of it.
@@ -50,8 +51,6 @@ pub enum Event {
     },
     /// A step began.
     StepStarted {
-        /// Suite.
-        suite: SuiteId,
         /// The step's id, e.g. `4` or `7.2`; `7.2#2` in a repeat's second round, `7.2.1#2#1` in the first
         /// round of a repeat in it.
         step: String,
@@ -60,8 +59,6 @@ pub enum Event {
     StepEnded(Box<StepEnded>),
     /// A target was resolved: which nodes a step meant.
     TargetResolved {
-        /// Suite.
-        suite: SuiteId,
         /// Step.
         step: String,
         /// As in the plan.
@@ -71,8 +68,6 @@ pub enum Event {
     },
     /// A node's process changed.
     Node {
-        /// Suite.
-        suite: SuiteId,
         /// `broker 2`, `controller 101`, `zookeeper 1`.
         node: String,
         /// What it is now.
@@ -82,8 +77,6 @@ pub enum Event {
     },
     /// A client's process changed.
     Client {
-        /// Suite.
-        suite: SuiteId,
         /// `P`, or `C/2` for a member of a group of several.
         client: String,
         /// Its life, from 1.
@@ -95,8 +88,6 @@ pub enum Event {
     },
     /// A fault began or ended.
     Fault {
-        /// Suite.
-        suite: SuiteId,
         /// The step that made it.
         step: String,
         /// `begins`, `ends`.
@@ -106,8 +97,6 @@ pub enum Event {
     },
     /// The cluster said something new of a partition.
     Partition {
-        /// Suite.
-        suite: SuiteId,
         /// Topic.
         topic: String,
         /// Partition.
@@ -127,8 +116,6 @@ pub enum Event {
     },
     /// The controller changed.
     Controller {
-        /// Suite.
-        suite: SuiteId,
         /// Its number.
         controller: Option<u32>,
     },
@@ -137,8 +124,6 @@ pub enum Event {
     /// Something a client or the cluster reported that explains a result (connection failures,
     /// rebalances, resets), bounded in number.
     Report {
-        /// Suite.
-        suite: SuiteId,
         /// Who: `P`, `broker 2`.
         who: String,
         /// What.
@@ -146,8 +131,6 @@ pub enum Event {
     },
     /// A description of a topic or the cluster, as Markdown.
     Described {
-        /// Suite.
-        suite: SuiteId,
         /// Step.
         step: String,
         /// Title.
@@ -157,8 +140,6 @@ pub enum Event {
     },
     /// A line in the timeline.
     Note {
-        /// Suite.
-        suite: SuiteId,
         /// Step.
         step: String,
         /// The text.
@@ -166,8 +147,6 @@ pub enum Event {
     },
     /// Values recorded by `record` or an audit: what, and by whom or where.
     Recorded {
-        /// Suite.
-        suite: SuiteId,
         /// Step.
         step: String,
         /// Name to value, in the plan's order, e.g. `lost` → `36`.
@@ -177,8 +156,6 @@ pub enum Event {
     Anomaly(Box<Anomaly>),
     /// The audit read the log (once for each time it did).
     Audited {
-        /// Suite.
-        suite: SuiteId,
         /// Messages found.
         messages: u64,
         /// How long it took.
@@ -190,8 +167,6 @@ pub enum Event {
     Span(Box<Measurement>),
     /// Effective configuration of a node or a client, once.
     Configured {
-        /// Suite.
-        suite: SuiteId,
         /// `cluster` (`version`, `mode`, `brokers`, `image`: reports show them at the top),
         /// `broker 2`, `client P`, `topic orders`.
         who: String,
@@ -200,8 +175,6 @@ pub enum Event {
     },
     /// A suite ended.
     SuiteEnded {
-        /// Suite.
-        suite: SuiteId,
         /// How.
         verdict: Verdict,
         /// Reasons that belong to no step.
@@ -240,8 +213,6 @@ pub struct RunStarted {
 /// Payload of [`Event::SuiteStarted`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SuiteStarted {
-    /// Number of the suite.
-    pub suite: SuiteId,
     /// The plan's name.
     pub name: String,
     /// Matrix cell in words, e.g. `version=4.1.1, acks=all`; empty without a matrix.
@@ -297,8 +268,6 @@ pub struct StepInfo {
 /// Payload of [`Event::StepEnded`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepEnded {
-    /// Suite.
-    pub suite: SuiteId,
     /// Step.
     pub step: String,
     /// How it ended.
@@ -392,8 +361,6 @@ pub enum FaultPhase {
 /// One second of one client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Suite.
-    pub suite: SuiteId,
     /// Client (all members of a group together).
     pub client: String,
     /// Producer: messages sent in this second.

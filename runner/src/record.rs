@@ -64,6 +64,8 @@ pub struct RunEnd {
 /// One plan in one matrix cell.
 #[derive(Clone, Debug)]
 pub struct SuiteRecord {
+    /// Its number within the run, from 1.
+    pub number: SuiteId,
     /// What it was started with.
     pub info: SuiteStarted,
     /// Begin.
@@ -316,7 +318,7 @@ impl RunRecord {
 
     /// A suite by its number.
     pub fn suite(&self, id: SuiteId) -> Option<&SuiteRecord> {
-        self.suites.iter().find(|s| s.info.suite == id)
+        self.suites.iter().find(|s| s.number == id)
     }
 }
 

@@ -106,10 +106,10 @@ impl Secrets {
             return event;
         }
         // Only kplan's own words decide whether an event can be read, and those were left alone.
-        let (at, mono_us) = (event.at, event.mono_us);
+        let (at, mono_us, suite) = (event.at, event.mono_us, event.suite);
         serde_json::from_value(value).unwrap_or_else(|_| {
             let text = "something happened that cannot be told without a secret".to_owned();
-            Stamped { at, mono_us, event: Event::Note { suite: 0, step: String::new(), text } }
+            Stamped { at, mono_us, suite, event: Event::Note { step: String::new(), text } }
         })
     }
 
@@ -190,7 +190,7 @@ mod tests {
     }
 
     fn stamped(event: Event) -> Stamped {
-        Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, event }
+        Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, suite: Some(3), event }
     }
 
     #[test]
@@ -227,7 +227,6 @@ mod tests {
             after_ms: None,
         };
         let ended = StepEnded {
-            suite: 3,
             step: "3".to_owned(),
             verdict: Verdict::Failed,
             took_ms: 33,
@@ -248,17 +247,12 @@ mod tests {
         assert_eq!(masked.reason.as_deref(), Some("it ***"));
         assert_eq!(masked.findings[0].condition, "lost: ***");
         assert_eq!(masked.findings[0].evidence, ["***"]);
-        let node = Event::Node {
-            suite: 1,
-            node: "broker 2".into(),
-            state: LaneState::Up,
-            why: "why".into(),
-        };
+        let node = Event::Node { node: "broker 2".into(), state: LaneState::Up, why: "why".into() };
         assert!(
             matches!(all.masked(stamped(node)).event, Event::Node { state: LaneState::Up, why, .. } if why == SECRET)
         );
         let settings = IndexMap::from([("event".to_owned(), "up".to_owned())]);
-        let event = Event::Configured { suite: 1, who: "text".into(), settings };
+        let event = Event::Configured { who: "text".into(), settings };
         let Event::Configured { settings, who, .. } = all.masked(stamped(event)).event else {
             panic!("another event")
         };

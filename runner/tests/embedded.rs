@@ -340,7 +340,7 @@ fn a_signal_that_cuts_a_step_off_leaves_nothing_broken() {
     let faults = |events: &str| {
         (1..=MEND_THEMSELVES.len())
             .filter(|suite| {
-                let of_suite = format!(r#""event":"fault","suite":{suite},"#);
+                let of_suite = format!(r#""suite":{suite},"event":"fault","#);
                 events.lines().any(|line| line.contains(&of_suite))
             })
             .count()

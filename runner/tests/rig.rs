@@ -51,7 +51,7 @@ impl Waiting {
         let waiting = Self { child, id, out, junit, _dir: dir };
         waiting.until(Duration::from_secs(60), "the wait to begin", |w| {
             let events = std::fs::read_to_string(w.out.join("events.jsonl")).unwrap_or_default();
-            events.contains(r#""event":"step_started","suite":1,"step":"4""#)
+            events.contains(r#""suite":1,"event":"step_started","step":"4""#)
         });
         waiting
     }
@@ -134,7 +134,7 @@ fn in_a_terminal(before: &[&str], output: bool) -> (Waiting, File) {
     waiting.until(Duration::from_secs(60), "the wait to begin", |w| {
         // A terminal that nobody reads takes nothing more after some lines. It has nothing to say at times.
         let _ = terminal.try_clone().expect("a terminal").read(&mut [0; 4096]);
-        w.events().contains(r#""event":"step_started","suite":1,"step":"4""#)
+        w.events().contains(r#""suite":1,"event":"step_started","step":"4""#)
     });
     (waiting, terminal)
 }
@@ -257,7 +257,7 @@ fn a_signal_ends_a_run_that_nobody_reads() {
     for screen in [&of_pipe as &dyn Fn() -> Stdio, &of_terminal] {
         let waiting = said_to(PLAN, screen(), screen());
         waiting.until(NOTICED, "the wait to begin", |w| {
-            w.events().contains(r#""event":"step_started","suite":1,"step":"4""#)
+            w.events().contains(r#""suite":1,"event":"step_started","step":"4""#)
         });
         kill(Pid::from_raw(waiting.child.id().cast_signed()), Signal::SIGTERM).expect("signalled");
         waiting.ends_by("SIGTERM", 143);
@@ -307,9 +307,9 @@ fn a_run_that_nobody_reads_goes_on_and_says_what_it_could_not_print() {
 const MOMENTS: [&str; 5] = [
     r#""event":"run_started""#,
     r#""event":"suite_started""#,
-    r#""event":"step_started","suite":1,"step":"2""#,
-    r#""event":"step_started","suite":1,"step":"3""#,
-    r#""event":"step_started","suite":1,"step":"4""#,
+    r#""suite":1,"event":"step_started","step":"2""#,
+    r#""suite":1,"event":"step_started","step":"3""#,
+    r#""suite":1,"event":"step_started","step":"4""#,
 ];
 
 #[test]

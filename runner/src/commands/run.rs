@@ -262,15 +262,18 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
         binary: std::env::current_exe().context("kplan cannot find itself")?,
         root: reports::root(),
     });
-    run.sink.emit(Event::RunStarted(RunStarted {
-        run: run.id.clone(),
-        kplan: env!("CARGO_PKG_VERSION").to_owned(),
-        seed,
-        backend: backend.name().to_owned(),
-        command: command(args),
-        suites: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
-        attempts: args.retries.saturating_add(1),
-    }));
+    run.sink.emit(
+        None,
+        Event::RunStarted(RunStarted {
+            run: run.id.clone(),
+            kplan: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            backend: backend.name().to_owned(),
+            command: command(args),
+            suites: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
+            attempts: args.retries.saturating_add(1),
+        }),
+    );
     let rules = Rules {
         // Several plans on one cluster would break each other's brokers.
         jobs: if matches!(backend, Backend::External(_)) { Jobs::Count(1) } else { args.jobs },
@@ -285,10 +288,10 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
     }
     let leftovers = sweep(&run, &results).await;
     let exit = exit(&run, &results, leftovers.is_some(), args.flaky);
-    run.sink.emit(Event::RunEnded {
-        exit: exit.status(),
-        signal: run.interrupt.signal().map(str::to_owned),
-    });
+    run.sink.emit(
+        None,
+        Event::RunEnded { exit: exit.status(), signal: run.interrupt.signal().map(str::to_owned) },
+    );
     // The screen ends with the last event; a panic in it must not cost the reports.
     let _ = screen.await;
     if let Some(text) = leftovers {

@@ -110,15 +110,18 @@ async fn attempt(
         binary: run.binary.clone(),
         root: run.root.clone(),
     });
-    own.sink.emit(Event::RunStarted(RunStarted {
-        attempts: 1,
-        run: own.id.clone(),
-        kplan: env!("CARGO_PKG_VERSION").to_owned(),
-        seed,
-        backend: own.backend.name().to_owned(),
-        command: Vec::new(),
-        suites: 1,
-    }));
+    own.sink.emit(
+        None,
+        Event::RunStarted(RunStarted {
+            attempts: 1,
+            run: own.id.clone(),
+            kplan: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            backend: own.backend.name().to_owned(),
+            command: Vec::new(),
+            suites: 1,
+        }),
+    );
     let suite = Suite {
         number: again.number,
         plan: again.plan.clone(),
@@ -132,7 +135,7 @@ async fn attempt(
         leave: None,
     };
     let verdict = run_suite(own.clone(), suite, |_| ()).await.verdict;
-    own.sink.emit(Event::RunEnded { exit: 0, signal: None });
+    own.sink.emit(None, Event::RunEnded { exit: 0, signal: None });
     // The screen ends with the last event.
     let _ = screen.await;
     Ok(verdict)

@@ -392,7 +392,6 @@ fn span(
     until_us: Option<i64>,
 ) {
     j.stage.measured(Measurement {
-        suite: j.stage.suite,
         step: j.step.to_owned(),
         kind: kind.to_owned(),
         client: client.name.clone(),

@@ -87,10 +87,9 @@ pub fn run_list<'a>(
 pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally) {
     let id = listed(stage, step, flow);
     tally.skipped(step);
-    let ended = ended(stage, &id, &step.head, Verdict::Skipped, 0);
+    let ended = ended(&id, &step.head, Verdict::Skipped, 0);
     stage
-        .run
-        .sink
+        .tell
         .emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason.to_owned()), ..ended })));
     for inner in children(step) {
         skip(stage, inner, flow, reason, tally);
@@ -102,7 +101,7 @@ fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
     let id = flow.id(step);
     if flow.later() {
         let info = Box::new(info(stage, &step.head, step.title(), flow.finally));
-        stage.run.sink.emit(Event::StepListed { suite: stage.suite, step: id.clone(), info });
+        stage.tell.emit(Event::StepListed { step: id.clone(), info });
     }
     id
 }
@@ -151,7 +150,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         Ok(Some(ready)) => ready,
         Ok(None) => return None,
         Err(text) => {
-            stage.run.sink.emit(Event::StepStarted { suite: stage.suite, step: id.clone() });
+            stage.tell.emit(Event::StepStarted { step: id.clone() });
             return conclude(
                 stage,
                 &id,
@@ -166,13 +165,13 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         stage.breaks.runs_in(&id, around);
     }
     stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
-    stage.run.sink.emit_at(began_us, Event::StepStarted { suite: stage.suite, step: id.clone() });
+    stage.tell.emit_at(began_us, Event::StepStarted { step: id.clone() });
     let result = if let Some(inner) = flow_steps(&ready.verb) {
         let stopped = run_flow(stage, inner, &flow.within(&id, &ready.head), tally).await;
         let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
-        let end = ended(stage, &id, &ready.head, verdict, took(began_us));
+        let end = ended(&id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));
-        stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
+        stage.tell.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| ends_the_plan(stage, &ready.head));
     } else {
@@ -211,7 +210,7 @@ fn ended_early(
     tally: &Tally,
 ) -> Option<String> {
     let stage = cx.stage;
-    let mut end = ended(stage, cx.id, cx.head, verdict_around(tally), took(cx.began_us));
+    let mut end = ended(cx.id, cx.head, verdict_around(tally), took(cx.began_us));
     let mut reason = format!("ended early: {stopped}");
     if let Some(error) = trouble {
         reason.push_str("; then the fault could not be undone");
@@ -221,7 +220,7 @@ fn ended_early(
         tally.count(cx.head.word, &end);
     }
     end.reason = Some(reason);
-    stage.run.sink.emit(Event::StepEnded(Box::new(end)));
+    stage.tell.emit(Event::StepEnded(Box::new(end)));
     stage.step_ended(cx.id, now_us());
     Some(stopped.to_owned()).filter(|_| ends_the_plan(stage, cx.head))
 }
@@ -397,7 +396,7 @@ fn conclude(
     result: Result<Done, StepError>,
     (tally, flow): (&Tally, &Flow),
 ) -> Option<String> {
-    let mut event = ended(stage, id, head, Verdict::Passed, took(began_us));
+    let mut event = ended(id, head, Verdict::Passed, took(began_us));
     event.optional |= flow.optional;
     let mut stops = None;
     match result {
@@ -441,13 +440,12 @@ fn conclude(
     }
     stage.tell_measured(id);
     tally.count(head.word, &event);
-    stage.run.sink.emit(Event::StepEnded(Box::new(event)));
+    stage.tell.emit(Event::StepEnded(Box::new(event)));
     stops.filter(|_| ends_the_plan(stage, head))
 }
 
-fn ended(stage: &Stage, id: &str, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {
+fn ended(id: &str, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {
     StepEnded {
-        suite: stage.suite,
         step: id.to_owned(),
         verdict,
         took_ms,

@@ -69,7 +69,7 @@ pub async fn run_suite(
     stage.give_warm(suite.warm.take());
     let stage = Arc::new(stage);
     hearing::clients(&stage, heard);
-    stage.run.sink.emit(Event::SuiteStarted(Box::new(started(&stage, &suite))));
+    stage.tell.emit(Event::SuiteStarted(Box::new(started(&stage, &suite))));
     let sampler = Sampler::start(stage.clone());
     let tally = Tally::default();
     let always = Always::start(&stage);
@@ -112,11 +112,7 @@ pub async fn run_suite(
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
     let verdict = tally.verdict();
-    stage.run.sink.emit(Event::SuiteEnded {
-        suite: suite.number,
-        verdict,
-        reasons: tally.all_reasons(),
-    });
+    stage.tell.emit(Event::SuiteEnded { verdict, reasons: tally.all_reasons() });
     SuiteResult { verdict, kept, faults: stage.chaos.done(), warm }
 }
 
@@ -159,7 +155,6 @@ fn started(stage: &Stage, suite: &Suite) -> SuiteStarted {
         .map(|(_, s)| (stage.run.shown(s.path()), s.text().to_owned()))
         .collect();
     SuiteStarted {
-        suite: suite.number,
         name: plan.name.to_string(),
         cell: plan.cell_label().unwrap_or_default(),
         file: stage.run.shown(&plan.path),
@@ -297,7 +292,6 @@ mod tests {
             after_ms: None,
         };
         StepEnded {
-            suite: 1,
             step: "1".into(),
             verdict,
             took_ms: 0,

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SuiteId;
 pub use crate::audit::disks::OnDisk;
 
 /// Why a suite ended as it did, where no step tells it.
@@ -48,8 +47,6 @@ pub enum ReasonKind {
 /// A stretch of time that a condition measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Suite.
-    pub suite: SuiteId,
     /// Step that asked.
     pub step: String,
     /// `recovered`, `unavailable`.
@@ -114,8 +111,6 @@ pub enum Holds {
 /// An anomaly of the log with examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
-    /// Suite.
-    pub suite: SuiteId,
     /// Step that asked.
     pub step: String,
     /// Its name in the language, e.g. `lost`.

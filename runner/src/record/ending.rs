@@ -35,8 +35,12 @@ mod tests {
             attempts: 1,
         };
         let all = [Event::RunStarted(started), Event::RunEnded { exit, signal: None }];
-        let stamped =
-            all.map(|event| Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 1, event });
+        let stamped = all.map(|event| Stamped {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            mono_us: 1,
+            suite: None,
+            event,
+        });
         RunRecord::fold(stamped).expect("a run")
     }
 

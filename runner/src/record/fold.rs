@@ -25,7 +25,7 @@ impl RunRecord {
         let mut record: Option<Self> = None;
         for stamped in events {
             match (&mut record, stamped) {
-                (None, Stamped { at, mono_us, event: Event::RunStarted(info) }) => {
+                (None, Stamped { at, mono_us, event: Event::RunStarted(info), .. }) => {
                     record = Some(Self {
                         dir: PathBuf::new(),
                         info,
@@ -43,12 +43,12 @@ impl RunRecord {
         }
         let mut record = record?;
         let ended_us = record.ended.as_ref().map(|end| end.at_us);
-        record.suites.sort_by_key(|s| s.info.suite);
+        record.suites.sort_by_key(|s| s.number);
         record.suites.iter_mut().for_each(|suite| suite.finish(ended_us));
         Some(record)
     }
 
-    fn apply(&mut self, Stamped { mono_us: at, event, .. }: Stamped) {
+    fn apply(&mut self, Stamped { mono_us: at, suite, event, .. }: Stamped) {
         self.last_us = self.last_us.max(at);
         match event {
             Event::RunStarted(_) => {}
@@ -56,15 +56,15 @@ impl RunRecord {
                 self.ended = Some(RunEnd { at_us: at, exit, signal });
             }
             Event::SuiteStarted(info) => {
-                if self.suite(info.suite).is_none() {
+                let Some(number) = suite else { return };
+                if self.suite(number).is_none() {
                     // Suites that run side by side may begin in any order; reports keep the plans' order.
-                    let place = self.suites.partition_point(|s| s.info.suite < info.suite);
-                    self.suites.insert(place, SuiteRecord::begin(*info, at));
+                    let place = self.suites.partition_point(|s| s.number < number);
+                    self.suites.insert(place, SuiteRecord::begin(number, *info, at));
                 }
             }
             other => {
-                let Some(suite) = event_suite(&other) else { return };
-                if let Some(suite) = self.suites.iter_mut().find(|s| s.info.suite == suite) {
+                if let Some(suite) = self.suites.iter_mut().find(|s| Some(s.number) == suite) {
                     suite.last_us = suite.last_us.max(at);
                     suite.apply(at, other);
                 }
@@ -73,38 +73,12 @@ impl RunRecord {
     }
 }
 
-/// Which suite an event belongs to.
-fn event_suite(event: &Event) -> Option<SuiteId> {
-    match event {
-        Event::RunStarted(_) | Event::RunEnded { .. } => None,
-        Event::SuiteStarted(e) => Some(e.suite),
-        Event::StepEnded(e) => Some(e.suite),
-        Event::Sample(e) => Some(e.suite),
-        Event::Anomaly(e) => Some(e.suite),
-        Event::Span(e) => Some(e.suite),
-        Event::StepListed { suite, .. }
-        | Event::StepStarted { suite, .. }
-        | Event::TargetResolved { suite, .. }
-        | Event::Node { suite, .. }
-        | Event::Client { suite, .. }
-        | Event::Fault { suite, .. }
-        | Event::Partition { suite, .. }
-        | Event::Controller { suite, .. }
-        | Event::Report { suite, .. }
-        | Event::Described { suite, .. }
-        | Event::Note { suite, .. }
-        | Event::Recorded { suite, .. }
-        | Event::Audited { suite, .. }
-        | Event::Configured { suite, .. }
-        | Event::SuiteEnded { suite, .. } => Some(*suite),
-    }
-}
-
 impl SuiteRecord {
-    fn begin(info: SuiteStarted, at: i64) -> Self {
+    fn begin(number: SuiteId, info: SuiteStarted, at: i64) -> Self {
         let steps = info.steps.iter().map(|s| StepRecord::new(s.id.clone(), s.clone()));
         Self {
             steps: steps.collect(),
+            number,
             info,
             started_us: at,
             ended_us: None,
@@ -127,51 +101,42 @@ impl SuiteRecord {
 
     fn apply(&mut self, at: i64, event: Event) {
         match event {
-            Event::StepListed { step, info, .. } => self.steps.push(StepRecord::new(step, *info)),
-            Event::StepStarted { step, .. } => self.step_mut(&step).started_us = Some(at),
+            Event::StepListed { step, info } => self.steps.push(StepRecord::new(step, *info)),
+            Event::StepStarted { step } => self.step_mut(&step).started_us = Some(at),
             Event::StepEnded(end) => self.end_step(at, *end),
-            Event::TargetResolved { step, target, nodes, .. } => {
+            Event::TargetResolved { step, target, nodes } => {
                 self.step_mut(&step).targets.push((target, nodes));
             }
-            Event::Recorded { step, values, .. } => self.step_mut(&step).recorded.extend(values),
-            Event::Described { step, title, text, .. } => {
+            Event::Recorded { step, values } => self.step_mut(&step).recorded.extend(values),
+            Event::Described { step, title, text } => {
                 self.step_mut(&step).descriptions.push((title, text));
             }
-            Event::Node { node, state, why, .. } => {
+            Event::Node { node, state, why } => {
                 self.lane(node, false).states.push((at, state, why));
             }
             Event::Client { client, state, why, .. } => {
                 self.lane(client, true).states.push((at, state, why));
             }
-            Event::Fault { step, phase, what, .. } => self.fault(at, step, phase, what),
-            Event::Partition {
-                topic,
-                partition,
-                leader,
-                epoch,
-                in_sync,
-                replicas,
-                unclean,
-                ..
-            } => {
+            Event::Fault { step, phase, what } => self.fault(at, step, phase, what),
+            Event::Partition { topic, partition, leader, epoch, in_sync, replicas, unclean } => {
                 let state = PartitionState { at_us: at, leader, epoch, in_sync, replicas, unclean };
                 self.partition(topic, partition).states.push(state);
             }
-            Event::Controller { controller, .. } => self.controllers.push((at, controller)),
+            Event::Controller { controller } => self.controllers.push((at, controller)),
             Event::Sample(sample) => {
                 self.samples.entry(sample.client.clone()).or_default().push((at, sample));
             }
-            Event::Report { who, text, .. } => self.reports.push(Line { at_us: at, who, text }),
-            Event::Note { step, text, .. } => {
+            Event::Report { who, text } => self.reports.push(Line { at_us: at, who, text }),
+            Event::Note { step, text } => {
                 self.notes.push(Line { at_us: at, who: step, text });
             }
             Event::Anomaly(anomaly) => self.anomalies.push(*anomaly),
             Event::Span(span) => self.spans.push(*span),
             Event::Audited { messages, took_ms, .. } => self.audits.push((at, messages, took_ms)),
-            Event::Configured { who, settings, .. } => {
+            Event::Configured { who, settings } => {
                 self.configured.entry(who).or_default().extend(settings);
             }
-            Event::SuiteEnded { verdict, reasons, .. } => {
+            Event::SuiteEnded { verdict, reasons } => {
                 self.ended_us = Some(at);
                 self.verdict = verdict;
                 self.reasons = reasons;

@@ -114,7 +114,7 @@ impl Stage {
         let messages =
             bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.run.sink.emit(Event::Audited { suite: self.suite, messages, took_ms, topics });
+        self.tell.emit(Event::Audited { messages, took_ms, topics });
         let result = Arc::new(result);
         let cached = Cached { stamp, window, began_us, result: result.clone() };
         *self.audits.cache.lock().expect("no holder panics") = Some(cached);
@@ -300,8 +300,7 @@ impl Stage {
             mono_us: e.time_us,
             text: e.text.clone(),
         });
-        self.run.sink.emit(Event::Anomaly(Box::new(Anomaly {
-            suite: self.suite,
+        self.tell.emit(Event::Anomaly(Box::new(Anomaly {
             step: step.to_owned(),
             kind: word(measure),
             count: finding.count,
@@ -322,8 +321,7 @@ impl Stage {
         let key = (format!("{step} counted {}", counted.1), measure);
         if self.audits.told.lock().expect("no holder panics").insert(key) {
             let values = of(Measure::Acked).into_iter().chain([counted]).collect();
-            let (suite, step) = (self.suite, step.to_owned());
-            self.run.sink.emit(Event::Recorded { suite, step, values });
+            self.tell.emit(Event::Recorded { step: step.to_owned(), values });
         }
     }
 }

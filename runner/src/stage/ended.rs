@@ -88,8 +88,8 @@ impl Stage {
             nodes.iter().partition(|node| self.full.explains(**node));
         for node in full {
             if let Some(death) = self.own_death(running, node).await? {
-                let (suite, step, text) = (self.suite, step.to_owned(), explained(&death));
-                self.run.sink.emit(Event::Note { suite, step, text });
+                let (step, text) = (step.to_owned(), explained(&death));
+                self.tell.emit(Event::Note { step, text });
             }
         }
         self.all_there(running, &other).await

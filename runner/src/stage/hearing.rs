@@ -35,8 +35,7 @@ pub fn clients(stage: &Arc<Stage>, mut heard: mpsc::Receiver<(Who, ClientEvent)>
             if let Some(text) = words(&stage, &client, &who, event, errors) {
                 *count += 1;
                 if *count <= REPORTS {
-                    let suite = stage.suite;
-                    stage.run.sink.emit(Event::Report { suite, who: shown(&client, &who), text });
+                    stage.tell.emit(Event::Report { who: shown(&client, &who), text });
                 }
             }
         }
@@ -142,19 +141,18 @@ pub fn cluster(stage: &Arc<Stage>, running: &Running) {
                 Err(RecvError::Closed) => return,
             };
             let Some(stage) = stage.upgrade() else { return };
-            if let Some(event) = change(stage.suite, &seen) {
+            if let Some(event) = change(&seen) {
                 if let Some(election) = unclean(&event, seen.at_us) {
                     stage.elected_uncleanly(election);
                 }
-                stage.run.sink.emit_at(seen.at_us, event);
+                stage.tell.emit_at(seen.at_us, event);
             }
         }
     });
 }
 
-fn change(suite: u32, seen: &Seen) -> Option<Event> {
-    let report =
-        |who: String, text: &str| Some(Event::Report { suite, who, text: text.to_owned() });
+fn change(seen: &Seen) -> Option<Event> {
+    let report = |who: String, text: &str| Some(Event::Report { who, text: text.to_owned() });
     match &seen.change {
         Change::BrokerAppeared { broker } => {
             report(format!("broker {broker}"), "answers and is listed by the others")
@@ -163,13 +161,12 @@ fn change(suite: u32, seen: &Seen) -> Option<Event> {
             report(format!("broker {broker}"), "does not answer any more or is not listed")
         }
         Change::ControllerChanged { controller } => {
-            Some(Event::Controller { suite, controller: *controller })
+            Some(Event::Controller { controller: *controller })
         }
         Change::PartitionChanged { topic, internal: false, now, before, unclean } => {
             let known = before.as_deref().filter(|_| *unclean);
             let knew_all = |p: &PartitionView| [p.in_sync.clone(), p.eligible.clone()].concat();
             Some(Event::Partition {
-                suite,
                 topic: topic.clone(),
                 partition: now.partition,
                 leader: now.leader,

@@ -19,6 +19,7 @@ pub mod sight;
 pub mod signals;
 pub mod sink;
 pub mod targets;
+pub mod tell;
 pub mod throttles;
 pub mod totals;
 
@@ -57,6 +58,7 @@ use crate::{
         rig::Taken,
         signals::Interrupt,
         sink::Sink,
+        tell::Telling,
         throttles::Throttles,
     },
 };
@@ -121,6 +123,8 @@ pub struct StepTimes {
 /// The shared state of one suite. Every part has its own short lock; none is held over an await.
 pub struct Stage {
     pub run: Arc<Run>,
+    /// Where what happens is recorded.
+    pub tell: Telling,
     /// The suite's number.
     pub suite: SuiteId,
     pub plan: Arc<Plan>,
@@ -190,6 +194,7 @@ impl Stage {
         let stage = Self {
             seed: run.seed,
             chaos: Faults::default(),
+            tell: Telling::new(Arc::clone(&run), suite),
             run,
             suite,
             plan,
@@ -429,7 +434,7 @@ impl Stage {
             key.0 != step
         });
         for span in told {
-            self.run.sink.emit(Event::Span(Box::new(span)));
+            self.tell.emit(Event::Span(Box::new(span)));
         }
     }
 

@@ -193,7 +193,7 @@ impl Stage {
     pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
         for text in running.cluster.give_back().await? {
             let step = self.newest_step().unwrap_or_default();
-            self.run.sink.emit(Event::Note { suite: self.suite, step, text });
+            self.tell.emit(Event::Note { step, text });
         }
         Ok(())
     }
@@ -259,10 +259,8 @@ impl Stage {
 
     /// Tells the timeline that a fault begins or ends.
     pub fn fault(&self, step: &str, at_us: i64, phase: FaultPhase, what: &str) {
-        self.run.sink.emit_at(
-            at_us,
-            Event::Fault { suite: self.suite, step: step.to_owned(), phase, what: what.to_owned() },
-        );
+        self.tell
+            .emit_at(at_us, Event::Fault { step: step.to_owned(), phase, what: what.to_owned() });
     }
 
     /// Tells the timeline what nodes are now.
@@ -273,8 +271,8 @@ impl Stage {
     /// Tells the timeline what nodes have been since a moment.
     fn lanes_at(&self, at_us: i64, nodes: &[Node], state: LaneState, why: &str) {
         for node in nodes {
-            let (suite, node, why) = (self.suite, node.to_string(), why.to_owned());
-            self.run.sink.emit_at(at_us, Event::Node { suite, node, state, why });
+            let (node, why) = (node.to_string(), why.to_owned());
+            self.tell.emit_at(at_us, Event::Node { node, state, why });
         }
     }
 }

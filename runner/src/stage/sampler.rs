@@ -39,14 +39,13 @@ impl Sampler {
                         Second { sent: counts.sent, done: counts.done, failed: counts.failed };
                     let last = before.insert(client.name.clone(), now).unwrap_or_default();
                     let sample = Sample {
-                        suite: stage.suite,
                         client: client.name.clone(),
                         sent: now.sent.saturating_sub(last.sent),
                         done: now.done.saturating_sub(last.done),
                         failed: now.failed.saturating_sub(last.failed),
                         latency_ms: client.latencies().since_last_sample(),
                     };
-                    stage.run.sink.emit_at(now_us(), Event::Sample(sample));
+                    stage.tell.emit_at(now_us(), Event::Sample(sample));
                 }
             }
         }))

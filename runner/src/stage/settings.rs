@@ -46,11 +46,9 @@ pub fn of_topic(stage: &Arc<Stage>, running: &Running, topic: &str) {
 
 fn tell(stage: &Weak<Stage>, who: &str, settings: BTreeMap<String, String>) {
     let Some(stage) = stage.upgrade().filter(|_| !settings.is_empty()) else { return };
-    stage.run.sink.emit(Event::Configured {
-        suite: stage.suite,
-        who: who.to_owned(),
-        settings: settings.into_iter().collect(),
-    });
+    stage
+        .tell
+        .emit(Event::Configured { who: who.to_owned(), settings: settings.into_iter().collect() });
 }
 
 type Settings = BTreeMap<String, String>;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    event::{Event, Stamped},
+    event::{Event, Stamped, SuiteId},
     history::{RunClock, now_us},
     record::EventLog,
     secrets,
@@ -60,15 +60,15 @@ impl Sink {
     }
 
     /// Records that something happens now.
-    pub fn emit(&self, event: Event) {
-        self.emit_at(now_us(), event);
+    pub fn emit(&self, suite: Option<SuiteId>, event: Event) {
+        self.emit_at(now_us(), suite, event);
     }
 
     /// Records that something happened at a monotonic time.
-    pub fn emit_at(&self, mono_us: i64, event: Event) {
+    pub fn emit_at(&self, mono_us: i64, suite: Option<SuiteId>, event: Event) {
         let at = jiff::Timestamp::from_microsecond(self.clock.wall_us(mono_us))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let stamped = bounded(secrets::masked(Stamped { at, mono_us, event }));
+        let stamped = bounded(secrets::masked(Stamped { at, mono_us, suite, event }));
         if let Err(error) = self.log.lock().expect("no holder panics").append(&stamped) {
             // The run ends: one whose events are not on disk has no reports that could be made again.
             self.broken.lock().expect("no holder panics").get_or_insert(error.to_string());
@@ -101,8 +101,9 @@ mod tests {
     #[test]
     fn no_text_of_an_event_is_longer_than_people_read() {
         let text = "x".repeat(5 << 20);
-        let event = Event::Note { suite: 1, step: "3".to_owned(), text };
-        let stamped = Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, event };
+        let event = Event::Note { step: "3".to_owned(), text };
+        let stamped =
+            Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, suite: Some(1), event };
         let Event::Note { text, step, .. } = bounded(stamped).event else {
             panic!("another event")
         };

@@ -36,8 +36,7 @@ impl Stage {
             return Err(StepError::not_so(format!("{target} means no node now")));
         }
         self.resolved(step, &nodes);
-        self.run.sink.emit(Event::TargetResolved {
-            suite: self.suite,
+        self.tell.emit(Event::TargetResolved {
             step: step.to_owned(),
             target: target.to_string(),
             nodes: nodes.iter().map(ToString::to_string).collect(),

@@ -158,8 +158,7 @@ fn tell(schedule: &[Planned], cx: &Cx<'_>) {
             format!("| {} | {at:.1} s | {lasts:.1} s | {} |", p.number, p.verb.explain())
         })
         .collect();
-    cx.stage.run.sink.emit(Event::Described {
-        suite: cx.stage.suite,
+    cx.stage.tell.emit(Event::Described {
         step: cx.id.to_owned(),
         title: format!("Schedule of seed {}", cx.stage.seed),
         text: format!("| fault | begins at | lasts | |\n|---|---|---|---|\n{}", rows.join("\n")),
@@ -186,10 +185,9 @@ async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, Step
         () = sleep_until(all.begun + planned.at) => {}
     }
     let own = Cx { id: &id, verb: &planned.verb, began_us: now_us(), ..*cx };
-    let suite = cx.stage.suite;
     let info = Box::new(listed(planned, cx));
-    cx.stage.run.sink.emit(Event::StepListed { suite, step: id.clone(), info });
-    cx.stage.run.sink.emit(Event::StepStarted { suite, step: id.clone() });
+    cx.stage.tell.emit(Event::StepListed { step: id.clone(), info });
+    cx.stage.tell.emit(Event::StepStarted { step: id.clone() });
     cx.stage.breaks.runs_in(&id, cx.id);
     cx.stage.step_began(&id, None, own.began_us);
     let why_not = tokio::select! {
@@ -213,8 +211,7 @@ async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, Step
         Err(error) => (error.verdict(), error.words()),
     };
     let cause = result.as_ref().err().and_then(StepError::cause);
-    cx.stage.run.sink.emit(Event::StepEnded(Box::new(StepEnded {
-        suite: cx.stage.suite,
+    cx.stage.tell.emit(Event::StepEnded(Box::new(StepEnded {
         step: id.clone(),
         verdict,
         took_ms: u64::try_from((now_us() - own.began_us) / 1_000).unwrap_or(0),

@@ -87,8 +87,7 @@ pub(super) async fn begin(
         Template::Copier(spec) => settings::copier(spec),
     };
     let client = cx.stage.clients.add(name, template, members)?;
-    cx.stage.run.sink.emit(Event::Configured {
-        suite: cx.stage.suite,
+    cx.stage.tell.emit(Event::Configured {
         who: format!("client {name}"),
         settings: settings::shown(settings),
     });
@@ -166,8 +165,8 @@ fn named(clients: &Clients, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
 fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
     for member in members.iter().map(|i| &client.members[*i]) {
         let text = format!("{} {}: it is left out", shown(client, member), fit.otherwise);
-        let (suite, step) = (cx.stage.suite, cx.id.to_owned());
-        cx.stage.run.sink.emit(Event::Note { suite, step, text });
+        let step = cx.id.to_owned();
+        cx.stage.tell.emit(Event::Note { step, text });
     }
 }
 

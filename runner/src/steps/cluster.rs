@@ -97,7 +97,7 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
         }
         Err(why) => {
             let text = format!("the cluster of suite {suite} is not used again: {why}");
-            stage.run.sink.emit(Event::Note { suite: stage.suite, step: cx.id.to_owned(), text });
+            stage.tell.emit(Event::Note { step: cx.id.to_owned(), text });
             stage.set_running(None);
             // What resists is removed with the run.
             let _ = running.cluster.destroy().await;
@@ -117,7 +117,7 @@ fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
         ("backend", running.cluster.backend().to_owned()),
     ];
     let tell = |who: String, settings: IndexMap<String, String>| {
-        cx.stage.run.sink.emit(Event::Configured { suite: cx.stage.suite, who, settings });
+        cx.stage.tell.emit(Event::Configured { who, settings });
     };
     let cluster = cluster.into_iter().chain(reused);
     tell("cluster".to_owned(), cluster.map(|(k, v)| (k.to_owned(), v)).collect());

@@ -22,11 +22,6 @@ pub async fn describe(args: &Describe, cx: &Cx<'_>) -> Result<Done, StepError> {
         }
         None => ("Cluster".to_owned(), cluster_table(&view)),
     };
-    cx.stage.run.sink.emit(Event::Described {
-        suite: cx.stage.suite,
-        step: cx.id.to_owned(),
-        title,
-        text,
-    });
+    cx.stage.tell.emit(Event::Described { step: cx.id.to_owned(), title, text });
     Ok(Done::default())
 }

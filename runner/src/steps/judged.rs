@@ -72,11 +72,7 @@ pub async fn record(args: &Record, cx: &Cx<'_>) -> Result<Done, StepError> {
         values.insert(name, plain(value));
         findings.push(finding);
     }
-    cx.stage.run.sink.emit(Event::Recorded {
-        suite: cx.stage.suite,
-        step: cx.id.to_owned(),
-        values,
-    });
+    cx.stage.tell.emit(Event::Recorded { step: cx.id.to_owned(), values });
     if let Some(name) = &cx.head.capture {
         cx.stage.capture_unknown(name, unknown);
     }

@@ -85,8 +85,8 @@ pub fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> Ste
     let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));
     let [why, text] = words;
     let text = format!("{why}; then the fault could not be undone: {text}");
-    let (suite, step) = (cx.stage.suite, cx.id.to_owned());
-    cx.stage.run.sink.emit(Event::Note { suite, step, text });
+    let step = cx.id.to_owned();
+    cx.stage.tell.emit(Event::Note { step, text });
     decides(first, undoing)
 }
 

@@ -106,11 +106,7 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
         Verb::UpgradeBroker(args) => upgrade_broker::upgrade(args, cx).await,
         Verb::Run(args) => run::run(args, cx).await,
         Verb::Note(args) => {
-            cx.stage.run.sink.emit(Event::Note {
-                suite: cx.stage.suite,
-                step: cx.id.to_owned(),
-                text: args.text.clone(),
-            });
+            cx.stage.tell.emit(Event::Note { step: cx.id.to_owned(), text: args.text.clone() });
             Ok(Done::default())
         }
         // The conductor runs what is in them; a chaos is given what surrounds it.

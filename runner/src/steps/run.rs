@@ -101,8 +101,7 @@ fn tell(words: &[&str], output: &str, errors: &str, cx: &Cx<'_>) {
     if lines.is_empty() {
         return;
     }
-    cx.stage.run.sink.emit(Event::Described {
-        suite: cx.stage.suite,
+    cx.stage.tell.emit(Event::Described {
         step: cx.id.to_owned(),
         title: format!("Output of {}", words.join(" ")),
         text: lines.join("\n"),

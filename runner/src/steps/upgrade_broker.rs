@@ -35,8 +35,7 @@ pub async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Resu
     let version = version(args)?;
     cx.stage.exchange(cx.id, nodes, &version).await?;
     for node in nodes {
-        cx.stage.run.sink.emit(Event::Configured {
-            suite: cx.stage.suite,
+        cx.stage.tell.emit(Event::Configured {
             who: node.to_string(),
             settings: [("version".to_owned(), version.to_string())].into(),
         });

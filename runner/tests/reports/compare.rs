@@ -50,14 +50,13 @@ fn suites_of_one_side_are_told_and_another_cell_of_the_same_plan_is_paired() {
     let run = |suites: &[(&str, &str)]| {
         let mut story = Story::new("docker", 0);
         for (number, (name, cell)) in (1..).zip(suites) {
-            story.suite(|info| {
-                (info.suite, info.name, info.cell) = (number, (*name).into(), (*cell).into());
+            story.suite_of(number, |info| {
+                (info.name, info.cell) = ((*name).into(), (*cell).into());
             });
-            story.tell(Event::SuiteEnded {
-                suite: number,
-                verdict: Verdict::Passed,
-                reasons: Vec::new(),
-            });
+            story.tell_of(
+                number,
+                Event::SuiteEnded { verdict: Verdict::Passed, reasons: Vec::new() },
+            );
         }
         story.end_run(0).record()
     };

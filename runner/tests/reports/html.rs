@@ -85,7 +85,7 @@ fn thirty_minutes_stay_small_and_quick() {
 fn many_suites_keep_the_limit() {
     let mut story = Story::new("docker", 300);
     for suite in 1..=300 {
-        story.suite(|info| (info.suite, info.name) = (suite, format!("Plan {suite}")));
+        story.suite_of(suite, |info| info.name = format!("Plan {suite}"));
         story.begin(suite, "9").end_with(suite, "9", Verdict::Failed, |end| {
             let mut miss = finding("lost: 0", 17, Holds::No, "none", "3");
             miss.evidence = vec!["e".repeat(590); 38];
@@ -143,13 +143,8 @@ fn nothing_of_a_run_is_markup() {
     });
     story.node(1, text, kplan::event::LaneState::Up, text);
     story.sample(1, text, 1, 1, Some(1.0));
-    story.tell(Event::Note { suite: 1, step: "1".into(), text: text.into() });
-    story.tell(Event::Described {
-        suite: 1,
-        step: "1".into(),
-        title: text.into(),
-        text: text.into(),
-    });
+    story.tell(Event::Note { step: "1".into(), text: text.into() });
+    story.tell(Event::Described { step: "1".into(), title: text.into(), text: text.into() });
     story.fault(1, text, kplan::event::FaultPhase::Begins, text);
     story.begin(1, "9").end_with(1, "9", Verdict::Failed, |end| {
         let mut miss = finding(text, 17, Holds::No, text, text);

@@ -95,7 +95,7 @@ fn reasons_of_the_suite_are_cases_of_their_own() {
         Reason::new(ReasonKind::TimedOut, "10 min ran out in step 4"),
         Reason::new(ReasonKind::Rig, "the engine went away"),
     ];
-    story.tell(Event::SuiteEnded { suite: 1, verdict: Verdict::Failed, reasons: all }).end_run(1);
+    story.tell(Event::SuiteEnded { verdict: Verdict::Failed, reasons: all }).end_run(1);
     let report = read(&story.record());
     let kinds: Vec<_> = report.test_suites[0].test_cases.iter().map(non_success).collect();
     assert_eq!(
@@ -156,8 +156,8 @@ fn an_optional_failure_fails_nothing_and_is_told() {
 fn names_are_unique_also_for_rounds_and_equal_titles() {
     let mut story = Story::new("docker", 2);
     for suite in [1, 2] {
-        story.suite(|info| {
-            (info.suite, info.repetition) = (suite, suite);
+        story.suite_of(suite, |info| {
+            info.repetition = suite;
             let ids = ["1", "2", "3", "4", "5"];
             let title = |id| if id == "4" { "wait 5s (2)" } else { "wait 5s" };
             info.steps = ids.iter().map(|id| step_info((id, title(*id), "wait", 4, 4))).collect();
@@ -181,7 +181,7 @@ fn names_are_unique_also_for_rounds_and_equal_titles() {
 pub fn retried() -> Story {
     let mut story = Story::new("docker", 1);
     for (number, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
-        story.suite(|info| (info.suite, info.attempt) = (number, number));
+        story.suite_of(number, |info| info.attempt = number);
         story.begin(number, "9").end_with(number, "9", verdict, |end| {
             if verdict == Verdict::Failed {
                 end.findings.push(finding("lost: 0", 17, Holds::No, "lost is 0", "3"));
@@ -281,7 +281,7 @@ fn told_runs() -> Vec<(&'static str, RunRecord)> {
     let mut signalled = killed();
     let why = vec![Reason::new(ReasonKind::Interrupted, "SIGINT")];
     signalled.end_with(1, "5", Verdict::Broken, |end| end.reason = Some("interrupted".into()));
-    signalled.tell(Event::SuiteEnded { suite: 1, verdict: Verdict::Broken, reasons: why });
+    signalled.tell(Event::SuiteEnded { verdict: Verdict::Broken, reasons: why });
     signalled.tell(Event::RunEnded { exit: 130, signal: Some("SIGINT".into()) });
     vec![
         ("passing", passing().record()),

@@ -66,7 +66,7 @@ fn ended(step: &str) -> Stamped {
 fn suites_side_by_side_are_told_apart() {
     let mut story = Story::new("docker", 2);
     for suite in [1, 2] {
-        story.suite(|info| (info.suite, info.name) = (suite, format!("Plan {suite}")));
+        story.suite_of(suite, |info| info.name = format!("Plan {suite}"));
     }
     for suite in [2, 1] {
         story.begin(suite, "1");
@@ -100,7 +100,7 @@ async fn the_task_ends_with_the_run_or_the_channel() {
     sender.send(Story::new("docker", 0).events.remove(0)).expect("watched");
     let end = Event::RunEnded { exit: 0, signal: None };
     let at = jiff::Timestamp::UNIX_EPOCH;
-    sender.send(Stamped { at, mono_us: 0, event: end }).expect("watched");
+    sender.send(Stamped { at, mono_us: 0, suite: None, event: end }).expect("watched");
     tokio::time::timeout(Duration::from_secs(30), task).await.expect("ends").expect("no panic");
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (_live, task) = start(Words::Normal, receiver);

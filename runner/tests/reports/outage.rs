@@ -65,8 +65,7 @@ fn steps() -> Vec<StepInfo> {
 
 fn suite(story: &mut Story, number: u32, from: f64, length: f64, lost: u64) {
     let old = lost > 0;
-    story.at(from).suite(|info| {
-        info.suite = number;
+    story.at(from).suite_of(number, |info| {
         info.name = "Kill every broker, restart all within 30 s".into();
         let (version, mode, acks) =
             if old { ("0.10.1.1", "zookeeper", "1") } else { ("4.1.1", "kraft", "all") };
@@ -82,14 +81,16 @@ fn suite(story: &mut Story, number: u32, from: f64, length: f64, lost: u64) {
         info.dir = format!("suite-{number}").into();
     });
     let version = if old { "0.10.1.1" } else { "4.1.1" };
-    story.tell(Event::Configured {
-        suite: number,
-        who: "cluster".into(),
-        settings: IndexMap::from([
-            ("version".into(), version.into()),
-            ("brokers".into(), "3".into()),
-        ]),
-    });
+    story.tell_of(
+        number,
+        Event::Configured {
+            who: "cluster".into(),
+            settings: IndexMap::from([
+                ("version".into(), version.into()),
+                ("brokers".into(), "3".into()),
+            ]),
+        },
+    );
     begin(story, number, from);
     let outages = outages(from, length);
     traffic(story, number, from, length, &outages);
@@ -158,20 +159,24 @@ fn cluster(story: &mut Story, number: u32, outage: &Outage) {
         story.at(outage.healed - 1.0).partition(number, partition, leader, &[1, 3]);
         story.at(outage.healed).partition(number, partition, leader, &[1, 2, 3]);
     }
-    story.at(outage.killed + 0.4).tell(Event::Report {
-        suite: number,
-        who: "P".into(),
-        text: "all brokers are down: 3/3 brokers refused the connection".into(),
-    });
+    story.at(outage.killed + 0.4).tell_of(
+        number,
+        Event::Report {
+            who: "P".into(),
+            text: "all brokers are down: 3/3 brokers refused the connection".into(),
+        },
+    );
 }
 
 fn main_steps(story: &mut Story, number: u32, first: &Outage) {
-    story.at(first.killed).begin(number, "7").tell(Event::TargetResolved {
-        suite: number,
-        step: "7".into(),
-        target: "all".into(),
-        nodes: (1..=3).map(|b| format!("broker {b}")).collect(),
-    });
+    story.at(first.killed).begin(number, "7").tell_of(
+        number,
+        Event::TargetResolved {
+            step: "7".into(),
+            target: "all".into(),
+            nodes: (1..=3).map(|b| format!("broker {b}")).collect(),
+        },
+    );
     story.at(first.killed + 0.1).end(number, "7", Verdict::Passed);
     story.step(number, "8", first.killed + 0.1, first.started);
     story.step(number, "9", first.started, first.started + 3.1);
@@ -185,36 +190,38 @@ fn verdicts(story: &mut Story, number: u32, end: f64, outages: &[Outage], lost: 
     }
     story.at(end - 2.0).begin(number, "13").at(end - 0.6);
     let acked = if lost > 0 { 25_312 } else { 25_990 };
-    story.tell(Event::Audited {
-        suite: number,
-        messages: acked - lost,
-        took_ms: 1_200,
-        topics: vec!["orders".into()],
-    });
+    story.tell_of(
+        number,
+        Event::Audited { messages: acked - lost, took_ms: 1_200, topics: vec!["orders".into()] },
+    );
     let values = [("acked", acked), ("lost", lost), ("duplicated", 3), ("reordered", 0)];
     let values = values.map(|(k, v)| (k.to_owned(), v.into())).into();
-    story.tell(Event::Recorded { suite: number, step: "13".into(), values });
+    story.tell_of(number, Event::Recorded { step: "13".into(), values });
     if lost > 0 {
-        story.tell(Event::Anomaly(Box::new(lost_messages(number, lost, outages))));
+        story.tell_of(number, Event::Anomaly(Box::new(lost_messages(lost, outages))));
     }
-    story.tell(Event::Described {
-        suite: number,
-        step: "13".into(),
-        title: "Topic orders".into(),
-        text: "| partition | leader | replicas | in sync |\n|---|---|---|---|\n\
+    story.tell_of(
+        number,
+        Event::Described {
+            step: "13".into(),
+            title: "Topic orders".into(),
+            text: "| partition | leader | replicas | in sync |\n|---|---|---|---|\n\
             | 0 | 2 | 1,2,3 | 1,2,3 |\n| 1 | **none** | 2,3,1 | 3 |\n"
-            .into(),
-    });
+                .into(),
+        },
+    );
     for (client, after) in [("P", 14.4), ("C", 15.1)] {
-        story.tell(Event::Span(Box::new(Measurement {
-            suite: number,
-            step: "14".into(),
-            kind: "recovered".into(),
-            client: client.into(),
-            place: Some("orders/1".into()),
-            from_us: us(outages[0].killed),
-            until_us: Some(us(outages[0].killed + after)),
-        })));
+        story.tell_of(
+            number,
+            Event::Span(Box::new(Measurement {
+                step: "14".into(),
+                kind: "recovered".into(),
+                client: client.into(),
+                place: Some("orders/1".into()),
+                from_us: us(outages[0].killed),
+                until_us: Some(us(outages[0].killed + after)),
+            })),
+        );
     }
     story.at(end - 0.5).end(number, "13", Verdict::Passed).begin(number, "14").at(end - 0.3);
     story.end_with(number, "14", Verdict::Passed, |step| {
@@ -237,7 +244,7 @@ fn verdicts(story: &mut Story, number: u32, end: f64, outages: &[Outage], lost: 
     story.at(end).end_suite(number, verdict);
 }
 
-fn lost_messages(suite: u32, lost: u64, outages: &[Outage]) -> Anomaly {
+fn lost_messages(lost: u64, outages: &[Outage]) -> Anomaly {
     let at = us(outages[0].killed - 0.04);
     let example = |n: u64| {
         let partition = if n < 20 { 0 } else { 2 };
@@ -259,7 +266,6 @@ fn lost_messages(suite: u32, lost: u64, outages: &[Outage]) -> Anomaly {
         count,
     };
     Anomaly {
-        suite,
         step: "13".into(),
         kind: "lost".into(),
         count: lost,

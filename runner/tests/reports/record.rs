@@ -158,7 +158,7 @@ fn a_fault_is_over_when_all_that_it_struck_is_up_again() {
 fn a_retried_suite_counts_by_its_last_attempt() {
     let mut story = Story::new("docker", 1);
     for (number, verdict) in [(1, Verdict::Failed), (2, Verdict::Passed)] {
-        story.suite(|info| (info.suite, info.attempt) = (number, number));
+        story.suite_of(number, |info| info.attempt = number);
         story.end_suite(number, verdict);
     }
     let record = story.end_run(0).record();

@@ -48,7 +48,7 @@ fn markdown_escapes_what_a_run_says() {
 fn markdown_keeps_its_limit_and_tells_what_is_left_out() {
     let mut story = Story::new("docker", 200);
     for suite in 1..=200 {
-        story.suite(|info| (info.suite, info.name) = (suite, format!("Plan {suite}")));
+        story.suite_of(suite, |info| info.name = format!("Plan {suite}"));
         story.begin(suite, "9").end_with(suite, "9", Verdict::Failed, |end| {
             let mut miss = finding("lost: 0", 17, Holds::No, "none", "3");
             miss.evidence.push("x".repeat(300));
@@ -135,7 +135,7 @@ fn annotations_are_ten_at_most() {
     story.suite(|info| info.steps.clear());
     let reasons =
         (0..25).map(|n| Reason::new(ReasonKind::Violated, format!("violation {n}"))).collect();
-    story.tell(Event::SuiteEnded { suite: 1, verdict: Verdict::Failed, reasons });
+    story.tell(Event::SuiteEnded { verdict: Verdict::Failed, reasons });
     story.tell(Event::RunEnded { exit: 130, signal: Some("SIGINT".into()) });
     let text = github::render(&story.record());
     let lines: Vec<_> = text.lines().collect();
@@ -159,7 +159,6 @@ fn an_unclean_election_stands_in_every_timeline() {
     let mut story = Story::new("docker", 1);
     story.suite(|_| {});
     story.at(5.0).tell(Event::Partition {
-        suite: 1,
         topic: "orders".into(),
         partition: 0,
         leader: Some(2),

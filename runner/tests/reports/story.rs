@@ -79,15 +79,29 @@ impl Story {
         self
     }
 
+    /// An event of the run, or of its first suite.
     pub fn tell(&mut self, event: Event) -> &mut Self {
+        let of_run = matches!(event, Event::RunStarted(_) | Event::RunEnded { .. });
+        self.push((!of_run).then_some(1), event)
+    }
+
+    /// An event of a suite.
+    pub fn tell_of(&mut self, suite: u32, event: Event) -> &mut Self {
+        self.push(Some(suite), event)
+    }
+
+    fn push(&mut self, suite: Option<u32>, event: Event) -> &mut Self {
         let at = jiff::Timestamp::from_microsecond(WALL_US + self.now_us - BOOT_US);
-        self.events.push(Stamped { at: at.expect("a time"), mono_us: self.now_us, event });
+        self.events.push(Stamped { at: at.expect("a time"), mono_us: self.now_us, suite, event });
         self
     }
 
     pub fn suite(&mut self, change: impl FnOnce(&mut SuiteStarted)) -> &mut Self {
+        self.suite_of(1, change)
+    }
+
+    pub fn suite_of(&mut self, suite: u32, change: impl FnOnce(&mut SuiteStarted)) -> &mut Self {
         let mut info = SuiteStarted {
-            suite: 1,
             name: "Unclean election".into(),
             cell: "version=4.1.1".into(),
             file: PathBuf::from("plans/unclean.yaml"),
@@ -105,11 +119,11 @@ impl Story {
             dir: PathBuf::from("suite-1"),
         };
         change(&mut info);
-        self.tell(Event::SuiteStarted(Box::new(info)))
+        self.tell_of(suite, Event::SuiteStarted(Box::new(info)))
     }
 
     pub fn begin(&mut self, suite: u32, step: &str) -> &mut Self {
-        self.tell(Event::StepStarted { suite, step: step.into() })
+        self.tell_of(suite, Event::StepStarted { step: step.into() })
     }
 
     /// A step that ended: `from` and now in seconds are its times.
@@ -124,17 +138,15 @@ impl Story {
         verdict: Verdict,
         change: impl FnOnce(&mut StepEnded),
     ) -> &mut Self {
-        let began = self.events.iter().rev().find_map(|s| match &s.event {
-            Event::StepStarted { suite: of, step: id } if *of == suite && id == step => {
-                Some(s.mono_us)
-            }
+        let of_suite = self.events.iter().rev().filter(|s| s.suite == Some(suite));
+        let mut began = of_suite.filter_map(|s| match &s.event {
+            Event::StepStarted { step: id } if id == step => Some(s.mono_us),
             _ => None,
         });
         let mut end = StepEnded {
-            suite,
             step: step.into(),
             verdict,
-            took_ms: began.map_or(0, |b| ((self.now_us - b) / 1000) as u64),
+            took_ms: began.next().map_or(0, |b| ((self.now_us - b) / 1000) as u64),
             findings: Vec::new(),
             reason: None,
             optional: false,
@@ -142,7 +154,7 @@ impl Story {
             cause: None,
         };
         change(&mut end);
-        self.tell(Event::StepEnded(Box::new(end)))
+        self.tell_of(suite, Event::StepEnded(Box::new(end)))
     }
 
     /// A step from one second to another that passed.
@@ -155,44 +167,48 @@ impl Story {
     }
 
     pub fn node(&mut self, suite: u32, node: &str, state: LaneState, why: &str) -> &mut Self {
-        self.tell(Event::Node { suite, node: node.into(), state, why: why.into() })
+        self.tell_of(suite, Event::Node { node: node.into(), state, why: why.into() })
     }
 
     pub fn client(&mut self, suite: u32, client: &str, state: LaneState, why: &str) -> &mut Self {
         let why = why.into();
-        self.tell(Event::Client { suite, client: client.into(), life: 1, state, why })
+        self.tell_of(suite, Event::Client { client: client.into(), life: 1, state, why })
     }
 
     pub fn partition(&mut self, suite: u32, number: u32, leader: Option<u32>, in_sync: &[u32]) {
-        self.tell(Event::Partition {
+        self.tell_of(
             suite,
-            topic: "orders".into(),
-            partition: number,
-            leader,
-            epoch: Some(3),
-            in_sync: in_sync.to_vec(),
-            replicas: vec![1, 2, 3],
-            unclean: None,
-        });
+            Event::Partition {
+                topic: "orders".into(),
+                partition: number,
+                leader,
+                epoch: Some(3),
+                in_sync: in_sync.to_vec(),
+                replicas: vec![1, 2, 3],
+                unclean: None,
+            },
+        );
     }
 
     pub fn fault(&mut self, suite: u32, step: &str, phase: FaultPhase, what: &str) -> &mut Self {
-        self.tell(Event::Fault { suite, step: step.into(), phase, what: what.into() })
+        self.tell_of(suite, Event::Fault { step: step.into(), phase, what: what.into() })
     }
 
     pub fn sample(&mut self, suite: u32, client: &str, sent: u64, done: u64, p99: Option<f64>) {
-        self.tell(Event::Sample(Sample {
+        self.tell_of(
             suite,
-            client: client.into(),
-            sent,
-            done,
-            failed: 0,
-            latency_ms: p99.map(|p| [p / 4.0, p, p * 2.0]),
-        }));
+            Event::Sample(Sample {
+                client: client.into(),
+                sent,
+                done,
+                failed: 0,
+                latency_ms: p99.map(|p| [p / 4.0, p, p * 2.0]),
+            }),
+        );
     }
 
     pub fn end_suite(&mut self, suite: u32, verdict: Verdict) -> &mut Self {
-        self.tell(Event::SuiteEnded { suite, verdict, reasons: Vec::new() })
+        self.tell_of(suite, Event::SuiteEnded { verdict, reasons: Vec::new() })
     }
 
     pub fn end_run(&mut self, exit: u8) -> &mut Self {
@@ -238,7 +254,6 @@ fn until_assert(story: &mut Story) {
     use LaneState::{Dead, Starting, Up};
     story.at(0.1).suite(|_| {});
     story.tell(Event::Configured {
-        suite: 1,
         who: "cluster".into(),
         settings: IndexMap::from([
             ("version".into(), "4.1.1".into()),
@@ -262,7 +277,6 @@ fn until_assert(story: &mut Story) {
     story.at(10.0).begin(1, "4").fault(1, "4", FaultPhase::Begins, "broker 2 killed");
     story.node(1, "broker 2", Dead, "killed by step 4");
     story.tell(Event::TargetResolved {
-        suite: 1,
         step: "4".into(),
         target: "2".into(),
         nodes: vec!["broker 2".into()],
@@ -283,14 +297,8 @@ fn until_assert(story: &mut Story) {
 
 fn audited(story: &mut Story, lost: u64) {
     story.at(31.0).begin(1, "8").at(32.0);
-    story.tell(Event::Audited {
-        suite: 1,
-        messages: 2_060,
-        took_ms: 800,
-        topics: vec!["orders".into()],
-    });
+    story.tell(Event::Audited { messages: 2_060, took_ms: 800, topics: vec!["orders".into()] });
     story.tell(Event::Recorded {
-        suite: 1,
         step: "8".into(),
         values: IndexMap::from([
             ("acked".into(), serde_json::json!({ "P": 2_060 })),
@@ -298,7 +306,6 @@ fn audited(story: &mut Story, lost: u64) {
         ]),
     });
     story.tell(Event::Span(Box::new(Measurement {
-        suite: 1,
         step: "8".into(),
         kind: "recovered".into(),
         client: "P".into(),
@@ -321,7 +328,6 @@ fn lost(count: u64) -> Anomaly {
         text: format!("P's message {} was acknowledged and is not in the log", 200 + n),
     };
     Anomaly {
-        suite: 1,
         step: "9".into(),
         kind: "lost".into(),
         count,

@@ -38,7 +38,7 @@ fn quiet_leaves_the_table_of_a_green_run_out() {
 fn escapes_of_a_run_do_not_reach_the_terminal() {
     let mut story = Story::new("docker", 1);
     story.suite(|info| info.name = "\x1b]0;owned\x07\x1b[2Jname\r\x08".into());
-    story.tell(Event::SuiteEnded { suite: 1, verdict: Verdict::Failed, reasons: vec![] });
+    story.tell(Event::SuiteEnded { verdict: Verdict::Failed, reasons: vec![] });
     let text = render(&story.record(), false);
     assert!(!text.contains("\x1b]") && !text.contains("\x1b[2J") && !text.contains('\x08'));
     assert!(!text.contains('\r'));

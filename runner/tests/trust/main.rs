@@ -69,7 +69,7 @@ impl Under {
 
     /// Waits until a step has begun.
     fn until_step(&self, step: &str) {
-        let word = format!(r#""event":"step_started","suite":1,"step":"{step}""#);
+        let word = format!(r#""suite":1,"event":"step_started","step":"{step}""#);
         until(NOTICED, &format!("step {step}"), || self.events().contains(&word));
     }
 

@@ -156,7 +156,7 @@ fn render_suites(
 
 fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String>>) -> Page {
     let row = |(suite, shown): (&&SuiteRecord, &Option<String>)| Row {
-        id: format!("s{}", suite.info.suite),
+        id: format!("s{}", suite.number),
         title: one_line(&suite.title(), 200),
         verdict: verdict_word(suite.verdict),
         steps: Tally::steps(suite).words(),
@@ -193,7 +193,7 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
             _ => first.map(|s| cards(s)).unwrap_or_default().into_iter().take(4).collect(),
         },
         cards_suite: first.map(|s| one_line(&s.title(), 200)).unwrap_or_default(),
-        cards_id: first.map(|s| format!("s{}", s.info.suite)).unwrap_or_default(),
+        cards_id: first.map(|s| format!("s{}", s.number)).unwrap_or_default(),
         left_out: rendered.iter().filter(|r| r.is_none()).count(),
         rows,
         suites: rendered.into_iter().flatten().collect(),

@@ -139,7 +139,7 @@ pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
     let mut params = pairs(&info.params);
     params.retain(|pair| !facts.contains(pair));
     SuiteView {
-        id: format!("s{}", info.suite),
+        id: format!("s{}", suite.number),
         title: one_line(&suite.title(), 300),
         verdict: verdict_word(suite.verdict),
         file: one_line(&info.file.to_string_lossy(), 400),

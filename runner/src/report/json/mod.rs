@@ -42,8 +42,8 @@ pub fn schema() -> String {
 /// The form of a run.
 pub fn report(record: &RunRecord) -> Report {
     let info = &record.info;
-    let decisive: Vec<_> = record.decisive().map(|s| s.info.suite).collect();
-    let suites = record.suites.iter().map(|s| suite(record, s, decisive.contains(&s.info.suite)));
+    let decisive: Vec<_> = record.decisive().map(|s| s.number).collect();
+    let suites = record.suites.iter().map(|s| suite(record, s, decisive.contains(&s.number)));
     Report {
         format: FORMAT.to_owned(),
         run: info.run.clone(),
@@ -70,7 +70,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
     let wall = |at: i64| record.wall(at).to_string();
     let info = &suite.info;
     Suite {
-        number: info.suite,
+        number: suite.number,
         name: info.name.clone(),
         cell: info.cell.clone(),
         round: info.repetition,

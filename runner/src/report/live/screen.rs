@@ -62,7 +62,8 @@ impl Screen {
         let at = stamped.mono_us;
         self.now_us = self.now_us.max(at);
         let alone = self.suites.len() <= 1;
-        let (suite, lines) = match &stamped.event {
+        let number = stamped.suite.unwrap_or_default();
+        let lines = match &stamped.event {
             Event::RunStarted(run) => {
                 self.attempts = run.attempts;
                 return Vec::new();
@@ -76,12 +77,12 @@ impl Screen {
                 let line = paint(BOLD, &one_line(&title, 200));
                 let file = paint(DIM, &one_line(&info.file.to_string_lossy(), 400));
                 let suite = Suite { title, titles, attempt: info.attempt, ..Suite::default() };
-                self.suites.insert(info.suite, suite);
+                self.suites.insert(number, suite);
                 let said = self.words != Words::Quiet;
                 return if said { vec![format!("{line}  {file}")] } else { Vec::new() };
             }
-            Event::SuiteEnded { suite, verdict, .. } => {
-                let Some(ended) = self.suites.remove(suite) else { return Vec::new() };
+            Event::SuiteEnded { verdict, .. } => {
+                let Some(ended) = self.suites.remove(&number) else { return Vec::new() };
                 let word = paint(verdict_style(*verdict), verdict_word(*verdict));
                 let mut line = format!("{word}  {}", one_line(&ended.title, 200));
                 let tried = record::tried(ended.attempt, self.attempts, *verdict);
@@ -91,20 +92,20 @@ impl Screen {
                 line.extend(tried.map(|tried| format!("  {}", paint(DIM, &tried))));
                 return if said { vec![line] } else { Vec::new() };
             }
-            Event::StepListed { suite, step, info } => {
-                if let Some(suite) = self.suites.get_mut(suite) {
+            Event::StepListed { step, info } => {
+                if let Some(suite) = self.suites.get_mut(&number) {
                     suite.titles.insert(step.clone(), info.title.clone());
                 }
                 return Vec::new();
             }
-            Event::StepStarted { suite, step } => {
-                if let Some(suite) = self.suites.get_mut(suite) {
+            Event::StepStarted { step } => {
+                if let Some(suite) = self.suites.get_mut(&number) {
                     suite.running.push((step.clone(), at));
                 }
                 return Vec::new();
             }
             Event::Sample(sample) => {
-                if let Some(suite) = self.suites.get_mut(&sample.suite) {
+                if let Some(suite) = self.suites.get_mut(&number) {
                     if sample.sent > 0 || sample.failed > 0 {
                         suite.producers.insert(sample.client.clone());
                     }
@@ -112,13 +113,13 @@ impl Screen {
                 }
                 return Vec::new();
             }
-            Event::StepEnded(end) => (end.suite, self.step_ended(end)),
+            Event::StepEnded(end) => self.step_ended(number, end),
             other => match self.words {
                 Words::Verbose => verbose(other),
                 _ => return Vec::new(),
             },
         };
-        let prefix = match self.suites.get(&suite) {
+        let prefix = match self.suites.get(&number) {
             Some(suite) if !alone => {
                 format!("{} ", paint(DIM, &format!("{}:", one_line(&suite.title, PREFIX))))
             }
@@ -127,9 +128,9 @@ impl Screen {
         lines.into_iter().map(|l| format!("{prefix}{l}")).collect()
     }
 
-    fn step_ended(&mut self, end: &StepEnded) -> Vec<String> {
-        self.live.done(end.suite, &end.step);
-        let Some(suite) = self.suites.get_mut(&end.suite) else { return Vec::new() };
+    fn step_ended(&mut self, number: SuiteId, end: &StepEnded) -> Vec<String> {
+        self.live.done(number, &end.step);
+        let Some(suite) = self.suites.get_mut(&number) else { return Vec::new() };
         suite.running.retain(|(id, _)| *id != end.step);
         if self.words == Words::Quiet && end.verdict <= Verdict::Passed {
             return Vec::new();
@@ -208,32 +209,32 @@ fn rate(client: &str, sample: &Sample, producer: bool) -> String {
 }
 
 /// What only `--verbose` tells.
-fn verbose(event: &Event) -> (SuiteId, Vec<String>) {
-    let (suite, text) = match event {
-        Event::TargetResolved { suite, target, nodes, .. } => {
-            (*suite, format!("target {target}: {}", nodes.join(", ")))
+fn verbose(event: &Event) -> Vec<String> {
+    let text = match event {
+        Event::TargetResolved { target, nodes, .. } => {
+            format!("target {target}: {}", nodes.join(", "))
         }
-        Event::Node { suite, node, state, why } => {
-            (*suite, format!("{node} {}: {why}", state_word(*state)))
+        Event::Node { node, state, why } => {
+            format!("{node} {}: {why}", state_word(*state))
         }
-        Event::Client { suite, client, life, state, why } => {
-            (*suite, format!("{client} (life {life}) {}: {why}", state_word(*state)))
+        Event::Client { client, life, state, why } => {
+            format!("{client} (life {life}) {}: {why}", state_word(*state))
         }
-        Event::Fault { suite, phase, what, .. } => {
+        Event::Fault { phase, what, .. } => {
             let phase = match phase {
                 FaultPhase::Begins => "begins",
                 FaultPhase::Ends => "ends",
             };
-            (*suite, format!("fault {phase}: {what}"))
+            format!("fault {phase}: {what}")
         }
-        Event::Report { suite, who, text } => (*suite, format!("{who}: {text}")),
-        Event::Note { suite, text, .. } => (*suite, format!("note: {text}")),
-        Event::Audited { suite, messages, took_ms, .. } => {
-            (*suite, format!("audit: {messages} messages in {}", duration(*took_ms)))
+        Event::Report { who, text } => format!("{who}: {text}"),
+        Event::Note { text, .. } => format!("note: {text}"),
+        Event::Audited { messages, took_ms, .. } => {
+            format!("audit: {messages} messages in {}", duration(*took_ms))
         }
-        _ => return (0, Vec::new()),
+        _ => return Vec::new(),
     };
-    (suite, vec![paint(DIM, &format!("               {}", one_line(&text, 200)))])
+    vec![paint(DIM, &format!("               {}", one_line(&text, 200)))]
 }
 
 /// A process's state in a word.

@@ -181,8 +181,7 @@ impl Stage {
     /// Tells the timeline what a client's process is.
     pub fn client_lane(&self, client: &Client, member: &Member, lane: LaneState, why: &str) {
         member.state().lane = Some(lane);
-        self.run.sink.emit(Event::Client {
-            suite: self.suite,
+        self.tell.emit(Event::Client {
             client: shown(client, member),
             life: member.life(),
             state: lane,
