@@ -1,5 +1,9 @@
 //! One list of a word's arguments: struct, reader, schema and manual page come from it.
 
+use std::any::Any;
+
+use crate::source::Spanned;
+
 /// What the manual and the schema tell about one argument.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldInfo {
@@ -58,6 +62,32 @@ pub trait FieldGroup: Sized {
     fn properties(
         generator: &mut schemars::SchemaGenerator,
     ) -> Vec<(&'static str, schemars::Schema)>;
+}
+
+/// The parts that a word's arguments are made of, each as the type that it was declared with.
+pub trait Arguments {
+    /// Shows each part, in the order of the declaration.
+    fn parts<'p>(&'p self, _show: &mut dyn FnMut(&'p dyn Any)) {}
+
+    /// Shows each part to be changed.
+    fn parts_mut<'p>(&'p mut self, _show: &mut dyn FnMut(&'p mut dyn Any)) {}
+}
+
+/// The parts of one type, also where the declaration says that they may be missing or where they stand.
+pub(crate) fn arguments_of<T: 'static>(word: &dyn Arguments) -> Vec<&T> {
+    let mut found = Vec::new();
+    word.parts(&mut |part| {
+        let part = part
+            .downcast_ref::<T>()
+            .or_else(|| part.downcast_ref::<Spanned<T>>().map(|p| &p.value))
+            .or_else(|| part.downcast_ref::<Option<T>>().and_then(Option::as_ref))
+            .or_else(|| {
+                let part = part.downcast_ref::<Option<Spanned<T>>>();
+                part.and_then(Option::as_ref).map(|p| &p.value)
+            });
+        found.extend(part);
+    });
+    found
 }
 
 /// Declares the arguments of a word.
@@ -136,6 +166,20 @@ macro_rules! args {
                 );)*
                 $($crate::meaning::GroupMeaning::add_to(&self.$group, &mut map);)*
                 serde_json::Value::Object(map)
+            }
+        }
+
+        impl $crate::args::Arguments for $name {
+            #[allow(unused_variables, reason = "a word may have no arguments")]
+            fn parts<'p>(&'p self, show: &mut dyn FnMut(&'p dyn std::any::Any)) {
+                $(show(&self.$field);)*
+                $(show(&self.$group);)*
+            }
+
+            #[allow(unused_variables, reason = "a word may have no arguments")]
+            fn parts_mut<'p>(&'p mut self, show: &mut dyn FnMut(&'p mut dyn std::any::Any)) {
+                $(show(&mut self.$field);)*
+                $(show(&mut self.$group);)*
             }
         }
 

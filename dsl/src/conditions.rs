@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::args::WordInfo;
+use crate::args::{Arguments, WordInfo};
 use crate::backend::Need;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Kind, Node};
+use crate::facts::ConditionFacts;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 
@@ -74,7 +75,10 @@ pub enum Judgeable {
 }
 
 /// What every condition tells of itself.
-pub trait ConditionWord {
+pub trait ConditionWord: Arguments {
+    /// What is known of it without judging it.
+    const FACTS: ConditionFacts = ConditionFacts::NONE;
+
     /// The words of a sentence: `broker 2 leads orders/2`.
     fn explain(&self) -> String;
 
@@ -87,6 +91,32 @@ pub trait ConditionWord {
     /// What it needs of the backend.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
+    }
+}
+
+/// The same without what a condition tells as a constant, so that all conditions are read alike.
+trait AnyCondition {
+    fn explain(&self) -> String;
+    fn judged(&self) -> Judgeable;
+    fn validate(&self, span: Span, reader: &mut Reader);
+    fn needs(&self) -> Vec<Need>;
+}
+
+impl<T: ConditionWord> AnyCondition for T {
+    fn explain(&self) -> String {
+        ConditionWord::explain(self)
+    }
+
+    fn judged(&self) -> Judgeable {
+        ConditionWord::judged(self)
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        ConditionWord::validate(self, span, reader);
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        ConditionWord::needs(self)
     }
 }
 
@@ -111,7 +141,12 @@ macro_rules! roster {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
 
-            fn word(&self) -> &dyn ConditionWord {
+            /// What is known of it without judging it.
+            pub const fn facts(&self) -> &'static ConditionFacts {
+                match self { $(Self::$name(_) => &<$name as ConditionWord>::FACTS),+ }
+            }
+
+            fn word(&self) -> &dyn AnyCondition {
                 match self { $(Self::$name(it) => it),+ }
             }
 

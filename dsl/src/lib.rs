@@ -16,6 +16,7 @@ pub mod diff;
 pub mod document;
 mod explain;
 mod external;
+pub mod facts;
 mod follow;
 mod library;
 mod manual;

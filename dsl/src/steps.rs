@@ -8,10 +8,11 @@ use std::sync::LazyLock;
 
 use schemars::{Schema, SchemaGenerator};
 
-use crate::args::WordInfo;
+use crate::args::{Arguments, WordInfo, arguments_of};
 use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::document::Node;
+use crate::facts::StepFacts;
 use crate::read::{FromNode, Reader};
 use crate::source::Span;
 
@@ -60,7 +61,6 @@ mod upgrade_broker;
 mod wait;
 
 pub use chaos::ChaosFault;
-pub(crate) use chaos::FAULTS;
 pub use consume::{Until, UntilCount};
 pub(crate) use include::ParamNodes;
 pub use lasting::Lasting;
@@ -75,7 +75,10 @@ pub use step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
 /// What every verb tells of itself.
-pub trait StepWord {
+pub trait StepWord: Arguments {
+    /// What is known of it without running it.
+    const FACTS: StepFacts;
+
     /// One sentence without a full stop: what the step does.
     fn explain(&self) -> String;
 
@@ -85,6 +88,27 @@ pub trait StepWord {
     /// What it needs of the backend.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
+    }
+}
+
+/// The same without what a verb tells as a constant, so that all verbs are read alike.
+trait AnyStep {
+    fn explain(&self) -> String;
+    fn validate(&self, span: Span, reader: &mut Reader);
+    fn needs(&self) -> Vec<Need>;
+}
+
+impl<T: StepWord> AnyStep for T {
+    fn explain(&self) -> String {
+        StepWord::explain(self)
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        StepWord::validate(self, span, reader);
+    }
+
+    fn needs(&self) -> Vec<Need> {
+        StepWord::needs(self)
     }
 }
 
@@ -109,8 +133,28 @@ macro_rules! roster {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
 
-            fn word(&self) -> &dyn StepWord {
+            /// What is known of it without running it.
+            pub const fn facts(&self) -> &'static StepFacts {
+                match self { $(Self::$name(_) => &<$name as StepWord>::FACTS),+ }
+            }
+
+            /// The same of the verb of a word.
+            pub fn facts_of(word: &str) -> Option<&'static StepFacts> {
+                let all = [$((&$name::INFO, &<$name as StepWord>::FACTS)),+];
+                all.into_iter().find(|(info, _)| info.word == word).map(|(_, facts)| facts)
+            }
+
+            fn word(&self) -> &dyn AnyStep {
                 match self { $(Self::$name(it) => &**it),+ }
+            }
+
+            /// What its arguments are made of.
+            pub(crate) fn parts(&self) -> &dyn Arguments {
+                match self { $(Self::$name(it) => &**it),+ }
+            }
+
+            fn parts_mut(&mut self) -> &mut dyn Arguments {
+                match self { $(Self::$name(it) => &mut **it),+ }
             }
 
             /// What its arguments mean.
@@ -201,18 +245,7 @@ impl Verb {
 
     /// The conditions it waits for, judges, records or keeps.
     pub fn conditions(&self) -> Vec<&Conditions> {
-        match self {
-            Self::Wait(wait) => match &**wait {
-                Wait::Until(wait) => vec![&wait.until],
-                Wait::Pause(_) => Vec::new(),
-            },
-            Self::Assert(it) => vec![&it.that],
-            Self::Record(it) => vec![&it.that],
-            Self::RestartBroker(it) => it.wait.iter().map(|w| &w.value).collect(),
-            Self::UpgradeBroker(it) => it.wait.iter().collect(),
-            Self::Chaos(it) => it.keep.iter().collect(),
-            _ => Vec::new(),
-        }
+        arguments_of(self.parts())
     }
 
     /// The known word, if it is a verb.
@@ -229,6 +262,16 @@ impl Verb {
         let verb = verb?;
         verb.word().validate(span, reader);
         Some(verb)
+    }
+
+    /// True if chaos may choose the verb of a word.
+    pub(crate) fn may_be_in_chaos(word: &str) -> bool {
+        Self::facts_of(word).is_some_and(|facts| facts.in_chaos)
+    }
+
+    /// The words of the verbs that chaos may choose.
+    pub(crate) fn of_chaos() -> impl Iterator<Item = &'static str> + Clone {
+        Self::words().filter(|word| Self::may_be_in_chaos(word))
     }
 
     /// The words of all verbs.

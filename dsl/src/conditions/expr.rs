@@ -41,6 +41,8 @@ impl crate::meaning::Meaning for Expr {
     }
 }
 
+impl crate::args::Arguments for Expr {}
+
 impl ConditionWord for Expr {
     fn explain(&self) -> String {
         format!("`{}` is true", self.0.text().trim_matches(['{', '}', ' ']))

@@ -49,6 +49,12 @@ macro_rules! logic {
             }
         }
 
+        impl crate::args::Arguments for $name {
+            fn parts<'p>(&'p self, show: &mut dyn FnMut(&'p dyn std::any::Any)) {
+                show(&self.0);
+            }
+        }
+
         impl ConditionWord for $name {
             fn explain(&self) -> String {
                 let all: Vec<String> = self.0.iter().map(|c| c.explain()).collect();

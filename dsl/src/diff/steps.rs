@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::align::{Pair, align};
 use super::{Change, Effect, PlanPart, fields};
 use crate::plan::Step;
-use crate::steps::{FAULTS, Verb, Wait};
+use crate::steps::{Verb, Wait};
 
 /// A step with what it means, made once.
 struct View<'p> {
@@ -194,7 +194,7 @@ fn children(part: PlanPart, old: &Step, new: &Step, changes: &mut Vec<Change>) {
 
 /// The steps inside are those that run during it.
 fn is_fault(step: &Step) -> bool {
-    FAULTS.contains(&step.head.word)
+    Verb::may_be_in_chaos(step.head.word)
 }
 
 /// The whole `during` of a fault came or went.
@@ -223,7 +223,7 @@ fn proves(step: &Step) -> bool {
         _ => matches!(word, "assert" | "consume" | "wait"),
     };
     judges
-        || FAULTS.contains(&word)
+        || Verb::may_be_in_chaos(word)
         || word == "chaos"
         || step.children().iter().any(|c| c.iter().any(proves))
 }

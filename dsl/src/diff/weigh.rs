@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Effect;
-use crate::steps::FAULTS;
+use crate::steps::Verb;
 
 /// How an argument counts.
 enum Rule {
@@ -20,7 +20,7 @@ enum Rule {
 /// The effect of an argument of a verb.
 pub(super) fn argument(word: &str, key: &str, old: &Value, new: &Value) -> Effect {
     let none = f64::INFINITY;
-    let fault = FAULTS.contains(&word);
+    let fault = Verb::may_be_in_chaos(word);
     let rule = match (word, key) {
         ("assert", "within") => Rule::MoreIsWeaker(0.0),
         ("assert", "for") | ("degrade_network", "latency" | "jitter" | "loss") => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Follow, Liveness, state::KnownCluster};
+use crate::args::arguments_of;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
@@ -18,38 +19,7 @@ pub(super) struct Hit {
 impl Verb {
     /// The brokers that the step acts on, if it does.
     pub fn target(&self) -> Option<&Spanned<Target>> {
-        match self {
-            Self::KillBroker(it) => Some(&it.broker),
-            Self::StopBroker(it) => Some(&it.broker),
-            Self::StartBroker(it) => Some(&it.broker),
-            Self::RestartBroker(it) => Some(&it.broker),
-            Self::UpgradeBroker(it) => Some(&it.broker),
-            Self::PauseBroker(it) => Some(&it.broker),
-            Self::ResumeBroker(it) => Some(&it.broker),
-            Self::DegradeNetwork(it) => Some(&it.broker),
-            Self::FillDisk(it) => Some(&it.broker),
-            Self::FreeDisk(it) => Some(&it.broker),
-            Self::PartitionNetwork(it) => it.isolate.as_ref().or(it.from.as_ref()),
-            _ => None,
-        }
-    }
-
-    /// True if it breaks something: judgements of recovery count from it.
-    pub const fn is_breaking(&self) -> bool {
-        matches!(
-            self,
-            Self::KillBroker(_)
-                | Self::StopBroker(_)
-                | Self::RestartBroker(_)
-                | Self::UpgradeBroker(_)
-                | Self::PauseBroker(_)
-                | Self::PartitionNetwork(_)
-                | Self::DegradeNetwork(_)
-                | Self::FillDisk(_)
-                | Self::Chaos(_)
-                | Self::KillClient(_)
-                | Self::PauseClient(_)
-        )
+        arguments_of(self.parts()).into_iter().next()
     }
 }
 
@@ -102,7 +72,7 @@ impl<'p> Follow<'p> {
                 }
             }
         }
-        if verb.is_breaking() {
+        if verb.facts().is_fault() {
             self.fault_without_traffic(step, verb);
             self.state.broken = true;
         }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Settings, TopicName};
@@ -24,6 +25,12 @@ args! {
 }
 
 impl StepWord for AlterTopic {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Topics,
+        ..StepFacts::of(Kind::Topic)
+    };
+
     fn explain(&self) -> String {
         let partitions = self.partitions.as_ref().map(|n| format!("{n} partitions"));
         let config = self.config.iter().map(|(k, v)| format!("{k}={v}"));

@@ -6,6 +6,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{StepName, duration_text};
@@ -29,6 +30,12 @@ args! {
 }
 
 impl StepWord for Assert {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Nothing,
+        ..StepFacts::of(Kind::Judgement)
+    };
+
     fn explain(&self) -> String {
         let when = match (&self.within, &self.for_time) {
             (Some(time), _) => format!(" within {}", duration_text(time.value)),

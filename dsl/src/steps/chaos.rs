@@ -10,6 +10,7 @@ use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -53,19 +54,6 @@ pub struct ChaosFault {
     pub span: Spanned<()>,
 }
 
-/// The verbs that are faults.
-pub(crate) const FAULTS: [&str; 9] = [
-    "kill_broker",
-    "stop_broker",
-    "restart_broker",
-    "pause_broker",
-    "partition_network",
-    "degrade_network",
-    "fill_disk",
-    "kill_client",
-    "pause_client",
-];
-
 impl FromNode for ChaosFault {
     const EXPECTS: &'static str = "a fault such as `{kill_broker: random, for: 10s}`";
 
@@ -85,9 +73,9 @@ impl FromNode for ChaosFault {
             reader.push(Diagnostic::new(Code::E016, node.span, message));
             return None;
         };
-        if !FAULTS.contains(&entry.key.as_str()) {
+        if !Verb::may_be_in_chaos(&entry.key) {
             let message = format!("`{}` is no fault", entry.key);
-            let help = did_you_mean(&entry.key, FAULTS);
+            let help = did_you_mean(&entry.key, Verb::of_chaos());
             reader.push(Diagnostic::new(Code::E020, entry.key.span, message).maybe_help(help));
             return None;
         }
@@ -104,7 +92,7 @@ impl FromNode for ChaosFault {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         let mut properties = serde_json::Map::new();
-        for fault in FAULTS {
+        for fault in Verb::of_chaos() {
             let reference = format!("#/definitions/step/properties/{fault}");
             properties.insert(fault.to_owned(), serde_json::json!({ "$ref": reference }));
         }
@@ -120,6 +108,12 @@ impl FromNode for ChaosFault {
 }
 
 impl StepWord for Chaos {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Everything,
+        undo: Undo::Itself,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         let faults: Vec<&str> = self.faults.iter().map(|f| f.verb.info().word).collect();
         let (time, every) = (duration_text(self.for_time.value), duration_text(self.every.value));

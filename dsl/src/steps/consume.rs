@@ -5,6 +5,7 @@ use super::produce::GivenMessage;
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
+use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{OffsetReset, TopicName};
@@ -65,6 +66,12 @@ impl FromNode for Until {
 }
 
 impl StepWord for Consume {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Nothing,
+        ..StepFacts::of(facts::Kind::Judgement)
+    };
+
     fn explain(&self) -> String {
         let until = match self.until.value {
             Until::End => "to its end".to_owned(),

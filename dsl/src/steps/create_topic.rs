@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Assignment, Settings, TopicName};
@@ -58,6 +59,12 @@ impl CreateTopic {
 }
 
 impl StepWord for CreateTopic {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Topics,
+        ..StepFacts::of(Kind::Topic)
+    };
+
     fn explain(&self) -> String {
         let partitions = words::count(self.partition_count().into(), "partition");
         let replicas = match (&self.assignment, &self.replicas) {

@@ -6,6 +6,7 @@ use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Bandwidth, Percent, Target, duration_text};
@@ -36,6 +37,13 @@ args! {
 }
 
 impl StepWord for DegradeNetwork {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Lines,
+        undo: Undo::After("mend the network again"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         let changes: Vec<String> = [
             self.latency.as_ref().map(|d| format!("{} of latency", duration_text(d.value))),

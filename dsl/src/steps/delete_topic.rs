@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::source::Spanned;
 use crate::value::TopicName;
 
@@ -16,6 +17,12 @@ args! {
 }
 
 impl StepWord for DeleteTopic {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Topics,
+        ..StepFacts::of(Kind::Topic)
+    };
+
     fn explain(&self) -> String {
         format!("Delete topic {}", self.name)
     }

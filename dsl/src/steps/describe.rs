@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{DescribeWhat, TopicName};
@@ -22,6 +23,12 @@ args! {
 }
 
 impl StepWord for Describe {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Nothing,
+        ..StepFacts::of(Kind::Observation)
+    };
+
     fn explain(&self) -> String {
         match &self.topic {
             Some(topic) => format!("Describe topic {topic}"),

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts};
 use crate::source::Spanned;
 use crate::value::{ElectionType, TopicName};
 
@@ -22,6 +23,8 @@ args! {
 }
 
 impl StepWord for ElectLeaders {
+    const FACTS: StepFacts = StepFacts::of(Kind::Repair);
+
     fn explain(&self) -> String {
         format!("Elect {} leaders for topic {}", self.kind, self.topic)
     }

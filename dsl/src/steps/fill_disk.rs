@@ -3,6 +3,7 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::source::Spanned;
 use crate::value::{ByteSize, Target};
 
@@ -22,6 +23,13 @@ args! {
 }
 
 impl StepWord for FillDisk {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Disks,
+        undo: Undo::After("free it again"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         let time = self.lasting.text();
         format!("Fill the disk of {} but for {}{time}", self.broker, self.leave)

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts, Strikes};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -16,6 +17,8 @@ args! {
 }
 
 impl StepWord for FreeDisk {
+    const FACTS: StepFacts = StepFacts { strikes: Strikes::Disks, ..StepFacts::of(Kind::Repair) };
+
     fn explain(&self) -> String {
         format!("Free the disk of {}", self.broker)
     }

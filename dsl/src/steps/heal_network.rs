@@ -2,6 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
+use crate::facts::{Kind, StepFacts, Strikes};
 
 args! {
     /// Undoes every `partition_network` and `degrade_network`, and tries the lines that were cut.
@@ -12,6 +13,8 @@ args! {
 }
 
 impl StepWord for HealNetwork {
+    const FACTS: StepFacts = StepFacts { strikes: Strikes::Routes, ..StepFacts::of(Kind::Repair) };
+
     fn explain(&self) -> String {
         "Heal the network".to_owned()
     }

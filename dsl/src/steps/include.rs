@@ -6,6 +6,7 @@ use super::StepWord;
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
+use crate::facts::{Kind, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::source::{FileId, Spanned};
 use crate::steps::fragment::read_fragment;
@@ -121,7 +122,12 @@ fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     below.then_some(path)
 }
 
+impl crate::args::Arguments for Include {}
+
 impl StepWord for Include {
+    const FACTS: StepFacts =
+        StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Flow) };
+
     fn explain(&self) -> String {
         format!("Do the steps of {}", self.file)
     }

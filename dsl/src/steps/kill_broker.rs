@@ -3,6 +3,7 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -21,6 +22,13 @@ args! {
 }
 
 impl StepWord for KillBroker {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Processes,
+        undo: Undo::After("start it again"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         format!("Kill {}{}", self.broker, self.lasting.text())
     }

@@ -2,6 +2,7 @@
 
 use super::{Lasting, StepWord};
 use crate::args::args;
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::value::Clients;
 
 args! {
@@ -20,6 +21,13 @@ args! {
 }
 
 impl StepWord for KillClient {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Clients,
+        undo: Undo::After("start it again with the same settings"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         format!("Kill {}{}", self.client, self.lasting.text())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Verb;
-use crate::args::{FieldGroup, FieldInfo};
+use crate::args::{FieldGroup, FieldInfo, arguments_of};
 use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
@@ -94,32 +94,18 @@ impl Lasting {
 impl Verb {
     /// How long it lasts, if it is a fault that can undo itself.
     pub fn lasting(&self) -> Option<&Lasting> {
-        match self {
-            Self::KillBroker(it) => Some(&it.lasting),
-            Self::StopBroker(it) => Some(&it.lasting),
-            Self::PauseBroker(it) => Some(&it.lasting),
-            Self::PartitionNetwork(it) => Some(&it.lasting),
-            Self::DegradeNetwork(it) => Some(&it.lasting),
-            Self::FillDisk(it) => Some(&it.lasting),
-            Self::KillClient(it) => Some(&it.lasting),
-            Self::PauseClient(it) => Some(&it.lasting),
-            _ => None,
-        }
+        arguments_of(self.parts()).pop()
     }
 
     /// The same, to be changed.
     pub fn lasting_mut(&mut self) -> Option<&mut Lasting> {
-        match self {
-            Self::KillBroker(it) => Some(&mut it.lasting),
-            Self::StopBroker(it) => Some(&mut it.lasting),
-            Self::PauseBroker(it) => Some(&mut it.lasting),
-            Self::PartitionNetwork(it) => Some(&mut it.lasting),
-            Self::DegradeNetwork(it) => Some(&mut it.lasting),
-            Self::FillDisk(it) => Some(&mut it.lasting),
-            Self::KillClient(it) => Some(&mut it.lasting),
-            Self::PauseClient(it) => Some(&mut it.lasting),
-            _ => None,
-        }
+        let mut found = None;
+        self.parts_mut().parts_mut(&mut |part| {
+            if let Some(lasting) = part.downcast_mut() {
+                found = Some(lasting);
+            }
+        });
+        found
     }
 
     /// After what time it is undone, if it says so.

@@ -2,6 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
+use crate::facts::{Kind, Leaves, StepFacts};
 
 args! {
     /// Puts a line into the timeline of the report.
@@ -13,6 +14,9 @@ args! {
 }
 
 impl StepWord for Note {
+    const FACTS: StepFacts =
+        StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Note) };
+
     fn explain(&self) -> String {
         format!("Note: {}", self.text.trim())
     }

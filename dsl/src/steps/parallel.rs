@@ -6,6 +6,7 @@ use super::StepWord;
 use crate::args::WordInfo;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
+use crate::facts::{Kind, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
@@ -73,7 +74,12 @@ impl FromNode for Parallel {
     }
 }
 
+impl crate::args::Arguments for Parallel {}
+
 impl StepWord for Parallel {
+    const FACTS: StepFacts =
+        StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Flow) };
+
     fn explain(&self) -> String {
         let names: Vec<&str> = self.branches.iter().map(|b| b.name.as_str()).collect();
         format!("At once: {}", crate::words::list(&names))

@@ -4,6 +4,7 @@ use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{NetworkClients, Target};
@@ -41,6 +42,13 @@ args! {
 }
 
 impl StepWord for PartitionNetwork {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Routes,
+        undo: Undo::After("mend the network again"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         let what = match (&self.groups, &self.isolate, &self.from, &self.to) {
             (Some(groups), ..) => {

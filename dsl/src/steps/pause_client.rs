@@ -2,6 +2,7 @@
 
 use super::{Lasting, StepWord};
 use crate::args::args;
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::value::Clients;
 
 args! {
@@ -19,6 +20,13 @@ args! {
 }
 
 impl StepWord for PauseClient {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Clients,
+        undo: Undo::After("let it go on"),
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         format!("Freeze {}{}", self.client, self.lasting.text())
     }

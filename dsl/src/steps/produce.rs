@@ -6,6 +6,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Acks, Settings, TopicName, UserName};
@@ -46,6 +47,12 @@ args! {
 }
 
 impl StepWord for Produce {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Produced,
+        ..StepFacts::of(Kind::Traffic)
+    };
+
     fn explain(&self) -> String {
         let count = words::count(self.messages.len() as u64, "message");
         format!("Send {count} to topic {}", self.topic)

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts};
 use crate::source::Spanned;
 use crate::value::{Assignment, Bandwidth, TopicName};
 
@@ -22,6 +23,8 @@ args! {
 }
 
 impl StepWord for ReassignPartitions {
+    const FACTS: StepFacts = StepFacts::of(Kind::Repair);
+
     fn explain(&self) -> String {
         format!("Move the replicas of topic {}", self.topic)
     }

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::conditions::Conditions;
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::StepName;
@@ -19,6 +20,12 @@ args! {
 }
 
 impl StepWord for Record {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Nothing,
+        ..StepFacts::of(Kind::Observation)
+    };
+
     fn explain(&self) -> String {
         let all: Vec<&str> = self.that.iter().map(|c| c.info().word).collect();
         format!("Record {}", crate::words::list(&all))

@@ -8,6 +8,7 @@ use super::StepWord;
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
+use crate::facts::{Kind, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::scope::Scope;
 use crate::source::Spanned;
@@ -166,7 +167,12 @@ fn check_late_body(node: &Node, reader: &mut Reader) {
     read_steps(steps, reader);
 }
 
+impl crate::args::Arguments for Repeat {}
+
 impl StepWord for Repeat {
+    const FACTS: StepFacts =
+        StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Flow) };
+
     fn explain(&self) -> String {
         let all: Vec<&str> = self.rounds.iter().map(|r| r.value.as_str()).take(8).collect();
         match (&self.name, self.rounds.len()) {

@@ -7,6 +7,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{RestartHow, Target, duration_text};
@@ -30,6 +31,13 @@ args! {
 }
 
 impl StepWord for RestartBroker {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Processes,
+        undo: Undo::Itself,
+        in_chaos: true,
+        ..StepFacts::of(Kind::Fault)
+    };
+
     fn explain(&self) -> String {
         let how = match self.how {
             RestartHow::Stop => "Restart",

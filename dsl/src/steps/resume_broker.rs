@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts, Strikes};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -16,6 +17,9 @@ args! {
 }
 
 impl StepWord for ResumeBroker {
+    const FACTS: StepFacts =
+        StepFacts { strikes: Strikes::Processes, ..StepFacts::of(Kind::Repair) };
+
     fn explain(&self) -> String {
         format!("Let {} go on", self.broker)
     }

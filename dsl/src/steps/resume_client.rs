@@ -2,6 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
+use crate::facts::{Kind, StepFacts, Strikes};
 use crate::value::Clients;
 
 args! {
@@ -18,6 +19,8 @@ args! {
 }
 
 impl StepWord for ResumeClient {
+    const FACTS: StepFacts = StepFacts { strikes: Strikes::Clients, ..StepFacts::of(Kind::Repair) };
+
     fn explain(&self) -> String {
         format!("Let {} go on", self.client)
     }

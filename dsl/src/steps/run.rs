@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::Settings;
@@ -35,6 +36,8 @@ args! {
 }
 
 impl StepWord for Run {
+    const FACTS: StepFacts = StepFacts::of(Kind::Program);
+
     fn explain(&self) -> String {
         let command: Vec<&str> = self.command.iter().map(|c| c.as_str()).collect();
         format!("Run {}", command.join(" "))

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::facts::{Kind, StepFacts, Strikes};
 use crate::source::Spanned;
 use crate::value::{DataFate, Target};
 
@@ -21,6 +22,9 @@ args! {
 }
 
 impl StepWord for StartBroker {
+    const FACTS: StepFacts =
+        StepFacts { strikes: Strikes::Processes, ..StepFacts::of(Kind::Repair) };
+
     fn explain(&self) -> String {
         match self.data {
             DataFate::Kept => format!("Start {} again", self.broker),

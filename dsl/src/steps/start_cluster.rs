@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Controllers, KafkaVersion, MetadataMode, PerBroker, Settings};
@@ -64,6 +65,12 @@ args! {
 const MOST_BROKERS: u32 = 15;
 
 impl StepWord for StartCluster {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Cluster,
+        ..StepFacts::of(Kind::Cluster)
+    };
+
     fn explain(&self) -> String {
         let brokers = words::count(self.brokers.value.into(), "broker");
         let with = match (self.mode.value, self.controllers.value) {

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -57,6 +58,12 @@ impl StartConsumer {
 }
 
 impl StepWord for StartConsumer {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Clients,
+        ..StepFacts::of(Kind::Traffic)
+    };
+
     fn explain(&self) -> String {
         let members = match self.members.value {
             1 if !self.fixed.value => String::new(),

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind, StepFacts};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{ClientName, GroupName, Isolation, Settings, TopicName, UserName};
@@ -50,6 +51,8 @@ impl StartCopier {
 }
 
 impl StepWord for StartCopier {
+    const FACTS: StepFacts = StepFacts { blurs: Blurs::Clients, ..StepFacts::of(Kind::Traffic) };
+
     fn explain(&self) -> String {
         let (name, from, to) = (&self.name, &self.from, &self.to);
         format!("Start copier {name}: group {} copies topic {from} to {to}", self.group_name())

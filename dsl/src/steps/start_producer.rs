@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
+use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -103,6 +104,12 @@ const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
 
 impl StepWord for StartProducer {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Clients,
+        ..StepFacts::of(facts::Kind::Traffic)
+    };
+
     fn explain(&self) -> String {
         let kind = match (&self.transactional, self.idempotent.value) {
             (Some(_), _) => "transactional producer",

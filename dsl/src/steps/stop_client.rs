@@ -2,6 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
+use crate::facts::{Kind, Leaves, StepFacts, Strikes};
 use crate::value::Clients;
 
 args! {
@@ -23,6 +24,12 @@ args! {
 }
 
 impl StepWord for StopClient {
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Clients,
+        leaves: Leaves::TopicsAndGroups,
+        ..StepFacts::of(Kind::Traffic)
+    };
+
     fn explain(&self) -> String {
         format!("Stop {}: producers flush, consumers read to the end", self.client)
     }

@@ -2,6 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
+use crate::facts::{Blurs, Kind, StepFacts};
 
 args! {
     /// Stops the cluster gracefully.
@@ -10,6 +11,8 @@ args! {
 }
 
 impl StepWord for StopCluster {
+    const FACTS: StepFacts = StepFacts { blurs: Blurs::Cluster, ..StepFacts::of(Kind::Cluster) };
+
     fn explain(&self) -> String {
         "Stop the cluster".to_owned()
     }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
+use crate::facts::{Kind, StepFacts, Strikes, Undo};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{KafkaVersion, Target};
@@ -27,6 +28,9 @@ args! {
 }
 
 impl StepWord for UpgradeBroker {
+    const FACTS: StepFacts =
+        StepFacts { strikes: Strikes::Processes, undo: Undo::Itself, ..StepFacts::of(Kind::Fault) };
+
     fn explain(&self) -> String {
         let rolling = if self.rolling { ", one after the other" } else { "" };
         format!("Upgrade {} to Kafka {}{rolling}", self.broker, self.version)

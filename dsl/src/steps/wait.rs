@@ -1,11 +1,13 @@
 //! `wait`
 
+use std::any::Any;
 use std::time::Duration;
 
 use super::StepWord;
-use crate::args::{WordInfo, args};
+use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
 use crate::document::{Kind, Node};
+use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -61,7 +63,21 @@ impl FromNode for Wait {
     }
 }
 
+impl Arguments for Wait {
+    fn parts<'p>(&'p self, show: &mut dyn FnMut(&'p dyn Any)) {
+        if let Self::Until(wait) = self {
+            wait.parts(show);
+        }
+    }
+}
+
 impl StepWord for Wait {
+    const FACTS: StepFacts = StepFacts {
+        leaves: Leaves::TopicsAndGroups,
+        blurs: Blurs::Nothing,
+        ..StepFacts::of(facts::Kind::Judgement)
+    };
+
     fn explain(&self) -> String {
         match self {
             Self::Pause(time) => format!("Wait {}", duration_text(time.value)),

@@ -7,6 +7,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{
+    facts::StepFacts,
     plan::{ReadyStep, Step, StepHead},
     steps::Verb,
 };
@@ -116,7 +117,7 @@ pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> Ste
         line: head.lines.0,
         end_line: head.lines.1,
         finally,
-        fault: steps::is_fault(head.word),
+        fault: Verb::facts_of(head.word).is_some_and(StepFacts::is_fault),
     }
 }
 

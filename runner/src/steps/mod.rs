@@ -116,24 +116,6 @@ pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
     }
 }
 
-/// Whether a word makes a fault: shown as a mark in timelines.
-pub fn is_fault(word: &str) -> bool {
-    matches!(
-        word,
-        "kill_broker"
-            | "stop_broker"
-            | "restart_broker"
-            | "upgrade_broker"
-            | "pause_broker"
-            | "partition_network"
-            | "degrade_network"
-            | "fill_disk"
-            | "kill_client"
-            | "pause_client"
-            | "chaos"
-    )
-}
-
 fn wait_limit(wait: &Wait) -> Duration {
     match wait {
         Wait::Pause(time) => **time,
