@@ -113,6 +113,7 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
     books.insert(Measure::Overcopied, overcopied);
 }
 
+#[expect(clippy::too_many_lines, reason = "to be split")]
 fn judge_group(
     digest: &Digest<'_>,
     copies: &Copies,

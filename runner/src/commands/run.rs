@@ -226,6 +226,7 @@ fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
     Ok(rounds.collect())
 }
 
+#[expect(clippy::too_many_lines, reason = "to be split")]
 async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     cluster::security::possible(jobs.iter().any(|job| wants::needs_tls(&job.plan)))?;
