@@ -200,8 +200,8 @@ fn in_always<'t>(condition: &str, name: &str, plain: &'t str) -> Vec<&'t str> {
         "progressing" | "connected" => vec!["yes"],
         // What must be reached is not reached at a look before: seen or not, by when the looks are.
         _ if condition.contains("at_least: 1, since") && plain == "yes" => vec!["yes", "no"],
-        // Nothing is delivered before the first message, and that is told at once.
-        "delivered" | "committed" => vec!["no"],
+        // What must be reached is not reached before the first message: told by a look that was as early.
+        "delivered" | "committed" => vec!["no", plain],
         // Nothing is ever lost: a look before the end says so, if there was one that could tell.
         "lost" if condition.contains("at_least") => vec!["no", plain],
         _ => vec![plain],
