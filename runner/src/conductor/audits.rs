@@ -272,12 +272,13 @@ impl Stage {
         topics.iter().flat_map(of_topic).collect()
     }
 
-    /// Tells the report an anomaly with its examples, once for each step and kind.
+    /// Tells the report an anomaly with its examples, once for each step, kind and places.
     pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &Verdict) {
         let finding = match verdict {
             Verdict::Counted(finding) | Verdict::Inconclusive { at_least: finding, .. } => finding,
         };
-        let key = (format!("{step} {}", finding.count), measure);
+        let places: Vec<_> = finding.by.iter().map(|c| (&c.place, c.count)).collect();
+        let key = (format!("{step} {} {places:?}", finding.count), measure);
         if finding.count == 0 || !self.audits.told.lock().expect("no holder panics").insert(key) {
             return;
         }
