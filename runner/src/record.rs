@@ -376,17 +376,21 @@ impl SuiteRecord {
         for (name, value) in steps.iter().flat_map(|s| &s.recorded) {
             values.insert(name.clone(), value.clone());
         }
-        for anomaly in &self.anomalies {
-            values.entry(anomaly.kind.clone()).or_insert_with(|| anomaly.count.into());
+        for anomaly in self.newest_anomalies() {
+            values.entry(anomaly.kind).or_insert_with(|| anomaly.count.into());
         }
         values
     }
 
-    /// The newest anomaly of each kind.
-    pub fn newest_anomalies(&self) -> Vec<&Anomaly> {
-        let mut newest: IndexMap<&str, &Anomaly> = IndexMap::new();
+    /// One anomaly of each kind: the newest count of each topic and client, whichever step asked for it.
+    pub fn newest_anomalies(&self) -> Vec<Anomaly> {
+        let mut newest: IndexMap<&str, Anomaly> = IndexMap::new();
         for anomaly in &self.anomalies {
-            newest.insert(&anomaly.kind, anomaly);
+            let mut merged = anomaly.clone();
+            if let Some(older) = newest.get(anomaly.kind.as_str()) {
+                merged.take_in(older);
+            }
+            newest.insert(&anomaly.kind, merged);
         }
         newest.into_values().collect()
     }

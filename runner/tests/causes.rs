@@ -137,9 +137,11 @@ fn leaves_out(ran: &Ran, name: &str) -> bool {
 fn a_step_on_several_clients_works_on_those_in_the_state_that_it_needs() {
     const CLIENTS: &str = "  - start_producer: { name: P, topic: orders, rate: 50/s }\n  \
                            - start_producer: { name: Q, topic: orders, rate: 50/s }\n";
+    let mut total = 0;
     for word in Verb::words().filter(|word| word.ends_with("_client")) {
         let (fit, unfit) = states(word);
         for unfit in unfit {
+            total += 1;
             let before = format!("{}{}", unfit.replace('%', "P"), fit.replace('%', "Q"));
             let steps = |named: &str| format!("{CLIENTS}{before}  - {word}: {named}\n{LEADS}");
             // Named twice is meant once.
@@ -153,18 +155,22 @@ fn a_step_on_several_clients_works_on_those_in_the_state_that_it_needs() {
             assert!(words.contains("P "), "{words}");
         }
     }
+    assert_eq!(total, 8, "steps on clients, and states in which they leave a client out");
 }
 
 #[test]
 fn members_are_left_out_as_clients_are() {
     let group = "  - start_consumer: { name: C, topics: [orders], members: 2 }\n";
+    let mut total = 0;
     for word in Verb::words().filter(|word| word.ends_with("_client")) {
         let (fit, unfit) = states(word);
         let before = format!("{}{}", unfit[0].replace('%', "C/1"), fit.replace('%', "C/2"));
         let ran = plan(&format!("{group}{before}  - {word}: [C/1, C/2, C]\n{LEADS}"));
         assert_eq!(ran.status(), Some(0), "{word} after {before}\n{}", ran.text());
         assert!(leaves_out(&ran, "C/1"), "{word} after {before}\n{}", ran.events());
+        total += 1;
     }
+    assert_eq!(total, 5, "steps on clients");
 }
 
 #[test]

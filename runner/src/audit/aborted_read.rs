@@ -3,11 +3,27 @@
 //! Aborted is what the log hides from read_committed readers at that offset, and what its producer
 //! heard to be aborted. Each partition and offset is counted once for a group.
 
-use super::book::Book;
+use super::book::{Book, Spot};
+use super::digest::Digest;
 use super::groups::{Delivery, Taken};
+use super::input::Isolation;
 use super::placement::OffsetSpan;
 use super::sends::Sends;
 use super::set::Set;
+
+/// What was found on the way, and what the logs that were not read leave open: whether they hide a message
+/// whose end its producer never heard.
+pub(super) fn judge(digest: &Digest<'_>) -> Book {
+    let mut book = digest.groups.aborted_read.clone();
+    let groups = digest.groups.by.values();
+    for group in groups.filter(|g| g.facts.isolation == Isolation::ReadCommitted) {
+        for (part, reason) in digest.unread().filter(|(part, _)| group.parts.contains_key(part)) {
+            let spot = Spot { group: Some(group.number), ..Spot::of(part, None) };
+            book.doubt(&digest.names, spot, reason);
+        }
+    }
+    book
+}
 
 /// Looks at a part of a delivery; `same`: the log holds just these messages there.
 pub(super) fn look(
@@ -44,7 +60,7 @@ pub(super) fn look(
 #[cfg(test)]
 mod tests {
     use crate::audit::testing::{Fate, World};
-    use crate::audit::{GroupFacts, Isolation, Measure};
+    use crate::audit::{GroupFacts, Isolation, Measure, PartitionFacts};
     use crate::history::Mark;
 
     fn aborted() -> World {
@@ -65,6 +81,15 @@ mod tests {
         assert_eq!(w.count(Measure::AbortedRead), 0);
         assert_eq!(w.count(Measure::Undelivered), 0);
         assert_eq!(w.count(Measure::Skipped), 0);
+    }
+
+    #[test]
+    fn what_an_unread_log_hides_is_not_known() {
+        let mut w = aborted();
+        w.read_all((10, 1));
+        let end = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
+        w.facts.topics.entry("t".into()).or_default().partitions.insert(0, end);
+        assert!(w.doubt(Measure::AbortedRead).0.contains("of 99 was reached"));
     }
 
     #[test]

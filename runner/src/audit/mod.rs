@@ -66,7 +66,7 @@ pub fn audit(input: &AuditInput<'_>) -> AuditResult {
         (Measure::Skipped, skipped::judge(&digest)),
         (Measure::Phantom, phantom::judge(&digest)),
         (Measure::UnexpectedSuccess, unexpected_success::judge(&digest)),
-        (Measure::AbortedRead, digest.groups.aborted_read.clone()),
+        (Measure::AbortedRead, aborted_read::judge(&digest)),
         (Measure::Unresolved, unresolved::judge(&digest)),
     ];
     books.extend(judged);

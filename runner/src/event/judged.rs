@@ -1,5 +1,7 @@
 //! What was judged and how: verdicts, findings, reasons, measured stretches of time, anomalies.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::audit::disks::OnDisk;
@@ -124,6 +126,28 @@ pub struct Anomaly {
     /// For what is lost: where it lies on the brokers' disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_disk: Option<OnDisk>,
+}
+
+impl Anomaly {
+    /// Adds what an older count of the same kind holds of other topics and clients: two steps, or two conditions
+    /// of one, may each have asked for a part.
+    pub fn take_in(&mut self, older: &Self) {
+        let known: BTreeSet<(String, String)> =
+            self.by.iter().map(|p| (p.topic.clone(), p.client.clone())).collect();
+        let others = |p: &&AnomalyPlace| !known.contains(&(p.topic.clone(), p.client.clone()));
+        let others: Vec<AnomalyPlace> = older.by.iter().filter(others).cloned().collect();
+        let of_others = |e: &&Example| {
+            let same = |p: &AnomalyPlace| p.topic == e.topic && p.partition == e.partition;
+            others.iter().any(same) && !self.by.iter().any(same)
+        };
+        let examples: Vec<Example> = older.examples.iter().filter(of_others).cloned().collect();
+        self.examples.extend(examples);
+        self.count += others.iter().map(|p| p.count).sum::<u64>();
+        self.by.extend(others);
+        if self.on_disk.is_none() {
+            self.on_disk.clone_from(&older.on_disk);
+        }
+    }
 }
 
 /// Where an anomaly lies.

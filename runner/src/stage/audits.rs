@@ -267,13 +267,14 @@ impl Stage {
         topics.iter().flat_map(of_topic).collect()
     }
 
-    /// Tells the report an anomaly with its examples, once for each step and kind.
+    /// Tells the report an anomaly with its examples, once for each step, kind and places.
     pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &CountVerdict) {
         let finding = match verdict {
             CountVerdict::Counted(finding)
             | CountVerdict::Inconclusive { at_least: finding, .. } => finding,
         };
-        let key = (format!("{step} {}", finding.count), measure);
+        let places: Vec<_> = finding.by.iter().map(|c| (&c.place, c.count)).collect();
+        let key = (format!("{step} {} {places:?}", finding.count), measure);
         if finding.count == 0 || !self.audits.told.lock().expect("no holder panics").insert(key) {
             return;
         }

@@ -242,6 +242,7 @@ fn damage_under_a_living_broker_is_counted_by_batches() {
         .collect();
     let findings: Vec<_> = suite.steps.iter().flat_map(|step| &step.findings).collect();
     assert_eq!(found, expected, "{findings:#?} {:?}", suite.reasons);
+    assert_eq!(findings.len(), 16, "each condition was judged");
     for finding in &findings {
         let unsure = finding.holds == Holds::Inconclusive;
         assert_eq!(unsure, finding.condition.contains("header"), "{finding:#?}");

@@ -74,7 +74,7 @@ pub fn anomalies(
     suite: &SuiteRecord,
     logs: &[(String, Vec<LogLine>)],
 ) -> Vec<AnomalyView> {
-    let view = |anomaly: &crate::event::Anomaly| {
+    let view = |anomaly: crate::event::Anomaly| {
         let places = anomaly.by.iter().take(EXAMPLES).map(|p| {
             let place = one_line(&format!("{}/{}", p.topic, p.partition), 200);
             (place, one_line(&p.client, 80), grouped(p.count))
