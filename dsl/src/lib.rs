@@ -18,6 +18,7 @@ mod explain;
 mod external;
 pub mod facts;
 mod follow;
+mod ground;
 mod library;
 mod manual;
 mod matrix;

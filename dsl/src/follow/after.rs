@@ -1,9 +1,10 @@
 //! Waits and asserts behind a fault with `for`, which are about the time after it, and look as if they
 //! were meant for the time of the fault.
 
-use super::{Follow, Liveness};
+use super::Follow;
 use crate::conditions::{All, Condition, Conditions};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::Liveness;
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
 use crate::steps::{Verb, Wait};
@@ -25,8 +26,8 @@ impl<'p> Follow<'p> {
     fn nothing_is_broken(&self) -> bool {
         let broken =
             |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
-        let down = self.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
-        !(down || self.beside || self.in_finally)
+        let down = self.ground.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
+        !(down || self.beside || self.ground.in_finally)
             && self.around.is_empty()
             && self.standing.is_empty()
     }
@@ -75,7 +76,8 @@ impl<'p> Follow<'p> {
              `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"
         );
         let told = Diagnostic::new(Code::W021, span, message).help(help);
-        self.tell(told.related(fault.head.key, "this fault is undone before the next step begins"));
+        self.ground
+            .tell(told.related(fault.head.key, "this fault is undone before the next step begins"));
     }
 
     /// Where something is expected that only the fault itself can cause.
@@ -97,7 +99,7 @@ impl<'p> Follow<'p> {
             }),
             _ if !of_brokers(fault) => false,
             Condition::BrokersAlive(it) => {
-                let all = self.state.cluster.as_ref().map(|c| u64::from(c.brokers));
+                let all = self.ground.state.cluster.as_ref().map(|c| u64::from(c.brokers));
                 it.bound.and_then(|b| b.most()).zip(all).is_some_and(|(most, all)| most < all)
             }
             Condition::InSync(it) => {
@@ -132,7 +134,7 @@ impl<'p> Follow<'p> {
     fn is_return(&self, condition: &Condition) -> bool {
         match condition {
             Condition::BrokersAlive(it) => {
-                let all = self.state.cluster.as_ref().map(|c| u64::from(c.brokers));
+                let all = self.ground.state.cluster.as_ref().map(|c| u64::from(c.brokers));
                 it.bound.and_then(|b| b.least()).zip(all).is_some_and(|(n, all)| n >= all)
             }
             Condition::InSync(it) => {
@@ -146,7 +148,7 @@ impl<'p> Follow<'p> {
 
     fn replicas_of(&self, it: &crate::conditions::InSync) -> Option<u64> {
         let name = it.topic.as_deref().or_else(|| it.partition.as_ref().map(|p| &p.topic))?;
-        let topic = self.state.topics.get(name.as_str()).filter(|t| !t.gone)?;
+        let topic = self.ground.state.topics.get(name.as_str()).filter(|t| !t.gone)?;
         Some(u64::from(topic.replicas))
     }
 }

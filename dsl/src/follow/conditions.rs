@@ -1,9 +1,9 @@
 //! What conditions refer to.
 
 use super::Follow;
-use super::state::ClientKind;
 use crate::conditions::{Condition, Conditions, Count};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::ClientKind;
 use crate::source::Spanned;
 use crate::steps::{Verb, Wait};
 use crate::value::{LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
@@ -25,7 +25,7 @@ impl<'p> Follow<'p> {
             _ => None,
         };
         if let Some(since) = since {
-            self.step_name(since, false);
+            self.ground.step_name(since, false);
         }
         if let Verb::Assert(it) = verb
             && let Some(since) = &it.since
@@ -85,7 +85,7 @@ impl<'p> Follow<'p> {
                     | Condition::Controller(_)
             );
             if needs {
-                self.quorum(condition.span);
+                self.ground.quorum(condition.span);
             }
         }
     }
@@ -99,7 +99,7 @@ impl<'p> Follow<'p> {
         match &condition.value {
             Condition::Controller(it) => self.leader_is(it.is.as_ref()),
             Condition::Leader(it) => {
-                self.partition(&it.partition, any_time);
+                self.ground.partition(&it.partition, any_time);
                 self.leader_is(it.is.as_ref());
             }
             Condition::PreferredLeaders(it) => self.place(it.topic.as_ref(), None, any_time),
@@ -112,24 +112,24 @@ impl<'p> Follow<'p> {
             }
             Condition::UnderMinIsrPartitions(it) => self.place(it.topic.as_ref(), None, any_time),
             Condition::OfflinePartitions(it) => self.place(it.topic.as_ref(), None, any_time),
-            Condition::Group(it) => self.group(&it.name),
+            Condition::Group(it) => self.ground.group(&it.name),
             Condition::Lag(it) => {
-                self.group(&it.group);
+                self.ground.group(&it.group);
                 self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
             }
-            Condition::Offset(it) => self.partition(&it.partition, any_time),
+            Condition::Offset(it) => self.ground.partition(&it.partition, any_time),
             Condition::Listener(it) => {
-                self.target(&it.broker);
+                self.ground.target(&it.broker);
             }
             Condition::Log(it) => {
-                self.target(&it.broker);
+                self.ground.target(&it.broker);
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Message(it) => self.place(Some(&it.topic), None, any_time),
             Condition::Progressing(it) => self.clients_of(&it.client, any_time),
             Condition::Connected(it) => {
                 self.clients_of(&it.client, any_time);
-                self.target(&it.broker);
+                self.ground.target(&it.broker);
             }
             Condition::Unavailable(it) => {
                 self.clients_of(&it.client, any_time);
@@ -144,7 +144,7 @@ impl<'p> Follow<'p> {
             Condition::Latency(it) => {
                 self.clients_of(&it.client, any_time);
                 for (_, step) in it.times() {
-                    self.step_name(step, any_time);
+                    self.ground.step_name(step, any_time);
                 }
             }
             _ => {}
@@ -160,10 +160,10 @@ impl<'p> Follow<'p> {
             let message = format!("`{word}` cannot be asked for what was sent before a step");
             let help = "`sent: before` goes with lost, expired, duplicated, reordered, diverged, \
                         corrupted and undelivered";
-            self.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
         }
         let Some(name) = &count.client else { return };
-        let Some(client) = self.client(name, any_time) else { return };
+        let Some(client) = self.ground.client(name, any_time) else { return };
         let other = match (&condition.value, client.kind) {
             (
                 Condition::Acked(_)
@@ -186,12 +186,12 @@ impl<'p> Follow<'p> {
         };
         let whose = if client.kind.reads() { "producers" } else { "consumers" };
         let message = format!("`{}` {other} `{word}` counts for {whose}", name.client);
-        self.tell(Diagnostic::new(Code::E067, name.span, message));
+        self.ground.tell(Diagnostic::new(Code::E067, name.span, message));
     }
 
     fn clients_of(&mut self, clients: &'p [Spanned<MemberRef>], any_time: bool) {
         for client in clients {
-            self.client(client, any_time);
+            self.ground.client(client, any_time);
         }
     }
 
@@ -202,16 +202,16 @@ impl<'p> Follow<'p> {
         any_time: bool,
     ) {
         if let Some(topic) = topic {
-            self.topic(topic, any_time);
+            self.ground.topic(topic, any_time);
         }
         if let Some(partition) = partition {
-            self.partition(partition, any_time);
+            self.ground.partition(partition, any_time);
         }
     }
 
     fn since(&mut self, since: Option<&Spanned<StepName>>, any_time: bool) {
         if let Some(since) = since {
-            self.step_name(since, any_time);
+            self.ground.step_name(since, any_time);
         }
     }
 
@@ -219,7 +219,7 @@ impl<'p> Follow<'p> {
         if let Some(is) = is
             && let LeaderIs::Broker(n) = is.value
         {
-            self.broker_number(n, is.span);
+            self.ground.broker_number(n, is.span);
         }
     }
 }

@@ -34,7 +34,7 @@ impl<'p> Follow<'p> {
         } else {
             "this is never true, whatever the cluster does: it judges nothing"
         };
-        self.tell(Diagnostic::new(Code::W019, span, message).help(help));
+        self.ground.tell(Diagnostic::new(Code::W019, span, message).help(help));
     }
 
     /// Tells what of `consume` expects nothing.

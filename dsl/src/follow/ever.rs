@@ -1,22 +1,8 @@
 //! What a plan names anywhere: told apart from what it never names.
 
-use std::collections::BTreeSet;
-
+use crate::ground::Ever;
 use crate::plan::{Plan, Step};
-use crate::source::Span;
 use crate::steps::Verb;
-
-/// Everything that any step of the plan makes.
-#[derive(Debug, Default)]
-pub(super) struct Ever<'p> {
-    pub topics: BTreeSet<&'p str>,
-    pub clients: BTreeSet<&'p str>,
-    pub groups: BTreeSet<String>,
-    pub names: BTreeSet<&'p str>,
-    /// Names of faults that some condition asks about data at rest for: they need no traffic.
-    pub at_rest: BTreeSet<&'p str>,
-    pub cluster: Option<Span>,
-}
 
 impl<'p> Ever<'p> {
     pub fn of(plan: &'p Plan) -> Self {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Follow, KnownState};
+use super::Follow;
+use crate::ground::KnownState;
 use crate::plan::{Action, Step};
 use crate::steps::{Repeat, Verb, Wait};
 
@@ -48,28 +49,28 @@ impl<'p> Follow<'p> {
         match verb {
             Verb::Repeat(it) => self.repeat(it),
             Verb::Parallel(it) => {
-                let (before, least) = (self.state.clone(), self.least);
+                let (before, least) = (self.ground.state.clone(), self.least);
                 let mut states: Vec<KnownState> = Vec::with_capacity(it.branches.len());
                 let mut longest = least;
                 let beside = std::mem::replace(&mut self.beside, true);
                 for branch in &it.branches {
                     self.least = least;
-                    self.state = before.clone();
+                    self.ground.state = before.clone();
                     self.steps(&branch.steps);
                     longest = longest.max(self.least);
-                    states.push(std::mem::take(&mut self.state));
+                    states.push(std::mem::take(&mut self.ground.state));
                 }
-                self.state = KnownState::join_branches(&before, states);
+                self.ground.state = KnownState::join_branches(&before, states);
                 self.least = longest;
                 self.beside = beside;
             }
             Verb::Include(it) => self.steps(&it.steps),
             // A command may make topics that nobody here knows of.
-            Verb::Run(_) => self.state.topics_unknown = true,
+            Verb::Run(_) => self.ground.state.topics_unknown = true,
             Verb::Chaos(it) => {
                 for fault in it.faults.iter() {
                     if let Some(target) = fault.verb.target() {
-                        self.target(target);
+                        self.ground.target(target);
                     }
                 }
                 self.takes(it.for_time.value);
@@ -87,7 +88,7 @@ impl<'p> Follow<'p> {
                 }
             }
             Verb::RestartBroker(it) => {
-                let times = match (it.rolling, &self.state.cluster) {
+                let times = match (it.rolling, &self.ground.state.cluster) {
                     (true, Some(cluster)) if it.broker.value == crate::value::Target::All => {
                         cluster.brokers
                     }

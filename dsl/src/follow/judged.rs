@@ -1,9 +1,9 @@
 //! Judgements about the log that will rest on nothing, or that the plan's own settings defeat.
 
-use super::state::{ClientKind, KnownClient};
-use super::{Follow, Liveness};
+use super::Follow;
 use crate::conditions::{Condition, Recovered};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::{ClientKind, KnownClient, Liveness};
 use crate::source::Spanned;
 use crate::value::Acks;
 
@@ -41,20 +41,20 @@ impl Condition {
 
 impl<'p> Follow<'p> {
     pub(super) fn judged(&mut self, condition: &'p Spanned<Condition>) {
-        if self.in_finally {
+        if self.ground.in_finally {
             return;
         }
         if let Condition::Recovered(it) = &condition.value {
             self.recovered(condition, it);
         }
-        if !condition.is_about_the_log() || self.state.clients_unknown {
+        if !condition.is_about_the_log() || self.ground.state.clients_unknown {
             return;
         }
         let producers = self.of_kind(ClientKind::sends);
         let word = condition.info().word;
-        if producers.is_empty() && !self.state.produced {
+        if producers.is_empty() && !self.ground.state.produced {
             let message = format!("`{word}` has nothing to judge: nothing was sent before");
-            self.tell(
+            self.ground.tell(
                 Diagnostic::new(Code::E063, condition.span, message)
                     .help("start a producer before"),
             );
@@ -64,7 +64,7 @@ impl<'p> Follow<'p> {
             let kind = if client.kind == ClientKind::Copier { "copier" } else { "producer" };
             let message = format!("`{word}` is judged while {kind} `{name}` still runs");
             let help = format!("stop it before: `- stop_client: {name}`");
-            self.tell(Diagnostic::new(Code::W008, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::W008, condition.span, message).help(help));
         }
         if condition.is_about_consumers() {
             self.about_consumers(condition);
@@ -74,7 +74,7 @@ impl<'p> Follow<'p> {
         {
             let message = format!("`{word}` has nothing to judge: no copier was started before");
             let help = "start one before: `- start_copier: { name: X, from: TOPIC, to: TOPIC }`";
-            self.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         if let Condition::Lost(it) = &condition.value
             && it.count.bound.and_then(|b| b.most()) == Some(0)
@@ -84,7 +84,7 @@ impl<'p> Follow<'p> {
     }
 
     fn of_kind(&self, kind: fn(ClientKind) -> bool) -> Vec<(String, KnownClient)> {
-        let all = self.state.clients.iter().filter(|(_, c)| kind(c.kind));
+        let all = self.ground.state.clients.iter().filter(|(_, c)| kind(c.kind));
         all.map(|(name, client)| (name.clone(), client.clone())).collect()
     }
 
@@ -94,7 +94,7 @@ impl<'p> Follow<'p> {
         if consumers.is_empty() {
             let message = format!("`{word}` has nothing to judge: no consumer was started before");
             let help = "start a consumer before";
-            self.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         let only = condition.count().and_then(|c| c.client.as_ref()).map(|c| c.client.to_string());
         let meant = consumers.iter().filter(|(name, _)| only.as_ref().is_none_or(|o| o == name));
@@ -105,13 +105,13 @@ impl<'p> Follow<'p> {
         if let Some(name) = unfinished.first() {
             let message = format!("`{word}` is judged before consumer `{name}` has caught up");
             let help = format!("let it read to the end: `- stop_client: {name}`");
-            self.tell(Diagnostic::new(Code::W016, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::W016, condition.span, message).help(help));
         }
     }
 
     /// `lost: 0` with settings that allow losses, after something was broken.
     fn lost_none(&mut self, condition: &Spanned<Condition>, producers: &[(String, KnownClient)]) {
-        if !self.state.broken {
+        if !self.ground.state.broken {
             return;
         }
         let weak = producers.iter().find(|(_, c)| c.acks != Acks::All);
@@ -120,25 +120,28 @@ impl<'p> Follow<'p> {
             let message = format!("`lost: 0`, but producer `{name}` sends with acks={acks}");
             let help =
                 "with less than `acks: all` the loss of a leader may lose what it acknowledged";
-            self.tell(Diagnostic::new(Code::W004, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::W004, condition.span, message).help(help));
         }
-        let topic = self.state.topics.iter().find(|(_, t)| t.unclean).map(|(name, _)| name.clone());
-        let cluster = self.state.cluster.as_ref().is_some_and(|c| c.unclean);
+        let topic =
+            self.ground.state.topics.iter().find(|(_, t)| t.unclean).map(|(name, _)| name.clone());
+        let cluster = self.ground.state.cluster.as_ref().is_some_and(|c| c.unclean);
         let why = match topic {
             Some(topic) => format!("topic `{topic}` allows unclean elections"),
             None if cluster => "the cluster allows unclean elections".to_owned(),
-            None if self.state.elected_unclean => "an unclean election was asked for".to_owned(),
+            None if self.ground.state.elected_unclean => {
+                "an unclean election was asked for".to_owned()
+            }
             None => return,
         };
         let message = format!("`lost: 0`, but {why}");
-        self.tell(Diagnostic::new(Code::W005, condition.span, message));
+        self.ground.tell(Diagnostic::new(Code::W005, condition.span, message));
     }
 
     fn recovered(&mut self, condition: &Spanned<Condition>, it: &Recovered) {
-        if !self.state.broken && it.since.is_none() {
+        if !self.ground.state.broken && it.since.is_none() {
             let message = "nothing was broken before, so there is nothing to recover from";
             let help = "break something before, or say `since: STEP`";
-            self.tell(Diagnostic::new(Code::W018, condition.span, message).help(help));
+            self.ground.tell(Diagnostic::new(Code::W018, condition.span, message).help(help));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Faults that undo themselves: what is in force while the steps of `during` run, and what is left after.
 
-use super::state::Liveness;
 use super::{Follow, Step};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::Liveness;
 use crate::source::{Span, Spanned};
 use crate::steps::{Lasting, Verb};
 use crate::value::{Clients, StepName};
@@ -40,25 +40,25 @@ impl<'p> Follow<'p> {
         };
         let Some(target) = verb.target() else { return };
         // What is wrong with the target was told when the fault began.
-        self.muted += 1;
-        let hit = self.target(target);
-        self.muted -= 1;
+        self.ground.muted += 1;
+        let hit = self.ground.target(target);
+        self.ground.muted -= 1;
         for (broker, _) in hit.certain {
-            let now = self.life(broker);
+            let now = self.ground.life(broker);
             if now == Some(life) {
-                self.set_life(broker, Liveness::Maybe);
+                self.ground.set_life(broker, Liveness::Maybe);
             } else if !matches!(now, Some(Liveness::Maybe) | None) {
                 self.undone_inside(step, step.head.key, &format!("broker {broker}"));
             }
         }
         if hit.chosen {
-            self.maybe_all();
+            self.ground.maybe_all();
         }
     }
 
     fn clients_over(&mut self, step: &'p Step, clients: &'p Clients, life: Liveness) {
         for name in clients.iter() {
-            let known = self.state.clients.get_mut(name.client.as_str());
+            let known = self.ground.state.clients.get_mut(name.client.as_str());
             let Some(client) = known else { continue };
             let whole = name.member.is_none() || client.members <= 1;
             if client.life == life {
@@ -79,7 +79,7 @@ impl<'p> Follow<'p> {
             step.head.word
         );
         let help = "leave that step out: the fault is undone by itself when the steps of `during` are done";
-        self.tell(Diagnostic::new(Code::E068, span, message).help(help));
+        self.ground.tell(Diagnostic::new(Code::E068, span, message).help(help));
     }
 
     /// Tells a step that ends the cluster, or heals its network, while a fault around it is in force.
@@ -92,7 +92,7 @@ impl<'p> Follow<'p> {
             let message = format!("`{word}` inside the `during` of `{}`", fault.head.word);
             let help = "put it behind the fault, which is undone by itself when the steps of `during` are done";
             let told = Diagnostic::new(Code::E068, step.head.key, message).help(help);
-            self.tell(told.related(fault.head.key, "this fault is in force here"));
+            self.ground.tell(told.related(fault.head.key, "this fault is in force here"));
         }
     }
 
@@ -106,7 +106,7 @@ impl<'p> Follow<'p> {
             );
             let help = "leave `since` out: the time then counts from the beginning of this step";
             let told = Diagnostic::new(Code::E063, since.span, message).help(help);
-            self.tell(
+            self.ground.tell(
                 told.related(fault.head.key, "this step ends after the steps of its `during`"),
             );
         }

@@ -1,21 +1,21 @@
 //! Conditions that cannot come true any more.
 
-use super::state::ClientKind;
-use super::{Follow, Liveness};
+use super::Follow;
 use crate::conditions::{Condition, Connected, InSync, Leader, Progressing};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::{ClientKind, Liveness};
 use crate::source::{Span, Spanned};
 use crate::value::{Bound, LeaderIs, TopicName};
 
 impl<'p> Follow<'p> {
     fn impossible(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(Code::E063, span, message);
-        self.tell(diagnostic.help("start what it needs before, or expect something else"));
+        self.ground.tell(diagnostic.help("start what it needs before, or expect something else"));
     }
 
     /// Tells a condition that must hold and cannot.
     pub(super) fn possible(&mut self, condition: &'p Spanned<Condition>) {
-        if self.state.external || self.state.cluster.is_none() {
+        if self.ground.state.external || self.ground.state.cluster.is_none() {
             return;
         }
         let span = condition.span;
@@ -45,7 +45,7 @@ impl<'p> Follow<'p> {
     }
 
     fn brokers_alive(&mut self, bound: Option<Bound<u64>>, span: Span) {
-        let (Some(bound), Some(cluster)) = (bound, &self.state.cluster) else { return };
+        let (Some(bound), Some(cluster)) = (bound, &self.ground.state.cluster) else { return };
         let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
         let up = cluster.count(|l| l == Liveness::Up);
         let most = u64::from(cluster.brokers - down);
@@ -65,14 +65,14 @@ impl<'p> Follow<'p> {
     }
 
     fn must_be_up(&mut self, broker: u32, what: &str, span: Span) {
-        if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
+        if self.ground.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
             self.impossible(span, format!("broker {broker} is down here, so it cannot {what}"));
         }
     }
 
     fn leader(&mut self, it: &Leader, span: Span) {
         let partition = &it.partition;
-        let topic = self.state.topics.get(partition.topic.as_str());
+        let topic = self.ground.state.topics.get(partition.topic.as_str());
         let replicas = topic
             .and_then(|t| t.assignment.as_ref())
             .and_then(|a| a.get(partition.partition as usize).cloned());
@@ -85,12 +85,13 @@ impl<'p> Follow<'p> {
                 }
             }
             Some(LeaderIs::Any) => {
-                let all: Vec<u32> = match (replicas, &self.state.cluster) {
+                let all: Vec<u32> = match (replicas, &self.ground.state.cluster) {
                     (Some(replicas), _) => replicas,
                     (None, Some(cluster)) => (1..=cluster.brokers).collect(),
                     (None, None) => return,
                 };
-                let down = |n: &u32| self.state.cluster.as_ref().is_some_and(|c| c.is_down(*n));
+                let down =
+                    |n: &u32| self.ground.state.cluster.as_ref().is_some_and(|c| c.is_down(*n));
                 if !all.is_empty() && all.iter().all(down) {
                     self.impossible(span, format!("every replica of {partition} is down here"));
                 }
@@ -101,8 +102,8 @@ impl<'p> Follow<'p> {
 
     fn in_sync(&mut self, it: &InSync, span: Span) {
         let name = it.topic.as_deref().or_else(|| it.partition.as_ref().map(|p| &p.topic));
-        let topic = name.and_then(|n| self.state.topics.get(n.as_str())).filter(|t| !t.gone);
-        let (Some(topic), Some(cluster)) = (topic, &self.state.cluster) else { return };
+        let topic = name.and_then(|n| self.ground.state.topics.get(n.as_str())).filter(|t| !t.gone);
+        let (Some(topic), Some(cluster)) = (topic, &self.ground.state.cluster) else { return };
         let Some(least) = it.replicas.and_then(|b| b.least()) else { return };
         let (replicas, all) = (u64::from(topic.replicas), u64::from(cluster.brokers));
         let down = u64::from(cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped)));
@@ -129,7 +130,7 @@ impl<'p> Follow<'p> {
         span: Span,
     ) {
         let Some(name) = topic else { return };
-        let Some(topic) = self.state.topics.get(name.as_str()) else { return };
+        let Some(topic) = self.ground.state.topics.get(name.as_str()) else { return };
         let partitions = u64::from(topic.partitions);
         if bound.and_then(|b| b.least()).is_some_and(|n| n > partitions) {
             let has = crate::words::count(partitions, "partition");
@@ -144,8 +145,10 @@ impl<'p> Follow<'p> {
         bound: Option<Bound<u64>>,
         span: Span,
     ) {
-        let Some(topic) = topic.and_then(|n| self.state.topics.get(n.as_str())) else { return };
-        let Some(cluster) = &self.state.cluster else { return };
+        let Some(topic) = topic.and_then(|n| self.ground.state.topics.get(n.as_str())) else {
+            return;
+        };
+        let Some(cluster) = &self.ground.state.cluster else { return };
         let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
         let everywhere = topic.replicas == cluster.brokers;
         let all = u64::from(topic.partitions);
@@ -166,7 +169,7 @@ impl<'p> Follow<'p> {
     }
 
     fn must_run(&mut self, client: &str, what: &str, span: Span) {
-        let state = match self.state.clients.get(client).map(|c| c.life) {
+        let state = match self.ground.state.clients.get(client).map(|c| c.life) {
             Some(Liveness::Down) => "was killed",
             Some(Liveness::Stopped) => "was stopped",
             Some(Liveness::Paused) => "is frozen",
@@ -180,7 +183,7 @@ impl<'p> Follow<'p> {
             self.must_run(name.client.as_str(), "make progress", name.span);
             self.must_be_fed(name.client.as_str(), name.span);
         }
-        let cluster = self.state.cluster.as_ref();
+        let cluster = self.ground.state.cluster.as_ref();
         let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if cluster.is_some_and(|c| c.count(down) == c.brokers) {
             self.impossible(span, "every broker is down here, so nobody makes progress");
@@ -189,21 +192,21 @@ impl<'p> Follow<'p> {
 
     /// A consumer gets nothing new while no producer sends to its topics.
     fn must_be_fed(&mut self, client: &str, span: Span) {
-        let Some(consumer) = self.state.clients.get(client) else { return };
+        let Some(consumer) = self.ground.state.clients.get(client) else { return };
         let (what, read) = match (consumer.kind, &consumer.from) {
             (ClientKind::Consumer, _) => ("consumer", consumer.topics.as_slice()),
             (ClientKind::Copier, Some(from)) => ("copier", std::slice::from_ref(from)),
             _ => return,
         };
-        if self.state.clients_unknown {
+        if self.ground.state.clients_unknown {
             return;
         }
-        let feeds = |c: &super::state::KnownClient| {
+        let feeds = |c: &crate::ground::KnownClient| {
             c.kind.sends()
                 && matches!(c.life, Liveness::Up | Liveness::Maybe)
                 && c.topics.iter().any(|t| read.contains(t))
         };
-        if !self.state.clients.values().any(feeds) {
+        if !self.ground.state.clients.values().any(feeds) {
             let message = format!("nobody sends to the topics of {what} `{client}` here");
             self.impossible(span, message);
         }

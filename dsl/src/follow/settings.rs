@@ -96,14 +96,14 @@ impl Follow<'_> {
             if !TOPIC.contains(&key.as_str()) {
                 let message = format!("topics have no setting `{key}`");
                 let help = crate::diagnostic::did_you_mean(key, TOPIC);
-                self.tell(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
+                self.ground.tell(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
             }
             let wanted: Option<u32> = value.parse().ok();
             if key.value == "min.insync.replicas" && wanted.is_some_and(|n| n > replicas) {
                 let message =
                     format!("min.insync.replicas is {value}, but there are {replicas} replicas");
                 let help = "no write with `acks: all` can succeed";
-                self.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
+                self.ground.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
             }
         }
     }
@@ -116,7 +116,7 @@ impl Follow<'_> {
             if let Some(near) = nearest(key, BROKER).filter(|near| !known && is_slip(key, near)) {
                 let message = format!("brokers have no setting `{key}` that kplan knows");
                 let help = format!("did you mean `{near}`?");
-                self.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
+                self.ground.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
             }
         }
     }

@@ -1,37 +1,27 @@
 //! Steps that conditions count from: they must run, and something must come after they began.
 
-use super::state::{ClientKind, Liveness};
-use super::{Follow, Met};
+use super::Follow;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::ground::{ClientKind, Liveness, Met, Runs};
 use crate::plan::{Action, Step};
 use crate::source::Spanned;
 use crate::steps::Verb;
 use crate::value::StepName;
 
-/// Whether a step that was met runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Runs {
-    Yes,
-    /// Its `when` is false.
-    No,
-    /// Its `when`, or that of a step around it, is known only while the plan runs.
-    Perhaps,
-}
-
 impl<'p> Follow<'p> {
     /// True if a message may be sent here.
     pub(super) fn somebody_sends(&self) -> bool {
-        let sends = |c: &super::state::KnownClient| {
+        let sends = |c: &crate::ground::KnownClient| {
             ClientKind::sends(c.kind) && matches!(c.life, Liveness::Up | Liveness::Maybe)
         };
-        self.state.clients_unknown || self.state.clients.values().any(sends)
+        self.ground.state.clients_unknown || self.ground.state.clients.values().any(sends)
     }
 
     /// Remembers that messages may have been sent while a step ran: what it counts began with it.
     pub(super) fn sent_since(&mut self, step: &Step) {
         let name = step.head.name.as_ref().map(|n| n.as_str());
-        if let Some(met) = name.and_then(|n| self.names.get_mut(n)) {
+        if let Some(met) = name.and_then(|n| self.ground.names.get_mut(n)) {
             met.followed = true;
         }
     }
@@ -43,17 +33,17 @@ impl<'p> Follow<'p> {
             Action::Ready(verb) => matches!(verb, Verb::Produce(_) | Verb::Run(_)),
         };
         if by_itself || self.somebody_sends() {
-            self.names.values_mut().for_each(|met| met.followed = true);
+            self.ground.names.values_mut().for_each(|met| met.followed = true);
         }
     }
 
     /// Tells a condition that counts from a step which cannot serve for that.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
-        if self.in_finally {
+        if self.ground.in_finally {
             return;
         }
         for name in times_of(condition) {
-            let Some(met) = self.names.get(name.as_str()).copied() else { continue };
+            let Some(met) = self.ground.names.get(name.as_str()).copied() else { continue };
             self.serves(condition, name, met);
         }
     }
@@ -75,7 +65,7 @@ impl<'p> Follow<'p> {
         } else {
             return;
         };
-        self.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
+        self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::facts::{Blurs, Kind, StepFacts};
 use crate::source::Span;
 use crate::value::{Acks, KafkaVersion, MetadataMode};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Liveness {
+pub(crate) enum Liveness {
     Up,
     /// Killed, or stopped and not drained.
     Down,
@@ -19,7 +20,7 @@ pub(super) enum Liveness {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KnownCluster {
+pub(crate) struct KnownCluster {
     pub brokers: u32,
     /// Controllers of their own.
     pub controllers: u32,
@@ -61,7 +62,7 @@ impl KnownCluster {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KnownTopic {
+pub(crate) struct KnownTopic {
     pub partitions: u32,
     pub replicas: u32,
     pub assignment: Option<Vec<Vec<u32>>>,
@@ -71,7 +72,7 @@ pub(super) struct KnownTopic {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ClientKind {
+pub(crate) enum ClientKind {
     Producer,
     Consumer,
     Copier,
@@ -90,7 +91,7 @@ impl ClientKind {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct KnownClient {
+pub(crate) struct KnownClient {
     pub kind: ClientKind,
     pub life: Liveness,
     pub members: u32,
@@ -106,7 +107,7 @@ pub(super) struct KnownClient {
 
 /// What is known between two steps.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KnownState {
+pub(crate) struct KnownState {
     pub external: bool,
     pub cluster: Option<KnownCluster>,
     /// A cluster may be there, but nothing is known of it.
@@ -139,27 +140,25 @@ impl KnownState {
         }
     }
 
-    /// A step of this word happened whose arguments are not known.
-    pub fn something_happened(&mut self, word: &str) {
-        match word {
-            "start_cluster" | "stop_cluster" => {
+    /// A step happened whose arguments are not known.
+    pub fn something_happened(&mut self, facts: &StepFacts) {
+        match facts.blurs {
+            Blurs::Cluster => {
                 self.cluster = None;
                 self.cluster_unknown = true;
             }
-            "create_topic" | "delete_topic" | "alter_topic" => self.topics_unknown = true,
-            "start_producer" | "start_consumer" | "start_copier" => self.clients_unknown = true,
-            "produce" => self.produced = true,
-            "wait" | "assert" | "record" | "note" | "describe" | "consume" => {}
-            _ => {
-                self.topics_unknown |= matches!(word, "repeat" | "include" | "parallel");
-                self.clients_unknown |= matches!(word, "repeat" | "include" | "parallel");
+            Blurs::Topics => self.topics_unknown = true,
+            Blurs::Clients => self.clients_unknown = true,
+            Blurs::Produced => self.produced = true,
+            Blurs::Nothing => {}
+            Blurs::Everything => {
+                self.topics_unknown |= facts.kind == Kind::Flow;
+                self.clients_unknown |= facts.kind == Kind::Flow;
                 let known = self.cluster_unknown;
                 self.blur();
                 self.cluster_unknown = known;
             }
         }
-        self.broken |=
-            word.starts_with("kill") || word.starts_with("pause") || word == "stop_broker";
     }
 
     /// What is left certain when it is open whether a step ran: `before` without it, `self` with it.

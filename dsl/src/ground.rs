@@ -1,0 +1,201 @@
+//! The ground that steps and conditions stand on: what is known of cluster, topics and clients between two
+//! steps, which names there are, and what is told of a name that means nothing.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::library::Library;
+use crate::source::{Span, Spanned};
+use crate::value::{
+    Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName, UserName,
+};
+
+mod brokers;
+mod clients;
+mod names;
+mod state;
+
+pub(crate) use names::{Ever, Met, Runs};
+pub(crate) use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
+
+/// What is known where a step begins.
+pub(crate) struct Ground<'p> {
+    pub state: KnownState,
+    pub ever: Ever<'p>,
+    /// The steps that were met, by their names.
+    pub names: BTreeMap<&'p str, Met>,
+    pub told: Vec<Diagnostic>,
+    /// Above 0 nothing is told: the step is meant to fail.
+    pub muted: usize,
+    pub in_finally: bool,
+    pub library: &'p Library,
+}
+
+impl<'p> Ground<'p> {
+    /// Nothing is known yet but what the plan's steps will make.
+    pub fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
+        Self {
+            state: KnownState::new(external),
+            ever,
+            names: BTreeMap::new(),
+            told: Vec::new(),
+            muted: 0,
+            in_finally: false,
+            library,
+        }
+    }
+
+    pub fn tell(&mut self, diagnostic: Diagnostic) {
+        if self.muted == 0 {
+            self.told.push(diagnostic);
+        }
+    }
+
+    /// Tells a name that no step has, or, unless `any_time`, none before this one.
+    pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
+        let text = name.as_str();
+        if self.names.contains_key(text) || (any_time && self.ever.names.contains(text)) {
+            return;
+        }
+        let diagnostic = if self.ever.names.contains(text) {
+            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes later"))
+        } else {
+            let message = format!("no step has the name \"{text}\"");
+            let help = did_you_mean(text, self.ever.names.iter().copied());
+            Diagnostic::new(Code::E053, name.span, message)
+                .maybe_help(help.or_else(|| Some("give the step a `name`".to_owned())))
+        };
+        self.tell(diagnostic);
+    }
+
+    /// Tells a topic that is not there. What is left is the topic, if it is known.
+    pub fn topic(&mut self, name: &Spanned<TopicName>, any_time: bool) -> Option<KnownTopic> {
+        let text = name.as_str();
+        if let Some(topic) = self.state.topics.get(text).filter(|t| !t.gone) {
+            return Some(topic.clone());
+        }
+        if self.state.topics_unknown
+            || text.starts_with("__")
+            || (any_time && self.ever.topics.contains(text))
+        {
+            return None;
+        }
+        let diagnostic = if self.state.topics.contains_key(text) {
+            let message = format!("topic `{text}` is deleted by an earlier step");
+            Diagnostic::new(Code::E050, name.span, message)
+        } else if self.ever.topics.contains(text) {
+            if self.in_finally {
+                return None;
+            }
+            let message = format!("topic `{text}` is created only by a later step");
+            Diagnostic::new(Code::E050, name.span, message)
+        } else {
+            let message = format!("topic `{text}` is not created by this plan");
+            let help = did_you_mean(text, self.ever.topics.iter().copied());
+            Diagnostic::new(Code::W012, name.span, message).maybe_help(help)
+        };
+        self.tell(diagnostic);
+        None
+    }
+
+    /// Tells a partition that is not there.
+    pub fn partition(&mut self, partition: &Spanned<PartitionRef>, any_time: bool) {
+        let name = Spanned::new(partition.topic.clone(), partition.span);
+        let Some(topic) = self.topic(&name, any_time) else { return };
+        if partition.partition >= topic.partitions {
+            let last = topic.partitions.saturating_sub(1);
+            let message =
+                format!("topic `{}` has no partition {}", name.value, partition.partition);
+            let help = format!("its partitions are 0 to {last}");
+            self.tell(Diagnostic::new(Code::E054, partition.span, message).help(help));
+        }
+    }
+
+    /// Tells a client or member that is not there. What is left is its state, if it is known.
+    pub fn client(&mut self, name: &Spanned<MemberRef>, any_time: bool) -> Option<KnownClient> {
+        let text = name.client.as_str();
+        let Some(client) = self.state.clients.get(text).cloned() else {
+            self.unknown_client(name, any_time);
+            return None;
+        };
+        if let Some(member) = name.member {
+            let message = match client.kind {
+                ClientKind::Producer => format!("producer `{text}` has no members"),
+                ClientKind::Copier => format!("copier `{text}` has no members"),
+                ClientKind::Consumer if member > client.members => {
+                    format!("consumer `{text}` has no member {member}")
+                }
+                ClientKind::Consumer => return Some(client),
+            };
+            let help = match client.members {
+                0 | 1 => format!("write `{text}`"),
+                n => format!("its members are {text}/1 to {text}/{n}"),
+            };
+            self.tell(Diagnostic::new(Code::E058, name.span, message).help(help));
+        }
+        Some(client)
+    }
+
+    fn unknown_client(&mut self, name: &Spanned<MemberRef>, any_time: bool) {
+        let text = name.client.as_str();
+        let later = self.ever.clients.contains(text);
+        if self.state.clients_unknown || (later && (any_time || self.in_finally)) {
+            return;
+        }
+        let diagnostic = if later {
+            let message = format!("client `{text}` is started only by a later step");
+            Diagnostic::new(Code::E051, name.span, message)
+        } else {
+            let message = format!("no client has the name `{text}`");
+            let help = did_you_mean(text, self.ever.clients.iter().copied());
+            Diagnostic::new(Code::E051, name.span, message).maybe_help(help)
+        };
+        self.tell(diagnostic);
+    }
+
+    pub fn group(&mut self, name: &Spanned<GroupName>) {
+        let known = self.ever.groups.iter().any(|g| g == name.as_str());
+        if known || self.state.external || self.state.clients_unknown {
+            return;
+        }
+        let message = format!("no consumer of this plan is in group `{}`", name.value);
+        let help = did_you_mean(name, self.ever.groups.iter().map(String::as_str));
+        self.tell(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
+    }
+
+    /// The version of the cluster, if it is known.
+    pub fn version(&self) -> Option<&KafkaVersion> {
+        self.state.cluster.as_ref().map(|c| &c.version)
+    }
+
+    pub fn assigned_brokers(&mut self, assignment: &Spanned<Assignment>) {
+        for broker in assignment.0.iter().flatten() {
+            self.broker_number(broker.value, broker.span);
+        }
+    }
+
+    /// Warns of something that needs the controllers while too few of them live.
+    pub fn quorum(&mut self, span: Span) {
+        let lost = self.state.cluster.as_ref().is_some_and(KnownCluster::quorum_is_lost);
+        if lost && !self.state.external {
+            let message = "too few controllers live to decide this";
+            let help = "with KRaft more than half of the controllers must live; combined, they are the \
+                        brokers";
+            self.tell(Diagnostic::new(Code::W003, span, message).help(help));
+        }
+    }
+
+    pub fn user(&mut self, user: Option<&Spanned<UserName>>) {
+        let (Some(user), Some(cluster)) = (user, &self.state.cluster) else { return };
+        if self.state.external {
+            return;
+        }
+        let users = cluster.users.clone().unwrap_or_default();
+        if !users.iter().any(|u| u == user.as_str()) {
+            let message = format!("the cluster has no user `{}`", user.value);
+            let help = did_you_mean(user, users.iter().map(String::as_str));
+            let help = help.or_else(|| Some("name it in `security: { users: ... }`".to_owned()));
+            self.tell(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
+        }
+    }
+}

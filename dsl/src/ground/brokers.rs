@@ -1,0 +1,149 @@
+//! Brokers and controllers: which of them a target means, and whether they live.
+
+use super::{Ground, Liveness};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::{Span, Spanned};
+use crate::value::{MetadataMode, Target};
+
+/// The brokers that a target certainly means, and whether there may be others.
+pub(crate) struct Hit {
+    pub certain: Vec<(u32, Span)>,
+    pub chosen: bool,
+}
+
+impl Ground<'_> {
+    /// Tells a number that no broker or controller has.
+    pub fn broker_number(&mut self, broker: u32, span: Span) -> bool {
+        let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
+            return true;
+        };
+        if cluster.lives.contains_key(&broker) {
+            return true;
+        }
+        let what = if broker > 100 { "controller" } else { "broker" };
+        let message = format!("the cluster has no {what} {broker}");
+        let own = match cluster.controllers {
+            0 => String::new(),
+            n => format!(", its controllers 101 to {}", 100 + n),
+        };
+        let help = match cluster.brokers {
+            1 => format!("its only broker is 1{own}"),
+            n => format!("its brokers are 1 to {n}{own}"),
+        };
+        let diagnostic = Diagnostic::new(Code::E052, span, message).help(help);
+        let told = diagnostic.related(cluster.span, "the cluster is started here");
+        self.tell(told);
+        false
+    }
+
+    /// Tells what is wrong with a target, and which brokers it means.
+    pub fn target(&mut self, target: &Spanned<Target>) -> Hit {
+        let mut hit = Hit { certain: Vec::new(), chosen: true };
+        let brokers = self.state.cluster.as_ref().map_or(0, |c| c.brokers);
+        match &target.value {
+            Target::Broker(n) => {
+                if self.broker_number(*n, target.span) {
+                    hit.certain.push((*n, target.span));
+                }
+                hit.chosen = false;
+            }
+            Target::Several(all) => {
+                let hits: Vec<Hit> = all.iter().map(|t| self.target(t)).collect();
+                hit.chosen = hits.iter().any(|h| h.chosen);
+                hit.certain = hits.into_iter().flat_map(|h| h.certain).collect();
+            }
+            Target::All => {
+                hit.certain = (1..=brokers).map(|n| (n, target.span)).collect();
+                hit.chosen = brokers == 0;
+            }
+            Target::Controllers | Target::Zookeeper => self.own_controllers(target, &mut hit),
+            Target::Not(inner) => {
+                let inner = self.target(inner);
+                if !inner.chosen {
+                    let named = |n: &u32| inner.certain.iter().any(|(c, _)| c == n);
+                    hit.certain =
+                        (1..=brokers).filter(|n| !named(n)).map(|n| (n, target.span)).collect();
+                    hit.chosen = brokers == 0;
+                }
+            }
+            Target::AnyOf(inner) => {
+                self.target(inner);
+            }
+            Target::LeaderOf(partition) | Target::FollowersOf(partition) => {
+                self.partition(partition, false);
+            }
+            Target::CoordinatorOf(group) => self.group(group),
+            Target::SameAs(step) => {
+                self.step_name(step, false);
+                if self.names.get(step.as_str()).is_some_and(|met| !met.has_target) {
+                    let message = format!("step \"{}\" acts on no broker", step.value);
+                    self.tell(Diagnostic::new(Code::E053, step.span, message));
+                }
+            }
+            Target::Random | Target::Controller => {}
+        }
+        hit
+    }
+
+    fn own_controllers(&mut self, target: &Spanned<Target>, hit: &mut Hit) {
+        let Some(cluster) = &self.state.cluster else { return };
+        let (mode, controllers) = (cluster.mode, cluster.controllers);
+        let message = match (&target.value, mode, controllers) {
+            (Target::Controllers, MetadataMode::Kraft, 1..) => {
+                hit.certain = (1..=controllers).map(|n| (100 + n, target.span)).collect();
+                hit.chosen = false;
+                return;
+            }
+            (Target::Zookeeper, MetadataMode::Zookeeper, _) => return,
+            (Target::Controllers, MetadataMode::Zookeeper, _) => {
+                "with ZooKeeper no controller has a process of its own"
+            }
+            (Target::Controllers, ..) => "the controllers share the brokers' processes",
+            _ => "the cluster has no ZooKeeper",
+        };
+        self.tell(Diagnostic::new(Code::W015, target.span, message));
+    }
+
+    pub fn life(&self, broker: u32) -> Option<Liveness> {
+        self.state.cluster.as_ref()?.lives.get(&broker).copied()
+    }
+
+    pub fn set_life(&mut self, broker: u32, life: Liveness) {
+        if let Some(cluster) = &mut self.state.cluster {
+            cluster.lives.insert(broker, life);
+        }
+    }
+
+    /// What a target chosen at run time leaves uncertain.
+    pub fn maybe_all(&mut self) {
+        for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
+            *life = Liveness::Maybe;
+        }
+    }
+
+    pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
+        let hit = self.target(target);
+        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
+        let was_frozen: Vec<u32> = hit.certain.iter().filter_map(frozen).collect();
+        for (broker, span) in hit.certain {
+            let now = self.life(broker);
+            let dead = matches!(now, Some(Liveness::Down | Liveness::Stopped));
+            let named = !matches!(target.value, Target::All | Target::Not(_));
+            // One broker may be meant twice by one step.
+            if life == Liveness::Paused && was_frozen.contains(&broker) {
+                let message = format!("broker {broker} is frozen already");
+                let help = format!("let it go on before: `- resume_broker: {broker}`");
+                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+            }
+            if dead && named {
+                let message = format!("broker {broker} is down already");
+                let help = format!("start it before: `- start_broker: {broker}`");
+                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+            }
+            self.set_life(broker, life);
+        }
+        if hit.chosen {
+            self.maybe_all();
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Clients: which of them a step can work on, and what they are after it.
+
+use super::{Ground, Liveness};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Spanned;
+use crate::value::{ClientName, Clients};
+
+/// What is known of a client that a step names.
+struct Named<'n> {
+    name: &'n str,
+    life: Liveness,
+    ends: bool,
+}
+
+/// Why a step cannot work on a client.
+struct Unfit {
+    wrong: &'static str,
+    help: Option<String>,
+    /// Also where the step can work on others.
+    alone: bool,
+}
+
+impl Ground<'_> {
+    pub fn new_client(&mut self, name: &Spanned<ClientName>) {
+        let Some(old) = self.state.clients.get(name.as_str()) else { return };
+        if self.in_finally {
+            return;
+        }
+        let message = format!("client `{}` was started before", name.value);
+        let help =
+            format!("`- start_client: {}` starts it again with the same settings", name.value);
+        let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
+        let told = diagnostic.related(old.span, "here");
+        self.tell(told);
+    }
+
+    /// Kills, stops or freezes clients that run.
+    pub fn end_clients(&mut self, clients: &Clients, to: Liveness) {
+        self.clients_in(clients, to, |client| {
+            let start = format!("start it first: `- start_client: {}`", client.name);
+            let (wrong, help) = match client.life {
+                Liveness::Down => ("was killed before", start),
+                Liveness::Stopped => ("was stopped before", start),
+                Liveness::Paused if to != Liveness::Down => {
+                    ("is frozen", format!("let it go on first: `- resume_client: {}`", client.name))
+                }
+                _ => return None,
+            };
+            // A frozen client has yet to be stopped, and cannot.
+            let alone = client.life == Liveness::Paused && to == Liveness::Stopped;
+            Some(Unfit { wrong, help: Some(help), alone })
+        });
+    }
+
+    /// Starts or resumes clients; `from` is the state that they must be in.
+    pub fn begin_clients(&mut self, clients: &Clients, from: Liveness) {
+        self.clients_in(clients, Liveness::Up, |client| {
+            let wrong = match (client.life, from) {
+                (Liveness::Up, Liveness::Paused) => "is not frozen",
+                (Liveness::Up, _) => "is running already",
+                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "does not run",
+                (Liveness::Paused, Liveness::Down) => "is frozen, not ended",
+                _ => return None,
+            };
+            (!client.ends).then_some(Unfit { wrong, help: None, alone: false })
+        });
+    }
+
+    /// A step works on those clients that are in the state that it needs: it is wrong where none can be.
+    fn clients_in(
+        &mut self,
+        clients: &Clients,
+        to: Liveness,
+        unfit: impl Fn(&Named<'_>) -> Option<Unfit>,
+    ) {
+        let (mut told, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
+        for name in clients.iter() {
+            let Some(client) = self.client(name, false) else {
+                fits = true;
+                continue;
+            };
+            let client = Named { name: name.client.as_str(), life: client.life, ends: client.ends };
+            let Some(unfit) = unfit(&client).filter(|_| name.member.is_none()) else {
+                fits = true;
+                self.set_client(name.client.as_str(), name.member.is_some(), to);
+                continue;
+            };
+            let message = format!("client `{}` {}", name.client, unfit.wrong);
+            let wrong = Diagnostic::new(Code::E064, name.span, message).maybe_help(unfit.help);
+            if unfit.alone {
+                told.push(wrong)
+            } else {
+                left_out.push((name.client.as_str(), wrong))
+            }
+        }
+        if !fits && told.is_empty() {
+            for (name, wrong) in left_out {
+                self.set_client(name, false, to);
+                told.push(wrong);
+            }
+        }
+        told.into_iter().for_each(|wrong| self.tell(wrong));
+    }
+
+    fn set_client(&mut self, name: &str, one_member: bool, life: Liveness) {
+        if let Some(client) = self.state.clients.get_mut(name) {
+            client.life = if one_member && client.members > 1 { Liveness::Maybe } else { life };
+        }
+    }
+}

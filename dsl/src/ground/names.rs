@@ -1,0 +1,38 @@
+//! The names that a plan's steps make, and the steps that were met.
+
+use std::collections::BTreeSet;
+
+use crate::source::Span;
+
+/// Everything that any step of the plan makes.
+#[derive(Debug, Default)]
+pub(crate) struct Ever<'p> {
+    pub topics: BTreeSet<&'p str>,
+    pub clients: BTreeSet<&'p str>,
+    pub groups: BTreeSet<String>,
+    pub names: BTreeSet<&'p str>,
+    /// Names of faults that some condition asks about data at rest for: they need no traffic.
+    pub at_rest: BTreeSet<&'p str>,
+    pub cluster: Option<Span>,
+}
+
+/// A step that was met, by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Met {
+    /// True if it chose brokers, so that `same_as` can mean them.
+    pub has_target: bool,
+    pub runs: Runs,
+    pub is_note: bool,
+    /// A message may have been sent after it began.
+    pub followed: bool,
+}
+
+/// Whether a step that was met runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runs {
+    Yes,
+    /// Its `when` is false.
+    No,
+    /// Its `when`, or that of a step around it, is known only while the plan runs.
+    Perhaps,
+}
