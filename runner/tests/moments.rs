@@ -21,9 +21,9 @@ use serde_json::Value;
 
 /// How far a told moment may lie outside of the two moments between which the observer knows it.
 const NEAR_US: i64 = 50_000;
-/// A partition gets every third of 200 messages a second, and each takes a few milliseconds: no more of them are on
-/// their way at any moment, nor when a fault begins. Those that come through behind them were sent after that.
-const ON_THEIR_WAY: i64 = 2;
+/// A partition gets every third of 200 messages a second. No more than this are sent to it before a fault acts for
+/// sure (0.75 s): those that come through behind them were sent while it acted.
+const ON_THEIR_WAY: i64 = 50;
 const LIMIT: Duration = Duration::from_secs(180);
 /// A broker that says nothing for longer is struck.
 const SILENCE_US: i64 = 1_000_000;
