@@ -14,7 +14,7 @@ const RUNNER: &str = "exit secrets out rundir history identity event wire record
 const DSL_BACK: &str = "library>check meaning>conditions meaning>steps meaning>value read>steps schema>args \
     schema>check schema>conditions schema>params schema>read schema>steps schema>value scope>template";
 const RUNNER_BACK: &str = "client>cluster conditions>conductor conditions>steps commands>cli \
-    conductor>commands event>audit secrets>event stage>conditions stage>conductor steps>conductor";
+    stage>conditions stage>conductor steps>conductor";
 
 fn crate_root(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")

@@ -9,8 +9,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::secrets::Masked;
+
 mod judged;
 
+pub(crate) use judged::brokers;
 pub use judged::{
     Anomaly, AnomalyPlace, Example, Finding, Holds, Measurement, OnDisk, Reason, ReasonKind,
     Verdict,
@@ -29,6 +32,12 @@ pub struct Stamped {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Masked for Stamped {
+    fn replaced(&self, text: String) -> Self {
+        Self { event: Event::Note { step: String::new(), text }, ..self.clone() }
+    }
 }
 
 /// Number of a suite within the run, from 1: one plan and matrix cell.

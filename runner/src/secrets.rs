@@ -12,9 +12,8 @@ use std::{
 };
 
 use kplan_dsl::visible::SECRET;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-
-use crate::event::{Event, Stamped};
 
 static KNOWN: RwLock<Secrets> = RwLock::new(Secrets { values: Vec::new() });
 
@@ -62,8 +61,14 @@ pub fn mask_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// What is masked text by text and then read again.
+pub trait Masked: Serialize + DeserializeOwned {
+    /// What stands in its place, with this text, where it cannot be read again.
+    fn replaced(&self, text: String) -> Self;
+}
+
 /// An event with stars in place of every secret.
-pub fn masked(event: Stamped) -> Stamped {
+pub fn masked<T: Masked>(event: T) -> T {
     KNOWN.read().unwrap_or_else(PoisonError::into_inner).masked(event)
 }
 
@@ -95,7 +100,7 @@ impl Secrets {
         masked
     }
 
-    fn masked(&self, event: Stamped) -> Stamped {
+    fn masked<T: Masked>(&self, event: T) -> T {
         if self.values.is_empty() {
             return event;
         }
@@ -106,10 +111,8 @@ impl Secrets {
             return event;
         }
         // Only kplan's own words decide whether an event can be read, and those were left alone.
-        let (at, mono_us, suite) = (event.at, event.mono_us, event.suite);
         serde_json::from_value(value).unwrap_or_else(|_| {
-            let text = "something happened that cannot be told without a secret".to_owned();
-            Stamped { at, mono_us, suite, event: Event::Note { step: String::new(), text } }
+            event.replaced("something happened that cannot be told without a secret".to_owned())
         })
     }
 
@@ -181,7 +184,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::event::{Finding, Holds, LaneState, StepEnded, Verdict};
+    use crate::event::{Event, Finding, Holds, LaneState, Stamped, StepEnded, Verdict};
 
     fn secrets(values: &[&str]) -> Secrets {
         let mut all = Secrets::default();

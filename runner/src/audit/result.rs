@@ -1,6 +1,7 @@
 //! What the audit found: counts by topic, partition, client and group, their evidence, their doubts.
 
-use super::disks::{Missing, OnDisk};
+use super::disks::Missing;
+use crate::event::OnDisk;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -25,7 +25,7 @@ use crate::{
     },
     conductor::{
         SuiteResult,
-        schedule::{self, Ended, Job, Jobs, Rules},
+        schedule::{self, Ended, Job, Jobs, Keep, Rules},
         shard::{DURATIONS, Durations, Shard},
         wants,
     },
@@ -40,17 +40,6 @@ use crate::{
     secrets,
     stage::{Run, signals::Interrupt, sink::Sink},
 };
-
-/// When a run's clusters stay for a look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Keep {
-    /// Always removed.
-    Never,
-    /// Kept when the plan did not pass.
-    Failed,
-    /// Always kept.
-    Always,
-}
 
 /// What a suite counts for that passed only when it was tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

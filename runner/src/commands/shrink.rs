@@ -11,8 +11,7 @@ use anyhow::Context as _;
 use kplan_dsl::{Plan, Step, Verb};
 
 use crate::{
-    commands::run::Keep,
-    conductor::{Suite, run_suite, step::children},
+    conductor::{Suite, run_suite, schedule::Keep, step::children},
     event::{Event, RunStarted, SuiteId, Verdict},
     history::RunClock,
     out::{Shown as _, tell},

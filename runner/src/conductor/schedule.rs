@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use kplan_dsl::{
     plan::{Plan, Step},
     steps::{StartCluster, Verb},
@@ -20,7 +21,6 @@ use tokio::{
 
 use crate::{
     cluster::Backend,
-    commands::run::Keep,
     conductor::{
         step,
         suite::{Suite, SuiteResult, run_suite},
@@ -30,6 +30,17 @@ use crate::{
     rundir::RunDir,
     stage::Run,
 };
+
+/// When a run's clusters stay for a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Keep {
+    /// Always removed.
+    Never,
+    /// Kept when the plan did not pass.
+    Failed,
+    /// Always kept.
+    Always,
+}
 
 /// Memory that one node of a cluster takes in containers: its heap of 384 MiB and what a Java machine
 /// needs beside it (340 to 420 MiB resident were measured).

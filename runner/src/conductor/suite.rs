@@ -10,9 +10,9 @@ use std::{
 use kplan_dsl::plan::{Plan, Step};
 
 use crate::{
-    commands::run::Keep,
     conductor::{
         always::Always,
+        schedule::Keep,
         step::{self, Flow},
         warm::{self, Warm, is_traceless},
     },

@@ -1,10 +1,8 @@
 //! What was judged and how: verdicts, findings, reasons, measured stretches of time, anomalies.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-
-pub use crate::audit::disks::OnDisk;
 
 /// Why a suite ended as it did, where no step tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,6 +106,70 @@ pub enum Holds {
     Inconclusive,
     /// Recorded, not judged.
     Unjudged,
+}
+
+/// Where the lost messages of one place are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnDisk {
+    /// On no disk, and every disk was read.
+    pub gone: u64,
+    /// Still on a disk, and shown to no reader.
+    pub cut_off: u64,
+    /// By broker and what it is: how many of them it holds.
+    pub holders: BTreeMap<String, u64>,
+    /// The brokers whose disks were read.
+    pub read: Vec<u32>,
+    /// Disks that could not be read, and why.
+    pub unread: Vec<String>,
+}
+
+impl OnDisk {
+    /// Adds another place.
+    pub fn add(&mut self, other: &Self) {
+        self.gone += other.gone;
+        self.cut_off += other.cut_off;
+        for (holder, count) in &other.holders {
+            *self.holders.entry(holder.clone()).or_default() += count;
+        }
+        for broker in &other.read {
+            if let Err(at) = self.read.binary_search(broker) {
+                self.read.insert(at, *broker);
+            }
+        }
+        for why in &other.unread {
+            if !self.unread.contains(why) {
+                self.unread.push(why.clone());
+            }
+        }
+    }
+
+    /// In words.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        if self.cut_off > 0 {
+            let holders: Vec<String> =
+                self.holders.iter().map(|(who, n)| format!("{n} on {who}")).collect();
+            words.push(format!(
+                "{} still on disk, cut off from readers ({})",
+                self.cut_off,
+                holders.join(", ")
+            ));
+        }
+        if self.gone > 0 {
+            words.push(format!("{} gone from the disks of {}", self.gone, brokers(&self.read)));
+        }
+        if !self.unread.is_empty() {
+            words.push(format!("not looked up on every disk: {}", self.unread.join("; ")));
+        }
+        words.join("; ")
+    }
+}
+
+/// `broker 1`, `brokers 1, 2`
+pub(crate) fn brokers(numbers: &[u32]) -> String {
+    let list: Vec<String> = numbers.iter().map(u32::to_string).collect();
+    let noun = if list.len() == 1 { "broker" } else { "brokers" };
+    format!("{noun} {}", list.join(", "))
 }
 
 /// An anomaly of the log with examples.
