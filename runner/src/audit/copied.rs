@@ -1,11 +1,11 @@
 //! **uncopied** and **overcopied**: whether copiers copied every message exactly once.
 //!
-//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be
-//! given (as for `undelivered`) are counted by identity, one for each place in the log; so are the
-//! originals of the copies that its copiers have in the committed view of the output. **uncopied**: places of messages
-//! beyond their copies. **overcopied**: copies beyond the places of their messages; a message that the
-//! input hides as aborted has no place. Copies of messages that the input does not hold at all (any more)
-//! are allowed one each: what became of those messages is told by other words.
+//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be given
+//! (as for `undelivered`) are counted by identity, one for each place in the log; so are the originals of the
+//! copies that its copiers have in the committed view of the output. **uncopied**: places of messages beyond
+//! their copies. **overcopied**: copies beyond the places of their messages; a message that the input hides as
+//! aborted has no place. Copies of messages that the input does not hold at all (any more) are allowed one
+//! each: what became of those messages is told by other words.
 
 use super::book::{Book, Books, Case, Part, Spot};
 use super::digest::Digest;
@@ -40,10 +40,7 @@ impl Counted {
     }
 
     fn count(&self, seq: u64) -> u64 {
-        match self.once.has(seq) {
-            true => 1 + self.again.get(&seq).map_or(0, |(more, ..)| *more),
-            false => 0,
-        }
+        u64::from(self.once.has(seq)) + self.again.get(&seq).map_or(0, |(more, ..)| *more)
     }
 
     fn len(&self) -> u64 {
@@ -122,17 +119,15 @@ fn judge_group(
 ) {
     let number = |topic: &str| digest.names.known_topic(topic);
     let (Some(from), Some(to)) = (number(&copies.from), number(&copies.to)) else { return };
+    let both = |book: &mut Book, partition: u32, reason: &str| {
+        doubt(digest, book, group, (from, partition), reason);
+        doubt(digest, book, group, (to, partition), reason);
+    };
     for (part, reason) in digest.unread().filter(|(p, _)| p.0 == from || p.0 == to) {
-        for book in [&mut *uncopied, &mut *overcopied] {
-            // Either topic's doubt is one of the whole answer.
-            doubt(digest, book, group, (from, part.1), &reason);
-            doubt(digest, book, group, (to, part.1), &reason);
-        }
+        both(uncopied, part.1, &reason);
+        both(overcopied, part.1, &reason);
     }
-    for reason in group.behind(&digest.names) {
-        doubt(digest, uncopied, group, (from, 0), &reason);
-        doubt(digest, uncopied, group, (to, 0), &reason);
-    }
+    group.behind(&digest.names).iter().for_each(|reason| both(uncopied, 0, reason));
     let work = gather(digest, copies, group, (from, to), uncopied);
     let gone = digest.logs.range((to, 0)..=(to, u32::MAX)).find(|(_, l)| l.moved || l.compacted);
     let gone = gone.map(|(part, _)| {
@@ -155,15 +150,13 @@ fn judge_missing(
     (from, gone): (u16, Option<&(Part, String)>),
     book: &mut Book,
 ) {
-    let certain = group.behind(&digest.names).is_empty();
     for (stream, owed) in &work.owed {
         let spot = spot(group, (from, stream.source), *stream);
         book.judged(spot, owed.judged(digest.facts.window));
-        if !certain {
+        if !group.behind(&digest.names).is_empty() {
             continue;
         }
-        let copied = work.copies.get(stream).map(|copied| &copied.all);
-        let mut missing = missing(&owed.all, copied);
+        let mut missing = missing(&owed.all, work.copies.get(stream).map(|copied| &copied.all));
         let mut unsure = 0;
         missing.retain(|seq, lacks| {
             let (count, more) = owed.counted(digest.facts.window, *seq, *lacks);
@@ -186,7 +179,6 @@ fn judge_missing(
 
 /// What has more copies than places in the input.
 fn judge_surplus(digest: &Digest<'_>, group: &Group, work: &Work, to: u16, book: &mut Book) {
-    let running = group.consumers.values().any(|running| *running);
     for (stream, copied) in &work.copies {
         let part = work.place.get(stream).copied().unwrap_or((to, 0));
         book.judged(spot(group, part, *stream), copied.judged(digest.facts.window));
@@ -194,16 +186,16 @@ fn judge_surplus(digest: &Digest<'_>, group: &Group, work: &Work, to: u16, book:
             let spot = spot(group, place.0, *stream);
             let (count, more) = copied.counted(digest.facts.window, seq, count);
             window::doubt(book, &digest.names, spot, u64::from(more), "copies");
-            if running && count > 0 {
+            if count == 0 {
+                continue;
+            }
+            if group.consumers.values().any(|running| *running) {
                 let reason = "a copier still runs: the input may hold again by now what seems to be \
                               copied too often";
                 doubt(digest, book, group, place.0, reason);
                 continue;
             }
             book.found(spot, count);
-            if count == 0 {
-                continue;
-            }
             let words = format!("copied {} times", copied.all.count(seq));
             book.show(spot, || match place.1 {
                 Some(offset) => case(*stream, seq, &words).at(offset),
@@ -225,10 +217,10 @@ fn spot(group: &Group, part: Part, stream: Stream) -> Spot {
 }
 
 fn case(stream: Stream, seq: u64, text: &str) -> Case {
-    match stream.client {
-        0 => Case { text: text.to_owned(), ..Case::default() },
-        _ => Case::of(stream, seq, text),
+    if stream.client == 0 {
+        return Case { text: text.to_owned(), ..Case::default() };
     }
+    Case::of(stream, seq, text)
 }
 
 /// How many copies each message lacks.
