@@ -386,11 +386,8 @@ impl SuiteRecord {
     pub fn newest_anomalies(&self) -> Vec<Anomaly> {
         let mut newest: IndexMap<&str, Anomaly> = IndexMap::new();
         for anomaly in &self.anomalies {
-            let mut merged = anomaly.clone();
-            if let Some(older) = newest.get(anomaly.kind.as_str()) {
-                merged.take_in(older);
-            }
-            newest.insert(&anomaly.kind, merged);
+            let known = newest.entry(&anomaly.kind);
+            known.and_modify(|a| a.renew(anomaly)).or_insert_with(|| anomaly.clone());
         }
         newest.into_values().collect()
     }

@@ -19,7 +19,8 @@ use std::{
 use common::{alone, start};
 use serde_json::Value;
 
-/// How far a told moment may lie outside of the two moments between which the observer knows it.
+/// How far a reported moment may lie from the last answer that came out before a silence, and outside of the two
+/// moments between which the observer knows that messages came through.
 const NEAR_US: i64 = 50_000;
 /// A partition gets every third of 200 messages a second. No more than this are sent to it before a fault acts for
 /// sure (0.75 s): those that come through behind them were sent while it acted.
@@ -126,17 +127,11 @@ fn connect(address: &str) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// A broker fell silent between its last answer to a question and the next question, which it did not answer: the
-/// silence that lies next to a moment.
-fn fell_silent(seen: &[Asked], at_us: i64) -> Option<Between> {
-    let answered: Vec<usize> = (0..seen.len()).filter(|i| seen[*i].answer.is_some()).collect();
-    let silences = answered.windows(2).filter(|two| {
-        let next = seen[two[0] + 1].at_us;
-        seen[two[1]].answer.as_ref().is_some_and(|answer| answer.at_us - next > SILENCE_US)
-    });
-    let each =
-        silences.map(|two| Between { from_us: seen[two[0]].at_us, to_us: seen[two[0] + 1].at_us });
-    each.min_by_key(|between| between.off(at_us).abs())
+/// The last answer of a broker before it fell silent: before the silence that lies next to a moment.
+fn fell_silent(seen: &[Asked], at_us: i64) -> Option<i64> {
+    let answers: Vec<i64> = seen.iter().filter_map(|a| Some(a.answer.as_ref()?.at_us)).collect();
+    let silences = answers.windows(2).filter(|two| two[1] - two[0] > SILENCE_US);
+    silences.map(|two| two[0]).min_by_key(|last| (last - at_us).abs())
 }
 
 /// What came through on a partition, again and again: between the question before, to any of the brokers, and the
@@ -251,8 +246,9 @@ fn a_fault_begins_and_a_client_is_back_when_an_observer_outside_sees_it() {
     assert_eq!(begins.len(), 3, "a kill, a freeze and a cut");
     for fault in begins {
         let what = fault["what"].as_str().expect("words");
-        let silent = fell_silent(&seen[what.get(..8).expect("broker N")], at_us(fault));
-        near(what, at_us(fault), silent.expect("it fell silent"));
+        let last = fell_silent(&seen[what.get(..8).expect("broker N")], at_us(fault));
+        let last = last.expect("it fell silent");
+        near(what, at_us(fault), Between { from_us: last, to_us: last });
     }
     let recovered: Vec<_> =
         told.iter().filter(|e| e["event"] == "span" && e["kind"] == "recovered").collect();

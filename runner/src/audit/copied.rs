@@ -1,11 +1,11 @@
 //! **uncopied** and **overcopied**: whether copiers copied every message exactly once.
 //!
-//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be
-//! given (as for `undelivered`) are counted by identity, one for each place in the log; so are the
-//! originals of the copies that its copiers have in the committed view of the output. **uncopied**: places of messages
-//! beyond their copies. **overcopied**: copies beyond the places of their messages; a message that the
-//! input hides as aborted has no place. Copies of messages that the input does not hold at all (any more)
-//! are allowed one each: what became of those messages is told by other words.
+//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be given
+//! (as for `undelivered`) are counted by identity, one for each place in the log; so are the originals of the
+//! copies that its copiers have in the committed view of the output. **uncopied**: places of messages beyond
+//! their copies. **overcopied**: copies beyond the places of their messages; a message that the input hides as
+//! aborted has no place. Copies of messages that the input does not hold at all (any more) are allowed one
+//! each: other words count what became of those messages.
 
 use super::book::{Book, Books, Case, LogPart, Spot};
 use super::digest::Digest;
@@ -40,10 +40,7 @@ impl Counted {
     }
 
     fn count(&self, seq: u64) -> u64 {
-        match self.once.has(seq) {
-            true => 1 + self.again.get(&seq).map_or(0, |(more, ..)| *more),
-            false => 0,
-        }
+        u64::from(self.once.has(seq)) + self.again.get(&seq).map_or(0, |(more, ..)| *more)
     }
 
     fn len(&self) -> u64 {
@@ -122,17 +119,16 @@ fn judge_group(
 ) {
     let number = |topic: &str| digest.names.known_topic(topic);
     let (Some(from), Some(to)) = (number(&copies.from), number(&copies.to)) else { return };
+    // A doubt about either topic is one about the whole answer.
+    let both = |book: &mut Book, partition: u32, reason: &str| {
+        doubt(digest, book, group, (from, partition), reason);
+        doubt(digest, book, group, (to, partition), reason);
+    };
     for (part, reason) in digest.unread().filter(|(p, _)| p.0 == from || p.0 == to) {
-        for book in [&mut *uncopied, &mut *overcopied] {
-            // Either topic's doubt is one of the whole answer.
-            doubt(digest, book, group, (from, part.1), &reason);
-            doubt(digest, book, group, (to, part.1), &reason);
-        }
+        both(uncopied, part.1, &reason);
+        both(overcopied, part.1, &reason);
     }
-    for reason in group.behind(&digest.names) {
-        doubt(digest, uncopied, group, (from, 0), &reason);
-        doubt(digest, uncopied, group, (to, 0), &reason);
-    }
+    group.behind(&digest.names).iter().for_each(|reason| both(uncopied, 0, reason));
     let work = gather(digest, copies, group, (from, to), uncopied);
     let gone = digest.logs.range((to, 0)..=(to, u32::MAX)).find(|(_, l)| l.moved || l.compacted);
     let gone = gone.map(|(part, _)| {
@@ -155,10 +151,11 @@ fn judge_missing(
     (from, gone): (u16, Option<&(LogPart, String)>),
     book: &mut Book,
 ) {
+    let window = digest.facts.window;
     let certain = group.behind(&digest.names).is_empty();
     for (stream, owed) in &work.owed {
         let spot = spot(group, (from, stream.source), *stream);
-        book.judged(spot, owed.judged(digest.facts.window));
+        book.judged(spot, owed.judged(window));
         if !certain {
             continue;
         }
@@ -166,7 +163,7 @@ fn judge_missing(
         let mut missing = missing(&owed.all, copied);
         let mut unsure = 0;
         missing.retain(|seq, lacks| {
-            let (count, more) = owed.counted(digest.facts.window, *seq, *lacks);
+            let (count, more) = owed.counted(window, *seq, *lacks);
             unsure += u64::from(more);
             *lacks = count;
             count > 0
@@ -186,24 +183,25 @@ fn judge_missing(
 
 /// What has more copies than places in the input.
 fn judge_surplus(digest: &Digest<'_>, group: &Group, work: &Work, to: u16, book: &mut Book) {
+    let window = digest.facts.window;
     let running = group.consumers.values().any(|running| *running);
     for (stream, copied) in &work.copies {
         let part = work.place.get(stream).copied().unwrap_or((to, 0));
-        book.judged(spot(group, part, *stream), copied.judged(digest.facts.window));
+        book.judged(spot(group, part, *stream), copied.judged(window));
         for (seq, count, place) in surplus(work, stream, &copied.all, part) {
             let spot = spot(group, place.0, *stream);
-            let (count, more) = copied.counted(digest.facts.window, seq, count);
+            let (count, more) = copied.counted(window, seq, count);
             window::doubt(book, &digest.names, spot, u64::from(more), "copies");
-            if running && count > 0 {
+            if count == 0 {
+                continue;
+            }
+            if running {
                 let reason = "a copier still runs: the input may hold again by now what seems to be \
                               copied too often";
                 doubt(digest, book, group, place.0, reason);
                 continue;
             }
             book.found(spot, count);
-            if count == 0 {
-                continue;
-            }
             let words = format!("copied {} times", copied.all.count(seq));
             book.show(spot, || match place.1 {
                 Some(offset) => case(*stream, seq, &words).at(offset),
@@ -373,143 +371,5 @@ fn each(span: &OffsetSpan, set: Option<&Set>, mut tell: impl FnMut(OffsetSpan, b
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::audit::testing::{Fate, World, run};
-    use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts};
-    use crate::history::{Mark, MessageRun};
-
-    /// Ten messages, copied by C10 of group g.
-    fn world() -> World {
-        let mut w = World::new(1);
-        w.send((1, 1), 0, 10, Fate::Acked);
-        copied_by_c10(&mut w);
-        w
-    }
-
-    fn copied_by_c10(w: &mut World) {
-        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
-        w.client("C10").copies = Some(copies);
-        w.read_all((10, 1));
-    }
-
-    /// Copies of consecutive messages at the end of the output.
-    fn copy(w: &mut World, seqs: std::ops::Range<u64>) {
-        let count = seqs.end - seqs.start;
-        let copies =
-            MessageRun { count, epoch: 10, ..run(Mark::Copied, 0, (1, 1), seqs.start, w.u_end) };
-        w.u_end += count.cast_signed();
-        w.second.push(copies);
-    }
-
-    fn counts(w: &World) -> (u64, u64) {
-        (w.count(Measure::Uncopied), w.count(Measure::Overcopied))
-    }
-
-    #[test]
-    fn each_exactly_once() {
-        let mut w = world();
-        copy(&mut w, 5..10);
-        copy(&mut w, 0..5);
-        assert_eq!(counts(&w), (0, 0));
-    }
-
-    #[test]
-    fn missing_and_surplus_copies_are_counted_and_shown() {
-        let mut w = world();
-        copy(&mut w, 0..7);
-        copy(&mut w, 2..4);
-        copy(&mut w, 3..4);
-        assert_eq!(counts(&w), (3, 3));
-        assert_eq!(w.evidence(Measure::Uncopied)[0].sequence, Some(7));
-        let twice = &w.evidence(Measure::Overcopied)[1];
-        assert_eq!((twice.sequence, twice.offset), (Some(3), Some(9)));
-        assert!(twice.text.contains("copied 3 times"), "{}", twice.text);
-    }
-
-    #[test]
-    fn copies_that_are_not_committed_do_not_count() {
-        let mut w = world();
-        copy(&mut w, 0..10);
-        let aborted = MessageRun { count: 4, ..run(Mark::FoundAborted, 0, (0, 0), 0, 6) };
-        w.second.push(aborted);
-        assert_eq!(counts(&w), (4, 0));
-        copy(&mut w, 6..10);
-        assert_eq!(counts(&w), (0, 0), "sent again after the abort");
-    }
-
-    #[test]
-    fn a_message_that_lies_twice_in_the_input_is_copied_twice() {
-        let mut w = World::new(1);
-        w.send((1, 1), 0, 3, Fate::Acked);
-        w.append(run(Mark::Found, 0, (1, 1), 1, -1));
-        copied_by_c10(&mut w);
-        copy(&mut w, 0..3);
-        assert_eq!(counts(&w), (1, 0));
-        copy(&mut w, 1..2);
-        assert_eq!(counts(&w), (0, 0));
-        copy(&mut w, 1..2);
-        assert_eq!(counts(&w), (0, 1));
-    }
-
-    #[test]
-    fn an_aborted_message_is_not_to_be_copied() {
-        let mut w = World::new(1);
-        w.send_in((1, 1), 0, 4, Fate::Acked, 1);
-        w.end((1, 1), 1, Mark::Aborted);
-        w.send_in((1, 1), 0, 4, Fate::Acked, 2);
-        w.end((1, 1), 2, Mark::Committed);
-        copied_by_c10(&mut w);
-        copy(&mut w, 4..8);
-        assert_eq!(counts(&w), (0, 0));
-        copy(&mut w, 1..3);
-        assert_eq!(counts(&w), (0, 2));
-    }
-
-    #[test]
-    fn messages_without_identity_are_told_by_their_bytes() {
-        let mut w = World::new(1);
-        let hash = u64::MAX - 7;
-        w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
-        w.append(run(Mark::Foreign, 0, (0, 0), 5, -1));
-        copied_by_c10(&mut w);
-        let copy = |at| MessageRun { epoch: 10, ..run(Mark::Copied, 0, (0, 0), hash, at) };
-        w.second.extend([copy(0), copy(1)]);
-        w.u_end = 2;
-        assert_eq!(counts(&w), (1, 1));
-    }
-
-    #[test]
-    fn copies_of_others_and_of_messages_before_the_start_do_not_count() {
-        let mut w = World::new(1);
-        w.send((1, 1), 0, 10, Fate::Acked);
-        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
-        w.client("C10").copies = Some(copies);
-        w.tell((10, 1), Mark::Assigned, 0, 6);
-        w.deliver((10, 1), 0, 6..10);
-        copy(&mut w, 5..10);
-        assert_eq!(counts(&w), (0, 0));
-        w.second.push(MessageRun { count: 4, epoch: 11, ..run(Mark::Copied, 0, (1, 1), 6, 5) });
-        assert_eq!(counts(&w), (0, 0));
-    }
-
-    #[test]
-    fn what_is_not_known_is_doubted() {
-        let mut w = world();
-        copy(&mut w, 0..8);
-        w.client("C10").running = true;
-        let (reason, found) = w.doubt(Measure::Uncopied);
-        assert!(reason.ends_with("C10 still runs") && found == 0, "{found}: {reason}");
-        assert_eq!(w.count(Measure::Overcopied), 0);
-        w.client("C10").running = false;
-        let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };
-        w.facts.topics.insert("u".into(), topic.clone());
-        assert!(w.doubt(Measure::Uncopied).0.contains("copies may have left u/0"));
-        topic.compacted = false;
-        let partition = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
-        topic.partitions.insert(0, partition);
-        w.facts.topics.insert("u".into(), topic);
-        for measure in [Measure::Uncopied, Measure::Overcopied] {
-            assert!(w.doubt(measure).0.contains("offset 8 of 99 was reached"));
-        }
-    }
-}
+#[path = "copied_tests.rs"]
+mod tests;

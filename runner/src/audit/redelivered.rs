@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_member_was_given_before_counts_whoever_it_was() {
+    fn what_another_member_was_given_before_counts_in_any_order() {
         let mut w = World::new(1);
         w.send((1, 1), 0, 4, Fate::Acked);
         w.read_all((11, 1));

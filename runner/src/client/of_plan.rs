@@ -1,4 +1,4 @@
-//! What a plan's steps say, as clients are told it: the same for a check and for a run.
+//! A plan's steps as specifications of clients: the same for a check and for a run.
 
 use indexmap::IndexMap;
 use kplan_dsl::{

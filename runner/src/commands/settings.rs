@@ -1,5 +1,5 @@
-//! The pass of the check that asks librdkafka about the settings of clients: what it refuses is told with
-//! its place before a run, in every command that reads plans.
+//! The pass of the check that asks librdkafka about the settings of clients: every command that reads plans
+//! reports what it refuses, with its place, before a run.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -19,7 +19,7 @@ type Map = IndexMap<String, String>;
 /// A client's halves with all their settings, made from the cluster's and the plan's.
 type Make<'m> = dyn Fn(Map) -> Vec<(ClientType, Map)> + 'm;
 
-/// So many refusals of settings together are told of one client.
+/// The most refusals of settings together that are reported of one client.
 const MOST: usize = 8;
 
 /// What librdkafka refuses in plans, whose clients also have the settings of an external cluster's file.
@@ -105,8 +105,8 @@ fn common(name: &str, config: Map) -> Common {
     }
 }
 
-/// Each setting that is refused by itself, and those of the others that are refused together. `place` is
-/// where it is told that the cluster's own settings do not fit this client.
+/// Each setting that is refused by itself, and those of the others that are refused together. That the cluster's
+/// own settings do not fit this client is reported at `place`.
 fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<Diagnostic> {
     let (mut told, mut left) = (Vec::new(), Vec::new());
     // Those that run programs would do so by being asked for.

@@ -365,7 +365,7 @@ async fn stands(
     Err(match (error, death) {
         (StepError::Judged(mut findings), Some(death)) => {
             let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
-            // Its log is told once.
+            // One finding shows the log, the others only how the node ended.
             let mut told = death.evidence();
             for finding in wrong {
                 finding.evidence.append(&mut told);

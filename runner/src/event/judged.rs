@@ -191,24 +191,20 @@ pub struct Anomaly {
 }
 
 impl Anomaly {
-    /// Adds what an older count of the same kind holds of other topics and clients: two steps, or two conditions
-    /// of one, may each have asked for a part.
-    pub fn take_in(&mut self, older: &Self) {
-        let known: BTreeSet<(String, String)> =
-            self.by.iter().map(|p| (p.topic.clone(), p.client.clone())).collect();
-        let others = |p: &&AnomalyPlace| !known.contains(&(p.topic.clone(), p.client.clone()));
-        let others: Vec<AnomalyPlace> = older.by.iter().filter(others).cloned().collect();
-        let of_others = |e: &&Example| {
-            let same = |p: &AnomalyPlace| p.topic == e.topic && p.partition == e.partition;
-            others.iter().any(same) && !self.by.iter().any(same)
+    /// Becomes a newer count of the same kind, and keeps what it holds of other topics and clients: two
+    /// conditions may each have asked for a part.
+    pub fn renew(&mut self, newer: &Self) {
+        let counted: BTreeSet<_> = newer.by.iter().map(|p| (&p.topic, &p.client)).collect();
+        self.by.retain(|p| !counted.contains(&(&p.topic, &p.client)));
+        let lies_in = |by: &[AnomalyPlace], e: &Example| {
+            by.iter().any(|p| p.topic == e.topic && p.partition == e.partition)
         };
-        let examples: Vec<Example> = older.examples.iter().filter(of_others).cloned().collect();
-        self.examples.extend(examples);
-        self.count += others.iter().map(|p| p.count).sum::<u64>();
-        self.by.extend(others);
-        if self.on_disk.is_none() {
-            self.on_disk.clone_from(&older.on_disk);
-        }
+        self.examples.retain(|e| lies_in(&self.by, e) && !lies_in(&newer.by, e));
+        let count = newer.count + self.by.iter().map(|p| p.count).sum::<u64>();
+        let by = newer.by.iter().cloned().chain(self.by.drain(..)).collect();
+        let examples = newer.examples.iter().cloned().chain(self.examples.drain(..)).collect();
+        let on_disk = newer.on_disk.clone().or_else(|| self.on_disk.take());
+        *self = Self { count, by, examples, on_disk, ..newer.clone() };
     }
 }
 

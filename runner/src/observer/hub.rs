@@ -145,7 +145,7 @@ impl Hub {
         })
     }
 
-    /// Why what is told now may be older than what the cluster decided last, if it may. ZooKeeper's word is
+    /// Why the newest view may be older than what the cluster decided last, if it may. ZooKeeper's word is
     /// never old.
     pub(super) fn outdated(&self) -> Option<String> {
         let state = self.lock();

@@ -99,7 +99,7 @@ pub fn never_wait() -> io::Result<()> {
     if STREAMS.get().is_some() {
         return Ok(());
     }
-    // Unbuffered, and without the standard library's locks: whoever else writes waits for no reader either.
+    // Unbuffered, and without the standard library's locks: other writers wait for no reader either.
     let (output, error) =
         (stdout().as_fd().try_clone_to_owned()?, stderr().as_fd().try_clone_to_owned()?);
     let stream =
@@ -116,7 +116,7 @@ pub fn waits_for_nobody() -> bool {
     STREAMS.get().is_some()
 }
 
-/// A defect is told as anything else: the standard library would wait for who reads it.
+/// Reports a panic as any other line: the standard library would wait for the reader.
 fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let mut text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));
@@ -127,7 +127,7 @@ fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
     tell_line(&text);
 }
 
-/// The last of everything that is said: whoever reads still gets it, before the process ends by whatever way.
+/// Writes what still waits for its reader when it is dropped: at the end of the process, however it ends.
 pub struct LastWords;
 
 impl Drop for LastWords {

@@ -13,7 +13,7 @@ use std::{
 
 /// Bytes that may wait for the reader; beyond them, lines that may be left out are left out.
 const ROOM: usize = 256 << 10;
-/// Bytes that are written at once: how a slow reader is told from one that does not read.
+/// Bytes that are written at once. A slow reader takes some of them now and then; one that does not read takes none.
 const PIECE: usize = 4 << 10;
 /// How long a reader that takes nothing is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Settings that librdkafka refuses are told before a run, with their place.
+//! `check` and `run` report settings that librdkafka refuses before a run, with their place.
 
 use super::{dir, ended};
 
@@ -18,7 +18,7 @@ fn steps(config: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-/// What is told of a plan with these steps.
+/// What `check` reports of a plan with these steps.
 fn told(steps: &str) -> (i32, String) {
     let dir = dir(&[("p.yaml", &format!("{HEAD}{steps}{TAIL}"))]);
     let (status, out, err) = ended(dir.path(), &["check", "p.yaml"]);

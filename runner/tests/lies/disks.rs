@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     io::Write as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use kplan::{event::Holds, record::RunRecord};
+use tempfile::TempDir;
 
 use super::{
     common::{kplan, real, run_id},
@@ -119,6 +120,30 @@ impl Drop for Ends {
     }
 }
 
+/// A run of a plan that waits for damage to its broker's files.
+struct Damaging {
+    dir: TempDir,
+    out: PathBuf,
+    child: Ends,
+    container: String,
+}
+
+impl Damaging {
+    /// Starts the plan, and waits for the file by which it says that the damage may be done.
+    fn begin(plan: &str, ready: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let out = dir.path().join("run");
+        let plan = format!("runner/tests/plans/{plan}.yaml");
+        let param = format!("dir={}", dir.path().display());
+        let mut command = kplan(&["run", &plan, "--allow-run", "--param", &param]);
+        command.arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = Ends(command.spawn().expect("kplan starts"));
+        let run = run_id(&out, LIMIT).expect("the run began");
+        wait_for(&dir.path().join(ready), &mut child.0);
+        Self { dir, out, child, container: container(&run) }
+    }
+}
+
 fn wait_for(path: &Path, child: &mut Child) {
     let end = Instant::now() + LIMIT;
     while !path.exists() {
@@ -134,16 +159,7 @@ fn wait_for(path: &Path, child: &mut Child) {
 #[ignore = "needs a container engine: ci/test"]
 fn damaged_segments_are_counted_message_by_message() {
     let _turn = real();
-    let dir = tempfile::tempdir().expect("a directory");
-    let out = dir.path().join("run");
-    let param = format!("dir={}", dir.path().display());
-    let args = ["run", "runner/tests/plans/damaged.yaml", "--allow-run", "--param", &param];
-    let mut command = kplan(&args);
-    command.arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = Ends(command.spawn().expect("kplan starts"));
-    let run = run_id(&out, LIMIT).expect("the run began");
-    wait_for(&dir.path().join("dead"), &mut child.0);
-    let container = container(&run);
+    let Damaging { dir, out, mut child, container } = Damaging::begin("damaged", "dead");
     damage(&container, "cut", |segment| segment.cut(289));
     damage(&container, "bad-checksum", |segment| segment.change(200, Checksum::Wrong));
     damage(&container, "changed", |segment| segment.change(150, Checksum::Right));
@@ -201,21 +217,12 @@ const LAST_DELTA: usize = 23;
 
 /// A broker gives what its file holds, and compares no checksum. Compressed or not, each message of the damaged
 /// batch is corrupted and those behind it are read; where the batch lies about how many it holds, nothing is
-/// counted, and the reason is told.
+/// counted, and the reason is given.
 #[test]
 #[ignore = "needs a container engine: ci/test"]
 fn damage_under_a_living_broker_is_counted_by_batches() {
     let _turn = real();
-    let dir = tempfile::tempdir().expect("a directory");
-    let out = dir.path().join("run");
-    let param = format!("dir={}", dir.path().display());
-    let args = ["run", "runner/tests/plans/damaged-alive.yaml", "--allow-run", "--param", &param];
-    let mut command = kplan(&args);
-    command.arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = Ends(command.spawn().expect("kplan starts"));
-    let run = run_id(&out, LIMIT).expect("the run began");
-    wait_for(&dir.path().join("written"), &mut child.0);
-    let container = container(&run);
+    let Damaging { dir, out, mut child, container } = Damaging::begin("damaged-alive", "written");
     let mut expected = BTreeMap::new();
     for topic in ["plain", "packed"] {
         let segment = Segment::take(&container, topic);

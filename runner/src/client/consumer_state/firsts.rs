@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_group_is_given_again_is_not_the_first_whoever_has_it() {
+    fn what_a_group_is_given_again_is_not_the_first_whichever_member_has_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let common = common(dir.path());
         let open = |group| Firsts::open(&common, group, "orders").expect("a file");

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
 };
 
 use indexmap::IndexMap;
@@ -42,7 +42,7 @@ pub(crate) fn takes_together(
     settings: &IndexMap<String, String>,
 ) -> Result<(), String> {
     type Known = HashMap<(ClientType, Vec<(String, String)>), Result<(), String>>;
-    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
     let tried = |key: &str| {
         NOT_TRIED.iter().all(|one| key != *one && !(one.ends_with('.') && key.starts_with(one)))
     };
@@ -50,11 +50,11 @@ pub(crate) fn takes_together(
         settings.iter().filter(|(k, _)| tried(k)).map(|(k, v)| (k.clone(), v.clone())).collect();
     let key = (kind, settings.iter().map(|(k, v)| (k.clone(), v.clone())).collect());
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(answer) = known().get_or_insert_default().get(&key) {
+    if let Some(answer) = known().get(&key) {
         return answer.clone();
     }
     let answer = start(kind, &settings);
-    known().get_or_insert_default().insert(key, answer.clone());
+    known().insert(key, answer.clone());
     answer
 }
 

@@ -225,7 +225,7 @@ impl Instance {
             bootstrap: c_string(first)?,
             router: routes.cloned().map(Router::new),
         });
-        // SAFETY: the opaque is the address of what is told, which `Instance` keeps at that address until
+        // SAFETY: the opaque is the address of `told`, which `Instance` keeps at that address until
         // the instance is destroyed.
         unsafe {
             callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*told));

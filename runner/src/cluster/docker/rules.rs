@@ -38,19 +38,9 @@ pub fn script(
             "iptables -w 5 -C {hook} -j {chain} 2>/dev/null || iptables -w 5 -I {hook} -j {chain}"
         );
     }
-    if let Some(at_us) = at_us {
-        // Not at all where the clock is another one.
-        let _ = writeln!(
-            out,
-            "left=$(( {at_us} - ${{EPOCHREALTIME//[.,]/}} ))\n\
-             if (( left > 0 && left < 1000000 )); then sleep \"0.$(printf %06d \"$left\")\"; fi"
-        );
-    }
-    let _ = writeln!(out, "{FROM}");
-    // One transaction: no packet passes between the old rules and the new ones.
-    out.push_str(
-        "iptables-restore -w 5 --noflush <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n",
-    );
+    // One transaction: no packet passes between the old rules and the new ones. What replaces them has begun and
+    // read them when their moment comes: a program takes some ten milliseconds to begin, and more beside others.
+    out.push_str("exec 3>&1\n{\ncat <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n");
     for (from, to) in &network.cuts {
         let rule = if *to == node {
             address(*from).map(|a| format!("-A KPLAN-IN -s {a} -j DROP"))
@@ -78,7 +68,16 @@ pub fn script(
             );
         }
     }
-    out.push_str("COMMIT\nEND\n");
+    out.push_str("END\n");
+    if let Some(at_us) = at_us {
+        // Not at all where the clock is another one.
+        let _ = writeln!(
+            out,
+            "left=$(( {at_us} - ${{EPOCHREALTIME//[.,]/}} ))\n\
+             if (( left > 0 && left < 1000000 )); then sleep \"0.$(printf %06d \"$left\")\"; fi"
+        );
+    }
+    let _ = writeln!(out, "{FROM} >&3\necho COMMIT\n}} | iptables-restore -w 5 --noflush");
     shape(&mut out, &link);
     let _ = writeln!(out, "{BY}");
     out
@@ -187,9 +186,11 @@ mod tests {
         let clock = |text: &str| text.lines().position(|line| line.starts_with("left=$(( 7 - "));
         let text = script(Node::Broker(1), &Network::default(), Some(7), &address);
         let waits = clock(&text).expect("it waits");
-        let acts = text.lines().position(|line| line == FROM).expect("it acts");
-        let prepares = text.lines().position(|line| line.starts_with("iptables "));
-        assert!(prepares < Some(waits) && waits < acts, "{text}");
+        let at = |what: &str| text.lines().position(|line| line.starts_with(what)).expect(what);
+        assert!(at("iptables ") < at("*filter") && at("*filter") < waits, "{text}");
+        // What has read the rules waits for this word alone.
+        assert!(waits < at(FROM) && at(FROM) + 1 == at("echo COMMIT"), "{text}");
+        assert_eq!(at("echo COMMIT") + 1, at("} | iptables-restore"), "{text}");
         assert_eq!(clock(&script(Node::Broker(1), &Network::default(), None, &address)), None);
     }
 

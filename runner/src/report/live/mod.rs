@@ -3,7 +3,7 @@
 //!
 //! On a terminal the status lines are redrawn in place; elsewhere plain lines are written, with a
 //! sign of life every [`HEARTBEAT`], so that no CI system takes a long wait for a hang. Where nobody reads,
-//! lines are left out, and their number is told as soon as somebody does.
+//! lines are left out, and one line with their number is written as soon as somebody does.
 
 mod bars;
 mod screen;

@@ -1,0 +1,138 @@
+use crate::audit::testing::{Fate, World, run};
+use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts};
+use crate::history::{Mark, MessageRun};
+
+/// Ten messages, copied by C10 of group g.
+fn world() -> World {
+    let mut w = World::new(1);
+    w.send((1, 1), 0, 10, Fate::Acked);
+    copied_by_c10(&mut w);
+    w
+}
+
+fn copied_by_c10(w: &mut World) {
+    let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
+    w.client("C10").copies = Some(copies);
+    w.read_all((10, 1));
+}
+
+/// Copies of consecutive messages at the end of the output.
+fn copy(w: &mut World, seqs: std::ops::Range<u64>) {
+    let count = seqs.end - seqs.start;
+    let copies =
+        MessageRun { count, epoch: 10, ..run(Mark::Copied, 0, (1, 1), seqs.start, w.u_end) };
+    w.u_end += count.cast_signed();
+    w.second.push(copies);
+}
+
+fn counts(w: &World) -> (u64, u64) {
+    (w.count(Measure::Uncopied), w.count(Measure::Overcopied))
+}
+
+#[test]
+fn each_exactly_once() {
+    let mut w = world();
+    copy(&mut w, 5..10);
+    copy(&mut w, 0..5);
+    assert_eq!(counts(&w), (0, 0));
+}
+
+#[test]
+fn missing_and_surplus_copies_are_counted_and_shown() {
+    let mut w = world();
+    copy(&mut w, 0..7);
+    copy(&mut w, 2..4);
+    copy(&mut w, 3..4);
+    assert_eq!(counts(&w), (3, 3));
+    assert_eq!(w.evidence(Measure::Uncopied)[0].sequence, Some(7));
+    let twice = &w.evidence(Measure::Overcopied)[1];
+    assert_eq!((twice.sequence, twice.offset), (Some(3), Some(9)));
+    assert!(twice.text.contains("copied 3 times"), "{}", twice.text);
+}
+
+#[test]
+fn copies_that_are_not_committed_do_not_count() {
+    let mut w = world();
+    copy(&mut w, 0..10);
+    let aborted = MessageRun { count: 4, ..run(Mark::FoundAborted, 0, (0, 0), 0, 6) };
+    w.second.push(aborted);
+    assert_eq!(counts(&w), (4, 0));
+    copy(&mut w, 6..10);
+    assert_eq!(counts(&w), (0, 0), "sent again after the abort");
+}
+
+#[test]
+fn a_message_that_lies_twice_in_the_input_is_copied_twice() {
+    let mut w = World::new(1);
+    w.send((1, 1), 0, 3, Fate::Acked);
+    w.append(run(Mark::Found, 0, (1, 1), 1, -1));
+    copied_by_c10(&mut w);
+    copy(&mut w, 0..3);
+    assert_eq!(counts(&w), (1, 0));
+    copy(&mut w, 1..2);
+    assert_eq!(counts(&w), (0, 0));
+    copy(&mut w, 1..2);
+    assert_eq!(counts(&w), (0, 1));
+}
+
+#[test]
+fn an_aborted_message_is_not_to_be_copied() {
+    let mut w = World::new(1);
+    w.send_in((1, 1), 0, 4, Fate::Acked, 1);
+    w.end((1, 1), 1, Mark::Aborted);
+    w.send_in((1, 1), 0, 4, Fate::Acked, 2);
+    w.end((1, 1), 2, Mark::Committed);
+    copied_by_c10(&mut w);
+    copy(&mut w, 4..8);
+    assert_eq!(counts(&w), (0, 0));
+    copy(&mut w, 1..3);
+    assert_eq!(counts(&w), (0, 2));
+}
+
+#[test]
+fn messages_without_identity_are_told_by_their_bytes() {
+    let mut w = World::new(1);
+    let hash = u64::MAX - 7;
+    w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
+    w.append(run(Mark::Foreign, 0, (0, 0), 5, -1));
+    copied_by_c10(&mut w);
+    let copy = |at| MessageRun { epoch: 10, ..run(Mark::Copied, 0, (0, 0), hash, at) };
+    w.second.extend([copy(0), copy(1)]);
+    w.u_end = 2;
+    assert_eq!(counts(&w), (1, 1));
+}
+
+#[test]
+fn copies_of_others_and_of_messages_before_the_start_do_not_count() {
+    let mut w = World::new(1);
+    w.send((1, 1), 0, 10, Fate::Acked);
+    let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
+    w.client("C10").copies = Some(copies);
+    w.tell((10, 1), Mark::Assigned, 0, 6);
+    w.deliver((10, 1), 0, 6..10);
+    copy(&mut w, 5..10);
+    assert_eq!(counts(&w), (0, 0));
+    w.second.push(MessageRun { count: 4, epoch: 11, ..run(Mark::Copied, 0, (1, 1), 6, 5) });
+    assert_eq!(counts(&w), (0, 0));
+}
+
+#[test]
+fn what_is_not_known_is_doubted() {
+    let mut w = world();
+    copy(&mut w, 0..8);
+    w.client("C10").running = true;
+    let (reason, found) = w.doubt(Measure::Uncopied);
+    assert!(reason.ends_with("C10 still runs") && found == 0, "{found}: {reason}");
+    assert_eq!(w.count(Measure::Overcopied), 0);
+    w.client("C10").running = false;
+    let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };
+    w.facts.topics.insert("u".into(), topic.clone());
+    assert!(w.doubt(Measure::Uncopied).0.contains("copies may have left u/0"));
+    topic.compacted = false;
+    let partition = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
+    topic.partitions.insert(0, partition);
+    w.facts.topics.insert("u".into(), topic);
+    for measure in [Measure::Uncopied, Measure::Overcopied] {
+        assert!(w.doubt(measure).0.contains("offset 8 of 99 was reached"));
+    }
+}
