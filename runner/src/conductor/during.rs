@@ -1,18 +1,18 @@
-//! Steps that break something and mend it themselves. A fault with `for` or `during` begins, then its steps run and its
-//! time passes side by side, then it ends. Whatever cuts off such a step, or another that leaves nothing broken when
-//! it is done, or a fault of a `chaos`: what it did is undone, here and nowhere else.
+//! The steps of a fault's `during`: they run while its time passes.
 
 use std::time::{Duration, Instant};
-
-use kplan_dsl::{StepHead, Verb};
 
 use crate::{
     conductor::{
         Tally,
-        step::{Flow, limited, run_list, skip},
+        step::{Flow, run_list, skip},
     },
     stage::outcome::{Done, StepError},
-    steps::{self, Cx, lasting},
+    steps::{
+        Cx, act_of,
+        lasting::{self, settled},
+        limits::{Surroundings, limited},
+    },
 };
 
 /// Carries a step out. Returns what became of it, and why the rest of the plan is skipped if a step inside it
@@ -22,15 +22,13 @@ pub async fn carry_out(
     flow: &Flow,
     tally: &Tally,
 ) -> (Result<Done, StepError>, Option<String>) {
-    if let Verb::Chaos(args) = cx.verb {
-        return (steps::chaos(args, cx, flow).await, None);
-    }
+    let act = act_of(cx.verb);
+    let done = if act.keeps_limit() { act.act(cx).await } else { limited(cx, act.act(cx)).await };
     if !lasting::passes(cx.verb) {
-        let done = limited(cx, steps::carry_out(cx), flow).await;
-        return (settled(cx, flow, done).await, None);
+        return (settled(cx, done).await, None);
     }
-    let lasted = match limited(cx, lasting::begin(cx), flow).await {
-        Ok(()) => in_force_for(cx, flow, tally).await,
+    let lasted = match done {
+        Ok(_) => in_force_for(cx, flow, tally).await,
         Err(error) => {
             let reason = format!("step {} could not be carried out", cx.id);
             let steps = cx.verb.during();
@@ -43,32 +41,7 @@ pub async fn carry_out(
         stopped = why;
         Done::default()
     });
-    (settled(cx, flow, lasted).await, stopped)
-}
-
-/// What a step was, once nothing is left of what it broke. A fault whose time is over is undone; so is what any other
-/// left when it did not come to its end.
-pub async fn settled(
-    cx: &Cx<'_>,
-    flow: &Flow,
-    done: Result<Done, StepError>,
-) -> Result<Done, StepError> {
-    match done {
-        Ok(done) if lasting::passes(cx.verb) => undo(cx, flow).await.map(|()| done),
-        Err(error) if lasting::mends_itself(cx.verb) => {
-            Err(lasting::both(cx, error, undo(cx, flow).await))
-        }
-        done => done,
-    }
-}
-
-/// Whatever ended the steps or the time (a failure, a limit, the first signal), or cut off the beginning, the
-/// fault is undone: the step's own limit is not that of its undoing.
-async fn undo(cx: &Cx<'_>, flow: &Flow) -> Result<(), StepError> {
-    let flow = Flow { deadline: None, finally: true, around: None, ..flow.clone() };
-    let head = StepHead { timeout: None, ..cx.head.clone() };
-    let cx = Cx { head: &head, ..*cx };
-    limited(&cx, lasting::end(&cx), &flow).await
+    (settled(cx, lasted).await, stopped)
 }
 
 /// Runs the steps; if they end before the time of `for`, waits for the rest of it, unless one of them
@@ -80,7 +53,8 @@ async fn in_force_for(
 ) -> Result<Option<String>, StepError> {
     let until = Instant::now() + cx.verb.for_time().unwrap_or(Duration::ZERO);
     let own = cx.head.timeout.as_deref().map(|limit| (Instant::now() + *limit, *limit));
-    let around = flow.around.into_iter().chain(own.map(|(end, _)| end)).min();
+    let fault = flow.around.fault.into_iter().chain(own.map(|(end, _)| end)).min();
+    let around = Surroundings { fault, ..flow.around };
     let inner = Flow { around, ..flow.within(cx.id, cx.head) };
     let stopped = run_list(cx.stage, cx.verb.during(), inner, tally).await;
     if stopped.is_some() {
@@ -100,5 +74,5 @@ async fn in_force_for(
             }
         }
     };
-    limited(cx, rest, flow).await
+    limited(cx, rest).await
 }

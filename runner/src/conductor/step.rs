@@ -1,9 +1,6 @@
 //! One step: whether it runs, its limit, what it may fail with, and how that ends the plan or not.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{
@@ -20,20 +17,16 @@ use crate::{
         Stage,
         outcome::{Done, KafkaCause, PlanCause, StepError, expect_error},
     },
-    steps::{self, Cx},
+    steps::{self, Cx, Inside, limits::Surroundings},
 };
 
 /// What surrounds a list of steps.
 #[derive(Clone)]
 pub struct Flow {
-    /// When the plan's own time is over; none in `finally`.
-    pub deadline: Option<Instant>,
+    /// What may cut them off.
+    pub around: Surroundings,
     /// Rounds of the repeats around it, from 1, from the outside in.
     pub rounds: Vec<u32>,
-    /// Steps of `finally` go on after the first signal.
-    pub finally: bool,
-    /// When the limit of the fault around these steps is over, if it has one.
-    pub around: Option<Instant>,
     /// The id of the step that they are in.
     pub within: Option<Arc<str>>,
     /// A step around them is optional: what they find is only told.
@@ -101,7 +94,7 @@ pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally
 fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
     let id = flow.id(step);
     if flow.later() {
-        let info = Box::new(info(stage, &step.head, step.title(), flow.finally));
+        let info = Box::new(info(stage, &step.head, step.title(), flow.around.finally));
         stage.tell.emit(Event::StepListed { step: id.clone(), info });
     }
     id
@@ -167,7 +160,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
     }
     stage.step_began(&id, ready.head.name.as_ref().map(|n| n.as_str()), began_us);
     stage.tell.emit_at(began_us, Event::StepStarted { step: id.clone() });
-    let result = if let Some(inner) = flow_steps(&ready.verb) {
+    let result = if let Some(inner) = steps::act_of(&ready.verb).inside() {
         let stopped = run_flow(stage, inner, &flow.within(&id, &ready.head), tally).await;
         let verdict = stopped.as_ref().map_or(Verdict::Passed, |_| verdict_around(tally));
         let end = ended(&id, &ready.head, verdict, took(began_us));
@@ -176,7 +169,14 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         stage.step_ended(&id, now_us());
         return stopped.filter(|_| ends_the_plan(stage, &ready.head));
     } else {
-        let cx = Cx { stage, head: &ready.head, verb: &ready.verb, id: &id, began_us };
+        let cx = Cx {
+            stage,
+            head: &ready.head,
+            verb: &ready.verb,
+            id: &id,
+            began_us,
+            around: flow.around,
+        };
         let (result, stopped) = during::carry_out(&cx, flow, tally).await;
         if let Some(stopped) = stopped {
             let trouble = stands(stage, &ready.head, result).await.err();
@@ -249,38 +249,20 @@ fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, Str
         .map_err(|all| all.iter().map(|d| d.message.to_string()).collect::<Vec<_>>().join("; "))
 }
 
-/// What a flow word runs.
-enum Inner<'a> {
-    Rounds(Vec<&'a [Step]>),
-    Branches(Vec<&'a [Step]>),
-    Once(&'a [Step]),
-}
-
-fn flow_steps(verb: &Verb) -> Option<Inner<'_>> {
-    match verb {
-        Verb::Repeat(r) => Some(Inner::Rounds(r.rounds.iter().map(|r| &*r.steps).collect())),
-        Verb::Parallel(p) => {
-            Some(Inner::Branches(p.branches.iter().map(|b| b.steps.as_slice()).collect()))
-        }
-        Verb::Include(i) => Some(Inner::Once(&i.steps)),
-        _ => None,
-    }
-}
-
 async fn run_flow(
     stage: &Arc<Stage>,
-    inner: Inner<'_>,
+    inner: Inside<'_>,
     flow: &Flow,
     tally: &Tally,
 ) -> Option<String> {
     match inner {
-        Inner::Once(steps) => run_list(stage, steps, flow.clone(), tally).await,
-        Inner::Branches(branches) => {
+        Inside::Once(steps) => run_list(stage, steps, flow.clone(), tally).await,
+        Inside::Branches(branches) => {
             let all = branches.into_iter().map(|steps| run_list(stage, steps, flow.clone(), tally));
             // All branches finish; the first one that was stopped names the reason.
             futures::future::join_all(all).await.into_iter().flatten().next()
         }
-        Inner::Rounds(rounds) => {
+        Inside::Rounds(rounds) => {
             for (round, steps) in (1..).zip(rounds) {
                 let mut inner = flow.clone();
                 inner.rounds.push(round);
@@ -291,57 +273,6 @@ async fn run_flow(
             }
             None
         }
-    }
-}
-
-/// What is left of a step's time, and whose limit ends first.
-fn limit(cx: &Cx<'_>, flow: &Flow) -> (Duration, String) {
-    let own = cx.head.timeout.as_deref().copied();
-    let step_limit = own.or(steps::own_limit(cx.verb)).unwrap_or(steps::STEP_LIMIT);
-    let own = (step_limit, format!("the step's limit of {step_limit:?} ran out"));
-    let left = |until: Option<Instant>, whose: &str| {
-        Some((until?.saturating_duration_since(Instant::now()), whose.to_owned()))
-    };
-    let plan = left(flow.deadline, "the plan's timeout ran out during this step");
-    let around = left(flow.around, "the limit of the fault around this step ran out");
-    let all = std::iter::once(own).chain(plan).chain(around);
-    all.min_by_key(|(time, _)| *time).unwrap_or((step_limit, String::new()))
-}
-
-/// Does something within the step's limit, unless a signal ends it.
-pub async fn limited<T>(
-    cx: &Cx<'_>,
-    work: impl Future<Output = Result<T, StepError>>,
-    flow: &Flow,
-) -> Result<T, StepError> {
-    let stage = cx.stage;
-    let (limit, whose) = limit(cx, flow);
-    let interrupt = &stage.run.interrupt;
-    let signal = if flow.finally { interrupt.hard() } else { interrupt.soft() };
-    tokio::select! {
-        biased;
-        () = signal.cancelled() => Err(StepError::Interrupted),
-        // What happens from now on could not be told: nothing is judged, but what is broken is mended.
-        () = stage.run.sink.lost().cancelled(), if !flow.finally => {
-            Err(StepError::rig(stage.run.sink.trouble().unwrap_or_default()))
-        }
-        result = tokio::time::timeout(limit, work) => {
-            result.unwrap_or_else(|_| Err(ran_out(cx.stage, cx.verb, whose)))
-        }
-    }
-}
-
-/// A cluster whose nodes were not even made when the limit ran out is the rig's; one whose nodes live and
-/// do not come up is silent, as any other.
-fn ran_out(stage: &Stage, verb: &Verb, whose: String) -> StepError {
-    match verb {
-        Verb::StartCluster(_) if stage.running().is_err() => {
-            StepError::rig(format!("the cluster's nodes were not made: {whose}"))
-        }
-        Verb::StartCluster(_) => {
-            StepError::TimedOut(format!("the cluster did not come up: {whose}"))
-        }
-        _ => StepError::TimedOut(whose),
     }
 }
 

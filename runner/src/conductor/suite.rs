@@ -20,6 +20,7 @@ use crate::{
         Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, SuiteId, SuiteStarted, Verdict,
     },
     stage::{Run, Stage, chaos::DoneFault, hearing, sampler::Sampler},
+    steps::limits::Surroundings,
 };
 
 /// How a suite ended.
@@ -74,10 +75,11 @@ pub async fn run_suite(
     let tally = Tally::default();
     let always = Always::start(&stage);
     let flow = Flow {
-        deadline: Some(Instant::now() + suite.timeout),
+        around: Surroundings {
+            deadline: Some(Instant::now() + suite.timeout),
+            ..Surroundings::default()
+        },
         rounds: Vec::new(),
-        finally: false,
-        around: None,
         within: None,
         optional: false,
     };
@@ -91,7 +93,8 @@ pub async fn run_suite(
     if let Some(trouble) = stage.run.sink.trouble() {
         tally.reasons([Reason::new(ReasonKind::Rig, trouble)]);
     }
-    let flow = Flow { deadline: None, finally: true, ..flow };
+    let around = Surroundings { finally: true, ..Surroundings::default() };
+    let flow = Flow { around, ..flow };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
     // Who interrupts the run twice does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {

@@ -6,17 +6,15 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use futures::future::join_all;
-use kplan_dsl::{Verb, steps::Chaos};
+use kplan_dsl::steps::Chaos;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Node, NodeState},
-    conductor::{
-        during,
-        step::{self, Flow, limited},
-    },
+    conductor::step,
     event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     stage::{
@@ -24,7 +22,11 @@ use crate::{
         nodes::brokers_of,
         outcome::{Done, StepError},
     },
-    steps::{Cx, carry_out, partition_network},
+    steps::{
+        Act, Cx, act_of,
+        lasting::{pass, settled},
+        limits::{limited, on_top},
+    },
 };
 
 /// Faults in effect: what each touches, and which brokers it takes away.
@@ -67,19 +69,33 @@ struct All<'a> {
     begun: Instant,
     in_effect: InEffect,
     cut: Cut,
-    flow: &'a Flow,
+}
+
+#[async_trait]
+impl Act for Chaos {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        carry_out(self, cx).await
+    }
+
+    fn limit(&self) -> Option<Duration> {
+        Some(on_top(*self.for_time))
+    }
+
+    fn keeps_limit(&self) -> bool {
+        true
+    }
 }
 
 /// Carries the schedule out. Every fault is undone when its time is over, or when something cuts the chaos off;
 /// the step ends when the last one has been.
-pub async fn chaos(args: &Chaos, cx: &Cx<'_>, flow: &Flow) -> Result<Done, StepError> {
+async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let brokers = cx.stage.running()?.cluster.spec().brokers;
     let place = format!("{} {}", cx.stage.plan.cell_label().unwrap_or_default(), cx.id);
     let times = (*args.for_time, *args.every);
     let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, brokers);
     tell(&schedule, cx);
     let begun = Instant::now();
-    let all = All { args, begun, in_effect: InEffect::default(), cut: Cut::default(), flow };
+    let all = All { args, begun, in_effect: InEffect::default(), cut: Cut::default() };
     let kept: Vec<&Planned> = schedule.iter().filter(|p| wanted(p, cx)).collect();
     // All faults, unless a schedule is being shrunk: then nothing is waited for after the last.
     let lasts =
@@ -112,7 +128,7 @@ async fn ended(
         Ok(())
     };
     let mut errors = Vec::new();
-    if let Err(error) = limited(cx, whole, all.flow).await {
+    if let Err(error) = limited(cx, whole).await {
         all.cut.off(error);
         errors.push(all.cut.error().await);
     }
@@ -229,9 +245,9 @@ async fn done(all: &All<'_>, own: &Cx<'_>) -> Result<(), StepError> {
     let done = tokio::select! {
         biased;
         error = all.cut.error() => Err(error),
-        done = carry_out(own) => done,
+        done = pass(own) => done,
     };
-    during::settled(own, all.flow, done).await.map(drop)
+    settled(own, done).await.map(drop)
 }
 
 /// Why a fault is left out; none if it may begin, and then it is in effect from here.
@@ -241,7 +257,7 @@ async fn may_begin(
     own: &Cx<'_>,
 ) -> Result<Option<String>, StepError> {
     let All { args, in_effect, .. } = all;
-    let nodes = match struck(&planned.verb, own).await {
+    let nodes = match act_of(&planned.verb).takes_away(own).await {
         Ok(nodes) => nodes,
         // No leader now, nobody to choose from: nothing to strike.
         Err(error @ (StepError::Kafka(_) | StepError::Plan(_))) => return Ok(error.words()),
@@ -278,27 +294,4 @@ async fn may_begin(
     }
     all.insert(planned.number, (hits, nodes));
     Ok(None)
-}
-
-/// The nodes that a fault takes away from the cluster; of groups, all but the largest.
-async fn struck(verb: &Verb, own: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
-    match verb {
-        Verb::PartitionNetwork(it) if it.groups.is_some() => {
-            let all = own.stage.running()?.cluster.nodes().into_iter().collect();
-            let mut groups = partition_network::groups(it, &all);
-            groups.sort_by_key(BTreeSet::len);
-            groups.pop();
-            Ok(groups.into_iter().flatten().collect())
-        }
-        Verb::DegradeNetwork(_) => Ok(BTreeSet::new()),
-        _ => match verb.target() {
-            Some(target) => own.stage.nodes_meant(target, own.id).await,
-            None => Ok(BTreeSet::new()),
-        },
-    }
-}
-
-/// Ends by itself when its time is over; the limit only guards against a hang.
-pub fn limit(args: &Chaos) -> Duration {
-    *args.for_time + Duration::from_secs(10 * 60)
 }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_trait::async_trait;
 use kplan_dsl::{
     steps::{Consume, GivenMessage, Until},
     value::OffsetReset,
@@ -25,7 +26,7 @@ use crate::{
         Stage,
         outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
     },
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// Limit where the step has no `timeout` of its own.
@@ -41,38 +42,40 @@ struct Came {
     headers: BTreeMap<String, String>,
 }
 
-/// `consume`
-pub async fn consume(args: &Consume, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let limit = cx.head.timeout.as_deref().copied().unwrap_or(LIMIT);
-    let end = Instant::now() + limit;
-    let (consumer, ends) = assigned(&args.topic, args.from, cx.stage).await?;
-    let mut came: Vec<Came> = Vec::new();
-    let mut left = ends;
-    loop {
-        let done = match &*args.until {
-            Until::Count(n) => came.len() as u64 >= *n,
-            Until::End => left.is_empty(),
-        };
-        let time = end.saturating_duration_since(Instant::now());
-        if done || time.is_zero() {
-            return judge(args, &came, done, limit, cx);
-        }
-        match tokio::time::timeout(time, consumer.recv()).await {
-            Ok(Ok(message)) => {
-                let one = took(&message);
-                if left.get(&one.partition).is_some_and(|end| one.offset + 1 >= *end) {
-                    left.remove(&one.partition);
+#[async_trait]
+impl Act for Consume {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let limit = cx.head.timeout.as_deref().copied().unwrap_or(LIMIT);
+        let end = Instant::now() + limit;
+        let (consumer, ends) = assigned(&self.topic, self.from, cx.stage).await?;
+        let mut came: Vec<Came> = Vec::new();
+        let mut left = ends;
+        loop {
+            let done = match &*self.until {
+                Until::Count(n) => came.len() as u64 >= *n,
+                Until::End => left.is_empty(),
+            };
+            let time = end.saturating_duration_since(Instant::now());
+            if done || time.is_zero() {
+                return judge(self, &came, done, limit, cx);
+            }
+            match tokio::time::timeout(time, consumer.recv()).await {
+                Ok(Ok(message)) => {
+                    let one = took(&message);
+                    if left.get(&one.partition).is_some_and(|end| one.offset + 1 >= *end) {
+                        left.remove(&one.partition);
+                    }
+                    came.push(one);
                 }
-                came.push(one);
+                Ok(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                    left.remove(&partition);
+                }
+                Ok(Err(error)) if came.is_empty() && !error.to_string().contains("Transport") => {
+                    return Err(answered(&error));
+                }
+                // librdkafka reconnects by itself; the limit ends it.
+                Ok(Err(_)) | Err(_) => {}
             }
-            Ok(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
-                left.remove(&partition);
-            }
-            Ok(Err(error)) if came.is_empty() && !error.to_string().contains("Transport") => {
-                return Err(answered(&error));
-            }
-            // librdkafka reconnects by itself; the limit ends it.
-            Ok(Err(_)) | Err(_) => {}
         }
     }
 }

@@ -1,22 +1,36 @@
 //! `degrade_network`: a slow or lossy line.
 
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
 use kplan_dsl::steps::DegradeNetwork;
 
 use crate::{
     cluster::{Link, Network, Node},
     stage::{nodes::names, outcome::StepError},
-    steps::Cx,
+    steps::{Cx, Fault},
 };
 
-/// Spoils the lines of nodes.
-pub async fn degrade(args: &DegradeNetwork, cx: &Cx<'_>) -> Result<(), StepError> {
-    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    let (network, what) = meant(args, &nodes);
-    cx.stage.disturb(cx.id, network, what).await
+#[async_trait]
+impl Fault for DegradeNetwork {
+    async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
+        let (network, what) = meant(self, &nodes);
+        cx.stage.disturb(cx.id, network, what).await
+    }
+
+    async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        cx.stage.heal(Some(cx.id)).await
+    }
+
+    /// Nodes with slow lines are still there.
+    async fn takes_away(&self, _: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        Ok(BTreeSet::new())
+    }
 }
 
 /// What becomes of the nodes' lines, and in words.
-pub fn meant(args: &DegradeNetwork, nodes: &[Node]) -> (Network, String) {
+fn meant(args: &DegradeNetwork, nodes: &[Node]) -> (Network, String) {
     let link = Link {
         latency: args.latency.as_deref().copied(),
         jitter: args.jitter.as_deref().copied(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use kplan_dsl::{steps::ElectLeaders, value::ElectionType};
 use tokio::time::{Instant, sleep};
 
@@ -12,7 +13,7 @@ use crate::{
         Running,
         outcome::{Answer, Done, KafkaCause, StepError},
     },
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// How long a cluster that is between two controllers is asked again.
@@ -22,41 +23,44 @@ const SETTLE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Asks for the election on every partition of the topic.
-pub async fn elect(args: &ElectLeaders, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let running = cx.stage.running()?;
-    let topic = args.topic.to_string();
-    let kind = args.kind;
-    let elected = ask(&running, &topic, kind).await?;
-    let refused: Vec<(u32, &KafkaError)> =
-        elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
-    if !refused.is_empty() {
-        let answers = refused
-            .into_iter()
-            .map(|(p, e)| Answer { about: format!("{topic}/{p}"), error: e.clone() });
-        let what = "not every partition could elect".to_owned();
-        return Err(StepError::Kafka(KafkaCause::Refused { what, answers: answers.collect() }));
-    }
-    let led = cx
-        .stage
-        .view_until(SETTLE, |view| {
-            elected.keys().all(|p| {
-                let partition = view.partition(&topic, *p);
-                partition.is_some_and(|p| match kind {
-                    ElectionType::Preferred => p.preferred_leads(),
-                    ElectionType::Unclean => p.leader.is_some(),
+#[async_trait]
+impl Act for ElectLeaders {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let running = cx.stage.running()?;
+        let topic = self.topic.to_string();
+        let kind = self.kind;
+        let elected = ask(&running, &topic, kind).await?;
+        let refused: Vec<(u32, &KafkaError)> =
+            elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
+        if !refused.is_empty() {
+            let answers = refused
+                .into_iter()
+                .map(|(p, e)| Answer { about: format!("{topic}/{p}"), error: e.clone() });
+            let what = "not every partition could elect".to_owned();
+            return Err(StepError::Kafka(KafkaCause::Refused { what, answers: answers.collect() }));
+        }
+        let led = cx
+            .stage
+            .view_until(SETTLE, |view| {
+                elected.keys().all(|p| {
+                    let partition = view.partition(&topic, *p);
+                    partition.is_some_and(|p| match kind {
+                        ElectionType::Preferred => p.preferred_leads(),
+                        ElectionType::Unclean => p.leader.is_some(),
+                    })
                 })
             })
-        })
-        .await?;
-    if led {
-        return Ok(Done::default());
+            .await?;
+        if led {
+            return Ok(Done::default());
+        }
+        let who = match kind {
+            ElectionType::Preferred => "by its first replica",
+            ElectionType::Unclean => "at all",
+        };
+        let what = format!("not every partition of {topic} was led {who} after the election");
+        Err(StepError::not_in_time(what, SETTLE))
     }
-    let who = match kind {
-        ElectionType::Preferred => "by its first replica",
-        ElectionType::Unclean => "at all",
-    };
-    let what = format!("not every partition of {topic} was led {who} after the election");
-    Err(StepError::not_in_time(what, SETTLE))
 }
 
 async fn ask(running: &Running, topic: &str, kind: ElectionType) -> Result<Elected, StepError> {

@@ -1,10 +1,21 @@
 //! `fill_disk`
 
+use async_trait::async_trait;
 use kplan_dsl::steps::FillDisk;
 
-use crate::{stage::outcome::StepError, steps::Cx};
+use crate::{
+    stage::outcome::StepError,
+    steps::{Cx, Fault},
+};
 
-pub async fn fill(args: &FillDisk, cx: &Cx<'_>) -> Result<(), StepError> {
-    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    cx.stage.fill_disks(cx.id, &nodes, args.leave.0).await
+#[async_trait]
+impl Fault for FillDisk {
+    async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
+        cx.stage.fill_disks(cx.id, &nodes, self.leave.0).await
+    }
+
+    async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        cx.stage.free_disks(&cx.stage.full.filled_by(cx.id)).await
+    }
 }

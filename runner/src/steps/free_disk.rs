@@ -1,15 +1,19 @@
 //! `free_disk`
 
+use async_trait::async_trait;
 use kplan_dsl::steps::FreeDisk;
 
 use crate::{
     stage::outcome::{Done, StepError},
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// Frees disks; one that was never filled stays as it is without an error.
-pub async fn free(args: &FreeDisk, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    cx.stage.free_disks(&nodes).await?;
-    Ok(Done::default())
+#[async_trait]
+impl Act for FreeDisk {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
+        cx.stage.free_disks(&nodes).await?;
+        Ok(Done::default())
+    }
 }

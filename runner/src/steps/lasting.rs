@@ -1,30 +1,62 @@
-//! Steps that break something and mend it themselves: how each begins, and how what it did is undone. When that is
-//! done, and whatever cut it off, is the same for all of them: see `conductor/during`.
+//! Steps that break something and mend it themselves. A fault with `for` or `during` begins, then its steps run and its
+//! time passes side by side, then it ends. Whatever cuts off such a step, or another that leaves nothing broken when
+//! it is done, or a fault of a `chaos`: what it did is undone, here and nowhere else.
 
-use kplan_dsl::{
-    Verb,
-    steps::Lasting,
-    value::{DataFate, RestartHow},
-};
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use kplan_dsl::{StepHead, Verb, steps::Lasting};
 
 use crate::{
-    cluster::{Node, NodeState},
+    cluster::Node,
     event::Event,
-    stage::{
-        nodes::Down,
-        outcome::{Done, StepError},
+    stage::outcome::{Done, StepError},
+    steps::{
+        Act, Cx, act_of,
+        limits::{Surroundings, limited},
+        meant_by,
     },
-    steps::{Cx, brokers, clients, degrade_network, fill_disk, partition_network, upgrade_broker},
 };
 
-/// Does what the fault does, and lets the time of its `for` pass, if it has one. To undo it is the conductor's.
-pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
-    begin(cx).await?;
+/// A fault that undoes itself: every verb with `for` and `during`.
+#[async_trait]
+pub trait Fault: Send + Sync {
+    /// Does what the fault does.
+    async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError>;
+
+    /// Undoes what is left of it: see [`Act::undo`].
+    async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError>;
+
+    /// See [`Act::takes_away`].
+    async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        meant_by(cx).await
+    }
+}
+
+#[async_trait]
+impl<F: Fault> Act for F {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        self.begin(cx).await?;
+        Ok(Done::default())
+    }
+
+    async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        self.end(cx).await
+    }
+
+    async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        Fault::takes_away(self, cx).await
+    }
+}
+
+/// Does what a step does, and lets the time of its `for` pass, if it has one. To undo it is for [`settled`].
+pub async fn pass(cx: &Cx<'_>) -> Result<Done, StepError> {
+    let done = act_of(cx.verb).act(cx).await?;
     if let Some(time) = cx.verb.for_time() {
         cx.stage.talk(cx.id, "", Some(time));
         tokio::time::sleep(time).await;
     }
-    Ok(Done::default())
+    Ok(done)
 }
 
 /// Whether a step undoes what it did when its time is over.
@@ -32,19 +64,37 @@ pub fn passes(verb: &Verb) -> bool {
     verb.lasting().is_some_and(Lasting::passes)
 }
 
-/// Whether a step leaves nothing broken when it is done, and would if it were cut off. A `chaos` sees to its
-/// faults itself, each of which is such a step.
-pub fn mends_itself(verb: &Verb) -> bool {
-    match verb {
-        Verb::RestartBroker(_) | Verb::UpgradeBroker(_) => true,
-        Verb::ReassignPartitions(args) => args.throttle.is_some(),
-        other => passes(other),
+/// What a step was, once nothing is left of what it broke. A fault whose time is over is undone; so is what any other
+/// left when it did not come to its end.
+pub async fn settled(cx: &Cx<'_>, done: Result<Done, StepError>) -> Result<Done, StepError> {
+    match done {
+        Ok(done) if passes(cx.verb) => undo(cx).await.map(|()| done),
+        Err(error) if passes(cx.verb) || act_of(cx.verb).mends_itself() => {
+            Err(both(cx, error, undo(cx).await))
+        }
+        done => done,
     }
+}
+
+/// Whatever ended the steps or the time (a failure, a limit, the first signal), or cut off the beginning, the
+/// fault is undone: the step's own limit is not that of its undoing.
+async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
+    let around = Surroundings { finally: true, ..Surroundings::default() };
+    let head = StepHead { timeout: None, ..cx.head.clone() };
+    let cx = Cx { head: &head, around, ..*cx };
+    let undoing = async {
+        // With the cluster all that was done to it is gone.
+        if cx.stage.running().is_err() {
+            return Ok(());
+        }
+        act_of(cx.verb).undo(&cx).await
+    };
+    limited(&cx, undoing).await
 }
 
 /// What ended a fault early, and what became of undoing it: the rig's error decides before any other, else the
 /// first one. The events have both.
-pub fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
+fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
     let Err(undoing) = undone else { return first };
     let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));
     let [why, text] = words;
@@ -60,70 +110,6 @@ fn decides(first: StepError, undoing: StepError) -> StepError {
         (_, StepError::Rig(_)) => undoing,
         _ => first,
     }
-}
-
-/// Does what the fault does.
-pub async fn begin(cx: &Cx<'_>) -> Result<(), StepError> {
-    match cx.verb {
-        Verb::KillBroker(args) => brokers::kill(args, cx).await,
-        Verb::StopBroker(args) => brokers::stop(args, cx).await,
-        Verb::PauseBroker(args) => brokers::pause(args, cx).await,
-        Verb::PartitionNetwork(args) => partition_network::part(args, cx).await,
-        Verb::DegradeNetwork(args) => degrade_network::degrade(args, cx).await,
-        Verb::FillDisk(args) => fill_disk::fill(args, cx).await,
-        Verb::KillClient(args) => clients::kill(args, cx).await,
-        Verb::PauseClient(args) => clients::pause(args, cx).await,
-        // Whatever is no such fault does nothing here.
-        _ => Ok(()),
-    }
-}
-
-/// Undoes what this step did, all of it or the part that it came to. What another step undid meanwhile, or
-/// replaced by another fault, is left as it is.
-pub async fn end(cx: &Cx<'_>) -> Result<(), StepError> {
-    if cx.stage.running().is_err() {
-        return Ok(());
-    }
-    match cx.verb {
-        Verb::KillBroker(_) => bring_back(cx, Down::Kill).await,
-        Verb::StopBroker(_) => bring_back(cx, Down::Stop).await,
-        Verb::RestartBroker(args) => match args.how {
-            RestartHow::Kill => bring_back(cx, Down::Kill).await,
-            RestartHow::Stop => bring_back(cx, Down::Stop).await,
-        },
-        Verb::UpgradeBroker(args) => {
-            let back = bring_back(cx, Down::Stop).await;
-            let down = down_by(cx);
-            // Of the version before nothing may be there any more.
-            if down.is_empty() { back } else { upgrade_broker::bring_up(args, &down, cx).await }
-        }
-        Verb::ReassignPartitions(_) => cx.stage.unthrottle(cx.id).await,
-        Verb::PauseBroker(_) => match cx.stage.wanted.made_by(cx.id, NodeState::Paused) {
-            frozen if frozen.is_empty() => Ok(()),
-            frozen => cx.stage.thaw(cx.id, &frozen).await,
-        },
-        Verb::PartitionNetwork(_) | Verb::DegradeNetwork(_) => cx.stage.heal(Some(cx.id)).await,
-        Verb::FillDisk(_) => cx.stage.free_disks(&cx.stage.full.filled_by(cx.id)).await,
-        Verb::KillClient(_) | Verb::PauseClient(_) => clients::undo(cx).await,
-        // Whatever is no such step has nothing to undo: see `mends_itself`.
-        _ => Ok(()),
-    }
-}
-
-/// The nodes that this step took down and that nobody started since.
-fn down_by(cx: &Cx<'_>) -> Vec<Node> {
-    cx.stage.wanted.made_by(cx.id, NodeState::Dead)
-}
-
-/// Starts the nodes that this step took down.
-async fn bring_back(cx: &Cx<'_>, how: Down) -> Result<(), StepError> {
-    let down = down_by(cx);
-    if down.is_empty() {
-        return Ok(());
-    }
-    // One that was still ending when the step was cut off would count as started, and then be gone.
-    cx.stage.end_taking_down(&down, how).await?;
-    cx.stage.bring_up(cx.id, &down, DataFate::Kept).await
 }
 
 #[cfg(test)]

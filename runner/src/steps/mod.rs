@@ -1,42 +1,28 @@
-//! What each word does. Mirrors `kplan_dsl::steps`: one word, one function, words of one family in one file.
+//! What each verb does. Mirrors `kplan_dsl::steps`: a file for each verb, and a line in the list below. The files that
+//! are declared here hold what several verbs share.
 
-mod alter_topic;
-mod brokers;
-mod chaos;
-mod clients;
-mod cluster;
-mod consume;
-mod copier;
-mod degrade_network;
-mod describe;
-mod elect_leaders;
-mod fill_disk;
-mod free_disk;
-mod heal_network;
-mod judged;
+mod down;
 pub mod lasting;
-mod partition_network;
-mod produce;
-mod reassign_partitions;
-mod run;
-mod topics;
-mod upgrade_broker;
+pub mod limits;
+mod members;
+mod new_client;
 
-pub use chaos::chaos;
-pub use cluster::spec as cluster_spec;
-pub use consume::find_messages;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use std::{sync::Arc, time::Duration};
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use kplan_dsl::{StepHead, Verb, plan::Step};
 
-use kplan_dsl::{StepHead, Verb, steps::Wait};
+pub use lasting::Fault;
 
 use crate::{
-    event::Event,
+    cluster::Node,
     stage::{
         Stage,
         judge::{Judge, Looking},
         outcome::{Done, StepError},
     },
+    steps::limits::Surroundings,
 };
 
 /// What a step may use.
@@ -50,6 +36,8 @@ pub struct Cx<'a> {
     pub id: &'a str,
     /// When it began, monotonic microseconds.
     pub began_us: i64,
+    /// What may cut it off.
+    pub around: Surroundings,
 }
 
 impl Cx<'_> {
@@ -68,73 +56,122 @@ impl Cx<'_> {
     }
 }
 
-/// Carries one step out.
-pub async fn carry_out(cx: &Cx<'_>) -> Result<Done, StepError> {
-    match cx.verb {
-        Verb::StartCluster(args) => cluster::start(args, cx).await,
-        Verb::StopCluster(_) => cluster::stop(cx).await,
-        Verb::CreateTopic(args) => topics::create(args, cx).await,
-        Verb::DeleteTopic(args) => topics::delete(args, cx).await,
-        Verb::AlterTopic(args) => alter_topic::alter(args, cx).await,
-        Verb::ElectLeaders(args) => elect_leaders::elect(args, cx).await,
-        Verb::ReassignPartitions(args) => reassign_partitions::reassign(args, cx).await,
-        Verb::Describe(args) => describe::describe(args, cx).await,
-        Verb::KillBroker(_)
-        | Verb::StopBroker(_)
-        | Verb::PauseBroker(_)
-        | Verb::PartitionNetwork(_)
-        | Verb::DegradeNetwork(_)
-        | Verb::FillDisk(_)
-        | Verb::KillClient(_)
-        | Verb::PauseClient(_) => lasting::carry_out(cx).await,
-        Verb::StartBroker(args) => brokers::start(args, cx).await,
-        Verb::RestartBroker(args) => brokers::restart(args, cx).await,
-        Verb::ResumeBroker(args) => brokers::resume(args, cx).await,
-        Verb::FreeDisk(args) => free_disk::free(args, cx).await,
-        Verb::HealNetwork(_) => heal_network::heal(cx).await,
-        Verb::StartProducer(args) => clients::start_producer(args, cx).await,
-        Verb::StartConsumer(args) => clients::start_consumer(args, cx).await,
-        Verb::StartCopier(args) => copier::start(args, cx).await,
-        Verb::ResumeClient(args) => clients::resume(args, cx).await,
-        Verb::StartClient(args) => clients::start(args, cx).await,
-        Verb::StopClient(args) => clients::stop(args, cx).await,
-        Verb::Produce(args) => produce::produce(args, cx).await,
-        Verb::Consume(args) => consume::consume(args, cx).await,
-        Verb::Wait(args) => judged::wait(args, cx).await,
-        Verb::Assert(args) => judged::assert(args, cx).await,
-        Verb::Record(args) => judged::record(args, cx).await,
-        Verb::UpgradeBroker(args) => upgrade_broker::upgrade(args, cx).await,
-        Verb::Run(args) => run::run(args, cx).await,
-        Verb::Note(args) => {
-            cx.stage.tell.emit(Event::Note { step: cx.id.to_owned(), text: args.text.clone() });
-            Ok(Done::default())
+/// What a verb does. A fault with `for` and `during` says so as [`Fault`].
+#[async_trait]
+pub trait Act: Send + Sync {
+    /// Does it. Of a fault that lasts: begins it.
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError>;
+
+    /// The limit of a step that names none, where it is another than that of most verbs.
+    fn limit(&self) -> Option<Duration> {
+        None
+    }
+
+    /// What a step is that did not end within its limit; `whose` says which limit that was.
+    fn ran_out(&self, _cx: &Cx<'_>, whose: String) -> StepError {
+        StepError::TimedOut(whose)
+    }
+
+    /// Whether it keeps its limit itself: what it began is undone before it ends.
+    fn keeps_limit(&self) -> bool {
+        false
+    }
+
+    /// Whether it leaves nothing broken when it is done, and would if it were cut off.
+    fn mends_itself(&self) -> bool {
+        false
+    }
+
+    /// Undoes what this step did, all of it or the part that it came to. What another step undid meanwhile, or
+    /// replaced by another fault, is left as it is. Asked only of faults that last and of what mends itself.
+    async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        Err(StepError::not_so(format!("`{}` cannot be undone", cx.head.word)))
+    }
+
+    /// The nodes that it takes away from the cluster while it is in effect, for `chaos`.
+    async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        meant_by(cx).await
+    }
+
+    /// The steps in it, which the conductor runs.
+    fn inside(&self) -> Option<Inside<'_>> {
+        None
+    }
+}
+
+/// The steps in a step, and how they run.
+pub enum Inside<'a> {
+    /// One round after the other.
+    Rounds(Vec<&'a [Step]>),
+    /// All branches at once.
+    Branches(Vec<&'a [Step]>),
+    Once(&'a [Step]),
+}
+
+/// The nodes that a step's target means now; none where it has no target.
+fn meant_by<'a>(cx: &'a Cx<'_>) -> BoxFuture<'a, Result<BTreeSet<Node>, StepError>> {
+    Box::pin(async move {
+        match cx.verb.target() {
+            Some(target) => cx.stage.nodes_meant(target, cx.id).await,
+            None => Ok(BTreeSet::new()),
         }
-        // The conductor runs what is in them; a chaos is given what surrounds it.
-        Verb::Chaos(_) | Verb::Repeat(_) | Verb::Parallel(_) | Verb::Include(_) => {
-            Ok(Done::default())
+    })
+}
+
+/// Every verb: its module, which holds what it does, and its type in the language. One that the language has and this
+/// list lacks, or the other way round, does not compile.
+macro_rules! acts {
+    ($($module:ident :: $name:ident,)+) => {
+        $(mod $module;)+
+
+        /// What a verb does.
+        pub fn act_of(verb: &Verb) -> &dyn Act {
+            match verb { $(Verb::$name(it) => &**it,)+ }
         }
-    }
+    };
 }
 
-fn wait_limit(wait: &Wait) -> Duration {
-    match wait {
-        Wait::Pause(time) => **time,
-        Wait::Until(args) => *args.within,
-    }
+acts! {
+    start_cluster::StartCluster,
+    stop_cluster::StopCluster,
+    create_topic::CreateTopic,
+    delete_topic::DeleteTopic,
+    alter_topic::AlterTopic,
+    describe::Describe,
+    kill_broker::KillBroker,
+    stop_broker::StopBroker,
+    start_broker::StartBroker,
+    restart_broker::RestartBroker,
+    upgrade_broker::UpgradeBroker,
+    pause_broker::PauseBroker,
+    resume_broker::ResumeBroker,
+    partition_network::PartitionNetwork,
+    degrade_network::DegradeNetwork,
+    heal_network::HealNetwork,
+    fill_disk::FillDisk,
+    free_disk::FreeDisk,
+    elect_leaders::ElectLeaders,
+    reassign_partitions::ReassignPartitions,
+    start_producer::StartProducer,
+    start_consumer::StartConsumer,
+    start_copier::StartCopier,
+    kill_client::KillClient,
+    pause_client::PauseClient,
+    resume_client::ResumeClient,
+    start_client::StartClient,
+    stop_client::StopClient,
+    produce::Produce,
+    consume::Consume,
+    wait::Wait,
+    assert::Assert,
+    record::Record,
+    repeat::Repeat,
+    parallel::Parallel,
+    include::Include,
+    chaos::Chaos,
+    run::Run,
+    note::Note,
 }
 
-/// Limit of a step that names none: no step waits for ever.
-pub const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
-
-/// The limit of a step that names none, where its word has one of its own.
-pub fn own_limit(verb: &Verb) -> Option<Duration> {
-    match verb {
-        Verb::StopClient(_) | Verb::Run(_) => Some(Duration::from_secs(60)),
-        Verb::Chaos(args) => Some(chaos::limit(args)),
-        // These end by themselves when their time is over; the limit only guards against a hang.
-        Verb::Wait(wait) => Some(wait_limit(wait) + Duration::from_secs(120)),
-        Verb::Assert(_) | Verb::Record(_) => Some(Duration::from_secs(45 * 60)),
-        // What it takes to do and to undo it comes on top.
-        fault => fault.for_time().map(|time| time.saturating_add(STEP_LIMIT)),
-    }
-}
+pub use consume::find_messages;
+pub use start_cluster::spec as cluster_spec;

@@ -2,21 +2,41 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use kplan_dsl::{Spanned, steps::PartitionNetwork, value::NetworkClients};
 
 use crate::{
     cluster::{Network, Node},
     stage::{nodes::names, outcome::StepError},
-    steps::Cx,
+    steps::{Cx, Fault, meant_by},
 };
 
-pub async fn part(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(), StepError> {
-    let (network, what) = meant(args, cx).await?;
-    cx.stage.disturb(cx.id, network, what).await
+#[async_trait]
+impl Fault for PartitionNetwork {
+    async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        let (network, what) = meant(self, cx).await?;
+        cx.stage.disturb(cx.id, network, what).await
+    }
+
+    async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        cx.stage.heal(Some(cx.id)).await
+    }
+
+    /// Of groups, all but the largest.
+    async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        if self.groups.is_none() {
+            return meant_by(cx).await;
+        }
+        let all = cx.stage.running()?.cluster.nodes().into_iter().collect();
+        let mut groups = groups(self, &all);
+        groups.sort_by_key(BTreeSet::len);
+        groups.pop();
+        Ok(groups.into_iter().flatten().collect())
+    }
 }
 
 /// What is cut, and in words.
-pub async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, String), StepError> {
+async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, String), StepError> {
     let all: BTreeSet<Node> = cx.stage.running()?.cluster.nodes().into_iter().collect();
     let (mut network, mut named, mut what) = if args.groups.is_some() {
         let groups = groups(args, &all);
@@ -51,7 +71,7 @@ pub async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, Str
 }
 
 /// The groups that a step names, and the rest.
-pub fn groups(args: &PartitionNetwork, all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> {
+fn groups(args: &PartitionNetwork, all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> {
     let numbers = |group: &Vec<Spanned<u32>>| group.iter().map(|n| **n).collect();
     let named: Vec<Vec<u32>> = args.groups.iter().flat_map(|g| g.iter()).map(numbers).collect();
     grouped(&named, all)

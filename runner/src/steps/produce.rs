@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use kplan_dsl::steps::{GivenMessage, Produce};
 use rdkafka::{
     ClientConfig, ClientContext,
@@ -25,46 +26,49 @@ use crate::{
         Given,
         outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
     },
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 type Sender = FutureProducer<SendTrouble>;
 
-/// `produce`
-pub async fn produce(args: &Produce, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let trouble = SendTrouble::default();
-    let producer = producer(args, trouble.clone(), cx)?;
-    let sends = futures::future::join_all(args.messages.iter().map(|m| send(&producer, args, m)));
-    let results = tokio::select! {
-        results = sends => results,
-        error = trouble.refused() => {
-            let what = "the cluster does not let the producer in".to_owned();
-            let answers = vec![Answer { about: String::new(), error }];
-            return Err(StepError::Kafka(KafkaCause::Refused { what, answers }));
+#[async_trait]
+impl Act for Produce {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let trouble = SendTrouble::default();
+        let producer = producer(self, trouble.clone(), cx)?;
+        let sends =
+            futures::future::join_all(self.messages.iter().map(|m| send(&producer, self, m)));
+        let results = tokio::select! {
+            results = sends => results,
+            error = trouble.refused() => {
+                let what = "the cluster does not let the producer in".to_owned();
+                let answers = vec![Answer { about: String::new(), error }];
+                return Err(StepError::Kafka(KafkaCause::Refused { what, answers }));
+            }
+        };
+        let mut refused = Vec::new();
+        for (message, result) in self.messages.iter().zip(results) {
+            match result {
+                Ok(partition) => cx.stage.given(vec![Given {
+                    topic: self.topic.to_string(),
+                    partition: Some(partition),
+                    hash: hash(message),
+                }]),
+                Err(error) => refused.push(Answer { about: name(message), error }),
+            }
         }
-    };
-    let mut refused = Vec::new();
-    for (message, result) in args.messages.iter().zip(results) {
-        match result {
-            Ok(partition) => cx.stage.given(vec![Given {
-                topic: args.topic.to_string(),
-                partition: Some(partition),
-                hash: hash(message),
-            }]),
-            Err(error) => refused.push(Answer { about: name(message), error }),
+        // What was not acknowledged may be in the log nevertheless: it is no phantom.
+        if refused.is_empty() {
+            return Ok(Done::default());
         }
+        for message in self.messages.iter() {
+            let topic = self.topic.to_string();
+            cx.stage.given(vec![Given { topic, partition: None, hash: hash(message) }]);
+        }
+        let what =
+            format!("{} of {} messages were not acknowledged", refused.len(), self.messages.len());
+        Err(StepError::Kafka(KafkaCause::Refused { what, answers: refused }))
     }
-    // What was not acknowledged may be in the log nevertheless: it is no phantom.
-    if refused.is_empty() {
-        return Ok(Done::default());
-    }
-    for message in args.messages.iter() {
-        let topic = args.topic.to_string();
-        cx.stage.given(vec![Given { topic, partition: None, hash: hash(message) }]);
-    }
-    let what =
-        format!("{} of {} messages were not acknowledged", refused.len(), args.messages.len());
-    Err(StepError::Kafka(KafkaCause::Refused { what, answers: refused }))
 }
 
 /// What the producer says of itself, apart from its messages.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use kplan_dsl::steps::ReassignPartitions;
 
 use crate::{
@@ -9,29 +10,40 @@ use crate::{
         Running,
         outcome::{Done, StepError},
     },
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// Limit until every replica is in sync at its new place, where the step names none.
 const MOVE: Duration = Duration::from_secs(9 * 60);
 
-/// Moves the replicas. A throttle is taken away again however the move ends: see `lasting`.
-pub async fn reassign(args: &ReassignPartitions, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let running = cx.stage.running()?;
-    let topic = args.topic.to_string();
-    let wanted: Vec<Vec<u32>> =
-        args.assignment.0.iter().map(|p| p.iter().map(|b| **b).collect()).collect();
-    let known = running.observer.fresh().await.partitions(Some(&topic)).count();
-    if known != wanted.len() {
-        let text = format!("{topic} has {known} partitions, the assignment {}", wanted.len());
-        return Err(StepError::not_so(text));
+/// Moves the replicas. A throttle is taken away again however the move ends.
+#[async_trait]
+impl Act for ReassignPartitions {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let running = cx.stage.running()?;
+        let topic = self.topic.to_string();
+        let wanted: Vec<Vec<u32>> =
+            self.assignment.0.iter().map(|p| p.iter().map(|b| **b).collect()).collect();
+        let known = running.observer.fresh().await.partitions(Some(&topic)).count();
+        if known != wanted.len() {
+            let text = format!("{topic} has {known} partitions, the assignment {}", wanted.len());
+            return Err(StepError::not_so(text));
+        }
+        if let Some(rate) = self.throttle {
+            cx.stage.throttle(cx.id, &topic, rate.0).await?;
+        }
+        move_them(&running, &topic, &wanted, cx).await?;
+        cx.stage.unthrottle(cx.id).await?;
+        Ok(Done::default())
     }
-    if let Some(rate) = args.throttle {
-        cx.stage.throttle(cx.id, &topic, rate.0).await?;
+
+    fn mends_itself(&self) -> bool {
+        self.throttle.is_some()
     }
-    move_them(&running, &topic, &wanted, cx).await?;
-    cx.stage.unthrottle(cx.id).await?;
-    Ok(Done::default())
+
+    async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        cx.stage.unthrottle(cx.id).await
+    }
 }
 
 async fn move_them(

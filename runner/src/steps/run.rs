@@ -2,6 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
+use async_trait::async_trait;
 use kplan_dsl::steps::{Run, RunExpect};
 use nix::{
     sys::signal::{Signal, killpg},
@@ -15,7 +16,7 @@ use tokio::{
 use crate::{
     event::{Event, Finding, Holds},
     stage::outcome::{Done, PlanCause, StepError},
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// What is kept of each of the two streams; the rest is read and thrown away.
@@ -37,32 +38,39 @@ impl Drop for Group {
 }
 
 /// Runs the command and judges its exit status and output.
-pub async fn run(args: &Run, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let words: Vec<&str> = args.command.iter().map(|w| w.as_str()).collect();
-    let Some((program, rest)) = words.split_first() else {
-        return Err(StepError::not_so("the command is empty"));
-    };
-    let mut command = Command::new(program);
-    command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.process_group(0).env("KPLAN_RUN", &cx.stage.run.id);
-    if let Ok(running) = cx.stage.running() {
-        command.env("KPLAN_BOOTSTRAP", running.bootstrap());
+#[async_trait]
+impl Act for Run {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let words: Vec<&str> = self.command.iter().map(|w| w.as_str()).collect();
+        let Some((program, rest)) = words.split_first() else {
+            return Err(StepError::not_so("the command is empty"));
+        };
+        let mut command = Command::new(program);
+        command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).env("KPLAN_RUN", &cx.stage.run.id);
+        if let Ok(running) = cx.stage.running() {
+            command.env("KPLAN_BOOTSTRAP", running.bootstrap());
+        }
+        command.envs(self.env.iter());
+        let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
+        let pid = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = pid.map(|id| Group(Pid::from_raw(id)));
+        let stdout = tokio::spawn(keep(child.stdout.take()));
+        let stderr = tokio::spawn(keep(child.stderr.take()));
+        let status = child.wait().await.map_err(StepError::rig)?;
+        // What it left in the background ends with it, and lets go of the pipes.
+        drop(group);
+        let output = text(tokio::time::timeout(LAST_WORDS, stdout).await);
+        let errors = text(tokio::time::timeout(LAST_WORDS, stderr).await);
+        tell(&words, &output, &errors, cx);
+        let found =
+            status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
+        Done::judged(judge(self.expect.as_ref(), status.code(), found, &output, &errors))
     }
-    command.envs(args.env.iter());
-    let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
-    let pid = child.id().and_then(|id| i32::try_from(id).ok());
-    let group = pid.map(|id| Group(Pid::from_raw(id)));
-    let stdout = tokio::spawn(keep(child.stdout.take()));
-    let stderr = tokio::spawn(keep(child.stderr.take()));
-    let status = child.wait().await.map_err(StepError::rig)?;
-    // What it left in the background ends with it, and lets go of the pipes.
-    drop(group);
-    let output = text(tokio::time::timeout(LAST_WORDS, stdout).await);
-    let errors = text(tokio::time::timeout(LAST_WORDS, stderr).await);
-    tell(&words, &output, &errors, cx);
-    let found =
-        status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
-    Done::judged(judge(args.expect.as_ref(), status.code(), found, &output, &errors))
+
+    fn limit(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
+    }
 }
 
 /// A command that is not there, or that nobody may run, is the plan's mistake; no memory and no process

@@ -1,37 +1,46 @@
 //! `upgrade_broker`: another version of Kafka on the same data.
 
+use async_trait::async_trait;
 use kplan_dsl::steps::UpgradeBroker;
 
 use crate::{
     cluster::{Node, Version},
-    event::{Event, Holds},
+    event::Event,
     stage::{
         nodes::Down,
         outcome::{Done, StepError},
     },
-    steps::{Cx, brokers::BETWEEN},
+    steps::{Act, Cx, down},
 };
 
 /// Stops brokers gracefully and starts them with the other version.
-pub async fn upgrade(args: &UpgradeBroker, cx: &Cx<'_>) -> Result<Done, StepError> {
-    version(args)?;
-    let nodes = cx.stage.resolve(&args.broker, cx.id).await?;
-    let rounds: Vec<&[Node]> =
-        if args.rolling { nodes.chunks(1).collect() } else { vec![nodes.as_slice()] };
-    for round in rounds {
-        cx.stage.take_down(cx.id, round, Down::Stop).await?;
-        bring_up(args, round, cx).await?;
-        let Some(wait) = &args.wait else { continue };
-        let findings = cx.judge(false).until(wait, BETWEEN, None).await?;
-        if findings.iter().any(|f| f.holds != Holds::Yes) {
-            return Err(StepError::Judged(findings));
+#[async_trait]
+impl Act for UpgradeBroker {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        version(self)?;
+        let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
+        for round in down::rounds(&nodes, self.rolling) {
+            cx.stage.take_down(cx.id, round, Down::Stop).await?;
+            bring_up(self, round, cx).await?;
+            down::settled(self.wait.as_ref(), cx).await?;
         }
+        Ok(Done::default())
     }
-    Ok(Done::default())
+
+    fn mends_itself(&self) -> bool {
+        true
+    }
+
+    async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        let back = down::bring_back(cx, Down::Stop).await;
+        let down = down::by(cx);
+        // Of the version before nothing may be there any more.
+        if down.is_empty() { back } else { bring_up(self, &down, cx).await }
+    }
 }
 
 /// Starts brokers that are down with the other version.
-pub async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Result<(), StepError> {
+async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Result<(), StepError> {
     let version = version(args)?;
     cx.stage.exchange(cx.id, nodes, &version).await?;
     for node in nodes {

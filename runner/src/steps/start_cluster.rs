@@ -1,7 +1,8 @@
-//! `start_cluster` and `stop_cluster`.
+//! `start_cluster`
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use indexmap::IndexMap;
 use kplan_dsl::{
     plan::Plan,
@@ -10,7 +11,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{self, Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
+    cluster::{self, Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
     conductor::{
         wants,
         warm::{self, Warm},
@@ -20,11 +21,11 @@ use crate::{
     secrets,
     stage::{
         Run, Running, hearing,
-        nodes::{JOIN_LIMIT, STOP_LIMIT, brokers_of},
+        nodes::{JOIN_LIMIT, brokers_of},
         outcome::{Done, StepError},
         settings,
     },
-    steps::Cx,
+    steps::{Act, Cx},
 };
 
 /// Limit until every broker lists all the others.
@@ -33,35 +34,46 @@ const START_LIMIT: Duration = Duration::from_secs(120);
 /// A broker's disk in plans that fill it: room for the logs of a drill, and soon full.
 const DISK: u64 = 256 * 1024 * 1024;
 
-/// `start_cluster`
-pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let stage = cx.stage;
-    if stage.running().is_ok() {
-        return Err(StepError::not_so("a cluster runs already"));
-    }
-    let spec = spec(args, &stage.run, &stage.plan, stage.cluster_name(), stage.dir.clone())?;
-    if let Some(from) = go_on(&spec, cx).await {
-        tell_settings(&stage.running()?, Some(from), cx);
-        settings::of_cluster(stage, &stage.running()?);
+#[async_trait]
+impl Act for StartCluster {
+    async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
+        let stage = cx.stage;
+        if stage.running().is_ok() {
+            return Err(StepError::not_so("a cluster runs already"));
+        }
+        let spec = spec(self, &stage.run, &stage.plan, stage.cluster_name(), stage.dir.clone())?;
+        if let Some(from) = go_on(&spec, cx).await {
+            tell_settings(&stage.running()?, Some(from), cx);
+            settings::of_cluster(stage, &stage.running()?);
+            stage.came_up();
+            return Ok(Done::default());
+        }
+        let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
+        if let Some(access) = cluster.access() {
+            secrets::hide(&access.password);
+        }
+        let running = begin(cluster, cx);
+        let nodes = running.cluster.nodes();
+        stage.lanes(&nodes, LaneState::Starting, "start_cluster");
+        tell_settings(&running, None, cx);
+        stage.joined(&running, &brokers_of(&nodes), &nodes, START_LIMIT).await?;
+        if let Some(access) = running.cluster.access() {
+            running.observer.ask().admit(access).await?;
+        }
+        stage.lanes(&nodes, LaneState::Up, "every broker lists all the others");
+        settings::of_cluster(stage, &running);
         stage.came_up();
-        return Ok(Done::default());
+        Ok(Done::default())
     }
-    let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
-    if let Some(access) = cluster.access() {
-        secrets::hide(&access.password);
+
+    /// A cluster whose nodes were not even made when the limit ran out is the rig's; one whose nodes live and do not
+    /// come up is silent, as any other.
+    fn ran_out(&self, cx: &Cx<'_>, whose: String) -> StepError {
+        match cx.stage.running() {
+            Ok(_) => StepError::TimedOut(format!("the cluster did not come up: {whose}")),
+            Err(_) => StepError::rig(format!("the cluster's nodes were not made: {whose}")),
+        }
     }
-    let running = begin(cluster, cx);
-    let nodes = running.cluster.nodes();
-    stage.lanes(&nodes, LaneState::Starting, "start_cluster");
-    tell_settings(&running, None, cx);
-    stage.joined(&running, &brokers_of(&nodes), &nodes, START_LIMIT).await?;
-    if let Some(access) = running.cluster.access() {
-        running.observer.ask().admit(access).await?;
-    }
-    stage.lanes(&nodes, LaneState::Up, "every broker lists all the others");
-    settings::of_cluster(stage, &running);
-    stage.came_up();
-    Ok(Done::default())
 }
 
 /// From here on the removal at the end knows the cluster, however the step ends.
@@ -169,23 +181,4 @@ pub fn spec(
         }),
         dir,
     })
-}
-
-/// `stop_cluster`: brokers first, then controllers or ZooKeeper, gracefully; then everything is removed.
-pub async fn stop(cx: &Cx<'_>) -> Result<Done, StepError> {
-    let running = cx.stage.running()?;
-    let (brokers, others): (Vec<Node>, Vec<Node>) =
-        running.cluster.nodes().into_iter().partition(|n| matches!(n, Node::Broker(_)));
-    // A cluster that was there before the plan is left, not stopped.
-    let stopped = if running.cluster.borrowed() { vec![] } else { vec![brokers, others] };
-    for nodes in stopped {
-        cx.stage.lanes(&nodes, LaneState::Stopping, "stop_cluster");
-        running.cluster.stop(&nodes, STOP_LIMIT).await?;
-        cx.stage.lanes(&nodes, LaneState::Stopped, "stop_cluster");
-    }
-    cx.stage.set_running(None);
-    cx.stage.disturbed.forget();
-    cx.stage.give_back(&running).await?;
-    running.cluster.destroy().await?;
-    Ok(Done::default())
 }

@@ -1,0 +1,20 @@
+//! `include`: the conductor runs the steps in it.
+
+use async_trait::async_trait;
+use kplan_dsl::steps::Include;
+
+use crate::{
+    stage::outcome::{Done, StepError},
+    steps::{Act, Cx, Inside},
+};
+
+#[async_trait]
+impl Act for Include {
+    async fn act(&self, _: &Cx<'_>) -> Result<Done, StepError> {
+        Ok(Done::default())
+    }
+
+    fn inside(&self) -> Option<Inside<'_>> {
+        Some(Inside::Once(&self.steps))
+    }
+}
