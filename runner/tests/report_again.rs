@@ -10,7 +10,7 @@ use std::{
 };
 
 use assert_cmd::assert::OutputAssertExt as _;
-use common::{gone_within, kplan, run_id, start};
+use common::{gone_within, kplan, root, run_id, start};
 use predicates::{prelude::*, str::contains};
 
 /// Nothing breaks in it, so that it ends alike on any machine.
@@ -105,6 +105,14 @@ fn every_report_is_made_again_byte_for_byte() {
             .code(0)
             .stdout(contains(part));
     }
+}
+
+#[test]
+fn a_run_that_an_earlier_version_kept_reads_as_it_did() {
+    let (events, report) = ("runner/tests/kept/events.jsonl", "runner/tests/kept/report.json");
+    let kept = fs::read_to_string(root().join(report)).expect("kept");
+    assert_eq!(kept.matches("SIGKILL keeps the page cache").count(), 4, "faults have their kinds");
+    kplan(&["report", events, "--format", "json"]).assert().code(0).stdout(kept).stderr("");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::Found,
+    event::StepRun,
     stage::{judge::Judge, outcome::StepError},
 };
 
@@ -64,7 +65,7 @@ pub async fn log(c: &Log, j: &Judge<'_>) -> Judged {
     let mut count = 0_u64;
     let mut evidence = Vec::new();
     let mut silent = Vec::new();
-    let nodes = j.stage.nodes_meant(&c.broker, "").await?;
+    let nodes = j.stage.nodes_meant(&c.broker, &StepRun::default()).await?;
     if nodes.is_empty() {
         return Err(StepError::not_so(format!("{} means no node now", c.broker)));
     }

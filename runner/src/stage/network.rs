@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cluster::{Network, Node},
-    event::FaultPhase,
+    event::{FaultKind, StepRun},
     history::now_us,
     stage::{Running, Stage, faults::Struck, outcome::StepError},
 };
@@ -18,9 +18,8 @@ pub struct Disturbed(Mutex<Vec<Fault>>);
 
 #[derive(Clone, Debug)]
 struct Fault {
-    step: String,
+    step: StepRun,
     network: Network,
-    what: String,
 }
 
 impl Disturbed {
@@ -47,8 +46,8 @@ impl Disturbed {
     }
 
     /// Takes the faults of a step, or all, away.
-    fn take(&self, step: Option<&str>) -> Vec<Fault> {
-        let is_meant = |fault: &mut Fault| step.is_none_or(|s| s == fault.step);
+    fn take(&self, step: Option<&StepRun>) -> Vec<Fault> {
+        let is_meant = |fault: &mut Fault| step.is_none_or(|s| *s == fault.step);
         self.all().extract_if(.., is_meant).collect()
     }
 }
@@ -58,7 +57,7 @@ impl Stage {
     /// be done is undone.
     pub async fn disturb(
         &self,
-        step: &str,
+        step: &StepRun,
         network: Network,
         what: String,
     ) -> Result<(), StepError> {
@@ -66,7 +65,7 @@ impl Stage {
         let before = self.disturbed.sum();
         let hidden: BTreeSet<Node> =
             network.unreachable.difference(&before.unreachable).copied().collect();
-        self.disturbed.push(Fault { step: step.to_owned(), network, what: what.clone() });
+        self.disturbed.push(Fault { step: step.clone(), network });
         let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
             Ok(acted) => acted,
             Err(error) => {
@@ -76,14 +75,14 @@ impl Stage {
                 return Err(error.into());
             }
         };
-        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
-        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
+        let struck = Struck::Cluster(BTreeSet::new());
+        self.fault_begins(acted, step, FaultKind::Network, struck, &what);
         running.cluster.try_network(&before).await?;
         hidden_from_here(&running, &hidden).await
     }
 
     /// Undoes what one step, or every step, did to the network, and proves that it is whole again.
-    pub async fn heal(&self, only: Option<&str>) -> Result<(), StepError> {
+    pub async fn heal(&self, only: Option<&StepRun>) -> Result<(), StepError> {
         let running = self.running()?;
         let before = self.disturbed.sum();
         let healed = self.disturbed.take(only);
@@ -93,8 +92,7 @@ impl Stage {
         running.cluster.set_network(&self.disturbed.sum()).await?;
         let at_us = now_us();
         for fault in healed {
-            self.breaks.step_over(&fault.step, at_us);
-            self.fault(&fault.step, at_us, FaultPhase::Ends, &fault.what);
+            self.faults_end(&self.breaks.step_over(&fault.step, at_us), at_us);
         }
         Ok(running.cluster.try_network(&before).await?)
     }
@@ -120,7 +118,7 @@ mod tests {
     fn fault(step: &str, from: u32) -> Fault {
         let cuts = [(Node::Broker(from), Node::Broker(9))].into();
         let network = Network { cuts, ..Network::default() };
-        Fault { step: step.to_owned(), network, what: String::new() }
+        Fault { step: step.into(), network }
     }
 
     #[test]
@@ -129,7 +127,7 @@ mod tests {
         disturbed.push(fault("1", 1));
         disturbed.push(fault("2", 2));
         assert_eq!(disturbed.sum().cuts.len(), 2);
-        assert_eq!(disturbed.take(Some("1")).len(), 1);
+        assert_eq!(disturbed.take(Some(&"1".into())).len(), 1);
         assert_eq!(disturbed.sum(), fault("2", 2).network);
         assert_eq!(disturbed.take(None).len(), 1);
         assert!(disturbed.sum().is_whole());

@@ -13,6 +13,7 @@ use crate::{
         disks::{self, Disk},
     },
     cluster::{Node, NodeState, RigError},
+    event::StepRun,
     identity::payload::{Decoded, decode, run_hash},
     observer::{At, ClusterView, PartitionView},
     segments::{self, Comparison, Entry, FoundRecord, Log, Replica},
@@ -53,7 +54,7 @@ impl Stage {
     pub(crate) async fn search_disks(
         &self,
         running: &Running,
-        step: &str,
+        step: &StepRun,
         result: &mut AuditResult,
     ) -> Result<(), StepError> {
         let places: BTreeSet<(String, u32)> =

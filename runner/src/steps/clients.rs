@@ -14,7 +14,7 @@ use kplan_dsl::{
 use crate::{
     audit,
     client::{of_plan, protocol::Position, settings, spec::Common},
-    event::Event,
+    event::{Event, SettingsOf},
     observer::ClusterView,
     stage::{
         Running,
@@ -88,7 +88,7 @@ pub(super) async fn begin(
     };
     let client = cx.stage.clients.add(name, template, members)?;
     cx.stage.tell.emit(Event::Configured {
-        who: format!("client {name}"),
+        who: SettingsOf::Client(name.to_owned()),
         settings: settings::shown(settings),
     });
     let starts = client.members.iter().map(|m| cx.stage.start_member(&client, m));
@@ -189,13 +189,13 @@ pub async fn pause(args: &PauseClient, cx: &Cx<'_>) -> Result<(), StepError> {
 pub async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
     let mut struck: Vec<Chosen> = Vec::new();
     for fault in cx.stage.breaks.of_step(cx.id) {
-        let Struck::Client(name) = &fault.struck else { continue };
-        if fault.step != cx.id || fault.over_us.is_some() {
+        let Struck::Client { client: name, member } = &fault.struck else { continue };
+        if fault.step != *cx.id || fault.over_us.is_some() {
             continue;
         }
         let client = cx.stage.clients.get(name)?;
-        let meant = |m: &Member| fault.is_of(&shown(&client, m));
-        let members = (0..client.members.len()).filter(|i| meant(&client.members[*i])).collect();
+        let members = client.members.iter().position(|m| m.number == *member);
+        let members = members.into_iter().collect();
         struck.push((client, members));
     }
     let back = each(&struck).map(async |(client, member)| match (member.lives(), member.runs()) {

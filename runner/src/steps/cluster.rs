@@ -15,7 +15,7 @@ use crate::{
         wants,
         warm::{self, Warm},
     },
-    event::{Event, LaneState, SuiteId},
+    event::{Event, LaneState, SettingsOf, SuiteId},
     observer::Observer,
     secrets,
     stage::{
@@ -92,7 +92,7 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     match whole.await {
         Ok(()) => {
             let why = format!("goes on from suite {suite}: every broker lists all the others");
-            stage.lanes(&nodes, LaneState::Up, &why);
+            stage.lanes(&nodes, LaneState::Up, why);
             Some(suite)
         }
         Err(why) => {
@@ -116,15 +116,16 @@ fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
         ("brokers", spec.brokers.to_string()),
         ("backend", running.cluster.backend().to_owned()),
     ];
-    let tell = |who: String, settings: IndexMap<String, String>| {
+    let tell = |who: SettingsOf, settings: IndexMap<String, String>| {
         cx.stage.tell.emit(Event::Configured { who, settings });
     };
     let cluster = cluster.into_iter().chain(reused);
-    tell("cluster".to_owned(), cluster.map(|(k, v)| (k.to_owned(), v)).collect());
+    tell(SettingsOf::Cluster, cluster.map(|(k, v)| (k.to_owned(), v)).collect());
     for node in running.cluster.nodes() {
         let Some(text) = running.cluster.effective_config(node) else { continue };
         let pairs = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once('='));
-        tell(node.to_string(), pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+        let node = SettingsOf::Node(node.to_string());
+        tell(node, pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
     }
 }
 

@@ -31,7 +31,7 @@ use std::{sync::Arc, time::Duration};
 use kplan_dsl::{StepHead, Verb, steps::Wait};
 
 use crate::{
-    event::Event,
+    event::{Event, StepRun},
     stage::{
         Stage,
         judge::{Judge, Looking},
@@ -46,8 +46,8 @@ pub struct Cx<'a> {
     /// What every step has beside its verb.
     pub head: &'a StepHead,
     pub verb: &'a Verb,
-    /// Its id in the events (with the round of a repeat).
-    pub id: &'a str,
+    /// Which it is, in which round of a repeat.
+    pub id: &'a StepRun,
     /// When it began, monotonic microseconds.
     pub began_us: i64,
 }

@@ -4,7 +4,7 @@ use kplan_dsl::steps::UpgradeBroker;
 
 use crate::{
     cluster::{Node, Version},
-    event::{Event, Holds},
+    event::{Event, Holds, SettingsOf},
     stage::{
         nodes::Down,
         outcome::{Done, StepError},
@@ -36,7 +36,7 @@ pub async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Resu
     cx.stage.exchange(cx.id, nodes, &version).await?;
     for node in nodes {
         cx.stage.tell.emit(Event::Configured {
-            who: node.to_string(),
+            who: SettingsOf::Node(node.to_string()),
             settings: [("version".to_owned(), version.to_string())].into(),
         });
     }
