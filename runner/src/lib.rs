@@ -24,6 +24,7 @@ pub mod history;
 pub mod identity;
 pub mod observer;
 pub mod out;
+pub mod processes;
 pub mod record;
 pub mod report;
 pub mod rundir;

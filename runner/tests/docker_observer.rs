@@ -11,13 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::alone;
+use common::{alone, cluster::launch};
 use futures::FutureExt;
 use indexmap::IndexMap;
 use kplan::{
-    cluster::{
-        Backend, Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, cleanup, launch,
-    },
+    cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
     observer::{At, Change, ClusterView, Lag, Observer},
 };
 use kplan_dsl::value::{DataFate, ElectionType, Isolation};
@@ -59,7 +57,7 @@ async fn observed(
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
     let run = spec.run.clone();
-    let cluster = launch(Backend::Docker, spec).await?;
+    let cluster = launch("docker", spec).await?;
     let observer = Observer::spawn(Arc::clone(&cluster));
     let began = Instant::now();
     let joined = observer.all_listed(&[1, 2, 3], LIMIT).await;

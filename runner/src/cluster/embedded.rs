@@ -28,6 +28,10 @@ use super::{
     TopicSpec, admin::error_name, ending::Death,
 };
 
+mod backend;
+
+pub use backend::EmbeddedBackend;
+
 const NAME: &str = "embedded";
 /// From a broker's death to its partitions' new leaders (Kafka's own needs about 9 s).
 pub const FAILOVER_DELAY: Duration = Duration::from_millis(500);

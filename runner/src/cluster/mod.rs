@@ -9,7 +9,7 @@ use std::{
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::{BackendFile, value::DataFate};
+use kplan_dsl::value::DataFate;
 use serde::{Deserialize, Serialize};
 
 use crate::{client::routes::Router, history::now_us};
@@ -17,6 +17,7 @@ use crate::{client::routes::Router, history::now_us};
 mod acted;
 mod addresses;
 pub mod admin;
+pub mod backend;
 pub mod certificates;
 mod config;
 #[cfg(test)]
@@ -36,7 +37,6 @@ mod version;
 mod zookeeper;
 
 pub use acted::Acted;
-pub use docker::cleanup;
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network};
@@ -333,52 +333,4 @@ pub trait Cluster: Send + Sync {
     }
     /// Removes everything that belongs to it.
     async fn destroy(&self) -> Result<(), RigError>;
-}
-
-/// Which kind of cluster to launch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Backend {
-    /// Real Kafka in containers.
-    Docker,
-    /// librdkafka's mock cluster in this process.
-    Embedded,
-    /// Real Kafka as processes of this machine.
-    Local(local::Local),
-    /// A cluster that exists, as its file tells.
-    External(Arc<BackendFile>),
-}
-
-impl Backend {
-    /// As the command line calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Embedded => "embedded",
-            Self::Local(_) => "local",
-            Self::External(_) => "external",
-        }
-    }
-
-    /// Results are of a simulation.
-    pub fn simulated(&self) -> bool {
-        *self == Self::Embedded
-    }
-}
-
-/// Starts a cluster's processes. Whether the brokers found each other is observed by the caller;
-/// a node that ended at once is an error, and then nothing is left behind.
-///
-/// # Errors
-/// [`RigError::Missing`] when the engine or the image is not there (nothing was started then),
-/// [`RigError::NodeExited`] when a node ended at once, [`RigError::Unsupported`] for what the
-/// backend cannot do.
-pub async fn launch(backend: Backend, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
-    match backend {
-        Backend::Docker => Ok(Arc::new(docker::DockerCluster::launch(spec).await?)),
-        Backend::Embedded => Ok(Arc::new(embedded::EmbeddedCluster::launch(spec)?)),
-        Backend::External(file) => {
-            Ok(Arc::new(external::ExternalCluster::attach(file, spec).await?))
-        }
-        Backend::Local(local) => Ok(Arc::new(local::LocalCluster::launch(local, spec).await?)),
-    }
 }

@@ -39,7 +39,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::handle::{ClientEvent, Who},
-    cluster::{Backend, Cluster, Node},
+    cluster::{Cluster, Node, backend::Backend},
     conductor::warm::Warm,
     event::{self, Event, Finding, Holds, SuiteId},
     observer::{ClusterView, Hurry, Observer},
@@ -76,7 +76,7 @@ pub struct Run {
     /// Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
     /// Where clusters run.
-    pub backend: Backend,
+    pub backend: Arc<dyn Backend>,
     /// Image template of the command line.
     pub image: Option<String>,
     /// Bytes of memory that each broker may take.

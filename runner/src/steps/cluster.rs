@@ -10,7 +10,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{self, Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
+    cluster::{Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
     conductor::{
         wants,
         warm::{self, Warm},
@@ -46,7 +46,7 @@ pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> 
         stage.came_up();
         return Ok(Done::default());
     }
-    let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
+    let cluster = stage.run.backend.launch(spec).await?;
     if let Some(access) = cluster.access() {
         secrets::hide(&access.password);
     }
