@@ -14,6 +14,7 @@ pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod codes;
 pub mod commands;
 pub mod conditions;
 pub mod conductor;

@@ -6,7 +6,6 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use kafka_protocol::ResponseError;
 use rdkafka::{
     ClientConfig,
     admin::{
@@ -297,27 +296,9 @@ pub fn error_name(code: RDKafkaErrorCode) -> String {
     crate::client::Code(code as i32).name().to_owned()
 }
 
-/// Kafka's own name of a code, where this client's protocol library knows it.
-pub fn kafkas_own(code: i32) -> Option<String> {
-    let error = i16::try_from(code).ok().and_then(ResponseError::try_from_code)?;
-    (!matches!(error, ResponseError::Unknown(_))).then(|| snake(&format!("{error:?}")))
-}
-
 /// librdkafka numbers its own errors from -200 to -100; Kafka's are -1 and up.
 fn is_clients_own(code: RDKafkaErrorCode) -> bool {
     code as i32 <= -100
-}
-
-/// `NotLeaderOrFollower` to `NOT_LEADER_OR_FOLLOWER`.
-fn snake(camel: &str) -> String {
-    let mut out = String::with_capacity(camel.len() + 8);
-    for (i, c) in camel.char_indices() {
-        if c.is_uppercase() && i > 0 {
-            out.push('_');
-        }
-        out.extend(c.to_uppercase());
-    }
-    out
 }
 
 /// No answer came: it may have been done.
