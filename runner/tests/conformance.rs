@@ -39,8 +39,25 @@ const PLAN: &str = "runner/tests/plans/one-broker.yaml";
 /// What a backend says that it can do.
 type Can = BTreeSet<Capability>;
 
+/// An ability is there where the backend says so, and nowhere else.
+fn abilities_are_as_told(c: &dyn Cluster, can: &Can) {
+    let there = [
+        (Capability::Upgrade, c.upgrades().err()),
+        (Capability::NetworkPartition, c.network().err()),
+        (Capability::NetworkDegradation, c.network().err()),
+        (Capability::FillDisk, c.disks().err()),
+        (Capability::Disks, c.disks().err()),
+        (Capability::Listeners, c.hosts().err()),
+        (Capability::BrokerLogs, c.logs().err()),
+    ];
+    for (capability, refusal) in there {
+        assert_eq!(refusal.is_none(), can.contains(&capability), "{capability:?}: {refusal:?}");
+    }
+}
+
 /// What must hold on every backend, in every version and mode.
 async fn the_whole_life(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
+    abilities_are_as_told(c, can);
     topics_are_created_or_refused(c, can).await?;
     produce(c, "orders", "before").await?;
     if can.contains(&Capability::Listeners) {
@@ -63,11 +80,11 @@ async fn the_whole_life(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
         a_lost_disk_is_filled_again(c).await?;
     }
     if can.contains(&Capability::ChangeTopics) {
-        c.delete_topic("orders").await?;
+        c.topics().delete_topic("orders").await?;
     }
     if can.contains(&Capability::BrokerLogs) {
         for node in c.nodes() {
-            let log = c.spec().dir.join("logs").join(format!("{}.log", node.slug()));
+            let log = c.logs()?.log_file(node).ok_or("no log")?;
             let lines = std::fs::read_to_string(log)?.lines().count();
             assert!(lines > 20, "{node} logged {lines} lines");
             assert!(c.effective_config(node).is_some_and(|text| text.contains("dat")));
@@ -84,10 +101,10 @@ async fn topics_are_created_or_refused(c: &dyn Cluster, can: &Can) -> Result<(),
         }
         topic
     };
-    c.create_topic(&topic("orders", 3)).await?;
-    let refused = c.create_topic(&topic("orders", 3)).await;
+    c.topics().create_topic(&topic("orders", 3)).await?;
+    let refused = c.topics().create_topic(&topic("orders", 3)).await;
     assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
-    let refused = c.create_topic(&topic("too-many", 4)).await;
+    let refused = c.topics().create_topic(&topic("too-many", 4)).await;
     assert!(
         matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_REPLICATION_FACTOR"),
         "{refused:?}"
@@ -97,8 +114,8 @@ async fn topics_are_created_or_refused(c: &dyn Cluster, can: &Can) -> Result<(),
 
 async fn sockets_are_seen(c: &dyn Cluster) -> Result<(), Any> {
     for broker in brokers(c) {
-        let ports: Vec<u16> = c.sockets(broker).await?.iter().map(|s| s.port).collect();
-        for port in c.listener_ports(broker) {
+        let ports: Vec<u16> = c.hosts()?.sockets(broker).await?.iter().map(|s| s.port).collect();
+        for port in c.hosts()?.listener_ports(broker) {
             assert!(ports.contains(&port), "broker {broker} does not listen on {port}: {ports:?}");
         }
     }
@@ -375,16 +392,16 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     let e = external.as_ref();
     the_whole_life(e, &can).await?;
     // What was there before stays; what the plan made and broke is undone.
-    c.create_topic(&counts("of-others", 3)).await?;
-    assert!(e.delete_topic("of-others").await.is_err());
-    e.create_topic(&counts("of-the-plan", 3)).await?;
+    c.topics().create_topic(&counts("of-others", 3)).await?;
+    assert!(e.topics().delete_topic("of-others").await.is_err());
+    e.topics().create_topic(&counts("of-the-plan", 3)).await?;
     e.kill(&[Node::Broker(1)]).await?;
     let told = e.give_back().await?.join("; ");
     assert!(told.contains("broker 1 started again") && told.contains("of-the-plan"), "{told}");
     assert_eq!(e.state(Node::Broker(1)).await?, NodeState::Running);
     joined(e, 3).await?;
     assert!(e.give_back().await?.is_empty(), "done once");
-    let again = c.create_topic(&counts("of-others", 3)).await;
+    let again = c.topics().create_topic(&counts("of-others", 3)).await;
     assert!(matches!(&again, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
 
     // And once more through the whole of kplan.

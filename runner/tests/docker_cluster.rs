@@ -67,12 +67,12 @@ async fn a_topic_is_changed() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     with_cluster(spec("4.1.1", Quorum::KraftSeparate(1), dir.path()), async |cluster| {
         let c = cluster.as_ref();
-        c.create_topic(&counts("orders", 3)).await?;
+        c.topics().create_topic(&counts("orders", 3)).await?;
         let more = [("retention.ms".to_owned(), "100000".to_owned())].into();
         let change = TopicChange { partitions: Some(4), config: more };
-        c.alter_topic("orders", &change).await?;
+        c.topics().alter_topic("orders", &change).await?;
         let fewer = TopicChange { partitions: Some(2), config: IndexMap::new() };
-        let refused = c.alter_topic("orders", &fewer).await;
+        let refused = c.topics().alter_topic("orders", &fewer).await;
         assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_PARTITIONS"));
         Ok(())
     })

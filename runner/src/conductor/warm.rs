@@ -126,11 +126,11 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
             })
             .collect();
         let groups: Vec<String> = groups.into_iter().collect();
-        running.cluster.delete_groups(&groups).await.map_err(|e| e.to_string())?;
+        running.cluster.topics().delete_groups(&groups).await.map_err(|e| e.to_string())?;
         // Only what this plan made; a topic of anybody else's makes the cluster unfit below.
         let made = stage.topics().into_iter().filter(|(_, facts)| !facts.deleted);
         for (topic, _) in made {
-            running.cluster.delete_topic(&topic).await.map_err(|e| e.to_string())?;
+            running.cluster.topics().delete_topic(&topic).await.map_err(|e| e.to_string())?;
         }
         let none = |view: &crate::observer::ClusterView| {
             view.topics.values().all(|t| t.internal).then_some(())

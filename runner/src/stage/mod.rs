@@ -448,8 +448,9 @@ impl Stage {
     /// Notes how long the nodes' logs are now; called when a step begins.
     fn note_log_sizes(&self, at_us: i64) {
         let Ok(running) = self.running() else { return };
+        let Ok(logs) = running.cluster.logs() else { return };
         for node in running.cluster.nodes() {
-            let path = self.dir.join("logs").join(format!("{}.log", node.slug()));
+            let Some(path) = logs.log_file(node) else { continue };
             let size = std::fs::metadata(path).map_or(0, |m| m.len());
             self.state().log_sizes.entry(node).or_default().push((at_us, size));
         }

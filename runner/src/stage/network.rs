@@ -63,22 +63,23 @@ impl Stage {
         what: String,
     ) -> Result<(), StepError> {
         let running = self.running()?;
+        let way = running.cluster.network()?;
         let before = self.disturbed.sum();
         let hidden: BTreeSet<Node> =
             network.unreachable.difference(&before.unreachable).copied().collect();
         self.disturbed.push(Fault { step: step.to_owned(), network, what: what.clone() });
-        let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
+        let acted = match way.set_network(&self.disturbed.sum()).await {
             Ok(acted) => acted,
             Err(error) => {
                 self.disturbed.take(Some(step));
                 // The first error is the one to tell; what resists goes with the cluster.
-                let _ = running.cluster.set_network(&before).await;
+                let _ = way.set_network(&before).await;
                 return Err(error.into());
             }
         };
         self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
         self.fault(step, acted.from_us, FaultPhase::Begins, &what);
-        running.cluster.try_network(&before).await?;
+        way.try_network(&before).await?;
         hidden_from_here(&running, &hidden).await
     }
 
@@ -90,13 +91,14 @@ impl Stage {
         if healed.is_empty() {
             return Ok(());
         }
-        running.cluster.set_network(&self.disturbed.sum()).await?;
+        let way = running.cluster.network()?;
+        way.set_network(&self.disturbed.sum()).await?;
         let at_us = now_us();
         for fault in healed {
             self.breaks.step_over(&fault.step, at_us);
             self.fault(&fault.step, at_us, FaultPhase::Ends, &fault.what);
         }
-        Ok(running.cluster.try_network(&before).await?)
+        Ok(way.try_network(&before).await?)
     }
 }
 

@@ -78,7 +78,9 @@ fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
 async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let stage = cx.stage;
     let Warm { cluster, key, suite } = stage.take_warm()?;
-    cluster.move_logs(&stage.dir);
+    if let Ok(logs) = cluster.logs() {
+        logs.move_logs(&stage.dir);
+    }
     let running = begin(cluster, cx);
     let nodes = running.cluster.nodes();
     let whole = async {

@@ -65,7 +65,7 @@ async fn with_cluster(
             placement: Placement::Counts { partitions: 3, replicas: 3 },
             config: [("min.insync.replicas".to_owned(), "2".to_owned())].into(),
         };
-        cluster.create_topic(&topic).await.unwrap();
+        cluster.topics().create_topic(&topic).await.unwrap();
         let addresses: Vec<_> = (1..=3).map(|n| cluster.address(n)).collect();
         let rig = Rig::of(addresses.join(","));
         work(&rig, &cluster, &observer).await;

@@ -35,7 +35,7 @@ use self::{
     security::Secured,
 };
 use super::{
-    Cluster, ClusterSpec, Node, Quorum, RigError,
+    ClusterSpec, Node, NodeLife as _, Quorum, RigError,
     addresses::{self, Addresses},
     admin::Topics,
     config, ending, ports, sockets, storage, zookeeper,
@@ -47,7 +47,7 @@ const NAME: &str = "docker";
 const PREFIX_LENGTH: usize = 48;
 
 /// A cluster of containers. Dropping it removes nothing (that needs a runtime, and time): call
-/// [`Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
+/// [`super::Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
 pub struct DockerCluster {
     blueprint: Blueprint,
     nodes: Vec<DockerNode>,

@@ -161,7 +161,7 @@ impl DockerNode {
         self.follow(docker);
     }
 
-    fn log_path(&self) -> PathBuf {
+    pub fn log_path(&self) -> PathBuf {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -34,7 +34,7 @@ use self::{
     software::Software,
 };
 use super::{
-    Cluster, ClusterSpec, Node, NodeState, Quorum, RigError,
+    Cluster, ClusterSpec, Node, NodeLife as _, NodeState, Quorum, RigError,
     addresses::{Addresses, LOOPBACK, NodePlace, Purpose},
     admin::Topics,
     config,
