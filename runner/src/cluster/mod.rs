@@ -200,6 +200,11 @@ pub trait Cluster: NodeLife {
     fn spec(&self) -> &ClusterSpec;
     /// Every node, brokers first.
     fn nodes(&self) -> Vec<Node>;
+    /// The numbers of its brokers: its own, whatever they begin with.
+    fn brokers(&self) -> Vec<u32> {
+        let number = |node| if let Node::Broker(id) = node { Some(id) } else { None };
+        self.nodes().into_iter().filter_map(number).collect()
+    }
     /// `127.0.0.1:PORT` where this machine's clients reach a broker; the same over restarts.
     fn address(&self, broker: u32) -> String;
     /// Where connections of librdkafka's clients go; none: where brokers advertise.

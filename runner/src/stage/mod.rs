@@ -46,20 +46,9 @@ use crate::{
     record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits,
-        chaos::Faults,
-        clients::Clients,
-        disks::Full,
-        ended::Ended,
-        faults::Breaks,
-        network::Disturbed,
-        nodes::{Wanted, brokers_of},
-        outcome::StepError,
-        rig::Taken,
-        signals::Interrupt,
-        sink::Sink,
-        tell::Telling,
-        throttles::Throttles,
+        audits::Audits, chaos::Faults, clients::Clients, disks::Full, ended::Ended, faults::Breaks,
+        network::Disturbed, nodes::Wanted, outcome::StepError, rig::Taken, signals::Interrupt,
+        sink::Sink, tell::Telling, throttles::Throttles,
     },
 };
 
@@ -106,7 +95,7 @@ pub struct Running {
 impl Running {
     /// Every broker's address, as clients are told.
     pub fn bootstrap(&self) -> String {
-        let brokers = brokers_of(&self.cluster.nodes()).into_iter();
+        let brokers = self.cluster.brokers().into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
     }
 }

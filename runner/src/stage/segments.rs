@@ -73,7 +73,7 @@ impl Stage {
                 .map(|m| m.wanted())
                 .collect();
             let run = run_hash(&self.run.id);
-            for broker in 1..=running.cluster.spec().brokers {
+            for broker in running.cluster.brokers() {
                 let place = (topic.as_str(), partition);
                 let held = match self.copied(running, broker, place, &mut budget).await? {
                     Ok(None) => return Ok(()),

@@ -84,8 +84,7 @@ pub async fn joined(cluster: &dyn Cluster, count: usize) -> Result<(), Any> {
 
 /// The numbers of its brokers.
 pub fn brokers(cluster: &dyn Cluster) -> Vec<u32> {
-    let nodes = cluster.nodes().into_iter();
-    nodes.filter_map(|node| if let Node::Broker(id) = node { Some(id) } else { None }).collect()
+    cluster.brokers()
 }
 
 /// A topic of three partitions.

@@ -62,7 +62,7 @@ impl Cluster for DockerCluster {
 
     fn address(&self, broker: u32) -> String {
         let port = self.node(Node::Broker(broker)).map_or(0, DockerNode::host_port);
-        format!("127.0.0.1:{port}")
+        self.blueprint.at.published(port)
     }
 
     fn controller_addresses(&self) -> Vec<(u32, String)> {
@@ -70,7 +70,7 @@ impl Cluster for DockerCluster {
             Node::Broker(id) | Node::Controller(id) => Some((id, n.controller_port()?)),
             Node::Zookeeper(_) => None,
         });
-        numbered.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+        numbered.map(|(id, port)| (id, self.blueprint.at.published(port))).collect()
     }
 
     fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
@@ -79,7 +79,7 @@ impl Cluster for DockerCluster {
 
     fn zookeeper_address(&self) -> Option<String> {
         let node = self.node(Node::Zookeeper(1)).ok()?;
-        Some(format!("127.0.0.1:{}", node.host_port()))
+        Some(self.blueprint.at.published(node.host_port()))
     }
 
     fn access(&self) -> Option<&Access> {

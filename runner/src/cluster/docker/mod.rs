@@ -96,7 +96,7 @@ impl DockerCluster {
         let addresses: Vec<String> = nodes
             .iter()
             .filter(|node| matches!(node.node, Node::Broker(_)))
-            .map(|node| format!("127.0.0.1:{}", node.host_port()))
+            .map(|node| blueprint.at.published(node.host_port()))
             .collect();
         let own = blueprint.secured.as_ref().map(|s| s.access.own_config()).unwrap_or_default();
         let topics = Topics::new(&addresses.join(","), &own);

@@ -13,7 +13,7 @@ use super::super::{
     zookeeper,
 };
 use super::{
-    LOOPBACK, LocalCluster, NAME,
+    LocalCluster, NAME,
     node::LocalNode,
     process,
     software::{self},
@@ -40,7 +40,7 @@ impl Cluster for LocalCluster {
 
     fn address(&self, broker: u32) -> String {
         let port = self.node(Node::Broker(broker)).map_or(0, LocalNode::port);
-        format!("{LOOPBACK}:{port}")
+        self.common.at.published(port)
     }
 
     fn controller_addresses(&self) -> Vec<(u32, String)> {
@@ -51,12 +51,12 @@ impl Cluster for LocalCluster {
             | (Quorum::KraftSeparate(_), Node::Controller(id)) => Some((id, port(node))),
             _ => None,
         });
-        voters.map(|(id, port)| (id, format!("{LOOPBACK}:{port}"))).collect()
+        voters.map(|(id, port)| (id, self.common.at.published(port))).collect()
     }
 
     fn zookeeper_address(&self) -> Option<String> {
         let node = self.node(Node::Zookeeper(1)).ok()?;
-        Some(format!("{LOOPBACK}:{}", node.port()))
+        Some(self.common.at.published(node.port()))
     }
 
     fn effective_config(&self, node: Node) -> Option<String> {
@@ -221,7 +221,7 @@ impl LocalCluster {
         if brokers.is_empty() || zookeeper.state() != NodeState::Running {
             return Ok(());
         }
-        let address = format!("{LOOPBACK}:{}", zookeeper.port());
+        let address = self.common.at.published(zookeeper.port());
         zookeeper::wait_until_gone(&address, &brokers).await
     }
 }

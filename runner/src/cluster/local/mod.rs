@@ -164,7 +164,7 @@ async fn prepare(
         }
         places.insert(node, NodePlace { home: home.join(node.slug()), ports });
     }
-    let at = Addresses { prefix: String::new(), cluster_id: storage::random_id(), places };
+    let at = Addresses { cluster_id: storage::random_id(), places, ..Addresses::default() };
     let mut common = Common { spec, at, java, software, checkpoint: None };
     let all = config::nodes(&common.spec);
     let nodes = all
