@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
-use crate::backend::{Backend, Capability};
+use crate::backend::Abilities;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
 use crate::follow;
@@ -44,17 +44,14 @@ pub struct Override {
 /// How plans are checked.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the clusters come from.
-    pub backend: Backend,
+    /// What the clusters' backend can do.
+    pub backend: Abilities,
     /// Values of parameters; later ones beat earlier ones.
     pub params: Vec<Override>,
     /// A file with values of parameters; beaten by `params`.
     pub params_file: Option<PathBuf>,
     /// The environment variables that templates may read.
     pub env: EnvNames,
-    /// What the backend can do, where it depends on more than its kind: an external cluster with its
-    /// commands. Without it the backend's own list counts.
-    pub capabilities: Option<BTreeSet<Capability>>,
     /// Whether `run` steps are allowed.
     pub allow_run: bool,
     /// Images that plans may name, `*` for any text; without it any.

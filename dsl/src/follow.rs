@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::backend::Backend;
+use crate::backend::Abilities;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ground::{Ever, Ground, Met, Runs};
 use crate::library::Library;
@@ -33,10 +33,9 @@ pub(crate) use needs::check as check_needs;
 pub(crate) use nothing::proves_nothing;
 
 /// Follows a plan and tells what cannot or will not work.
-pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Diagnostic> {
-    let external = backend == Backend::External;
+pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
     let mut follow = Follow {
-        ground: Ground::new(external, Ever::of(plan), library),
+        ground: Ground::new(backend.borrowed, Ever::of(plan), library),
         least: Duration::ZERO,
         around: Vec::new(),
         standing: Vec::new(),

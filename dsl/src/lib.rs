@@ -36,7 +36,7 @@ pub mod value;
 pub mod visible;
 pub mod words;
 
-pub use backend::{Backend, Capability, Need, by_command};
+pub use backend::{Abilities, Capability, Need, by_command};
 pub use check::{Checked, Options, Override, Pass, check_file, check_text, check_with};
 pub use conditions::{Condition, Conditions};
 pub use diagnostic::{Code, Diagnostic, Severity, nearest};

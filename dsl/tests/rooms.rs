@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 const DSL: &str = "words visible source diagnostic document library scope template schema meaning read \
     args value params matrix backend facts ground conditions steps plan follow render check external manual diff \
     explain";
-const RUNNER: &str = "exit secrets out rundir history identity event wire record segments audit client \
+const RUNNER: &str = "exit secrets out processes rundir history identity codes event wire record segments audit client \
     cluster observer report guardian stage conditions steps conductor commands cli";
 
 /// What still goes back.
 const DSL_BACK: &str = "library>check meaning>conditions meaning>steps meaning>value read>steps schema>args \
     schema>check schema>conditions schema>params schema>read schema>steps schema>value scope>template";
-const RUNNER_BACK: &str = "client>cluster conditions>conductor conditions>steps commands>cli \
+const RUNNER_BACK: &str = "conditions>conductor conditions>steps commands>cli \
     stage>conditions stage>conductor steps>conductor";
 
 fn crate_root(name: &str) -> PathBuf {

@@ -134,7 +134,7 @@ fn a_killed_run_tells_what_was_known() {
     child.wait().expect("it is ours");
     // The guardian removes what is left, and is the last that goes.
     let end = Instant::now() + Duration::from_secs(60);
-    while kplan::guardian::runner_lives(&id) {
+    while kplan::processes::runner_lives(&id) {
         assert!(Instant::now() < end, "the guardian stays");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -79,9 +79,8 @@ impl Check<'_> {
 
     /// What the plan means, beyond what its parts say.
     fn meaning(&mut self, plan: &Plan) {
-        let backend = self.options.backend;
-        let able = self.options.capabilities.clone().unwrap_or_else(|| backend.capabilities());
-        self.diagnostics.extend(follow::check_needs(plan, backend, &able));
+        let backend = &self.options.backend;
+        self.diagnostics.extend(follow::check_needs(plan, backend));
         self.diagnostics.extend(follow::check(plan, backend, &self.library));
         self.diagnostics.extend(self.options.pass.tell(plan));
     }

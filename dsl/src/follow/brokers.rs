@@ -9,7 +9,9 @@ use crate::ground::{KnownCluster, Liveness};
 use crate::plan::Step;
 use crate::source::Spanned;
 use crate::steps::{StartCluster, Verb};
-use crate::value::{Controllers, ElectionType, MetadataMode, Target};
+use crate::value::{
+    Controllers, ElectionType, MetadataMode, Target, broker_numbers, controller_numbers,
+};
 
 impl Verb {
     /// The brokers that the step acts on, if it does.
@@ -95,7 +97,7 @@ impl<'p> Follow<'p> {
             (MetadataMode::Kraft, Controllers::Own(n)) => n,
             _ => 0,
         };
-        let numbers = (1..=it.brokers.value).chain((1..=controllers).map(|n| 100 + n));
+        let numbers = broker_numbers(it.brokers.value).chain(controller_numbers(controllers));
         let lives: BTreeMap<u32, Liveness> = numbers.map(|n| (n, Liveness::Up)).collect();
         self.ground.state.cluster = Some(KnownCluster {
             brokers: it.brokers.value,

@@ -3,7 +3,7 @@
 use super::{Ground, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
-use crate::value::{MetadataMode, Target};
+use crate::value::{MetadataMode, Target, broker_numbers, controller_numbers, is_controller};
 
 /// The brokers that a target certainly means, and whether there may be others.
 pub(crate) struct Hit {
@@ -20,11 +20,12 @@ impl Ground<'_> {
         if cluster.lives.contains_key(&broker) {
             return true;
         }
-        let what = if broker > 100 { "controller" } else { "broker" };
+        let what = if is_controller(broker) { "controller" } else { "broker" };
         let message = format!("the cluster has no {what} {broker}");
-        let own = match cluster.controllers {
-            0 => String::new(),
-            n => format!(", its controllers 101 to {}", 100 + n),
+        let controllers = controller_numbers(cluster.controllers);
+        let own = match (controllers.clone().next(), controllers.last()) {
+            (Some(first), Some(last)) => format!(", its controllers {first} to {last}"),
+            _ => String::new(),
         };
         let help = match cluster.brokers {
             1 => format!("its only broker is 1{own}"),
@@ -53,7 +54,7 @@ impl Ground<'_> {
                 hit.certain = hits.into_iter().flat_map(|h| h.certain).collect();
             }
             Target::All => {
-                hit.certain = (1..=brokers).map(|n| (n, target.span)).collect();
+                hit.certain = broker_numbers(brokers).map(|n| (n, target.span)).collect();
                 hit.chosen = brokers == 0;
             }
             Target::Controllers | Target::Zookeeper => self.own_controllers(target, &mut hit),
@@ -61,8 +62,10 @@ impl Ground<'_> {
                 let inner = self.target(inner);
                 if !inner.chosen {
                     let named = |n: &u32| inner.certain.iter().any(|(c, _)| c == n);
-                    hit.certain =
-                        (1..=brokers).filter(|n| !named(n)).map(|n| (n, target.span)).collect();
+                    hit.certain = broker_numbers(brokers)
+                        .filter(|n| !named(n))
+                        .map(|n| (n, target.span))
+                        .collect();
                     hit.chosen = brokers == 0;
                 }
             }

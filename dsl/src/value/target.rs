@@ -180,11 +180,29 @@ impl JsonSchema for Target {
     }
 }
 
+/// The number of the first controller of its own that `start_cluster` starts.
+const FIRST_CONTROLLER: u32 = 101;
+
+/// The numbers that `start_cluster` gives to so many brokers.
+pub fn broker_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
+    1..=count
+}
+
+/// The numbers that `start_cluster` gives to so many controllers of their own.
+pub fn controller_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
+    FIRST_CONTROLLER..FIRST_CONTROLLER.saturating_add(count)
+}
+
+/// Whether this is a controller's number in a cluster that `start_cluster` started.
+pub fn is_controller(number: u32) -> bool {
+    number >= FIRST_CONTROLLER
+}
+
 impl std::fmt::Display for Target {
     /// The words of a sentence: `broker 2`, `the leader of orders/0`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Broker(n @ 101..) => write!(f, "controller {n}"),
+            Self::Broker(n) if is_controller(*n) => write!(f, "controller {n}"),
             Self::Broker(n) => write!(f, "broker {n}"),
             Self::Several(all) => match self.numbers() {
                 Some(numbers) if numbers.len() > 1 => {

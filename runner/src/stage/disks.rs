@@ -74,7 +74,7 @@ impl Stage {
         let begun_us = now_us();
         let mut filled: Option<Acted> = None;
         for node in nodes {
-            let one = running.cluster.fill_disk(*node, leave).await?;
+            let one = running.cluster.disks()?.take_space(*node, leave).await?;
             filled = Some(filled.map_or(one, |all| all.and(one)));
         }
         let acted = filled.unwrap_or_else(|| begun_us.into());
@@ -88,7 +88,7 @@ impl Stage {
     pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         for node in nodes {
-            running.cluster.free_disk(*node).await?;
+            running.cluster.disks()?.give_space(*node).await?;
         }
         let at_us = now_us();
         for step in self.full.freed(nodes) {

@@ -39,27 +39,16 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::handle::{ClientEvent, Who},
-    cluster::{Backend, Cluster, Node},
+    cluster::{Cluster, Node, backend::Backend},
     conductor::warm::Warm,
     event::{self, Event, Finding, Holds, StepRun, Stretch, SuiteId},
     observer::{ClusterView, Hurry, Observer},
     record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits,
-        chaos::Faults,
-        clients::Clients,
-        disks::Full,
-        ended::Ended,
-        faults::Breaks,
-        network::Disturbed,
-        nodes::{Wanted, brokers_of},
-        outcome::StepError,
-        rig::Taken,
-        signals::Interrupt,
-        sink::Sink,
-        tell::Telling,
-        throttles::Throttles,
+        audits::Audits, chaos::Faults, clients::Clients, disks::Full, ended::Ended, faults::Breaks,
+        network::Disturbed, nodes::Wanted, outcome::StepError, rig::Taken, signals::Interrupt,
+        sink::Sink, tell::Telling, throttles::Throttles,
     },
 };
 
@@ -76,7 +65,7 @@ pub struct Run {
     /// Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
     /// Where clusters run.
-    pub backend: Backend,
+    pub backend: Arc<dyn Backend>,
     /// Image template of the command line.
     pub image: Option<String>,
     /// Bytes of memory that each broker may take.
@@ -106,7 +95,7 @@ pub struct Running {
 impl Running {
     /// Every broker's address, as clients are told.
     pub fn bootstrap(&self) -> String {
-        let brokers = brokers_of(&self.cluster.nodes()).into_iter();
+        let brokers = self.cluster.brokers().into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
     }
 }
@@ -446,8 +435,9 @@ impl Stage {
     /// Notes how long the nodes' logs are now; called when a step begins.
     fn note_log_sizes(&self, at_us: i64) {
         let Ok(running) = self.running() else { return };
+        let Ok(logs) = running.cluster.logs() else { return };
         for node in running.cluster.nodes() {
-            let path = self.dir.join("logs").join(format!("{}.log", node.slug()));
+            let Some(path) = logs.log_file(node) else { continue };
             let size = std::fs::metadata(path).map_or(0, |m| m.len());
             self.state().log_sizes.entry(node).or_default().push((at_us, size));
         }

@@ -62,22 +62,23 @@ impl Stage {
         what: String,
     ) -> Result<(), StepError> {
         let running = self.running()?;
+        let way = running.cluster.network()?;
         let before = self.disturbed.sum();
         let hidden: BTreeSet<Node> =
             network.unreachable.difference(&before.unreachable).copied().collect();
         self.disturbed.push(Fault { step: step.clone(), network });
-        let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
+        let acted = match way.set_network(&self.disturbed.sum()).await {
             Ok(acted) => acted,
             Err(error) => {
                 self.disturbed.take(Some(step));
                 // The first error is the one to tell; what resists goes with the cluster.
-                let _ = running.cluster.set_network(&before).await;
+                let _ = way.set_network(&before).await;
                 return Err(error.into());
             }
         };
         let struck = Struck::Cluster(BTreeSet::new());
         self.fault_begins(acted, step, FaultKind::Network, struck, &what);
-        running.cluster.try_network(&before).await?;
+        way.try_network(&before).await?;
         hidden_from_here(&running, &hidden).await
     }
 
@@ -89,12 +90,13 @@ impl Stage {
         if healed.is_empty() {
             return Ok(());
         }
-        running.cluster.set_network(&self.disturbed.sum()).await?;
+        let way = running.cluster.network()?;
+        way.set_network(&self.disturbed.sum()).await?;
         let at_us = now_us();
         for fault in healed {
             self.faults_end(&self.breaks.step_over(&fault.step, at_us), at_us);
         }
-        Ok(running.cluster.try_network(&before).await?)
+        Ok(way.try_network(&before).await?)
     }
 }
 

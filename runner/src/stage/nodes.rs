@@ -153,7 +153,7 @@ impl Stage {
     ) -> Result<(), StepError> {
         let running = self.running()?;
         self.start_again(&running, nodes).await?;
-        running.cluster.exchange(nodes, version).await?;
+        running.cluster.upgrades()?.exchange(nodes, version).await?;
         self.up(step, &running, nodes, &format!("started with Kafka {version}")).await
     }
 

@@ -16,12 +16,14 @@ pub fn of_cluster(stage: &Arc<Stage>, running: &Running) {
     let (stage, running): (Weak<Stage>, _) = (Arc::downgrade(stage), running.clone());
     tokio::spawn(async move {
         let ask = running.observer.ask();
-        if let Ok(features) = ask.finalized_features(1).await {
+        let brokers = running.cluster.brokers();
+        let Some(first) = brokers.first() else { return };
+        if let Ok(features) = ask.finalized_features(*first).await {
             let levels = features.into_iter().map(|(name, level)| (name, level.to_string()));
             tell(&stage, SettingsOf::Features, levels.collect());
         }
         let mut all = BTreeMap::new();
-        for broker in 1..=running.cluster.spec().brokers {
+        for broker in brokers {
             let Ok(settings) = ask.effective_config(broker).await else { continue };
             all.insert(broker, settings);
         }

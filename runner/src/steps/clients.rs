@@ -46,7 +46,7 @@ pub async fn start_consumer(args: &StartConsumer, cx: &Cx<'_>) -> Result<Done, S
     let running = cx.stage.running()?;
     let common = common(&args.name, args.user.as_deref(), &args.config, &running, cx)?;
     let spec = of_plan::consumer(args, common);
-    running.cluster.expect_group(&spec.group);
+    running.cluster.topics().expect_group(&spec.group);
     let members = u16::try_from(*args.members).unwrap_or(u16::MAX);
     begin(&args.name, Template::Consumer(spec), members, cx).await
 }

@@ -10,7 +10,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{self, Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
+    cluster::{Bounds, Cluster, ClusterSpec, Node, Quorum, Version, security::Security},
     conductor::{
         wants,
         warm::{self, Warm},
@@ -46,7 +46,7 @@ pub async fn start(args: &StartCluster, cx: &Cx<'_>) -> Result<Done, StepError> 
         stage.came_up();
         return Ok(Done::default());
     }
-    let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
+    let cluster = stage.run.backend.launch(spec).await?;
     if let Some(access) = cluster.access() {
         secrets::hide(&access.password);
     }
@@ -78,7 +78,9 @@ fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
 async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let stage = cx.stage;
     let Warm { cluster, key, suite } = stage.take_warm()?;
-    cluster.move_logs(&stage.dir);
+    if let Ok(logs) = cluster.logs() {
+        logs.move_logs(&stage.dir);
+    }
     let running = begin(cluster, cx);
     let nodes = running.cluster.nodes();
     let whole = async {

@@ -17,6 +17,6 @@ pub async fn start(args: &StartCopier, cx: &Cx<'_>) -> Result<Done, StepError> {
     let partitions = clients::partitions(&args.to, &running).await?;
     let common = clients::common(&args.name, args.user.as_deref(), &args.config, &running, cx)?;
     let spec = of_plan::copier(args, common, partitions);
-    running.cluster.expect_group(&spec.group);
+    running.cluster.topics().expect_group(&spec.group);
     clients::begin(&args.name, Template::Copier(spec), 1, cx).await
 }

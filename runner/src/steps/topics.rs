@@ -38,7 +38,7 @@ pub async fn create(args: &CreateTopic, cx: &Cx<'_>) -> Result<Done, StepError> 
         args.config.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     let topic =
         TopicSpec { name: name.clone(), placement, config: config.clone().into_iter().collect() };
-    running.cluster.create_topic(&topic).await?;
+    running.cluster.topics().create_topic(&topic).await?;
     cx.stage.topic_created(&name, config);
     let led = cx
         .stage
@@ -58,7 +58,7 @@ pub async fn create(args: &CreateTopic, cx: &Cx<'_>) -> Result<Done, StepError> 
 pub async fn delete(args: &DeleteTopic, cx: &Cx<'_>) -> Result<Done, StepError> {
     let running = cx.stage.running()?;
     let name = args.name.to_string();
-    running.cluster.delete_topic(&name).await?;
+    running.cluster.topics().delete_topic(&name).await?;
     cx.stage.topic_deleted(&name);
     let gone =
         cx.stage.view_until(SETTLE, |view| view.partitions(Some(&name)).next().is_none()).await?;

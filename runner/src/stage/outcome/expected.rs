@@ -165,12 +165,12 @@ mod tests {
         for (number, name) in (0..).zip(kplan_dsl::value::KAFKA_ERRORS) {
             let number = if number == 0 { -1 } else { number };
             // Newer errors than this protocol library's are not shown by their names.
-            let shown = crate::cluster::admin::kafkas_own(number);
+            let shown = crate::codes::kafkas_own(number);
             // Either none of this library, or that one.
             assert!(shown.is_none() || shown.as_deref() == Some(name), "{number} {name} {shown:?}");
         }
         for number in 1..1_000 {
-            let Some(shown) = crate::cluster::admin::kafkas_own(number) else { continue };
+            let Some(shown) = crate::codes::kafkas_own(number) else { continue };
             assert!(kplan_dsl::value::KAFKA_ERRORS.contains(&shown.as_str()), "{number} {shown}");
         }
         let own: Vec<&str> = (-200..0).map(|n| crate::client::Code(n).name()).collect();
