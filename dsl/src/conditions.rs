@@ -317,6 +317,11 @@ impl std::ops::Deref for Conditions {
 }
 
 impl Conditions {
+    /// True if the run can make one of them false.
+    pub(crate) fn may_be_false(&self) -> bool {
+        self.iter().any(|condition| condition.constant() != Some(true))
+    }
+
     /// The words of a sentence.
     pub fn explain(&self) -> String {
         let all: Vec<String> = self.iter().map(|c| c.explain()).collect();

@@ -1,28 +1,12 @@
 //! The states of brokers and clients, followed through the steps as far as they are certain.
 
 use super::timeline::PlanLane;
+use crate::facts::LaneMark;
 use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
 use crate::value::{
     Controllers, MemberRef, MetadataMode, RestartHow, Target, broker_numbers, controller_numbers,
     is_controller,
 };
-
-/// What a broker or a client is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LaneMark {
-    /// Not there yet, or no longer.
-    Absent,
-    Running,
-    Killed,
-    Stopped,
-    Paused,
-    Isolated,
-    Degraded,
-    DiskFull,
-    Restarting,
-    /// Broken at random.
-    Chaos,
-}
 
 impl LaneMark {
     /// All, in the order of a legend.

@@ -10,10 +10,13 @@ use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
+
+mod keep;
 
 args! {
     /// Breaks things at random for a time, and heals them in the end.
@@ -111,6 +114,7 @@ impl StepWord for Chaos {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Everything,
         undo: Undo::Itself,
+        lane: Some(LaneMark::Chaos),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -140,5 +144,13 @@ impl StepWord for Chaos {
             fault.verb.needs().into_iter().map(move |n| Need { span: n.span.or(span), ..n })
         });
         each.collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        for target in self.faults.iter().filter_map(|fault| fault.verb.target()) {
+            ground.target(target);
+        }
+        ground.takes(self.for_time.value);
+        self.breaks_nothing(ground);
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::{FromNode, Reader};
 use crate::source::{FileId, Spanned};
 use crate::steps::fragment::read_fragment;
@@ -130,5 +131,11 @@ impl StepWord for Include {
 
     fn explain(&self) -> String {
         format!("Do the steps of {}", self.file)
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Steps(&self.steps)
     }
 }

@@ -2,11 +2,12 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::WordInfo;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
@@ -83,5 +84,11 @@ impl StepWord for Parallel {
     fn explain(&self) -> String {
         let names: Vec<&str> = self.branches.iter().map(|b| b.name.as_str()).collect();
         format!("At once: {}", crate::words::list(&names))
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Branches(&self.branches)
     }
 }

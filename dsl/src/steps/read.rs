@@ -221,6 +221,7 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
     Some(StepHead {
         id: StepId(reader.place.path.join(".")),
         word: found?.word,
+        facts: Verb::facts_of(found?.word)?,
         span: node.span,
         key: found?.key,
         lines: lines.unwrap_or((1, 1)),

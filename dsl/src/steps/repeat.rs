@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::{FromNode, Reader};
 use crate::scope::Scope;
 use crate::source::Spanned;
@@ -181,6 +182,12 @@ impl StepWord for Repeat {
             }
             (_, n) => format!("Repeat {}", crate::words::count(n as u64, "time")),
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Rounds(&self.rounds)
     }
 }
 

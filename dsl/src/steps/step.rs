@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
+use crate::facts::StepFacts;
+use crate::ground::StepAt;
 use crate::library::Library;
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
-use crate::steps::Verb;
+use crate::steps::{Branch, Round, Verb};
 use crate::value::{CaptureName, ExpectedError, Expression};
 
 /// The place of a step among the steps: `3`, `7.2` (a step inside step 7), `5.left.1` (in a
@@ -37,6 +39,8 @@ pub struct StepHead {
     pub id: StepId,
     /// Its verb's word.
     pub word: &'static str,
+    /// What is known of its verb.
+    pub facts: &'static StepFacts,
     /// Where it stands.
     pub span: Span,
     /// Where its verb stands.
@@ -132,7 +136,49 @@ pub struct ReadyStep<'s> {
     pub verb: Cow<'s, Verb>,
 }
 
+/// The steps that a verb holds, but those of `during`.
+#[derive(Debug, Clone, Copy)]
+pub enum Children<'s> {
+    /// None.
+    None,
+    /// The rounds of a loop, one after the other.
+    Rounds(&'s [Round]),
+    /// Lists that run at once.
+    Branches(&'s [Branch]),
+    /// Those of another file.
+    Steps(&'s [Step]),
+}
+
 impl Step {
+    /// Where its verb stands.
+    pub(crate) fn at(&self) -> StepAt<'_> {
+        let head = &self.head;
+        let name = head.name.as_ref().map(|name| name.as_str());
+        StepAt { word: head.word, facts: head.facts, name, span: head.span, key: head.key }
+    }
+
+    /// The lists of steps that it holds: rounds, branches, an included file, what a fault has `during` it.
+    pub fn children(&self) -> Vec<&[Self]> {
+        match self.verb().map_or(Children::None, Verb::children) {
+            Children::None => Some(self.during()).filter(|d| !d.is_empty()).into_iter().collect(),
+            Children::Rounds(rounds) => {
+                let mut all: Vec<&[Self]> = rounds.iter().map(|r| &*r.steps).collect();
+                all.dedup_by(|a, b| std::ptr::eq(*a, *b));
+                all
+            }
+            Children::Branches(branches) => branches.iter().map(|b| b.steps.as_slice()).collect(),
+            Children::Steps(steps) => vec![steps],
+        }
+    }
+
+    /// The steps of its `during`, also where its other arguments are known only when it runs.
+    pub fn during(&self) -> &[Self] {
+        match &self.action {
+            Action::Ready(verb) => verb.during(),
+            Action::Late(late) => &late.during,
+        }
+    }
+
     /// Its verb, if it is known before the run.
     pub const fn verb(&self) -> Option<&Verb> {
         match &self.action {

@@ -8,6 +8,7 @@ use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -93,5 +94,24 @@ impl StepWord for Wait {
             wait.until.must_be_judged(reader);
             wait.until.must_not_be_watched(reader);
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.takes(self.pause().unwrap_or_default());
+    }
+
+    fn needs_cluster(&self) -> bool {
+        self.pause().is_none()
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Pause(time) => Some(time.value),
+            Self::Until(_) => None,
+        }
+    }
+
+    fn judges(&self) -> bool {
+        matches!(self, Self::Until(wait) if wait.until.may_be_false())
     }
 }

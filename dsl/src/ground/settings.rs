@@ -1,9 +1,12 @@
 //! Settings of brokers and topics, as far as the checker knows them.
 
-use super::Follow;
+use super::Ground;
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::steps::StartCluster;
+use crate::source::Spanned;
 use crate::value::Settings;
+
+/// Whether a replica that is not in sync may lead.
+pub const UNCLEAN: &str = "unclean.leader.election.enable";
 
 /// Settings of topics (Kafka's documentation, "Topic Configs", 0.10 to 4.1).
 const TOPIC: [&str; 36] = [
@@ -42,7 +45,7 @@ const TOPIC: [&str; 36] = [
     "segment.index.bytes",
     "segment.jitter.ms",
     "segment.ms",
-    "unclean.leader.election.enable",
+    UNCLEAN,
 ];
 
 /// Settings of brokers that resilience plans use: near misses of them are told.
@@ -84,39 +87,38 @@ const BROKER: [&str; 40] = [
     "replica.lag.time.max.ms",
     "transaction.state.log.min.isr",
     "transaction.state.log.replication.factor",
-    "unclean.leader.election.enable",
+    UNCLEAN,
     "zookeeper.connection.timeout.ms",
     "zookeeper.session.timeout.ms",
 ];
 
-impl Follow<'_> {
+impl Ground<'_> {
     /// Tells settings of a topic that Kafka does not have, and more in-sync replicas than replicas.
-    pub(super) fn topic_settings(&mut self, config: &Settings, replicas: u32) {
+    pub fn topic_settings(&mut self, config: &Settings, replicas: u32) {
         for (key, value) in &config.0 {
             if !TOPIC.contains(&key.as_str()) {
                 let message = format!("topics have no setting `{key}`");
                 let help = crate::diagnostic::did_you_mean(key, TOPIC);
-                self.ground.tell(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
+                self.tell(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
             }
             let wanted: Option<u32> = value.parse().ok();
             if key.value == "min.insync.replicas" && wanted.is_some_and(|n| n > replicas) {
                 let message =
                     format!("min.insync.replicas is {value}, but there are {replicas} replicas");
                 let help = "no write with `acks: all` can succeed";
-                self.ground.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
+                self.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
             }
         }
     }
 
     /// Tells settings of brokers that are nearly one that is known.
-    pub(super) fn cluster_settings(&mut self, it: &StartCluster) {
-        let single = it.broker_config.0.iter().flat_map(|(_, config)| &config.0);
-        for (key, _) in it.config.0.iter().chain(single) {
+    pub fn broker_settings<'s>(&mut self, keys: impl Iterator<Item = &'s Spanned<String>>) {
+        for key in keys {
             let known = BROKER.contains(&key.as_str()) || TOPIC.contains(&key.as_str());
             if let Some(near) = nearest(key, BROKER).filter(|near| !known && is_slip(key, near)) {
                 let message = format!("brokers have no setting `{key}` that kplan knows");
                 let help = format!("did you mean `{near}`?");
-                self.ground.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
+                self.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
             }
         }
     }
