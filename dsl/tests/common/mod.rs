@@ -1,4 +1,5 @@
 //! What several tests need.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};
 
