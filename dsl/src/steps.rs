@@ -13,6 +13,7 @@ use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::document::Node;
 use crate::facts::StepFacts;
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::Span;
 
@@ -62,15 +63,15 @@ mod wait;
 
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
-pub(crate) use include::ParamNodes;
 pub use lasting::Lasting;
 pub use parallel::Branch;
 pub use produce::GivenMessage;
-pub(crate) use read::{COMMON, StepsNode, read_steps};
+pub(crate) use read::{COMMON, read_steps};
 pub use repeat::Round;
 pub use run::RunExpect;
 pub use start_cluster::SecurityArgs;
 pub use start_producer::{Payload, PayloadRange, Transactional};
+pub(crate) use step::Finally;
 pub use step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
@@ -277,5 +278,11 @@ impl Verb {
     /// The words of all verbs.
     pub fn words() -> impl Iterator<Item = &'static str> + Clone {
         Self::ALL.iter().map(|info| info.word)
+    }
+}
+
+impl Meaning for Verb {
+    fn meaning(&self) -> serde_json::Value {
+        self.arguments()
     }
 }

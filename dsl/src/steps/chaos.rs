@@ -11,6 +11,7 @@ use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
 use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::meaning::{Meaning, put};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -52,6 +53,15 @@ pub struct ChaosFault {
     pub for_time: Option<Duration>,
     /// Where it stands.
     pub span: Spanned<()>,
+}
+
+impl Meaning for ChaosFault {
+    fn meaning(&self) -> serde_json::Value {
+        let mut map = serde_json::Map::new();
+        map.insert(self.verb.info().word.to_owned(), self.verb.meaning());
+        put(&mut map, "for", self.for_time.filter(|_| self.verb.for_time().is_none()).meaning());
+        serde_json::Value::Object(map)
+    }
 }
 
 impl FromNode for ChaosFault {

@@ -8,6 +8,7 @@ use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -40,6 +41,15 @@ args! {
 impl Wait {
     /// What the manual tells.
     pub const INFO: WordInfo = WaitUntil::INFO;
+}
+
+impl Meaning for Wait {
+    fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::Pause(time) => time.meaning(),
+            Self::Until(it) => it.meaning(),
+        }
+    }
 }
 
 impl FromNode for Wait {
