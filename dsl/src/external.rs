@@ -275,7 +275,7 @@ fn read(
     // With `run.id`, which is late everywhere.
     scope.define_late("broker");
     scope.define_late("host");
-    let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None);
+    let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None, |_| false);
     let (file, late) = reader.watching_late(|reader| reader.read::<BackendFile>(document));
     if late && reader.is_clean() {
         let message = "only the commands know `broker`, `host` and `run`";

@@ -66,15 +66,15 @@ mod wait;
 
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
-pub(crate) use include::ParamNodes;
 pub use lasting::Lasting;
 pub use parallel::Branch;
 pub use produce::GivenMessage;
-pub(crate) use read::{COMMON, StepsNode, read_steps};
+pub(crate) use read::{COMMON, read_steps};
 pub use repeat::Round;
 pub use run::RunExpect;
 pub use start_cluster::SecurityArgs;
 pub use start_producer::{Payload, PayloadRange, Transactional};
+pub(crate) use step::Finally;
 pub use step::{Action, Children, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
@@ -322,5 +322,11 @@ impl Verb {
     /// The words of all verbs.
     pub fn words() -> impl Iterator<Item = &'static str> + Clone {
         Self::ALL.iter().map(|info| info.word)
+    }
+}
+
+impl Meaning for Verb {
+    fn meaning(&self) -> serde_json::Value {
+        self.arguments()
     }
 }

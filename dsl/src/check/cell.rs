@@ -17,8 +17,7 @@ use crate::plan::Plan;
 use crate::read::{MapReader, Reader, Shape};
 use crate::scope::Scope;
 use crate::source::{FileId, Spanned};
-use crate::steps::read_steps;
-use crate::steps::{StartCluster, StartConsumer, StartProducer};
+use crate::steps::{Finally, StartCluster, StartConsumer, StartProducer, read_steps};
 use crate::template;
 
 /// The keys of a plan, with their text for the manual and the schema.
@@ -192,7 +191,7 @@ fn read_plan(
     });
     map.finish(reader);
     let mut finally = finally.unwrap_or_else(|| Some(Vec::new()))?;
-    finally.append(&mut reader.place.finally);
+    finally.append(&mut reader.take_left::<Finally>().0);
     Some(Plan {
         name: name?,
         path: path.to_owned(),

@@ -12,6 +12,7 @@ use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
+use crate::meaning::{Meaning, put};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -55,6 +56,15 @@ pub struct ChaosFault {
     pub for_time: Option<Duration>,
     /// Where it stands.
     pub span: Spanned<()>,
+}
+
+impl Meaning for ChaosFault {
+    fn meaning(&self) -> serde_json::Value {
+        let mut map = serde_json::Map::new();
+        map.insert(self.verb.info().word.to_owned(), self.verb.meaning());
+        put(&mut map, "for", self.for_time.filter(|_| self.verb.for_time().is_none()).meaning());
+        serde_json::Value::Object(map)
+    }
 }
 
 impl FromNode for ChaosFault {

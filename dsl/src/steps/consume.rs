@@ -7,6 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{OffsetReset, TopicName};
@@ -43,6 +44,15 @@ args! {
     pub struct UntilCount("until") {
         /// How many.
         count: u64,
+    }
+}
+
+impl Meaning for Until {
+    fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::End => "end".into(),
+            Self::Count(n) => serde_json::json!({ "count": n }),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::facts::{Kind, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
@@ -42,6 +43,12 @@ impl Parallel {
         fields: Vec::new,
         short: None,
     };
+}
+
+impl Meaning for Parallel {
+    fn meaning(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }
 
 impl FromNode for Parallel {

@@ -9,7 +9,8 @@ use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Controllers, KafkaVersion, MetadataMode, PerBroker, Settings, broker_numbers, controller_numbers,
+    Controllers, KafkaVersion, MetadataMode, PerBroker, Settings, broker_numbers,
+    controller_numbers,
 };
 use crate::words;
 

@@ -7,6 +7,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -79,6 +80,13 @@ args! {
         min: ByteSize,
         /// The longest.
         max: ByteSize,
+    }
+}
+
+impl Meaning for Payload {
+    fn meaning(&self) -> serde_json::Value {
+        let (min, max) = (self.min.meaning(), self.max.meaning());
+        if min == max { min } else { serde_json::json!({ "min": min, "max": max }) }
     }
 }
 

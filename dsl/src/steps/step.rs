@@ -4,11 +4,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
 use crate::facts::StepFacts;
 use crate::ground::StepAt;
 use crate::library::Library;
+use crate::meaning::{Meaning, ordered, put};
+use crate::read::ReadPlace;
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
 use crate::steps::{Branch, Round, Verb};
@@ -98,7 +102,7 @@ pub struct LateVerb {
     pub(crate) node: Arc<Node>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
-    pub(crate) place: crate::read::ReadPlace,
+    pub(crate) place: ReadPlace,
     /// The steps of its `during`, which are known before its other arguments.
     pub(crate) during: Arc<[Step]>,
 }
@@ -126,6 +130,14 @@ fn same_text(one: &Node, other: &Node) -> bool {
         _ => false,
     }
 }
+
+/// The steps of the `during` that was read last: taken by the step that it belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct During(pub Arc<[Step]>);
+
+/// Steps of included files that run whatever happened: taken by the plan.
+#[derive(Debug, Default)]
+pub(crate) struct Finally(pub Vec<Step>);
 
 /// A step with everything known.
 #[derive(Debug, Clone, PartialEq)]
@@ -215,6 +227,39 @@ impl Step {
                 Ok(ReadyStep { head: Cow::Borrowed(&self.head), verb: Cow::Borrowed(verb) })
             }
             Action::Late(late) => super::read::read_late(late, &self.head, values),
+        }
+    }
+}
+
+impl StepHead {
+    /// What stands beside the verb.
+    pub(crate) fn add_to(&self, map: &mut Map<String, Value>) {
+        put(map, "name", self.name.meaning());
+        put(map, "timeout", self.timeout.meaning());
+        put(map, "when", self.when.meaning());
+        put(map, "optional", if self.optional { true.into() } else { Value::Null });
+        put(map, "expect_error", self.expect_error.meaning());
+        put(map, "capture", self.capture.as_ref().map_or(Value::Null, |c| c.as_str().into()));
+    }
+}
+
+impl Step {
+    /// What the step means, as a step of a plan in its longest form; without the steps it holds.
+    pub fn meaning(&self) -> Value {
+        let mut map = Map::new();
+        self.head.add_to(&mut map);
+        map.insert(self.head.word.to_owned(), self.arguments());
+        Value::Object(map)
+    }
+
+    /// What its verb's arguments mean; those that are late stand as they were written.
+    pub(crate) fn arguments(&self) -> Value {
+        match &self.action {
+            Action::Ready(verb) => verb.meaning(),
+            Action::Late(late) => {
+                let written = late.node.get(self.head.word).map_or(Value::Null, Meaning::meaning);
+                ordered(written)
+            }
         }
     }
 }

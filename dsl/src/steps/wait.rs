@@ -9,6 +9,7 @@ use crate::conditions::Conditions;
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -41,6 +42,15 @@ args! {
 impl Wait {
     /// What the manual tells.
     pub const INFO: WordInfo = WaitUntil::INFO;
+}
+
+impl Meaning for Wait {
+    fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::Pause(time) => time.meaning(),
+            Self::Until(it) => it.meaning(),
+        }
+    }
 }
 
 impl FromNode for Wait {

@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_code_that_a_plan_may_name_is_one_that_is_shown() {
-        for (number, name) in (0..).zip(kplan_dsl::value::KAFKA_ERRORS) {
+        for (number, name) in (0..).zip(kplan_dsl::value::KAFKA_ERRORS.iter().copied()) {
             let number = if number == 0 { -1 } else { number };
             // Newer errors than this protocol library's are not shown by their names.
             let shown = crate::codes::kafkas_own(number);
@@ -174,8 +174,8 @@ mod tests {
             assert!(kplan_dsl::value::KAFKA_ERRORS.contains(&shown.as_str()), "{number} {shown}");
         }
         let own: Vec<&str> = (-200..0).map(|n| crate::client::Code(n).name()).collect();
-        for name in kplan_dsl::value::CLIENT_ERRORS {
-            assert!(own.contains(&name), "{name}");
+        for name in kplan_dsl::value::CLIENT_ERRORS.iter() {
+            assert!(own.contains(name), "{name}");
         }
     }
 }
