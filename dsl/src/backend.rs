@@ -4,20 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::source::Span;
 
-/// Where a plan's cluster comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Backend {
-    /// Containers.
-    #[default]
-    Docker,
-    /// librdkafka's mock cluster inside the runner: simulated.
-    Embedded,
-    /// Processes on this machine.
-    Local,
-    /// A cluster that exists.
-    External,
-}
-
 macro_rules! capabilities {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// Something that not every backend can do.
@@ -110,56 +96,36 @@ impl Need {
     }
 }
 
-impl Backend {
+/// The backend that a plan is checked for: what it is called, what it can do, and what helps where it cannot.
+#[derive(Debug, Clone)]
+pub struct Abilities {
     /// How the command line writes it.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Embedded => "embedded",
-            Self::Local => "local",
-            Self::External => "external",
-        }
+    pub backend: &'static str,
+    /// What it can do.
+    pub can: BTreeSet<Capability>,
+    /// The cluster was there before the plan and stays after it.
+    pub borrowed: bool,
+    /// What the user can do about something that it cannot do; empty where nothing helps.
+    pub advice: fn(Capability) -> &'static str,
+}
+
+impl Abilities {
+    /// Of a backend that can do everything but this.
+    pub fn without(backend: &'static str, lacks: &[Capability]) -> Self {
+        let can = Capability::ALL.iter().copied().filter(|can| !lacks.contains(can)).collect();
+        Self { backend, can, borrowed: false, advice: |_| "" }
     }
 
-    /// What it can do. An external cluster's abilities depend on its backend file too; unless
-    /// [`crate::Options::capabilities`] says so, everything that can be possible is.
-    pub fn capabilities(self) -> BTreeSet<Capability> {
-        use Capability::*;
-        let lacks: &[Capability] = match self {
-            Self::Docker => &[],
-            Self::Embedded => {
-                return BTreeSet::from([Kill, Stop, Start]);
-            }
-            Self::Local => {
-                &[NetworkPartition, NetworkDegradation, FillDisk, Disks, Images, Security]
-            }
-            Self::External => &[
-                Images,
-                BrokerSettings,
-                Security,
-                Upgrade,
-                FillDisk,
-                Disks,
-                NetworkPartition,
-                NetworkDegradation,
-                Listeners,
-                BrokerLogs,
-            ],
-        };
-        Capability::ALL.iter().copied().filter(|c| !lacks.contains(c)).collect()
+    /// With what the user can do about what is lacking.
+    pub fn advise(self, advice: fn(Capability) -> &'static str) -> Self {
+        Self { advice, ..self }
     }
+}
 
-    /// What the user can do about it.
-    pub(crate) const fn advice(self, capability: Capability) -> &'static str {
-        match self {
-            Self::Docker => "",
-            Self::Embedded => "run it on real brokers: --backend docker",
-            Self::Local => "run it in containers: --backend docker",
-            Self::External if by_command(capability) => {
-                "give the backend file a command for it, or run it in containers: --backend docker"
-            }
-            Self::External => "run it in containers: --backend docker",
-        }
+impl Default for Abilities {
+    /// Everything: of no particular backend.
+    fn default() -> Self {
+        Self::without("chosen", &[])
     }
 }
 
@@ -167,19 +133,4 @@ impl Backend {
 pub const fn by_command(capability: Capability) -> bool {
     use Capability::{Kill, Pause, Start, Stop, WipeDisk};
     matches!(capability, Kill | Stop | Start | Pause | WipeDisk)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn containers_can_do_everything_and_the_simulation_little() {
-        assert_eq!(Backend::Docker.capabilities().len(), Capability::ALL.len());
-        let embedded = Backend::Embedded.capabilities();
-        assert!(
-            embedded.contains(&Capability::Kill) && !embedded.contains(&Capability::InSyncSets)
-        );
-        assert!(!Backend::Local.capabilities().contains(&Capability::NetworkPartition));
-    }
 }

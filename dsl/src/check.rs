@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
-use crate::backend::{Backend, Capability};
+use crate::backend::Abilities;
+use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
 use crate::follow;
@@ -23,7 +24,7 @@ mod always;
 mod cell;
 mod comparisons;
 mod pin;
-pub(crate) mod secrets;
+mod secrets;
 
 pub(crate) use always::AlwaysArgs;
 pub(crate) use cell::KEYS;
@@ -44,17 +45,14 @@ pub struct Override {
 /// How plans are checked.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the clusters come from.
-    pub backend: Backend,
+    /// What the clusters' backend can do.
+    pub backend: Abilities,
     /// Values of parameters; later ones beat earlier ones.
     pub params: Vec<Override>,
     /// A file with values of parameters; beaten by `params`.
     pub params_file: Option<PathBuf>,
     /// The environment variables that templates may read.
     pub env: EnvNames,
-    /// What the backend can do, where it depends on more than its kind: an external cluster with its
-    /// commands. Without it the backend's own list counts.
-    pub capabilities: Option<BTreeSet<Capability>>,
     /// Whether `run` steps are allowed.
     pub allow_run: bool,
     /// Images that plans may name, `*` for any text; without it any.
@@ -230,7 +228,7 @@ impl<'o> Check<'o> {
         for (declared, value) in params.iter().filter(|(declared, _)| declared.secret) {
             let in_cells = cells.iter().flatten().filter(|(k, _)| k.value == declared.name.value);
             let values = in_cells.map(|(_, value)| value).chain(*value);
-            values.for_each(|value| secrets::of_value(value, &mut self.secrets));
+            self.secrets.extend(values.flat_map(template::texts));
             secrets::of_matrix(document.get("matrix"), &declared.name, &self.library);
         }
         let mut suites = Vec::with_capacity(cells.len());
@@ -263,7 +261,7 @@ impl<'o> Check<'o> {
     }
 
     fn reader(&self, scope: Scope) -> Reader {
-        Reader::new(Arc::new(scope), Arc::clone(&self.library), None)
+        Reader::new(Arc::new(scope), Arc::clone(&self.library), None, Condition::is_word)
     }
 
     /// Tells a document that is no plan of this version.

@@ -13,6 +13,7 @@ use crate::backend::Need;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Kind, Node};
 use crate::facts::ConditionFacts;
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 
@@ -225,6 +226,11 @@ impl Condition {
         self.word().explain()
     }
 
+    /// True for a condition's word.
+    pub(crate) fn is_word(word: &str) -> bool {
+        Self::ALL.iter().any(|info| info.word == word)
+    }
+
     /// What it needs of the backend; those inside `all`, `any` and `not` say their own.
     pub fn needs(&self) -> Vec<Need> {
         self.word().needs()
@@ -287,7 +293,7 @@ impl JsonSchema for Condition {
         let words: Vec<&str> = Self::ALL.iter().map(|info| info.word).collect();
         let mut properties = serde_json::Map::new();
         for (info, schema) in Self::schemas(generator) {
-            let schema = crate::schema::argument(info, schema);
+            let schema = crate::schema::argument(info.doc, schema);
             properties.insert(info.word.to_owned(), schema.to_value());
         }
         // One object instead of alternatives: editors then name the word that is wrong.
@@ -317,6 +323,11 @@ impl std::ops::Deref for Conditions {
 }
 
 impl Conditions {
+    /// True if the run can make one of them false.
+    pub(crate) fn may_be_false(&self) -> bool {
+        self.iter().any(|condition| condition.constant() != Some(true))
+    }
+
     /// The words of a sentence.
     pub fn explain(&self) -> String {
         let all: Vec<String> = self.iter().map(|c| c.explain()).collect();
@@ -401,5 +412,19 @@ impl FromNode for Conditions {
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let one = Condition::schema(generator);
         json_schema!({ "type": "array", "items": one, "minItems": 1 })
+    }
+}
+
+impl Meaning for Condition {
+    fn meaning(&self) -> serde_json::Value {
+        serde_json::Value::Object(
+            [(self.info().word.to_owned(), self.arguments())].into_iter().collect(),
+        )
+    }
+}
+
+impl Meaning for Conditions {
+    fn meaning(&self) -> serde_json::Value {
+        self.0.meaning()
     }
 }

@@ -1,5 +1,7 @@
 //! The tree of a YAML document: every node knows where it was written.
 
+use serde_json::Value;
+
 use crate::source::{Span, Spanned};
 
 mod parse;
@@ -133,4 +135,32 @@ impl Scalar {
             _ => format!("`{shown}`"),
         }
     }
+}
+
+/// A node as JSON, plain scalars with the types that YAML's core schema gives them.
+pub fn json_of(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Seq(nodes) => nodes.iter().map(json_of).collect(),
+        Kind::Map(entries) => {
+            entries.iter().map(|e| (e.key.value.clone(), json_of(&e.value))).collect()
+        }
+        Kind::Scalar(scalar) if scalar.is_null() => Value::Null,
+        Kind::Scalar(scalar) if scalar.style == Style::Quoted => scalar.text.as_str().into(),
+        Kind::Scalar(scalar) => match scalar.text.as_str() {
+            "true" | "True" | "TRUE" => true.into(),
+            "false" | "False" | "FALSE" => false.into(),
+            text => number(text).unwrap_or_else(|| text.into()),
+        },
+    }
+}
+
+/// A number of YAML's core schema.
+fn number(text: &str) -> Option<Value> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    let numeric = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
+        && text.bytes().any(|b| b.is_ascii_digit());
+    let float = text.parse::<f64>().ok().filter(|_| numeric)?;
+    serde_json::Number::from_f64(float).map(Value::Number)
 }

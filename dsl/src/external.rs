@@ -11,7 +11,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use crate::args::args;
-use crate::backend::{Backend, Capability};
+use crate::backend::{Capability, by_command};
 use crate::check::settle;
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
@@ -275,7 +275,7 @@ fn read(
     // With `run.id`, which is late everywhere.
     scope.define_late("broker");
     scope.define_late("host");
-    let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None);
+    let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None, |_| false);
     let (file, late) = reader.watching_late(|reader| reader.read::<BackendFile>(document));
     if late && reader.is_clean() {
         let message = "only the commands know `broker`, `host` and `run`";
@@ -305,8 +305,8 @@ impl BackendFile {
         }
     }
 
-    /// What can be done with this cluster: what Kafka's protocol can, and what there is a command for.
-    pub fn capabilities(&self) -> BTreeSet<Capability> {
+    /// What there is no command for, of what needs one.
+    pub fn lacks(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();
         let given = |wanted: Capability| {
             let has = |pick: fn(&Commands) -> &Option<BrokerCommand>| {
@@ -318,10 +318,11 @@ impl BackendFile {
                 Capability::Start => has(|c| &c.start),
                 Capability::Pause => has(|c| &c.pause) && has(|c| &c.resume),
                 Capability::WipeDisk => has(|c| &c.wipe),
-                _ => true,
+                _ => false,
             }
         };
-        Backend::External.capabilities().into_iter().filter(|c| given(*c)).collect()
+        let asked = Capability::ALL.iter().copied().filter(|c| by_command(*c));
+        asked.filter(|c| !given(*c)).collect()
     }
 }
 

@@ -13,6 +13,10 @@ pub struct StepFacts {
     pub leaves: Leaves,
     /// True if chaos may choose it.
     pub in_chaos: bool,
+    /// True if it judges, and the steps behind it run also when what it found is not as it must be.
+    pub goes_on: bool,
+    /// What those that it is about are doing after it, in the timeline of `explain`.
+    pub lane: Option<LaneMark>,
     /// What is no longer certain after it while its arguments are known only when it runs.
     pub blurs: Blurs,
 }
@@ -72,6 +76,31 @@ pub enum Undo {
     Itself,
 }
 
+/// What a broker or a client is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneMark {
+    /// Not there yet, or no longer.
+    Absent,
+    /// Nothing is wrong with it.
+    Running,
+    /// Ended with SIGKILL.
+    Killed,
+    /// Ended gracefully.
+    Stopped,
+    /// Its process stands still.
+    Paused,
+    /// It reaches nobody.
+    Isolated,
+    /// On a slow or lossy network.
+    Degraded,
+    /// It cannot write.
+    DiskFull,
+    /// Stopped and started again.
+    Restarting,
+    /// Broken at random.
+    Chaos,
+}
+
 /// What a verb leaves in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaves {
@@ -108,6 +137,8 @@ impl StepFacts {
             undo: Undo::Never,
             leaves: Leaves::More,
             in_chaos: false,
+            goes_on: false,
+            lane: None,
             blurs: Blurs::Everything,
         }
     }

@@ -3,19 +3,15 @@
 //! Only what is certain is an error. A step that may not run (`when`, `optional`), a target chosen when
 //! the step runs, and everything in `finally` make what they touch uncertain.
 
-use std::time::Duration;
-
-use crate::backend::Backend;
+use crate::backend::Abilities;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::Kind;
 use crate::ground::{Ever, Ground, Met, Runs};
 use crate::library::Library;
 use crate::plan::{Action, Always, Plan, Step};
 use crate::steps::Verb;
 
 mod after;
-mod brokers;
-mod chaos;
-mod clients;
 mod conditions;
 mod constant;
 mod ever;
@@ -25,20 +21,17 @@ mod lasting;
 mod needs;
 mod nothing;
 mod possible;
-mod settings;
 mod since;
-mod topics;
 
 pub(crate) use needs::check as check_needs;
 pub(crate) use nothing::proves_nothing;
 
+use after::StillBroken;
+
 /// Follows a plan and tells what cannot or will not work.
-pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Diagnostic> {
-    let external = backend == Backend::External;
+pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
     let mut follow = Follow {
-        ground: Ground::new(external, Ever::of(plan), library),
-        least: Duration::ZERO,
-        around: Vec::new(),
+        ground: Ground::new(backend.borrowed, Ever::of(plan), library),
         standing: Vec::new(),
         beside: false,
         doubtful: 0,
@@ -54,12 +47,8 @@ pub(crate) fn check(plan: &Plan, backend: Backend, library: &Library) -> Vec<Dia
 
 struct Follow<'p> {
     ground: Ground<'p>,
-    /// The time that the steps take at least.
-    least: Duration,
-    /// The faults that are in force here, from the outside in: this step stands in their `during`.
-    around: Vec<&'p Step>,
-    /// What is broken until another step mends it: `network`, `disk`.
-    standing: Vec<&'static str>,
+    /// What is broken until another step mends it, beside processes.
+    standing: Vec<StillBroken>,
     /// True in a branch of a `parallel`: other steps run beside these.
     beside: bool,
     /// Above 0 it is known only while the plan runs whether this step runs.
@@ -79,13 +68,9 @@ impl<'p> Follow<'p> {
             match &step.action {
                 Action::Ready(verb) => self.verb(step, verb),
                 Action::Late(_) => {
-                    if let Some(facts) = Verb::facts_of(head.word) {
-                        self.ground.state.something_happened(facts);
-                    }
-                    // Of these it is certain that they break something, whatever their arguments are.
-                    self.ground.state.broken |= head.word.starts_with("kill")
-                        || head.word.starts_with("pause")
-                        || head.word == "stop_broker";
+                    self.ground.state.something_happened(head.facts);
+                    // It is certain that a fault breaks something, whatever its arguments are.
+                    self.ground.state.broken |= head.facts.is_fault();
                     self.during(step);
                 }
             }
@@ -113,7 +98,7 @@ impl<'p> Follow<'p> {
                 _ if self.doubtful > 0 => Runs::Perhaps,
                 _ => Runs::Yes,
             };
-            let is_note = step.head.word == "note";
+            let is_note = step.head.facts.kind == Kind::Note;
             let before = self.ground.names.get(name.as_str()).is_some_and(|met| met.followed);
             let followed = before || self.somebody_sends();
             self.ground.names.insert(name.as_str(), Met { has_target, runs, is_note, followed });
@@ -121,21 +106,19 @@ impl<'p> Follow<'p> {
     }
 
     fn verb(&mut self, step: &'p Step, verb: &'p Verb) {
-        let before = self.least;
-        if !matches!(verb, Verb::StartCluster(_) | Verb::Note(_) | Verb::Run(_)) && !verb.is_flow()
-        {
-            if matches!(verb, Verb::Wait(w) if matches!(**w, crate::steps::Wait::Pause(_))) {
-                // A pause needs nothing.
-            } else if !self.cluster_is_there(step) {
-                return;
-            }
+        let before = self.ground.least;
+        if verb.needs_cluster() && !self.cluster_is_there(step) {
+            return;
         }
-        self.broker_step(step, verb);
-        self.topic_step(step, verb);
-        self.client_step(step, verb);
-        self.flow_step(step, verb);
-        self.condition_step(verb);
-        let took = self.least.saturating_sub(before);
+        verb.follow(step.at(), &mut self.ground);
+        if step.head.facts.is_fault() {
+            self.ground.fault_without_traffic(step.at());
+            self.ground.state.broken = true;
+        }
+        self.lasting(step, verb);
+        self.flow(verb.children());
+        self.condition_step(step, verb);
+        let took = self.ground.least.saturating_sub(before);
         if let Some(timeout) = step.head.timeout.as_ref().filter(|t| t.value < took) {
             let message = format!("the step takes at least {}", crate::value::duration_text(took));
             let help = "give it a longer `timeout`";
@@ -164,9 +147,9 @@ impl<'p> Follow<'p> {
     }
 
     fn timeout(&mut self, plan: &Plan) {
-        if self.least > plan.timeout.value {
+        if self.ground.least > plan.timeout.value {
             let (least, timeout) = (
-                crate::value::duration_text(self.least),
+                crate::value::duration_text(self.ground.least),
                 crate::value::duration_text(plan.timeout.value),
             );
             let message =

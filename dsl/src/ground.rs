@@ -2,24 +2,41 @@
 //! steps, which names there are, and what is told of a name that means nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
 use crate::value::{
     Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName, UserName,
 };
 
+mod around;
 mod brokers;
 mod clients;
 mod names;
+mod settings;
 mod state;
 
-pub(crate) use names::{Ever, Met, Runs};
-pub(crate) use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
+pub use names::{Ever, Met, Runs};
+pub use settings::UNCLEAN;
+pub use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
+
+/// The step that a verb stands in.
+#[derive(Debug, Clone, Copy)]
+pub struct StepAt<'p> {
+    pub word: &'static str,
+    pub facts: &'static StepFacts,
+    pub name: Option<&'p str>,
+    /// Where it stands.
+    pub span: Span,
+    /// Where its verb stands.
+    pub key: Span,
+}
 
 /// What is known where a step begins.
-pub(crate) struct Ground<'p> {
+pub struct Ground<'p> {
     pub state: KnownState,
     pub ever: Ever<'p>,
     /// The steps that were met, by their names.
@@ -28,12 +45,16 @@ pub(crate) struct Ground<'p> {
     /// Above 0 nothing is told: the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
-    pub library: &'p Library,
+    /// The time that the steps take at least.
+    pub least: Duration,
+    /// The faults that are in force here, from the outside in: this step stands in their `during`.
+    pub around: Vec<StepAt<'p>>,
+    pub(crate) library: &'p Library,
 }
 
 impl<'p> Ground<'p> {
     /// Nothing is known yet but what the plan's steps will make.
-    pub fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
+    pub(crate) fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
         Self {
             state: KnownState::new(external),
             ever,
@@ -41,6 +62,8 @@ impl<'p> Ground<'p> {
             told: Vec::new(),
             muted: 0,
             in_finally: false,
+            least: Duration::ZERO,
+            around: Vec::new(),
             library,
         }
     }
@@ -49,6 +72,11 @@ impl<'p> Ground<'p> {
         if self.muted == 0 {
             self.told.push(diagnostic);
         }
+    }
+
+    /// Remembers that a step takes at least so long.
+    pub fn takes(&mut self, time: Duration) {
+        self.least = self.least.saturating_add(time);
     }
 
     /// Tells a name that no step has, or, unless `any_time`, none before this one.
@@ -161,6 +189,21 @@ impl<'p> Ground<'p> {
         let message = format!("no consumer of this plan is in group `{}`", name.value);
         let help = did_you_mean(name, self.ever.groups.iter().map(String::as_str));
         self.tell(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
+    }
+
+    /// Tells something that is the same whatever the cluster does.
+    pub fn judges_nothing(&mut self, span: Span, known: bool, help: &'static str) {
+        let message = if known {
+            "this is always true, whatever the cluster does: it judges nothing"
+        } else {
+            "this is never true, whatever the cluster does: it judges nothing"
+        };
+        self.tell(Diagnostic::new(Code::W019, span, message).help(help));
+    }
+
+    /// True if a value stands in the plan as it is, not made by a template.
+    pub fn is_literal(&self, span: Span) -> bool {
+        self.library.with(span.file, |s| !s.slice(span).contains("{{")).unwrap_or(true)
     }
 
     /// The version of the cluster, if it is known.

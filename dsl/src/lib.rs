@@ -25,6 +25,7 @@ mod matrix;
 mod meaning;
 mod params;
 pub mod plan;
+mod publish;
 pub mod read;
 mod render;
 mod schema;
@@ -36,11 +37,12 @@ pub mod value;
 pub mod visible;
 pub mod words;
 
-pub use backend::{Backend, Capability, Need, by_command};
+pub use backend::{Abilities, Capability, Need, by_command};
 pub use check::{Checked, Options, Override, Pass, check_file, check_text, check_with};
 pub use conditions::{Condition, Conditions};
 pub use diagnostic::{Code, Diagnostic, Severity, nearest};
 pub use diff::diff;
+pub use document::json_of;
 pub use explain::{ExplainFormat, explain};
 pub use external::{
     BackendFile, BrokerCommand, Commands, HostPort, ReadBackend, backend_schema,
@@ -49,8 +51,8 @@ pub use external::{
 pub use library::{Disk, Files, Memory};
 pub use manual::{WordKind, chapter, manual, words as word_list};
 pub use plan::{Action, Always, Param, Plan, ReadyStep, Step, StepHead, StepId};
+pub use publish::{plan_schema, plan_schema_text};
 pub use render::{render, render_one};
-pub use schema::{json_of, plan_schema, plan_schema_text};
 pub use scope::{EnvNames, Values};
 pub use source::{FileId, Position, Source, Sources, Span, Spanned};
 pub use steps::Verb;

@@ -131,9 +131,9 @@ impl Library {
         }
     }
 
-    /// From now on the texts and numbers of a value are secret.
-    pub(crate) fn hide_value(&self, value: &minijinja::Value) {
-        crate::check::secrets::of_value(value, &mut self.lock().secrets);
+    /// From now on these texts are secret.
+    pub(crate) fn hide_texts(&self, texts: impl IntoIterator<Item = String>) {
+        self.lock().secrets.extend(texts);
     }
 
     /// Looks at one source.

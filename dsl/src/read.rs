@@ -1,6 +1,8 @@
 //! Reading values out of the document: every mistake is told, not only the first.
 
+use std::any::{Any, TypeId};
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator};
@@ -51,8 +53,10 @@ pub struct Reader {
     pub(crate) place: ReadPlace,
     /// The key of the word whose arguments are read next: what is missing is told there.
     pub(crate) key: Option<Span>,
-    /// The steps of the `during` that was read last: taken by the step that it belongs to.
-    pub(crate) during: Arc<[crate::steps::Step]>,
+    /// True for a word that is an element of a list: as a key beside the list it lacks its dash.
+    is_element: fn(&str) -> bool,
+    /// What words leave for the step or the plan that they stand in, by type.
+    left: HashMap<TypeId, Box<dyn Any + Send>>,
     diagnostics: Vec<Diagnostic>,
     late: bool,
 }
@@ -66,8 +70,6 @@ pub(crate) struct ReadPlace {
     pub files: Vec<crate::source::FileId>,
     /// How many steps were read.
     pub steps: usize,
-    /// Steps of included files that run whatever happened.
-    pub finally: Vec<crate::steps::Step>,
 }
 
 impl Reader {
@@ -76,6 +78,7 @@ impl Reader {
         scope: Arc<Scope>,
         library: Arc<Library>,
         values: Option<Arc<Values>>,
+        is_element: fn(&str) -> bool,
     ) -> Self {
         Self {
             scope,
@@ -83,7 +86,8 @@ impl Reader {
             values,
             place: ReadPlace::default(),
             key: None,
-            during: Arc::default(),
+            is_element,
+            left: HashMap::new(),
             diagnostics: Vec::new(),
             late: false,
         }
@@ -120,6 +124,17 @@ impl Reader {
                 None
             }
         }
+    }
+
+    /// Leaves a value for the step or the plan that is being read, in place of an earlier one of its type.
+    pub(crate) fn leave<T: Any + Send>(&mut self, value: T) {
+        self.left.insert(TypeId::of::<T>(), Box::new(value));
+    }
+
+    /// Takes what was left of a type; nothing is there afterwards.
+    pub(crate) fn take_left<T: Any + Default>(&mut self) -> T {
+        let left = self.left.remove(&TypeId::of::<T>());
+        left.and_then(|value| value.downcast().ok()).map_or_else(T::default, |value| *value)
     }
 
     /// Tells a mistake; what is returned can be given more words.
@@ -163,8 +178,7 @@ impl Reader {
     /// Tells that a key is not known among `known`.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, known: &[&str], of: &str) {
         let list = known.iter().find(|k| matches!(**k, "that" | "until"));
-        let is_condition = crate::Condition::ALL.iter().any(|info| info.word == key.value);
-        let help = match list.filter(|_| is_condition) {
+        let help = match list.filter(|_| (self.is_element)(&key.value)) {
             Some(_) => {
                 Some(format!("conditions are a list: write `- {}: ...` with a dash", key.value))
             }

@@ -1,13 +1,7 @@
-//! The JSON Schema of plans (draft 07), made from the same declarations that read them.
+//! The parts of the JSON Schema of plans (draft 07), made from the same declarations that read them.
 
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
-
-use crate::args::WordInfo;
-
-mod plan;
-
-pub use plan::{json_of, plan_schema, plan_schema_text};
 
 /// A leaf that may also be written as a template.
 pub(crate) fn or_template(schema: Schema) -> Schema {
@@ -94,12 +88,12 @@ pub(crate) fn word(
 }
 
 /// The schema of a word's argument with its manual text.
-pub(crate) fn argument(info: &WordInfo, schema: Schema) -> Schema {
+pub(crate) fn argument(doc: &str, schema: Schema) -> Schema {
     let mut schema = if schema.as_value().get("$ref").is_some() {
         json_schema!({ "allOf": [schema] })
     } else {
         schema
     };
-    schema.insert("description".to_owned(), info.doc.trim().into());
+    schema.insert("description".to_owned(), doc.trim().into());
     schema
 }

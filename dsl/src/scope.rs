@@ -6,7 +6,6 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::document::Node;
-use crate::template::{self, Rendered};
 
 /// What is known only while the plan runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,18 +73,9 @@ impl Scope {
         self.secret.insert(name.to_owned());
     }
 
-    /// The late values that are never shown, of this scope and of those that theirs are made in.
-    pub(crate) fn late_secrets(&self, values: &Values) -> Vec<Value> {
-        let mut found = Vec::new();
-        for (name, (node, of)) in &self.derived {
-            if self.secret.contains(name)
-                && let Rendered::Value(value) = template::of_node(node, of, Some(values))
-            {
-                found.push(value);
-            }
-            found.extend(of.late_secrets(values));
-        }
-        found
+    /// What late templates of other scopes make, and whether it is never shown.
+    pub(crate) fn all_derived(&self) -> impl Iterator<Item = (&Node, &Arc<Self>, bool)> {
+        self.derived.iter().map(|(name, (node, of))| (node, of, self.secret.contains(name)))
     }
 
     /// The environment variables that may be read.

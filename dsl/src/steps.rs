@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
@@ -12,9 +13,12 @@ use crate::args::{Arguments, WordInfo, arguments_of};
 use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::document::Node;
-use crate::facts::StepFacts;
+use crate::facts::{Kind, StepFacts};
+use crate::ground::{Ever, Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
+use crate::value::Target;
 
 mod alter_topic;
 mod assert;
@@ -62,16 +66,16 @@ mod wait;
 
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
-pub(crate) use include::ParamNodes;
 pub use lasting::Lasting;
 pub use parallel::Branch;
 pub use produce::GivenMessage;
-pub(crate) use read::{COMMON, StepsNode, read_steps};
+pub(crate) use read::{COMMON, read_steps};
 pub use repeat::Round;
 pub use run::RunExpect;
 pub use start_cluster::SecurityArgs;
 pub use start_producer::{Payload, PayloadRange, Transactional};
-pub use step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
+pub(crate) use step::Finally;
+pub use step::{Action, Children, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
 /// What every verb tells of itself.
@@ -89,34 +93,47 @@ pub trait StepWord: Arguments {
     fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
-}
 
-/// The same without what a verb tells as a constant, so that all verbs are read alike.
-trait AnyStep {
-    fn explain(&self) -> String;
-    fn validate(&self, span: Span, reader: &mut Reader);
-    fn needs(&self) -> Vec<Need>;
-}
+    /// Tells what cannot work where it stands, and changes what is known behind it. It has no default: a verb
+    /// that changes nothing says so.
+    fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>);
 
-impl<T: StepWord> AnyStep for T {
-    fn explain(&self) -> String {
-        StepWord::explain(self)
+    /// Remembers the names of what it makes.
+    fn makes<'p>(&'p self, _at: StepAt<'p>, _ever: &mut Ever<'p>) {}
+
+    /// The steps that it holds, but those of `during`.
+    fn children(&self) -> Children<'_> {
+        Children::None
     }
 
-    fn validate(&self, span: Span, reader: &mut Reader) {
-        StepWord::validate(self, span, reader);
+    /// True if there must be a cluster for it.
+    fn needs_cluster(&self) -> bool {
+        !matches!(Self::FACTS.kind, Kind::Flow | Kind::Program | Kind::Note)
     }
 
-    fn needs(&self) -> Vec<Need> {
-        StepWord::needs(self)
+    /// The time that it lets pass, if it does nothing else.
+    fn pause(&self) -> Option<Duration> {
+        None
+    }
+
+    /// True if what it looks at can be otherwise than it must be.
+    fn judges(&self) -> bool {
+        false
     }
 }
 
 type ReadVerb = fn(&Node, &mut Reader) -> Option<Verb>;
 
 macro_rules! roster {
-    ($($module:ident :: $name:ident,)+) => {
+    (($d:tt) $($module:ident :: $name:ident,)+) => {
         $(pub use $module::$name;)+
+
+        /// The same of every verb.
+        macro_rules! each {
+            ($d verb:expr, $d it:ident => $d same:expr) => {
+                match $d verb { $(Verb::$name($d it) => $d same),+ }
+            };
+        }
 
         /// What a step does.
         #[derive(Debug, Clone, PartialEq)]
@@ -144,24 +161,6 @@ macro_rules! roster {
                 all.into_iter().find(|(info, _)| info.word == word).map(|(_, facts)| facts)
             }
 
-            fn word(&self) -> &dyn AnyStep {
-                match self { $(Self::$name(it) => &**it),+ }
-            }
-
-            /// What its arguments are made of.
-            pub(crate) fn parts(&self) -> &dyn Arguments {
-                match self { $(Self::$name(it) => &**it),+ }
-            }
-
-            fn parts_mut(&mut self) -> &mut dyn Arguments {
-                match self { $(Self::$name(it) => &mut **it),+ }
-            }
-
-            /// What its arguments mean.
-            pub(crate) fn arguments(&self) -> serde_json::Value {
-                match self { $(Self::$name(it) => crate::meaning::Meaning::meaning(&**it)),+ }
-            }
-
             fn readers() -> HashMap<&'static str, (&'static WordInfo, ReadVerb)> {
                 let mut all: HashMap<&'static str, (&'static WordInfo, ReadVerb)> = HashMap::new();
                 $(all.insert($name::INFO.word, (&$name::INFO, |node, reader| {
@@ -181,6 +180,7 @@ macro_rules! roster {
 }
 
 roster! {
+    ($)
     start_cluster::StartCluster,
     stop_cluster::StopCluster,
     create_topic::CreateTopic,
@@ -228,12 +228,57 @@ static READERS: LazyLock<HashMap<&'static str, (&'static WordInfo, ReadVerb)>> =
 impl Verb {
     /// One sentence without a full stop: what the step does.
     pub fn explain(&self) -> String {
-        self.word().explain()
+        each!(self, it => it.explain())
+    }
+
+    /// What its arguments are made of.
+    pub(crate) fn parts(&self) -> &dyn Arguments {
+        each!(self, it => &**it)
+    }
+
+    fn parts_mut(&mut self) -> &mut dyn Arguments {
+        each!(self, it => &mut **it)
+    }
+
+    /// What its arguments mean.
+    pub(crate) fn arguments(&self) -> serde_json::Value {
+        each!(self, it => it.meaning())
+    }
+
+    pub(crate) fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
+        each!(self, it => it.follow(at, ground));
+    }
+
+    pub(crate) fn makes<'p>(&'p self, at: StepAt<'p>, ever: &mut Ever<'p>) {
+        each!(self, it => it.makes(at, ever));
+    }
+
+    /// The steps that it holds, but those of `during`.
+    pub fn children(&self) -> Children<'_> {
+        each!(self, it => it.children())
+    }
+
+    pub(crate) fn needs_cluster(&self) -> bool {
+        each!(self, it => it.needs_cluster())
+    }
+
+    /// The time that it lets pass, if it does nothing else.
+    pub fn pause(&self) -> Option<Duration> {
+        each!(self, it => it.pause())
+    }
+
+    pub(crate) fn judges(&self) -> bool {
+        each!(self, it => it.judges())
+    }
+
+    /// The brokers that it acts on, if it does.
+    pub fn target(&self) -> Option<&Spanned<Target>> {
+        arguments_of(self.parts()).into_iter().next()
     }
 
     /// What it needs of the backend, with the conditions it holds.
     pub fn needs(&self) -> Vec<Need> {
-        let mut needs = self.word().needs();
+        let mut needs = each!(self, it => it.needs());
         for condition in self.conditions().iter().flat_map(|c| c.flat()) {
             let own = condition.needs();
             needs.extend(
@@ -260,7 +305,7 @@ impl Verb {
         let verb = read(node, reader);
         reader.key = None;
         let verb = verb?;
-        verb.word().validate(span, reader);
+        each!(&verb, it => it.validate(span, reader));
         Some(verb)
     }
 
@@ -277,5 +322,11 @@ impl Verb {
     /// The words of all verbs.
     pub fn words() -> impl Iterator<Item = &'static str> + Clone {
         Self::ALL.iter().map(|info| info.word)
+    }
+}
+
+impl Meaning for Verb {
+    fn meaning(&self) -> serde_json::Value {
+        self.arguments()
     }
 }

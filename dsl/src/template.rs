@@ -22,7 +22,7 @@ mod size;
 mod written;
 
 pub(crate) use lex::{Comparison, comparisons};
-pub(crate) use written::text as written;
+pub(crate) use written::{text as written, texts};
 
 /// The work a template may do, in instructions.
 const FUEL: u64 = 20_000;
@@ -373,6 +373,18 @@ pub(crate) fn of_node(node: &Node, scope: &Arc<Scope>, values: Option<&Values>) 
             Rendered::Value(map(pairs))
         }
     }
+}
+
+/// The late values of a scope that are never shown, also of the scopes that its values are made in.
+pub(crate) fn late_secrets(scope: &Scope, values: &Values) -> Vec<Value> {
+    let mut found = Vec::new();
+    for (node, of, secret) in scope.all_derived() {
+        if secret && let Rendered::Value(value) = of_node(node, of, Some(values)) {
+            found.push(value);
+        }
+        found.extend(late_secrets(of, values));
+    }
+    found
 }
 
 fn of_scalar(scalar: &crate::document::Scalar) -> Value {

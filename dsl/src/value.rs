@@ -32,7 +32,7 @@ pub use names::{
 };
 pub use quantity::{Bandwidth, ByteSize, Percent, Rate, duration_text};
 pub use settings::{Assignment, PerBroker, Settings};
-pub use target::Target;
+pub use target::{Target, broker_numbers, controller_numbers, is_controller};
 pub use version::{KafkaVersion, TESTED};
 
 /// A type read from one scalar's text.

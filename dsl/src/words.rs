@@ -33,6 +33,11 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
+/// The names in a data file, one a line; a line that begins with `#` is a comment.
+pub(crate) fn names(text: &'static str) -> Vec<&'static str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

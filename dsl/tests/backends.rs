@@ -1,12 +1,11 @@
-//! Backends: the table of what each can do is current, backend files are read as plans are.
+//! Backend files are read as plans are.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use kplan_dsl::{
-    Backend, Capability, EnvNames, Memory, Options, ReadBackend, backend_schema,
-    backend_schema_text, by_command, check_text, read_backend, read_backend_with, render,
+    Abilities, Capability, EnvNames, Memory, Options, ReadBackend, backend_schema,
+    backend_schema_text, check_text, read_backend, read_backend_with, render,
 };
 
 fn root() -> PathBuf {
@@ -26,40 +25,6 @@ fn told(text: &str) -> String {
 
 fn bless() -> bool {
     std::env::var_os("KPLAN_BLESS").is_some()
-}
-
-/// The table as it stands in docs/backends.md.
-fn table() -> String {
-    let all = [Backend::Docker, Backend::Local, Backend::External, Backend::Embedded];
-    let names = all.map(|backend| format!("`{}`", backend.text()));
-    let mut text = format!("| | {} |\n|---|---|---|---|---|\n", names.join(" | "));
-    for capability in Capability::ALL {
-        let cells = all.map(|backend| match backend.capabilities().contains(capability) {
-            true if backend == Backend::External && by_command(*capability) => "by its command",
-            true => "yes",
-            false => "no",
-        });
-        writeln!(text, "| {} | {} |", capability.text(), cells.join(" | ")).expect("a string");
-    }
-    text
-}
-
-#[test]
-fn the_table_is_current() {
-    let path = root().join("docs/backends.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/backends.md");
-    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
-    let (before, rest) = kept.split_once(begin).expect("where the table begins");
-    let (_, after) = rest.split_once(end).expect("where the table ends");
-    let wanted = format!("{before}{begin}{}{end}{after}", table());
-    if bless() {
-        std::fs::write(&path, &wanted).expect("writable");
-    } else {
-        assert!(
-            kept == wanted,
-            "docs/backends.md is old: KPLAN_BLESS=1 cargo test --test backends"
-        );
-    }
 }
 
 #[test]
@@ -101,7 +66,7 @@ fn every_example_reads_and_validates() {
         let read = read_backend(&path, &env);
         assert_eq!(render(&read.diagnostics, &read.sources, false), "", "{}", path.display());
         let file = read.file.expect("no mistakes");
-        assert!(file.capabilities().contains(&Capability::Kill), "{}", path.display());
+        assert!(!file.lacks().contains(&Capability::Kill), "{}", path.display());
         let text = std::fs::read_to_string(&path).expect("readable");
         let value: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
         let wrong: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
@@ -183,14 +148,15 @@ fn a_plan_is_refused_where_its_command_is_missing() {
         "plan: v1\nname: x\nsteps:\n  - start_cluster\n  - kill_broker: 2\n  - pause_broker: 1\n";
     let refused = |commands: &str| {
         let read = read(&format!("backend: v1\nbootstrap: [a:1]\n{commands}"));
-        let capabilities = Some(read.file.expect("no mistakes").capabilities());
-        let options = Options { backend: Backend::External, capabilities, ..Options::default() };
+        let lacks: Vec<Capability> = read.file.expect("no mistakes").lacks().into_iter().collect();
+        let backend = Abilities::without("external", &lacks).advise(|_| "name a command");
+        let options = Options { backend, ..Options::default() };
         let checked = check_text(Path::new("plan.yaml"), plan, &options);
         render(&checked.diagnostics, &checked.sources, false)
     };
     let text = refused("");
     assert!(text.contains("plan.yaml:5:5") && text.contains("cannot kill brokers"), "{text}");
-    assert!(text.contains("plan.yaml:6:5") && text.contains("give the backend file"), "{text}");
+    assert!(text.contains("plan.yaml:6:5") && text.contains("name a command"), "{text}");
     let text = refused("commands: { kill: [a], pause: [b] }\n");
     assert!(!text.contains("kill brokers"), "{text}");
     assert!(text.contains("cannot freeze brokers"), "freezing needs thawing: {text}");

@@ -7,7 +7,9 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use kplan_dsl::{Backend, Options, Override, check_file, render};
+mod common;
+
+use kplan_dsl::{Options, Override, check_file, render};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
@@ -29,9 +31,7 @@ fn options(text: &str) -> Options {
     let mut options = Options::default();
     for line in text.lines().map_while(|l| l.strip_prefix("# ")) {
         match line.split_once(": ").unwrap_or((line, "")) {
-            ("backend", "embedded") => options.backend = Backend::Embedded,
-            ("backend", "local") => options.backend = Backend::Local,
-            ("backend", "external") => options.backend = Backend::External,
+            ("backend", name) => options.backend = common::abilities(name),
             ("allow-run", _) => options.allow_run = true,
             ("allow-image", image) => options.images = Some(vec![image.to_owned()]),
             ("max-brokers", most) => options.most_brokers = most.parse().ok(),

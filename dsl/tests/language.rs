@@ -8,8 +8,8 @@ use std::time::Duration;
 use kplan_dsl::steps::Wait;
 use kplan_dsl::value::{Acks, Rate, Target};
 use kplan_dsl::{
-    Action, Backend, Checked, Code, Memory, Options, Override, Plan, Step, Values, Verb,
-    check_text, check_with, render,
+    Action, Checked, Code, Memory, Options, Override, Plan, Step, Values, Verb, check_text,
+    check_with, render,
 };
 
 fn check_as(text: &str, options: &Options) -> Checked {
@@ -401,7 +401,7 @@ fn what_may_not_run_makes_nothing_certain() {
 #[test]
 fn the_environment_is_read_only_where_it_is_allowed() {
     let text = "plan: v1\nname: test\nsteps:\n  - note: \"{{ env.USER_NAME }}\"\n";
-    let mut options = Options { backend: Backend::Docker, ..Options::default() };
+    let mut options = Options::default();
     options.env.allowed.insert("USER_NAME".to_owned(), "x".to_owned());
     let found = suites(text, &options);
     assert_eq!(found[0].steps[0].explain(), "Note: x");

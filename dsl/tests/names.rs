@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Names that are still declared more than once; the list may only become shorter.
 const TWICE: &str = "\
-    Always Anomaly Answer Answered Asked At Authority Backend Bounds Broker Brokers Cell Change Changed \
+    Always Anomaly Answer Answered Asked At Authority Bounds Broker Brokers Cell Change Changed \
     Checked Chosen Client Code Common Comparison Condition Controller Copies Count Counted Counts \
     Delivery Desk Disk Ended Entry Example Exit Fate Fault File Format Full Given Group Guarded Handle \
     Header Inner Judged Keys Kind Known Lag Latencies Limits Line Lines Log Logs Measured Member Memory \

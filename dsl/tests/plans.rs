@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use kplan_dsl::{Backend, Code, Options, check_file, render};
+mod common;
+
+use kplan_dsl::{Code, Options, check_file, render};
 
 #[test]
 fn every_plan_checks_clean() {
@@ -25,7 +27,7 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 #[test]
 fn the_embedded_backend_runs_the_quickstart_and_refuses_what_it_cannot_show() {
     let plans = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plans");
-    let options = Options { backend: Backend::Embedded, ..Options::default() };
+    let options = Options { backend: common::abilities("embedded"), ..Options::default() };
     let quickstart = check_file(&plans.join("quickstart.yaml"), &options);
     assert_eq!(render(&quickstart.diagnostics, &quickstart.sources, false), "");
     let restart = check_file(&plans.join("broker-restart.yaml"), &options);

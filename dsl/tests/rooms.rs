@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 const DSL: &str = "words visible source diagnostic document library scope template schema meaning read \
     args value params matrix backend facts ground conditions steps plan follow render check external manual diff \
-    explain";
-const RUNNER: &str = "exit secrets out rundir history identity event wire record segments audit client \
+    explain publish";
+const RUNNER: &str = "exit secrets out processes rundir history identity codes event wire record segments audit client \
     cluster observer report guardian stage conditions steps conductor commands cli";
 
 /// What still goes back.
-const DSL_BACK: &str = "library>check meaning>conditions meaning>steps meaning>value read>steps schema>args \
-    schema>check schema>conditions schema>params schema>read schema>steps schema>value scope>template";
-const RUNNER_BACK: &str = "client>cluster conditions>conductor conditions>steps commands>cli \
+const DSL_BACK: &str = "";
+const RUNNER_BACK: &str = "conditions>conductor conditions>steps commands>cli \
     stage>conditions stage>conductor steps>conductor";
 
 fn crate_root(name: &str) -> PathBuf {
@@ -74,6 +73,20 @@ fn named(code: &str) -> BTreeSet<String> {
     found
 }
 
+/// The names that a crate's root lends from its modules, each with its module: `crate::Condition` names
+/// `conditions`.
+fn lent(root: &Path) -> BTreeMap<String, String> {
+    let text = code(&std::fs::read_to_string(root.join("lib.rs")).expect("the root"));
+    let uses = text.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let mut all = BTreeMap::new();
+    for (module, names) in uses.filter_map(|path| path.split_once("::")) {
+        for name in names.trim_matches(['{', '}']).split(',').map(str::trim) {
+            all.insert(name.to_owned(), module.to_owned());
+        }
+    }
+    all
+}
+
 /// Who names whom, each with a file that shows it.
 fn graph(root: &Path) -> BTreeMap<(String, String), PathBuf> {
     let mut all = Vec::new();
@@ -83,6 +96,7 @@ fn graph(root: &Path) -> BTreeMap<(String, String), PathBuf> {
         first.to_string_lossy().trim_end_matches(".rs").to_owned()
     };
     let modules: BTreeSet<String> = all.iter().map(|path| module(path)).collect();
+    let lent = lent(root);
     let mut edges = BTreeMap::new();
     for path in &all {
         let of = module(path);
@@ -93,7 +107,8 @@ fn graph(root: &Path) -> BTreeMap<(String, String), PathBuf> {
             continue;
         }
         let text = std::fs::read_to_string(path).expect("a source");
-        for to in named(&code(&text)) {
+        for name in named(&code(&text)) {
+            let to = lent.get(&name).filter(|_| !modules.contains(&name)).cloned().unwrap_or(name);
             if to != of && modules.contains(&to) {
                 edges.entry((of.clone(), to)).or_insert_with(|| path.clone());
             }
@@ -139,6 +154,9 @@ fn an_edge_that_goes_back_is_found_however_it_is_written() {
                 fn f() { crate::d::g(\"crate::string\") }\n#[cfg(test)]\nmod tests { use crate::test::X; }\n";
     let found = named(&code(text));
     assert_eq!(found, ["a", "b", "c", "d"].map(str::to_owned).into());
+    let lent = lent(&crate_root("dsl"));
+    let module = |name: &str| lent.get(name).map(String::as_str);
+    assert_eq!([module("Condition"), module("Span")], [Some("conditions"), Some("source")]);
     let edge = |from: &str, to: &str| ((from.to_owned(), to.to_owned()), PathBuf::from("x.rs"));
     let edges = [edge("low", "high"), edge("high", "low"), edge("high", "new")].into();
     let found = wrong(&edges, "low high", "high>gone");

@@ -3,10 +3,24 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
+    cluster::backend::Setup,
     commands::{
-        self, check::CheckArgs, clean::CleanArgs, compare::CompareArgs, diff::DiffArgs,
-        doctor::DoctorArgs, explain::ExplainArgs, image::ImageArgs, init::InitArgs, list::ListArgs,
-        man::ManArgs, report::ReportArgs, run::RunArgs, schema::SchemaArgs, words::WordsArgs,
+        self,
+        backend::{BackendName, BackendParser},
+        check::CheckArgs,
+        clean::CleanArgs,
+        compare::CompareArgs,
+        diff::DiffArgs,
+        doctor::DoctorArgs,
+        explain::ExplainArgs,
+        image::ImageArgs,
+        init::InitArgs,
+        list::ListArgs,
+        man::ManArgs,
+        report::ReportArgs,
+        run::RunArgs,
+        schema::SchemaArgs,
+        words::WordsArgs,
     },
     exit::Exit,
     out::{self, tell},
@@ -73,9 +87,9 @@ enum Command {
         /// The run.
         #[arg(long)]
         run: String,
-        /// A container engine holds parts of it.
-        #[arg(long)]
-        engine: bool,
+        /// Where its clusters are.
+        #[arg(long, value_parser = BackendParser)]
+        backend: BackendName,
     },
 }
 
@@ -112,6 +126,8 @@ pub fn main() -> Exit {
             clap_complete::generate(shell, &mut Cli::command(), "kplan", &mut script);
             out::say(&String::from_utf8_lossy(&script), Exit::Passed)
         }
-        Command::Guardian { run, engine } => crate::guardian::main(&run, engine),
+        Command::Guardian { run, backend } => {
+            crate::guardian::main(&run, backend.choose(Setup::default()).backend.as_ref())
+        }
     }
 }

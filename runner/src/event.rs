@@ -11,13 +11,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::secrets::Masked;
 
+mod id;
 mod judged;
+mod older;
 
+pub use id::{FaultId, FaultKind, SettingsOf, StepRun, Why};
 pub(crate) use judged::brokers;
 pub use judged::{
     Anomaly, AnomalyPlace, Example, Finding, Holds, Measurement, OnDisk, Reason, ReasonKind,
-    Verdict,
+    Stretch, Verdict,
 };
+pub use older::complete;
 
 /// An event and when it happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +40,7 @@ pub struct Stamped {
 
 impl Masked for Stamped {
     fn replaced(&self, text: String) -> Self {
-        Self { event: Event::Note { step: String::new(), text }, ..self.clone() }
+        Self { event: Event::Note { step: StepRun::default(), text }, ..self.clone() }
     }
 }
 
@@ -54,22 +58,21 @@ pub enum Event {
     /// A step that the suite does not list as it is: of a repeat's later round, or a fault of chaos.
     StepListed {
         /// The step's id in the events.
-        step: String,
+        step: StepRun,
         /// What is known of it.
         info: Box<StepInfo>,
     },
     /// A step began.
     StepStarted {
-        /// The step's id, e.g. `4` or `7.2`; `7.2#2` in a repeat's second round, `7.2.1#2#1` in the first
-        /// round of a repeat in it.
-        step: String,
+        /// Which, in which round.
+        step: StepRun,
     },
     /// A step ended.
     StepEnded(Box<StepEnded>),
     /// A target was resolved: which nodes a step meant.
     TargetResolved {
         /// Step.
-        step: String,
+        step: StepRun,
         /// As in the plan.
         target: String,
         /// The nodes it meant, e.g. `broker 2`.
@@ -81,8 +84,9 @@ pub enum Event {
         node: String,
         /// What it is now.
         state: LaneState,
-        /// Why, e.g. `killed by step 6`.
-        why: String,
+        /// Why.
+        #[serde(flatten)]
+        why: Why,
     },
     /// A client's process changed.
     Client {
@@ -93,14 +97,21 @@ pub enum Event {
         /// What it is now.
         state: LaneState,
         /// Why.
-        why: String,
+        #[serde(flatten)]
+        why: Why,
     },
     /// A fault began or ended.
     Fault {
+        /// Which.
+        #[serde(default)]
+        id: FaultId,
         /// The step that made it.
-        step: String,
+        step: StepRun,
         /// `begins`, `ends`.
         phase: FaultPhase,
+        /// What it does.
+        #[serde(default)]
+        kind: FaultKind,
         /// In words, e.g. `broker 2 killed`.
         what: String,
     },
@@ -141,7 +152,7 @@ pub enum Event {
     /// A description of a topic or the cluster, as Markdown.
     Described {
         /// Step.
-        step: String,
+        step: StepRun,
         /// Title.
         title: String,
         /// Markdown (a table).
@@ -150,14 +161,14 @@ pub enum Event {
     /// A line in the timeline.
     Note {
         /// Step.
-        step: String,
+        step: StepRun,
         /// The text.
         text: String,
     },
     /// Values recorded by `record` or an audit: what, and by whom or where.
     Recorded {
         /// Step.
-        step: String,
+        step: StepRun,
         /// Name to value, in the plan's order, e.g. `lost` → `36`.
         values: IndexMap<String, serde_json::Value>,
     },
@@ -176,9 +187,8 @@ pub enum Event {
     Span(Box<Measurement>),
     /// Effective configuration of a node or a client, once.
     Configured {
-        /// `cluster` (`version`, `mode`, `brokers`, `image`: reports show them at the top),
-        /// `broker 2`, `client P`, `topic orders`.
-        who: String,
+        /// Whose.
+        who: SettingsOf,
         /// Name to value.
         settings: IndexMap<String, String>,
     },
@@ -256,8 +266,8 @@ fn first() -> u32 {
 /// A step as the plan has it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepInfo {
-    /// Id.
-    pub id: String,
+    /// Its place, in the first round.
+    pub id: StepRun,
     /// The step's `name`, or what it does in words.
     pub title: String,
     /// The verb.
@@ -278,7 +288,7 @@ pub struct StepInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepEnded {
     /// Step.
-    pub step: String,
+    pub step: StepRun,
     /// How it ended.
     pub verdict: Verdict,
     /// How long it took, in milliseconds.

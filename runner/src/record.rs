@@ -13,12 +13,11 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::fold::round;
 pub use self::log::{EventLog, LogError, Read, read_events};
 use crate::{
     event::{
-        Anomaly, Finding, LaneState, Measurement, Reason, RunStarted, Sample, StepInfo, SuiteId,
-        SuiteStarted, Verdict,
+        Anomaly, FaultId, FaultKind, Finding, LaneState, Measurement, Reason, RunStarted, Sample,
+        SettingsOf, StepInfo, StepRun, SuiteId, SuiteStarted, Verdict, Why,
     },
     history::RunClock,
 };
@@ -95,11 +94,11 @@ pub struct SuiteRecord {
     /// Anomalies, in the order they were found.
     pub anomalies: Vec<Anomaly>,
     /// What clients and nodes reported: when, who, what.
-    pub reports: Vec<Line>,
+    pub reports: Vec<Line<String>>,
     /// Notes of the plan: when, which step, what.
-    pub notes: Vec<Line>,
+    pub notes: Vec<Line<StepRun>>,
     /// Effective settings by whom.
-    pub configured: IndexMap<String, IndexMap<String, String>>,
+    pub configured: IndexMap<SettingsOf, IndexMap<String, String>>,
     /// Audits: when, messages found, milliseconds.
     pub audits: Vec<(i64, u64, u64)>,
 }
@@ -107,10 +106,8 @@ pub struct SuiteRecord {
 /// One step (of one round of a repeat).
 #[derive(Clone, Debug)]
 pub struct StepRecord {
-    /// Its id in the events, e.g. `7.2#2`.
-    pub id: String,
-    /// Rounds of the repeats around it, from 1, from the outside in; empty in the first.
-    pub rounds: Vec<u32>,
+    /// Which, in which round.
+    pub id: StepRun,
     /// As the plan has it.
     pub info: StepInfo,
     /// Begin; none when it never began.
@@ -147,7 +144,7 @@ pub struct ProcessLane {
     /// A client, else a node of the cluster.
     pub client: bool,
     /// Changes: when, what it is from then on, why.
-    pub states: Vec<(i64, LaneState, String)>,
+    pub states: Vec<(i64, LaneState, Why)>,
 }
 
 /// One partition over time.
@@ -183,8 +180,10 @@ pub struct PartitionState {
 pub struct UncleanElection {
     /// When it was seen.
     pub at_us: i64,
-    /// `orders/0`
-    pub place: String,
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: u32,
     /// Who leads since.
     pub leader: u32,
     /// In which epoch, where that is told.
@@ -194,6 +193,11 @@ pub struct UncleanElection {
 }
 
 impl UncleanElection {
+    /// `orders/0`
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.topic, self.partition)
+    }
+
     /// In words.
     pub fn words(&self) -> String {
         let epoch = self.epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
@@ -205,7 +209,8 @@ impl UncleanElection {
         };
         format!(
             "unclean election of {}: broker {}, which was not in sync ({before}), became leader{epoch}",
-            self.place, self.leader
+            self.place(),
+            self.leader
         )
     }
 }
@@ -213,8 +218,12 @@ impl UncleanElection {
 /// A fault in effect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FaultSpan {
+    /// Which.
+    pub id: FaultId,
+    /// What it does.
+    pub kind: FaultKind,
     /// The step that made it.
-    pub step: String,
+    pub step: StepRun,
     /// In words.
     pub what: String,
     /// Begin.
@@ -225,11 +234,11 @@ pub struct FaultSpan {
 
 /// Something said at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Line<W> {
     /// When.
     pub at_us: i64,
     /// Who, or which step.
-    pub who: String,
+    pub who: W,
     /// What.
     pub text: String,
 }
@@ -397,7 +406,8 @@ impl SuiteRecord {
         let one = |track: &PartitionTrack, state: &PartitionState| {
             Some(UncleanElection {
                 at_us: state.at_us,
-                place: format!("{}/{}", track.topic, track.partition),
+                topic: track.topic.clone(),
+                partition: track.partition,
                 leader: state.leader?,
                 epoch: state.epoch,
                 before: state.unclean.clone()?,
@@ -412,17 +422,9 @@ impl SuiteRecord {
         all
     }
 
-    /// A step by its id in the events.
-    pub fn step(&self, id: &str) -> Option<&StepRecord> {
-        self.steps.iter().find(|s| s.id == id)
-    }
-
-    /// A step as people count it: its id and title.
-    pub fn step_title(&self, id: &str) -> String {
-        match self.step(id) {
-            Some(step) => format!("step {id} ({})", step.info.title),
-            None => format!("step {id}"),
-        }
+    /// A step in one of its rounds.
+    pub fn step(&self, id: &StepRun) -> Option<&StepRecord> {
+        self.steps.iter().find(|s| s.id == *id)
     }
 
     /// The fault that was nearest in time, one that was in effect before all others.
@@ -435,8 +437,7 @@ impl SuiteRecord {
 impl FaultSpan {
     /// What a reader must not take it for.
     pub fn caution(&self) -> Option<&'static str> {
-        let process = ["broker", "controller", "zookeeper"].iter().any(|n| self.what.contains(n));
-        let killed = process && self.what.contains("killed");
+        let killed = self.kind == FaultKind::NodeKilled;
         killed.then_some("SIGKILL keeps the page cache: a process crash, not a loss of power")
     }
 

@@ -184,7 +184,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::event::{Event, Finding, Holds, LaneState, Stamped, StepEnded, Verdict};
+    use crate::event::{Event, Finding, Holds, LaneState, SettingsOf, Stamped, StepEnded, Verdict};
 
     fn secrets(values: &[&str]) -> Secrets {
         let mut all = Secrets::default();
@@ -230,7 +230,7 @@ mod tests {
             after_ms: None,
         };
         let ended = StepEnded {
-            step: "3".to_owned(),
+            step: "3".into(),
             verdict: Verdict::Failed,
             took_ms: 33,
             findings: vec![finding],
@@ -244,7 +244,7 @@ mod tests {
             panic!("another event")
         };
         assert_eq!(
-            (masked.step.as_str(), masked.verdict, masked.took_ms),
+            (masked.step.to_string().as_str(), masked.verdict, masked.took_ms),
             ("3", Verdict::Failed, 33)
         );
         assert_eq!(masked.reason.as_deref(), Some("it ***"));
@@ -252,13 +252,13 @@ mod tests {
         assert_eq!(masked.findings[0].evidence, ["***"]);
         let node = Event::Node { node: "broker 2".into(), state: LaneState::Up, why: "why".into() };
         assert!(
-            matches!(all.masked(stamped(node)).event, Event::Node { state: LaneState::Up, why, .. } if why == SECRET)
+            matches!(all.masked(stamped(node)).event, Event::Node { state: LaneState::Up, why, .. } if why.words == SECRET)
         );
         let settings = IndexMap::from([("event".to_owned(), "up".to_owned())]);
-        let event = Event::Configured { who: "text".into(), settings };
+        let event = Event::Configured { who: SettingsOf::Node("text".into()), settings };
         let Event::Configured { settings, who, .. } = all.masked(stamped(event)).event else {
             panic!("another event")
         };
-        assert_eq!((who.as_str(), settings["***"].as_str()), ("***", "***"));
+        assert_eq!((who.to_string().as_str(), settings["***"].as_str()), ("***", "***"));
     }
 }

@@ -1,4 +1,4 @@
-//! One suite of checks over `trait Cluster` for every backend: each says what it can do, and must do
+//! One suite of checks over `trait Cluster` for every backend of the roster: each says what it can do, and must do
 //! it. The simulation runs always; the others are ignored unless asked for: containers need an engine
 //! and the images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`, processes need Java and Maven.
 
@@ -13,18 +13,21 @@ use std::{
 };
 
 use common::{
-    cluster::{Any, brokers, counts, joined, messages, produce, spec},
+    cluster::{Any, backend, brokers, counts, joined, messages, produce, spec},
     gone_within, java, left_behind, real, run, run_id, start,
 };
 use kplan::{
     cluster::{
-        AdminError, Backend, Cluster, ClusterSpec, Node, NodeState, Quorum, cleanup, launch,
-        local::{self, Local},
+        AdminError, Cluster, ClusterSpec, Node, NodeState, Quorum,
+        backend::{Backend, ROSTER, Setup, Sweep},
+        external::ExternalBackend,
     },
-    guardian::{kill_processes, processes_of},
+    processes::{kill_processes, processes_of},
     record::RunRecord,
 };
-use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with, value::DataFate};
+use kplan_dsl::{
+    Abilities, Capability, EnvNames, Memory, by_command, read_backend_with, value::DataFate,
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -36,8 +39,25 @@ const PLAN: &str = "runner/tests/plans/one-broker.yaml";
 /// What a backend says that it can do.
 type Can = BTreeSet<Capability>;
 
+/// An ability is there where the backend says so, and nowhere else.
+fn abilities_are_as_told(c: &dyn Cluster, can: &Can) {
+    let there = [
+        (Capability::Upgrade, c.upgrades().err()),
+        (Capability::NetworkPartition, c.network().err()),
+        (Capability::NetworkDegradation, c.network().err()),
+        (Capability::FillDisk, c.disks().err()),
+        (Capability::Disks, c.disks().err()),
+        (Capability::Listeners, c.hosts().err()),
+        (Capability::BrokerLogs, c.logs().err()),
+    ];
+    for (capability, refusal) in there {
+        assert_eq!(refusal.is_none(), can.contains(&capability), "{capability:?}: {refusal:?}");
+    }
+}
+
 /// What must hold on every backend, in every version and mode.
 async fn the_whole_life(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
+    abilities_are_as_told(c, can);
     topics_are_created_or_refused(c, can).await?;
     produce(c, "orders", "before").await?;
     if can.contains(&Capability::Listeners) {
@@ -60,11 +80,11 @@ async fn the_whole_life(c: &dyn Cluster, can: &Can) -> Result<(), Any> {
         a_lost_disk_is_filled_again(c).await?;
     }
     if can.contains(&Capability::ChangeTopics) {
-        c.delete_topic("orders").await?;
+        c.topics().delete_topic("orders").await?;
     }
     if can.contains(&Capability::BrokerLogs) {
         for node in c.nodes() {
-            let log = c.spec().dir.join("logs").join(format!("{}.log", node.slug()));
+            let log = c.logs()?.log_file(node).ok_or("no log")?;
             let lines = std::fs::read_to_string(log)?.lines().count();
             assert!(lines > 20, "{node} logged {lines} lines");
             assert!(c.effective_config(node).is_some_and(|text| text.contains("dat")));
@@ -81,10 +101,10 @@ async fn topics_are_created_or_refused(c: &dyn Cluster, can: &Can) -> Result<(),
         }
         topic
     };
-    c.create_topic(&topic("orders", 3)).await?;
-    let refused = c.create_topic(&topic("orders", 3)).await;
+    c.topics().create_topic(&topic("orders", 3)).await?;
+    let refused = c.topics().create_topic(&topic("orders", 3)).await;
     assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
-    let refused = c.create_topic(&topic("too-many", 4)).await;
+    let refused = c.topics().create_topic(&topic("too-many", 4)).await;
     assert!(
         matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_REPLICATION_FACTOR"),
         "{refused:?}"
@@ -94,8 +114,8 @@ async fn topics_are_created_or_refused(c: &dyn Cluster, can: &Can) -> Result<(),
 
 async fn sockets_are_seen(c: &dyn Cluster) -> Result<(), Any> {
     for broker in brokers(c) {
-        let ports: Vec<u16> = c.sockets(broker).await?.iter().map(|s| s.port).collect();
-        for port in c.listener_ports(broker) {
+        let ports: Vec<u16> = c.hosts()?.sockets(broker).await?.iter().map(|s| s.port).collect();
+        for port in c.hosts()?.listener_ports(broker) {
             assert!(ports.contains(&port), "broker {broker} does not listen on {port}: {ports:?}");
         }
     }
@@ -147,15 +167,15 @@ async fn a_lost_disk_is_filled_again(c: &dyn Cluster) -> Result<(), Any> {
     joined(c, 3).await
 }
 
-/// Launches, works, and destroys whatever the work's end.
+/// Launches, works, and destroys whatever the work's end; then nothing of the run may be left.
 async fn with_cluster(
-    backend: Backend,
+    backend: &dyn Backend,
     spec: ClusterSpec,
     work: impl AsyncFnOnce(&dyn Cluster) -> Result<(), Any>,
 ) -> Result<(), Any> {
-    let began = Instant::now();
-    let cluster: Arc<dyn Cluster> = launch(backend, spec).await?;
-    eprintln!("{}: launched after {:?}", cluster.spec().run, began.elapsed());
+    let (began, run) = (Instant::now(), spec.run.clone());
+    let cluster: Arc<dyn Cluster> = backend.launch(spec).await?;
+    eprintln!("{run}: launched after {:?}", began.elapsed());
     let worked = match joined(cluster.as_ref(), 3).await {
         Ok(()) => {
             eprintln!("three brokers after {:?}", began.elapsed());
@@ -164,93 +184,146 @@ async fn with_cluster(
         Err(error) => Err(error),
     };
     let destroyed = cluster.destroy().await;
+    let processes = processes_of(&run);
+    kill_processes(&run);
+    let left = backend.sweep(&run, Sweep::All).await?;
     worked?;
     destroyed?;
+    assert!(left.is_empty() && processes.is_empty(), "left behind: {left:?}, {processes:?}");
+    assert!(!backend.runs().await?.contains_key(&run));
     Ok(())
 }
 
-async fn docker(version: &str, mode: Quorum) -> Result<(), Any> {
-    let _turn = real();
+/// The whole life of a cluster of one line of the roster.
+async fn life(name: &str, version: &str, mode: Quorum) -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
-    let run = spec.run.clone();
-    let can = kplan_dsl::Backend::Docker.capabilities();
-    let done = with_cluster(Backend::Docker, spec, async |c| the_whole_life(c, &can).await).await;
-    let left = cleanup::remove_run(&run).await?;
-    done?;
-    assert!(left.is_empty(), "left behind: {left:?}");
-    assert!(!cleanup::list_runs().await?.contains_key(&run));
-    Ok(())
-}
-
-async fn processes(version: &str, mode: Quorum) -> Result<(), Any> {
-    let _turn = java();
-    let dir = tempfile::tempdir()?;
-    let spec = spec(version, mode, dir.path());
-    let run = spec.run.clone();
-    let can = kplan_dsl::Backend::Local.capabilities();
-    let backend = Backend::Local(Local::default());
-    let done = with_cluster(backend, spec, async |c| {
-        let shown = processes_of(&c.spec().run).len();
-        assert_eq!(shown, c.nodes().len(), "every process shows the run's id");
+    let (backend, run) = (backend(name), spec.run.clone());
+    backend.reach().await?;
+    backend.prepare(&[version.to_owned()].into(), &run).await?;
+    let can = backend.abilities().can;
+    with_cluster(backend.as_ref(), spec, async |c| {
+        if name == "local" {
+            assert_eq!(processes_of(&run).len(), c.nodes().len(), "each shows the run's id");
+        }
         the_whole_life(c, &can).await
     })
-    .await;
-    let left = left_behind(&run);
-    kill_processes(&run);
-    done?;
-    assert!(left.is_empty(), "{left:?}");
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_simulation() -> Result<(), Any> {
-    let dir = tempfile::tempdir()?;
-    let can = kplan_dsl::Backend::Embedded.capabilities();
-    let spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
-    with_cluster(Backend::Embedded, spec, async |c| the_whole_life(c, &can).await).await
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_4() -> Result<(), Any> {
-    docker("4.1.1", Quorum::KraftCombined).await
+    let _turn = real();
+    life("docker", "4.1.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_separate_4() -> Result<(), Any> {
-    docker("4.1.1", Quorum::KraftSeparate(1)).await
+    let _turn = real();
+    life("docker", "4.1.1", Quorum::KraftSeparate(1)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_3() -> Result<(), Any> {
-    docker("3.9.1", Quorum::KraftCombined).await
+    let _turn = real();
+    life("docker", "3.9.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_3() -> Result<(), Any> {
-    docker("3.9.1", Quorum::Zookeeper).await
+    let _turn = real();
+    life("docker", "3.9.1", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_zookeeper_0_10() -> Result<(), Any> {
-    docker("0.10.1.1", Quorum::Zookeeper).await
+    let _turn = real();
+    life("docker", "0.10.1.1", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Java and Maven: ci/test"]
 async fn local_kraft_4() -> Result<(), Any> {
-    processes("4.1.1", Quorum::KraftCombined).await
+    let _turn = java();
+    life("local", "4.1.1", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Java and Maven: ci/test"]
 async fn local_zookeeper_0_10() -> Result<(), Any> {
-    processes("0.10.1.1", Quorum::Zookeeper).await
+    let _turn = java();
+    life("local", "0.10.1.1", Quorum::Zookeeper).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulation() -> Result<(), Any> {
+    life("embedded", "4.1.1", Quorum::KraftCombined).await
+}
+
+/// No line of the roster is left out here.
+#[test]
+fn every_backend_of_the_roster_is_tried() {
+    let own = include_str!("conformance.rs");
+    for kind in ROSTER {
+        // One with a file is tried on a cluster that was there: its file names that cluster.
+        let tried = match kind.takes_file() {
+            true => own.contains(&format!("{}={{}}", kind.name)),
+            false => own.contains(&format!("life({:?}", kind.name)),
+        };
+        assert!(tried, "no test here has a cluster of {}", kind.name);
+    }
+}
+
+/// What a backend cannot do comes with what the user can do about it.
+#[test]
+fn what_cannot_be_done_is_refused_with_advice() {
+    for kind in ROSTER {
+        let can = (kind.choose)(Setup::default()).backend.abilities();
+        for lacking in Capability::ALL.iter().filter(|c| !can.can.contains(c)) {
+            assert!(!(can.advice)(*lacking).is_empty(), "{}: {lacking:?}", kind.name);
+        }
+    }
+}
+
+/// The table as it stands in docs/backends.md.
+fn table() -> String {
+    let all = ROSTER.iter().map(|kind| (kind.choose)(Setup::default()).backend.abilities());
+    let all: Vec<Abilities> = all.collect();
+    let names: Vec<String> = all.iter().map(|can| format!("`{}`", can.backend)).collect();
+    let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(all.len()));
+    for capability in Capability::ALL {
+        let cell = |can: &Abilities| match can.can.contains(capability) {
+            true if can.borrowed && by_command(*capability) => "by its command",
+            true => "yes",
+            false => "no",
+        };
+        let cells: Vec<&str> = all.iter().map(cell).collect();
+        text.push_str(&format!("| {} | {} |\n", capability.text(), cells.join(" | ")));
+    }
+    text
+}
+
+#[test]
+fn the_table_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/backends.md");
+    let kept = std::fs::read_to_string(&path).expect("docs/backends.md");
+    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
+    let (before, rest) = kept.split_once(begin).expect("where the table begins");
+    let (_, after) = rest.split_once(end).expect("where the table ends");
+    let wanted = format!("{before}{begin}{}{end}{after}", table());
+    if std::env::var_os("KPLAN_BLESS").is_some() {
+        std::fs::write(&path, &wanted).expect("writable");
+    } else {
+        assert!(
+            kept == wanted,
+            "docs/backends.md is old: KPLAN_BLESS=1 cargo test --test conformance"
+        );
+    }
 }
 
 /// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
@@ -300,8 +373,9 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     let files = Memory(BTreeMap::from([("b.yaml".into(), text.clone().into_bytes())]));
     let read = read_backend_with(Path::new("b.yaml"), &EnvNames::default(), Box::new(files));
     let file = Arc::new(read.file.ok_or(format!("{:?}", read.diagnostics))?);
-    let can = file.capabilities();
-    let attach = |spec| launch(Backend::External(file.clone()), spec);
+    let exists = ExternalBackend::of(file);
+    let can = exists.abilities().can;
+    let attach = |spec| exists.launch(spec);
 
     // Another cluster than the plan's is refused with what differs.
     let wanted = spec("4.1.1", Quorum::KraftCombined, dir.path());
@@ -318,16 +392,16 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     let e = external.as_ref();
     the_whole_life(e, &can).await?;
     // What was there before stays; what the plan made and broke is undone.
-    c.create_topic(&counts("of-others", 3)).await?;
-    assert!(e.delete_topic("of-others").await.is_err());
-    e.create_topic(&counts("of-the-plan", 3)).await?;
+    c.topics().create_topic(&counts("of-others", 3)).await?;
+    assert!(e.topics().delete_topic("of-others").await.is_err());
+    e.topics().create_topic(&counts("of-the-plan", 3)).await?;
     e.kill(&[Node::Broker(1)]).await?;
     let told = e.give_back().await?.join("; ");
     assert!(told.contains("broker 1 started again") && told.contains("of-the-plan"), "{told}");
     assert_eq!(e.state(Node::Broker(1)).await?, NodeState::Running);
     joined(e, 3).await?;
     assert!(e.give_back().await?.is_empty(), "done once");
-    let again = c.create_topic(&counts("of-others", 3)).await;
+    let again = c.topics().create_topic(&counts("of-others", 3)).await;
     assert!(matches!(&again, Err(AdminError::Kafka(e)) if e.code == "TOPIC_ALREADY_EXISTS"));
 
     // And once more through the whole of kplan.
@@ -349,8 +423,7 @@ async fn a_cluster_that_exists() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     let spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
     let run = spec.run.clone();
-    let backend = Backend::Local(Local::default());
-    let done = with_cluster(backend, spec, async |c| {
+    let done = with_cluster(backend("local").as_ref(), spec, async |c| {
         let done = borrowed(c).await;
         // Those that the commands started belong to nobody.
         while kill_processes(&c.spec().run) > 0 {
@@ -360,7 +433,7 @@ async fn a_cluster_that_exists() -> Result<(), Any> {
     })
     .await;
     let left = gone_within(&run, Duration::from_secs(20));
-    local::cleanup::remove_run(&run)?;
+    backend("local").sweep(&run, Sweep::All).await?;
     done?;
     assert!(left.is_empty(), "{left:?}");
     Ok(())

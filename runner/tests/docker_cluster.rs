@@ -11,11 +11,11 @@ use std::{
 
 use common::{
     alone,
-    cluster::{Any, counts, joined, spec},
+    cluster::{Any, counts, joined, launch, spec},
 };
 use indexmap::IndexMap;
 use kplan::cluster::{
-    AdminError, Backend, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, cleanup, launch,
+    AdminError, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, docker::cleanup,
 };
 use kplan_dsl::value::DataFate;
 
@@ -26,7 +26,7 @@ async fn with_cluster(
 ) -> Result<(), Any> {
     let run = spec.run.clone();
     let began = Instant::now();
-    let cluster = launch(Backend::Docker, spec).await?;
+    let cluster = launch("docker", spec).await?;
     eprintln!("{run}: containers started after {:?}", began.elapsed());
     let worked = match joined(cluster.as_ref(), 3).await {
         Ok(()) => {
@@ -67,12 +67,12 @@ async fn a_topic_is_changed() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     with_cluster(spec("4.1.1", Quorum::KraftSeparate(1), dir.path()), async |cluster| {
         let c = cluster.as_ref();
-        c.create_topic(&counts("orders", 3)).await?;
+        c.topics().create_topic(&counts("orders", 3)).await?;
         let more = [("retention.ms".to_owned(), "100000".to_owned())].into();
         let change = TopicChange { partitions: Some(4), config: more };
-        c.alter_topic("orders", &change).await?;
+        c.topics().alter_topic("orders", &change).await?;
         let fewer = TopicChange { partitions: Some(2), config: IndexMap::new() };
-        let refused = c.alter_topic("orders", &fewer).await;
+        let refused = c.topics().alter_topic("orders", &fewer).await;
         assert!(matches!(&refused, Err(AdminError::Kafka(e)) if e.code == "INVALID_PARTITIONS"));
         Ok(())
     })
@@ -88,19 +88,19 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
     one.brokers = 1;
     let two = ClusterSpec { name: "other".into(), dir: dirs[1].path().into(), ..one.clone() };
     let run = one.run.clone();
-    let (one, two) = tokio::join!(launch(Backend::Docker, one), launch(Backend::Docker, two));
+    let (one, two) = tokio::join!(launch("docker", one), launch("docker", two));
     let (one, two) = (one?, two?);
     assert_ne!(one.address(1), two.address(1));
     let traces = cleanup::list_runs().await?.remove(&run).ok_or("no trace of the run")?;
     assert!(traces.owner_lives());
-    assert_eq!((traces.containers.len(), traces.networks.len()), (2, 2));
+    assert_eq!(traces.counts(), "2 containers, 2 networks, 0 volumes");
     one.destroy().await?;
     one.destroy().await?;
     joined(two.as_ref(), 1).await?;
     // As when the runner ends without a word: nothing hangs, and the rest is found by its label.
     drop(two);
     let left = cleanup::remove_run(&run).await?;
-    assert_eq!((left.containers.len(), left.networks.len()), (1, 1));
+    assert_eq!(left.counts(), "1 containers, 1 networks, 0 volumes");
     assert!(cleanup::remove_run(&run).await?.is_empty());
     Ok(())
 }
@@ -132,11 +132,11 @@ fn a_cluster_may_outlive_its_runtime() -> Result<(), Any> {
     let mut spec = spec("4.1.1", Quorum::KraftCombined, dir.path());
     spec.brokers = 1;
     let run = spec.run.clone();
-    let cluster = runtime.block_on(launch(Backend::Docker, spec))?;
+    let cluster = runtime.block_on(launch("docker", spec))?;
     drop(runtime);
     drop(cluster);
     let left = tokio::runtime::Runtime::new()?.block_on(cleanup::remove_run(&run))?;
-    assert_eq!(left.containers.len(), 1);
+    assert_eq!(left.things["containers"].len(), 1);
     drop(turn);
     Ok(())
 }
@@ -148,7 +148,7 @@ async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
     let dir = tempfile::tempdir()?;
     let mut missing = spec("9.8.7", Quorum::KraftCombined, dir.path());
     missing.image = None;
-    match launch(Backend::Docker, missing).await.err() {
+    match launch("docker", missing).await.err() {
         Some(RigError::Missing { what, help }) => {
             assert!(what.contains("kplan/kafka:9.8.7"), "{what}");
             assert!(help.contains("ci/kafka-image 9.8.7"), "{help}");
@@ -170,7 +170,7 @@ async fn what_cannot_start_is_an_error_and_leaves_nothing() -> Result<(), Any> {
 async fn its_end(spec: ClusterSpec) -> Result<String, Any> {
     let run = spec.run.clone();
     // On a busy machine it may end while the others are still made.
-    let error = match launch(Backend::Docker, spec).await {
+    let error = match launch("docker", spec).await {
         Err(error) => error,
         Ok(cluster) => {
             let error = its_death(cluster.as_ref()).await;

@@ -11,13 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::alone;
+use common::{alone, cluster::launch};
 use futures::FutureExt;
 use indexmap::IndexMap;
 use kplan::{
-    cluster::{
-        Backend, Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, cleanup, launch,
-    },
+    cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
     observer::{At, Change, ClusterView, Lag, Observer},
 };
 use kplan_dsl::value::{DataFate, ElectionType, Isolation};
@@ -59,7 +57,7 @@ async fn observed(
     let dir = tempfile::tempdir()?;
     let spec = spec(version, mode, dir.path());
     let run = spec.run.clone();
-    let cluster = launch(Backend::Docker, spec).await?;
+    let cluster = launch("docker", spec).await?;
     let observer = Observer::spawn(Arc::clone(&cluster));
     let began = Instant::now();
     let joined = observer.all_listed(&[1, 2, 3], LIMIT).await;
@@ -101,7 +99,7 @@ async fn create_orders(cluster: &dyn Cluster, observer: &Observer) -> Result<(),
         placement: Placement::Assignment(vec![vec![1, 2, 3], vec![2, 3, 1], vec![3, 1, 2]]),
         config: [("min.insync.replicas".to_owned(), "2".to_owned())].into(),
     };
-    cluster.create_topic(&topic).await?;
+    cluster.topics().create_topic(&topic).await?;
     becomes(observer, "orders is led by its preferred replicas, all in sync", |v| {
         v.partitions(Some("orders")).count() == 3
             && v.not_led_by_preferred(Some("orders")).count() == 0
@@ -412,7 +410,7 @@ async fn an_unclean_election_on_demand() -> Result<(), Any> {
             placement: Placement::Assignment(vec![vec![1, 2]]),
             config: IndexMap::new(),
         };
-        cluster.create_topic(&topic).await?;
+        cluster.topics().create_topic(&topic).await?;
         becomes(observer, "1 leads, both in sync", |v| {
             v.partition("pair", 0).is_some_and(|p| p.leader == Some(1) && p.in_sync == [1, 2])
         })

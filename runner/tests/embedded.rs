@@ -127,7 +127,7 @@ fn each_round_is_told_as_what_it_did_and_in_its_order() {
     let told: Vec<String> = suite
         .steps
         .iter()
-        .filter(|s| s.id.starts_with("4."))
+        .filter(|s| s.id.to_string().starts_with("4."))
         .map(|s| format!("{} {}", s.id, s.title()))
         .collect();
     assert_eq!(
@@ -167,7 +167,7 @@ fn a_step_on_a_whole_client_works_on_the_members_that_run() {
 
 /// The ids of steps with how each ended.
 fn told(ran: &common::Ran) -> Vec<(String, Verdict)> {
-    ran.record.suites[0].steps.iter().map(|s| (s.id.clone(), s.verdict)).collect()
+    ran.record.suites[0].steps.iter().map(|s| (s.id.to_string(), s.verdict)).collect()
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn the_steps_of_during_run_while_the_fault_is_in_force() {
         assert!(told.contains(&(id.to_owned(), Verdict::Passed)), "{id}: {told:?}");
     }
     // `for` is longer than the steps: the fault lasts as long.
-    let outage = ran.record.suites[0].steps.iter().find(|s| s.id == "5").expect("the fault");
+    let outage = ran.record.suites[0].steps.iter().find(|s| s.id == "5".into()).expect("the fault");
     let took = outage.took_ms;
     assert!((3_000..20_000).contains(&took), "{took} ms");
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use common::{left_behind, real, root, run};
 use kplan::{
-    event::{Holds, OnDisk},
+    event::{Holds, OnDisk, SettingsOf},
     record::{SuiteRecord, UncleanElection},
 };
 
@@ -48,11 +48,13 @@ fn what_is_lost_is_looked_up_on_disk_and_replicas_are_compared() {
             panic!("{elections:?}");
         };
         assert!(!before.contains(&2), "{elections:?}");
-        assert!(suite.configured.contains_key("topic risky"), "{:?}", suite.configured.keys());
+        let risky = SettingsOf::Topic("risky".into());
+        assert!(suite.configured.contains_key(&risky), "{:?}", suite.configured.keys());
     }
     let kraft = &ran.record.suites[1].configured;
-    assert!(kraft["features"].contains_key("metadata.version"), "{:?}", kraft["features"]);
-    assert_eq!(kraft["brokers, in effect"]["min.insync.replicas"], "1");
+    let features = &kraft[&SettingsOf::Features];
+    assert!(features.contains_key("metadata.version"), "{features:?}");
+    assert_eq!(kraft[&SettingsOf::Brokers]["min.insync.replicas"], "1");
     assert!(!ran.junit.contains("<failure") && !ran.junit.contains("<error"), "{}", ran.junit);
     assert!(left_behind(&ran.record.info.run).is_empty());
 }

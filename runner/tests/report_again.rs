@@ -10,7 +10,7 @@ use std::{
 };
 
 use assert_cmd::assert::OutputAssertExt as _;
-use common::{gone_within, kplan, run_id, start};
+use common::{gone_within, kplan, root, run_id, start};
 use predicates::{prelude::*, str::contains};
 
 /// Nothing breaks in it, so that it ends alike on any machine.
@@ -108,6 +108,14 @@ fn every_report_is_made_again_byte_for_byte() {
 }
 
 #[test]
+fn a_run_that_an_earlier_version_kept_reads_as_it_did() {
+    let (events, report) = ("runner/tests/kept/events.jsonl", "runner/tests/kept/report.json");
+    let kept = fs::read_to_string(root().join(report)).expect("kept");
+    assert_eq!(kept.matches("SIGKILL keeps the page cache").count(), 4, "faults have their kinds");
+    kplan(&["report", events, "--format", "json"]).assert().code(0).stdout(kept).stderr("");
+}
+
+#[test]
 fn a_killed_run_tells_what_was_known() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let out = dir.path().join("run");
@@ -126,7 +134,7 @@ fn a_killed_run_tells_what_was_known() {
     child.wait().expect("it is ours");
     // The guardian removes what is left, and is the last that goes.
     let end = Instant::now() + Duration::from_secs(60);
-    while kplan::guardian::runner_lives(&id) {
+    while kplan::processes::runner_lives(&id) {
         assert!(Instant::now() < end, "the guardian stays");
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{gone_within, real, root, run, run_id, start};
-use kplan::{event::Verdict, guardian::processes_of, record::RunRecord};
+use kplan::{event::Verdict, processes::processes_of, record::RunRecord};
 use nix::{
     fcntl::{FcntlArg, FdFlag, OFlag, fcntl},
     pty::openpty,

@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Ran, left_behind, real, run};
-use kplan::event::Verdict;
+use kplan::event::{SettingsOf, Verdict};
 
 fn passes(args: &[&str]) -> Ran {
     let ran = run(args);
@@ -19,7 +19,8 @@ fn passes(args: &[&str]) -> Ran {
 /// The settings that a report shows of somebody.
 fn settings(ran: &Ran, who: &str) -> BTreeMap<String, String> {
     let all = &ran.record.suites[0].configured;
-    let found = all.get(who).unwrap_or_else(|| panic!("no {who} in {:?}", all.keys()));
+    let found = all.get(&SettingsOf::from(who.to_owned()));
+    let found = found.unwrap_or_else(|| panic!("no {who} in {:?}", all.keys()));
     found.clone().into_iter().collect()
 }
 

@@ -17,8 +17,7 @@ use crate::plan::Plan;
 use crate::read::{MapReader, Reader, Shape};
 use crate::scope::Scope;
 use crate::source::{FileId, Spanned};
-use crate::steps::read_steps;
-use crate::steps::{StartCluster, StartConsumer, StartProducer};
+use crate::steps::{Finally, StartCluster, StartConsumer, StartProducer, read_steps};
 use crate::template;
 
 /// The keys of a plan, with their text for the manual and the schema.
@@ -79,9 +78,8 @@ impl Check<'_> {
 
     /// What the plan means, beyond what its parts say.
     fn meaning(&mut self, plan: &Plan) {
-        let backend = self.options.backend;
-        let able = self.options.capabilities.clone().unwrap_or_else(|| backend.capabilities());
-        self.diagnostics.extend(follow::check_needs(plan, backend, &able));
+        let backend = &self.options.backend;
+        self.diagnostics.extend(follow::check_needs(plan, backend));
         self.diagnostics.extend(follow::check(plan, backend, &self.library));
         self.diagnostics.extend(self.options.pass.tell(plan));
     }
@@ -193,7 +191,7 @@ fn read_plan(
     });
     map.finish(reader);
     let mut finally = finally.unwrap_or_else(|| Some(Vec::new()))?;
-    finally.append(&mut reader.place.finally);
+    finally.append(&mut reader.take_left::<Finally>().0);
     Some(Plan {
         name: name?,
         path: path.to_owned(),

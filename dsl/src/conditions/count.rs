@@ -1,8 +1,11 @@
 //! What all counting conditions share: what is counted, and where.
 
+use serde_json::{Map, Value};
+
 use super::{Condition, Judgeable};
 use crate::args::{FieldGroup, FieldInfo};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
 use crate::source::Spanned;
@@ -247,5 +250,17 @@ impl Condition {
                 | Self::Corrupted(_)
                 | Self::Undelivered(_)
         )
+    }
+}
+
+impl GroupMeaning for Count {
+    fn add_to(&self, map: &mut Map<String, Value>) {
+        self.bound.add_to(map);
+        put(map, "topic", self.topic.as_ref().map_or(Value::Null, |t| t.as_str().into()));
+        put(map, "partition", self.partition.meaning());
+        put(map, "client", self.client.meaning());
+        put(map, "since", self.since.as_ref().map_or(Value::Null, |s| s.as_str().into()));
+        put(map, "sent", self.sent.meaning());
+        put(map, "of", self.of.as_ref().map_or(Value::Null, |s| s.as_str().into()));
     }
 }

@@ -1,25 +1,12 @@
 //! The states of brokers and clients, followed through the steps as far as they are certain.
 
 use super::timeline::PlanLane;
+use crate::facts::LaneMark;
 use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
-use crate::value::{Controllers, MemberRef, MetadataMode, RestartHow, Target};
-
-/// What a broker or a client is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LaneMark {
-    /// Not there yet, or no longer.
-    Absent,
-    Running,
-    Killed,
-    Stopped,
-    Paused,
-    Isolated,
-    Degraded,
-    DiskFull,
-    Restarting,
-    /// Broken at random.
-    Chaos,
-}
+use crate::value::{
+    Controllers, MemberRef, MetadataMode, RestartHow, Target, broker_numbers, controller_numbers,
+    is_controller,
+};
 
 impl LaneMark {
     /// All, in the order of a legend.
@@ -179,13 +166,13 @@ impl Lanes {
 
     fn start_cluster(&mut self, it: &StartCluster) {
         self.set(|kind| kind != LaneKind::Client, LaneMark::Absent);
-        for broker in 1..=it.brokers.value {
+        for broker in broker_numbers(it.brokers.value) {
             self.add(LaneKind::Broker, format!("broker {broker}"));
         }
         match (it.mode.value, it.controllers.value) {
             (MetadataMode::Zookeeper, _) => self.add(LaneKind::Zookeeper, "ZooKeeper".to_owned()),
             (MetadataMode::Kraft, Controllers::Own(n)) => {
-                (101..101 + n)
+                controller_numbers(n)
                     .for_each(|c| self.add(LaneKind::Controller, format!("controller {c}")));
             }
             (MetadataMode::Kraft, Controllers::Combined) => {}
@@ -222,7 +209,7 @@ impl Lanes {
             Target::Controllers => self.set(|kind| kind == LaneKind::Controller, state),
             Target::Zookeeper => self.set(|kind| kind == LaneKind::Zookeeper, state),
             Target::Several(all) => all.iter().for_each(|t| self.target(t, state)),
-            Target::Broker(n @ 101..) => self.named(&format!("controller {n}"), state),
+            Target::Broker(n) if is_controller(*n) => self.named(&format!("controller {n}"), state),
             Target::Broker(n) => self.named(&format!("broker {n}"), state),
             chosen => {
                 let index = self.lane(LaneKind::Chosen, chosen.to_string());

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::lanes::LaneMark;
 use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
+use crate::facts::LaneMark;
 
 /// The whole text.
 pub(super) fn render(it: &Minutes) -> String {

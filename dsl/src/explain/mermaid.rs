@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::lanes::LaneMark;
 use super::minutes::Minutes;
+use crate::facts::LaneMark;
 
 /// The diagram.
 pub(super) fn render(it: &Minutes) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::clause::clause;
 use super::spoken;
 use crate::conditions::Conditions;
+use crate::facts::Kind;
 use crate::plan::Step;
 use crate::steps::{
     Assert, Chaos, Consume, CreateTopic, GivenMessage, Lasting, RestartBroker, StartCluster,
@@ -33,7 +34,7 @@ pub(super) fn sentence(step: &Step) -> Sentence {
         return Sentence::from(closed(text) + &asides(step));
     };
     let Sentence { text, points } = of_verb(verb);
-    let ends = points.is_empty() && !verb.is_flow() && verb.during().is_empty();
+    let ends = points.is_empty() && step.head.facts.kind != Kind::Flow && verb.during().is_empty();
     let end = if ends { closed(text) } else { text + ":" };
     let asides = asides(step);
     // A list follows its colon; what else is to be said stands before it.

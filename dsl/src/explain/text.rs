@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::lanes::LaneMark;
 use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
+use crate::facts::LaneMark;
 
 /// How wide the text may be.
 const WIDTH: usize = 96;

@@ -1,9 +1,9 @@
 //! Who is in which state at which step: brokers, clients and the faults between them.
 
-use super::lanes::{LaneMark, Lanes};
+use super::lanes::Lanes;
 use super::minutes::rounds;
+use crate::facts::{Kind, LaneMark};
 use crate::plan::{Plan, Step};
-use crate::steps::Verb;
 
 /// Lanes over step numbers.
 pub(super) struct Timeline {
@@ -46,7 +46,7 @@ fn add(steps: &[Step], lanes: &mut Lanes, shown: &mut Vec<(String, String)>) -> 
         let inside = |lanes: &mut Lanes, shown: &mut Vec<(String, String)>| {
             rounds(step).into_iter().all(|steps| add(steps, lanes, shown))
         };
-        if step.verb().is_some_and(Verb::is_flow) {
+        if step.verb().is_some() && step.head.facts.kind == Kind::Flow {
             return inside(lanes, shown);
         }
         if shown.len() == MOST_STEPS {

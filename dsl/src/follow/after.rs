@@ -4,10 +4,11 @@
 use super::Follow;
 use crate::conditions::{All, Condition, Conditions};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, Strikes};
 use crate::ground::Liveness;
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
-use crate::steps::{Verb, Wait};
+use crate::steps::Verb;
 use crate::value::{Expression, LeaderIs, duration_text};
 
 impl<'p> Follow<'p> {
@@ -28,19 +29,19 @@ impl<'p> Follow<'p> {
             |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         let down = self.ground.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
         !(down || self.beside || self.ground.in_finally)
-            && self.around.is_empty()
+            && self.ground.around.is_empty()
             && self.standing.is_empty()
     }
 
     /// Remembers faults of network and disks that other steps must undo.
     pub(super) fn stands(&mut self, step: &Step) {
+        let facts = step.head.facts;
+        let Some(what) = StillBroken::of(facts.strikes) else { return };
         let passes = step.verb().and_then(Verb::lasting).is_some_and(|l| l.passes());
-        match step.head.word {
-            "heal_network" => self.standing.retain(|what| *what != "network"),
-            "free_disk" => self.standing.retain(|what| *what != "disk"),
-            "partition_network" | "degrade_network" if !passes => self.standing.push("network"),
-            "fill_disk" if !passes => self.standing.push("disk"),
-            _ => {}
+        if facts.kind == Kind::Repair {
+            self.standing.retain(|broken| *broken != what);
+        } else if facts.is_fault() && !passes {
+            self.standing.push(what);
         }
     }
 
@@ -153,6 +154,23 @@ impl<'p> Follow<'p> {
     }
 }
 
+/// What stays broken while every process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StillBroken {
+    Network,
+    Disk,
+}
+
+impl StillBroken {
+    const fn of(strikes: Strikes) -> Option<Self> {
+        match strikes {
+            Strikes::Routes | Strikes::Lines => Some(Self::Network),
+            Strikes::Disks => Some(Self::Disk),
+            Strikes::Nothing | Strikes::Processes | Strikes::Clients | Strikes::Everything => None,
+        }
+    }
+}
+
 /// What a step behind a fault looks at.
 enum Look<'s> {
     Pause(std::time::Duration),
@@ -161,20 +179,17 @@ enum Look<'s> {
 
 /// A step that only looks; with any other step in between nothing is certain.
 fn looks(step: &Step) -> Option<(&Step, Look<'_>)> {
-    let look = match step.verb()? {
-        Verb::Wait(it) => match &**it {
-            Wait::Pause(time) => Look::Pause(time.value),
-            Wait::Until(it) => Look::For(&it.until),
-        },
-        Verb::Assert(it) => Look::For(&it.that),
-        _ => return None,
+    let verb = step.verb().filter(|_| step.head.facts.kind == Kind::Judgement)?;
+    let look = match verb.pause() {
+        Some(time) => Look::Pause(time),
+        None => Look::For(verb.conditions().into_iter().next()?),
     };
     Some((step, look))
 }
 
 /// True if a step takes no time and changes nothing.
 fn is_silent(step: &Step) -> bool {
-    is_left_out(step) || matches!(step.head.word, "note" | "record" | "describe")
+    is_left_out(step) || matches!(step.head.facts.kind, Kind::Note | Kind::Observation)
 }
 
 fn is_left_out(step: &Step) -> bool {
@@ -182,6 +197,6 @@ fn is_left_out(step: &Step) -> bool {
 }
 
 /// True for a fault of brokers, not of clients.
-const fn of_brokers(fault: &Verb) -> bool {
-    !matches!(fault, Verb::KillClient(_) | Verb::PauseClient(_))
+fn of_brokers(fault: &Verb) -> bool {
+    fault.facts().strikes != Strikes::Clients
 }

@@ -3,9 +3,10 @@
 use super::Follow;
 use crate::conditions::{Condition, Conditions, Count};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::Kind;
 use crate::ground::ClientKind;
 use crate::source::Spanned;
-use crate::steps::{Verb, Wait};
+use crate::steps::{Step, Verb};
 use crate::value::{LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
 
 /// What is done with conditions.
@@ -18,31 +19,14 @@ pub(super) enum Use {
 }
 
 impl<'p> Follow<'p> {
-    pub(super) fn condition_step(&mut self, verb: &'p Verb) {
-        let since = match verb {
-            Verb::Assert(it) => it.since.as_ref(),
-            Verb::Record(it) => it.since.as_ref(),
-            _ => None,
-        };
-        if let Some(since) = since {
-            self.ground.step_name(since, false);
-        }
-        if let Verb::Assert(it) = verb
-            && let Some(since) = &it.since
-        {
-            self.must_have_ended(since);
-        }
-        let how = if matches!(verb, Verb::Record(_)) { Use::Recorded } else { Use::Judged };
+    pub(super) fn condition_step(&mut self, step: &Step, verb: &'p Verb) {
+        let kind = step.head.facts.kind;
+        let how = if kind == Kind::Observation { Use::Recorded } else { Use::Judged };
         for conditions in verb.conditions() {
             self.conditions(conditions, how);
-        }
-        if let Verb::Wait(it) = verb
-            && let Wait::Until(wait) = &**it
-        {
-            self.quorum_for(&wait.until);
-        }
-        if let Verb::Assert(it) = verb {
-            self.quorum_for(&it.that);
+            if kind == Kind::Judgement {
+                self.quorum_for(conditions);
+            }
         }
     }
 

@@ -2,16 +2,14 @@
 
 use super::Follow;
 use crate::conditions::{All, Any, Condition, Not};
-use crate::diagnostic::{Code, Diagnostic};
-use crate::source::{Span, Spanned};
-use crate::steps::{Consume, Until};
+use crate::source::Spanned;
 
 impl<'p> Follow<'p> {
     /// Tells a condition that is the same whatever happens, or parts of it that are.
     pub(super) fn constant(&mut self, condition: &'p Spanned<Condition>) {
         match condition.constant() {
             Some(known) if !chosen_by_a_parameter(condition) => {
-                self.judges_nothing(condition.span, known, help_for(condition));
+                self.ground.judges_nothing(condition.span, known, help_for(condition));
             }
             Some(_) => {}
             None => self.constant_parts(condition),
@@ -25,28 +23,6 @@ impl<'p> Follow<'p> {
             if !chooses {
                 self.constant(part);
             }
-        }
-    }
-
-    fn judges_nothing(&mut self, span: Span, known: bool, help: &'static str) {
-        let message = if known {
-            "this is always true, whatever the cluster does: it judges nothing"
-        } else {
-            "this is never true, whatever the cluster does: it judges nothing"
-        };
-        self.ground.tell(Diagnostic::new(Code::W019, span, message).help(help));
-    }
-
-    /// Tells what of `consume` expects nothing.
-    pub(super) fn expects_nothing(&mut self, it: &'p Consume) {
-        if it.until.value == Until::Count(0) {
-            let help =
-                "write how many messages must come, or leave `until` out to read to the log's end";
-            self.judges_nothing(it.until.span, true, help);
-        }
-        if let Some(expect) = it.expect.as_ref().filter(|e| e.is_empty()) {
-            let help = "write the messages that must be read, or leave `expect` out";
-            self.judges_nothing(expect.span, true, help);
         }
     }
 }

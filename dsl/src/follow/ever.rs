@@ -24,23 +24,8 @@ impl<'p> Ever<'p> {
         if let Some(name) = &step.head.name {
             self.names.insert(name.as_str());
         }
-        match step.verb() {
-            Some(Verb::CreateTopic(it)) => {
-                self.topics.insert(it.name.as_str());
-            }
-            Some(Verb::StartProducer(it)) => {
-                self.clients.insert(it.name.as_str());
-            }
-            Some(Verb::StartConsumer(it)) => {
-                self.clients.insert(it.name.as_str());
-                self.groups.insert(it.group_name());
-            }
-            Some(Verb::StartCopier(it)) => {
-                self.clients.insert(it.name.as_str());
-                self.groups.insert(it.group_name());
-            }
-            Some(Verb::StartCluster(_)) => self.cluster = Some(step.head.span),
-            _ => {}
+        if let Some(verb) = step.verb() {
+            verb.makes(step.at(), self);
         }
     }
 }

@@ -1,20 +1,23 @@
 //! Faults that undo themselves: what is in force while the steps of `during` run, and what is left after.
 
 use super::{Follow, Step};
+use crate::args::arguments_of;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::LaneMark;
 use crate::ground::Liveness;
-use crate::source::{Span, Spanned};
-use crate::steps::{Lasting, Verb};
-use crate::value::{Clients, StepName};
+use crate::source::Span;
+use crate::steps::Verb;
+use crate::value::Clients;
 
 impl<'p> Follow<'p> {
     /// Follows the steps of `during`, then undoes the fault. The fault itself was followed before.
-    pub(super) fn lasting(&mut self, step: &'p Step, verb: &'p Verb, lasting: &'p Lasting) {
-        let begun = self.least;
+    pub(super) fn lasting(&mut self, step: &'p Step, verb: &'p Verb) {
+        let Some(lasting) = verb.lasting().filter(|l| l.passes()) else { return };
+        let begun = self.ground.least;
         self.during(step);
         self.over(step, verb);
         let least = begun.saturating_add(lasting.for_time.unwrap_or_default());
-        self.least = self.least.max(least);
+        self.ground.least = self.ground.least.max(least);
     }
 
     /// Follows the steps of `during`; they may refer to the fault by its name.
@@ -23,21 +26,32 @@ impl<'p> Follow<'p> {
             return;
         }
         self.meet(step);
-        self.around.push(step);
+        self.ground.around.push(step.at());
         self.steps(step.during());
-        self.around.pop();
+        self.ground.around.pop();
     }
 
     /// Undoes a fault; what a step of its own `during` undid before is told.
     fn over(&mut self, step: &'p Step, verb: &'p Verb) {
-        let life = match verb {
-            Verb::KillBroker(_) => Liveness::Down,
-            Verb::StopBroker(_) => Liveness::Stopped,
-            Verb::PauseBroker(_) => Liveness::Paused,
-            Verb::KillClient(it) => return self.clients_over(step, &it.client, Liveness::Down),
-            Verb::PauseClient(it) => return self.clients_over(step, &it.client, Liveness::Paused),
-            _ => return,
+        let life = match step.head.facts.lane {
+            Some(LaneMark::Killed) => Liveness::Down,
+            Some(LaneMark::Stopped) => Liveness::Stopped,
+            Some(LaneMark::Paused) => Liveness::Paused,
+            // Of the others no process is known to be down.
+            Some(
+                LaneMark::Absent
+                | LaneMark::Running
+                | LaneMark::Isolated
+                | LaneMark::Degraded
+                | LaneMark::DiskFull
+                | LaneMark::Restarting
+                | LaneMark::Chaos,
+            )
+            | None => return,
         };
+        for clients in arguments_of(verb.parts()) {
+            self.clients_over(step, clients, life);
+        }
         let Some(target) = verb.target() else { return };
         // What is wrong with the target was told when the fault began.
         self.ground.muted += 1;
@@ -56,7 +70,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    fn clients_over(&mut self, step: &'p Step, clients: &'p Clients, life: Liveness) {
+    fn clients_over(&mut self, step: &'p Step, clients: &Clients, life: Liveness) {
         for name in clients.iter() {
             let known = self.ground.state.clients.get_mut(name.client.as_str());
             let Some(client) = known else { continue };
@@ -80,35 +94,5 @@ impl<'p> Follow<'p> {
         );
         let help = "leave that step out: the fault is undone by itself when the steps of `during` are done";
         self.ground.tell(Diagnostic::new(Code::E068, span, message).help(help));
-    }
-
-    /// Tells a step that ends the cluster, or heals its network, while a fault around it is in force.
-    pub(super) fn stopped_in_fault(&mut self, step: &Step) {
-        let heals = step.head.word == "heal_network";
-        let network = |f: &&&Step| matches!(f.head.word, "partition_network" | "degrade_network");
-        let fault = self.around.iter().rev().find(|f| !heals || network(f)).copied();
-        if let Some(fault) = fault {
-            let word = step.head.word;
-            let message = format!("`{word}` inside the `during` of `{}`", fault.head.word);
-            let help = "put it behind the fault, which is undone by itself when the steps of `during` are done";
-            let told = Diagnostic::new(Code::E068, step.head.key, message).help(help);
-            self.ground.tell(told.related(fault.head.key, "this fault is in force here"));
-        }
-    }
-
-    /// Tells a time that counts from the end of a step that is still under way.
-    pub(super) fn must_have_ended(&mut self, since: &Spanned<StepName>) {
-        let named = |s: &&&Step| s.head.name.as_ref().is_some_and(|n| n.as_str() == since.as_str());
-        if let Some(fault) = self.around.iter().find(named).copied() {
-            let message = format!(
-                "the time counts from the end of \"{}\", which has not ended inside its `during`",
-                since.value
-            );
-            let help = "leave `since` out: the time then counts from the beginning of this step";
-            let told = Diagnostic::new(Code::E063, since.span, message).help(help);
-            self.ground.tell(
-                told.related(fault.head.key, "this step ends after the steps of its `during`"),
-            );
-        }
     }
 }

@@ -1,13 +1,11 @@
 //! What the backend must be able to do.
 
-use std::collections::BTreeSet;
-
-use crate::backend::{Backend, Capability};
+use crate::backend::{Abilities, Capability};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{Plan, Step};
 
 /// Tells every step that needs what the backend cannot do.
-pub(crate) fn check(plan: &Plan, backend: Backend, able: &BTreeSet<Capability>) -> Vec<Diagnostic> {
+pub(crate) fn check(plan: &Plan, backend: &Abilities) -> Vec<Diagnostic> {
     let mut told = Vec::new();
     let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();
     while let Some(step) = left.pop() {
@@ -18,7 +16,7 @@ pub(crate) fn check(plan: &Plan, backend: Backend, able: &BTreeSet<Capability>) 
             left.extend(steps);
         }
         let needs = step.verb().map(crate::steps::Verb::needs).unwrap_or_default();
-        for need in needs.into_iter().filter(|n| !able.contains(&n.capability)) {
+        for need in needs.into_iter().filter(|n| !backend.can.contains(&n.capability)) {
             let span = need.span.unwrap_or(step.head.key);
             told.push(refusal(need.capability, span, backend));
         }
@@ -26,7 +24,7 @@ pub(crate) fn check(plan: &Plan, backend: Backend, able: &BTreeSet<Capability>) 
     for always in &plan.always {
         for condition in always.that.flat() {
             let needs = condition.needs().into_iter();
-            for need in needs.filter(|n| !able.contains(&n.capability)) {
+            for need in needs.filter(|n| !backend.can.contains(&n.capability)) {
                 told.push(refusal(need.capability, condition.span, backend));
             }
         }
@@ -34,9 +32,9 @@ pub(crate) fn check(plan: &Plan, backend: Backend, able: &BTreeSet<Capability>) 
     told
 }
 
-fn refusal(capability: Capability, span: crate::Span, backend: Backend) -> Diagnostic {
-    let message = format!("the {} backend cannot {}", backend.text(), capability.text());
+fn refusal(capability: Capability, span: crate::Span, backend: &Abilities) -> Diagnostic {
+    let message = format!("the {} backend cannot {}", backend.backend, capability.text());
     let diagnostic = Diagnostic::new(Code::E070, span, message);
-    let advice = backend.advice(capability);
+    let advice = (backend.advice)(capability);
     if advice.is_empty() { diagnostic } else { diagnostic.help(advice) }
 }

@@ -5,7 +5,7 @@ use crate::conditions::{Condition, Connected, InSync, Leader, Progressing};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::ground::{ClientKind, Liveness};
 use crate::source::{Span, Spanned};
-use crate::value::{Bound, LeaderIs, TopicName};
+use crate::value::{Bound, LeaderIs, TopicName, broker_numbers};
 
 impl<'p> Follow<'p> {
     fn impossible(&mut self, span: Span, message: impl Into<String>) {
@@ -87,7 +87,7 @@ impl<'p> Follow<'p> {
             Some(LeaderIs::Any) => {
                 let all: Vec<u32> = match (replicas, &self.ground.state.cluster) {
                     (Some(replicas), _) => replicas,
-                    (None, Some(cluster)) => (1..=cluster.brokers).collect(),
+                    (None, Some(cluster)) => broker_numbers(cluster.brokers).collect(),
                     (None, None) => return,
                 };
                 let down =

@@ -3,10 +3,10 @@
 use super::Follow;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Blurs, Kind};
 use crate::ground::{ClientKind, Liveness, Met, Runs};
 use crate::plan::{Action, Step};
 use crate::source::Spanned;
-use crate::steps::Verb;
 use crate::value::StepName;
 
 impl<'p> Follow<'p> {
@@ -28,10 +28,10 @@ impl<'p> Follow<'p> {
 
     /// Remembers that messages may have come after the steps so far.
     pub(super) fn something_came(&mut self, step: &Step) {
-        let by_itself = match &step.action {
-            Action::Late(_) => true,
-            Action::Ready(verb) => matches!(verb, Verb::Produce(_) | Verb::Run(_)),
-        };
+        let facts = step.head.facts;
+        let by_itself = facts.blurs == Blurs::Produced
+            || facts.kind == Kind::Program
+            || matches!(step.action, Action::Late(_));
         if by_itself || self.somebody_sends() {
             self.ground.names.values_mut().for_each(|met| met.followed = true);
         }

@@ -3,10 +3,10 @@
 use super::{Ground, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
-use crate::value::{MetadataMode, Target};
+use crate::value::{MetadataMode, Target, broker_numbers, controller_numbers, is_controller};
 
 /// The brokers that a target certainly means, and whether there may be others.
-pub(crate) struct Hit {
+pub struct Hit {
     pub certain: Vec<(u32, Span)>,
     pub chosen: bool,
 }
@@ -20,11 +20,12 @@ impl Ground<'_> {
         if cluster.lives.contains_key(&broker) {
             return true;
         }
-        let what = if broker > 100 { "controller" } else { "broker" };
+        let what = if is_controller(broker) { "controller" } else { "broker" };
         let message = format!("the cluster has no {what} {broker}");
-        let own = match cluster.controllers {
-            0 => String::new(),
-            n => format!(", its controllers 101 to {}", 100 + n),
+        let controllers = controller_numbers(cluster.controllers);
+        let own = match (controllers.clone().next(), controllers.last()) {
+            (Some(first), Some(last)) => format!(", its controllers {first} to {last}"),
+            _ => String::new(),
         };
         let help = match cluster.brokers {
             1 => format!("its only broker is 1{own}"),
@@ -53,7 +54,7 @@ impl Ground<'_> {
                 hit.certain = hits.into_iter().flat_map(|h| h.certain).collect();
             }
             Target::All => {
-                hit.certain = (1..=brokers).map(|n| (n, target.span)).collect();
+                hit.certain = broker_numbers(brokers).map(|n| (n, target.span)).collect();
                 hit.chosen = brokers == 0;
             }
             Target::Controllers | Target::Zookeeper => self.own_controllers(target, &mut hit),
@@ -61,8 +62,10 @@ impl Ground<'_> {
                 let inner = self.target(inner);
                 if !inner.chosen {
                     let named = |n: &u32| inner.certain.iter().any(|(c, _)| c == n);
-                    hit.certain =
-                        (1..=brokers).filter(|n| !named(n)).map(|n| (n, target.span)).collect();
+                    hit.certain = broker_numbers(brokers)
+                        .filter(|n| !named(n))
+                        .map(|n| (n, target.span))
+                        .collect();
                     hit.chosen = brokers == 0;
                 }
             }
@@ -90,7 +93,7 @@ impl Ground<'_> {
         let (mode, controllers) = (cluster.mode, cluster.controllers);
         let message = match (&target.value, mode, controllers) {
             (Target::Controllers, MetadataMode::Kraft, 1..) => {
-                hit.certain = (1..=controllers).map(|n| (100 + n, target.span)).collect();
+                hit.certain = controller_numbers(controllers).map(|n| (n, target.span)).collect();
                 hit.chosen = false;
                 return;
             }
@@ -119,6 +122,56 @@ impl Ground<'_> {
         for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
             *life = Liveness::Maybe;
         }
+    }
+
+    /// Gives those that are certainly meant a life; with others to be chosen everyone's is uncertain.
+    pub fn all_are(&mut self, hit: Hit, life: Liveness) {
+        for (broker, _) in hit.certain {
+            self.set_life(broker, life);
+        }
+        if hit.chosen {
+            self.maybe_all();
+        }
+    }
+
+    /// What ends some of those that are meant.
+    pub fn may_be_down(&mut self, target: &Spanned<Target>) {
+        let hit = self.target(target);
+        self.all_are(hit, Liveness::Maybe);
+    }
+
+    /// Stops those that are meant and starts them again.
+    pub fn restart(&mut self, target: &Spanned<Target>) {
+        let hit = self.target(target);
+        for (broker, span) in hit.certain {
+            if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
+                let message = format!("broker {broker} is down: there is nothing to restart");
+                let help = format!("start it: `- start_broker: {broker}`");
+                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+            }
+            self.set_life(broker, Liveness::Up);
+        }
+    }
+
+    /// Tells more replicas than brokers that live.
+    pub fn replicas_fit(&mut self, replicas: &Spanned<u32>) {
+        let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
+            return;
+        };
+        let down = cluster.count(|life| matches!(life, Liveness::Down | Liveness::Stopped));
+        let alive = cluster.brokers.saturating_sub(down);
+        if replicas.value <= alive {
+            return;
+        }
+        let brokers = |n: u32| crate::words::count(n.into(), "broker");
+        let message = if replicas.value > cluster.brokers {
+            format!("{replicas} replicas on a cluster of {}", brokers(cluster.brokers))
+        } else {
+            format!("{replicas} replicas while only {} alive", brokers(alive))
+        };
+        let diagnostic = Diagnostic::new(Code::E062, replicas.span, message);
+        let told = diagnostic.related(cluster.span, "the cluster is started here");
+        self.tell(told);
     }
 
     pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {

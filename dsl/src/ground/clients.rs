@@ -1,7 +1,8 @@
 //! Clients: which of them a step can work on, and what they are after it.
 
-use super::{Ground, Liveness};
+use super::{Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::Strikes;
 use crate::source::Spanned;
 use crate::value::{ClientName, Clients};
 
@@ -32,6 +33,21 @@ impl Ground<'_> {
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
         let told = diagnostic.related(old.span, "here");
         self.tell(told);
+    }
+
+    /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.
+    pub fn fault_without_traffic(&mut self, at: StepAt<'_>) {
+        let at_rest = at.name.is_some_and(|name| self.ever.at_rest.contains(name));
+        if at.facts.strikes == Strikes::Clients || self.in_finally || at_rest {
+            return;
+        }
+        let lives = || self.state.clients.values().filter(|c| c.kind.sends()).map(|c| c.life);
+        let silent = |life| matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused);
+        if lives().next().is_some() && lives().all(silent) {
+            let message = "no producer runs during this fault, so it proves nothing about them";
+            let help = "break something while messages flow, then stop the clients";
+            self.tell(Diagnostic::new(Code::W009, at.key, message).help(help));
+        }
     }
 
     /// Kills, stops or freezes clients that run.

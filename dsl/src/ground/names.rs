@@ -6,7 +6,7 @@ use crate::source::Span;
 
 /// Everything that any step of the plan makes.
 #[derive(Debug, Default)]
-pub(crate) struct Ever<'p> {
+pub struct Ever<'p> {
     pub topics: BTreeSet<&'p str>,
     pub clients: BTreeSet<&'p str>,
     pub groups: BTreeSet<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Ever<'p> {
 
 /// A step that was met, by its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Met {
+pub struct Met {
     /// True if it chose brokers, so that `same_as` can mean them.
     pub has_target: bool,
     pub runs: Runs,
@@ -29,7 +29,7 @@ pub(crate) struct Met {
 
 /// Whether a step that was met runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Runs {
+pub enum Runs {
     Yes,
     /// Its `when` is false.
     No,

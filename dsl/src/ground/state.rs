@@ -8,7 +8,7 @@ use crate::value::{Acks, KafkaVersion, MetadataMode};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Liveness {
+pub enum Liveness {
     Up,
     /// Killed, or stopped and not drained.
     Down,
@@ -20,7 +20,7 @@ pub(crate) enum Liveness {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KnownCluster {
+pub struct KnownCluster {
     pub brokers: u32,
     /// Controllers of their own.
     pub controllers: u32,
@@ -62,7 +62,7 @@ impl KnownCluster {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KnownTopic {
+pub struct KnownTopic {
     pub partitions: u32,
     pub replicas: u32,
     pub assignment: Option<Vec<Vec<u32>>>,
@@ -72,7 +72,7 @@ pub(crate) struct KnownTopic {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClientKind {
+pub enum ClientKind {
     Producer,
     Consumer,
     Copier,
@@ -91,7 +91,7 @@ impl ClientKind {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct KnownClient {
+pub struct KnownClient {
     pub kind: ClientKind,
     pub life: Liveness,
     pub members: u32,
@@ -107,7 +107,7 @@ pub(crate) struct KnownClient {
 
 /// What is known between two steps.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KnownState {
+pub struct KnownState {
     pub external: bool,
     pub cluster: Option<KnownCluster>,
     /// A cluster may be there, but nothing is known of it.

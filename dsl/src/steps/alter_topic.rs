@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Settings, TopicName};
@@ -48,5 +49,24 @@ impl StepWord for AlterTopic {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::ChangeTopics)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        let Some(topic) = ground.topic(&self.name, false) else { return };
+        if let Some(partitions) = self.partitions.as_ref().filter(|n| n.value <= topic.partitions) {
+            let message = format!("the topic has {} partitions already", topic.partitions);
+            let help = "partitions can only be added";
+            ground.tell(Diagnostic::new(Code::E015, partitions.span, message).help(help));
+        }
+        ground.topic_settings(&self.config, topic.replicas);
+        if let Some(kept) = ground.state.topics.get_mut(self.name.as_str()) {
+            if let Some(partitions) = &self.partitions {
+                kept.partitions = partitions.value.max(kept.partitions);
+                kept.assignment = None;
+            }
+            if let Some(unclean) = self.config.get(UNCLEAN) {
+                kept.unclean = unclean == "true";
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::args::args;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{StepName, duration_text};
@@ -33,6 +34,7 @@ impl StepWord for Assert {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
         blurs: Blurs::Nothing,
+        goes_on: true,
         ..StepFacts::of(Kind::Judgement)
     };
 
@@ -60,5 +62,17 @@ impl StepWord for Assert {
             let help = "add `within: 60s`, or put `since` into the condition";
             reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        if let Some(since) = &self.since {
+            ground.step_name(since, false);
+            ground.must_have_ended(since);
+        }
+        ground.takes(self.for_time.as_ref().map(|t| t.value).unwrap_or_default());
+    }
+
+    fn judges(&self) -> bool {
+        self.that.may_be_false()
     }
 }

@@ -10,10 +10,14 @@ use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::{Meaning, put};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
+
+mod keep;
 
 args! {
     /// Breaks things at random for a time, and heals them in the end.
@@ -52,6 +56,15 @@ pub struct ChaosFault {
     pub for_time: Option<Duration>,
     /// Where it stands.
     pub span: Spanned<()>,
+}
+
+impl Meaning for ChaosFault {
+    fn meaning(&self) -> serde_json::Value {
+        let mut map = serde_json::Map::new();
+        map.insert(self.verb.info().word.to_owned(), self.verb.meaning());
+        put(&mut map, "for", self.for_time.filter(|_| self.verb.for_time().is_none()).meaning());
+        serde_json::Value::Object(map)
+    }
 }
 
 impl FromNode for ChaosFault {
@@ -111,6 +124,7 @@ impl StepWord for Chaos {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Everything,
         undo: Undo::Itself,
+        lane: Some(LaneMark::Chaos),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -140,5 +154,13 @@ impl StepWord for Chaos {
             fault.verb.needs().into_iter().map(move |n| Need { span: n.span.or(span), ..n })
         });
         each.collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        for target in self.faults.iter().filter_map(|fault| fault.verb.target()) {
+            ground.target(target);
+        }
+        ground.takes(self.for_time.value);
+        self.breaks_nothing(ground);
     }
 }

@@ -6,6 +6,8 @@ use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{OffsetReset, TopicName};
@@ -45,6 +47,15 @@ args! {
     }
 }
 
+impl Meaning for Until {
+    fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::End => "end".into(),
+            Self::Count(n) => serde_json::json!({ "count": n }),
+        }
+    }
+}
+
 impl FromNode for Until {
     const EXPECTS: &'static str = "`end` or `{count: N}`";
 
@@ -69,6 +80,7 @@ impl StepWord for Consume {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
         blurs: Blurs::Nothing,
+        goes_on: true,
         ..StepFacts::of(facts::Kind::Judgement)
     };
 
@@ -93,5 +105,23 @@ impl StepWord for Consume {
             let message = format!("{expected} are expected, but reading ends after {count}");
             reader.push(Diagnostic::new(Code::E063, self.until.span, message));
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.topic(&self.topic, false);
+        if self.until.value == Until::Count(0) {
+            let help =
+                "write how many messages must come, or leave `until` out to read to the log's end";
+            ground.judges_nothing(self.until.span, true, help);
+        }
+        if let Some(expect) = self.expect.as_ref().filter(|e| e.is_empty()) {
+            let help = "write the messages that must be read, or leave `expect` out";
+            ground.judges_nothing(expect.span, true, help);
+        }
+    }
+
+    fn judges(&self) -> bool {
+        let expects = self.expect.as_ref().is_some_and(|e| !e.is_empty());
+        expects || self.until.value != Until::Count(0)
     }
 }

@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ever, Ground, KnownTopic, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Assignment, Settings, TopicName};
@@ -100,5 +101,39 @@ impl StepWord for CreateTopic {
             .map(|(key, _)| Need::argument(Capability::TopicSettings, key.span))
             .into_iter()
             .collect()
+    }
+
+    fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.quorum(at.key);
+        let name = self.name.as_str();
+        if ground.state.topics.get(name).is_some_and(|t| !t.gone) && !ground.in_finally {
+            let message = format!("topic `{name}` exists already");
+            ground.tell(Diagnostic::new(Code::E055, self.name.span, message));
+        }
+        if let Some(assignment) = &self.assignment {
+            ground.assigned_brokers(assignment);
+        }
+        if let Some(replicas) = &self.replicas {
+            ground.replicas_fit(replicas);
+        }
+        let brokers = ground.state.cluster.as_ref().map(|c| c.brokers);
+        let replicas = self.replica_count(brokers.unwrap_or(3));
+        ground.topic_settings(&self.config, replicas);
+        let assignment = self.assignment.as_ref().map(|a| {
+            a.0.iter().map(|replicas| replicas.iter().map(|r| r.value).collect()).collect()
+        });
+        let topic = KnownTopic {
+            partitions: self.partition_count(),
+            replicas,
+            assignment,
+            min_in_sync: self.config.get("min.insync.replicas").and_then(|n| n.parse().ok()),
+            unclean: self.config.get(UNCLEAN) == Some("true"),
+            gone: false,
+        };
+        ground.state.topics.insert(name.to_owned(), topic);
+    }
+
+    fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {
+        ever.topics.insert(self.name.as_str());
     }
 }

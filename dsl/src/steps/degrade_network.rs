@@ -6,7 +6,8 @@ use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Bandwidth, Percent, Target, duration_text};
@@ -41,6 +42,7 @@ impl StepWord for DegradeNetwork {
         strikes: Strikes::Lines,
         undo: Undo::After("mend the network again"),
         in_chaos: true,
+        lane: Some(LaneMark::Degraded),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -71,5 +73,9 @@ impl StepWord for DegradeNetwork {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::NetworkDegradation)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.target(&self.broker);
     }
 }

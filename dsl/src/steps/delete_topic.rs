@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::source::Spanned;
 use crate::value::TopicName;
 
@@ -29,5 +30,12 @@ impl StepWord for DeleteTopic {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::ChangeTopics)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.topic(&self.name, false);
+        if let Some(topic) = ground.state.topics.get_mut(self.name.as_str()) {
+            topic.gone = true;
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{DescribeWhat, TopicName};
@@ -40,6 +41,12 @@ impl StepWord for Describe {
         if self.what.is_some() == self.topic.is_some() {
             let message = "`describe` takes `cluster` or `{topic: NAME}`";
             reader.push(Diagnostic::new(Code::E016, span, message));
+        }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        if let Some(topic) = &self.topic {
+            ground.topic(topic, false);
         }
     }
 }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::facts::{Kind, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::source::Spanned;
 use crate::value::{ElectionType, TopicName};
 
@@ -31,5 +32,10 @@ impl StepWord for ElectLeaders {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::Elections)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.topic(&self.topic, false);
+        ground.state.elected_unclean |= self.kind == ElectionType::Unclean;
     }
 }

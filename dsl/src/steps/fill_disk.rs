@@ -3,7 +3,8 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::source::Spanned;
 use crate::value::{ByteSize, Target};
 
@@ -27,6 +28,7 @@ impl StepWord for FillDisk {
         strikes: Strikes::Disks,
         undo: Undo::After("free it again"),
         in_chaos: true,
+        lane: Some(LaneMark::DiskFull),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -37,5 +39,10 @@ impl StepWord for FillDisk {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::FillDisk)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        // A broker ends when its only disk is full.
+        ground.may_be_down(&self.broker);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::read::read_steps;
-use super::step::Step;
+use super::step::{Finally, Step};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
 use crate::params;
@@ -48,7 +48,9 @@ pub(crate) fn read_fragment(
         reader.place.path = std::iter::once("finally".to_owned()).chain(path.clone()).collect();
         let finally = read_steps(node, reader);
         reader.place.path = path;
-        reader.place.finally.extend(finally.unwrap_or_default());
+        let Finally(mut all) = reader.take_left();
+        all.extend(finally.unwrap_or_default());
+        reader.leave(Finally(all));
     }
     reader.scope = Arc::new(outer.with_late_of(&reader.scope));
     steps
@@ -87,7 +89,7 @@ fn scope_of(
                     complete = false;
                 }
                 if param.secret {
-                    reader.library.hide_value(&value);
+                    reader.library.hide_texts(template::texts(&value));
                 }
                 inner.define(entry.key.as_str(), value);
             }

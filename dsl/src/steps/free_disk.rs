@@ -3,7 +3,8 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
+use crate::ground::{Ground, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -17,7 +18,11 @@ args! {
 }
 
 impl StepWord for FreeDisk {
-    const FACTS: StepFacts = StepFacts { strikes: Strikes::Disks, ..StepFacts::of(Kind::Repair) };
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Disks,
+        lane: Some(LaneMark::Running),
+        ..StepFacts::of(Kind::Repair)
+    };
 
     fn explain(&self) -> String {
         format!("Free the disk of {}", self.broker)
@@ -25,5 +30,9 @@ impl StepWord for FreeDisk {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::FillDisk)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.target(&self.broker);
     }
 }

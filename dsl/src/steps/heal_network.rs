@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::facts::{Kind, StepFacts, Strikes};
+use crate::ground::{Ground, StepAt};
 
 args! {
     /// Undoes every `partition_network` and `degrade_network`, and tries the lines that were cut.
@@ -17,5 +18,9 @@ impl StepWord for HealNetwork {
 
     fn explain(&self) -> String {
         "Heal the network".to_owned()
+    }
+
+    fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.heals_network(at);
     }
 }

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::{Meaning, sorted};
 use crate::read::{FromNode, Reader};
 use crate::source::{FileId, Spanned};
 use crate::steps::fragment::read_fragment;
@@ -39,6 +41,12 @@ args! {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParamNodes(pub Vec<Entry>);
 
+impl Meaning for ParamNodes {
+    fn meaning(&self) -> serde_json::Value {
+        sorted(self.0.iter().map(|e| (e.key.to_string(), e.value.meaning())))
+    }
+}
+
 impl FromNode for ParamNodes {
     const EXPECTS: &'static str = "a map from parameters to values";
 
@@ -65,6 +73,12 @@ const DEEPEST: usize = 16;
 impl Include {
     /// What the manual tells.
     pub const INFO: WordInfo = IncludeArgs::INFO;
+}
+
+impl Meaning for Include {
+    fn meaning(&self) -> serde_json::Value {
+        serde_json::json!({ "file": self.file.as_str() })
+    }
 }
 
 impl FromNode for Include {
@@ -130,5 +144,11 @@ impl StepWord for Include {
 
     fn explain(&self) -> String {
         format!("Do the steps of {}", self.file)
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Steps(&self.steps)
     }
 }

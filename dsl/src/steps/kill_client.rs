@@ -2,7 +2,8 @@
 
 use super::{Lasting, StepWord};
 use crate::args::args;
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
 
 args! {
@@ -25,10 +26,15 @@ impl StepWord for KillClient {
         strikes: Strikes::Clients,
         undo: Undo::After("start it again with the same settings"),
         in_chaos: true,
+        lane: Some(LaneMark::Killed),
         ..StepFacts::of(Kind::Fault)
     };
 
     fn explain(&self) -> String {
         format!("Kill {}{}", self.client, self.lasting.text())
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.end_clients(&self.client, Liveness::Down);
     }
 }

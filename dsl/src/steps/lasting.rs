@@ -12,7 +12,7 @@ use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
 use crate::steps::read::{StepsNode, read_steps};
-use crate::steps::step::Step;
+use crate::steps::step::{During, Step};
 use crate::value::duration_text;
 
 /// How long a fault lasts. Without both of its keys it lasts until another step undoes it.
@@ -41,7 +41,7 @@ impl FieldGroup for Lasting {
             None => Some(Arc::default()),
         };
         // Also where the fault's other arguments are known only when it runs, these are known.
-        reader.during = during.clone().unwrap_or_default();
+        reader.leave(During(during.clone().unwrap_or_default()));
         Some(Self { for_time: for_time?, during: during? })
     }
 

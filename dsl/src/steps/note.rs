@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 
 args! {
     /// Puts a line into the timeline of the report.
@@ -20,4 +21,6 @@ impl StepWord for Note {
     fn explain(&self) -> String {
         format!("Note: {}", self.text.trim())
     }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
 }

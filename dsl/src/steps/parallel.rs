@@ -2,11 +2,13 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::WordInfo;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
@@ -41,6 +43,12 @@ impl Parallel {
         fields: Vec::new,
         short: None,
     };
+}
+
+impl Meaning for Parallel {
+    fn meaning(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }
 
 impl FromNode for Parallel {
@@ -83,5 +91,11 @@ impl StepWord for Parallel {
     fn explain(&self) -> String {
         let names: Vec<&str> = self.branches.iter().map(|b| b.name.as_str()).collect();
         format!("At once: {}", crate::words::list(&names))
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Branches(&self.branches)
     }
 }

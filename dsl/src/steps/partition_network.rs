@@ -4,7 +4,8 @@ use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{NetworkClients, Target};
@@ -46,6 +47,7 @@ impl StepWord for PartitionNetwork {
         strikes: Strikes::Routes,
         undo: Undo::After("mend the network again"),
         in_chaos: true,
+        lane: Some(LaneMark::Isolated),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -91,5 +93,16 @@ impl StepWord for PartitionNetwork {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::NetworkPartition)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        for broker in self.groups.iter().flat_map(|g| g.iter()).flatten() {
+            ground.broker_number(broker.value, broker.span);
+        }
+        for target in self.isolate.iter().chain(&self.from).chain(&self.to) {
+            ground.target(target);
+        }
+        // Who counts as alive depends on whom the controller hears.
+        ground.maybe_all();
     }
 }

@@ -3,7 +3,8 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -24,6 +25,7 @@ impl StepWord for PauseBroker {
         strikes: Strikes::Processes,
         undo: Undo::After("let it go on"),
         in_chaos: true,
+        lane: Some(LaneMark::Paused),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -33,5 +35,9 @@ impl StepWord for PauseBroker {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::Pause)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.take_down(&self.broker, Liveness::Paused);
     }
 }

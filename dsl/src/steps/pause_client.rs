@@ -2,7 +2,8 @@
 
 use super::{Lasting, StepWord};
 use crate::args::args;
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
 
 args! {
@@ -24,10 +25,15 @@ impl StepWord for PauseClient {
         strikes: Strikes::Clients,
         undo: Undo::After("let it go on"),
         in_chaos: true,
+        lane: Some(LaneMark::Paused),
         ..StepFacts::of(Kind::Fault)
     };
 
     fn explain(&self) -> String {
         format!("Freeze {}{}", self.client, self.lasting.text())
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.end_clients(&self.client, Liveness::Paused);
     }
 }

@@ -7,6 +7,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Acks, Settings, TopicName, UserName};
@@ -80,5 +81,17 @@ impl StepWord for Produce {
     fn needs(&self) -> Vec<Need> {
         let user = self.user.as_ref();
         user.map(|u| Need::argument(Capability::Security, u.span)).into_iter().collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.user(self.user.as_ref());
+        let topic = ground.topic(&self.topic, false);
+        ground.state.produced = true;
+        for partition in self.messages.iter().filter_map(|m| m.partition.as_ref()) {
+            if topic.as_ref().is_some_and(|t| partition.value >= t.partitions) {
+                let message = format!("topic `{}` has no partition {partition}", self.topic.value);
+                ground.tell(Diagnostic::new(Code::E054, partition.span, message));
+            }
+        }
     }
 }

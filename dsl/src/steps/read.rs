@@ -6,18 +6,27 @@ use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
-use super::step::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
+use super::step::{Action, During, LateVerb, ReadyStep, Step, StepHead, StepId};
+use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Kind, Node};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
 use crate::steps::Verb;
+use crate::template;
 use crate::value::{CaptureName, ExpectedError, Expression};
 
 /// A list of steps that is read later, with other names known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepsNode(pub(crate) Node);
+
+impl Meaning for StepsNode {
+    fn meaning(&self) -> serde_json::Value {
+        self.0.meaning()
+    }
+}
 
 impl FromNode for StepsNode {
     const EXPECTS: &'static str = "a list of steps";
@@ -96,10 +105,10 @@ fn read_step(node: &Node, reader: &mut Reader) -> Option<Step> {
     let (head, late_head) = reader.watching_late(|reader| read_head(node, found.as_ref(), reader));
     let found = found?;
     let before = Arc::clone(&reader.scope);
-    reader.during = Arc::default();
+    reader.leave(During::default());
     let (verb, late_verb) =
         reader.watching_late(|reader| Verb::read(found.word, found.key, &found.argument, reader));
-    let during = std::mem::take(&mut reader.during);
+    let during = reader.take_left::<During>().0;
     let head = head?;
     if let Some(capture) = &head.capture {
         let mut scope = Scope::clone(&reader.scope);
@@ -221,6 +230,7 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
     Some(StepHead {
         id: StepId(reader.place.path.join(".")),
         word: found?.word,
+        facts: Verb::facts_of(found?.word)?,
         span: node.span,
         key: found?.key,
         lines: lines.unwrap_or((1, 1)),
@@ -253,8 +263,11 @@ pub(super) fn read_late(
     values: &Arc<Values>,
 ) -> Result<ReadyStep<'static>, Vec<Diagnostic>> {
     let library = Arc::clone(&late.library);
-    late.scope.late_secrets(values).iter().for_each(|value| library.hide_value(value));
-    let mut reader = Reader::new(Arc::clone(&late.scope), library, Some(Arc::clone(values)));
+    template::late_secrets(&late.scope, values)
+        .iter()
+        .for_each(|value| library.hide_texts(template::texts(value)));
+    let scope = Arc::clone(&late.scope);
+    let mut reader = Reader::new(scope, library, Some(Arc::clone(values)), Condition::is_word);
     reader.place = late.place.clone();
     let step = read_step(&late.node, &mut reader);
     match step {

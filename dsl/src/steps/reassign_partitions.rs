@@ -3,7 +3,9 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Kind, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::source::Spanned;
 use crate::value::{Assignment, Bandwidth, TopicName};
 
@@ -31,5 +33,18 @@ impl StepWord for ReassignPartitions {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::Reassignment)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        let topic = ground.topic(&self.topic, false);
+        ground.assigned_brokers(&self.assignment);
+        if let Some(topic) = topic.filter(|t| self.assignment.0.len() > t.partitions as usize) {
+            let message =
+                format!("topic `{}` has only {} partitions", self.topic.value, topic.partitions);
+            ground.tell(Diagnostic::new(Code::E054, self.assignment.span, message));
+        }
+        if let Some(topic) = ground.state.topics.get_mut(self.topic.as_str()) {
+            topic.assignment = None;
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::conditions::Conditions;
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::StepName;
@@ -34,5 +35,11 @@ impl StepWord for Record {
     fn validate(&self, _: Span, reader: &mut Reader) {
         self.that.must_not_be_judged(reader);
         self.that.must_not_be_watched(reader);
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        if let Some(since) = &self.since {
+            ground.step_name(since, false);
+        }
     }
 }

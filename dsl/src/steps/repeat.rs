@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::StepWord;
+use super::{Children, StepWord};
 use crate::args::{WordInfo, args};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::facts::{Kind, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::scope::Scope;
 use crate::source::Spanned;
@@ -59,6 +61,19 @@ const MOST_ROUNDS: u32 = 10_000;
 impl Repeat {
     /// What the manual tells.
     pub const INFO: WordInfo = RepeatArgs::INFO;
+}
+
+/// The steps inside are compared as steps.
+impl Meaning for Repeat {
+    fn meaning(&self) -> serde_json::Value {
+        let values: Vec<&str> = self.rounds.iter().map(|r| r.value.as_str()).collect();
+        let counted = values.iter().enumerate().all(|(i, v)| *v == (i + 1).to_string());
+        if counted && self.name.is_none() {
+            return serde_json::json!({ "times": values.len() });
+        }
+        let name = self.name.as_ref().map(|n| n.as_str());
+        serde_json::json!({ "for_each": values, "as": name })
+    }
 }
 
 impl FromNode for Repeat {
@@ -181,6 +196,12 @@ impl StepWord for Repeat {
             }
             (_, n) => format!("Repeat {}", crate::words::count(n as u64, "time")),
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}
+
+    fn children(&self) -> Children<'_> {
+        Children::Rounds(&self.rounds)
     }
 }
 

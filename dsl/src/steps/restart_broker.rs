@@ -7,7 +7,8 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{RestartHow, Target, duration_text};
@@ -35,6 +36,7 @@ impl StepWord for RestartBroker {
         strikes: Strikes::Processes,
         undo: Undo::Itself,
         in_chaos: true,
+        lane: Some(LaneMark::Restarting),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -65,5 +67,16 @@ impl StepWord for RestartBroker {
         let kills = self.how == RestartHow::Kill;
         let down = if kills { Capability::Kill } else { Capability::Stop };
         vec![Need::word(down), Need::word(Capability::Start)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.restart(&self.broker);
+        let brokers = ground.state.cluster.as_ref().map(|c| c.brokers);
+        let each = brokers.filter(|_| self.rolling && self.broker.value == Target::All);
+        ground.takes(self.down_for.saturating_mul(each.unwrap_or(1)));
+    }
+
+    fn judges(&self) -> bool {
+        self.wait.as_ref().is_some_and(|wait| wait.may_be_false())
     }
 }

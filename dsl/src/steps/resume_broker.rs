@@ -3,7 +3,9 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -17,8 +19,11 @@ args! {
 }
 
 impl StepWord for ResumeBroker {
-    const FACTS: StepFacts =
-        StepFacts { strikes: Strikes::Processes, ..StepFacts::of(Kind::Repair) };
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Processes,
+        lane: Some(LaneMark::Running),
+        ..StepFacts::of(Kind::Repair)
+    };
 
     fn explain(&self) -> String {
         format!("Let {} go on", self.broker)
@@ -26,5 +31,16 @@ impl StepWord for ResumeBroker {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::Pause)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        let hit = ground.target(&self.broker);
+        for (broker, span) in &hit.certain {
+            if !matches!(ground.life(*broker), Some(Liveness::Paused | Liveness::Maybe) | None) {
+                let message = format!("broker {broker} is not frozen");
+                ground.tell(Diagnostic::new(Code::E065, *span, message));
+            }
+        }
+        ground.all_are(hit, Liveness::Up);
     }
 }

@@ -4,6 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Kind, StepFacts};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::Settings;
@@ -53,5 +54,14 @@ impl StepWord for Run {
             let help = "allow them with --allow-run, if you trust the plan";
             reader.push(Diagnostic::new(Code::E072, span, message).help(help));
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        // A command may make topics that nobody here knows of.
+        ground.state.topics_unknown = true;
+    }
+
+    fn judges(&self) -> bool {
+        true
     }
 }

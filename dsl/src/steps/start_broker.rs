@@ -3,7 +3,9 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::{DataFate, Target};
 
@@ -22,8 +24,11 @@ args! {
 }
 
 impl StepWord for StartBroker {
-    const FACTS: StepFacts =
-        StepFacts { strikes: Strikes::Processes, ..StepFacts::of(Kind::Repair) };
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Processes,
+        lane: Some(LaneMark::Running),
+        ..StepFacts::of(Kind::Repair)
+    };
 
     fn explain(&self) -> String {
         match self.data {
@@ -36,5 +41,24 @@ impl StepWord for StartBroker {
         let wiped = self.data == DataFate::Wiped;
         let wipe = wiped.then(|| Need::word(Capability::WipeDisk));
         std::iter::once(Need::word(Capability::Start)).chain(wipe).collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        let hit = ground.target(&self.broker);
+        let named = !matches!(self.broker.value, Target::All | Target::Not(_));
+        let down = hit.certain.iter().any(|(b, _)| ground.life(*b) != Some(Liveness::Up));
+        for (broker, span) in &hit.certain {
+            // `all` means those that are down: only when none is, there is nothing to start.
+            if ground.life(*broker) == Some(Liveness::Up) && (named || !down) {
+                let message = format!("broker {broker} is running already");
+                ground.tell(Diagnostic::new(Code::E061, *span, message));
+            }
+            if ground.life(*broker) == Some(Liveness::Paused) {
+                let message = format!("broker {broker} is frozen, not down");
+                let help = format!("let it go on: `- resume_broker: {broker}`");
+                ground.tell(Diagnostic::new(Code::E061, *span, message).help(help));
+            }
+        }
+        ground.all_are(hit, Liveness::Up);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::StepWord;
 use crate::args::args;
-use crate::facts::{Kind, StepFacts, Strikes};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
 
 args! {
@@ -19,9 +20,17 @@ args! {
 }
 
 impl StepWord for StartClient {
-    const FACTS: StepFacts = StepFacts { strikes: Strikes::Clients, ..StepFacts::of(Kind::Repair) };
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Clients,
+        lane: Some(LaneMark::Running),
+        ..StepFacts::of(Kind::Repair)
+    };
 
     fn explain(&self) -> String {
         format!("Start {} again", self.client)
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.begin_clients(&self.client, Liveness::Down);
     }
 }

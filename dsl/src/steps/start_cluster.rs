@@ -5,9 +5,13 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Controllers, KafkaVersion, MetadataMode, PerBroker, Settings};
+use crate::value::{
+    Controllers, KafkaVersion, MetadataMode, PerBroker, Settings, broker_numbers,
+    controller_numbers,
+};
 use crate::words;
 
 mod security;
@@ -127,9 +131,56 @@ impl StepWord for StartCluster {
         }
         needs
     }
+
+    fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
+        if ground.state.cluster.is_some() && !ground.in_finally && !ground.state.external {
+            let message = "a cluster is running already";
+            let help = "a plan has one cluster at a time: `stop_cluster` first";
+            ground.tell(Diagnostic::new(Code::E059, at.key, message).help(help));
+        }
+        if !ground.state.external {
+            ground.state.topics.clear();
+        }
+        if !self.version.is_released_form() {
+            let message = format!("`{}` is no version that kplan knows", self.version);
+            let help = "it is taken for the version that its numbers say, or the newest";
+            ground.tell(Diagnostic::new(Code::W002, self.version.span, message).help(help));
+        }
+        ground.state.cluster = Some(self.known(at.span));
+        let single = self.broker_config.0.iter().flat_map(|(_, config)| &config.0);
+        ground.broker_settings(self.config.0.iter().chain(single).map(|(key, _)| key));
+    }
+
+    fn makes<'p>(&'p self, at: StepAt<'p>, ever: &mut Ever<'p>) {
+        ever.cluster = Some(at.span);
+    }
+
+    fn needs_cluster(&self) -> bool {
+        false
+    }
 }
 
 impl StartCluster {
+    /// What is known of the cluster when it is there.
+    fn known(&self, span: Span) -> KnownCluster {
+        let controllers = match (self.mode.value, self.controllers.value) {
+            (MetadataMode::Kraft, Controllers::Own(n)) => n,
+            _ => 0,
+        };
+        let numbers = broker_numbers(self.brokers.value).chain(controller_numbers(controllers));
+        let security = self.security.as_ref().filter(|s| s.has_users());
+        KnownCluster {
+            brokers: self.brokers.value,
+            controllers,
+            mode: self.mode.value,
+            version: self.version.value.clone(),
+            unclean: self.config.get(UNCLEAN) == Some("true"),
+            users: security.map(|s| s.users.iter().map(|(user, _)| user.to_owned()).collect()),
+            lives: numbers.map(|n| (n, Liveness::Up)).collect(),
+            span,
+        }
+    }
+
     /// What the command line does not allow.
     fn validate_limits(&self, reader: &mut Reader) {
         let limits = reader.scope.limits().clone();

@@ -5,10 +5,11 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings, Topics, UserName,
+    Acks, ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings, Topics, UserName,
 };
 use crate::words;
 
@@ -98,5 +99,35 @@ impl StepWord for StartConsumer {
     fn needs(&self) -> Vec<Need> {
         let user = self.user.as_ref();
         user.map(|u| Need::argument(Capability::Security, u.span)).into_iter().collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.new_client(&self.name);
+        for topic in self.topics.iter() {
+            ground.topic(topic, false);
+        }
+        ground.user(self.user.as_ref());
+        let fixed = self.fixed.value;
+        if let Some(version) = ground.version().filter(|v| fixed && v.before(&[2, 3])) {
+            let message = format!("Kafka {version} has no static members");
+            let help = "from version 2.3 on";
+            ground.tell(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
+        }
+        let client = KnownClient {
+            kind: ClientKind::Consumer,
+            life: Liveness::Up,
+            members: self.members.value,
+            topics: self.topics.iter().map(ToString::to_string).collect(),
+            from: None,
+            acks: Acks::All,
+            ends: false,
+            span: self.name.span,
+        };
+        ground.state.clients.insert(self.name.to_string(), client);
+    }
+
+    fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {
+        ever.clients.insert(self.name.as_str());
+        ever.groups.insert(self.group_name());
     }
 }

@@ -5,9 +5,10 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, StepFacts};
+use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{ClientName, GroupName, Isolation, Settings, TopicName, UserName};
+use crate::value::{Acks, ClientName, GroupName, Isolation, Settings, TopicName, UserName};
 
 args! {
     /// Starts a copier: a process that reads one topic and writes a copy of each message into another,
@@ -84,5 +85,34 @@ impl StepWord for StartCopier {
         let mut needs = vec![Need::word(Capability::Transactions)];
         needs.extend(self.user.as_ref().map(|u| Need::argument(Capability::Security, u.span)));
         needs
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.new_client(&self.name);
+        for topic in [&self.from, &self.to] {
+            ground.topic(topic, false);
+        }
+        ground.user(self.user.as_ref());
+        if let Some(version) = ground.version().filter(|v| !v.has_transactions()) {
+            let message = format!("Kafka {version} has no transactions");
+            let help = "from version 0.11 on";
+            ground.tell(Diagnostic::new(Code::E071, self.name.span, message).help(help));
+        }
+        let client = KnownClient {
+            kind: ClientKind::Copier,
+            life: Liveness::Up,
+            members: 1,
+            topics: vec![self.to.to_string()],
+            from: Some(self.from.to_string()),
+            acks: Acks::All,
+            ends: false,
+            span: self.name.span,
+        };
+        ground.state.clients.insert(self.name.to_string(), client);
+    }
+
+    fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {
+        ever.clients.insert(self.name.as_str());
+        ever.groups.insert(self.group_name());
     }
 }

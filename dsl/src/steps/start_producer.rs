@@ -6,6 +6,8 @@ use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -81,6 +83,13 @@ args! {
     }
 }
 
+impl Meaning for Payload {
+    fn meaning(&self) -> serde_json::Value {
+        let (min, max) = (self.min.meaning(), self.max.meaning());
+        if min == max { min } else { serde_json::json!({ "min": min, "max": max }) }
+    }
+}
+
 impl FromNode for Payload {
     const EXPECTS: &'static str = "a size such as `1KiB`, or `{min: SIZE, max: SIZE}`";
 
@@ -102,6 +111,33 @@ impl FromNode for Payload {
 /// The least payload, which must hold a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
+
+impl StartProducer {
+    /// Tells what the cluster's version does not have.
+    fn fits_version(&self, ground: &mut Ground<'_>) {
+        let Some(version) = ground.version().cloned() else { return };
+        let mut lacks = Vec::new();
+        if !version.has_transactions() {
+            if let Some(transactional) = &self.transactional {
+                lacks.push((transactional.span, "transactions", "0.11"));
+            } else if self.idempotent.value {
+                lacks.push((self.idempotent.span, "idempotent producers", "0.11"));
+            }
+            if let Some((name, _)) = self.headers.0.first() {
+                lacks.push((name.span, "headers", "0.11"));
+            }
+        }
+        let zstd = self.compression.as_ref().filter(|c| c.value == Compression::Zstd);
+        if let Some(compression) = zstd.filter(|_| version.before(&[2, 1])) {
+            lacks.push((compression.span, "zstd", "2.1"));
+        }
+        for (span, what, since) in lacks {
+            let message = format!("Kafka {version} has no {what}");
+            let help = format!("from version {since} on");
+            ground.tell(Diagnostic::new(Code::E071, span, message).help(help));
+        }
+    }
+}
 
 impl StepWord for StartProducer {
     const FACTS: StepFacts = StepFacts {
@@ -184,5 +220,35 @@ impl StepWord for StartProducer {
             needs.push(Need::argument(Capability::LargeLogs, self.rate.span));
         }
         needs
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.new_client(&self.name);
+        let topic = ground.topic(&self.topic, false);
+        ground.user(self.user.as_ref());
+        self.fits_version(ground);
+        let min = topic.and_then(|t| t.min_in_sync).filter(|n| *n > 1);
+        let weak = self.acks.value != Acks::All && ground.is_literal(self.acks.span);
+        if let Some(min) = min.filter(|_| weak) {
+            let message =
+                format!("min.insync.replicas={min} does not count for acks={}", self.acks.value);
+            let help = "with `acks: all` the topic's setting counts";
+            ground.tell(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
+        }
+        let client = KnownClient {
+            kind: ClientKind::Producer,
+            life: if self.count.is_some() { Liveness::Maybe } else { Liveness::Up },
+            members: 1,
+            topics: vec![self.topic.to_string()],
+            from: None,
+            acks: self.acks.value,
+            ends: self.count.is_some(),
+            span: self.name.span,
+        };
+        ground.state.clients.insert(self.name.to_string(), client);
+    }
+
+    fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {
+        ever.clients.insert(self.name.as_str());
     }
 }

@@ -4,12 +4,18 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use crate::diagnostic::Diagnostic;
 use crate::document::Node;
+use crate::facts::StepFacts;
+use crate::ground::StepAt;
 use crate::library::Library;
+use crate::meaning::{Meaning, ordered, put};
+use crate::read::ReadPlace;
 use crate::scope::{Scope, Values};
 use crate::source::{Span, Spanned};
-use crate::steps::Verb;
+use crate::steps::{Branch, Round, Verb};
 use crate::value::{CaptureName, ExpectedError, Expression};
 
 /// The place of a step among the steps: `3`, `7.2` (a step inside step 7), `5.left.1` (in a
@@ -37,6 +43,8 @@ pub struct StepHead {
     pub id: StepId,
     /// Its verb's word.
     pub word: &'static str,
+    /// What is known of its verb.
+    pub facts: &'static StepFacts,
     /// Where it stands.
     pub span: Span,
     /// Where its verb stands.
@@ -94,7 +102,7 @@ pub struct LateVerb {
     pub(crate) node: Arc<Node>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
-    pub(crate) place: crate::read::ReadPlace,
+    pub(crate) place: ReadPlace,
     /// The steps of its `during`, which are known before its other arguments.
     pub(crate) during: Arc<[Step]>,
 }
@@ -123,6 +131,14 @@ fn same_text(one: &Node, other: &Node) -> bool {
     }
 }
 
+/// The steps of the `during` that was read last: taken by the step that it belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct During(pub Arc<[Step]>);
+
+/// Steps of included files that run whatever happened: taken by the plan.
+#[derive(Debug, Default)]
+pub(crate) struct Finally(pub Vec<Step>);
+
 /// A step with everything known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadyStep<'s> {
@@ -132,7 +148,49 @@ pub struct ReadyStep<'s> {
     pub verb: Cow<'s, Verb>,
 }
 
+/// The steps that a verb holds, but those of `during`.
+#[derive(Debug, Clone, Copy)]
+pub enum Children<'s> {
+    /// None.
+    None,
+    /// The rounds of a loop, one after the other.
+    Rounds(&'s [Round]),
+    /// Lists that run at once.
+    Branches(&'s [Branch]),
+    /// Those of another file.
+    Steps(&'s [Step]),
+}
+
 impl Step {
+    /// Where its verb stands.
+    pub(crate) fn at(&self) -> StepAt<'_> {
+        let head = &self.head;
+        let name = head.name.as_ref().map(|name| name.as_str());
+        StepAt { word: head.word, facts: head.facts, name, span: head.span, key: head.key }
+    }
+
+    /// The lists of steps that it holds: rounds, branches, an included file, what a fault has `during` it.
+    pub fn children(&self) -> Vec<&[Self]> {
+        match self.verb().map_or(Children::None, Verb::children) {
+            Children::None => Some(self.during()).filter(|d| !d.is_empty()).into_iter().collect(),
+            Children::Rounds(rounds) => {
+                let mut all: Vec<&[Self]> = rounds.iter().map(|r| &*r.steps).collect();
+                all.dedup_by(|a, b| std::ptr::eq(*a, *b));
+                all
+            }
+            Children::Branches(branches) => branches.iter().map(|b| b.steps.as_slice()).collect(),
+            Children::Steps(steps) => vec![steps],
+        }
+    }
+
+    /// The steps of its `during`, also where its other arguments are known only when it runs.
+    pub fn during(&self) -> &[Self] {
+        match &self.action {
+            Action::Ready(verb) => verb.during(),
+            Action::Late(late) => &late.during,
+        }
+    }
+
     /// Its verb, if it is known before the run.
     pub const fn verb(&self) -> Option<&Verb> {
         match &self.action {
@@ -169,6 +227,39 @@ impl Step {
                 Ok(ReadyStep { head: Cow::Borrowed(&self.head), verb: Cow::Borrowed(verb) })
             }
             Action::Late(late) => super::read::read_late(late, &self.head, values),
+        }
+    }
+}
+
+impl StepHead {
+    /// What stands beside the verb.
+    pub(crate) fn add_to(&self, map: &mut Map<String, Value>) {
+        put(map, "name", self.name.meaning());
+        put(map, "timeout", self.timeout.meaning());
+        put(map, "when", self.when.meaning());
+        put(map, "optional", if self.optional { true.into() } else { Value::Null });
+        put(map, "expect_error", self.expect_error.meaning());
+        put(map, "capture", self.capture.as_ref().map_or(Value::Null, |c| c.as_str().into()));
+    }
+}
+
+impl Step {
+    /// What the step means, as a step of a plan in its longest form; without the steps it holds.
+    pub fn meaning(&self) -> Value {
+        let mut map = Map::new();
+        self.head.add_to(&mut map);
+        map.insert(self.head.word.to_owned(), self.arguments());
+        Value::Object(map)
+    }
+
+    /// What its verb's arguments mean; those that are late stand as they were written.
+    pub(crate) fn arguments(&self) -> Value {
+        match &self.action {
+            Action::Ready(verb) => verb.meaning(),
+            Action::Late(late) => {
+                let written = late.node.get(self.head.word).map_or(Value::Null, Meaning::meaning);
+                ordered(written)
+            }
         }
     }
 }

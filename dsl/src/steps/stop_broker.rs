@@ -3,7 +3,8 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
 
@@ -24,6 +25,7 @@ impl StepWord for StopBroker {
         strikes: Strikes::Processes,
         undo: Undo::After("start it again"),
         in_chaos: true,
+        lane: Some(LaneMark::Stopped),
         ..StepFacts::of(Kind::Fault)
     };
 
@@ -34,5 +36,9 @@ impl StepWord for StopBroker {
     fn needs(&self) -> Vec<Need> {
         let again = self.lasting.passes().then(|| Need::word(Capability::Start));
         std::iter::once(Need::word(Capability::Stop)).chain(again).collect()
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.take_down(&self.broker, Liveness::Stopped);
     }
 }

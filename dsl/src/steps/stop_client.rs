@@ -2,7 +2,8 @@
 
 use super::StepWord;
 use crate::args::args;
-use crate::facts::{Kind, Leaves, StepFacts, Strikes};
+use crate::facts::{Kind, LaneMark, Leaves, StepFacts, Strikes};
+use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
 
 args! {
@@ -27,10 +28,15 @@ impl StepWord for StopClient {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Clients,
         leaves: Leaves::TopicsAndGroups,
+        lane: Some(LaneMark::Stopped),
         ..StepFacts::of(Kind::Traffic)
     };
 
     fn explain(&self) -> String {
         format!("Stop {}: producers flush, consumers read to the end", self.client)
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.end_clients(&self.client, Liveness::Stopped);
     }
 }

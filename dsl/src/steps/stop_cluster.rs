@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::facts::{Blurs, Kind, StepFacts};
+use crate::ground::{Ground, StepAt};
 
 args! {
     /// Stops the cluster gracefully.
@@ -15,5 +16,11 @@ impl StepWord for StopCluster {
 
     fn explain(&self) -> String {
         "Stop the cluster".to_owned()
+    }
+
+    fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.ends_cluster(at);
+        ground.state.cluster = None;
+        ground.state.cluster_unknown = false;
     }
 }

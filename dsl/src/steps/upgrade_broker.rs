@@ -4,10 +4,12 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
-use crate::facts::{Kind, StepFacts, Strikes, Undo};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{KafkaVersion, Target};
+use crate::value::{KafkaVersion, MetadataMode, Target};
 
 args! {
     /// Restarts brokers with another version of Kafka; they keep their data.
@@ -28,8 +30,12 @@ args! {
 }
 
 impl StepWord for UpgradeBroker {
-    const FACTS: StepFacts =
-        StepFacts { strikes: Strikes::Processes, undo: Undo::Itself, ..StepFacts::of(Kind::Fault) };
+    const FACTS: StepFacts = StepFacts {
+        strikes: Strikes::Processes,
+        undo: Undo::Itself,
+        lane: Some(LaneMark::Restarting),
+        ..StepFacts::of(Kind::Fault)
+    };
 
     fn explain(&self) -> String {
         let rolling = if self.rolling { ", one after the other" } else { "" };
@@ -44,5 +50,20 @@ impl StepWord for UpgradeBroker {
 
     fn needs(&self) -> Vec<Need> {
         vec![Need::word(Capability::Upgrade)]
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.restart(&self.broker);
+        let Some(cluster) = &mut ground.state.cluster else { return };
+        let (version, zookeeper) = (&self.version, cluster.mode == MetadataMode::Zookeeper);
+        cluster.version = version.value.clone();
+        if zookeeper && !version.has_zookeeper() {
+            let message = format!("Kafka {version} has no ZooKeeper any more");
+            ground.tell(Diagnostic::new(Code::E071, version.span, message));
+        }
+    }
+
+    fn judges(&self) -> bool {
+        self.wait.as_ref().is_some_and(Conditions::may_be_false)
     }
 }

@@ -8,6 +8,8 @@ use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::ground::{Ground, StepAt};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
@@ -40,6 +42,15 @@ args! {
 impl Wait {
     /// What the manual tells.
     pub const INFO: WordInfo = WaitUntil::INFO;
+}
+
+impl Meaning for Wait {
+    fn meaning(&self) -> serde_json::Value {
+        match self {
+            Self::Pause(time) => time.meaning(),
+            Self::Until(it) => it.meaning(),
+        }
+    }
 }
 
 impl FromNode for Wait {
@@ -93,5 +104,24 @@ impl StepWord for Wait {
             wait.until.must_be_judged(reader);
             wait.until.must_not_be_watched(reader);
         }
+    }
+
+    fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
+        ground.takes(self.pause().unwrap_or_default());
+    }
+
+    fn needs_cluster(&self) -> bool {
+        self.pause().is_none()
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        match self {
+            Self::Pause(time) => Some(time.value),
+            Self::Until(_) => None,
+        }
+    }
+
+    fn judges(&self) -> bool {
+        matches!(self, Self::Until(wait) if wait.until.may_be_false())
     }
 }

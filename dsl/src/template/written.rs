@@ -1,5 +1,7 @@
 //! Values as YAML writes them: what a template puts into a text, and what labels a matrix cell.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
@@ -28,6 +30,23 @@ pub(crate) fn text(value: &Value) -> String {
             format!("{{{}}}", keys.map(pair).collect::<Vec<_>>().join(", "))
         }
         _ => value.to_string(),
+    }
+}
+
+/// The texts and numbers in a value, those that make a secret. Whether something is true cannot be hidden
+/// by stars.
+pub(crate) fn texts(value: &Value) -> BTreeSet<String> {
+    let inner = || value.try_iter().into_iter().flatten();
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => inner().flat_map(|inner| texts(&inner)).collect(),
+        ValueKind::Map => {
+            let of_key = inner().filter_map(|key| value.get_item(&key).ok());
+            of_key.flat_map(|inner| texts(&inner)).collect()
+        }
+        ValueKind::String | ValueKind::Number => {
+            Some(text(value)).filter(|text| !text.is_empty()).into_iter().collect()
+        }
+        _ => BTreeSet::new(),
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value};
 
 use crate::args::{FieldGroup, FieldInfo};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
+use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::{described, or_template};
 
@@ -202,7 +204,7 @@ impl<T: Amount> FromNode for Bound<T> {
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
         let one = T::schema(generator);
-        let properties: serde_json::Map<_, _> = Option::<Self>::properties(generator)
+        let properties: Map<_, _> = Option::<Self>::properties(generator)
             .into_iter()
             .map(|(key, schema)| (key.to_owned(), schema.to_value()))
             .collect();
@@ -216,6 +218,28 @@ impl<T: Amount> FromNode for Bound<T> {
                 "maxProperties": 1,
             },
         ] })
+    }
+}
+
+impl<T: Amount + Meaning> GroupMeaning for Option<Bound<T>> {
+    fn add_to(&self, map: &mut Map<String, Value>) {
+        match self {
+            None => {}
+            Some(Bound::Is(n)) => put(map, "is", n.meaning()),
+            Some(Bound::AtMost(n)) => put(map, "at_most", n.meaning()),
+            Some(Bound::AtLeast(n)) => put(map, "at_least", n.meaning()),
+            Some(Bound::Between(a, b)) => {
+                put(map, "between", vec![a.meaning(), b.meaning()].into())
+            }
+        }
+    }
+}
+
+impl<T: Amount + Meaning> Meaning for Bound<T> {
+    fn meaning(&self) -> Value {
+        let mut map = Map::new();
+        Some(*self).add_to(&mut map);
+        Value::Object(map)
     }
 }
 

@@ -7,6 +7,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::library::Library;
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::scope::{Scope, Values};
 use crate::template::{self, Rendered};
@@ -97,5 +98,14 @@ impl FromNode for Expression {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "boolean"] })
+    }
+}
+
+impl Meaning for Expression {
+    fn meaning(&self) -> serde_json::Value {
+        let text = self.text().trim();
+        let inner = text.strip_prefix("{{").and_then(|t| t.strip_suffix("}}"));
+        let inner = inner.filter(|t| !t.contains("{{") && !t.contains("}}"));
+        inner.unwrap_or(text).trim().into()
     }
 }

@@ -266,3 +266,4 @@ impl std::fmt::Display for LeaderIs {
 }
 
 text_value!(Controllers, LeaderIs);
+crate::meaning::shown!(Controllers, LeaderIs);

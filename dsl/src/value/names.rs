@@ -183,6 +183,7 @@ impl std::fmt::Display for MemberRef {
 }
 
 text_value!(PartitionRef, MemberRef);
+crate::meaning::shown!(PartitionRef, MemberRef);
 
 macro_rules! one_or_several {
     ($($(#[doc = $doc:literal])+ $name:ident of $element:ident, $expects:literal;)+) => {$(
@@ -201,6 +202,12 @@ macro_rules! one_or_several {
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&crate::words::list(&self.0))
+            }
+        }
+
+        impl crate::meaning::Meaning for $name {
+            fn meaning(&self) -> serde_json::Value {
+                self.0.meaning()
             }
         }
 

@@ -6,6 +6,7 @@ use schemars::{Schema, json_schema};
 
 use super::{FromText, TextError, text_value};
 use crate::Code;
+use crate::meaning::{Meaning, shown};
 
 /// How many a second.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -181,6 +182,7 @@ impl FromText for Percent {
 }
 
 text_value!(Duration, Rate, ByteSize, Bandwidth, Percent);
+shown!(Rate, ByteSize, Bandwidth, Percent);
 
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -206,6 +208,12 @@ impl std::fmt::Display for Bandwidth {
 impl std::fmt::Display for Percent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}%", self.0)
+    }
+}
+
+impl Meaning for Duration {
+    fn meaning(&self) -> serde_json::Value {
+        serde_json::Value::from(duration_text(*self))
     }
 }
 

@@ -1,10 +1,12 @@
 //! Maps whose keys are not the language's: settings, assignments, settings for each broker.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 use super::text_schema;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
+use crate::meaning::{Meaning, sorted};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 
@@ -246,5 +248,24 @@ impl<T: FromNode> FromNode for PerBroker<T> {
             "propertyNames": { "pattern": "^[0-9]+$" },
             "additionalProperties": value,
         })
+    }
+}
+
+impl Meaning for Settings {
+    fn meaning(&self) -> Value {
+        sorted(self.iter().map(|(k, v)| (k.to_owned(), v.into())))
+    }
+}
+
+impl Meaning for Assignment {
+    fn meaning(&self) -> Value {
+        let each = self.0.iter().enumerate();
+        Value::Object(each.map(|(i, brokers)| (i.to_string(), brokers.meaning())).collect())
+    }
+}
+
+impl<T: Meaning> Meaning for PerBroker<T> {
+    fn meaning(&self) -> Value {
+        sorted(self.0.iter().map(|(n, value)| (n.to_string(), value.meaning())))
     }
 }

@@ -1,10 +1,12 @@
 //! Which brokers a step means; chosen when the step runs.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
 
 use super::{GroupName, PartitionRef, StepName};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Kind, Node};
+use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::words;
@@ -180,11 +182,29 @@ impl JsonSchema for Target {
     }
 }
 
+/// The number of the first controller of its own that `start_cluster` starts.
+const FIRST_CONTROLLER: u32 = 101;
+
+/// The numbers that `start_cluster` gives to so many brokers.
+pub fn broker_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
+    1..=count
+}
+
+/// The numbers that `start_cluster` gives to so many controllers of their own.
+pub fn controller_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
+    FIRST_CONTROLLER..FIRST_CONTROLLER.saturating_add(count)
+}
+
+/// Whether this is a controller's number in a cluster that `start_cluster` started.
+pub fn is_controller(number: u32) -> bool {
+    number >= FIRST_CONTROLLER
+}
+
 impl std::fmt::Display for Target {
     /// The words of a sentence: `broker 2`, `the leader of orders/0`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Broker(n @ 101..) => write!(f, "controller {n}"),
+            Self::Broker(n) if is_controller(*n) => write!(f, "controller {n}"),
             Self::Broker(n) => write!(f, "broker {n}"),
             Self::Several(all) => match self.numbers() {
                 Some(numbers) if numbers.len() > 1 => {
@@ -203,6 +223,32 @@ impl std::fmt::Display for Target {
             Self::AnyOf(target) => write!(f, "any of {target}"),
             Self::Not(target) => write!(f, "every broker but {target}"),
             Self::SameAs(step) => write!(f, "the same broker as in \"{step}\""),
+        }
+    }
+}
+
+impl Meaning for Target {
+    fn meaning(&self) -> Value {
+        let one = |key: &str, value: Value| {
+            Value::Object([(key.to_owned(), value)].into_iter().collect())
+        };
+        match self {
+            Self::Broker(n) => (*n).into(),
+            Self::Several(all) => match all.as_slice() {
+                [one] => one.meaning(),
+                all => all.iter().map(Meaning::meaning).collect(),
+            },
+            Self::All => "all".into(),
+            Self::Random => "random".into(),
+            Self::Controller => "controller".into(),
+            Self::Controllers => "controllers".into(),
+            Self::Zookeeper => "zookeeper".into(),
+            Self::LeaderOf(it) => one("leader_of", it.meaning()),
+            Self::FollowersOf(it) => one("followers_of", it.meaning()),
+            Self::CoordinatorOf(it) => one("coordinator_of", it.as_str().into()),
+            Self::AnyOf(it) => one("any_of", it.meaning()),
+            Self::Not(it) => one("not", it.meaning()),
+            Self::SameAs(it) => one("same_as", it.as_str().into()),
         }
     }
 }

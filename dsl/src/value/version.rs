@@ -89,6 +89,7 @@ impl FromText for KafkaVersion {
 }
 
 text_value!(KafkaVersion);
+crate::meaning::shown!(KafkaVersion);
 
 impl std::fmt::Display for KafkaVersion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -32,7 +32,7 @@ use super::{
     protocol::{Answers, ClientReport, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING},
     spec::{ClientSpec, Common, Told},
 };
-use crate::{cluster::KafkaError, history::now_us};
+use crate::{codes::KafkaError, history::now_us};
 
 /// librdkafka's code of a client that none of its brokers answers.
 const ALL_DOWN: &str = "_ALL_BROKERS_DOWN";

@@ -21,7 +21,7 @@ pub const ZOOKEEPER_PORT: u16 = 2181;
 pub const HOME: &str = "/kplan";
 
 /// Where nodes are reached.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Addresses {
     /// Prefix of every node's host name, which is its container's name.
     pub prefix: String,
@@ -29,6 +29,19 @@ pub struct Addresses {
     pub cluster_id: String,
     /// The nodes' places where they share one host; empty where each has a host of its own.
     pub places: BTreeMap<Node, NodePlace>,
+    /// The host under which clients reach what is published to them, and which brokers advertise to them.
+    pub outside: String,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            cluster_id: String::new(),
+            places: BTreeMap::new(),
+            outside: LOOPBACK.to_owned(),
+        }
+    }
 }
 
 /// A node's place on a host that it shares with the others.
@@ -65,7 +78,8 @@ impl Purpose {
     }
 }
 
-/// The only address of this machine that nodes without containers use.
+/// This machine's address of its own: where nodes without containers listen, and where those in containers are
+/// published.
 pub const LOOPBACK: &str = "127.0.0.1";
 
 impl Addresses {
@@ -97,6 +111,11 @@ impl Addresses {
     pub fn bound(&self, node: Node, purpose: Purpose) -> String {
         let host = if self.share_a_host() { LOOPBACK } else { "" };
         format!("{host}:{}", self.port(node, purpose))
+    }
+
+    /// `HOST:PORT` under which clients reach a port that is published to them.
+    pub fn published(&self, port: u16) -> String {
+        format!("{}:{port}", self.outside)
     }
 
     /// Where a node keeps its files.

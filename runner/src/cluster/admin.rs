@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use indexmap::IndexMap;
-use kafka_protocol::ResponseError;
 use rdkafka::{
     ClientConfig,
     admin::{
@@ -18,7 +18,7 @@ use rdkafka::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::{AdminError, KafkaError, Placement, RigError, TopicChange, TopicSpec};
+use super::{AdminError, KafkaError, Placement, RigError, TopicAdmin, TopicChange, TopicSpec};
 use crate::client::{Routed, create, routes::Router};
 
 /// One request's limit; a controller that is being elected answers late or never.
@@ -91,54 +91,6 @@ impl Topics {
         Self { router, ..self }
     }
 
-    /// Creates a topic; returns when the controller has accepted it.
-    ///
-    /// # Errors
-    /// [`AdminError::Kafka`] with Kafka's name of the error, e.g. `INVALID_REPLICATION_FACTOR`, or the
-    /// client's, e.g. `_TRANSPORT`, when no broker answered; [`AdminError::Impossible`] when no request
-    /// can be made of it.
-    pub async fn create(&self, topic: &TopicSpec) -> Result<(), AdminError> {
-        let assignment = assignment(&topic.placement)?;
-        let borrowed: Vec<&[i32]> = assignment.iter().map(Vec::as_slice).collect();
-        let (partitions, replication) = match &topic.placement {
-            Placement::Counts { partitions, replicas } => {
-                (number(*partitions)?, TopicReplication::Fixed(number(*replicas)?))
-            }
-            Placement::Assignment(list) => {
-                (number(list.len())?, TopicReplication::Variable(&borrowed))
-            }
-        };
-        let new = NewTopic::new(&topic.name, partitions, replication);
-        let new = topic.config.iter().fold(new, |new, (key, value)| new.set(key, value));
-        self.attempt(Request::Create(&topic.name, &new)).await
-    }
-
-    pub async fn delete(&self, name: &str) -> Result<(), AdminError> {
-        self.attempt(Request::Delete(name)).await
-    }
-
-    /// Deletes consumer groups without members; one that is not there is no error.
-    pub async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
-        for name in names {
-            match self.attempt(Request::Group(name)).await {
-                Err(AdminError::Kafka(refused)) if refused.code == "GROUP_ID_NOT_FOUND" => {}
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds partitions and sets settings.
-    pub async fn alter(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
-        if let Some(partitions) = change.partitions {
-            self.attempt(Request::Partitions(name, partitions)).await?;
-        }
-        if change.config.is_empty() {
-            return Ok(());
-        }
-        self.attempt(Request::Config(name, &change.config)).await
-    }
-
     fn kept(&self) -> MutexGuard<'_, Option<Arc<Client>>> {
         self.client.lock().expect("no holder panics")
     }
@@ -190,6 +142,49 @@ impl Topics {
             }
             return Err(refused(request, refusal));
         }
+    }
+}
+
+#[async_trait]
+impl TopicAdmin for Topics {
+    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
+        let assignment = assignment(&topic.placement)?;
+        let borrowed: Vec<&[i32]> = assignment.iter().map(Vec::as_slice).collect();
+        let (partitions, replication) = match &topic.placement {
+            Placement::Counts { partitions, replicas } => {
+                (number(*partitions)?, TopicReplication::Fixed(number(*replicas)?))
+            }
+            Placement::Assignment(list) => {
+                (number(list.len())?, TopicReplication::Variable(&borrowed))
+            }
+        };
+        let new = NewTopic::new(&topic.name, partitions, replication);
+        let new = topic.config.iter().fold(new, |new, (key, value)| new.set(key, value));
+        self.attempt(Request::Create(&topic.name, &new)).await
+    }
+
+    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
+        self.attempt(Request::Delete(name)).await
+    }
+
+    async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
+        for name in names {
+            match self.attempt(Request::Group(name)).await {
+                Err(AdminError::Kafka(refused)) if refused.code == "GROUP_ID_NOT_FOUND" => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
+        if let Some(partitions) = change.partitions {
+            self.attempt(Request::Partitions(name, partitions)).await?;
+        }
+        if change.config.is_empty() {
+            return Ok(());
+        }
+        self.attempt(Request::Config(name, &change.config)).await
     }
 }
 
@@ -297,27 +292,9 @@ pub fn error_name(code: RDKafkaErrorCode) -> String {
     crate::client::Code(code as i32).name().to_owned()
 }
 
-/// Kafka's own name of a code, where this client's protocol library knows it.
-pub fn kafkas_own(code: i32) -> Option<String> {
-    let error = i16::try_from(code).ok().and_then(ResponseError::try_from_code)?;
-    (!matches!(error, ResponseError::Unknown(_))).then(|| snake(&format!("{error:?}")))
-}
-
 /// librdkafka numbers its own errors from -200 to -100; Kafka's are -1 and up.
 fn is_clients_own(code: RDKafkaErrorCode) -> bool {
     code as i32 <= -100
-}
-
-/// `NotLeaderOrFollower` to `NOT_LEADER_OR_FOLLOWER`.
-fn snake(camel: &str) -> String {
-    let mut out = String::with_capacity(camel.len() + 8);
-    for (i, c) in camel.char_indices() {
-        if c.is_uppercase() && i > 0 {
-            out.push('_');
-        }
-        out.extend(c.to_uppercase());
-    }
-    out
 }
 
 /// No answer came: it may have been done.

@@ -9,7 +9,7 @@
 
 use indexmap::IndexMap;
 
-use kplan_dsl::value::{SaslMechanism, SecurityProtocol};
+use kplan_dsl::value::{SaslMechanism, SecurityProtocol, broker_numbers, controller_numbers};
 
 use super::{
     ClusterSpec, Node, Quorum, RigError,
@@ -24,10 +24,10 @@ pub const INTERNAL_TOPIC_PARTITIONS: u32 = 3;
 
 /// Every node of a cluster, brokers first.
 pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
-    let mut nodes: Vec<Node> = (1..=spec.brokers).map(Node::Broker).collect();
+    let mut nodes: Vec<Node> = broker_numbers(spec.brokers).map(Node::Broker).collect();
     match spec.mode {
         Quorum::KraftCombined => {}
-        Quorum::KraftSeparate(n) => nodes.extend((101..=100 + n).map(Node::Controller)),
+        Quorum::KraftSeparate(n) => nodes.extend(controller_numbers(n).map(Node::Controller)),
         Quorum::Zookeeper => nodes.push(Node::Zookeeper(1)),
     }
     nodes
@@ -234,7 +234,10 @@ fn named_listeners(out: &mut Settings, id: u32, at: &Addresses, port: u16) {
     let (inside, outside) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
     out.set("listeners", format!("INTERNAL://{inside},EXTERNAL://{outside}"));
     let inside = at.reached(node, Purpose::Internal);
-    out.set("advertised.listeners", format!("INTERNAL://{inside},EXTERNAL://127.0.0.1:{port}"));
+    out.set(
+        "advertised.listeners",
+        format!("INTERNAL://{inside},EXTERNAL://{}", at.published(port)),
+    );
     out.set("inter.broker.listener.name", "INTERNAL");
 }
 
@@ -262,7 +265,10 @@ fn zookeeper_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addres
     let (bound, published) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
     out.set("listeners", format!("{inside}://{bound},{outside}://{published}"));
     let reached = at.reached(node, Purpose::Internal);
-    out.set("advertised.listeners", format!("{inside}://{reached},{outside}://127.0.0.1:{port}"));
+    out.set(
+        "advertised.listeners",
+        format!("{inside}://{reached},{outside}://{}", at.published(port)),
+    );
     out.set("security.inter.broker.protocol", inside);
     if needs_sasl_trick(spec) {
         out.set("sasl.mechanism.inter.broker.protocol", "PLAIN");

@@ -24,9 +24,13 @@ use rdkafka::{
 };
 
 use super::{
-    AdminError, Cluster, ClusterSpec, KafkaError, Listening, Node, NodeState, Placement, RigError,
-    TopicSpec, admin::error_name, ending::Death,
+    AdminError, Cluster, ClusterSpec, KafkaError, Node, NodeLife, NodeState, Placement, RigError,
+    TopicAdmin, TopicChange, TopicSpec, admin::error_name, ending::Death,
 };
+
+mod backend;
+
+pub use backend::EmbeddedBackend;
 
 const NAME: &str = "embedded";
 /// From a broker's death to its partitions' new leaders (Kafka's own needs about 9 s).
@@ -335,11 +339,21 @@ impl Cluster for EmbeddedCluster {
         index.and_then(|index| self.addresses.get(index)).cloned().unwrap_or_default()
     }
 
-    fn listener_ports(&self, broker: u32) -> Vec<u16> {
-        let address = self.address(broker);
-        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).into_iter().collect()
+    async fn destroy(&self) -> Result<(), RigError> {
+        let owner = self.controller.lock().owner.take();
+        // Ending the mock's thread may take a moment.
+        tokio::task::spawn_blocking(move || drop(owner))
+            .await
+            .map_err(|error| RigError::Other(format!("the mock cluster did not end: {error}")))
     }
 
+    fn topics(&self) -> &dyn TopicAdmin {
+        self
+    }
+}
+
+#[async_trait]
+impl NodeLife for EmbeddedCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         for broker in Self::brokers(nodes)? {
             self.controller.lock().set_up(broker, false)?;
@@ -394,18 +408,10 @@ impl Cluster for EmbeddedCluster {
         let dead = self.state(node).await? == NodeState::Dead;
         Ok(dead.then(|| Death { node, exit: exit(), log_tail: String::new(), foreign: false }))
     }
+}
 
-    async fn sockets(&self, _broker: u32) -> Result<Vec<Listening>, RigError> {
-        Err(cannot("look into a broker's host: it has none".to_owned()))
-    }
-
-    fn expect_group(&self, group: &str) {
-        let mut state = self.controller.lock();
-        // Coordinated by nobody yet: the next line gives it to a broker that lives.
-        state.groups.entry(group.to_owned()).or_insert(0);
-        let _ = state.coordinate();
-    }
-
+#[async_trait]
+impl TopicAdmin for EmbeddedCluster {
     async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
         self.controller.lock().create(topic, self.controller.brokers)
     }
@@ -414,12 +420,19 @@ impl Cluster for EmbeddedCluster {
         Err(cannot("delete a topic".to_owned()).into())
     }
 
-    async fn destroy(&self) -> Result<(), RigError> {
-        let owner = self.controller.lock().owner.take();
-        // Ending the mock's thread may take a moment.
-        tokio::task::spawn_blocking(move || drop(owner))
-            .await
-            .map_err(|error| RigError::Other(format!("the mock cluster did not end: {error}")))
+    async fn alter_topic(&self, _name: &str, _change: &TopicChange) -> Result<(), AdminError> {
+        Err(cannot("change a topic".to_owned()).into())
+    }
+
+    async fn delete_groups(&self, _names: &[String]) -> Result<(), AdminError> {
+        Err(cannot("delete consumer groups".to_owned()).into())
+    }
+
+    fn expect_group(&self, group: &str) {
+        let mut state = self.controller.lock();
+        // Coordinated by nobody yet: the next line gives it to a broker that lives.
+        state.groups.entry(group.to_owned()).or_insert(0);
+        let _ = state.coordinate();
     }
 }
 

@@ -224,7 +224,7 @@ async fn says_what_it_cannot_show() {
     assert!(unsupported(cluster.pause(&one).await));
     assert!(unsupported(cluster.start(&one, DataFate::Wiped).await));
     assert!(unsupported(cluster.kill(&[Node::Controller(101)]).await));
-    assert!(unsupported(cluster.sockets(1).await.map(drop)));
+    assert!(unsupported(cluster.hosts().map(drop)));
     assert!(cluster.simulated());
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Node, ending::Death};
+pub use crate::codes::KafkaError;
 
 /// A backend did not do what was asked. Most of it is the rig's doing; what is a node's own or the
 /// plan's has variants of its own ([`Self::NodeExited`], [`Self::StillRuns`], [`Self::NotSo`]).
@@ -40,15 +41,6 @@ pub enum RigError {
     /// Everything else, with its cause.
     #[error("{0}")]
     Other(String),
-}
-
-/// What Kafka answered to an admin request: a fact about Kafka, not about the rig.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{code}: {message}")]
-pub struct KafkaError {
-    /// Kafka's error name, e.g. `INVALID_REPLICATION_FACTOR`.
-    pub code: String,
-    pub message: String,
 }
 
 /// Why an admin operation did not succeed.

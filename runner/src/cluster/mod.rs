@@ -1,22 +1,19 @@
 //! Clusters: what every backend can be asked to do. Nothing here assumes containers.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::{BackendFile, value::DataFate};
+use kplan_dsl::Capability;
 use serde::{Deserialize, Serialize};
 
-use crate::{client::routes::Router, history::now_us};
+use crate::client::routes::Router;
 
+mod abilities;
 mod acted;
 mod addresses;
 pub mod admin;
+pub mod backend;
 pub mod certificates;
 mod config;
 #[cfg(test)]
@@ -35,8 +32,10 @@ mod storage;
 mod version;
 mod zookeeper;
 
+pub use abilities::{
+    DiskAbility, HostAbility, LogAbility, NetworkAbility, NodeLife, TopicAdmin, UpgradeAbility,
+};
 pub use acted::Acted;
-pub use docker::cleanup;
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network};
@@ -183,12 +182,10 @@ pub struct Listening {
     pub ipv6: bool,
 }
 
-/// One running cluster of one backend. All operations have limits; several nodes are signalled
-/// together and then waited for together (combined KRaft nodes started one by one deadlock on
-/// their quorum). "Started" here means that the process runs; whether it joined is observed by
-/// the [`crate::observer`].
+/// One running cluster of one backend: who it is, where it is reached, who is let in, and what can be done
+/// to it.
 #[async_trait]
-pub trait Cluster: Send + Sync {
+pub trait Cluster: NodeLife {
     /// The backend's name: `docker`, `embedded`, `local`, `external`.
     fn backend(&self) -> &'static str;
     /// True where results are of a simulation.
@@ -203,14 +200,17 @@ pub trait Cluster: Send + Sync {
     fn spec(&self) -> &ClusterSpec;
     /// Every node, brokers first.
     fn nodes(&self) -> Vec<Node>;
+    /// The numbers of its brokers: its own, whatever they begin with.
+    fn brokers(&self) -> Vec<u32> {
+        let number = |node| if let Node::Broker(id) = node { Some(id) } else { None };
+        self.nodes().into_iter().filter_map(number).collect()
+    }
     /// `127.0.0.1:PORT` where this machine's clients reach a broker; the same over restarts.
     fn address(&self, broker: u32) -> String;
     /// Where connections of librdkafka's clients go; none: where brokers advertise.
     fn router(&self) -> Option<Arc<Router>> {
         None
     }
-    /// Ports that the broker is configured to listen on inside its host.
-    fn listener_ports(&self, broker: u32) -> Vec<u16>;
     /// `HOST:PORT` of each node's listener for controllers that this machine reaches, by the node's number
     /// (KRaft).
     fn controller_addresses(&self) -> Vec<(u32, String)> {
@@ -244,88 +244,27 @@ pub trait Cluster: Send + Sync {
     fn effective_config(&self, _node: Node) -> Option<String> {
         None
     }
-    /// SIGKILL; a node that is dead already stays so without an error. Returns when it is dead.
-    async fn kill(&self, nodes: &[Node]) -> Result<(), RigError>;
-    /// Graceful shutdown, SIGKILL after `limit` (then an error says so).
-    async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError>;
-    /// Starts what was killed or stopped; what runs is left alone.
-    async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError>;
-    /// Starts what was killed or stopped with another version of Kafka and the data it had. Needs
-    /// [`ClusterSpec::exchangeable`].
-    async fn exchange(&self, _nodes: &[Node], version: &Version) -> Result<(), RigError> {
-        let what = format!("run Kafka {version} in place of another");
-        Err(RigError::Unsupported { backend: self.backend(), what })
+    /// Its topics and groups.
+    fn topics(&self) -> &dyn TopicAdmin;
+    fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Err(self.cannot(Capability::Upgrade))
     }
-    async fn pause(&self, nodes: &[Node]) -> Result<(), RigError>;
-    async fn resume(&self, nodes: &[Node]) -> Result<(), RigError>;
-    /// What the process does now.
-    async fn state(&self, node: Node) -> Result<NodeState, RigError>;
-    /// An error ([`RigError::NodeExited`]) when a node has ended that was neither killed nor stopped,
-    /// and another when the engine does not answer or the node is not there any more. Cheap enough to be asked in every round of a wait.
-    async fn check(&self) -> Result<(), RigError> {
-        Ok(())
+    fn network(&self) -> Result<&dyn NetworkAbility, RigError> {
+        Err(self.cannot(Capability::NetworkPartition))
     }
-    /// How a dead node ended, with its log's last lines; none while it lives.
-    async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError>;
-    /// The socket table inside the broker's host (LISTEN only).
-    async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError>;
-    /// Makes the network between the nodes as wished, with nothing else wrong with it, and keeps it
-    /// so over restarts. Returns when it is so, with when it became so; what is dead gets its part when it
-    /// starts.
-    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
-        if network.is_whole() {
-            return Ok(now_us().into());
-        }
-        let what = "part or slow the network down".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what })
+    fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
+        Err(self.cannot(Capability::Disks))
     }
-    /// Tries whether the network is as it was last made: an error names what goes through and should
-    /// not, what does not and should (`before` was wrong before), or a bad line that cannot be felt.
-    async fn try_network(&self, _before: &Network) -> Result<(), RigError> {
-        Ok(())
+    fn hosts(&self) -> Result<&dyn HostAbility, RigError> {
+        Err(self.cannot(Capability::Listeners))
     }
-    /// Takes all space of a broker's disk but `leave` bytes; returns when it was taken. Needs
-    /// [`ClusterSpec::disk`].
-    async fn fill_disk(&self, _node: Node, _leave: u64) -> Result<Acted, RigError> {
-        let what = "fill a disk".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what })
+    fn logs(&self) -> Result<&dyn LogAbility, RigError> {
+        Err(self.cannot(Capability::BrokerLogs))
     }
-    /// Gives back what [`Self::fill_disk`] took; returns what is free then.
-    async fn free_disk(&self, _node: Node) -> Result<u64, RigError> {
-        let what = "free a disk".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what })
+    /// The refusal of what the backend has no ability for.
+    fn cannot(&self, what: Capability) -> RigError {
+        RigError::Unsupported { backend: self.backend(), what: what.text().to_owned() }
     }
-    /// Copies the segment files of a partition from a broker's disk into a directory, as they are now,
-    /// whether the broker lives or not; answers their paths, none where it holds no such partition.
-    /// An error when they have more than `most` bytes.
-    async fn segments(
-        &self,
-        _broker: u32,
-        _partition: (&str, u32),
-        _into: &Path,
-        _most: u64,
-    ) -> Result<Vec<PathBuf>, RigError> {
-        let what = "read a broker's disk".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what })
-    }
-    /// A consumer group of this name is about to be used. Kafka needs no such word; where kplan
-    /// plays the controller, only groups it heard of move away from a dead coordinator.
-    fn expect_group(&self, _group: &str) {}
-    /// Creates a topic (returns when Kafka accepted it).
-    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError>;
-    async fn delete_topic(&self, name: &str) -> Result<(), AdminError>;
-    async fn alter_topic(&self, _name: &str, _change: &TopicChange) -> Result<(), AdminError> {
-        let what = "change a topic".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what }.into())
-    }
-    /// Deletes consumer groups that nobody is a member of; one that is not there is no error.
-    async fn delete_groups(&self, _names: &[String]) -> Result<(), AdminError> {
-        let what = "delete consumer groups".to_owned();
-        Err(RigError::Unsupported { backend: self.backend(), what }.into())
-    }
-    /// Another suite goes on with this cluster: what its nodes write from now on goes below its
-    /// directory.
-    fn move_logs(&self, _dir: &Path) {}
     /// Leaves a cluster that was [borrowed](Self::borrowed) as it was found, and tells what was done
     /// for that.
     async fn give_back(&self) -> Result<Vec<String>, RigError> {
@@ -333,52 +272,4 @@ pub trait Cluster: Send + Sync {
     }
     /// Removes everything that belongs to it.
     async fn destroy(&self) -> Result<(), RigError>;
-}
-
-/// Which kind of cluster to launch.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Backend {
-    /// Real Kafka in containers.
-    Docker,
-    /// librdkafka's mock cluster in this process.
-    Embedded,
-    /// Real Kafka as processes of this machine.
-    Local(local::Local),
-    /// A cluster that exists, as its file tells.
-    External(Arc<BackendFile>),
-}
-
-impl Backend {
-    /// As the command line calls it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Embedded => "embedded",
-            Self::Local(_) => "local",
-            Self::External(_) => "external",
-        }
-    }
-
-    /// Results are of a simulation.
-    pub fn simulated(&self) -> bool {
-        *self == Self::Embedded
-    }
-}
-
-/// Starts a cluster's processes. Whether the brokers found each other is observed by the caller;
-/// a node that ended at once is an error, and then nothing is left behind.
-///
-/// # Errors
-/// [`RigError::Missing`] when the engine or the image is not there (nothing was started then),
-/// [`RigError::NodeExited`] when a node ended at once, [`RigError::Unsupported`] for what the
-/// backend cannot do.
-pub async fn launch(backend: Backend, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
-    match backend {
-        Backend::Docker => Ok(Arc::new(docker::DockerCluster::launch(spec).await?)),
-        Backend::Embedded => Ok(Arc::new(embedded::EmbeddedCluster::launch(spec)?)),
-        Backend::External(file) => {
-            Ok(Arc::new(external::ExternalCluster::attach(file, spec).await?))
-        }
-        Backend::Local(local) => Ok(Arc::new(local::LocalCluster::launch(local, spec).await?)),
-    }
 }

@@ -1,72 +1,40 @@
 //! `--backend`: where the clusters come from.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, Command, Error,
     builder::{PossibleValue, TypedValueParser},
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use kplan_dsl::{Backend, BackendFile, Diagnostic, EnvNames, Sources, nearest, read_backend};
+use kplan_dsl::nearest;
 
-/// Where clusters come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BackendName {
-    /// Real Kafka in containers.
-    Docker,
-    /// librdkafka's mock cluster in this process: a simulation.
-    Embedded,
-    /// Real Kafka as processes of this machine.
-    Local,
-    /// A cluster that exists, as this file tells.
-    External(PathBuf),
-}
+use crate::cluster::backend::{BackendKind, Chosen, ROSTER, Setup};
 
-/// The backend that was named, and what its file says.
-#[derive(Clone, Debug)]
-pub struct Chosen {
-    /// For the checker.
-    pub backend: Backend,
-    /// What the file of an external cluster says; none where it is wrong.
-    pub file: Option<Arc<BackendFile>>,
-    /// What is wrong with the file.
-    pub told: Option<(Vec<Diagnostic>, Arc<Sources>)>,
+/// Where clusters come from: a line of the roster, and the file that it was named with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendName {
+    kind: BackendKind,
+    pub file: Option<PathBuf>,
 }
 
 impl BackendName {
-    /// Reads the file of an external cluster. The user names it on the command line, as a program: so
-    /// its commands need no `--allow-run`, and its templates may read the whole environment.
-    pub fn choose(&self) -> Chosen {
-        let backend = match self {
-            Self::Docker => Backend::Docker,
-            Self::Embedded => Backend::Embedded,
-            Self::Local => Backend::Local,
-            Self::External(path) => {
-                // Names and values that are no text cannot be meant by a text.
-                let vars = std::env::vars_os();
-                let texts =
-                    vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-                let read = read_backend(path, &EnvNames { allowed: texts.collect() })
-                    .and(super::settings::of_backend);
-                let wrong = !read.diagnostics.is_empty();
-                return Chosen {
-                    backend: Backend::External,
-                    file: read.file.map(Arc::new),
-                    told: wrong.then_some((read.diagnostics, read.sources)),
-                };
-            }
-        };
-        Chosen { backend, file: None, told: None }
+    /// Makes the backend. What librdkafka refuses of its file is told with the file's other mistakes.
+    pub fn choose(&self, setup: Setup) -> Chosen {
+        let refused = super::settings::of_backend;
+        (self.kind.choose)(Setup { file: self.file.clone(), refused, ..setup })
+    }
+
+    /// As it stands on the command line.
+    pub fn argument(&self) -> OsString {
+        let mut text = OsString::from(self.kind.name);
+        if let Some(file) = &self.file {
+            text.push("=");
+            text.push(file);
+        }
+        text
     }
 }
-
-/// What the command line takes, with a word for each.
-const NAMES: [(&str, &str); 4] = [
-    ("docker", "real Kafka in containers"),
-    ("local", "real Kafka as processes of this machine: needs Java, and no engine"),
-    ("external=FILE", "a cluster that exists: FILE tells where, see docs/backends.md"),
-    ("embedded", "a simulation in this process: needs nothing"),
-];
 
 /// Reads [`BackendName`] and lists what there is, for help and completion.
 #[derive(Clone, Debug)]
@@ -88,7 +56,7 @@ impl TypedValueParser for BackendParser {
                 error.insert(ContextKind::InvalidArg, ContextValue::String(arg.to_string()));
             }
             error.insert(ContextKind::InvalidValue, ContextValue::String(text.into_owned()));
-            let known = NAMES.iter().map(|(name, _)| (*name).to_owned()).collect();
+            let known = ROSTER.iter().map(|kind| kind.usage.to_owned()).collect();
             error.insert(ContextKind::ValidValue, ContextValue::Strings(known));
             if let Some(help) = help {
                 error.insert(ContextKind::SuggestedValue, ContextValue::String(help));
@@ -98,25 +66,30 @@ impl TypedValueParser for BackendParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(NAMES.iter().map(|(name, help)| PossibleValue::new(*name).help(*help))))
+        let value = |kind: &BackendKind| PossibleValue::new(kind.usage).help(kind.about);
+        Some(Box::new(ROSTER.iter().map(value)))
     }
 }
 
 /// The backend that a text names, or the nearest that there is.
 fn read(text: &str) -> Result<BackendName, Option<String>> {
-    match text {
-        "docker" => Ok(BackendName::Docker),
-        "embedded" => Ok(BackendName::Embedded),
-        "local" => Ok(BackendName::Local),
-        _ => match text.split_once('=') {
-            Some(("external", file)) if !file.is_empty() => Ok(BackendName::External(file.into())),
-            // Also `external` alone, and a slip of the pen before the file.
-            Some((word, file)) => {
-                Err(nearest(word, ["external"]).map(|_| format!("external={file}")))
-            }
-            None if nearest(text, ["external"]).is_some() => Err(Some("external=FILE".to_owned())),
-            None => Err(nearest(text, NAMES.iter().map(|(name, _)| *name)).map(str::to_owned)),
-        },
+    let (word, file) = text.split_once('=').map_or((text, None), |(w, file)| (w, Some(file)));
+    let kind = ROSTER.iter().find(|kind| kind.name == word);
+    match (kind, file) {
+        (Some(&kind), None) if !kind.takes_file() => Ok(BackendName { kind, file: None }),
+        (Some(&kind), Some(file)) if kind.takes_file() && !file.is_empty() => {
+            Ok(BackendName { kind, file: Some(file.into()) })
+        }
+        // Without its file, with one that it does not take, or a slip of the pen.
+        (_, Some(file)) => {
+            let known = ROSTER.iter().filter(|kind| kind.takes_file()).map(|kind| kind.name);
+            Err(nearest(word, known).map(|name| format!("{name}={file}")))
+        }
+        (_, None) => {
+            let named = nearest(word, ROSTER.iter().map(|kind| kind.name));
+            let kind = named.and_then(|name| ROSTER.iter().find(|kind| kind.name == name));
+            Err(kind.map(|kind| kind.usage.to_owned()))
+        }
     }
 }
 
@@ -126,12 +99,13 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_pen_gets_the_nearest_name() {
-        assert_eq!(read("local"), Ok(BackendName::Local));
-        assert_eq!(read("dokcer"), Err(Some("docker".to_owned())));
-        assert_eq!(read("zzz"), Err(None));
-        assert_eq!(read("external=a=b.yaml"), Ok(BackendName::External("a=b.yaml".into())));
-        assert_eq!(read("external"), Err(Some("external=FILE".to_owned())));
-        assert_eq!(read("external="), Err(Some("external=".to_owned())));
-        assert_eq!(read("extrenal=b.yaml"), Err(Some("external=b.yaml".to_owned())));
+        let named = |text| read(text).map(|name| (name.kind.name, name.file));
+        assert_eq!(named("local"), Ok(("local", None)));
+        assert_eq!(named("dokcer"), Err(Some("docker".to_owned())));
+        assert_eq!(named("zzz"), Err(None));
+        assert_eq!(named("external=a=b.yaml"), Ok(("external", Some("a=b.yaml".into()))));
+        assert_eq!(named("external"), Err(Some("external=FILE".to_owned())));
+        assert_eq!(named("external="), Err(Some("external=".to_owned())));
+        assert_eq!(named("extrenal=b.yaml"), Err(Some("external=b.yaml".to_owned())));
     }
 }

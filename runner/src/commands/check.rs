@@ -14,10 +14,8 @@ use kplan_dsl::{Diagnostic, Options, Severity, Sources, visible};
 use serde::Serialize;
 
 use crate::{
-    commands::{
-        backend::BackendName,
-        plans::{self, Selection},
-    },
+    cluster::backend::Setup,
+    commands::plans::{self, Selection},
     exit::Exit,
     out::{self, tell},
 };
@@ -115,7 +113,7 @@ pub fn main(args: &CheckArgs) -> Exit {
 
 /// Every plan that the selection names. One with errors has no tags to ask for: it always counts.
 fn check(selection: &Selection) -> Vec<Checked> {
-    let chosen = selection.backend.choose();
+    let chosen = selection.backend.choose(Setup::default());
     let options = plans::options(selection, &chosen);
     let notes: Arc<[String]> = options.params.iter().map(|p| p.origin.clone()).collect();
     let paths = paths(&selection.paths);
@@ -140,9 +138,7 @@ fn check(selection: &Selection) -> Vec<Checked> {
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by_key(|(at, _)| *at);
     let mut found: Vec<Checked> = found.into_iter().map(|(_, one)| one).collect();
-    if let (BackendName::External(path), Some((diagnostics, sources))) =
-        (&selection.backend, chosen.told)
-    {
+    if let (Some(path), Some((diagnostics, sources))) = (&selection.backend.file, chosen.told) {
         let path = path.clone();
         found.insert(0, Checked { path, diagnostics, sources, notes: Arc::clone(&notes) });
     }

@@ -1,28 +1,20 @@
 //! `kplan clean`: removes what dead runs left behind.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use clap::Args;
 
 use crate::{
     cluster::{
-        docker::cleanup::{self, Traces},
-        local,
+        RigError,
+        backend::{self, Backend, Setup, Sweep, Traces},
     },
     exit::Exit,
-    guardian::{
+    out::{say, tell},
+    processes::{
         has_living_runner, kill_processes, processes_of, runner_lives, runs_with_processes,
     },
-    out::{say, tell},
 };
-
-/// How long killed processes may need to die.
-const LIMIT: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Arguments of `kplan clean`.
 #[derive(Debug, Args)]
@@ -72,14 +64,26 @@ fn id_of(named: &str) -> String {
     dir.file_name().map_or_else(|| named.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// What a backend holds of a run.
+type HeldThere = (Arc<dyn Backend>, String, Traces);
+
+/// What every backend holds, and why one could not be asked: without an engine there may still be processes.
+async fn held() -> (Vec<HeldThere>, Option<RigError>) {
+    let (mut held, mut missing) = (Vec::new(), None);
+    for backend in backend::standing(&Setup::default()) {
+        match backend.runs().await {
+            Ok(runs) => {
+                held.extend(runs.into_iter().map(|(run, t)| (Arc::clone(&backend), run, t)))
+            }
+            Err(error) => missing = Some(error),
+        }
+    }
+    (held, missing)
+}
+
 async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
-    // Without an engine there may still be processes; that it does not answer is told at the end.
-    let (held, missing) = match cleanup::list_runs().await {
-        Ok(held) => (held, None),
-        Err(error) => (BTreeMap::new(), Some(error)),
-    };
-    let directories = local::cleanup::list_runs();
-    let known = held.keys().chain(directories.keys()).cloned();
+    let (held, missing) = held().await;
+    let known = held.iter().map(|(_, run, _)| run.clone());
     let mut runs: BTreeSet<String> = known.chain(runs_with_processes()).collect();
     let named: Vec<String> = args.runs.iter().map(|run| id_of(run)).collect();
     let mut left_alone = false;
@@ -92,11 +96,10 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
     }
     let mut removed = 0;
     for run in runs {
-        let traces = held.get(&run);
-        let owners = [traces, directories.get(&run)];
         // Whether a runner of another machine lives cannot be known: who names its run knows.
-        let owner = if named.is_empty() { Traces::owner_lives } else { Traces::owner_lives_here };
-        let owned = owners.into_iter().flatten().any(owner) || has_living_runner(&run);
+        let lives = if named.is_empty() { Traces::owner_lives } else { Traces::owner_lives_here };
+        let own = || held.iter().filter(|(_, of, _)| *of == run);
+        let owned = own().any(|(_, _, traces)| lives(traces)) || has_living_runner(&run);
         if (runner_lives(&run) || owned) && !args.all {
             tell!("run {run} still lives: left alone (--all takes it too)");
             left_alone |= !named.is_empty();
@@ -108,14 +111,15 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
             continue;
         }
         let processes = kill_processes(&run);
-        let mut things = match traces {
-            Some(_) => cleanup::remove_run(&run).await?,
-            None => Traces::default(),
-        };
-        things.directories = remove_directories(&run).await?;
-        said.push_str(&format!("removed run {run}: {}, {processes} processes\n", told(&things)));
+        said.push_str(&format!("removed run {run}: "));
+        for (backend, ..) in own() {
+            let traces = backend.sweep(&run, Sweep::All).await?;
+            said.push_str(&format!("{}, ", traces.counts()));
+        }
+        said.push_str(&format!("{processes} processes\n"));
         removed += 1;
     }
+    // That a place does not answer is told at the end.
     if let Some(error) = missing {
         return Err(error.into());
     }
@@ -123,33 +127,6 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
         said.push_str("nothing to remove\n");
     }
     Ok(if left_alone { Exit::Nothing } else { Exit::Passed })
-}
-
-/// Until the last process of the run is dead, something may be written anew.
-async fn remove_directories(run: &str) -> std::io::Result<Vec<String>> {
-    let end = Instant::now() + LIMIT;
-    loop {
-        match local::cleanup::remove_run(run) {
-            Ok(removed) => {
-                return Ok(removed.iter().map(|p| p.to_string_lossy().into_owned()).collect());
-            }
-            Err(error) if Instant::now() > end => return Err(error),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
-}
-
-fn told(traces: &Traces) -> String {
-    let mut text = format!(
-        "{} containers, {} networks, {} volumes",
-        traces.containers.len(),
-        traces.networks.len(),
-        traces.volumes.len()
-    );
-    if !traces.directories.is_empty() {
-        text.push_str(&format!(", {} directories", traces.directories.len()));
-    }
-    text
 }
 
 #[cfg(test)]

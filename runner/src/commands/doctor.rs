@@ -4,20 +4,16 @@ use std::{fmt::Write as _, path::Path};
 
 use clap::Args;
 use indicatif::HumanBytes;
-use kplan_dsl::value::TESTED;
 
 use crate::{
     cluster::{
-        RigError,
-        docker::{self, Abilities},
+        backend::{self, Health, Line, Setup},
         security,
     },
-    conductor::schedule::available_memory,
     exit::Exit,
     out::{paint, say, tell},
+    processes::available_memory,
 };
-
-mod local;
 
 /// Arguments of `kplan doctor`.
 #[derive(Debug, Args)]
@@ -37,25 +33,6 @@ pub struct DoctorArgs {
     pub kafka_dir: Option<String>,
 }
 
-/// How one thing stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    Good,
-    /// Some plans need it.
-    Lacks,
-    /// No plan runs without it.
-    Missing,
-}
-
-/// One line of the result.
-#[derive(Debug)]
-struct Line {
-    what: String,
-    state: Health,
-    found: String,
-    mend: Option<String>,
-}
-
 /// Memory that three brokers and their clients need.
 const ENOUGH_MEMORY: u64 = 2 << 30;
 /// Space that logs and histories of a long run may need.
@@ -67,22 +44,28 @@ pub fn main(args: &DoctorArgs) -> Exit {
         tell!("error: cannot start the async runtime");
         return Exit::Rig;
     };
-    let mut lines = machine();
-    let local = runtime.block_on(local::look(args.kafka_dir.as_deref()));
-    let engine = runtime.block_on(engine(args.image.as_deref()));
-    lines.extend(either(local, engine));
+    let (image, kafka_dir) = (args.image.clone(), args.kafka_dir.clone());
+    let setup = Setup { image, kafka_dir, ..Setup::default() };
+    let (mut lines, mut real) = (Vec::new(), Vec::new());
+    for backend in backend::standing(&setup) {
+        let found = runtime.block_on(backend.examine());
+        if backend.simulated() { lines.extend(found) } else { real.push(found) }
+    }
+    lines.extend(machine());
+    lines.extend(any(real));
     let missing = lines.iter().any(|line| line.state == Health::Missing);
     say(&table(&lines), if missing { Exit::Rig } else { Exit::Passed })
 }
 
-/// Real Kafka needs one of the two: what only the other lacks stops no plan.
-fn either(mut local: Vec<Line>, mut engine: Vec<Line>) -> Vec<Line> {
-    let complete = |lines: &[Line]| lines.iter().all(|line| line.state != Health::Missing);
-    let (one, other) = (complete(&local), complete(&engine));
-    let all = local.iter_mut().filter(|_| other).chain(engine.iter_mut().filter(|_| one));
-    all.filter(|line| line.state == Health::Missing).for_each(|line| line.state = Health::Lacks);
-    engine.extend(local);
-    engine
+/// Real Kafka needs one backend: what only others lack stops no plan.
+fn any(mut backends: Vec<Vec<Line>>) -> Vec<Line> {
+    let complete = |lines: &Vec<Line>| lines.iter().all(|line| line.state != Health::Missing);
+    if backends.iter().any(complete) {
+        let all = backends.iter_mut().flatten();
+        let missing = all.filter(|line| line.state == Health::Missing);
+        missing.for_each(|line| line.state = Health::Lacks);
+    }
+    backends.into_iter().flatten().collect()
 }
 
 fn machine() -> Vec<Line> {
@@ -97,7 +80,6 @@ fn machine() -> Vec<Line> {
     let memory = available_memory();
     let disk = free_disk(Path::new("."));
     vec![
-        Line::good("embedded backend", "part of kplan: needs nothing, simulates".to_owned()),
         Line {
             what: "TLS and SCRAM".to_owned(),
             state: if security::HAS_TLS { Health::Good } else { Health::Lacks },
@@ -128,82 +110,6 @@ fn free_disk(dir: &Path) -> Option<u64> {
     Some(stat.blocks_available().saturating_mul(stat.fragment_size()))
 }
 
-async fn engine(template: Option<&str>) -> Vec<Line> {
-    let (docker, engine) = match both().await {
-        Ok(both) => both,
-        Err(error) => {
-            return vec![Line::missing("container engine", &error)];
-        }
-    };
-    let cpus = engine.cpus.map_or_else(|| "?".to_owned(), |n| n.to_string());
-    let memory = engine.memory.map_or_else(|| "?".to_owned(), |n| HumanBytes(n).to_string());
-    let words = format!("{} on {}: {cpus} processors, {memory}", engine.version, engine.system);
-    let mut lines = vec![Line::good("container engine", words)];
-    let mut first = None;
-    let mut images = Vec::new();
-    for text in TESTED {
-        let Ok(version) = text.parse() else { continue };
-        match docker::find_image(&docker, &version, template).await {
-            Ok(image) => {
-                images.push(Line::good(&format!("image of {text}"), image.name.clone()));
-                first.get_or_insert(image.name);
-            }
-            Err(error) => images.push(Line::missing(&format!("image of {text}"), &error)),
-        }
-    }
-    if first.is_some() {
-        // One image is enough for plans of that version.
-        images
-            .iter_mut()
-            .filter(|l| l.state == Health::Missing)
-            .for_each(|l| l.state = Health::Lacks);
-    }
-    lines.extend(images);
-    if let Some(image) = first {
-        match docker::abilities(&docker, &image).await {
-            Ok(abilities) => lines.extend(kernel(abilities)),
-            Err(error) => {
-                lines.push(Line { state: Health::Lacks, ..Line::missing("network faults", &error) })
-            }
-        }
-    }
-    lines
-}
-
-async fn both() -> Result<(testcontainers::bollard::Docker, docker::Engine), RigError> {
-    Ok((docker::connect().await?, docker::describe().await?))
-}
-
-fn kernel(can: Abilities) -> Vec<Line> {
-    let line = |what: &str, can: bool, lacks: &str| Line {
-        what: what.to_owned(),
-        state: if can { Health::Good } else { Health::Lacks },
-        found: if can { "works".to_owned() } else { "does not work".to_owned() },
-        mend: Some(lacks.to_owned()),
-    };
-    let tables = "the image needs iptables, the kernel ip_tables and xt_statistic: modprobe them";
-    vec![
-        line("partition_network", can.drop, tables),
-        line("degrade_network: loss", can.loss, tables),
-        line("degrade_network: bandwidth", can.bandwidth, "modprobe sch_tbf"),
-        line("degrade_network: latency, jitter", can.latency, "modprobe sch_netem"),
-    ]
-}
-
-impl Line {
-    fn good(what: &str, found: String) -> Self {
-        Self { what: what.to_owned(), state: Health::Good, found, mend: None }
-    }
-
-    fn missing(what: &str, error: &RigError) -> Self {
-        let (found, mend) = match error {
-            RigError::Missing { what, help } => (what.clone(), Some(help.clone())),
-            other => (other.to_string(), None),
-        };
-        Self { what: what.to_owned(), state: Health::Missing, found, mend }
-    }
-}
-
 fn table(lines: &[Line]) -> String {
     let width = lines.iter().map(|line| line.what.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -226,13 +132,16 @@ fn table(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::RigError;
 
     #[test]
     fn what_is_missing_comes_with_its_remedy() {
         let missing =
             RigError::Missing { what: "no engine".to_owned(), help: "start it".to_owned() };
         let mut lines = vec![Line::missing("container engine", &missing)];
-        lines.extend(kernel(Abilities { drop: true, ..Abilities::default() }));
+        lines.push(Line::good("partition_network", "works".to_owned()));
+        let (what, help) = ("does not work".to_owned(), "modprobe sch_netem".to_owned());
+        lines.push(Line::lacking("degrade_network: latency", &RigError::Missing { what, help }));
         let text = anstream::adapter::strip_str(&table(&lines)).to_string();
         insta::assert_snapshot!(text);
     }
@@ -243,9 +152,9 @@ mod tests {
         let good = || vec![Line::good("a", "there".to_owned())];
         let missing = || vec![Line::missing("b", &error())];
         let counted = |lines: Vec<Line>| lines.iter().any(|line| line.state == Health::Missing);
-        assert!(!counted(either(good(), missing())));
-        assert!(!counted(either(missing(), good())));
-        assert!(counted(either(missing(), missing())));
+        assert!(!counted(any(vec![good(), missing()])));
+        assert!(!counted(any(vec![missing(), good()])));
+        assert!(counted(any(vec![missing(), missing()])));
     }
 
     #[test]

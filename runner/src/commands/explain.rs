@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use kplan_dsl::{ExplainFormat, Plan, explain};
 
 use crate::{
+    cluster::backend::Setup,
     commands::{
         list::ended,
         plans::{self, Selection},
@@ -40,7 +41,7 @@ pub struct ExplainArgs {
 
 /// Does it.
 pub fn main(args: &ExplainArgs) -> Exit {
-    let checked = match plans::check(&args.selection) {
+    let checked = match plans::check(&args.selection, Setup::default()) {
         Ok(checked) => checked,
         Err(error) => {
             tell!("error: {error:#}");

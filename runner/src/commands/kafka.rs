@@ -1,35 +1,18 @@
-//! Kafka of this machine for the backend `local`: there before the first plan begins, so that no plan's
-//! time goes into fetching it.
+//! Which versions of Kafka a run needs: a backend has them there before the first plan begins.
 
 use std::collections::BTreeSet;
 
 use kplan_dsl::{Verb, plan::Step};
 
-use crate::{
-    cluster::{
-        RigError, Version,
-        local::{self, Local},
-    },
-    conductor::{schedule::Job, step::inside},
-    out::tell,
-};
+use crate::conductor::{schedule::Job, step::inside};
 
-/// Finds Java and every version of Kafka that the plans start, and fetches what is not there.
-pub async fn prepare(local: &Local, jobs: &[Job], run: &str) -> Result<(), RigError> {
-    local::find_java().await?;
+/// Every version that the plans start.
+pub fn versions(jobs: &[Job]) -> BTreeSet<String> {
     let mut versions = BTreeSet::new();
     for job in jobs {
         job.plan.steps.iter().for_each(|step| collect(step, &mut versions));
     }
-    for text in versions {
-        // What is no version is told by the step.
-        let Ok(version) = text.parse::<Version>() else { continue };
-        if local.kafka_dir.is_none() && local::cached(&version).is_none() {
-            tell!("fetching Kafka {version} into kplan's cache (once)");
-        }
-        local::find_software(&version, local.kafka_dir.as_deref(), run).await?;
-    }
-    Ok(())
+    versions
 }
 
 /// The versions that a step and those inside it start; those that are known late are fetched then.

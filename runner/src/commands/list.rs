@@ -7,6 +7,7 @@ use kplan_dsl::{Param, Plan, value::duration_text, visible};
 use serde_json::{Value, json};
 
 use crate::{
+    cluster::backend::Setup,
     commands::plans::{self, Selection},
     exit::Exit,
     out::{Shown as _, say, tell},
@@ -37,7 +38,7 @@ pub struct ListArgs {
 
 /// Does it.
 pub fn main(args: &ListArgs) -> Exit {
-    let checked = match plans::check(&args.selection) {
+    let checked = match plans::check(&args.selection, Setup::default()) {
         Ok(checked) => checked,
         Err(error) => {
             tell!("error: {error:#}");

@@ -8,11 +8,12 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use kplan_dsl::{BackendFile, Diagnostic, EnvNames, Options, Override, Plan, Sources};
+use kplan_dsl::{Diagnostic, EnvNames, Options, Override, Plan, Sources};
 
 use crate::{
+    cluster::backend::{Backend, Chosen, Setup},
     commands::{
-        backend::{BackendName, BackendParser, Chosen},
+        backend::{BackendName, BackendParser},
         settings,
     },
     out::Shown as _,
@@ -70,8 +71,8 @@ pub struct Checked {
     pub plans: Vec<Plan>,
     /// What is wrong, file by file, with the texts.
     pub diagnostics: Vec<(Vec<Diagnostic>, Arc<Sources>)>,
-    /// What the file of an external cluster says.
-    pub backend_file: Option<Arc<BackendFile>>,
+    /// What the plans were checked for.
+    pub backend: Arc<dyn Backend>,
 }
 
 impl Checked {
@@ -94,11 +95,11 @@ impl Checked {
 }
 
 /// Finds and checks all plans that the arguments name.
-pub fn check(args: &Selection) -> anyhow::Result<Checked> {
-    let chosen = args.backend.choose();
+pub fn check(args: &Selection, setup: Setup) -> anyhow::Result<Checked> {
+    let chosen = args.backend.choose(setup);
     let options = options(args, &chosen);
     let mut checked =
-        Checked { plans: Vec::new(), diagnostics: Vec::new(), backend_file: chosen.file };
+        Checked { plans: Vec::new(), diagnostics: Vec::new(), backend: chosen.backend };
     checked.diagnostics.extend(chosen.told);
     for path in find(&args.paths)? {
         let one = kplan_dsl::check_file(&path, &options);
@@ -124,15 +125,14 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     let allowed =
         args.allow_env.iter().filter_map(|n| Some((n.clone(), std::env::var(n).ok()?))).collect();
     Options {
-        backend: chosen.backend,
-        capabilities: chosen.file.as_ref().map(|file| file.capabilities()),
+        backend: chosen.backend.abilities(),
         params: from_env.chain(from_flags).collect(),
         params_file: args.params_file.clone(),
         env: EnvNames { allowed },
         allow_run: args.allow_run,
         images: Some(images(args)),
         most_brokers: Some(args.max_brokers),
-        pass: settings::pass(chosen.file.clone()),
+        pass: settings::pass(chosen.backend.client_config()),
     }
 }
 

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::{
     commands::reports::{self, Format, ReportFiles},
     exit::Exit,
-    guardian,
     out::{self, tell},
+    processes,
     record::{RunRecord, SuiteRecord},
 };
 
@@ -54,7 +54,7 @@ pub fn main(args: &ReportArgs) -> Exit {
             return Exit::Usage;
         }
     };
-    if record.killed() && guardian::runner_lives(&record.info.run) {
+    if record.killed() && processes::runner_lives(&record.info.run) {
         tell!("the run still goes on: this is what is known of it by now");
     }
     let root = reports::root();

@@ -13,11 +13,10 @@ use kplan_dsl::Plan;
 
 use crate::{
     cluster::{
-        self, Backend, cleanup,
-        local::{self, Local},
+        self,
+        backend::{Backend, Setup, Sweep},
     },
     commands::{
-        backend::BackendName,
         kafka,
         plans::{self, Checked, Selection},
         reports::{self, ReportFiles},
@@ -31,9 +30,10 @@ use crate::{
     },
     event::{Event, RunStarted, Verdict},
     exit::Exit,
-    guardian::{Guard, kill_processes, processes_of},
+    guardian::Guard,
     history::RunClock,
     out::{self, Shown as _, tell},
+    processes::{kill_processes, processes_of},
     record::{EventLog, RunRecord},
     report::{self, live},
     rundir::{RunDir, private_dir},
@@ -137,7 +137,9 @@ pub struct RunArgs {
 
 /// Does it.
 pub fn main(args: &RunArgs) -> Exit {
-    let checked = match plans::check(&args.selection) {
+    let setup =
+        Setup { image: args.image.clone(), kafka_dir: args.kafka_dir.clone(), ..Setup::default() };
+    let checked = match plans::check(&args.selection, setup) {
         Ok(checked) => checked,
         Err(error) => {
             tell!("error: {error:#}");
@@ -148,14 +150,7 @@ pub fn main(args: &RunArgs) -> Exit {
     if checked.has_errors() {
         return Exit::Usage;
     }
-    let backend = match (&args.selection.backend, checked.backend_file.clone()) {
-        (BackendName::Docker, _) => Backend::Docker,
-        (BackendName::Embedded, _) => Backend::Embedded,
-        (BackendName::Local, _) => Backend::Local(Local { kafka_dir: args.kafka_dir.clone() }),
-        (BackendName::External(_), Some(file)) => Backend::External(file),
-        // Its mistakes were told as errors above.
-        (BackendName::External(_), None) => return Exit::Usage,
-    };
+    let backend = Arc::clone(&checked.backend);
     let inputs = inputs(&checked, &args.selection);
     let jobs = match jobs(checked, args) {
         Ok(jobs) => jobs,
@@ -193,11 +188,7 @@ pub fn main(args: &RunArgs) -> Exit {
 fn inputs(checked: &Checked, selection: &Selection) -> Vec<PathBuf> {
     let sources = checked.diagnostics.iter().flat_map(|(_, sources)| sources.iter());
     let read = sources.map(|(_, source)| source.path().to_owned());
-    let backend = match &selection.backend {
-        BackendName::External(path) => Some(path.clone()),
-        _ => None,
-    };
-    read.chain(backend).chain(selection.params_file.clone()).collect()
+    read.chain(selection.backend.file.clone()).chain(selection.params_file.clone()).collect()
 }
 
 fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
@@ -216,24 +207,20 @@ fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
 }
 
 #[expect(clippy::too_many_lines, reason = "to be split")]
-async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result<Exit> {
+async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     cluster::security::possible(jobs.iter().any(|job| wants::needs_tls(&job.plan)))?;
-    if backend == Backend::Docker {
-        // One clear message before anything is made, instead of one broken step for each plan.
-        cluster::docker::connect().await?;
-    }
+    backend.reach().await?;
     let seed = args.seed.unwrap_or_else(rand::random);
     let dir = RunDir::create(args.out.as_deref(), seed)?;
-    let guard = Guard::post(&dir.id, backend == Backend::Docker)?;
-    if let Backend::Local(local) = &backend {
-        tokio::select! {
-            biased;
-            () = interrupt.soft().cancelled() => {
-                // Nothing has begun. What was half fetched is the guardian's.
-                return Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()));
-            }
-            prepared = kafka::prepare(local, &jobs, &dir.id) => prepared?,
+    let guard = Guard::post(&dir.id, args.selection.backend.argument())?;
+    let versions = kafka::versions(&jobs);
+    tokio::select! {
+        biased;
+        prepared = backend.prepare(&versions, &dir.id) => prepared?,
+        () = interrupt.soft().cancelled() => {
+            // Nothing has begun. What was half fetched is the guardian's.
+            return Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()));
         }
     }
     let (sender, events) = tokio::sync::mpsc::unbounded_channel();
@@ -265,8 +252,7 @@ async fn run(args: &RunArgs, backend: Backend, jobs: Vec<Job>) -> anyhow::Result
         }),
     );
     let rules = Rules {
-        // Several plans on one cluster would break each other's brokers.
-        jobs: if matches!(backend, Backend::External(_)) { Jobs::Count(1) } else { args.jobs },
+        jobs: backend.at_once().map_or(args.jobs, Jobs::Count),
         retries: args.retries,
         fail_fast: args.fail_fast,
         timeout: args.timeout,
@@ -346,28 +332,18 @@ async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
         tell!("kept for a look; remove with: kplan clean {}", run.id);
         return None;
     }
-    if run.backend == Backend::Docker {
-        // What was broken off may have a request in the engine that is still being served.
-        let broken_off = run.interrupt.signal().is_some()
-            || results.iter().any(|r| r.result.verdict != Verdict::Passed);
-        let removed = match broken_off {
-            true => cleanup::remove_run(&run.id).await,
-            false => cleanup::remove_rest(&run.id).await,
-        };
-        if let Err(error) = removed {
-            return Some(format!(
-                "not everything could be removed (kplan clean tries again): {error}"
-            ));
-        }
-    }
     // A command of a `run` step may have left its process group.
     kill_processes(&run.id);
-    let left = processes_of(&run.id);
-    if !left.is_empty() {
-        return Some(format!("processes are left: {left:?}"));
+    // What was broken off may have a request somewhere that is still being served.
+    let broken_off = run.interrupt.signal().is_some()
+        || results.iter().any(|r| r.result.verdict != Verdict::Passed);
+    let removed =
+        run.backend.sweep(&run.id, if broken_off { Sweep::All } else { Sweep::Rest }).await;
+    if let Err(error) = removed {
+        return Some(format!("not everything could be removed (kplan clean tries again): {error}"));
     }
-    let removed = local::cleanup::remove_run(&run.id);
-    removed.err().map(|e| format!("not everything could be removed (kplan clean tries again): {e}"))
+    let left = processes_of(&run.id);
+    (!left.is_empty()).then(|| format!("processes are left: {left:?}"))
 }
 
 fn exit(run: &Run, results: &[Ended], leftovers: bool, flaky: Flaky) -> Exit {

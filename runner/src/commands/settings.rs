@@ -1,7 +1,7 @@
 //! The pass of the check that asks librdkafka about the settings of clients: every command that reads plans
 //! reports what it refuses, with its place, before a run.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use kplan_dsl::{
@@ -22,9 +22,8 @@ type Make<'m> = dyn Fn(Map) -> Vec<(ClientType, Map)> + 'm;
 /// The most refusals of settings together that are reported of one client.
 const MOST: usize = 8;
 
-/// What librdkafka refuses in plans, whose clients also have the settings of an external cluster's file.
-pub fn pass(file: Option<Arc<BackendFile>>) -> Pass {
-    let base = file.map(|file| of_plan::config(&file.client)).unwrap_or_default();
+/// What librdkafka refuses in plans, whose clients also have the backend's own settings.
+pub fn pass(base: Map) -> Pass {
     Pass::new(move |plan| {
         let mut told = Vec::new();
         let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();

@@ -12,7 +12,7 @@ use kplan_dsl::{Plan, Step, Verb};
 
 use crate::{
     conductor::{Suite, run_suite, schedule::Keep, step::children},
-    event::{Event, RunStarted, SuiteId, Verdict},
+    event::{Event, RunStarted, StepRun, SuiteId, Verdict},
     history::RunClock,
     out::{Shown as _, tell},
     record::EventLog,
@@ -49,7 +49,7 @@ pub async fn shrink(
     let mut tries = 0;
     while let Some(set) = shrinker.propose() {
         tries += 1;
-        let only: BTreeSet<String> = set.iter().map(|i| faults[*i].id()).collect();
+        let only: BTreeSet<StepRun> = set.iter().map(|i| faults[*i].id()).collect();
         let path = dir.path.join(format!("shrink-{}-{tries}", again.number));
         let verdict = attempt(run, again, seed, only, path).await?;
         if run.interrupt.signal().is_some() {
@@ -88,7 +88,7 @@ async fn attempt(
     run: &Arc<Run>,
     again: &Again,
     seed: u64,
-    only: BTreeSet<String>,
+    only: BTreeSet<StepRun>,
     path: PathBuf,
 ) -> anyhow::Result<Verdict> {
     private_dir(&path)?;
@@ -152,7 +152,7 @@ fn written(plan: &Plan, faults: &[&DoneFault], about: &str) -> Option<String> {
         if plan.file_of(&step.head) != Path::new(&plan.path) {
             return None;
         }
-        let id = step.head.id.to_string();
+        let id = StepRun::new(&step.head.id, &[]);
         let own: Vec<&Planned> =
             faults.iter().filter(|f| f.step == id).map(|f| &f.planned).collect();
         let times = (*chaos.for_time, *chaos.every);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, cluster::row},
-    event::Measurement,
+    event::{Measurement, Stretch},
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
@@ -279,7 +279,7 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     let worst = answered.by.iter().max_by_key(|(_, at)| at.unwrap_or(i64::MAX));
     let worst = worst.map(|(p, _)| p.to_string());
     let until_us = answered.recovered_us().map(|took| broke_us + took);
-    span(j, client, "recovered", worst.clone(), broke_us, until_us);
+    span(j, client, Stretch::Recovered, worst.clone(), broke_us, until_us);
     let Some(took_us) = answered.recovered_us() else {
         return Ok(
             not_yet(c, client, &answered, (broke_us, &what)).because(why(client, &answered, j))
@@ -331,7 +331,7 @@ pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
     };
     let from = worst.from_us.max(since);
     let until = (!worst.open).then_some(worst.to_us);
-    span(j, client, "unavailable", Some(place.to_string()), from, until);
+    span(j, client, Stretch::Unavailable, Some(place.to_string()), from, until);
     let who = format!("{} on {place}", client.name);
     let did = format!("from {} was without service", time_of_day(j, from));
     Ok(timed(c.bound, gap_us(&worst, since), who, &did))
@@ -386,14 +386,14 @@ fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
 fn span(
     j: &Judge<'_>,
     client: &Client,
-    kind: &str,
+    kind: Stretch,
     place: Option<String>,
     from_us: i64,
     until_us: Option<i64>,
 ) {
     j.stage.measured(Measurement {
-        step: j.step.to_owned(),
-        kind: kind.to_owned(),
+        step: j.step.clone(),
+        kind,
         client: client.name.clone(),
         place,
         from_us,

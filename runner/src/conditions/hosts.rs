@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     conditions::Found,
+    event::StepRun,
     stage::{judge::Judge, outcome::StepError},
 };
 
@@ -19,10 +20,10 @@ pub async fn listener(c: &Listener, j: &Judge<'_>) -> Judged {
     let running = j.stage.running()?;
     let mut each = Vec::new();
     for broker in j.stage.brokers_meant(&c.broker).await? {
-        let sockets = running.cluster.sockets(broker).await?;
+        let sockets = running.cluster.hosts()?.sockets(broker).await?;
         let mut wrong = Vec::new();
         let mut told = Vec::new();
-        for port in running.cluster.listener_ports(broker) {
+        for port in running.cluster.hosts()?.listener_ports(broker) {
             let bound: Vec<_> = sockets.iter().filter(|s| s.port == port).collect();
             // A dual-stack socket stands in the IPv6 table only.
             let family = match (bound.iter().any(|s| s.ipv6), bound.is_empty()) {
@@ -64,12 +65,14 @@ pub async fn log(c: &Log, j: &Judge<'_>) -> Judged {
     let mut count = 0_u64;
     let mut evidence = Vec::new();
     let mut silent = Vec::new();
-    let nodes = j.stage.nodes_meant(&c.broker, "").await?;
+    let nodes = j.stage.nodes_meant(&c.broker, &StepRun::default()).await?;
     if nodes.is_empty() {
         return Err(StepError::not_so(format!("{} means no node now", c.broker)));
     }
+    let running = j.stage.running()?;
+    let logs = running.cluster.logs()?;
     for node in nodes {
-        let path = j.stage.dir.join("logs").join(format!("{}.log", node.slug()));
+        let path = logs.log_file(node).unwrap_or_default();
         let skip = since.map_or(0, |us| j.stage.log_size_at(node, us));
         let text = tokio::fs::read(&path).await.unwrap_or_default();
         if text.is_empty() {

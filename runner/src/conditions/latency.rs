@@ -130,14 +130,19 @@ fn percentiles(measured: &Measured) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::faults::Struck;
+    use crate::{
+        event::{FaultId, FaultKind, StepRun},
+        stage::faults::Struck,
+    };
 
     fn fault(at_us: i64, over_us: Option<i64>) -> Break {
         Break {
+            id: FaultId(1),
+            kind: FaultKind::NodeKilled,
             at_us,
             by_us: at_us,
             over_us,
-            step: String::new(),
+            step: StepRun::default(),
             around: Vec::new(),
             struck: Struck::Cluster([].into()),
             what: String::new(),

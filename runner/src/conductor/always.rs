@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     conditions,
-    event::{Finding, Holds, Reason, ReasonKind},
+    event::{Finding, Holds, Reason, ReasonKind, StepRun},
     history::now_us,
     stage::{
         Stage,
@@ -78,7 +78,7 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
         return Outcome::JudgedNothing;
     }
     let poll = if rule.that.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
-    let begun = now_us();
+    let (begun, step) = (now_us(), StepRun::from("always"));
     let mut covered = Covered::new(rule);
     loop {
         let over = end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.has_begun(s));
@@ -86,7 +86,7 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
         if let Some(from_us) = from(stage, rule).filter(|_| stage.is_up()) {
             let judge = Judge {
                 stage,
-                step: "always",
+                step: &step,
                 began_us: from_us.unwrap_or(begun),
                 record: false,
                 since: None,

@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use crate::{
-    cluster::Backend,
     conductor::{
         step,
         suite::{Suite, SuiteResult, run_suite},
         warm::{self, Shelf, Warm},
     },
     event::Verdict,
+    processes::available_memory,
     rundir::RunDir,
     stage::Run,
 };
@@ -42,9 +42,6 @@ pub enum Keep {
     Always,
 }
 
-/// Memory that one node of a cluster takes in containers: its heap of 384 MiB and what a Java machine
-/// needs beside it (340 to 420 MiB resident were measured).
-const NODE_BYTES: u64 = 450 << 20;
 /// Memory of a suite's clients and, on the embedded backend, of its simulated brokers.
 const CLIENTS_BYTES: u64 = 150 << 20;
 
@@ -141,20 +138,10 @@ impl Room {
     }
 }
 
-/// Memory that can be had without swapping, in bytes; none where the kernel does not say.
-pub fn available_memory() -> Option<u64> {
-    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = table.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
 /// Memory that a plan needs at its largest cluster, in bytes.
-fn need_of(plan: &Plan, backend: &Backend) -> u64 {
-    let nodes = match backend {
-        Backend::Docker | Backend::Local(_) => clusters(&plan.steps).map(nodes).max().unwrap_or(0),
-        Backend::Embedded | Backend::External(_) => 0,
-    };
-    NODE_BYTES * u64::from(nodes) + CLIENTS_BYTES
+fn need_of(plan: &Plan, node_bytes: u64) -> u64 {
+    let nodes = clusters(&plan.steps).map(nodes).max().unwrap_or(0);
+    node_bytes * u64::from(nodes) + CLIENTS_BYTES
 }
 
 fn clusters(steps: &[Step]) -> Box<dyn Iterator<Item = &StartCluster> + '_> {
@@ -232,10 +219,8 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(run: &'a Arc<Run>, dir: &'a RunDir, jobs: Vec<Job>, rules: Rules) -> Self {
         let number = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        // A cluster that was there before is given back after each suite.
-        let own = !matches!(run.backend, Backend::External(_));
         let reuses = |job: &Job| {
-            (own && rules.keep == Keep::Never).then(|| warm::key_of_plan(&job.plan, run)).flatten()
+            (rules.keep == Keep::Never).then(|| warm::key_of_plan(&job.plan, run)).flatten()
         };
         let mut queue = VecDeque::new();
         for (number, job) in (1..).zip(jobs) {
@@ -271,7 +256,8 @@ impl<'a> Desk<'a> {
                 && let Some(warm) = self.shelf.give_up()
             {
                 let _ = warm.cluster.destroy().await;
-                self.room.bytes = self.room.bytes.saturating_add(NODE_BYTES * size(&warm));
+                self.room.bytes =
+                    self.room.bytes.saturating_add(self.run.backend.node_bytes() * size(&warm));
             }
             let (run, need) = (self.run.clone(), self.need(&next));
             let (warm, leaves) =
@@ -297,7 +283,7 @@ impl<'a> Desk<'a> {
                     let _ = sender.send(number);
                 }
             };
-            let whole = need_of(&next.job.plan, &run.backend);
+            let whole = need_of(&next.job.plan, run.backend.node_bytes());
             self.running.spawn(async move { (run_suite(run, suite, judged).await, next, whole) });
         }
     }
@@ -307,7 +293,7 @@ impl<'a> Desk<'a> {
         if self.shelf.has(queued.key.as_deref()) {
             CLIENTS_BYTES
         } else {
-            need_of(&queued.job.plan, &self.run.backend)
+            need_of(&queued.job.plan, self.run.backend.node_bytes())
         }
     }
 
@@ -343,7 +329,7 @@ impl<'a> Desk<'a> {
         }
         if let Some(key) = &done.key {
             let left = result.warm.take();
-            let bytes = left.as_ref().map_or(0, |warm| NODE_BYTES * size(warm));
+            let bytes = left.as_ref().map_or(0, |warm| self.run.backend.node_bytes() * size(warm));
             match self.shelf.end(key, left) {
                 Some(unwanted) => drop(unwanted.cluster.destroy().await),
                 None => self.room.bytes = self.room.bytes.saturating_sub(bytes),
@@ -396,6 +382,8 @@ fn suite(dir: &RunDir, queued: &Queued, rules: Rules) -> anyhow::Result<Suite> {
 mod tests {
     use super::*;
 
+    const NODE_BYTES: u64 = 450 << 20;
+
     fn plan(cluster: &str) -> Job {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("p.yaml");
@@ -418,7 +406,7 @@ mod tests {
     }
 
     fn take(queue: &mut VecDeque<Queued>, room: Room, alone: bool) -> Option<Queued> {
-        let needs = queue.iter().map(|q| need_of(&q.job.plan, &Backend::Docker));
+        let needs = queue.iter().map(|q| need_of(&q.job.plan, NODE_BYTES));
         let at = choose(room, alone, needs)?;
         queue.remove(at)
     }
@@ -432,11 +420,11 @@ mod tests {
 
     #[test]
     fn a_plan_needs_what_its_largest_cluster_needs() {
-        let three = need_of(&plan("{ brokers: 3 }").plan, &Backend::Docker);
-        let with = need_of(&plan("{ brokers: 3, controllers: 2 }").plan, &Backend::Docker);
+        let three = need_of(&plan("{ brokers: 3 }").plan, NODE_BYTES);
+        let with = need_of(&plan("{ brokers: 3, controllers: 2 }").plan, NODE_BYTES);
         assert_eq!(three, 3 * NODE_BYTES + CLIENTS_BYTES);
         assert_eq!(with, 5 * NODE_BYTES + CLIENTS_BYTES);
-        assert_eq!(need_of(&plan("{ brokers: 3 }").plan, &Backend::Embedded), CLIENTS_BYTES);
+        assert_eq!(need_of(&plan("{ brokers: 3 }").plan, 0), CLIENTS_BYTES);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kplan_dsl::{
 
 use crate::{
     conductor::{Tally, during},
-    event::{Event, Holds, StepEnded, StepInfo, Verdict},
+    event::{Event, Holds, StepEnded, StepInfo, StepRun, Verdict},
     history::now_us,
     stage::{
         Stage,
@@ -27,32 +27,17 @@ pub struct Flow {
     pub around: Surroundings,
     /// Rounds of the repeats around it, from 1, from the outside in.
     pub rounds: Vec<u32>,
-    /// The id of the step that they are in.
-    pub within: Option<Arc<str>>,
+    /// The step that they are in.
+    pub within: Option<StepRun>,
     /// A step around them is optional: what they find is only told.
     pub optional: bool,
 }
 
 impl Flow {
-    /// A step's id in the events: `7.2`, and `7.2#2` in a later round than the first. Nested rounds are
-    /// all told, the outer one first: `7.2.1#1#2`.
-    fn id(&self, step: &Step) -> String {
-        let mut id = step.head.id.to_string();
-        if self.later() {
-            self.rounds.iter().for_each(|round| id.push_str(&format!("#{round}")));
-        }
-        id
-    }
-
     /// For the steps in a step.
-    pub fn within(&self, id: &str, head: &StepHead) -> Self {
+    pub fn within(&self, id: &StepRun, head: &StepHead) -> Self {
         let optional = self.optional || head.optional;
-        Self { within: Some(id.into()), optional, ..self.clone() }
-    }
-
-    /// The suite lists the steps of first rounds only.
-    fn later(&self) -> bool {
-        self.rounds.iter().any(|round| *round > 1)
+        Self { within: Some(id.clone()), optional, ..self.clone() }
     }
 }
 
@@ -91,9 +76,10 @@ pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally
 }
 
 /// A step's id in the events, which know its title from now on.
-fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
-    let id = flow.id(step);
-    if flow.later() {
+fn listed(stage: &Stage, step: &Step, flow: &Flow) -> StepRun {
+    let id = StepRun::new(&step.head.id, &flow.rounds);
+    // The suite lists the steps of first rounds only.
+    if !id.rounds().is_empty() {
         let info = Box::new(info(stage, &step.head, step.title(), flow.around.finally));
         stage.tell.emit(Event::StepListed { step: id.clone(), info });
     }
@@ -103,7 +89,7 @@ fn listed(stage: &Stage, step: &Step, flow: &Flow) -> String {
 /// What is known of a step beforehand.
 pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> StepInfo {
     StepInfo {
-        id: head.id.to_string(),
+        id: StepRun::new(&head.id, &[]),
         title,
         verb: head.word.to_owned(),
         file: stage.run.shown(stage.plan.file_of(head)),
@@ -322,7 +308,7 @@ async fn stands(
 
 fn conclude(
     stage: &Stage,
-    id: &str,
+    id: &StepRun,
     head: &StepHead,
     began_us: i64,
     result: Result<Done, StepError>,
@@ -376,9 +362,9 @@ fn conclude(
     stops.filter(|_| ends_the_plan(stage, head))
 }
 
-fn ended(id: &str, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {
+fn ended(id: &StepRun, head: &StepHead, verdict: Verdict, took_ms: u64) -> StepEnded {
     StepEnded {
-        step: id.to_owned(),
+        step: id.clone(),
         verdict,
         took_ms,
         findings: Vec::new(),

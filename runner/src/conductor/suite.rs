@@ -17,7 +17,8 @@ use crate::{
         warm::{self, Warm, is_traceless},
     },
     event::{
-        Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, SuiteId, SuiteStarted, Verdict,
+        Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, StepRun, SuiteId, SuiteStarted,
+        Verdict,
     },
     stage::{Run, Stage, chaos::DoneFault, hearing, sampler::Sampler},
     steps::limits::Surroundings,
@@ -50,7 +51,7 @@ pub struct Suite {
     /// When the cluster stays.
     pub keep: Keep,
     /// Only these faults of its chaos, by id; all where none is said.
-    pub only: Option<BTreeSet<String>>,
+    pub only: Option<BTreeSet<StepRun>>,
     /// A cluster of an earlier suite, to go on with.
     pub warm: Option<Warm>,
     /// Leave the cluster to a later suite, under this key, if nothing speaks against it.

@@ -16,7 +16,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{Backend, Cluster, ClusterSpec, NodeState},
+    cluster::{Cluster, ClusterSpec, NodeState},
     conductor::step,
     event::SuiteId,
     stage::{Run, Running, Stage, clients::Template},
@@ -53,10 +53,10 @@ pub fn key(spec: &ClusterSpec) -> String {
     format!("{}{secured:?}", serde_json::to_string(&alike).unwrap_or_default())
 }
 
-/// The key of a plan's cluster where it has a single one, to be reused. Only containers are: a cluster
-/// that exists is not kplan's to clean, and the others start at once or write their logs elsewhere.
+/// The key of a plan's cluster where it has a single one, to be reused, where the backend hands clusters on: one
+/// that exists is not kplan's to clean, and others start at once or write their logs elsewhere.
 pub fn key_of_plan(plan: &Plan, run: &Run) -> Option<String> {
-    if !matches!(run.backend, Backend::Docker) {
+    if !run.backend.hands_on() {
         return None;
     }
     let mut all = Vec::new();
@@ -126,11 +126,11 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
             })
             .collect();
         let groups: Vec<String> = groups.into_iter().collect();
-        running.cluster.delete_groups(&groups).await.map_err(|e| e.to_string())?;
+        running.cluster.topics().delete_groups(&groups).await.map_err(|e| e.to_string())?;
         // Only what this plan made; a topic of anybody else's makes the cluster unfit below.
         let made = stage.topics().into_iter().filter(|(_, facts)| !facts.deleted);
         for (topic, _) in made {
-            running.cluster.delete_topic(&topic).await.map_err(|e| e.to_string())?;
+            running.cluster.topics().delete_topic(&topic).await.map_err(|e| e.to_string())?;
         }
         let none = |view: &crate::observer::ClusterView| {
             view.topics.values().all(|t| t.internal).then_some(())

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::StepRun;
+
 /// Why a suite ended as it did, where no step tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
@@ -48,9 +50,9 @@ pub enum ReasonKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// Step that asked.
-    pub step: String,
-    /// `recovered`, `unavailable`.
-    pub kind: String,
+    pub step: StepRun,
+    /// What it is.
+    pub kind: Stretch,
     /// Client.
     pub client: String,
     /// The worst partition, e.g. `orders/0`.
@@ -59,6 +61,26 @@ pub struct Measurement {
     pub from_us: i64,
     /// End; none when it was still open when it was judged.
     pub until_us: Option<i64>,
+}
+
+/// What a measured stretch of time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stretch {
+    /// From a fault until a client made progress again.
+    Recovered,
+    /// In which a client made no progress.
+    Unavailable,
+}
+
+impl Stretch {
+    /// Its name in the language.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Recovered => "recovered",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// Four verdicts; a broken rig never reads as a broken Kafka.
@@ -176,7 +198,7 @@ pub(crate) fn brokers(numbers: &[u32]) -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Anomaly {
     /// Step that asked.
-    pub step: String,
+    pub step: StepRun,
     /// Its name in the language, e.g. `lost`.
     pub kind: String,
     /// How many.

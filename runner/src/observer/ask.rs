@@ -14,7 +14,8 @@ use kafka_protocol::{
 use super::{view::ClusterView, watch::Watch};
 use crate::{
     cluster::{Cluster, KafkaError},
-    wire::{Connection, Credentials, WireError, error_name},
+    codes::error_name,
+    wire::{Connection, Credentials, WireError},
 };
 
 /// One question takes no longer.

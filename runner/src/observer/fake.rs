@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use kplan_dsl::value::DataFate;
 
 use crate::cluster::{
-    AdminError, Bounds, Cluster, ClusterSpec, Death, Listening, Node, NodeState, Quorum, RigError,
-    TopicChange, TopicSpec, Version,
+    AdminError, Bounds, Cluster, ClusterSpec, Death, Node, NodeLife, NodeState, Quorum, RigError,
+    TopicAdmin, TopicChange, TopicSpec, Version,
 };
 
 pub(super) struct Fake {
@@ -62,9 +62,16 @@ impl Cluster for Fake {
     fn address(&self, broker: u32) -> String {
         self.addresses[broker as usize - 1].clone()
     }
-    fn listener_ports(&self, _: u32) -> Vec<u16> {
-        vec![]
+    fn topics(&self) -> &dyn TopicAdmin {
+        self
     }
+    async fn destroy(&self) -> Result<(), RigError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl NodeLife for Fake {
     async fn kill(&self, _: &[Node]) -> Result<(), RigError> {
         Self::cannot("kill")
     }
@@ -86,9 +93,10 @@ impl Cluster for Fake {
     async fn obituary(&self, _: Node) -> Result<Option<Death>, RigError> {
         Self::cannot("tell")
     }
-    async fn sockets(&self, _: u32) -> Result<Vec<Listening>, RigError> {
-        Self::cannot("tell")
-    }
+}
+
+#[async_trait]
+impl TopicAdmin for Fake {
     async fn create_topic(&self, _: &TopicSpec) -> Result<(), AdminError> {
         Self::cannot("create topics")
     }
@@ -98,7 +106,7 @@ impl Cluster for Fake {
     async fn delete_topic(&self, _: &str) -> Result<(), AdminError> {
         Self::cannot("delete topics")
     }
-    async fn destroy(&self) -> Result<(), RigError> {
-        Ok(())
+    async fn delete_groups(&self, _: &[String]) -> Result<(), AdminError> {
+        Self::cannot("delete groups")
     }
 }

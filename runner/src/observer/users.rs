@@ -37,7 +37,7 @@ impl Asker {
         while let Err(error) = self.make_users(access, hash).await {
             self.again(error, deadline).await?;
         }
-        for broker in 1..=self.cluster.spec().brokers {
+        for broker in self.cluster.brokers() {
             for (user, password) in access.users() {
                 let login = Login {
                     scram: Some(hash),

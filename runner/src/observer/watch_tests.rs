@@ -7,7 +7,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 use super::*;
 use crate::{
-    cluster::{Placement, TopicSpec, embedded::EmbeddedCluster},
+    cluster::{NodeLife as _, Placement, TopicSpec, embedded::EmbeddedCluster},
     observer::{Change, fake::Fake},
 };
 
@@ -102,7 +102,7 @@ async fn the_embedded_backend_is_watched_like_any_other() {
     observer.all_listed(&[1, 2, 3], LIMIT).await.expect("all join");
     let placement = Placement::Assignment(vec![vec![1, 2, 3], vec![2, 3, 1]]);
     let topic = TopicSpec { name: "orders".to_owned(), placement, config: IndexMap::new() };
-    cluster.create_topic(&topic).await.expect("a mock topic");
+    cluster.topics().create_topic(&topic).await.expect("a mock topic");
     let led = |by: Option<u32>| move |v: &ClusterView| (v.leader("orders", 1) == by).then_some(());
     observer.until(LIMIT, led(Some(2))).await.expect("its preferred leader leads");
     cluster.kill(&[Node::Broker(2)]).await.expect("an order to the mock");

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use indexmap::IndexMap;
+use kplan_dsl::steps::Repeat;
 
 use super::{
     FaultSpan, KILLED_STEP, Line, PartitionState, PartitionTrack, ProcessLane, RunEnd, RunRecord,
@@ -10,7 +11,8 @@ use super::{
 };
 use crate::{
     event::{
-        Event, FaultPhase, LaneState, Stamped, StepEnded, StepInfo, SuiteId, SuiteStarted, Verdict,
+        Event, FaultId, FaultPhase, LaneState, Stamped, StepEnded, StepInfo, StepRun, SuiteId,
+        SuiteStarted, Verdict, complete,
     },
     history::RunClock,
 };
@@ -66,7 +68,7 @@ impl RunRecord {
             other => {
                 if let Some(suite) = self.suites.iter_mut().find(|s| Some(s.number) == suite) {
                     suite.last_us = suite.last_us.max(at);
-                    suite.apply(at, other);
+                    suite.apply(at, complete(other));
                 }
             }
         }
@@ -117,7 +119,13 @@ impl SuiteRecord {
             Event::Client { client, state, why, .. } => {
                 self.lane(client, true).states.push((at, state, why));
             }
-            Event::Fault { step, phase, what } => self.fault(at, step, phase, what),
+            Event::Fault { id, step, phase, kind, what } => {
+                let fault = FaultSpan { id, kind, step, what, from_us: at, until_us: None };
+                match phase {
+                    FaultPhase::Begins => self.faults.push(fault),
+                    FaultPhase::Ends => self.ends(at, &fault),
+                }
+            }
             Event::Partition { topic, partition, leader, epoch, in_sync, replicas, unclean } => {
                 let state = PartitionState { at_us: at, leader, epoch, in_sync, replicas, unclean };
                 self.partition(topic, partition).states.push(state);
@@ -146,22 +154,22 @@ impl SuiteRecord {
     }
 
     /// The step of an id; one that nobody listed is added.
-    fn step_mut(&mut self, id: &str) -> &mut StepRecord {
-        if let Some(known) = self.steps.iter().position(|s| s.id == id) {
+    fn step_mut(&mut self, id: &StepRun) -> &mut StepRecord {
+        if let Some(known) = self.steps.iter().position(|s| s.id == *id) {
             return &mut self.steps[known];
         }
-        let base = id.split('#').next().unwrap_or(id);
+        let base = id.first();
         let info = self.info.steps.iter().find(|s| s.id == base).cloned();
-        let info = info.unwrap_or_else(|| self.unlisted(base));
-        self.steps.push(StepRecord::new(id.to_owned(), info));
+        let info = info.unwrap_or_else(|| self.unlisted(&base));
+        self.steps.push(StepRecord::new(id.clone(), info));
         let last = self.steps.len() - 1;
         &mut self.steps[last]
     }
 
-    fn unlisted(&self, id: &str) -> StepInfo {
-        let parent = ancestors(id).find_map(|up| self.info.steps.iter().find(|s| s.id == up));
+    fn unlisted(&self, id: &StepRun) -> StepInfo {
+        let parent = id.around().find_map(|up| self.info.steps.iter().find(|s| s.id == up));
         StepInfo {
-            id: id.to_owned(),
+            id: id.clone(),
             title: format!("step {id}"),
             verb: String::new(),
             file: parent.map_or_else(|| self.info.file.clone(), |p| p.file.clone()),
@@ -203,34 +211,25 @@ impl SuiteRecord {
         &mut self.partitions[at]
     }
 
-    /// An end closes the step's oldest open fault of the same words, else the step's oldest open one.
-    fn fault(&mut self, at: i64, step: String, phase: FaultPhase, what: String) {
-        if phase == FaultPhase::Begins {
-            self.faults.push(FaultSpan { step, what, from_us: at, until_us: None });
-            return;
-        }
-        let open = |f: &&mut FaultSpan| f.until_us.is_none() && f.step == step;
-        let same = self
-            .faults
-            .iter()
-            .position(|f| f.until_us.is_none() && f.step == step && f.what == what);
-        let fault = match same {
-            Some(at) => self.faults.get_mut(at),
-            None => self.faults.iter_mut().find(open),
+    /// An end closes its fault; in a run that did not number them, the oldest one of its step and words that is open.
+    fn ends(&mut self, at: i64, fault: &FaultSpan) {
+        let mut open = self.faults.iter_mut().filter(|f| f.until_us.is_none());
+        let is_it = |f: &&mut FaultSpan| match fault.id {
+            FaultId(0) => f.step == fault.step && f.what == fault.what,
+            id => f.id == id,
         };
-        if let Some(fault) = fault {
-            fault.until_us = Some(at);
+        if let Some(open) = open.find(is_it) {
+            open.until_us = Some(at);
         }
     }
 
     /// When every process that a fault's step took down was up again; none while one is not. Whoever
     /// starts a client again does not say which fault that ends.
     fn back_again(&self, fault: &FaultSpan) -> Option<i64> {
-        let by = format!("by step {}", fault.step);
         let struck = self.lanes.iter().filter_map(|lane| {
             let down = lane.states.iter().position(|(at, state, why)| {
                 let up = matches!(state, LaneState::Up | LaneState::Starting);
-                *at >= fault.from_us - BITE_US && !up && why.ends_with(&by)
+                *at >= fault.from_us - BITE_US && !up && why.by.as_ref() == Some(&fault.step)
             })?;
             Some(lane.states[down..].iter().find(|s| s.1 == LaneState::Up).map(|s| s.0))
         });
@@ -273,9 +272,8 @@ impl SuiteRecord {
 }
 
 impl StepRecord {
-    fn new(id: String, info: StepInfo) -> Self {
+    fn new(id: StepRun, info: StepInfo) -> Self {
         Self {
-            rounds: id.split('#').skip(1).map(|round| round.parse().unwrap_or(1)).collect(),
             id,
             info,
             started_us: None,
@@ -295,47 +293,29 @@ impl StepRecord {
 
     /// Its title, and in which round: `Kill broker 2 (round 3)`, `(round 3.1)` in a repeat's repeat.
     pub fn title(&self) -> String {
-        match self.round() {
+        match self.id.round() {
             round if round.is_empty() => self.info.title.clone(),
             round => format!("{} ({round})", self.info.title),
         }
     }
-
-    /// `round 3`, `round 3.1` in a repeat's repeat; empty in the first.
-    pub fn round(&self) -> String {
-        round(self.rounds.iter())
-    }
-}
-
-/// Rounds in words.
-pub fn round(rounds: impl Iterator<Item = impl ToString>) -> String {
-    let all: Vec<String> = rounds.map(|round| round.to_string()).collect();
-    if all.is_empty() { String::new() } else { format!("round {}", all.join(".")) }
-}
-
-/// `7.2.1` → `7.2`, `7`.
-fn ancestors(id: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(id.rsplit_once('.').map(|(up, _)| up), |id| {
-        id.rsplit_once('.').map(|(up, _)| up)
-    })
 }
 
 /// Where each step stands: the order of the file, and within one repeat its rounds one after the other.
 /// A key is a (round, position) for each container from the outside in, and for the step itself.
-fn step_keys(suite: &SuiteRecord) -> HashMap<String, Vec<(u32, usize)>> {
-    let order: HashMap<&str, usize> =
-        suite.info.steps.iter().enumerate().map(|(at, s)| (s.id.as_str(), at)).collect();
+fn step_keys(suite: &SuiteRecord) -> HashMap<StepRun, Vec<(u32, usize)>> {
+    let order: HashMap<&StepRun, usize> =
+        suite.info.steps.iter().enumerate().map(|(at, s)| (&s.id, at)).collect();
     let key = |(at, step): (usize, &StepRecord)| {
         let mut containers: Vec<usize> =
-            ancestors(&step.info.id).filter_map(|up| order.get(up).copied()).collect();
+            step.info.id.around().filter_map(|up| order.get(&up).copied()).collect();
         containers.reverse();
-        let own = order.get(step.info.id.as_str()).copied().unwrap_or(order.len() + at);
-        let mut rounds = step.rounds.iter().copied();
+        let own = order.get(&step.info.id).copied().unwrap_or(order.len() + at);
+        let mut rounds = step.id.rounds().iter().copied();
         let mut round = 1;
         let mut key = Vec::new();
         for place in containers.into_iter().chain([own]) {
             key.push((round, place));
-            let repeats = suite.info.steps.get(place).is_some_and(|s| s.verb == "repeat");
+            let repeats = suite.info.steps.get(place).is_some_and(|s| s.verb == Repeat::INFO.word);
             round = if repeats { rounds.next().unwrap_or(1) } else { 1 };
         }
         (step.id.clone(), key)

@@ -33,7 +33,7 @@ fn anomaly(by: &[(&str, &str, u64)]) -> Anomaly {
         text: format!("of {}", by.len()),
     };
     Anomaly {
-        step: "1".to_owned(),
+        step: "1".into(),
         kind: "lost".to_owned(),
         count: by.iter().map(|(.., count)| count).sum(),
         by: by.iter().map(place).collect(),

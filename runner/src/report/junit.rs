@@ -18,7 +18,7 @@ use super::{
     trouble::{self, Trouble, TroubleKind, of_step, troubles},
 };
 use crate::{
-    event::{Finding, Holds, Verdict},
+    event::{Finding, Holds, SettingsOf, Verdict},
     record::{RunRecord, StepRecord, SuiteRecord},
 };
 
@@ -143,7 +143,7 @@ impl Suite<'_> {
         if !suite.info.tags.is_empty() {
             all.push(("tags".to_owned(), suite.info.tags.join(", ")));
         }
-        let cluster = suite.configured.get("cluster").into_iter().flatten();
+        let cluster = suite.configured.get(&SettingsOf::Cluster).into_iter().flatten();
         all.extend(cluster.map(|(k, v)| (format!("cluster.{k}"), v.clone())));
         all.extend(suite.info.params.iter().map(|(k, v)| (format!("param.{k}"), v.clone())));
         all.extend(flat_values(&suite.values()));

@@ -6,7 +6,7 @@ use super::{
     trouble::{Trouble, of_run, quote, troubles},
 };
 use crate::{
-    event::{Holds, Verdict},
+    event::{Holds, Stretch, Verdict},
     out::Shown as _,
     record::{RunRecord, SuiteRecord},
 };
@@ -85,7 +85,7 @@ fn table(out: &mut String, record: &RunRecord) {
     out.push_str("| | Suite | Steps | Time | Recovery | Counts |\n|---|---|---|---|---|---|\n");
     for suite in record.decisive().take(ROWS) {
         let recovery: Vec<_> =
-            longest(suite, "recovered").into_iter().map(|s| span_words(suite, s)).collect();
+            longest(suite, Stretch::Recovered).into_iter().map(|s| span_words(suite, s)).collect();
         let mut title = text(&one_line(&suite.title(), 200));
         if suite.info.simulated {
             title.push_str(" *(simulated)*");

@@ -9,7 +9,7 @@ use super::{
     trouble::{Trouble, TroubleKind, of_run, quote, troubles},
 };
 use crate::{
-    event::{Finding, Holds, Verdict},
+    event::{Finding, Holds, Stretch, Verdict},
     out::Shown as _,
     out::paint,
     record::{RunRecord, SuiteRecord},
@@ -127,7 +127,7 @@ fn table(out: &mut String, record: &RunRecord) {
         out.push_str(&format!("{word} {:>11}  {title}\n", duration(suite.took_ms())));
         let mut told = vec![Tally::steps(suite).words()];
         told.push(totals_line(suite));
-        told.extend(longest(suite, "recovered").into_iter().map(|s| span_words(suite, s)));
+        told.extend(longest(suite, Stretch::Recovered).into_iter().map(|s| span_words(suite, s)));
         if suite.info.simulated {
             told.push("simulated".to_owned());
         }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::text::{duration_us, grouped};
 use crate::{
-    event::{Measurement, Verdict},
+    event::{Measurement, Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
 };
 
@@ -138,7 +138,7 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
 }
 
 /// The longest stretch of a kind for each client, e.g. of `recovered`.
-pub fn longest<'a>(suite: &'a SuiteRecord, kind: &str) -> Vec<&'a Measurement> {
+pub fn longest(suite: &SuiteRecord, kind: Stretch) -> Vec<&Measurement> {
     let mut longest: IndexMap<&str, &Measurement> = IndexMap::new();
     for span in suite.spans.iter().filter(|s| s.kind == kind) {
         let known = longest.entry(&span.client).or_insert(span);
@@ -175,10 +175,14 @@ pub fn with_role(suite: &SuiteRecord, client: &str) -> String {
 pub fn span_words(suite: &SuiteRecord, span: &Measurement) -> String {
     let took = duration_us(length_us(suite, span));
     let place = span.place.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
-    match (span.kind.as_str(), span.until_us) {
-        ("recovered", Some(_)) => format!("{} recovered after {took}{place}", span.client),
-        ("recovered", None) => format!("{} had not recovered after {took}{place}", span.client),
-        (kind, Some(_)) => format!("{} {kind} for {took}{place}", span.client),
-        (kind, None) => format!("{} {kind} for {took}{place}, still at the end", span.client),
+    match (span.kind, span.until_us) {
+        (Stretch::Recovered, Some(_)) => format!("{} recovered after {took}{place}", span.client),
+        (Stretch::Recovered, None) => {
+            format!("{} had not recovered after {took}{place}", span.client)
+        }
+        (kind, Some(_)) => format!("{} {} for {took}{place}", span.client, kind.word()),
+        (kind, None) => {
+            format!("{} {} for {took}{place}, still at the end", span.client, kind.word())
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         Published, RunSource, Scope, Window,
     },
     client::spec::ProducerSpec,
-    event::{Anomaly, AnomalyPlace, Event, Example},
+    event::{Anomaly, AnomalyPlace, Event, Example, StepRun},
     history::{Extent, HistoryFile, now_us},
     identity::keys::KeyPlan,
     observer::{AuditBounds, ClusterView},
@@ -268,7 +268,7 @@ impl Stage {
     }
 
     /// Tells the report an anomaly with its examples, once for each step, kind and places.
-    pub fn tell_anomaly(&self, step: &str, measure: Measure, verdict: &CountVerdict) {
+    pub fn tell_anomaly(&self, step: &StepRun, measure: Measure, verdict: &CountVerdict) {
         let finding = match verdict {
             CountVerdict::Counted(finding)
             | CountVerdict::Inconclusive { at_least: finding, .. } => finding,
@@ -302,7 +302,7 @@ impl Stage {
             text: e.text.clone(),
         });
         self.tell.emit(Event::Anomaly(Box::new(Anomaly {
-            step: step.to_owned(),
+            step: step.clone(),
             kind: word(measure),
             count: finding.count,
             by: by.collect(),
@@ -313,7 +313,7 @@ impl Stage {
 
     /// Puts what an assert counted in the whole log into the report, with what was acknowledged: a
     /// plan that asserts and records nothing has its numbers too.
-    pub fn tell_counted(&self, step: &str, measure: Measure, result: &AuditResult) {
+    pub fn tell_counted(&self, step: &StepRun, measure: Measure, result: &AuditResult) {
         let of = |measure| match result.verdict(measure, &Scope::default()) {
             CountVerdict::Counted(finding) => Some((word(measure), Value::from(finding.count))),
             CountVerdict::Inconclusive { .. } => None,
@@ -322,7 +322,7 @@ impl Stage {
         let key = (format!("{step} counted {}", counted.1), measure);
         if self.audits.told.lock().expect("no holder panics").insert(key) {
             let values = of(Measure::Acked).into_iter().chain([counted]).collect();
-            self.tell.emit(Event::Recorded { step: step.to_owned(), values });
+            self.tell.emit(Event::Recorded { step: step.clone(), values });
         }
     }
 }

@@ -11,6 +11,8 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
+use crate::event::StepRun;
+
 pub use keep::broken_by;
 pub use schedule::{Hits, Planned, hits, lasting, schedule};
 pub use script::with_faults;
@@ -19,23 +21,15 @@ pub use shrink::Shrinker;
 /// A fault that was done: the chaos step's id, and what it was.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoneFault {
-    /// The chaos step's id in the events.
-    pub step: String,
+    /// The chaos.
+    pub step: StepRun,
     pub planned: Planned,
 }
 
 impl DoneFault {
     /// The fault's own id in the events.
-    pub fn id(&self) -> String {
-        fault_id(&self.step, self.planned.number)
-    }
-}
-
-/// The id in the events of a fault of a chaos step.
-pub fn fault_id(step: &str, number: u32) -> String {
-    match step.split_once('#') {
-        Some((base, rounds)) => format!("{base}.{number}#{rounds}"),
-        None => format!("{step}.{number}"),
+    pub fn id(&self) -> StepRun {
+        self.step.fault(self.planned.number)
     }
 }
 
@@ -43,13 +37,13 @@ pub fn fault_id(step: &str, number: u32) -> String {
 #[derive(Debug, Default)]
 pub struct Faults {
     /// Only these, by their ids, where a schedule is being shrunk.
-    pub only: Option<BTreeSet<String>>,
+    pub only: Option<BTreeSet<StepRun>>,
     done: Mutex<Vec<DoneFault>>,
 }
 
 impl Faults {
     /// Whether a fault may be done at all.
-    pub fn wants(&self, id: &str) -> bool {
+    pub fn wants(&self, id: &StepRun) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(id))
     }
 
@@ -58,8 +52,8 @@ impl Faults {
     }
 
     /// Remembers that a fault was done.
-    pub fn push(&self, step: &str, planned: &Planned) {
-        self.all().push(DoneFault { step: step.to_owned(), planned: planned.clone() });
+    pub fn push(&self, step: &StepRun, planned: &Planned) {
+        self.all().push(DoneFault { step: step.clone(), planned: planned.clone() });
     }
 
     pub fn done(&self) -> Vec<DoneFault> {

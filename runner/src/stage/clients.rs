@@ -25,7 +25,7 @@ use crate::{
         protocol::Position,
         spec::{ClientSpec, ConsumerSpec, CopierSpec, ProducerSpec},
     },
-    event::{Event, FaultPhase, LaneState},
+    event::{Event, FaultKind, LaneState, StepRun, Why},
     history::now_us,
     stage::{Stage, faults::Struck, outcome::StepError, totals::Totals},
 };

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cluster::{Acted, Node},
-    event::FaultPhase,
+    event::{FaultKind, StepRun},
     history::now_us,
     stage::{Stage, faults::Struck, nodes::names, outcome::StepError},
 };
@@ -22,9 +22,8 @@ pub struct Full {
 
 #[derive(Debug)]
 struct Filled {
-    step: String,
+    step: StepRun,
     nodes: BTreeSet<Node>,
-    what: String,
 }
 
 impl Full {
@@ -46,18 +45,18 @@ impl Full {
     }
 
     /// The nodes whose disks a step filled, and that have no room yet.
-    pub fn filled_by(&self, step: &str) -> Vec<Node> {
+    pub fn filled_by(&self, step: &StepRun) -> Vec<Node> {
         let all = self.all();
-        let own = all.iter().filter(|filled| filled.step == step);
+        let own = all.iter().filter(|filled| filled.step == *step);
         own.flat_map(|filled| filled.nodes.iter().copied()).collect()
     }
 
-    /// These have room again: each fault, by step and words, of which no disk is full any more.
-    fn freed(&self, nodes: &[Node]) -> Vec<(String, String)> {
+    /// These have room again: each step of whose disks none is full any more.
+    fn freed(&self, nodes: &[Node]) -> Vec<StepRun> {
         let mut all = self.all();
         all.iter_mut().for_each(|filled| filled.nodes.retain(|n| !nodes.contains(n)));
         let over = all.extract_if(.., |filled| filled.nodes.is_empty());
-        over.map(|filled| (filled.step, filled.what)).collect()
+        over.map(|filled| filled.step).collect()
     }
 }
 
@@ -65,27 +64,23 @@ impl Stage {
     /// Fills the disks of nodes but for `leave` bytes each.
     pub async fn fill_disks(
         &self,
-        step: &str,
+        step: &StepRun,
         nodes: &[Node],
         leave: u64,
     ) -> Result<(), StepError> {
         let running = self.running()?;
-        let what = format!("disk of {} full", names(nodes));
-        self.full.all().push(Filled {
-            step: step.to_owned(),
-            nodes: nodes.iter().copied().collect(),
-            what: what.clone(),
-        });
+        self.full.all().push(Filled { step: step.clone(), nodes: nodes.iter().copied().collect() });
         self.full.met.lock().expect("no holder panics").extend(nodes);
         let begun_us = now_us();
         let mut filled: Option<Acted> = None;
         for node in nodes {
-            let one = running.cluster.fill_disk(*node, leave).await?;
+            let one = running.cluster.disks()?.take_space(*node, leave).await?;
             filled = Some(filled.map_or(one, |all| all.and(one)));
         }
         let acted = filled.unwrap_or_else(|| begun_us.into());
-        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
-        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
+        let what = format!("disk of {} full", names(nodes));
+        let struck = Struck::Cluster(BTreeSet::new());
+        self.fault_begins(acted, step, FaultKind::Disk, struck, &what);
         Ok(())
     }
 
@@ -93,12 +88,11 @@ impl Stage {
     pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         for node in nodes {
-            running.cluster.free_disk(*node).await?;
+            running.cluster.disks()?.give_space(*node).await?;
         }
         let at_us = now_us();
-        for (filled, what) in self.full.freed(nodes) {
-            self.breaks.step_over(&filled, at_us);
-            self.fault(&filled, at_us, FaultPhase::Ends, &what);
+        for step in self.full.freed(nodes) {
+            self.faults_end(&self.breaks.step_over(&step, at_us), at_us);
         }
         Ok(())
     }
@@ -113,8 +107,7 @@ mod tests {
         let full = Full::default();
         let node = Node::Broker(1);
         assert!(!full.explains(node));
-        let what = String::new();
-        full.all().push(Filled { step: "1".to_owned(), nodes: [node].into(), what });
+        full.all().push(Filled { step: "1".into(), nodes: [node].into() });
         full.met.lock().expect("no holder panics").insert(node);
         full.started(&[node]);
         assert!(full.explains(node), "it is still full");
@@ -128,12 +121,11 @@ mod tests {
     fn a_step_is_over_when_the_last_of_its_disks_is_freed() {
         let full = Full::default();
         let filled = |step: &str, nodes: &[u32]| Filled {
-            step: step.to_owned(),
+            step: step.into(),
             nodes: nodes.iter().map(|n| Node::Broker(*n)).collect(),
-            what: String::new(),
         };
         full.all().extend([filled("1", &[1, 2]), filled("2", &[2])]);
-        let freed = |n| full.freed(&[Node::Broker(n)]).into_iter().map(|(step, _)| step);
+        let freed = |n| full.freed(&[Node::Broker(n)]).into_iter().map(|step| step.to_string());
         assert_eq!(freed(2).collect::<Vec<_>>(), ["2"]);
         assert_eq!(freed(1).collect::<Vec<_>>(), ["1"]);
         assert_eq!(freed(1).count(), 0);

@@ -7,8 +7,11 @@ use std::{
 
 use crate::{
     cluster::{Death, Node, NodeState},
-    event::{Event, Reason, ReasonKind, Verdict},
-    stage::{Running, Stage, outcome::StepError},
+    event::{Event, Reason, ReasonKind, StepRun, Verdict},
+    stage::{
+        Running, Stage,
+        outcome::{Party, StepError},
+    },
 };
 
 /// Which nodes' own ends steps told of, and those of nodes that were started again before one did.
@@ -42,13 +45,11 @@ impl Ended {
 impl Stage {
     /// A step's error tells of the client and the node that it names.
     pub fn tells(&self, error: &StepError) {
-        let Some(cause) = error.own_cause() else { return };
-        if let Some(client) = &cause.client {
-            self.clients.told_of(client);
+        match error.own_party() {
+            Some(Party::Client(client)) => self.clients.told_of(&client),
+            Some(Party::Node(node)) => self.ended.tell(node),
+            Some(Party::Own(_)) | None => {}
         }
-        let (Some(name), Ok(running)) = (&cause.node, self.running()) else { return };
-        let mut nodes = running.cluster.nodes().into_iter();
-        nodes.find(|n| n.to_string() == *name).into_iter().for_each(|n| self.ended.tell(n));
     }
 
     /// How a node ended that the plan did not take down. Not asked of a cluster that is not kplan's: what
@@ -80,7 +81,7 @@ impl Stage {
     /// told.
     pub async fn all_there_or_full(
         &self,
-        step: &str,
+        step: &StepRun,
         running: &Running,
         nodes: &[Node],
     ) -> Result<(), StepError> {
@@ -88,7 +89,7 @@ impl Stage {
             nodes.iter().partition(|node| self.full.explains(**node));
         for node in full {
             if let Some(death) = self.own_death(running, node).await? {
-                let (step, text) = (step.to_owned(), explained(&death));
+                let (step, text) = (step.clone(), explained(&death));
                 self.tell.emit(Event::Note { step, text });
             }
         }

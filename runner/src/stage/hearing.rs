@@ -78,7 +78,7 @@ fn words(
                     client,
                     member,
                     LaneState::Dead,
-                    &format!("its process ended by itself: {}", exit.text),
+                    format!("its process ended by itself: {}", exit.text),
                 );
             } else if unasked {
                 stage.client_lane(
@@ -189,7 +189,8 @@ fn unclean(event: &Event, at_us: i64) -> Option<UncleanElection> {
     };
     Some(UncleanElection {
         at_us,
-        place: format!("{topic}/{partition}"),
+        topic: topic.clone(),
+        partition: *partition,
         leader: (*leader)?,
         epoch: *epoch,
         before: unclean.clone()?,

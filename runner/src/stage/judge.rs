@@ -10,7 +10,7 @@ use kplan_dsl::Conditions;
 use crate::{
     cluster::Acted,
     conditions,
-    event::{Finding, Holds},
+    event::{Finding, Holds, StepRun},
     history::now_us,
     observer::ClusterView,
     stage::{Stage, faults::Break, outcome::StepError},
@@ -33,7 +33,7 @@ pub enum Looking {
 pub struct Judge<'a> {
     pub stage: &'a Stage,
     /// The asking step's id.
-    pub step: &'a str,
+    pub step: &'a StepRun,
     /// When the asking step began, monotonic microseconds: `progressing` counts from here.
     pub began_us: i64,
     /// Values are recorded, not judged.

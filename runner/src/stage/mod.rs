@@ -39,27 +39,16 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::handle::{ClientEvent, Who},
-    cluster::{Backend, Cluster, Node},
+    cluster::{Cluster, Node, backend::Backend},
     conductor::warm::Warm,
-    event::{self, Event, Finding, Holds, SuiteId},
+    event::{self, Event, Finding, Holds, StepRun, Stretch, SuiteId},
     observer::{ClusterView, Hurry, Observer},
     record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits,
-        chaos::Faults,
-        clients::Clients,
-        disks::Full,
-        ended::Ended,
-        faults::Breaks,
-        network::Disturbed,
-        nodes::{Wanted, brokers_of},
-        outcome::StepError,
-        rig::Taken,
-        signals::Interrupt,
-        sink::Sink,
-        tell::Telling,
-        throttles::Throttles,
+        audits::Audits, chaos::Faults, clients::Clients, disks::Full, ended::Ended, faults::Breaks,
+        network::Disturbed, nodes::Wanted, outcome::StepError, rig::Taken, signals::Interrupt,
+        sink::Sink, tell::Telling, throttles::Throttles,
     },
 };
 
@@ -76,7 +65,7 @@ pub struct Run {
     /// Ctrl-C and SIGTERM.
     pub interrupt: Interrupt,
     /// Where clusters run.
-    pub backend: Backend,
+    pub backend: Arc<dyn Backend>,
     /// Image template of the command line.
     pub image: Option<String>,
     /// Bytes of memory that each broker may take.
@@ -106,7 +95,7 @@ pub struct Running {
 impl Running {
     /// Every broker's address, as clients are told.
     pub fn bootstrap(&self) -> String {
-        let brokers = brokers_of(&self.cluster.nodes()).into_iter();
+        let brokers = self.cluster.brokers().into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
     }
 }
@@ -164,17 +153,17 @@ struct State {
     /// A cluster of an earlier suite, to go on with.
     warm: Option<Warm>,
     clusters: u32,
-    steps: BTreeMap<String, StepTimes>,
-    /// Newest event id of each named step.
-    named: BTreeMap<String, String>,
-    newest_step: Option<String>,
+    steps: BTreeMap<StepRun, StepTimes>,
+    /// The newest run of each named step.
+    named: BTreeMap<String, StepRun>,
+    newest_step: Option<StepRun>,
     topics: BTreeMap<String, TopicFacts>,
     given: Vec<Given>,
     captures: BTreeMap<String, serde_json::Value>,
     /// What a capture does not know, by capture and word, and why.
     unknown: BTreeMap<(String, String), String>,
-    resolved: BTreeMap<String, Vec<Node>>,
-    spans: BTreeMap<(String, String, String), event::Measurement>,
+    resolved: BTreeMap<StepRun, Vec<Node>>,
+    spans: BTreeMap<(StepRun, Stretch, String), event::Measurement>,
     log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
     unclean: Vec<UncleanElection>,
 }
@@ -247,9 +236,7 @@ impl Stage {
 
     /// The unclean elections that were seen in a topic, or in any.
     pub fn unclean_elections(&self, topic: Option<&str>) -> Vec<UncleanElection> {
-        let of_topic = |e: &&UncleanElection| {
-            topic.is_none_or(|t| e.place.rsplit_once('/').is_some_and(|(own, _)| own == t))
-        };
+        let of_topic = |e: &&UncleanElection| topic.is_none_or(|t| e.topic == t);
         self.state().unclean.iter().filter(of_topic).cloned().collect()
     }
 
@@ -281,29 +268,29 @@ impl Stage {
         }
     }
 
-    pub fn step_began(&self, id: &str, name: Option<&str>, began_us: i64) {
+    pub fn step_began(&self, id: &StepRun, name: Option<&str>, began_us: i64) {
         self.note_log_sizes(began_us);
         let mut state = self.state();
-        state.steps.insert(id.to_owned(), StepTimes { began_us, ended_us: None });
-        state.newest_step = Some(id.to_owned());
+        state.steps.insert(id.clone(), StepTimes { began_us, ended_us: None });
+        state.newest_step = Some(id.clone());
         if let Some(name) = name {
-            state.named.insert(name.to_owned(), id.to_owned());
+            state.named.insert(name.to_owned(), id.clone());
         }
     }
 
-    pub fn step_ended(&self, id: &str, ended_us: i64) {
+    pub fn step_ended(&self, id: &StepRun, ended_us: i64) {
         if let Some(times) = self.state().steps.get_mut(id) {
             times.ended_us = Some(ended_us);
         }
     }
 
     /// When a step ran, newest time round.
-    pub fn step_times(&self, id: &str) -> Option<StepTimes> {
+    pub fn step_times(&self, id: &StepRun) -> Option<StepTimes> {
         self.state().steps.get(id).copied()
     }
 
-    /// The id in the events of the newest run of a named step.
-    pub fn step_named(&self, name: &str) -> Option<String> {
+    /// The newest run of a named step.
+    pub fn step_named(&self, name: &str) -> Option<StepRun> {
         self.state().named.get(name).cloned()
     }
 
@@ -320,7 +307,7 @@ impl Stage {
     }
 
     /// The step that began last.
-    pub fn newest_step(&self) -> Option<String> {
+    pub fn newest_step(&self) -> Option<StepRun> {
         self.state().newest_step.clone()
     }
 
@@ -348,12 +335,12 @@ impl Stage {
     }
 
     /// Remembers which nodes a step meant, for `same_as`.
-    pub fn resolved(&self, step: &str, nodes: &[Node]) {
-        self.state().resolved.insert(step.to_owned(), nodes.to_vec());
+    pub fn resolved(&self, step: &StepRun, nodes: &[Node]) {
+        self.state().resolved.insert(step.clone(), nodes.to_vec());
     }
 
     /// Which nodes a step meant.
-    pub fn resolved_by(&self, step: &str) -> Option<Vec<Node>> {
+    pub fn resolved_by(&self, step: &StepRun) -> Option<Vec<Node>> {
         self.state().resolved.get(step).cloned()
     }
 
@@ -420,18 +407,18 @@ impl Stage {
 
     /// A stretch of time that a condition measured; the newest of each kind is told when its step ends.
     pub fn measured(&self, span: event::Measurement) {
-        let key = (span.step.clone(), span.kind.clone(), span.client.clone());
+        let key = (span.step.clone(), span.kind, span.client.clone());
         self.state().spans.insert(key, span);
     }
 
     /// Puts what a step measured into the timeline.
-    pub fn tell_measured(&self, step: &str) {
+    pub fn tell_measured(&self, step: &StepRun) {
         let mut told = Vec::new();
         self.state().spans.retain(|key, span| {
-            if key.0 == step {
+            if key.0 == *step {
                 told.push(span.clone());
             }
-            key.0 != step
+            key.0 != *step
         });
         for span in told {
             self.tell.emit(Event::Span(Box::new(span)));
@@ -448,15 +435,16 @@ impl Stage {
     /// Notes how long the nodes' logs are now; called when a step begins.
     fn note_log_sizes(&self, at_us: i64) {
         let Ok(running) = self.running() else { return };
+        let Ok(logs) = running.cluster.logs() else { return };
         for node in running.cluster.nodes() {
-            let path = self.dir.join("logs").join(format!("{}.log", node.slug()));
+            let Some(path) = logs.log_file(node) else { continue };
             let size = std::fs::metadata(path).map_or(0, |m| m.len());
             self.state().log_sizes.entry(node).or_default().push((at_us, size));
         }
     }
 
     /// Tells the terminal what a wait waits for.
-    pub fn waiting(&self, step: &str, findings: &[Finding], left: Duration) {
+    pub fn waiting(&self, step: &StepRun, findings: &[Finding], left: Duration) {
         let missing: Vec<&str> = findings
             .iter()
             .filter(|f| f.holds != Holds::Yes)
@@ -466,11 +454,10 @@ impl Stage {
     }
 
     /// Tells the terminal what a step is at.
-    pub fn talk(&self, step: &str, missing: impl Into<String>, left: Option<Duration>) {
+    pub fn talk(&self, step: &StepRun, missing: impl Into<String>, left: Option<Duration>) {
         let deadline = left.map(|left| Instant::now() + left);
-        self.run.live.waiting(
-            self.suite,
-            Waiting { step: step.to_owned(), missing: missing.into(), deadline },
-        );
+        self.run
+            .live
+            .waiting(self.suite, Waiting { step: step.clone(), missing: missing.into(), deadline });
     }
 }

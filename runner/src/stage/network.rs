@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     cluster::{Network, Node},
-    event::FaultPhase,
+    event::{FaultKind, StepRun},
     history::now_us,
     stage::{Running, Stage, faults::Struck, outcome::StepError},
 };
@@ -18,9 +18,8 @@ pub struct Disturbed(Mutex<Vec<Fault>>);
 
 #[derive(Clone, Debug)]
 struct Fault {
-    step: String,
+    step: StepRun,
     network: Network,
-    what: String,
 }
 
 impl Disturbed {
@@ -47,8 +46,8 @@ impl Disturbed {
     }
 
     /// Takes the faults of a step, or all, away.
-    fn take(&self, step: Option<&str>) -> Vec<Fault> {
-        let is_meant = |fault: &mut Fault| step.is_none_or(|s| s == fault.step);
+    fn take(&self, step: Option<&StepRun>) -> Vec<Fault> {
+        let is_meant = |fault: &mut Fault| step.is_none_or(|s| *s == fault.step);
         self.all().extract_if(.., is_meant).collect()
     }
 }
@@ -58,45 +57,46 @@ impl Stage {
     /// be done is undone.
     pub async fn disturb(
         &self,
-        step: &str,
+        step: &StepRun,
         network: Network,
         what: String,
     ) -> Result<(), StepError> {
         let running = self.running()?;
+        let way = running.cluster.network()?;
         let before = self.disturbed.sum();
         let hidden: BTreeSet<Node> =
             network.unreachable.difference(&before.unreachable).copied().collect();
-        self.disturbed.push(Fault { step: step.to_owned(), network, what: what.clone() });
-        let acted = match running.cluster.set_network(&self.disturbed.sum()).await {
+        self.disturbed.push(Fault { step: step.clone(), network });
+        let acted = match way.set_network(&self.disturbed.sum()).await {
             Ok(acted) => acted,
             Err(error) => {
                 self.disturbed.take(Some(step));
                 // The first error is the one to tell; what resists goes with the cluster.
-                let _ = running.cluster.set_network(&before).await;
+                let _ = way.set_network(&before).await;
                 return Err(error.into());
             }
         };
-        self.breaks.push(acted, step, Struck::Cluster(BTreeSet::new()), &what);
-        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
-        running.cluster.try_network(&before).await?;
+        let struck = Struck::Cluster(BTreeSet::new());
+        self.fault_begins(acted, step, FaultKind::Network, struck, &what);
+        way.try_network(&before).await?;
         hidden_from_here(&running, &hidden).await
     }
 
     /// Undoes what one step, or every step, did to the network, and proves that it is whole again.
-    pub async fn heal(&self, only: Option<&str>) -> Result<(), StepError> {
+    pub async fn heal(&self, only: Option<&StepRun>) -> Result<(), StepError> {
         let running = self.running()?;
         let before = self.disturbed.sum();
         let healed = self.disturbed.take(only);
         if healed.is_empty() {
             return Ok(());
         }
-        running.cluster.set_network(&self.disturbed.sum()).await?;
+        let way = running.cluster.network()?;
+        way.set_network(&self.disturbed.sum()).await?;
         let at_us = now_us();
         for fault in healed {
-            self.breaks.step_over(&fault.step, at_us);
-            self.fault(&fault.step, at_us, FaultPhase::Ends, &fault.what);
+            self.faults_end(&self.breaks.step_over(&fault.step, at_us), at_us);
         }
-        Ok(running.cluster.try_network(&before).await?)
+        Ok(way.try_network(&before).await?)
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
     fn fault(step: &str, from: u32) -> Fault {
         let cuts = [(Node::Broker(from), Node::Broker(9))].into();
         let network = Network { cuts, ..Network::default() };
-        Fault { step: step.to_owned(), network, what: String::new() }
+        Fault { step: step.into(), network }
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
         disturbed.push(fault("1", 1));
         disturbed.push(fault("2", 2));
         assert_eq!(disturbed.sum().cuts.len(), 2);
-        assert_eq!(disturbed.take(Some("1")).len(), 1);
+        assert_eq!(disturbed.take(Some(&"1".into())).len(), 1);
         assert_eq!(disturbed.sum(), fault("2", 2).network);
         assert_eq!(disturbed.take(None).len(), 1);
         assert!(disturbed.sum().is_whole());

@@ -6,10 +6,14 @@ use kplan_dsl::value::DataFate;
 
 use crate::{
     cluster::{Acted, Node, NodeState, RigError, Version},
-    event::{Event, FaultPhase, LaneState},
+    event::{Event, FaultKind, FaultPhase, LaneState, StepRun, Why},
     history::now_us,
     observer::Vigil,
-    stage::{Running, Stage, faults::Struck, outcome::StepError},
+    stage::{
+        Running, Stage,
+        faults::{Break, Struck},
+        outcome::StepError,
+    },
 };
 
 /// What the plan did to each node last.
@@ -21,21 +25,21 @@ pub struct Wanted(Mutex<BTreeMap<Node, Made>>);
 struct Made {
     state: NodeState,
     at_us: i64,
-    step: String,
+    step: StepRun,
 }
 
 impl Wanted {
     /// Remembers what a step made of nodes, and when.
-    pub fn set(&self, nodes: &[Node], state: NodeState, step: &str) {
+    pub fn set(&self, nodes: &[Node], state: NodeState, step: &StepRun) {
         let at_us = now_us();
         let mut wanted = self.0.lock().expect("no holder panics");
-        wanted.extend(nodes.iter().map(|&n| (n, Made { state, at_us, step: step.to_owned() })));
+        wanted.extend(nodes.iter().map(|&n| (n, Made { state, at_us, step: step.clone() })));
     }
 
     /// The nodes that a step made so, and that nobody made anything else since.
-    pub fn made_by(&self, step: &str, state: NodeState) -> Vec<Node> {
+    pub fn made_by(&self, step: &StepRun, state: NodeState) -> Vec<Node> {
         let wanted = self.0.lock().expect("no holder panics");
-        let own = wanted.iter().filter(|(_, made)| made.step == step && made.state == state);
+        let own = wanted.iter().filter(|(_, made)| made.step == *step && made.state == state);
         own.map(|(node, _)| *node).collect()
     }
 
@@ -67,7 +71,12 @@ pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
 
 impl Stage {
     /// Takes nodes down together and records when that began to act.
-    pub async fn take_down(&self, step: &str, nodes: &[Node], how: Down) -> Result<(), StepError> {
+    pub async fn take_down(
+        &self,
+        step: &StepRun,
+        nodes: &[Node],
+        how: Down,
+    ) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
             if self.wanted.get(node) == NodeState::Dead {
@@ -76,9 +85,9 @@ impl Stage {
         }
         self.all_there_or_full(step, &running, nodes).await?;
         self.wanted.set(nodes, NodeState::Dead, step);
-        let (state, word) = match how {
-            Down::Kill => (LaneState::Dead, "killed"),
-            Down::Stop => (LaneState::Stopped, "stopped"),
+        let kind = match how {
+            Down::Kill => FaultKind::NodeKilled,
+            Down::Stop => FaultKind::NodeStopped,
         };
         let acted = match how {
             Down::Kill => {
@@ -94,7 +103,7 @@ impl Stage {
                 begun.into()
             }
         };
-        self.bite(step, acted, nodes, word, state);
+        self.bite(step, acted, nodes, kind);
         Ok(())
     }
 
@@ -116,7 +125,7 @@ impl Stage {
     /// Starts nodes together and waits until the living brokers list the started ones.
     pub async fn bring_up(
         &self,
-        step: &str,
+        step: &StepRun,
         nodes: &[Node],
         data: DataFate,
     ) -> Result<(), StepError> {
@@ -138,25 +147,25 @@ impl Stage {
     /// Starts nodes that are down with another version, and waits as [`Self::bring_up`] does.
     pub async fn exchange(
         &self,
-        step: &str,
+        step: &StepRun,
         nodes: &[Node],
         version: &Version,
     ) -> Result<(), StepError> {
         let running = self.running()?;
         self.start_again(&running, nodes).await?;
-        running.cluster.exchange(nodes, version).await?;
+        running.cluster.upgrades()?.exchange(nodes, version).await?;
         self.up(step, &running, nodes, &format!("started with Kafka {version}")).await
     }
 
     async fn up(
         &self,
-        step: &str,
+        step: &StepRun,
         running: &Running,
         nodes: &[Node],
         word: &str,
     ) -> Result<(), StepError> {
         self.wanted.set(nodes, NodeState::Running, step);
-        self.lanes(nodes, LaneState::Starting, &format!("{word} by step {step}"));
+        self.lanes(nodes, LaneState::Starting, Why::step(word, step));
         let brokers = brokers_of(nodes);
         self.joined(running, &brokers, nodes, JOIN_LIMIT).await?;
         self.controlled(running, nodes).await?;
@@ -165,7 +174,7 @@ impl Stage {
         Ok(())
     }
 
-    pub async fn freeze(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
+    pub async fn freeze(&self, step: &StepRun, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
         // Said first: who finds them frozen must know that it was asked for.
@@ -175,16 +184,16 @@ impl Stage {
             self.wanted.set(nodes, NodeState::Running, step);
             return Err(error.into());
         }
-        self.bite(step, vigil.end(), nodes, "paused", LaneState::Paused);
+        self.bite(step, vigil.end(), nodes, FaultKind::NodePaused);
         Ok(())
     }
 
-    pub async fn thaw(&self, step: &str, nodes: &[Node]) -> Result<(), StepError> {
+    pub async fn thaw(&self, step: &StepRun, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
         running.cluster.resume(nodes).await?;
         self.wanted.set(nodes, NodeState::Running, step);
-        self.lanes(nodes, LaneState::Up, &format!("resumed by step {step}"));
+        self.lanes(nodes, LaneState::Up, Why::step("resumed", step));
         self.back(nodes);
         Ok(())
     }
@@ -201,9 +210,7 @@ impl Stage {
     /// Ends the faults that struck only nodes that are back.
     fn back(&self, nodes: &[Node]) {
         let at_us = now_us();
-        for (step, what) in self.breaks.over(nodes, at_us) {
-            self.fault(&step, at_us, FaultPhase::Ends, &what);
-        }
+        self.faults_end(&self.breaks.over(nodes, at_us), at_us);
     }
 
     /// Waits until every living broker lists `brokers`; a node that dies meanwhile ends the wait.
@@ -250,28 +257,49 @@ impl Stage {
         }
     }
 
-    fn bite(&self, step: &str, acted: Acted, nodes: &[Node], word: &str, state: LaneState) {
-        let what = format!("{} {word}", names(nodes));
-        self.lanes_at(acted.from_us, nodes, state, &format!("{word} by step {step}"));
-        self.breaks.push(acted, step, Struck::Cluster(nodes.iter().copied().collect()), &what);
-        self.fault(step, acted.from_us, FaultPhase::Begins, &what);
+    fn bite(&self, step: &StepRun, acted: Acted, nodes: &[Node], kind: FaultKind) {
+        let (word, state) = match kind {
+            FaultKind::NodeStopped => ("stopped", LaneState::Stopped),
+            FaultKind::NodePaused => ("paused", LaneState::Paused),
+            _ => ("killed", LaneState::Dead),
+        };
+        self.lanes_at(acted.from_us, nodes, state, &Why::step(word, step));
+        let struck = Struck::Cluster(nodes.iter().copied().collect());
+        self.fault_begins(acted, step, kind, struck, &format!("{} {word}", names(nodes)));
     }
 
-    /// Tells the timeline that a fault begins or ends.
-    pub fn fault(&self, step: &str, at_us: i64, phase: FaultPhase, what: &str) {
-        self.tell
-            .emit_at(at_us, Event::Fault { step: step.to_owned(), phase, what: what.to_owned() });
+    /// A fault acts: it is remembered, and the timeline has it.
+    pub fn fault_begins(
+        &self,
+        acted: Acted,
+        step: &StepRun,
+        kind: FaultKind,
+        struck: Struck,
+        what: &str,
+    ) {
+        let fault = self.breaks.push(acted, step, kind, struck, what);
+        self.fault(&fault, fault.at_us, FaultPhase::Begins);
+    }
+
+    /// Faults are over, for the timeline.
+    pub fn faults_end(&self, over: &[Break], at_us: i64) {
+        over.iter().for_each(|fault| self.fault(fault, at_us, FaultPhase::Ends));
+    }
+
+    fn fault(&self, fault: &Break, at_us: i64, phase: FaultPhase) {
+        let Break { id, kind, step, what, .. } = fault.clone();
+        self.tell.emit_at(at_us, Event::Fault { id, step, phase, kind, what });
     }
 
     /// Tells the timeline what nodes are now.
-    pub fn lanes(&self, nodes: &[Node], state: LaneState, why: &str) {
-        self.lanes_at(now_us(), nodes, state, why);
+    pub fn lanes(&self, nodes: &[Node], state: LaneState, why: impl Into<Why>) {
+        self.lanes_at(now_us(), nodes, state, &why.into());
     }
 
     /// Tells the timeline what nodes have been since a moment.
-    fn lanes_at(&self, at_us: i64, nodes: &[Node], state: LaneState, why: &str) {
+    fn lanes_at(&self, at_us: i64, nodes: &[Node], state: LaneState, why: &Why) {
         for node in nodes {
-            let (node, why) = (node.to_string(), why.to_owned());
+            let (node, why) = (node.to_string(), why.clone());
             self.tell.emit_at(at_us, Event::Node { node, state, why });
         }
     }

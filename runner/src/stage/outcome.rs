@@ -116,11 +116,14 @@ impl StepError {
 }
 
 impl StepError {
-    /// The cause without the node that had ended beside it: what an expected error is about.
-    pub fn own_cause(&self) -> Option<Cause> {
+    /// The client or the node that it is about; not the node that had ended beside it.
+    pub fn own_party(&self) -> Option<Party> {
         match self {
-            Self::Kafka(KafkaCause::After { cause, .. }) => Some(cause.told()),
-            other => other.cause(),
+            Self::Kafka(KafkaCause::After { cause, .. }) => cause.party(),
+            Self::Kafka(cause) => cause.party(),
+            Self::Plan(cause) => cause.party(),
+            Self::Rig(cause) => cause.party(),
+            Self::TimedOut(_) | Self::Judged(_) | Self::Interrupted => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     cluster::{Death, NodeState, RigError},
     event::LaneState,
     history::now_us,
+    processes,
     stage::{
         Stage,
         clients::shown,
@@ -87,7 +88,7 @@ impl Stage {
                 );
                 let Some((pid, silent_us)) = member.pulse().filter(|_| busy) else { continue };
                 let who = shown(&client, member);
-                if is_frozen(pid) {
+                if processes::is_frozen(pid) {
                     self.taken.note(format!("client {who} was frozen from outside"));
                 } else if silent_us > SILENCE_US {
                     let seconds = silent_us / 1_000_000;
@@ -96,12 +97,6 @@ impl Stage {
             }
         }
     }
-}
-
-/// Whether a process is stopped by a signal: its state in /proc/PID/stat, after its name.
-fn is_frozen(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 #[cfg(test)]
@@ -122,16 +117,16 @@ mod tests {
     fn a_frozen_process_is_told_from_one_that_sleeps() {
         let mut child = Command::new("sleep").arg("60").spawn().expect("sleep starts");
         let pid = i32::try_from(child.id()).expect("a pid");
-        assert!(!is_frozen(pid));
+        assert!(!processes::is_frozen(pid));
         kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("signalled");
         let end = Instant::now() + Duration::from_secs(10);
-        while !is_frozen(pid) {
+        while !processes::is_frozen(pid) {
             assert!(Instant::now() < end, "it is frozen");
             std::thread::yield_now();
         }
         child.kill().expect("killed");
         child.wait().expect("reaped");
-        assert!(!is_frozen(pid), "who is gone is not frozen");
+        assert!(!processes::is_frozen(pid), "who is gone is not frozen");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::{
         AuditResult,
         disks::{self, Disk},
     },
-    cluster::{Node, NodeState, RigError},
+    cluster::{Node, NodeState},
+    event::StepRun,
     identity::payload::{Decoded, decode, run_hash},
     observer::{At, ClusterView, PartitionView},
     segments::{self, Comparison, Entry, FoundRecord, Log, Replica},
@@ -53,7 +54,7 @@ impl Stage {
     pub(crate) async fn search_disks(
         &self,
         running: &Running,
-        step: &str,
+        step: &StepRun,
         result: &mut AuditResult,
     ) -> Result<(), StepError> {
         let places: BTreeSet<(String, u32)> =
@@ -73,7 +74,7 @@ impl Stage {
                 .map(|m| m.wanted())
                 .collect();
             let run = run_hash(&self.run.id);
-            for broker in 1..=running.cluster.spec().brokers {
+            for broker in running.cluster.brokers() {
                 let place = (topic.as_str(), partition);
                 let held = match self.copied(running, broker, place, &mut budget).await? {
                     Ok(None) => return Ok(()),
@@ -101,15 +102,15 @@ impl Stage {
         place: (&str, u32),
         budget: &mut Budget,
     ) -> Result<Result<Option<(i64, Log, tempfile::TempDir)>, String>, StepError> {
+        let Ok(disks) = running.cluster.disks() else { return Ok(Ok(None)) };
         let left = budget.end.saturating_duration_since(Instant::now());
         let dir = tempfile::Builder::new()
             .prefix("segments-")
             .tempdir_in(&self.dir)
             .map_err(StepError::rig)?;
-        let copy = running.cluster.segments(broker, place, dir.path(), budget.bytes);
+        let copy = disks.segments(broker, place, dir.path(), budget.bytes);
         let files = match tokio::time::timeout(left, copy).await {
             Err(_) => return Ok(Err(format!("the disks were not read within {LIMIT:?}"))),
-            Ok(Err(RigError::Unsupported { .. })) => return Ok(Ok(None)),
             Ok(Err(error)) => return Ok(Err(error.to_string())),
             Ok(Ok(files)) => files,
         };

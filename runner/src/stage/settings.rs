@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    event::Event,
+    event::{Event, SettingsOf},
     stage::{Running, Stage},
 };
 
@@ -16,19 +16,21 @@ pub fn of_cluster(stage: &Arc<Stage>, running: &Running) {
     let (stage, running): (Weak<Stage>, _) = (Arc::downgrade(stage), running.clone());
     tokio::spawn(async move {
         let ask = running.observer.ask();
-        if let Ok(features) = ask.finalized_features(1).await {
+        let brokers = running.cluster.brokers();
+        let Some(first) = brokers.first() else { return };
+        if let Ok(features) = ask.finalized_features(*first).await {
             let levels = features.into_iter().map(|(name, level)| (name, level.to_string()));
-            tell(&stage, "features", levels.collect());
+            tell(&stage, SettingsOf::Features, levels.collect());
         }
         let mut all = BTreeMap::new();
-        for broker in 1..=running.cluster.spec().brokers {
+        for broker in brokers {
             let Ok(settings) = ask.effective_config(broker).await else { continue };
             all.insert(broker, settings);
         }
         let (shared, own) = apart(&all);
-        tell(&stage, "brokers, in effect", shared);
+        tell(&stage, SettingsOf::Brokers, shared);
         for (broker, settings) in own {
-            tell(&stage, &format!("broker {broker}, in effect"), settings);
+            tell(&stage, SettingsOf::Broker(broker), settings);
         }
     });
 }
@@ -39,16 +41,14 @@ pub fn of_topic(stage: &Arc<Stage>, running: &Running, topic: &str) {
     let topic = topic.to_owned();
     tokio::spawn(async move {
         if let Ok(settings) = running.observer.ask().topic_config(&topic).await {
-            tell(&stage, &format!("topic {topic}"), settings);
+            tell(&stage, SettingsOf::Topic(topic), settings);
         }
     });
 }
 
-fn tell(stage: &Weak<Stage>, who: &str, settings: BTreeMap<String, String>) {
+fn tell(stage: &Weak<Stage>, who: SettingsOf, settings: BTreeMap<String, String>) {
     let Some(stage) = stage.upgrade().filter(|_| !settings.is_empty()) else { return };
-    stage
-        .tell
-        .emit(Event::Configured { who: who.to_owned(), settings: settings.into_iter().collect() });
+    stage.tell.emit(Event::Configured { who, settings: settings.into_iter().collect() });
 }
 
 type Settings = BTreeMap<String, String>;

@@ -101,13 +101,13 @@ mod tests {
     #[test]
     fn no_text_of_an_event_is_longer_than_people_read() {
         let text = "x".repeat(5 << 20);
-        let event = Event::Note { step: "3".to_owned(), text };
+        let event = Event::Note { step: "3".into(), text };
         let stamped =
             Stamped { at: jiff::Timestamp::UNIX_EPOCH, mono_us: 7, suite: Some(1), event };
         let Event::Note { text, step, .. } = bounded(stamped).event else {
             panic!("another event")
         };
         assert!(text.len() < LONG_TEXT + 100 && text.ends_with("x… (5,242,880 bytes in all)"));
-        assert_eq!(step, "3");
+        assert_eq!(step, "3".into());
     }
 }

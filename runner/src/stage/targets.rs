@@ -11,7 +11,7 @@ use kplan_dsl::value::Target;
 
 use crate::{
     cluster::{Node, NodeState},
-    event::Event,
+    event::{Event, StepRun},
     observer::ClusterView,
     stage::{Running, Stage, outcome::StepError, sight::SHOWS_WITHIN},
 };
@@ -30,14 +30,14 @@ fn only_brokers(nodes: &BTreeSet<Node>) -> Result<Vec<u32>, String> {
 
 impl Stage {
     /// Resolves a target for a step, tells the report what it meant, and remembers it for `same_as`.
-    pub async fn resolve(&self, target: &Target, step: &str) -> Result<Vec<Node>, StepError> {
+    pub async fn resolve(&self, target: &Target, step: &StepRun) -> Result<Vec<Node>, StepError> {
         let nodes: Vec<Node> = self.meant(target, step).await?.into_iter().collect();
         if nodes.is_empty() {
             return Err(StepError::not_so(format!("{target} means no node now")));
         }
         self.resolved(step, &nodes);
         self.tell.emit(Event::TargetResolved {
-            step: step.to_owned(),
+            step: step.clone(),
             target: target.to_string(),
             nodes: nodes.iter().map(ToString::to_string).collect(),
         });
@@ -46,7 +46,7 @@ impl Stage {
 
     /// The brokers that a condition's target means.
     pub async fn brokers_meant(&self, target: &Target) -> Result<Vec<u32>, StepError> {
-        let nodes = self.meant(target, "").await?;
+        let nodes = self.meant(target, &StepRun::default()).await?;
         only_brokers(&nodes).map_err(|why| StepError::not_so(format!("{target} {why}")))
     }
 
@@ -54,7 +54,7 @@ impl Stage {
     pub async fn nodes_meant(
         &self,
         target: &Target,
-        step: &str,
+        step: &StepRun,
     ) -> Result<BTreeSet<Node>, StepError> {
         self.meant(target, step).await
     }
@@ -62,7 +62,7 @@ impl Stage {
     fn meant<'a>(
         &'a self,
         target: &'a Target,
-        step: &'a str,
+        step: &'a StepRun,
     ) -> BoxFuture<'a, Result<BTreeSet<Node>, StepError>> {
         async move {
             let running = self.running()?;
@@ -148,12 +148,12 @@ impl Stage {
     }
 
     /// The same choice for the same seed, step and candidates.
-    fn one_of(&self, nodes: &[Node], step: &str) -> Option<Node> {
+    fn one_of(&self, nodes: &[Node], step: &StepRun) -> Option<Node> {
         if nodes.is_empty() {
             return None;
         }
         let mut hasher = std::hash::DefaultHasher::new();
-        (self.run.seed, self.suite, step).hash(&mut hasher);
+        (self.run.seed, self.suite, step.to_string()).hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % nodes.len() as u64).unwrap_or(0);
         nodes.get(index).copied()
     }

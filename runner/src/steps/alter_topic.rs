@@ -29,7 +29,7 @@ impl Act for AlterTopic {
         let change = TopicChange { partitions, config: config.clone().into_iter().collect() };
         // Told before it is tried: a refusal half way may have added partitions.
         cx.stage.topic_altered(&name, partitions.is_some(), config);
-        running.cluster.alter_topic(&name, &change).await?;
+        running.cluster.topics().alter_topic(&name, &change).await?;
         settings::of_topic(cx.stage, &running, &name);
         let Some(partitions) = partitions else { return Ok(Done::default()) };
         let led = cx

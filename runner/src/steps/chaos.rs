@@ -161,7 +161,7 @@ fn nothing_done(faults: usize, cx: &Cx<'_>) -> Finding {
 
 /// Whether a fault is among those that may be done.
 fn wanted(planned: &Planned, cx: &Cx<'_>) -> bool {
-    cx.stage.chaos.wants(&chaos::fault_id(cx.id, planned.number))
+    cx.stage.chaos.wants(&cx.id.fault(planned.number))
 }
 
 /// The schedule as it is planned; what is left out says so in its own step.
@@ -184,17 +184,12 @@ fn tell(schedule: &[Planned], cx: &Cx<'_>) {
 /// What is known of a fault beforehand.
 fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
     let own = step::info(cx.stage, cx.head, planned.verb.explain(), false);
-    StepInfo {
-        id: chaos::fault_id(&own.id, planned.number),
-        verb: String::new(),
-        fault: true,
-        ..own
-    }
+    StepInfo { id: own.id.fault(planned.number), verb: String::new(), fault: true, ..own }
 }
 
 /// One fault: waits for its time, asks whether it may be, does it and undoes it. False if it was left out.
 async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, StepError> {
-    let id = chaos::fault_id(cx.id, planned.number);
+    let id = cx.id.fault(planned.number);
     tokio::select! {
         biased;
         _ = all.cut.error() => return Ok(false),

@@ -43,7 +43,7 @@ impl Act for CreateTopic {
             placement,
             config: config.clone().into_iter().collect(),
         };
-        running.cluster.create_topic(&topic).await?;
+        running.cluster.topics().create_topic(&topic).await?;
         cx.stage.topic_created(&name, config);
         let led = cx
             .stage

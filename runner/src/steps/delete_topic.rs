@@ -18,7 +18,7 @@ impl Act for DeleteTopic {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
         let running = cx.stage.running()?;
         let name = self.name.to_string();
-        running.cluster.delete_topic(&name).await?;
+        running.cluster.topics().delete_topic(&name).await?;
         cx.stage.topic_deleted(&name);
         let gone = cx
             .stage

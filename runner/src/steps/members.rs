@@ -94,13 +94,13 @@ fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
 pub async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
     let mut struck: Vec<Chosen> = Vec::new();
     for fault in cx.stage.breaks.of_step(cx.id) {
-        let Struck::Client(name) = &fault.struck else { continue };
-        if fault.step != cx.id || fault.over_us.is_some() {
+        let Struck::Client { client: name, member } = &fault.struck else { continue };
+        if fault.step != *cx.id || fault.over_us.is_some() {
             continue;
         }
         let client = cx.stage.clients.get(name)?;
-        let meant = |m: &Member| fault.is_of(&shown(&client, m));
-        let members = (0..client.members.len()).filter(|i| meant(&client.members[*i])).collect();
+        let members = client.members.iter().position(|m| m.number == *member);
+        let members = members.into_iter().collect();
         struck.push((client, members));
     }
     let back = each(&struck).map(async |(client, member)| match (member.lives(), member.runs()) {

@@ -17,6 +17,7 @@ pub use lasting::Fault;
 
 use crate::{
     cluster::Node,
+    event::StepRun,
     stage::{
         Stage,
         judge::{Judge, Looking},
@@ -32,8 +33,8 @@ pub struct Cx<'a> {
     /// What every step has beside its verb.
     pub head: &'a StepHead,
     pub verb: &'a Verb,
-    /// Its id in the events (with the round of a repeat).
-    pub id: &'a str,
+    /// Which it is, in which round of a repeat.
+    pub id: &'a StepRun,
     /// When it began, monotonic microseconds.
     pub began_us: i64,
     /// What may cut it off.

@@ -5,7 +5,7 @@ use kplan_dsl::value;
 
 use crate::{
     client::{of_plan, settings, spec::Common},
-    event::Event,
+    event::{Event, SettingsOf},
     stage::{
         Running,
         clients::Template,
@@ -59,7 +59,7 @@ pub async fn begin(
     };
     let client = cx.stage.clients.add(name, template, members)?;
     cx.stage.tell.emit(Event::Configured {
-        who: format!("client {name}"),
+        who: SettingsOf::Client(name.to_owned()),
         settings: settings::shown(settings),
     });
     let starts = client.members.iter().map(|m| cx.stage.start_member(&client, m));

@@ -11,12 +11,12 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{self, Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
+    cluster::{Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
     conductor::{
         wants,
         warm::{self, Warm},
     },
-    event::{Event, LaneState, SuiteId},
+    event::{Event, LaneState, SettingsOf, SuiteId},
     observer::Observer,
     secrets,
     stage::{
@@ -48,7 +48,7 @@ impl Act for StartCluster {
             stage.came_up();
             return Ok(Done::default());
         }
-        let cluster = cluster::launch(stage.run.backend.clone(), spec).await?;
+        let cluster = stage.run.backend.launch(spec).await?;
         if let Some(access) = cluster.access() {
             secrets::hide(&access.password);
         }
@@ -90,7 +90,9 @@ fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
 async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let stage = cx.stage;
     let Warm { cluster, key, suite } = stage.take_warm()?;
-    cluster.move_logs(&stage.dir);
+    if let Ok(logs) = cluster.logs() {
+        logs.move_logs(&stage.dir);
+    }
     let running = begin(cluster, cx);
     let nodes = running.cluster.nodes();
     let whole = async {
@@ -104,7 +106,7 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     match whole.await {
         Ok(()) => {
             let why = format!("goes on from suite {suite}: every broker lists all the others");
-            stage.lanes(&nodes, LaneState::Up, &why);
+            stage.lanes(&nodes, LaneState::Up, why);
             Some(suite)
         }
         Err(why) => {
@@ -128,15 +130,16 @@ fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
         ("brokers", spec.brokers.to_string()),
         ("backend", running.cluster.backend().to_owned()),
     ];
-    let tell = |who: String, settings: IndexMap<String, String>| {
+    let tell = |who: SettingsOf, settings: IndexMap<String, String>| {
         cx.stage.tell.emit(Event::Configured { who, settings });
     };
     let cluster = cluster.into_iter().chain(reused);
-    tell("cluster".to_owned(), cluster.map(|(k, v)| (k.to_owned(), v)).collect());
+    tell(SettingsOf::Cluster, cluster.map(|(k, v)| (k.to_owned(), v)).collect());
     for node in running.cluster.nodes() {
         let Some(text) = running.cluster.effective_config(node) else { continue };
         let pairs = text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.split_once('='));
-        tell(node.to_string(), pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
+        let node = SettingsOf::Node(node.to_string());
+        tell(node, pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect());
     }
 }
 

@@ -19,7 +19,7 @@ impl Act for StartConsumer {
         let common =
             new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
         let spec = of_plan::consumer(self, common);
-        running.cluster.expect_group(&spec.group);
+        running.cluster.topics().expect_group(&spec.group);
         let members = u16::try_from(*self.members).unwrap_or(u16::MAX);
         new_client::begin(&self.name, Template::Consumer(spec), members, cx).await
     }

@@ -20,7 +20,7 @@ impl Act for StartCopier {
         let common =
             new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
         let spec = of_plan::copier(self, common, partitions);
-        running.cluster.expect_group(&spec.group);
+        running.cluster.topics().expect_group(&spec.group);
         new_client::begin(&self.name, Template::Copier(spec), 1, cx).await
     }
 }

@@ -5,7 +5,7 @@ use kplan_dsl::steps::UpgradeBroker;
 
 use crate::{
     cluster::{Node, Version},
-    event::Event,
+    event::{Event, SettingsOf},
     stage::{
         nodes::Down,
         outcome::{Done, StepError},
@@ -45,7 +45,7 @@ async fn bring_up(args: &UpgradeBroker, nodes: &[Node], cx: &Cx<'_>) -> Result<(
     cx.stage.exchange(cx.id, nodes, &version).await?;
     for node in nodes {
         cx.stage.tell.emit(Event::Configured {
-            who: node.to_string(),
+            who: SettingsOf::Node(node.to_string()),
             settings: [("version".to_owned(), version.to_string())].into(),
         });
     }

@@ -23,6 +23,7 @@ use tokio::{
     time::timeout,
 };
 
+use crate::codes::error_name;
 use crate::wire::{
     guard::Guarded,
     scram::Hash,
@@ -316,21 +317,6 @@ impl Connection {
 /// Kafka's name of a request.
 fn request_name<R: Request>() -> String {
     ApiKey::try_from(R::KEY).map_or_else(|()| format!("request {}", R::KEY), |k| format!("{k:?}"))
-}
-
-/// Kafka's name of an error code as its documentation writes it, e.g. `NOT_LEADER_OR_FOLLOWER`.
-pub fn error_name(error: ResponseError) -> String {
-    if let ResponseError::Unknown(code) = error {
-        return format!("ERROR_{code}");
-    }
-    let mut name = String::new();
-    for c in format!("{error:?}").chars() {
-        if c.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(c.to_ascii_uppercase());
-    }
-    name
 }
 
 #[cfg(test)]

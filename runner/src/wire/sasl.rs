@@ -7,8 +7,9 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
+use crate::codes::error_name;
 use crate::wire::{
-    Connection, Login, WireError, error_name,
+    Connection, Login, WireError,
     scram::{Exchange, Hash},
 };
 

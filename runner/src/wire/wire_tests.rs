@@ -115,10 +115,3 @@ async fn a_dropped_exchange_spoils_the_connection() {
     let error = connection.call(&request, 1, SHORT).await.expect_err("out of step");
     assert!(matches!(error, WireError::Broken { .. }), "{error}");
 }
-
-#[test]
-fn error_names_are_kafkas() {
-    assert_eq!(error_name(ResponseError::NotLeaderOrFollower), "NOT_LEADER_OR_FOLLOWER");
-    assert_eq!(error_name(ResponseError::UnknownTopicOrPartition), "UNKNOWN_TOPIC_OR_PARTITION");
-    assert_eq!(error_name(ResponseError::Unknown(4242)), "ERROR_4242");
-}

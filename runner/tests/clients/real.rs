@@ -9,9 +9,7 @@ use kplan::{
         handle::{ClientState, Handle},
         spec::{ClientSpec, TransactionSpec},
     },
-    cluster::{
-        Backend, Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, cleanup, launch,
-    },
+    cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
     history::{
         HistoryFile, Mark, Writer, now_us,
         query::{SentSince, producer_gaps},
@@ -21,7 +19,7 @@ use kplan::{
 use kplan_dsl::value::DataFate;
 
 use super::rig::{LIMIT, Rig, count, messages, positions, runs, until};
-use crate::common::alone;
+use crate::common::{alone, cluster::launch};
 
 fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
     ClusterSpec {
@@ -58,7 +56,7 @@ async fn with_cluster(
     let dir = tempfile::tempdir().unwrap();
     let spec = spec(version, mode, dir.path());
     let run = spec.run.clone();
-    let cluster = launch(Backend::Docker, spec).await.unwrap();
+    let cluster = launch("docker", spec).await.unwrap();
     let worked = async {
         let observer = Observer::spawn(Arc::clone(&cluster));
         observer.all_listed(&[1, 2, 3], LIMIT).await.unwrap();
@@ -67,7 +65,7 @@ async fn with_cluster(
             placement: Placement::Counts { partitions: 3, replicas: 3 },
             config: [("min.insync.replicas".to_owned(), "2".to_owned())].into(),
         };
-        cluster.create_topic(&topic).await.unwrap();
+        cluster.topics().create_topic(&topic).await.unwrap();
         let addresses: Vec<_> = (1..=3).map(|n| cluster.address(n)).collect();
         let rig = Rig::of(addresses.join(","));
         work(&rig, &cluster, &observer).await;

@@ -3,11 +3,15 @@
 use std::{
     collections::BTreeMap,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use indexmap::IndexMap;
-use kplan::cluster::{Bounds, Cluster, ClusterSpec, Node, NodeState, Placement, Quorum, TopicSpec};
+use kplan::cluster::{
+    Bounds, Cluster, ClusterSpec, Node, NodeState, Placement, Quorum, RigError, TopicSpec,
+    backend::{Backend, ROSTER, Setup},
+};
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -16,6 +20,17 @@ use rdkafka::{
 
 /// Whatever went wrong.
 pub type Any = Box<dyn std::error::Error>;
+
+/// The backend of the roster that is called so, without a file.
+pub fn backend(name: &str) -> Arc<dyn Backend> {
+    let kind = ROSTER.iter().find(|kind| kind.name == name).expect("a backend of the roster");
+    (kind.choose)(Setup::default()).backend
+}
+
+/// A cluster of the backend that is called so.
+pub async fn launch(name: &str, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
+    backend(name).launch(spec).await
+}
 
 /// Three brokers with nothing special.
 pub fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
@@ -69,8 +84,7 @@ pub async fn joined(cluster: &dyn Cluster, count: usize) -> Result<(), Any> {
 
 /// The numbers of its brokers.
 pub fn brokers(cluster: &dyn Cluster) -> Vec<u32> {
-    let nodes = cluster.nodes().into_iter();
-    nodes.filter_map(|node| if let Node::Broker(id) = node { Some(id) } else { None }).collect()
+    cluster.brokers()
 }
 
 /// A topic of three partitions.

@@ -129,9 +129,9 @@ pub fn run_id(out: &Path, limit: Duration) -> Option<String> {
 /// What is left of a run: processes, containers, networks.
 pub fn left_behind(run: &str) -> Vec<String> {
     let mut left: Vec<String> =
-        kplan::guardian::processes_of(run).iter().map(|pid| format!("process {pid}")).collect();
+        kplan::processes::processes_of(run).iter().map(|pid| format!("process {pid}")).collect();
     let directories = kplan::cluster::local::cleanup::list_runs().remove(run);
-    left.extend(directories.map(|traces| format!("directories {:?}", traces.directories)));
+    left.extend(directories.map(|traces| traces.counts()));
     let filter = format!("label=kplan.run={run}");
     for (what, list, name) in [
         ("container", ["ps", "--all"].as_slice(), "{{.Names}}"),

@@ -9,7 +9,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use kplan::{event::Holds, record::RunRecord};
+use kplan::{
+    event::Holds,
+    record::{RunRecord, SuiteRecord},
+};
 use tempfile::TempDir;
 
 use super::{
@@ -142,6 +145,22 @@ impl Damaging {
         wait_for(&dir.path().join(ready), &mut child.0);
         Self { dir, out, child, container: container(&run) }
     }
+
+    /// Says that the damage is done, and waits for what the plan made of it.
+    fn end(mut self) -> SuiteRecord {
+        std::fs::write(self.dir.path().join("damaged"), "").expect("a file");
+        self.child.0.wait().expect("an end");
+        let mut record = RunRecord::read(&self.out).expect("a record");
+        record.suites.swap_remove(0)
+    }
+}
+
+/// How many of each kind lie in each topic.
+fn counted(suite: &SuiteRecord) -> BTreeMap<(&str, &str), u64> {
+    let kinds = suite.anomalies.iter();
+    kinds
+        .flat_map(|a| a.by.iter().map(|by| ((a.kind.as_str(), by.topic.as_str()), by.count)))
+        .collect()
 }
 
 fn wait_for(path: &Path, child: &mut Child) {
@@ -159,22 +178,15 @@ fn wait_for(path: &Path, child: &mut Child) {
 #[ignore = "needs a container engine: ci/test"]
 fn damaged_segments_are_counted_message_by_message() {
     let _turn = real();
-    let Damaging { dir, out, mut child, container } = Damaging::begin("damaged", "dead");
+    let run = Damaging::begin("damaged", "dead");
+    let container = run.container.clone();
     damage(&container, "cut", |segment| segment.cut(289));
     damage(&container, "bad-checksum", |segment| segment.change(200, Checksum::Wrong));
     damage(&container, "changed", |segment| segment.change(150, Checksum::Right));
     damage(&container, "follower-bad-checksum", |segment| segment.change(200, Checksum::Wrong));
     damage(&container, "follower-changed", |segment| segment.change(150, Checksum::Right));
-    std::fs::write(dir.path().join("damaged"), "").expect("a file");
-    child.0.wait().expect("an end");
-
-    let record = RunRecord::read(&out).expect("a record");
-    let suite = &record.suites[0];
-    let found: BTreeMap<(&str, &str), u64> = suite
-        .anomalies
-        .iter()
-        .flat_map(|a| a.by.iter().map(|by| ((a.kind.as_str(), by.topic.as_str()), by.count)))
-        .collect();
+    let suite = run.end();
+    let found = counted(&suite);
     let expected = BTreeMap::from([
         (("lost", "cut"), 11),
         (("diverged", "cut"), 11),
@@ -222,7 +234,8 @@ const LAST_DELTA: usize = 23;
 #[ignore = "needs a container engine: ci/test"]
 fn damage_under_a_living_broker_is_counted_by_batches() {
     let _turn = real();
-    let Damaging { dir, out, mut child, container } = Damaging::begin("damaged-alive", "written");
+    let run = Damaging::begin("damaged-alive", "written");
+    let container = run.container.clone();
     let mut expected = BTreeMap::new();
     for topic in ["plain", "packed"] {
         let segment = Segment::take(&container, topic);
@@ -237,16 +250,8 @@ fn damage_under_a_living_broker_is_counted_by_batches() {
         let at = starts[2] + LAST_DELTA + 3;
         (at, bytes[at] ^ 1)
     });
-    std::fs::write(dir.path().join("damaged"), "").expect("a file");
-    child.0.wait().expect("an end");
-
-    let record = RunRecord::read(&out).expect("a record");
-    let suite = &record.suites[0];
-    let found: BTreeMap<(&str, &str), u64> = suite
-        .anomalies
-        .iter()
-        .flat_map(|a| a.by.iter().map(|by| ((a.kind.as_str(), by.topic.as_str()), by.count)))
-        .collect();
+    let suite = run.end();
+    let found = counted(&suite);
     let findings: Vec<_> = suite.steps.iter().flat_map(|step| &step.findings).collect();
     assert_eq!(found, expected, "{findings:#?} {:?}", suite.reasons);
     assert_eq!(findings.len(), 16, "each condition was judged");

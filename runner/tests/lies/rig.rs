@@ -8,7 +8,7 @@ use std::{
 };
 
 use kplan::{
-    cluster::{Backend, Cluster, Quorum, launch},
+    cluster::{Cluster, Quorum},
     event::{Holds, Verdict},
     identity::payload::{Decoded, decode, run_hash},
 };
@@ -16,7 +16,7 @@ use kplan::{
 use super::{
     common::{
         Ran,
-        cluster::{brokers, joined, spec},
+        cluster::{brokers, joined, launch, spec},
         run,
     },
     proxy::{Act, Deed, Proxy, Rule, Selector, Standing},
@@ -61,12 +61,12 @@ impl Rig {
         let mut spec = spec(VERSION, Quorum::KraftCombined, dir.path());
         spec.brokers = 2;
         let guardian = Command::new(env!("CARGO_BIN_EXE_kplan"))
-            .args(["guardian", "--engine", "--run", &spec.run])
+            .args(["guardian", "--backend", "docker", "--run", &spec.run])
             .stdin(Stdio::piped())
             .spawn()
             .expect("the guardian starts");
         let (proxy, addresses, cluster) = runtime.block_on(async {
-            let cluster = launch(Backend::Docker, spec).await.expect("a cluster");
+            let cluster = launch("docker", spec).await.expect("a cluster");
             joined(cluster.as_ref(), 2).await.expect("two brokers");
             let addresses: Vec<_> =
                 brokers(cluster.as_ref()).into_iter().map(|id| cluster.address(id)).collect();

@@ -141,7 +141,7 @@ fn an_optional_failure_fails_nothing_and_is_told() {
     let mut story = passing();
     for stamped in &mut story.events {
         if let Event::StepEnded(end) = &mut stamped.event
-            && end.step == "9"
+            && end.step == "9".into()
         {
             (end.verdict, end.optional) = (Verdict::Failed, true);
             end.reason = Some("too slow".into());

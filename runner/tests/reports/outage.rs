@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use indexmap::IndexMap;
 use kplan::event::{
-    Anomaly, AnomalyPlace, Event, Example, FaultPhase, Holds, LaneState, Measurement, StepInfo,
-    Verdict,
+    Anomaly, AnomalyPlace, Event, Example, FaultPhase, Holds, LaneState, Measurement, SettingsOf,
+    StepInfo, Stretch, Verdict,
 };
 
 use crate::story::{Story, finding, us};
@@ -84,7 +84,7 @@ fn suite(story: &mut Story, number: u32, from: f64, length: f64, lost: u64) {
     story.tell_of(
         number,
         Event::Configured {
-            who: "cluster".into(),
+            who: SettingsOf::Cluster,
             settings: IndexMap::from([
                 ("version".into(), version.into()),
                 ("brokers".into(), "3".into()),
@@ -215,7 +215,7 @@ fn verdicts(story: &mut Story, number: u32, end: f64, outages: &[Outage], lost: 
             number,
             Event::Span(Box::new(Measurement {
                 step: "14".into(),
-                kind: "recovered".into(),
+                kind: Stretch::Recovered,
                 client: client.into(),
                 place: Some("orders/1".into()),
                 from_us: us(outages[0].killed),

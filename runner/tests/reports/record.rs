@@ -72,9 +72,9 @@ fn a_whole_run_is_folded() {
     assert_eq!(record.verdict(), Verdict::Failed);
     assert_eq!((suite.verdict, suite.took_ms(), suite.steps.len()), (Verdict::Failed, 32_900, 10));
     assert_eq!(suite.title(), "Unclean election [version=4.1.1]");
-    let step = suite.step("9").expect("listed");
+    let step = suite.step(&"9".into()).expect("listed");
     assert_eq!((step.misses().count(), step.inconclusive(), step.took_ms), (1, false, 100));
-    assert_eq!(suite.step("4").expect("listed").targets[0].1, ["broker 2"]);
+    assert_eq!(suite.step(&"4".into()).expect("listed").targets[0].1, ["broker 2"]);
     assert_eq!(suite.values()["lost"], 36);
     assert_eq!(suite.values()["acked"]["P"], 2_060);
     let fault = suite.nearest_fault(us(9.9)).expect("one fault");
@@ -97,10 +97,10 @@ fn a_killed_run_keeps_what_was_known() {
     let verdicts: Vec<_> = suite.steps.iter().map(|s| s.verdict).collect();
 
     assert_eq!(verdicts[..6], [Passed, Passed, Passed, Passed, Broken, Skipped]);
-    let wait = suite.step("5").expect("listed");
+    let wait = suite.step(&"5".into()).expect("listed");
     assert_eq!(wait.reason.as_deref(), Some(KILLED_STEP));
     assert_eq!(wait.took_ms, 1_800);
-    let later = suite.step("9").expect("listed");
+    let later = suite.step(&"9".into()).expect("listed");
     assert_eq!(later.reason.as_deref(), Some("the run was killed before this step"));
     assert_eq!(suite.faults[0].until_us, None);
 }
@@ -127,7 +127,7 @@ fn rounds_of_a_repeat_stand_one_after_the_other() {
         story.begin(1, id).end(1, id, Verdict::Passed);
     }
     let record = story.end_suite(1, Verdict::Passed).end_run(0).record();
-    let ids: Vec<_> = record.suites[0].steps.iter().map(|s| s.id.as_str()).collect();
+    let ids: Vec<_> = record.suites[0].steps.iter().map(|s| s.id.to_string()).collect();
     assert_eq!(ids, ["1", "2", "2.1", "2.2", "2.2.7", "2.1#2", "2.2#2", "2.1#3", "3"]);
 }
 

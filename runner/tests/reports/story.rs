@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 use indexmap::IndexMap;
 use kplan::{
     event::{
-        Anomaly, AnomalyPlace, Event, Example, FaultPhase, Finding, Holds, LaneState, Measurement,
-        RunStarted, Sample, Stamped, StepEnded, StepInfo, SuiteStarted, Verdict,
+        Anomaly, AnomalyPlace, Event, Example, FaultId, FaultKind, FaultPhase, Finding, Holds,
+        LaneState, Measurement, RunStarted, Sample, SettingsOf, Stamped, StepEnded, StepInfo,
+        Stretch, SuiteStarted, Verdict, Why,
     },
     record::RunRecord,
 };
@@ -140,7 +141,7 @@ impl Story {
     ) -> &mut Self {
         let of_suite = self.events.iter().rev().filter(|s| s.suite == Some(suite));
         let mut began = of_suite.filter_map(|s| match &s.event {
-            Event::StepStarted { step: id } if id == step => Some(s.mono_us),
+            Event::StepStarted { step: id } if *id == step.into() => Some(s.mono_us),
             _ => None,
         });
         let mut end = StepEnded {
@@ -167,11 +168,11 @@ impl Story {
     }
 
     pub fn node(&mut self, suite: u32, node: &str, state: LaneState, why: &str) -> &mut Self {
-        self.tell_of(suite, Event::Node { node: node.into(), state, why: why.into() })
+        self.tell_of(suite, Event::Node { node: node.into(), state, why: said(why) })
     }
 
     pub fn client(&mut self, suite: u32, client: &str, state: LaneState, why: &str) -> &mut Self {
-        let why = why.into();
+        let why = said(why);
         self.tell_of(suite, Event::Client { client: client.into(), life: 1, state, why })
     }
 
@@ -191,7 +192,8 @@ impl Story {
     }
 
     pub fn fault(&mut self, suite: u32, step: &str, phase: FaultPhase, what: &str) -> &mut Self {
-        self.tell_of(suite, Event::Fault { step: step.into(), phase, what: what.into() })
+        let (id, step, kind) = (FaultId::default(), step.into(), FaultKind::NodeKilled);
+        self.tell_of(suite, Event::Fault { id, step, phase, kind, what: what.into() })
     }
 
     pub fn sample(&mut self, suite: u32, client: &str, sent: u64, done: u64, p99: Option<f64>) {
@@ -217,6 +219,14 @@ impl Story {
 
     pub fn record(&self) -> RunRecord {
         RunRecord::fold(self.events.clone()).expect("the story begins with the run")
+    }
+}
+
+/// Why a process is what it is: `killed by step 4`.
+fn said(why: &str) -> Why {
+    match why.split_once(" by step ") {
+        Some((done, step)) => Why::step(done, &step.into()),
+        None => why.into(),
     }
 }
 
@@ -254,7 +264,7 @@ fn until_assert(story: &mut Story) {
     use LaneState::{Dead, Starting, Up};
     story.at(0.1).suite(|_| {});
     story.tell(Event::Configured {
-        who: "cluster".into(),
+        who: SettingsOf::Cluster,
         settings: IndexMap::from([
             ("version".into(), "4.1.1".into()),
             ("mode".into(), "kraft".into()),
@@ -307,7 +317,7 @@ fn audited(story: &mut Story, lost: u64) {
     });
     story.tell(Event::Span(Box::new(Measurement {
         step: "8".into(),
-        kind: "recovered".into(),
+        kind: Stretch::Recovered,
         client: "P".into(),
         place: Some("orders/1".into()),
         from_us: us(10.0),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use kplan::{event::Verdict, guardian::processes_of, record::RunRecord};
+use kplan::{event::Verdict, processes::processes_of, record::RunRecord};
 use nix::sys::signal::Signal;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 

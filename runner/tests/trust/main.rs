@@ -18,7 +18,7 @@ use std::{
 };
 
 use common::{gone_within, kplan, run_id};
-use kplan::{event::Verdict, guardian::processes_of, record::RunRecord};
+use kplan::{event::Verdict, processes::processes_of, record::RunRecord};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

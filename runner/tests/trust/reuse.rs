@@ -1,6 +1,6 @@
 //! Clusters that go on warm from plan to plan, and those that must not.
 
-use kplan::event::Verdict;
+use kplan::event::{SettingsOf, Verdict};
 
 use crate::common::{left_behind, real, run};
 
@@ -12,8 +12,8 @@ fn a_cluster_goes_on_until_a_plan_leaves_a_trace() {
     assert_eq!(ran.status(), Some(0), "{}", ran.why());
     let suites = &ran.record.suites;
     assert!(suites.iter().all(|s| s.verdict == Verdict::Passed), "{}", ran.text());
-    let reused: Vec<_> =
-        suites.iter().map(|s| s.configured["cluster"].get("reused").map(String::as_str)).collect();
+    let reused = suites.iter().map(|s| s.configured[&SettingsOf::Cluster].get("reused"));
+    let reused: Vec<_> = reused.map(|from| from.map(String::as_str)).collect();
     let from = |suite: u32| format!("it goes on from suite {suite}");
     let (one, two) = (from(1), from(2));
     // The third one freezes its broker for a moment: the fourth has a cluster of its own.

@@ -20,7 +20,10 @@ use super::super::{
     routes::{Router, address},
     spec::Common,
 };
-use crate::wire::{Connection, Credentials, WireError, error_name};
+use crate::{
+    codes::error_name,
+    wire::{Connection, Credentials, WireError},
+};
 
 /// Time for a connection, and for an answer.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -33,7 +33,7 @@ use rdkafka_sys as sys;
 use callbacks::Told;
 
 use super::routes::{Router, Routes};
-use crate::cluster::admin::kafkas_own;
+use crate::codes::kafkas_own;
 
 pub(super) use callbacks::{Delivery, Events, Rebalance};
 pub(super) use consumer::Asked;

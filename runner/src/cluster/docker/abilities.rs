@@ -18,7 +18,7 @@ use crate::cluster::RigError;
 
 /// What network faults need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Abilities {
+pub struct KernelCan {
     /// Packets can be dropped: `partition_network`.
     pub drop: bool,
     /// A share of packets can be lost: `degrade_network: {loss}`.
@@ -40,14 +40,14 @@ exit 0";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Tries them in a container of `image`.
-pub async fn abilities(docker: &Docker, image: &str) -> Result<Abilities, RigError> {
+pub async fn abilities(docker: &Docker, image: &str) -> Result<KernelCan, RigError> {
     let run = format!("doctor-{}", std::process::id());
     let said = tokio::time::timeout(LIMIT, ask(docker, image, &run)).await;
     cleanup::remove_run(&run).await?;
     let what = "try what containers can do".to_owned();
     let said = said.map_err(|_| RigError::TimedOut { what, limit: LIMIT })??;
     let has = |word: &str| said.lines().any(|line| line.trim() == word);
-    Ok(Abilities {
+    Ok(KernelCan {
         drop: has("drop"),
         loss: has("loss"),
         bandwidth: has("bandwidth"),

@@ -15,7 +15,7 @@ use testcontainers::bollard::{
     },
 };
 
-use super::super::RigError;
+use super::super::{RigError, backend::Traces};
 use super::engine::{connect, failed};
 
 /// Label with the run's id, on every container, network and volume.
@@ -24,7 +24,7 @@ pub const RUN_LABEL: &str = "kplan.run";
 pub const NODE_LABEL: &str = "kplan.node";
 /// Label with the cluster's name within its run.
 pub const CLUSTER_LABEL: &str = "kplan.cluster";
-/// Label with the process that started it, see [`owner`].
+/// Label with the process that started it, see [`crate::processes::owner`].
 pub const OWNER_LABEL: &str = "kplan.owner";
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -34,71 +34,33 @@ const EMPTY_LOOKS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(400);
 
 /// What the engine holds of one run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traces {
-    /// The process that started it ([`owner`]), where a label tells.
-    pub owner: Option<String>,
-    pub containers: Vec<String>,
-    pub networks: Vec<String>,
-    pub volumes: Vec<String>,
-    /// Directories of clusters without containers.
-    pub directories: Vec<String>,
+#[derive(Clone, Debug, Default)]
+struct EngineHolds {
+    owner: Option<String>,
+    containers: Vec<String>,
+    networks: Vec<String>,
+    volumes: Vec<String>,
 }
 
-impl Traces {
-    /// Nothing is left.
-    pub fn is_empty(&self) -> bool {
-        self.containers.is_empty()
-            && self.networks.is_empty()
-            && self.volumes.is_empty()
-            && self.directories.is_empty()
-    }
-
-    /// The process that started it is one of this machine, and lives.
-    pub fn owner_lives_here(&self) -> bool {
-        let here = |owner: &&str| owner.split_once('@').is_some_and(|(_, at)| at == machine());
-        self.owner.as_deref().filter(here).is_some_and(lives)
-    }
-
-    /// The process that started it still lives. Without a label nobody is known to.
-    pub fn owner_lives(&self) -> bool {
-        self.owner.as_deref().is_some_and(lives)
+impl EngineHolds {
+    fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
     }
 }
 
-/// This process as `PID:START@MACHINE`; the start time (clock ticks since boot, proc(5)) tells it
-/// from a later process of the same number.
-pub fn owner() -> String {
-    let pid = std::process::id();
-    format!("{pid}:{}@{}", started(pid).unwrap_or_default(), machine())
-}
-
-/// Where process numbers mean the same: a boot, and in it a namespace. A container of its own may
-/// share the engine with others, and sees none of their processes.
-fn machine() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    format!("{}/{}", boot.trim(), space.display())
-}
-
-/// Field 22 of /proc/PID/stat; the name before it may hold blanks and parentheses.
-fn started(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19).map(str::to_owned)
-}
-
-fn lives(owner: &str) -> bool {
-    let Some((process, boot)) = owner.split_once('@') else { return false };
-    let Some((pid, start)) = process.split_once(':') else { return false };
-    let Ok(pid) = pid.parse() else { return false };
-    // On another machine's engine nothing can be known: whose it is decides.
-    boot != machine() || started(pid).as_deref() == Some(start)
+impl From<EngineHolds> for Traces {
+    fn from(held: EngineHolds) -> Self {
+        let EngineHolds { owner, containers, networks, volumes } = held;
+        let things = [("containers", containers), ("networks", networks), ("volumes", volumes)];
+        Self { owner, things: things.into() }
+    }
 }
 
 /// Every run of which the engine holds something, by id.
 pub async fn list_runs() -> Result<BTreeMap<String, Traces>, RigError> {
     let docker = connect().await?;
-    look(&docker, &[RUN_LABEL.to_owned()]).await
+    let runs = look(&docker, &[RUN_LABEL.to_owned()]).await?;
+    Ok(runs.into_iter().map(|(run, held)| (run, held.into())).collect())
 }
 
 /// Removes every container, network and volume of a run. Returns what it found.
@@ -133,10 +95,10 @@ async fn look_and_remove(
     looks: u32,
 ) -> Result<Traces, RigError> {
     let deadline = tokio::time::Instant::now() + LIMIT;
-    let mut found = Traces::default();
+    let mut found = EngineHolds::default();
     let mut empty = 0;
     loop {
-        let mut seen = Traces::default();
+        let mut seen = EngineHolds::default();
         for traces in look(docker, labels).await?.into_values() {
             seen.containers.extend(traces.containers);
             seen.networks.extend(traces.networks);
@@ -145,7 +107,7 @@ async fn look_and_remove(
         if seen.is_empty() {
             empty += 1;
             if empty >= looks.max(1) {
-                return Ok(found);
+                return Ok(found.into());
             }
             tokio::time::sleep(PAUSE).await;
             continue;
@@ -171,7 +133,7 @@ fn merge(all: &mut Vec<String>, more: Vec<String>) {
 }
 
 /// Containers first: a network with a container in it cannot go. True when something was refused.
-async fn remove_once(docker: &Docker, traces: &Traces) -> bool {
+async fn remove_once(docker: &Docker, traces: &EngineHolds) -> bool {
     let containers = traces.containers.iter().map(|name| async move {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         docker.remove_container(name, Some(options)).await
@@ -188,7 +150,10 @@ async fn remove_once(docker: &Docker, traces: &Traces) -> bool {
     })
 }
 
-async fn look(docker: &Docker, labels: &[String]) -> Result<BTreeMap<String, Traces>, RigError> {
+async fn look(
+    docker: &Docker,
+    labels: &[String],
+) -> Result<BTreeMap<String, EngineHolds>, RigError> {
     let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
     let fail = |error: Error| failed("list what runs left", &error);
     let containers = docker
@@ -205,7 +170,7 @@ async fn look(docker: &Docker, labels: &[String]) -> Result<BTreeMap<String, Tra
         .list_volumes(Some(ListVolumesOptionsBuilder::new().filters(&filters).build()))
         .await
         .map_err(fail)?;
-    let mut runs: BTreeMap<String, Traces> = BTreeMap::new();
+    let mut runs: BTreeMap<String, EngineHolds> = BTreeMap::new();
     for container in containers {
         let traces = entry(&mut runs, container.labels);
         // The id serves when the name is gone in the middle of a removal.
@@ -224,32 +189,11 @@ async fn look(docker: &Docker, labels: &[String]) -> Result<BTreeMap<String, Tra
 }
 
 fn entry(
-    runs: &mut BTreeMap<String, Traces>,
+    runs: &mut BTreeMap<String, EngineHolds>,
     labels: Option<HashMap<String, String>>,
-) -> &mut Traces {
+) -> &mut EngineHolds {
     let mut labels = labels.unwrap_or_default();
     let traces = runs.entry(labels.remove(RUN_LABEL).unwrap_or_default()).or_default();
     traces.owner = traces.owner.take().or(labels.remove(OWNER_LABEL));
     traces
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_told_from_a_later_one_of_its_number() {
-        let own = owner();
-        assert!(lives(&own), "{own}");
-        let pid = std::process::id();
-        assert!(!lives(&format!("{pid}:1@{}", machine())));
-        assert!(!lives("nonsense"));
-        assert!(!lives(""));
-    }
-
-    #[test]
-    fn without_a_label_nobody_owns_it() {
-        assert!(!Traces::default().owner_lives());
-        assert!(Traces::default().is_empty());
-    }
 }

@@ -17,8 +17,9 @@ use testcontainers::bollard::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    Acted, AdminError, Cluster, ClusterSpec, Listening, Network, Node, NodeState, Quorum, RigError,
-    TopicChange, TopicSpec, Version, security::Access,
+    Acted, Cluster, ClusterSpec, DiskAbility, HostAbility, Listening, LogAbility, Network,
+    NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin, UpgradeAbility,
+    Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -61,11 +62,7 @@ impl Cluster for DockerCluster {
 
     fn address(&self, broker: u32) -> String {
         let port = self.node(Node::Broker(broker)).map_or(0, DockerNode::host_port);
-        format!("127.0.0.1:{port}")
-    }
-
-    fn listener_ports(&self, broker: u32) -> Vec<u16> {
-        config::listening(&self.blueprint.spec, Node::Broker(broker), &self.blueprint.at)
+        self.blueprint.at.published(port)
     }
 
     fn controller_addresses(&self) -> Vec<(u32, String)> {
@@ -73,7 +70,7 @@ impl Cluster for DockerCluster {
             Node::Broker(id) | Node::Controller(id) => Some((id, n.controller_port()?)),
             Node::Zookeeper(_) => None,
         });
-        numbered.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+        numbered.map(|(id, port)| (id, self.blueprint.at.published(port))).collect()
     }
 
     fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
@@ -82,7 +79,7 @@ impl Cluster for DockerCluster {
 
     fn zookeeper_address(&self) -> Option<String> {
         let node = self.node(Node::Zookeeper(1)).ok()?;
-        Some(format!("127.0.0.1:{}", node.host_port()))
+        Some(self.blueprint.at.published(node.host_port()))
     }
 
     fn access(&self) -> Option<&Access> {
@@ -93,6 +90,42 @@ impl Cluster for DockerCluster {
         Some(self.node(node).ok()?.properties.clone())
     }
 
+    async fn destroy(&self) -> Result<(), RigError> {
+        // What an engine that is gone holds is for the guardian, who waits for it.
+        self.pulse.check()?;
+        let limit = DESTROY_LIMIT;
+        timeout(limit, self.remove_all()).await.unwrap_or_else(|_| {
+            Err(RigError::TimedOut { what: "removing the cluster".into(), limit })
+        })
+    }
+
+    fn topics(&self) -> &dyn TopicAdmin {
+        &self.topics
+    }
+
+    fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn network(&self) -> Result<&dyn NetworkAbility, RigError> {
+        Ok(self)
+    }
+
+    fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
+        Ok(self)
+    }
+
+    fn hosts(&self) -> Result<&dyn HostAbility, RigError> {
+        Ok(self)
+    }
+
+    fn logs(&self) -> Result<&dyn LogAbility, RigError> {
+        Ok(self)
+    }
+}
+
+#[async_trait]
+impl NodeLife for DockerCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         self.signal(&nodes, "SIGKILL").await?;
@@ -131,20 +164,6 @@ impl Cluster for DockerCluster {
         self.renew_network().await
     }
 
-    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
-        let nodes = self.some(nodes)?;
-        let template = self.blueprint.spec.image.as_deref();
-        let image = find_image(self.docker(), version, template).await?;
-        let blueprint = self.blueprint.of_version(version, image);
-        let results = nodes.iter().map(|node| node.exchange(&blueprint));
-        join_all(results).await.into_iter().collect::<Result<(), _>>()?;
-        for node in nodes {
-            node.set_wanted(true);
-            node.follow(self.docker());
-        }
-        self.renew_network().await
-    }
-
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         let deadline = Instant::now() + FREEZE_LIMIT;
@@ -167,33 +186,6 @@ impl Cluster for DockerCluster {
         each(&nodes, results, "thaw", "is not paused")?;
         // What changed while it was frozen could not be told to it.
         self.renew_network().await
-    }
-
-    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
-        self.change_network(network).await
-    }
-
-    async fn fill_disk(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
-        self.fill(node, leave).await
-    }
-
-    async fn free_disk(&self, node: Node) -> Result<u64, RigError> {
-        self.free(node).await
-    }
-
-    async fn segments(
-        &self,
-        broker: u32,
-        partition: (&str, u32),
-        into: &Path,
-        most: u64,
-    ) -> Result<Vec<PathBuf>, RigError> {
-        let name = &self.node(Node::Broker(broker))?.name;
-        segments::copy(self.docker(), name, partition, into, most).await
-    }
-
-    async fn try_network(&self, before: &Network) -> Result<(), RigError> {
-        self.prove_network(before).await
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
@@ -232,6 +224,63 @@ impl Cluster for DockerCluster {
         let tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
         Ok(Some(self.death(node.node, &state, tail)))
     }
+}
+
+#[async_trait]
+impl UpgradeAbility for DockerCluster {
+    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let template = self.blueprint.spec.image.as_deref();
+        let image = find_image(self.docker(), version, template).await?;
+        let blueprint = self.blueprint.of_version(version, image);
+        let results = nodes.iter().map(|node| node.exchange(&blueprint));
+        join_all(results).await.into_iter().collect::<Result<(), _>>()?;
+        for node in nodes {
+            node.set_wanted(true);
+            node.follow(self.docker());
+        }
+        self.renew_network().await
+    }
+}
+
+#[async_trait]
+impl NetworkAbility for DockerCluster {
+    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
+        self.change_network(network).await
+    }
+
+    async fn try_network(&self, before: &Network) -> Result<(), RigError> {
+        self.prove_network(before).await
+    }
+}
+
+#[async_trait]
+impl DiskAbility for DockerCluster {
+    async fn take_space(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
+        self.fill(node, leave).await
+    }
+
+    async fn give_space(&self, node: Node) -> Result<u64, RigError> {
+        self.free(node).await
+    }
+
+    async fn segments(
+        &self,
+        broker: u32,
+        partition: (&str, u32),
+        into: &Path,
+        most: u64,
+    ) -> Result<Vec<PathBuf>, RigError> {
+        let name = &self.node(Node::Broker(broker))?.name;
+        segments::copy(self.docker(), name, partition, into, most).await
+    }
+}
+
+#[async_trait]
+impl HostAbility for DockerCluster {
+    fn listener_ports(&self, broker: u32) -> Vec<u16> {
+        config::listening(&self.blueprint.spec, Node::Broker(broker), &self.blueprint.at)
+    }
 
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
         let node = self.node(Node::Broker(broker))?;
@@ -243,36 +292,17 @@ impl Cluster for DockerCluster {
         }
         Ok(found)
     }
+}
 
-    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
-        self.topics.create(topic).await
-    }
-
-    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
-        self.topics.delete(name).await
-    }
-
-    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
-        self.topics.alter(name, change).await
-    }
-
-    async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
-        self.topics.delete_groups(names).await
+impl LogAbility for DockerCluster {
+    fn log_file(&self, node: Node) -> Option<PathBuf> {
+        Some(self.node(node).ok()?.log_path())
     }
 
     fn move_logs(&self, dir: &Path) {
         for node in &self.nodes {
             node.move_log(self.docker(), dir);
         }
-    }
-
-    async fn destroy(&self) -> Result<(), RigError> {
-        // What an engine that is gone holds is for the guardian, who waits for it.
-        self.pulse.check()?;
-        let limit = DESTROY_LIMIT;
-        timeout(limit, self.remove_all()).await.unwrap_or_else(|_| {
-            Err(RigError::TimedOut { what: "removing the cluster".into(), limit })
-        })
     }
 }
 

@@ -11,6 +11,7 @@ use futures::future::{join_all, try_join_all};
 use testcontainers::bollard::{Docker, models::NetworkCreateRequest};
 
 mod abilities;
+mod backend;
 pub mod cleanup;
 mod disks;
 mod engine;
@@ -25,27 +26,28 @@ mod rules;
 mod security;
 mod segments;
 
-pub use abilities::{Abilities, abilities};
-pub use engine::{Engine, Image, connect, describe, find_image};
+pub use backend::DockerBackend;
 
 use self::{
-    engine::failed,
+    abilities::{KernelCan, abilities},
+    engine::{Image, connect, describe, failed, find_image},
     node::{Blueprint, DockerNode},
     security::Secured,
 };
 use super::{
-    Cluster, ClusterSpec, Node, Quorum, RigError,
+    ClusterSpec, Node, NodeLife as _, Quorum, RigError,
     addresses::{self, Addresses},
     admin::Topics,
     config, ending, ports, sockets, storage, zookeeper,
 };
+use crate::processes;
 
 const NAME: &str = "docker";
 /// Longest prefix of names: a host name (a DNS label) has 63 letters at most.
 const PREFIX_LENGTH: usize = 48;
 
 /// A cluster of containers. Dropping it removes nothing (that needs a runtime, and time): call
-/// [`Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
+/// [`super::Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
 pub struct DockerCluster {
     blueprint: Blueprint,
     nodes: Vec<DockerNode>,
@@ -58,7 +60,7 @@ impl DockerCluster {
     /// Starts every node at once (ZooKeeper a moment before its brokers).
     ///
     /// # Errors
-    /// As [`super::launch`]; then everything of this cluster is removed again. When this future
+    /// As [`super::backend::Backend::launch`]; then everything of this cluster is removed again. When this future
     /// is dropped half way, only [`cleanup::remove_run`] removes what was started.
     pub async fn launch(spec: ClusterSpec) -> Result<Self, RigError> {
         config::refuse(&spec, NAME)?;
@@ -94,7 +96,7 @@ impl DockerCluster {
         let addresses: Vec<String> = nodes
             .iter()
             .filter(|node| matches!(node.node, Node::Broker(_)))
-            .map(|node| format!("127.0.0.1:{}", node.host_port()))
+            .map(|node| blueprint.at.published(node.host_port()))
             .collect();
         let own = blueprint.secured.as_ref().map(|s| s.access.own_config()).unwrap_or_default();
         let topics = Topics::new(&addresses.join(","), &own);
@@ -132,7 +134,7 @@ fn blueprint(
         [
             (cleanup::RUN_LABEL, spec.run.clone()),
             (cleanup::CLUSTER_LABEL, spec.name.clone()),
-            (cleanup::OWNER_LABEL, cleanup::owner()),
+            (cleanup::OWNER_LABEL, processes::owner()),
         ]
         .map(|(key, value)| (key.to_owned(), value)),
     );

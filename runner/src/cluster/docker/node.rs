@@ -161,7 +161,7 @@ impl DockerNode {
         self.follow(docker);
     }
 
-    fn log_path(&self) -> PathBuf {
+    pub fn log_path(&self) -> PathBuf {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -393,7 +393,7 @@ fn request(
     let published = ports.published(node);
     let bindings = published.iter().map(|(inside, host_port)| {
         let binding = PortBinding {
-            host_ip: Some("127.0.0.1".to_owned()),
+            host_ip: Some(addresses::LOOPBACK.to_owned()),
             host_port: Some(host_port.to_string()),
         };
         (format!("{inside}/tcp"), Some(vec![binding]))

@@ -56,7 +56,7 @@ impl Secured {
             files.push(File::secret("jaas.conf", &text));
         }
         if let (Some(authority), true) = (&self.authority, broker) {
-            let hosts = ["127.0.0.1".to_owned(), "localhost".to_owned(), at.host(node)];
+            let hosts = [at.outside.clone(), "localhost".to_owned(), at.host(node)];
             files.push(File::secret(KEYS, &authority.issue(&hosts)?));
         }
         Ok(files)

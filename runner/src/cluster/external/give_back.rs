@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::RigError;
+use super::super::{RigError, TopicAdmin as _};
 use super::{BrokerLife, ExternalCluster};
 
 /// How long a broker that was started or thawed at the end may need to answer.
@@ -41,7 +41,7 @@ impl ExternalCluster {
         let topics: Vec<String> = self.created().iter().cloned().collect();
         let mut deleted = Vec::new();
         for topic in topics {
-            match self.topics.delete(&topic).await {
+            match self.topics.delete_topic(&topic).await {
                 Ok(()) => {
                     self.created().remove(&topic);
                     deleted.push(topic);

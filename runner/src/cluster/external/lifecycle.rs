@@ -9,8 +9,8 @@ use kplan_dsl::{BrokerCommand, Commands, value::DataFate};
 use tokio::time::{Instant, sleep};
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Listening, Node, NodeState, RigError, TopicChange, TopicSpec,
-    ending::Death,
+    AdminError, Cluster, ClusterSpec, Node, NodeLife, NodeState, RigError, TopicAdmin, TopicChange,
+    TopicSpec, ending::Death,
 };
 use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
 use crate::{client::routes::Router, wire::Connection};
@@ -49,11 +49,6 @@ impl Cluster for ExternalCluster {
         self.router.clone()
     }
 
-    fn listener_ports(&self, broker: u32) -> Vec<u16> {
-        let address = self.address(broker);
-        address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).into_iter().collect()
-    }
-
     fn controller_addresses(&self) -> Vec<(u32, String)> {
         let given = self.file.controllers.0.iter();
         given.map(|(node, at)| (node.value, at.as_str().to_owned())).collect()
@@ -72,6 +67,22 @@ impl Cluster for ExternalCluster {
         client_config(&self.file)
     }
 
+    async fn give_back(&self) -> Result<Vec<String>, RigError> {
+        self.mend_and_clear().await
+    }
+
+    async fn destroy(&self) -> Result<(), RigError> {
+        // It is not ours: what was ours in it was given back.
+        Ok(())
+    }
+
+    fn topics(&self) -> &dyn TopicAdmin {
+        self
+    }
+}
+
+#[async_trait]
+impl NodeLife for ExternalCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         self.take_down(nodes, "kill", |c| c.kill.as_ref(), self.limit()).await
     }
@@ -130,36 +141,30 @@ impl Cluster for ExternalCluster {
         };
         Ok(Some(Death { node, exit, log_tail: String::new(), foreign: false }))
     }
+}
 
-    async fn sockets(&self, _broker: u32) -> Result<Vec<Listening>, RigError> {
-        Err(unsupported("look into the socket table of a broker's host"))
-    }
-
+#[async_trait]
+impl TopicAdmin for ExternalCluster {
     async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
-        self.topics.create(topic).await?;
+        self.topics.create_topic(topic).await?;
         self.created().insert(topic.name.clone());
         Ok(())
     }
 
     async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
         self.only_own(name, "delete")?;
-        self.topics.delete(name).await?;
+        self.topics.delete_topic(name).await?;
         self.created().remove(name);
         Ok(())
     }
 
     async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
         self.only_own(name, "change")?;
-        self.topics.alter(name, change).await
+        self.topics.alter_topic(name, change).await
     }
 
-    async fn give_back(&self) -> Result<Vec<String>, RigError> {
-        self.mend_and_clear().await
-    }
-
-    async fn destroy(&self) -> Result<(), RigError> {
-        // It is not ours: what was ours in it was given back.
-        Ok(())
+    async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError> {
+        self.topics.delete_groups(names).await
     }
 }
 

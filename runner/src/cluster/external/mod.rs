@@ -13,10 +13,13 @@ use std::{
 use indexmap::IndexMap;
 use kplan_dsl::BackendFile;
 
+mod backend;
 mod command;
 mod found;
 mod give_back;
 mod lifecycle;
+
+pub use backend::ExternalBackend;
 
 use self::found::FoundCluster;
 use super::{ClusterSpec, NodeState, RigError, admin::Topics};

@@ -6,8 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::docker::cleanup::Traces;
+use super::super::backend::Traces;
 
+const DIRECTORIES: &str = "directories";
 /// In a cluster's directory: the process that made it.
 pub(super) const OWNER_FILE: &str = "owner";
 /// How the directories' names begin; a run's id has no dot.
@@ -29,14 +30,16 @@ fn list_in(base: &Path) -> BTreeMap<String, Traces> {
         let traces = runs.entry(run).or_default();
         let owner = std::fs::read_to_string(path.join(OWNER_FILE)).ok();
         traces.owner = traces.owner.take().or(owner);
-        traces.directories.push(path.display().to_string());
+        traces.things.entry(DIRECTORIES).or_default().push(path.display().to_string());
     }
     runs
 }
 
 /// Removes the directories of a run whose processes are dead. Returns those it found.
-pub fn remove_run(run: &str) -> std::io::Result<Vec<PathBuf>> {
-    remove_in(&std::env::temp_dir(), run)
+pub fn remove_run(run: &str) -> std::io::Result<Traces> {
+    let removed = remove_in(&std::env::temp_dir(), run)?;
+    let names = removed.iter().map(|path| path.display().to_string()).collect();
+    Ok(Traces { owner: None, things: [(DIRECTORIES, names)].into() })
 }
 
 fn remove_in(base: &Path, run: &str) -> std::io::Result<Vec<PathBuf>> {

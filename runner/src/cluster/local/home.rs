@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{ClusterSpec, RigError, docker::cleanup::owner};
+use super::super::{ClusterSpec, RigError};
 use super::{cleanup, failed};
+use crate::processes::owner;
 
 /// The directory while it exists.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! What can be done to a running cluster of processes.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -8,11 +8,12 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    AdminError, Cluster, ClusterSpec, Listening, Node, NodeState, Quorum, RigError, TopicChange,
-    TopicSpec, Version, addresses::Purpose, config, ending::Death, zookeeper,
+    Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife, NodeState, Quorum,
+    RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose, config, ending::Death,
+    zookeeper,
 };
 use super::{
-    LOOPBACK, LocalCluster, NAME,
+    LocalCluster, NAME,
     node::LocalNode,
     process,
     software::{self},
@@ -39,12 +40,7 @@ impl Cluster for LocalCluster {
 
     fn address(&self, broker: u32) -> String {
         let port = self.node(Node::Broker(broker)).map_or(0, LocalNode::port);
-        format!("{LOOPBACK}:{port}")
-    }
-
-    fn listener_ports(&self, broker: u32) -> Vec<u16> {
-        let node = Node::Broker(broker);
-        config::listening(&self.common.spec, node, &self.common.at)
+        self.common.at.published(port)
     }
 
     fn controller_addresses(&self) -> Vec<(u32, String)> {
@@ -55,18 +51,44 @@ impl Cluster for LocalCluster {
             | (Quorum::KraftSeparate(_), Node::Controller(id)) => Some((id, port(node))),
             _ => None,
         });
-        voters.map(|(id, port)| (id, format!("{LOOPBACK}:{port}"))).collect()
+        voters.map(|(id, port)| (id, self.common.at.published(port))).collect()
     }
 
     fn zookeeper_address(&self) -> Option<String> {
         let node = self.node(Node::Zookeeper(1)).ok()?;
-        Some(format!("{LOOPBACK}:{}", node.port()))
+        Some(self.common.at.published(node.port()))
     }
 
     fn effective_config(&self, node: Node) -> Option<String> {
         Some(self.node(node).ok()?.properties())
     }
 
+    async fn destroy(&self) -> Result<(), RigError> {
+        let all: Vec<&LocalNode> = self.nodes.iter().collect();
+        all.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
+        self.killed(&all).await?;
+        self.home.remove()
+    }
+
+    fn topics(&self) -> &dyn TopicAdmin {
+        &self.topics
+    }
+
+    fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn hosts(&self) -> Result<&dyn HostAbility, RigError> {
+        Ok(self)
+    }
+
+    fn logs(&self) -> Result<&dyn LogAbility, RigError> {
+        Ok(self)
+    }
+}
+
+#[async_trait]
+impl NodeLife for LocalCluster {
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         nodes.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
@@ -104,14 +126,6 @@ impl Cluster for LocalCluster {
         self.start_in_order(&others).await
     }
 
-    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
-        let nodes = self.some(nodes)?;
-        let (dir, run) = (self.local.kafka_dir.as_deref(), &self.spec().run);
-        let software = software::find(version, dir, run).await?;
-        self.wait_for_old_sessions(&nodes).await?;
-        nodes.iter().try_for_each(|node| node.exchange(&self.common, software.clone()))
-    }
-
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         self.change(nodes, Signal::SIGSTOP, NodeState::Paused).await
     }
@@ -135,29 +149,35 @@ impl Cluster for LocalCluster {
         let node = self.node(node)?;
         Ok((node.state() == NodeState::Dead).then(|| node.death()))
     }
+}
+
+#[async_trait]
+impl UpgradeAbility for LocalCluster {
+    async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError> {
+        let nodes = self.some(nodes)?;
+        let (dir, run) = (self.local.kafka_dir.as_deref(), &self.spec().run);
+        let software = software::find(version, dir, run).await?;
+        self.wait_for_old_sessions(&nodes).await?;
+        nodes.iter().try_for_each(|node| node.exchange(&self.common, software.clone()))
+    }
+}
+
+#[async_trait]
+impl HostAbility for LocalCluster {
+    fn listener_ports(&self, broker: u32) -> Vec<u16> {
+        let node = Node::Broker(broker);
+        config::listening(&self.common.spec, node, &self.common.at)
+    }
 
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError> {
         let pid = self.node(Node::Broker(broker))?.pid();
         Ok(pid.map(process::sockets).unwrap_or_default())
     }
+}
 
-    async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError> {
-        self.topics.create(topic).await
-    }
-
-    async fn delete_topic(&self, name: &str) -> Result<(), AdminError> {
-        self.topics.delete(name).await
-    }
-
-    async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError> {
-        self.topics.alter(name, change).await
-    }
-
-    async fn destroy(&self) -> Result<(), RigError> {
-        let all: Vec<&LocalNode> = self.nodes.iter().collect();
-        all.iter().try_for_each(|node| node.signal(Signal::SIGKILL))?;
-        self.killed(&all).await?;
-        self.home.remove()
+impl LogAbility for LocalCluster {
+    fn log_file(&self, node: Node) -> Option<PathBuf> {
+        Some(self.node(node).ok()?.log.clone())
     }
 }
 
@@ -201,7 +221,7 @@ impl LocalCluster {
         if brokers.is_empty() || zookeeper.state() != NodeState::Running {
             return Ok(());
         }
-        let address = format!("{LOOPBACK}:{}", zookeeper.port());
+        let address = self.common.at.published(zookeeper.port());
         zookeeper::wait_until_gone(&address, &brokers).await
     }
 }

@@ -16,6 +16,7 @@ use futures::future::join_all;
 use indexmap::IndexMap;
 use tokio::time::{Instant, sleep};
 
+mod backend;
 pub mod cleanup;
 mod home;
 mod java;
@@ -24,15 +25,16 @@ mod node;
 mod process;
 mod software;
 
-pub use java::{Java, find as find_java};
-pub use software::{Software, cached, can_fetch, find as find_software};
+pub use backend::LocalBackend;
 
 use self::{
     home::Home,
+    java::Java,
     node::{Common, LocalNode},
+    software::Software,
 };
 use super::{
-    Cluster, ClusterSpec, Node, NodeState, Quorum, RigError,
+    Cluster, ClusterSpec, Node, NodeLife as _, NodeState, Quorum, RigError,
     addresses::{Addresses, LOOPBACK, NodePlace, Purpose},
     admin::Topics,
     config,
@@ -45,19 +47,11 @@ const NAME: &str = "local";
 const ZOOKEEPER_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Where this backend finds Kafka.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Local {
-    /// A directory in Apache's layout (`libs/*.jar`), `{version}` standing for the version; none:
-    /// what was fetched into the cache, or is to be.
-    pub kafka_dir: Option<String>,
-}
-
 /// A cluster of processes. Dropping it removes nothing: call [`Cluster::destroy`]; what a crash
 /// leaves is removed by [`cleanup::remove_run`].
 pub struct LocalCluster {
     common: Common,
-    local: Local,
+    local: LocalBackend,
     nodes: Vec<LocalNode>,
     topics: Topics,
     home: Home,
@@ -67,7 +61,7 @@ pub struct LocalCluster {
 
 impl LocalCluster {
     /// Starts every node at once, ZooKeeper before its brokers.
-    pub async fn launch(local: Local, spec: ClusterSpec) -> Result<Self, RigError> {
+    pub async fn launch(local: LocalBackend, spec: ClusterSpec) -> Result<Self, RigError> {
         config::refuse(&spec, NAME)?;
         process::needs_proc()?;
         if spec.disk.is_some() {
@@ -170,7 +164,7 @@ async fn prepare(
         }
         places.insert(node, NodePlace { home: home.join(node.slug()), ports });
     }
-    let at = Addresses { prefix: String::new(), cluster_id: storage::random_id(), places };
+    let at = Addresses { cluster_id: storage::random_id(), places, ..Addresses::default() };
     let mut common = Common { spec, at, java, software, checkpoint: None };
     let all = config::nodes(&common.spec);
     let nodes = all

@@ -52,7 +52,7 @@ pub struct Common {
 pub struct LocalNode {
     pub node: Node,
     home: PathBuf,
-    log: PathBuf,
+    pub log: PathBuf,
     port: u16,
     life: Mutex<ProcessLife>,
 }

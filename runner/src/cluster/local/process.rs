@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::{Listening, NodeState, RigError, sockets};
 use super::NAME;
+use crate::processes;
 
 /// This backend looks at its processes through /proc.
 pub fn needs_proc() -> Result<(), RigError> {
@@ -15,16 +16,13 @@ pub fn needs_proc() -> Result<(), RigError> {
 
 /// What a process does now.
 pub fn state(pid: i32) -> NodeState {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    state_of(&stat)
+    state_of(u32::try_from(pid).ok().and_then(processes::stat).map(|stat| stat.state))
 }
 
-/// The third field of /proc/PID/stat; the name before it may hold blanks and parentheses.
-fn state_of(stat: &str) -> NodeState {
-    let letter = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+fn state_of(letter: Option<char>) -> NodeState {
     match letter {
-        Some("T" | "t") => NodeState::Paused,
-        None | Some("Z" | "X" | "x") => NodeState::Dead,
+        Some('T' | 't') => NodeState::Paused,
+        None | Some('Z' | 'X' | 'x') => NodeState::Dead,
         Some(_) => NodeState::Running,
     }
 }
@@ -60,10 +58,10 @@ mod tests {
 
     #[test]
     fn letters_are_states() {
-        assert_eq!(state_of("12 (a) b) S 1 12"), NodeState::Running);
-        assert_eq!(state_of("12 (java) T 1 12"), NodeState::Paused);
-        assert_eq!(state_of("12 (java) Z 1 12"), NodeState::Dead);
-        assert_eq!(state_of(""), NodeState::Dead);
+        assert_eq!(state_of(Some('S')), NodeState::Running);
+        assert_eq!(state_of(Some('T')), NodeState::Paused);
+        assert_eq!(state_of(Some('Z')), NodeState::Dead);
+        assert_eq!(state_of(None), NodeState::Dead);
     }
 
     #[test]

@@ -312,7 +312,7 @@ fn until_us(fault: &Break) -> i64 {
 
 /// A fault that struck a reader which never came back from it.
 fn gone(fault: &Break, subject: &Subject, scene: &Scene) -> bool {
-    let Struck::Client(name) = &fault.struck else { return false };
+    let Struck::Client { client, .. } = &fault.struck else { return false };
     fault.over_us.is_none()
-        && scene.readers(subject).any(|reader| reader.name == *name && reader.away)
+        && scene.readers(subject).any(|reader| reader.name == *client && reader.away)
 }

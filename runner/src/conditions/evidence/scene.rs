@@ -336,6 +336,7 @@ mod tests {
     use super::*;
     use crate::{
         conditions::evidence::{JudgedTime, Needs, lack},
+        event::{FaultId, FaultKind},
         history::{
             Message,
             fixture::{header, history, message},
@@ -364,6 +365,8 @@ mod tests {
 
     fn fault(from: i64, to: i64) -> Break {
         Break {
+            id: FaultId(1),
+            kind: FaultKind::NodeKilled,
             at_us: from * S,
             by_us: from * S,
             over_us: Some(to * S),

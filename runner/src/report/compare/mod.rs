@@ -10,7 +10,10 @@ use super::{
     text::{duration, duration_us, grouped, one_line, verdict_word},
     totals::{DAMAGE, Tally, is_loss, length_us, longest, totals},
 };
-use crate::record::{RunRecord, SuiteRecord};
+use crate::{
+    event::Stretch,
+    record::{RunRecord, SuiteRecord},
+};
 
 /// What stands side by side.
 #[derive(Clone, Debug, Serialize)]
@@ -164,7 +167,7 @@ fn counts(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
 
 fn spans(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
     let mut rows = Vec::new();
-    for kind in ["recovered", "unavailable"] {
+    for kind in [Stretch::Recovered, Stretch::Unavailable] {
         let of = |suite: &SuiteRecord| -> IndexMap<String, i64> {
             let spans = longest(suite, kind);
             spans.into_iter().map(|s| (s.client.clone(), length_us(suite, s))).collect()
@@ -173,7 +176,7 @@ fn spans(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
         let clients: IndexSet<&String> = a.keys().chain(b.keys()).collect();
         for client in clients {
             let words = |us: Option<&i64>| us.map_or_else(|| "–".to_owned(), |us| duration_us(*us));
-            let name = format!("{client} {kind}");
+            let name = format!("{client} {}", kind.word());
             let mut row = plain(&name, words(a.get(client)), words(b.get(client)));
             if let (Some(from), Some(to)) = (a.get(client), b.get(client)) {
                 (row.change, row.tone) = change(*from as f64, *to as f64);

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::anchor;
 use crate::{
-    event::Verdict,
+    event::{Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
     report::{
         text::{duration_us, grouped, one_line, plural, verdict_word},
@@ -203,7 +203,7 @@ fn anomaly_link(suite: &SuiteRecord, kind: &str) -> String {
 }
 
 fn recovery(suite: &SuiteRecord) -> Option<Card> {
-    let spans = longest(suite, "recovered");
+    let spans = longest(suite, Stretch::Recovered);
     let worst = spans.iter().max_by_key(|s| length_us(suite, s))?;
     let each: Vec<_> = spans
         .iter()

@@ -1,10 +1,11 @@
 //! Lanes of the timeline: faults, steps, recoveries, processes, partitions, anomalies.
 
+use kplan_dsl::steps::Wait;
 use serde::Serialize;
 
 use super::{anchor, axis::Axis};
 use crate::{
-    event::{LaneState, Verdict},
+    event::{LaneState, Stretch, Verdict},
     record::{PartitionState, PartitionTrack, SuiteRecord},
     report::{
         live::state_word,
@@ -97,7 +98,7 @@ fn faults(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
         let mut one =
             segment(axis, fault.from_us, fault.until_us, "fault", one_line(&fault.what, 120));
         one.tip = format!("Fault: {}, for {}", one.tip, duration_us(length));
-        one.link = suite.step(&fault.step).map(|s| anchor("step", &s.id));
+        one.link = suite.step(&fault.step).map(|s| anchor("step", &s.id.to_string()));
         one
     });
     rows("Faults", "faults", all.collect())
@@ -108,7 +109,7 @@ fn steps(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     ran.sort_by_key(|s| s.started_us);
     let all = ran.into_iter().map(|step| {
         let from = step.started_us.unwrap_or(axis.from_us);
-        let wait = if step.info.verb == "wait" { " wait" } else { "" };
+        let wait = if step.info.verb == Wait::INFO.word { " wait" } else { "" };
         let class = format!("step {}{wait}", verdict_word(step.verdict));
         let until = step.ended_us.or(Some(suite.until_us()));
         let text = one_line(&format!("{} {}", step.id, step.info.title), 120);
@@ -124,7 +125,7 @@ fn steps(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
         if step.verdict == Verdict::Passed {
             one.tip = one.tip.replace(" after ", " took ");
         }
-        one.link = Some(anchor("step", &step.id));
+        one.link = Some(anchor("step", &step.id.to_string()));
         one
     });
     rows("Steps", "steps", all.collect())
@@ -136,11 +137,11 @@ fn spans(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let all = spans.into_iter().map(|span| {
         let words = format!("{} {}", role(suite, &span.client), span_words(suite, span));
         let words = one_line(&words, 120);
-        let mut one =
-            segment(axis, span.from_us, span.until_us, &format!("span {}", span.kind), words);
-        one.class =
-            if span.kind == "recovered" { "span recovered" } else { "span other" }.to_owned();
-        one
+        let class = match span.kind {
+            Stretch::Recovered => "span recovered",
+            Stretch::Unavailable => "span other",
+        };
+        segment(axis, span.from_us, span.until_us, class, words)
     });
     rows("Recovery", "spans", all.collect())
 }
@@ -180,8 +181,8 @@ fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
             let mut one =
                 segment(axis, *from, until, state_word(*state), state_word(*state).to_owned());
             one.tip = format!("{} {}", lane.name, one.tip);
-            if !why.is_empty() {
-                one.tip.push_str(&format!(" ({})", one_line(why, 160)));
+            if !why.words.is_empty() {
+                one.tip.push_str(&format!(" ({})", one_line(&why.words, 160)));
             }
             if *state == LaneState::Up {
                 one.text = String::new();

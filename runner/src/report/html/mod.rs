@@ -30,7 +30,7 @@ use super::{
     trouble::of_run,
 };
 use crate::{
-    event::Verdict,
+    event::{Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
 };
 
@@ -162,7 +162,7 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
         steps: Tally::steps(suite).words(),
         took: duration(suite.took_ms()),
         recovery: one_line(
-            &longest(suite, "recovered")
+            &longest(suite, Stretch::Recovered)
                 .into_iter()
                 .map(|s| span_words(suite, s))
                 .collect::<Vec<_>>()

@@ -40,7 +40,7 @@ pub fn story(axis: &Axis<'_>, suite: &SuiteRecord) -> (Vec<Happened>, usize) {
     for lane in &suite.lanes {
         let kind = if lane.client { "client" } else { "node" };
         for (at, state, why) in &lane.states {
-            let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+            let why = if why.words.is_empty() { String::new() } else { format!(": {}", why.words) };
             all.push((*at, kind, format!("{} {}{why}", lane.name, state_word(*state))));
         }
     }

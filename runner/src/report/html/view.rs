@@ -14,7 +14,7 @@ use super::{
     story::{Happened, story},
 };
 use crate::{
-    event::{Finding, Holds, Verdict},
+    event::{Finding, Holds, SettingsOf, Verdict},
     out::Shown as _,
     record::{RunRecord, StepRecord, SuiteRecord},
     report::{
@@ -163,7 +163,11 @@ pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
         steps: suite.steps.iter().map(|s| step(&axis, suite, s)).collect(),
         tally: Tally::steps(suite).words(),
         descriptions: descriptions(&axis, suite),
-        configured: suite.configured.iter().map(|(who, s)| (clean(who), pairs(s))).collect(),
+        configured: suite
+            .configured
+            .iter()
+            .map(|(who, s)| (clean(&who.to_string()), pairs(s)))
+            .collect(),
         logs: logs.into_iter().map(|(who, _)| who).collect(),
         seconds: axis.span_us / 1_000_000,
     }
@@ -180,7 +184,7 @@ fn facts(record: &RunRecord, suite: &SuiteRecord) -> Vec<(String, String)> {
         ("Took".to_owned(), duration(suite.took_ms())),
         ("Steps".to_owned(), Tally::steps(suite).words()),
     ];
-    facts.extend(suite.configured.get("cluster").map(pairs).unwrap_or_default());
+    facts.extend(suite.configured.get(&SettingsOf::Cluster).map(pairs).unwrap_or_default());
     if !suite.info.tags.is_empty() {
         facts.push(("Tags".to_owned(), one_line(&suite.info.tags.join(", "), 300)));
     }
@@ -203,7 +207,7 @@ fn trouble(suite: &SuiteRecord, trouble: &Trouble<'_>) -> TroubleView {
         kind: trouble.kind.word(),
         optional: trouble.optional,
         title: one_line(&trouble.title, 200),
-        link: trouble.step.map(|s| anchor("step", &s.id)).unwrap_or_default(),
+        link: trouble.step.map(|s| anchor("step", &s.id.to_string())).unwrap_or_default(),
         reason: bounded(&clean(reason), 8_000),
         misses: trouble.misses.iter().map(|m| judged(m)).collect(),
         evidence: some(trouble.evidence),
@@ -262,10 +266,10 @@ fn step(axis: &Axis<'_>, suite: &SuiteRecord, step: &StepRecord) -> StepView {
     let marked: Vec<u32> = step.misses().map(|m| m.line).collect();
     let info = &step.info;
     StepView {
-        id: step.id.clone(),
-        anchor: anchor("step", &step.id),
+        id: step.id.to_string(),
+        anchor: anchor("step", &step.id.to_string()),
         title: one_line(&info.title, 300),
-        round: step.round(),
+        round: step.id.round(),
         verdict: verdict_word(step.verdict),
         note: notes.join(", "),
         finally: info.finally,
@@ -290,7 +294,7 @@ fn step(axis: &Axis<'_>, suite: &SuiteRecord, step: &StepRecord) -> StepView {
 fn descriptions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Described> {
     let of_step = |step: &StepRecord| {
         let when = step.started_us.map(|at| axis.moment(at)).unwrap_or_default();
-        let id = anchor("step", &step.id);
+        let id = anchor("step", &step.id.to_string());
         let view = move |(title, text): &(String, String)| Described {
             title: one_line(title, 200),
             step: id.clone(),

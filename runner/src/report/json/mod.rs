@@ -80,7 +80,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
         file: info.file.to_string_lossy().into_owned(),
         tags: info.tags.clone(),
         params: info.params.clone(),
-        cluster: suite.configured.get("cluster").cloned().unwrap_or_default(),
+        cluster: suite.configured.get(&event::SettingsOf::Cluster).cloned().unwrap_or_default(),
         simulated: info.simulated,
         verdict: suite.verdict.into(),
         interrupted: suite.interrupted(),
@@ -94,7 +94,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
             .faults
             .iter()
             .map(|f| Fault {
-                step: f.step.clone(),
+                step: f.step.to_string(),
                 what: f.what.clone(),
                 began: wall(f.from_us),
                 ended: f.until_us.map(wall),
@@ -105,7 +105,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
             .spans
             .iter()
             .map(|s| Measured {
-                kind: s.kind.clone(),
+                kind: s.kind.word().to_owned(),
                 client: s.client.clone(),
                 place: s.place.clone(),
                 began: wall(s.from_us),
@@ -119,13 +119,13 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
             .into_iter()
             .map(|e| form::UncleanElection {
                 at: wall(e.at_us),
-                place: e.place,
+                place: e.place(),
                 leader: e.leader,
                 epoch: e.epoch,
                 in_sync_before: e.before,
             })
             .collect(),
-        settings: suite.configured.clone(),
+        settings: suite.configured.iter().map(|(of, s)| (of.to_string(), s.clone())).collect(),
     }
 }
 
@@ -139,7 +139,7 @@ fn trouble_form(t: &trouble::Trouble<'_>) -> Trouble {
         },
         title: t.title.clone(),
         message: t.message.clone(),
-        step: t.step.map(|s| s.id.clone()),
+        step: t.step.map(|s| s.id.to_string()),
         file: t.file.to_string_lossy().into_owned(),
         line: t.line,
         optional: t.optional,
@@ -149,7 +149,7 @@ fn trouble_form(t: &trouble::Trouble<'_>) -> Trouble {
 
 fn step(record: &RunRecord, step: &StepRecord) -> Step {
     Step {
-        id: step.id.clone(),
+        id: step.id.to_string(),
         title: step.info.title.clone(),
         verb: step.info.verb.clone(),
         file: step.info.file.to_string_lossy().into_owned(),

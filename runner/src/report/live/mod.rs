@@ -19,7 +19,7 @@ use tokio::{sync::mpsc::UnboundedReceiver, task::JoinHandle};
 use self::bars::Bars;
 pub use self::screen::{Screen, state_word};
 use crate::{
-    event::{Event, Stamped, SuiteId},
+    event::{Event, Stamped, StepRun, SuiteId},
     out, secrets,
 };
 
@@ -43,7 +43,7 @@ pub enum Words {
 /// What a wait waits for.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    pub step: String,
+    pub step: StepRun,
     /// What is not yet so, e.g. `P and C make progress`; empty where only time must pass.
     pub missing: String,
     /// When its limit runs out; none for a wait without.
@@ -65,18 +65,18 @@ impl Live {
     }
 
     /// A step waits no more. The next step may wait already: the screen hears of an end a little later.
-    pub fn done(&self, suite: SuiteId, step: &str) {
+    pub fn done(&self, suite: SuiteId, step: &StepRun) {
         let mut waits = self.lock();
-        if waits.get(&suite).is_some_and(|w| w.step == step) {
+        if waits.get(&suite).is_some_and(|w| w.step == *step) {
             waits.remove(&suite);
         }
     }
 
     /// The time left and what is not yet so, in words, if the suite's step is this one. The time comes
     /// first on a line: it is short, and what is missing may be long.
-    pub fn words(&self, suite: SuiteId, step: &str) -> [Option<String>; 2] {
+    pub fn words(&self, suite: SuiteId, step: &StepRun) -> [Option<String>; 2] {
         let waits = self.lock();
-        let Some(waiting) = waits.get(&suite).filter(|w| w.step == step) else {
+        let Some(waiting) = waits.get(&suite).filter(|w| w.step == *step) else {
             return [None, None];
         };
         let missing = Some(&waiting.missing).filter(|m| !m.is_empty());

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 
 use super::{Live, Words};
 use crate::{
-    event::{Event, FaultPhase, Holds, LaneState, Sample, Stamped, StepEnded, SuiteId, Verdict},
+    event::{
+        Event, FaultPhase, Holds, LaneState, Sample, Stamped, StepEnded, StepRun, SuiteId, Verdict,
+    },
     out::paint,
     record,
     report::{
@@ -38,9 +40,9 @@ pub struct Screen {
 struct Suite {
     title: String,
     attempt: u32,
-    titles: IndexMap<String, String>,
+    titles: IndexMap<StepRun, String>,
     /// Steps in flight with their begins, innermost last.
-    running: Vec<(String, i64)>,
+    running: Vec<(StepRun, i64)>,
     rates: IndexMap<String, (i64, Sample)>,
     /// Clients that ever sent something: in an outage they send nothing.
     producers: BTreeSet<String>,
@@ -137,7 +139,7 @@ impl Screen {
         }
         let word = paint(verdict_style(end.verdict), &format!("{:<7}", verdict_word(end.verdict)));
         let title = one_line(&suite.name_of(&end.step), TITLE);
-        let mut line = format!("  {word} {:>4}  {title}", end.step);
+        let mut line = format!("  {word} {:>4}  {title}", end.step.to_string());
         if end.verdict != Verdict::Skipped {
             line.push_str(&format!("  {}", paint(DIM, &duration(end.took_ms))));
         }
@@ -190,10 +192,10 @@ impl Screen {
 }
 
 impl Suite {
-    fn name_of(&self, step: &str) -> String {
-        let title = self.titles.get(step).map_or(step, String::as_str);
-        match record::round(step.split('#').skip(1)) {
-            round if round.is_empty() => title.to_owned(),
+    fn name_of(&self, step: &StepRun) -> String {
+        let title = self.titles.get(step).cloned().unwrap_or_else(|| step.to_string());
+        match step.round() {
+            round if round.is_empty() => title,
             round => format!("{title} ({round})"),
         }
     }
@@ -215,10 +217,10 @@ fn verbose(event: &Event) -> Vec<String> {
             format!("target {target}: {}", nodes.join(", "))
         }
         Event::Node { node, state, why } => {
-            format!("{node} {}: {why}", state_word(*state))
+            format!("{node} {}: {}", state_word(*state), why.words)
         }
         Event::Client { client, life, state, why } => {
-            format!("{client} (life {life}) {}: {why}", state_word(*state))
+            format!("{client} (life {life}) {}: {}", state_word(*state), why.words)
         }
         Event::Fault { phase, what, .. } => {
             let phase = match phase {

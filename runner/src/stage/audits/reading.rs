@@ -9,6 +9,7 @@ use crate::{
         protocol::{DAMAGED, NO_HISTORY, UNREAD},
         spec::{ClientSpec, Common, LogSpec, LogTopic, ReadSpan},
     },
+    event::StepRun,
     history::now_us,
     observer::AuditBounds,
     stage::{Running, Stage, outcome::StepError},
@@ -51,7 +52,7 @@ impl Stage {
     pub(crate) async fn read_log(
         &self,
         running: &Running,
-        step: &str,
+        step: &StepRun,
         bounds: &AuditBounds,
         transactional: bool,
     ) -> Result<(Option<PathBuf>, Unread), StepError> {

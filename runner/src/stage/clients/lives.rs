@@ -35,7 +35,7 @@ impl Stage {
             client,
             member,
             LaneState::Starting,
-            &format!("life {life}, process {}", handle.pid()),
+            format!("life {life}, process {}", handle.pid()),
         );
         let ready = handle.ready(READY_LIMIT).await;
         *slot = Some(handle);
@@ -51,12 +51,11 @@ impl Stage {
     /// SIGKILL: breaking for this client.
     pub async fn kill_member(
         &self,
-        step: &str,
+        step: &StepRun,
         client: &Arc<Client>,
         member: &Member,
     ) -> Result<(), StepError> {
         let mut slot = member.handle.lock().await;
-        let name = shown(client, member);
         let Some(handle) = slot.take().filter(Handle::alive) else {
             return Err(absent(client, member));
         };
@@ -70,15 +69,14 @@ impl Stage {
         handle.kill().await.map_err(StepError::rig)?;
         let acted = Acted::since(begun_us);
         member.state().down(begun_us);
-        self.client_lane(client, member, LaneState::Dead, &format!("killed by step {step}"));
-        self.client_break(step, client, acted, &format!("{name} killed"));
+        self.client_break(step, (client, member), acted, FaultKind::ClientKilled);
         Ok(())
     }
 
     /// SIGSTOP: breaking for this client.
     pub async fn pause_member(
         &self,
-        step: &str,
+        step: &StepRun,
         client: &Arc<Client>,
         member: &Member,
     ) -> Result<(), StepError> {
@@ -94,14 +92,13 @@ impl Stage {
         }
         let acted = Acted::since(begun_us);
         member.state().down(begun_us);
-        self.client_lane(client, member, LaneState::Paused, &format!("paused by step {step}"));
-        self.client_break(step, client, acted, &format!("{} paused", shown(client, member)));
+        self.client_break(step, (client, member), acted, FaultKind::ClientPaused);
         Ok(())
     }
 
     pub async fn resume_member(
         &self,
-        step: &str,
+        step: &StepRun,
         client: &Arc<Client>,
         member: &Member,
     ) -> Result<(), StepError> {
@@ -110,7 +107,7 @@ impl Stage {
         }
         self.signal(client, member, Signal::SIGCONT).await?;
         member.state().back(now_us());
-        self.client_lane(client, member, LaneState::Up, &format!("resumed by step {step}"));
+        self.client_lane(client, member, LaneState::Up, Why::step("resumed", step));
         self.client_back(client, member);
         Ok(())
     }
@@ -118,9 +115,8 @@ impl Stage {
     /// Ends the faults that struck a member which is back.
     fn client_back(&self, client: &Client, member: &Member) {
         let at_us = now_us();
-        for (step, what) in self.breaks.client_over(&client.name, &shown(client, member), at_us) {
-            self.fault(&step, at_us, FaultPhase::Ends, &what);
-        }
+        let over = self.breaks.client_over(&client.name, member.number, at_us);
+        self.faults_end(&over, at_us);
     }
 
     async fn signal(
@@ -179,19 +175,37 @@ impl Stage {
     }
 
     /// Tells the timeline what a client's process is.
-    pub fn client_lane(&self, client: &Client, member: &Member, lane: LaneState, why: &str) {
+    pub fn client_lane(
+        &self,
+        client: &Client,
+        member: &Member,
+        lane: LaneState,
+        why: impl Into<Why>,
+    ) {
         member.state().lane = Some(lane);
         self.tell.emit(Event::Client {
             client: shown(client, member),
             life: member.life(),
             state: lane,
-            why: why.to_owned(),
+            why: why.into(),
         });
     }
 
-    fn client_break(&self, step: &str, client: &Client, acted: Acted, what: &str) {
-        self.breaks.push(acted, step, Struck::Client(client.name.clone()), what);
-        self.fault(step, acted.from_us, FaultPhase::Begins, what);
+    fn client_break(
+        &self,
+        step: &StepRun,
+        (client, member): (&Client, &Member),
+        acted: Acted,
+        kind: FaultKind,
+    ) {
+        let (word, state) = match kind {
+            FaultKind::ClientPaused => ("paused", LaneState::Paused),
+            _ => ("killed", LaneState::Dead),
+        };
+        self.client_lane(client, member, state, Why::step(word, step));
+        let what = format!("{} {word}", shown(client, member));
+        let struck = Struck::Client { client: client.name.clone(), member: member.number };
+        self.fault_begins(acted, step, kind, struck, &what);
     }
 }
 

@@ -168,52 +168,70 @@ impl KafkaCause {
         matches!(self, Self::ClientDied { .. })
     }
 
+    /// Whom it is about.
+    pub(crate) fn party(&self) -> Option<Party> {
+        match self {
+            Self::Died(death) => Some(Party::Node(death.node)),
+            Self::After { death, .. } => Some(Party::Node(death.node)),
+            Self::ClientDied { client, .. } | Self::ClientNotInTime { client, .. } => {
+                Some(Party::Client(client.clone()))
+            }
+            Self::Refused { .. } | Self::NotInTime { .. } | Self::Silent(_) | Self::Lacks(_) => {
+                None
+            }
+        }
+    }
+
     pub(crate) fn told(&self) -> Cause {
         let mut codes: Vec<String> = self.errors().iter().map(|e| e.code.clone()).collect();
         codes.dedup();
         let mut cause = Cause { codes, ..Cause::of(Whose::Kafka) };
-        match self {
-            Self::After { cause: inner, death } => {
-                cause = inner.told();
-                cause.node = Some(death.node.to_string());
-                cause.log = death.log_tail.lines().map(str::to_owned).collect();
-            }
-            Self::Died(death) => {
-                cause.node = Some(death.node.to_string());
-                cause.log = death.log_tail.lines().map(str::to_owned).collect();
-            }
-            Self::ClientDied { client, .. } | Self::ClientNotInTime { client, .. } => {
-                cause.client = Some(client.clone());
-            }
-            Self::Refused { .. } | Self::NotInTime { .. } | Self::Silent(_) | Self::Lacks(_) => {}
+        if let Self::After { cause: inner, .. } = self {
+            cause = inner.told();
         }
-        cause
+        if let Self::After { death, .. } | Self::Died(death) = self {
+            cause.log = death.log_tail.lines().map(str::to_owned).collect();
+        }
+        about(cause, self.party())
     }
 }
 
 impl PlanCause {
+    /// Who does not take a setting.
+    pub(crate) fn party(&self) -> Option<Party> {
+        if let Self::Setting { of, .. } = self { Some(of.clone()) } else { None }
+    }
+
     pub(crate) fn told(&self) -> Cause {
-        let mut cause = Cause::of(Whose::Plan);
-        match self {
-            Self::Setting { of: Party::Client(client), .. } => cause.client = Some(client.clone()),
-            Self::Setting { of: Party::Node(node), .. } => cause.node = Some(node.to_string()),
-            _ => {}
-        }
-        cause
+        about(Cause::of(Whose::Plan), self.party())
     }
 }
 
 impl RigCause {
+    /// Whom it is about.
+    pub(crate) fn party(&self) -> Option<Party> {
+        match self {
+            Self::Cluster(RigError::NodeExited(death)) => Some(Party::Node(death.node)),
+            Self::Client { client, .. } => Some(Party::Client(client.clone())),
+            _ => None,
+        }
+    }
+
     pub(crate) fn told(&self) -> Cause {
         let mut cause = Cause::of(Whose::Rig);
-        match self {
-            Self::Cluster(RigError::NodeExited(death)) => {
-                cause.node = Some(death.node.to_string());
-                cause.log = death.log_tail.lines().map(str::to_owned).collect();
-            }
-            Self::Client { client, .. } => cause.client = Some(client.clone()),
-            _ => {}
+        if let Self::Cluster(RigError::NodeExited(death)) = self {
+            cause.log = death.log_tail.lines().map(str::to_owned).collect();
         }
-        cause
+        about(cause, self.party())
     }
+}
+
+/// The cause with the client or the node that it is about.
+fn about(mut cause: Cause, party: Option<Party>) -> Cause {
+    match party {
+        Some(Party::Client(client)) => cause.client = Some(client),
+        Some(Party::Node(node)) => cause.node = Some(node.to_string()),
+        Some(Party::Own(_)) | None => {}
+    }
+    cause
 }

@@ -1,18 +1,18 @@
-//! The schema of a whole file, plan or fragment.
+//! The JSON Schema (draft 07) of a whole file, plan or fragment.
 
 use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::{argument, described};
 use crate::args::WordInfo;
 use crate::check::{AlwaysArgs, KEYS};
 use crate::conditions::Condition;
-use crate::document::{Kind, Node, Style};
+use crate::document::{Node, json_of};
 use crate::params::ParamArgs;
 use crate::read::FromNode;
-use crate::steps::COMMON;
-use crate::steps::{StartCluster, StartConsumer, StartProducer, Verb};
+use crate::schema::{argument, described, or_template};
+use crate::steps::{COMMON, StartCluster, StartConsumer, StartProducer, Verb};
+use crate::value::{ExpectedError, Expression, text_schema};
 
 /// The JSON Schema (draft 07) of plans and fragments.
 ///
@@ -56,11 +56,11 @@ fn properties(generator: &mut SchemaGenerator, always: &Value) -> Map<String, Va
                 json!({ "type": "array", "items": { "$ref": "#/definitions/step" } })
             }
             "always" => always.clone(),
-            "tags" => json!({ "type": "array", "items": super::super::value::text_schema() }),
+            "tags" => json!({ "type": "array", "items": text_schema() }),
             "timeout" => {
                 described(std::time::Duration::schema(generator), doc, Some("30m")).to_value()
             }
-            _ => super::super::value::text_schema().to_value(),
+            _ => text_schema().to_value(),
         };
         schema["description"] = doc.into();
         all.insert(key.to_owned(), schema);
@@ -134,7 +134,7 @@ fn step(generator: &mut SchemaGenerator) -> Value {
             bare.push(info.word);
         }
         snippets.extend(info.examples.iter().filter_map(|e| snippet(info, e)));
-        let mut schema = argument(info, schema).to_value();
+        let mut schema = argument(info.doc, schema).to_value();
         let examples: Vec<Value> = info.examples.iter().filter_map(|e| value_of(info, e)).collect();
         schema["examples"] = examples.into();
         properties.insert(info.word.to_owned(), schema);
@@ -158,10 +158,8 @@ fn common(generator: &mut SchemaGenerator, key: &str, doc: &str) -> Schema {
     let schema = match key {
         "timeout" => std::time::Duration::schema(generator),
         "optional" => bool::schema(generator),
-        "when" => crate::value::Expression::schema(generator),
-        "expect_error" => {
-            crate::schema::or_template(crate::value::ExpectedError::schema(generator))
-        }
+        "when" => Expression::schema(generator),
+        "expect_error" => or_template(ExpectedError::schema(generator)),
         _ => String::schema(generator),
     };
     described(schema, doc, None)
@@ -181,32 +179,4 @@ fn value_of(info: &WordInfo, example: &str) -> Option<Value> {
 
 fn parsed(text: &str) -> Option<Node> {
     crate::document::parse(text, crate::FileId::default(), &crate::document::Limits::default()).ok()
-}
-
-/// A node as JSON, plain scalars with the types that YAML's core schema gives them.
-pub fn json_of(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Seq(nodes) => nodes.iter().map(json_of).collect(),
-        Kind::Map(entries) => {
-            entries.iter().map(|e| (e.key.value.clone(), json_of(&e.value))).collect()
-        }
-        Kind::Scalar(scalar) if scalar.is_null() => Value::Null,
-        Kind::Scalar(scalar) if scalar.style == Style::Quoted => scalar.text.as_str().into(),
-        Kind::Scalar(scalar) => match scalar.text.as_str() {
-            "true" | "True" | "TRUE" => true.into(),
-            "false" | "False" | "FALSE" => false.into(),
-            text => number(text).unwrap_or_else(|| text.into()),
-        },
-    }
-}
-
-/// A number of YAML's core schema.
-fn number(text: &str) -> Option<Value> {
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(whole.into());
-    }
-    let numeric = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
-        && text.bytes().any(|b| b.is_ascii_digit());
-    let float = text.parse::<f64>().ok().filter(|_| numeric)?;
-    serde_json::Number::from_f64(float).map(Value::Number)
 }

@@ -1,0 +1,42 @@
+//! Steps inside the `during` of a fault: what they may not do while it is in force.
+
+use super::{Ground, StepAt};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::Strikes;
+use crate::source::Spanned;
+use crate::value::StepName;
+
+impl Ground<'_> {
+    /// Tells a step that ends the cluster while a fault around it is in force.
+    pub fn ends_cluster(&mut self, at: StepAt<'_>) {
+        self.ends_fault(at, |_| true);
+    }
+
+    /// Tells a step that heals the network while a fault of the network around it is in force.
+    pub fn heals_network(&mut self, at: StepAt<'_>) {
+        self.ends_fault(at, |strikes| matches!(strikes, Strikes::Routes | Strikes::Lines));
+    }
+
+    fn ends_fault(&mut self, at: StepAt<'_>, ends: fn(Strikes) -> bool) {
+        let Some(fault) = self.around.iter().rev().find(|f| ends(f.facts.strikes)) else { return };
+        let message = format!("`{}` inside the `during` of `{}`", at.word, fault.word);
+        let help = "put it behind the fault, which is undone by itself when the steps of `during` are done";
+        let told = Diagnostic::new(Code::E068, at.key, message).help(help);
+        let told = told.related(fault.key, "this fault is in force here");
+        self.tell(told);
+    }
+
+    /// Tells a time that counts from the end of a step that is still under way.
+    pub fn must_have_ended(&mut self, since: &Spanned<StepName>) {
+        let named = |s: &&StepAt<'_>| s.name == Some(since.as_str());
+        let Some(fault) = self.around.iter().find(named) else { return };
+        let message = format!(
+            "the time counts from the end of \"{}\", which has not ended inside its `during`",
+            since.value
+        );
+        let help = "leave `since` out: the time then counts from the beginning of this step";
+        let told = Diagnostic::new(Code::E063, since.span, message).help(help);
+        let told = told.related(fault.key, "this step ends after the steps of its `during`");
+        self.tell(told);
+    }
+}

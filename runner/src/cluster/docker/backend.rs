@@ -1,0 +1,144 @@
+//! The backend `docker`.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use indicatif::HumanBytes;
+use kplan_dsl::{Abilities, value::TESTED};
+
+use super::{DockerCluster, KernelCan, NAME, abilities, cleanup, connect, describe, find_image};
+use crate::cluster::{
+    Cluster, ClusterSpec, RigError,
+    backend::{Backend, Chosen, Enrolled, Health, Line, NODE_BYTES, Setup, Sweep, Traces},
+};
+
+/// How long an engine that went away under a run is waited for.
+const ENGINE_LIMIT: Duration = Duration::from_secs(10 * 60);
+
+/// Real Kafka in containers.
+#[derive(Clone, Debug, Default)]
+pub struct DockerBackend {
+    /// Image template of the command line.
+    image: Option<String>,
+}
+
+impl Enrolled for DockerBackend {
+    const NAME: &'static str = NAME;
+    const ABOUT: &'static str = "real Kafka in containers";
+
+    fn choose(setup: Setup) -> Chosen {
+        Chosen::plain(Self { image: setup.image })
+    }
+}
+
+#[async_trait]
+impl Backend for DockerBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::without(NAME, &[])
+    }
+
+    async fn reach(&self) -> Result<(), RigError> {
+        connect().await.map(drop)
+    }
+
+    async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
+        Ok(Arc::new(DockerCluster::launch(spec).await?))
+    }
+
+    async fn runs(&self) -> Result<BTreeMap<String, Traces>, RigError> {
+        cleanup::list_runs().await
+    }
+
+    async fn sweep(&self, run: &str, how: Sweep) -> Result<Traces, RigError> {
+        match how {
+            Sweep::All => cleanup::remove_run(run).await,
+            Sweep::Rest => cleanup::remove_rest(run).await,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        ENGINE_LIMIT
+    }
+
+    async fn examine(&self) -> Vec<Line> {
+        let both = async { Ok((connect().await?, describe().await?)) };
+        let (docker, engine) = match both.await {
+            Ok(both) => both,
+            Err(error) => {
+                return vec![Line::missing("container engine", &error)];
+            }
+        };
+        let cpus = engine.cpus.map_or_else(|| "?".to_owned(), |n| n.to_string());
+        let memory = engine.memory.map_or_else(|| "?".to_owned(), |n| HumanBytes(n).to_string());
+        let words = format!("{} on {}: {cpus} processors, {memory}", engine.version, engine.system);
+        let mut lines = vec![Line::good("container engine", words)];
+        let mut first = None;
+        let mut images = Vec::new();
+        for text in TESTED {
+            let Ok(version) = text.parse() else { continue };
+            match find_image(&docker, &version, self.image.as_deref()).await {
+                Ok(image) => {
+                    images.push(Line::good(&format!("image of {text}"), image.name.clone()));
+                    first.get_or_insert(image.name);
+                }
+                Err(error) => images.push(Line::missing(&format!("image of {text}"), &error)),
+            }
+        }
+        if first.is_some() {
+            // One image is enough for plans of that version.
+            let missing = images.iter_mut().filter(|l| l.state == Health::Missing);
+            missing.for_each(|l| l.state = Health::Lacks);
+        }
+        lines.extend(images);
+        if let Some(image) = first {
+            match abilities(&docker, &image).await {
+                Ok(can) => lines.extend(kernel(can)),
+                Err(error) => lines.push(Line::lacking("network faults", &error)),
+            }
+        }
+        lines
+    }
+
+    fn node_bytes(&self) -> u64 {
+        NODE_BYTES
+    }
+
+    fn hands_on(&self) -> bool {
+        true
+    }
+}
+
+/// What the kernel can do to a network.
+fn kernel(can: KernelCan) -> Vec<Line> {
+    let line = |what: &str, can: bool, lacks: &str| Line {
+        what: what.to_owned(),
+        state: if can { Health::Good } else { Health::Lacks },
+        found: if can { "works".to_owned() } else { "does not work".to_owned() },
+        mend: Some(lacks.to_owned()),
+    };
+    let tables = "the image needs iptables, the kernel ip_tables and xt_statistic: modprobe them";
+    vec![
+        line("partition_network", can.drop, tables),
+        line("degrade_network: loss", can.loss, tables),
+        line("degrade_network: bandwidth", can.bandwidth, "modprobe sch_tbf"),
+        line("degrade_network: latency, jitter", can.latency, "modprobe sch_netem"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_cannot_do_comes_with_its_remedy() {
+        let lines = kernel(KernelCan { drop: true, ..KernelCan::default() });
+        assert!(lines[0].what == "partition_network" && lines[0].state == Health::Good);
+        for line in &lines[1..] {
+            assert!(line.state == Health::Lacks && line.mend.is_some(), "{line:?}");
+        }
+    }
+}

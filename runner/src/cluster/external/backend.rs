@@ -1,0 +1,104 @@
+//! The backend `external`.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use kplan_dsl::{Abilities, BackendFile, Capability, EnvNames, by_command, read_backend};
+
+use super::{ExternalCluster, NAME, client_config};
+use crate::cluster::{
+    Cluster, ClusterSpec, RigError,
+    backend::{Backend, Chosen, Enrolled, Line, Setup},
+};
+
+/// What cannot be done to processes that kplan neither starts nor sees.
+const LACKS: [Capability; 10] = [
+    Capability::Images,
+    Capability::BrokerSettings,
+    Capability::Security,
+    Capability::Upgrade,
+    Capability::FillDisk,
+    Capability::Disks,
+    Capability::NetworkPartition,
+    Capability::NetworkDegradation,
+    Capability::Listeners,
+    Capability::BrokerLogs,
+];
+
+/// A cluster that exists, as a file tells.
+pub struct ExternalBackend {
+    /// What the file says; none where it is wrong.
+    file: Option<Arc<BackendFile>>,
+}
+
+impl ExternalBackend {
+    /// The cluster of this file.
+    pub fn of(file: Arc<BackendFile>) -> Self {
+        Self { file: Some(file) }
+    }
+}
+
+impl Enrolled for ExternalBackend {
+    const NAME: &'static str = NAME;
+    const ABOUT: &'static str = "a cluster that exists: FILE tells where, see docs/backends.md";
+    const USAGE: &'static str = "external=FILE";
+
+    /// Reads the file. The user names it on the command line, as a program: so its commands need no
+    /// `--allow-run`, and its templates may read the whole environment.
+    fn choose(setup: Setup) -> Chosen {
+        let Some(path) = setup.file else { return Chosen::plain(Self { file: None }) };
+        // Names and values that are no text cannot be meant by a text.
+        let vars = std::env::vars_os();
+        let texts = vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let env = EnvNames { allowed: texts.collect() };
+        let read = read_backend(&path, &env).and(setup.refused);
+        let wrong = !read.diagnostics.is_empty();
+        Chosen {
+            backend: Arc::new(Self { file: read.file.map(Arc::new) }),
+            told: wrong.then_some((read.diagnostics, read.sources)),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for ExternalBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// What Kafka's protocol can, and what there is a command for. While the file has mistakes, everything
+    /// that can be possible is: its mistakes are enough to read.
+    fn abilities(&self) -> Abilities {
+        let commands = self.file.as_ref().map(|file| file.lacks()).unwrap_or_default();
+        let lacks: Vec<Capability> = LACKS.into_iter().chain(commands).collect();
+        let advice = |capability| match by_command(capability) {
+            true => {
+                "give the backend file a command for it, or run it in containers: --backend docker"
+            }
+            false => "run it in containers: --backend docker",
+        };
+        Abilities { borrowed: true, ..Abilities::without(NAME, &lacks).advise(advice) }
+    }
+
+    fn client_config(&self) -> IndexMap<String, String> {
+        self.file.as_ref().map(|file| client_config(file)).unwrap_or_default()
+    }
+
+    async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
+        let file = self.file.clone().ok_or_else(|| {
+            RigError::Other("the file of the external cluster cannot be used".to_owned())
+        })?;
+        Ok(Arc::new(ExternalCluster::attach(file, spec).await?))
+    }
+
+    /// Nothing without its file.
+    async fn examine(&self) -> Vec<Line> {
+        Vec::new()
+    }
+
+    /// Several plans on one cluster would break each other's brokers.
+    fn at_once(&self) -> Option<u32> {
+        Some(1)
+    }
+}

@@ -1,0 +1,213 @@
+//! The processes of this machine, as the kernel shows them (proc(5)): those of a run, its runner, its guardian.
+
+use std::collections::BTreeSet;
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// What `/proc/PID/stat` tells.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProcessStat {
+    pub name: String,
+    /// `R` runs, `S` sleeps, `T` is stopped, `Z` is dead and not yet waited for, ...
+    pub state: char,
+    pub parent: u32,
+    /// When it started, in clock ticks since boot.
+    pub started: String,
+}
+
+/// What the kernel tells of a process; none where there is none of this number.
+pub fn stat(pid: u32) -> Option<ProcessStat> {
+    stat_of(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name, which may hold blanks and parentheses, and the fields 3, 4 and 22 behind it.
+fn stat_of(text: &str) -> Option<ProcessStat> {
+    let (head, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    Some(ProcessStat {
+        name: head.split_once('(')?.1.to_owned(),
+        state: fields.next()?.chars().next()?,
+        parent: fields.next()?.parse().ok()?,
+        started: fields.nth(17)?.to_owned(),
+    })
+}
+
+/// Whether a process is stopped by a signal.
+pub fn is_frozen(pid: i32) -> bool {
+    u32::try_from(pid).ok().and_then(stat).is_some_and(|stat| matches!(stat.state, 'T' | 't'))
+}
+
+/// Memory that can be had without swapping, in bytes; none where the kernel does not say.
+pub fn available_memory() -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = table.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// SIGKILLs every process of this run. Returns how many there were.
+pub fn kill_processes(run: &str) -> usize {
+    let own = std::process::id();
+    let pids = processes_of(run);
+    for &pid in pids.iter().filter(|&&pid| pid != own) {
+        // Gone in the meantime is as good as killed.
+        let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGKILL);
+    }
+    pids.iter().filter(|&&pid| pid != own).count()
+}
+
+/// Process ids of a run, the guardian's own excepted: see [`run_of`].
+pub fn processes_of(run: &str) -> Vec<u32> {
+    numbers().filter(|pid| run_of(*pid).as_deref() == Some(run)).collect()
+}
+
+/// Every run that has a process on this machine, the guardians excepted.
+pub fn runs_with_processes() -> BTreeSet<String> {
+    numbers().filter_map(run_of).collect()
+}
+
+/// Whether a runner still lives above a process of this run: what a dead runner started has another
+/// parent.
+pub fn has_living_runner(run: &str) -> bool {
+    let own = name(std::process::id());
+    let under = |pid: u32| {
+        let ancestors = std::iter::successors(parent(pid), |up| parent(*up)).take(MOST_ANCESTORS);
+        let mut runners = ancestors.filter(|up| run_of(*up).is_none());
+        runners.any(|up| name(up) == own)
+    };
+    processes_of(run).into_iter().any(under)
+}
+
+/// Nobody's line of ancestors is as long.
+const MOST_ANCESTORS: usize = 1_000;
+
+fn numbers() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    entries.filter_map(|e| e.file_name().to_str()?.parse().ok())
+}
+
+/// The run of a process: its command line shows `client ... --run <id>` or `-Dkplan.run=<id>` (brokers
+/// of a local backend), or its environment holds `KPLAN_RUN=<id>` (commands of the step `run`, and what
+/// they started).
+fn run_of(pid: u32) -> Option<String> {
+    let args = words(pid);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if args.get(1).is_some_and(|a| a == b"client")
+        && let Some(pair) = args.windows(2).find(|w| w[0] == b"--run")
+    {
+        return Some(text(&pair[1]));
+    }
+    // The whole word, or a Java property: not a command that only speaks of a run.
+    let labelled = args.iter().find_map(|a| {
+        let word = a.strip_prefix(b"-D".as_slice()).unwrap_or(a);
+        word.strip_prefix(b"kplan.run=".as_slice()).map(text)
+    });
+    labelled.or_else(|| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"KPLAN_RUN=".as_slice()).map(text))
+    })
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat(pid).map(|stat| stat.parent).filter(|parent| *parent > 1)
+}
+
+fn name(pid: u32) -> Option<String> {
+    stat(pid).map(|stat| stat.name)
+}
+
+/// The words of its command line; none of a process that is gone.
+fn words(pid: u32) -> Vec<Vec<u8>> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|b| *b == 0).map(<[u8]>::to_vec).collect()
+}
+
+/// A run lives while its guardian has the runner above it: one that lost it cleans up, and is in nobody's
+/// way.
+pub fn runner_lives(run: &str) -> bool {
+    let own = name(std::process::id());
+    numbers().filter(|pid| guards(*pid, run)).any(|pid| parent(pid).and_then(name) == own)
+}
+
+/// Whether a process is the guardian of a run.
+fn guards(pid: u32, run: &str) -> bool {
+    let args = words(pid);
+    args.get(1).is_some_and(|a| a == b"guardian") && args.iter().any(|a| a == run.as_bytes())
+}
+
+/// This process as `PID:START@MACHINE`; the start time (clock ticks since boot, proc(5)) tells it
+/// from a later process of the same number.
+pub fn owner() -> String {
+    let pid = std::process::id();
+    format!("{pid}:{}@{}", started(pid).unwrap_or_default(), machine())
+}
+
+/// Where process numbers mean the same: a boot, and in it a namespace. A container of its own may
+/// share the engine with others, and sees none of their processes.
+fn machine() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    format!("{}/{}", boot.trim(), space.display())
+}
+
+fn started(pid: u32) -> Option<String> {
+    stat(pid).map(|stat| stat.started)
+}
+
+/// Whether an [`owner`] is a process of this machine, and lives.
+pub fn owner_lives_here(owner: &str) -> bool {
+    owner.split_once('@').is_some_and(|(_, at)| at == machine()) && owner_lives(owner)
+}
+
+/// Whether an [`owner`] may still live.
+pub fn owner_lives(owner: &str) -> bool {
+    let Some((process, boot)) = owner.split_once('@') else { return false };
+    let Some((pid, start)) = process.split_once(':') else { return false };
+    let Ok(pid) = pid.parse() else { return false };
+    // On another machine's engine nothing can be known: whose it is decides.
+    boot != machine() || started(pid).as_deref() == Some(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_name_may_look_like_the_fields_behind_it() {
+        let fields = "S 7 12 12 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 4242 1000 1";
+        let stat = stat_of(&format!("12 (a) b) {fields}")).expect("a process");
+        let known = (stat.name.as_str(), stat.state, stat.parent, stat.started.as_str());
+        assert_eq!(known, ("a) b", 'S', 7, "4242"));
+        assert_eq!(stat_of(""), None);
+        assert_eq!(stat_of("12 (a"), None);
+    }
+
+    #[test]
+    fn a_process_is_told_from_a_later_one_of_its_number() {
+        let own = owner();
+        assert!(owner_lives(&own) && owner_lives_here(&own), "{own}");
+        let pid = std::process::id();
+        assert!(!owner_lives(&format!("{pid}:1@{}", machine())));
+        assert!(!owner_lives("nonsense"));
+        assert!(!owner_lives(""));
+        // Of a process elsewhere nothing is known.
+        assert!(owner_lives("1:1@elsewhere") && !owner_lives_here("1:1@elsewhere"));
+    }
+
+    #[test]
+    fn a_run_is_told_by_what_its_processes_carry() {
+        let run = format!("test-{}", std::process::id());
+        let mut child =
+            Command::new("sleep").arg("60").env("KPLAN_RUN", &run).spawn().expect("sleep starts");
+        assert_eq!(processes_of(&run), [child.id()]);
+        assert!(runs_with_processes().contains(&run));
+        assert!(has_living_runner(&run), "this process started it and lives");
+        assert_eq!(kill_processes(&run), 1);
+        child.wait().expect("reaped");
+        assert!(processes_of(&run).is_empty() && !has_living_runner(&run));
+    }
+}
