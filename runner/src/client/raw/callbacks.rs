@@ -1,6 +1,7 @@
 //! librdkafka's callbacks, made safe.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     ffi::{CString, c_char, c_int, c_void},
     marker::PhantomData,
@@ -13,7 +14,7 @@ use rdkafka_sys as sys;
 use serde::Deserialize;
 
 use super::{ClientType, Code, Kafka, TopicPosition, list, resolve, text};
-use crate::client::routes::Router;
+use crate::{client::routes::Router, history::now_us};
 
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
@@ -54,6 +55,22 @@ pub(super) struct Told {
     pub bootstrap: CString,
     /// Where connections go, if not where brokers advertise.
     pub router: Option<Router>,
+    /// When the first brokers were last given again, monotonic microseconds.
+    pub given_us: Cell<i64>,
+}
+
+impl Told {
+    /// Whether the first brokers are to be given again, where no connection has changed for that long: librdkafka
+    /// keeps all that it is given, so not at each look.
+    fn is_to_give_again(&self, still_us: i64) -> bool {
+        let now = now_us();
+        let due = still_us == i64::MAX
+            || still_us > STILL_US && now.saturating_sub(self.given_us.get()) > STILL_US;
+        if due {
+            self.given_us.set(now);
+        }
+        due
+    }
 }
 
 /// # Safety
@@ -142,9 +159,9 @@ unsafe extern "C" fn on_stats(
         if let Some(json) = super::group_queue::bytes(json.cast::<c_void>(), bytes) {
             let told = told(opaque);
             told.events.stats(json);
-            if knows_no_broker(json) {
+            if told.is_to_give_again(still_us(json)) {
                 super::super::log(
-                    "librdkafka knows no broker any more: it is told the first ones again",
+                    "librdkafka asks no broker any more: it is given the first ones again",
                 );
                 sys::rd_kafka_brokers_add(rk, told.bootstrap.as_ptr());
             }
@@ -153,10 +170,17 @@ unsafe extern "C" fn on_stats(
     0
 }
 
-/// A broker that has just started in ZooKeeper mode lists no brokers, itself included. librdkafka then
-/// forgets those it had, those of `bootstrap.servers` among them, before it looks whether any is left,
-/// and as it asks nobody for anything any more, nothing makes it look again.
-fn knows_no_broker(json: &[u8]) -> bool {
+/// How long no broker's connection may change before the first brokers are given again.
+const STILL_US: i64 = 5_000_000;
+
+/// A broker that has just started in ZooKeeper mode lists few brokers or none, not even itself. librdkafka then
+/// forgets those that are not listed, those of `bootstrap.servers` among them. If none is left, nothing makes it
+/// look again; and one whose partition was just on its way to another broker stays in its list, takes every
+/// attempt to connect, and makes none (`rd_kafka_connect_any` of 2.12 chooses among those, too). A broker that is
+/// only down changes its state with every attempt. To give brokers again that it still has does nothing.
+///
+/// For how many microseconds all that it has were without a change; `i64::MAX` if it has none, 0 if one is connected.
+fn still_us(json: &[u8]) -> i64 {
     #[derive(Deserialize)]
     struct Stats<'a> {
         #[serde(borrow)]
@@ -165,10 +189,17 @@ fn knows_no_broker(json: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Broker<'a> {
         source: &'a str,
+        state: &'a str,
+        /// Since when it is in this state, in microseconds.
+        stateage: i64,
     }
-    serde_json::from_slice::<Stats<'_>>(json).is_ok_and(|stats| {
-        stats.brokers.values().all(|broker| matches!(broker.source, "internal" | "logical"))
-    })
+    let still = |broker: &Broker<'_>| match broker.source {
+        "internal" | "logical" => i64::MAX,
+        _ if broker.state == "UP" => 0,
+        _ => broker.stateage,
+    };
+    let stats = serde_json::from_slice::<Stats<'_>>(json);
+    stats.map_or(0, |stats| stats.brokers.values().map(still).min().unwrap_or(i64::MAX))
 }
 
 /// Called from any of librdkafka's threads; stderr is the client's log.
@@ -282,16 +313,36 @@ mod tests {
     }
 
     #[test]
-    fn a_client_without_brokers_is_told_from_its_statistics() {
-        let stats = |sources: &[&str]| {
-            let brokers: Vec<String> =
-                sources.iter().map(|s| format!(r#""{s}":{{"source":"{s}","rx":1}}"#)).collect();
-            format!(r#"{{"name":"p","brokers":{{{}}}}}"#, brokers.join(","))
+    fn statistics_show_for_how_long_nobody_is_asked() {
+        let still = |brokers: &[(&str, &str, i64)]| {
+            let broker = |(i, (source, state, age)): (usize, &(&str, &str, i64))| {
+                format!(
+                    r#""{i}":{{"source":"{source}","state":"{state}","stateage":{age},"rx":1}}"#
+                )
+            };
+            let brokers: Vec<String> = brokers.iter().enumerate().map(broker).collect();
+            still_us(format!(r#"{{"name":"p","brokers":{{{}}}}}"#, brokers.join(",")).as_bytes())
         };
-        assert!(knows_no_broker(stats(&[]).as_bytes()));
-        assert!(knows_no_broker(stats(&["internal", "logical"]).as_bytes()));
-        assert!(!knows_no_broker(stats(&["internal", "configured"]).as_bytes()));
-        assert!(!knows_no_broker(stats(&["learned"]).as_bytes()));
-        assert!(!knows_no_broker(b"{"));
+        assert_eq!(still(&[]), i64::MAX);
+        assert_eq!(still(&[("internal", "UP", 1), ("logical", "UP", 1)]), i64::MAX);
+        assert_eq!(still(&[("internal", "UP", 9), ("configured", "UP", 9)]), 0);
+        assert_eq!(still(&[("learned", "TRY_CONNECT", 9), ("learned", "CONNECT", 2)]), 2);
+        assert_eq!(still(&[("learned", "TRY_CONNECT", 9), ("logical", "UP", 2)]), 9);
+        assert_eq!(still_us(b"{"), 0, "what is not understood says nothing");
+    }
+
+    #[test]
+    fn the_first_brokers_are_given_again_at_once_or_now_and_then() {
+        let told = Told {
+            events: Rc::new(Nobody),
+            bootstrap: CString::default(),
+            router: None,
+            given_us: Cell::new(now_us()),
+        };
+        assert!(told.is_to_give_again(i64::MAX) && told.is_to_give_again(i64::MAX));
+        assert!(!told.is_to_give_again(STILL_US + 1), "they were given just now");
+        told.given_us.set(now_us() - 2 * STILL_US);
+        assert!(!told.is_to_give_again(STILL_US), "not for long enough");
+        assert!(told.is_to_give_again(STILL_US + 1) && !told.is_to_give_again(STILL_US + 1));
     }
 }

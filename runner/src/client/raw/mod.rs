@@ -17,6 +17,7 @@ mod resolve;
 mod waits;
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     ffi::{CStr, CString, c_char},
     fmt,
@@ -224,6 +225,7 @@ impl Instance {
             events,
             bootstrap: c_string(first)?,
             router: routes.cloned().map(Router::new),
+            given_us: Cell::new(0),
         });
         // SAFETY: the opaque is the address of `told`, which `Instance` keeps at that address until
         // the instance is destroyed.
