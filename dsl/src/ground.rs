@@ -1,5 +1,5 @@
 //! The ground that steps and conditions stand on: what is known of cluster, topics and clients between two
-//! steps, which names there are, and what is told of a name that means nothing.
+//! steps, which names there are, and what the message says about a name that means nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,7 +42,7 @@ pub struct Ground<'p> {
     /// The steps that were met, by their names.
     pub names: BTreeMap<&'p str, Met>,
     pub told: Vec<Diagnostic>,
-    /// Above 0 nothing is told: the step is meant to fail.
+    /// Above 0 no diagnostic is kept: the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
     /// The time that the steps take at least.

@@ -15,7 +15,7 @@ pub const UNCLEAN: &str = "unclean.leader.election.enable";
 static TOPIC: LazyLock<Vec<&str>> =
     LazyLock::new(|| words::names(include_str!("topic-settings.txt")));
 
-/// Settings of brokers that resilience plans use: near misses of them are told.
+/// Settings of brokers that resilience plans use: a name that is nearly one of them is a mistake.
 static BROKER: LazyLock<Vec<&str>> =
     LazyLock::new(|| words::names(include_str!("broker-settings.txt")));
 

@@ -141,6 +141,14 @@ pub struct Facts {
     pub given: Vec<Given>,
 }
 
+impl Facts {
+    /// What is known of a partition, to be completed.
+    pub fn partition(&mut self, topic: &str, partition: u32) -> &mut PartitionFacts {
+        let topic = self.topics.entry(topic.to_owned()).or_default();
+        topic.partitions.entry(partition).or_default()
+    }
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TopicFacts {

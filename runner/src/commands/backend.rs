@@ -19,7 +19,7 @@ pub struct BackendName {
 }
 
 impl BackendName {
-    /// Makes the backend. What librdkafka refuses of its file is told with the file's other mistakes.
+    /// Makes the backend. What librdkafka refuses in its file is one of the file's mistakes.
     pub fn choose(&self, setup: Setup) -> Chosen {
         let refused = super::settings::of_backend;
         (self.kind.choose)(Setup { file: self.file.clone(), refused, ..setup })

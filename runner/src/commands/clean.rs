@@ -119,7 +119,7 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
         said.push_str(&format!("{processes} processes\n"));
         removed += 1;
     }
-    // That a place does not answer is told at the end.
+    // A place that does not answer is an error, shown at the end.
     if let Some(error) = missing {
         return Err(error.into());
     }

@@ -5,7 +5,7 @@ use super::{Handle, HistoryError, HistoryWriter, Mark, MessageRun, RUN_SPAN_US};
 /// Open runs kept for one partition: marks times identities that alternate there.
 const OPEN_PER_PARTITION: usize = 16;
 
-/// One message as a recorder is told of it; the fields are those of [`MessageRun`].
+/// One message, as it is given to a recorder; the fields are those of [`MessageRun`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {
     /// What is said of it.

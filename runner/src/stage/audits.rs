@@ -183,13 +183,7 @@ impl Stage {
             topic.compacted = known.compacted;
         }
         for ((topic, partition), b) in &bounds.ready {
-            let part = facts
-                .topics
-                .entry(topic.clone())
-                .or_default()
-                .partitions
-                .entry(*partition)
-                .or_default();
+            let part = facts.partition(topic, *partition);
             part.end = Some(b.end);
             part.not_ready = unread.why(topic, *partition);
             if moved.contains(&(topic.clone(), *partition)) {
@@ -197,14 +191,7 @@ impl Stage {
             }
         }
         for ((topic, partition), why) in &bounds.not_ready {
-            let part = facts
-                .topics
-                .entry(topic.clone())
-                .or_default()
-                .partitions
-                .entry(*partition)
-                .or_default();
-            part.not_ready = Some(why.clone());
+            facts.partition(topic, *partition).not_ready = Some(why.clone());
         }
         for client in self.clients.all() {
             self.client_facts(&client, &mut facts);

@@ -175,9 +175,10 @@ const STILL_US: i64 = 5_000_000;
 
 /// A broker that has just started in ZooKeeper mode lists few brokers or none, not even itself. librdkafka then
 /// forgets those that are not listed, those of `bootstrap.servers` among them. If none is left, nothing makes it
-/// look again; and one whose partition was just on its way to another broker stays in its list, takes every
-/// attempt to connect, and makes none (`rd_kafka_connect_any` of 2.12 chooses among those, too). A broker that is
-/// only down changes its state with every attempt. To give brokers again that it still has does nothing.
+/// look again. One that it has given up may also stay in its list, where `rd_kafka_connect_any` of 2.12 chooses it
+/// and nothing connects: so its source reads, and so a client stood still for 90 s after an outage of all brokers. A
+/// broker that is only down changes its state with every attempt. To give brokers again that it still has does
+/// nothing.
 ///
 /// For how many microseconds all that it has were without a change; `i64::MAX` if it has none, 0 if one is connected.
 fn still_us(json: &[u8]) -> i64 {

@@ -57,7 +57,7 @@ impl Backend for LocalBackend {
     async fn prepare(&self, versions: &BTreeSet<String>, run: &str) -> Result<(), RigError> {
         java::find().await?;
         for text in versions {
-            // What is no version is told by the step.
+            // The step itself reports what is no version.
             let Ok(version) = text.parse::<Version>() else { continue };
             if self.kafka_dir.is_none() && software::cached(&version).is_none() {
                 tell!("fetching Kafka {version} into kplan's cache (once)");
