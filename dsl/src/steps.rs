@@ -240,8 +240,8 @@ impl Verb {
         each!(self, it => &mut **it)
     }
 
-    /// What its arguments mean.
-    pub(crate) fn arguments(&self) -> serde_json::Value {
+    /// What its arguments mean, in the form of the language.
+    pub fn arguments(&self) -> serde_json::Value {
         each!(self, it => it.meaning())
     }
 

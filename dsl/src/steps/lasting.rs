@@ -11,9 +11,10 @@ use crate::args::{FieldGroup, FieldInfo, arguments_of};
 use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
+use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
 use crate::steps::step::{During, Step};
-use crate::value::duration_text;
+use crate::value::{Target, duration_text};
 
 /// How long a fault lasts. Without both of its keys it lasts until another step undoes it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -106,6 +107,17 @@ impl Verb {
             }
         });
         found
+    }
+
+    /// Changes each target among its arguments.
+    pub fn change_targets(&mut self, change: &mut dyn FnMut(&mut Target)) {
+        self.parts_mut().parts_mut(&mut |part| {
+            if let Some(target) = part.downcast_mut::<Spanned<Target>>() {
+                change(&mut target.value);
+            } else if let Some(Some(target)) = part.downcast_mut::<Option<Spanned<Target>>>() {
+                change(&mut target.value);
+            }
+        });
     }
 
     /// After what time it is undone, if it says so.

@@ -1,21 +1,28 @@
 //! What a plan will ask of its cluster, known before it is started.
 
 use kplan_dsl::{
+    facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::Verb,
+    steps::{Chaos, UpgradeBroker, Verb},
 };
 
 use crate::conductor::step;
 
-/// True when some step, or a fault of some `chaos`, has this word; also where chaos is only known
-/// when it runs.
-pub fn uses(plan: &Plan, word: &str) -> bool {
-    plan.steps.iter().chain(&plan.finally).any(|step| step_uses(step, word))
+/// True when some fault of the plan strikes one of these.
+pub fn strikes(plan: &Plan, what: &[Strikes]) -> bool {
+    let strikes = |facts: &StepFacts| facts.is_fault() && what.contains(&facts.strikes);
+    uses(plan, &|word| Verb::facts_of(word).is_some_and(strikes))
 }
 
-/// True when some step disturbs the network.
-pub fn disturbs_network(plan: &Plan) -> bool {
-    ["partition_network", "degrade_network"].iter().any(|word| uses(plan, word))
+/// True when some step starts brokers with another version.
+pub fn upgrades(plan: &Plan) -> bool {
+    uses(plan, &|word| word == UpgradeBroker::INFO.word)
+}
+
+/// True when some step, or a fault of some `chaos`, is of such a word; also where chaos is only known
+/// when it runs.
+fn uses(plan: &Plan, such: &dyn Fn(&str) -> bool) -> bool {
+    plan.steps.iter().chain(&plan.finally).any(|step| step_uses(step, such))
 }
 
 /// True when a cluster of the plan is secured by what not every build has. What is only known when the
@@ -25,20 +32,18 @@ pub fn needs_tls(plan: &Plan) -> bool {
 }
 
 fn step_needs_tls(step: &Step) -> bool {
-    let own = match step.verb() {
-        Some(Verb::StartCluster(it)) => it.security.as_ref().is_some_and(|s| s.needs_tls()),
-        _ => false,
-    };
+    let own = matches!(step.verb(), Some(Verb::StartCluster(it))
+        if it.security.as_ref().is_some_and(|s| s.needs_tls()));
     own || step::inside(step).into_iter().any(step_needs_tls)
 }
 
-fn step_uses(step: &Step, word: &str) -> bool {
-    let in_chaos = match step.verb() {
-        Some(Verb::Chaos(chaos)) => chaos.faults.iter().any(|f| f.verb.info().word == word),
-        Some(_) => false,
-        None => step.head.word == "chaos",
+fn step_uses(step: &Step, such: &dyn Fn(&str) -> bool) -> bool {
+    let in_chaos = if let Some(Verb::Chaos(chaos)) = step.verb() {
+        chaos.faults.iter().any(|f| such(f.verb.info().word))
+    } else {
+        step.verb().is_none() && step.head.word == Chaos::INFO.word
     };
     in_chaos
-        || step.head.word == word
-        || step::inside(step).into_iter().any(|inner| step_uses(inner, word))
+        || such(step.head.word)
+        || step::inside(step).into_iter().any(|inner| step_uses(inner, such))
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use kplan_dsl::{
+    facts::Leaves,
     plan::{Plan, Step},
     steps::{StartCluster, Verb},
 };
@@ -88,26 +89,7 @@ pub fn is_traceless(plan: &Plan) -> bool {
 fn step_is_traceless(one: &Step) -> bool {
     // Nothing is known yet of a step whose arguments are of a later time.
     let Some(verb) = one.verb() else { return false };
-    let own = matches!(
-        verb,
-        Verb::StartCluster(_)
-            | Verb::CreateTopic(_)
-            | Verb::DeleteTopic(_)
-            | Verb::AlterTopic(_)
-            | Verb::Describe(_)
-            | Verb::StartProducer(_)
-            | Verb::StartConsumer(_)
-            | Verb::StopClient(_)
-            | Verb::Produce(_)
-            | Verb::Consume(_)
-            | Verb::Wait(_)
-            | Verb::Assert(_)
-            | Verb::Record(_)
-            | Verb::Repeat(_)
-            | Verb::Parallel(_)
-            | Verb::Include(_)
-            | Verb::Note(_)
-    );
+    let own = verb.facts().leaves == Leaves::TopicsAndGroups;
     own && step::inside(one).into_iter().all(step_is_traceless)
 }
 

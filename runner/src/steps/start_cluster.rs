@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use kplan_dsl::{
+    facts::Strikes,
     plan::Plan,
     steps::StartCluster,
     value::{Controllers, MetadataMode},
@@ -171,11 +172,11 @@ pub fn spec(
         jvm: args.jvm.iter().flatten().map(ToString::to_string).collect(),
         image: run.image.clone().or_else(|| args.image.as_deref().cloned()),
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
-        disk: wants::uses(plan, "fill_disk").then_some(DISK),
-        exchangeable: wants::uses(plan, "upgrade_broker"),
+        disk: wants::strikes(plan, &[Strikes::Disks]).then_some(DISK),
+        exchangeable: wants::upgrades(plan),
         bounds: Bounds {
             memory: Some(run.broker_memory),
-            network_faults: wants::disturbs_network(plan),
+            network_faults: wants::strikes(plan, &[Strikes::Routes, Strikes::Lines]),
         },
         security: args.security.as_deref().map(|security| Security {
             protocol: *security.protocol,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{Verb, steps::ChaosFault, value::Target};
+use kplan_dsl::{Verb, facts::Strikes, steps::ChaosFault, value::Target};
 
 /// More faults than this are in no schedule.
 const MOST: u32 = 10_000;
@@ -87,22 +87,7 @@ fn fixed(verb: &Verb, broker: u32, lasts: Duration) -> Verb {
     if let Some(lasting) = verb.lasting_mut() {
         lasting.for_time = Some(lasts);
     }
-    let targets: Vec<&mut Target> = match &mut verb {
-        Verb::KillBroker(it) => vec![&mut it.broker.value],
-        Verb::StopBroker(it) => vec![&mut it.broker.value],
-        Verb::PauseBroker(it) => vec![&mut it.broker.value],
-        Verb::RestartBroker(it) => vec![&mut it.broker.value],
-        Verb::DegradeNetwork(it) => vec![&mut it.broker.value],
-        Verb::FillDisk(it) => vec![&mut it.broker.value],
-        Verb::PartitionNetwork(it) => {
-            let each = [&mut it.isolate, &mut it.from, &mut it.to];
-            each.into_iter().flatten().map(|t| &mut t.value).collect()
-        }
-        _ => Vec::new(),
-    };
-    for target in targets {
-        settle(target, broker);
-    }
+    verb.change_targets(&mut |target| settle(target, broker));
     verb
 }
 
@@ -140,14 +125,10 @@ pub enum Hits {
 
 /// What a verb touches.
 pub fn hits(verb: &Verb) -> Hits {
-    match verb {
-        Verb::PartitionNetwork(_) => Hits::Network,
-        Verb::KillBroker(_)
-        | Verb::StopBroker(_)
-        | Verb::RestartBroker(_)
-        | Verb::PauseBroker(_)
-        | Verb::FillDisk(_) => Hits::Nodes,
-        _ => Hits::Others,
+    match verb.facts().strikes {
+        Strikes::Routes => Hits::Network,
+        Strikes::Processes | Strikes::Disks => Hits::Nodes,
+        Strikes::Lines | Strikes::Clients | Strikes::Nothing | Strikes::Everything => Hits::Others,
     }
 }
 

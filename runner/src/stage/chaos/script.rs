@@ -2,10 +2,8 @@
 
 use std::{fmt::Write, time::Duration};
 
-use kplan_dsl::{
-    StepHead, Verb,
-    value::{Target, duration_text},
-};
+use kplan_dsl::{StepHead, value::duration_text};
+use serde_json::Value;
 
 use crate::stage::chaos::{Planned, lasting};
 
@@ -62,84 +60,44 @@ fn steps(fault: &Planned) -> Vec<String> {
     if !fault.at.is_zero() {
         steps.push(format!("wait: {}", duration_text(fault.at)));
     }
-    steps.push(step(&fault.verb, &duration_text(fault.lasts())));
+    steps.push(format!("{}: {}", fault.verb.info().word, flow(&fault.verb.arguments())));
     steps
 }
 
-/// A fault, lasting that long.
-fn step(verb: &Verb, lasts: &str) -> String {
-    let word = verb.info().word;
-    let mut args: Vec<(&str, Option<String>)> = Vec::new();
-    match verb {
-        Verb::RestartBroker(it) => {
-            args.push(("broker", Some(target(&it.broker))));
-            args.push(("how", Some(it.how.to_string())));
-            args.push(("down_for", Some(duration_text(it.down_for))));
-            args.push(("rolling", it.rolling.then(|| "true".to_owned())));
-            return format!("{word}: {}", map(args));
+/// A part of a plan on one line. JSON's quotes are YAML's; what cannot be read as anything else needs none.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let each: Vec<String> = map.iter().map(|(k, v)| format!("{k}: {}", flow(v))).collect();
+            format!("{{ {} }}", each.join(", "))
         }
-        Verb::PartitionNetwork(it) => {
-            let group = |g: &Vec<kplan_dsl::Spanned<u32>>| list(g.iter());
-            let groups = it.groups.as_ref().map(|all| list(all.iter().map(group)));
-            args.push(("groups", groups));
-            args.push(("isolate", it.isolate.as_deref().map(target)));
-            args.push(("from", it.from.as_deref().map(target)));
-            args.push(("to", it.to.as_deref().map(target)));
-            args.push(("clients", Some(it.clients.to_string())));
+        Value::Array(all) => {
+            let each: Vec<String> = all.iter().map(flow).collect();
+            format!("[{}]", each.join(", "))
         }
-        Verb::DegradeNetwork(it) => {
-            args.push(("broker", Some(target(&it.broker))));
-            args.push(("latency", it.latency.as_deref().map(|d| duration_text(*d))));
-            args.push(("jitter", it.jitter.as_deref().map(|d| duration_text(*d))));
-            args.push(("loss", it.loss.as_deref().map(ToString::to_string)));
-            args.push(("bandwidth", it.bandwidth.as_deref().map(ToString::to_string)));
-        }
-        Verb::FillDisk(it) => {
-            args.push(("broker", Some(target(&it.broker))));
-            args.push(("leave", Some(it.leave.to_string())));
-        }
-        Verb::KillClient(it) => args.push(("client", Some(list(it.client.iter())))),
-        Verb::PauseClient(it) => args.push(("client", Some(list(it.client.iter())))),
-        other => args.push(("broker", other.target().map(|t| target(t)))),
+        Value::String(text) if is_plain(text) => text.clone(),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => value.to_string(),
     }
-    args.push(("for", Some(lasts.to_owned())));
-    format!("{word}: {}", map(args))
 }
 
-fn map(args: Vec<(&str, Option<String>)>) -> String {
-    let given = args.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}", value?)));
-    format!("{{ {} }}", given.collect::<Vec<_>>().join(", "))
-}
-
-fn list(items: impl Iterator<Item = impl std::fmt::Display>) -> String {
-    format!("[{}]", items.map(|i| i.to_string()).collect::<Vec<_>>().join(", "))
-}
-
-/// A target as it stands in a plan.
-fn target(it: &Target) -> String {
-    match it {
-        Target::Broker(n) => n.to_string(),
-        Target::Several(all) => list(all.iter().map(|t| target(t))),
-        Target::All => "all".to_owned(),
-        Target::Random => "random".to_owned(),
-        Target::Controller => "controller".to_owned(),
-        Target::Controllers => "controllers".to_owned(),
-        Target::Zookeeper => "zookeeper".to_owned(),
-        Target::LeaderOf(p) => format!("{{ leader_of: {p} }}"),
-        Target::FollowersOf(p) => format!("{{ followers_of: {p} }}"),
-        Target::CoordinatorOf(g) => format!("{{ coordinator_of: {g} }}"),
-        Target::AnyOf(inner) => format!("{{ any_of: {} }}", target(inner)),
-        Target::Not(inner) => format!("{{ not: {} }}", target(inner)),
-        // A name of a step may hold anything; JSON's quotes are YAML's.
-        Target::SameAs(name) => format!("{{ same_as: {} }}", serde_json::json!(name.as_str())),
-    }
+/// Letters, digits and what stands in names, sizes, percentages and partitions; no number, no word of YAML.
+fn is_plain(text: &str) -> bool {
+    let is_safe = |c: char| c.is_ascii_alphanumeric() || "_-./%".contains(c);
+    let word = ["true", "false", "null", "yes", "no", "on", "off"];
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(is_safe)
+        && text.contains(|c: char| c.is_ascii_alphabetic() || c == '%')
+        && text.parse::<f64>().is_err()
+        && !text.starts_with("0x")
+        && !text.starts_with("0o")
+        && !word.contains(&text.to_lowercase().as_str())
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
-    use kplan_dsl::{Options, check_text};
+    use kplan_dsl::{Options, Verb, check_text};
 
     use super::*;
     use crate::stage::chaos::schedule;
