@@ -114,10 +114,8 @@ fn value_of(
 
 /// Renders a text as far as one may be long: what is too long is told by its length.
 fn text_of(text: &str, context: Value) -> Result<Value, TemplateTrouble> {
-    let guarded = guard::text(text, false).map_err(|range| {
-        let why = "a plan has no statements, only {{ expressions }}";
-        (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range))
-    })?;
+    let guarded = guard::text(text, false)
+        .map_err(|(why, range)| (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range)))?;
     let mut out = size::Limited::new(LONGEST);
     let written = ENVIRONMENT
         .template_from_str(&guarded.text)
