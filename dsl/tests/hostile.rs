@@ -169,6 +169,47 @@ fn many_statements_are_told() {
     }
 }
 
+/// Comparing each value with each other, or walking through a line for each mistake in it, took minutes.
+#[test]
+fn large_plans_of_every_kind_are_told_soon() {
+    let lines = |line: fn(usize) -> String| (0..50_000).map(line).collect::<String>();
+    let listed = |word: fn(usize) -> String| (0..50_000).map(word).collect::<Vec<_>>().join(",");
+    let steps = "steps:\n  - note: x\n";
+    let (numbers, numbered) = (listed(|n| n.to_string()), lines(|n| format!("    - {{m: {n}}}\n")));
+    let twice = listed(|_| "a: 1".to_owned());
+    let wide = listed(|n| format!("m{n}: 1"));
+    for (text, most) in [
+        (format!("matrix:\n  m: [{numbers}]\n{steps}"), 2),
+        (format!("matrix:\n  m: [{}]\n{steps}", listed(|_| "1".to_owned())), 2),
+        (format!("matrix:\n  m: [1, 2]\n  include:\n{numbered}{steps}"), 2),
+        (format!("matrix:\n  m: [1, 2]\n  exclude:\n{numbered}{steps}"), 2),
+        (format!("matrix:\n  include: [{{{wide}}}]\n{steps}"), 2),
+        (format!("matrix:\n{}{steps}", lines(|n| format!("  m{n}: [1]\n"))), 2),
+        (format!("steps:\n  - note: {{{twice}}}\n"), 50_100),
+        (format!("steps: [{}]\n", listed(|n| format!("{{nte: {n}}}"))), 50_100),
+        (format!("steps:\n{}", lines(|n| format!("  - nte: {n}\n"))), 50_100),
+        (
+            format!(
+                "steps:\n  - include: nope.yaml\n{}",
+                lines(|_| "  - include: nope.yaml\n".to_owned())
+            ),
+            50_100,
+        ),
+        (format!("steps:\n  - assert: [{}]\n", listed(|n| format!("expr: \"1 == {n}\""))), 150_000),
+        (format!("steps:\n  - note: \"{}\"\n", "{{ 2 * ( }}".repeat(50_000)), 2),
+        (format!("steps:\n  - note: \"{}\"\n", "{{ 2 ~ 3 }}".repeat(50_000)), 2),
+    ] {
+        let checked = check(&format!("plan: v1\nname: x\n{text}"));
+        let told = &checked.diagnostics;
+        assert!(!told.is_empty() && told.len() <= most, "{}: {}", told.len(), &text[..60]);
+        for diagnostic in told {
+            assert!(checked.sources.positions(diagnostic.span).is_some());
+        }
+        let shown = render(told, &checked.sources, false);
+        assert!(shown.len() < 400_000, "{}: {}", shown.len(), &text[..60]);
+    }
+}
+
 #[test]
 fn a_file_that_is_no_text_or_too_large_is_told() {
     let read = |bytes: Vec<u8>| {
