@@ -41,7 +41,7 @@ impl<'p> Follow<'p> {
     /// Tells a condition that names a step which cannot serve for that.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
         for (name, place) in times_of(condition) {
-            let sending = place == Place::Behind && needs_sending(condition);
+            let sending = place == Counted::Behind && needs_sending(condition);
             self.serves(name, sending, INCONCLUSIVE);
         }
     }
@@ -104,7 +104,7 @@ fn is_narrowed(condition: &Condition) -> bool {
 
 /// Where what a condition counts stands to a step that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Counted {
     /// Before it, or within it.
     Elsewhere,
     /// Behind its begin or its end: something must come then.
@@ -112,22 +112,25 @@ enum Place {
 }
 
 /// The steps that a condition names.
-fn times_of(condition: &Condition) -> Vec<(&Spanned<StepName>, Place)> {
-    fn all(since: &Option<Spanned<StepName>>, place: Place) -> Vec<(&Spanned<StepName>, Place)> {
+fn times_of(condition: &Condition) -> Vec<(&Spanned<StepName>, Counted)> {
+    fn all(
+        since: &Option<Spanned<StepName>>,
+        place: Counted,
+    ) -> Vec<(&Spanned<StepName>, Counted)> {
         since.iter().map(|name| (name, place)).collect()
     }
     if let Some(count) = condition.count() {
-        let since = count.since.iter().map(|name| (name, Place::Behind));
-        return since.chain(count.of.iter().map(|name| (name, Place::Elsewhere))).collect();
+        let since = count.since.iter().map(|name| (name, Counted::Behind));
+        return since.chain(count.of.iter().map(|name| (name, Counted::Elsewhere))).collect();
     }
     match condition {
-        Condition::Unavailable(it) => all(&it.since, Place::Behind),
-        Condition::Recovered(it) => all(&it.since, Place::Behind),
-        Condition::Log(it) => all(&it.since, Place::Elsewhere),
+        Condition::Unavailable(it) => all(&it.since, Counted::Behind),
+        Condition::Recovered(it) => all(&it.since, Counted::Behind),
+        Condition::Log(it) => all(&it.since, Counted::Elsewhere),
         Condition::Latency(it) => {
             let place = |word| match word {
-                "since" | "after" => Place::Behind,
-                _ => Place::Elsewhere,
+                "since" | "after" => Counted::Behind,
+                _ => Counted::Elsewhere,
             };
             it.times().into_iter().map(|(word, name)| (name, place(word))).collect()
         }

@@ -24,7 +24,7 @@ const JOINED: &str = "|_joined";
 pub(super) const MOST_PIECES: usize = 1_000;
 
 /// What is not handed to minijinja at all: why, and where it stands, in bytes.
-pub(super) type Refused = (String, Range<usize>);
+pub(super) type Withheld = (String, Range<usize>);
 
 type Piece<'t> = (Token<'t>, Range<usize>);
 
@@ -75,7 +75,7 @@ fn refused(why: &'static str) -> Error {
 }
 
 /// The text of a template, or of an expression without its braces, with its guards.
-pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Refused> {
+pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Withheld> {
     let pieces = pieces(text, is_expression)?;
     let mut guards = Vec::new();
     for (index, (token, _)) in pieces.iter().enumerate() {
@@ -101,7 +101,7 @@ pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Refus
 }
 
 /// The words and signs of a text, if it has no statements and no expression of too many.
-fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Refused> {
+fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Withheld> {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     let mut of_expression = 0_usize;
     // What cannot be read is told when the text is compiled.
