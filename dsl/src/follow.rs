@@ -99,8 +99,10 @@ impl<'p> Follow<'p> {
                 _ => Runs::Yes,
             };
             let is_note = step.head.facts.kind == Kind::Note;
-            let before = self.ground.names.get(name.as_str()).is_some_and(|met| met.followed);
-            let followed = before || self.somebody_sends();
+            let before = self.ground.names.get(name.as_str()).copied();
+            let followed = before.is_some_and(|met| met.followed) || self.somebody_sends();
+            // In the rounds of a loop the newest run counts, and a round without one takes none away.
+            let runs = before.map_or(runs, |met| met.runs.or(runs));
             self.ground.names.insert(name.as_str(), Met { has_target, runs, is_note, followed });
         }
     }

@@ -52,7 +52,7 @@ pub use library::{Disk, Files, Memory};
 pub use manual::{WordKind, chapter, manual, words as word_list};
 pub use plan::{Action, Always, Param, Plan, ReadyStep, Step, StepHead, StepId};
 pub use publish::{plan_schema, plan_schema_text};
-pub use render::{render, render_one};
+pub use render::{render, render_each};
 pub use scope::{EnvNames, Values};
 pub use source::{FileId, Position, Source, Sources, Span, Spanned};
 pub use steps::Verb;

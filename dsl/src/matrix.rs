@@ -1,5 +1,7 @@
 //! The matrix: one suite for each combination.
 
+use std::collections::BTreeSet;
+
 use minijinja::Value;
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -15,6 +17,9 @@ pub(crate) type Cell = Vec<(Spanned<String>, Value)>;
 /// The most combinations of one plan.
 const MOST_CELLS: usize = 256;
 
+/// The most names that a matrix gives values to.
+const MOST_AXES: usize = 64;
+
 /// Reads all combinations. `None` means that a mistake was told.
 pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     let Some(entries) = node.map() else {
@@ -26,14 +31,10 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     let listed = |key: &str| entries.iter().find(|e| e.key.value == key);
     let axes: Vec<&Entry> =
         entries.iter().filter(|e| e.key.value != "include" && e.key.value != "exclude").collect();
+    bounded(&axes, [listed("include"), listed("exclude")], reader)?;
     let mut cells: Vec<Cell> = if axes.is_empty() { Vec::new() } else { vec![Vec::new()] };
     for axis in axes {
         let values = axis_values(axis, reader)?;
-        if cells.len() * values.len() > MOST_CELLS {
-            let message = format!("more than {MOST_CELLS} combinations");
-            reader.push(Diagnostic::new(Code::E042, axis.key.span, message));
-            return None;
-        }
         let with = |cell: &Cell, value: &Value| {
             let mut cell = cell.clone();
             cell.push((axis.key.clone(), value.clone()));
@@ -68,6 +69,36 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     Some(cells)
 }
 
+/// Tells a matrix of more axes, combinations or lines than there may be, before anything is made of it.
+fn bounded(axes: &[&Entry], lists: [Option<&Entry>; 2], reader: &mut Reader) -> Option<()> {
+    let mut refuse = |span, message| {
+        reader.push(Diagnostic::new(Code::E042, span, message));
+        None
+    };
+    if let Some(axis) = axes.get(MOST_AXES) {
+        return refuse(axis.key.span, format!("more than {MOST_AXES} axes"));
+    }
+    let mut product = 1_usize;
+    for axis in axes {
+        product = product.saturating_mul(axis.value.seq().map_or(1, |nodes| nodes.len().max(1)));
+        if product > MOST_CELLS {
+            return refuse(axis.key.span, format!("more than {MOST_CELLS} combinations"));
+        }
+    }
+    for list in lists.into_iter().flatten() {
+        let nodes = list.value.seq().unwrap_or_default();
+        if let Some(node) = nodes.get(MOST_CELLS) {
+            return refuse(node.span, format!("more than {MOST_CELLS} in `{}`", list.key));
+        }
+        for node in nodes {
+            if let Some(entry) = node.map().and_then(|entries| entries.get(MOST_AXES)) {
+                return refuse(entry.key.span, format!("more than {MOST_AXES} axes"));
+            }
+        }
+    }
+    Some(())
+}
+
 /// True if the cell has all of the pattern's values.
 fn matches(cell: &Cell, pattern: &Cell) -> bool {
     pattern.iter().all(|(key, value)| {
@@ -84,10 +115,11 @@ fn axis_values(axis: &Entry, reader: &mut Reader) -> Option<Vec<Value>> {
         return None;
     };
     let mut values: Vec<Value> = Vec::with_capacity(nodes.len());
+    let mut seen = BTreeSet::new();
     for node in nodes {
         let value = value_of(node, reader)?;
-        if values.iter().any(|v| written(v) == written(&value)) {
-            let shown = written(&value);
+        let shown = written(&value);
+        if !seen.insert(shown.clone()) {
             let message = format!("`{shown}` stands twice among the values of `{}`", axis.key);
             reader.push(Diagnostic::new(Code::E042, node.span, message));
         }

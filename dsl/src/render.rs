@@ -5,16 +5,15 @@ use std::fmt::Write;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::source::{Source, Sources, Span};
+use crate::source::{Position, Source, Sources, Span};
 use crate::visible;
 
-/// Renders all diagnostics, with a closing line that counts them.
+/// The most diagnostics of one plan that are shown to people; the rest is counted.
+const MOST_SHOWN: usize = 200;
+
+/// Renders the diagnostics of one plan, with a closing line that counts them.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
-    let mut text = String::new();
-    for diagnostic in diagnostics {
-        text.push_str(&render_one(diagnostic, sources, color));
-        text.push_str("\n\n");
-    }
+    let mut text = render_each(diagnostics, sources, color);
     let count = |severity| diagnostics.iter().filter(|d| d.severity() == severity).count();
     let sums: Vec<String> = [(Severity::Error, "error"), (Severity::Warning, "warning")]
         .into_iter()
@@ -29,13 +28,50 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
     text
 }
 
-/// Renders one diagnostic, without a line break behind it.
-pub fn render_one(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    renderer.render(&[report(diagnostic, sources)])
+/// Renders the diagnostics of one plan, each with an empty line behind it: as many as anybody reads, those that
+/// make the plan impossible first, in the order of the files.
+pub fn render_each(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
+    let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
+    let mut warnings = MOST_SHOWN.saturating_sub(errors);
+    let mut errors = MOST_SHOWN;
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        let left = match diagnostic.severity() {
+            Severity::Error => &mut errors,
+            Severity::Warning => &mut warnings,
+        };
+        if *left > 0 {
+            *left -= 1;
+            text.push_str(&render_one(diagnostic, sources, color));
+            text.push_str("\n\n");
+        }
+    }
+    let rest = diagnostics.len().saturating_sub(MOST_SHOWN);
+    if rest > 0 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "and {} more, which `--format json` tells\n",
+            crate::words::grouped(rest as u64)
+        );
+    }
+    text
 }
 
-fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
+/// Renders one diagnostic, without a line break behind it.
+fn render_one(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let mut places = Vec::new();
+    let report = report(diagnostic, sources, &mut places);
+    placed(&renderer.render(&[report]), &places)
+}
+
+/// What is rendered; `places` become those that it shows, in their order.
+fn report<'d>(
+    diagnostic: &'d Diagnostic,
+    sources: &'d Sources,
+    places: &mut Vec<Position>,
+) -> Group<'d> {
     let level = match diagnostic.severity() {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -52,6 +88,7 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
             related.filter_map(|(span, words)| window.holds(*span, AnnotationKind::Context, words)),
         );
         group = group.element(window.snippet(source).annotations(marks));
+        places.push(source.position(diagnostic.span.start));
         for (span, words) in &diagnostic.related {
             let Some(other) = sources.get(span.file) else { continue };
             let shown = SourceWindow::around(other, *span);
@@ -60,6 +97,7 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
             }
             let mark = shown.mark(AnnotationKind::Context, *span, words);
             group = group.element(shown.snippet(other).annotation(mark));
+            places.push(other.position(span.start));
         }
     }
     match &diagnostic.help {
@@ -68,8 +106,35 @@ fn report<'d>(diagnostic: &'d Diagnostic, sources: &'d Sources) -> Group<'d> {
     }
 }
 
-/// The lines that are shown around a place: large files are not handed over whole, and strangers' texts
-/// not as they are.
+/// Stands behind the path of each place that is shown. What is shown is cleaned of it.
+const PLACE: char = '\u{fdd0}';
+
+/// Writes each place's column as every other format tells it. annotate-snippets counts in what it shows, where
+/// a tab is four spaces, a hidden character is spelt out, and a long line begins in its middle.
+fn placed(rendered: &str, places: &[Position]) -> String {
+    let mut parts = rendered.split(PLACE);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    let mut places = places.iter();
+    for part in parts {
+        let counted = |c: char| c == ':' || c.is_ascii_digit();
+        let rest = match places.next() {
+            Some(Position { line, column }) => {
+                // Writing to a String cannot fail.
+                let _ = write!(text, ":{line}:{column}");
+                part.trim_start_matches(counted)
+            }
+            None => part,
+        };
+        text.push_str(rest);
+    }
+    text
+}
+
+/// The bytes that are shown of a long line on either side of a place.
+const BESIDE: usize = 400;
+
+/// The lines that are shown around a place: large files and long lines are not handed over whole, and
+/// strangers' texts not as they are.
 struct SourceWindow<'s> {
     raw: &'s str,
     start: usize,
@@ -79,16 +144,29 @@ struct SourceWindow<'s> {
 impl<'s> SourceWindow<'s> {
     fn around(source: &'s Source, span: Span) -> Self {
         let line = source.line(span.start);
-        let first_line = line.saturating_sub(20).max(1);
-        let text = source.lines(first_line, line + 20);
-        let start = text.as_ptr() as usize - source.text().as_ptr() as usize;
-        Self { raw: text, start, first_line }
+        let begin = |text: &str| text.as_ptr() as usize - source.text().as_ptr() as usize;
+        let own = source.lines(line, line);
+        if own.len() > 2 * BESIDE {
+            let place = (span.start as usize).saturating_sub(begin(own)).min(own.len());
+            let from = own.floor_char_boundary(place.saturating_sub(BESIDE));
+            let to = own.ceil_char_boundary((place + BESIDE).min(own.len()));
+            let raw = &own[from..to];
+            return Self { raw, start: begin(raw), first_line: line };
+        }
+        // Of long lines beside it nothing is needed, as it has none of them marked.
+        let short = |n: &u32| source.lines(*n, *n).len() <= 2 * BESIDE;
+        let first_line = (line.saturating_sub(20).max(1)..line).rev().take_while(short).last();
+        let last_line = (line + 1..=line + 20).take_while(short).last().unwrap_or(line);
+        let first_line = first_line.unwrap_or(line);
+        let raw = source.lines(first_line, last_line);
+        Self { raw, start: begin(raw), first_line }
     }
 
     fn snippet(&self, source: &Source) -> Snippet<'s, Annotation<'s>> {
+        let path = visible::one_line(&source.path().display().to_string());
         Snippet::source(visible::visible(self.raw))
             .line_start(self.first_line as usize)
-            .path(visible::one_line(&source.path().display().to_string()))
+            .path(format!("{path}{PLACE}"))
     }
 
     /// Where a byte stands among what is shown.
@@ -125,6 +203,47 @@ mod tests {
         let text = "plan: v1\nname: x\nsteps:\n  - start_cluster: { brokres: 3 }\n";
         let checked = check_text(Path::new("p.yaml"), text, &Options::default());
         insta::assert_snapshot!(render(&checked.diagnostics, &checked.sources, false));
+    }
+
+    #[test]
+    fn columns_are_those_of_the_file_whatever_stands_before_them() {
+        for before in
+            ["\t", "\u{7f}\u{7f}", "\u{2800}", "ä\u{1F980}", &"x".repeat(5_000), &"ö\t".repeat(900)]
+        {
+            let text = format!("a: 1\nb: {before}WRONG and more\n");
+            let mut sources = Sources::default();
+            let file = sources.add(Source::new("p.yaml", text.as_str()));
+            let at = u32::try_from(text.find("WRONG").expect("it is there")).expect("small");
+            let span = Span { file, start: at, end: at + 5 };
+            let (position, _) = sources.positions(span).expect("a known file");
+            let first = Span { file, start: 0, end: 1 };
+            let told =
+                Diagnostic::new(crate::Code::E001, span, "m").related(first, "the first one");
+            for (told, color) in [(&told, false), (&told, true)] {
+                let shown = render_one(told, &sources, color);
+                assert!(shown.contains(&format!("p.yaml:2:{}", position.column)), "{shown}");
+                assert!(shown.contains("WRONG") && shown.contains("the first one"), "{shown}");
+                assert!(shown.len() < 3_000 && !shown.contains(PLACE), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_are_shown_as_anybody_reads_and_errors_first() {
+        let mut sources = Sources::default();
+        let file = sources.add(Source::new("p", "a: b\n"));
+        let of = |code| Diagnostic::new(code, Span { file, start: 0, end: 1 }, "m");
+        let of_both = [vec![of(crate::Code::W001); 150], vec![of(crate::Code::E001); 100]].concat();
+        let shown = render(&of_both, &sources, false);
+        assert_eq!(shown.matches("error[E001]").count(), 100);
+        assert_eq!(shown.matches("warning[W001]").count(), 100);
+        assert!(
+            shown.ends_with(
+                "and 50 more, which `--format json` tells\n\n100 errors, 150 warnings\n"
+            ),
+            "{shown}"
+        );
+        assert!(!render(&of_both[..200], &sources, false).contains(" more"));
     }
 
     #[test]

@@ -99,6 +99,17 @@ pub struct Source {
     path: PathBuf,
     text: Arc<str>,
     line_starts: Vec<u32>,
+    /// The characters before each stretch of `STRETCH` bytes: a column costs the same in a line of any length.
+    characters: Vec<u32>,
+}
+
+/// The bytes between two places whose characters are counted beforehand.
+const STRETCH: usize = 1024;
+
+/// The characters that begin in some bytes of a text.
+fn starts_in(bytes: &[u8]) -> u32 {
+    let starts = bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count();
+    u32::try_from(starts).unwrap_or(u32::MAX)
 }
 
 impl Source {
@@ -108,7 +119,13 @@ impl Source {
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
         let starts = breaks.map(|(i, _)| u32::try_from(i + 1).unwrap_or(u32::MAX));
         let line_starts = std::iter::once(0).chain(starts).collect();
-        Self { path: path.into(), text, line_starts }
+        let counted = text.as_bytes().chunks(STRETCH).scan(0_u32, |before, stretch| {
+            let here = *before;
+            *before = before.saturating_add(starts_in(stretch));
+            Some(here)
+        });
+        let characters = counted.collect();
+        Self { path: path.into(), text, line_starts, characters }
     }
 
     /// The path as it was given.
@@ -134,9 +151,16 @@ impl Source {
         while end > start && !self.text.is_char_boundary(end) {
             end -= 1;
         }
-        let before = self.text.get(start..end).unwrap_or("");
-        let column = u32::try_from(before.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
-        Position { line, column }
+        let column = self.characters_before(end).saturating_sub(self.characters_before(start));
+        Position { line, column: column.saturating_add(1) }
+    }
+
+    /// The characters of the text that begin before a byte.
+    fn characters_before(&self, byte: usize) -> u32 {
+        let stretch = (byte / STRETCH).min(self.characters.len().saturating_sub(1));
+        let counted = self.characters.get(stretch).copied().unwrap_or(0);
+        let rest = self.text.as_bytes().get(stretch * STRETCH..byte.min(self.text.len()));
+        counted.saturating_add(starts_in(rest.unwrap_or_default()))
     }
 
     /// The text of lines `first..=last` (from 1), without the last line's break.
@@ -195,6 +219,18 @@ mod tests {
         assert_eq!(source.position(9_999).line, 3);
         assert_eq!(source.lines(1, 2), "a: 1\nnäme: ö x");
         assert_eq!(source.lines(2, 2), "näme: ö x");
+    }
+
+    #[test]
+    fn columns_of_long_lines_count_every_character() {
+        let line = "äx\u{1F980}".repeat(2_000);
+        let source = Source::new("p", format!("{line}\n{line}"));
+        for (at, (byte, _)) in line.char_indices().enumerate() {
+            let column = u32::try_from(at + 1).expect("small");
+            let of = |byte: usize| source.position(u32::try_from(byte).expect("small"));
+            assert_eq!(of(byte), Position { line: 1, column });
+            assert_eq!(of(line.len() + 1 + byte), Position { line: 2, column });
+        }
     }
 
     #[test]

@@ -114,8 +114,7 @@ fn value_of(
 
 /// Renders a text as far as one may be long: what is too long is told by its length.
 fn text_of(text: &str, context: Value) -> Result<Value, TemplateTrouble> {
-    let guarded = guard::text(text, false).map_err(|range| {
-        let why = "a plan has no statements, only {{ expressions }}";
+    let guarded = guard::text(text, false).map_err(|(why, range)| {
         (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range))
     })?;
     let mut out = size::Limited::new(LONGEST);
@@ -281,12 +280,20 @@ impl Root {
                 range: lex::find_word(text, &name).or(range),
             },
             None => {
-                let named = range.clone().and_then(|r| text.get(r)).unwrap_or("the expression");
-                let message = format!("`{}` is not defined", named.trim());
+                let range = range.or_else(|| lex::whole_expression(text)).map(|r| trimmed(text, r));
+                let named = range.clone().and_then(|r| text.get(r)).unwrap_or(text);
+                let message = format!("`{named}` is not defined");
                 Failure { code, message, help: None, range }
             }
         }
     }
+}
+
+/// The range without the spaces at its ends.
+fn trimmed(text: &str, range: Range<usize>) -> Range<usize> {
+    let Some(part) = text.get(range.clone()) else { return range };
+    let start = range.start + part.len() - part.trim_start().len();
+    start..start + part.trim().len()
 }
 
 fn failure_of(error: &minijinja::Error, range: Option<Range<usize>>) -> Failure {

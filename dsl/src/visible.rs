@@ -32,7 +32,8 @@ fn is_format(c: char) -> bool {
 /// Letters and selectors that are drawn as nothing, and code points that are no characters.
 fn is_blank(c: char) -> bool {
     matches!(c,
-        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
+        '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
+        | '\u{ffa0}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{fdd0}'..='\u{fdef}')
 }
 

@@ -95,6 +95,121 @@ fn templates_cannot_work_without_end_or_reach_outside() {
     }
 }
 
+/// Expressions that are as deep as they are long, each of about `n` parts.
+fn chains(n: usize) -> Vec<String> {
+    let between = |first: &str, more: &str| format!("{first}{}", more.repeat(n));
+    let before = |more: &str, last: &str| format!("{}{last}", more.repeat(n));
+    let ends =
+        ["+", "-", "*", "/", "//", "%", "**", "~", "and", "or", "==", "<", "in", "is", "is not"];
+    let mut all: Vec<String> =
+        ends.iter().map(|sign| between("1", &format!(" {sign} 1"))).collect();
+    all.extend(
+        [".a", "[0]", "()", "|abs", "[1:]", " if 1 else 1", " is odd", "(1)(2)"]
+            .map(|m| between("p", m)),
+    );
+    all.extend(["-", "not ", "- -", "1 if 1 else ", "("].map(|m| before(m, "1")));
+    all.push(format!("{}1{}", "[".repeat(n), "]".repeat(n)));
+    all.push(format!("{}1{}", "{'a': ".repeat(n), "}".repeat(n)));
+    all.push(format!("{}1{}", "f(".repeat(n), ")".repeat(n)));
+    all.push(format!("'a' {}", "'b' ".repeat(n)));
+    all
+}
+
+#[test]
+fn expressions_of_any_length_are_told_or_survived() {
+    // 20,000 parts are refused; those that may just be are compiled, and the stack must hold them.
+    for n in [20_000, 999, 499, 330, 249, 199] {
+        for chain in chains(n) {
+            let start: String = chain.chars().take(24).collect();
+            for step in [
+                format!("note: \"{{{{ {chain} }}}}\""),
+                format!("note: \"a {{{{ {chain} }}}} b {{{{ 1 }}}}\""),
+                format!("assert: [expr: \"{chain}\"]"),
+                format!("{{ note: x, when: \"{chain}\" }}"),
+            ] {
+                let checked = check(&format!("plan: v1\nname: x\nsteps:\n  - {step}\n"));
+                assert!(n < 20_000 || checked.has_errors(), "{start}");
+                let shown = render(&checked.diagnostics, &checked.sources, false);
+                assert!(shown.len() < 100_000, "{start}: {}", shown.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_expression_that_is_too_long_is_told_where_it_is() {
+    let long =
+        format!("plan: v1\nname: x\nsteps:\n  - note: \"{{{{ {}1 }}}}\"\n", "-".repeat(2_000));
+    let checked = check(&long);
+    let told = &checked.diagnostics[0];
+    assert_eq!(told.code, Code::E030);
+    assert!(told.message.contains("more than 1,000 words and signs"), "{}", told.message);
+    let (start, _) = checked.sources.positions(told.span).expect("a known file");
+    assert_eq!((start.line, start.column), (4, 1_015));
+    // Many short ones are no long one.
+    let many =
+        format!("plan: v1\nname: x\nsteps:\n  - note: \"{}\"\n", "{{ 2 * 3 }} ".repeat(1_000));
+    assert!(!check(&many).has_errors());
+}
+
+#[test]
+fn many_statements_are_told() {
+    for n in [10, 10_000] {
+        for (open, close) in [
+            ("{% if 1 %}", "{% endif %}"),
+            ("{% for a in b %}", "{% endfor %}"),
+            ("{% set a = 1 %}", ""),
+        ] {
+            let text = format!("{}{{{{ 1 }}}}{}", open.repeat(n), close.repeat(n));
+            assert_eq!(
+                codes(&format!("plan: v1\nname: x\nsteps:\n  - note: \"{text}\"\n")),
+                [Code::E030]
+            );
+        }
+    }
+}
+
+/// Comparing each value with each other, or walking through a line for each mistake in it, took minutes.
+#[test]
+fn large_plans_of_every_kind_are_told_soon() {
+    let lines = |line: fn(usize) -> String| (0..50_000).map(line).collect::<String>();
+    let listed = |word: fn(usize) -> String| (0..50_000).map(word).collect::<Vec<_>>().join(",");
+    let steps = "steps:\n  - note: x\n";
+    let (numbers, numbered) = (listed(|n| n.to_string()), lines(|n| format!("    - {{m: {n}}}\n")));
+    let twice = listed(|_| "a: 1".to_owned());
+    let wide = listed(|n| format!("m{n}: 1"));
+    for (text, most) in [
+        (format!("matrix:\n  m: [{numbers}]\n{steps}"), 2),
+        (format!("matrix:\n  m: [{}]\n{steps}", listed(|_| "1".to_owned())), 2),
+        (format!("matrix:\n  m: [1, 2]\n  include:\n{numbered}{steps}"), 2),
+        (format!("matrix:\n  m: [1, 2]\n  exclude:\n{numbered}{steps}"), 2),
+        (format!("matrix:\n  include: [{{{wide}}}]\n{steps}"), 2),
+        (format!("matrix:\n{}{steps}", lines(|n| format!("  m{n}: [1]\n"))), 2),
+        (format!("steps:\n  - note: {{{twice}}}\n"), 50_100),
+        (format!("steps: [{}]\n", listed(|n| format!("{{nte: {n}}}"))), 50_100),
+        (format!("steps:\n{}", lines(|n| format!("  - nte: {n}\n"))), 50_100),
+        (
+            format!(
+                "steps:\n  - include: nope.yaml\n{}",
+                lines(|_| "  - include: nope.yaml\n".to_owned())
+            ),
+            50_100,
+        ),
+        (format!("steps:\n  - assert: [{}]\n", listed(|n| format!("expr: \"1 == {n}\""))), 150_000),
+        (format!("steps:\n  - note: \"{}\"\n", "{{ 2 * ( }}".repeat(50_000)), 2),
+        (format!("steps:\n  - note: \"{}\"\n", "{{ 2 ~ 3 }}".repeat(50_000)), 2),
+    ] {
+        let checked = check(&format!("plan: v1\nname: x\n{text}"));
+        let told = &checked.diagnostics;
+        assert!(!told.is_empty() && told.len() <= most, "{}: {}", told.len(), &text[..60]);
+        for diagnostic in told {
+            assert!(checked.sources.positions(diagnostic.span).is_some());
+        }
+        let shown = render(told, &checked.sources, false);
+        assert!(shown.len() < 400_000, "{}: {}", shown.len(), &text[..60]);
+    }
+}
+
 #[test]
 fn a_file_that_is_no_text_or_too_large_is_told() {
     let read = |bytes: Vec<u8>| {

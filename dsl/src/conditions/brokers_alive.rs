@@ -2,7 +2,7 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::value::{Bound, BoundGroup};
+use crate::value::BoundGroup;
 
 args! {
     /// How many brokers the cluster counts as living, as one that lives tells it.
@@ -16,8 +16,7 @@ impl ConditionWord for BrokersAlive {
     fn explain(&self) -> String {
         match self.bound {
             None => "the number of living brokers".to_owned(),
-            Some(Bound::Is(n)) => format!("{} alive", crate::words::count(n, "broker")),
-            Some(bound) => format!("{bound} brokers alive"),
+            Some(bound) => format!("{} alive", bound.of("broker")),
         }
     }
 

@@ -139,8 +139,7 @@ impl Count {
         let mut text = match self.bound {
             None => format!("{what}s"),
             Some(Bound::Is(0) | Bound::AtMost(0)) => format!("no {what}"),
-            Some(Bound::Is(n)) => crate::words::count(n, what),
-            Some(bound) => format!("{bound} {what}s"),
+            Some(bound) => bound.of(what),
         };
         for (joint, narrowed) in [
             (" of topic ", self.topic.as_ref().map(ToString::to_string)),

@@ -30,10 +30,7 @@ impl ConditionWord for InSync {
         };
         match self.replicas {
             None => format!("the in-sync replicas of {whose}"),
-            Some(Bound::Is(n)) => {
-                format!("{whose} has {} in sync", crate::words::count(n, "replica"))
-            }
-            Some(bound) => format!("{whose} has {bound} replicas in sync"),
+            Some(bound) => format!("{whose} has {} in sync", bound.of("replica")),
         }
     }
 

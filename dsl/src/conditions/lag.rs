@@ -30,7 +30,7 @@ impl ConditionWord for Lag {
         };
         match self.bound {
             None => format!("the lag of group {group}{of}"),
-            Some(bound) => format!("group {group} lags by {bound} messages{of}"),
+            Some(bound) => format!("group {group} lags by {}{of}", bound.of("message")),
         }
     }
 

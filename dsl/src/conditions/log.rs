@@ -24,11 +24,8 @@ args! {
 
 impl ConditionWord for Log {
     fn explain(&self) -> String {
-        let what = format!("lines with /{}/ in the log of {}", self.matches, self.broker);
-        match self.bound {
-            None => what,
-            Some(bound) => format!("{bound} {what}"),
-        }
+        let lines = self.bound.map_or_else(|| "lines".to_owned(), |bound| bound.of("line"));
+        format!("{lines} with /{}/ in the log of {}", self.matches, self.broker)
     }
 
     fn judged(&self) -> Judgeable {

@@ -20,8 +20,7 @@ impl ConditionWord for OfflinePartitions {
         let number = match self.bound {
             None => "partitions without a leader".to_owned(),
             Some(Bound::Is(0)) => "no partition without a leader".to_owned(),
-            Some(Bound::Is(1)) => "1 partition without a leader".to_owned(),
-            Some(bound) => format!("{bound} partitions without a leader"),
+            Some(bound) => format!("{} without a leader", bound.of("partition")),
         };
         match &self.topic {
             Some(topic) => format!("{number} of topic {topic}"),

@@ -33,7 +33,7 @@ impl ConditionWord for ReplicasDiffer {
         let number = match self.bound {
             None => "records that differ".to_owned(),
             Some(Bound::Is(0) | Bound::AtMost(0)) => "no record that differs".to_owned(),
-            Some(Bound::Is(1)) => "1 record that differs".to_owned(),
+            Some(bound) if bound.is_of_one() => format!("{bound} record that differs"),
             Some(bound) => format!("{bound} records that differ"),
         };
         let place = match (&self.partition, &self.topic) {

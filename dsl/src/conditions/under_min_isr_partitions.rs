@@ -22,8 +22,7 @@ impl ConditionWord for UnderMinIsrPartitions {
         let number = match self.bound {
             None => "partitions below min.insync.replicas".to_owned(),
             Some(Bound::Is(0)) => "no partition below min.insync.replicas".to_owned(),
-            Some(Bound::Is(1)) => "1 partition below min.insync.replicas".to_owned(),
-            Some(bound) => format!("{bound} partitions below min.insync.replicas"),
+            Some(bound) => format!("{} below min.insync.replicas", bound.of("partition")),
         };
         match &self.topic {
             Some(topic) => format!("{number} of topic {topic}"),

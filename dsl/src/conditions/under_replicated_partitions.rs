@@ -21,8 +21,7 @@ impl ConditionWord for UnderReplicatedPartitions {
         let number = match self.bound {
             None => "under-replicated partitions".to_owned(),
             Some(Bound::Is(0)) => "no under-replicated partition".to_owned(),
-            Some(Bound::Is(1)) => "1 under-replicated partition".to_owned(),
-            Some(bound) => format!("{bound} under-replicated partitions"),
+            Some(bound) => bound.of("under-replicated partition"),
         };
         match &self.topic {
             Some(topic) => format!("{number} of topic {topic}"),

@@ -260,7 +260,10 @@ impl<'t> TreeReader<'t> {
             Event::Scalar(text, _, _, None) => Ok(Some(Spanned::new(text.into_owned(), span))),
             event => {
                 self.problems.push(Diagnostic::new(Code::E004, span, "a key must be a plain word"));
+                // What is wrong within it goes with it.
+                let told = self.problems.len();
                 self.node(event, span)?;
+                self.problems.truncate(told);
                 Ok(None)
             }
         }

@@ -21,6 +21,7 @@ pub(super) enum Use {
 impl<'p> Follow<'p> {
     pub(super) fn condition_step(&mut self, step: &Step, verb: &'p Verb) {
         let kind = step.head.facts.kind;
+        self.step_counts_from(verb);
         let how = if kind == Kind::Observation { Use::Recorded } else { Use::Judged };
         for conditions in verb.conditions() {
             self.conditions(conditions, how);

@@ -1,8 +1,8 @@
 //! Steps that hold steps.
 
 use super::Follow;
-use crate::ground::KnownState;
-use crate::steps::{Branch, Children, Round};
+use crate::ground::{KnownState, Runs};
+use crate::steps::{Branch, Children, Round, Step};
 
 /// How many rounds of a loop are followed: what changes from round to round shows early.
 const ROUNDS: usize = 3;
@@ -43,6 +43,27 @@ impl<'p> Follow<'p> {
                 let more = u32::try_from(rounds.len() - ROUNDS).unwrap_or(u32::MAX);
                 self.ground.takes(one.saturating_mul(more));
             }
+        }
+        for pair in rounds.windows(2).skip(ROUNDS - 1) {
+            if !std::ptr::eq(&*pair[0].steps, &*pair[1].steps) {
+                self.may_have_run(&pair[1].steps);
+            }
+        }
+    }
+
+    /// Remembers that steps of rounds that are not followed may run, which those before left out.
+    fn may_have_run(&mut self, steps: &'p [Step]) {
+        for step in steps {
+            let runs = match step.head.when.as_ref().map(crate::value::Expression::known) {
+                Some(Some(false)) => continue,
+                Some(None) => Runs::Perhaps,
+                Some(Some(true)) | None => Runs::Yes,
+            };
+            let name = step.head.name.as_ref().map(|name| name.as_str());
+            if let Some(met) = name.and_then(|name| self.ground.names.get_mut(name)) {
+                met.runs = met.runs.or(runs);
+            }
+            step.children().into_iter().for_each(|inner| self.may_have_run(inner));
         }
     }
 }

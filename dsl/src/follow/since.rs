@@ -4,9 +4,10 @@ use super::Follow;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind};
-use crate::ground::{ClientKind, Liveness, Met, Runs};
+use crate::ground::{ClientKind, Liveness, Runs};
 use crate::plan::{Action, Step};
 use crate::source::Spanned;
+use crate::steps::Verb;
 use crate::value::StepName;
 
 impl<'p> Follow<'p> {
@@ -37,31 +38,47 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells a condition that counts from a step which cannot serve for that.
+    /// Tells a condition that names a step which cannot serve for that.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
-        if self.ground.in_finally {
-            return;
-        }
-        for name in times_of(condition) {
-            let Some(met) = self.ground.names.get(name.as_str()).copied() else { continue };
-            self.serves(condition, name, met);
+        for (name, place) in times_of(condition) {
+            let sending = place == Place::Behind && needs_sending(condition);
+            self.serves(name, sending, INCONCLUSIVE);
         }
     }
 
-    fn serves(&mut self, condition: &Condition, name: &Spanned<StepName>, met: Met) {
+    /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
+    pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
+        match verb {
+            // Its time may begin with a note, which ends like any other step.
+            Verb::Assert(assert) => {
+                let is_note = |name: &str| self.ground.names.get(name).is_some_and(|m| m.is_note);
+                if let Some(name) = assert.since.as_ref().filter(|name| !is_note(name.as_str())) {
+                    self.serves(name, false, "fail");
+                }
+            }
+            Verb::Record(record) if record.that.iter().any(|one| is_narrowed(one)) => {
+                record.since.iter().for_each(|name| self.serves(name, false, INCONCLUSIVE));
+            }
+            _ => {}
+        }
+    }
+
+    fn serves(&mut self, name: &Spanned<StepName>, needs_sending: bool, end: &str) {
         let step = &name.value;
+        let met = self.ground.names.get(name.as_str()).copied();
+        let Some(met) = met.filter(|_| !self.ground.in_finally) else { return };
         let (message, help) = if met.runs == Runs::No {
             let message = format!("step \"{step}\" is left out (its `when` is false)");
-            (message, "so this will be inconclusive: name a step that runs")
+            (message, format!("so this will {end}: name a step that runs"))
         } else if met.is_note {
             let message = format!("step \"{step}\" is a note, in which nothing happens");
-            (message, "so this will be inconclusive: name the step that broke or changed something")
+            (message, format!("so this will {end}: name the step that broke or changed something"))
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
             let message = format!("step \"{step}\" may be left out, as its `when` says");
-            (message, "then this will be inconclusive: give this step the same `when`")
-        } else if !met.followed && needs_sending(condition) {
+            (message, format!("then this will {end}: give this step the same `when`"))
+        } else if !met.followed && needs_sending {
             let message = format!("nothing is sent after step \"{step}\"");
-            (message, "so this will be inconclusive: let a producer run on after that step")
+            (message, format!("so this will {end}: let a producer run on after that step"))
         } else {
             return;
         };
@@ -69,15 +86,51 @@ impl<'p> Follow<'p> {
     }
 }
 
-/// The steps that a condition counts from.
-fn times_of(condition: &Condition) -> Vec<&Spanned<StepName>> {
+/// What becomes of a condition that names a step which did not run.
+const INCONCLUSIVE: &str = "be inconclusive";
+
+/// True if the `since` of the `record` around it narrows a condition.
+fn is_narrowed(condition: &Condition) -> bool {
+    let counts_back = matches!(
+        condition,
+        Condition::Log(_)
+            | Condition::Unavailable(_)
+            | Condition::Recovered(_)
+            | Condition::Connected(_)
+            | Condition::Latency(_)
+    );
+    (counts_back || condition.count().is_some()) && times_of(condition).is_empty()
+}
+
+/// Where what a condition counts stands to a step that it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before it, or within it.
+    Elsewhere,
+    /// Behind its begin or its end: something must come then.
+    Behind,
+}
+
+/// The steps that a condition names.
+fn times_of(condition: &Condition) -> Vec<(&Spanned<StepName>, Place)> {
+    fn all(since: &Option<Spanned<StepName>>, place: Place) -> Vec<(&Spanned<StepName>, Place)> {
+        since.iter().map(|name| (name, place)).collect()
+    }
     if let Some(count) = condition.count() {
-        return count.since.iter().collect();
+        let since = count.since.iter().map(|name| (name, Place::Behind));
+        return since.chain(count.of.iter().map(|name| (name, Place::Elsewhere))).collect();
     }
     match condition {
-        Condition::Unavailable(it) => it.since.iter().collect(),
-        Condition::Recovered(it) => it.since.iter().collect(),
-        Condition::Latency(it) => it.since.iter().chain(&it.after).collect(),
+        Condition::Unavailable(it) => all(&it.since, Place::Behind),
+        Condition::Recovered(it) => all(&it.since, Place::Behind),
+        Condition::Log(it) => all(&it.since, Place::Elsewhere),
+        Condition::Latency(it) => {
+            let place = |word| match word {
+                "since" | "after" => Place::Behind,
+                _ => Place::Elsewhere,
+            };
+            it.times().into_iter().map(|(word, name)| (name, place(word))).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -36,3 +36,14 @@ pub enum Runs {
     /// Its `when`, or that of a step around it, is known only while the plan runs.
     Perhaps,
 }
+
+impl Runs {
+    /// Whether a step runs that is met twice, in two rounds of a loop.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Perhaps, _) | (_, Self::Perhaps) => Self::Perhaps,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! Keeps a short template from work without end. Fuel counts instructions, texts and the elements
 //! that filters and loops walk through, but a list that is multiplied costs nothing until `~`
 //! writes it out, and `{% set %}` doubles one in a line. So lists are not multiplied, what `~` joins
-//! is measured first, and there are no statements.
+//! is measured first, and there are no statements. minijinja bounds the depth of brackets, but chains such as
+//! `1 + 1 + 1` and `not not x` are trees as deep as they are long, which it compiles and drops by recursion:
+//! so an expression's words and signs are counted before it is parsed.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,6 +18,13 @@ use super::{LONGEST, MOST_VALUES, size};
 /// Both filters have names of one length, so that one number leads back to the text as written.
 const FACTOR: &str = "|_factor";
 const JOINED: &str = "|_joined";
+
+/// The most words and signs of one expression. A tree of that depth fits into a thread's stack with much to
+/// spare, in a build without optimization too.
+pub(super) const MOST_PIECES: usize = 1_000;
+
+/// What is not handed to minijinja at all: why, and where it stands, in bytes.
+pub(super) type Refused = (String, Range<usize>);
 
 type Piece<'t> = (Token<'t>, Range<usize>);
 
@@ -66,18 +75,8 @@ fn refused(why: &'static str) -> Error {
 }
 
 /// The text of a template, or of an expression without its braces, with its guards.
-pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Range<usize>> {
-    let mut pieces: Vec<Piece<'_>> = Vec::new();
-    // What cannot be read is told when the text is compiled.
-    for (token, span) in
-        tokenize(text, is_expression, SyntaxConfig::default()).map_while(Result::ok)
-    {
-        let range = span.start_offset as usize..span.end_offset as usize;
-        if matches!(token, Token::BlockStart) {
-            return Err(range);
-        }
-        pieces.push((token, range));
-    }
+pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Refused> {
+    let pieces = pieces(text, is_expression)?;
     let mut guards = Vec::new();
     for (index, (token, _)) in pieces.iter().enumerate() {
         let guard = match token {
@@ -95,11 +94,51 @@ pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Range
         }
     }
     guards.sort_by_key(|(piece, _)| piece.end);
-    let mut guarded = Cow::Borrowed(text);
-    for (piece, guard) in guards.iter().rev() {
-        guarded.to_mut().insert_str(piece.end, guard);
+    Ok(Guarded {
+        text: with_guards(text, &guards),
+        after: guards.into_iter().map(|(piece, _)| piece).collect(),
+    })
+}
+
+/// The words and signs of a text, if it has no statements and no expression of too many.
+fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Refused> {
+    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut of_expression = 0_usize;
+    // What cannot be read is told when the text is compiled.
+    for (token, span) in
+        tokenize(text, is_expression, SyntaxConfig::default()).map_while(Result::ok)
+    {
+        let range = span.start_offset as usize..span.end_offset as usize;
+        of_expression = match token {
+            Token::BlockStart => {
+                return Err(("a plan has no statements, only {{ expressions }}".to_owned(), range));
+            }
+            Token::VariableStart | Token::VariableEnd | Token::TemplateData(_) => 0,
+            _ => of_expression + 1,
+        };
+        if of_expression > MOST_PIECES {
+            let most = crate::words::grouped(MOST_PIECES as u64);
+            return Err((format!("an expression of more than {most} words and signs"), range));
+        }
+        pieces.push((token, range));
     }
-    Ok(Guarded { text: guarded, after: guards.into_iter().map(|(piece, _)| piece).collect() })
+    Ok(pieces)
+}
+
+/// The text with each guard behind its piece; the guards are in the order of their places.
+fn with_guards<'t>(text: &'t str, guards: &[(Range<usize>, &str)]) -> Cow<'t, str> {
+    if guards.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut guarded = String::with_capacity(text.len() + guards.len() * FACTOR.len());
+    let mut written = 0;
+    for (piece, guard) in guards {
+        guarded.push_str(&text[written..piece.end]);
+        guarded.push_str(guard);
+        written = piece.end;
+    }
+    guarded.push_str(&text[written..]);
+    Cow::Owned(guarded)
 }
 
 fn ends_operand(token: &Token<'_>) -> bool {
@@ -141,6 +180,7 @@ fn closing(pieces: &[Piece<'_>], at: usize) -> Option<usize> {
         match token {
             T::ParenOpen | T::BracketOpen | T::BraceOpen => depth += 1,
             T::ParenClose | T::BracketClose | T::BraceClose => depth = depth.checked_sub(1)?,
+            T::VariableEnd => return None,
             _ => {}
         }
         if depth == 0 {
@@ -179,7 +219,7 @@ mod tests {
 
     #[test]
     fn statements_are_found() {
-        assert_eq!(text("a {{ 1 }}{% set a = 1 %}", false).map(|g| g.text).err(), Some(9..11));
+        assert_eq!(text("a {{ 1 }}{% set a = 1 %}", false).err().map(|(_, at)| at), Some(9..11));
         assert!(text("{{ '{% set a = 1 %}' }}{# {% #}", false).is_ok());
     }
 

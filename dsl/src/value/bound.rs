@@ -89,6 +89,19 @@ impl<T: Amount> Bound<T> {
     }
 }
 
+impl Bound<u64> {
+    /// True if what it bounds is named in the singular: `at least 1 message`.
+    pub const fn is_of_one(&self) -> bool {
+        let (Self::Is(n) | Self::AtMost(n) | Self::AtLeast(n) | Self::Between(_, n)) = *self;
+        n == 1
+    }
+
+    /// The bound with what it bounds: `3 messages`, `at least 1 message`.
+    pub fn of(&self, one: &str) -> String {
+        format!("{self} {one}{}", if self.is_of_one() { "" } else { "s" })
+    }
+}
+
 impl<T: Amount> std::fmt::Display for Bound<T> {
     /// The words of a sentence: `3`, `at most 60s`, `between 1 and 3`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -246,6 +259,17 @@ impl<T: Amount + Meaning> Meaning for Bound<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_named_in_the_singular_whatever_the_bound() {
+        let all = [Bound::Is(1), Bound::AtMost(1), Bound::AtLeast(1), Bound::Between(0, 1)];
+        for bound in all {
+            assert!(bound.of("message").ends_with("1 message"), "{bound}");
+        }
+        for bound in [Bound::Is(0), Bound::AtMost(2), Bound::AtLeast(0), Bound::Between(1, 2)] {
+            assert!(bound.of("message").ends_with(" messages"), "{bound}");
+        }
+    }
 
     #[test]
     fn a_bound_that_nothing_can_break_is_known() {

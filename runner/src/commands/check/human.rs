@@ -1,6 +1,6 @@
 //! Diagnostics for people: the plan's own lines, and a count.
 
-use kplan_dsl::render_one;
+use kplan_dsl::render_each;
 
 use super::Checked;
 use crate::report::text::plural;
@@ -9,10 +9,7 @@ use crate::report::text::plural;
 pub fn render(checked: &[Checked], colour: bool) -> String {
     let mut text = String::new();
     for one in checked {
-        for diagnostic in &one.diagnostics {
-            text.push_str(&render_one(diagnostic, &one.sources, colour));
-            text.push_str("\n\n");
-        }
+        text.push_str(&render_each(&one.diagnostics, &one.sources, colour));
     }
     text.push_str(&closing(checked));
     text.push('\n');
