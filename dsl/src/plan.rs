@@ -97,6 +97,11 @@ impl Plan {
         }
     }
 
+    /// The step of a name, wherever it stands.
+    pub fn step_named(&self, name: &str) -> Option<&Step> {
+        [&self.steps, &self.finally].into_iter().find_map(|steps| named(steps, name))
+    }
+
     /// The lines of a step as they stand in the plan.
     pub fn source_text(&self, head: &StepHead) -> &str {
         let source = self.sources.get(head.span.file);
@@ -112,4 +117,13 @@ impl Plan {
     pub fn text_at(&self, span: Span) -> &str {
         self.sources.get(span.file).map_or("", |s| s.slice(span))
     }
+}
+
+fn named<'p>(steps: &'p [Step], name: &str) -> Option<&'p Step> {
+    steps.iter().find_map(|step| {
+        if step.head.name.as_ref().is_some_and(|own| own.as_str() == name) {
+            return Some(step);
+        }
+        step.children().into_iter().find_map(|inner| named(inner, name))
+    })
 }

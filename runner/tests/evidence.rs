@@ -116,9 +116,14 @@ fn run_text(text: &str) -> Ran {
 
 /// Judges every condition of the table that the simulation shows in one situation, in every way.
 fn holds_as_told(name: &str) {
+    holds_after(name, &situation(name));
+}
+
+/// The same after these steps, which bring about that situation.
+fn holds_after(name: &str, steps: &str) {
     let rows = rows(false);
     assert!(rows.len() > 15, "{} rows", rows.len());
-    let mut plan = format!("plan: v1\nname: Evidence\nsteps:\n{}{}", begin(name), situation(name));
+    let mut plan = format!("plan: v1\nname: Evidence\nsteps:\n{}{steps}", begin(name));
     for (number, (condition, _)) in rows.iter().enumerate() {
         for way in WAYS {
             let step = step(condition, way);
@@ -165,6 +170,20 @@ fn with_evidence() {
 #[test]
 fn without_traffic() {
     holds_as_told("no traffic");
+}
+
+/// However short the fault and the absence around it are, and however soon the client is back.
+#[test]
+fn without_traffic_during_a_short_fault() {
+    for (away, back) in
+        [("pause_client: P", "resume_client: P"), ("stop_client: P", "start_client: P")]
+    {
+        let wait = if away.starts_with("pause") { "" } else { "  - wait: 1s\n" };
+        let away = format!("  - {{ when: '{{{{ run.seed >= 0 }}}}', {away} }}\n{wait}");
+        let kill = "  - { name: outage, kill_broker: { broker: 2, for: 300ms } }\n";
+        let stop = "  - { when: '{{ run.seed >= 0 }}', stop_client: [P, C] }\n";
+        holds_after("no traffic", &format!("{away}{kill}  - {back}\n  - wait: 1s\n{stop}"));
+    }
 }
 
 #[test]
@@ -477,4 +496,56 @@ fn the_faults_of_a_step_are_those_of_all_that_it_does() {
         let recovered = findings.find(|f| f.condition.contains("recovered")).expect("a finding");
         assert!(recovered.found.contains("killed"), "from the fault: {}", recovered.found);
     }
+}
+
+/// A step that broke nothing begins nothing that could be judged, whatever is asked of it.
+#[test]
+fn what_did_nothing_is_counted_from_by_nothing() {
+    let storm = "{ for: 2s, every: 1s, faults: [{ kill_broker: { broker: random, for: 500ms } }], keep: \
+                 [{ acked: { client: P, at_least: 100000000 } }] }";
+    let end = "  - wait: 1s\n  - stop_client: [P, C]\n";
+    let counted = ["lost: { is: 0, since: quiet }", "lost: { is: 0, sent: before, of: quiet }"];
+    let broken = [
+        "recovered: { client: P, since: quiet, at_most: 60s }",
+        "latency: { client: P, during: quiet, max: { at_most: 60s } }",
+    ];
+    let left_out =
+        "  - { name: quiet, when: '{{ run.seed < 0 }}', kill_broker: { broker: 3, for: 1s } }\n";
+    let storm = format!("  - {{ name: quiet, optional: true, chaos: {storm} }}\n");
+    let all: Vec<_> = counted.into_iter().chain(broken).collect();
+    for (quiet, asked) in [
+        (left_out, all.as_slice()),
+        ("  - { name: quiet, note: here }\n", &all),
+        (&storm, &all),
+        ("  - { name: quiet, wait: 1s }\n", &broken),
+        ("  - { name: quiet, start_broker: 2 }\n", &broken),
+    ] {
+        let before = if quiet.contains("start_broker") { "  - stop_broker: 2\n" } else { "" };
+        let mut plan = format!("steps:\n{BEGIN}{before}{quiet}{end}");
+        for condition in asked {
+            for way in ["plain", "not", "any"] {
+                writeln!(plan, "  - {}", step(condition, way)).expect("text");
+            }
+        }
+        let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+        let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+        let found: Vec<_> = asserts.flat_map(|step| &step.findings).collect();
+        assert_eq!(found.len(), 3 * asked.len(), "{}", ran.text());
+        let judged: Vec<_> = found.iter().filter(|f| f.holds != Holds::Inconclusive).collect();
+        assert!(judged.is_empty(), "{quiet}{judged:#?}");
+    }
+}
+
+/// An assert that counts its time from a step which did not run judges nothing, and the plan goes on.
+#[test]
+fn a_time_that_never_began_is_judged_neither_way() {
+    let never =
+        "  - { name: never, when: '{{ run.seed < 0 }}', kill_broker: { broker: 3, for: 1s } }\n";
+    let asked = "  - assert: { that: [{ brokers_alive: 3 }], within: 5s, since: never }\n  \
+                 - assert: [{ brokers_alive: 3 }]\n";
+    let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{never}{asked}"));
+    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+    let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive, Holds::Yes], "{}", ran.text());
+    assert!(ran.text().contains("\"never\" has not run"), "{}", ran.text());
 }

@@ -224,7 +224,8 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     if client.presence() != Presence::Working && client.presence() != Presence::Died {
         return Ok(Found::not_covered(format!("{} does not run", client.name)));
     }
-    let broke = j.broke(None, &client.name).map_or(0, |(acted, _)| acted.by_us);
+    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
+    let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
     let begun = client.answers_since_us().map(|first| first.max(back).max(broke));
     let own_time = if let Looking::Until(within) = j.looking { within } else { Duration::MAX };
@@ -262,7 +263,9 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
 pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     let own = c.since.as_deref().map(|s| s.as_str());
     let Some((acted, what)) = j.broke(own, &client.name) else {
-        let found = format!("nothing broke {}: there is nothing to recover from", client.name);
+        let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
+        let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
+        let found = format!("{broke}: there is nothing to recover from");
         return Ok(Found::not_covered(found));
     };
     // What was sent while some of it still answered may have been answered by that.

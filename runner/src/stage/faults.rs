@@ -56,6 +56,8 @@ pub struct Breaks {
     all: Mutex<Vec<Break>>,
     /// Which step each step runs in, both by their ids in the events.
     around: Mutex<BTreeMap<StepRun, StepRun>>,
+    /// The steps all of whose faults were left out.
+    left_out: Mutex<BTreeSet<StepRun>>,
 }
 
 impl Breaks {
@@ -68,6 +70,16 @@ impl Breaks {
     pub fn runs_in(&self, step: &StepRun, around: &StepRun) {
         let mut all = self.around.lock().expect("no holder panics");
         all.insert(step.clone(), around.clone());
+    }
+
+    /// Remembers that a step did none of its faults.
+    pub fn leave_out(&self, step: &StepRun) {
+        self.left_out.lock().expect("no holder panics").insert(step.clone());
+    }
+
+    /// Whether a step did none of its faults.
+    pub fn left_out(&self, step: &StepRun) -> bool {
+        self.left_out.lock().expect("no holder panics").contains(step)
     }
 
     /// The steps around a step, the nearest first.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::Conditions;
+use kplan_dsl::{Conditions, facts::Kind};
 
 use crate::{
     cluster::Acted,
@@ -72,19 +72,19 @@ impl Judge<'_> {
         self.stage.step_times(&id).map(|t| t.began_us)
     }
 
-    /// What `recovered` and `connected` count from: the fault of a named step, or the last one that is
-    /// breaking for a client; when it acted, and in words.
+    /// What `recovered` counts from: the fault of a named step, or the last one that is breaking for a client;
+    /// when it acted, and in words. Of what a program of the plan's author did only its beginning is known.
     pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
         let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
-        match own.or(self.since) {
-            Some(name) => {
-                let id = self.stage.step_named(name)?;
-                let began = self.stage.step_times(&id).map(|t| t.began_us.into());
-                let fault = self.stage.breaks.newest_of_step(&id, client).map(of);
-                fault.or_else(|| Some((began?, name.to_owned())))
-            }
-            None => self.stage.breaks.last_for(client).map(of),
-        }
+        let breaks = &self.stage.breaks;
+        let Some(name) = own.or(self.since) else { return breaks.last_for(client).map(of) };
+        let id = self.stage.step_named(name)?;
+        let program = || {
+            let step = self.stage.plan.step_named(name)?;
+            let began = self.since(Some(name)).filter(|_| step.head.facts.kind == Kind::Program)?;
+            Some((began.into(), name.to_owned()))
+        };
+        breaks.newest_of_step(&id, client).map(of).or_else(program)
     }
 
     /// Judges every condition once, now.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kplan_dsl::steps::Assert;
+use kplan_dsl::{Conditions, steps::Assert};
 
 use crate::{
+    event::Holds,
     stage::{
-        judge::since,
+        judge::{Judge, since},
         outcome::{Done, StepError},
     },
     steps::{Act, Cx, limits::JUDGEMENT_LIMIT},
@@ -29,8 +30,9 @@ impl Act for Assert {
         if let Some(step) = self.since.as_deref() {
             let id = cx.stage.step_named(step);
             let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
-            let ended =
-                ended.ok_or_else(|| StepError::not_so(format!("step \"{step}\" has not run")))?;
+            let Some(ended) = ended else {
+                return not_judged(&judge, &self.that, step).await;
+            };
             left = left.saturating_sub(since(ended));
         }
         Done::judged(judge.until(&self.that, left, None).await?)
@@ -39,4 +41,15 @@ impl Act for Assert {
     fn limit(&self) -> Option<Duration> {
         Some(JUDGEMENT_LIMIT)
     }
+}
+
+/// What is to be so soon after a step that has not run, or not to its end: there is no time to judge.
+async fn not_judged(judge: &Judge<'_>, that: &Conditions, step: &str) -> Result<Done, StepError> {
+    let why = if judge.stage.has_begun(step) { "has not ended" } else { "has not run" };
+    let mut findings = judge.now(that).await?;
+    for finding in &mut findings {
+        finding.holds = Holds::Inconclusive;
+        finding.found = format!("step \"{step}\" {why}: its end begins the time that is judged");
+    }
+    Done::judged(findings)
 }

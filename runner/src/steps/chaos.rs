@@ -111,6 +111,7 @@ async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     if done > 0 || cx.stage.chaos.only.is_some() {
         return Ok(Done::default());
     }
+    cx.stage.breaks.leave_out(cx.id);
     Err(StepError::Judged(vec![nothing_done(faults, cx)]))
 }
 

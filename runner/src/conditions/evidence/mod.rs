@@ -10,12 +10,11 @@ mod scene;
 
 use kplan_dsl::{
     conditions::{Condition, Count},
-    plan::Step,
+    facts::Kind,
 };
 
 use crate::{
     conditions::Found,
-    conductor::step,
     event::Holds,
     history::now_us,
     stage::{
@@ -26,7 +25,7 @@ use crate::{
     },
 };
 
-pub use scene::{Scene, Subject};
+pub use scene::{Scene, Subject, Times};
 
 /// What must have gone on for a judgement to say something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +115,14 @@ fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
         own
     };
     for name in named {
-        let plan = &j.stage.plan;
-        if is_note(plan.steps.iter().chain(&plan.finally), name) {
+        if j.stage.plan.step_named(name).is_some_and(|step| step.head.facts.kind == Kind::Note) {
             return Err(format!("step \"{name}\" is a note: nothing begins with it"));
         }
         if j.since(Some(name)).is_none() {
             return Err(format!("step \"{name}\" has not run: nothing came after it"));
+        }
+        if j.stage.step_named(name).is_some_and(|id| j.stage.breaks.left_out(&id)) {
+            return Err(format!("step \"{name}\" did nothing: all of its faults were left out"));
         }
     }
     Ok(())
@@ -153,13 +154,6 @@ fn since_of_step(condition: &Condition) -> bool {
                 | Condition::Connected(_)
                 | Condition::Latency(_)
         )
-}
-
-fn is_note<'s>(steps: impl Iterator<Item = &'s Step>, name: &str) -> bool {
-    steps.into_iter().any(|one| {
-        let own = one.head.name.as_ref().is_some_and(|n| n.as_str() == name);
-        (own && one.head.word == "note") || is_note(step::inside(one).into_iter(), name)
-    })
 }
 
 /// What a condition needs; none where it asks the cluster how it is now.
@@ -273,15 +267,16 @@ fn in_phase(c: &kplan_dsl::conditions::Latency, fault: &Break, j: &Judge<'_>) ->
 /// What is missing of what a judgement needs; nothing if all is there.
 pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     let subject = &needs.subject;
-    let went_on = |from: i64, to: i64| scene.went_on(needs.traffic, subject, from, to);
+    let went_on = |times: Times| scene.went_on(needs.traffic, subject, times);
+    let after = Times::of(span.from_us, i64::MAX);
     let what = scene::words(needs.traffic, subject);
     if let Some(step) = &span.since
-        && !went_on(span.from_us, i64::MAX)
+        && !went_on(after)
     {
         return Lack::some(format!("{what} after step \"{step}\" began"));
     }
     let transactions = matches!(needs.traffic, Traffic::Transactions | Traffic::ReadTransactions);
-    if transactions && !went_on(span.from_us, i64::MAX) {
+    if transactions && !went_on(after) {
         return Lack::some(what);
     }
     if needs.back
@@ -296,18 +291,21 @@ pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     let begun = scene.first_us(subject)?;
     let cluster = span.faults.iter().filter(|f| matches!(f.struck, Struck::Cluster(_)));
     // A fault that was over before anything was sent or read is not what is asked about.
-    let meant = cluster.filter(|fault| until_us(fault) >= begun);
-    let quiet = meant.into_iter().find(|f| !went_on(f.at_us, until_us(f)));
-    let quiet = quiet?;
+    let mut meant = cluster.filter(|fault| fault.over_us.is_none_or(|over| over >= begun));
+    let quiet = meant.find(|fault| !went_on(in_effect(fault)))?;
     Lack::some(format!(
         "{what} while this fault was in effect: {} (step {})",
         quiet.what, quiet.step
     ))
 }
 
-/// A fault that was over at once was still being noticed for a second.
-fn until_us(fault: &Break) -> i64 {
-    fault.over_us.map_or_else(now_us, |over| over.max(fault.at_us + 1_000_000))
+/// How long the clients that were there go on noticing a fault that was over at once.
+const NOTICED_US: i64 = 1_000_000;
+
+/// The time in which a fault was in effect.
+fn in_effect(fault: &Break) -> Times {
+    let to = fault.over_us.unwrap_or_else(now_us);
+    Times { noticed: to.max(fault.at_us + NOTICED_US), ..Times::of(fault.at_us, to) }
 }
 
 /// A fault that struck a reader which never came back from it.

@@ -9,6 +9,22 @@ use crate::{
 
 use super::Traffic;
 
+/// A time in which traffic is looked for, monotonic microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    pub from: i64,
+    pub to: i64,
+    /// Until when those who were at work between `from` and `to` may still notice what happened there; not
+    /// before `to`. It says nothing about those who were not there.
+    pub noticed: i64,
+}
+
+impl Times {
+    pub fn of(from: i64, to: i64) -> Self {
+        Self { from, to, noticed: to }
+    }
+}
+
 /// Whose traffic is meant, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
@@ -82,27 +98,25 @@ impl Scene {
         self.senders(subject).chain(self.readers(subject)).filter_map(Party::first_us).min()
     }
 
-    /// Whether there was such traffic between two moments.
-    pub fn went_on(&self, traffic: Traffic, subject: &Subject, from: i64, to: i64) -> bool {
+    /// Whether there was such traffic in a time.
+    pub fn went_on(&self, traffic: Traffic, subject: &Subject, times: Times) -> bool {
         match traffic {
-            Traffic::Sent => self.sent(subject, from, to, false),
-            Traffic::Transactions => self.sent(subject, from, to, true),
-            Traffic::Read => self.read(subject, from, to, false),
-            Traffic::ReadTransactions => self.read(subject, from, to, true),
-            Traffic::Owed => self.owed(self.readers(subject), subject, from, to),
+            Traffic::Sent => self.sent(subject, times, false),
+            Traffic::Transactions => self.sent(subject, times, true),
+            Traffic::Read => self.read(subject, times, false),
+            Traffic::ReadTransactions => self.read(subject, times, true),
+            Traffic::Owed => self.owed(self.readers(subject), subject, times),
             Traffic::ToCopy => {
                 let copiers = self.readers(subject).filter(|reader| reader.copies());
-                self.owed(copiers, subject, from, to)
+                self.owed(copiers, subject, times)
             }
-            Traffic::Copied => self.copied(subject, from, to),
-            Traffic::Any => {
-                self.sent(subject, from, to, false) || self.read(subject, from, to, false)
-            }
+            Traffic::Copied => self.copied(subject, times),
+            Traffic::Any => self.sent(subject, times, false) || self.read(subject, times, false),
         }
     }
 
-    fn sent(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
-        self.senders(subject).any(|party| party.sent(subject, from, to, transactions))
+    fn sent(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
+        self.senders(subject).any(|party| party.sent(subject, times, transactions))
     }
 
     /// Something was sent that one of these readers was to be given.
@@ -110,17 +124,17 @@ impl Scene {
         &'s self,
         mut readers: impl Iterator<Item = &'s Party>,
         subject: &Subject,
-        from: i64,
-        to: i64,
+        times: Times,
     ) -> bool {
         readers.any(|reader| {
-            let there = reader.from_start || reader.begun_us().is_some_and(|begun| begun <= to);
-            there && self.sent_to(reader, subject, from, to, false)
+            let begun = |until: i64| reader.begun_us().is_some_and(|begun| begun <= until);
+            let there = reader.from_start || begun(times.to);
+            there && self.sent_to(reader, subject, times, false)
         })
     }
 
     /// A copier wrote or was given something of what is meant, or could have.
-    fn copied(&self, subject: &Subject, from: i64, to: i64) -> bool {
+    fn copied(&self, subject: &Subject, times: Times) -> bool {
         let only = subject.client.as_deref().and_then(|name| self.named(name));
         let meant = |copier: &&Party| {
             let by_client = only.is_none_or(|only| {
@@ -131,33 +145,26 @@ impl Scene {
             copier.copies() && by_client && by_topic
         };
         self.parties.iter().filter(meant).any(|copier| {
-            copier.sent(subject, from, to, false)
-                || copier.took(subject, from, to)
-                || (copier.at_work(from, to)
-                    && self.sent_to(copier, &Subject::default(), from, to, false))
+            copier.sent(subject, times, false)
+                || copier.took(subject, times)
+                || (copier.at_work(times)
+                    && self.sent_to(copier, &Subject::default(), times, false))
         })
     }
 
-    fn sent_to(
-        &self,
-        reader: &Party,
-        subject: &Subject,
-        from: i64,
-        to: i64,
-        transactions: bool,
-    ) -> bool {
+    fn sent_to(&self, reader: &Party, subject: &Subject, times: Times, transactions: bool) -> bool {
         let senders = self.parties.iter();
         let mut senders = senders.filter(|p| p.sends.iter().any(|t| reader.reads.contains(t)));
-        senders.any(|party| party.sent(subject, from, to, transactions))
+        senders.any(|party| party.sent(subject, times, transactions))
     }
 
     /// Something was delivered; or it was sent, and a reader was there to take it.
-    fn read(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
+    fn read(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
         self.readers(subject).any(|reader| {
-            if !transactions && reader.took(subject, from, to) {
+            if !transactions && reader.took(subject, times) {
                 return true;
             }
-            reader.at_work(from, to) && self.sent_to(reader, subject, from, to, transactions)
+            reader.at_work(times) && self.sent_to(reader, subject, times, transactions)
         })
     }
 }
@@ -182,10 +189,11 @@ impl Party {
         !self.reads.is_empty() && !self.sends.is_empty()
     }
 
-    /// When it began to read.
+    /// When it began to read or to send.
     fn begun_us(&self) -> Option<i64> {
         let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
-        self.written(Writer::Consumer).filter_map(first).min()
+        let files = self.written(Writer::ProducerSent).chain(self.written(Writer::Consumer));
+        files.filter_map(first).min()
     }
 
     fn written(&self, writer: Writer) -> impl Iterator<Item = &HistoryFile> {
@@ -202,30 +210,53 @@ impl Party {
         files.filter_map(of).min()
     }
 
-    /// Whether it handed messages over, or heard of messages that were on their way, between two moments.
+    /// Whether it handed messages over, or heard of messages that were on their way, in a time.
     ///
     /// Histories keep the time at which a message was to be sent. What was to be sent while the client
     /// was frozen was sent when it was let go: then, and not before, it was traffic.
-    fn sent(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
-        let kept = self.downs.iter().filter(|(_, end)| end.is_none_or(|end| end >= from));
-        let start = kept.map(|(begin, _)| *begin).min().map_or(from, |begin| begin.min(from));
-        let handed = |run: &MessageRun| {
-            run.mark == Mark::Sent
-                && self.let_go(run.first_us).is_some_and(|at| at <= to)
-                && self.let_go(run.last_us).is_none_or(|at| at >= from)
+    fn sent(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
+        let (awake, let_go) = self.awake(times);
+        let due: Vec<(i64, i64)> = awake.iter().chain(&let_go).copied().collect();
+        let is = |run: &MessageRun, marks: &[Mark]| {
+            marks.contains(&run.mark) && (!transactions || run.epoch != 0)
         };
-        let heard = |run: &MessageRun| {
-            matches!(run.mark, Mark::Acked | Mark::Failed | Mark::Written)
-                && run.last_us >= from
-                && run.first_us <= to
+        let any = |writer: Writer, marks: &[Mark], pieces: &[(i64, i64)]| {
+            self.written(writer)
+                .any(|file| some(file, pieces, |run| is(run, marks) && subject.covers(file, run)))
         };
-        let meant = |run: &MessageRun| !transactions || run.epoch != 0;
-        let any = |file: &HistoryFile, start: i64, of: &dyn Fn(&MessageRun) -> bool| {
-            some(file, start, to, |run| of(run) && meant(run) && subject.covers(file, run))
-        };
-        self.written(Writer::ProducerSent).any(|file| any(file, start, &handed))
-            || self.written(Writer::ProducerHeard).any(|file| any(file, from, &heard))
-            || self.waited(subject, from, to, transactions)
+        any(Writer::ProducerSent, &[Mark::Sent], &due)
+            || any(Writer::ProducerHeard, &[Mark::Acked, Mark::Failed, Mark::Written], &awake)
+            || self.waited(subject, times.from, self.until(times), transactions)
+    }
+
+    /// The parts of a time in which nothing kept it from working, and the times before which it made up for
+    /// when it was let go in that time. A history's run goes on over a short absence: which part it is in
+    /// decides, not where it begins and ends.
+    fn awake(&self, times: Times) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+        let (mut awake, mut made_up) = (Vec::new(), Vec::new());
+        let (mut at, until) = (Some(times.from), self.until(times));
+        let mut downs = self.downs.clone();
+        downs.sort_unstable();
+        for (begin, end) in downs {
+            let Some(from) = at.filter(|_| begin <= until) else { break };
+            if end.is_some_and(|end| end < times.from) {
+                continue;
+            }
+            if begin > from {
+                awake.push((from, begin - 1));
+            }
+            at = end.filter(|end| *end <= until);
+            made_up.extend(at.map(|end| (begin, end)));
+        }
+        awake.extend(at.filter(|from| *from <= until).map(|from| (from, until)));
+        (awake, made_up)
+    }
+
+    /// Until when a time is one for it.
+    fn until(&self, times: Times) -> i64 {
+        let Times { from, to, noticed } = times;
+        let there = || self.at_work(Times::of(from, to));
+        if noticed > to && there() { noticed } else { to }
     }
 
     /// Whether messages that it had handed over before a moment had no answer yet, in a life that is known
@@ -261,19 +292,19 @@ impl Party {
             producers
                 .clone()
                 .filter(|file| (file.header().member, file.header().life) == (member, life))
-                .any(|file| some(file, from, i64::MAX, |run| run.last_us >= from))
+                .any(|file| some(file, &[(from, i64::MAX)], |_| true))
         };
         open.iter().any(|((member, life, ..), left)| *left > 0 && lived_on(*member, *life))
     }
 
-    /// Whether messages were delivered to it between two moments.
-    fn took(&self, subject: &Subject, from: i64, to: i64) -> bool {
-        let given = |run: &MessageRun| {
-            let mark = matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
-            mark && run.last_us >= from && run.first_us <= to
-        };
+    /// Whether messages were delivered to it in a time.
+    fn took(&self, subject: &Subject, times: Times) -> bool {
+        let given =
+            |run: &MessageRun| matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
+        // What came later may have been sent by somebody who was not there before.
+        let (awake, _) = self.awake(Times::of(times.from, times.to));
         self.written(Writer::Consumer)
-            .any(|file| some(file, from, to, |run| given(run) && subject.covers(file, run)))
+            .any(|file| some(file, &awake, |run| given(run) && subject.covers(file, run)))
     }
 
     /// The moment at which something that was to be done at a time could be done; none if never.
@@ -283,7 +314,7 @@ impl Party {
     }
 
     /// Whether it was there for a part of the time: begun, and neither stopped, killed nor paused.
-    fn at_work(&self, from: i64, to: i64) -> bool {
+    fn at_work(&self, Times { from, to, .. }: Times) -> bool {
         let Some(begun) = self.begun_us() else { return false };
         begun <= to && self.let_go(from.max(begun)).is_some_and(|at| at <= to)
     }
@@ -297,11 +328,14 @@ impl Subject {
     }
 }
 
-/// Whether a run of a history between two moments is such a one.
-fn some(file: &HistoryFile, from: i64, to: i64, is: impl Fn(&MessageRun) -> bool) -> bool {
-    let Ok(first) = file.first_at_or_after(from) else { return false };
-    let runs = file.iter_from(first).map_while(Result::ok);
-    runs.take_while(|run| run.first_us <= to).any(|run| is(&run))
+/// Whether a run of a history that reaches into one of these times is such a one.
+fn some(file: &HistoryFile, times: &[(i64, i64)], is: impl Fn(&MessageRun) -> bool) -> bool {
+    times.iter().any(|(from, to)| {
+        let Ok(first) = file.first_at_or_after(*from) else { return false };
+        let runs = file.iter_from(first).map_while(Result::ok);
+        let mut reaching = runs.take_while(|run| run.first_us <= *to);
+        reaching.any(|run| run.last_us >= *from && is(&run))
+    })
 }
 
 /// What there was none of, in words.
@@ -415,6 +449,64 @@ mod tests {
         assert_eq!(sent(&[fault(12, 20)]), None, "it was frozen later");
     }
 
+    /// A client with a message each millisecond from 10 s to 10.2 s.
+    fn steady(writer: Writer, mark: Mark, dir: &std::path::Path) -> Party {
+        let one = |i: i64| message(mark, 0, i.unsigned_abs(), i, 10 * S + i * 1000);
+        let all: Vec<_> = (0..200).map(one).collect();
+        Party { files: vec![history(dir, &header(writer, "P", 1, 1), &all)], ..Party::default() }
+    }
+
+    #[test]
+    fn a_run_that_goes_on_over_an_absence_is_no_traffic_in_it() {
+        for (writer, mark) in [
+            (Writer::ProducerSent, Mark::Sent),
+            (Writer::ProducerHeard, Mark::Acked),
+            (Writer::ProducerHeard, Mark::Failed),
+            (Writer::Consumer, Mark::Delivered),
+        ] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut party = steady(writer, mark, dir.path());
+            let mut went_on = |downs: &[(i64, i64)], from: i64, to: i64| {
+                let at = |ms: i64| 10 * S + ms * 1000 + 500;
+                party.downs = downs.iter().map(|(from, to)| (at(*from), Some(at(*to)))).collect();
+                let times = Times::of(at(from), at(to));
+                party.sent(&Subject::default(), times, false)
+                    || party.took(&Subject::default(), times)
+            };
+            // Runs are of 10 ms: the absences lie within one, at the edge of two, and over several.
+            for down in [(102, 107), (107, 113), (98, 102), (102, 150), (55, 145)] {
+                let (begin, end) = down;
+                assert!(!went_on(&[down], begin + 1, end - 1), "{mark:?} {down:?}");
+                assert!(
+                    !went_on(&[(1, 2), (190, 192), down], begin + 1, end - 1),
+                    "{mark:?} {down:?}"
+                );
+                assert!(went_on(&[down], begin - 3, end - 1), "{mark:?} {down:?}: before it");
+                assert!(went_on(&[down], begin + 1, end + 3), "{mark:?} {down:?}: after it");
+                assert!(
+                    went_on(&[(begin + 3, end)], begin, end),
+                    "{mark:?} {down:?}: at its beginning"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_fault_is_noticed_for_a_second_by_those_who_were_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let short =
+            Break { over_us: Some(15 * S + 20_000), at_us: 15 * S + 10_000, ..fault(15, 15) };
+        let mut scene = producer(dir.path(), 0, &[]);
+        let sent = |scene: &Scene| {
+            missing(scene, Traffic::Sent, Subject::default(), std::slice::from_ref(&short))
+        };
+        assert_eq!(sent(&scene), None, "the next message came 80 ms later");
+        for (from, to, there) in [(14, 16, false), (14, 30, false), (16, 17, true)] {
+            scene.parties[0].downs = vec![(from * S, Some(to * S - 500_000))];
+            assert_eq!(sent(&scene).is_none(), there, "away from {from} s to {to} s");
+        }
+    }
+
     /// A producer whose second message of two, sent at 11 s, was answered at 25 s.
     fn waiting(dir: &std::path::Path, epoch: u32, downs: &[(i64, Option<i64>)]) -> Party {
         let one = |mark, seq, at: i64| Message { epoch, ..message(mark, 0, seq, -1, at * S) };
@@ -436,14 +528,14 @@ mod tests {
     fn what_was_on_its_way_over_the_whole_fault_is_traffic() {
         let dirs: Vec<_> = (0..4).map(|_| tempfile::tempdir().expect("one")).collect();
         let sent = |party: &Party, from: i64, to: i64, transactions| {
-            party.sent(&Subject::default(), from * S, to * S, transactions)
+            party.sent(&Subject::default(), Times::of(from * S, to * S), transactions)
         };
         let party = waiting(dirs[0].path(), 0, &[]);
         assert!(sent(&party, 15, 20, false), "sent before it, answered after it");
         assert!(!sent(&party, 15, 20, true), "in no transaction");
         assert!(!sent(&party, 26, 30, false), "all was answered");
         let other = Subject { partition: Some(1), ..Subject::default() };
-        assert!(!party.sent(&other, 15 * S, 20 * S, false), "nothing to that partition");
+        assert!(!party.sent(&other, Times::of(15 * S, 20 * S), false), "nothing to that partition");
         assert!(sent(&waiting(dirs[1].path(), 1, &[]), 15, 20, true));
         let frozen = |from, to| [(from * S, Some(to * S))];
         let party = Party { downs: frozen(14, 21).to_vec(), ..party };
