@@ -175,8 +175,10 @@ impl<'o> Check<'o> {
         if failed {
             suites.clear();
         }
+        let secrets = Arc::new(self.secrets.clone());
         for suite in &mut suites {
             suite.sources = Arc::clone(&sources);
+            suite.secrets = Arc::clone(&secrets);
         }
         Checked { suites, diagnostics, sources, secrets: self.secrets }
     }

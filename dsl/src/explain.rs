@@ -39,15 +39,16 @@ pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
 }
 
 impl Plan {
-    /// A text in which the values of secret parameters are stars.
+    /// A text in which stars stand for secrets: the values of secret parameters and of environment variables.
     pub fn without_secrets(&self, text: &str) -> String {
-        let secrets = self.params.iter().filter(|p| p.secret && !p.value.is_empty());
-        secrets.fold(text.to_owned(), |text, p| {
+        let mut secrets: Vec<&String> = self.secrets.iter().collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.into_iter().fold(text.to_owned(), |text, secret| {
             // What is shown was cleaned before: see `visible`.
-            let (cleaned, joined) = (visible::visible(&p.value), visible::one_line(&p.value));
-            let all = [p.value.as_str(), &cleaned, &joined].into_iter();
-            all.filter(|form| !form.trim().is_empty())
-                .fold(text, |text, form| text.replace(form, visible::SECRET))
+            let forms =
+                [secret.clone(), visible::visible(secret).into_owned(), visible::one_line(secret)];
+            let forms = forms.iter().filter(|form| !form.trim().is_empty());
+            forms.fold(text, |text, form| text.replace(form, visible::SECRET))
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Plans: valid once built. Only [`crate::check`] makes them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub finally: Vec<Step>,
     /// The files that the plan is made of.
     pub sources: Arc<Sources>,
+    /// What must never be shown: values of secret parameters and of environment variables.
+    pub(crate) secrets: Arc<BTreeSet<String>>,
 }
 
 /// A parameter with its value.

@@ -128,7 +128,9 @@ fn expressions_of_any_length_are_told_or_survived() {
                 format!("{{ note: x, when: \"{chain}\" }}"),
             ] {
                 let checked = check(&format!("plan: v1\nname: x\nsteps:\n  - {step}\n"));
-                assert!(n < 20_000 || checked.has_errors(), "{start}");
+                if n == 20_000 {
+                    assert!(checked.has_errors(), "{start}");
+                }
                 let shown = render(&checked.diagnostics, &checked.sources, false);
                 assert!(shown.len() < 100_000, "{start}: {}", shown.len());
             }

@@ -12,7 +12,7 @@ const RUNNER: &str = "exit secrets out processes rundir history identity codes e
 
 /// What still goes back.
 const DSL_BACK: &str = "";
-const RUNNER_BACK: &str = "conditions>conductor conditions>steps commands>cli \
+const RUNNER_BACK: &str = "conditions>steps commands>cli \
     stage>conditions stage>conductor steps>conductor";
 
 fn crate_root(name: &str) -> PathBuf {

@@ -204,6 +204,7 @@ fn read_plan(
         always: always.unwrap_or_else(|| Some(Vec::new()))?,
         finally,
         sources: Arc::default(),
+        secrets: Arc::default(),
     })
 }
 

@@ -42,7 +42,7 @@ impl<'p> Follow<'p> {
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
         for (name, place) in times_of(condition) {
             let sending = place == Counted::Behind && needs_sending(condition);
-            self.serves(name, sending, INCONCLUSIVE);
+            self.serves(name, sending);
         }
     }
 
@@ -53,41 +53,38 @@ impl<'p> Follow<'p> {
             Verb::Assert(assert) => {
                 let is_note = |name: &str| self.ground.names.get(name).is_some_and(|m| m.is_note);
                 if let Some(name) = assert.since.as_ref().filter(|name| !is_note(name.as_str())) {
-                    self.serves(name, false, "fail");
+                    self.serves(name, false);
                 }
             }
             Verb::Record(record) if record.that.iter().any(|one| is_narrowed(one)) => {
-                record.since.iter().for_each(|name| self.serves(name, false, INCONCLUSIVE));
+                record.since.iter().for_each(|name| self.serves(name, false));
             }
             _ => {}
         }
     }
 
-    fn serves(&mut self, name: &Spanned<StepName>, needs_sending: bool, end: &str) {
+    fn serves(&mut self, name: &Spanned<StepName>, needs_sending: bool) {
         let step = &name.value;
         let met = self.ground.names.get(name.as_str()).copied();
         let Some(met) = met.filter(|_| !self.ground.in_finally) else { return };
         let (message, help) = if met.runs == Runs::No {
             let message = format!("step \"{step}\" is left out (its `when` is false)");
-            (message, format!("so this will {end}: name a step that runs"))
+            (message, "so this will be inconclusive: name a step that runs")
         } else if met.is_note {
             let message = format!("step \"{step}\" is a note, in which nothing happens");
-            (message, format!("so this will {end}: name the step that broke or changed something"))
+            (message, "so this will be inconclusive: name the step that broke or changed something")
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
             let message = format!("step \"{step}\" may be left out, as its `when` says");
-            (message, format!("then this will {end}: give this step the same `when`"))
+            (message, "then this will be inconclusive: give this step the same `when`")
         } else if !met.followed && needs_sending {
             let message = format!("nothing is sent after step \"{step}\"");
-            (message, format!("so this will {end}: let a producer run on after that step"))
+            (message, "so this will be inconclusive: let a producer run on after that step")
         } else {
             return;
         };
         self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
 }
-
-/// What becomes of a condition that names a step which did not run.
-const INCONCLUSIVE: &str = "be inconclusive";
 
 /// True if the `since` of the `record` around it narrows a condition.
 fn is_narrowed(condition: &Condition) -> bool {

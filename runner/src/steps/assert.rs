@@ -18,6 +18,13 @@ use crate::{
 impl Act for Assert {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
         let judge = cx.judge(false);
+        let mut gone = Duration::ZERO;
+        if let Some(step) = self.since.as_deref() {
+            let id = cx.stage.step_named(step);
+            let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
+            let Some(ended) = ended else { return not_judged(&judge, &self.that, step).await };
+            gone = since(ended);
+        }
         if let Some(time) = self.for_time.as_deref() {
             cx.stage.look_anew().await;
             return Done::judged(judge.throughout(&self.that, *time).await?);
@@ -26,16 +33,7 @@ impl Act for Assert {
             cx.stage.look_anew().await;
             return Done::judged(judge.now(&self.that).await?);
         };
-        let mut left = *within;
-        if let Some(step) = self.since.as_deref() {
-            let id = cx.stage.step_named(step);
-            let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
-            let Some(ended) = ended else {
-                return not_judged(&judge, &self.that, step).await;
-            };
-            left = left.saturating_sub(since(ended));
-        }
-        Done::judged(judge.until(&self.that, left, None).await?)
+        Done::judged(judge.until(&self.that, within.saturating_sub(gone), None).await?)
     }
 
     fn limit(&self) -> Option<Duration> {
