@@ -155,7 +155,7 @@ impl Library {
         Ok((file, Arc::new(node)))
     }
 
-    /// Reads and parses a file, once. A file that cannot be read is told at each `asked`.
+    /// Reads and parses a file, once. A file that cannot be read is reported at each `asked`.
     pub(crate) fn load(&self, path: &Path, asked: Option<Span>) -> Loaded {
         let key = self.files.canonical(path).unwrap_or_else(|_| path.to_owned());
         if let Some(loaded) = self.lock().loaded.get(&key) {
@@ -164,7 +164,7 @@ impl Library {
         let limits = Limits::default();
         let loaded = match self.files.read(path, limits.bytes) {
             Ok(bytes) => self.take(path, bytes, &limits),
-            // It is told at each place that asks for it, so it is not kept.
+            // It is reported at each place that asks for it, so it is not kept.
             Err(error) => return Err(self.unreadable(path, &error.to_string(), asked)),
         };
         self.lock().loaded.insert(key, loaded.clone());

@@ -104,7 +104,7 @@ pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Withh
 fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Withheld> {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     let mut of_expression = 0_usize;
-    // What cannot be read is told when the text is compiled.
+    // What cannot be read is reported when the text is compiled.
     for (token, span) in
         tokenize(text, is_expression, SyntaxConfig::default()).map_while(Result::ok)
     {

@@ -1,0 +1,191 @@
+//! What proves something, and what must not be green.
+
+use std::fmt::Write as _;
+
+use kplan::event::{Holds, Verdict};
+
+use super::{BEGIN, run_text, step};
+
+fn ends(plan: &str, verdict: Verdict, word: &str) {
+    let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+    assert_eq!(ran.record.suites[0].verdict, verdict, "{}", ran.text());
+    assert!(ran.text().contains(word), "{word}: {}", ran.text());
+}
+
+#[test]
+fn always_does_not_forget_what_it_could_not_judge() {
+    let all_dead = "  - { name: outage, kill_broker: all }\n  - wait: 6s\n  - start_broker: all\n  \
+                    - wait: 3s\n";
+    let rule = "always:\n  - progressing: { client: P, within: 3s }\nsteps:\n";
+    ends(&format!("{rule}{BEGIN}{all_dead}"), Verdict::Failed, "nothing acknowledged");
+    let fine = "  - wait: 5s\n  - kill_client: P\n  - wait: 4s\n  - start_client: P\n  - wait: 4s\n  \
+                - stop_client: [P, C]\n  - wait: 4s\n";
+    ends(&format!("{rule}{BEGIN}{fine}"), Verdict::Passed, "passed");
+}
+
+#[test]
+fn what_judges_nothing_is_never_green() {
+    let start = "steps:\n  - start_cluster: { brokers: 3 }\n  - create_topic: { name: orders, partitions: 1 }\n";
+    for nothing in [
+        "  - assert: [{ expr: true }]\n",
+        "  - assert: [{ brokers_alive: { at_least: 0 } }]\n",
+        "  - kill_broker: 1\n  - { optional: true, assert: [{ not: [{ brokers_alive: 2 }] }] }\n",
+        "  - kill_broker: 1\n  - { optional: true, repeat: { times: 1, steps: [{ assert: [{ brokers_alive: 2 }] }] } }\n",
+        "  - { optional: true, parallel: { a: [{ assert: [{ brokers_alive: 3 }] }] } }\n",
+        "  - consume: { topic: orders, until: { count: 0 } }\n",
+        "  - consume: { topic: orders, until: { count: 0 }, expect: [] }\n",
+        "  - assert: [{ expr: true }]\n  - { when: '{{ run.seed < 0 }}', assert: [{ brokers_alive: 3 }] }\n",
+        "  - chaos: { for: 3s, every: 1s, faults: [{ kill_broker: { broker: random, for: 500ms } }], keep: \
+         [{ brokers_alive: 3 }] }\n  - assert: [{ brokers_alive: 3 }]\n",
+        "  - assert: [{ not: [{ expr: false }] }]\n",
+    ] {
+        ends(&format!("{start}{nothing}"), Verdict::Failed, "inconclusive");
+    }
+}
+
+#[test]
+fn what_an_optional_step_holds_fails_without_a_consequence() {
+    let start = "steps:\n  - start_cluster: { brokers: 3 }\n  - create_topic: { name: orders, partitions: 1 }\n  - kill_broker: 1\n";
+    let wrong = "[{ assert: [{ not: [{ brokers_alive: 2 }] }] }, { wait: { until: [{ not: [{ brokers_alive: 2 }] }], within: 100ms } }]";
+    let counts = "  - assert: [{ brokers_alive: 2 }]\n";
+    for around in [
+        format!("  - {{ optional: true, repeat: {{ times: 2, steps: {wrong} }} }}\n"),
+        format!("  - {{ optional: true, parallel: {{ a: {wrong} }} }}\n"),
+        format!(
+            "  - optional: true\n    parallel:\n      a: [{{ repeat: {{ times: 1, steps: {wrong} }} }}]\n"
+        ),
+    ] {
+        ends(&format!("{start}{around}{counts}"), Verdict::Passed, "passed");
+        let inside = around.replace("optional: true, ", "").replace("optional: true\n    ", "");
+        ends(&format!("{start}{inside}{counts}"), Verdict::Failed, "failed");
+    }
+}
+
+#[test]
+fn what_never_ran_is_judged_neither_way() {
+    let never = "  - { when: '{{ run.seed < 0 }}', start_producer: { name: Q, topic: orders } }\n";
+    for condition in ["progressing: Q", "recovered: { client: Q, at_most: 1s }", "progressing: P"] {
+        let plan = format!("steps:\n{BEGIN}{never}  - assert: [{{ not: [{{ {condition} }}] }}]\n");
+        ends(&plan, Verdict::Failed, "");
+    }
+    let note = "  - { name: mark, note: here }\n  - wait: 1s\n  - stop_client: [P, C]\n  \
+                - assert: [{ lost: { is: 0, since: mark } }]\n";
+    ends(&format!("steps:\n{BEGIN}{note}"), Verdict::Failed, "is a note");
+}
+
+/// Messages that were sent during a fault say nothing of a reader that was to be given none of them.
+#[test]
+fn a_reader_that_was_to_be_given_nothing_of_the_fault_proves_nothing() {
+    let begin =
+        BEGIN.replace("start_consumer: { name: C, topics: [orders] }", "note: no reader yet");
+    let begin = begin.replace("[P, C]", "[P]");
+    let fault = "  - kill_broker: { broker: 2, for: 1s }\n";
+    let join = |from: &str| {
+        format!(
+            "  - start_consumer: {{ name: C, topics: [orders], from: {from} }}\n  \
+             - wait: {{ until: [{{ progressing: [P, C] }}] }}\n  - wait: 1s\n  \
+             - stop_client: [P, C]\n"
+        )
+    };
+    let (latest, earliest) = (join("latest"), join("earliest"));
+    for condition in ["undelivered: 0", "redelivered: 0", "skipped: 0"] {
+        let plan = format!("steps:\n{begin}{fault}{latest}  - assert: [{{ {condition} }}]\n");
+        ends(&plan, Verdict::Failed, "while this fault was in effect");
+    }
+    let plan = format!("steps:\n{begin}{fault}{earliest}  - assert: [{{ undelivered: 0 }}]\n");
+    ends(&plan, Verdict::Passed, "passed");
+    // Another topic's traffic is none of the reader's.
+    let other = "  - create_topic: { name: other, partitions: 1 }\n  \
+                 - start_producer: { name: Q, topic: other, rate: 200/s }\n  - pause_client: P\n  \
+                 - wait: 1s\n";
+    let end = "  - resume_client: P\n  - wait: 1s\n  - stop_client: [P, Q, C]\n";
+    let plan = format!("steps:\n{BEGIN}{other}{fault}{end}  - assert: [{{ undelivered: 0 }}]\n");
+    ends(&plan, Verdict::Failed, "that a consumer was to be given");
+}
+
+#[test]
+fn what_a_record_does_not_know_is_no_number() {
+    let quiet = "  - stop_client: [P, C]\n  - kill_broker: 2\n  - start_broker: 2\n  \
+                 - { record: [lost, acked], capture: counted }\n";
+    let expr = "  - assert: [{ expr: '{{ counted.lost.total | default(0) == 0 }}' }]\n";
+    ends(&format!("steps:\n{BEGIN}{quiet}{expr}"), Verdict::Failed, "lost is not known");
+    ends(&format!("steps:\n{BEGIN}{quiet}"), Verdict::Passed, "lost unknown");
+    let known = "  - assert: [{ expr: '{{ counted.acked.total > 0 }}' }]\n";
+    ends(&format!("steps:\n{BEGIN}{quiet}{known}"), Verdict::Passed, "lost unknown");
+}
+
+/// A chaos breaks what its faults break, a repeat what the steps in it break: in the second round too.
+#[test]
+fn the_faults_of_a_step_are_those_of_all_that_it_does() {
+    let storm = "{ for: 4s, every: 2s, faults: [{ kill_broker: { broker: random, for: 500ms } }] }";
+    let after = "  - assert:\n      - recovered: { client: P, since: outage, at_most: 60s }\n      - latency: \
+                 { client: P, before: outage, max: { at_most: 60s } }\n      - latency: { client: P, during: \
+                 outage, max: { at_most: 60s } }\n      - latency: { client: P, after: outage, max: { at_most: \
+                 60s } }\n      - lost: { is: 0, sent: before, of: outage }\n";
+    let more = "  - wait: 2s\n  - stop_client: [P, C]\n";
+    for outage in [
+        format!("  - {{ name: outage, chaos: {storm} }}\n"),
+        format!("  - repeat:\n      times: 2\n      steps:\n        - {{ name: outage, chaos: {storm} }}\n"),
+        "  - name: outage\n    repeat:\n      times: 2\n      steps:\n        - kill_broker: { broker: 2, for: 1s }\n        - wait: 1s\n".to_owned(),
+    ] {
+        let plan = format!("steps:\n{BEGIN}{outage}{more}{after}");
+        let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+        let suite = &ran.record.suites[0];
+        assert_eq!(suite.verdict, Verdict::Passed, "{}", ran.text());
+        let mut findings = suite.steps.iter().flat_map(|step| &step.findings);
+        let recovered = findings.find(|f| f.condition.contains("recovered")).expect("a finding");
+        assert!(recovered.found.contains("killed"), "from the fault: {}", recovered.found);
+    }
+}
+
+/// A step that broke nothing begins nothing that could be judged, whatever is asked of it.
+#[test]
+fn what_did_nothing_is_counted_from_by_nothing() {
+    let storm = "{ for: 2s, every: 1s, faults: [{ kill_broker: { broker: random, for: 500ms } }], keep: \
+                 [{ acked: { client: P, at_least: 100000000 } }] }";
+    let end = "  - wait: 1s\n  - stop_client: [P, C]\n";
+    let counted = ["lost: { is: 0, since: quiet }", "lost: { is: 0, sent: before, of: quiet }"];
+    let broken = [
+        "recovered: { client: P, since: quiet, at_most: 60s }",
+        "latency: { client: P, during: quiet, max: { at_most: 60s } }",
+    ];
+    let left_out =
+        "  - { name: quiet, when: '{{ run.seed < 0 }}', kill_broker: { broker: 3, for: 1s } }\n";
+    let storm = format!("  - {{ name: quiet, optional: true, chaos: {storm} }}\n");
+    let all: Vec<_> = counted.into_iter().chain(broken).collect();
+    for (quiet, asked) in [
+        (left_out, all.as_slice()),
+        ("  - { name: quiet, note: here }\n", &all),
+        (&storm, &all),
+        ("  - { name: quiet, wait: 1s }\n", &broken),
+        ("  - { name: quiet, start_broker: 2 }\n", &broken),
+    ] {
+        let before = if quiet.contains("start_broker") { "  - stop_broker: 2\n" } else { "" };
+        let mut plan = format!("steps:\n{BEGIN}{before}{quiet}{end}");
+        for condition in asked {
+            for way in ["plain", "not", "any"] {
+                writeln!(plan, "  - {}", step(condition, way)).expect("text");
+            }
+        }
+        let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+        let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+        let found: Vec<_> = asserts.flat_map(|step| &step.findings).collect();
+        assert_eq!(found.len(), 3 * asked.len(), "{}", ran.text());
+        let judged: Vec<_> = found.iter().filter(|f| f.holds != Holds::Inconclusive).collect();
+        assert!(judged.is_empty(), "{quiet}{judged:#?}");
+    }
+}
+
+/// An assert that counts its time from a step which did not run judges nothing, and the plan goes on.
+#[test]
+fn a_time_that_never_began_is_judged_neither_way() {
+    let never =
+        "  - { name: never, when: '{{ run.seed < 0 }}', kill_broker: { broker: 3, for: 1s } }\n";
+    let asked = "  - assert: { that: [{ brokers_alive: 3 }], within: 5s, since: never }\n  \
+                 - assert: [{ brokers_alive: 3 }]\n";
+    let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{never}{asked}"));
+    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+    let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive, Holds::Yes], "{}", ran.text());
+    assert!(ran.text().contains("\"never\" has not run"), "{}", ran.text());
+}
