@@ -20,7 +20,7 @@ pub struct Times {
 }
 
 /// A part of a time, monotonic microseconds: its first and its last.
-type Part = (i64, i64);
+type TimePart = (i64, i64);
 
 impl Times {
     pub fn of(from: i64, to: i64) -> Self {
@@ -219,11 +219,11 @@ impl Party {
     /// was frozen was sent when it was let go: then, and not before, it was traffic.
     fn sent(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
         let (awake, let_go) = self.awake(times);
-        let due: Vec<Part> = awake.iter().chain(&let_go).copied().collect();
+        let due: Vec<TimePart> = awake.iter().chain(&let_go).copied().collect();
         let is = |run: &MessageRun, marks: &[Mark]| {
             marks.contains(&run.mark) && (!transactions || run.epoch != 0)
         };
-        let any = |writer: Writer, marks: &[Mark], pieces: &[Part]| {
+        let any = |writer: Writer, marks: &[Mark], pieces: &[TimePart]| {
             self.written(writer)
                 .any(|file| some(file, pieces, |run| is(run, marks) && subject.covers(file, run)))
         };
@@ -235,7 +235,7 @@ impl Party {
     /// The parts of a time in which nothing kept it from working, and the times before which it made up for
     /// when it was let go in that time. A history's run goes on over a short absence: which part it is in
     /// decides, not where it begins and ends.
-    fn awake(&self, times: Times) -> (Vec<Part>, Vec<Part>) {
+    fn awake(&self, times: Times) -> (Vec<TimePart>, Vec<TimePart>) {
         let (mut awake, mut made_up) = (Vec::new(), Vec::new());
         let (mut at, until) = (Some(times.from), self.until(times));
         let mut downs = self.downs.clone();
@@ -332,7 +332,7 @@ impl Subject {
 }
 
 /// Whether a run of a history that reaches into one of these times is such a one.
-fn some(file: &HistoryFile, times: &[Part], is: impl Fn(&MessageRun) -> bool) -> bool {
+fn some(file: &HistoryFile, times: &[TimePart], is: impl Fn(&MessageRun) -> bool) -> bool {
     times.iter().any(|(from, to)| {
         let Ok(first) = file.first_at_or_after(*from) else { return false };
         let runs = file.iter_from(first).map_while(Result::ok);
