@@ -231,6 +231,19 @@ impl Condition {
         Self::ALL.iter().any(|info| info.word == word)
     }
 
+    /// True if the `since` of the `record` around it narrows it.
+    pub const fn takes_since(&self) -> bool {
+        let looks_back = matches!(
+            self,
+            Self::Log(_)
+                | Self::Unavailable(_)
+                | Self::Recovered(_)
+                | Self::Connected(_)
+                | Self::Latency(_)
+        );
+        looks_back || self.count().is_some()
+    }
+
     /// What it needs of the backend; those inside `all`, `any` and `not` say their own.
     pub fn needs(&self) -> Vec<Need> {
         self.word().needs()

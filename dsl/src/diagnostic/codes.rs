@@ -209,8 +209,7 @@ codes! {
     /// for the time of the fault stand in its `during`. See docs/faults-and-time.md.
     W021 "meant for the time of a fault that is over",
     /// A condition, or the `since` of an `assert` or `record`, names a step that is a note, that is or may be left
-    /// out, or after which nothing is sent: the condition will be inconclusive, and an `assert` that takes its
-    /// time from a step that does not run fails.
+    /// out, or after which nothing is sent: the condition will be inconclusive.
     W022 "nothing to count from",
     /// Chaos leaves a fault out that would break its `keep`. This `keep` leaves out each of its faults, so
     /// nothing is broken and nothing proven.

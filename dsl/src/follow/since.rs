@@ -56,7 +56,9 @@ impl<'p> Follow<'p> {
                     self.serves(name, false);
                 }
             }
-            Verb::Record(record) if record.that.iter().any(|one| is_narrowed(one)) => {
+            Verb::Record(record)
+                if record.that.iter().any(|one| one.takes_since() && times_of(one).is_empty()) =>
+            {
                 record.since.iter().for_each(|name| self.serves(name, false));
             }
             _ => {}
@@ -84,19 +86,6 @@ impl<'p> Follow<'p> {
         };
         self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
-}
-
-/// True if the `since` of the `record` around it narrows a condition.
-fn is_narrowed(condition: &Condition) -> bool {
-    let counts_back = matches!(
-        condition,
-        Condition::Log(_)
-            | Condition::Unavailable(_)
-            | Condition::Recovered(_)
-            | Condition::Connected(_)
-            | Condition::Latency(_)
-    );
-    (counts_back || condition.count().is_some()) && times_of(condition).is_empty()
 }
 
 /// Where what a condition counts stands to a step that it names.

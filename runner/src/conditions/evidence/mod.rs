@@ -109,11 +109,8 @@ pub fn weigh(
 /// The steps that a condition counts from must have run, and be more than a note.
 fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
     let own = names(condition);
-    let named = if own.is_empty() && since_of_step(condition) {
-        j.since.into_iter().collect()
-    } else {
-        own
-    };
+    let named =
+        if own.is_empty() && condition.takes_since() { j.since.into_iter().collect() } else { own };
     for name in named {
         if j.stage.plan.step_named(name).is_some_and(|step| step.head.facts.kind == Kind::Note) {
             return Err(format!("step \"{name}\" is a note: nothing begins with it"));
@@ -141,19 +138,6 @@ fn names(condition: &Condition) -> Vec<&str> {
         Condition::Latency(c) => c.times().into_iter().map(|(_, step)| step.as_str()).collect(),
         _ => Vec::new(),
     }
-}
-
-/// Whether the `since` of a `record` narrows it.
-fn since_of_step(condition: &Condition) -> bool {
-    condition.count().is_some()
-        || matches!(
-            condition,
-            Condition::Log(_)
-                | Condition::Unavailable(_)
-                | Condition::Recovered(_)
-                | Condition::Connected(_)
-                | Condition::Latency(_)
-        )
 }
 
 /// What a condition needs; none where it asks the cluster how it is now.
