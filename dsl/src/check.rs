@@ -19,6 +19,7 @@ use crate::read::Reader;
 use crate::scope::{EnvNames, Limits, Scope};
 use crate::source::{FileId, Source, Sources, Span, Spanned};
 use crate::template;
+use crate::visible::secret_forms;
 
 mod always;
 mod cell;
@@ -165,6 +166,7 @@ impl<'o> Check<'o> {
         self.diagnostics.extend(self.library.problems());
         self.nothing_judged(&suites);
         self.secrets.extend(self.library.secrets());
+        self.secrets = self.secrets.iter().flat_map(|secret| secret_forms(secret)).collect();
         let sources = Arc::new(self.library.sources());
         let mut diagnostics = settle(self.diagnostics, &sources);
         diagnostics.iter_mut().for_each(|d| {
@@ -202,6 +204,9 @@ impl<'o> Check<'o> {
         let values = declared.as_ref().map(|all| values_of(all, &given, &axes, &mut reader));
         let mut scope = base;
         for (declared, value) in declared.iter().flatten().zip(values.iter().flatten()) {
+            if declared.secret {
+                scope.mark_secret(&declared.name, value.iter().flat_map(template::texts));
+            }
             if let Some(value) = value {
                 scope.define(declared.name.as_str(), value.clone());
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::document::Node;
+use crate::visible::secret_forms;
 
 /// What is known only while the plan runs.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Scope {
     derived: BTreeMap<String, (Node, Arc<Self>)>,
     /// Which names are never shown.
     secret: BTreeSet<String>,
+    /// Texts that are never shown, long enough to be known again inside another value.
+    hidden: BTreeSet<String>,
     defaults: Arc<BTreeMap<&'static str, Node>>,
     env: Arc<EnvNames>,
     limits: Arc<Limits>,
@@ -47,7 +50,13 @@ pub(crate) struct Limits {
 pub struct EnvNames {
     /// Names that are allowed, with their values.
     pub allowed: BTreeMap<String, String>,
+    /// Whether a template may make anything of the values: true for a file that the user names and trusts
+    /// like a program. For a plan they are secrets.
+    pub trusted: bool,
 }
+
+/// A shorter secret is found by its name only: its text may stand anywhere.
+const SHORTEST_FOUND: usize = 4;
 
 impl Scope {
     /// Names the values that are known before anything starts.
@@ -68,9 +77,23 @@ impl Scope {
         self.derived.insert(name.into(), (node, of));
     }
 
-    /// Says that a name's value is never shown.
-    pub(crate) fn mark_secret(&mut self, name: &str) {
+    /// Says that a name's value is never shown, nor what holds it; `texts` are those of its value, as
+    /// far as they are known.
+    pub(crate) fn mark_secret(&mut self, name: &str, texts: impl IntoIterator<Item = String>) {
         self.secret.insert(name.to_owned());
+        self.hide(texts);
+    }
+
+    fn hide(&mut self, secrets: impl IntoIterator<Item = String>) {
+        let forms = secrets.into_iter().flat_map(|secret| secret_forms(&secret));
+        self.hidden.extend(forms.filter(|form| form.len() >= SHORTEST_FOUND));
+    }
+
+    /// True if a name's value is never shown: the name is a secret's, or its value's texts hold
+    /// one.
+    pub(crate) fn is_secret(&self, name: &str, texts: &BTreeSet<String>) -> bool {
+        let holds = |text: &String| self.hidden.iter().any(|secret| text.contains(secret.as_str()));
+        self.secret.contains(name) || texts.iter().any(holds)
     }
 
     /// What late templates of other scopes make, and whether it is never shown.
@@ -80,6 +103,9 @@ impl Scope {
 
     /// The environment variables that may be read.
     pub(crate) fn set_env(&mut self, env: Arc<EnvNames>) {
+        if !env.trusted {
+            self.hide(env.allowed.values().cloned());
+        }
         self.env = env;
     }
 
@@ -103,6 +129,7 @@ impl Scope {
             known: BTreeMap::new(),
             derived: BTreeMap::new(),
             secret: BTreeSet::new(),
+            hidden: self.hidden.clone(),
             late: self.late.clone(),
             defaults: Arc::clone(&self.defaults),
             env: Arc::clone(&self.env),

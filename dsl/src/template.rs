@@ -18,10 +18,12 @@ use crate::source::{Span, Spanned};
 
 mod guard;
 mod lex;
+mod secret;
 mod size;
 mod written;
 
 pub(crate) use lex::{Comparison, comparisons};
+pub(crate) use secret::late as late_secrets;
 pub(crate) use written::{text as written, texts};
 
 /// The work a template may do, in instructions.
@@ -87,8 +89,17 @@ pub(crate) fn render(text: &str, scope: &Arc<Scope>, values: Option<&Values>) ->
     let text = lex::plain_numbers(text);
     let root = Arc::new(Root::new(scope, values));
     let context = Value::from_dyn_object(Arc::clone(&root));
-    let value = lex::whole_expression(&text).and_then(|inner| value_of(&text, inner, &context));
-    root.judge(value.unwrap_or_else(|| text_of(&text, context)), &text)
+    let whole = lex::whole_expression(&text).and_then(|inner| value_of(&text, inner, &context));
+    let is_whole = whole.is_some();
+    let rendered = root.judge(whole.unwrap_or_else(|| text_of(&text, context)), &text);
+    let secrets = root.secrets();
+    match &rendered {
+        Rendered::Value(_) if secrets.is_empty() => rendered,
+        Rendered::Value(value) if is_whole && secret::can_be_hidden(value, &secrets) => rendered,
+        Rendered::Value(_) if is_whole => Rendered::Failed(secret::shown(&text)),
+        Rendered::Value(_) => secret::of_parts(&text, scope, values).unwrap_or(rendered),
+        _ => rendered,
+    }
 }
 
 /// What minijinja says against a template, and where in its text (bytes).
@@ -152,6 +163,8 @@ struct Root {
     scope: Arc<Scope>,
     values: Option<Values>,
     notes: Mutex<Notes>,
+    /// What it gave of what is never shown.
+    secrets: Mutex<Vec<Value>>,
 }
 
 #[derive(Debug, Default)]
@@ -164,11 +177,32 @@ struct Notes {
 
 impl Root {
     fn new(scope: &Arc<Scope>, values: Option<&Values>) -> Self {
-        Self { scope: Arc::clone(scope), values: values.cloned(), notes: Mutex::default() }
+        Self {
+            scope: Arc::clone(scope),
+            values: values.cloned(),
+            notes: Mutex::default(),
+            secrets: Mutex::default(),
+        }
     }
 
     fn note(&self, f: impl FnOnce(&mut Notes)) {
         f(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A name's value, noted if it is a secret.
+    fn given(&self, name: &str, value: &Value) -> Value {
+        if self.scope.is_secret(name, &texts(value)) {
+            self.note_secret(value);
+        }
+        value.clone()
+    }
+
+    fn note_secret(&self, value: &Value) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(value.clone());
+    }
+
+    fn secrets(&self) -> Vec<Value> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lookup(self: &Arc<Self>, name: &str) -> Option<Value> {
@@ -179,13 +213,13 @@ impl Root {
                     map: value.clone(),
                 }));
             }
-            return Some(value.clone());
+            return Some(self.given(name, value));
         }
         if name == "env" {
             return Some(Value::from_object(Env(Arc::clone(self))));
         }
         if let Some((node, of)) = self.scope.derived(name) {
-            return self.derived(node, of);
+            return self.derived(name, node, of);
         }
         if !self.scope.is_late(name) {
             self.note(|n| n.unknown = Some(name.to_owned()));
@@ -206,12 +240,18 @@ impl Root {
         if captured.is_none() {
             self.note(|n| n.unknown = Some(name.to_owned()));
         }
-        captured
+        captured.map(|value| self.given(name, &value))
     }
 
-    fn derived(&self, node: &Node, of: &Arc<Scope>) -> Option<Value> {
+    fn derived(&self, name: &str, node: &Node, of: &Arc<Scope>) -> Option<Value> {
         match of_node(node, of, self.values.as_ref()) {
-            Rendered::Value(value) => Some(value),
+            Rendered::Value(value) => {
+                let late = self.values.iter().flat_map(|values| secret::late(of, values));
+                if late.into_iter().any(|secret| secret::is_in(&secret, &value)) {
+                    self.note_secret(&value);
+                }
+                Some(self.given(name, &value))
+            }
             Rendered::Late => {
                 self.note(|n| n.late = true);
                 None
@@ -324,10 +364,11 @@ struct Below {
 impl Object for Below {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let found = self.map.get_item(key).ok().filter(|value| !value.is_undefined());
-        if let (None, Some(name)) = (&found, key.as_str()) {
+        let name = key.as_str()?;
+        if found.is_none() {
             self.root.note(|n| n.unknown = Some(name.to_owned()));
         }
-        found
+        found.map(|value| self.root.given(name, &value))
     }
 
     fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
@@ -342,11 +383,16 @@ struct Env(Arc<Root>);
 impl Object for Env {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let name = key.as_str()?;
-        let allowed = self.0.scope.env().allowed.get(name);
-        if allowed.is_none() {
+        let env = self.0.scope.env();
+        let Some(value) = env.allowed.get(name) else {
             self.0.note(|n| n.refused_env = Some(name.to_owned()));
+            return None;
+        };
+        let value = Value::from(value.clone());
+        if !env.trusted {
+            self.0.note_secret(&value);
         }
-        allowed.map(|value| Value::from(value.clone()))
+        Some(value)
     }
 }
 
@@ -380,18 +426,6 @@ pub(crate) fn of_node(node: &Node, scope: &Arc<Scope>, values: Option<&Values>) 
             Rendered::Value(map(pairs))
         }
     }
-}
-
-/// The late values of a scope that are never shown, also of the scopes that its values are made in.
-pub(crate) fn late_secrets(scope: &Scope, values: &Values) -> Vec<Value> {
-    let mut found = Vec::new();
-    for (node, of, secret) in scope.all_derived() {
-        if secret && let Rendered::Value(value) = of_node(node, of, Some(values)) {
-            found.push(value);
-        }
-        found.extend(late_secrets(of, values));
-    }
-    found
 }
 
 fn of_scalar(scalar: &crate::document::Scalar) -> Value {

@@ -4,11 +4,23 @@
 //! without width, or one that ends a line unseen is shown as `\u{1b}`. Plans come from strangers.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::words::grouped;
 
 /// The value of a secret, where a value is shown.
 pub const SECRET: &str = "***";
+
+/// The ways in which a template may hand a secret over, all of them hidden: as it is, without the space
+/// around it, and as the filters `upper`, `lower` and `capitalize` write it.
+pub fn secret_forms(secret: &str) -> BTreeSet<String> {
+    let mut chars = secret.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    let capitalized = first.chain(chars.flat_map(char::to_lowercase)).collect();
+    let cases = [secret.to_owned(), secret.to_uppercase(), secret.to_lowercase(), capitalized];
+    let trimmed = cases.iter().map(|form| form.trim().to_owned());
+    trimmed.chain(cases.iter().cloned()).filter(|form| !form.trim().is_empty()).collect()
+}
 
 /// True for a character that is not to be shown as it is; line breaks and tabs are among them.
 pub fn is_hidden(c: char) -> bool {

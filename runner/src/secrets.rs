@@ -11,7 +11,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use kplan_dsl::visible::SECRET;
+use kplan_dsl::visible::{SECRET, secret_forms};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -77,9 +77,7 @@ impl Secrets {
         let mut all: BTreeSet<String> = self.values.drain(..).collect();
         let mut one = |text: &str| {
             if !text.trim().is_empty() && text != SECRET {
-                for text in
-                    [text.to_owned(), text.to_uppercase(), text.to_lowercase(), capital(text)]
-                {
+                for text in secret_forms(text) {
                     all.extend([escaped(&text), properties(&text), in_address(&text), text]);
                 }
             }
@@ -137,13 +135,6 @@ impl Secrets {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
-}
-
-/// As the filters `capitalize` and `title` write one word.
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(chars.flat_map(char::to_lowercase)).collect()
 }
 
 /// As it stands in an address (percent-encoded).

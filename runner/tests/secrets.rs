@@ -155,7 +155,7 @@ fn secrets_of_fragments_are_hidden_whatever_gives_their_value() {
         (
             "part.yaml",
             "fragment: v1\nparams: { pass: { default: fragments-default, secret: true } }\nsteps:\n  \
-             - note: \"it is {{ pass }}, {{ pass | upper }}, {{ pass | lower }}, {{ pass | title }}\"\n  \
+             - note: \"it is {{ pass }}, {{ pass | upper }}, {{ pass | lower }}, {{ pass | capitalize }}\"\n  \
              - produce: { topic: t, messages: [{ key: \"{{ pass }}\", value: \"v {{ pass }}\" }] }\n  \
              - { name: \"step {{ pass }}\", note: ok }\n  - run: { command: [echo, \"x{{ pass }}\"] }\n",
         ),
@@ -187,6 +187,30 @@ fn secrets_of_fragments_are_hidden_whatever_gives_their_value() {
             assert_hidden(&dir.path().join("run"), &output, &[&form]);
         }
     }
+}
+
+/// What only the run knows is asked for its secrets when the run knows it.
+#[test]
+fn a_late_secret_is_handed_over_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let inner = "fragment: v1\nparams: { x: {} }\nsteps:\n  - note: \"part {{ x[6:] }}\"\n";
+    let outer = "fragment: v1\nparams: { pass: { secret: true } }\nsteps:\n  \
+                 - include: { file: inner.yaml, params: { x: \"{{ pass }}\" } }\n";
+    let plan = "plan: v1\nname: Late\nsteps:\n  - start_cluster: { brokers: 1 }\n  \
+                - include: { file: outer.yaml, params: { pass: \"secret{{ run.id }}\" } }\n  \
+                - assert: [{ brokers_alive: 1 }]\n";
+    for (name, text) in [("inner.yaml", inner), ("outer.yaml", outer), ("plan.yaml", plan)] {
+        std::fs::write(dir.path().join(name), text).expect("written");
+    }
+    let file = |name: &str| dir.path().join(name).to_str().expect("plain path").to_owned();
+    let mut command = kplan(&["run", &file("plan.yaml"), "--out", &file("run")]);
+    let output = command.args(["--backend", "embedded"]).output().expect("kplan");
+    let text = [output.stdout, output.stderr].concat();
+    let all = String::from_utf8_lossy(&text);
+    assert_eq!(output.status.code(), Some(1), "{all}");
+    assert!(holds(&text, "makes something of a secret"), "{all}");
+    let id = run_id(&dir.path().join("run"), Duration::from_secs(5)).expect("an id");
+    assert!(!holds(&text, &format!("part {id}")), "{all}");
 }
 
 #[test]

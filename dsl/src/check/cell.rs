@@ -99,6 +99,9 @@ fn scope_of(
         let in_cell = cell.iter().find(|(k, _)| k.value == *name).map(|(_, v)| v);
         match in_cell.or(*value) {
             Some(value) => {
+                if declared.secret {
+                    scope.mark_secret(name, template::texts(value));
+                }
                 all.insert(name.clone(), value.clone());
             }
             None => {

@@ -80,7 +80,7 @@ fn scope_of(
         };
         if param.secret {
             reader.library.hide(&entry.value);
-            inner.mark_secret(&entry.key.value);
+            inner.mark_secret(&entry.key.value, []);
         }
         match template::of_node(&entry.value, outer, reader.values.as_deref()) {
             Rendered::Value(value) => {
@@ -89,6 +89,7 @@ fn scope_of(
                     complete = false;
                 }
                 if param.secret {
+                    inner.mark_secret(&entry.key.value, template::texts(&value));
                     reader.library.hide_texts(template::texts(&value));
                 }
                 inner.define(entry.key.as_str(), value);
@@ -108,7 +109,12 @@ fn scope_of(
             continue;
         }
         match &param.default {
-            Some(default) => inner.define(param.name.as_str(), default.clone()),
+            Some(default) => {
+                if param.secret {
+                    inner.mark_secret(&param.name, template::texts(default));
+                }
+                inner.define(param.name.as_str(), default.clone());
+            }
             None => {
                 let message = format!("the fragment needs a value for `{}`", param.name);
                 let missing = Diagnostic::new(Code::E040, asked_span(given, document), message);

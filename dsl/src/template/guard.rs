@@ -125,6 +125,15 @@ fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Withheld> {
     Ok(pieces)
 }
 
+/// The expressions of a text that can be read, without their braces.
+pub(super) fn expressions(text: &str) -> Vec<Range<usize>> {
+    let pieces = pieces(text, false).unwrap_or_default();
+    let ends = |token: fn(&Token<'_>) -> bool| pieces.iter().filter(move |(t, _)| token(t));
+    let starts = ends(|token| matches!(token, Token::VariableStart)).map(|(_, place)| place.end);
+    let ends = ends(|token| matches!(token, Token::VariableEnd)).map(|(_, place)| place.start);
+    starts.zip(ends).map(|(start, end)| start..end).collect()
+}
+
 /// The text with each guard behind its piece; the guards are in the order of their places.
 fn with_guards<'t>(text: &'t str, guards: &[(Range<usize>, &str)]) -> Cow<'t, str> {
     if guards.is_empty() {

@@ -128,7 +128,7 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
         backend: chosen.backend.abilities(),
         params: from_env.chain(from_flags).collect(),
         params_file: args.params_file.clone(),
-        env: EnvNames { allowed },
+        env: EnvNames { allowed, trusted: false },
         allow_run: args.allow_run,
         images: Some(images(args)),
         most_brokers: Some(args.max_brokers),

@@ -51,7 +51,7 @@ impl Enrolled for ExternalBackend {
         // Names and values that are no text cannot be meant by a text.
         let vars = std::env::vars_os();
         let texts = vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
-        let env = EnvNames { allowed: texts.collect() };
+        let env = EnvNames { allowed: texts.collect(), trusted: true };
         let read = read_backend(&path, &env).and(setup.refused);
         let wrong = !read.diagnostics.is_empty();
         Chosen {

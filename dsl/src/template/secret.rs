@@ -1,0 +1,83 @@
+//! What a template may make of a secret: its whole value only, so that stars can stand for it wherever it
+//! is shown. A part of it, or its letters in another order, could not be found again in a text.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::ValueKind;
+
+use super::{Failure, Rendered, guard, of_node, render, texts};
+use crate::diagnostic::Code;
+use crate::scope::{Scope, Values};
+use crate::visible::secret_forms;
+
+/// True if all that an expression gave is hidden with the secrets that it read. Whether something is so
+/// cannot be hidden by stars.
+pub(super) fn can_be_hidden(value: &Value, secrets: &[Value]) -> bool {
+    let whole: BTreeSet<String> =
+        secrets.iter().flat_map(texts).flat_map(|secret| secret_forms(&secret)).collect();
+    holds_only(value, &whole)
+}
+
+fn holds_only(value: &Value, whole: &BTreeSet<String>) -> bool {
+    let mut inner = value.try_iter().into_iter().flatten();
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => inner.all(|inner| holds_only(&inner, whole)),
+        ValueKind::Map => inner.all(|key| {
+            let of_key = value.get_item(&key).unwrap_or_default();
+            holds_only(&key, whole) && holds_only(&of_key, whole)
+        }),
+        _ => texts(value).iter().all(|text| whole.contains(text)),
+    }
+}
+
+/// True if a value holds a text of a secret.
+pub(super) fn is_in(secret: &Value, value: &Value) -> bool {
+    let secrets = texts(secret);
+    texts(value).iter().any(|text| secrets.iter().any(|secret| text.contains(secret.as_str())))
+}
+
+/// The late values of a scope that are never shown, also of the scopes that its values are made in.
+pub(crate) fn late(scope: &Scope, values: &Values) -> Vec<Value> {
+    let mut found = Vec::new();
+    for (node, of, secret) in scope.all_derived() {
+        if secret && let Rendered::Value(value) = of_node(node, of, Some(values)) {
+            found.push(value);
+        }
+        found.extend(late(of, values));
+    }
+    found
+}
+
+/// What is wrong with the first expression of a text that gives more than whole secrets.
+pub(super) fn of_parts(
+    text: &str,
+    scope: &Arc<Scope>,
+    values: Option<&Values>,
+) -> Option<Rendered> {
+    guard::expressions(text).into_iter().find_map(|place| {
+        match render(&format!("{{{{{}}}}}", &text[place.clone()]), scope, values) {
+            Rendered::Failed(failure) => {
+                Some(Rendered::Failed(Failure { range: Some(place), ..failure }))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The failure of an expression of `text` that is all of it.
+pub(super) fn shown(text: &str) -> Failure {
+    let range: Option<Range<usize>> = super::lex::whole_expression(text);
+    Failure {
+        code: Code::E035,
+        message: "this makes something of a secret that could not be hidden".to_owned(),
+        help: Some(
+            "hand over the whole secret, with other text outside the braces: `Bearer {{ env.TOKEN }}`; \
+             give what is no secret by --param"
+                .to_owned(),
+        ),
+        range: range.map(|range| super::trimmed(text, range)),
+    }
+}
