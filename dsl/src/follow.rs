@@ -35,6 +35,7 @@ pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<
         standing: Vec::new(),
         beside: false,
         doubtful: 0,
+        in_rule: false,
     };
     follow.steps(&plan.steps);
     follow.timeout(plan);
@@ -53,6 +54,8 @@ struct Follow<'p> {
     beside: bool,
     /// Above 0 it is known only while the plan runs whether this step runs.
     doubtful: usize,
+    /// True for the rules of `always`, which have no `when`.
+    in_rule: bool,
 }
 
 impl<'p> Follow<'p> {
@@ -164,14 +167,18 @@ impl<'p> Follow<'p> {
     }
 
     fn always(&mut self, always: &'p [Always]) {
+        self.in_rule = true;
         for one in always {
             for name in one.from.iter().chain(&one.to) {
                 self.ground.step_name(name, true);
+                self.bounds(name);
             }
             for condition in one.that.flat() {
                 self.references(condition, true);
+                self.counts_from(condition);
             }
             one.that.iter().for_each(|condition| self.constant(condition));
         }
+        self.in_rule = false;
     }
 }

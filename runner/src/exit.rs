@@ -1,6 +1,24 @@
 //! Exit statuses, one for each kind of end. Documented in the README and in `kplan --help`.
 
-use std::process::ExitCode;
+use std::{fmt, process::ExitCode};
+
+/// What an argument names cannot be had: known before anything starts, and the command line's mistake. The
+/// one thing by which an error ends with [`Exit::Usage`] instead of [`Exit::Rig`], see [`Exit::by_error`].
+#[derive(Debug)]
+struct Mistake(anyhow::Error);
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// An error because of what an argument names.
+pub fn refused(error: anyhow::Error) -> anyhow::Error {
+    Mistake(error).into()
+}
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +52,11 @@ impl Exit {
             "SIGQUIT" => Self::Quit,
             _ => Self::Interrupted,
         }
+    }
+
+    /// The end by an error: the command line's mistake, or else the rig's.
+    pub fn by_error(error: &anyhow::Error) -> Self {
+        if error.is::<Mistake>() { Self::Usage } else { Self::Rig }
     }
 
     /// The number that the shell sees; signals as 128 + their number.

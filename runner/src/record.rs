@@ -22,8 +22,7 @@ use crate::{
     history::RunClock,
 };
 
-/// The name of the events' file in a run's directory.
-pub const EVENTS: &str = "events.jsonl";
+pub use crate::rundir::EVENTS;
 
 /// Why a step in flight is broken when its run was killed.
 pub const KILLED_STEP: &str = "the run was killed during this step";

@@ -1,6 +1,6 @@
 //! The run's id and its directory.
 
-use crate::out::Shown as _;
+use crate::{exit::refused, out::Shown as _};
 use std::{
     fs,
     io::{self, ErrorKind, Write as _},
@@ -9,6 +9,9 @@ use std::{
 };
 
 use anyhow::Context;
+
+/// The name of the events' file in a run's directory.
+pub const EVENTS: &str = "events.jsonl";
 
 /// Where a run keeps its events, logs and histories; private to its user.
 #[derive(Clone, Debug)]
@@ -19,6 +22,22 @@ pub struct RunDir {
 }
 
 impl RunDir {
+    /// Makes the directory that the command line names, and finds out whether it can hold a run.
+    ///
+    /// # Errors
+    /// When it holds a run already, or nothing can be written there: the command line's mistakes.
+    pub fn prepare(out: &Path) -> anyhow::Result<()> {
+        let fit = || {
+            private_dir(out)?;
+            let events = out.join(EVENTS);
+            if events.exists() {
+                anyhow::bail!("{} holds a run already: name another directory", out.shown());
+            }
+            can_write(&events)
+        };
+        fit().map_err(refused)
+    }
+
     /// Makes the directory: `out`, or `.kplan/runs/<id>` with `.kplan/latest` pointing there.
     pub fn create(out: Option<&Path>, seed: u64) -> anyhow::Result<Self> {
         let id = new_id(seed);
@@ -26,12 +45,12 @@ impl RunDir {
             Some(out) => out.to_owned(),
             None => PathBuf::from(".kplan/runs").join(&id),
         };
-        private_dir(&path)?;
-        if path.join("events.jsonl").exists() {
-            anyhow::bail!("{} holds a run already: name another directory", path.shown());
-        }
-        if out.is_none() {
-            point_latest(&id)?;
+        match out {
+            Some(out) => Self::prepare(out)?,
+            None => {
+                private_dir(&path)?;
+                point_latest(&id)?;
+            }
         }
         let path =
             path.canonicalize().with_context(|| format!("cannot resolve {}", path.shown()))?;
@@ -55,6 +74,27 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make the directory {}", path.shown()))
+}
+
+/// Makes a directory and those that it is in.
+pub fn make_dir(dir: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.shown()))
+}
+
+/// Finds out whether a file can be written. What is there stays as it is.
+pub fn can_write(path: &Path) -> anyhow::Result<()> {
+    let known = path.exists();
+    if known && !path.is_file() && !path.is_dir() {
+        // A device or a FIFO: opening it may wait for whoever reads.
+        return Ok(());
+    }
+    let wrong = || format!("cannot write {}", path.shown());
+    fs::OpenOptions::new().append(true).create(true).open(path).with_context(wrong)?;
+    if !known {
+        // A killed run must not leave an empty file that a reader takes for a good one.
+        fs::remove_file(path).with_context(wrong)?;
+    }
+    Ok(())
 }
 
 /// Writes a file that only its user can read (0600).
@@ -94,7 +134,7 @@ mod tests {
         let out = base.path().join("run");
         let dir = RunDir::create(Some(&out), 1).expect("first use");
         assert_eq!(fs::metadata(&dir.path).expect("exists").permissions().mode() & 0o777, 0o700);
-        fs::write(out.join("events.jsonl"), "").expect("write");
+        fs::write(out.join(EVENTS), "").expect("write");
         assert!(RunDir::create(Some(&out), 1).is_err(), "a second run would mix with the first");
     }
 

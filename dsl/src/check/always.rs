@@ -17,7 +17,8 @@ args! {
     /// look after it that proves nothing, or that fails, makes the rule inconclusive, with its reason and
     /// its time. What a later look judges again from the beginning, such as `lost`, must be judged by the
     /// last one, which also asks whether anything was sent while each fault was in effect. A rule whose
-    /// conditions are always true judges nothing.
+    /// conditions are always true judges nothing. One whose `from` or `to` does not run never holds: it is
+    /// inconclusive, and without its `to` it is watched until the steps are done.
     #[example("{ that: [{ brokers_alive: 2 }], from: outage, to: recovery }")]
     #[example("{ that: [{ progressing: { client: P, within: 30s } }], from: outage, to: recovery }")]
     pub struct AlwaysArgs("always") short "that" {

@@ -213,8 +213,9 @@ codes! {
     /// fault's effect, or a wait for the return follows it, or it only waits for the fault's time. Steps
     /// for the time of the fault stand in its `during`. See docs/faults-and-time.md.
     W021 "meant for the time of a fault that is over",
-    /// A condition, or the `since` of an `assert` or `record`, names a step that is a note, that is or may be left
-    /// out, or after which nothing is sent: the condition will be inconclusive.
+    /// A condition, the `since` of an `assert` or `record`, or the `from` or `to` of an `always` names a step that is a
+    /// note, that is or may be left out, or after which nothing is sent: the condition will be inconclusive. A note can
+    /// begin or end the time of an `assert` or an `always`.
     W022 "nothing to count from",
     /// Chaos leaves a fault out that would break its `keep`. This `keep` leaves out each of its faults, so
     /// nothing is broken and nothing proven.

@@ -42,43 +42,46 @@ impl<'p> Follow<'p> {
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
         for (name, place) in times_of(condition) {
             let sending = place == Counted::Behind && needs_sending(condition);
-            self.serves(name, sending);
+            self.serves(name, if sending { Serves::Traffic } else { Serves::Deed });
         }
     }
 
     /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
     pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
         match verb {
-            // Its time may begin with a note, which ends like any other step.
-            Verb::Assert(assert) => {
-                let is_note = |name: &str| self.ground.names.get(name).is_some_and(|m| m.is_note);
-                if let Some(name) = assert.since.as_ref().filter(|name| !is_note(name.as_str())) {
-                    self.serves(name, false);
-                }
-            }
+            Verb::Assert(assert) => assert.since.iter().for_each(|name| self.bounds(name)),
             Verb::Record(record)
                 if record.that.iter().any(|one| one.takes_since() && times_of(one).is_empty()) =>
             {
-                record.since.iter().for_each(|name| self.serves(name, false));
+                record.since.iter().for_each(|name| self.serves(name, Serves::Deed));
             }
             _ => {}
         }
     }
 
-    fn serves(&mut self, name: &Spanned<StepName>, needs_sending: bool) {
+    /// Tells a step that cannot begin or end a time.
+    pub(super) fn bounds(&mut self, name: &Spanned<StepName>) {
+        self.serves(name, Serves::Run);
+    }
+
+    fn serves(&mut self, name: &Spanned<StepName>, need: Serves) {
         let step = &name.value;
         let met = self.ground.names.get(name.as_str()).copied();
         let Some(met) = met.filter(|_| !self.ground.in_finally) else { return };
         let (message, help) = if met.runs == Runs::No {
             let message = format!("step \"{step}\" is left out (its `when` is false)");
             (message, "so this will be inconclusive: name a step that runs")
-        } else if met.is_note {
+        } else if met.is_note && need != Serves::Run {
             let message = format!("step \"{step}\" is a note, in which nothing happens");
             (message, "so this will be inconclusive: name the step that broke or changed something")
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
             let message = format!("step \"{step}\" may be left out, as its `when` says");
-            (message, "then this will be inconclusive: give this step the same `when`")
-        } else if !met.followed && needs_sending {
+            let help = match self.in_rule {
+                true => "then this will be inconclusive: name a step that runs in any case",
+                false => "then this will be inconclusive: give this step the same `when`",
+            };
+            (message, help)
+        } else if !met.followed && need == Serves::Traffic {
             let message = format!("nothing is sent after step \"{step}\"");
             (message, "so this will be inconclusive: let a producer run on after that step")
         } else {
@@ -86,6 +89,17 @@ impl<'p> Follow<'p> {
         };
         self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
+}
+
+/// What a step must be to serve for what names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Serves {
+    /// It runs: a time begins or ends with it, as with a note.
+    Run,
+    /// It runs, and does something.
+    Deed,
+    /// It runs, does something, and something is sent after it.
+    Traffic,
 }
 
 /// Where what a condition counts stands to a step that it names.

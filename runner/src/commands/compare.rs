@@ -29,8 +29,8 @@ Suites are paired by plan, matrix cell and time round. One directory alone sets 
 side by side: every further cell beside the first.
 
 Exit status: 0 when they were compared, whatever came out (with --fail-if-worse 1 when a verdict,
-recovery or a count of lost messages got worse); 2 when there is no run to read; 3 when the file cannot
-be written; 4 when nothing can be compared.
+recovery or a count of lost messages got worse); 2 when there is no run to read, or nothing can be
+written where --output says; 3 when it could not be written after all; 4 when nothing can be compared.
 
 Examples:
   kplan compare .kplan/runs/20260301-120000-0badcafe .kplan/latest
@@ -72,9 +72,8 @@ pub fn main(args: &CompareArgs) -> Exit {
         CompareFormat::Markdown => compare::markdown(&comparison),
         CompareFormat::Html => compare::html(&comparison),
     };
-    if let Some(Err(error)) = args.output.as_deref().map(|path| reports::guard(path, &[])) {
-        tell!("error: {error:#}");
-        return Exit::Usage;
+    if let Some(Err(error)) = args.output.as_deref().map(|path| reports::prepare(path, &[])) {
+        return out::told(&error);
     }
     let done = match (&args.output, args.format) {
         (Some(path), CompareFormat::Text) => reports::write(path, &out::fit(&text, false)),
@@ -82,10 +81,7 @@ pub fn main(args: &CompareArgs) -> Exit {
         (None, _) => out::print(&text).map_err(Into::into),
     };
     match done {
-        Err(error) => {
-            tell!("error: {error:#}");
-            Exit::Rig
-        }
+        Err(error) => out::told(&error),
         Ok(()) if args.fail_if_worse && comparison.worse() => Exit::Failed,
         Ok(()) => Exit::Passed,
     }

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
-    exit::Exit,
-    out::{Shown as _, say, tell},
+    exit::{Exit, refused},
+    out::{self, Shown as _, say},
+    rundir::make_dir,
 };
 
 /// Arguments of `kplan init`.
@@ -46,8 +47,7 @@ pub fn main(args: &InitArgs) -> Exit {
             Err(error) => {
                 // What was written before is told too.
                 say(&told, Exit::Rig);
-                tell!("error: {error:#}");
-                return Exit::Rig;
+                return out::told(&error);
             }
         }
     }
@@ -59,8 +59,7 @@ pub fn main(args: &InitArgs) -> Exit {
 /// False if something of this name exists, even a link that leads nowhere.
 fn write_new(path: &Path, text: &str) -> anyhow::Result<bool> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make the directory {}", parent.shown()))?;
+        make_dir(parent).map_err(refused)?;
     }
     let written = match fs::File::create_new(path) {
         Ok(mut file) => file.write_all(text.as_bytes()),

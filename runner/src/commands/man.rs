@@ -2,9 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::{Args, CommandFactory as _};
 
-use crate::{cli::Cli, exit::Exit, out::Shown as _, out::tell};
+use crate::{
+    cli::Cli,
+    exit::{Exit, refused},
+    out::{self, Shown as _},
+    rundir::{can_write, make_dir},
+};
 
 /// Arguments of `kplan man`.
 #[derive(Debug, Args)]
@@ -19,15 +25,13 @@ pub struct ManArgs {
 pub fn main(args: &ManArgs) -> Exit {
     match write(&args.dir) {
         Ok(()) => Exit::Passed,
-        Err(error) => {
-            tell!("error: cannot write to {}: {error}", args.dir.shown());
-            Exit::Rig
-        }
+        Err(error) => out::told(&error),
     }
 }
 
 /// `kplan.1`, and a page for each command that is not hidden.
-fn write(dir: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)
+fn write(dir: &Path) -> anyhow::Result<()> {
+    make_dir(dir).and_then(|()| can_write(&dir.join("kplan.1"))).map_err(refused)?;
+    let written = clap_mangen::generate_to(Cli::command(), dir);
+    written.with_context(|| format!("cannot write to {}", dir.shown()))
 }

@@ -17,8 +17,8 @@ use crate::{
 #[command(after_help = "\
 A run that was killed has a report too: what was known, and which step it was in.
 
-Exit status: 0 when the reports were made, whatever they say; 2 when there is no run to read; 3 when
-a report cannot be written.
+Exit status: 0 when the reports were made, whatever they say; 2 when there is no run to read, or
+a report cannot be written where the command line says; 3 when one could not be written after all.
 
 Examples:
   kplan report                                          the newest run, as it was told at its end
@@ -57,6 +57,9 @@ pub fn main(args: &ReportArgs) -> Exit {
     if record.killed() && processes::runner_lives(&record.info.run) {
         tell!("the run still goes on: this is what is known of it by now");
     }
+    if let Err(error) = args.files.prepare(&inputs(&record)) {
+        return out::told(&error);
+    }
     let root = reports::root();
     let wanted = args.files.wanted();
     let format = match args.format {
@@ -67,16 +70,8 @@ pub fn main(args: &ReportArgs) -> Exit {
         Some(format) => out::print(&format.render(&record, &root)).map_err(Into::into),
         None => Ok(()),
     };
-    match args
-        .files
-        .prepare(&inputs(&record))
-        .and_then(|()| args.files.write(&record, &root))
-        .and(printed)
-    {
+    match args.files.write(&record, &root).and(printed) {
         Ok(()) => Exit::Passed,
-        Err(error) => {
-            tell!("error: {error:#}");
-            Exit::Rig
-        }
+        Err(error) => out::told(&error),
     }
 }

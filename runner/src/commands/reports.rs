@@ -6,15 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 use kplan_dsl::visible;
 
 use crate::{
     commands::plans,
+    exit::refused,
     out::{self, Shown as _, Stream, Target, tell},
-    record::{EVENTS, RunRecord},
+    record::RunRecord,
     report::{github, html, json, junit, markdown, tap, terminal},
+    rundir::{EVENTS, can_write, make_dir},
 };
 
 /// Where reports are written: the same words for every command.
@@ -90,26 +92,15 @@ impl ReportFiles {
     ///
     /// # Errors
     /// When a file cannot be written, two reports would go into one, or one would take the place of
-    /// something that is no report.
+    /// something that is no report: the command line's mistakes.
     pub fn prepare(&self, inputs: &[PathBuf]) -> anyhow::Result<()> {
         let wanted = self.wanted();
         for (at, (path, _)) in wanted.iter().enumerate() {
             if wanted[..at].iter().any(|(other, _)| is_same(other, path)) {
-                anyhow::bail!("two reports cannot be written to one file, {}", path.shown());
+                let path = path.shown();
+                return Err(refused(anyhow!("two reports cannot be written to one file, {path}")));
             }
-            guard(path, inputs)?;
-            make_parent(path)?;
-            let known = path.exists();
-            if known && !path.is_file() && !path.is_dir() {
-                // A device or a FIFO: opening it may wait for whoever reads.
-                continue;
-            }
-            let opened = fs::OpenOptions::new().append(true).create(true).open(path);
-            opened.with_context(|| format!("cannot write {}", path.shown()))?;
-            if !known {
-                // A killed run must not leave an empty report that a reader takes for a good one.
-                fs::remove_file(path).with_context(|| format!("cannot write {}", path.shown()))?;
-            }
+            prepare(path, inputs)?;
         }
         Ok(())
     }
@@ -122,8 +113,18 @@ impl ReportFiles {
     }
 }
 
+/// The same for one file.
+pub fn prepare(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+    let fit = || {
+        guard(path, inputs)?;
+        make_parent(path)?;
+        can_write(path)
+    };
+    fit().map_err(refused)
+}
+
 /// Refuses to put a report in the place of what a command reads, of a plan, or of a run's events.
-pub fn guard(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
+fn guard(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     let why = if inputs.iter().any(|input| is_same(input, path)) {
         "this command reads it"
     } else if path.file_name().is_some_and(|name| name == EVENTS) {
@@ -185,7 +186,7 @@ fn write_patiently(path: &Path, text: &str) -> io::Result<()> {
 
 fn make_parent(path: &Path) -> anyhow::Result<()> {
     let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
-    fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.shown()))
+    make_dir(parent)
 }
 
 /// Reads a run's record, so that reports made from it do not depend on how its directory was named.

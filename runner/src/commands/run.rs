@@ -163,9 +163,10 @@ pub fn main(args: &RunArgs) -> Exit {
         tell!("error: no plan matches the paths, tags and filters");
         return Exit::Nothing;
     }
-    if let Err(error) = args.reports.prepare(&inputs) {
-        tell!("error: {error:#}");
-        return Exit::Usage;
+    let ready = args.reports.prepare(&inputs);
+    let ready = ready.and_then(|()| args.out.as_deref().map_or(Ok(()), RunDir::prepare));
+    if let Err(error) = ready {
+        return out::told(&error);
     }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -177,10 +178,7 @@ pub fn main(args: &RunArgs) -> Exit {
         };
     match runtime.block_on(run(args, backend, jobs)) {
         Ok(exit) => exit,
-        Err(error) => {
-            tell!("error: {}", secrets::mask(&format!("{error:#}")));
-            Exit::Rig
-        }
+        Err(error) => out::told(&error),
     }
 }
 

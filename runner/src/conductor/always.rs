@@ -200,7 +200,7 @@ impl Covered {
             return reason(kind, format!("inconclusive: always was not judged throughout: {why}"));
         }
         let unjudged = self.judged.iter().any(|judged| !judged);
-        let open = self.open.into_iter().flatten().next();
+        let open = missing(stage, rule).or_else(|| self.open.into_iter().flatten().next());
         match (unjudged, open) {
             (false, None) => Outcome::Held,
             (true, why) => {
@@ -216,6 +216,12 @@ impl Covered {
             ),
         }
     }
+}
+
+/// The step that was to begin or to end the rule's time and did not run.
+fn missing(stage: &Stage, rule: &Rule) -> Option<String> {
+    let step = rule.from.iter().chain(&rule.to).find(|step| !stage.has_begun(step))?;
+    Some(format!("step \"{}\" did not run", step.value))
 }
 
 fn violation(stage: &Stage, bad: &Finding, begun: i64) -> Reason {

@@ -178,6 +178,12 @@ pub fn say(text: &str, exit: Exit) -> Exit {
     }
 }
 
+/// Tells an error on standard error; gives back how the command ends by it.
+pub fn told(error: &anyhow::Error) -> Exit {
+    tell_line(&format!("error: {error:#}"));
+    Exit::by_error(error)
+}
+
 /// Prints a line on standard error. A terminal that went away is no reason to stop.
 pub fn tell_line(line: &str) {
     let line = fit(&secrets::mask(line), colour(false));

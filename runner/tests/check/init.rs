@@ -34,6 +34,6 @@ fn nothing_is_overwritten() {
 fn what_cannot_be_written_is_told() {
     let dir = dir(&[("file", "")]);
     let (status, _, err) = ended(dir.path(), &["init", "file"]);
-    assert_eq!(status, 3);
+    assert_eq!(status, 2);
     assert!(err.contains("cannot make the directory"), "{err}");
 }

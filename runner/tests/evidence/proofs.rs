@@ -24,6 +24,25 @@ fn always_does_not_forget_what_it_could_not_judge() {
 }
 
 #[test]
+fn always_between_steps_that_did_not_run_is_never_green() {
+    let steps = "steps:\n  - start_cluster: { brokers: 3 }\n  - { note: one, name: one }\n  - wait: 500ms\n  \
+                 - { note: two, name: two }\n  - { note: never, name: never, when: false }\n  \
+                 - assert: [{ brokers_alive: 3 }]\nfinally:\n  - { note: last, name: last }\n";
+    let rule =
+        |bounds: &str| format!("always: [{{ that: [{{ brokers_alive: 3 }}], {bounds} }}]\n{steps}");
+    ends(&rule("from: one, to: two"), Verdict::Passed, "passed");
+    for (bounds, words) in [
+        ("from: never", "never judged: step \"never\" did not run"),
+        ("to: never", "not judged to its end: step \"never\" did not run"),
+        ("from: one, to: never", "not judged to its end: step \"never\" did not run"),
+        ("from: never, to: two", "never judged: step \"never\" did not run"),
+        ("from: one, to: last", "not judged to its end: step \"last\" did not run"),
+    ] {
+        ends(&rule(bounds), Verdict::Failed, words);
+    }
+}
+
+#[test]
 fn what_judges_nothing_is_never_green() {
     let start = "steps:\n  - start_cluster: { brokers: 3 }\n  - create_topic: { name: orders, partitions: 1 }\n";
     for nothing in [
