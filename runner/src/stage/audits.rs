@@ -1,5 +1,6 @@
 //! Runs the audit: waits until the log can be read, has it read by a process of its own, judges.
 
+mod again;
 mod reading;
 
 use std::{
@@ -24,7 +25,7 @@ use crate::{
     stage::{
         Running, Stage,
         clients::{Client, Template},
-        judge::Judge,
+        judge::{Judge, Looking},
         outcome::StepError,
     },
 };
@@ -35,6 +36,7 @@ const READY: Duration = Duration::from_secs(60);
 /// default, 60 s); kplan waits 10 s more.
 const READY_TRANSACTIONS: Duration = Duration::from_secs(70);
 
+use again::{Taken, until_settled};
 use reading::Unread;
 
 /// An audit, and what it was made of.
@@ -97,14 +99,12 @@ impl Stage {
             return Ok(cached.result.clone());
         }
         let topics = self.audited_topics();
-        // First: what the log owes is what had been recorded when its end was not yet asked for.
-        let extents = extents(&self.histories());
-        self.talk(step, "the log to be readable to its end", None);
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
-        let bounds = self.audit_bounds(&topics, limit).await?;
-        let (log, unread) = self.read_log(&running, step, &bounds, transactional).await?;
-        let moved = moved(&running, &bounds).await;
+        // Who waits until conditions hold looks again himself, within his own time.
+        let own = !matches!(look.looking, Looking::Until(_));
+        let take = |left| self.take(&running, step, &topics, left, transactional);
+        let Taken { extents, bounds, log, unread, moved } = until_settled(limit, own, take).await?;
         // The list of histories before the facts: a life that begins in between runs, by the facts.
         let mut paths = self.histories();
         let facts = self.facts(window, &bounds, &unread, moved);
@@ -119,6 +119,24 @@ impl Stage {
         let cached = Cached { stamp, window, began_us, result: result.clone() };
         *self.audits.cache.lock().expect("no holder panics") = Some(cached);
         Ok(result)
+    }
+
+    /// Reads the log once, as soon as it is ready, and notes what leaders did meanwhile.
+    async fn take(
+        &self,
+        running: &Running,
+        step: &StepRun,
+        topics: &[String],
+        limit: Duration,
+        transactional: bool,
+    ) -> Result<Taken, StepError> {
+        // First: what the log owes is what had been recorded when its end was not yet asked for.
+        let extents = extents(&self.histories());
+        self.talk(step, "the log to be readable to its end", None);
+        let bounds = self.audit_bounds(topics, limit).await?;
+        let (log, unread) = self.read_log(running, step, &bounds, transactional).await?;
+        let moved = moved(running, &bounds).await;
+        Ok(Taken { extents, bounds, log, unread, moved })
     }
 
     /// What the clients heard, without reading the log.
