@@ -90,10 +90,10 @@ impl Scope {
     }
 
     /// True if a name's value is never shown: the name is a secret's, or its value's texts hold
-    /// one.
-    pub(crate) fn is_secret(&self, name: &str, texts: &BTreeSet<String>) -> bool {
+    /// one. They are asked for only where there is a secret.
+    pub(crate) fn is_secret(&self, name: &str, texts: impl FnOnce() -> BTreeSet<String>) -> bool {
         let holds = |text: &String| self.hidden.iter().any(|secret| text.contains(secret.as_str()));
-        self.secret.contains(name) || texts.iter().any(holds)
+        self.secret.contains(name) || !self.hidden.is_empty() && texts().iter().any(holds)
     }
 
     /// What late templates of other scopes make, and whether it is never shown.

@@ -191,7 +191,7 @@ impl Root {
 
     /// A name's value, noted if it is a secret.
     fn given(&self, name: &str, value: &Value) -> Value {
-        if self.scope.is_secret(name, &texts(value)) {
+        if self.scope.is_secret(name, || texts(value)) {
             self.note_secret(value);
         }
         value.clone()
@@ -246,8 +246,8 @@ impl Root {
     fn derived(&self, name: &str, node: &Node, of: &Arc<Scope>) -> Option<Value> {
         match of_node(node, of, self.values.as_ref()) {
             Rendered::Value(value) => {
-                let late = self.values.iter().flat_map(|values| secret::late(of, values));
-                if late.into_iter().any(|secret| secret::is_in(&secret, &value)) {
+                let mut late = self.values.iter().flat_map(|values| secret::late(of, values));
+                if late.any(|secret| secret::is_in(&secret, &value)) {
                     self.note_secret(&value);
                 }
                 Some(self.given(name, &value))

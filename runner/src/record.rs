@@ -20,9 +20,8 @@ use crate::{
         SettingsOf, StepInfo, StepRun, SuiteId, SuiteStarted, Verdict, Why,
     },
     history::RunClock,
+    rundir::EVENTS,
 };
-
-pub use crate::rundir::EVENTS;
 
 /// Why a step in flight is broken when its run was killed.
 pub const KILLED_STEP: &str = "the run was killed during this step";

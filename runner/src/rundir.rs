@@ -85,7 +85,7 @@ pub fn make_dir(dir: &Path) -> anyhow::Result<()> {
 pub fn can_write(path: &Path) -> anyhow::Result<()> {
     let known = path.exists();
     if known && !path.is_file() && !path.is_dir() {
-        // A device or a FIFO: opening it may wait for whoever reads.
+        // A device or a FIFO: opening it may wait until another process reads it.
         return Ok(());
     }
     let wrong = || format!("cannot write {}", path.shown());

@@ -98,13 +98,13 @@ codes! {
     /// An environment variable is used that `--allow-env` does not name. A plan may come from a
     /// stranger's pull request: what it may read is said on the command line.
     E033 "environment variable not allowed",
+    /// The value must be known before the run starts, but depends on the run or on a capture.
+    E034 "value known too late",
     /// An expression makes something of a secret that could not be hidden again: of a parameter with `secret:
     /// true` or an environment variable. It may hand over the whole value, also by the filters `upper`,
     /// `lower`, `capitalize` and `trim`, and may ask whether something is so; text around it stands outside
     /// the braces: `Bearer {{ env.TOKEN }}`. What is no secret is given by `--param`.
     E035 "part of a secret",
-    /// The value must be known before the run starts, but depends on the run or on a capture.
-    E034 "value known too late",
     /// A parameter's value is not among those its `one_of` allows, or has another type than its
     /// default.
     E040 "bad parameter value",

@@ -2,13 +2,12 @@
 //! is shown. A part of it, or its letters in another order, could not be found again in a text.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
-use super::{Failure, Rendered, guard, of_node, render, texts};
+use super::{Failure, Rendered, guard, lex, of_node, render, texts, trimmed};
 use crate::diagnostic::Code;
 use crate::scope::{Scope, Values};
 use crate::visible::secret_forms;
@@ -69,7 +68,6 @@ pub(super) fn of_parts(
 
 /// The failure of an expression of `text` that is all of it.
 pub(super) fn shown(text: &str) -> Failure {
-    let range: Option<Range<usize>> = super::lex::whole_expression(text);
     Failure {
         code: Code::E035,
         message: "this makes something of a secret that could not be hidden".to_owned(),
@@ -78,6 +76,6 @@ pub(super) fn shown(text: &str) -> Failure {
              give what is no secret by --param"
                 .to_owned(),
         ),
-        range: range.map(|range| super::trimmed(text, range)),
+        range: lex::whole_expression(text).map(|range| trimmed(text, range)),
     }
 }

@@ -13,7 +13,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{event::Stamped, out::Shown as _, record::EVENTS};
+use crate::{event::Stamped, out::Shown as _, rundir::EVENTS};
 
 /// The longest line that is read; events are far below it (a plan's text is their largest part).
 const MAX_LINE: u64 = 64 << 20;

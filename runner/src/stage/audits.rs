@@ -25,7 +25,7 @@ use crate::{
     stage::{
         Running, Stage,
         clients::{Client, Template},
-        judge::{Judge, Looking},
+        judge::Judge,
         outcome::StepError,
     },
 };
@@ -101,10 +101,11 @@ impl Stage {
         let topics = self.audited_topics();
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
-        // Who waits until conditions hold looks again himself, within his own time.
-        let own = !matches!(look.looking, Looking::Until(_));
+        // A look that others follow must not hold them up: they read the log anew.
+        let again = look.looking.is_last();
         let take = |left| self.take(&running, step, &topics, left, transactional);
-        let Taken { extents, bounds, log, unread, moved } = until_settled(limit, own, take).await?;
+        let Taken { extents, bounds, log, unread, moved } =
+            until_settled(limit, again, take).await?;
         // The list of histories before the facts: a life that begins in between runs, by the facts.
         let mut paths = self.histories();
         let facts = self.facts(window, &bounds, &unread, moved);

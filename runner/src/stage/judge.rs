@@ -28,6 +28,17 @@ pub enum Looking {
     },
 }
 
+impl Looking {
+    /// True if no other look follows: what this one does not find out stays unknown.
+    pub const fn is_last(self) -> bool {
+        match self {
+            Self::Once => true,
+            Self::Until(_) => false,
+            Self::Throughout { last } => last,
+        }
+    }
+}
+
 /// What a condition is judged against.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {

@@ -2,7 +2,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use kplan::{
     event::{Event, FaultPhase, LaneState, Stamped, Verdict},
-    record::{EVENTS, EventLog, KILLED_STEP, LogError, RunRecord, read_events},
+    record::{EventLog, KILLED_STEP, LogError, RunRecord, read_events},
+    rundir::EVENTS,
 };
 
 use crate::story::{Story, failing, killed, passing, step_info, us};

@@ -56,6 +56,7 @@ mod tests {
     use std::future::ready;
 
     use super::*;
+    use crate::stage::judge::Looking;
 
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -93,7 +94,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_looks_again_himself_gets_one_reading() {
+    async fn a_look_that_others_follow_gets_one_reading() {
         assert_eq!(readings(LONG, false, usize::MAX).await, (1, 1));
+        let all = [
+            (Looking::Once, true),
+            (Looking::Until(LONG), false),
+            (Looking::Throughout { last: false }, false),
+            (Looking::Throughout { last: true }, true),
+        ];
+        for (looking, again) in all {
+            assert_eq!(looking.is_last(), again, "{looking:?}");
+        }
     }
 }
