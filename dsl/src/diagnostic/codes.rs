@@ -174,7 +174,7 @@ codes! {
     /// The faults so far leave too few controllers to elect leaders, and the step needs one.
     W003 "quorum lost",
     /// `acks` below `all` and `lost: 0` together: the leader's death alone may lose what it
-    /// acknowledged.
+    /// acknowledged. With `acks: 0` nothing is acknowledged, and `lost` is inconclusive.
     W004 "lost asked for with weak acknowledgement",
     /// An unclean election may cut the log: `lost: 0` will probably not hold.
     W005 "lost asked for with unclean elections",

@@ -7,7 +7,7 @@ use crate::facts::Kind;
 use crate::ground::ClientKind;
 use crate::source::Spanned;
 use crate::steps::{Step, Verb};
-use crate::value::{LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
+use crate::value::{Acks, LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
 
 /// What is done with conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,23 +111,29 @@ impl<'p> Follow<'p> {
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Message(it) => self.place(Some(&it.topic), None, any_time),
-            Condition::Progressing(it) => self.clients_of(&it.client, any_time),
+            Condition::Progressing(it) => {
+                self.clients_of(&it.client, any_time);
+                self.answered(condition, &it.client);
+            }
             Condition::Connected(it) => {
                 self.clients_of(&it.client, any_time);
                 self.ground.target(&it.broker);
             }
             Condition::Unavailable(it) => {
                 self.clients_of(&it.client, any_time);
+                self.answered(condition, &it.client);
                 self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Recovered(it) => {
                 self.clients_of(&it.client, any_time);
+                self.answered(condition, &it.client);
                 self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Latency(it) => {
                 self.clients_of(&it.client, any_time);
+                self.answered(condition, &it.client);
                 for (_, step) in it.times() {
                     self.ground.step_name(step, any_time);
                 }
@@ -177,6 +183,20 @@ impl<'p> Follow<'p> {
     fn clients_of(&mut self, clients: &'p [Spanned<MemberRef>], any_time: bool) {
         for client in clients {
             self.ground.client(client, any_time);
+        }
+    }
+
+    /// Acknowledgements are what the condition measures: each client must get some.
+    fn answered(&mut self, condition: &Spanned<Condition>, clients: &[Spanned<MemberRef>]) {
+        for client in clients {
+            let known = self.ground.state.clients.get(&client.client.to_string());
+            if known.is_some_and(|c| c.kind == ClientKind::Producer && c.acks == Acks::None) {
+                let (word, name) = (condition.info().word, &client.client);
+                let message = format!("`{word}` of `{name}`, which sends with `acks: 0`");
+                let help = "no broker answers what it sends, so there is nothing to measure: \
+                            `acks: 1` or `acks: all`, or ask about a consumer";
+                self.ground.tell(Diagnostic::new(Code::E063, client.span, message).help(help));
+            }
         }
     }
 

@@ -111,16 +111,25 @@ impl<'p> Follow<'p> {
 
     /// `lost: 0` with settings that allow losses, after something was broken.
     fn lost_none(&mut self, condition: &Spanned<Condition>, producers: &[(String, KnownClient)]) {
-        if !self.ground.state.broken {
-            return;
-        }
-        let weak = producers.iter().find(|(_, c)| c.acks != Acks::All);
+        let broken = self.ground.state.broken;
+        let weak = producers.iter().find(|(_, c)| match c.acks {
+            Acks::None => true,
+            Acks::Leader => broken,
+            Acks::All => false,
+        });
         if let Some((name, client)) = weak {
             let acks = client.acks;
             let message = format!("`lost: 0`, but producer `{name}` sends with acks={acks}");
-            let help =
-                "with less than `acks: all` the loss of a leader may lose what it acknowledged";
+            let help = match acks {
+                Acks::None => "with `acks: 0` nothing is acknowledged, and nothing counts as lost",
+                _ => {
+                    "with less than `acks: all` the loss of a leader may lose what it acknowledged"
+                }
+            };
             self.ground.tell(Diagnostic::new(Code::W004, condition.span, message).help(help));
+        }
+        if !broken {
+            return;
         }
         let topic =
             self.ground.state.topics.iter().find(|(_, t)| t.unclean).map(|(name, _)| name.clone());

@@ -13,16 +13,18 @@ use std::collections::BTreeMap;
 pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
     for ((topic, stream), sends) in &digest.sends.by {
         let spot = Spot::of((*topic, stream.source), Some(stream.client));
+        // That a message has not failed, and was not aborted, is known once its outcome is.
+        let known = sends.sent() - sends.unknown().len();
         let counts = [
-            (Measure::Acked, &sends.acked),
-            (Measure::Failed, &sends.failed),
-            (Measure::Committed, &sends.committed),
-            (Measure::Aborted, &sends.aborted),
+            (Measure::Acked, &sends.acked, sends.sent()),
+            (Measure::Failed, &sends.failed, known),
+            (Measure::Committed, &sends.committed, sends.sent()),
+            (Measure::Aborted, &sends.aborted, known),
         ];
-        for (measure, set) in counts {
+        for (measure, set, judged) in counts {
             let book = books.entry(measure).or_default();
             book.found(spot, set.len());
-            book.judged(spot, sends.sent());
+            book.judged(spot, judged);
         }
     }
     books.insert(Measure::Delivered, digest.groups.delivered.clone());

@@ -29,6 +29,16 @@ struct Fate {
     expired: Set,
     /// Of the missing, those with a believed offset within the log: lost without doubt.
     certain: Set,
+    /// How many are explained otherwise: their offset holds a wrong checksum, or a later value of their key
+    /// stands.
+    explained: u64,
+}
+
+impl Fate {
+    /// Those of which nobody knows whether they were lost before something else took them.
+    fn not_judged(&self) -> u64 {
+        self.expired.len() + self.explained
+    }
 }
 
 type Fates = BTreeMap<(u16, SentStream), Fate>;
@@ -38,18 +48,20 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
     let (mut lost, mut expired, mut deleted) = <(Book, Book, Book)>::default();
     digest.doubt_unread(&mut lost);
     digest.doubt_unread(&mut expired);
-    for ((topic, stream), sends) in &digest.sends.by {
-        let spot = spot(*topic, *stream);
-        let judged = sends.owed.len() + sends.deleted.len();
-        [&mut lost, &mut expired, &mut deleted].into_iter().for_each(|b| b.judged(spot, judged));
-        deleted.found(spot, sends.deleted.len());
-    }
     doubt_open(digest, &mut lost);
     let mut fates = missing(digest);
     if !fates.is_empty() {
         locate(digest, &mut fates);
         infer(digest, &mut fates);
         compact(digest, &mut fates, &mut lost, &mut expired);
+    }
+    for ((topic, stream), sends) in &digest.sends.by {
+        let (spot, owed) = (spot(*topic, *stream), sends.owed.len());
+        let fate = fates.get(&(*topic, *stream));
+        lost.judged(spot, owed - fate.map_or(0, Fate::not_judged));
+        expired.judged(spot, owed);
+        deleted.judged(spot, owed + sends.deleted.len());
+        deleted.found(spot, sends.deleted.len());
     }
     let mut gone = Vec::new();
     for ((topic, stream), fate) in &fates {
@@ -138,6 +150,7 @@ fn place(
         let offset = first + (seq - run.first_seq);
         if log.corrupt.has(offset) {
             fate.missing.drop_range(seq..seq + 1);
+            fate.explained += 1;
         } else if believed && offset < log.start {
             fate.missing.drop_range(seq..seq + 1);
             fate.expired.add(seq..seq + 1);
@@ -201,6 +214,7 @@ fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mu
             }
             fate.missing.remove(&old);
             fate.certain.remove(&old);
+            fate.explained += old.len();
         }
         if period.is_none() || shared {
             let whose = if shared { "another client's value" } else { "a later value" };
@@ -329,6 +343,20 @@ mod tests {
         assert_eq!(w.doubt(Measure::Lost), ("there was no message to judge".into(), 0));
         assert_eq!(w.count(Measure::Acked), 0);
         assert_eq!(w.count(Measure::Unresolved), 5);
+        assert_eq!(w.doubt(Measure::Failed), ("there was no message to judge".into(), 0));
+        assert_eq!(w.doubt(Measure::Aborted), ("there was no message to judge".into(), 0));
+    }
+
+    /// Nobody knows whether they were lost before retention took them, or their topic was deleted.
+    #[test]
+    fn messages_that_something_else_took_are_not_judged() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        w.expire(0, 10);
+        assert_eq!(w.doubt(Measure::Lost), ("there was no message to judge".into(), 0));
+        assert_eq!(w.count(Measure::Expired), 10);
+        w.send((1, 1), 0, 1, Fate::Acked);
+        assert_eq!(w.count(Measure::Lost), 0);
     }
 
     #[test]

@@ -12,11 +12,12 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     for ((topic, stream), sends) in &digest.sends.by {
         let spot = Spot::of((*topic, stream.source), Some(stream.client));
-        book.judged(spot, sends.sent());
+        let unknown = sends.unknown();
         if sends.running {
+            book.judged(spot, sends.sent() - unknown.len());
             continue;
         }
-        let unknown = sends.unknown();
+        book.judged(spot, sends.sent());
         book.found(spot, unknown.len());
         if unknown.is_empty() {
             continue;
@@ -71,5 +72,15 @@ mod tests {
         w.send((1, 2), 0, 3, Fate::Silent);
         w.client("P1").running = true;
         assert_eq!(w.count(Measure::Unresolved), 2);
+    }
+
+    #[test]
+    fn what_may_still_be_heard_is_not_judged() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 3, Fate::Silent);
+        w.client("P1").running = true;
+        assert_eq!(w.doubt(Measure::Unresolved), ("there was no message to judge".into(), 0));
+        w.send((1, 1), 0, 1, Fate::Acked);
+        assert_eq!(w.count(Measure::Unresolved), 0);
     }
 }

@@ -43,6 +43,11 @@ pub(super) fn named(condition: &Condition) -> Option<&Clients> {
     }
 }
 
+/// Why what is measured by acknowledgements cannot be measured of a client with `acks: 0`.
+pub(super) fn unanswered(client: &Client) -> String {
+    format!("{} sends with acks=0: no broker answers what it sends", client.name)
+}
+
 /// `progressing`: since the asking step began, a message sent (appended) after that beginning was
 /// acknowledged (delivered), on every partition in use: traffic from before proves nothing.
 pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
@@ -246,6 +251,9 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
         return Ok(Found::plain(true, found));
     }
     let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
+    if client.unanswered() {
+        return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
+    }
     let found = match (client.presence(), j.looking) {
         (Presence::Working, Looking::Throughout { .. }) if early => {
             Found::not_covered(format!("{found} it could, only just now"))

@@ -144,6 +144,10 @@ async fn of_client(
     client: &Client,
     j: &Judge<'_>,
 ) -> Result<Found, StepError> {
+    // A broker answers its other requests, which is what `connected` looks at.
+    if client.unanswered() && !matches!(condition, Condition::Connected(_)) {
+        return Ok(Found::inconclusive(clients::unanswered(client)));
+    }
     match condition {
         Condition::Progressing(c) => clients::progressing(c, client, j),
         Condition::Connected(c) => clients::connected(c, client, j).await,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Isolation, OffsetReset};
+use kplan_dsl::value::{Acks, Isolation, OffsetReset};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
@@ -176,6 +176,11 @@ impl Client {
     /// True if it reads in a group, and can read to the log's end.
     pub fn reads(&self) -> bool {
         !matches!(self.template, Template::Producer(_))
+    }
+
+    /// True if no broker answers what it sends: a producer with `acks: 0`.
+    pub fn unanswered(&self) -> bool {
+        matches!(&self.template, Template::Producer(p) if p.acks == Acks::None)
     }
 
     /// The topics that its traffic is judged on: those it sends to, or else reads.

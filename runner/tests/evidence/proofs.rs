@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kplan::event::{Holds, Verdict};
 
-use super::{BEGIN, run_text, step};
+use super::{BEGIN, WAYS, run_text, step};
 
 fn ends(plan: &str, verdict: Verdict, word: &str) {
     let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
@@ -207,4 +207,43 @@ fn a_time_that_never_began_is_judged_neither_way() {
     let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
     assert_eq!(holds, [Holds::Inconclusive, Holds::Yes], "{}", ran.text());
     assert!(ran.text().contains("\"never\" has not run"), "{}", ran.text());
+}
+
+/// With `acks: 0` nothing that a client sends is answered: what is measured by answers is not known. The checker
+/// does not know the value, which comes from the run.
+#[test]
+fn what_no_broker_answers_is_not_judged_by_answers() {
+    let late = "  - { record: [brokers_alive], capture: seen }\n";
+    let begin = BEGIN
+        .replace("  - start_producer", &format!("{late}  - start_producer"))
+        .replace("rate: 200/s", "rate: 200/s, acks: '{{ 0 if seen.brokers_alive else 1 }}'")
+        .replace(
+            "{ progressing: [P, C] }, { connected: { client: P, broker: 1 } }",
+            "{ progressing: C }",
+        );
+    let mut plan =
+        format!("steps:\n{begin}  - {{ name: outage, restart_broker: 1 }}\n  - wait: 2s\n");
+    let asked = [
+        "progressing: P",
+        "connected: { client: P, broker: 1 }",
+        "unavailable: { client: P, at_most: 1ms }",
+        "recovered: { client: P, since: outage, at_most: 1ms }",
+        "latency: { client: P, max: { at_most: 1ms } }",
+        "lost: { client: P, is: 0 }",
+        "expired: { client: P, is: 0 }",
+        "unexpected_success: { client: P, is: 0 }",
+        "failed: { client: P, is: 0 }",
+    ];
+    for condition in asked {
+        for way in WAYS {
+            writeln!(plan, "  - {}", step(condition, way)).expect("text");
+        }
+    }
+    let ran = run_text(&format!("plan: v1\nname: x\n{plan}"));
+    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+    let found: Vec<_> = asserts.flat_map(|step| &step.findings).collect();
+    assert_eq!(found.len(), WAYS.len() * asked.len(), "{}", ran.text());
+    let judged: Vec<_> = found.iter().filter(|f| f.holds != Holds::Inconclusive).collect();
+    assert!(judged.is_empty(), "{judged:#?}");
+    assert!(!ran.text().contains("recovered after"), "no headline either: {}", ran.text());
 }
