@@ -9,7 +9,7 @@ use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
 use crate::source::Spanned;
-use crate::value::{Bound, MemberRef, PartitionRef, SentWhen, StepName, TopicName};
+use crate::value::{Bound, ClientName, MemberRef, PartitionRef, SentWhen, StepName, TopicName};
 
 /// A bounded count, narrowed to a topic, a partition, a client or a time.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -81,7 +81,7 @@ impl FieldGroup for Count {
         let expects = [
             TopicName::EXPECTS,
             PartitionRef::EXPECTS,
-            MemberRef::EXPECTS,
+            ClientName::EXPECTS,
             StepName::EXPECTS,
             SentWhen::EXPECTS,
             StepName::EXPECTS,
@@ -103,7 +103,7 @@ impl FieldGroup for Count {
         let schemas = [
             TopicName::schema(generator),
             PartitionRef::schema(generator),
-            MemberRef::schema(generator),
+            ClientName::schema(generator),
             StepName::schema(generator),
             SentWhen::schema(generator),
             StepName::schema(generator),

@@ -15,6 +15,8 @@ args! {
     /// A fault begins with its first signal, rule or freeze, not with the end of its step; the time of day
     /// of that moment stands in what was found. A broker that is stopped acts from the order to stop on, and
     /// what is answered while it hands its leaders over counts: `unavailable` tells of gaps in between.
+    /// Where the client sent nothing when the fault began, the time begins with its next message; time in which
+    /// the plan kept the client away does not count.
     /// Breaking are kill, stop, pause, partition, degrade, fill and chaos, and for its own client kill
     /// and pause; start, resume and heal are not.
     #[example("recovered: { client: P, at_most: 60s }")]

@@ -154,6 +154,8 @@ codes! {
     /// A step of `during` undoes or replaces the fault that it runs in. A fault with `during` is undone
     /// by itself when the steps are done: leave the step out, or put it behind the fault.
     E068 "fault undone by its own steps",
+    /// A condition is judged for a client as a whole, with all of its members: name the client.
+    E069 "condition of one member",
     /// The chosen backend cannot do or show this.
     E070 "not on this backend",
     /// The Kafka version cannot do this.

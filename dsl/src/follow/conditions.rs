@@ -4,7 +4,7 @@ use super::Follow;
 use crate::conditions::{Condition, Conditions, Count};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Kind;
-use crate::ground::ClientKind;
+use crate::ground::{ClientKind, KnownClient};
 use crate::source::Spanned;
 use crate::steps::{Step, Verb};
 use crate::value::{Acks, LeaderIs, MemberRef, PartitionRef, StepName, TopicName};
@@ -112,27 +112,27 @@ impl<'p> Follow<'p> {
             }
             Condition::Message(it) => self.place(Some(&it.topic), None, any_time),
             Condition::Progressing(it) => {
-                self.clients_of(&it.client, any_time);
+                self.clients_of(condition, &it.client, any_time);
                 self.answered(condition, &it.client);
             }
             Condition::Connected(it) => {
-                self.clients_of(&it.client, any_time);
+                self.clients_of(condition, &it.client, any_time);
                 self.ground.target(&it.broker);
             }
             Condition::Unavailable(it) => {
-                self.clients_of(&it.client, any_time);
+                self.clients_of(condition, &it.client, any_time);
                 self.answered(condition, &it.client);
                 self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Recovered(it) => {
-                self.clients_of(&it.client, any_time);
+                self.clients_of(condition, &it.client, any_time);
                 self.answered(condition, &it.client);
                 self.place(it.topic.as_ref(), it.partition.as_ref(), any_time);
                 self.since(it.since.as_ref(), any_time);
             }
             Condition::Latency(it) => {
-                self.clients_of(&it.client, any_time);
+                self.clients_of(condition, &it.client, any_time);
                 self.answered(condition, &it.client);
                 for (_, step) in it.times() {
                     self.ground.step_name(step, any_time);
@@ -154,7 +154,7 @@ impl<'p> Follow<'p> {
             self.ground.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
         }
         let Some(name) = &count.client else { return };
-        let Some(client) = self.ground.client(name, any_time) else { return };
+        let Some(client) = self.whole_client(condition, name, any_time) else { return };
         let other = match (&condition.value, client.kind) {
             (
                 Condition::Acked(_)
@@ -180,10 +180,35 @@ impl<'p> Follow<'p> {
         self.ground.tell(Diagnostic::new(Code::E067, name.span, message));
     }
 
-    fn clients_of(&mut self, clients: &'p [Spanned<MemberRef>], any_time: bool) {
+    fn clients_of(
+        &mut self,
+        condition: &Spanned<Condition>,
+        clients: &[Spanned<MemberRef>],
+        any_time: bool,
+    ) {
         for client in clients {
-            self.ground.client(client, any_time);
+            self.whole_client(condition, client, any_time);
         }
+    }
+
+    /// What a client sends and receives is judged for all of its members together.
+    fn whole_client(
+        &mut self,
+        condition: &Spanned<Condition>,
+        name: &Spanned<MemberRef>,
+        any_time: bool,
+    ) -> Option<KnownClient> {
+        let client = self.ground.client(name, any_time)?;
+        if name.member.is_some_and(|member| member <= client.members) && client.kind.reads() {
+            let word = condition.info().word;
+            let message = format!(
+                "`{word}` is judged for a whole client, and `{}` is one of its members",
+                **name
+            );
+            let help = format!("name the client: `{}`", name.client);
+            self.ground.tell(Diagnostic::new(Code::E069, name.span, message).help(help));
+        }
+        Some(client)
     }
 
     /// Acknowledgements are what the condition measures: each client must get some.

@@ -25,7 +25,8 @@ args! {
         within: Option<Spanned<Duration>>,
         /// True throughout this time.
         for_time as "for": Option<Spanned<Duration>>,
-        /// The step whose end the time is counted from, by its name.
+        /// The step whose end `within` is counted from, by its name. A time that is over before the assert can look
+        /// is inconclusive.
         since: Option<Spanned<StepName>>,
     }
 }
@@ -56,6 +57,11 @@ impl StepWord for Assert {
         if let (Some(_), Some(time)) = (&self.within, &self.for_time) {
             let message = "`within` (once true) and `for` (throughout) exclude each other";
             reader.push(Diagnostic::new(Code::E016, time.span, message));
+        }
+        if let (Some(since), None, Some(_)) = (&self.since, &self.within, &self.for_time) {
+            let message = "`since` goes with `within`: throughout a time is judged from here on";
+            let help = "leave it out, or watch it from that step on with `always`";
+            reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
         if let (Some(since), None, None) = (&self.since, &self.within, &self.for_time) {
             let message = "`since` says where a time begins, but there is none";

@@ -1,7 +1,7 @@
 //! Conditions about clients' traffic, judged from their histories. Definitions: `judgement` in the docs,
 //! section Availability.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kplan_dsl::{
     conditions::{Condition, Connected, Progressing, Recovered, Unavailable},
@@ -15,13 +15,13 @@ use crate::{
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
-            Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Window, consumer_gaps,
-            producer_gaps,
+            Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Watched, Window,
+            absence, consumer_gaps, first_sent, producer_gaps,
         },
     },
     stage::{
         clients::{Client, Presence},
-        judge::{Judge, Looking, since},
+        judge::{Broke, Judge, Looking, since},
         outcome::StepError,
     },
 };
@@ -69,7 +69,8 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
             Found::not_covered(format!("{name} had sent all that it was to send"))
         }
         Presence::Working if answered.waiting().next().is_none() => {
-            Found::inconclusive(format!("{name} has not sent anything since this step began"))
+            let none = if client.sends() { "has not sent anything" } else { "was sent nothing" };
+            Found::inconclusive(format!("{name} {none} since this step began"))
         }
         // Who asks at once has not given an answer the time to come.
         Presence::Working if since(j.began_us) < c.patience().min(own_time) => Found::inconclusive(
@@ -117,7 +118,9 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     let begin_us = j.began_us.max(back);
     let within_us = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 4);
     let asked = Asked { begin_us, now_us, within_us };
-    let window = Window::read(&files, &open(client)?, asked).map_err(unreadable)?;
+    let mut window = Window::read(&files, &open(client)?, asked).map_err(unreadable)?;
+    let others = held_by_others(client, j);
+    window.by.retain(|place, _| !others.contains(place));
     let any = c.partitions == Spread::Any;
     let shown = duration_text(within);
     match standing(&window, any) {
@@ -180,7 +183,10 @@ fn answered_since(client: &Client, j: &Judge<'_>, since_us: i64) -> Result<Answe
     let (own, sent) = histories(client, j)?;
     let topics = client.topics();
     let sent = SentSince::new(&refs(&sent), since_us, Some(&topics)).map_err(unreadable)?;
-    sent.answered(&refs(&own)).map_err(unreadable)
+    let mut answered = sent.answered(&refs(&own)).map_err(unreadable)?;
+    let others = held_by_others(client, j);
+    answered.keep(|place| !others.contains(place));
+    Ok(answered)
 }
 
 /// A client's own histories, and those of the producers of its topics (its own, for a producer).
@@ -211,6 +217,13 @@ fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
     there.map(|p| HistoryFile::open(&p).map_err(unreadable)).collect()
 }
 
+/// When it began to send or to read: the first that its histories hold.
+fn begun_us(client: &Client) -> Result<Option<i64>, StepError> {
+    let files = open(client)?;
+    let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
+    Ok(files.iter().filter_map(first).min())
+}
+
 fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
     files.iter().collect()
 }
@@ -229,7 +242,7 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     if client.presence() != Presence::Working && client.presence() != Presence::Died {
         return Ok(Found::not_covered(format!("{} does not run", client.name)));
     }
-    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
+    let broke = j.broke(None, &client.name).map(|broke| broke.acted.by_us);
     let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
     let begun = client.answers_since_us().map(|first| first.max(back).max(broke));
@@ -270,7 +283,7 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
 /// of a message that was sent while it acted on all that it struck, on the worst partition.
 pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     let own = c.since.as_deref().map(|s| s.as_str());
-    let Some((acted, what)) = j.broke(own, &client.name) else {
+    let Some(Broke { acted, over_us, what }) = j.broke(own, &client.name) else {
         let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
         let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
         let found = format!("{broke}: there is nothing to recover from");
@@ -278,43 +291,64 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     };
     // What was sent while some of it still answered may have been answered by that.
     let mut answered = answered_since(client, j, acted.by_us)?;
-    answered.since_us = acted.from_us;
-    let broke_us = acted.from_us;
-    let what = format!("{} ({what})", time_of_day(j, broke_us));
+    let what = format!("{} ({what})", time_of_day(j, acted.from_us));
+    if over_us
+        .is_some_and(|over| begun_us(client).is_ok_and(|begun| begun.is_none_or(|at| at > over)))
+    {
+        let found = format!("{} began when it was over: {what}", client.name);
+        return Ok(Found::inconclusive(found));
+    }
     let idle = std::mem::take(&mut answered.idle);
     answered.by.retain(|place, _| !idle.contains(place));
     narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
     if answered.by.is_empty() {
         return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
     }
-    let worst = answered.by.iter().max_by_key(|(_, at)| at.unwrap_or(i64::MAX));
-    let worst = worst.map(|(p, _)| p.to_string());
-    let until_us = answered.recovered_us().map(|took| broke_us + took);
-    span(j, client, Stretch::Recovered, worst.clone(), broke_us, until_us);
-    let Some(took_us) = answered.recovered_us() else {
-        return Ok(
-            not_yet(c, client, &answered, (broke_us, &what)).because(why(client, &answered, j))
-        );
+    let waits = waits(client, &answered, acted.from_us, j)?;
+    let worst = waits.iter().max_by_key(|(_, wait)| (wait.open, wait.length_us));
+    let Some((place, worst)) = worst else {
+        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
     };
-    let worst = worst.unwrap_or_default();
-    let who = format!("{} after {what}, last on {worst}", client.name);
+    // In the timeline it lasts as long as it counts, without the client's absence.
+    let until_us = (!worst.open).then_some(worst.from_us + worst.length_us);
+    span(j, client, Stretch::Recovered, Some(place.to_string()), worst.from_us, until_us);
+    if worst.open {
+        let found = format!("{} {} since {what}", client.name, standstill(client, &answered));
+        return Ok(not_yet(c, worst.length_us, &found).because(why(client, &answered, j)));
+    }
+    let who = format!("{} after {what}, last on {place}", client.name);
     // With more traffic it could have been sooner, or later.
-    Ok(Found { firm: false, ..timed(c.bound, took_us, who, "came back") })
+    Ok(Found { firm: false, ..timed(c.bound, worst.length_us, who, "came back") })
+}
+
+/// How long each partition's messages waited for their first answer: from the moment at which the fault began to
+/// act, or from when the first was sent where nothing was sent before; without the client's absence.
+fn waits(
+    client: &Client,
+    answered: &Answered,
+    broke_us: i64,
+    j: &Judge<'_>,
+) -> Result<Vec<(PartitionPlace, Gap)>, StepError> {
+    let mut files = Vec::new();
+    for sender in senders(client, j) {
+        files.push((open(&sender)?, away(&sender)));
+    }
+    let first = first_sent(&files, broke_us).map_err(unreadable)?;
+    let away = away(client);
+    let now_us = now_us();
+    let wait = |(place, at): (&PartitionPlace, &Option<i64>)| {
+        let from_us = first.get(place)?.max(&broke_us).to_owned();
+        let to_us = at.unwrap_or(now_us).max(from_us);
+        let length_us = to_us - from_us - absence(&away, from_us, to_us);
+        Some((place.clone(), Gap { from_us, to_us, length_us, open: at.is_none() }))
+    };
+    Ok(answered.by.iter().filter_map(wait).collect())
 }
 
 /// It has not come back: how long it has waited is the least that it will take.
-fn not_yet(
-    c: &Recovered,
-    client: &Client,
-    answered: &Answered,
-    (broke_us, what): (i64, &str),
-) -> Found {
-    let gone = client.downs().iter().find(|(_, to)| to.is_none()).map(|(from, _)| *from);
-    let waited = Duration::from_micros(
-        u64::try_from(gone.unwrap_or_else(now_us) - broke_us).unwrap_or_default(),
-    );
-    let found = format!("{} {} since {what}", client.name, standstill(client, answered));
-    let judged = Found::bounded(c.bound, waited, found.as_str(), Value::Null);
+fn not_yet(c: &Recovered, waited_us: i64, found: &str) -> Found {
+    let waited = Duration::from_micros(waited_us.unsigned_abs());
+    let judged = Found::bounded(c.bound, waited, found, Value::Null);
     if judged.firm {
         return judged;
     }
@@ -324,33 +358,48 @@ fn not_yet(
 }
 
 /// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
-/// acknowledge (deliver), on the worst partition.
+/// acknowledge (deliver), on the worst partition. With `since` only what lies after it counts.
 pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
     let (own, producers) = histories(client, j)?;
     let away: Vec<Away> = away(client);
+    let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
+    let watched = Watched { away: &away, since_us, until_us: now_us() };
     let gaps = if client.sends() {
-        producer_gaps(&refs(&own), &away, now_us())
+        producer_gaps(&refs(&own), watched)
     } else {
-        consumer_gaps(&refs(&own), &refs(&producers), &away, now_us())
+        let mut others = Vec::new();
+        for mate in group_mates(client, j) {
+            others.extend(open(&mate)?);
+        }
+        consumer_gaps(&refs(&own), &refs(&others), &refs(&producers), watched)
     };
     let mut gaps = gaps.map_err(unreadable)?;
     narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    let since = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
-    gaps.retain(|_, gap| gap.to_us > since);
-    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap_us(gap, since)) else {
+    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
         return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
     };
-    let from = worst.from_us.max(since);
     let until = (!worst.open).then_some(worst.to_us);
-    span(j, client, Stretch::Unavailable, Some(place.to_string()), from, until);
+    span(j, client, Stretch::Unavailable, Some(place.to_string()), worst.from_us, until);
     let who = format!("{} on {place}", client.name);
-    let did = format!("from {} was without service", time_of_day(j, from));
-    Ok(timed(c.bound, gap_us(&worst, since), who, &did))
+    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
+    Ok(timed(c.bound, worst.length_us, who, &did))
 }
 
-fn gap_us(gap: &Gap, since_us: i64) -> i64 {
-    // A gap that began before is counted from there, without the client's own absence.
-    gap.length_us.min(gap.to_us.saturating_sub(since_us))
+/// The other clients of its group.
+fn group_mates(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
+    let Some((group, _)) = client.group() else { return Vec::new() };
+    let mut all = j.stage.clients.all();
+    all.retain(|other| other.name != client.name && other.group().is_some_and(|(g, _)| g == group));
+    all
+}
+
+/// The partitions that others of its group have now: what is sent there is not for it.
+fn held_by_others(client: &Client, j: &Judge<'_>) -> BTreeSet<PartitionPlace> {
+    if client.sends() {
+        return BTreeSet::new();
+    }
+    let given = group_mates(client, j).into_iter().flat_map(|mate| mate.given());
+    given.map(|at| PartitionPlace::new(&at.topic, at.partition)).collect()
 }
 
 /// When the plan itself kept a client from working.

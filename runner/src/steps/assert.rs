@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kplan_dsl::{Conditions, steps::Assert};
+use kplan_dsl::{Conditions, steps::Assert, value::duration_text};
 
 use crate::{
     event::Holds,
@@ -22,7 +22,11 @@ impl Act for Assert {
         if let Some(step) = self.since.as_deref() {
             let id = cx.stage.step_named(step);
             let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
-            let Some(ended) = ended else { return not_judged(&judge, &self.that, step).await };
+            let Some(ended) = ended else {
+                let why = if judge.stage.has_begun(step) { "has not ended" } else { "has not run" };
+                let why = format!("step \"{step}\" {why}: its end begins the time that is judged");
+                return not_judged(&judge, &self.that, &why).await;
+            };
             gone = since(ended);
         }
         if let Some(time) = self.for_time.as_deref() {
@@ -33,6 +37,12 @@ impl Act for Assert {
             cx.stage.look_anew().await;
             return Done::judged(judge.now(&self.that).await?);
         };
+        if gone > *within {
+            // How it is now says nothing about how it was then, neither that it held nor that it did not.
+            let (late, within) = (duration_text(whole_ms(gone - *within)), duration_text(*within));
+            let why = format!("the {within} were over {late} before this step could look");
+            return not_judged(&judge, &self.that, &why).await;
+        }
         Done::judged(judge.until(&self.that, within.saturating_sub(gone), None).await?)
     }
 
@@ -41,13 +51,17 @@ impl Act for Assert {
     }
 }
 
-/// What is to be so soon after a step that has not run, or not to its end: there is no time to judge.
-async fn not_judged(judge: &Judge<'_>, that: &Conditions, step: &str) -> Result<Done, StepError> {
-    let why = if judge.stage.has_begun(step) { "has not ended" } else { "has not run" };
+/// There is no time to judge.
+async fn not_judged(judge: &Judge<'_>, that: &Conditions, why: &str) -> Result<Done, StepError> {
     let mut findings = judge.now(that).await?;
     for finding in &mut findings {
         finding.holds = Holds::Inconclusive;
-        finding.found = format!("step \"{step}\" {why}: its end begins the time that is judged");
+        why.clone_into(&mut finding.found);
     }
     Done::judged(findings)
+}
+
+/// Without what nobody reads.
+fn whole_ms(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

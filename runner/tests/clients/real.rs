@@ -12,7 +12,7 @@ use kplan::{
     cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
     history::{
         HistoryFile, Mark, Writer, now_us,
-        query::{SentSince, producer_gaps},
+        query::{SentSince, Watched, producer_gaps},
     },
     observer::Observer,
 };
@@ -93,8 +93,9 @@ async fn progress(producers: &[&ClientSpec], answering: &[&ClientSpec], since_us
         let heard: Vec<_> = heard.iter().collect();
         let sent = SentSince::new(&sent, since_us, None).unwrap();
         let answered = sent.answered(&heard).unwrap();
-        if let Some(took) = answered.recovered_us().filter(|_| answered.progressing(false)) {
-            return took / 1_000;
+        let times: Option<Vec<i64>> = answered.by.values().copied().collect();
+        if let Some(last) = times.and_then(|times| times.into_iter().max()) {
+            return (last - since_us) / 1_000;
         }
         let waiting: Vec<_> = answered.waiting().map(ToString::to_string).collect();
         assert!(now_us() < end, "no answer on {waiting:?}");
@@ -157,7 +158,9 @@ async fn broker_and_producer_die(version: &str, mode: Quorum) {
         }
         let files: Vec<_> = lives.iter().flat_map(|l| open(l)).collect();
         let files: Vec<_> = files.iter().collect();
-        let gaps = producer_gaps(&files, &[], now_us()).unwrap();
+        let gaps =
+            producer_gaps(&files, Watched { away: &[], since_us: i64::MIN, until_us: now_us() })
+                .unwrap();
         let worst = gaps.values().map(|g| g.length_us / 1_000).max().unwrap();
         eprintln!("{version}: unavailable {worst} ms");
         assert!(worst + 100 >= produced / 2, "the gap after the kill is among them");

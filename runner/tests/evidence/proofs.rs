@@ -247,3 +247,52 @@ fn what_no_broker_answers_is_not_judged_by_answers() {
     assert!(judged.is_empty(), "{judged:#?}");
     assert!(!ran.text().contains("recovered after"), "no headline either: {}", ran.text());
 }
+
+/// Time in which a client had nothing to send, or was kept away by the plan, is no time that Kafka took; a client
+/// that came when the fault was over recovered from nothing.
+#[test]
+fn recovered_counts_no_time_of_the_clients_own() {
+    let fault = "  - start_producer: { name: R, topic: orders, rate: 1/s }\n  - wait: 3s\n  \
+                 - { name: outage, kill_broker: { broker: 2, for: 200ms } }\n  - stop_client: P\n  \
+                 - wait: 3s\n  - start_client: P\n  - start_producer: { name: Q, topic: orders }\n  \
+                 - wait: { until: [{ progressing: [P, Q, R] }] }\n  - stop_client: [P, Q, R, C]\n";
+    let asked = |client: &str| {
+        format!(
+            "  - assert: [{{ recovered: {{ client: {client}, since: outage, at_most: 1500ms }} }}]\n"
+        )
+    };
+    let asked: String = ["P", "R", "Q"].map(asked).concat();
+    let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{fault}{asked}"));
+    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+    let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Yes, Holds::Yes, Holds::Inconclusive], "{}", ran.text());
+}
+
+/// What is looked at when the time is over tells neither that it held in that time nor that it did not.
+#[test]
+fn an_assert_that_comes_when_its_time_is_over_judges_nothing() {
+    let late = "  - { name: outage, kill_broker: 2 }\n  - wait: 1s\n  - start_broker: 2\n";
+    let ask = |condition: &str| {
+        format!("  - assert: {{ that: [{condition}], within: 500ms, since: outage }}\n")
+    };
+    let asked: String = [
+        "{ brokers_alive: 3 }",
+        "{ lag: { group: kplan-C, at_least: 1000000 } }",
+        "{ progressing: P }",
+    ]
+    .map(ask)
+    .concat();
+    let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{late}{asked}"));
+    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
+    let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive; 3], "{}", ran.text());
+    assert!(ran.text().contains("were over"), "{}", ran.text());
+}
+
+/// Two clients in one group: what the other has is not owed, so both make progress.
+#[test]
+fn clients_of_one_group_share_its_partitions() {
+    let second = "  - start_consumer: { name: D, topics: [orders], group: kplan-C }\n  \
+                  - wait: { until: [{ progressing: [C, D] }] }\n";
+    ends(&format!("steps:\n{BEGIN}{second}"), Verdict::Passed, "passed");
+}

@@ -10,7 +10,7 @@ use std::{
     iter::Peekable,
 };
 
-use super::{Away, Gap, PartitionPlace, gaps::Follower, place};
+use super::{Gap, PartitionPlace, Watched, gaps::Follower, place};
 use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Runs, Writer};
 
 /// A producing client and its life.
@@ -59,11 +59,10 @@ struct Sending {
 }
 
 /// The longest gap of each partition that a producer uses. `files` are all its lives' histories,
-/// sent and heard; `away` its absences, which do not overlap; time ends at `until_us`.
+/// sent and heard.
 pub fn producer_gaps(
     files: &[&HistoryFile],
-    away: &[Away],
-    until_us: i64,
+    watched: Watched<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let mut files = files.to_vec();
     // At the same time: sent before heard.
@@ -78,7 +77,7 @@ pub fn producer_gaps(
             for (place, count) in transactions.remove(&(life, run.epoch)).unwrap_or_default() {
                 let part = parts.entry(place).or_default();
                 if run.mark == Mark::Committed {
-                    part.acked(life, count, &run, away);
+                    part.acked(life, count, &run, watched);
                 } else {
                     part.resolved(life, count);
                 }
@@ -94,12 +93,12 @@ pub fn producer_gaps(
         let part = parts.entry(place).or_default();
         match run.mark {
             Mark::Sent => part.sent(life, count, run.first_us),
-            Mark::Acked => part.acked(life, count, &run, away),
+            Mark::Acked => part.acked(life, count, &run, watched),
             Mark::Failed => part.resolved(life, count),
             _ => {}
         }
     }
-    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), away, until_us))
+    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), watched))
 }
 
 impl Sending {
@@ -112,9 +111,9 @@ impl Sending {
         self.follower.owe(at);
     }
 
-    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, away: &[Away]) {
+    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, watched: Watched<'_>) {
         self.resolved(life, count);
-        self.follower.answer(run.first_us, run.last_us, self.open > 0, away);
+        self.follower.answer(run.first_us, run.last_us, self.open > 0, watched);
     }
 
     fn resolved(&mut self, life: u16, count: i64) {
@@ -128,8 +127,10 @@ impl Sending {
 #[derive(Default)]
 struct Reading {
     follower: Follower,
-    /// The group has begun to read it.
+    /// The client has begun to read it.
     began: bool,
+    /// Another client of the group has it.
+    elsewhere: bool,
     /// The next sequence of each producer's life: acknowledged up to, delivered up to.
     streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
@@ -138,7 +139,9 @@ struct Reading {
 
 impl Reading {
     fn owes(&self) -> bool {
-        self.began && self.streams.values().any(|(acked, delivered)| acked > delivered)
+        self.began
+            && !self.elsewhere
+            && self.streams.values().any(|(acked, delivered)| acked > delivered)
     }
 
     /// Nothing is left to deliver.
@@ -163,8 +166,9 @@ impl Reading {
 
     fn assigned(&mut self, position: i64, at: i64) {
         if self.began {
-            return;
+            return self.given_up(at);
         }
+        self.elsewhere = false;
         self.began = true;
         if position > self.last_offset {
             // It begins after everything that is there.
@@ -174,25 +178,43 @@ impl Reading {
         }
     }
 
-    fn delivered(&mut self, run: &MessageRun, away: &[Away]) {
+    fn delivered(&mut self, run: &MessageRun, watched: Watched<'_>) {
+        self.taken(run);
+        let more = self.owes();
+        self.follower.answer(run.first_us, run.last_us, more, watched);
+    }
+
+    /// Delivered, to whomever.
+    fn taken(&mut self, run: &MessageRun) {
         let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
         *delivered = (*delivered).max(run.first_seq + run.count);
-        let more = self.owes();
-        self.follower.answer(run.first_us, run.last_us, more, away);
+    }
+
+    /// Another client of the group has the partition: what comes is not for this one.
+    fn passed_on(&mut self) {
+        self.elsewhere = true;
+        self.follower.forgive();
+    }
+
+    fn given_up(&mut self, at: i64) {
+        self.elsewhere = false;
+        if self.owes() {
+            self.follower.owe(at);
+        }
     }
 }
 
-/// The longest gap of each partition that a group reads. `consumers` are the histories of all its
-/// members and lives, `producers` the heard histories of who writes to its topics; `away` are the
-/// times in which no member could read, which do not overlap; time ends at `until_us`.
+/// The longest gap of each partition that a client reads. `consumers` are the histories of all its members and
+/// lives, `others` those of the other clients in its group: what they have is not owed to it. `producers` are the
+/// heard histories of who writes to its topics.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
+    others: &[&HistoryFile],
     producers: &[&HistoryFile],
-    away: &[Away],
-    until_us: i64,
+    watched: Watched<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
-    let files: Vec<_> = heard.chain(consumers).copied().collect();
+    let files: Vec<_> = heard.chain(consumers).chain(others).copied().collect();
     let mut parts: BTreeMap<PartitionPlace, Reading> = BTreeMap::new();
     let mut transactions: BTreeMap<(AckStream, u32), Vec<(PartitionPlace, MessageRun)>> =
         BTreeMap::new();
@@ -214,16 +236,20 @@ pub fn consumer_gaps(
             continue;
         }
         let part = parts.entry(place).or_insert_with(unread);
+        let other = others.iter().any(|f| std::ptr::eq(*f, file));
         match run.mark {
             Mark::Acked => part.appended(stream, &run, run.first_us),
+            Mark::Assigned if other => part.passed_on(),
+            Mark::Revoked if other => part.given_up(run.first_us),
+            Mark::Delivered if other => part.taken(&run),
             Mark::Assigned => part.assigned(run.first_offset, run.first_us),
-            Mark::Delivered => part.delivered(&run, away),
+            Mark::Delivered => part.delivered(&run, watched),
             Mark::Eof => part.clear(),
             _ => {}
         }
     }
     let read = parts.into_iter().filter(|(_, part)| part.began);
-    Ok(ended(read.map(|(place, part)| (place, part.follower)), away, until_us))
+    Ok(ended(read.map(|(place, part)| (place, part.follower)), watched))
 }
 
 fn unread() -> Reading {
@@ -232,8 +258,7 @@ fn unread() -> Reading {
 
 fn ended(
     parts: impl Iterator<Item = (PartitionPlace, Follower)>,
-    away: &[Away],
-    until_us: i64,
+    watched: Watched<'_>,
 ) -> BTreeMap<PartitionPlace, Gap> {
-    parts.filter_map(|(place, f)| Some((place, f.end(until_us, away)?))).collect()
+    parts.filter_map(|(place, f)| Some((place, f.end(watched)?))).collect()
 }

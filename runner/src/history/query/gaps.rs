@@ -23,6 +23,17 @@ pub struct Gap {
     pub open: bool,
 }
 
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched<'a> {
+    /// The client's absences, which do not overlap.
+    pub away: &'a [Away],
+    /// Of a gap only what lies after this counts, in monotonic microseconds.
+    pub since_us: i64,
+    /// Time ends here.
+    pub until_us: i64,
+}
+
 /// Follows one partition, told in the order of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Follower {
@@ -44,9 +55,9 @@ impl Follower {
     }
 
     /// Answers came from `first` to `last`; `more`: others are still owed.
-    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, away: &[Away]) {
+    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, watched: Watched<'_>) {
         if let Some(from) = self.owed_since.take() {
-            self.close(from, first, false, away);
+            self.close(from, first, false, watched);
         }
         let last = self.last_answer.map_or(last, |known| known.max(last));
         self.last_answer = Some(last);
@@ -55,21 +66,29 @@ impl Follower {
         }
     }
 
-    /// The longest gap when time ends at `until`.
-    pub(super) fn end(mut self, until: i64, away: &[Away]) -> Option<Gap> {
+    /// The longest gap when time ends.
+    pub(super) fn end(mut self, watched: Watched<'_>) -> Option<Gap> {
         if let Some(from) = self.owed_since.take() {
-            self.close(from, until, true, away);
+            self.close(from, watched.until_us, true, watched);
         }
         self.longest
     }
 
-    fn close(&mut self, from_us: i64, to_us: i64, open: bool, away: &[Away]) {
+    fn close(&mut self, from_us: i64, to_us: i64, open: bool, watched: Watched<'_>) {
         let to_us = to_us.max(from_us);
-        let absent: i64 =
-            away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum();
-        let gap = Gap { from_us, to_us, length_us: (to_us - from_us - absent).max(0), open };
+        if to_us <= watched.since_us {
+            return;
+        }
+        let from_us = from_us.max(watched.since_us);
+        let length_us = (to_us - from_us - absence(watched.away, from_us, to_us)).max(0);
+        let gap = Gap { from_us, to_us, length_us, open };
         if self.longest.is_none_or(|longest| gap.length_us > longest.length_us) {
             self.longest = Some(gap);
         }
     }
+}
+
+/// How much of a time a client was away, in microseconds.
+pub fn absence(away: &[Away], from_us: i64, to_us: i64) -> i64 {
+    away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum()
 }

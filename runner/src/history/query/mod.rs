@@ -12,8 +12,8 @@ mod tests;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
-pub use gaps::{Away, Gap};
-pub use progress::{Answered, SentSince};
+pub use gaps::{Away, Gap, Watched, absence};
+pub use progress::{Answered, SentSince, first_sent};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{PartitionPlace, place};
+use super::{Away, PartitionPlace, place};
 use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
@@ -39,11 +39,10 @@ impl Answered {
         }
     }
 
-    /// `recovered`: how long it took on the worst partition, in microseconds; none as long as one
-    /// has no answer.
-    pub fn recovered_us(&self) -> Option<i64> {
-        let times: Option<Vec<i64>> = self.by.values().copied().collect();
-        times?.into_iter().max().map(|at| at - self.since_us)
+    /// Leaves out partitions that are not asked about.
+    pub fn keep(&mut self, keep: impl Fn(&PartitionPlace) -> bool) {
+        self.by.retain(|place, _| keep(place));
+        self.idle.retain(|place| keep(place));
     }
 
     /// Partitions to which something was sent, without an answer.
@@ -139,6 +138,33 @@ impl SentSince {
     }
 }
 
+/// When the first message of each partition was sent at or after a time: what was to be sent while its sender was
+/// away was sent when it was back. Senders come with their absences.
+pub fn first_sent(
+    senders: &[(Vec<HistoryFile>, Vec<Away>)],
+    since_us: i64,
+) -> Result<BTreeMap<PartitionPlace, i64>, HistoryError> {
+    let mut first: BTreeMap<PartitionPlace, i64> = BTreeMap::new();
+    for (files, away) in senders {
+        let earliest = away.iter().filter(|a| a.to_us >= since_us).map(|a| a.from_us).min();
+        let start = earliest.map_or(since_us, |from| from.min(since_us));
+        for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
+            for run in file.iter_from(file.first_at_or_after(start)?) {
+                let run = run?;
+                let due =
+                    if run.last_us >= since_us { run.first_us.max(since_us) } else { run.first_us };
+                let absence = away.iter().find(|a| a.from_us <= due && due < a.to_us);
+                let at = absence.map_or(due, |a| a.to_us);
+                if run.mark == Mark::Sent && at >= since_us && at < i64::MAX {
+                    let known = first.entry(place(file, &run)?).or_insert(at);
+                    *known = at.min(*known);
+                }
+            }
+        }
+    }
+    Ok(first)
+}
+
 /// Runs at a history's start that show every partition in use: more than a topic has partitions.
 const FIRST_RUNS: usize = 4096;
 
@@ -150,7 +176,7 @@ fn answer(by: &mut BTreeMap<PartitionPlace, Option<i64>>, place: &PartitionPlace
 
 #[cfg(test)]
 mod tests {
-    use super::{Answered, SentSince};
+    use super::{Answered, Away, SentSince, first_sent};
     use crate::history::{
         HistoryFile, Mark, Message, Writer,
         fixture::{header, history, message},
@@ -193,13 +219,12 @@ mod tests {
         });
         let since = answered(&files, 2_000 * MS);
         assert!(!since.progressing(false) && !since.progressing(true));
-        assert_eq!(since.recovered_us(), None);
         assert_eq!(since.waiting().count(), 2);
         assert!(answered(&files, 1_500 * MS).progressing(false));
     }
 
     #[test]
-    fn recovered_is_the_worst_partition() {
+    fn each_partition_has_its_own_first_answer() {
         let dir = tempfile::tempdir().unwrap();
         // After 1 s partition 0 answers within 10 ms, partition 1 only from 3 s on.
         let files = histories(dir.path(), 1, |p, seq, at| {
@@ -208,7 +233,7 @@ mod tests {
             Some(message(Mark::Acked, p, seq, seq as i64, at_us))
         });
         let since = answered(&files, 1_000 * MS);
-        assert_eq!(since.recovered_us(), Some(2_000 * MS));
+        assert_eq!(since.by[&PartitionPlace::new("orders", 1)], Some(3_000 * MS));
         assert!(since.progressing(false));
         assert_eq!(since.by[&PartitionPlace::new("orders", 0)], Some(1_010 * MS));
     }
@@ -234,7 +259,23 @@ mod tests {
             histories(dir.path(), 1, |p, seq, at| Some(message(Mark::Failed, p, seq, -1, at + MS)));
         assert!(!answered(&files, 0).progressing(true));
         assert!(!answered(&[], 0).progressing(false));
-        assert_eq!(answered(&[], 0).recovered_us(), None);
+    }
+
+    #[test]
+    fn what_was_to_be_sent_in_an_absence_was_sent_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sent, _] = histories(dir.path(), 1, |_, _, _| None);
+        let first = |since_us, away: &[Away]| {
+            let file = HistoryFile::open(sent.path()).unwrap();
+            let first = first_sent(&[(vec![file], away.to_vec())], since_us).unwrap();
+            first.get(&PartitionPlace::new("orders", 0)).copied()
+        };
+        assert_eq!(first(1_050 * MS, &[]), Some(1_200 * MS));
+        let away = [Away { from_us: 1_000 * MS, to_us: 1_500 * MS }];
+        assert_eq!(first(1_050 * MS, &away), Some(1_500 * MS));
+        let gone = [Away { from_us: 1_000 * MS, to_us: i64::MAX }];
+        assert_eq!(first(1_050 * MS, &gone), None);
+        assert_eq!(first(9_000 * MS, &[]), None, "nothing was sent any more");
     }
 
     #[test]
@@ -254,7 +295,8 @@ mod tests {
         let aborted = [txn(message(Mark::Aborted, 0, 0, -1, 50 * MS))];
         assert!(!answered(&files(&aborted, 2), 5 * MS).progressing(true));
         let committed = [txn(message(Mark::Committed, 0, 0, -1, 50 * MS))];
-        assert_eq!(answered(&files(&committed, 3), 5 * MS).recovered_us(), Some(45 * MS));
+        let answers = answered(&files(&committed, 3), 5 * MS).by;
+        assert_eq!(answers[&PartitionPlace::new("orders", 0)], Some(50 * MS));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Away, Gap, PartitionPlace, consumer_gaps, producer_gaps};
+use super::{Away, Gap, PartitionPlace, Watched, consumer_gaps, producer_gaps};
 use crate::history::{
     HistoryFile, Mark, Message, Writer,
     fixture::{header, history, message},
@@ -25,9 +25,17 @@ fn acked(seq: u64, at: i64) -> Message {
     message(Mark::Acked, 0, seq, seq as i64, at)
 }
 
+fn watched(away: &[Away], until_us: i64) -> Watched<'_> {
+    Watched { away, since_us: i64::MIN, until_us }
+}
+
 fn gap(files: &[HistoryFile], away: &[Away], until: i64) -> Gap {
+    seen(files, watched(away, until)).expect("a gap")
+}
+
+fn seen(files: &[HistoryFile], watched: Watched<'_>) -> Option<Gap> {
     let files: Vec<_> = files.iter().collect();
-    producer_gaps(&files, away, until).unwrap()[&PartitionPlace::new("orders", 0)]
+    producer_gaps(&files, watched).unwrap().get(&PartitionPlace::new("orders", 0)).copied()
 }
 
 #[test]
@@ -104,6 +112,32 @@ fn the_clients_own_absence_does_not_count() {
     assert!((S - 60 * MS..=S + 60 * MS).contains(&gap.length_us), "{gap:?}");
 }
 
+/// An earlier gap that is longer hides nothing, and what lies before the moment does not count.
+#[test]
+fn since_a_moment_only_what_lies_after_it_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    // Without an answer from 1 s to 5 s, and from 7 s to 8 s.
+    let files = produced(dir.path(), |seq, at| {
+        let at = at + 5 * MS;
+        let until = [(S, 5 * S), (7 * S, 8 * S)].into_iter().find(|(a, b)| (*a..*b).contains(&at));
+        Some(acked(seq, until.map_or(at, |(_, b)| b)))
+    });
+    let since = |since_us| seen(&files, Watched { away: &[], since_us, until_us: 10 * S });
+    let near = |gap: Option<Gap>, expected: i64| {
+        let length = gap.expect("a gap").length_us;
+        assert!((expected - 60 * MS..=expected).contains(&length), "{length} and not {expected}");
+    };
+    near(since(0), 4 * S);
+    near(since(3 * S), 2 * S);
+    near(since(6 * S), S);
+    near(since(9 * S), 5 * MS);
+    assert_eq!(since(20 * S), None);
+    // The client's own absence is not counted either.
+    let away = [Away { from_us: 3_500 * MS, to_us: 4_500 * MS }];
+    let absent = Watched { away: &away, since_us: 3 * S, until_us: 10 * S };
+    near(seen(&files, absent), S);
+}
+
 #[test]
 fn a_dead_lifes_messages_are_owed_by_nobody() {
     let dir = tempfile::tempdir().unwrap();
@@ -118,7 +152,7 @@ fn a_dead_lifes_messages_are_owed_by_nobody() {
     let two = life(2, &[sent(0, 2 * S)], &[acked(0, 2 * S + 5 * MS)]);
     let files: Vec<_> = one.iter().chain(&two).collect();
     let away = [Away { from_us: 200 * MS, to_us: 1_900 * MS }];
-    let gaps = producer_gaps(&files, &away, 60 * S).unwrap();
+    let gaps = producer_gaps(&files, watched(&away, 60 * S)).unwrap();
     let gap = gaps[&PartitionPlace::new("orders", 0)];
     // Before the kill 100 ms, after the start 105 ms, and nothing after the last answer.
     assert_eq!((gap.length_us, gap.open), (205 * MS, false));
@@ -153,7 +187,7 @@ fn consumed(
 }
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
-    let gaps = consumer_gaps(&[consumer], &[heard], &[], until).unwrap();
+    let gaps = consumer_gaps(&[consumer], &[], &[heard], watched(&[], until)).unwrap();
     gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -213,4 +247,36 @@ fn a_partition_nobody_reads_is_not_the_consumers() {
     let [_, heard] = produced(dir.path(), |seq, at| Some(acked(seq, at + 5 * MS)));
     let consumer = history(dir.path(), &header(Writer::Consumer, "C", 2, 1), &[]);
     assert_eq!(delivery_gap(&consumer, &heard, 30 * S), None);
+}
+
+/// C reads until 3 s, D from 3 s to 6 s, nobody until 7 s, and C again.
+#[test]
+fn what_another_client_of_the_group_has_is_not_owed() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, heard] = produced(dir.path(), |seq, at| Some(acked(seq, at + 5 * MS)));
+    let reads = |name: &str, id, times: &[(i64, i64)]| {
+        let mut all = Vec::new();
+        for (from, to) in times {
+            all.push(message(Mark::Assigned, 0, 0, *from / (50 * MS), *from));
+            all.push(message(Mark::Revoked, 0, 0, -1, *to));
+        }
+        all.extend((0..200_u64).filter_map(|i| {
+            let sent = i as i64 * 50 * MS + 8 * MS;
+            let at = if (6 * S..7 * S).contains(&sent) { 7 * S + MS } else { sent };
+            let has = times.iter().any(|(from, to)| (*from..*to).contains(&at));
+            has.then(|| message(Mark::Delivered, 0, i, i as i64, at))
+        }));
+        all.sort_by_key(|m| m.at_us);
+        history(dir.path(), &header(Writer::Consumer, name, id, 1), &all)
+    };
+    let c = reads("C", 2, &[(0, 3 * S), (7 * S, 20 * S)]);
+    let d = reads("D", 3, &[(3 * S, 6 * S)]);
+    let length = |own: &HistoryFile, others: &[&HistoryFile]| {
+        let gaps = consumer_gaps(&[own], others, &[&heard], watched(&[], 20 * S)).unwrap();
+        gaps[&PartitionPlace::new("orders", 0)].length_us
+    };
+    let (shared, alone) = (length(&c, &[&d]), length(&c, &[]));
+    assert!((S - 60 * MS..=S + 60 * MS).contains(&shared), "{shared}");
+    assert!((4 * S - 60 * MS..=4 * S + 60 * MS).contains(&alone), "{alone}");
+    assert!(length(&d, &[&c]) < 60 * MS, "{}", length(&d, &[&c]));
 }
