@@ -288,6 +288,9 @@ impl RunRecord {
         if interrupted || self.left_something() {
             return Verdict::Broken;
         }
+        if self.failed_by_flaky() {
+            return Verdict::Failed;
+        }
         decided(&self.decisive().map(|s| s.verdict).collect::<Vec<_>>())
     }
 

@@ -8,6 +8,7 @@ use common::{gone_within, run, start};
 use kplan::{
     event::{Holds, Verdict},
     record::RunRecord,
+    report::totals::totals,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -371,4 +372,13 @@ fn what_a_group_is_given_again_has_no_latency_of_its_own() {
         let found = &judged.findings[0].found;
         assert!(found.ends_with("over 200 messages"), "{title}: {found}");
     }
+}
+
+#[test]
+fn a_count_of_a_part_is_no_total() {
+    let ran = run(&["runner/tests/plans/narrowed-record.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let suite = &ran.record.suites[0];
+    assert_eq!(suite.values().get("acked { client: Q }"), Some(&30.into()));
+    assert_eq!(totals(suite).into_iter().collect::<Vec<_>>(), [("acked".to_owned(), 90)]);
 }

@@ -3,6 +3,8 @@
 use super::{RunRecord, decided};
 use crate::event::Verdict;
 
+/// The exit status of a run in which something failed.
+const FAILED: u8 = 1;
 /// The exit status of a run whose rig failed.
 const RIG: u8 = 3;
 
@@ -10,9 +12,20 @@ impl RunRecord {
     /// Nothing failed or broke in a suite, and the run's exit status is the rig's all the same: not
     /// everything that it made could be removed at its end.
     pub fn left_something(&self) -> bool {
+        self.ended_only_with(RIG)
+    }
+
+    /// No suite that counts failed, and the run failed all the same: it was asked not to excuse suites that
+    /// passed only when they were tried again (`--flaky fail`).
+    pub fn failed_by_flaky(&self) -> bool {
+        self.flaky() > 0 && self.ended_only_with(FAILED)
+    }
+
+    /// The run's exit status is not that of its suites, which are all fine.
+    fn ended_only_with(&self, exit: u8) -> bool {
         let suites: Vec<Verdict> = self.decisive().map(|s| s.verdict).collect();
         let fine = matches!(decided(&suites), Verdict::Passed | Verdict::Skipped);
-        fine && self.ended.as_ref().is_some_and(|end| end.exit == RIG && end.signal.is_none())
+        fine && self.ended.as_ref().is_some_and(|end| end.exit == exit && end.signal.is_none())
     }
 }
 

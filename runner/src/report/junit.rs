@@ -310,8 +310,12 @@ fn run_suite(record: &RunRecord) -> Option<TestSuite> {
     suite.timestamp = timestamp(record, record.started_us);
     let status = match (trouble::of_run(record), record.unstarted()) {
         (Some(text), _) => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_type(TroubleKind::Broken.word());
+            let (kind, trouble) = match record.failed_by_flaky() {
+                true => (NonSuccessKind::Failure, TroubleKind::Failed),
+                false => (NonSuccessKind::Error, TroubleKind::Broken),
+            };
+            let mut status = TestCaseStatus::non_success(kind);
+            status.set_type(trouble.word());
             status.set_message(text.clone()).set_description(text);
             status
         }

@@ -1,10 +1,12 @@
 //! Numbers that sum a suite or a run up, the same in every report.
 
 use indexmap::IndexMap;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::text::{duration_us, grouped};
 use crate::{
+    audit::Measure,
     event::{Measurement, Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
 };
@@ -83,9 +85,19 @@ impl Tally {
     }
 }
 
-/// Whole-number values of a suite by name; values by client or place are added up.
+/// The counts of a suite that are known, by name: of all topics and clients, those by client or place added up.
+/// A count of a part has another name, and what is not counted is no total.
 pub fn totals(suite: &SuiteRecord) -> IndexMap<String, u64> {
-    suite.values().iter().filter_map(|(name, v)| Some((name.clone(), total(v, 0)?))).collect()
+    let values = suite.values();
+    let counts = values.iter().filter(|(name, value)| is_count(name) && at_least(value).is_none());
+    counts.filter_map(|(name, value)| Some((name.clone(), total(value, 0)?))).collect()
+}
+
+/// True for the name of something that the audit counts.
+fn is_count(name: &str) -> bool {
+    let name: Result<Measure, serde::de::value::Error> =
+        Measure::deserialize(serde::de::value::StrDeserializer::new(name));
+    name.is_ok()
 }
 
 fn total(value: &Value, depth: u8) -> Option<u64> {
@@ -104,7 +116,9 @@ pub fn unknown(suite: &SuiteRecord) -> IndexMap<String, String> {
         Value::Null => Some("unknown".to_owned()),
         other => at_least(other).map(|n| format!("at least {}", grouped(n))),
     };
-    suite.values().iter().filter_map(|(name, v)| Some((name.clone(), words(v)?))).collect()
+    let values = suite.values();
+    let counts = values.iter().filter(|(name, _)| is_count(name));
+    counts.filter_map(|(name, v)| Some((name.clone(), words(v)?))).collect()
 }
 
 /// A count of which only the least is known.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::text::{bounded, clean, one_line};
+use super::text::{bounded, clean, one_line, plural};
 use crate::{
     event::{Finding, Holds, Reason, ReasonKind, Verdict},
     out::Shown as _,
@@ -177,6 +177,12 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
             "not everything of the run could be removed at its end; kplan clean {} tries again",
             record.info.run
         )),
+        Some(_) if record.failed_by_flaky() => {
+            let suites = plural(record.flaky() as u64, "suite");
+            Some(format!(
+                "{suites} passed only when tried again, which fails this run (--flaky fail)"
+            ))
+        }
         Some(end) => {
             let signal = end.signal.as_ref()?;
             Some(format!("the run was interrupted by {signal}{unstarted}"))

@@ -1,10 +1,13 @@
 //! `record`: values into the report, judged by nobody.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::steps::Record;
+use kplan_dsl::{conditions::Condition, steps::Record};
 
 use crate::{
     conditions,
@@ -23,15 +26,21 @@ impl Act for Record {
         let mut captured = serde_json::Map::new();
         let mut findings = Vec::new();
         let mut unknown = BTreeMap::new();
+        let mut names = BTreeSet::new();
         for condition in self.that.iter() {
             let (finding, value) = conditions::judge_with_value(condition, &judge).await?;
-            let name = unique(&values, condition.info().word);
+            let name = unique(&names, condition.info().word);
             if finding.holds == Holds::Inconclusive {
                 unknown.insert(name.clone(), finding.found.clone());
             } else {
                 captured.insert(name.clone(), value.clone());
             }
-            values.insert(name, plain(value));
+            let part = narrowed(condition, judge.since);
+            values.insert(
+                if part.is_empty() { name.clone() } else { format!("{name} {part}") },
+                plain(value),
+            );
+            names.insert(name);
             findings.push(finding);
         }
         cx.stage.tell.emit(Event::Recorded { step: cx.id.to_owned(), values });
@@ -54,10 +63,30 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-fn unique(values: &IndexMap<String, serde_json::Value>, word: &str) -> String {
+/// Which part of a whole count is meant, as the plan says it: reports must not take it for the whole.
+fn narrowed(condition: &Condition, since: Option<&str>) -> String {
+    let Some(count) = condition.count() else { return String::new() };
+    let error = match condition {
+        Condition::Failed(c) => c.error.as_ref().map(|e| format!("error: {}", **e)),
+        _ => None,
+    };
+    let own = count.since.as_deref().map(|step| step.as_str());
+    let parts = [
+        count.client.as_deref().map(|client| format!("client: {client}")),
+        count.topic.as_deref().map(|topic| format!("topic: {topic}")),
+        count.partition.as_deref().map(|partition| format!("partition: {partition}")),
+        error,
+        own.or(since).map(|step| format!("since: {step}")),
+        count.of.as_deref().map(|step| format!("sent: before, of: {step}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("{{ {} }}", parts.join(", ")) }
+}
+
+fn unique(names: &BTreeSet<String>, word: &str) -> String {
     let mut name = word.to_owned();
     let mut number = 2;
-    while values.contains_key(&name) {
+    while names.contains(&name) {
         name = format!("{word}_{number}");
         number += 1;
     }

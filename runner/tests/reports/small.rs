@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use kplan::{
     event::{Event, Holds, Reason, ReasonKind, Verdict},
-    report::{github, json, markdown, tap},
+    report::{github, html, json, junit, markdown, tap, terminal},
 };
 
 use crate::story::{Story, broken, failing, finding, killed, passing};
@@ -121,6 +121,36 @@ fn a_flaky_suite_is_a_warning_with_why_it_failed_at_first() {
     }
 }
 
+/// With `--flaky fail` such a run failed: no report says anything else.
+#[test]
+fn a_run_that_does_not_excuse_flaky_suites_failed_in_every_report() {
+    let mut record = crate::junit::retried().record();
+    record.ended.as_mut().expect("an end").exit = 1;
+    assert_eq!(record.verdict(), Verdict::Failed);
+    let why = "1 suite passed only when tried again, which fails this run (--flaky fail)";
+    let all = [
+        github::render(&record),
+        tap::render(&record),
+        markdown::render(&record, markdown::SUMMARY_LIMIT),
+        json::render(&record),
+        terminal::render(&record, true),
+        html::render(&record),
+        junit::render(&record, Path::new("/")),
+    ];
+    for text in &all {
+        assert!(text.contains(why), "{text}");
+    }
+    let [_, tap, markdown, json, terminal, _, junit] = all;
+    assert!(tap.contains("not ok"), "{tap}");
+    assert!(markdown.contains("failed"), "{markdown}");
+    assert!(json.contains("\"verdict\": \"failed\""), "{json}");
+    assert!(
+        anstream::adapter::strip_str(&terminal).to_string().contains("\nfailed: 1 suite"),
+        "{terminal}"
+    );
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+}
+
 #[test]
 fn annotations_stand_at_the_plans_line() {
     insta::assert_snapshot!(github::render(&failing().record()));
@@ -151,7 +181,7 @@ fn a_kill_is_told_as_a_crash_and_not_as_a_loss_of_power() {
     let faults = &record.suites[0].faults;
     assert!(faults.iter().any(|f| f.what.contains("killed")), "{faults:?}");
     assert!(json::render(&record).contains(caution));
-    assert!(kplan::report::html::render(&record).contains(caution));
+    assert!(html::render(&record).contains(caution));
 }
 
 #[test]
@@ -171,7 +201,7 @@ fn an_unclean_election_stands_in_every_timeline() {
     let record = story.record();
     let words = "nclean election of orders/0: broker 2, which was not in sync (1, 3 were), became \
                  leader in epoch 7";
-    let html = kplan::report::html::render(&record).replace("&#x2f;", "/");
+    let html = html::render(&record).replace("&#x2f;", "/");
     assert!(html.contains(words), "the story tells it");
     assert!(html.contains("leader 2, elected uncleanly"), "the lane shows it");
     let json: serde_json::Value = serde_json::from_str(&json::render(&record)).expect("JSON");

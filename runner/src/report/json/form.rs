@@ -100,7 +100,7 @@ pub struct Suite {
     pub took_ms: u64,
     /// Everything that went wrong.
     pub troubles: Vec<Trouble>,
-    /// Whole-number values by name, those by client or place added up: `lost`, `acked` ...
+    /// The counts that are known, of all topics and clients: `lost`, `acked` ...
     pub totals: IndexMap<String, u64>,
     /// Every recorded value, the newest of each name.
     pub values: IndexMap<String, Value>,
