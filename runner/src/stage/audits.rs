@@ -37,7 +37,6 @@ const READY: Duration = Duration::from_secs(60);
 const READY_TRANSACTIONS: Duration = Duration::from_secs(70);
 
 use again::{Taken, until_settled};
-use reading::Unread;
 
 /// An audit, and what it was made of.
 struct Cached {
@@ -104,12 +103,12 @@ impl Stage {
         // A look that others follow must not hold them up: they read the log anew.
         let again = look.looking.is_last();
         let take = |left| self.take(&running, step, &topics, left, transactional);
-        let Taken { extents, bounds, log, unread, moved } =
-            until_settled(limit, again, take).await?;
+        let mut taken = until_settled(limit, again, take).await?;
         // The list of histories before the facts: a life that begins in between runs, by the facts.
         let mut paths = self.histories();
-        let facts = self.facts(window, &bounds, &unread, moved);
-        paths.extend(log);
+        let facts = self.facts(window, &taken);
+        paths.extend(taken.log.take());
+        let Taken { extents, bounds, .. } = taken;
         let mut result = judge(paths, extents, facts).await?;
         self.search_disks(&running, step, &mut result).await?;
         let messages =
@@ -132,19 +131,18 @@ impl Stage {
         transactional: bool,
     ) -> Result<Taken, StepError> {
         // First: what the log owes is what had been recorded when its end was not yet asked for.
-        let extents = extents(&self.histories());
+        let (left, extents) = (self.left(), extents(&self.histories()));
         self.talk(step, "the log to be readable to its end", None);
         let bounds = self.audit_bounds(topics, limit).await?;
         let (log, unread) = self.read_log(running, step, &bounds, transactional).await?;
         let moved = moved(running, &bounds).await;
-        Ok(Taken { extents, bounds, log, unread, moved })
+        Ok(Taken { extents, left, bounds, log, unread, moved })
     }
 
     /// What the clients heard, without reading the log.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
-        let facts =
-            self.facts(window, &AuditBounds::default(), &Unread::default(), BTreeSet::new());
+        let facts = self.facts(window, &Taken { left: self.left(), ..Taken::default() });
         let files = open(paths)?;
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
@@ -187,13 +185,15 @@ impl Stage {
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
 
-    fn facts(
-        &self,
-        window: Window,
-        bounds: &AuditBounds,
-        unread: &Unread,
-        moved: BTreeSet<(String, u32)>,
-    ) -> Facts {
+    /// The clients that have read to their end and left.
+    fn left(&self) -> BTreeSet<String> {
+        let mut all = self.clients.all();
+        all.retain(|c| !c.lives() && self.audits.ends_of(&c.name).is_some());
+        all.iter().map(|c| c.name.clone()).collect()
+    }
+
+    fn facts(&self, window: Window, taken: &Taken) -> Facts {
+        let Taken { left, bounds, unread, moved, .. } = taken;
         let mut facts = Facts { window, ..Facts::default() };
         for (name, known) in self.topics() {
             let topic = facts.topics.entry(name).or_default();
@@ -213,7 +213,7 @@ impl Stage {
             facts.partition(topic, *partition).not_ready = Some(why.clone());
         }
         for client in self.clients.all() {
-            self.client_facts(&client, &mut facts);
+            self.client_facts(&client, left, &mut facts);
         }
         facts.given = self
             .all_given()
@@ -223,7 +223,7 @@ impl Stage {
         facts
     }
 
-    fn client_facts(&self, client: &Client, facts: &mut Facts) {
+    fn client_facts(&self, client: &Client, left: &BTreeSet<String>, facts: &mut Facts) {
         let mut own = ClientFacts { running: client.lives(), ..ClientFacts::default() };
         match &client.template {
             Template::Producer(p) => {
@@ -247,10 +247,15 @@ impl Stage {
             let group = facts.groups.entry(name.to_owned()).or_default();
             group.isolation = isolation;
             group.starts.extend(starts);
-            match self.audits.ends_of(&client.name).filter(|_| !client.lives()) {
-                Some(ends) => group.ends.extend(ends),
+            let name = &client.name;
+            match self.audits.ends_of(name).filter(|_| !client.lives()) {
+                Some(ends) if left.contains(name) => group.ends.extend(ends),
+                // What it wrote since may be missing in what was read.
+                Some(_) => {
+                    group.behind =
+                        Some(format!("{name} still read when the log's end was asked for"))
+                }
                 None => {
-                    let name = &client.name;
                     group.behind = Some(match client.lives() {
                         true => format!("{name} still reads: stop_client lets it read to the end"),
                         false => format!("{name} ended before it had read to the log's end"),

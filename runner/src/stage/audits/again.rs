@@ -18,6 +18,8 @@ use crate::{
 pub(super) struct Taken {
     /// How far the histories were published before the log's end was asked for.
     pub extents: BTreeMap<PathBuf, Extent>,
+    /// The clients that had read to their end and left by then: what they wrote is in what was read.
+    pub left: BTreeSet<String>,
     pub bounds: AuditBounds,
     /// Where what was read is.
     pub log: Option<PathBuf>,
