@@ -15,8 +15,8 @@ use crate::{
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
-            Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Window, consumer_gaps,
-            producer_gaps,
+            Answered, Asked, Away, GapTime, PartitionPlace, SentSince, Standing, Window,
+            consumer_gaps, producer_gaps,
         },
     },
     stage::{
@@ -327,30 +327,23 @@ fn not_yet(
 /// acknowledge (deliver), on the worst partition.
 pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
     let (own, producers) = histories(client, j)?;
-    let away: Vec<Away> = away(client);
+    let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
+    let time = GapTime { since_us, until_us: now_us(), away: &away(client) };
     let gaps = if client.sends() {
-        producer_gaps(&refs(&own), &away, now_us())
+        producer_gaps(&refs(&own), &time)
     } else {
-        consumer_gaps(&refs(&own), &refs(&producers), &away, now_us())
+        consumer_gaps(&refs(&own), &refs(&producers), &time)
     };
     let mut gaps = gaps.map_err(unreadable)?;
     narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    let since = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
-    gaps.retain(|_, gap| gap.to_us > since);
-    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap_us(gap, since)) else {
+    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
         return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
     };
-    let from = worst.from_us.max(since);
     let until = (!worst.open).then_some(worst.to_us);
-    span(j, client, Stretch::Unavailable, Some(place.to_string()), from, until);
+    span(j, client, Stretch::Unavailable, Some(place.to_string()), worst.from_us, until);
     let who = format!("{} on {place}", client.name);
-    let did = format!("from {} was without service", time_of_day(j, from));
-    Ok(timed(c.bound, gap_us(&worst, since), who, &did))
-}
-
-fn gap_us(gap: &Gap, since_us: i64) -> i64 {
-    // A gap that began before is counted from there, without the client's own absence.
-    gap.length_us.min(gap.to_us.saturating_sub(since_us))
+    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
+    Ok(timed(c.bound, worst.length_us, who, &did))
 }
 
 /// When the plan itself kept a client from working.

@@ -10,7 +10,11 @@ use std::{
     iter::Peekable,
 };
 
-use super::{Away, Gap, PartitionPlace, gaps::Follower, place};
+use super::{
+    Gap, PartitionPlace,
+    gaps::{Follower, GapTime},
+    place,
+};
 use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Runs, Writer};
 
 /// A producing client and its life.
@@ -58,12 +62,11 @@ struct Sending {
     life: u16,
 }
 
-/// The longest gap of each partition that a producer uses. `files` are all its lives' histories,
-/// sent and heard; `away` its absences, which do not overlap; time ends at `until_us`.
+/// The longest gap of each partition that a producer uses, within what is asked about. `files` are all its
+/// lives' histories, sent and heard.
 pub fn producer_gaps(
     files: &[&HistoryFile],
-    away: &[Away],
-    until_us: i64,
+    time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let mut files = files.to_vec();
     // At the same time: sent before heard.
@@ -78,7 +81,7 @@ pub fn producer_gaps(
             for (place, count) in transactions.remove(&(life, run.epoch)).unwrap_or_default() {
                 let part = parts.entry(place).or_default();
                 if run.mark == Mark::Committed {
-                    part.acked(life, count, &run, away);
+                    part.acked(life, count, &run, time);
                 } else {
                     part.resolved(life, count);
                 }
@@ -94,12 +97,12 @@ pub fn producer_gaps(
         let part = parts.entry(place).or_default();
         match run.mark {
             Mark::Sent => part.sent(life, count, run.first_us),
-            Mark::Acked => part.acked(life, count, &run, away),
+            Mark::Acked => part.acked(life, count, &run, time),
             Mark::Failed => part.resolved(life, count),
             _ => {}
         }
     }
-    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), away, until_us))
+    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), time))
 }
 
 impl Sending {
@@ -112,9 +115,9 @@ impl Sending {
         self.follower.owe(at);
     }
 
-    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, away: &[Away]) {
+    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, time: &GapTime<'_>) {
         self.resolved(life, count);
-        self.follower.answer(run.first_us, run.last_us, self.open > 0, away);
+        self.follower.answer(run.first_us, run.last_us, self.open > 0, time);
     }
 
     fn resolved(&mut self, life: u16, count: i64) {
@@ -174,22 +177,20 @@ impl Reading {
         }
     }
 
-    fn delivered(&mut self, run: &MessageRun, away: &[Away]) {
+    fn delivered(&mut self, run: &MessageRun, time: &GapTime<'_>) {
         let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
         *delivered = (*delivered).max(run.first_seq + run.count);
         let more = self.owes();
-        self.follower.answer(run.first_us, run.last_us, more, away);
+        self.follower.answer(run.first_us, run.last_us, more, time);
     }
 }
 
-/// The longest gap of each partition that a group reads. `consumers` are the histories of all its
-/// members and lives, `producers` the heard histories of who writes to its topics; `away` are the
-/// times in which no member could read, which do not overlap; time ends at `until_us`.
+/// The longest gap of each partition that a group reads, within what is asked about. `consumers` are the
+/// histories of all its members and lives, `producers` the heard histories of who writes to its topics.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
     producers: &[&HistoryFile],
-    away: &[Away],
-    until_us: i64,
+    time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
     let files: Vec<_> = heard.chain(consumers).copied().collect();
@@ -217,13 +218,13 @@ pub fn consumer_gaps(
         match run.mark {
             Mark::Acked => part.appended(stream, &run, run.first_us),
             Mark::Assigned => part.assigned(run.first_offset, run.first_us),
-            Mark::Delivered => part.delivered(&run, away),
+            Mark::Delivered => part.delivered(&run, time),
             Mark::Eof => part.clear(),
             _ => {}
         }
     }
     let read = parts.into_iter().filter(|(_, part)| part.began);
-    Ok(ended(read.map(|(place, part)| (place, part.follower)), away, until_us))
+    Ok(ended(read.map(|(place, part)| (place, part.follower)), time))
 }
 
 fn unread() -> Reading {
@@ -232,8 +233,7 @@ fn unread() -> Reading {
 
 fn ended(
     parts: impl Iterator<Item = (PartitionPlace, Follower)>,
-    away: &[Away],
-    until_us: i64,
+    time: &GapTime<'_>,
 ) -> BTreeMap<PartitionPlace, Gap> {
-    parts.filter_map(|(place, f)| Some((place, f.end(until_us, away)?))).collect()
+    parts.filter_map(|(place, f)| Some((place, f.end(time)?))).collect()
 }

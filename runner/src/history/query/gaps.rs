@@ -13,7 +13,7 @@ pub struct Away {
 /// A time without an answer while one was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// When it began, in monotonic microseconds.
+    /// When it began, in monotonic microseconds; not before what is asked about.
     pub from_us: i64,
     /// When the answer came, or up to when was looked.
     pub to_us: i64,
@@ -21,6 +21,32 @@ pub struct Gap {
     pub length_us: i64,
     /// No answer has come yet.
     pub open: bool,
+}
+
+/// What of the gaps is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct GapTime<'a> {
+    /// What lies before does not count, also of a gap that goes on: `i64::MIN` for all of it.
+    pub since_us: i64,
+    /// Time ends here.
+    pub until_us: i64,
+    /// The times in which the client could do nothing. They do not overlap.
+    pub away: &'a [Away],
+}
+
+impl GapTime<'_> {
+    /// The part of a time that lies within what is asked about, without the client's absence; none if it ended
+    /// before.
+    fn part(&self, from_us: i64, to_us: i64, open: bool) -> Option<Gap> {
+        if to_us < self.since_us {
+            return None;
+        }
+        let from_us = from_us.max(self.since_us);
+        let to_us = to_us.max(from_us);
+        let absent: i64 =
+            self.away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum();
+        Some(Gap { from_us, to_us, length_us: (to_us - from_us - absent).max(0), open })
+    }
 }
 
 /// Follows one partition, told in the order of time.
@@ -44,10 +70,8 @@ impl Follower {
     }
 
     /// Answers came from `first` to `last`; `more`: others are still owed.
-    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, away: &[Away]) {
-        if let Some(from) = self.owed_since.take() {
-            self.close(from, first, false, away);
-        }
+    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, time: &GapTime<'_>) {
+        self.close(first, false, time);
         let last = self.last_answer.map_or(last, |known| known.max(last));
         self.last_answer = Some(last);
         if more {
@@ -55,20 +79,18 @@ impl Follower {
         }
     }
 
-    /// The longest gap when time ends at `until`.
-    pub(super) fn end(mut self, until: i64, away: &[Away]) -> Option<Gap> {
-        if let Some(from) = self.owed_since.take() {
-            self.close(from, until, true, away);
-        }
+    /// The longest gap when time ends.
+    pub(super) fn end(mut self, time: &GapTime<'_>) -> Option<Gap> {
+        self.close(time.until_us, true, time);
         self.longest
     }
 
-    fn close(&mut self, from_us: i64, to_us: i64, open: bool, away: &[Away]) {
-        let to_us = to_us.max(from_us);
-        let absent: i64 =
-            away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum();
-        let gap = Gap { from_us, to_us, length_us: (to_us - from_us - absent).max(0), open };
-        if self.longest.is_none_or(|longest| gap.length_us > longest.length_us) {
+    /// Each gap is cut to what is asked about before it is compared: an earlier one that was longer hides none.
+    fn close(&mut self, to_us: i64, open: bool, time: &GapTime<'_>) {
+        let Some(from) = self.owed_since.take() else { return };
+        if let Some(gap) = time.part(from, to_us, open)
+            && self.longest.is_none_or(|longest| gap.length_us > longest.length_us)
+        {
             self.longest = Some(gap);
         }
     }

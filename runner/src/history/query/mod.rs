@@ -12,7 +12,7 @@ mod tests;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
-pub use gaps::{Away, Gap};
+pub use gaps::{Away, Gap, GapTime};
 pub use progress::{Answered, SentSince};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Away, Gap, PartitionPlace, consumer_gaps, producer_gaps};
+use super::{Away, Gap, GapTime, PartitionPlace, consumer_gaps, producer_gaps};
 use crate::history::{
     HistoryFile, Mark, Message, Writer,
     fixture::{header, history, message},
@@ -25,9 +25,13 @@ fn acked(seq: u64, at: i64) -> Message {
     message(Mark::Acked, 0, seq, seq as i64, at)
 }
 
+fn ever(away: &[Away], until_us: i64) -> GapTime<'_> {
+    GapTime { since_us: i64::MIN, until_us, away }
+}
+
 fn gap(files: &[HistoryFile], away: &[Away], until: i64) -> Gap {
     let files: Vec<_> = files.iter().collect();
-    producer_gaps(&files, away, until).unwrap()[&PartitionPlace::new("orders", 0)]
+    producer_gaps(&files, &ever(away, until)).unwrap()[&PartitionPlace::new("orders", 0)]
 }
 
 #[test]
@@ -118,7 +122,7 @@ fn a_dead_lifes_messages_are_owed_by_nobody() {
     let two = life(2, &[sent(0, 2 * S)], &[acked(0, 2 * S + 5 * MS)]);
     let files: Vec<_> = one.iter().chain(&two).collect();
     let away = [Away { from_us: 200 * MS, to_us: 1_900 * MS }];
-    let gaps = producer_gaps(&files, &away, 60 * S).unwrap();
+    let gaps = producer_gaps(&files, &ever(&away, 60 * S)).unwrap();
     let gap = gaps[&PartitionPlace::new("orders", 0)];
     // Before the kill 100 ms, after the start 105 ms, and nothing after the last answer.
     assert_eq!((gap.length_us, gap.open), (205 * MS, false));
@@ -153,7 +157,7 @@ fn consumed(
 }
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
-    let gaps = consumer_gaps(&[consumer], &[heard], &[], until).unwrap();
+    let gaps = consumer_gaps(&[consumer], &[heard], &ever(&[], until)).unwrap();
     gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -213,4 +217,44 @@ fn a_partition_nobody_reads_is_not_the_consumers() {
     let [_, heard] = produced(dir.path(), |seq, at| Some(acked(seq, at + 5 * MS)));
     let consumer = history(dir.path(), &header(Writer::Consumer, "C", 2, 1), &[]);
     assert_eq!(delivery_gap(&consumer, &heard, 30 * S), None);
+}
+
+/// Answered at once but for two silences, from 1 to 5 s and from 7 to 9 s.
+fn silent_twice(dir: &std::path::Path) -> [HistoryFile; 2] {
+    produced(dir, |seq, at| {
+        let at = at + 5 * MS;
+        let to =
+            [(S, 5 * S), (7 * S, 9 * S)].into_iter().find(|(from, to)| (*from..*to).contains(&at));
+        Some(acked(seq, to.map_or(at, |(_, to)| to)))
+    })
+}
+
+#[test]
+fn a_longer_gap_before_the_moment_hides_none_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = silent_twice(dir.path());
+    let files: Vec<_> = files.iter().collect();
+    let place = PartitionPlace::new("orders", 0);
+    let since = |since_us, away: &[Away]| {
+        let time = GapTime { since_us, until_us: 10 * S, away };
+        producer_gaps(&files, &time).unwrap()[&place]
+    };
+    for (since_us, from_us, to_us) in [
+        (0, S, 5 * S),
+        // The first is cut to what lies after the moment, while that is the longer one.
+        (2 * S, 2 * S, 5 * S),
+        (4 * S, 7 * S, 9 * S),
+        (6 * S, 7 * S, 9 * S),
+        (8 * S, 8 * S, 9 * S),
+    ] {
+        let gap = since(since_us, &[]);
+        assert!((gap.from_us - from_us).abs() <= 60 * MS, "since {since_us}: {gap:?}");
+        assert_eq!((gap.to_us, gap.length_us), (to_us, to_us - gap.from_us), "since {since_us}");
+    }
+    // The client's own absence is none of it, whichever part of a gap is asked about.
+    let away = [Away { from_us: 2 * S, to_us: 4 * S }];
+    assert_eq!(since(S + 500 * MS, &away).length_us, 2 * S, "the second: the first is 1.5 s then");
+    assert_eq!(since(3 * S, &away).length_us, 2 * S);
+    let away = [Away { from_us: 7 * S + 500 * MS, to_us: 8 * S + 500 * MS }];
+    assert_eq!(since(7 * S + 400 * MS, &away).length_us, 600 * MS);
 }
