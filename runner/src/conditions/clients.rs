@@ -4,20 +4,15 @@
 use std::{sync::Arc, time::Duration};
 
 use kplan_dsl::{
-    conditions::{Condition, Connected, Progressing, Recovered, Unavailable},
-    value::{BoundGroup, Clients, Spread, duration_text},
+    conditions::{Condition, Connected, Progressing},
+    value::{Clients, Spread, duration_text},
 };
-use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, cluster::row},
-    event::{Measurement, Stretch},
     history::{
         HistoryError, HistoryFile, now_us,
-        query::{
-            Answered, Asked, Away, GapTime, PartitionPlace, SentSince, Standing, Window,
-            consumer_gaps, producer_gaps,
-        },
+        query::{Answered, Asked, Away, PartitionPlace, SentSince, Standing, Window},
     },
     stage::{
         clients::{Client, Presence},
@@ -61,7 +56,7 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
     if answered.progressing(c.partitions == Spread::Any) {
         return Ok(Found::plain(true, format!("{name} goes on")));
     }
-    let because = why(client, &answered, j);
+    let because = why(client, answered.waiting(), j);
     let found = match client.presence() {
         Presence::Died => Found::plain(false, format!("{name} does not run: it ended by itself")),
         Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
@@ -72,11 +67,14 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
             Found::inconclusive(format!("{name} has not sent anything since this step began"))
         }
         // Who asks at once has not given an answer the time to come.
-        Presence::Working if since(j.began_us) < c.patience().min(own_time) => Found::inconclusive(
-            format!("{name} {}, but this step began only just now", standstill(client, &answered)),
-        ),
+        Presence::Working if since(j.began_us) < c.patience().min(own_time) => {
+            Found::inconclusive(format!(
+                "{name} {}, but this step began only just now",
+                standstill(client, answered.waiting())
+            ))
+        }
         Presence::Working => {
-            Found::plain(false, format!("{name} {}", standstill(client, &answered)))
+            Found::plain(false, format!("{name} {}", standstill(client, answered.waiting())))
         }
     };
     Ok(found.because(because))
@@ -108,10 +106,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     }
     let senders = senders(client, j);
     let nobody = !senders.iter().any(|s| s.presence() == Presence::Working);
-    let mut files = Vec::new();
-    for sender in &senders {
-        files.push((open(sender)?, away(sender)));
-    }
+    let files = sent_by(&senders)?;
     let within = c.patience();
     let now_us = now_us();
     let begin_us = j.began_us.max(back);
@@ -127,7 +122,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
             let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
             let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
             let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
-            Ok(Found::plain(false, found).because(why(client, &answered, j)))
+            Ok(Found::plain(false, found).because(why(client, answered.waiting(), j)))
         }
         Some(Standing::Early) => {
             gone(format!("what {name} waits for was sent less than {shown} ago"))
@@ -155,18 +150,24 @@ fn standing(window: &Window, any: bool) -> Option<Standing> {
 }
 
 /// What the client last complained of, and what the cluster says of the partitions that it waits for.
-fn why(client: &Client, answered: &Answered, j: &Judge<'_>) -> Vec<String> {
+pub(super) fn why<'p>(
+    client: &Client,
+    waiting: impl Iterator<Item = &'p PartitionPlace>,
+    j: &Judge<'_>,
+) -> Vec<String> {
     let mut all = vec![client.causes()];
     if let Ok(view) = j.view() {
-        let waiting = answered.waiting();
         let told = waiting.filter_map(|at| Some((at, view.partition(&at.topic, at.partition)?)));
         all.extend(told.take(PARTITIONS_TOLD).map(|(at, p)| row(&at.topic, p)));
     }
     all
 }
 
-fn standstill(client: &Client, answered: &Answered) -> String {
-    let waiting: Vec<String> = answered.waiting().map(PartitionPlace::to_string).collect();
+pub(super) fn standstill<'p>(
+    client: &Client,
+    waiting: impl Iterator<Item = &'p PartitionPlace>,
+) -> String {
+    let waiting: Vec<String> = waiting.map(PartitionPlace::to_string).collect();
     let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
     if waiting.is_empty() {
         "has not sent anything".to_owned()
@@ -184,7 +185,7 @@ fn answered_since(client: &Client, j: &Judge<'_>, since_us: i64) -> Result<Answe
 }
 
 /// A client's own histories, and those of the producers of its topics (its own, for a producer).
-fn histories(
+pub(super) fn histories(
     client: &Client,
     j: &Judge<'_>,
 ) -> Result<(Vec<HistoryFile>, Vec<HistoryFile>), StepError> {
@@ -196,7 +197,7 @@ fn histories(
 }
 
 /// Those whose messages it waits for: itself, or for a consumer the producers of its topics.
-fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
+pub(super) fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     let topics = client.topics();
     let mut all = j.stage.clients.all();
     all.retain(|other| match client.sends() {
@@ -206,16 +207,23 @@ fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     all
 }
 
-fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
+/// What they sent, each with its absences.
+pub(super) fn sent_by(
+    senders: &[Arc<Client>],
+) -> Result<Vec<(Vec<HistoryFile>, Vec<Away>)>, StepError> {
+    senders.iter().map(|sender| Ok((open(sender)?, away(sender)))).collect()
+}
+
+pub(super) fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
     let there = client.traffic().into_iter().filter(|p| p.exists());
     there.map(|p| HistoryFile::open(&p).map_err(unreadable)).collect()
 }
 
-fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
+pub(super) fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
     files.iter().collect()
 }
 
-fn unreadable(error: HistoryError) -> StepError {
+pub(super) fn unreadable(error: HistoryError) -> StepError {
     StepError::rig(format!("a history cannot be read: {error}"))
 }
 
@@ -266,141 +274,11 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     Ok(found.because([client.causes()]))
 }
 
-/// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
-/// of a message that was sent while it acted on all that it struck, on the worst partition.
-pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
-    let own = c.since.as_deref().map(|s| s.as_str());
-    let Some((acted, what)) = j.broke(own, &client.name) else {
-        let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
-        let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
-        let found = format!("{broke}: there is nothing to recover from");
-        return Ok(Found::not_covered(found));
-    };
-    // What was sent while some of it still answered may have been answered by that.
-    let mut answered = answered_since(client, j, acted.by_us)?;
-    answered.since_us = acted.from_us;
-    let broke_us = acted.from_us;
-    let what = format!("{} ({what})", time_of_day(j, broke_us));
-    let idle = std::mem::take(&mut answered.idle);
-    answered.by.retain(|place, _| !idle.contains(place));
-    narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    if answered.by.is_empty() {
-        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
-    }
-    let worst = answered.by.iter().max_by_key(|(_, at)| at.unwrap_or(i64::MAX));
-    let worst = worst.map(|(p, _)| p.to_string());
-    let until_us = answered.recovered_us().map(|took| broke_us + took);
-    span(j, client, Stretch::Recovered, worst.clone(), broke_us, until_us);
-    let Some(took_us) = answered.recovered_us() else {
-        return Ok(
-            not_yet(c, client, &answered, (broke_us, &what)).because(why(client, &answered, j))
-        );
-    };
-    let worst = worst.unwrap_or_default();
-    let who = format!("{} after {what}, last on {worst}", client.name);
-    // With more traffic it could have been sooner, or later.
-    Ok(Found { firm: false, ..timed(c.bound, took_us, who, "came back") })
-}
-
-/// It has not come back: how long it has waited is the least that it will take.
-fn not_yet(
-    c: &Recovered,
-    client: &Client,
-    answered: &Answered,
-    (broke_us, what): (i64, &str),
-) -> Found {
-    let gone = client.downs().iter().find(|(_, to)| to.is_none()).map(|(from, _)| *from);
-    let waited = Duration::from_micros(
-        u64::try_from(gone.unwrap_or_else(now_us) - broke_us).unwrap_or_default(),
-    );
-    let found = format!("{} {} since {what}", client.name, standstill(client, answered));
-    let judged = Found::bounded(c.bound, waited, found.as_str(), Value::Null);
-    if judged.firm {
-        return judged;
-    }
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
-    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
-}
-
-/// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
-/// acknowledge (deliver), on the worst partition.
-pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
-    let (own, producers) = histories(client, j)?;
-    let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
-    let time = GapTime { since_us, until_us: now_us(), away: &away(client) };
-    let gaps = if client.sends() {
-        producer_gaps(&refs(&own), &time)
-    } else {
-        consumer_gaps(&refs(&own), &refs(&producers), &time)
-    };
-    let mut gaps = gaps.map_err(unreadable)?;
-    narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
-        return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
-    };
-    let until = (!worst.open).then_some(worst.to_us);
-    span(j, client, Stretch::Unavailable, Some(place.to_string()), worst.from_us, until);
-    let who = format!("{} on {place}", client.name);
-    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
-    Ok(timed(c.bound, worst.length_us, who, &did))
-}
-
 /// When the plan itself kept a client from working.
-fn away(client: &Client) -> Vec<Away> {
+pub(super) fn away(client: &Client) -> Vec<Away> {
     client
         .downs()
         .into_iter()
         .map(|(from_us, to)| Away { from_us, to_us: to.unwrap_or(i64::MAX) })
         .collect()
-}
-
-fn narrow<T>(
-    by: &mut std::collections::BTreeMap<PartitionPlace, T>,
-    topic: Option<&str>,
-    partition: Option<&kplan_dsl::value::PartitionRef>,
-) {
-    by.retain(|place, _| {
-        topic.is_none_or(|t| place.topic == t)
-            && partition
-                .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
-    });
-}
-
-fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
-    let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
-    Found::bounded(
-        bound,
-        time,
-        format!("{who} {did} for {shown}").replace("came back for", "came back within"),
-        json!(time.as_secs_f64()),
-    )
-}
-
-/// The time of day at a moment of the histories, as logs have it.
-fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
-    let wall_us = j.stage.run.sink.clock().wall_us(at_us);
-    let at = jiff::Timestamp::from_microsecond(wall_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
-}
-
-/// Puts a measured stretch into the timeline when a step judges it for good.
-fn span(
-    j: &Judge<'_>,
-    client: &Client,
-    kind: Stretch,
-    place: Option<String>,
-    from_us: i64,
-    until_us: Option<i64>,
-) {
-    j.stage.measured(Measurement {
-        step: j.step.clone(),
-        kind,
-        client: client.name.clone(),
-        place,
-        from_us,
-        until_us,
-    });
 }

@@ -98,6 +98,16 @@ impl Judge<'_> {
         breaks.newest_of_step(&id, client).map(of).or_else(program)
     }
 
+    /// When the fault that [`broke`](Self::broke) tells of was over; none while it lasts, or where nobody knows.
+    pub fn mended(&self, own: Option<&str>, client: &str) -> Option<i64> {
+        let breaks = &self.stage.breaks;
+        let fault = match own.or(self.since) {
+            Some(name) => breaks.newest_of_step(&self.stage.step_named(name)?, client),
+            None => breaks.last_for(client),
+        };
+        fault?.over_us
+    }
+
     /// Judges every condition once, now.
     pub async fn now(&self, all: &Conditions) -> Result<Vec<Finding>, StepError> {
         Ok(self.look(all).await?.into_iter().map(|look| look.finding).collect())

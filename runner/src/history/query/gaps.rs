@@ -10,6 +10,17 @@ pub struct Away {
     pub to_us: i64,
 }
 
+/// When something that was to be done at a time could be done; `i64::MAX` if never.
+pub(super) fn let_go(away: &[Away], at_us: i64) -> i64 {
+    let absence = away.iter().find(|a| a.from_us <= at_us && at_us < a.to_us);
+    absence.map_or(at_us, |a| a.to_us)
+}
+
+/// How much of a time a client was away.
+pub fn absent_us(away: &[Away], from_us: i64, to_us: i64) -> i64 {
+    away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum()
+}
+
 /// A time without an answer while one was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -43,8 +54,7 @@ impl GapTime<'_> {
         }
         let from_us = from_us.max(self.since_us);
         let to_us = to_us.max(from_us);
-        let absent: i64 =
-            self.away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum();
+        let absent = absent_us(self.away, from_us, to_us);
         Some(Gap { from_us, to_us, length_us: (to_us - from_us - absent).max(0), open })
     }
 }

@@ -6,14 +6,16 @@
 mod availability;
 mod gaps;
 mod progress;
+mod recovery;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
-pub use gaps::{Away, Gap, GapTime};
+pub use gaps::{Away, Gap, GapTime, absent_us};
 pub use progress::{Answered, SentSince};
+pub use recovery::{Onset, Wait, waits};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};
 

@@ -1,4 +1,4 @@
-//! Progress and recovery: what was sent after a time, and when it was first answered.
+//! Progress: what was sent after a time, and when it was first answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,8 +21,6 @@ pub struct SentSince {
 /// or delivered); none where that has not happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// The time that the messages were sent after, in monotonic microseconds.
-    pub since_us: i64,
     pub by: BTreeMap<PartitionPlace, Option<i64>>,
     /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
     pub idle: BTreeSet<PartitionPlace>,
@@ -37,13 +35,6 @@ impl Answered {
         } else {
             !self.by.is_empty() && answers.all(Option::is_some)
         }
-    }
-
-    /// `recovered`: how long it took on the worst partition, in microseconds; none as long as one
-    /// has no answer.
-    pub fn recovered_us(&self) -> Option<i64> {
-        let times: Option<Vec<i64>> = self.by.values().copied().collect();
-        times?.into_iter().max().map(|at| at - self.since_us)
     }
 
     /// Partitions to which something was sent, without an answer.
@@ -135,7 +126,7 @@ impl SentSince {
             }
         }
         let idle = self.used.iter().filter(|place| !self.first.contains_key(place)).cloned();
-        Ok(Answered { since_us: self.since_us, idle: idle.collect(), by })
+        Ok(Answered { idle: idle.collect(), by })
     }
 }
 
@@ -193,24 +184,8 @@ mod tests {
         });
         let since = answered(&files, 2_000 * MS);
         assert!(!since.progressing(false) && !since.progressing(true));
-        assert_eq!(since.recovered_us(), None);
         assert_eq!(since.waiting().count(), 2);
         assert!(answered(&files, 1_500 * MS).progressing(false));
-    }
-
-    #[test]
-    fn recovered_is_the_worst_partition() {
-        let dir = tempfile::tempdir().unwrap();
-        // After 1 s partition 0 answers within 10 ms, partition 1 only from 3 s on.
-        let files = histories(dir.path(), 1, |p, seq, at| {
-            let late = p == 1 && at >= 1_000 * MS;
-            let at_us = if late { (at + 10 * MS).max(3_000 * MS) } else { at + 10 * MS };
-            Some(message(Mark::Acked, p, seq, seq as i64, at_us))
-        });
-        let since = answered(&files, 1_000 * MS);
-        assert_eq!(since.recovered_us(), Some(2_000 * MS));
-        assert!(since.progressing(false));
-        assert_eq!(since.by[&PartitionPlace::new("orders", 0)], Some(1_010 * MS));
     }
 
     #[test]
@@ -234,7 +209,6 @@ mod tests {
             histories(dir.path(), 1, |p, seq, at| Some(message(Mark::Failed, p, seq, -1, at + MS)));
         assert!(!answered(&files, 0).progressing(true));
         assert!(!answered(&[], 0).progressing(false));
-        assert_eq!(answered(&[], 0).recovered_us(), None);
     }
 
     #[test]
@@ -254,7 +228,8 @@ mod tests {
         let aborted = [txn(message(Mark::Aborted, 0, 0, -1, 50 * MS))];
         assert!(!answered(&files(&aborted, 2), 5 * MS).progressing(true));
         let committed = [txn(message(Mark::Committed, 0, 0, -1, 50 * MS))];
-        assert_eq!(answered(&files(&committed, 3), 5 * MS).recovered_us(), Some(45 * MS));
+        let at = answered(&files(&committed, 3), 5 * MS).by[&PartitionPlace::new("orders", 0)];
+        assert_eq!(at, Some(50 * MS));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Away, PartitionPlace, place};
-use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
+use super::{Away, PartitionPlace, gaps::let_go, place};
+use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
 type WindowStream = (u16, u16);
@@ -83,15 +83,11 @@ fn add_sent(
 ) -> Result<(), HistoryError> {
     let since = asked.now_us - 2 * asked.within_us;
     let header = file.header();
-    let sent_at = |run: &MessageRun| {
-        let absence = away.iter().find(|a| a.from_us <= run.first_us && run.first_us < a.to_us);
-        absence.map_or(run.first_us, |a| a.to_us)
-    };
     let earliest = away.iter().filter(|a| a.to_us >= since).map(|a| a.from_us).min();
     let start = earliest.map_or(since, |from| from.min(since));
     for run in file.iter_from(file.first_at_or_after(start)?) {
         let run = run?;
-        let at = sent_at(&run);
+        let at = let_go(away, run.first_us);
         if run.mark != Mark::Sent || at < since || at > asked.now_us {
             continue;
         }

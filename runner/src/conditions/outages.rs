@@ -1,0 +1,167 @@
+//! `recovered` and `unavailable`: how long clients waited, judged from their histories. Definitions:
+//! `judgement` in the docs, section Availability.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use kplan_dsl::{
+    conditions::{Recovered, Unavailable},
+    value::{BoundGroup, duration_text},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    conditions::{
+        Found,
+        clients::{
+            Judged, away, histories, open, refs, senders, sent_by, standstill, unreadable, why,
+        },
+    },
+    event::{Measurement, Stretch},
+    history::{
+        HistoryFile, now_us,
+        query::{
+            GapTime, Onset, PartitionPlace, Wait, absent_us, consumer_gaps, producer_gaps, waits,
+        },
+    },
+    stage::{clients::Client, judge::Judge},
+};
+
+/// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
+/// of a message that was sent while it acted on all that it struck, on the worst partition. Where nothing was on
+/// its way at that moment, the first message after it is what waits first.
+pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
+    let own = c.since.as_deref().map(|s| s.as_str());
+    let Some((acted, what)) = j.broke(own, &client.name) else {
+        let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
+        let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
+        let found = format!("{broke}: there is nothing to recover from");
+        return Ok(Found::not_covered(found));
+    };
+    let files = open(client)?;
+    if j.mended(own, &client.name).is_some_and(|over| begun_us(&files).is_some_and(|at| at > over))
+    {
+        let found = format!("{} began when this was over: {what}", client.name);
+        return Ok(Found::not_covered(format!("{found}: there is nothing to recover from")));
+    }
+    let what = format!("{} ({what})", time_of_day(j, acted.from_us));
+    // What was sent while some of it still answered may have been answered by that.
+    let onset = Onset { from_us: acted.from_us, by_us: acted.by_us };
+    let senders = sent_by(&senders(client, j))?;
+    let mut by = waits(&senders, &files, &client.topics(), onset).map_err(unreadable)?;
+    narrow(&mut by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
+    let (away, now_us) = (away(client), now_us());
+    let length = |wait: &Wait| {
+        let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
+        until_us - wait.from_us - absent_us(&away, wait.from_us, until_us)
+    };
+    // Where there is no answer yet, it is worse than anywhere else.
+    let worst = by.iter().max_by_key(|(_, wait)| (wait.until_us.is_none(), length(wait)));
+    let Some((place, worst)) = worst else {
+        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
+    };
+    let took_us = length(worst);
+    let until_us = worst.until_us.map(|until| until.max(worst.from_us));
+    let away_us = until_us.unwrap_or(now_us) - worst.from_us - took_us;
+    let measured = (worst.from_us, until_us, away_us);
+    span(j, client, Stretch::Recovered, Some(place.to_string()), measured);
+    if until_us.is_none() {
+        let waiting = || by.iter().filter(|(_, w)| w.until_us.is_none()).map(|(place, _)| place);
+        let found = format!("{} {} since {what}", client.name, standstill(client, waiting()));
+        return Ok(not_yet(c.bound, took_us, &found).because(why(client, waiting(), j)));
+    }
+    let who = format!("{} after {what}, last on {place}", client.name);
+    // With more traffic it could have been sooner, or later.
+    Ok(Found { firm: false, ..timed(c.bound, took_us, who, "came back") })
+}
+
+/// When a client's histories begin.
+fn begun_us(files: &[HistoryFile]) -> Option<i64> {
+    files.iter().filter_map(|file| Some(file.iter_from(0).next()?.ok()?.first_us)).min()
+}
+
+/// It has not come back: how long it has waited is the least that it will take.
+fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
+    let waited = Duration::from_micros(u64::try_from(waited_us).unwrap_or_default());
+    let judged = Found::bounded(bound, waited, found, Value::Null);
+    if judged.firm {
+        return judged;
+    }
+    let shown =
+        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
+}
+
+/// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
+/// acknowledge (deliver), on the worst partition.
+pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
+    let (own, producers) = histories(client, j)?;
+    let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
+    let time = GapTime { since_us, until_us: now_us(), away: &away(client) };
+    let gaps = if client.sends() {
+        producer_gaps(&refs(&own), &time)
+    } else {
+        consumer_gaps(&refs(&own), &refs(&producers), &time)
+    };
+    let mut gaps = gaps.map_err(unreadable)?;
+    narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
+    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
+        return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
+    };
+    let until_us = (!worst.open).then_some(worst.to_us);
+    let away_us = worst.to_us - worst.from_us - worst.length_us;
+    let measured = (worst.from_us, until_us, away_us);
+    span(j, client, Stretch::Unavailable, Some(place.to_string()), measured);
+    let who = format!("{} on {place}", client.name);
+    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
+    Ok(timed(c.bound, worst.length_us, who, &did))
+}
+
+fn narrow<T>(
+    by: &mut BTreeMap<PartitionPlace, T>,
+    topic: Option<&str>,
+    partition: Option<&kplan_dsl::value::PartitionRef>,
+) {
+    by.retain(|place, _| {
+        topic.is_none_or(|t| place.topic == t)
+            && partition
+                .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
+    });
+}
+
+fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
+    let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
+    let shown =
+        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    Found::bounded(
+        bound,
+        time,
+        format!("{who} {did} for {shown}").replace("came back for", "came back within"),
+        json!(time.as_secs_f64()),
+    )
+}
+
+/// The time of day at a moment of the histories, as logs have it.
+fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
+    let wall_us = j.stage.run.sink.clock().wall_us(at_us);
+    let at = jiff::Timestamp::from_microsecond(wall_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
+}
+
+/// Puts a measured stretch into the timeline when a step judges it for good.
+fn span(
+    j: &Judge<'_>,
+    client: &Client,
+    kind: Stretch,
+    place: Option<String>,
+    (from_us, until_us, away_us): (i64, Option<i64>, i64),
+) {
+    j.stage.measured(Measurement {
+        step: j.step.clone(),
+        kind,
+        client: client.name.clone(),
+        place,
+        from_us,
+        until_us,
+        away_us,
+    });
+}
