@@ -1,7 +1,7 @@
 //! Conditions about clients' traffic, judged from their histories. Definitions: `judgement` in the docs,
 //! section Availability.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use kplan_dsl::{
     conditions::{Condition, Connected, Progressing},
@@ -12,7 +12,10 @@ use crate::{
     conditions::{Found, cluster::row},
     history::{
         HistoryError, HistoryFile, now_us,
-        query::{Answered, Asked, Away, PartitionPlace, SentSince, Standing, Window},
+        query::{
+            Answered, Asked, Away, Holders, Holding, Mate, PartitionPlace, SentSince, Standing,
+            Window,
+        },
     },
     stage::{
         clients::{Client, Presence},
@@ -22,6 +25,9 @@ use crate::{
 };
 
 pub(super) type Judged = Result<Found, StepError>;
+
+/// Of partitions that are nobody's.
+pub(super) const LEFT: &str = "which another client of its group had, and nobody has taken over";
 
 /// Partitions of a client that the cluster is quoted on.
 const PARTITIONS_TOLD: usize = 5;
@@ -51,7 +57,8 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
         Looking::Once => Duration::MAX,
         Looking::Until(within) => within,
     };
-    let answered = answered_since(client, j, j.began_us)?;
+    let holders = Holders::read(&open(client)?, &mates(client, j)?).map_err(unreadable)?;
+    let answered = answered_since(client, j, j.began_us, &holders)?;
     let name = &client.name;
     if answered.progressing(c.partitions == Spread::Any) {
         return Ok(Found::plain(true, format!("{name} goes on")));
@@ -63,6 +70,9 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
         Presence::Finished => {
             Found::not_covered(format!("{name} had sent all that it was to send"))
         }
+        Presence::Working if answered.by.is_empty() && !client.sends() => {
+            Found::inconclusive(format!("nothing was sent to a partition that {name} holds"))
+        }
         Presence::Working if answered.waiting().next().is_none() => {
             Found::inconclusive(format!("{name} has not sent anything since this step began"))
         }
@@ -72,6 +82,10 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
                 "{name} {}, but this step began only just now",
                 standstill(client, answered.waiting())
             ))
+        }
+        Presence::Working if answered.waiting().all(|place| left(place, &holders)) => {
+            let found = format!("{name} {}", standstill(client, answered.waiting()));
+            Found::inconclusive(format!("{found}, {LEFT}"))
         }
         Presence::Working => {
             Found::plain(false, format!("{name} {}", standstill(client, answered.waiting())))
@@ -84,9 +98,11 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
 fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judged {
     let name = &client.name;
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(i64::MIN);
+    let (own, mates) = (open(client)?, mates(client, j)?);
+    let holders = Holders::read(&own, &mates).map_err(unreadable)?;
     let gone = |why: String| {
         // Until then no window was without an answer: one answer shows that there were some.
-        let ever = last && answered_since(client, j, j.began_us)?.progressing(true);
+        let ever = last && answered_since(client, j, j.began_us, &holders)?.progressing(true);
         let until = format!("{name} made progress for as long as it could");
         Ok(if ever {
             Found::plain(true, until)
@@ -112,13 +128,13 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     let begin_us = j.began_us.max(back);
     let within_us = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 4);
     let asked = Asked { begin_us, now_us, within_us };
-    let window = Window::read(&files, &open(client)?, asked).map_err(unreadable)?;
+    let window = Window::read(&files, (&own, &mates), asked).map_err(unreadable)?;
     let any = c.partitions == Spread::Any;
     let shown = duration_text(within);
     match standing(&window, any) {
         Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} goes on"))),
         Some(Standing::Stuck) => {
-            let answered = answered_since(client, j, now_us - within_us)?;
+            let answered = answered_since(client, j, now_us - within_us, &holders)?;
             let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
             let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
             let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
@@ -176,12 +192,45 @@ pub(super) fn standstill<'p>(
     }
 }
 
-/// When messages that were sent after a time were first acknowledged (for a consumer: delivered).
-fn answered_since(client: &Client, j: &Judge<'_>, since_us: i64) -> Result<Answered, StepError> {
+/// When messages that were sent after a time were first acknowledged (for a consumer: delivered), on what is the
+/// client's own.
+fn answered_since(
+    client: &Client,
+    j: &Judge<'_>,
+    since_us: i64,
+    holders: &Holders,
+) -> Result<Answered, StepError> {
     let (own, sent) = histories(client, j)?;
     let topics = client.topics();
-    let sent = SentSince::new(&refs(&sent), since_us, Some(&topics)).map_err(unreadable)?;
+    let held = |place: &PartitionPlace| held(place, &topics, holders);
+    let sent = SentSince::new(&refs(&sent), since_us, held).map_err(unreadable)?;
     sent.answered(&refs(&own)).map_err(unreadable)
+}
+
+/// Since when it waits for what is sent to a partition; none if that is none of its own.
+pub(super) fn held(place: &PartitionPlace, topics: &[String], holders: &Holders) -> Option<i64> {
+    if topics.contains(&place.topic) { holders.now(place).since_us() } else { None }
+}
+
+/// The other clients of a reader's group.
+pub(super) fn mates(client: &Client, j: &Judge<'_>) -> Result<Vec<Mate>, StepError> {
+    let Some((group, _)) = client.group().filter(|_| !client.sends()) else {
+        return Ok(Vec::new());
+    };
+    let mut others = j.stage.clients.all();
+    others.retain(|other| {
+        other.name != client.name && other.group().is_some_and(|(own, _)| own == group)
+    });
+    let mate = |other: &Arc<Client>| {
+        let gone = other.presence() != Presence::Working;
+        Ok(Mate { files: opened(other.histories())?, gone })
+    };
+    others.iter().map(mate).collect()
+}
+
+/// What nobody has taken over from a client that is gone.
+pub(super) fn left(place: &PartitionPlace, holders: &Holders) -> bool {
+    holders.now(place) == Holding::Left
 }
 
 /// A client's own histories, and those of the producers of its topics (its own, for a producer).
@@ -215,7 +264,11 @@ pub(super) fn sent_by(
 }
 
 pub(super) fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
-    let there = client.traffic().into_iter().filter(|p| p.exists());
+    opened(client.traffic())
+}
+
+fn opened(files: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
+    let there = files.into_iter().filter(|p| p.exists());
     there.map(|p| HistoryFile::open(&p).map_err(unreadable)).collect()
 }
 

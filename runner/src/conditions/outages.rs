@@ -13,14 +13,16 @@ use crate::{
     conditions::{
         Found,
         clients::{
-            Judged, away, histories, open, refs, senders, sent_by, standstill, unreadable, why,
+            Judged, LEFT, away, held, histories, left, mates, open, refs, senders, sent_by,
+            standstill, unreadable, why,
         },
     },
     event::{Measurement, Stretch},
     history::{
         HistoryFile, now_us,
         query::{
-            GapTime, Onset, PartitionPlace, Wait, absent_us, consumer_gaps, producer_gaps, waits,
+            GapTime, Holders, Onset, PartitionPlace, Wait, absent_us, consumer_gaps, producer_gaps,
+            waits,
         },
     },
     stage::{clients::Client, judge::Judge},
@@ -47,7 +49,10 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     // What was sent while some of it still answered may have been answered by that.
     let onset = Onset { from_us: acted.from_us, by_us: acted.by_us };
     let senders = sent_by(&senders(client, j))?;
-    let mut by = waits(&senders, &files, &client.topics(), onset).map_err(unreadable)?;
+    let holders = Holders::read(&files, &mates(client, j)?).map_err(unreadable)?;
+    let topics = client.topics();
+    let own = |place: &PartitionPlace| held(place, &topics, &holders);
+    let mut by = waits(&senders, &files, own, onset).map_err(unreadable)?;
     narrow(&mut by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
     let (away, now_us) = (away(client), now_us());
     let length = |wait: &Wait| {
@@ -55,7 +60,9 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
         until_us - wait.from_us - absent_us(&away, wait.from_us, until_us)
     };
     // Where there is no answer yet, it is worse than anywhere else.
-    let worst = by.iter().max_by_key(|(_, wait)| (wait.until_us.is_none(), length(wait)));
+    let worst = by.iter().max_by_key(|(place, wait)| {
+        (wait.until_us.is_none(), !left(place, &holders), length(wait))
+    });
     let Some((place, worst)) = worst else {
         return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
     };
@@ -67,6 +74,9 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     if until_us.is_none() {
         let waiting = || by.iter().filter(|(_, w)| w.until_us.is_none()).map(|(place, _)| place);
         let found = format!("{} {} since {what}", client.name, standstill(client, waiting()));
+        if left(place, &holders) {
+            return Ok(Found::inconclusive(format!("{found}, {LEFT}")));
+        }
         return Ok(not_yet(c.bound, took_us, &found).because(why(client, waiting(), j)));
     }
     let who = format!("{} after {what}, last on {place}", client.name);
@@ -100,7 +110,7 @@ pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
     let gaps = if client.sends() {
         producer_gaps(&refs(&own), &time)
     } else {
-        consumer_gaps(&refs(&own), &refs(&producers), &time)
+        consumer_gaps(&refs(&own), &mates(client, j)?, &refs(&producers), &time)
     };
     let mut gaps = gaps.map_err(unreadable)?;
     narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Gap, PartitionPlace,
+    Gap, Mate, PartitionPlace,
     gaps::{Follower, GapTime},
     place,
 };
@@ -131,8 +131,10 @@ impl Sending {
 #[derive(Default)]
 struct Reading {
     follower: Follower,
-    /// The group has begun to read it.
+    /// The client has begun to read it.
     began: bool,
+    /// No other client of its group was given it since.
+    held: bool,
     /// The next sequence of each producer's life: acknowledged up to, delivered up to.
     streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
@@ -141,7 +143,7 @@ struct Reading {
 
 impl Reading {
     fn owes(&self) -> bool {
-        self.began && self.streams.values().any(|(acked, delivered)| acked > delivered)
+        self.began && self.held && self.streams.values().any(|(acked, delivered)| acked > delivered)
     }
 
     /// Nothing is left to deliver.
@@ -165,15 +167,32 @@ impl Reading {
     }
 
     fn assigned(&mut self, position: i64, at: i64) {
-        if self.began {
+        if self.began && self.held {
             return;
         }
-        self.began = true;
-        if position > self.last_offset {
+        if !self.began && position > self.last_offset {
             // It begins after everything that is there.
             self.clear();
-        } else if self.owes() {
+        }
+        (self.began, self.held) = (true, true);
+        if self.owes() {
             self.follower.owe(at);
+        }
+    }
+
+    /// What another client of the group was given is not the client's any more; until then it was.
+    fn others(&mut self, run: &MessageRun, time: &GapTime<'_>) {
+        match run.mark {
+            Mark::Assigned if self.held => {
+                self.held = false;
+                self.follower.hand_over(run.first_us, time);
+            }
+            Mark::Delivered if !self.held => {
+                let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
+                *delivered = (*delivered).max(run.first_seq + run.count);
+            }
+            Mark::Eof if !self.held => self.clear(),
+            _ => {}
         }
     }
 
@@ -185,15 +204,19 @@ impl Reading {
     }
 }
 
-/// The longest gap of each partition that a group reads, within what is asked about. `consumers` are the
-/// histories of all its members and lives, `producers` the heard histories of who writes to its topics.
+/// The longest gap of each partition that a client reads, within what is asked about. `consumers` are the
+/// histories of all its members and lives, `mates` the other clients of its group, `producers` the heard
+/// histories of who writes to its topics.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
+    mates: &[Mate],
     producers: &[&HistoryFile],
     time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
-    let files: Vec<_> = heard.chain(consumers).copied().collect();
+    let mates: Vec<_> = mates.iter().flat_map(|mate| &mate.files).collect();
+    let others = |file: &HistoryFile| mates.iter().any(|mate| std::ptr::eq(*mate, file));
+    let files: Vec<_> = heard.chain(consumers).chain(&mates).copied().collect();
     let mut parts: BTreeMap<PartitionPlace, Reading> = BTreeMap::new();
     let mut transactions: BTreeMap<(AckStream, u32), Vec<(PartitionPlace, MessageRun)>> =
         BTreeMap::new();
@@ -215,6 +238,10 @@ pub fn consumer_gaps(
             continue;
         }
         let part = parts.entry(place).or_insert_with(unread);
+        if others(file) {
+            part.others(&run, time);
+            continue;
+        }
         match run.mark {
             Mark::Acked => part.appended(stream, &run, run.first_us),
             Mark::Assigned => part.assigned(run.first_offset, run.first_us),

@@ -89,6 +89,11 @@ impl Follower {
         }
     }
 
+    /// Somebody else is to be answered from `at` on.
+    pub(super) fn hand_over(&mut self, at: i64, time: &GapTime<'_>) {
+        self.close(at, false, time);
+    }
+
     /// The longest gap when time ends.
     pub(super) fn end(mut self, time: &GapTime<'_>) -> Option<Gap> {
         self.close(time.until_us, true, time);

@@ -5,6 +5,7 @@
 
 mod availability;
 mod gaps;
+mod holders;
 mod progress;
 mod recovery;
 mod tally;
@@ -14,6 +15,7 @@ mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
 pub use gaps::{Away, Gap, GapTime, absent_us};
+pub use holders::{Holders, Holding, Mate};
 pub use progress::{Answered, SentSince};
 pub use recovery::{Onset, Wait, waits};
 pub use tally::{Counts, FileTally};

@@ -45,12 +45,13 @@ impl Answered {
 }
 
 impl SentSince {
-    /// Reads what the producers' histories say of `since_us` and later. `used` narrows nothing but
-    /// the topics (none: all); histories other than [`Writer::ProducerSent`] are passed over.
+    /// Reads what the producers' histories say of `since_us` and later. `waits` says since when somebody
+    /// waits for what is sent to a partition, none if nobody does; histories other than
+    /// [`Writer::ProducerSent`] are passed over.
     pub fn new(
         files: &[&HistoryFile],
         since_us: i64,
-        topics: Option<&[String]>,
+        waits: impl Fn(&PartitionPlace) -> Option<i64>,
     ) -> Result<Self, HistoryError> {
         let mut this = Self { since_us, ..Self::default() };
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
@@ -61,16 +62,15 @@ impl SentSince {
                 let place = place(file, &run)?;
                 this.used.insert(place.clone());
                 // A run that begins before the time is passed over: the next one does not.
-                if run.mark == Mark::Sent && run.first_us >= since_us {
+                let begins = waits(&place).map(|waits_us| since_us.max(waits_us));
+                if run.mark == Mark::Sent && begins.is_some_and(|begins| run.first_us >= begins) {
                     let first = this.first.entry(place).or_default();
                     let seq = first.entry(stream).or_insert(run.first_seq);
                     *seq = run.first_seq.min(*seq);
                 }
             }
         }
-        if let Some(topics) = topics {
-            this.used.retain(|place| topics.contains(&place.topic));
-        }
+        this.used.retain(|place| waits(place).is_some());
         Ok(this)
     }
 
@@ -170,9 +170,14 @@ mod tests {
         ]
     }
 
+    /// Somebody waits for all.
+    fn always(_: &PartitionPlace) -> Option<i64> {
+        Some(i64::MIN)
+    }
+
     fn answered(files: &[HistoryFile], since_us: i64) -> Answered {
         let files: Vec<_> = files.iter().collect();
-        SentSince::new(&files, since_us, None).unwrap().answered(&files).unwrap()
+        SentSince::new(&files, since_us, always).unwrap().answered(&files).unwrap()
     }
 
     #[test]
@@ -245,13 +250,32 @@ mod tests {
                 .collect();
             history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
         };
-        let since = SentSince::new(&[&sent], 2_000 * MS, None).unwrap();
+        let since = SentSince::new(&[&sent], 2_000 * MS, always).unwrap();
         // Messages 0 to 19 were sent before 2 s.
         assert!(!since.answered(&[&deliveries(20, "C")]).unwrap().progressing(true));
         assert!(since.answered(&[&deliveries(21, "D")]).unwrap().progressing(true));
         assert!(!since.answered(&[&deliveries(21, "E")]).unwrap().progressing(false));
         assert!(since.answered(&[&deliveries(22, "F")]).unwrap().progressing(false));
-        let other = SentSince::new(&[&sent], 0, Some(&["other".to_owned()])).unwrap();
-        assert_eq!(other.partitions().count(), 0);
+        let nobodys = SentSince::new(&[&sent], 0, |_| None).unwrap();
+        assert_eq!(nobodys.partitions().count(), 0);
+    }
+    #[test]
+    fn a_reader_waits_only_for_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sent, _] = histories(dir.path(), 1, |_, _, _| None);
+        let given: Vec<_> =
+            (0..20).map(|seq| message(Mark::Delivered, 0, seq, 0, 4_000 * MS)).collect();
+        let given = history(dir.path(), &header(Writer::Consumer, "C", 2, 1), &given);
+        let progressing = |waits: &dyn Fn(u32) -> Option<i64>| {
+            let since = SentSince::new(&[&sent], 0, |place| waits(place.partition)).unwrap();
+            let answered = since.answered(&[&given]).unwrap();
+            (answered.progressing(false), answered.waiting().count())
+        };
+        assert_eq!(progressing(&|_| Some(i64::MIN)), (false, 1), "both are its own");
+        assert_eq!(progressing(&|p| (p == 0).then_some(i64::MIN)), (true, 0), "another has one");
+        // It took the other one over when nothing more was sent to it, or just before.
+        let taken = |at| move |p| Some(if p == 0 { i64::MIN } else { at });
+        assert_eq!(progressing(&taken(3_950 * MS)).1, 0);
+        assert_eq!(progressing(&taken(3_850 * MS)).1, 1);
     }
 }

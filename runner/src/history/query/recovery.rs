@@ -22,6 +22,13 @@ pub struct Onset {
     pub by_us: i64,
 }
 
+impl Onset {
+    /// For somebody who waits since a moment.
+    fn of(self, waits_us: i64) -> Self {
+        Self { from_us: self.from_us.max(waits_us), by_us: self.by_us.max(waits_us) }
+    }
+}
+
 /// What a client waited for after a fault, on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
@@ -68,8 +75,9 @@ struct WaitStep {
     next: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct WaitPart {
+    onset: Onset,
     /// When the fault began.
     before: BTreeMap<SenderId, Reached>,
     /// From then on, until the first message was sent that it acted on.
@@ -82,36 +90,37 @@ struct WaitPart {
 }
 
 /// Reads what `senders`, each with its absences, sent, and what the client's own histories say of it. What was
-/// to be sent while a sender was away was sent when it was back. Partitions to which nothing was sent when the
-/// fault acted on all that it struck are not in it.
+/// to be sent while a sender was away was sent when it was back. `held` says since when the client waits for what
+/// is sent to a partition, none if it does not. Partitions to which nothing was sent when the fault acted on all
+/// that it struck are not in it.
 pub fn waits(
     senders: &[(Vec<HistoryFile>, Vec<Away>)],
     own: &[HistoryFile],
-    topics: &[String],
+    held: impl Fn(&PartitionPlace) -> Option<i64>,
     onset: Onset,
 ) -> Result<BTreeMap<PartitionPlace, Wait>, HistoryError> {
     let mut parts: BTreeMap<PartitionPlace, WaitPart> = BTreeMap::new();
     let of = |file: &&HistoryFile, writer: Writer| file.header().writer == writer;
     for (files, away) in senders {
         for file in files.iter().filter(|file| of(file, Writer::ProducerSent)) {
-            add_sent(&mut parts, file, away, onset)?;
+            add_sent(&mut parts, file, away, |place| Some(onset.of(held(place)?)))?;
         }
     }
-    parts.retain(|place, part| topics.contains(&place.topic) && part.begun_us.is_some());
+    parts.retain(|_, part| part.begun_us.is_some());
     // Nobody can be given what could not be sent. Who sent it waits on: it was to be answered.
     let reads = own.iter().any(|file| of(&file, Writer::Consumer));
     let heard = senders.iter().flat_map(|(files, _)| files);
     for file in heard.filter(|file| of(file, Writer::ProducerHeard)) {
-        add_answers(&mut parts, file, onset, |mark, at_us| {
+        add_answers(&mut parts, file, |mark, at_us| {
             (mark != Mark::Acked && (reads || at_us < onset.from_us)).then_some(false)
         })?;
     }
     for file in own {
-        add_answers(&mut parts, file, onset, |mark, _| {
+        add_answers(&mut parts, file, |mark, _| {
             matches!(mark, Mark::Acked | Mark::Delivered).then_some(true)
         })?;
     }
-    let waits = parts.into_iter().filter_map(|(place, part)| Some((place, part.wait(onset)?)));
+    let waits = parts.into_iter().filter_map(|(place, part)| Some((place, part.wait()?)));
     Ok(waits.collect())
 }
 
@@ -119,7 +128,7 @@ fn add_sent(
     parts: &mut BTreeMap<PartitionPlace, WaitPart>,
     file: &HistoryFile,
     away: &[Away],
-    onset: Onset,
+    onset: impl Fn(&PartitionPlace) -> Option<Onset>,
 ) -> Result<(), HistoryError> {
     let (sender, life) = (file.header().client_id, file.header().life);
     for run in file.iter_from(0) {
@@ -127,11 +136,13 @@ fn add_sent(
         if run.mark != Mark::Sent {
             continue;
         }
-        let part = parts.entry(place(file, &run)?).or_default();
+        let place = place(file, &run)?;
+        let Some(onset) = onset(&place) else { continue };
+        let part = parts.entry(place).or_insert_with(|| WaitPart::new(onset));
         let at_us = let_go(away, run.first_us);
         if at_us < onset.by_us {
             let next = run.first_seq + run.count;
-            part.add(WaitStep { at_us, act: Act::Sent, sender, life, next }, onset);
+            part.add(WaitStep { at_us, act: Act::Sent, sender, life, next });
         } else if at_us < i64::MAX {
             let first = part.first.entry((sender, life)).or_insert(run.first_seq);
             *first = run.first_seq.min(*first);
@@ -146,7 +157,6 @@ fn add_sent(
 fn add_answers(
     parts: &mut BTreeMap<PartitionPlace, WaitPart>,
     file: &HistoryFile,
-    onset: Onset,
     ends: impl Fn(Mark, i64) -> Option<bool>,
 ) -> Result<(), HistoryError> {
     let heard = file.header().writer == Writer::ProducerHeard;
@@ -155,7 +165,7 @@ fn add_answers(
         let Some(part) = parts.get_mut(place) else { return };
         let Some(answered) = ends(mark, run.first_us) else { return };
         let ids = (file.header().client_id, file.header().life);
-        part.ended(if heard { ids } else { (run.client, run.life) }, &run, answered, onset);
+        part.ended(if heard { ids } else { (run.client, run.life) }, &run, answered);
     };
     for run in file.iter_from(0) {
         let run = run?;
@@ -179,23 +189,22 @@ fn add_answers(
 }
 
 impl WaitPart {
-    fn add(&mut self, step: WaitStep, onset: Onset) {
-        if step.at_us < onset.from_us {
+    fn new(onset: Onset) -> Self {
+        let (before, first, steps) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { onset, before, steps, first, begun_us: None, until_us: None }
+    }
+
+    fn add(&mut self, step: WaitStep) {
+        if step.at_us < self.onset.from_us {
             self.before.entry(step.sender).or_default().take(&step);
         } else if self.begun_us.is_none_or(|begun| step.at_us <= begun) {
             self.steps.push(step);
         }
     }
 
-    fn ended(
-        &mut self,
-        (sender, life): (SenderId, u16),
-        run: &MessageRun,
-        answered: bool,
-        onset: Onset,
-    ) {
+    fn ended(&mut self, (sender, life): (SenderId, u16), run: &MessageRun, answered: bool) {
         let next = run.first_seq + run.count;
-        self.add(WaitStep { at_us: run.first_us, act: Act::Answered, sender, life, next }, onset);
+        self.add(WaitStep { at_us: run.first_us, act: Act::Answered, sender, life, next });
         let first = self.first.get(&(sender, life)).copied();
         if let Some(first) = first.filter(|first| answered && next > *first) {
             // Where the run begins with earlier messages, its last one is surely meant.
@@ -205,11 +214,11 @@ impl WaitPart {
     }
 
     /// Nothing if nothing was sent that the fault acted on.
-    fn wait(mut self, onset: Onset) -> Option<Wait> {
+    fn wait(mut self) -> Option<Wait> {
         let begun_us = self.begun_us?;
         let mut reached = self.before;
         let waiting = |all: &BTreeMap<SenderId, Reached>| all.values().any(|r| r.sent > r.answered);
-        let (mut from_us, mut idle_since) = (onset.from_us, onset.from_us);
+        let (mut from_us, mut idle_since) = (self.onset.from_us, self.onset.from_us);
         let mut begins = |all: &BTreeMap<SenderId, Reached>, idle_since: i64, at_us: i64| {
             if !waiting(all) && at_us - idle_since > PACE_US {
                 from_us = at_us;

@@ -40,8 +40,7 @@ fn wait(lives: Vec<[HistoryFile; 2]>, away: &[Away], onset: Onset) -> Option<Wai
         files.iter().flatten().map(|f| HistoryFile::open(f.path()).unwrap()).collect()
     };
     let (own, sent) = (open(&lives), open(&lives));
-    let topics = ["orders".to_owned()];
-    let waits = waits(&[(sent, away.to_vec())], &own, &topics, onset).unwrap();
+    let waits = waits(&[(sent, away.to_vec())], &own, |_| Some(i64::MIN), onset).unwrap();
     waits.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -152,9 +151,13 @@ fn a_reader_waits_for_what_was_sent_and_did_not_fail() {
     let sent = life(dir.path(), 1, &[0, 6 * S], fate);
     let given = [message(Mark::Delivered, 0, 1, 0, 6 * S + 4 * MS)];
     let own = history(dir.path(), &header(Writer::Consumer, "C", 2, 1), &given);
-    let topics = ["orders".to_owned()];
     let senders = [(sent.into_iter().collect(), Vec::new())];
-    let waits = waits(&senders, &[own], &topics, at(S)).unwrap();
-    let expected = Wait { from_us: 6 * S, until_us: Some(6 * S + 4 * MS) };
-    assert_eq!(waits[&PartitionPlace::new("orders", 0)], expected);
+    let place = PartitionPlace::new("orders", 0);
+    let own = [own];
+    let wait = |held| waits(&senders, &own, |_| held, at(S)).unwrap().get(&place).copied();
+    let until_us = Some(6 * S + 4 * MS);
+    assert_eq!(wait(Some(i64::MIN)), Some(Wait { from_us: 6 * S, until_us }));
+    assert_eq!(wait(Some(5 * S)), Some(Wait { from_us: 6 * S, until_us }), "taken over before");
+    assert_eq!(wait(Some(7 * S)), None, "taken over when nothing was sent any more");
+    assert_eq!(wait(None), None, "another's");
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Away, Gap, GapTime, PartitionPlace, consumer_gaps, producer_gaps};
+use super::{Away, Gap, GapTime, Mate, PartitionPlace, consumer_gaps, producer_gaps};
 use crate::history::{
     HistoryFile, Mark, Message, Writer,
     fixture::{header, history, message},
@@ -157,7 +157,7 @@ fn consumed(
 }
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
-    let gaps = consumer_gaps(&[consumer], &[heard], &ever(&[], until)).unwrap();
+    let gaps = consumer_gaps(&[consumer], &[], &[heard], &ever(&[], until)).unwrap();
     gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -257,4 +257,41 @@ fn a_longer_gap_before_the_moment_hides_none_after_it() {
     assert_eq!(since(3 * S, &away).length_us, 2 * S);
     let away = [Away { from_us: 7 * S + 500 * MS, to_us: 8 * S + 500 * MS }];
     assert_eq!(since(7 * S + 400 * MS, &away).length_us, 600 * MS);
+}
+
+#[test]
+fn what_another_client_of_the_group_holds_is_owed_by_that_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, heard] = produced(dir.path(), |seq, at| Some(acked(seq, at + 5 * MS)));
+    // C reads until 3 s, D from 4 s to 6 s, and C again from 7 s on.
+    let own = |name: &str, assigned: &[i64], given: &dyn Fn(i64) -> Option<i64>| {
+        let assigned = assigned.iter().map(|at| message(Mark::Assigned, 0, 0, 0, *at));
+        let times = (0..200_u64).map(|i| (i, i.cast_signed() * 50 * MS));
+        let delivered = times.filter_map(|(i, at)| {
+            Some(message(Mark::Delivered, 0, i, i.cast_signed(), given(at)? + 8 * MS))
+        });
+        let mut all: Vec<Message> = assigned.chain(delivered).collect();
+        all.sort_by_key(|m| m.at_us);
+        history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
+    };
+    let c = own("C", &[0, 7 * S], &|at| {
+        (!(3 * S..6 * S).contains(&at)).then_some(if at < 3 * S { at } else { at.max(7 * S) })
+    });
+    let d = own("D", &[4 * S], &|at| (3 * S..6 * S).contains(&at).then_some(at.max(4 * S)));
+    let place = PartitionPlace::new("orders", 0);
+    let gap = |mine: &HistoryFile, other: Option<&HistoryFile>| {
+        let files = other.map(|file| HistoryFile::open(file.path()).unwrap());
+        let mates: Vec<_> =
+            files.into_iter().map(|file| Mate { files: vec![file], gone: false }).collect();
+        consumer_gaps(&[mine], &mates, &[&heard], &ever(&[], 20 * S)).unwrap()[&place]
+    };
+    assert!(gap(&c, None).length_us > 3 * S, "alone, it is all its own");
+    // It waits until D is given the partition, which takes a second.
+    let own_gap = gap(&c, Some(&d));
+    assert!((S - 60 * MS..=S).contains(&own_gap.length_us), "{own_gap:?}");
+    assert_eq!((own_gap.to_us, own_gap.open), (4 * S, false));
+    // D waits from what it has read on until C is given it again.
+    let others_gap = gap(&d, Some(&c));
+    assert!((S - 60 * MS..=S + 60 * MS).contains(&others_gap.length_us), "{others_gap:?}");
+    assert_eq!((others_gap.to_us, others_gap.open), (7 * S, false));
 }
