@@ -13,19 +13,19 @@ use crate::{
     conditions::{
         Found,
         clients::{
-            Judged, LEFT, away, held, histories, left, mates, open, refs, senders, sent_by,
+            self, Judged, LEFT, away, held, histories, left, mates, open, refs, senders, sent_by,
             standstill, unreadable, why,
         },
     },
-    event::{Measurement, Stretch},
+    event::{Holds, Measurement, Stretch},
     history::{
         HistoryFile, now_us,
         query::{
-            GapTime, Holders, Onset, PartitionPlace, Wait, absent_us, consumer_gaps, producer_gaps,
-            waits,
+            Gap, GapTime, Holders, Onset, PartitionPlace, Wait, absent_us, consumer_gaps,
+            producer_gaps, waits,
         },
     },
-    stage::{clients::Client, judge::Judge},
+    stage::{clients::Client, judge::Judge, outcome::StepError},
 };
 
 /// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
@@ -104,26 +104,52 @@ fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
 /// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
 /// acknowledge (deliver), on the worst partition.
 pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
-    let (own, producers) = histories(client, j)?;
+    let (own, sent) = histories(client, j)?;
+    let mates = mates(client, j)?;
     let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
     let time = GapTime { since_us, until_us: now_us(), away: &away(client) };
-    let gaps = if client.sends() {
-        producer_gaps(&refs(&own), &time)
-    } else {
-        consumer_gaps(&refs(&own), &mates(client, j)?, &refs(&producers), &time)
+    // The worst gap; of what nobody answered with `unanswered`, as if all of it had reached the log.
+    let worst = |unanswered: bool| -> Result<Option<(PartitionPlace, Gap)>, StepError> {
+        let gaps = match client.sends() {
+            true => producer_gaps(&refs(&own), &time),
+            false => consumer_gaps(&refs(&own), &mates, (&refs(&sent), unanswered), &time),
+        };
+        let mut gaps = gaps.map_err(unreadable)?;
+        narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
+        Ok(gaps.into_iter().max_by_key(|(_, gap)| gap.length_us))
     };
-    let mut gaps = gaps.map_err(unreadable)?;
-    narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
+    let Some((place, longest)) = worst(true)? else {
         return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
     };
-    let until_us = (!worst.open).then_some(worst.to_us);
-    let away_us = worst.to_us - worst.from_us - worst.length_us;
-    let measured = (worst.from_us, until_us, away_us);
-    span(j, client, Stretch::Unavailable, Some(place.to_string()), measured);
     let who = format!("{} on {place}", client.name);
-    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
-    Ok(timed(c.bound, worst.length_us, who, &did))
+    let did = format!("from {} was without service", time_of_day(j, longest.from_us));
+    let found = timed(c.bound, longest.length_us, who, &did);
+    let senders = senders(client, j);
+    if let Some(sender) = senders.iter().find(|s| !client.sends() && s.unanswered()) {
+        let least_us = worst(false)?.map_or(0, |(_, gap)| gap.length_us);
+        if least_us < longest.length_us {
+            let why = format!("{}, so it may have been shorter", clients::unanswered(sender));
+            return Ok(at_most(c.bound, least_us, found, why));
+        }
+    }
+    let until_us = (!longest.open).then_some(longest.to_us);
+    let away_us = longest.to_us - longest.from_us - longest.length_us;
+    let measured = (longest.from_us, until_us, away_us);
+    span(j, client, Stretch::Unavailable, Some(place.to_string()), measured);
+    Ok(found)
+}
+
+/// What took at most as long as was found, and for certain only `least_us`: judged where all between is judged
+/// alike.
+fn at_most(bound: BoundGroup<Duration>, least_us: i64, most: Found, why: String) -> Found {
+    let time = Duration::from_micros(u64::try_from(least_us).unwrap_or_default());
+    let least = Found::bounded(bound, time, "", Value::Null);
+    // A "no" is firm where it breaks the upper bound.
+    let no = (least.holds == Holds::No && least.firm) || (most.holds == Holds::No && !most.firm);
+    if no || (least.holds, most.holds) == (Holds::Yes, Holds::Yes) {
+        return Found { firm: least.firm, ..most.because([why]) };
+    }
+    Found::inconclusive(format!("{}, but {why}", most.found))
 }
 
 fn narrow<T>(
@@ -174,4 +200,33 @@ fn span(
         until_us,
         away_us,
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kplan_dsl::value::Bound;
+
+    #[test]
+    fn what_is_known_to_lie_between_two_times_is_judged_where_both_agree() {
+        let s = Duration::from_secs;
+        let bounds = [Bound::AtMost(s(5)), Bound::AtLeast(s(5)), Bound::Between(s(2), s(5))];
+        let holds = |bound: Bound<Duration>, least: i64, most: u64| {
+            let found = Found::bounded(Some(bound), s(most), "", Value::Null);
+            at_most(Some(bound), least * 1_000_000, found, String::new()).holds
+        };
+        let (yes, no, unknown) = (Holds::Yes, Holds::No, Holds::Inconclusive);
+        for (least, most, expected) in [
+            (0, 1, [yes, no, no]),
+            (0, 4, [yes, no, unknown]),
+            (3, 4, [yes, no, yes]),
+            (1, 9, [unknown, unknown, unknown]),
+            (3, 9, [unknown, unknown, unknown]),
+            (6, 9, [no, yes, no]),
+        ] {
+            assert_eq!(bounds.map(|b| holds(b, least, most)), expected, "{least} to {most}");
+        }
+        let recorded = Found::bounded(None, s(1), "", Value::Null);
+        assert_eq!(at_most(None, 0, recorded, String::new()).holds, unknown);
+    }
 }

@@ -139,6 +139,8 @@ struct Reading {
     streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
     last_offset: i64,
+    /// Of some of what was sent to it nobody knows the offset.
+    unplaced: bool,
 }
 
 impl Reading {
@@ -160,6 +162,8 @@ impl Reading {
         if run.first_offset >= 0 {
             let last = run.first_offset + run.count.cast_signed() - 1;
             self.last_offset = self.last_offset.max(last);
+        } else {
+            self.unplaced = true;
         }
         if self.owes() {
             self.follower.owe(at);
@@ -170,7 +174,7 @@ impl Reading {
         if self.began && self.held {
             return;
         }
-        if !self.began && position > self.last_offset {
+        if !self.began && !self.unplaced && position > self.last_offset {
             // It begins after everything that is there.
             self.clear();
         }
@@ -206,11 +210,12 @@ impl Reading {
 
 /// The longest gap of each partition that a client reads, within what is asked about. `consumers` are the
 /// histories of all its members and lives, `mates` the other clients of its group, `producers` the heard
-/// histories of who writes to its topics.
+/// histories of who writes to its topics. With `unanswered` also what was sent with acks=0 was to be delivered,
+/// though nobody knows whether it reached the log: then gaps are the longest that are possible.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
     mates: &[Mate],
-    producers: &[&HistoryFile],
+    (producers, unanswered): (&[&HistoryFile], bool),
     time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
@@ -244,6 +249,7 @@ pub fn consumer_gaps(
         }
         match run.mark {
             Mark::Acked => part.appended(stream, &run, run.first_us),
+            Mark::Written if unanswered => part.appended(stream, &run, run.first_us),
             Mark::Assigned => part.assigned(run.first_offset, run.first_us),
             Mark::Delivered => part.delivered(&run, time),
             Mark::Eof => part.clear(),

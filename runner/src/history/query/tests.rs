@@ -157,7 +157,7 @@ fn consumed(
 }
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
-    let gaps = consumer_gaps(&[consumer], &[], &[heard], &ever(&[], until)).unwrap();
+    let gaps = consumer_gaps(&[consumer], &[], (&[heard], false), &ever(&[], until)).unwrap();
     gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -283,7 +283,7 @@ fn what_another_client_of_the_group_holds_is_owed_by_that_one() {
         let files = other.map(|file| HistoryFile::open(file.path()).unwrap());
         let mates: Vec<_> =
             files.into_iter().map(|file| Mate { files: vec![file], gone: false }).collect();
-        consumer_gaps(&[mine], &mates, &[&heard], &ever(&[], 20 * S)).unwrap()[&place]
+        consumer_gaps(&[mine], &mates, (&[&heard], false), &ever(&[], 20 * S)).unwrap()[&place]
     };
     assert!(gap(&c, None).length_us > 3 * S, "alone, it is all its own");
     // It waits until D is given the partition, which takes a second.
@@ -294,4 +294,31 @@ fn what_another_client_of_the_group_holds_is_owed_by_that_one() {
     let others_gap = gap(&d, Some(&c));
     assert!((S - 60 * MS..=S + 60 * MS).contains(&others_gap.length_us), "{others_gap:?}");
     assert_eq!((others_gap.to_us, others_gap.open), (7 * S, false));
+}
+
+#[test]
+fn what_nobody_answers_was_perhaps_to_be_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, heard] =
+        produced(dir.path(), |seq, at| Some(message(Mark::Written, 0, seq, -1, at + 5 * MS)));
+    // Given at once but for two silences; what was written from 4 s to 6 s is lost, all else is late.
+    let consumer = consumed(dir.path(), (0, 0), |_, at| match at {
+        _ if (4 * S..6 * S).contains(&at) => None,
+        _ if (7 * S..8 * S).contains(&at) => Some(8 * S),
+        _ => Some(at + 8 * MS),
+    });
+    let gap = |unanswered| {
+        let time = ever(&[], 30 * S);
+        let gaps = consumer_gaps(&[&consumer], &[], (&[&heard], unanswered), &time).unwrap();
+        gaps.get(&PartitionPlace::new("orders", 0)).copied()
+    };
+    let longest = gap(true).unwrap();
+    assert!((2 * S - 60 * MS..=2 * S + 60 * MS).contains(&longest.length_us), "{longest:?}");
+    assert_eq!(gap(false), None, "for certain nothing was to be delivered");
+    // It begins in the middle: whether what was written before is there for it, nobody knows.
+    let dir = tempfile::tempdir().unwrap();
+    let late = consumed(dir.path(), (5 * S, 90), |_, at| (at >= 6 * S).then_some(at + 8 * MS));
+    let time = ever(&[], 30 * S);
+    let gaps = consumer_gaps(&[&late], &[], (&[&heard], true), &time).unwrap();
+    assert_eq!(gaps[&PartitionPlace::new("orders", 0)].length_us, S + 8 * MS);
 }
