@@ -221,8 +221,10 @@ pub(super) fn mates(client: &Client, j: &Judge<'_>) -> Result<Vec<Mate>, StepErr
     others.retain(|other| {
         other.name != client.name && other.group().is_some_and(|(own, _)| own == group)
     });
+    // When all have ended, each held what it held then.
+    let works = client.presence() == Presence::Working;
     let mate = |other: &Arc<Client>| {
-        let gone = other.presence() != Presence::Working;
+        let gone = works && other.presence() != Presence::Working;
         Ok(Mate { files: opened(other.histories())?, gone })
     };
     others.iter().map(mate).collect()

@@ -81,6 +81,8 @@ impl Follower {
 
     /// Answers came from `first` to `last`; `more`: others are still owed.
     pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, time: &GapTime<'_>) {
+        // What was given before it was known to be there has not waited: a gap of no length.
+        self.owed_since.get_or_insert(first);
         self.close(first, false, time);
         let last = self.last_answer.map_or(last, |known| known.max(last));
         self.last_answer = Some(last);

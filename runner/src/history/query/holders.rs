@@ -13,7 +13,7 @@ use crate::history::{HistoryError, HistoryFile, Mark};
 pub struct Mate {
     /// What all its members and lives were given.
     pub files: Vec<HistoryFile>,
-    /// It does not run.
+    /// It does not run, and the client does.
     pub gone: bool,
 }
 
