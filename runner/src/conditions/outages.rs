@@ -21,7 +21,7 @@ use crate::{
     history::{
         HistoryFile, now_us,
         query::{
-            Gap, GapTime, Holders, Onset, PartitionPlace, Wait, absent_us, consumer_gaps,
+            Gap, GapTime, Holders, Onset, PartitionPlace, Waited, absent_us, consumer_gaps,
             producer_gaps, waits,
         },
     },
@@ -55,7 +55,7 @@ pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
     let mut by = waits(&senders, &files, own, onset).map_err(unreadable)?;
     narrow(&mut by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
     let (away, now_us) = (away(client), now_us());
-    let length = |wait: &Wait| {
+    let length = |wait: &Waited| {
         let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
         until_us - wait.from_us - absent_us(&away, wait.from_us, until_us)
     };

@@ -17,7 +17,7 @@ pub use availability::{consumer_gaps, producer_gaps};
 pub use gaps::{Away, Gap, GapTime, absent_us};
 pub use holders::{Holders, Holding, Mate};
 pub use progress::{Answered, SentSince};
-pub use recovery::{Onset, Wait, waits};
+pub use recovery::{Onset, Waited, waits};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};
 

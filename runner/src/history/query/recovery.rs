@@ -31,7 +31,7 @@ impl Onset {
 
 /// What a client waited for after a fault, on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
+pub struct Waited {
     pub from_us: i64,
     /// The first answer; none if there is none yet.
     pub until_us: Option<i64>,
@@ -52,7 +52,8 @@ impl Reached {
             *self = Self { life: step.life, ..Self::default() };
         }
         if step.life == self.life {
-            let reached = if step.act == Act::Sent { &mut self.sent } else { &mut self.answered };
+            let reached =
+                if step.act == WaitAct::Sent { &mut self.sent } else { &mut self.answered };
             *reached = step.next.max(*reached);
         }
     }
@@ -60,7 +61,7 @@ impl Reached {
 
 /// Sent comes before answered at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Act {
+enum WaitAct {
     Sent,
     Answered,
 }
@@ -69,7 +70,7 @@ enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct WaitStep {
     at_us: i64,
-    act: Act,
+    act: WaitAct,
     sender: SenderId,
     life: u16,
     next: u64,
@@ -98,7 +99,7 @@ pub fn waits(
     own: &[HistoryFile],
     held: impl Fn(&PartitionPlace) -> Option<i64>,
     onset: Onset,
-) -> Result<BTreeMap<PartitionPlace, Wait>, HistoryError> {
+) -> Result<BTreeMap<PartitionPlace, Waited>, HistoryError> {
     let mut parts: BTreeMap<PartitionPlace, WaitPart> = BTreeMap::new();
     let of = |file: &&HistoryFile, writer: Writer| file.header().writer == writer;
     for (files, away) in senders {
@@ -142,7 +143,7 @@ fn add_sent(
         let at_us = let_go(away, run.first_us);
         if at_us < onset.by_us {
             let next = run.first_seq + run.count;
-            part.add(WaitStep { at_us, act: Act::Sent, sender, life, next });
+            part.add(WaitStep { at_us, act: WaitAct::Sent, sender, life, next });
         } else if at_us < i64::MAX {
             let first = part.first.entry((sender, life)).or_insert(run.first_seq);
             *first = run.first_seq.min(*first);
@@ -204,7 +205,7 @@ impl WaitPart {
 
     fn ended(&mut self, (sender, life): (SenderId, u16), run: &MessageRun, answered: bool) {
         let next = run.first_seq + run.count;
-        self.add(WaitStep { at_us: run.first_us, act: Act::Answered, sender, life, next });
+        self.add(WaitStep { at_us: run.first_us, act: WaitAct::Answered, sender, life, next });
         let first = self.first.get(&(sender, life)).copied();
         if let Some(first) = first.filter(|first| answered && next > *first) {
             // Where the run begins with earlier messages, its last one is surely meant.
@@ -214,7 +215,7 @@ impl WaitPart {
     }
 
     /// Nothing if nothing was sent that the fault acted on.
-    fn wait(mut self) -> Option<Wait> {
+    fn wait(mut self) -> Option<Waited> {
         let begun_us = self.begun_us?;
         let mut reached = self.before;
         let waiting = |all: &BTreeMap<SenderId, Reached>| all.values().any(|r| r.sent > r.answered);
@@ -226,7 +227,7 @@ impl WaitPart {
         };
         self.steps.sort_unstable();
         for step in self.steps {
-            if step.act == Act::Sent {
+            if step.act == WaitAct::Sent {
                 begins(&reached, idle_since, step.at_us);
             }
             let busy = waiting(&reached);
@@ -236,7 +237,7 @@ impl WaitPart {
             }
         }
         begins(&reached, idle_since, begun_us);
-        Some(Wait { from_us, until_us: self.until_us })
+        Some(Waited { from_us, until_us: self.until_us })
     }
 }
 

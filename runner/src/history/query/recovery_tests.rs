@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Onset, PACE_US, Wait, waits};
+use super::{Onset, PACE_US, Waited, waits};
 use crate::history::{
     HistoryFile, Mark, Message, RUN_SPAN_US, Writer,
     fixture::{header, history, message},
@@ -35,7 +35,7 @@ fn life(
 }
 
 /// What a producer waited for on partition 0.
-fn wait(lives: Vec<[HistoryFile; 2]>, away: &[Away], onset: Onset) -> Option<Wait> {
+fn wait(lives: Vec<[HistoryFile; 2]>, away: &[Away], onset: Onset) -> Option<Waited> {
     let open = |files: &[[HistoryFile; 2]]| -> Vec<HistoryFile> {
         files.iter().flatten().map(|f| HistoryFile::open(f.path()).unwrap()).collect()
     };
@@ -82,7 +82,7 @@ fn a_wait_begins_with_the_first_message_that_waits() {
     // A message each three seconds, answered at once: the fault was over long before.
     let times = [0, 3 * S, 6 * S];
     let of = |onset| wait(vec![life(dir.path(), 1, &times, silent(0, 0))], &[], onset);
-    let waited = |from_us| Some(Wait { from_us, until_us: Some(from_us + 5 * MS) });
+    let waited = |from_us| Some(Waited { from_us, until_us: Some(from_us + 5 * MS) });
     assert_eq!(of(at(S)), waited(3 * S));
     // What was answered before it acted on all did not wait.
     assert_eq!(of(Onset { from_us: 2 * S, by_us: 4 * S }), waited(6 * S));
@@ -90,12 +90,12 @@ fn a_wait_begins_with_the_first_message_that_waits() {
     // What waits when it begins, or is sent while it acts and waits then, is what waits first.
     let late = |onset| wait(vec![life(dir.path(), 1, &times, silent(3 * S, 7 * S))], &[], onset);
     let until_us = Some(7 * S);
-    assert_eq!(late(at(4 * S)), Some(Wait { from_us: 4 * S, until_us }));
+    assert_eq!(late(at(4 * S)), Some(Waited { from_us: 4 * S, until_us }));
     let acting = Onset { from_us: 2 * S, by_us: 4 * S };
-    assert_eq!(late(acting), Some(Wait { from_us: 3 * S, until_us }));
+    assert_eq!(late(acting), Some(Waited { from_us: 3 * S, until_us }));
     // One that has no answer yet.
     let never = life(dir.path(), 1, &times, |at| (at < S).then_some((Mark::Acked, at)));
-    assert_eq!(wait(vec![never], &[], at(S)), Some(Wait { from_us: 3 * S, until_us: None }));
+    assert_eq!(wait(vec![never], &[], at(S)), Some(Waited { from_us: 3 * S, until_us: None }));
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn what_failed_before_the_fault_does_not_wait_and_what_failed_in_it_did() {
     let fate = |at: i64| Some(if at == 0 { (Mark::Failed, S) } else { (Mark::Acked, at + MS) });
     let lives = || vec![life(dir.path(), 1, &[0, 8 * S], fate)];
     let until_us = Some(8 * S + MS);
-    assert_eq!(wait(lives(), &[], at(2 * S)), Some(Wait { from_us: 8 * S, until_us }));
-    assert_eq!(wait(lives(), &[], at(500 * MS)), Some(Wait { from_us: 500 * MS, until_us }));
+    assert_eq!(wait(lives(), &[], at(2 * S)), Some(Waited { from_us: 8 * S, until_us }));
+    assert_eq!(wait(lives(), &[], at(500 * MS)), Some(Waited { from_us: 500 * MS, until_us }));
 }
 
 #[test]
@@ -115,12 +115,12 @@ fn a_life_that_the_plan_ended_waits_for_nothing() {
     let one = || life(dir.path(), 1, &every(0, 2 * S, 100 * MS), silent(0, 0));
     let two = || life(dir.path(), 2, &every(6 * S, 7 * S, 100 * MS), silent(0, 0));
     let waited = wait(vec![one(), two()], &[], at(S + 999 * MS));
-    assert_eq!(waited, Some(Wait { from_us: 6 * S, until_us: Some(6 * S + 5 * MS) }));
+    assert_eq!(waited, Some(Waited { from_us: 6 * S, until_us: Some(6 * S + 5 * MS) }));
     // Frozen from two to six seconds: what it meant to send was sent then.
     let away = [Away { from_us: 2 * S, to_us: 6 * S }];
     let frozen = life(dir.path(), 3, &every(0, 7 * S, 100 * MS), silent(2 * S, 6 * S + 5 * MS));
     let waited = wait(vec![frozen], &away, at(S + 999 * MS));
-    assert_eq!(waited, Some(Wait { from_us: 6 * S, until_us: Some(6 * S + 5 * MS) }));
+    assert_eq!(waited, Some(Waited { from_us: 6 * S, until_us: Some(6 * S + 5 * MS) }));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn recovered_is_by_partition_and_a_commit_answers() {
         history(dir.path(), &header(Writer::ProducerHeard, "P", 1, 1), &heard),
     ];
     let waited = wait(vec![files], &[], at(2 * S - MS));
-    assert_eq!(waited, Some(Wait { from_us: 2 * S - MS, until_us: Some(4 * S) }));
+    assert_eq!(waited, Some(Waited { from_us: 2 * S - MS, until_us: Some(4 * S) }));
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn a_reader_waits_for_what_was_sent_and_did_not_fail() {
     let own = [own];
     let wait = |held| waits(&senders, &own, |_| held, at(S)).unwrap().get(&place).copied();
     let until_us = Some(6 * S + 4 * MS);
-    assert_eq!(wait(Some(i64::MIN)), Some(Wait { from_us: 6 * S, until_us }));
-    assert_eq!(wait(Some(5 * S)), Some(Wait { from_us: 6 * S, until_us }), "taken over before");
+    assert_eq!(wait(Some(i64::MIN)), Some(Waited { from_us: 6 * S, until_us }));
+    assert_eq!(wait(Some(5 * S)), Some(Waited { from_us: 6 * S, until_us }), "taken over before");
     assert_eq!(wait(Some(7 * S)), None, "taken over when nothing was sent any more");
     assert_eq!(wait(None), None, "another's");
 }
