@@ -11,7 +11,8 @@ use crate::value::{Clients, Spread, duration_text};
 
 args! {
     /// Since this step began, at least one message sent (for a consumer: appended) after that
-    /// beginning was acknowledged (delivered) on every partition of the client's topics.
+    /// beginning was acknowledged (delivered) on every partition of the client's topics; of those that
+    /// consumers of one group share, on each that the client holds.
     ///
     /// Traffic from before the step proves nothing. Where nothing was sent, and where less time has
     /// passed than an answer may take, it is inconclusive.

@@ -10,13 +10,12 @@ use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
 args! {
     /// From the moment at which the last fault (or that of `since`) began to act to the first
     /// acknowledgement (delivery) of a message that was sent when it acted on all that it struck, on the
-    /// worst partition.
+    /// worst partition. Where nothing was on its way when it began, the first message after it is what
+    /// waits; the time in which the plan kept the client away does not count.
     ///
     /// A fault begins with its first signal, rule or freeze, not with the end of its step; the time of day
     /// of that moment stands in what was found. A broker that is stopped acts from the order to stop on, and
     /// what is answered while it hands its leaders over counts: `unavailable` tells of gaps in between.
-    /// Where the client sent nothing when the fault began, the time begins with its next message; time in which
-    /// the plan kept the client away does not count.
     /// Breaking are kill, stop, pause, partition, degrade, fill and chaos, and for its own client kill
     /// and pause; start, resume and heal are not.
     #[example("recovered: { client: P, at_most: 60s }")]

@@ -1,32 +1,33 @@
 //! Conditions about clients' traffic, judged from their histories. Definitions: `judgement` in the docs,
 //! section Availability.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use kplan_dsl::{
-    conditions::{Condition, Connected, Progressing, Recovered, Unavailable},
-    value::{BoundGroup, Clients, Spread, duration_text},
+    conditions::{Condition, Connected, Progressing},
+    value::{Clients, Spread, duration_text},
 };
-use serde_json::{Value, json};
 
 use crate::{
     conditions::{Found, cluster::row},
-    event::{Measurement, Stretch},
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
-            Answered, Asked, Away, Gap, PartitionPlace, SentSince, Standing, Watched, Window,
-            absence, consumer_gaps, first_sent, producer_gaps,
+            Answered, Asked, Away, Holders, Holding, Mate, PartitionPlace, SentSince, Standing,
+            Window,
         },
     },
     stage::{
         clients::{Client, Presence},
-        judge::{Broke, Judge, Looking, since},
+        judge::{Judge, Looking, since},
         outcome::StepError,
     },
 };
 
 pub(super) type Judged = Result<Found, StepError>;
+
+/// Of partitions that are nobody's.
+pub(super) const LEFT: &str = "which another client of its group had, and nobody has taken over";
 
 /// Partitions of a client that the cluster is quoted on.
 const PARTITIONS_TOLD: usize = 5;
@@ -56,28 +57,38 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
         Looking::Once => Duration::MAX,
         Looking::Until(within) => within,
     };
-    let answered = answered_since(client, j, j.began_us)?;
+    let holders = Holders::read(&open(client)?, &mates(client, j)?).map_err(unreadable)?;
+    let answered = answered_since(client, j, j.began_us, &holders)?;
     let name = &client.name;
     if answered.progressing(c.partitions == Spread::Any) {
         return Ok(Found::plain(true, format!("{name} goes on")));
     }
-    let because = why(client, &answered, j);
+    let because = why(client, answered.waiting(), j);
     let found = match client.presence() {
         Presence::Died => Found::plain(false, format!("{name} does not run: it ended by itself")),
         Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
         Presence::Finished => {
             Found::not_covered(format!("{name} had sent all that it was to send"))
         }
+        Presence::Working if answered.by.is_empty() && !client.sends() => {
+            Found::inconclusive(format!("nothing was sent to a partition that {name} holds"))
+        }
         Presence::Working if answered.waiting().next().is_none() => {
-            let none = if client.sends() { "has not sent anything" } else { "was sent nothing" };
-            Found::inconclusive(format!("{name} {none} since this step began"))
+            Found::inconclusive(format!("{name} has not sent anything since this step began"))
         }
         // Who asks at once has not given an answer the time to come.
-        Presence::Working if since(j.began_us) < c.patience().min(own_time) => Found::inconclusive(
-            format!("{name} {}, but this step began only just now", standstill(client, &answered)),
-        ),
+        Presence::Working if since(j.began_us) < c.patience().min(own_time) => {
+            Found::inconclusive(format!(
+                "{name} {}, but this step began only just now",
+                standstill(client, answered.waiting())
+            ))
+        }
+        Presence::Working if answered.waiting().all(|place| left(place, &holders)) => {
+            let found = format!("{name} {}", standstill(client, answered.waiting()));
+            Found::inconclusive(format!("{found}, {LEFT}"))
+        }
         Presence::Working => {
-            Found::plain(false, format!("{name} {}", standstill(client, &answered)))
+            Found::plain(false, format!("{name} {}", standstill(client, answered.waiting())))
         }
     };
     Ok(found.because(because))
@@ -87,9 +98,11 @@ pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
 fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judged {
     let name = &client.name;
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(i64::MIN);
+    let (own, mates) = (open(client)?, mates(client, j)?);
+    let holders = Holders::read(&own, &mates).map_err(unreadable)?;
     let gone = |why: String| {
         // Until then no window was without an answer: one answer shows that there were some.
-        let ever = last && answered_since(client, j, j.began_us)?.progressing(true);
+        let ever = last && answered_since(client, j, j.began_us, &holders)?.progressing(true);
         let until = format!("{name} made progress for as long as it could");
         Ok(if ever {
             Found::plain(true, until)
@@ -109,28 +122,23 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     }
     let senders = senders(client, j);
     let nobody = !senders.iter().any(|s| s.presence() == Presence::Working);
-    let mut files = Vec::new();
-    for sender in &senders {
-        files.push((open(sender)?, away(sender)));
-    }
+    let files = sent_by(&senders)?;
     let within = c.patience();
     let now_us = now_us();
     let begin_us = j.began_us.max(back);
     let within_us = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 4);
     let asked = Asked { begin_us, now_us, within_us };
-    let mut window = Window::read(&files, &open(client)?, asked).map_err(unreadable)?;
-    let others = held_by_others(client, j);
-    window.by.retain(|place, _| !others.contains(place));
+    let window = Window::read(&files, (&own, &mates), asked).map_err(unreadable)?;
     let any = c.partitions == Spread::Any;
     let shown = duration_text(within);
     match standing(&window, any) {
         Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} goes on"))),
         Some(Standing::Stuck) => {
-            let answered = answered_since(client, j, now_us - within_us)?;
+            let answered = answered_since(client, j, now_us - within_us, &holders)?;
             let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
             let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
             let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
-            Ok(Found::plain(false, found).because(why(client, &answered, j)))
+            Ok(Found::plain(false, found).because(why(client, answered.waiting(), j)))
         }
         Some(Standing::Early) => {
             gone(format!("what {name} waits for was sent less than {shown} ago"))
@@ -158,18 +166,24 @@ fn standing(window: &Window, any: bool) -> Option<Standing> {
 }
 
 /// What the client last complained of, and what the cluster says of the partitions that it waits for.
-fn why(client: &Client, answered: &Answered, j: &Judge<'_>) -> Vec<String> {
+pub(super) fn why<'p>(
+    client: &Client,
+    waiting: impl Iterator<Item = &'p PartitionPlace>,
+    j: &Judge<'_>,
+) -> Vec<String> {
     let mut all = vec![client.causes()];
     if let Ok(view) = j.view() {
-        let waiting = answered.waiting();
         let told = waiting.filter_map(|at| Some((at, view.partition(&at.topic, at.partition)?)));
         all.extend(told.take(PARTITIONS_TOLD).map(|(at, p)| row(&at.topic, p)));
     }
     all
 }
 
-fn standstill(client: &Client, answered: &Answered) -> String {
-    let waiting: Vec<String> = answered.waiting().map(PartitionPlace::to_string).collect();
+pub(super) fn standstill<'p>(
+    client: &Client,
+    waiting: impl Iterator<Item = &'p PartitionPlace>,
+) -> String {
+    let waiting: Vec<String> = waiting.map(PartitionPlace::to_string).collect();
     let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
     if waiting.is_empty() {
         "has not sent anything".to_owned()
@@ -178,19 +192,51 @@ fn standstill(client: &Client, answered: &Answered) -> String {
     }
 }
 
-/// When messages that were sent after a time were first acknowledged (for a consumer: delivered).
-fn answered_since(client: &Client, j: &Judge<'_>, since_us: i64) -> Result<Answered, StepError> {
+/// When messages that were sent after a time were first acknowledged (for a consumer: delivered), on what is the
+/// client's own.
+fn answered_since(
+    client: &Client,
+    j: &Judge<'_>,
+    since_us: i64,
+    holders: &Holders,
+) -> Result<Answered, StepError> {
     let (own, sent) = histories(client, j)?;
     let topics = client.topics();
-    let sent = SentSince::new(&refs(&sent), since_us, Some(&topics)).map_err(unreadable)?;
-    let mut answered = sent.answered(&refs(&own)).map_err(unreadable)?;
-    let others = held_by_others(client, j);
-    answered.keep(|place| !others.contains(place));
-    Ok(answered)
+    let held = |place: &PartitionPlace| held(place, &topics, holders);
+    let sent = SentSince::new(&refs(&sent), since_us, held).map_err(unreadable)?;
+    sent.answered(&refs(&own)).map_err(unreadable)
+}
+
+/// Since when it waits for what is sent to a partition; none if that is none of its own.
+pub(super) fn held(place: &PartitionPlace, topics: &[String], holders: &Holders) -> Option<i64> {
+    if topics.contains(&place.topic) { holders.now(place).since_us() } else { None }
+}
+
+/// The other clients of a reader's group.
+pub(super) fn mates(client: &Client, j: &Judge<'_>) -> Result<Vec<Mate>, StepError> {
+    let Some((group, _)) = client.group().filter(|_| !client.sends()) else {
+        return Ok(Vec::new());
+    };
+    let mut others = j.stage.clients.all();
+    others.retain(|other| {
+        other.name != client.name && other.group().is_some_and(|(own, _)| own == group)
+    });
+    // When all have ended, each held what it held then.
+    let works = client.presence() == Presence::Working;
+    let mate = |other: &Arc<Client>| {
+        let gone = works && other.presence() != Presence::Working;
+        Ok(Mate { files: opened(other.histories())?, gone })
+    };
+    others.iter().map(mate).collect()
+}
+
+/// What nobody has taken over from a client that is gone.
+pub(super) fn left(place: &PartitionPlace, holders: &Holders) -> bool {
+    holders.now(place) == Holding::Left
 }
 
 /// A client's own histories, and those of the producers of its topics (its own, for a producer).
-fn histories(
+pub(super) fn histories(
     client: &Client,
     j: &Judge<'_>,
 ) -> Result<(Vec<HistoryFile>, Vec<HistoryFile>), StepError> {
@@ -202,7 +248,7 @@ fn histories(
 }
 
 /// Those whose messages it waits for: itself, or for a consumer the producers of its topics.
-fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
+pub(super) fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     let topics = client.topics();
     let mut all = j.stage.clients.all();
     all.retain(|other| match client.sends() {
@@ -212,23 +258,27 @@ fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     all
 }
 
-fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
-    let there = client.traffic().into_iter().filter(|p| p.exists());
+/// What they sent, each with its absences.
+pub(super) fn sent_by(
+    senders: &[Arc<Client>],
+) -> Result<Vec<(Vec<HistoryFile>, Vec<Away>)>, StepError> {
+    senders.iter().map(|sender| Ok((open(sender)?, away(sender)))).collect()
+}
+
+pub(super) fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
+    opened(client.traffic())
+}
+
+fn opened(files: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
+    let there = files.into_iter().filter(|p| p.exists());
     there.map(|p| HistoryFile::open(&p).map_err(unreadable)).collect()
 }
 
-/// When it began to send or to read: the first that its histories hold.
-fn begun_us(client: &Client) -> Result<Option<i64>, StepError> {
-    let files = open(client)?;
-    let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
-    Ok(files.iter().filter_map(first).min())
-}
-
-fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
+pub(super) fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
     files.iter().collect()
 }
 
-fn unreadable(error: HistoryError) -> StepError {
+pub(super) fn unreadable(error: HistoryError) -> StepError {
     StepError::rig(format!("a history cannot be read: {error}"))
 }
 
@@ -242,7 +292,7 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     if client.presence() != Presence::Working && client.presence() != Presence::Died {
         return Ok(Found::not_covered(format!("{} does not run", client.name)));
     }
-    let broke = j.broke(None, &client.name).map(|broke| broke.acted.by_us);
+    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
     let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
     let begun = client.answers_since_us().map(|first| first.max(back).max(broke));
@@ -279,184 +329,11 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     Ok(found.because([client.causes()]))
 }
 
-/// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
-/// of a message that was sent while it acted on all that it struck, on the worst partition.
-pub fn recovered(c: &Recovered, client: &Client, j: &Judge<'_>) -> Judged {
-    let own = c.since.as_deref().map(|s| s.as_str());
-    let Some(Broke { acted, over_us, what }) = j.broke(own, &client.name) else {
-        let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
-        let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
-        let found = format!("{broke}: there is nothing to recover from");
-        return Ok(Found::not_covered(found));
-    };
-    // What was sent while some of it still answered may have been answered by that.
-    let mut answered = answered_since(client, j, acted.by_us)?;
-    let what = format!("{} ({what})", time_of_day(j, acted.from_us));
-    if over_us
-        .is_some_and(|over| begun_us(client).is_ok_and(|begun| begun.is_none_or(|at| at > over)))
-    {
-        let found = format!("{} began when it was over: {what}", client.name);
-        return Ok(Found::inconclusive(found));
-    }
-    let idle = std::mem::take(&mut answered.idle);
-    answered.by.retain(|place, _| !idle.contains(place));
-    narrow(&mut answered.by, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    if answered.by.is_empty() {
-        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
-    }
-    let waits = waits(client, &answered, acted.from_us, j)?;
-    let worst = waits.iter().max_by_key(|(_, wait)| (wait.open, wait.length_us));
-    let Some((place, worst)) = worst else {
-        return Ok(Found::inconclusive(format!("{} was sent nothing after {what}", client.name)));
-    };
-    // In the timeline it lasts as long as it counts, without the client's absence.
-    let until_us = (!worst.open).then_some(worst.from_us + worst.length_us);
-    span(j, client, Stretch::Recovered, Some(place.to_string()), worst.from_us, until_us);
-    if worst.open {
-        let found = format!("{} {} since {what}", client.name, standstill(client, &answered));
-        return Ok(not_yet(c, worst.length_us, &found).because(why(client, &answered, j)));
-    }
-    let who = format!("{} after {what}, last on {place}", client.name);
-    // With more traffic it could have been sooner, or later.
-    Ok(Found { firm: false, ..timed(c.bound, worst.length_us, who, "came back") })
-}
-
-/// How long each partition's messages waited for their first answer: from the moment at which the fault began to
-/// act, or from when the first was sent where nothing was sent before; without the client's absence.
-fn waits(
-    client: &Client,
-    answered: &Answered,
-    broke_us: i64,
-    j: &Judge<'_>,
-) -> Result<Vec<(PartitionPlace, Gap)>, StepError> {
-    let mut files = Vec::new();
-    for sender in senders(client, j) {
-        files.push((open(&sender)?, away(&sender)));
-    }
-    let first = first_sent(&files, broke_us).map_err(unreadable)?;
-    let away = away(client);
-    let now_us = now_us();
-    let wait = |(place, at): (&PartitionPlace, &Option<i64>)| {
-        let from_us = first.get(place)?.max(&broke_us).to_owned();
-        let to_us = at.unwrap_or(now_us).max(from_us);
-        let length_us = to_us - from_us - absence(&away, from_us, to_us);
-        Some((place.clone(), Gap { from_us, to_us, length_us, open: at.is_none() }))
-    };
-    Ok(answered.by.iter().filter_map(wait).collect())
-}
-
-/// It has not come back: how long it has waited is the least that it will take.
-fn not_yet(c: &Recovered, waited_us: i64, found: &str) -> Found {
-    let waited = Duration::from_micros(waited_us.unsigned_abs());
-    let judged = Found::bounded(c.bound, waited, found, Value::Null);
-    if judged.firm {
-        return judged;
-    }
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
-    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
-}
-
-/// `unavailable`: the longest time without an acknowledgement (delivery) while there was something to
-/// acknowledge (deliver), on the worst partition. With `since` only what lies after it counts.
-pub fn unavailable(c: &Unavailable, client: &Client, j: &Judge<'_>) -> Judged {
-    let (own, producers) = histories(client, j)?;
-    let away: Vec<Away> = away(client);
-    let since_us = j.since(c.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
-    let watched = Watched { away: &away, since_us, until_us: now_us() };
-    let gaps = if client.sends() {
-        producer_gaps(&refs(&own), watched)
-    } else {
-        let mut others = Vec::new();
-        for mate in group_mates(client, j) {
-            others.extend(open(&mate)?);
-        }
-        consumer_gaps(&refs(&own), &refs(&others), &refs(&producers), watched)
-    };
-    let mut gaps = gaps.map_err(unreadable)?;
-    narrow(&mut gaps, c.topic.as_deref().map(|t| t.as_str()), c.partition.as_deref());
-    let Some((place, worst)) = gaps.into_iter().max_by_key(|(_, gap)| gap.length_us) else {
-        return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
-    };
-    let until = (!worst.open).then_some(worst.to_us);
-    span(j, client, Stretch::Unavailable, Some(place.to_string()), worst.from_us, until);
-    let who = format!("{} on {place}", client.name);
-    let did = format!("from {} was without service", time_of_day(j, worst.from_us));
-    Ok(timed(c.bound, worst.length_us, who, &did))
-}
-
-/// The other clients of its group.
-fn group_mates(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
-    let Some((group, _)) = client.group() else { return Vec::new() };
-    let mut all = j.stage.clients.all();
-    all.retain(|other| other.name != client.name && other.group().is_some_and(|(g, _)| g == group));
-    all
-}
-
-/// The partitions that others of its group have now: what is sent there is not for it.
-fn held_by_others(client: &Client, j: &Judge<'_>) -> BTreeSet<PartitionPlace> {
-    if client.sends() {
-        return BTreeSet::new();
-    }
-    let given = group_mates(client, j).into_iter().flat_map(|mate| mate.given());
-    given.map(|at| PartitionPlace::new(&at.topic, at.partition)).collect()
-}
-
 /// When the plan itself kept a client from working.
-fn away(client: &Client) -> Vec<Away> {
+pub(super) fn away(client: &Client) -> Vec<Away> {
     client
         .downs()
         .into_iter()
         .map(|(from_us, to)| Away { from_us, to_us: to.unwrap_or(i64::MAX) })
         .collect()
-}
-
-fn narrow<T>(
-    by: &mut std::collections::BTreeMap<PartitionPlace, T>,
-    topic: Option<&str>,
-    partition: Option<&kplan_dsl::value::PartitionRef>,
-) {
-    by.retain(|place, _| {
-        topic.is_none_or(|t| place.topic == t)
-            && partition
-                .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
-    });
-}
-
-fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
-    let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
-    Found::bounded(
-        bound,
-        time,
-        format!("{who} {did} for {shown}").replace("came back for", "came back within"),
-        json!(time.as_secs_f64()),
-    )
-}
-
-/// The time of day at a moment of the histories, as logs have it.
-fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
-    let wall_us = j.stage.run.sink.clock().wall_us(at_us);
-    let at = jiff::Timestamp::from_microsecond(wall_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
-}
-
-/// Puts a measured stretch into the timeline when a step judges it for good.
-fn span(
-    j: &Judge<'_>,
-    client: &Client,
-    kind: Stretch,
-    place: Option<String>,
-    from_us: i64,
-    until_us: Option<i64>,
-) {
-    j.stage.measured(Measurement {
-        step: j.step.clone(),
-        kind,
-        client: client.name.clone(),
-        place,
-        from_us,
-        until_us,
-    });
 }

@@ -9,6 +9,7 @@ mod found;
 mod groups;
 mod hosts;
 mod latency;
+mod outages;
 mod replicas;
 
 use std::collections::BTreeMap;
@@ -151,8 +152,8 @@ async fn of_client(
     match condition {
         Condition::Progressing(c) => clients::progressing(c, client, j),
         Condition::Connected(c) => clients::connected(c, client, j).await,
-        Condition::Unavailable(c) => clients::unavailable(c, client, j),
-        Condition::Recovered(c) => clients::recovered(c, client, j),
+        Condition::Unavailable(c) => outages::unavailable(c, client, j),
+        Condition::Recovered(c) => outages::recovered(c, client, j),
         Condition::Latency(c) => latency::latency(c, client, j),
         other => Err(cannot(other)),
     }

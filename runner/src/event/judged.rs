@@ -61,6 +61,9 @@ pub struct Measurement {
     pub from_us: i64,
     /// End; none when it was still open when it was judged.
     pub until_us: Option<i64>,
+    /// How much of it the plan kept the client from working: that does not count.
+    #[serde(default)]
+    pub away_us: i64,
 }
 
 /// What a measured stretch of time is.

@@ -163,9 +163,10 @@ pub fn longest(suite: &SuiteRecord, kind: Stretch) -> Vec<&Measurement> {
     longest.into_values().collect()
 }
 
-/// How long a stretch lasted, an open one until the suite's end.
+/// How long a stretch lasted without the client's own absence, an open one until the suite's end.
 pub fn length_us(suite: &SuiteRecord, span: &Measurement) -> i64 {
-    (span.until_us.unwrap_or_else(|| suite.until_us()) - span.from_us).max(0)
+    let until_us = span.until_us.unwrap_or_else(|| suite.until_us());
+    (until_us - span.from_us - span.away_us).max(0)
 }
 
 /// What a client is, where its traffic tells: `producer`, `consumer`, else nothing.

@@ -59,16 +59,6 @@ pub struct Judge<'a> {
     pub faults_from_us: i64,
 }
 
-/// A fault, as `recovered` counts from it.
-#[derive(Clone, Debug)]
-pub struct Broke {
-    pub acted: Acted,
-    /// When it was undone and all that it struck was back.
-    pub over_us: Option<i64>,
-    /// What it was, in words.
-    pub what: String,
-}
-
 /// How often conditions are asked again while one does not hold yet. The observer and the histories
 /// are this fresh, so a wait reacts within 100 ms of the change.
 pub const POLL: Duration = Duration::from_millis(25);
@@ -93,23 +83,29 @@ impl Judge<'_> {
         self.stage.step_times(&id).map(|t| t.began_us)
     }
 
-    /// What `recovered` counts from: the fault of a named step, or the last one that is breaking for a client.
-    /// Of what a program of the plan's author did only its beginning is known.
-    pub fn broke(&self, own: Option<&str>, client: &str) -> Option<Broke> {
-        let of = |b: Break| Broke {
-            acted: Acted { from_us: b.at_us, by_us: b.by_us },
-            over_us: b.over_us,
-            what: b.what,
-        };
+    /// What `recovered` counts from: the fault of a named step, or the last one that is breaking for a client;
+    /// when it acted, and in words. Of what a program of the plan's author did only its beginning is known.
+    pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
+        let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         let breaks = &self.stage.breaks;
         let Some(name) = own.or(self.since) else { return breaks.last_for(client).map(of) };
         let id = self.stage.step_named(name)?;
         let program = || {
             let step = self.stage.plan.step_named(name)?;
             let began = self.since(Some(name)).filter(|_| step.head.facts.kind == Kind::Program)?;
-            Some(Broke { acted: began.into(), over_us: None, what: name.to_owned() })
+            Some((began.into(), name.to_owned()))
         };
         breaks.newest_of_step(&id, client).map(of).or_else(program)
+    }
+
+    /// When the fault that [`broke`](Self::broke) tells of was over; none while it lasts, or where nobody knows.
+    pub fn mended(&self, own: Option<&str>, client: &str) -> Option<i64> {
+        let breaks = &self.stage.breaks;
+        let fault = match own.or(self.since) {
+            Some(name) => breaks.newest_of_step(&self.stage.step_named(name)?, client),
+            None => breaks.last_for(client),
+        };
+        fault?.over_us
     }
 
     /// Judges every condition once, now.

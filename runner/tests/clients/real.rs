@@ -12,7 +12,7 @@ use kplan::{
     cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
     history::{
         HistoryFile, Mark, Writer, now_us,
-        query::{SentSince, Watched, producer_gaps},
+        query::{GapTime, SentSince, producer_gaps},
     },
     observer::Observer,
 };
@@ -91,10 +91,10 @@ async fn progress(producers: &[&ClientSpec], answering: &[&ClientSpec], since_us
         let heard: Vec<_> = answering.iter().flat_map(|p| open(p)).collect();
         let sent: Vec<_> = sent.iter().collect();
         let heard: Vec<_> = heard.iter().collect();
-        let sent = SentSince::new(&sent, since_us, None).unwrap();
+        let sent = SentSince::new(&sent, since_us, |_| Some(i64::MIN)).unwrap();
         let answered = sent.answered(&heard).unwrap();
-        let times: Option<Vec<i64>> = answered.by.values().copied().collect();
-        if let Some(last) = times.and_then(|times| times.into_iter().max()) {
+        let last = answered.by.values().flatten().max();
+        if let Some(last) = last.filter(|_| answered.progressing(false)) {
             return (last - since_us) / 1_000;
         }
         let waiting: Vec<_> = answered.waiting().map(ToString::to_string).collect();
@@ -158,9 +158,8 @@ async fn broker_and_producer_die(version: &str, mode: Quorum) {
         }
         let files: Vec<_> = lives.iter().flat_map(|l| open(l)).collect();
         let files: Vec<_> = files.iter().collect();
-        let gaps =
-            producer_gaps(&files, Watched { away: &[], since_us: i64::MIN, until_us: now_us() })
-                .unwrap();
+        let ever = GapTime { since_us: i64::MIN, until_us: now_us(), away: &[] };
+        let gaps = producer_gaps(&files, &ever).unwrap();
         let worst = gaps.values().map(|g| g.length_us / 1_000).max().unwrap();
         eprintln!("{version}: unavailable {worst} ms");
         assert!(worst + 100 >= produced / 2, "the gap after the kill is among them");

@@ -248,26 +248,6 @@ fn what_no_broker_answers_is_not_judged_by_answers() {
     assert!(!ran.text().contains("recovered after"), "no headline either: {}", ran.text());
 }
 
-/// Time in which a client had nothing to send, or was kept away by the plan, is no time that Kafka took; a client
-/// that came when the fault was over recovered from nothing.
-#[test]
-fn recovered_counts_no_time_of_the_clients_own() {
-    let fault = "  - start_producer: { name: R, topic: orders, rate: 1/s }\n  - wait: 3s\n  \
-                 - { name: outage, kill_broker: { broker: 2, for: 200ms } }\n  - stop_client: P\n  \
-                 - wait: 3s\n  - start_client: P\n  - start_producer: { name: Q, topic: orders }\n  \
-                 - wait: { until: [{ progressing: [P, Q, R] }] }\n  - stop_client: [P, Q, R, C]\n";
-    let asked = |client: &str| {
-        format!(
-            "  - assert: [{{ recovered: {{ client: {client}, since: outage, at_most: 1500ms }} }}]\n"
-        )
-    };
-    let asked: String = ["P", "R", "Q"].map(asked).concat();
-    let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{fault}{asked}"));
-    let asserts = ran.record.suites[0].steps.iter().filter(|s| s.info.verb == "assert");
-    let holds: Vec<_> = asserts.flat_map(|step| &step.findings).map(|f| f.holds).collect();
-    assert_eq!(holds, [Holds::Yes, Holds::Yes, Holds::Inconclusive], "{}", ran.text());
-}
-
 /// What is looked at when the time is over tells neither that it held in that time nor that it did not.
 #[test]
 fn an_assert_that_comes_when_its_time_is_over_judges_nothing() {
@@ -289,10 +269,96 @@ fn an_assert_that_comes_when_its_time_is_over_judges_nothing() {
     assert!(ran.text().contains("were over"), "{}", ran.text());
 }
 
-/// Two clients in one group: what the other has is not owed, so both make progress.
+const FAST: &str = "config: { reconnect.backoff.ms: 20, reconnect.backoff.max.ms: 100, retry.backoff.ms: 20, \
+                    retry.backoff.max.ms: 100 }";
+
+/// What was owed counts: not the client's own pauses, not the time in which it had nothing to send, and not what
+/// was before the moment that is asked about.
 #[test]
-fn clients_of_one_group_share_its_partitions() {
-    let second = "  - start_consumer: { name: D, topics: [orders], group: kplan-C }\n  \
-                  - wait: { until: [{ progressing: [C, D] }] }\n";
-    ends(&format!("steps:\n{BEGIN}{second}"), Verdict::Passed, "passed");
+fn a_client_waits_only_for_what_was_to_be_answered() {
+    let begin = "steps:\n  - start_cluster: { brokers: 3 }\n  \
+                 - create_topic: { name: orders, partitions: 3, replicas: 3 }\n";
+    let busy = format!("  - start_producer: {{ name: P, topic: orders, {FAST} }}\n");
+    let seldom = "  - start_producer: { name: P, topic: orders, rate: 1/s }\n";
+    let wait = "  - wait: [progressing: P]\n";
+    let twice = "  - kill_broker: { broker: all, for: 3s }\n  - { name: later, wait: 1s }\n  \
+                 - kill_broker: { broker: all, for: 1500ms }\n  - wait: 1s\n  - stop_client: P\n";
+    let paused = "  - kill_broker: all\n  - wait: 1s\n  - { name: mark, wait: 100ms }\n  \
+                  - pause_client: P\n  - start_broker: all\n  - wait: 3s\n  - resume_client: P\n  \
+                  - wait: 1s\n  - stop_client: P\n";
+    let short = "  - kill_broker: { broker: 2, for: 200ms }\n  - wait: 4s\n  - stop_client: P\n";
+    let stopped = "  - kill_broker: 2\n  - stop_client: P\n  - wait: 3s\n  - start_client: P\n  \
+                   - wait: [progressing: P]\n  - stop_client: P\n";
+    let other = "  - start_producer: { name: Q, topic: orders }\n  - wait: [progressing: Q]\n  \
+                 - kill_broker: { broker: 2, for: 500ms }\n  - wait: 2s\n";
+    let asked = |condition: &str| format!("  - assert: [{{ {condition} }}]\n");
+    let unavailable = |step, most| {
+        asked(&format!("unavailable: {{ client: P, since: {step}, at_most: {most} }}"))
+    };
+    let recovered = asked("recovered: { client: P, at_most: 1s }");
+    let all = [
+        (
+            format!("{busy}{wait}{twice}{}", unavailable("later", "1s")),
+            Verdict::Failed,
+            "without service for",
+        ),
+        (format!("{busy}{wait}{paused}{}", unavailable("mark", "2s")), Verdict::Passed, "passed"),
+        (format!("{seldom}{wait}{short}{recovered}"), Verdict::Passed, "passed"),
+        (format!("{busy}{wait}{stopped}{recovered}"), Verdict::Passed, "P recovered after"),
+        (
+            format!("{other}{busy}{wait}{recovered}"),
+            Verdict::Failed,
+            "P began when this was over: broker 2 killed: there is nothing to recover from",
+        ),
+    ];
+    side_by_side(all.map(|(plan, verdict, words)| (format!("{begin}{plan}"), verdict, words)));
+}
+
+#[test]
+fn a_reader_waits_for_its_own_partitions() {
+    let begin = "steps:\n  - start_cluster: { brokers: 3 }\n  \
+                 - create_topic: { name: orders, partitions: 4, replicas: 3 }\n  \
+                 - start_producer: { name: P, topic: orders }\n  \
+                 - start_consumer: { name: C, topics: [orders], group: g }\n  \
+                 - start_consumer: { name: D, topics: [orders], group: g }\n  \
+                 - wait: { until: [{ progressing: [P, C, D] }], within: 30s }\n";
+    let asked = "  - { name: now, wait: 3s }\n  \
+                 - assert: { that: [{ progressing: C }, { progressing: D }], within: 3s }\n  \
+                 - assert: { that: [{ progressing: { client: [C, D], within: 1s } }], for: 3s }\n  \
+                 - { name: outage, kill_broker: { broker: 2, for: 500ms } }\n  - wait: 3s\n  \
+                 - stop_client: [P, C, D]\n  \
+                 - assert: [{ unavailable: { client: [C, D], since: now, at_most: 5s } }]\n  \
+                 - assert: [{ recovered: { client: [C, D], at_most: 5s } }]\n";
+    // What D held is nobody's until C takes it over.
+    let gone = "  - kill_client: D\n  - assert: [{ progressing: C }]\n";
+    side_by_side([
+        (format!("{begin}{asked}"), Verdict::Passed, "passed"),
+        (format!("{begin}{gone}"), Verdict::Failed, "inconclusive"),
+    ]);
+}
+
+#[test]
+fn what_no_broker_answered_was_perhaps_there_to_be_read() {
+    let plan = BEGIN.replace("rate: 200/s", "rate: 200/s, acks: 0").replace(
+        "{ progressing: [P, C] }, { connected: { client: P, broker: 1 } }",
+        "{ progressing: C }",
+    );
+    let end = "  - kill_broker: { broker: 2, for: 500ms }\n  - wait: 3s\n  - stop_client: [P, C]\n";
+    let all = [
+        ("20s", Verdict::Passed, "passed"),
+        ("1ms", Verdict::Failed, "no broker answers what it sends, so it may have been shorter"),
+    ];
+    side_by_side(all.map(|(most, verdict, words)| {
+        let asked = format!("  - assert: [{{ unavailable: {{ client: C, at_most: {most} }} }}]\n");
+        (format!("steps:\n{plan}{end}{asked}"), verdict, words)
+    }));
+}
+
+/// How several plans end that run side by side.
+fn side_by_side<const N: usize>(plans: [(String, Verdict, &'static str); N]) {
+    std::thread::scope(|scope| {
+        for (plan, verdict, words) in plans {
+            scope.spawn(move || ends(&plan, verdict, words));
+        }
+    });
 }

@@ -220,6 +220,7 @@ fn verdicts(story: &mut Story, number: u32, end: f64, outages: &[Outage], lost: 
                 place: Some("orders/1".into()),
                 from_us: us(outages[0].killed),
                 until_us: Some(us(outages[0].killed + after)),
+                away_us: 0,
             })),
         );
     }

@@ -322,6 +322,7 @@ fn audited(story: &mut Story, lost: u64) {
         place: Some("orders/1".into()),
         from_us: us(10.0),
         until_us: Some(us(14.3)),
+        away_us: 0,
     })));
     story.end(1, "8", Verdict::Passed);
 }

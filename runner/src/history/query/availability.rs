@@ -10,7 +10,11 @@ use std::{
     iter::Peekable,
 };
 
-use super::{Gap, PartitionPlace, Watched, gaps::Follower, place};
+use super::{
+    Gap, Mate, PartitionPlace,
+    gaps::{Follower, GapTime},
+    place,
+};
 use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Runs, Writer};
 
 /// A producing client and its life.
@@ -58,11 +62,11 @@ struct Sending {
     life: u16,
 }
 
-/// The longest gap of each partition that a producer uses. `files` are all its lives' histories,
-/// sent and heard.
+/// The longest gap of each partition that a producer uses, within what is asked about. `files` are all its
+/// lives' histories, sent and heard.
 pub fn producer_gaps(
     files: &[&HistoryFile],
-    watched: Watched<'_>,
+    time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let mut files = files.to_vec();
     // At the same time: sent before heard.
@@ -77,7 +81,7 @@ pub fn producer_gaps(
             for (place, count) in transactions.remove(&(life, run.epoch)).unwrap_or_default() {
                 let part = parts.entry(place).or_default();
                 if run.mark == Mark::Committed {
-                    part.acked(life, count, &run, watched);
+                    part.acked(life, count, &run, time);
                 } else {
                     part.resolved(life, count);
                 }
@@ -93,12 +97,12 @@ pub fn producer_gaps(
         let part = parts.entry(place).or_default();
         match run.mark {
             Mark::Sent => part.sent(life, count, run.first_us),
-            Mark::Acked => part.acked(life, count, &run, watched),
+            Mark::Acked => part.acked(life, count, &run, time),
             Mark::Failed => part.resolved(life, count),
             _ => {}
         }
     }
-    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), watched))
+    Ok(ended(parts.into_iter().map(|(place, part)| (place, part.follower)), time))
 }
 
 impl Sending {
@@ -111,9 +115,9 @@ impl Sending {
         self.follower.owe(at);
     }
 
-    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, watched: Watched<'_>) {
+    fn acked(&mut self, life: u16, count: i64, run: &MessageRun, time: &GapTime<'_>) {
         self.resolved(life, count);
-        self.follower.answer(run.first_us, run.last_us, self.open > 0, watched);
+        self.follower.answer(run.first_us, run.last_us, self.open > 0, time);
     }
 
     fn resolved(&mut self, life: u16, count: i64) {
@@ -129,19 +133,19 @@ struct Reading {
     follower: Follower,
     /// The client has begun to read it.
     began: bool,
-    /// Another client of the group has it.
-    elsewhere: bool,
+    /// No other client of its group was given it since.
+    held: bool,
     /// The next sequence of each producer's life: acknowledged up to, delivered up to.
     streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
     last_offset: i64,
+    /// Of some of what was sent to it nobody knows the offset.
+    unplaced: bool,
 }
 
 impl Reading {
     fn owes(&self) -> bool {
-        self.began
-            && !self.elsewhere
-            && self.streams.values().any(|(acked, delivered)| acked > delivered)
+        self.began && self.held && self.streams.values().any(|(acked, delivered)| acked > delivered)
     }
 
     /// Nothing is left to deliver.
@@ -158,6 +162,8 @@ impl Reading {
         if run.first_offset >= 0 {
             let last = run.first_offset + run.count.cast_signed() - 1;
             self.last_offset = self.last_offset.max(last);
+        } else {
+            self.unplaced = true;
         }
         if self.owes() {
             self.follower.owe(at);
@@ -165,56 +171,57 @@ impl Reading {
     }
 
     fn assigned(&mut self, position: i64, at: i64) {
-        if self.began {
-            return self.given_up(at);
+        if self.began && self.held {
+            return;
         }
-        self.elsewhere = false;
-        self.began = true;
-        if position > self.last_offset {
+        if !self.began && !self.unplaced && position > self.last_offset {
             // It begins after everything that is there.
             self.clear();
-        } else if self.owes() {
-            self.follower.owe(at);
         }
-    }
-
-    fn delivered(&mut self, run: &MessageRun, watched: Watched<'_>) {
-        self.taken(run);
-        let more = self.owes();
-        self.follower.answer(run.first_us, run.last_us, more, watched);
-    }
-
-    /// Delivered, to whomever.
-    fn taken(&mut self, run: &MessageRun) {
-        let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
-        *delivered = (*delivered).max(run.first_seq + run.count);
-    }
-
-    /// Another client of the group has the partition: what comes is not for this one.
-    fn passed_on(&mut self) {
-        self.elsewhere = true;
-        self.follower.forgive();
-    }
-
-    fn given_up(&mut self, at: i64) {
-        self.elsewhere = false;
+        (self.began, self.held) = (true, true);
         if self.owes() {
             self.follower.owe(at);
         }
     }
+
+    /// What another client of the group was given is not the client's any more; until then it was.
+    fn others(&mut self, run: &MessageRun, time: &GapTime<'_>) {
+        match run.mark {
+            Mark::Assigned if self.held => {
+                self.held = false;
+                self.follower.hand_over(run.first_us, time);
+            }
+            Mark::Delivered if !self.held => {
+                let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
+                *delivered = (*delivered).max(run.first_seq + run.count);
+            }
+            Mark::Eof if !self.held => self.clear(),
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, run: &MessageRun, time: &GapTime<'_>) {
+        let (_, delivered) = self.streams.entry((run.client, run.life)).or_default();
+        *delivered = (*delivered).max(run.first_seq + run.count);
+        let more = self.owes();
+        self.follower.answer(run.first_us, run.last_us, more, time);
+    }
 }
 
-/// The longest gap of each partition that a client reads. `consumers` are the histories of all its members and
-/// lives, `others` those of the other clients in its group: what they have is not owed to it. `producers` are the
-/// heard histories of who writes to its topics.
+/// The longest gap of each partition that a client reads, within what is asked about. `consumers` are the
+/// histories of all its members and lives, `mates` the other clients of its group, `producers` the heard
+/// histories of who writes to its topics. With `unanswered` also what was sent with acks=0 was to be delivered,
+/// though nobody knows whether it reached the log: then gaps are the longest that are possible.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
-    others: &[&HistoryFile],
-    producers: &[&HistoryFile],
-    watched: Watched<'_>,
+    mates: &[Mate],
+    (producers, unanswered): (&[&HistoryFile], bool),
+    time: &GapTime<'_>,
 ) -> Result<BTreeMap<PartitionPlace, Gap>, HistoryError> {
     let heard = producers.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
-    let files: Vec<_> = heard.chain(consumers).chain(others).copied().collect();
+    let mates: Vec<_> = mates.iter().flat_map(|mate| &mate.files).collect();
+    let others = |file: &HistoryFile| mates.iter().any(|mate| std::ptr::eq(*mate, file));
+    let files: Vec<_> = heard.chain(consumers).chain(&mates).copied().collect();
     let mut parts: BTreeMap<PartitionPlace, Reading> = BTreeMap::new();
     let mut transactions: BTreeMap<(AckStream, u32), Vec<(PartitionPlace, MessageRun)>> =
         BTreeMap::new();
@@ -236,20 +243,21 @@ pub fn consumer_gaps(
             continue;
         }
         let part = parts.entry(place).or_insert_with(unread);
-        let other = others.iter().any(|f| std::ptr::eq(*f, file));
+        if others(file) {
+            part.others(&run, time);
+            continue;
+        }
         match run.mark {
             Mark::Acked => part.appended(stream, &run, run.first_us),
-            Mark::Assigned if other => part.passed_on(),
-            Mark::Revoked if other => part.given_up(run.first_us),
-            Mark::Delivered if other => part.taken(&run),
+            Mark::Written if unanswered => part.appended(stream, &run, run.first_us),
             Mark::Assigned => part.assigned(run.first_offset, run.first_us),
-            Mark::Delivered => part.delivered(&run, watched),
+            Mark::Delivered => part.delivered(&run, time),
             Mark::Eof => part.clear(),
             _ => {}
         }
     }
     let read = parts.into_iter().filter(|(_, part)| part.began);
-    Ok(ended(read.map(|(place, part)| (place, part.follower)), watched))
+    Ok(ended(read.map(|(place, part)| (place, part.follower)), time))
 }
 
 fn unread() -> Reading {
@@ -258,7 +266,7 @@ fn unread() -> Reading {
 
 fn ended(
     parts: impl Iterator<Item = (PartitionPlace, Follower)>,
-    watched: Watched<'_>,
+    time: &GapTime<'_>,
 ) -> BTreeMap<PartitionPlace, Gap> {
-    parts.filter_map(|(place, f)| Some((place, f.end(watched)?))).collect()
+    parts.filter_map(|(place, f)| Some((place, f.end(time)?))).collect()
 }

@@ -10,10 +10,21 @@ pub struct Away {
     pub to_us: i64,
 }
 
+/// When something that was to be done at a time could be done; `i64::MAX` if never.
+pub(super) fn let_go(away: &[Away], at_us: i64) -> i64 {
+    let absence = away.iter().find(|a| a.from_us <= at_us && at_us < a.to_us);
+    absence.map_or(at_us, |a| a.to_us)
+}
+
+/// How much of a time a client was away.
+pub fn absent_us(away: &[Away], from_us: i64, to_us: i64) -> i64 {
+    away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum()
+}
+
 /// A time without an answer while one was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// When it began, in monotonic microseconds.
+    /// When it began, in monotonic microseconds; not before what is asked about.
     pub from_us: i64,
     /// When the answer came, or up to when was looked.
     pub to_us: i64,
@@ -23,15 +34,29 @@ pub struct Gap {
     pub open: bool,
 }
 
-/// What is looked at.
+/// What of the gaps is asked about.
 #[derive(Clone, Copy, Debug)]
-pub struct Watched<'a> {
-    /// The client's absences, which do not overlap.
-    pub away: &'a [Away],
-    /// Of a gap only what lies after this counts, in monotonic microseconds.
+pub struct GapTime<'a> {
+    /// What lies before does not count, also of a gap that goes on: `i64::MIN` for all of it.
     pub since_us: i64,
     /// Time ends here.
     pub until_us: i64,
+    /// The times in which the client could do nothing. They do not overlap.
+    pub away: &'a [Away],
+}
+
+impl GapTime<'_> {
+    /// The part of a time that lies within what is asked about, without the client's absence; none if it ended
+    /// before.
+    fn part(&self, from_us: i64, to_us: i64, open: bool) -> Option<Gap> {
+        if to_us < self.since_us {
+            return None;
+        }
+        let from_us = from_us.max(self.since_us);
+        let to_us = to_us.max(from_us);
+        let absent = absent_us(self.away, from_us, to_us);
+        Some(Gap { from_us, to_us, length_us: (to_us - from_us - absent).max(0), open })
+    }
 }
 
 /// Follows one partition, told in the order of time.
@@ -55,10 +80,10 @@ impl Follower {
     }
 
     /// Answers came from `first` to `last`; `more`: others are still owed.
-    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, watched: Watched<'_>) {
-        if let Some(from) = self.owed_since.take() {
-            self.close(from, first, false, watched);
-        }
+    pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, time: &GapTime<'_>) {
+        // What was given before it was known to be there has not waited: a gap of no length.
+        self.owed_since.get_or_insert(first);
+        self.close(first, false, time);
         let last = self.last_answer.map_or(last, |known| known.max(last));
         self.last_answer = Some(last);
         if more {
@@ -66,29 +91,24 @@ impl Follower {
         }
     }
 
+    /// Somebody else is to be answered from `at` on.
+    pub(super) fn hand_over(&mut self, at: i64, time: &GapTime<'_>) {
+        self.close(at, false, time);
+    }
+
     /// The longest gap when time ends.
-    pub(super) fn end(mut self, watched: Watched<'_>) -> Option<Gap> {
-        if let Some(from) = self.owed_since.take() {
-            self.close(from, watched.until_us, true, watched);
-        }
+    pub(super) fn end(mut self, time: &GapTime<'_>) -> Option<Gap> {
+        self.close(time.until_us, true, time);
         self.longest
     }
 
-    fn close(&mut self, from_us: i64, to_us: i64, open: bool, watched: Watched<'_>) {
-        let to_us = to_us.max(from_us);
-        if to_us <= watched.since_us {
-            return;
-        }
-        let from_us = from_us.max(watched.since_us);
-        let length_us = (to_us - from_us - absence(watched.away, from_us, to_us)).max(0);
-        let gap = Gap { from_us, to_us, length_us, open };
-        if self.longest.is_none_or(|longest| gap.length_us > longest.length_us) {
+    /// Each gap is cut to what is asked about before it is compared: an earlier one that was longer hides none.
+    fn close(&mut self, to_us: i64, open: bool, time: &GapTime<'_>) {
+        let Some(from) = self.owed_since.take() else { return };
+        if let Some(gap) = time.part(from, to_us, open)
+            && self.longest.is_none_or(|longest| gap.length_us > longest.length_us)
+        {
             self.longest = Some(gap);
         }
     }
-}
-
-/// How much of a time a client was away, in microseconds.
-pub fn absence(away: &[Away], from_us: i64, to_us: i64) -> i64 {
-    away.iter().map(|a| (a.to_us.min(to_us) - a.from_us.max(from_us)).max(0)).sum()
 }

@@ -5,15 +5,19 @@
 
 mod availability;
 mod gaps;
+mod holders;
 mod progress;
+mod recovery;
 mod tally;
 #[cfg(test)]
 mod tests;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
-pub use gaps::{Away, Gap, Watched, absence};
-pub use progress::{Answered, SentSince, first_sent};
+pub use gaps::{Away, Gap, GapTime, absent_us};
+pub use holders::{Holders, Holding, Mate};
+pub use progress::{Answered, SentSince};
+pub use recovery::{Onset, Waited, waits};
 pub use tally::{Counts, FileTally};
 pub use window::{Asked, Standing, Window};
 

@@ -1,8 +1,8 @@
-//! Progress and recovery: what was sent after a time, and when it was first answered.
+//! Progress: what was sent after a time, and when it was first answered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Away, PartitionPlace, place};
+use super::{PartitionPlace, place};
 use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
@@ -21,8 +21,6 @@ pub struct SentSince {
 /// or delivered); none where that has not happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
-    /// The time that the messages were sent after, in monotonic microseconds.
-    pub since_us: i64,
     pub by: BTreeMap<PartitionPlace, Option<i64>>,
     /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
     pub idle: BTreeSet<PartitionPlace>,
@@ -39,12 +37,6 @@ impl Answered {
         }
     }
 
-    /// Leaves out partitions that are not asked about.
-    pub fn keep(&mut self, keep: impl Fn(&PartitionPlace) -> bool) {
-        self.by.retain(|place, _| keep(place));
-        self.idle.retain(|place| keep(place));
-    }
-
     /// Partitions to which something was sent, without an answer.
     pub fn waiting(&self) -> impl Iterator<Item = &PartitionPlace> {
         let open = self.by.iter().filter(|(_, at)| at.is_none()).map(|(place, _)| place);
@@ -53,12 +45,13 @@ impl Answered {
 }
 
 impl SentSince {
-    /// Reads what the producers' histories say of `since_us` and later. `used` narrows nothing but
-    /// the topics (none: all); histories other than [`Writer::ProducerSent`] are passed over.
+    /// Reads what the producers' histories say of `since_us` and later. `waits` says since when somebody
+    /// waits for what is sent to a partition, none if nobody does; histories other than
+    /// [`Writer::ProducerSent`] are passed over.
     pub fn new(
         files: &[&HistoryFile],
         since_us: i64,
-        topics: Option<&[String]>,
+        waits: impl Fn(&PartitionPlace) -> Option<i64>,
     ) -> Result<Self, HistoryError> {
         let mut this = Self { since_us, ..Self::default() };
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
@@ -69,16 +62,15 @@ impl SentSince {
                 let place = place(file, &run)?;
                 this.used.insert(place.clone());
                 // A run that begins before the time is passed over: the next one does not.
-                if run.mark == Mark::Sent && run.first_us >= since_us {
+                let begins = waits(&place).map(|waits_us| since_us.max(waits_us));
+                if run.mark == Mark::Sent && begins.is_some_and(|begins| run.first_us >= begins) {
                     let first = this.first.entry(place).or_default();
                     let seq = first.entry(stream).or_insert(run.first_seq);
                     *seq = run.first_seq.min(*seq);
                 }
             }
         }
-        if let Some(topics) = topics {
-            this.used.retain(|place| topics.contains(&place.topic));
-        }
+        this.used.retain(|place| waits(place).is_some());
         Ok(this)
     }
 
@@ -134,35 +126,8 @@ impl SentSince {
             }
         }
         let idle = self.used.iter().filter(|place| !self.first.contains_key(place)).cloned();
-        Ok(Answered { since_us: self.since_us, idle: idle.collect(), by })
+        Ok(Answered { idle: idle.collect(), by })
     }
-}
-
-/// When the first message of each partition was sent at or after a time: what was to be sent while its sender was
-/// away was sent when it was back. Senders come with their absences.
-pub fn first_sent(
-    senders: &[(Vec<HistoryFile>, Vec<Away>)],
-    since_us: i64,
-) -> Result<BTreeMap<PartitionPlace, i64>, HistoryError> {
-    let mut first: BTreeMap<PartitionPlace, i64> = BTreeMap::new();
-    for (files, away) in senders {
-        let earliest = away.iter().filter(|a| a.to_us >= since_us).map(|a| a.from_us).min();
-        let start = earliest.map_or(since_us, |from| from.min(since_us));
-        for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
-            for run in file.iter_from(file.first_at_or_after(start)?) {
-                let run = run?;
-                let due =
-                    if run.last_us >= since_us { run.first_us.max(since_us) } else { run.first_us };
-                let absence = away.iter().find(|a| a.from_us <= due && due < a.to_us);
-                let at = absence.map_or(due, |a| a.to_us);
-                if run.mark == Mark::Sent && at >= since_us && at < i64::MAX {
-                    let known = first.entry(place(file, &run)?).or_insert(at);
-                    *known = at.min(*known);
-                }
-            }
-        }
-    }
-    Ok(first)
 }
 
 /// Runs at a history's start that show every partition in use: more than a topic has partitions.
@@ -176,7 +141,7 @@ fn answer(by: &mut BTreeMap<PartitionPlace, Option<i64>>, place: &PartitionPlace
 
 #[cfg(test)]
 mod tests {
-    use super::{Answered, Away, SentSince, first_sent};
+    use super::{Answered, SentSince};
     use crate::history::{
         HistoryFile, Mark, Message, Writer,
         fixture::{header, history, message},
@@ -205,9 +170,14 @@ mod tests {
         ]
     }
 
+    /// Somebody waits for all.
+    fn always(_: &PartitionPlace) -> Option<i64> {
+        Some(i64::MIN)
+    }
+
     fn answered(files: &[HistoryFile], since_us: i64) -> Answered {
         let files: Vec<_> = files.iter().collect();
-        SentSince::new(&files, since_us, None).unwrap().answered(&files).unwrap()
+        SentSince::new(&files, since_us, always).unwrap().answered(&files).unwrap()
     }
 
     #[test]
@@ -221,21 +191,6 @@ mod tests {
         assert!(!since.progressing(false) && !since.progressing(true));
         assert_eq!(since.waiting().count(), 2);
         assert!(answered(&files, 1_500 * MS).progressing(false));
-    }
-
-    #[test]
-    fn each_partition_has_its_own_first_answer() {
-        let dir = tempfile::tempdir().unwrap();
-        // After 1 s partition 0 answers within 10 ms, partition 1 only from 3 s on.
-        let files = histories(dir.path(), 1, |p, seq, at| {
-            let late = p == 1 && at >= 1_000 * MS;
-            let at_us = if late { (at + 10 * MS).max(3_000 * MS) } else { at + 10 * MS };
-            Some(message(Mark::Acked, p, seq, seq as i64, at_us))
-        });
-        let since = answered(&files, 1_000 * MS);
-        assert_eq!(since.by[&PartitionPlace::new("orders", 1)], Some(3_000 * MS));
-        assert!(since.progressing(false));
-        assert_eq!(since.by[&PartitionPlace::new("orders", 0)], Some(1_010 * MS));
     }
 
     #[test]
@@ -262,23 +217,6 @@ mod tests {
     }
 
     #[test]
-    fn what_was_to_be_sent_in_an_absence_was_sent_after_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let [sent, _] = histories(dir.path(), 1, |_, _, _| None);
-        let first = |since_us, away: &[Away]| {
-            let file = HistoryFile::open(sent.path()).unwrap();
-            let first = first_sent(&[(vec![file], away.to_vec())], since_us).unwrap();
-            first.get(&PartitionPlace::new("orders", 0)).copied()
-        };
-        assert_eq!(first(1_050 * MS, &[]), Some(1_200 * MS));
-        let away = [Away { from_us: 1_000 * MS, to_us: 1_500 * MS }];
-        assert_eq!(first(1_050 * MS, &away), Some(1_500 * MS));
-        let gone = [Away { from_us: 1_000 * MS, to_us: i64::MAX }];
-        assert_eq!(first(1_050 * MS, &gone), None);
-        assert_eq!(first(9_000 * MS, &[]), None, "nothing was sent any more");
-    }
-
-    #[test]
     fn a_transactions_messages_are_answered_by_its_commit() {
         let dir = tempfile::tempdir().unwrap();
         let txn = |m: Message| Message { epoch: 1, ..m };
@@ -295,8 +233,8 @@ mod tests {
         let aborted = [txn(message(Mark::Aborted, 0, 0, -1, 50 * MS))];
         assert!(!answered(&files(&aborted, 2), 5 * MS).progressing(true));
         let committed = [txn(message(Mark::Committed, 0, 0, -1, 50 * MS))];
-        let answers = answered(&files(&committed, 3), 5 * MS).by;
-        assert_eq!(answers[&PartitionPlace::new("orders", 0)], Some(50 * MS));
+        let at = answered(&files(&committed, 3), 5 * MS).by[&PartitionPlace::new("orders", 0)];
+        assert_eq!(at, Some(50 * MS));
     }
 
     #[test]
@@ -312,13 +250,32 @@ mod tests {
                 .collect();
             history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
         };
-        let since = SentSince::new(&[&sent], 2_000 * MS, None).unwrap();
+        let since = SentSince::new(&[&sent], 2_000 * MS, always).unwrap();
         // Messages 0 to 19 were sent before 2 s.
         assert!(!since.answered(&[&deliveries(20, "C")]).unwrap().progressing(true));
         assert!(since.answered(&[&deliveries(21, "D")]).unwrap().progressing(true));
         assert!(!since.answered(&[&deliveries(21, "E")]).unwrap().progressing(false));
         assert!(since.answered(&[&deliveries(22, "F")]).unwrap().progressing(false));
-        let other = SentSince::new(&[&sent], 0, Some(&["other".to_owned()])).unwrap();
-        assert_eq!(other.partitions().count(), 0);
+        let nobodys = SentSince::new(&[&sent], 0, |_| None).unwrap();
+        assert_eq!(nobodys.partitions().count(), 0);
+    }
+    #[test]
+    fn a_reader_waits_only_for_what_it_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let [sent, _] = histories(dir.path(), 1, |_, _, _| None);
+        let given: Vec<_> =
+            (0..20).map(|seq| message(Mark::Delivered, 0, seq, 0, 4_000 * MS)).collect();
+        let given = history(dir.path(), &header(Writer::Consumer, "C", 2, 1), &given);
+        let progressing = |waits: &dyn Fn(u32) -> Option<i64>| {
+            let since = SentSince::new(&[&sent], 0, |place| waits(place.partition)).unwrap();
+            let answered = since.answered(&[&given]).unwrap();
+            (answered.progressing(false), answered.waiting().count())
+        };
+        assert_eq!(progressing(&|_| Some(i64::MIN)), (false, 1), "both are its own");
+        assert_eq!(progressing(&|p| (p == 0).then_some(i64::MIN)), (true, 0), "another has one");
+        // It took the other one over when nothing more was sent to it, or just before.
+        let taken = |at| move |p| Some(if p == 0 { i64::MIN } else { at });
+        assert_eq!(progressing(&taken(3_950 * MS)).1, 0);
+        assert_eq!(progressing(&taken(3_850 * MS)).1, 1);
     }
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{Away, Gap, PartitionPlace, Watched, consumer_gaps, producer_gaps};
+use super::{Away, Gap, GapTime, Mate, PartitionPlace, consumer_gaps, producer_gaps};
 use crate::history::{
     HistoryFile, Mark, Message, Writer,
     fixture::{header, history, message},
@@ -25,17 +25,13 @@ fn acked(seq: u64, at: i64) -> Message {
     message(Mark::Acked, 0, seq, seq as i64, at)
 }
 
-fn watched(away: &[Away], until_us: i64) -> Watched<'_> {
-    Watched { away, since_us: i64::MIN, until_us }
+fn ever(away: &[Away], until_us: i64) -> GapTime<'_> {
+    GapTime { since_us: i64::MIN, until_us, away }
 }
 
 fn gap(files: &[HistoryFile], away: &[Away], until: i64) -> Gap {
-    seen(files, watched(away, until)).expect("a gap")
-}
-
-fn seen(files: &[HistoryFile], watched: Watched<'_>) -> Option<Gap> {
     let files: Vec<_> = files.iter().collect();
-    producer_gaps(&files, watched).unwrap().get(&PartitionPlace::new("orders", 0)).copied()
+    producer_gaps(&files, &ever(away, until)).unwrap()[&PartitionPlace::new("orders", 0)]
 }
 
 #[test]
@@ -112,32 +108,6 @@ fn the_clients_own_absence_does_not_count() {
     assert!((S - 60 * MS..=S + 60 * MS).contains(&gap.length_us), "{gap:?}");
 }
 
-/// An earlier gap that is longer hides nothing, and what lies before the moment does not count.
-#[test]
-fn since_a_moment_only_what_lies_after_it_counts() {
-    let dir = tempfile::tempdir().unwrap();
-    // Without an answer from 1 s to 5 s, and from 7 s to 8 s.
-    let files = produced(dir.path(), |seq, at| {
-        let at = at + 5 * MS;
-        let until = [(S, 5 * S), (7 * S, 8 * S)].into_iter().find(|(a, b)| (*a..*b).contains(&at));
-        Some(acked(seq, until.map_or(at, |(_, b)| b)))
-    });
-    let since = |since_us| seen(&files, Watched { away: &[], since_us, until_us: 10 * S });
-    let near = |gap: Option<Gap>, expected: i64| {
-        let length = gap.expect("a gap").length_us;
-        assert!((expected - 60 * MS..=expected).contains(&length), "{length} and not {expected}");
-    };
-    near(since(0), 4 * S);
-    near(since(3 * S), 2 * S);
-    near(since(6 * S), S);
-    near(since(9 * S), 5 * MS);
-    assert_eq!(since(20 * S), None);
-    // The client's own absence is not counted either.
-    let away = [Away { from_us: 3_500 * MS, to_us: 4_500 * MS }];
-    let absent = Watched { away: &away, since_us: 3 * S, until_us: 10 * S };
-    near(seen(&files, absent), S);
-}
-
 #[test]
 fn a_dead_lifes_messages_are_owed_by_nobody() {
     let dir = tempfile::tempdir().unwrap();
@@ -152,7 +122,7 @@ fn a_dead_lifes_messages_are_owed_by_nobody() {
     let two = life(2, &[sent(0, 2 * S)], &[acked(0, 2 * S + 5 * MS)]);
     let files: Vec<_> = one.iter().chain(&two).collect();
     let away = [Away { from_us: 200 * MS, to_us: 1_900 * MS }];
-    let gaps = producer_gaps(&files, watched(&away, 60 * S)).unwrap();
+    let gaps = producer_gaps(&files, &ever(&away, 60 * S)).unwrap();
     let gap = gaps[&PartitionPlace::new("orders", 0)];
     // Before the kill 100 ms, after the start 105 ms, and nothing after the last answer.
     assert_eq!((gap.length_us, gap.open), (205 * MS, false));
@@ -187,7 +157,7 @@ fn consumed(
 }
 
 fn delivery_gap(consumer: &HistoryFile, heard: &HistoryFile, until: i64) -> Option<Gap> {
-    let gaps = consumer_gaps(&[consumer], &[], &[heard], watched(&[], until)).unwrap();
+    let gaps = consumer_gaps(&[consumer], &[], (&[heard], false), &ever(&[], until)).unwrap();
     gaps.get(&PartitionPlace::new("orders", 0)).copied()
 }
 
@@ -249,34 +219,106 @@ fn a_partition_nobody_reads_is_not_the_consumers() {
     assert_eq!(delivery_gap(&consumer, &heard, 30 * S), None);
 }
 
-/// C reads until 3 s, D from 3 s to 6 s, nobody until 7 s, and C again.
+/// Answered at once but for two silences, from 1 to 5 s and from 7 to 9 s.
+fn silent_twice(dir: &std::path::Path) -> [HistoryFile; 2] {
+    produced(dir, |seq, at| {
+        let at = at + 5 * MS;
+        let to =
+            [(S, 5 * S), (7 * S, 9 * S)].into_iter().find(|(from, to)| (*from..*to).contains(&at));
+        Some(acked(seq, to.map_or(at, |(_, to)| to)))
+    })
+}
+
 #[test]
-fn what_another_client_of_the_group_has_is_not_owed() {
+fn a_longer_gap_before_the_moment_hides_none_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = silent_twice(dir.path());
+    let files: Vec<_> = files.iter().collect();
+    let place = PartitionPlace::new("orders", 0);
+    let since = |since_us, away: &[Away]| {
+        let time = GapTime { since_us, until_us: 10 * S, away };
+        producer_gaps(&files, &time).unwrap()[&place]
+    };
+    for (since_us, from_us, to_us) in [
+        (0, S, 5 * S),
+        // The first is cut to what lies after the moment, while that is the longer one.
+        (2 * S, 2 * S, 5 * S),
+        (4 * S, 7 * S, 9 * S),
+        (6 * S, 7 * S, 9 * S),
+        (8 * S, 8 * S, 9 * S),
+    ] {
+        let gap = since(since_us, &[]);
+        assert!((gap.from_us - from_us).abs() <= 60 * MS, "since {since_us}: {gap:?}");
+        assert_eq!((gap.to_us, gap.length_us), (to_us, to_us - gap.from_us), "since {since_us}");
+    }
+    // The client's own absence is none of it, whichever part of a gap is asked about.
+    let away = [Away { from_us: 2 * S, to_us: 4 * S }];
+    assert_eq!(since(S + 500 * MS, &away).length_us, 2 * S, "the second: the first is 1.5 s then");
+    assert_eq!(since(3 * S, &away).length_us, 2 * S);
+    let away = [Away { from_us: 7 * S + 500 * MS, to_us: 8 * S + 500 * MS }];
+    assert_eq!(since(7 * S + 400 * MS, &away).length_us, 600 * MS);
+}
+
+#[test]
+fn what_another_client_of_the_group_holds_is_owed_by_that_one() {
     let dir = tempfile::tempdir().unwrap();
     let [_, heard] = produced(dir.path(), |seq, at| Some(acked(seq, at + 5 * MS)));
-    let reads = |name: &str, id, times: &[(i64, i64)]| {
-        let mut all = Vec::new();
-        for (from, to) in times {
-            all.push(message(Mark::Assigned, 0, 0, *from / (50 * MS), *from));
-            all.push(message(Mark::Revoked, 0, 0, -1, *to));
-        }
-        all.extend((0..200_u64).filter_map(|i| {
-            let sent = i as i64 * 50 * MS + 8 * MS;
-            let at = if (6 * S..7 * S).contains(&sent) { 7 * S + MS } else { sent };
-            let has = times.iter().any(|(from, to)| (*from..*to).contains(&at));
-            has.then(|| message(Mark::Delivered, 0, i, i as i64, at))
-        }));
+    // C reads until 3 s, D from 4 s to 6 s, and C again from 7 s on.
+    let own = |name: &str, assigned: &[i64], given: &dyn Fn(i64) -> Option<i64>| {
+        let assigned = assigned.iter().map(|at| message(Mark::Assigned, 0, 0, 0, *at));
+        let times = (0..200_u64).map(|i| (i, i.cast_signed() * 50 * MS));
+        let delivered = times.filter_map(|(i, at)| {
+            Some(message(Mark::Delivered, 0, i, i.cast_signed(), given(at)? + 8 * MS))
+        });
+        let mut all: Vec<Message> = assigned.chain(delivered).collect();
         all.sort_by_key(|m| m.at_us);
-        history(dir.path(), &header(Writer::Consumer, name, id, 1), &all)
+        history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
     };
-    let c = reads("C", 2, &[(0, 3 * S), (7 * S, 20 * S)]);
-    let d = reads("D", 3, &[(3 * S, 6 * S)]);
-    let length = |own: &HistoryFile, others: &[&HistoryFile]| {
-        let gaps = consumer_gaps(&[own], others, &[&heard], watched(&[], 20 * S)).unwrap();
-        gaps[&PartitionPlace::new("orders", 0)].length_us
+    let c = own("C", &[0, 7 * S], &|at| {
+        (!(3 * S..6 * S).contains(&at)).then_some(if at < 3 * S { at } else { at.max(7 * S) })
+    });
+    let d = own("D", &[4 * S], &|at| (3 * S..6 * S).contains(&at).then_some(at.max(4 * S)));
+    let place = PartitionPlace::new("orders", 0);
+    let gap = |mine: &HistoryFile, other: Option<&HistoryFile>| {
+        let files = other.map(|file| HistoryFile::open(file.path()).unwrap());
+        let mates: Vec<_> =
+            files.into_iter().map(|file| Mate { files: vec![file], gone: false }).collect();
+        consumer_gaps(&[mine], &mates, (&[&heard], false), &ever(&[], 20 * S)).unwrap()[&place]
     };
-    let (shared, alone) = (length(&c, &[&d]), length(&c, &[]));
-    assert!((S - 60 * MS..=S + 60 * MS).contains(&shared), "{shared}");
-    assert!((4 * S - 60 * MS..=4 * S + 60 * MS).contains(&alone), "{alone}");
-    assert!(length(&d, &[&c]) < 60 * MS, "{}", length(&d, &[&c]));
+    assert!(gap(&c, None).length_us > 3 * S, "alone, it is all its own");
+    // It waits until D is given the partition, which takes a second.
+    let own_gap = gap(&c, Some(&d));
+    assert!((S - 60 * MS..=S).contains(&own_gap.length_us), "{own_gap:?}");
+    assert_eq!((own_gap.to_us, own_gap.open), (4 * S, false));
+    // D waits from what it has read on until C is given it again.
+    let others_gap = gap(&d, Some(&c));
+    assert!((S - 60 * MS..=S + 60 * MS).contains(&others_gap.length_us), "{others_gap:?}");
+    assert_eq!((others_gap.to_us, others_gap.open), (7 * S, false));
+}
+
+#[test]
+fn what_nobody_answers_was_perhaps_to_be_delivered() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, heard] =
+        produced(dir.path(), |seq, at| Some(message(Mark::Written, 0, seq, -1, at + 5 * MS)));
+    // Given at once but for two silences; what was written from 4 s to 6 s is lost, all else is late.
+    let consumer = consumed(dir.path(), (0, 0), |_, at| match at {
+        _ if (4 * S..6 * S).contains(&at) => None,
+        _ if (7 * S..8 * S).contains(&at) => Some(8 * S),
+        _ => Some(at + 8 * MS),
+    });
+    let gap = |unanswered| {
+        let time = ever(&[], 30 * S);
+        let gaps = consumer_gaps(&[&consumer], &[], (&[&heard], unanswered), &time).unwrap();
+        gaps.get(&PartitionPlace::new("orders", 0)).copied()
+    };
+    let longest = gap(true).unwrap();
+    assert!((2 * S - 60 * MS..=2 * S + 60 * MS).contains(&longest.length_us), "{longest:?}");
+    assert_eq!(gap(false).unwrap().length_us, 0, "for certain nothing waited");
+    // It begins in the middle: whether what was written before is there for it, nobody knows.
+    let dir = tempfile::tempdir().unwrap();
+    let late = consumed(dir.path(), (5 * S, 90), |_, at| (at >= 6 * S).then_some(at + 8 * MS));
+    let time = ever(&[], 30 * S);
+    let gaps = consumer_gaps(&[&late], &[], (&[&heard], true), &time).unwrap();
+    assert_eq!(gaps[&PartitionPlace::new("orders", 0)].length_us, S + 8 * MS);
 }

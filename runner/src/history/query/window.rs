@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Away, PartitionPlace, place};
-use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
+use super::{Away, Holders, Holding, Mate, PartitionPlace, gaps::let_go, place};
+use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
 type WindowStream = (u16, u16);
@@ -51,10 +51,11 @@ struct Part {
 impl Window {
     /// Reads what senders, each with its absences, sent in the last two windows, and what the client's own
     /// histories say of it. What was to be sent while a sender was away was sent when it was back; what an
-    /// earlier life still waited for, nobody waits for any more.
+    /// earlier life still waited for, nobody waits for any more. What other clients of its group hold is none of
+    /// a reader's, and they may have been given what waited before it took a partition over.
     pub fn read(
         senders: &[(Vec<HistoryFile>, Vec<Away>)],
-        own: &[HistoryFile],
+        (own, mates): (&[HistoryFile], &[Mate]),
         asked: Asked,
     ) -> Result<Self, HistoryError> {
         let mut parts: BTreeMap<PartitionPlace, Part> = BTreeMap::new();
@@ -69,8 +70,14 @@ impl Window {
                 }
             }
         }
-        own.iter().try_for_each(|file| add_answers(&mut parts, file, asked))?;
-        let by = parts.into_iter().filter_map(|(place, part)| Some((place, part.standing(asked)?)));
+        own.iter().try_for_each(|file| add_answers(&mut parts, file, asked, true))?;
+        let others = mates.iter().flat_map(|mate| &mate.files);
+        others.into_iter().try_for_each(|file| add_answers(&mut parts, file, asked, false))?;
+        let holders = Holders::read(own, mates)?;
+        let by = parts.into_iter().filter_map(|(place, part)| {
+            let standing = part.standing(asked, holders.now(&place))?;
+            Some((place, standing))
+        });
         Ok(Self { by: by.collect(), begun })
     }
 }
@@ -83,15 +90,11 @@ fn add_sent(
 ) -> Result<(), HistoryError> {
     let since = asked.now_us - 2 * asked.within_us;
     let header = file.header();
-    let sent_at = |run: &MessageRun| {
-        let absence = away.iter().find(|a| a.from_us <= run.first_us && run.first_us < a.to_us);
-        absence.map_or(run.first_us, |a| a.to_us)
-    };
     let earliest = away.iter().filter(|a| a.to_us >= since).map(|a| a.from_us).min();
     let start = earliest.map_or(since, |from| from.min(since));
     for run in file.iter_from(file.first_at_or_after(start)?) {
         let run = run?;
-        let at = sent_at(&run);
+        let at = let_go(away, run.first_us);
         if run.mark != Mark::Sent || at < since || at > asked.now_us {
             continue;
         }
@@ -105,11 +108,12 @@ fn add_sent(
     Ok(())
 }
 
-/// Acknowledgements (in a transaction, with its commit) or deliveries.
+/// Acknowledgements (in a transaction, with its commit) or deliveries, to the client itself or to another one.
 fn add_answers(
     parts: &mut BTreeMap<PartitionPlace, Part>,
     file: &HistoryFile,
     asked: Asked,
+    own: bool,
 ) -> Result<(), HistoryError> {
     let header = file.header();
     let heard = header.writer == Writer::ProducerHeard;
@@ -118,7 +122,7 @@ fn add_answers(
         let run = run?;
         if run.mark == Mark::Committed {
             for (place, stream, seq) in open.remove(&run.epoch).unwrap_or_default() {
-                parts.entry(place).or_default().answered(stream, seq, run.first_us);
+                parts.entry(place).or_default().answered(stream, seq, own.then_some(run.first_us));
             }
             continue;
         }
@@ -130,21 +134,26 @@ fn add_answers(
         if heard && run.epoch != 0 {
             open.entry(run.epoch).or_default().push((place, stream, last));
         } else {
-            parts.entry(place).or_default().answered(stream, last, run.last_us);
+            parts.entry(place).or_default().answered(stream, last, own.then_some(run.last_us));
         }
     }
     Ok(())
 }
 
 impl Part {
-    fn answered(&mut self, stream: WindowStream, seq: u64, at: i64) {
-        self.answered_us = self.answered_us.max(Some(at));
+    fn answered(&mut self, stream: WindowStream, seq: u64, at: Option<i64>) {
+        self.answered_us = self.answered_us.max(at);
         let highest = self.highest.entry(stream).or_default();
         *highest = seq.max(*highest);
     }
 
-    fn standing(&self, asked: Asked) -> Option<Standing> {
+    fn standing(&self, asked: Asked, holding: Holding) -> Option<Standing> {
         let window = asked.now_us - asked.within_us;
+        let held = match holding {
+            Holding::Own { since_us } => since_us <= window,
+            Holding::Left => false,
+            Holding::Another => return None,
+        };
         if self.answered_us.is_some_and(|at| at >= window.max(asked.begin_us)) {
             return Some(Standing::Answered);
         }
@@ -152,7 +161,7 @@ impl Part {
             self.highest.get(stream).is_none_or(|highest| seq > highest)
         };
         let silent = self.answered_us.is_none_or(|at| at < window);
-        if silent && self.old.iter().any(waits) {
+        if held && silent && self.old.iter().any(waits) {
             return Some(Standing::Stuck);
         }
         (self.fresh || self.old.iter().any(waits) || !silent).then_some(Standing::Early)
@@ -174,7 +183,7 @@ mod tests {
         let heard: Vec<_> = (0..until.min(alive)).map(|i| at(i, Mark::Acked)).collect();
         let sent = history(dir.path(), &header(Writer::ProducerSent, "P", 1, 1), &sent);
         let heard = history(dir.path(), &header(Writer::ProducerHeard, "P", 1, 1), &heard);
-        let window = Window::read(&[(vec![sent], away.to_vec())], &[heard], asked);
+        let window = Window::read(&[(vec![sent], away.to_vec())], (&[heard], &[]), asked);
         window.expect("readable").by.values().next().copied()
     }
 
@@ -205,5 +214,32 @@ mod tests {
         let frozen = [Away { from_us: 30 * S, to_us: 55 * S }];
         assert_eq!(standing(60, 30, &frozen, asked(58)), Some(Standing::Early));
         assert_eq!(standing(60, 30, &[], asked(58)), Some(Standing::Stuck));
+    }
+    #[test]
+    fn a_reader_is_stuck_only_on_what_it_held_all_the_time() {
+        // A message each second; C is given none, D those of the first 30 seconds.
+        let standing = |own: &[i64], others: &[i64], gone: bool, now: i64| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let at = |i: i64, mark| message(mark, 0, i.unsigned_abs(), i, i * S);
+            let sent: Vec<_> = (0..60).map(|i| at(i, Mark::Sent)).collect();
+            let sent = history(dir.path(), &header(Writer::ProducerSent, "P", 1, 1), &sent);
+            let read = |name: &str, given: &[i64], until: i64| {
+                let assigned = given.iter().map(|i| at(*i, Mark::Assigned));
+                let mut all: Vec<_> =
+                    assigned.chain((0..until).map(|i| at(i, Mark::Delivered))).collect();
+                all.sort_by_key(|m| m.at_us);
+                history(dir.path(), &header(Writer::Consumer, name, 2, 1), &all)
+            };
+            let mates = [Mate { files: vec![read("D", others, 30)], gone }];
+            let own = [read("C", own, 0)];
+            let senders = [(vec![sent], Vec::new())];
+            let window = Window::read(&senders, (&own, &mates), asked(now)).expect("readable");
+            window.by.values().next().copied()
+        };
+        assert_eq!(standing(&[0], &[], false, 45), Some(Standing::Stuck));
+        assert_eq!(standing(&[0], &[1], false, 45), None, "it is D's");
+        assert_eq!(standing(&[0], &[1], true, 45), Some(Standing::Early), "nobody has it");
+        assert_eq!(standing(&[0, 30], &[1], false, 35), Some(Standing::Early));
+        assert_eq!(standing(&[0, 30], &[1], false, 45), Some(Standing::Stuck));
     }
 }
