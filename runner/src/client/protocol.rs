@@ -62,6 +62,17 @@ pub type Buckets = Vec<(u64, u64)>;
 
 /// From a client to the runner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Latencies of what was answered within a short time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySlice {
+    /// When the first of them was answered, and the last.
+    pub from_us: i64,
+    pub to_us: i64,
+    /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
+    /// share three digits are one, and none but the longest is told longer than it was.
+    pub buckets: Buckets,
+}
+
 #[serde(rename_all = "snake_case")]
 pub enum ClientReport {
     /// First contact with the cluster.
@@ -119,9 +130,8 @@ pub enum ClientReport {
         /// When the interval began.
         from_us: i64,
         to_us: i64,
-        /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
-        /// share three digits are one, and none but the longest is told longer than it was.
-        buckets: Buckets,
+        /// One after the other.
+        slices: Vec<LatencySlice>,
     },
     /// The audit's reader goes on.
     Progress {

@@ -16,8 +16,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
 pub use ends::OwnEnd;
-use latencies::Latencies;
-pub use latencies::Measured;
+pub use latencies::{Latencies, MeantMessages, Measured};
 
 use crate::{
     client::{

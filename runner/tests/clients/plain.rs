@@ -66,9 +66,15 @@ fn latencies_were_reported(rig: &mut Rig, messages: u64) {
     let mut answers = 0;
     while let Ok((who, event)) = rig.heard.try_recv() {
         match event {
-            ClientEvent::Report(ClientReport::Latency { buckets, from_us, to_us }) => {
-                assert!(from_us <= to_us);
-                *total.entry(who.name).or_insert(0) += buckets.iter().map(|b| b.1).sum::<u64>();
+            ClientEvent::Report(ClientReport::Latency { slices, from_us, to_us }) => {
+                let mut at = from_us;
+                for slice in &slices {
+                    assert!(at <= slice.from_us && slice.from_us <= slice.to_us);
+                    at = slice.to_us;
+                }
+                assert!(at <= to_us);
+                let counts = slices.iter().flat_map(|slice| &slice.buckets).map(|b| b.1);
+                *total.entry(who.name).or_insert(0) += counts.sum::<u64>();
             }
             ClientEvent::Report(ClientReport::Stats { brokers, .. }) => {
                 answers += brokers.iter().filter(|b| b.rx > 0 && b.id > 0).count();
