@@ -110,6 +110,8 @@ pub struct ClientState {
     pub answers: Answers,
     /// The audit's reader: offsets read, of how many.
     pub progress: Option<(u64, u64)>,
+    /// When it had sent all that it was to send, and every message had its answer.
+    pub finished_us: Option<i64>,
     /// What it left when it ended as ordered.
     pub ended: Option<Ended>,
     /// How its process ended.
@@ -162,6 +164,7 @@ impl ClientState {
             }
             ClientReport::Latency { .. } | ClientReport::Reset { .. } => {}
         }
+            ClientReport::Finished { at_us } => self.finished_us = Some(*at_us),
     }
 
     /// A broker did not let it in: wrong credentials, or a certificate that is not trusted.

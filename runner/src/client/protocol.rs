@@ -135,6 +135,8 @@ pub enum ClientReport {
     },
     /// The audit's reader goes on.
     Progress {
+    /// A producer has sent all that it was to send, and every message has its answer. It waits for an order.
+    Finished { at_us: i64 },
         at_us: i64,
         /// Offsets passed, of all partitions and passes.
         read: u64,
@@ -163,6 +165,7 @@ impl ClientReport {
             | Self::Stats { at_us, .. }
             | Self::Progress { at_us, .. }
             | Self::Ended { at_us, .. } => *at_us,
+            | Self::Finished { at_us }
             Self::Latency { to_us, .. } => *to_us,
         }
     }

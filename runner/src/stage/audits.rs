@@ -108,7 +108,7 @@ impl Stage {
             until_settled(limit, again, take).await?;
         // The list of histories before the facts: a life that begins in between runs, by the facts.
         let mut paths = self.histories();
-        let facts = self.facts(window, &bounds, &unread, moved);
+        let facts = self.facts((window, began_us), &bounds, &unread, moved);
         paths.extend(log);
         let mut result = judge(paths, extents, facts).await?;
         self.search_disks(&running, step, &mut result).await?;
@@ -143,8 +143,8 @@ impl Stage {
     /// What the clients heard, without reading the log.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
-        let facts =
-            self.facts(window, &AuditBounds::default(), &Unread::default(), BTreeSet::new());
+        let (bounds, unread) = (AuditBounds::default(), Unread::default());
+        let facts = self.facts((window, now_us()), &bounds, &unread, BTreeSet::new());
         let files = open(paths)?;
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
@@ -163,6 +163,7 @@ impl Stage {
             parts.extend([counts.sent, counts.done, counts.failed]);
             parts.extend(client.members.iter().map(|m| u64::from(m.life())));
             parts.push(u64::from(client.lives()));
+            parts.push(u64::from(client.finished_us().is_some()));
         }
         parts.extend(
             self.topics().values().map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
@@ -187,9 +188,10 @@ impl Stage {
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
 
+    /// What is known beside the histories, for an audit that began at a moment.
     fn facts(
         &self,
-        window: Window,
+        (window, at_us): (Window, i64),
         bounds: &AuditBounds,
         unread: &Unread,
         moved: BTreeSet<(String, u32)>,
@@ -213,7 +215,7 @@ impl Stage {
             facts.partition(topic, *partition).not_ready = Some(why.clone());
         }
         for client in self.clients.all() {
-            self.client_facts(&client, &mut facts);
+            self.client_facts(&client, at_us, &mut facts);
         }
         facts.given = self
             .all_given()
@@ -223,8 +225,8 @@ impl Stage {
         facts
     }
 
-    fn client_facts(&self, client: &Client, facts: &mut Facts) {
-        let mut own = ClientFacts { running: client.lives(), ..ClientFacts::default() };
+    fn client_facts(&self, client: &Client, at_us: i64, facts: &mut Facts) {
+        let mut own = ClientFacts { running: client.runs_on(at_us), ..ClientFacts::default() };
         match &client.template {
             Template::Producer(p) => {
                 own.acks = p.acks;

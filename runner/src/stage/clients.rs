@@ -35,7 +35,7 @@ pub enum Presence {
     Working,
     /// The plan stopped, killed or paused it, or has not started it yet.
     Away,
-    /// It had sent all that it was to send, and ended.
+    /// It had sent all that it was to send, and every message had its answer.
     Finished,
     /// It ended by itself, with an error.
     Died,
@@ -271,7 +271,8 @@ impl Client {
             return Presence::Away;
         }
         if self.lives() {
-            return Presence::Working;
+            let done = self.finished_us().is_some();
+            return if done { Presence::Finished } else { Presence::Working };
         }
         let died = |m: &Member| {
             let state = m.state();
@@ -288,6 +289,17 @@ impl Client {
         } else {
             Presence::Away
         }
+    }
+
+    /// When all its members had sent all that they were to send, and heard of each message.
+    pub fn finished_us(&self) -> Option<i64> {
+        let finished = |m: &Member| m.state().told.as_ref()?.borrow().finished_us;
+        self.members.iter().map(finished).try_fold(i64::MIN, |last, at| Some(last.max(at?)))
+    }
+
+    /// Whether more may come of it after a moment: it lives, and had not done all before.
+    pub fn runs_on(&self, at_us: i64) -> bool {
+        self.lives() && self.finished_us().is_none_or(|finished| finished > at_us)
     }
 
     /// Whether a broker answered a request of it between two snapshots after `since_us`.

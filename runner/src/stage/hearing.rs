@@ -123,9 +123,10 @@ fn words(
             client.latencies().add((who.member, who.life), to_us, &slices);
             None
         }
-        ClientReport::Stats { .. } | ClientReport::Progress { .. } | ClientReport::Ended { .. } => {
-            None
-        }
+        ClientReport::Stats { .. }
+        | ClientReport::Progress { .. }
+        | ClientReport::Finished { .. }
+        | ClientReport::Ended { .. } => None,
     }
 }
 

@@ -97,6 +97,7 @@ async fn a_count_ends_the_sending_and_keys_stay_in_their_partitions() {
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 5_000).await;
+    producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();
     producer.stop(LIMIT, vec![]).await.unwrap();
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
     assert_eq!(acked.len(), 5_000);

@@ -65,11 +65,12 @@ async fn a_message_of_a_transaction_takes_until_the_commit_and_aborted_ones_do_n
     let mut rig = Rig::new();
     let mut spec = rig.producer(1);
     spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
-    (spec.rate, spec.count) = (Some(1_000.0), Some(400));
+    (spec.rate, spec.count) = (Some(1_000.0), Some(395));
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
     let ends = |r: &MessageRun| matches!(r.mark, Mark::Committed | Mark::Aborted);
     until(&producing, Writer::ProducerHeard, |r| r.iter().filter(|r| ends(r)).count() == 40).await;
+    producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();
     producer.stop(LIMIT, vec![]).await.unwrap();
     let heard = runs(&producing, Writer::ProducerHeard);
     let commits = heard.iter().filter(|r| r.mark == Mark::Committed);
