@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kplan_dsl::{
-    conditions::{Condition, Connected, Progressing, Recovered, Unavailable},
+    conditions::{Condition, Progressing, Recovered, Unavailable},
     value::{BoundGroup, Clients, Spread, duration_text},
 };
 use serde_json::{Value, json};
@@ -206,7 +206,7 @@ fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     all
 }
 
-fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
+pub(super) fn open(client: &Client) -> Result<Vec<HistoryFile>, StepError> {
     let there = client.traffic().into_iter().filter(|p| p.exists());
     there.map(|p| HistoryFile::open(&p).map_err(unreadable)).collect()
 }
@@ -215,55 +215,8 @@ fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
     files.iter().collect()
 }
 
-fn unreadable(error: HistoryError) -> StepError {
+pub(super) fn unreadable(error: HistoryError) -> StepError {
     StepError::rig(format!("a history cannot be read: {error}"))
-}
-
-/// How long a broker may take to answer a client: what `progressing` gives by default.
-const ANSWERS: Duration = Duration::from_secs(10);
-
-/// `connected`: answers of that broker rose between two looks that both lie after the last breaking
-/// step and after the broker's start. That they did not says something once they had the time to.
-pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged {
-    let brokers = j.stage.brokers_meant(&c.broker).await?;
-    if client.presence() != Presence::Working && client.presence() != Presence::Died {
-        return Ok(Found::not_covered(format!("{} does not run", client.name)));
-    }
-    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
-    let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
-    let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
-    let begun = client.answers_since_us().map(|first| first.max(back).max(broke));
-    let own_time = if let Looking::Until(within) = j.looking { within } else { Duration::MAX };
-    let mut yes = Vec::new();
-    let mut no = Vec::new();
-    let mut early = true;
-    for broker in &brokers {
-        let started = j.stage.wanted.since(crate::cluster::Node::Broker(*broker)).unwrap_or(0);
-        if client.connected(*broker, broke.max(started)) {
-            yes.push(broker.to_string());
-            continue;
-        }
-        no.push(broker.to_string());
-        early &= begun.is_none_or(|begun| since(begun.max(started)) < ANSWERS.min(own_time));
-    }
-    if no.is_empty() {
-        let found = format!("{} talks to broker {}", client.name, yes.join(", "));
-        return Ok(Found::plain(true, found));
-    }
-    let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
-    if client.unanswered() {
-        return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
-    }
-    let found = match (client.presence(), j.looking) {
-        (Presence::Working, Looking::Throughout { .. }) if early => {
-            Found::not_covered(format!("{found} it could, only just now"))
-        }
-        (Presence::Working, _) if early => {
-            Found::inconclusive(format!("{found} it could, only just now"))
-        }
-        _ => Found::plain(false, found),
-    };
-    Ok(found.because([client.causes()]))
 }
 
 /// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
@@ -354,7 +307,7 @@ fn gap_us(gap: &Gap, since_us: i64) -> i64 {
 }
 
 /// When the plan itself kept a client from working.
-fn away(client: &Client) -> Vec<Away> {
+pub(super) fn away(client: &Client) -> Vec<Away> {
     client
         .downs()
         .into_iter()

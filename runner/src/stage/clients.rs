@@ -311,6 +311,13 @@ impl Client {
         })
     }
 
+    /// When it asked a broker for something after `since_us` and was not answered until now: at the latest.
+    pub fn asked_us(&self, broker: u32, since_us: i64) -> Option<i64> {
+        let id = i32::try_from(broker).unwrap_or(i32::MAX);
+        let asked = |m: &Member| m.state().told.as_ref()?.borrow().answers.asked_us(id, since_us);
+        self.members.iter().filter_map(asked).min()
+    }
+
     /// Since when the answers to its present lives are looked at; none before the first look.
     pub fn answers_since_us(&self) -> Option<i64> {
         let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
