@@ -20,7 +20,11 @@ args! {
     /// the longest of half a second is always exact.
     ///
     /// Recorded without bounds it also tells the latency before, during and after the newest fault.
-    /// A message belongs to the half second in which it was answered.
+    ///
+    /// When a message was answered is known to 20 ms; to 100 ms where more than 1,000 different latencies came
+    /// in half a second. Of the messages around a border (the moment of `since`, a fault's beginning or end) it may not
+    /// be known on which side they are: where a bound holds for one choice of them and not for another, the
+    /// condition is inconclusive. Without bounds they are left out.
     #[example("latency: { client: P, p99: { at_most: 200ms } }")]
     #[example("latency: { client: P, during: the leader dies, max: { at_most: 30s } }")]
     pub struct Latency("latency") short "client" {

@@ -243,7 +243,7 @@ impl ConsumerShared {
         if let (Decoded::Identity(identity), Some(latencies)) = (&decoded, &self.latencies)
             && self.firsts[usize::from(at.0)].is_first(at.1, message.offset(), identity.intended_us)
         {
-            latencies.add(&self.voice, now - identity.intended_us);
+            latencies.add(&self.voice, now, identity.intended_us);
         }
         let place = (at.0, at.1, message.offset());
         let mut record =

@@ -110,6 +110,8 @@ pub struct ClientState {
     pub answers: Answers,
     /// The audit's reader: offsets read, of how many.
     pub progress: Option<(u64, u64)>,
+    /// When it had sent all that it was to send, and every message had its answer.
+    pub finished_us: Option<i64>,
     /// What it left when it ended as ordered.
     pub ended: Option<Ended>,
     /// How its process ended.
@@ -128,6 +130,11 @@ pub struct Ended {
 }
 
 impl ClientState {
+    /// What is known of a process that begins now.
+    fn of_process(began_us: i64) -> Self {
+        Self { heard_us: began_us, answers: Answers::of_process(began_us), ..Self::default() }
+    }
+
     fn observe(&mut self, report: &ClientReport) {
         self.heard_us = now_us();
         match report {
@@ -157,6 +164,7 @@ impl ClientState {
             }
             ClientReport::Stats { at_us, brokers } => self.answers.observe(*at_us, brokers),
             ClientReport::Progress { read, of, .. } => self.progress = Some((*read, *of)),
+            ClientReport::Finished { at_us } => self.finished_us = Some(*at_us),
             ClientReport::Ended { left, unread, .. } => {
                 self.ended = Some(Ended { left: *left, unread: unread.clone() });
             }
@@ -260,8 +268,7 @@ impl Handle {
         let stdout = child.stdout.take().ok_or_else(missing).map_err(failed("stdout"))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let pid = pid.ok_or_else(missing).map_err(failed("process id"))?;
-        let (sender, state) =
-            watch::channel(ClientState { heard_us: now_us(), ..ClientState::default() });
+        let (sender, state) = watch::channel(ClientState::of_process(now_us()));
         let who = Who { name: name.clone(), member: common.member, life: common.life };
         tokio::spawn(follow(child, stdout, sender, who, events));
         let told = Told { spec: spec.clone(), secrets: crate::secrets::all() };

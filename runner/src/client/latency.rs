@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    protocol::{Buckets, ClientReport},
+    protocol::{Buckets, ClientReport, LatencySlice},
     voice::Voice,
 };
 use crate::history::{HistoryError, Words, now_us};
@@ -16,10 +16,15 @@ use crate::history::{HistoryError, Words, now_us};
 const INTERVAL_US: i64 = 500_000;
 /// Messages that one interval holds: with more it ends early.
 const ROOM: usize = 65_536;
-/// Words of one interval: when it began, how many messages, and the latency of each.
-const SLOT: usize = 2 + ROOM;
+/// Words of one interval: when it began, how many messages, and of each when it was answered and its latency.
+const SLOT: usize = 2 + 2 * ROOM;
 /// Different latencies of an interval that are told exactly.
 const EXACT: usize = 1_000;
+/// An interval is told in slices of this time, in microseconds: within one it is not known which message was
+/// answered when.
+const SLICE_US: i64 = 20_000;
+/// The same where there are so many messages that latencies are not told exactly.
+const COARSE_SLICE_US: i64 = 100_000;
 
 /// Latencies of the current interval, in microseconds. Two intervals take turns in the file, so that the one
 /// before is still there while its report is on its way.
@@ -43,10 +48,12 @@ impl Latencies {
         &self.words.get()[at..at + SLOT]
     }
 
-    pub(super) fn add(&self, voice: &Voice, latency_us: i64) {
+    /// A message was answered at `at_us` that was to be sent at `sent_us`.
+    pub(super) fn add(&self, voice: &Voice, at_us: i64, sent_us: i64) {
         let (len, slot) = (self.len.get(), self.slot());
-        let latency_us = u64::try_from(latency_us).unwrap_or(0);
-        slot[2 + len].store(latency_us, Ordering::Relaxed);
+        let latency_us = u64::try_from(at_us - sent_us).unwrap_or(0);
+        slot[2 + 2 * len].store(at_us.cast_unsigned(), Ordering::Relaxed);
+        slot[3 + 2 * len].store(latency_us, Ordering::Relaxed);
         slot[1].store(len as u64 + 1, Ordering::Release);
         self.len.set(len + 1);
         if len + 1 == ROOM {
@@ -63,8 +70,8 @@ impl Latencies {
         if self.len.get() == 0 {
             return self.begin(now);
         }
-        let buckets = buckets(&values(self.slot()));
-        voice.say(ClientReport::Latency { from_us, to_us: now, buckets });
+        let slices = slices(&answers(self.slot()));
+        voice.say(ClientReport::Latency { from_us, to_us: now, slices });
         self.turn(now);
     }
 
@@ -82,33 +89,63 @@ impl Latencies {
     }
 }
 
-fn values(slot: &[AtomicU64]) -> Vec<u64> {
+/// When each message of an interval was answered, and its latency.
+fn answers(slot: &[AtomicU64]) -> Vec<(i64, u64)> {
     let count = slot[1].load(Ordering::Acquire).min(ROOM as u64) as usize;
-    slot[2..2 + count].iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    let of = |pair: &[AtomicU64]| {
+        let [at, latency] = [0, 1].map(|i| pair[i].load(Ordering::Relaxed));
+        (at.cast_signed(), latency)
+    };
+    slot[2..2 + 2 * count].chunks_exact(2).map(of).collect()
 }
 
-/// Values and how often each came, ascending. Where there are very many different ones, those that share
-/// three digits are one, and as short as the shortest of them; the longest of all stays what it is.
-fn buckets(values: &[u64]) -> Buckets {
-    let exact = counted(values.to_vec());
-    if exact.len() <= EXACT {
-        return exact;
-    }
-    let most = exact.last().map_or(0, |last| last.0);
-    let mut all: Buckets = Vec::new();
-    for (value, count) in exact {
-        match all.last_mut() {
-            Some((first, counts)) if value != most && cut(*first) == cut(value) => *counts += count,
-            _ => all.push((value, count)),
-        }
+/// The answers of an interval, in slices.
+fn slices(answers: &[(i64, u64)]) -> Vec<LatencySlice> {
+    let shorter = shorter(answers.iter().map(|(_, latency)| *latency).collect());
+    let length = if shorter.is_some() { COARSE_SLICE_US } else { SLICE_US };
+    // The shortest of those with which it is one.
+    let told = |latency: u64| match &shorter {
+        Some(all) => all[all.partition_point(|one| *one <= latency).saturating_sub(1)],
+        None => latency,
+    };
+    let slice = |of: &[(i64, u64)]| LatencySlice {
+        from_us: of.iter().map(|(at, _)| *at).min().unwrap_or_default(),
+        to_us: of.iter().map(|(at, _)| *at).max().unwrap_or_default(),
+        buckets: counted(of.iter().map(|(_, latency)| told(*latency)).collect()),
+    };
+    let mut all = Vec::new();
+    let mut rest = answers;
+    while let Some((first, _)) = rest.first() {
+        let len = rest.iter().take_while(|(at, _)| *at - first < length).count().max(1);
+        let (of, others) = rest.split_at(len);
+        all.push(slice(of));
+        rest = others;
     }
     all
 }
 
+/// The values that stand for all, ascending; none where each is told exactly. Where there are very many
+/// different ones, those that share three digits are one, and as short as the shortest of them; the longest
+/// of all stays what it is.
+fn shorter(mut values: Vec<u64>) -> Option<Vec<u64>> {
+    values.sort_unstable();
+    values.dedup();
+    let most = *values.last()?;
+    if values.len() <= EXACT {
+        return None;
+    }
+    values.dedup_by(|value, first| *value != most && cut(*first) == cut(*value));
+    Some(values)
+}
+
 /// Three digits of a value.
 fn cut(value: u64) -> u64 {
-    let step = 10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2));
-    value / step * step
+    value / step(value) * step(value)
+}
+
+/// One of the third digit of a value: so much less than this longer it may have been than it is told.
+pub fn step(value: u64) -> u64 {
+    10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2))
 }
 
 fn counted(mut values: Vec<u64>) -> Buckets {
@@ -123,17 +160,16 @@ fn counted(mut values: Vec<u64>) -> Buckets {
     all
 }
 
-/// What a client's file holds of intervals that began at `since_us` or later: when each began, and its
-/// latencies. A client that has not begun has no file.
-pub fn unreported(path: &Path, since_us: i64) -> Vec<(i64, Buckets)> {
+/// What a client's file holds of intervals that began at `since_us` or later. A client that has not begun has
+/// no file.
+pub fn unreported(path: &Path, since_us: i64) -> Vec<LatencySlice> {
     if !path.exists() {
         return Vec::new();
     }
     let Ok(words) = Words::open(path, 2 * SLOT) else { return Vec::new() };
     let slots = words.get().chunks_exact(SLOT);
-    let begun = |slot: &[AtomicU64]| slot[0].load(Ordering::Acquire).cast_signed();
-    let known = slots.map(|slot| (begun(slot), slot)).filter(|(at, _)| *at >= since_us);
-    known.map(|(at, slot)| (at, buckets(&values(slot)))).filter(|(_, b)| !b.is_empty()).collect()
+    let begun = |slot: &&[AtomicU64]| slot[0].load(Ordering::Acquire).cast_signed() >= since_us;
+    slots.filter(begun).flat_map(|slot| slices(&answers(slot))).collect()
 }
 
 #[cfg(test)]
@@ -148,15 +184,22 @@ mod tests {
         let (voice, writer) = Voice::start();
         let latencies = Latencies::create(&path).expect("a file");
         let first = latencies.from_us.get();
-        for latency in [1_501, 1_502, 1_502] {
-            latencies.add(&voice, latency);
+        let slice = |from_us, to_us, buckets: &[(u64, u64)]| LatencySlice {
+            from_us,
+            to_us,
+            buckets: buckets.to_vec(),
+        };
+        for (at, latency) in [(10, 1_501), (20, 1_502), (30, 1_502), (9 + SLICE_US, 5)] {
+            latencies.add(&voice, first + at, first + at - latency);
         }
         // As after a SIGKILL: nobody said anything.
-        assert_eq!(unreported(&path, 0), [(first, vec![(1_501, 1), (1_502, 2)])]);
+        let one = slice(first + 10, first + 9 + SLICE_US, &[(5, 1), (1_501, 1), (1_502, 2)]);
+        assert_eq!(unreported(&path, 0), [one]);
         let next = first + INTERVAL_US;
         latencies.report(&voice, next, false);
-        latencies.add(&voice, 99);
-        assert_eq!(unreported(&path, next), [(next, vec![(99, 1)])], "the first was reported");
+        latencies.add(&voice, next + 10, next + 10 - 99);
+        let other = slice(next + 10, next + 10, &[(99, 1)]);
+        assert_eq!(unreported(&path, next), [other], "the first was reported");
         assert_eq!(unreported(&path, 0).len(), 2, "its report may still be on its way");
         drop(voice);
         writer.join().expect("it ends");
@@ -164,11 +207,35 @@ mod tests {
 
     #[test]
     fn no_latency_is_told_longer_than_it_was() {
-        let values: Vec<u64> = (0..10_000).map(|i| 100_000 + i * 13).collect();
-        let told = buckets(&values);
-        assert!(told.len() < 1_000 && told.iter().map(|b| b.1).sum::<u64>() == 10_000);
-        assert!(told.iter().all(|(value, _)| values.contains(value)), "each was measured");
-        assert_eq!(told.last(), Some(&(100_000 + 9_999 * 13, 1)));
-        assert_eq!(buckets(&[0, 3, 3]), [(0, 1), (3, 2)]);
+        let latency = |i: u64| 100_000 + i * 13;
+        let answers: Vec<(i64, u64)> =
+            (0..10_000).map(|i: u64| (i.cast_signed() * 50, latency(i))).collect();
+        let told = slices(&answers);
+        let buckets: Buckets = told.iter().flat_map(|slice| slice.buckets.clone()).collect();
+        assert!(buckets.len() < 1_000 && buckets.iter().map(|b| b.1).sum::<u64>() == 10_000);
+        let measured = |value: u64| answers.iter().any(|(_, one)| *one == value);
+        assert!(buckets.iter().all(|(value, _)| measured(*value)), "each was measured");
+        for slice in &told {
+            // Each was told as no more than a step shorter than it was.
+            let own = answers.iter().filter(|(at, _)| (slice.from_us..=slice.to_us).contains(at));
+            let longest = own.map(|(_, value)| *value).max().expect("some");
+            let last = slice.buckets.last().expect("some").0;
+            assert!(last <= longest && longest < last + step(last), "{last} {longest}");
+        }
+        assert_eq!(buckets.last(), Some(&(latency(9_999), 1)));
+    }
+
+    #[test]
+    fn within_a_slice_are_answers_of_a_short_time() {
+        let few: Vec<(i64, u64)> = (0..500).map(|i| (i * 1_000, 7)).collect();
+        let all = slices(&few);
+        assert_eq!(all.len(), 25);
+        assert!(all.iter().all(|slice| slice.to_us - slice.from_us < SLICE_US));
+        assert_eq!(all[1], LatencySlice { from_us: 20_000, to_us: 39_000, buckets: vec![(7, 20)] });
+        let many: Vec<(i64, u64)> = (0..5_000).map(|i: i64| (i * 100, i.unsigned_abs())).collect();
+        let all = slices(&many);
+        assert_eq!(all.len(), 5);
+        assert!(all.iter().all(|slice| slice.to_us - slice.from_us < COARSE_SLICE_US));
+        assert!(slices(&[]).is_empty());
     }
 }

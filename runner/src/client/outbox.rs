@@ -112,7 +112,7 @@ impl Ledger {
         self.keep(|heard| heard.append(&run));
         for intended in self.pending.take() {
             if mark == Mark::Committed {
-                self.latencies.add(&self.voice, at_us - intended);
+                self.latencies.add(&self.voice, at_us, intended);
             }
         }
     }
@@ -137,7 +137,7 @@ impl Events for Ledger {
                 let at_us = self.record(Mark::Acked, delivery.opaque, delivery.offset, 0);
                 let intended = payload::intended_us(delivery.value);
                 if self.epoch.get() == 0 {
-                    self.latencies.add(&self.voice, at_us - intended);
+                    self.latencies.add(&self.voice, at_us, intended);
                 } else {
                     self.pending.borrow_mut().push(intended);
                 }

@@ -30,6 +30,8 @@ pub(super) struct Producer<'a> {
     keys: KeyPlan,
     /// Messages handed over, or refused by librdkafka for good.
     total: u64,
+    /// It was said that nothing is left to be done.
+    finished: bool,
     started_us: i64,
 }
 
@@ -54,7 +56,7 @@ pub(super) fn run(
     let mut outbox = Outbox::create(&spec.common, &spec.topic, spec.partitions, &kafka, ledger)?;
     outbox.headers(&spec.headers)?;
     let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec), spec.count);
-    let mut producer = Producer { spec, outbox, keys, total: 0, started_us: 0 };
+    let mut producer = Producer { spec, outbox, keys, total: 0, finished: false, started_us: 0 };
     let Some(_) = contact(&kafka, voice, orders) else {
         return Ok(ClientReport::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
     };
@@ -91,6 +93,20 @@ impl Producer<'_> {
                 self.send()?;
             }
             self.outbox.poll(self.pause())?;
+            self.tell_finished();
+        }
+    }
+
+    /// Whether nothing is left to be sent.
+    pub(super) fn sent_all(&self) -> bool {
+        self.spec.count.is_some_and(|count| self.total >= count)
+    }
+
+    /// Says once that all was sent and answered. In a transaction that is open nothing is settled.
+    pub(super) fn tell_finished(&mut self) {
+        if self.sent_all() && !self.finished && self.outbox.unanswered() == 0 {
+            self.finished = true;
+            self.outbox.voice.say(ClientReport::Finished { at_us: now_us() });
         }
     }
 
@@ -113,7 +129,7 @@ impl Producer<'_> {
         if self.due(now) > 0 {
             return Duration::ZERO;
         }
-        if self.spec.count.is_some_and(|count| self.total >= count) {
+        if self.sent_all() {
             return PATIENCE;
         }
         // Rounded up: librdkafka counts milliseconds, and waiting for none would spin.

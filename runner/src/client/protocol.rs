@@ -55,10 +55,23 @@ pub struct BrokerStats {
     pub state: String,
     /// Answers received since the client began.
     pub rx: u64,
+    /// Requests sent since the client began.
+    pub tx: u64,
 }
 
 /// Values and how often each came.
 pub type Buckets = Vec<(u64, u64)>;
+
+/// Latencies of what was answered within a short time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencySlice {
+    /// When the first of them was answered, and the last.
+    pub from_us: i64,
+    pub to_us: i64,
+    /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
+    /// share three digits are one, and none but the longest is told longer than it was.
+    pub buckets: Buckets,
+}
 
 /// From a client to the runner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,10 +132,11 @@ pub enum ClientReport {
         /// When the interval began.
         from_us: i64,
         to_us: i64,
-        /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
-        /// share three digits are one, and none but the longest is told longer than it was.
-        buckets: Buckets,
+        /// One after the other.
+        slices: Vec<LatencySlice>,
     },
+    /// A producer has sent all that it was to send, and every message has its answer. It waits for an order.
+    Finished { at_us: i64 },
     /// The audit's reader goes on.
     Progress {
         at_us: i64,
@@ -151,6 +165,7 @@ impl ClientReport {
             | Self::Reset { at_us, .. }
             | Self::Error { at_us, .. }
             | Self::Stats { at_us, .. }
+            | Self::Finished { at_us }
             | Self::Progress { at_us, .. }
             | Self::Ended { at_us, .. } => *at_us,
             Self::Latency { to_us, .. } => *to_us,
@@ -158,43 +173,76 @@ impl ClientReport {
     }
 }
 
-/// What statistics say of answers, folded: enough to judge `connected`.
+/// Requests without an answer that are remembered of one broker, the earliest ones.
+const ASKED_KEPT: usize = 100;
+
+/// What statistics say of requests and answers, folded: enough to judge `connected`.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     brokers: Vec<Answered>,
     /// When the first snapshot came.
     first_us: Option<i64>,
+    /// The newest snapshot's time; before the first one when the process began, which counts from 0.
+    looked_us: i64,
 }
 
 #[derive(Clone, Debug)]
 struct Answered {
     name: String,
     id: i32,
-    last: (i64, u64),
-    /// The newest two snapshots in a row between which the count rose.
+    /// The newest snapshot's time, its answers, its requests.
+    last: (i64, u64, u64),
+    /// The newest two snapshots in a row between which the count of answers rose.
     rise: Option<(i64, i64)>,
+    /// Snapshots after which requests were sent, since the last answer.
+    asked: Vec<i64>,
+}
+
+impl Answered {
+    /// Takes in the counts of the next snapshot; none before `from_us` were higher than the last ones.
+    fn observe(&mut self, from_us: i64, at_us: i64, stats: &BrokerStats) {
+        let (_, rx, tx) = self.last;
+        if stats.rx > rx {
+            self.rise = Some((from_us, at_us));
+            self.asked.clear();
+        } else if stats.tx > tx && self.asked.len() < ASKED_KEPT {
+            self.asked.push(from_us);
+        }
+        self.last = (at_us, stats.rx, stats.tx);
+    }
 }
 
 impl Answers {
+    /// Those of a process that began at a moment: what its first snapshot counts came after that.
+    pub fn of_process(began_us: i64) -> Self {
+        Self { looked_us: began_us, ..Self::default() }
+    }
+
     /// Takes in a snapshot.
     pub fn observe(&mut self, at_us: i64, brokers: &[BrokerStats]) {
         self.first_us.get_or_insert(at_us);
+        let (looked_us, before) = (self.looked_us, self.brokers.len());
+        self.looked_us = at_us;
         for broker in brokers.iter().filter(|b| b.id >= 0) {
             let known =
                 self.brokers.iter_mut().find(|k| k.name == broker.name && k.id == broker.id);
             match known {
-                Some(known) => {
-                    if broker.rx > known.last.1 {
-                        known.rise = Some((known.last.0, at_us));
-                    }
-                    known.last = (at_us, broker.rx);
+                Some(known) => known.observe(known.last.0, at_us, broker),
+                None => {
+                    // A connection that had another name or broker until now brought its counts along.
+                    let moved = |k: &Answered| k.name == broker.name || k.id == broker.id;
+                    let moved = self.brokers[..before].iter().any(moved);
+                    let (rx, tx) = if moved { (broker.rx, broker.tx) } else { (0, 0) };
+                    let mut new = Answered {
+                        name: broker.name.clone(),
+                        id: broker.id,
+                        last: (looked_us, rx, tx),
+                        rise: None,
+                        asked: Vec::new(),
+                    };
+                    new.observe(looked_us, at_us, broker);
+                    self.brokers.push(new);
                 }
-                None => self.brokers.push(Answered {
-                    name: broker.name.clone(),
-                    id: broker.id,
-                    last: (at_us, broker.rx),
-                    rise: None,
-                }),
             }
         }
     }
@@ -207,6 +255,12 @@ impl Answers {
             .iter()
             .filter(|b| b.id == id)
             .any(|b| b.rise.is_some_and(|(from, _)| from >= since_us))
+    }
+
+    /// When broker `id` was asked for something, after `since_us`, without any answer until now: at the latest.
+    pub fn asked_us(&self, id: i32, since_us: i64) -> Option<i64> {
+        let own = self.brokers.iter().filter(|b| b.id == id);
+        own.filter_map(|b| b.asked.iter().copied().find(|from| *from >= since_us)).min()
     }
 
     /// Since when answers are looked at; none before the first snapshot.
@@ -232,6 +286,7 @@ mod tests {
                 id: *id,
                 state: "UP".into(),
                 rx: *rx,
+                tx: *rx,
             })
             .collect();
         answers.observe(at_us, &brokers);
@@ -239,15 +294,43 @@ mod tests {
 
     #[test]
     fn a_rise_between_two_snapshots_after_the_fault_connects() {
-        let mut answers = Answers::default();
+        let mut answers = Answers::of_process(50);
         snapshot(&mut answers, 100, &[("a:1/1", 1, 5), ("b:1/2", 2, 5)]);
         snapshot(&mut answers, 300, &[("a:1/1", 1, 6), ("b:1/2", 2, 5)]);
         assert!(answers.connected(1, 100));
         assert!(!answers.connected(1, 101), "the first snapshot lies before the fault");
-        assert!(!answers.connected(2, 0), "nothing was answered");
+        assert!(!answers.connected(2, 51), "nothing was answered");
         snapshot(&mut answers, 500, &[("a:1/1", 1, 9), ("b:1/2", 2, 5)]);
         assert!(answers.connected(1, 200));
         assert_eq!(answers.last_answer_us(1), Some(500));
+    }
+
+    #[test]
+    fn what_the_first_snapshot_counts_came_since_the_process_began() {
+        let mut answers = Answers::of_process(50);
+        snapshot(&mut answers, 100, &[("a:1/1", 1, 5), ("b:1/2", 2, 0)]);
+        assert!(answers.connected(1, 50));
+        assert!(!answers.connected(1, 51), "a fault between the two may have come after it");
+        assert!(!answers.connected(2, 0));
+        snapshot(&mut answers, 200, &[("a:1/1", 1, 5), ("c:1/3", 3, 1)]);
+        assert!(answers.connected(3, 100) && !answers.connected(3, 101));
+        snapshot(&mut answers, 300, &[("d:1/1", 1, 5)]);
+        assert!(!answers.connected(1, 200), "the same connection under another name");
+    }
+
+    #[test]
+    fn a_request_without_an_answer_was_asked_in_vain_until_there_is_one() {
+        let mut answers = Answers::of_process(50);
+        let mut look = |at_us, rx, tx| {
+            let (name, state) = ("a:1/1".into(), "UP".into());
+            answers.observe(at_us, &[BrokerStats { name, id: 1, state, rx, tx }]);
+            [50, 150, 250].map(|since| answers.asked_us(1, since))
+        };
+        assert_eq!(look(100, 3, 3), [None; 3]);
+        assert_eq!(look(200, 3, 4), [Some(100), None, None]);
+        assert_eq!(look(300, 3, 4), [Some(100), None, None]);
+        assert_eq!(look(400, 3, 5), [Some(100), Some(300), Some(300)]);
+        assert_eq!(look(500, 4, 6), [None; 3], "it answered");
     }
 
     #[test]

@@ -57,6 +57,7 @@ impl Transactions {
             if producer.due(now_us()) == 0 {
                 // No transaction is kept open while nothing is to be sent in it.
                 producer.outbox.poll(producer.pause())?;
+                producer.tell_finished();
                 continue;
             }
             epoch += 1;
@@ -88,14 +89,14 @@ impl Transactions {
         Ok(Duration::from_micros(left.unsigned_abs()))
     }
 
-    /// Sends the messages of one transaction.
+    /// Sends the messages of one transaction; the last one has those that are left.
     fn fill(
         &mut self,
         producer: &mut Producer<'_>,
         orders: &Receiver<Order>,
     ) -> Result<(), ClientError> {
         let mut left = u64::from(self.settings.messages.max(1));
-        while left > 0 && self.goes_on(orders) {
+        while left > 0 && !producer.sent_all() && self.goes_on(orders) {
             let due = producer.due(now_us()).min(left).min(256);
             for _ in 0..due {
                 producer.send()?;

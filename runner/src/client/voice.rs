@@ -99,13 +99,19 @@ impl Voice {
             nodeid: i32,
             state: String,
             rx: u64,
+            tx: u64,
         }
         match serde_json::from_slice::<Stats>(json) {
             Ok(stats) => {
                 let brokers = stats.brokers.into_iter();
-                let brokers = brokers
-                    .map(|(name, b)| BrokerStats { name, id: b.nodeid, state: b.state, rx: b.rx })
-                    .collect();
+                let of = |(name, b): (String, Broker)| BrokerStats {
+                    name,
+                    id: b.nodeid,
+                    state: b.state,
+                    rx: b.rx,
+                    tx: b.tx,
+                };
+                let brokers = brokers.map(of).collect();
                 self.mention(ClientReport::Stats { at_us: stats.ts, brokers });
             }
             Err(e) => log(&format!("statistics that cannot be read: {e}")),

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use kplan_dsl::{
-    conditions::{Condition, Connected, Progressing},
+    conditions::{Condition, Progressing},
     value::{Clients, Spread, duration_text},
 };
 
@@ -13,8 +13,8 @@ use crate::{
     history::{
         HistoryError, HistoryFile, now_us,
         query::{
-            Answered, Asked, Away, Holders, Holding, Mate, PartitionPlace, SentSince, Standing,
-            Window,
+            Answered, Asked, Away, Holders, Holding, Mate, PartitionPlace, SenderFiles, SentSince,
+            Standing, Window,
         },
     },
     stage::{
@@ -259,9 +259,7 @@ pub(super) fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
 }
 
 /// What they sent, each with its absences.
-pub(super) fn sent_by(
-    senders: &[Arc<Client>],
-) -> Result<Vec<(Vec<HistoryFile>, Vec<Away>)>, StepError> {
+pub(super) fn sent_by(senders: &[Arc<Client>]) -> Result<Vec<SenderFiles>, StepError> {
     senders.iter().map(|sender| Ok((open(sender)?, away(sender)))).collect()
 }
 
@@ -280,53 +278,6 @@ pub(super) fn refs(files: &[HistoryFile]) -> Vec<&HistoryFile> {
 
 pub(super) fn unreadable(error: HistoryError) -> StepError {
     StepError::rig(format!("a history cannot be read: {error}"))
-}
-
-/// How long a broker may take to answer a client: what `progressing` gives by default.
-const ANSWERS: Duration = Duration::from_secs(10);
-
-/// `connected`: answers of that broker rose between two looks that both lie after the last breaking
-/// step and after the broker's start. That they did not says something once they had the time to.
-pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged {
-    let brokers = j.stage.brokers_meant(&c.broker).await?;
-    if client.presence() != Presence::Working && client.presence() != Presence::Died {
-        return Ok(Found::not_covered(format!("{} does not run", client.name)));
-    }
-    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
-    let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
-    let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
-    let begun = client.answers_since_us().map(|first| first.max(back).max(broke));
-    let own_time = if let Looking::Until(within) = j.looking { within } else { Duration::MAX };
-    let mut yes = Vec::new();
-    let mut no = Vec::new();
-    let mut early = true;
-    for broker in &brokers {
-        let started = j.stage.wanted.since(crate::cluster::Node::Broker(*broker)).unwrap_or(0);
-        if client.connected(*broker, broke.max(started)) {
-            yes.push(broker.to_string());
-            continue;
-        }
-        no.push(broker.to_string());
-        early &= begun.is_none_or(|begun| since(begun.max(started)) < ANSWERS.min(own_time));
-    }
-    if no.is_empty() {
-        let found = format!("{} talks to broker {}", client.name, yes.join(", "));
-        return Ok(Found::plain(true, found));
-    }
-    let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
-    if client.unanswered() {
-        return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
-    }
-    let found = match (client.presence(), j.looking) {
-        (Presence::Working, Looking::Throughout { .. }) if early => {
-            Found::not_covered(format!("{found} it could, only just now"))
-        }
-        (Presence::Working, _) if early => {
-            Found::inconclusive(format!("{found} it could, only just now"))
-        }
-        _ => Found::plain(false, found),
-    };
-    Ok(found.because([client.causes()]))
 }
 
 /// When the plan itself kept a client from working.

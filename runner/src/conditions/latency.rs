@@ -1,5 +1,5 @@
-//! `latency`: from the intended send time (open loop) to the acknowledgement or delivery, by the time of
-//! the answer: all of it, or before, during or after a fault.
+//! `latency`: from the intended send time (open loop) to the acknowledgement or delivery: of all messages, of those
+//! that were sent since a step began, or of those that were answered before, during or after a fault.
 
 use std::time::Duration;
 
@@ -7,68 +7,107 @@ use kplan_dsl::{conditions::Latency, value::Bound};
 use serde_json::{Value, json};
 
 use crate::{
-    conditions::{Found, clients::Judged},
+    conditions::{Found, clients::Judged, found::rank},
+    event::Holds,
     history::now_us,
     stage::{
-        clients::{Client, Measured},
+        clients::{Client, MeantMessages, Measured},
         faults::Break,
         judge::Judge,
     },
 };
 
-/// From when to when (monotonic microseconds), once or more often, and what that is.
-type Range = (Vec<(i64, i64)>, String);
-
 /// Judges the percentiles that are bounded.
 pub fn latency(c: &Latency, client: &Client, j: &Judge<'_>) -> Judged {
-    let (times, when) = match range(c, j) {
-        Ok(range) => range,
+    let (meant, when) = match meant(c, j) {
+        Ok(meant) => meant,
         Err(reason) => return Ok(Found::inconclusive(reason)),
     };
-    let Some(measured) = client.latencies().between(&times) else {
-        let name = &client.name;
-        return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
-    };
-    let mut value = percentiles(&measured);
-    let bounds = c.bounds();
-    if bounds.is_empty() {
-        let mut found = format!("{}: {}{when}", client.name, words(&measured));
-        if when.is_empty()
-            && let Some((told, parts)) = around(client, j)
-        {
-            found.push_str(&told);
-            value["fault"] = parts;
-        }
-        return Ok(Found::bounded(None::<Bound<u64>>, 0, found, value));
+    let measured = client.latencies().of(&meant);
+    if measured.messages == 0 {
+        let (name, border) = (&client.name, at_border(&measured));
+        return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}{border}")));
     }
-    let shares: Vec<String> = bounds
-        .iter()
-        .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
-        .collect();
-    let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
-    let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
-    let found = format!("{name}: {shares} over {messages} messages{when}");
-    // The greatest is the least that it can be; the shares of fewer messages can go either way.
-    let over = |(_, share, bound): &(_, f64, Bound<Duration>)| {
-        bound.most().is_some_and(|most| at(&measured, *share) > most)
-    };
-    let firm = !holds && bounds.iter().any(|one| one.1 >= 1.0 && over(one));
-    Ok(Found { value, firm, ..Found::plain(holds, found) })
+    let bounds = c.bounds();
+    if !bounds.is_empty() {
+        return Ok(judged(&client.name, &measured, &bounds, &when));
+    }
+    let mut value = percentiles(&measured);
+    let mut found = format!("{}: {}{when}", client.name, words(&measured));
+    if meant == MeantMessages::ALL
+        && let Some((told, parts)) = around(client, j)
+    {
+        found.push_str(&told);
+        value["fault"] = parts;
+    }
+    Ok(Found::bounded(None::<Bound<u64>>, 0, found, value))
 }
 
-/// The time that is asked for; the reason where there was none.
-fn range(c: &Latency, j: &Judge<'_>) -> Result<Range, String> {
+/// A percentile with its bound: its name, and the share of the messages.
+type Bounded = (&'static str, f64, Bound<Duration>);
+
+/// Percentiles against their bounds. It is not known on which side of a border some messages are: where the
+/// judgement would change with them there is none.
+fn judged(name: &str, measured: &Measured, bounds: &[Bounded], when: &str) -> Found {
+    let holds = |(_, share, bound): &Bounded| {
+        let (least, most) = span(measured, *share);
+        if bound.holds(least) && bound.holds(most) {
+            Holds::Yes
+        } else if bound.most().is_some_and(|n| least > n) || bound.least().is_some_and(|n| most < n)
+        {
+            Holds::No
+        } else {
+            Holds::Inconclusive
+        }
+    };
+    let each: Vec<Holds> = bounds.iter().map(holds).collect();
+    let holds = *each.iter().max_by_key(|holds| rank(**holds)).unwrap_or(&Holds::Inconclusive);
+    let shares: Vec<String> = bounds
+        .iter()
+        .zip(&each)
+        .map(|((name, share, _), holds)| match (holds, span(measured, *share)) {
+            (Holds::Inconclusive, (least, most)) => {
+                format!("{name} between {} and {}", shown(least), shown(most))
+            }
+            _ => format!("{name} {}", shown(at(measured, *share))),
+        })
+        .collect();
+    let (shares, messages, border) = (shares.join(", "), measured.messages, at_border(measured));
+    let found = format!("{name}: {shares} over {messages} messages{when}{border}");
+    if holds == Holds::Inconclusive {
+        return Found::inconclusive(found);
+    }
+    // The greatest is the least that it can be; the shares of fewer messages can go either way.
+    let over = |(_, share, bound): &Bounded| {
+        *share >= 1.0 && bound.most().is_some_and(|most| span(measured, *share).0 > most)
+    };
+    let firm = holds == Holds::No && bounds.iter().any(over);
+    let value = percentiles(measured);
+    Found { value, firm, ..Found::plain(holds == Holds::Yes, found) }
+}
+
+/// How many messages may be meant too.
+fn at_border(measured: &Measured) -> String {
+    match measured.doubtful {
+        0 => String::new(),
+        1 => "; of 1 at the border it is not known whether it counts".to_owned(),
+        n => format!("; of {n} at the border it is not known whether they count"),
+    }
+}
+
+/// The messages that are asked for, in words too; the reason where there was no such time.
+fn meant(c: &Latency, j: &Judge<'_>) -> Result<(MeantMessages, String), String> {
     let phases = [(&c.before, "before"), (&c.during, "during"), (&c.after, "after")];
     let Some((step, phase)) =
         phases.iter().find_map(|(step, phase)| Some((step.as_ref()?, *phase)))
     else {
         let since = j.since(c.since.as_deref().map(|s| s.as_str()));
-        return Ok((vec![(since.unwrap_or(i64::MIN), i64::MAX)], String::new()));
+        return Ok((since.map_or(MeantMessages::ALL, MeantMessages::SentSince), String::new()));
     };
     let id = j.stage.step_named(step.as_str());
     let faults = id.map(|id| j.stage.breaks.of_step(&id)).unwrap_or_default();
     let when = format!(" {phase} \"{}\"", step.as_str());
-    Ok((times(&faults, phase, step.as_str())?, when))
+    Ok((MeantMessages::AnsweredIn(times(&faults, phase, step.as_str())?), when))
 }
 
 /// Before the first of a step's faults, during any of them, or after the last.
@@ -101,7 +140,8 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
     let mut told = Vec::new();
     let mut value = json!({ "what": fault.what });
     for (phase, from, to) in parts {
-        if let Some(measured) = client.latencies().between(&[(from, to)]) {
+        let measured = client.latencies().of(&MeantMessages::AnsweredIn(vec![(from, to)]));
+        if measured.messages > 0 {
             told.push(format!("{phase} {}", words(&measured)));
             value[phase] = percentiles(&measured);
         }
@@ -111,6 +151,12 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
 
 fn at(measured: &Measured, share: f64) -> Duration {
     Duration::from_micros(measured.at(share))
+}
+
+/// The least and the most that it can be.
+fn span(measured: &Measured, share: f64) -> (Duration, Duration) {
+    let (least, most) = measured.between(share);
+    (Duration::from_micros(least), Duration::from_micros(most))
 }
 
 fn shown(time: Duration) -> String {
@@ -131,8 +177,9 @@ fn percentiles(measured: &Measured) -> Value {
 mod tests {
     use super::*;
     use crate::{
+        client::protocol::LatencySlice,
         event::{FaultId, FaultKind, StepRun},
-        stage::faults::Struck,
+        stage::{clients::Latencies, faults::Struck},
     };
 
     fn fault(at_us: i64, over_us: Option<i64>) -> Break {
@@ -163,5 +210,45 @@ mod tests {
         let during = of(&lasting, "during").expect("times");
         assert!(during[0].1 > 30, "until now: {during:?}");
         assert!(of(&[], "before").expect_err("no fault").contains("broke nothing"));
+    }
+
+    #[test]
+    fn a_judgement_that_messages_at_a_border_would_change_is_none() {
+        let ms = Duration::from_millis;
+        let slice = |from_us, buckets: &[(u64, u64)]| LatencySlice {
+            from_us,
+            to_us: from_us + 100,
+            buckets: buckets.to_vec(),
+        };
+        let slices = [slice(1_000, &[(3_000, 1), (400_000, 1)]), slice(5_000, &[(5_000, 98)])];
+        let mut latencies = Latencies::default();
+        latencies.add((1, 1), 9_000, &slices);
+        let judge = |from_us, share, bound| {
+            let meant = MeantMessages::AnsweredIn(vec![(from_us, i64::MAX)]);
+            judged("P", &latencies.of(&meant), &[("it", share, bound)], "")
+        };
+        let holds = |from_us, share, bound| judge(from_us, share, bound).holds;
+        assert_eq!(holds(1_000, 1.0, Bound::AtMost(ms(100))), Holds::No, "it is inside");
+        assert_eq!(holds(1_200, 1.0, Bound::AtMost(ms(100))), Holds::Yes, "it is outside");
+        let border = judge(1_050, 1.0, Bound::AtMost(ms(100)));
+        assert_eq!((border.holds, border.firm), (Holds::Inconclusive, false));
+        assert!(border.found.contains("between 5.0 ms and 400.0 ms over 98"), "{}", border.found);
+        assert!(border.found.contains("of 2 at the border"), "{}", border.found);
+        // What they cannot change is certain.
+        assert_eq!(holds(1_050, 1.0, Bound::AtMost(ms(400))), Holds::Yes);
+        assert_eq!(holds(1_050, 1.0, Bound::AtMost(ms(4))), Holds::No);
+        assert_eq!(holds(1_050, 0.5, Bound::AtMost(ms(5))), Holds::Yes);
+        assert_eq!(holds(1_050, 1.0, Bound::AtLeast(ms(5))), Holds::Yes);
+        assert_eq!(holds(1_050, 1.0, Bound::AtLeast(ms(100))), Holds::Inconclusive);
+        assert_eq!(holds(1_050, 1.0, Bound::AtLeast(ms(500))), Holds::No);
+        assert_eq!(holds(1_050, 1.0, Bound::Is(ms(5))), Holds::Inconclusive);
+        let meant = MeantMessages::AnsweredIn(vec![(1_050, i64::MAX)]);
+        let both = [("a", 1.0, Bound::AtMost(ms(4))), ("b", 1.0, Bound::AtMost(ms(100)))];
+        let both = judged("P", &latencies.of(&meant), &both, "");
+        assert_eq!(
+            (both.holds, both.firm),
+            (Holds::No, true),
+            "a no is certain whatever the other is"
+        );
     }
 }

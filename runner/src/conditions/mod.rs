@@ -3,6 +3,7 @@
 
 mod clients;
 mod cluster;
+mod connected;
 mod counts;
 mod evidence;
 mod found;
@@ -151,7 +152,7 @@ async fn of_client(
     }
     match condition {
         Condition::Progressing(c) => clients::progressing(c, client, j),
-        Condition::Connected(c) => clients::connected(c, client, j).await,
+        Condition::Connected(c) => connected::connected(c, client, j).await,
         Condition::Unavailable(c) => outages::unavailable(c, client, j),
         Condition::Recovered(c) => outages::recovered(c, client, j),
         Condition::Latency(c) => latency::latency(c, client, j),

@@ -131,18 +131,19 @@ impl Stage {
         transactional: bool,
     ) -> Result<Taken, StepError> {
         // First: what the log owes is what had been recorded when its end was not yet asked for.
-        let (left, extents) = (self.left(), extents(&self.histories()));
+        let (at_us, left, extents) = (now_us(), self.left(), extents(&self.histories()));
         self.talk(step, "the log to be readable to its end", None);
         let bounds = self.audit_bounds(topics, limit).await?;
         let (log, unread) = self.read_log(running, step, &bounds, transactional).await?;
         let moved = moved(running, &bounds).await;
-        Ok(Taken { extents, left, bounds, log, unread, moved })
+        Ok(Taken { at_us, extents, left, bounds, log, unread, moved })
     }
 
     /// What the clients heard, without reading the log.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
-        let facts = self.facts(window, &Taken { left: self.left(), ..Taken::default() });
+        let taken = Taken { at_us: now_us(), left: self.left(), ..Taken::default() };
+        let facts = self.facts(window, &taken);
         let files = open(paths)?;
         let sources = files.iter().map(|f| f as &dyn RunSource).collect();
         Ok(Arc::new(audit::audit(&AuditInput { sources, facts })))
@@ -161,6 +162,7 @@ impl Stage {
             parts.extend([counts.sent, counts.done, counts.failed]);
             parts.extend(client.members.iter().map(|m| u64::from(m.life())));
             parts.push(u64::from(client.lives()));
+            parts.push(u64::from(client.finished_us().is_some()));
         }
         parts.extend(
             self.topics().values().map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
@@ -192,8 +194,9 @@ impl Stage {
         all.iter().map(|c| c.name.clone()).collect()
     }
 
+    /// What is known beside the histories.
     fn facts(&self, window: Window, taken: &Taken) -> Facts {
-        let Taken { left, bounds, unread, moved, .. } = taken;
+        let Taken { bounds, unread, moved, .. } = taken;
         let mut facts = Facts { window, ..Facts::default() };
         for (name, known) in self.topics() {
             let topic = facts.topics.entry(name).or_default();
@@ -213,7 +216,7 @@ impl Stage {
             facts.partition(topic, *partition).not_ready = Some(why.clone());
         }
         for client in self.clients.all() {
-            self.client_facts(&client, left, &mut facts);
+            self.client_facts(&client, taken, &mut facts);
         }
         facts.given = self
             .all_given()
@@ -223,8 +226,9 @@ impl Stage {
         facts
     }
 
-    fn client_facts(&self, client: &Client, left: &BTreeSet<String>, facts: &mut Facts) {
-        let mut own = ClientFacts { running: client.lives(), ..ClientFacts::default() };
+    fn client_facts(&self, client: &Client, taken: &Taken, facts: &mut Facts) {
+        let running = client.runs_on(taken.at_us);
+        let mut own = ClientFacts { running, ..ClientFacts::default() };
         match &client.template {
             Template::Producer(p) => {
                 own.acks = p.acks;
@@ -249,7 +253,7 @@ impl Stage {
             group.starts.extend(starts);
             let name = &client.name;
             match self.audits.ends_of(name).filter(|_| !client.lives()) {
-                Some(ends) if left.contains(name) => group.ends.extend(ends),
+                Some(ends) if taken.left.contains(name) => group.ends.extend(ends),
                 // What it wrote since may be missing in what was read.
                 Some(_) => {
                     group.behind =

@@ -16,8 +16,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
 pub use ends::OwnEnd;
-use latencies::Latencies;
-pub use latencies::Measured;
+pub use latencies::{Latencies, MeantMessages, Measured};
 
 use crate::{
     client::{
@@ -36,7 +35,7 @@ pub enum Presence {
     Working,
     /// The plan stopped, killed or paused it, or has not started it yet.
     Away,
-    /// It had sent all that it was to send, and ended.
+    /// It had sent all that it was to send, and every message had its answer.
     Finished,
     /// It ended by itself, with an error.
     Died,
@@ -272,7 +271,8 @@ impl Client {
             return Presence::Away;
         }
         if self.lives() {
-            return Presence::Working;
+            let done = self.finished_us().is_some();
+            return if done { Presence::Finished } else { Presence::Working };
         }
         let died = |m: &Member| {
             let state = m.state();
@@ -291,6 +291,17 @@ impl Client {
         }
     }
 
+    /// When all its members had sent all that they were to send, and heard of each message.
+    pub fn finished_us(&self) -> Option<i64> {
+        let finished = |m: &Member| m.state().told.as_ref()?.borrow().finished_us;
+        self.members.iter().map(finished).try_fold(i64::MIN, |last, at| Some(last.max(at?)))
+    }
+
+    /// Whether more may come of it after a moment: it lives, and had not done all before.
+    pub fn runs_on(&self, at_us: i64) -> bool {
+        self.lives() && self.finished_us().is_none_or(|finished| finished > at_us)
+    }
+
     /// Whether a broker answered a request of it between two snapshots after `since_us`.
     pub fn connected(&self, broker: u32, since_us: i64) -> bool {
         let id = i32::try_from(broker).unwrap_or(i32::MAX);
@@ -298,6 +309,13 @@ impl Client {
             let state = m.state();
             state.told.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
         })
+    }
+
+    /// When it asked a broker for something after `since_us` and was not answered until now: at the latest.
+    pub fn asked_us(&self, broker: u32, since_us: i64) -> Option<i64> {
+        let id = i32::try_from(broker).unwrap_or(i32::MAX);
+        let asked = |m: &Member| m.state().told.as_ref()?.borrow().answers.asked_us(id, since_us);
+        self.members.iter().filter_map(asked).min()
     }
 
     /// Since when the answers to its present lives are looked at; none before the first look.

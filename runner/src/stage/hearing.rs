@@ -119,13 +119,14 @@ fn words(
             let again = last.is_some_and(|before| at_us - before < AGAIN_US);
             (fatal || !again).then(|| format!("{code}: {text}"))
         }
-        ClientReport::Latency { from_us, to_us, buckets } => {
-            client.latencies().add((who.member, who.life), from_us, to_us, &buckets);
+        ClientReport::Latency { to_us, slices, .. } => {
+            client.latencies().add((who.member, who.life), to_us, &slices);
             None
         }
-        ClientReport::Stats { .. } | ClientReport::Progress { .. } | ClientReport::Ended { .. } => {
-            None
-        }
+        ClientReport::Stats { .. }
+        | ClientReport::Progress { .. }
+        | ClientReport::Finished { .. }
+        | ClientReport::Ended { .. } => None,
     }
 }
 

@@ -66,9 +66,15 @@ fn latencies_were_reported(rig: &mut Rig, messages: u64) {
     let mut answers = 0;
     while let Ok((who, event)) = rig.heard.try_recv() {
         match event {
-            ClientEvent::Report(ClientReport::Latency { buckets, from_us, to_us }) => {
-                assert!(from_us <= to_us);
-                *total.entry(who.name).or_insert(0) += buckets.iter().map(|b| b.1).sum::<u64>();
+            ClientEvent::Report(ClientReport::Latency { slices, from_us, to_us }) => {
+                let mut at = from_us;
+                for slice in &slices {
+                    assert!(at <= slice.from_us && slice.from_us <= slice.to_us);
+                    at = slice.to_us;
+                }
+                assert!(at <= to_us);
+                let counts = slices.iter().flat_map(|slice| &slice.buckets).map(|b| b.1);
+                *total.entry(who.name).or_insert(0) += counts.sum::<u64>();
             }
             ClientEvent::Report(ClientReport::Stats { brokers, .. }) => {
                 answers += brokers.iter().filter(|b| b.rx > 0 && b.id > 0).count();
@@ -91,6 +97,7 @@ async fn a_count_ends_the_sending_and_keys_stay_in_their_partitions() {
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 5_000).await;
+    producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();
     producer.stop(LIMIT, vec![]).await.unwrap();
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
     assert_eq!(acked.len(), 5_000);

@@ -19,10 +19,10 @@ use super::rig::{LIMIT, Rig, count, runs, until};
 fn reported(rig: &mut Rig) -> (Vec<(u64, u64)>, i64) {
     let (mut all, mut until_us) = (Vec::new(), i64::MIN);
     while let Ok((who, event)) = rig.heard.try_recv() {
-        if let ClientEvent::Report(ClientReport::Latency { buckets, to_us, .. }) = event
+        if let ClientEvent::Report(ClientReport::Latency { slices, to_us, .. }) = event
             && who.name == "P"
         {
-            all.extend(buckets);
+            all.extend(slices.into_iter().flat_map(|slice| slice.buckets));
             until_us = until_us.max(to_us);
         }
     }
@@ -65,11 +65,12 @@ async fn a_message_of_a_transaction_takes_until_the_commit_and_aborted_ones_do_n
     let mut rig = Rig::new();
     let mut spec = rig.producer(1);
     spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
-    (spec.rate, spec.count) = (Some(1_000.0), Some(400));
+    (spec.rate, spec.count) = (Some(1_000.0), Some(395));
     let producing = ClientSpec::Producer(spec);
     let mut producer = rig.start(producing.clone()).await;
     let ends = |r: &MessageRun| matches!(r.mark, Mark::Committed | Mark::Aborted);
     until(&producing, Writer::ProducerHeard, |r| r.iter().filter(|r| ends(r)).count() == 40).await;
+    producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();
     producer.stop(LIMIT, vec![]).await.unwrap();
     let heard = runs(&producing, Writer::ProducerHeard);
     let commits = heard.iter().filter(|r| r.mark == Mark::Committed);
@@ -94,9 +95,7 @@ async fn what_a_killed_client_had_not_reported_counts() {
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 100).await;
     producer.kill().await.unwrap();
     let (mut latencies, reported_us) = reported(&mut rig);
-    for (_, buckets) in unreported(&path, reported_us) {
-        latencies.extend(buckets);
-    }
+    latencies.extend(unreported(&path, reported_us).into_iter().flat_map(|slice| slice.buckets));
     // The last may have been killed between its record and its latency.
     assert!((99..=100).contains(&messages(&latencies)), "{latencies:?}");
 }

@@ -209,6 +209,72 @@ fn a_time_that_never_began_is_judged_neither_way() {
     assert!(ran.text().contains("\"never\" has not run"), "{}", ran.text());
 }
 
+const FAST: &str = "{ reconnect.backoff.ms: 20, reconnect.backoff.max.ms: 50, retry.backoff.ms: 20, \
+                    retry.backoff.max.ms: 50 }";
+
+/// `latency` with `since` is of what was sent since then, whenever it was answered.
+#[test]
+fn latency_since_a_step_is_of_what_was_sent_since_it_began() {
+    let begin = |config: &str| {
+        let rate = format!("rate: 200/s, config: {config}");
+        format!("steps:\n{}", BEGIN.replace("rate: 200/s", &rate))
+    };
+    // What was sent as the fault began waited for its end: the interval of its answer began before.
+    let short = "  - wait: 1s\n  - { name: outage, kill_broker: { broker: all, for: 400ms } }\n  \
+                 - wait: 1s\n  - stop_client: P\n  \
+                 - assert: [{ latency: { client: P, since: outage, max: { at_most: 200ms } } }]\n";
+    ends(&format!("{}{short}", begin(FAST)), Verdict::Failed, "max ");
+    // What was sent before and answered after does not count.
+    let slow = "{ reconnect.backoff.ms: 900, reconnect.backoff.max.ms: 900 }";
+    let long = "  - kill_broker: { broker: all, for: 3s }\n  - { name: calm, wait: 1500ms }\n  \
+                - assert: [{ latency: { client: P, since: calm, max: { at_most: 2500ms } } }]\n  \
+                - stop_client: P\n";
+    ends(&format!("{}{long}", begin(slow)), Verdict::Passed, "passed");
+}
+
+/// Of a producer that has sent all that it was to send nothing is asked any more.
+#[test]
+fn who_has_sent_all_has_nothing_left_to_fail_at() {
+    let begin = |count: &str| {
+        format!(
+            "steps:\n  - start_cluster: {{ brokers: 3 }}\n  - create_topic: {{ name: orders, partitions: 3, \
+             replicas: 3 }}\n  - start_producer: {{ name: P, topic: orders, {count} }}\n"
+        )
+    };
+    let rule = "always:\n  - progressing: { client: P, within: 1s }\n";
+    let few = begin("count: 20, rate: 20/s");
+    let fine = "  - wait: [{ progressing: P }]\n  - wait: 3s\n  - stop_client: P\n  - assert: [{ acked: 20 }]\n";
+    ends(&format!("{rule}{few}{fine}"), Verdict::Passed, "passed");
+    // It was answered before anybody looked; and nothing runs that the log's end could miss.
+    let many = begin("count: 100, rate: max");
+    let there = "  - wait: 1s\n  - assert: { that: [{ connected: { client: P, broker: all } }], within: 1s }\n  \
+                 - assert: [{ acked: 100 }, { lost: 0 }, { unresolved: 0 }]\n";
+    let ran = run_text(&format!("plan: v1\nname: x\n{many}{there}"));
+    assert_eq!(ran.record.suites[0].verdict, Verdict::Passed, "{}", ran.text());
+    assert!(!ran.text().contains("still ran"), "{}", ran.text());
+    let anew = "  - wait: 1s\n  - restart_broker: { broker: 1, how: kill }\n  - assert: { that: [{ connected: \
+                { client: P, broker: 1 } }], within: 3s }\n";
+    ends(&format!("{many}{anew}"), Verdict::Failed, "inconclusive");
+}
+
+/// A broker that a client waits for in vain, or that is dead, is not connected to it; that no answer came proves it
+/// only then.
+#[test]
+fn connected_is_certainly_not_so_only_where_an_answer_is_overdue() {
+    let asked = |steps: &str| {
+        let assert =
+            "  - assert: { that: [{ connected: { client: P, broker: 2 } }], within: 3s }\n";
+        let ran = run_text(&format!("plan: v1\nname: x\nsteps:\n{BEGIN}{steps}{assert}"));
+        let step = ran.record.suites[0].steps.iter().rfind(|s| s.info.verb == "assert");
+        let found = step.expect("it ran").findings[0].clone();
+        (found.holds, found.found)
+    };
+    let (holds, found) = asked("  - { when: '{{ run.seed >= 0 }}', kill_broker: 2 }\n");
+    assert_eq!(holds, Holds::No, "{found}");
+    let (holds, found) = asked("  - kill_broker: { broker: 2, for: 1s }\n");
+    assert_eq!(holds, Holds::Yes, "{found}");
+}
+
 /// With `acks: 0` nothing that a client sends is answered: what is measured by answers is not known. The checker
 /// does not know the value, which comes from the run.
 #[test]
@@ -269,16 +335,13 @@ fn an_assert_that_comes_when_its_time_is_over_judges_nothing() {
     assert!(ran.text().contains("were over"), "{}", ran.text());
 }
 
-const FAST: &str = "config: { reconnect.backoff.ms: 20, reconnect.backoff.max.ms: 100, retry.backoff.ms: 20, \
-                    retry.backoff.max.ms: 100 }";
-
 /// What was owed counts: not the client's own pauses, not the time in which it had nothing to send, and not what
 /// was before the moment that is asked about.
 #[test]
 fn a_client_waits_only_for_what_was_to_be_answered() {
     let begin = "steps:\n  - start_cluster: { brokers: 3 }\n  \
                  - create_topic: { name: orders, partitions: 3, replicas: 3 }\n";
-    let busy = format!("  - start_producer: {{ name: P, topic: orders, {FAST} }}\n");
+    let busy = format!("  - start_producer: {{ name: P, topic: orders, config: {FAST} }}\n");
     let seldom = "  - start_producer: { name: P, topic: orders, rate: 1/s }\n";
     let wait = "  - wait: [progressing: P]\n";
     let twice = "  - kill_broker: { broker: all, for: 3s }\n  - { name: later, wait: 1s }\n  \

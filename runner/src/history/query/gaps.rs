@@ -1,5 +1,7 @@
 //! The longest time without an answer while one was owed, on one partition.
 
+use crate::history::HistoryFile;
+
 /// A time in which a client could not do anything: it was stopped, killed or paused. Its own waits
 /// are not the cluster's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +11,9 @@ pub struct Away {
     /// Until; `i64::MAX` if it never came back.
     pub to_us: i64,
 }
+
+/// What a sender wrote, and when it could not send.
+pub type SenderFiles = (Vec<HistoryFile>, Vec<Away>);
 
 /// When something that was to be done at a time could be done; `i64::MAX` if never.
 pub(super) fn let_go(away: &[Away], at_us: i64) -> i64 {

@@ -14,7 +14,7 @@ mod tests;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
-pub use gaps::{Away, Gap, GapTime, absent_us};
+pub use gaps::{Away, Gap, GapTime, SenderFiles, absent_us};
 pub use holders::{Holders, Holding, Mate};
 pub use progress::{Answered, SentSince};
 pub use recovery::{Onset, Waited, waits};

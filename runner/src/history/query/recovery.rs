@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Away, PartitionPlace, gaps::let_go, place};
+use super::{Away, PartitionPlace, SenderFiles, gaps::let_go, place};
 use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
 
 /// A producing client.
@@ -95,7 +95,7 @@ struct WaitPart {
 /// is sent to a partition, none if it does not. Partitions to which nothing was sent when the fault acted on all
 /// that it struck are not in it.
 pub fn waits(
-    senders: &[(Vec<HistoryFile>, Vec<Away>)],
+    senders: &[SenderFiles],
     own: &[HistoryFile],
     held: impl Fn(&PartitionPlace) -> Option<i64>,
     onset: Onset,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Away, Holders, Holding, Mate, PartitionPlace, gaps::let_go, place};
+use super::{Away, Holders, Holding, Mate, PartitionPlace, SenderFiles, gaps::let_go, place};
 use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 
 /// A producing client and its life.
@@ -54,7 +54,7 @@ impl Window {
     /// earlier life still waited for, nobody waits for any more. What other clients of its group hold is none of
     /// a reader's, and they may have been given what waited before it took a partition over.
     pub fn read(
-        senders: &[(Vec<HistoryFile>, Vec<Away>)],
+        senders: &[SenderFiles],
         (own, mates): (&[HistoryFile], &[Mate]),
         asked: Asked,
     ) -> Result<Self, HistoryError> {

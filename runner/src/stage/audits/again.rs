@@ -16,6 +16,8 @@ use crate::{
 /// One reading of the log.
 #[derive(Default)]
 pub(super) struct Taken {
+    /// When it began, in monotonic microseconds: who had done all before writes no more.
+    pub at_us: i64,
     /// How far the histories were published before the log's end was asked for.
     pub extents: BTreeMap<PathBuf, Extent>,
     /// The clients that had read to their end and left by then: what they wrote is in what was read.

@@ -1,0 +1,147 @@
+//! `connected`: whether brokers answer a client. Definition: `judgement` in the docs, section Availability.
+
+use std::time::Duration;
+
+use kplan_dsl::conditions::Connected;
+
+use super::clients::{Judged, away, open, unanswered, unreadable};
+use crate::{
+    cluster::{Node, NodeState},
+    conditions::Found,
+    history::{
+        now_us,
+        query::{Asked, Standing, Window},
+    },
+    stage::{
+        clients::{Client, Presence, Template},
+        judge::{Judge, Looking, since},
+        outcome::StepError,
+    },
+};
+
+/// How long a broker may take to answer a client: what `progressing` gives by default.
+const ANSWERS: Duration = Duration::from_secs(10);
+
+/// What is known of a client's requests to a broker that did not answer it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BrokerRequest {
+    /// None that the broker had to answer.
+    Unknown,
+    /// The broker has not had the time to answer, or the client to ask.
+    Early,
+    /// The broker had the time to answer.
+    Overdue,
+}
+
+/// `connected`: answers of that broker rose between two looks that both lie after the last breaking
+/// step and after the broker's start. That they did not says something once the client has asked, and the
+/// broker had the time to answer.
+pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged {
+    let brokers = j.stage.brokers_meant(&c.broker).await?;
+    let presence = client.presence();
+    if presence == Presence::Away {
+        return Ok(Found::not_covered(format!("{} does not run", client.name)));
+    }
+    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
+    let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
+    let mut yes = Vec::new();
+    let mut no = Vec::new();
+    let mut requests = Vec::new();
+    for broker in &brokers {
+        let started = j.stage.wanted.since(Node::Broker(*broker)).unwrap_or(0);
+        let since_us = broke.max(started);
+        if client.connected(*broker, since_us) {
+            yes.push(broker.to_string());
+            continue;
+        }
+        no.push(broker.to_string());
+        requests.push(request(client, j, *broker, since_us)?);
+    }
+    if no.is_empty() {
+        let found = format!("{} talks to broker {}", client.name, yes.join(", "));
+        return Ok(Found::plain(true, found));
+    }
+    let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
+    if client.unanswered() {
+        return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
+    }
+    if presence == Presence::Died || requests.contains(&BrokerRequest::Overdue) {
+        return Ok(Found::plain(false, found).because([client.causes()]));
+    }
+    let why = if presence == Presence::Finished {
+        format!("{found}, and {} had sent all that it was to send", client.name)
+    } else if requests.contains(&BrokerRequest::Early) {
+        format!("{found} it could, only just now")
+    } else {
+        format!("{found}, and nothing shows that {} asked it for anything", client.name)
+    };
+    let covers = !matches!(j.looking, Looking::Throughout { .. });
+    Ok(Found { covers, ..Found::inconclusive(why) }.because([client.causes()]))
+}
+
+/// Whether a client must have asked a broker, which has not answered it since a moment, for something. A dead
+/// broker answers nobody, whatever it is asked.
+fn request(
+    client: &Client,
+    j: &Judge<'_>,
+    broker: u32,
+    since_us: i64,
+) -> Result<BrokerRequest, StepError> {
+    let own_time = if let Looking::Until(within) = j.looking { within } else { Duration::MAX };
+    let patience = ANSWERS.min(own_time);
+    let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(0);
+    let begun = client.answers_since_us().map(|first| first.max(back).max(since_us));
+    let Some(begun) = begun.filter(|begun| since(*begun) >= patience) else {
+        return Ok(BrokerRequest::Early);
+    };
+    let dead = j.stage.wanted.get(Node::Broker(broker)) == NodeState::Dead;
+    let view = j.view().ok();
+    let leads = |topic: &str, partition: u32| {
+        let at = view.as_ref().and_then(|view| view.partition(topic, partition));
+        at.is_some_and(|at| at.leader == Some(broker))
+    };
+    // A reader asks the leaders of what it holds, without end; from a rack it may ask others.
+    let reads = matches!(&client.template, Template::Consumer(c)
+        if !c.common.config.contains_key("client.rack"));
+    if dead || reads && client.given().iter().any(|at| leads(&at.topic, at.partition)) {
+        return Ok(BrokerRequest::Overdue);
+    }
+    let asked = client.asked_us(broker, since_us).map(|at| since(at) >= patience);
+    if asked == Some(true) {
+        return Ok(BrokerRequest::Overdue);
+    }
+    let waits = if client.sends() { waits(client, &leads, begun, patience)? } else { None };
+    Ok(match waits {
+        Some(Standing::Stuck) => BrokerRequest::Overdue,
+        Some(_) => BrokerRequest::Early,
+        None if asked.is_some() => BrokerRequest::Early,
+        None => BrokerRequest::Unknown,
+    })
+}
+
+/// Whether a message waits for long, or at all, on a partition that a broker leads.
+fn waits(
+    client: &Client,
+    leads: &impl Fn(&str, u32) -> bool,
+    begin_us: i64,
+    patience: Duration,
+) -> Result<Option<Standing>, StepError> {
+    let (own, now_us) = (open(client)?, now_us());
+    let senders = [(open(client)?, away(client))];
+    let mut any = None;
+    // A window shows what was sent in itself or in the one before.
+    for times in [1, 2, 4, 8] {
+        let within_us = i64::try_from((patience * times).as_micros()).unwrap_or(i64::MAX / 4);
+        let asked = Asked { begin_us, now_us, within_us };
+        let window = Window::read(&senders, (&own, &[]), asked).map_err(unreadable)?;
+        let led = window.by.iter().filter(|(at, _)| leads(&at.topic, at.partition));
+        for (_, standing) in led {
+            match standing {
+                Standing::Stuck => return Ok(Some(Standing::Stuck)),
+                Standing::Early => any = Some(Standing::Early),
+                Standing::Answered => {}
+            }
+        }
+    }
+    Ok(any)
+}
