@@ -17,6 +17,29 @@ pub struct FieldInfo {
     pub expects: &'static str,
     /// True if it must be there.
     pub required: bool,
+    /// What a change of it does to what a plan proves.
+    pub weight: Weight,
+}
+
+/// What a change of an argument's value does to what a plan proves, in a comparison of two versions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight {
+    /// Nothing that is certain.
+    Neutral,
+    /// More of it proves or breaks less; with what it is worth where it is absent, if that can be compared.
+    MoreIsWeaker(Option<f64>),
+    /// More of it proves or breaks more; the same.
+    MoreIsStronger(Option<f64>),
+    /// `{count: N}`: fewer is weaker.
+    Count,
+    /// A list whose elements each prove or break something.
+    Elements,
+    /// The later in this row, the stronger.
+    Row(&'static [&'static str]),
+    /// With it the plan proves more than without it.
+    Presence,
+    /// Conditions that are judged: each is compared by itself.
+    Conditions,
 }
 
 /// What is known about a word of the language beside its arguments' values.
@@ -100,6 +123,7 @@ pub(crate) fn arguments_of<T: 'static>(word: &dyn Arguments) -> Vec<&T> {
 ///         /// The broker.
 ///         broker: Spanned<Target>,
 ///         /// How many.
+///         #[weighs(MoreIsStronger(Some(0.0)))]
 ///         count: u64 = "3",
 ///         /// How long.
 ///         for_time as "for": Option<Duration>,
@@ -114,6 +138,7 @@ macro_rules! args {
         pub struct $name:ident($word:literal) $(short $short:literal)? {
             $(
                 $(#[doc = $fdoc:literal])+
+                $(#[weighs($($weight:tt)+)])?
                 $field:ident $(as $key:literal)? : $ty:ty $(= $default:literal)? ,
             )*
             $( .. $group:ident : $gty:ty , )*
@@ -144,6 +169,7 @@ macro_rules! args {
                     default: $crate::args::args!(@text $($default)?),
                     expects: <$ty as $crate::read::FromNode>::EXPECTS,
                     required: $crate::args::args!(@required $ty $(, $default)?),
+                    weight: $crate::args::args!(@weight $($($weight)+)?),
                 }),*];
                 $(all.extend(<$gty as $crate::args::FieldGroup>::fields());)*
                 all
@@ -243,6 +269,8 @@ macro_rules! args {
     (@short $short:literal) => { Some($short) };
     (@text) => { None };
     (@text $default:literal) => { Some($default) };
+    (@weight) => { $crate::args::Weight::Neutral };
+    (@weight $($weight:tt)+) => { $crate::args::Weight::$($weight)+ };
     (@required $ty:ty) => { <$ty as $crate::read::FromNode>::missing().is_none() };
     (@required $ty:ty, $default:literal) => { false };
     (@read $map:ident, $reader:ident, $key:expr, $ty:ty) => {

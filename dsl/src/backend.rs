@@ -38,7 +38,7 @@ capabilities! {
     /// Make the network slow or lossy.
     NetworkDegradation = "slow the network down",
     /// Fill a broker's disk.
-    FillDisk = "fill a broker's disk",
+    FullDisk = "fill a broker's disk",
     /// Tell and change in-sync sets.
     InSyncSets = "show in-sync sets",
     /// Look into the socket table of a broker's host.

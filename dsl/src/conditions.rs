@@ -347,6 +347,11 @@ impl Conditions {
         crate::words::list(&all)
     }
 
+    /// Each as a clause, behind "wait until" and "check that".
+    pub(crate) fn clauses(&self) -> Vec<String> {
+        self.iter().map(|c| c.clause()).collect()
+    }
+
     /// Every condition, those inside `all`, `any` and `not` too.
     pub fn flat(&self) -> Vec<&Spanned<Condition>> {
         let mut found = Vec::new();

@@ -1,5 +1,7 @@
 //! What is known of a word without running it, beside what the types of its arguments say.
 
+use crate::value::{Clients, Target};
+
 /// What is known of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepFacts {
@@ -15,7 +17,7 @@ pub struct StepFacts {
     pub in_chaos: bool,
     /// True if it judges, and the steps behind it run also when what it found is not as it must be.
     pub goes_on: bool,
-    /// What those that it is about are doing after it, in the timeline of `explain`.
+    /// What those that it is about are doing after it, in the timeline of `explain`; every fault says it.
     pub lane: Option<LaneMark>,
     /// What is no longer certain after it while its arguments are known only when it runs.
     pub blurs: Blurs,
@@ -99,6 +101,52 @@ pub enum LaneMark {
     Restarting,
     /// Broken at random.
     Chaos,
+}
+
+/// Who has a lane in the timeline of `explain`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaneOf {
+    /// A broker, by its number.
+    Broker(u32),
+    /// A controller of its own, by its number.
+    Controller(u32),
+    /// The ZooKeeper server.
+    Zookeeper,
+    /// Nodes that are chosen when the step runs, in the words of the plan.
+    Chosen(String),
+    /// A client, or one of its members.
+    Client {
+        /// What it is: `producer`.
+        kind: &'static str,
+        /// Its name in the plan.
+        name: String,
+        /// Which member; none of a client that is one process.
+        member: Option<u32>,
+    },
+}
+
+impl LaneOf {
+    /// A client that is one process.
+    pub(crate) fn client(kind: &'static str, name: impl std::fmt::Display) -> Self {
+        Self::Client { kind, name: name.to_string(), member: None }
+    }
+}
+
+/// What a step changes in the timeline of `explain`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LaneChange {
+    /// Somebody runs from here on, in a lane of their own; it may be there from an earlier life.
+    Begins(LaneOf),
+    /// The cluster is gone, and all of its nodes with it.
+    NoCluster,
+    /// What the nodes of a target are doing.
+    Nodes(Target, LaneMark),
+    /// What clients are doing, whole or by member.
+    Clients(Clients, LaneMark),
+    /// What all clients are doing.
+    AllClients(LaneMark),
+    /// Those with one of these marks run again.
+    Mends(&'static [LaneMark]),
 }
 
 /// What a verb leaves in a cluster.

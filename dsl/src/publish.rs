@@ -8,6 +8,7 @@ use crate::args::WordInfo;
 use crate::check::{AlwaysArgs, KEYS};
 use crate::conditions::Condition;
 use crate::document::{Node, json_of};
+use crate::facts::Kind;
 use crate::params::ParamArgs;
 use crate::read::FromNode;
 use crate::schema::{argument, described, or_template};
@@ -129,7 +130,8 @@ fn step(generator: &mut SchemaGenerator) -> Value {
     let mut snippets = Vec::new();
     let mut bare = Vec::new();
     for (info, schema) in Verb::schemas(generator) {
-        let alone = (info.fields)().iter().all(|f| !f.required) && info.word != "parallel";
+        let holds_steps = Verb::facts_of(info.word).is_some_and(|f| f.kind == Kind::Flow);
+        let alone = (info.fields)().iter().all(|f| !f.required) && !holds_steps;
         if alone && info.short.is_none() {
             bare.push(info.word);
         }

@@ -13,12 +13,13 @@ use crate::args::{Arguments, WordInfo, arguments_of};
 use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::document::Node;
-use crate::facts::{Kind, StepFacts};
+use crate::facts::{Kind, LaneChange, StepFacts, Undo};
 use crate::ground::{Ever, Ground, StepAt};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
-use crate::value::Target;
+use crate::value::{Clients, KafkaVersion, Target};
+use crate::words::Sentence;
 
 mod alter_topic;
 mod assert;
@@ -78,13 +79,33 @@ pub(crate) use step::Finally;
 pub use step::{Action, Children, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
-/// What every verb tells of itself.
-pub trait StepWord: Arguments {
+/// What every verb says of itself.
+pub trait StepWord: Arguments + Sized {
     /// What is known of it without running it.
     const FACTS: StepFacts;
 
-    /// One sentence without a full stop: what the step does.
+    /// One sentence without a full stop: what the step does. How long a fault lasts is added to it.
     fn explain(&self) -> String;
+
+    /// The same for the minutes of a plan, where that says more.
+    fn in_full(&self) -> Sentence {
+        Sentence::from(self.explain())
+    }
+
+    /// What is found to be so in the end when it passes, beside the conditions that it judges.
+    fn finds(&self) -> Option<String> {
+        None
+    }
+
+    /// What it changes in the timeline of `explain`: the nodes or clients that it is about have the mark of its
+    /// facts.
+    fn lanes(&self) -> Vec<LaneChange> {
+        let Some(mark) = Self::FACTS.lane else { return Vec::new() };
+        let nodes = arguments_of::<Spanned<Target>>(self).into_iter().next();
+        let nodes = nodes.map(|target| LaneChange::Nodes(target.value.clone(), mark));
+        let clients = arguments_of::<Clients>(self).into_iter();
+        nodes.into_iter().chain(clients.map(|c| LaneChange::Clients(c.clone(), mark))).collect()
+    }
 
     /// Tells what is wrong beyond the single arguments.
     fn validate(&self, _span: Span, _reader: &mut Reader) {}
@@ -134,6 +155,11 @@ macro_rules! roster {
                 match $d verb { $(Verb::$name($d it) => $d same),+ }
             };
         }
+
+        $(const _: () = assert!(
+            !<$name as StepWord>::FACTS.is_fault() || <$name as StepWord>::FACTS.lane.is_some(),
+            concat!("`", stringify!($module), "` is a fault that no lane shows"),
+        );)+
 
         /// What a step does.
         #[derive(Debug, Clone, PartialEq)]
@@ -228,7 +254,28 @@ static READERS: LazyLock<HashMap<&'static str, (&'static WordInfo, ReadVerb)>> =
 impl Verb {
     /// One sentence without a full stop: what the step does.
     pub fn explain(&self) -> String {
-        each!(self, it => it.explain())
+        each!(self, it => it.explain()) + &self.lasting().map(Lasting::text).unwrap_or_default()
+    }
+
+    /// The same for the minutes of a plan.
+    pub(crate) fn in_full(&self) -> Sentence {
+        let Sentence { text, points } = each!(self, it => it.in_full());
+        let undo = match self.facts().undo {
+            Undo::After(words) => words,
+            Undo::Never | Undo::Itself => "undo it",
+        };
+        let lasting = self.lasting().map(|lasting| lasting.in_full(undo)).unwrap_or_default();
+        Sentence { text: text + &lasting, points }
+    }
+
+    /// See [`StepWord::finds`].
+    pub(crate) fn finds(&self) -> Option<String> {
+        each!(self, it => it.finds())
+    }
+
+    /// What it changes in the timeline of `explain`.
+    pub(crate) fn lanes(&self) -> Vec<LaneChange> {
+        each!(self, it => it.lanes())
     }
 
     /// What its arguments are made of.
@@ -274,6 +321,11 @@ impl Verb {
     /// The brokers that it acts on, if it does.
     pub fn target(&self) -> Option<&Spanned<Target>> {
         arguments_of(self.parts()).into_iter().next()
+    }
+
+    /// The versions of Kafka that it starts.
+    pub fn versions(&self) -> Vec<&KafkaVersion> {
+        arguments_of(self.parts())
     }
 
     /// What it needs of the backend, with the conditions it holds.

@@ -45,7 +45,7 @@ fn abilities_are_as_told(c: &dyn Cluster, can: &Can) {
         (Capability::Upgrade, c.upgrades().err()),
         (Capability::NetworkPartition, c.network().err()),
         (Capability::NetworkDegradation, c.network().err()),
-        (Capability::FillDisk, c.disks().err()),
+        (Capability::FullDisk, c.disks().err()),
         (Capability::Disks, c.disks().err()),
         (Capability::Listeners, c.hosts().err()),
         (Capability::BrokerLogs, c.logs().err()),

@@ -270,7 +270,7 @@ async fn failover(cluster: &dyn Cluster, observer: &Observer, victim: u32) -> Re
     })
     .await?;
     assert_ne!(observer.view().leader("orders", partition), Some(victim));
-    let elected = observer.ask().elect_leaders("orders", ElectionType::Preferred).await?;
+    let elected = observer.ask().hold_election("orders", ElectionType::Preferred).await?;
     assert!(elected.values().all(Option::is_none) && elected.len() <= 3, "{elected:?}");
     becomes(observer, "the preferred replica leads again", |v| {
         v.leader("orders", partition) == Some(victim)
@@ -330,7 +330,7 @@ async fn zookeeper_0_10() -> Result<(), Any> {
         let controller = observer.view().controller.ok_or("no controller")?;
         failover(cluster, observer, controller).await?;
         cheap(observer).await?;
-        let unclean = observer.ask().elect_leaders("orders", ElectionType::Unclean).await;
+        let unclean = observer.ask().hold_election("orders", ElectionType::Unclean).await;
         assert!(unclean.is_err(), "{unclean:?}");
         freeze(cluster, observer).await
     })
@@ -427,9 +427,9 @@ async fn an_unclean_election_on_demand() -> Result<(), Any> {
         })
         .await?;
         let mut changes = observer.changes();
-        let refused = observer.ask().elect_leaders("pair", ElectionType::Preferred).await?;
+        let refused = observer.ask().hold_election("pair", ElectionType::Preferred).await?;
         assert!(refused[&0].is_some(), "the preferred leader is dead: {refused:?}");
-        let elected = observer.ask().elect_leaders("pair", ElectionType::Unclean).await?;
+        let elected = observer.ask().hold_election("pair", ElectionType::Unclean).await?;
         assert_eq!(elected, [(0, None)].into());
         becomes(observer, "2 leads", |v| v.leader("pair", 0) == Some(2)).await?;
         let mut unclean = vec![];

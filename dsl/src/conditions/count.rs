@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Condition, Judgeable};
-use crate::args::{FieldGroup, FieldInfo};
+use crate::args::{FieldGroup, FieldInfo, Weight};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
@@ -92,6 +92,7 @@ impl FieldGroup for Count {
             default: None,
             expects,
             required: false,
+            weight: Weight::Neutral,
         }));
         all
     }

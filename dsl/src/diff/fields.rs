@@ -3,16 +3,13 @@
 use serde_json::{Map, Value};
 
 use super::{Effect, conditions, flow, weigh};
+use crate::args::Weight;
 
 /// One change of a step.
 pub(super) struct FieldChange {
     pub effect: Effect,
     pub text: String,
 }
-
-/// The keys whose values are conditions, by verb; those that are judged.
-const CONDITIONS: [(&str, &str); 4] =
-    [("assert", "that"), ("wait", "until"), ("restart_broker", "wait"), ("upgrade_broker", "wait")];
 
 /// Compares the meanings of two steps of one verb.
 pub(super) fn compare(word: &str, old: &Value, new: &Value) -> Vec<FieldChange> {
@@ -46,6 +43,7 @@ fn get<'m>(map: &'m Map<String, Value>, key: &str) -> &'m Value {
 
 fn arguments(word: &str, old: &Value, new: &Value, changes: &mut Vec<FieldChange>) {
     let (Value::Object(olds), Value::Object(news)) = (old, new) else {
+        // A pause became a wait for conditions, or the other way round.
         let conditions = |v: &Value| v.get("until").is_some();
         let effect = match (conditions(old), conditions(new)) {
             (true, false) => Effect::Weaker,
@@ -60,12 +58,13 @@ fn arguments(word: &str, old: &Value, new: &Value, changes: &mut Vec<FieldChange
         if a == b {
             continue;
         }
-        if CONDITIONS.contains(&(word, key)) {
+        let weight = weigh::of_argument(word, key);
+        if weight == Weight::Conditions {
             let each = conditions::compare(a, b).into_iter();
             changes.extend(each.map(|c| FieldChange { effect: c.effect, text: c.text }));
             continue;
         }
-        let effect = weigh::argument(word, key, a, b);
+        let effect = weigh::effect(weight, a, b);
         match (a, b) {
             // Settings are told one by one.
             (Value::Object(x), Value::Object(y)) if effect == Effect::Neutral => {

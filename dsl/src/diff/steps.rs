@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::align::{Pair, align};
 use super::{Change, Effect, PlanPart, fields};
+use crate::facts::{Kind, Strikes};
 use crate::plan::Step;
-use crate::steps::{Verb, Wait};
+use crate::steps::{Children, Verb};
 
 /// A step with what it means, made once.
 struct View<'p> {
@@ -57,9 +58,9 @@ impl<'p> View<'p> {
 
 /// The lists of steps inside a step, with what tells them apart.
 fn inner(step: &Step) -> Vec<(String, &[Step])> {
-    match step.verb() {
-        Some(Verb::Parallel(it)) => {
-            it.branches.iter().map(|b| (b.name.to_string(), b.steps.as_slice())).collect()
+    match step.verb().map(Verb::children) {
+        Some(Children::Branches(branches)) => {
+            branches.iter().map(|b| (b.name.to_string(), b.steps.as_slice())).collect()
         }
         _ => {
             let lists = step.children().into_iter().enumerate();
@@ -194,7 +195,7 @@ fn children(part: PlanPart, old: &Step, new: &Step, changes: &mut Vec<Change>) {
 
 /// The steps inside are those that run during it.
 fn is_fault(step: &Step) -> bool {
-    Verb::may_be_in_chaos(step.head.word)
+    step.head.facts.in_chaos
 }
 
 /// The whole `during` of a fault came or went.
@@ -212,26 +213,25 @@ fn during(part: PlanPart, fault: &Step, steps: &[Step], new: bool) -> Change {
 
 /// Its rounds are told by its own arguments.
 fn is_loop(step: &Step) -> bool {
-    matches!(step.verb(), Some(Verb::Repeat(_)))
+    matches!(step.verb().map(Verb::children), Some(Children::Rounds(_)))
 }
 
 /// True if it judges something or breaks something.
 fn proves(step: &Step) -> bool {
-    let word = step.head.word;
-    let judges = match step.verb() {
-        Some(Verb::Wait(wait)) => matches!(&**wait, Wait::Until(_)),
-        _ => matches!(word, "assert" | "consume" | "wait"),
-    };
-    judges
-        || Verb::may_be_in_chaos(word)
-        || word == "chaos"
+    let facts = step.head.facts;
+    (facts.kind == Kind::Judgement && !is_pause(step))
+        || facts.in_chaos
+        || facts.strikes == Strikes::Everything
         || step.children().iter().any(|c| c.iter().any(proves))
 }
 
 /// What only tells something, or lets time pass.
 fn tells(step: &Step) -> bool {
-    let pause = matches!(step.verb(), Some(Verb::Wait(wait)) if matches!(**wait, Wait::Pause(_)));
-    pause || matches!(step.head.word, "note" | "describe" | "record")
+    is_pause(step) || matches!(step.head.facts.kind, Kind::Note | Kind::Observation)
+}
+
+fn is_pause(step: &Step) -> bool {
+    step.verb().and_then(Verb::pause).is_some()
 }
 
 fn dropped(step: &Step) -> Effect {

@@ -3,54 +3,39 @@
 use serde_json::Value;
 
 use super::Effect;
+use crate::args::Weight;
 use crate::steps::Verb;
 
-/// How an argument counts.
-enum Rule {
-    /// More of it proves less; what it is worth when it is absent.
-    MoreIsWeaker(f64),
-    /// More of it proves or breaks more.
-    MoreIsStronger(f64),
-    /// A list whose elements each prove or break something.
-    Elements,
-    /// The later in this row, the stronger.
-    Row(&'static [&'static str]),
+/// What is known of the weight of an argument of a verb.
+pub(super) fn of_argument(word: &str, key: &str) -> Weight {
+    let fields = Verb::known(word).map(|info| (info.fields)()).unwrap_or_default();
+    fields.iter().find(|field| field.key == key).map_or(Weight::Neutral, |field| field.weight)
 }
 
-/// The effect of an argument of a verb.
-pub(super) fn argument(word: &str, key: &str, old: &Value, new: &Value) -> Effect {
-    let none = f64::INFINITY;
-    let fault = Verb::may_be_in_chaos(word);
-    let rule = match (word, key) {
-        ("assert", "within") => Rule::MoreIsWeaker(0.0),
-        ("assert", "for") | ("degrade_network", "latency" | "jitter" | "loss") => {
-            Rule::MoreIsStronger(0.0)
+/// The effect of an argument's change; conditions are compared by themselves.
+pub(super) fn effect(weight: Weight, old: &Value, new: &Value) -> Effect {
+    match weight {
+        Weight::Neutral | Weight::Conditions => Effect::Neutral,
+        Weight::MoreIsWeaker(absent) => more(old, new, absent).inverted(),
+        Weight::MoreIsStronger(absent) => more(old, new, absent),
+        Weight::Count => count_of(old, new),
+        Weight::Elements => elements(old, new),
+        Weight::Presence => presence(old, new),
+        Weight::Row(row) => {
+            let place = |v: &Value| row.iter().position(|w| v.as_str() == Some(w));
+            match (place(old), place(new)) {
+                (Some(a), Some(b)) if a < b => Effect::Stronger,
+                (Some(a), Some(b)) if a > b => Effect::Weaker,
+                _ => Effect::Neutral,
+            }
         }
-        ("wait" | "produce", "within") | ("chaos", "every") | ("fill_disk", "leave") => {
-            Rule::MoreIsWeaker(none)
-        }
-        ("degrade_network", "bandwidth") => Rule::MoreIsWeaker(none),
-        ("start_producer", "count" | "rate") => Rule::MoreIsStronger(none),
-        ("repeat", "times") | ("chaos", "for") | ("restart_broker", "down_for") => {
-            Rule::MoreIsStronger(0.0)
-        }
-        ("consume", "until") => return count_of(old, new),
-        ("produce", "messages") | ("consume", "expect") | ("chaos", "faults") => Rule::Elements,
-        ("repeat", "for_each") | ("record", "that") => Rule::Elements,
-        ("restart_broker", "how") => Rule::Row(&["stop", "kill"]),
-        ("run", "expect") => return presence(old, new),
-        // Without `for` a fault stays, which is another drill.
-        (_, "for") if fault && !old.is_null() && !new.is_null() => Rule::MoreIsStronger(none),
-        (_, "broker" | "isolate" | "client") if fault => Rule::Elements,
-        _ => return Effect::Neutral,
-    };
-    if (word, key) == ("record", "that") { Effect::Neutral } else { rule.effect(old, new) }
+    }
 }
 
 /// The effect of what stands beside a verb.
 pub(super) fn common(key: &str, old: &Value, new: &Value) -> Effect {
     match key {
-        "timeout" => Rule::MoreIsWeaker(f64::INFINITY).effect(old, new),
+        "timeout" => more(old, new, Some(f64::INFINITY)).inverted(),
         "optional" => {
             if new.is_null() {
                 Effect::Stronger
@@ -68,27 +53,9 @@ pub(super) fn common(key: &str, old: &Value, new: &Value) -> Effect {
     }
 }
 
-impl Rule {
-    fn effect(&self, old: &Value, new: &Value) -> Effect {
-        match self {
-            Self::MoreIsWeaker(absent) => more(old, new, *absent).inverted(),
-            Self::MoreIsStronger(absent) => more(old, new, *absent),
-            Self::Elements => elements(old, new),
-            Self::Row(row) => {
-                let place = |v: &Value| row.iter().position(|w| v.as_str() == Some(w));
-                match (place(old), place(new)) {
-                    (Some(a), Some(b)) if a < b => Effect::Stronger,
-                    (Some(a), Some(b)) if a > b => Effect::Weaker,
-                    _ => Effect::Neutral,
-                }
-            }
-        }
-    }
-}
-
 /// Stronger if the new amount is the greater one.
-fn more(old: &Value, new: &Value, absent: f64) -> Effect {
-    let of = |v: &Value| if v.is_null() { Some(absent) } else { amount(v) };
+fn more(old: &Value, new: &Value, absent: Option<f64>) -> Effect {
+    let of = |v: &Value| if v.is_null() { absent } else { amount(v) };
     match (of(old), of(new)) {
         (Some(a), Some(b)) if a < b => Effect::Stronger,
         (Some(a), Some(b)) if a > b => Effect::Weaker,
@@ -154,7 +121,7 @@ pub(super) fn presence(old: &Value, new: &Value) -> Effect {
 /// `{count: N}`: fewer is weaker.
 fn count_of(old: &Value, new: &Value) -> Effect {
     match (old.get("count"), new.get("count")) {
-        (Some(a), Some(b)) => more(a, b, 0.0),
+        (Some(a), Some(b)) => more(a, b, None),
         _ => Effect::Neutral,
     }
 }

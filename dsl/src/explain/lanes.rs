@@ -1,12 +1,9 @@
 //! The states of brokers and clients, followed through the steps as far as they are certain.
 
 use super::timeline::PlanLane;
-use crate::facts::LaneMark;
-use crate::steps::{Lasting, PartitionNetwork, StartCluster, Verb};
-use crate::value::{
-    Controllers, MemberRef, MetadataMode, RestartHow, Target, broker_numbers, controller_numbers,
-    is_controller,
-};
+use crate::facts::{LaneChange, LaneMark, LaneOf, Undo};
+use crate::steps::{Lasting, Verb};
+use crate::value::{Clients, Target, is_controller};
 
 impl LaneMark {
     /// All, in the order of a legend.
@@ -64,7 +61,7 @@ impl LaneMark {
 /// The states so far.
 #[derive(Default)]
 pub(super) struct Lanes {
-    lanes: Vec<(LaneKind, PlanLane)>,
+    lanes: Vec<(LaneOf, PlanLane)>,
     now: Vec<LaneMark>,
     steps: usize,
 }
@@ -73,16 +70,6 @@ pub(super) struct Lanes {
 pub(super) struct Changed {
     before: Vec<LaneMark>,
     after: Vec<LaneMark>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum LaneKind {
-    Broker,
-    Controller,
-    Zookeeper,
-    Client,
-    /// Brokers that are chosen when the step runs.
-    Chosen,
 }
 
 impl Lanes {
@@ -97,7 +84,7 @@ impl Lanes {
     /// A step that begins.
     pub fn begin(&mut self, verb: &Verb) -> Changed {
         let before = self.now.clone();
-        self.change(verb);
+        verb.lanes().into_iter().for_each(|change| self.change(change));
         self.nothing();
         Changed { before, after: self.now.clone() }
     }
@@ -115,88 +102,41 @@ impl Lanes {
         }
     }
 
-    fn change(&mut self, verb: &Verb) {
-        match verb {
-            Verb::StartCluster(it) => self.start_cluster(it),
-            Verb::StopCluster(_) => self.set(|kind| kind != LaneKind::Client, LaneMark::Absent),
-            Verb::KillBroker(it) => self.target(&it.broker, LaneMark::Killed),
-            Verb::StopBroker(it) => self.target(&it.broker, LaneMark::Stopped),
-            Verb::PauseBroker(it) => self.target(&it.broker, LaneMark::Paused),
-            Verb::StartBroker(it) => self.mend(&it.broker),
-            Verb::ResumeBroker(it) => self.mend(&it.broker),
-            Verb::FreeDisk(it) => self.mend(&it.broker),
-            Verb::RestartBroker(it) => {
-                let state = if it.how == RestartHow::Kill {
-                    LaneMark::Killed
-                } else {
-                    LaneMark::Restarting
-                };
-                self.target(&it.broker, state);
+    fn change(&mut self, change: LaneChange) {
+        match change {
+            LaneChange::Begins(of) => {
+                let index = self.lane(of);
+                self.now[index] = LaneMark::Running;
             }
-            Verb::UpgradeBroker(it) => self.target(&it.broker, LaneMark::Restarting),
-            Verb::PartitionNetwork(it) => self.partition(it),
-            Verb::DegradeNetwork(it) => self.target(&it.broker, LaneMark::Degraded),
-            Verb::FillDisk(it) => self.target(&it.broker, LaneMark::DiskFull),
-            Verb::HealNetwork(_) => self.heal(),
-            Verb::StartProducer(it) => self.add(LaneKind::Client, format!("producer {}", it.name)),
-            Verb::StartConsumer(it) => match it.members.value {
-                1 => self.add(LaneKind::Client, format!("consumer {}", it.name)),
-                n => (1..=n)
-                    .for_each(|m| self.add(LaneKind::Client, format!("consumer {}/{m}", it.name))),
-            },
-            Verb::StartCopier(it) => self.add(LaneKind::Client, format!("copier {}", it.name)),
-            Verb::KillClient(it) => self.clients(&it.client, LaneMark::Killed),
-            Verb::PauseClient(it) => self.clients(&it.client, LaneMark::Paused),
-            Verb::ResumeClient(it) => self.clients(&it.client, LaneMark::Running),
-            Verb::StartClient(it) => self.clients(&it.client, LaneMark::Running),
-            Verb::StopClient(it) => self.clients(&it.client, LaneMark::Stopped),
-            Verb::Chaos(it) => {
-                self.set(|kind| kind == LaneKind::Broker, LaneMark::Chaos);
-                if it
-                    .faults
-                    .iter()
-                    .any(|f| matches!(f.verb, Verb::KillClient(_) | Verb::PauseClient(_)))
-                {
-                    self.set(|kind| kind == LaneKind::Client, LaneMark::Chaos);
+            LaneChange::NoCluster => self.set(|of| !is_client(of), LaneMark::Absent),
+            LaneChange::Nodes(target, LaneMark::Running) => self.mend(&target),
+            LaneChange::Nodes(target, mark) => self.target(&target, mark),
+            LaneChange::Clients(clients, mark) => self.clients(&clients, mark),
+            LaneChange::AllClients(mark) => self.set(is_client, mark),
+            LaneChange::Mends(marks) => {
+                for ((of, _), now) in self.lanes.iter().zip(&mut self.now) {
+                    if marks.contains(now) {
+                        let chosen = matches!(of, LaneOf::Chosen(_));
+                        *now = if chosen { LaneMark::Absent } else { LaneMark::Running };
+                    }
                 }
             }
-            _ => {}
         }
     }
 
-    fn start_cluster(&mut self, it: &StartCluster) {
-        self.set(|kind| kind != LaneKind::Client, LaneMark::Absent);
-        for broker in broker_numbers(it.brokers.value) {
-            self.add(LaneKind::Broker, format!("broker {broker}"));
-        }
-        match (it.mode.value, it.controllers.value) {
-            (MetadataMode::Zookeeper, _) => self.add(LaneKind::Zookeeper, "ZooKeeper".to_owned()),
-            (MetadataMode::Kraft, Controllers::Own(n)) => {
-                controller_numbers(n)
-                    .for_each(|c| self.add(LaneKind::Controller, format!("controller {c}")));
-            }
-            (MetadataMode::Kraft, Controllers::Combined) => {}
-        }
-    }
-
-    /// Puts somebody into a lane of their own, running; the lane may be there from an earlier life.
-    fn add(&mut self, kind: LaneKind, name: String) {
-        let index = self.lane(kind, name);
-        self.now[index] = LaneMark::Running;
-    }
-
-    fn lane(&mut self, kind: LaneKind, name: String) -> usize {
-        let found = self.lanes.iter().position(|(k, lane)| *k == kind && lane.name == name);
+    fn lane(&mut self, of: LaneOf) -> usize {
+        let found = self.lanes.iter().position(|(known, _)| *known == of);
         found.unwrap_or_else(|| {
-            self.lanes.push((kind, PlanLane { name, states: vec![LaneMark::Absent; self.steps] }));
+            let states = vec![LaneMark::Absent; self.steps];
+            self.lanes.push((of.clone(), PlanLane { name: name(&of), states }));
             self.now.push(LaneMark::Absent);
             self.lanes.len() - 1
         })
     }
 
-    fn set(&mut self, which: impl Fn(LaneKind) -> bool, state: LaneMark) {
-        for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
-            if which(*kind) && *now != LaneMark::Absent {
+    fn set(&mut self, which: impl Fn(&LaneOf) -> bool, state: LaneMark) {
+        for ((of, _), now) in self.lanes.iter().zip(&mut self.now) {
+            if which(of) && *now != LaneMark::Absent {
                 *now = state;
             }
         }
@@ -205,21 +145,21 @@ impl Lanes {
     /// Gives the brokers of a target a state; those that are chosen later share a lane of their own.
     fn target(&mut self, target: &Target, state: LaneMark) {
         match target {
-            Target::All => self.set(|kind| kind == LaneKind::Broker, state),
-            Target::Controllers => self.set(|kind| kind == LaneKind::Controller, state),
-            Target::Zookeeper => self.set(|kind| kind == LaneKind::Zookeeper, state),
+            Target::All => self.set(|of| matches!(of, LaneOf::Broker(_)), state),
+            Target::Controllers => self.set(|of| matches!(of, LaneOf::Controller(_)), state),
+            Target::Zookeeper => self.set(|of| *of == LaneOf::Zookeeper, state),
             Target::Several(all) => all.iter().for_each(|t| self.target(t, state)),
-            Target::Broker(n) if is_controller(*n) => self.named(&format!("controller {n}"), state),
-            Target::Broker(n) => self.named(&format!("broker {n}"), state),
+            Target::Broker(n) if is_controller(*n) => self.node(LaneOf::Controller(*n), state),
+            Target::Broker(n) => self.node(LaneOf::Broker(*n), state),
             chosen => {
-                let index = self.lane(LaneKind::Chosen, chosen.to_string());
+                let index = self.lane(LaneOf::Chosen(chosen.to_string()));
                 self.now[index] = state;
             }
         }
     }
 
-    fn named(&mut self, name: &str, state: LaneMark) {
-        if let Some(index) = self.lanes.iter().position(|(_, lane)| lane.name == name) {
+    fn node(&mut self, node: LaneOf, state: LaneMark) {
+        if let Some(index) = self.lanes.iter().position(|(of, _)| *of == node) {
             self.now[index] = state;
         }
     }
@@ -229,46 +169,15 @@ impl Lanes {
         let several = matches!(target, Target::All | Target::SameAs(_));
         self.target(target, LaneMark::Running);
         if several || target.numbers().is_none() {
-            self.set(|kind| kind == LaneKind::Chosen, LaneMark::Absent);
+            self.set(|of| matches!(of, LaneOf::Chosen(_)), LaneMark::Absent);
         }
     }
 
-    fn heal(&mut self) {
-        for ((kind, _), now) in self.lanes.iter().zip(&mut self.now) {
-            if matches!(now, LaneMark::Isolated | LaneMark::Degraded) {
-                *now = if *kind == LaneKind::Chosen { LaneMark::Absent } else { LaneMark::Running };
-            }
-        }
-    }
-
-    fn partition(&mut self, it: &PartitionNetwork) {
-        match (&it.groups, it.isolate.as_ref().or(it.from.as_ref())) {
-            // All groups but the largest are shown as cut off.
-            (Some(groups), _) => {
-                let largest = groups.iter().map(Vec::len).max().unwrap_or(0);
-                let mut spared = false;
-                for group in groups.iter() {
-                    let spare = groups.len() > 1 && !spared && group.len() == largest;
-                    spared |= spare;
-                    if !spare {
-                        group.iter().for_each(|n| {
-                            self.target(&Target::Broker(n.value), LaneMark::Isolated)
-                        });
-                    }
-                }
-            }
-            (None, Some(target)) => self.target(target, LaneMark::Isolated),
-            (None, None) => {}
-        }
-    }
-
-    fn clients(&mut self, clients: &[crate::Spanned<MemberRef>], state: LaneMark) {
-        for client in clients {
-            let whole = ["producer", "consumer", "copier"].map(|kind| format!("{kind} {client}"));
-            let members = format!("consumer {client}/");
-            for ((kind, lane), now) in self.lanes.iter().zip(&mut self.now) {
-                let meant = whole.contains(&lane.name) || lane.name.starts_with(&members);
-                if *kind == LaneKind::Client && meant {
+    fn clients(&mut self, clients: &Clients, state: LaneMark) {
+        for meant in clients.iter() {
+            for ((of, _), now) in self.lanes.iter().zip(&mut self.now) {
+                let LaneOf::Client { name, member, .. } = of else { continue };
+                if *name == *meant.client && (meant.member.is_none() || meant.member == *member) {
                     *now = state;
                 }
             }
@@ -277,16 +186,9 @@ impl Lanes {
 
     /// The lanes, brokers first, each as long as the plan.
     pub fn finished(self, steps: usize) -> Vec<PlanLane> {
-        let order = [
-            LaneKind::Broker,
-            LaneKind::Controller,
-            LaneKind::Zookeeper,
-            LaneKind::Chosen,
-            LaneKind::Client,
-        ];
         let mut lanes = self.lanes;
-        lanes.sort_by_key(|(kind, _)| order.iter().position(|k| k == kind));
-        let padded = |(_, mut lane): (LaneKind, PlanLane)| {
+        lanes.sort_by_key(|(of, _)| rank(of));
+        let padded = |(_, mut lane): (LaneOf, PlanLane)| {
             lane.states.resize(steps, LaneMark::Absent);
             lane
         };
@@ -294,9 +196,61 @@ impl Lanes {
     }
 }
 
+const fn is_client(of: &LaneOf) -> bool {
+    matches!(of, LaneOf::Client { .. })
+}
+
+/// Its place among the lanes.
+const fn rank(of: &LaneOf) -> u8 {
+    match of {
+        LaneOf::Broker(_) => 0,
+        LaneOf::Controller(_) => 1,
+        LaneOf::Zookeeper => 2,
+        LaneOf::Chosen(_) => 3,
+        LaneOf::Client { .. } => 4,
+    }
+}
+
+fn name(of: &LaneOf) -> String {
+    match of {
+        LaneOf::Broker(number) => format!("broker {number}"),
+        LaneOf::Controller(number) => format!("controller {number}"),
+        LaneOf::Zookeeper => "ZooKeeper".to_owned(),
+        LaneOf::Chosen(words) => words.clone(),
+        LaneOf::Client { kind, name, member: None } => format!("{kind} {name}"),
+        LaneOf::Client { kind, name, member: Some(member) } => format!("{kind} {name}/{member}"),
+    }
+}
+
 /// True if the step undoes what it did before it ends.
 fn passes(verb: &Verb) -> bool {
-    let comes_back =
-        matches!(verb, Verb::RestartBroker(_) | Verb::UpgradeBroker(_) | Verb::Chaos(_));
-    comes_back || verb.lasting().is_some_and(Lasting::passes)
+    verb.facts().undo == Undo::Itself || verb.lasting().is_some_and(Lasting::passes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::facts::Kind;
+    use crate::{Options, check_text};
+
+    #[test]
+    fn every_verb_that_starts_a_client_gives_it_a_lane() {
+        let starts = Verb::ALL.iter().filter(|info| {
+            let traffic = Verb::facts_of(info.word).is_some_and(|f| f.kind == Kind::Traffic);
+            traffic && (info.fields)().iter().any(|field| field.key == "name")
+        });
+        let examples: Vec<&str> = starts.flat_map(|info| info.examples).copied().collect();
+        assert!(examples.len() >= 3, "{examples:?}");
+        for example in examples {
+            let text = format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n  - {example}\n");
+            let checked = check_text(Path::new("x.yaml"), &text, &Options::default());
+            let plan = checked.suites.first().unwrap_or_else(|| panic!("{text}"));
+            let lanes = plan.steps[1].verb().map(Verb::lanes).unwrap_or_default();
+            let client =
+                |change: &LaneChange| matches!(change, LaneChange::Begins(of) if is_client(of));
+            assert!(lanes.iter().any(client), "{example}: {lanes:?}");
+        }
+    }
 }

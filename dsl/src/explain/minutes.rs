@@ -1,11 +1,13 @@
 //! What there is to tell about a plan, before it has a form.
 
-use super::sentence::{Sentence, cluster, sentence};
+use super::capital;
+use super::sentence::sentence;
 use super::timeline::Timeline;
-use super::{capital, clause::clause, spoken};
+use crate::facts::Kind;
 use crate::plan::{Always, Param, Plan, Step};
-use crate::steps::{Consume, Verb};
+use crate::steps::{Children, Verb};
 use crate::visible;
+use crate::words::{Sentence, spoken};
 
 /// The minutes of a drill.
 pub(super) struct Minutes {
@@ -134,9 +136,9 @@ fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
         let Sentence { text, points } = sentence(step);
         let name = step.head.name.as_ref().map(ToString::to_string);
         all.push(Line { id: step.head.id.to_string(), depth, name, text, points });
-        match step.verb() {
-            Some(Verb::Parallel(it)) => {
-                for branch in &it.branches {
+        match step.verb().map(Verb::children) {
+            Some(Children::Branches(branches)) => {
+                for branch in branches {
                     let (id, text) = (String::new(), format!("{}:", branch.name));
                     all.push(Line { id, depth: depth + 1, name: None, text, points: Vec::new() });
                     add_lines(&branch.steps, depth + 2, all);
@@ -155,7 +157,7 @@ fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
 /// The lists of steps inside a step, those of a loop once.
 pub(super) fn rounds(step: &Step) -> Vec<&[Step]> {
     let mut all = step.children();
-    if matches!(step.verb(), Some(Verb::Repeat(_))) {
+    if matches!(step.verb().map(Verb::children), Some(Children::Rounds(_))) {
         all.truncate(1);
     }
     all
@@ -179,7 +181,7 @@ fn clusters(steps: &[Step]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for step in flat(steps) {
         if let Some(Verb::StartCluster(it)) = step.verb() {
-            let text = cluster(it);
+            let text = it.in_words();
             if !all.contains(&text) {
                 all.push(text);
             }
@@ -191,27 +193,19 @@ fn clusters(steps: &[Step]) -> Vec<String> {
 /// The asserts behind the last step that does something.
 fn at_the_end(steps: &[Step]) -> Vec<String> {
     let looks = |step: &&&Step| {
-        let word = step.head.word;
-        matches!(word, "assert" | "consume" | "record" | "describe" | "note")
+        let facts = step.head.facts;
+        facts.goes_on || matches!(facts.kind, Kind::Observation | Kind::Note)
     };
-    let runs = |step: &&Step| step.head.when.as_ref().is_none_or(|w| w.known() != Some(false));
+    let runs = |step: &Step| step.head.when.as_ref().is_none_or(|w| w.known() != Some(false));
     let all = flat(steps);
     let mut last: Vec<&Step> = all.iter().rev().take_while(looks).copied().collect();
     last.reverse();
-    let checks = last.into_iter().filter(runs).flat_map(|step| match step.verb() {
-        Some(Verb::Assert(it)) => it.that.iter().map(|c| capital(&clause(c))).collect(),
-        Some(Verb::Consume(it)) => expected(it),
-        _ => Vec::new(),
+    let judging = last.into_iter().filter(|step| runs(step) && step.head.facts.goes_on);
+    let checks = judging.filter_map(Step::verb).flat_map(|verb| {
+        let conditions = verb.conditions().into_iter().flat_map(|all| all.clauses());
+        conditions.chain(verb.finds()).map(|clause| capital(&clause)).collect::<Vec<_>>()
     });
     checks.collect()
-}
-
-/// What a reading at the end must find.
-fn expected(it: &Consume) -> Vec<String> {
-    let count = it.expect.as_ref().map_or(0, |e| e.len() as u64);
-    let found =
-        || format!("Topic {} holds {}", it.topic, crate::words::count(count, "given message"));
-    (count > 0).then(found).into_iter().collect()
 }
 
 fn always(it: &Always) -> Vec<String> {
@@ -221,5 +215,5 @@ fn always(it: &Always) -> Vec<String> {
         (None, Some(to)) => format!(", until \"{to}\" begins"),
         (Some(from), Some(to)) => format!(", from the end of \"{from}\" until \"{to}\" begins"),
     };
-    it.that.iter().map(|c| format!("{}{span}", capital(&clause(c)))).collect()
+    it.that.iter().map(|c| format!("{}{span}", capital(&c.clause()))).collect()
 }

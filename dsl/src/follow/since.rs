@@ -1,6 +1,7 @@
 //! Steps that conditions count from: they must run, and something must come after they began.
 
 use super::Follow;
+use crate::args::arguments_of;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind};
@@ -48,14 +49,14 @@ impl<'p> Follow<'p> {
 
     /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
     pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
-        match verb {
-            Verb::Assert(assert) => assert.since.iter().for_each(|name| self.bounds(name)),
-            Verb::Record(record)
-                if record.that.iter().any(|one| one.takes_since() && times_of(one).is_empty()) =>
-            {
-                record.since.iter().for_each(|name| self.serves(name, Serves::Deed));
+        let mut conditions = verb.conditions().into_iter().flat_map(|all| all.iter());
+        let narrows = conditions.any(|one| one.takes_since() && times_of(one).is_empty());
+        for since in arguments_of::<Spanned<StepName>>(verb.parts()) {
+            if verb.facts().kind == Kind::Judgement {
+                self.bounds(since);
+            } else if narrows {
+                self.serves(since, Serves::Deed);
             }
-            _ => {}
         }
     }
 

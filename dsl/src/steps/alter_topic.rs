@@ -34,8 +34,7 @@ impl StepWord for AlterTopic {
 
     fn explain(&self) -> String {
         let partitions = self.partitions.as_ref().map(|n| format!("{n} partitions"));
-        let config = self.config.iter().map(|(k, v)| format!("{k}={v}"));
-        let changes: Vec<String> = partitions.into_iter().chain(config).collect();
+        let changes: Vec<String> = partitions.into_iter().chain(self.config.shown()).collect();
         format!("Change topic {} to {}", self.name, crate::words::list(&changes))
     }
 

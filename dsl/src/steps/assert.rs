@@ -11,6 +11,7 @@ use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{StepName, duration_text};
+use crate::words::{Sentence, spoken};
 
 args! {
     /// Judges conditions: now, or once true within a time, or throughout a time.
@@ -20,10 +21,13 @@ args! {
     #[example("assert: { that: [{ brokers_alive: 3 }], within: 60s }")]
     pub struct Assert("assert") short "that" {
         /// What must hold.
+        #[weighs(Conditions)]
         that: Conditions,
         /// Once true within this time, counted from here or from the end of `since`.
+        #[weighs(MoreIsWeaker(Some(0.0)))]
         within: Option<Spanned<Duration>>,
         /// True throughout this time.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         for_time as "for": Option<Spanned<Duration>>,
         /// The step whose end `within` is counted from, by its name. A time that is over before the assert can look
         /// is inconclusive.
@@ -47,6 +51,23 @@ impl StepWord for Assert {
         };
         let since = self.since.as_ref().map(|s| format!(" of \"{s}\"")).unwrap_or_default();
         format!("Assert{when}{since}: {}", self.that.explain())
+    }
+
+    fn in_full(&self) -> Sentence {
+        let since = self.since.as_ref().map(|s| format!(" of the end of \"{s}\""));
+        let since = since.unwrap_or_default();
+        let when = match (&self.within, &self.for_time) {
+            (Some(time), _) => format!(" within {}{since}", spoken(time.value)),
+            (None, Some(time)) => format!(" throughout {}{since}", spoken(time.value)),
+            (None, None) => String::new(),
+        };
+        match self.that.as_ref() {
+            [one] => Sentence::from(format!("Check that{when} {}", one.clause())),
+            _ => Sentence {
+                text: format!("Check that{when} all of this is so"),
+                points: self.that.clauses(),
+            },
+        }
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

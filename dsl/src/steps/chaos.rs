@@ -10,12 +10,13 @@ use crate::backend::Need;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Entry, Node};
-use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
 use crate::meaning::{Meaning, put};
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
-use crate::value::duration_text;
+use crate::value::{Target, duration_text};
+use crate::words::{self, Sentence, spoken};
 
 mod keep;
 
@@ -37,10 +38,13 @@ args! {
     #[example("chaos: { for: 5m, every: 20s, faults: [{ kill_broker: random, for: 10s }], keep: [{ brokers_alive: { at_least: 2 } }] }")]
     pub struct Chaos("chaos") {
         /// How long.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         for_time as "for": Spanned<Duration>,
         /// How often a fault begins.
+        #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         every: Spanned<Duration>,
         /// The faults to choose from; each a verb, with `for` beside it.
+        #[weighs(Elements)]
         faults: Spanned<Vec<ChaosFault>>,
         /// What no fault may break.
         keep: Option<Conditions>,
@@ -132,6 +136,31 @@ impl StepWord for Chaos {
         let faults: Vec<&str> = self.faults.iter().map(|f| f.verb.info().word).collect();
         let (time, every) = (duration_text(self.for_time.value), duration_text(self.every.value));
         format!("Chaos for {time}: every {every} one of {}", faults.join(", "))
+    }
+
+    fn in_full(&self) -> Sentence {
+        let (time, every) = (spoken(self.for_time.value), spoken(self.every.value));
+        let keep = self.keep.as_ref().map(|keep| words::list(&keep.clauses()));
+        let keep = keep.map(|keep| format!(", never so that this would end: {keep}"));
+        let keep = keep.unwrap_or_default();
+        let fault = |fault: &ChaosFault| match (fault.for_time, fault.verb.for_time()) {
+            (Some(time), None) => format!("{}, for {}", fault.verb.explain(), spoken(time)),
+            _ => fault.verb.explain(),
+        };
+        Sentence {
+            text: format!(
+                "For {time}, every {every}, break something chosen by the run's seed{keep}"
+            ),
+            points: self.faults.iter().map(fault).collect(),
+        }
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        let strikes_clients = |f: &ChaosFault| f.verb.facts().strikes == Strikes::Clients;
+        let clients = self.faults.iter().any(strikes_clients);
+        let clients = clients.then_some(LaneChange::AllClients(LaneMark::Chaos));
+        let brokers = LaneChange::Nodes(Target::All, LaneMark::Chaos);
+        std::iter::once(brokers).chain(clients).collect()
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

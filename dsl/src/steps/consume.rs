@@ -11,7 +11,7 @@ use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::{OffsetReset, TopicName};
-use crate::words;
+use crate::words::{self, Sentence};
 
 args! {
     /// Reads a topic in the foreground and compares what it finds.
@@ -24,8 +24,10 @@ args! {
         /// Where to begin: `earliest` or `latest`.
         from: OffsetReset = "earliest",
         /// When to end: `{count: N}`, or `end`, the log's end when the step began.
+        #[weighs(Count)]
         until: Spanned<Until> = "end",
         /// The messages that must be among those read, each once.
+        #[weighs(Elements)]
         expect: Option<Spanned<Vec<GivenMessage>>>,
     }
 }
@@ -76,6 +78,16 @@ impl FromNode for Until {
     }
 }
 
+impl Consume {
+    fn reading(&self) -> String {
+        let until = match self.until.value {
+            Until::End => "to its end".to_owned(),
+            Until::Count(n) => format!("until {} came", words::count(n, "message")),
+        };
+        format!("Read topic {} {until}", self.topic)
+    }
+}
+
 impl StepWord for Consume {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
@@ -85,15 +97,27 @@ impl StepWord for Consume {
     };
 
     fn explain(&self) -> String {
-        let until = match self.until.value {
-            Until::End => "to its end".to_owned(),
-            Until::Count(n) => format!("until {} came", words::count(n, "message")),
-        };
         let expect = match &self.expect {
             Some(expect) => format!(", expecting {}", words::count(expect.len() as u64, "message")),
             None => String::new(),
         };
-        format!("Read topic {} {until}{expect}", self.topic)
+        self.reading() + &expect
+    }
+
+    fn in_full(&self) -> Sentence {
+        match &self.expect {
+            Some(expect) => Sentence {
+                text: format!("{}, and check that among them are", self.reading()),
+                points: expect.iter().take(Sentence::MOST).map(GivenMessage::in_words).collect(),
+            },
+            None => Sentence::from(self.reading()),
+        }
+    }
+
+    fn finds(&self) -> Option<String> {
+        let expect = self.expect.as_ref().filter(|expect| !expect.is_empty())?;
+        let messages = words::count(expect.len() as u64, "given message");
+        Some(format!("Topic {} holds {messages}", self.topic))
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -9,7 +9,7 @@ use crate::ground::{Ever, Ground, KnownTopic, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Assignment, Settings, TopicName};
-use crate::words;
+use crate::words::{self, Sentence};
 
 args! {
     /// Creates a topic and waits until every partition has a leader.
@@ -73,10 +73,27 @@ impl StepWord for CreateTopic {
             (None, Some(n)) => format!(" and {} of each", words::count(n.value.into(), "replica")),
             (None, None) => String::new(),
         };
-        let config: Vec<String> = self.config.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let config = self.config.shown();
         let with =
             if config.is_empty() { String::new() } else { format!(", {}", words::list(&config)) };
         format!("Create topic {} with {partitions}{replicas}{with}", self.name)
+    }
+
+    fn in_full(&self) -> Sentence {
+        let partitions = words::count(self.partition_count().into(), "partition");
+        let each = if self.partition_count() == 1 { "" } else { " each" };
+        let replicas = self.replicas.as_ref().map(|n| words::count(n.value.into(), "replica"));
+        let replicas = replicas.map(|n| format!(" of {n}{each}")).unwrap_or_default();
+        let text = format!("Create topic {} with {partitions}{replicas}", self.name);
+        let on = |(index, brokers): (usize, &Vec<Spanned<u32>>)| match brokers.as_slice() {
+            [one] => format!("partition {index} on broker {one}"),
+            all => format!("partition {index} on brokers {}", words::list(all)),
+        };
+        let given = self.assignment.iter().flat_map(|assignment| assignment.0.iter().enumerate());
+        Sentence {
+            text: words::joined(text, " (", &self.config.shown(), ")"),
+            points: given.take(Sentence::MOST).map(on).collect(),
+        }
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -24,14 +24,19 @@ args! {
     #[example("degrade_network: { broker: all, loss: 10% }")]
     pub struct DegradeNetwork("degrade_network") {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         /// Added to every packet that it sends.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         latency: Option<Spanned<Duration>>,
         /// How far the latency varies.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         jitter: Option<Spanned<Duration>>,
         /// The share of packets that are lost.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         loss: Option<Spanned<Percent>>,
         /// The most that it sends.
+        #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         bandwidth: Option<Spanned<Bandwidth>>,
         ..lasting: Lasting,
     }
@@ -57,7 +62,7 @@ impl StepWord for DegradeNetwork {
         .flatten()
         .collect();
         let changes = crate::words::list(&changes);
-        format!("Give the network of {} {changes}{}", self.broker, self.lasting.text())
+        format!("Give the network of {} {changes}", self.broker)
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

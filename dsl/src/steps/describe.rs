@@ -8,6 +8,7 @@ use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{DescribeWhat, TopicName};
+use crate::words::Sentence;
 
 args! {
     /// Puts a description of a topic or of the cluster into the report.
@@ -35,6 +36,14 @@ impl StepWord for Describe {
             Some(topic) => format!("Describe topic {topic}"),
             None => "Describe the cluster".to_owned(),
         }
+    }
+
+    fn in_full(&self) -> Sentence {
+        let what = match &self.topic {
+            Some(topic) => format!("topic {topic}"),
+            None => "the cluster".to_owned(),
+        };
+        Sentence::from(format!("Put the state of {what} into the report"))
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

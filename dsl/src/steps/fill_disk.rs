@@ -16,8 +16,10 @@ args! {
     #[example("fill_disk: { broker: 2, leave: 1MiB, for: 1m }")]
     pub struct FillDisk("fill_disk") short "broker" {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         /// What stays free.
+        #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         leave: ByteSize = "1MiB",
         ..lasting: Lasting,
     }
@@ -33,12 +35,11 @@ impl StepWord for FillDisk {
     };
 
     fn explain(&self) -> String {
-        let time = self.lasting.text();
-        format!("Fill the disk of {} but for {}{time}", self.broker, self.leave)
+        format!("Fill the disk of {} but for {}", self.broker, self.leave)
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::FillDisk)]
+        vec![Need::word(Capability::FullDisk)]
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

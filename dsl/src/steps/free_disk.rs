@@ -29,7 +29,7 @@ impl StepWord for FreeDisk {
     }
 
     fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::FillDisk)]
+        vec![Need::word(Capability::FullDisk)]
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -2,7 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
-use crate::facts::{Kind, StepFacts, Strikes};
+use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes};
 use crate::ground::{Ground, StepAt};
 
 args! {
@@ -18,6 +18,10 @@ impl StepWord for HealNetwork {
 
     fn explain(&self) -> String {
         "Heal the network".to_owned()
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        vec![LaneChange::Mends(&[LaneMark::Isolated, LaneMark::Degraded])]
     }
 
     fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -7,6 +7,7 @@ use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
+use crate::words::Sentence;
 
 args! {
     /// Kills brokers with SIGKILL. Several are signalled together.
@@ -17,6 +18,7 @@ args! {
     #[example("kill_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct KillBroker("kill_broker") short "broker" {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         ..lasting: Lasting,
     }
@@ -32,7 +34,11 @@ impl StepWord for KillBroker {
     };
 
     fn explain(&self) -> String {
-        format!("Kill {}{}", self.broker, self.lasting.text())
+        format!("Kill {}", self.broker)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("{} with SIGKILL", self.explain()))
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
+use crate::words::Sentence;
 
 args! {
     /// Kills the processes of clients with SIGKILL. What was sent and not answered stays
@@ -16,6 +17,7 @@ args! {
     #[example("kill_client: [P, C/2]")]
     pub struct KillClient("kill_client") short "client" {
         /// The client or clients, whole or by member.
+        #[weighs(Elements)]
         client: Clients,
         ..lasting: Lasting,
     }
@@ -31,7 +33,11 @@ impl StepWord for KillClient {
     };
 
     fn explain(&self) -> String {
-        format!("Kill {}{}", self.client, self.lasting.text())
+        format!("Kill {}", self.client)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("Kill {} with SIGKILL", self.client.processes()))
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::Verb;
-use crate::args::{FieldGroup, FieldInfo, arguments_of};
+use crate::args::{FieldGroup, FieldInfo, Weight, arguments_of};
 use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
@@ -15,6 +15,7 @@ use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
 use crate::steps::step::{During, Step};
 use crate::value::{Target, duration_text};
+use crate::words::spoken;
 
 /// How long a fault lasts. Without both of its keys it lasts until another step undoes it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,9 +49,11 @@ impl FieldGroup for Lasting {
 
     fn fields() -> Vec<FieldInfo> {
         let expects = [Duration::EXPECTS, StepsNode::EXPECTS];
-        let all = KEYS.iter().zip(DOCS).zip(expects);
-        let field = |((key, doc), expects): ((&&'static str, &'static str), &'static str)| {
-            FieldInfo { key, doc, default: None, expects, required: false }
+        // Without `for` a fault stays, which is another drill. The steps inside are compared as steps.
+        let weights = [Weight::MoreIsStronger(None), Weight::Neutral];
+        let all = KEYS.iter().zip(DOCS).zip(expects.into_iter().zip(weights));
+        let field = |((key, doc), (expects, weight)): ((&&'static str, &'static str), _)| {
+            FieldInfo { key, doc, default: None, expects, required: false, weight }
         };
         all.map(field).collect()
     }
@@ -78,7 +81,7 @@ impl Lasting {
     }
 
     /// ` for 30s`, ` while 2 steps run`, or nothing.
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let steps = || crate::words::count(self.during.len() as u64, "step");
         let run = if self.during.len() == 1 { "runs" } else { "run" };
         match (self.for_time, self.during.is_empty()) {
@@ -87,6 +90,22 @@ impl Lasting {
             (None, false) => format!(" while {} {run}", steps()),
             (Some(time), false) => {
                 format!(" for at least {}, while {} {run}", duration_text(time), steps())
+            }
+        }
+    }
+}
+
+impl Lasting {
+    /// When a fault is undone, and what that means for the steps behind it.
+    pub(super) fn in_full(&self, undo: &str) -> String {
+        match (self.for_time.map(spoken), self.during.is_empty()) {
+            (None, true) => String::new(),
+            (Some(time), true) => {
+                format!(", and {undo} after {time}; only then the next step begins")
+            }
+            (None, false) => format!(", and {undo} when these steps are done"),
+            (Some(time), false) => {
+                format!(", and {undo} when {time} have passed and these steps are done")
             }
         }
     }

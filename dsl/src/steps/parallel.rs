@@ -13,6 +13,7 @@ use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::steps::read::{StepsNode, read_steps};
 use crate::steps::step::Step;
+use crate::words::{self, Sentence};
 
 /// Runs several lists of steps at once; all finish, and one that failed fails it.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +91,11 @@ impl StepWord for Parallel {
 
     fn explain(&self) -> String {
         let names: Vec<&str> = self.branches.iter().map(|b| b.name.as_str()).collect();
-        format!("At once: {}", crate::words::list(&names))
+        format!("At once: {}", words::list(&names))
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from("Do at once".to_owned())
     }
 
     fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}

@@ -4,7 +4,7 @@ use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
@@ -31,6 +31,7 @@ args! {
         /// Groups of brokers that do not reach each other.
         groups: Option<Spanned<Vec<Vec<Spanned<u32>>>>>,
         /// These against all others.
+        #[weighs(Elements)]
         isolate: Option<Spanned<Target>>,
         /// One way: what these send ...
         from: Option<Spanned<Target>>,
@@ -65,7 +66,21 @@ impl StepWord for PartitionNetwork {
             NetworkClients::Stay => "",
             NetworkClients::Cut => ", from clients too",
         };
-        format!("{what}{clients}{}", self.lasting.text())
+        format!("{what}{clients}")
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        let cut_off = |target| LaneChange::Nodes(target, LaneMark::Isolated);
+        let Some(groups) = &self.groups else {
+            let target = self.isolate.as_ref().or(self.from.as_ref());
+            return target.map(|t| cut_off(t.value.clone())).into_iter().collect();
+        };
+        // All groups but the largest are shown as cut off.
+        let largest = groups.iter().map(Vec::len).max().unwrap_or(0);
+        let spared = groups.iter().position(|g| g.len() == largest).filter(|_| groups.len() > 1);
+        let others = groups.iter().enumerate().filter(|(index, _)| Some(*index) != spared);
+        let brokers = others.flat_map(|(_, group)| group);
+        brokers.map(|broker| cut_off(Target::Broker(broker.value))).collect()
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

@@ -15,6 +15,7 @@ args! {
     #[example("pause_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct PauseBroker("pause_broker") short "broker" {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         ..lasting: Lasting,
     }
@@ -30,7 +31,7 @@ impl StepWord for PauseBroker {
     };
 
     fn explain(&self) -> String {
-        format!("Freeze {}{}", self.broker, self.lasting.text())
+        format!("Freeze {}", self.broker)
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
+use crate::words::Sentence;
 
 args! {
     /// Freezes the processes of clients with SIGSTOP.
@@ -15,6 +16,7 @@ args! {
     #[example("pause_client: [P, C/2]")]
     pub struct PauseClient("pause_client") short "client" {
         /// The client or clients, whole or by member.
+        #[weighs(Elements)]
         client: Clients,
         ..lasting: Lasting,
     }
@@ -30,7 +32,11 @@ impl StepWord for PauseClient {
     };
 
     fn explain(&self) -> String {
-        format!("Freeze {}{}", self.client, self.lasting.text())
+        format!("Freeze {}", self.client)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("Freeze {}", self.client.processes()))
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -11,7 +11,7 @@ use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Acks, Settings, TopicName, UserName};
-use crate::words;
+use crate::words::{self, Sentence};
 
 args! {
     /// Sends a few given messages and waits for their acknowledgements.
@@ -20,10 +20,12 @@ args! {
         /// Where to.
         topic: Spanned<TopicName>,
         /// The messages, in order.
+        #[weighs(Elements)]
         messages: Spanned<Vec<GivenMessage>>,
         /// Which acknowledgements to wait for: `0`, `1` or `all`.
         acks: Acks = "all",
         /// How long it may take.
+        #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         within: Duration = "30s",
         /// Who logs in, one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
@@ -47,6 +49,19 @@ args! {
     }
 }
 
+impl GivenMessage {
+    /// `key "a", value "one"`.
+    pub(super) fn in_words(&self) -> String {
+        let part = |text: &Option<String>| {
+            text.as_deref().map_or("nothing".to_owned(), |t| format!("\"{t}\""))
+        };
+        match &self.key {
+            Some(_) => format!("key {}, value {}", part(&self.key), part(&self.value)),
+            None => format!("value {}", part(&self.value)),
+        }
+    }
+}
+
 impl StepWord for Produce {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
@@ -57,6 +72,13 @@ impl StepWord for Produce {
     fn explain(&self) -> String {
         let count = words::count(self.messages.len() as u64, "message");
         format!("Send {count} to topic {}", self.topic)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence {
+            text: format!("{}, at most {}", self.explain(), words::spoken(self.within)),
+            points: self.messages.iter().take(Sentence::MOST).map(GivenMessage::in_words).collect(),
+        }
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -8,6 +8,7 @@ use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::StepName;
+use crate::words::{self, Sentence};
 
 args! {
     /// Puts values into the report; nobody judges them. With `capture`, later steps can use them.
@@ -29,7 +30,18 @@ impl StepWord for Record {
 
     fn explain(&self) -> String {
         let all: Vec<&str> = self.that.iter().map(|c| c.info().word).collect();
-        format!("Record {}", crate::words::list(&all))
+        format!("Record {}", words::list(&all))
+    }
+
+    fn in_full(&self) -> Sentence {
+        let all: Vec<String> = self.that.iter().map(|c| c.explain()).collect();
+        // A word that all share is said once: `acked, lost and duplicated messages`.
+        let bare: Option<Vec<&str>> = all.iter().map(|c| c.strip_suffix(" messages")).collect();
+        let recorded = match bare {
+            Some(bare) => format!("the numbers of {} messages", words::list(&bare)),
+            None => words::list(&all),
+        };
+        Sentence::from(format!("Note {recorded} in the report; nobody judges them"))
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -45,8 +45,10 @@ args! {
     #[example("repeat: { for_each: [1, 2, 3], as: n, steps: [{ restart_broker: \"{{ n }}\" }] }")]
     pub struct RepeatArgs("repeat") {
         /// How often.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         times: Option<Spanned<u32>>,
         /// Once for each of these.
+        #[weighs(Elements)]
         for_each: Option<Spanned<Vec<Node>>>,
         /// The element's name in templates.
         as_name as "as": Option<Spanned<CaptureName>>,

@@ -7,11 +7,12 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
+use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{RestartHow, Target, duration_text};
+use crate::words::{Sentence, spoken};
 
 args! {
     /// Stops brokers and starts them again, together or one after the other.
@@ -19,15 +20,45 @@ args! {
     #[example("restart_broker: { broker: all, rolling: true, wait: [{ in_sync: { topic: orders, replicas: 3 } }] }")]
     pub struct RestartBroker("restart_broker") short "broker" {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         /// Gracefully (`stop`) or with SIGKILL (`kill`).
+        #[weighs(Row(&["stop", "kill"]))]
         how: RestartHow = "stop",
         /// How long each stays down.
+        #[weighs(MoreIsStronger(Some(0.0)))]
         down_for: Duration = "0s",
         /// One after the other instead of together.
         rolling: bool = "false",
         /// What must hold after each one before the next is restarted.
+        #[weighs(Conditions)]
         wait: Option<Spanned<Conditions>>,
+    }
+}
+
+impl RestartBroker {
+    /// What it does, with its time as a text or as people say it.
+    fn said(&self, time: fn(Duration) -> String) -> String {
+        let how = match self.how {
+            RestartHow::Stop => "Restart",
+            RestartHow::Kill => "Kill and restart",
+        };
+        let down = match self.down_for {
+            Duration::ZERO => String::new(),
+            down => format!(", down for {}", time(down)),
+        };
+        let rolling = if self.rolling { ", one after the other" } else { "" };
+        format!("{how} {}{down}{rolling}", self.broker)
+    }
+}
+
+/// What is done to brokers, with what must hold between one and the next.
+pub(super) fn between(text: String, wait: Option<&Conditions>) -> Sentence {
+    match wait {
+        Some(wait) => {
+            Sentence { text: format!("{text}; before the next one"), points: wait.clauses() }
+        }
+        None => Sentence::from(text),
     }
 }
 
@@ -41,16 +72,19 @@ impl StepWord for RestartBroker {
     };
 
     fn explain(&self) -> String {
-        let how = match self.how {
-            RestartHow::Stop => "Restart",
-            RestartHow::Kill => "Kill and restart",
+        self.said(duration_text)
+    }
+
+    fn in_full(&self) -> Sentence {
+        between(self.said(spoken), self.wait.as_ref().map(|wait| &wait.value))
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        let mark = match self.how {
+            RestartHow::Stop => LaneMark::Restarting,
+            RestartHow::Kill => LaneMark::Killed,
         };
-        let down = match self.down_for {
-            Duration::ZERO => String::new(),
-            time => format!(", down for {}", duration_text(time)),
-        };
-        let rolling = if self.rolling { ", one after the other" } else { "" };
-        format!("{how} {}{down}{rolling}", self.broker)
+        vec![LaneChange::Nodes(self.broker.value.clone(), mark)]
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

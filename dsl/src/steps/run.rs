@@ -22,6 +22,7 @@ args! {
         /// Environment variables beside the usual ones.
         env: Settings,
         /// What must come of it; an exit status of 0 unless said otherwise.
+        #[weighs(Presence)]
         expect: Option<RunExpect>,
     }
 }

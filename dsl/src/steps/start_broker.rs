@@ -8,6 +8,7 @@ use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::{DataFate, Target};
+use crate::words::Sentence;
 
 args! {
     /// Starts brokers that were killed or stopped, and waits until the others list them.
@@ -35,6 +36,10 @@ impl StepWord for StartBroker {
             DataFate::Kept => format!("Start {} again", self.broker),
             DataFate::Wiped => format!("Start {} again with an empty disk", self.broker),
         }
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("{}, and wait until the others list it", self.explain()))
     }
 
     fn needs(&self) -> Vec<Need> {

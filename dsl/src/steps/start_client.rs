@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
+use crate::words::Sentence;
 
 args! {
     /// Starts killed or stopped clients again: the same settings, a new life.
@@ -28,6 +29,10 @@ impl StepWord for StartClient {
 
     fn explain(&self) -> String {
         format!("Start {} again", self.client)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("{}, with the same settings", self.explain()))
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

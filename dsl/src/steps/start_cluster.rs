@@ -4,7 +4,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::facts::{Blurs, Kind, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
@@ -12,7 +12,7 @@ use crate::value::{
     Controllers, KafkaVersion, MetadataMode, PerBroker, Settings, broker_numbers,
     controller_numbers,
 };
-use crate::words;
+use crate::words::{self, Sentence};
 
 mod security;
 
@@ -76,16 +76,25 @@ impl StepWord for StartCluster {
     };
 
     fn explain(&self) -> String {
-        let brokers = words::count(self.brokers.value.into(), "broker");
-        let with = match (self.mode.value, self.controllers.value) {
-            (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
-            (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
+        format!("Start {}", self.brokers_and_mode())
+    }
+
+    fn in_full(&self) -> Sentence {
+        let cluster = self.in_words();
+        Sentence::from(format!("Start {cluster} and wait until the brokers know each other"))
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        let brokers = broker_numbers(self.brokers.value).map(LaneOf::Broker);
+        let beside: Vec<LaneOf> = match (self.mode.value, self.controllers.value) {
+            (MetadataMode::Zookeeper, _) => vec![LaneOf::Zookeeper],
             (MetadataMode::Kraft, Controllers::Own(n)) => {
-                format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
+                controller_numbers(n).map(LaneOf::Controller).collect()
             }
+            (MetadataMode::Kraft, Controllers::Combined) => Vec::new(),
         };
-        let reuse = if self.reuse { ", or go on with an earlier plan's" } else { "" };
-        format!("Start {brokers} of Kafka {} {with}{reuse}", self.version)
+        let begin = brokers.chain(beside).map(LaneChange::Begins);
+        std::iter::once(LaneChange::NoCluster).chain(begin).collect()
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
@@ -161,6 +170,32 @@ impl StepWord for StartCluster {
 }
 
 impl StartCluster {
+    /// The cluster as a noun, with its settings: `3 brokers of Kafka 4.1.1 with KRaft`.
+    pub(crate) fn in_words(&self) -> String {
+        let mut more = self.config.shown();
+        let jvm: Vec<&str> = self.jvm.iter().flatten().map(|o| o.as_str()).collect();
+        if !jvm.is_empty() {
+            more.push(format!("Java options {}", jvm.join(" ")));
+        }
+        if let Some(security) = &self.security {
+            more.push(format!("clients talk {}", security.protocol));
+        }
+        words::joined(self.brokers_and_mode(), " (", &more, ")")
+    }
+
+    fn brokers_and_mode(&self) -> String {
+        let brokers = words::count(self.brokers.value.into(), "broker");
+        let with = match (self.mode.value, self.controllers.value) {
+            (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
+            (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
+            (MetadataMode::Kraft, Controllers::Own(n)) => {
+                format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
+            }
+        };
+        let reuse = if self.reuse { ", or go on with an earlier plan's" } else { "" };
+        format!("{brokers} of Kafka {} {with}{reuse}", self.version)
+    }
+
     /// What is known of the cluster when it is there.
     fn known(&self, span: Span) -> KnownCluster {
         let controllers = match (self.mode.value, self.controllers.value) {

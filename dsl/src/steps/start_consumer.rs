@@ -4,14 +4,14 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::facts::{Blurs, Kind, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
     Acks, ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings, Topics, UserName,
 };
-use crate::words;
+use crate::words::{self, Sentence};
 
 args! {
     /// Starts a consumer: a process for each member, that reads in the background from then on.
@@ -78,6 +78,46 @@ impl StepWord for StartConsumer {
             "Start consumer {name}{members}: group {} reads {topic} {topics}",
             self.group_name()
         )
+    }
+
+    fn in_full(&self) -> Sentence {
+        let members = match self.members.value {
+            1 => String::new(),
+            n => format!(" with {}", words::count(n.into(), "member")),
+        };
+        let topic = if self.topics.len() == 1 { "topic" } else { "topics" };
+        let from = match self.from {
+            OffsetReset::Earliest => "from the log's start",
+            OffsetReset::Latest => "from the log's end",
+        };
+        let mut more = Vec::new();
+        match self.commit {
+            CommitMode::Auto => {}
+            CommitMode::Sync => more.push("commits after each batch".to_owned()),
+            CommitMode::None => more.push("never commits".to_owned()),
+        }
+        if self.fixed.value {
+            more.push("keeps its members' places while they are away for a short time".to_owned());
+        }
+        if self.isolation == Isolation::ReadUncommitted {
+            more.push("sees uncommitted messages too".to_owned());
+        }
+        more.extend(self.config.shown());
+        let (name, topics, group) = (&self.name, &self.topics, self.group_name());
+        let text =
+            format!("Start consumer {name}{members}: group {group} reads {topic} {topics} {from}");
+        Sentence::from(words::joined(text, "; it ", &more, ""))
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        let lane = |member| {
+            let name = self.name.to_string();
+            LaneChange::Begins(LaneOf::Client { kind: "consumer", name, member })
+        };
+        match self.members.value {
+            1 => vec![lane(None)],
+            n => (1..=n).map(|member| lane(Some(member))).collect(),
+        }
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -4,11 +4,12 @@ use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Blurs, Kind, StepFacts};
+use crate::facts::{Blurs, Kind, LaneChange, LaneOf, StepFacts};
 use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Acks, ClientName, GroupName, Isolation, Settings, TopicName, UserName};
+use crate::words::{self, Sentence};
 
 args! {
     /// Starts a copier: a process that reads one topic and writes a copy of each message into another,
@@ -57,6 +58,22 @@ impl StepWord for StartCopier {
     fn explain(&self) -> String {
         let (name, from, to) = (&self.name, &self.from, &self.to);
         format!("Start copier {name}: group {} copies topic {from} to {to}", self.group_name())
+    }
+
+    fn in_full(&self) -> Sentence {
+        let most = words::count(self.messages.value.into(), "message");
+        let mut text = format!(
+            "{}, each message exactly once, in transactions of at most {most}",
+            self.explain()
+        );
+        if self.isolation == Isolation::ReadUncommitted {
+            text.push_str("; it copies uncommitted messages too");
+        }
+        Sentence::from(words::joined(text, "; ", &self.config.shown(), ""))
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        vec![LaneChange::Begins(LaneOf::client("copier", &self.name))]
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -5,7 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
-use crate::facts::{self, Blurs, Leaves, StepFacts};
+use crate::facts::{self, Blurs, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -13,6 +13,7 @@ use crate::source::{Span, Spanned};
 use crate::value::{
     Acks, ByteSize, ClientName, Compression, Percent, Rate, Settings, TopicName, UserName,
 };
+use crate::words::{self, Sentence};
 
 args! {
     /// Starts a producer: a process of its own that sends in the background from then on.
@@ -27,6 +28,7 @@ args! {
         /// Where it sends to.
         topic: Spanned<TopicName>,
         /// How many messages a second, or `max`.
+        #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         rate: Spanned<Rate> = "100/s",
         /// Which acknowledgements it waits for: `0`, `1` or `all`.
         acks: Spanned<Acks> = "all",
@@ -42,6 +44,7 @@ args! {
         /// `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
         /// How many messages, then it ends; without it there is no end.
+        #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         count: Option<Spanned<u64>>,
         /// How it compresses.
         compression: Option<Spanned<Compression>>,
@@ -113,6 +116,31 @@ const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
 
 impl StartProducer {
+    fn kind(&self) -> &'static str {
+        match (&self.transactional, self.idempotent.value) {
+            (Some(_), _) => "transactional producer",
+            (None, true) => "idempotent producer",
+            (None, false) => "producer",
+        }
+    }
+
+    /// What it does beyond sending so many messages a second, each as a part of a sentence.
+    fn details(&self) -> Vec<String> {
+        let transactional = self.transactional.as_ref().map(|t| &t.value);
+        let (headers, Payload { min, max }) = (self.headers.shown(), self.payload.value);
+        let aborts = transactional.filter(|t| t.abort.0 > 0.0);
+        let said = [
+            self.count.as_ref().map(|n| format!("{n} messages in all")),
+            transactional.map(|t| format!("{} messages a transaction", t.messages)),
+            aborts.map(|t| format!("{} of the transactions aborted", t.abort)),
+            self.keys.as_ref().map(|n| format!("{n} different keys")),
+            (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
+            (min != max).then(|| format!("values of {min} to {max}")),
+            self.compression.as_ref().map(|c| format!("compressed with {c}")),
+        ];
+        said.into_iter().flatten().chain(self.config.shown()).collect()
+    }
+
     /// Tells what the cluster's version does not have.
     fn fits_version(&self, ground: &mut Ground<'_>) {
         let Some(version) = ground.version().cloned() else { return };
@@ -147,16 +175,31 @@ impl StepWord for StartProducer {
     };
 
     fn explain(&self) -> String {
-        let kind = match (&self.transactional, self.idempotent.value) {
-            (Some(_), _) => "transactional producer",
-            (None, true) => "idempotent producer",
-            (None, false) => "producer",
-        };
+        let kind = self.kind();
         let rate = match self.rate.value {
             Rate::Max => "as fast as it can".to_owned(),
             rate => format!("{rate}"),
         };
         format!("Start {kind} {}: {rate} to topic {}, acks={}", self.name, self.topic, self.acks)
+    }
+
+    fn in_full(&self) -> Sentence {
+        let (kind, name, topic) = (self.kind(), &self.name, &self.topic);
+        let rate = match self.rate.value {
+            Rate::Max => "as many messages as it can".to_owned(),
+            Rate::PerSecond(n) => format!("{n} messages a second"),
+        };
+        let acks = match self.acks.value {
+            Acks::None => "waits for no acknowledgement (acks=0)",
+            Acks::Leader => "waits for the leader's acknowledgement (acks=1)",
+            Acks::All => "waits until all in-sync replicas have them (acks=all)",
+        };
+        let text = format!("Start {kind} {name}: it sends {rate} to topic {topic} and {acks}");
+        Sentence::from(words::joined(text, "; ", &self.details(), ""))
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        vec![LaneChange::Begins(LaneOf::client("producer", &self.name))]
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -7,6 +7,7 @@ use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::source::Spanned;
 use crate::value::Target;
+use crate::words::Sentence;
 
 args! {
     /// Shuts brokers down gracefully: leaders move first. With `for`, they are started again after
@@ -15,6 +16,7 @@ args! {
     #[example("stop_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct StopBroker("stop_broker") short "broker" {
         /// The broker or brokers.
+        #[weighs(Elements)]
         broker: Spanned<Target>,
         ..lasting: Lasting,
     }
@@ -30,7 +32,11 @@ impl StepWord for StopBroker {
     };
 
     fn explain(&self) -> String {
-        format!("Stop {} gracefully{}", self.broker, self.lasting.text())
+        format!("Stop {} gracefully", self.broker)
+    }
+
+    fn in_full(&self) -> Sentence {
+        Sentence::from(format!("Shut {} down gracefully", self.broker))
     }
 
     fn needs(&self) -> Vec<Need> {

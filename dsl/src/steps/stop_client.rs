@@ -5,6 +5,7 @@ use crate::args::args;
 use crate::facts::{Kind, LaneMark, Leaves, StepFacts, Strikes};
 use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
+use crate::words::Sentence;
 
 args! {
     /// Stops clients: first the producers, which flush what was sent; then the consumers, which
@@ -34,6 +35,12 @@ impl StepWord for StopClient {
 
     fn explain(&self) -> String {
         format!("Stop {}: producers flush, consumers read to the end", self.client)
+    }
+
+    fn in_full(&self) -> Sentence {
+        let ends =
+            "producers wait for their last acknowledgements, consumers read to the log's end";
+        Sentence::from(format!("Stop {}: {ends}", self.client))
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -2,7 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
-use crate::facts::{Blurs, Kind, StepFacts};
+use crate::facts::{Blurs, Kind, LaneChange, StepFacts};
 use crate::ground::{Ground, StepAt};
 
 args! {
@@ -16,6 +16,10 @@ impl StepWord for StopCluster {
 
     fn explain(&self) -> String {
         "Stop the cluster".to_owned()
+    }
+
+    fn lanes(&self) -> Vec<LaneChange> {
+        vec![LaneChange::NoCluster]
     }
 
     fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {

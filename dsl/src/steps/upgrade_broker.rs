@@ -1,6 +1,7 @@
 //! `upgrade_broker`
 
 use super::StepWord;
+use super::restart_broker::between;
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::conditions::Conditions;
@@ -10,6 +11,7 @@ use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{KafkaVersion, MetadataMode, Target};
+use crate::words::Sentence;
 
 args! {
     /// Restarts brokers with another version of Kafka; they keep their data.
@@ -25,6 +27,7 @@ args! {
         /// One after the other, or together.
         rolling: bool = "true",
         /// What must hold after each one before the next is restarted.
+        #[weighs(Conditions)]
         wait: Option<Conditions>,
     }
 }
@@ -40,6 +43,10 @@ impl StepWord for UpgradeBroker {
     fn explain(&self) -> String {
         let rolling = if self.rolling { ", one after the other" } else { "" };
         format!("Upgrade {} to Kafka {}{rolling}", self.broker, self.version)
+    }
+
+    fn in_full(&self) -> Sentence {
+        between(self.explain(), self.wait.as_ref())
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -13,6 +13,7 @@ use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
 use crate::value::duration_text;
+use crate::words::{Sentence, spoken};
 
 /// Waits for a time, or until conditions hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +32,10 @@ args! {
     #[example("wait: { until: [{ progressing: [P, C] }], within: 60s }")]
     pub struct WaitUntil("wait") short "until" {
         /// What must hold.
+        #[weighs(Conditions)]
         until: Conditions,
         /// How long it may take.
+        #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         within: Spanned<Duration> = "60s",
         /// How often to look, where nothing tells of a change by itself.
         poll: Option<Duration>,
@@ -96,6 +99,21 @@ impl StepWord for Wait {
                 let within = duration_text(wait.within.value);
                 format!("Wait until {}, at most {within}", wait.until.explain())
             }
+        }
+    }
+
+    fn in_full(&self) -> Sentence {
+        let wait = match self {
+            Self::Pause(time) => return Sentence::from(format!("Wait {}", spoken(time.value))),
+            Self::Until(wait) => wait,
+        };
+        let within = spoken(wait.within.value);
+        match wait.until.as_ref() {
+            [one] => Sentence::from(format!("Wait until {}, at most {within}", one.clause())),
+            _ => Sentence {
+                text: format!("Wait, at most {within}, until all of this is so"),
+                points: wait.until.clauses(),
+            },
         }
     }
 

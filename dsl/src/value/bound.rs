@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 
-use crate::args::{FieldGroup, FieldInfo};
+use crate::args::{FieldGroup, FieldInfo, Weight};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::Node;
 use crate::meaning::{GroupMeaning, Meaning, put};
@@ -162,6 +162,7 @@ impl<T: Amount> FieldGroup for Option<Bound<T>> {
             default: None,
             expects: if *key == "between" { "a list of two" } else { T::EXPECTS },
             required: false,
+            weight: Weight::Neutral,
         };
         KEYS.iter().zip(DOCS).map(info).collect()
     }

@@ -245,6 +245,13 @@ one_or_several! {
     Topics of TopicName, "a topic or a list of topics";
 }
 
+impl Clients {
+    /// `the process of P`, `the processes of P and C/2`.
+    pub(crate) fn processes(&self) -> String {
+        format!("the process{} of {self}", if self.len() == 1 { "" } else { "es" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

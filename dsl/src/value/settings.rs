@@ -25,6 +25,11 @@ impl Settings {
         self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
     }
 
+    /// `KEY=VALUE` of each, for sentences.
+    pub(crate) fn shown(&self) -> Vec<String> {
+        self.iter().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
     /// True if librdkafka runs a library or a program of this machine by this setting, some as soon as it is
     /// set.
     pub fn runs_program(key: &str) -> bool {

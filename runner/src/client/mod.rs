@@ -11,7 +11,6 @@ mod copier;
 pub mod handle;
 pub mod latency;
 mod log_reader;
-pub(crate) mod of_plan;
 mod outbox;
 mod producer;
 pub mod protocol;

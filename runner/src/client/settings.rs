@@ -8,7 +8,7 @@ use kplan_dsl::{
 };
 
 use super::routes::Routes;
-use super::spec::{Common, ConsumerSpec, CopierSpec, LogSpec, ProducerSpec};
+use super::spec::{Common, ConsumerSpec, LogSpec, ProducerSpec};
 
 /// Which clients a default is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,13 +130,6 @@ pub fn copiers(mut common: Common) -> Common {
         common.config.entry(default.key.to_owned()).or_insert_with(|| default.value.to_owned());
     }
     common
-}
-
-/// A copier's settings in effect, of its consumer and its producer together.
-pub fn copier(spec: &CopierSpec) -> IndexMap<String, String> {
-    let mut settings = consumer(&spec.consumer());
-    settings.extend(producer(&spec.producer()));
-    settings
 }
 
 /// The settings of the audit's reader; nothing of the plan's clients but the cluster's security.

@@ -37,23 +37,29 @@ pub struct Common {
 
 #[cfg(test)]
 impl Common {
-    /// Of a client that is never started.
+    /// Of a client of a test.
     pub(crate) fn of_test(config: IndexMap<String, String>) -> Self {
-        Self {
-            run: "r".into(),
-            name: "C".into(),
-            client_id: 1,
-            member: 1,
-            life: 1,
-            bootstrap: "127.0.0.1:1".into(),
-            dir: "/nowhere".into(),
-            config,
-            routes: None,
-        }
+        let (bootstrap, dir) = ("127.0.0.1:1".into(), "/nowhere".into());
+        Self { run: "r".into(), bootstrap, dir, ..Self::unstarted("C", config) }
     }
 }
 
 impl Common {
+    /// Of a client that is never started: its settings are only looked at.
+    pub fn unstarted(name: &str, config: IndexMap<String, String>) -> Self {
+        Self {
+            run: "check".to_owned(),
+            name: name.to_owned(),
+            client_id: 1,
+            member: 1,
+            life: 1,
+            bootstrap: String::new(),
+            dir: PathBuf::new(),
+            config,
+            routes: None,
+        }
+    }
+
     /// `P-1`, and for the second member `C.2-1`: the client and its life, for file names.
     pub fn file_stem(&self) -> String {
         if self.member == 1 {

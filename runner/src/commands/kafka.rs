@@ -17,11 +17,8 @@ pub fn versions(jobs: &[Job]) -> BTreeSet<String> {
 
 /// The versions that a step and those inside it start; those that are known late are fetched then.
 fn collect(step: &Step, versions: &mut BTreeSet<String>) {
-    match step.verb() {
-        Some(Verb::StartCluster(args)) => versions.insert(args.version.text().to_owned()),
-        Some(Verb::UpgradeBroker(args)) => versions.insert(args.version.text().to_owned()),
-        _ => false,
-    };
+    let started = step.verb().map(Verb::versions).unwrap_or_default();
+    versions.extend(started.into_iter().map(|version| version.text().to_owned()));
     inside(step).into_iter().for_each(|inner| collect(inner, versions));
 }
 

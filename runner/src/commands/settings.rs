@@ -1,29 +1,24 @@
 //! The pass of the check that asks librdkafka about the settings of clients: every command that reads plans
 //! reports what it refuses, with its place, before a run.
 
-use std::path::PathBuf;
-
-use indexmap::IndexMap;
 use kplan_dsl::{
-    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, Verb, nearest,
+    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, nearest,
     value::{ExpectedError, Isolation, Settings},
 };
 
-use crate::client::{
-    ClientType, NotSet, ask, of_plan, settings,
-    spec::{Common, CopierSpec, ProducerSpec},
+use crate::{
+    client::{
+        ClientType, NotSet, ask, settings,
+        spec::{Common, CopierSpec, ProducerSpec},
+    },
+    steps::{MakesHalves, SettingsMap, act_of},
 };
-
-type Map = IndexMap<String, String>;
-
-/// A client's halves with all their settings, made from the cluster's and the plan's.
-type Make<'m> = dyn Fn(Map) -> Vec<(ClientType, Map)> + 'm;
 
 /// The most refusals of settings together that are reported of one client.
 const MOST: usize = 8;
 
 /// What librdkafka refuses in plans, whose clients also have the backend's own settings.
-pub fn pass(base: Map) -> Pass {
+pub fn pass(base: SettingsMap) -> Pass {
     Pass::new(move |plan| {
         let mut told = Vec::new();
         let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();
@@ -40,9 +35,9 @@ pub fn pass(base: Map) -> Pass {
 
 /// What librdkafka refuses of the settings that a file of an external cluster gives to every client.
 pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
-    let make = |config: Map| {
+    let make = |config: SettingsMap| {
         let spec = CopierSpec {
-            common: common("client", config),
+            common: Common::unstarted("client", config),
             from: String::new(),
             to: String::new(),
             partitions: 1,
@@ -56,57 +51,28 @@ pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
             (ClientType::Consumer, settings::consumer(&spec.consumer())),
         ]
     };
-    refused(&file.client, &Map::new(), file.bootstrap.span, &make)
+    refused(&file.client, &SettingsMap::new(), file.bootstrap.span, &make)
 }
 
-fn of_step(step: &Step, base: &Map) -> Vec<Diagnostic> {
+fn of_step(step: &Step, base: &SettingsMap) -> Vec<Diagnostic> {
     // Who expects these words is to hear them.
-    let expected = step.head.expect_error.as_deref();
-    if matches!(expected, Some(ExpectedError::Matches(_))) {
+    if matches!(step.head.expect_error.as_deref(), Some(ExpectedError::Matches(_))) {
         return Vec::new();
     }
-    match step.verb() {
-        Some(Verb::StartProducer(it)) => refused(&it.config, base, step.head.key, &|config| {
-            let spec = of_plan::producer(it, common(&it.name, config), 1, 0);
-            vec![(ClientType::Producer, settings::producer(&spec))]
-        }),
-        Some(Verb::StartConsumer(it)) => refused(&it.config, base, step.head.key, &|config| {
-            let spec = of_plan::consumer(it, common(&it.name, config));
-            vec![(ClientType::Consumer, settings::consumer(&spec))]
-        }),
-        Some(Verb::StartCopier(it)) => refused(&it.config, base, step.head.key, &|config| {
-            let spec = of_plan::copier(it, common(&it.name, config), 1);
-            vec![
-                (ClientType::Consumer, settings::consumer(&spec.consumer())),
-                (ClientType::Producer, settings::producer(&spec.producer())),
-            ]
-        }),
-        Some(Verb::Produce(it)) => refused(&it.config, base, step.head.key, &|config| {
-            let bare = kplan_dsl::steps::Produce { config: Settings::default(), ..(**it).clone() };
-            vec![(ClientType::Producer, of_plan::given(&bare, config, expected.is_some()))]
-        }),
-        _ => Vec::new(),
-    }
-}
-
-/// Of a client that is never started.
-fn common(name: &str, config: Map) -> Common {
-    Common {
-        run: "check".to_owned(),
-        name: name.to_owned(),
-        client_id: 1,
-        member: 1,
-        life: 1,
-        bootstrap: String::new(),
-        dir: PathBuf::new(),
-        config,
-        routes: None,
-    }
+    let client = step.verb().and_then(|verb| act_of(verb).client(&step.head));
+    client.map_or_else(Vec::new, |client| {
+        refused(client.config, base, step.head.key, &*client.halves)
+    })
 }
 
 /// Each setting that is refused by itself, and those of the others that are refused together. That the cluster's
 /// own settings do not fit this client is reported at `place`.
-fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<Diagnostic> {
+fn refused(
+    config: &Settings,
+    base: &SettingsMap,
+    place: Span,
+    make: &MakesHalves<'_>,
+) -> Vec<Diagnostic> {
     let (mut told, mut left) = (Vec::new(), Vec::new());
     // Those that run programs would do so by being asked for.
     for (key, value) in config.0.iter().filter(|(key, _)| !Settings::runs_program(key)) {
@@ -118,7 +84,7 @@ fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<D
     if left.is_empty() && base.is_empty() {
         return told;
     }
-    let over = |base: &Map, chosen: &[Setting<'_>]| {
+    let over = |base: &SettingsMap, chosen: &[Setting<'_>]| {
         let mut all = base.clone();
         all.extend(chosen.iter().map(|(k, v)| (k.value.clone(), v.value.clone())));
         let halves = make(all);
@@ -128,7 +94,7 @@ fn refused(config: &Settings, base: &Map, place: Span, make: &Make<'_>) -> Vec<D
     };
     let answer = |chosen: &[Setting<'_>]| over(base, chosen);
     // What is refused without any settings is not theirs: the language has words of its own for it.
-    if answer(&left).is_none() || over(&Map::new(), &[]).is_some() {
+    if answer(&left).is_none() || over(&SettingsMap::new(), &[]).is_some() {
         return told;
     }
     if let Some(refusal) = answer(&[]) {
@@ -178,7 +144,7 @@ fn alone(key: &Spanned<String>, value: Span, why: NotSet) -> Diagnostic {
 /// Settings that are refused together.
 struct Refusal {
     why: String,
-    all: Map,
+    all: SettingsMap,
 }
 
 impl Refusal {
@@ -210,4 +176,32 @@ impl Refusal {
 
 fn plain(why: &str) -> &str {
     why.trim().trim_end_matches('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use kplan_dsl::{Options, Verb, check_text, facts::Kind};
+
+    use super::*;
+
+    #[test]
+    fn every_verb_with_settings_of_a_client_is_asked_about() {
+        let clients = Verb::ALL.iter().filter(|info| {
+            let traffic = Verb::facts_of(info.word).is_some_and(|f| f.kind == Kind::Traffic);
+            traffic && (info.fields)().iter().any(|field| field.key == "config")
+        });
+        let examples: Vec<&str> = clients.flat_map(|info| info.examples).copied().collect();
+        assert!(examples.len() >= 4, "{examples:?}");
+        for example in examples {
+            let text = format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n  - {example}\n");
+            let checked = check_text(Path::new("x.yaml"), &text, &Options::default());
+            let step = &checked.suites.first().unwrap_or_else(|| panic!("{text}")).steps[1];
+            let client = step.verb().and_then(|verb| act_of(verb).client(&step.head));
+            let halves =
+                client.map(|client| (client.halves)(SettingsMap::new())).unwrap_or_default();
+            assert!(!halves.is_empty(), "{example}");
+        }
+    }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{
-    facts::StepFacts,
+    facts::Kind,
     plan::{ReadyStep, Step, StepHead},
-    steps::Verb,
+    steps::{Children, Verb},
 };
 
 use crate::{
@@ -96,23 +96,23 @@ pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> Ste
         line: head.lines.0,
         end_line: head.lines.1,
         finally,
-        fault: Verb::facts_of(head.word).is_some_and(StepFacts::is_fault),
+        fault: head.facts.is_fault(),
     }
 }
 
 /// The steps inside a step, of every round, branch and included file.
 pub fn inside(step: &Step) -> Vec<&Step> {
-    match step.verb() {
-        Some(Verb::Repeat(r)) => r.rounds.iter().flat_map(|round| round.steps.iter()).collect(),
+    match step.verb().map(Verb::children) {
+        Some(Children::Rounds(rounds)) => rounds.iter().flat_map(|r| r.steps.iter()).collect(),
         _ => children(step),
     }
 }
 
 /// The steps inside a step: of a repeat's first round, of all branches, of an included file, of `during`.
 pub fn children(step: &Step) -> Vec<&Step> {
-    match step.verb() {
-        Some(Verb::Repeat(r)) => {
-            r.rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
+    match step.verb().map(Verb::children) {
+        Some(Children::Rounds(rounds)) => {
+            rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
         }
         _ => step.children().into_iter().flatten().collect(),
     }
@@ -331,9 +331,10 @@ fn conclude(
             let title = format!("step {id} ({})", head.word);
             match error {
                 StepError::Judged(findings) => {
-                    let goes_on =
-                        matches!(head.word, "assert" | "consume") || head.expect_error.is_some();
-                    event.timed_out = head.word == "wait";
+                    let judges = head.facts.kind == Kind::Judgement;
+                    // A judgement that ends the plan waited for what it judges.
+                    event.timed_out = judges && !head.facts.goes_on;
+                    let goes_on = head.facts.goes_on || head.expect_error.is_some();
                     event.findings = findings;
                     stops = (!goes_on).then(|| format!("{title} did not hold"));
                 }

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::plan::{Plan, Step};
+use kplan_dsl::{
+    Verb,
+    plan::{Plan, Step},
+};
 
 use crate::{
     conductor::{
@@ -188,7 +191,7 @@ fn infos<'s>(
 
 /// Whether a word is there to judge.
 fn judges(word: &str) -> bool {
-    matches!(word, "assert" | "consume")
+    Verb::facts_of(word).is_some_and(|facts| facts.goes_on)
 }
 
 /// Adds the steps' verdicts up. Shared by the branches of a `parallel`.

@@ -3,7 +3,7 @@
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::{Chaos, UpgradeBroker, Verb},
+    steps::{UpgradeBroker, Verb},
 };
 
 use crate::conductor::step;
@@ -41,7 +41,7 @@ fn step_uses(step: &Step, such: &dyn Fn(&str) -> bool) -> bool {
     let in_chaos = if let Some(Verb::Chaos(chaos)) = step.verb() {
         chaos.faults.iter().any(|f| such(f.verb.info().word))
     } else {
-        step.verb().is_none() && step.head.word == Chaos::INFO.word
+        step.verb().is_none() && step.head.facts.strikes == Strikes::Everything
     };
     in_chaos
         || such(step.head.word)

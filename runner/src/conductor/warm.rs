@@ -278,7 +278,7 @@ mod tests {
         ] {
             assert!(!is_traceless(&plan(&format!("{fault}{end}"))), "{fault}");
         }
-        let late = format!("{end}finally:\n  - pause_broker: {{ broker: 1, for: 1s }}\n");
+        let late = format!("{end}finally:\n  - stop_broker: {{ broker: 1, for: 1s }}\n");
         assert!(!is_traceless(&plan(&late)));
     }
 

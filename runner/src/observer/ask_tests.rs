@@ -115,6 +115,6 @@ fn questions_can_be_asked_from_any_task() {
     sendable(|ask| async move { ask.audit_bounds(&[], LONG).await });
     sendable(|ask| async move { ask.lag("", "", Isolation::ReadCommitted).await });
     sendable(|ask| async move {
-        ask.elect_leaders("", kplan_dsl::value::ElectionType::Preferred).await
+        ask.hold_election("", kplan_dsl::value::ElectionType::Preferred).await
     });
 }

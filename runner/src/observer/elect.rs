@@ -27,7 +27,7 @@ impl Asker {
     /// Asks for an election on every partition of `topic`: ElectLeaders (KIP-183, KIP-460) where
     /// Kafka has it (2.2 on), else the znode that the old command-line tool writes, with no word
     /// about single partitions. Whether the wanted broker leads is to be seen in the view.
-    pub async fn elect_leaders(
+    pub async fn hold_election(
         &self,
         topic: &str,
         kind: ElectionType,

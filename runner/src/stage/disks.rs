@@ -62,7 +62,7 @@ impl Full {
 
 impl Stage {
     /// Fills the disks of nodes but for `leave` bytes each.
-    pub async fn fill_disks(
+    pub async fn take_space(
         &self,
         step: &StepRun,
         nodes: &[Node],

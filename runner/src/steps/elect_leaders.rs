@@ -66,7 +66,7 @@ impl Act for ElectLeaders {
 async fn ask(running: &Running, topic: &str, kind: ElectionType) -> Result<Elected, StepError> {
     let deadline = Instant::now() + ASK;
     loop {
-        match running.observer.ask().elect_leaders(topic, kind).await {
+        match running.observer.ask().hold_election(topic, kind).await {
             Err(error) if is_early(&error) && Instant::now() < deadline => sleep(PAUSE).await,
             other => return other.map_err(StepError::from),
         }

@@ -12,7 +12,7 @@ use crate::{
 impl Fault for FillDisk {
     async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
         let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
-        cx.stage.fill_disks(cx.id, &nodes, self.leave.0).await
+        cx.stage.take_space(cx.id, &nodes, self.leave.0).await
     }
 
     async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {

@@ -14,6 +14,8 @@ use futures::future::BoxFuture;
 use kplan_dsl::{StepHead, Verb, plan::Step};
 
 pub use lasting::Fault;
+pub(crate) use new_client::MakesHalves;
+pub use new_client::{ClientDraft, SettingsMap};
 
 use crate::{
     cluster::Node,
@@ -92,6 +94,11 @@ pub trait Act: Send + Sync {
     /// The nodes that it takes away from the cluster while it is in effect, for `chaos`.
     async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
         meant_by(cx).await
+    }
+
+    /// The client that it starts, if it starts one: the check asks librdkafka about its settings.
+    fn client(&self, _head: &StepHead) -> Option<ClientDraft<'_>> {
+        None
     }
 
     /// The steps in it, which the conductor runs.

@@ -1,10 +1,10 @@
-//! What the steps that start a client share.
+//! What the steps that start a client share, in a run and in the check of its settings.
 
 use indexmap::IndexMap;
 use kplan_dsl::value;
 
 use crate::{
-    client::{of_plan, settings, spec::Common},
+    client::{ClientType, settings, spec::Common},
     event::{Event, SettingsOf},
     stage::{
         Running,
@@ -13,6 +13,48 @@ use crate::{
     },
     steps::{Cx, members},
 };
+
+/// Settings as librdkafka's names and values.
+pub type SettingsMap = IndexMap<String, String>;
+
+/// All settings of a client's consumer and its producer, over these of the cluster and the plan.
+pub(crate) type MakesHalves<'a> = dyn Fn(SettingsMap) -> Vec<(ClientType, SettingsMap)> + 'a;
+
+/// A client as a step would start it.
+pub struct ClientDraft<'a> {
+    /// What the plan sets.
+    pub config: &'a value::Settings,
+    /// How its settings are made.
+    pub(crate) halves: Box<MakesHalves<'a>>,
+}
+
+impl<'a> ClientDraft<'a> {
+    /// That of a client that runs in the background.
+    pub fn new(
+        name: &'a str,
+        config: &'a value::Settings,
+        template: impl Fn(Common) -> Template + 'a,
+    ) -> Self {
+        let of = move |config| halves(&template(Common::unstarted(name, config)));
+        Self { config, halves: Box::new(of) }
+    }
+}
+
+fn halves(template: &Template) -> Vec<(ClientType, SettingsMap)> {
+    match template {
+        Template::Producer(spec) => vec![(ClientType::Producer, settings::producer(spec))],
+        Template::Consumer(spec) => vec![(ClientType::Consumer, settings::consumer(spec))],
+        Template::Copier(spec) => vec![
+            (ClientType::Consumer, settings::consumer(&spec.consumer())),
+            (ClientType::Producer, settings::producer(&spec.producer())),
+        ],
+    }
+}
+
+/// What the plan sets, as librdkafka's names and values.
+pub fn config(settings: &value::Settings) -> SettingsMap {
+    settings.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+}
 
 /// How many partitions a topic has that is written to.
 pub async fn partitions(topic: &str, running: &Running) -> Result<u32, StepError> {
@@ -25,13 +67,13 @@ pub async fn partitions(topic: &str, running: &Running) -> Result<u32, StepError
 pub fn common(
     name: &str,
     user: Option<&value::UserName>,
-    config: &value::Settings,
+    own: &value::Settings,
     running: &Running,
     cx: &Cx<'_>,
 ) -> Result<Common, StepError> {
     let user = user.map(value::UserName::as_str);
-    let mut settings: IndexMap<String, String> = running.cluster.user_config(user)?;
-    settings.extend(of_plan::config(config));
+    let mut settings: SettingsMap = running.cluster.user_config(user)?;
+    settings.extend(config(own));
     Ok(Common {
         run: cx.stage.run.id.clone(),
         name: name.to_owned(),
@@ -52,11 +94,7 @@ pub async fn begin(
     members: u16,
     cx: &Cx<'_>,
 ) -> Result<Done, StepError> {
-    let settings = match &template {
-        Template::Producer(spec) => settings::producer(spec),
-        Template::Consumer(spec) => settings::consumer(spec),
-        Template::Copier(spec) => settings::copier(spec),
-    };
+    let settings: SettingsMap = halves(&template).into_iter().flat_map(|(_, half)| half).collect();
     let client = cx.stage.clients.add(name, template, members)?;
     cx.stage.tell.emit(Event::Configured {
         who: SettingsOf::Client(name.to_owned()),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kplan_dsl::steps::{GivenMessage, Produce};
+use kplan_dsl::{
+    StepHead,
+    steps::{GivenMessage, Produce},
+};
 use rdkafka::{
     ClientConfig, ClientContext,
     error::KafkaError,
@@ -16,9 +19,8 @@ use tokio::sync::watch;
 
 use crate::{
     client::{
-        Routed, create,
+        ClientType, Routed, create,
         handle::{REFUSED, is_refusal},
-        of_plan,
     },
     cluster::{KafkaError as Answered, admin::error_name},
     identity::payload::foreign_hash,
@@ -26,7 +28,10 @@ use crate::{
         Given,
         outcome::{Answer, Done, KafkaCause, Party, PlanCause, StepError},
     },
-    steps::{Act, Cx},
+    steps::{
+        Act, Cx,
+        new_client::{self, ClientDraft, SettingsMap},
+    },
 };
 
 type Sender = FutureProducer<SendTrouble>;
@@ -69,6 +74,26 @@ impl Act for Produce {
             format!("{} of {} messages were not acknowledged", refused.len(), self.messages.len());
         Err(StepError::Kafka(KafkaCause::Refused { what, answers: refused }))
     }
+
+    fn client(&self, head: &StepHead) -> Option<ClientDraft<'_>> {
+        let fails = head.expect_error.is_some();
+        let halves = move |config| vec![(ClientType::Producer, settings(self, config, fails))];
+        Some(ClientDraft { config: &self.config, halves: Box::new(halves) })
+    }
+}
+
+/// All settings of the producer, over these of the cluster and the plan; `fails` if the step is to fail.
+fn settings(args: &Produce, mut settings: SettingsMap, fails: bool) -> SettingsMap {
+    let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
+    set("acks", args.acks.text());
+    set("message.timeout.ms", &args.within.as_millis().max(1).to_string());
+    set("linger.ms", "0");
+    // With expect_error the broker's first answer is what is asked for, not the time-out that
+    // retries of a retriable error end in.
+    if fails {
+        set("retries", "0");
+    }
+    settings
 }
 
 /// What the producer says of itself, apart from its messages.
@@ -101,9 +126,10 @@ fn producer(
     cx: &Cx<'_>,
 ) -> Result<Routed<Sender>, StepError> {
     let running = cx.stage.running()?;
-    let base = running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))?;
+    let mut base = running.cluster.user_config(args.user.as_ref().map(|u| u.as_str()))?;
+    base.extend(new_client::config(&args.config));
     let mut config = ClientConfig::new();
-    for (key, value) in of_plan::given(args, base, cx.head.expect_error.is_some()) {
+    for (key, value) in settings(args, base, cx.head.expect_error.is_some()) {
         config.set(key, value);
     }
     let (bootstrap, router) = (running.bootstrap(), running.cluster.router());

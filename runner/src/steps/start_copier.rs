@@ -1,15 +1,18 @@
 //! `start_copier`: all else is done to it as to other clients.
 
 use async_trait::async_trait;
-use kplan_dsl::steps::StartCopier;
+use kplan_dsl::{StepHead, steps::StartCopier};
 
 use crate::{
-    client::of_plan,
+    client::spec::{Common, CopierSpec},
     stage::{
         clients::Template,
         outcome::{Done, StepError},
     },
-    steps::{Act, Cx, new_client},
+    steps::{
+        Act, Cx,
+        new_client::{self, ClientDraft},
+    },
 };
 
 #[async_trait]
@@ -19,8 +22,25 @@ impl Act for StartCopier {
         let partitions = new_client::partitions(&self.to, &running).await?;
         let common =
             new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
-        let spec = of_plan::copier(self, common, partitions);
+        let spec = spec(self, common, partitions);
         running.cluster.topics().expect_group(&spec.group);
         new_client::begin(&self.name, Template::Copier(spec), 1, cx).await
+    }
+
+    fn client(&self, _: &StepHead) -> Option<ClientDraft<'_>> {
+        let template = |common| Template::Copier(spec(self, common, 1));
+        Some(ClientDraft::new(&self.name, &self.config, template))
+    }
+}
+
+fn spec(args: &StartCopier, common: Common, partitions: u32) -> CopierSpec {
+    CopierSpec {
+        common,
+        from: args.from.to_string(),
+        to: args.to.to_string(),
+        partitions,
+        group: args.group_name(),
+        messages: *args.messages,
+        isolation: args.isolation,
     }
 }

@@ -18,7 +18,7 @@ const LACKS: [Capability; 10] = [
     Capability::BrokerSettings,
     Capability::Security,
     Capability::Upgrade,
-    Capability::FillDisk,
+    Capability::FullDisk,
     Capability::Disks,
     Capability::NetworkPartition,
     Capability::NetworkDegradation,

@@ -49,7 +49,7 @@ impl Backend for LocalBackend {
 
     fn abilities(&self) -> Abilities {
         use Capability::*;
-        let lacks = [NetworkPartition, NetworkDegradation, FillDisk, Disks, Images, Security];
+        let lacks = [NetworkPartition, NetworkDegradation, FullDisk, Disks, Images, Security];
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 

@@ -97,57 +97,89 @@ fn is_plain(text: &str) -> bool {
 mod tests {
     use std::path::Path;
 
-    use kplan_dsl::{Options, Verb, check_text};
+    use kplan_dsl::{Options, Plan, Verb, check_text, steps::Chaos};
 
     use super::*;
     use crate::stage::chaos::schedule;
 
-    const PLAN: &str = "\
+    /// A fault with every form that what it strikes can have.
+    const FORMS: &str = "
+        - { kill_broker: random, for: 5s }
+        - { kill_broker: [1, random], for: 3s }
+        - { stop_broker: { any_of: { followers_of: orders/0 } }, for: 5s }
+        - restart_broker: { broker: { not: random }, how: kill, down_for: 1s }
+        - { partition_network: { isolate: { leader_of: orders/0 }, clients: cut }, for: 4s }
+        - { partition_network: { groups: [[1], [2, 3]] }, for: 4s }
+        - { degrade_network: { broker: random, loss: 10%, bandwidth: 1MiB/s }, for: 4s }";
+
+    fn text(faults: &str) -> String {
+        format!(
+            "\
 plan: v1
 name: Chaos
 steps:
-  - start_cluster: { brokers: 3 }
+  - start_cluster: {{ brokers: 3 }}
   - create_topic: orders
-  - start_producer: { name: P, topic: orders }
+  - start_producer: {{ name: P, topic: orders }}
+  - start_consumer: {{ name: C, topics: [orders], members: 2 }}
   - name: storm
     chaos:
       for: 2m
       every: 10s
-      faults:
-        - { kill_broker: random, for: 5s }
-        - { stop_broker: { any_of: { followers_of: orders/0 } }, for: 5s }
-        - { pause_broker: [1, random], for: 3s }
-        - restart_broker: { broker: { not: random }, how: kill, down_for: 1s }
-        - { partition_network: { isolate: { leader_of: orders/0 }, clients: cut }, for: 4s }
-        - { partition_network: { groups: [[1], [2, 3]] }, for: 4s }
-        - { degrade_network: { broker: random, loss: 10%, bandwidth: 1MiB/s }, for: 4s }
-        - { fill_disk: 2, for: 4s }
-        - { pause_client: P, for: 1s }
-  - stop_client: P
+      faults:{faults}
+  - stop_client: [P, C]
   - assert:
       - lost: 0
-";
+"
+        )
+    }
+
+    fn checked(text: &str) -> Plan {
+        let checked = check_text(Path::new("chaos.yaml"), text, &Options::default());
+        let plan = checked.suites.into_iter().next();
+        plan.unwrap_or_else(|| panic!("{text}\n{:?}", checked.diagnostics))
+    }
+
+    fn chaos(plan: &Plan) -> (&StepHead, &Chaos, (Duration, Duration)) {
+        let step = &plan.steps[4];
+        let Some(Verb::Chaos(chaos)) = step.verb() else { panic!("a chaos step") };
+        (&step.head, chaos, (*chaos.for_time, *chaos.every))
+    }
 
     #[test]
     fn a_schedule_becomes_steps_that_the_checker_takes() {
-        let checked = check_text(Path::new("chaos.yaml"), PLAN, &Options::default());
-        let plan = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-        let step = &plan.steps[3];
-        let Some(Verb::Chaos(chaos)) = step.verb() else { panic!("a chaos step") };
-        let times = (*chaos.for_time, *chaos.every);
+        let text = text(FORMS);
+        let plan = checked(&text);
+        let (head, chaos, times) = chaos(&plan);
         let faults: Vec<Planned> =
             (1..=4).flat_map(|seed| schedule(seed, "4", times, &chaos.faults, 3)).collect();
         let mut seen = std::collections::BTreeSet::new();
-        let each: Vec<&Planned> = faults.iter().filter(|p| seen.insert(p.verb.explain())).collect();
+        let each = faults.iter().filter(|p| seen.insert(p.verb.explain()));
         let each: Vec<Planned> =
             (1..).zip(each).map(|(number, p)| Planned { number, ..p.clone() }).collect();
         let all: Vec<&Planned> = each.iter().collect();
-        let text = with_faults(PLAN, &step.head, times, &all, "of seed 1");
-        let again = check_text(Path::new("shrunk.yaml"), &text, &Options::default());
-        assert!(!again.suites.is_empty(), "{text}\n{:?}", again.diagnostics);
-        let words: std::collections::BTreeSet<&str> =
-            each.iter().map(|p| p.verb.info().word).collect();
-        assert_eq!(words.len(), 8, "every word has its turn: {words:?}");
-        insta::assert_snapshot!(with_faults(PLAN, &step.head, times, &all[..3], "of seed 1"));
+        checked(&with_faults(&text, head, times, &all, "of seed 1"));
+        insta::assert_snapshot!(with_faults(&text, head, times, &all[1..5], "of seed 1"));
+    }
+
+    #[test]
+    fn every_fault_becomes_a_step_that_the_checker_takes() {
+        let faults = Verb::ALL
+            .iter()
+            .filter(|info| Verb::facts_of(info.word).is_some_and(|facts| facts.in_chaos));
+        let examples = faults.flat_map(|info| info.examples);
+        let examples: String = examples.map(|fault| format!("\n        - {fault}")).collect();
+        let text = text(&format!("{FORMS}{examples}"));
+        let plan = checked(&text);
+        let (head, chaos, times) = chaos(&plan);
+        assert!(chaos.faults.len() > 20, "{text}");
+        for (number, fault) in (1..).zip(chaos.faults.iter()) {
+            let planned = schedule(number, "4", times, std::slice::from_ref(fault), 3);
+            let one = planned.first().expect("a fault");
+            let again = checked(&with_faults(&text, head, times, &[one], "alone"));
+            let inner: Vec<_> = again.steps[4].children().into_iter().flatten().collect();
+            let words: Vec<String> = inner.iter().map(|step| step.explain()).collect();
+            assert!(words.contains(&one.verb.explain()), "{words:?}: {one:?}");
+        }
     }
 }
