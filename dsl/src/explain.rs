@@ -6,6 +6,7 @@
 
 use crate::plan::Plan;
 use crate::visible;
+use crate::words::spoken;
 
 mod clause;
 mod lanes;
@@ -53,39 +54,8 @@ impl Plan {
     }
 }
 
-/// A time as people say it: `60 s`, `5 min`, `1 min 35 s`.
-fn spoken(time: std::time::Duration) -> String {
-    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let said = |parts: &[(u64, &str)]| {
-        let parts = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n} {unit}"));
-        parts.collect::<Vec<_>>().join(" ")
-    };
-    match (seconds, millis) {
-        (0, millis) => format!("{millis} ms"),
-        (1..=90, 0) => format!("{seconds} s"),
-        (_, 0) => said(&parts),
-        (_, millis) => format!("{} {millis} ms", said(&parts)),
-    }
-}
-
 /// The text with a capital at its beginning.
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |c| c.to_uppercase().chain(letters).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn times_are_said_as_people_say_them() {
-        let said = |ms| spoken(Duration::from_millis(ms));
-        assert_eq!([said(0), said(500), said(60_000)], ["0 ms", "500 ms", "60 s"]);
-        assert_eq!([said(95_000), said(480_000)], ["1 min 35 s", "8 min"]);
-        assert_eq!([said(3_600_000), said(61_500)], ["1 h", "1 min 1 s 500 ms"]);
-    }
 }

@@ -75,34 +75,6 @@ fn finding(condition: &Spanned<Condition>, found: Found, j: &Judge<'_>) -> Findi
     }
 }
 
-/// Whether judging it reads the whole log.
-pub fn needs_audit(condition: &Condition) -> bool {
-    match condition {
-        Condition::All(inner) => inner.0.iter().any(|c| needs_audit(c)),
-        Condition::Any(inner) => inner.0.iter().any(|c| needs_audit(c)),
-        Condition::Not(inner) => inner.0.iter().any(|c| needs_audit(c)),
-        other => {
-            counts::measure(other).is_some_and(|(_, reads_log)| reads_log)
-                || matches!(
-                    other,
-                    Condition::Lag(_) | Condition::Message(_) | Condition::ReplicasDiffer(_)
-                )
-        }
-    }
-}
-
-/// Whether every look judges from the beginning what earlier looks could not: counts, and what is
-/// measured over all of a client's history.
-pub fn judges_again(condition: &Condition) -> bool {
-    match condition {
-        Condition::All(inner) => inner.0.iter().all(|c| judges_again(c)),
-        Condition::Any(inner) => inner.0.iter().all(|c| judges_again(c)),
-        Condition::Not(inner) => inner.0.iter().all(|c| judges_again(c)),
-        Condition::Unavailable(_) | Condition::Recovered(_) | Condition::Latency(_) => true,
-        other => other.count().is_some(),
-    }
-}
-
 /// Judges a condition and weighs its evidence: the one place where both are done.
 fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Result<Found, StepError>> {
     async move {

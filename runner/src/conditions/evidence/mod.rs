@@ -110,7 +110,7 @@ pub fn weigh(
 fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
     let own = names(condition);
     let named =
-        if own.is_empty() && condition.takes_since() { j.since.into_iter().collect() } else { own };
+        if own.is_empty() && condition.facts().takes_since { j.since.into_iter().collect() } else { own };
     for name in named {
         if j.stage.plan.step_named(name).is_some_and(|step| step.head.facts.kind == Kind::Note) {
             return Err(format!("step \"{name}\" is a note: nothing begins with it"));
