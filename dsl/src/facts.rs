@@ -189,7 +189,7 @@ pub enum CountsOf {
     Consumers,
     /// What copiers wrote.
     Copiers,
-    /// What is in the log, whoever sent or read it.
+    /// What is in the log, no matter who sent or read it.
     Anyone,
 }
 

@@ -3,11 +3,19 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{conditions::Latency, value::Bound};
+use async_trait::async_trait;
+use kplan_dsl::{
+    Spanned,
+    conditions::Latency,
+    value::{Bound, Clients, StepName},
+};
 use serde_json::{Value, json};
 
+use super::{
+    Found, Judged, JudgedByClient,
+    evidence::{JudgedTime, Needs, RestsOn},
+};
 use crate::{
-    conditions::{Found, clients::Judged},
     history::now_us,
     stage::{
         clients::{Client, Measured},
@@ -19,41 +27,75 @@ use crate::{
 /// From when to when (monotonic microseconds), once or more often, and what that is.
 type Range = (Vec<(i64, i64)>, String);
 
-/// Judges the percentiles that are bounded.
-pub fn latency(c: &Latency, client: &Client, j: &Judge<'_>) -> Judged {
-    let (times, when) = match range(c, j) {
-        Ok(range) => range,
-        Err(reason) => return Ok(Found::inconclusive(reason)),
-    };
-    let Some(measured) = client.latencies().between(&times) else {
-        let name = &client.name;
-        return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
-    };
-    let mut value = percentiles(&measured);
-    let bounds = c.bounds();
-    if bounds.is_empty() {
-        let mut found = format!("{}: {}{when}", client.name, words(&measured));
-        if when.is_empty()
-            && let Some((told, parts)) = around(client, j)
-        {
-            found.push_str(&told);
-            value["fault"] = parts;
-        }
-        return Ok(Found::bounded(None::<Bound<u64>>, 0, found, value));
+#[async_trait]
+impl JudgedByClient for Latency {
+    fn clients(&self) -> &Clients {
+        &self.client
     }
-    let shares: Vec<String> = bounds
-        .iter()
-        .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
-        .collect();
-    let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
-    let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
-    let found = format!("{name}: {shares} over {messages} messages{when}");
-    // The greatest is the least that it can be; the shares of fewer messages can go either way.
-    let over = |(_, share, bound): &(_, f64, Bound<Duration>)| {
-        bound.most().is_some_and(|most| at(&measured, *share) > most)
+
+    async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged {
+        let (times, when) = match range(self, j) {
+            Ok(range) => range,
+            Err(reason) => return Ok(Found::inconclusive(reason)),
+        };
+        let Some(measured) = client.latencies().between(&times) else {
+            let name = &client.name;
+            return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}")));
+        };
+        let mut value = percentiles(&measured);
+        let bounds = self.bounds();
+        if bounds.is_empty() {
+            let mut found = format!("{}: {}{when}", client.name, words(&measured));
+            if when.is_empty()
+                && let Some((told, parts)) = around(client, j)
+            {
+                found.push_str(&told);
+                value["fault"] = parts;
+            }
+            return Ok(Found::bounded(None::<Bound<u64>>, 0, found, value));
+        }
+        let shares: Vec<String> = bounds
+            .iter()
+            .map(|(name, share, _)| format!("{name} {}", shown(at(&measured, *share))))
+            .collect();
+        let holds = bounds.iter().all(|(_, share, bound)| bound.holds(at(&measured, *share)));
+        let (name, shares, messages) = (&client.name, shares.join(", "), measured.messages);
+        let found = format!("{name}: {shares} over {messages} messages{when}");
+        // The greatest is the least that it can be; the shares of fewer messages can go either way.
+        let over = |(_, share, bound): &(_, f64, Bound<Duration>)| {
+            bound.most().is_some_and(|most| at(&measured, *share) > most)
+        };
+        let firm = !holds && bounds.iter().any(|one| one.1 >= 1.0 && over(one));
+        Ok(Found { value, firm, ..Found::plain(holds, found) })
+    }
+
+    fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
+        let time = match self.since.as_deref() {
+            Some(step) => JudgedTime::since(Some(step), j),
+            None => JudgedTime::of(i64::MIN, None, j),
+        };
+        let mut faults = time.faults;
+        faults.retain(|fault| in_phase(self, fault, j));
+        Some((Needs::of_client(client, None, None, j), JudgedTime { faults, ..time }))
+    }
+}
+
+/// Whether a fault lies in the time whose latency is asked for.
+fn in_phase(c: &Latency, fault: &Break, j: &Judge<'_>) -> bool {
+    let named = |step: &Option<Spanned<StepName>>| {
+        let id = j.stage.step_named(step.as_deref()?.as_str())?;
+        Some(j.stage.breaks.of_step(&id)).filter(|faults| !faults.is_empty())
     };
-    let firm = !holds && bounds.iter().any(|one| one.1 >= 1.0 && over(one));
-    Ok(Found { value, firm, ..Found::plain(holds, found) })
+    if let Some(own) = named(&c.before) {
+        return own.iter().all(|own| fault.at_us < own.at_us);
+    }
+    if let Some(own) = named(&c.during) {
+        return own.contains(fault);
+    }
+    match named(&c.after) {
+        Some(own) => own.iter().all(|own| own.over_us.is_some_and(|over| fault.at_us >= over)),
+        None => true,
+    }
 }
 
 /// The time that is asked for; the reason where there was none.
