@@ -1,29 +1,30 @@
 //! The conditions: one vocabulary for `wait`, `assert`, `always`, `record` and `chaos`.
 //!
-//! Adding one is a file here and a line in each of the two lists below; the runner's roster then
-//! misses it.
+//! Adding one is a file here and a line in each of the two lists below; the runner then lacks how it is judged.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::args::{Arguments, WordInfo};
+use crate::args::{Arguments, WordInfo, arguments_of};
 use crate::backend::Need;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::document::{Kind, Node};
 use crate::facts::ConditionFacts;
+use crate::ground::Ground;
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::source::{Span, Spanned};
+use crate::value::StepName;
 
 mod aborted;
 mod aborted_read;
 mod acked;
 mod brokers_alive;
+mod clause;
 mod committed;
 mod connected;
-mod constant;
 mod controller;
 mod corrupted;
 mod count;
@@ -38,6 +39,7 @@ mod in_sync;
 mod lag;
 mod latency;
 mod leader;
+mod list;
 mod listener;
 mod log;
 mod logic;
@@ -46,6 +48,7 @@ mod message;
 mod offline_partitions;
 mod offset;
 mod overcopied;
+mod partitions;
 mod phantom;
 mod preferred_leaders;
 mod progressing;
@@ -61,71 +64,25 @@ mod under_min_isr_partitions;
 mod under_replicated_partitions;
 mod unexpected_success;
 mod unresolved;
+mod word;
 
-pub use count::{Count, counted_words};
-
-/// Whether a condition can be judged as it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgeable {
-    /// It says what must be.
-    Bounded,
-    /// It is judged without a bound: it is there or not.
-    Plain,
-    /// It names a value without saying what it must be.
-    Unbounded,
-}
-
-/// What every condition tells of itself.
-pub trait ConditionWord: Arguments {
-    /// What is known of it without judging it.
-    const FACTS: ConditionFacts = ConditionFacts::NONE;
-
-    /// The words of a sentence: `broker 2 leads orders/2`.
-    fn explain(&self) -> String;
-
-    /// Whether it can be judged as it stands.
-    fn judged(&self) -> Judgeable;
-
-    /// Tells what is wrong beyond the single arguments.
-    fn validate(&self, _span: Span, _reader: &mut Reader) {}
-
-    /// What it needs of the backend.
-    fn needs(&self) -> Vec<Need> {
-        Vec::new()
-    }
-}
-
-/// The same without what a condition tells as a constant, so that all conditions are read alike.
-trait AnyCondition {
-    fn explain(&self) -> String;
-    fn judged(&self) -> Judgeable;
-    fn validate(&self, span: Span, reader: &mut Reader);
-    fn needs(&self) -> Vec<Need>;
-}
-
-impl<T: ConditionWord> AnyCondition for T {
-    fn explain(&self) -> String {
-        ConditionWord::explain(self)
-    }
-
-    fn judged(&self) -> Judgeable {
-        ConditionWord::judged(self)
-    }
-
-    fn validate(&self, span: Span, reader: &mut Reader) {
-        ConditionWord::validate(self, span, reader);
-    }
-
-    fn needs(&self) -> Vec<Need> {
-        ConditionWord::needs(self)
-    }
-}
+pub use count::Count;
+pub use list::Conditions;
+pub use word::{ConditionWord, Judgeable, Shows};
 
 type ReadCondition = fn(&Node, &mut Reader) -> Option<Condition>;
 
 macro_rules! roster {
-    ($($module:ident :: $name:ident,)+) => {
+    (($d:tt) $($module:ident :: $name:ident,)+) => {
         $(pub use $module::$name;)+
+
+        /// The same of every condition, as the type of its word.
+        #[macro_export]
+        macro_rules! each_condition {
+            ($d condition:expr, $d it:ident => $d same:expr) => {
+                match $d condition { $($d crate::conditions::Condition::$name($d it) => $d same),+ }
+            };
+        }
 
         /// One condition.
         #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +94,10 @@ macro_rules! roster {
             /// What is known about every condition, in the order of the manual.
             pub const ALL: &[&WordInfo] = &[$(&$name::INFO),+];
 
+            /// What is known of every condition without judging it, in the same order.
+            pub const FACTS: &[(&str, &ConditionFacts)] =
+                &[$(($name::INFO.word, &<$name as ConditionWord>::FACTS)),+];
+
             /// What is known about this one.
             pub const fn info(&self) -> &'static WordInfo {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
@@ -145,15 +106,6 @@ macro_rules! roster {
             /// What is known of it without judging it.
             pub const fn facts(&self) -> &'static ConditionFacts {
                 match self { $(Self::$name(_) => &<$name as ConditionWord>::FACTS),+ }
-            }
-
-            fn word(&self) -> &dyn AnyCondition {
-                match self { $(Self::$name(it) => it),+ }
-            }
-
-            /// What its arguments mean.
-            pub(crate) fn arguments(&self) -> serde_json::Value {
-                match self { $(Self::$name(it) => crate::meaning::Meaning::meaning(it)),+ }
             }
 
             fn readers() -> HashMap<&'static str, ReadCondition> {
@@ -172,6 +124,7 @@ macro_rules! roster {
 }
 
 roster! {
+    ($)
     brokers_alive::BrokersAlive,
     controller::Controller,
     leader::Leader,
@@ -223,35 +176,105 @@ static READERS: LazyLock<HashMap<&'static str, ReadCondition>> = LazyLock::new(C
 impl Condition {
     /// The words of a sentence.
     pub fn explain(&self) -> String {
-        self.word().explain()
+        each_condition!(self, it => it.explain())
+    }
+
+    /// A clause, behind "wait until" and "check that".
+    pub fn clause(&self) -> String {
+        each_condition!(self, it => it.clause())
     }
 
     /// True for a condition's word.
     pub(crate) fn is_word(word: &str) -> bool {
-        Self::ALL.iter().any(|info| info.word == word)
+        Self::facts_of(word).is_some()
     }
 
-    /// True if the `since` of the `record` around it narrows it.
-    pub const fn takes_since(&self) -> bool {
-        let looks_back = matches!(
-            self,
-            Self::Log(_)
-                | Self::Unavailable(_)
-                | Self::Recovered(_)
-                | Self::Connected(_)
-                | Self::Latency(_)
-        );
-        looks_back || self.count().is_some()
+    /// What is known of the condition of a word.
+    pub fn facts_of(word: &str) -> Option<&'static ConditionFacts> {
+        Self::FACTS.iter().find(|(own, _)| *own == word).map(|(_, facts)| *facts)
+    }
+
+    /// What its arguments are made of.
+    pub(crate) fn parts(&self) -> &dyn Arguments {
+        each_condition!(self, it => it)
+    }
+
+    /// What is counted, if it counts messages.
+    pub fn count(&self) -> Option<&Count> {
+        arguments_of(self.parts()).into_iter().next()
+    }
+
+    /// The conditions in it: in `all`, `any` and `not`.
+    pub fn inner(&self) -> &[Spanned<Self>] {
+        let inner: Option<&Conditions> = arguments_of(self.parts()).into_iter().next();
+        inner.map_or(&[], |inner| inner)
+    }
+
+    /// The steps that it names.
+    pub fn steps(&self) -> Vec<&Spanned<StepName>> {
+        let mut steps = arguments_of(self.parts());
+        steps
+            .extend(self.count().into_iter().flat_map(|count| count.since.iter().chain(&count.of)));
+        steps
+    }
+
+    /// The step behind whose begin or end something must be sent, or it proves nothing.
+    pub(crate) fn sent_after(&self) -> Option<&Spanned<StepName>> {
+        each_condition!(self, it => it.sent_after())
+    }
+
+    /// True if the whole log is read for it, or for a condition in it.
+    pub fn reads_log(&self) -> bool {
+        self.facts().reads_log || self.inner().iter().any(|inner| inner.reads_log())
+    }
+
+    /// True if every look judges from the beginning what earlier looks could not.
+    pub fn judges_again(&self) -> bool {
+        match self.inner() {
+            [] => self.facts().judges_again,
+            inner => inner.iter().all(|inner| inner.judges_again()),
+        }
     }
 
     /// What it needs of the backend; those inside `all`, `any` and `not` say their own.
-    pub fn needs(&self) -> Vec<Need> {
-        self.word().needs()
+    pub fn needs(&self) -> Option<Need> {
+        self.facts().needs.map(Need::word)
     }
 
     /// Whether it can be judged as it stands.
     pub fn judged(&self) -> Judgeable {
-        self.word().judged()
+        each_condition!(self, it => it.judged())
+    }
+
+    /// Whether it is true, or false, whatever the cluster does; `None` where that is to be seen.
+    ///
+    /// By its bound alone (`lost: {at_least: 0}`) or by what is known before the run (`expr: true`).
+    pub fn constant(&self) -> Option<bool> {
+        each_condition!(self, it => it.constant())
+    }
+
+    pub(crate) fn constant_help(&self) -> &'static str {
+        each_condition!(self, it => it.constant_help())
+    }
+
+    pub(crate) fn is_chosen(&self) -> bool {
+        each_condition!(self, it => it.is_chosen())
+    }
+
+    pub(crate) fn only_throughout(&self) -> Option<Diagnostic> {
+        each_condition!(self, it => it.only_throughout())
+    }
+
+    pub(crate) fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        each_condition!(self, it => it.follow(span, ground));
+    }
+
+    pub(crate) fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
+        each_condition!(self, it => it.defeated(span, ground));
+    }
+
+    pub(crate) fn shows(&self, ground: &Ground<'_>) -> Shows {
+        each_condition!(self, it => it.shows(ground))
     }
 }
 
@@ -288,7 +311,7 @@ impl FromNode for Condition {
         let condition = read(argument, reader);
         reader.key = None;
         let condition = condition?;
-        condition.word().validate(span, reader);
+        each_condition!(&condition, it => it.validate(span, reader));
         Some(condition)
     }
 
@@ -323,126 +346,9 @@ impl JsonSchema for Condition {
     }
 }
 
-/// Conditions that must all hold.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Conditions(pub Vec<Spanned<Condition>>);
-
-impl std::ops::Deref for Conditions {
-    type Target = [Spanned<Condition>];
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl Conditions {
-    /// True if the run can make one of them false.
-    pub(crate) fn may_be_false(&self) -> bool {
-        self.iter().any(|condition| condition.constant() != Some(true))
-    }
-
-    /// The words of a sentence.
-    pub fn explain(&self) -> String {
-        let all: Vec<String> = self.iter().map(|c| c.explain()).collect();
-        crate::words::list(&all)
-    }
-
-    /// Each as a clause, behind "wait until" and "check that".
-    pub(crate) fn clauses(&self) -> Vec<String> {
-        self.iter().map(|c| c.clause()).collect()
-    }
-
-    /// Every condition, those inside `all`, `any` and `not` too.
-    pub fn flat(&self) -> Vec<&Spanned<Condition>> {
-        let mut found = Vec::new();
-        for condition in self.iter() {
-            found.push(condition);
-            match &condition.value {
-                Condition::All(All(inner))
-                | Condition::Any(Any(inner))
-                | Condition::Not(Not(inner)) => {
-                    found.extend(inner.flat());
-                }
-                _ => {}
-            }
-        }
-        found
-    }
-
-    /// Tells the conditions that have no bound where they are judged.
-    pub(crate) fn must_be_judged(&self, reader: &mut Reader) {
-        for condition in self.flat() {
-            if condition.judged() == Judgeable::Unbounded {
-                let word = condition.info().word;
-                let message = format!("`{word}` says nothing of what it must be");
-                let help = "give it a bound (a bare value, `is`, `at_most`, `at_least` or `between`), \
-                            or `record` it";
-                reader.push(Diagnostic::new(Code::E024, condition.span, message).help(help));
-            }
-        }
-    }
-
-    /// Tells a `within` of `progressing` where nothing is judged throughout a time.
-    pub(crate) fn must_not_be_watched(&self, reader: &mut Reader) {
-        for condition in self.flat() {
-            let Condition::Progressing(it) = &condition.value else { continue };
-            let Some(within) = &it.within else { continue };
-            let message = "`within` of `progressing` is for what is judged throughout a time";
-            let help = "it belongs into `always`, or into an `assert` with `for`; elsewhere the step \
-                        says how long it may take: `wait: { until: [progressing: P], within: 30s }`";
-            reader.push(Diagnostic::new(Code::E016, within.span, message).help(help));
-        }
-    }
-
-    /// Tells the conditions that have a bound where nobody judges.
-    pub(crate) fn must_not_be_judged(&self, reader: &mut Reader) {
-        for condition in self.flat() {
-            if condition.judged() == Judgeable::Bounded {
-                let word = condition.info().word;
-                let message = format!("`{word}` has a bound, but a record is judged by nobody");
-                let help = "leave the bound out, or use `assert`";
-                reader.push(Diagnostic::new(Code::E025, condition.span, message).help(help));
-            }
-        }
-    }
-}
-
-impl FromNode for Conditions {
-    const EXPECTS: &'static str = "a list of conditions";
-
-    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match &node.kind {
-            Kind::Seq(nodes) if nodes.is_empty() => {
-                let message = "no condition: nothing would be judged";
-                reader.push(Diagnostic::new(Code::E015, node.span, message));
-                None
-            }
-            Kind::Seq(_) => reader.read(node).map(Self),
-            _ => {
-                let message = format!("expected a list of conditions, found {}", node.describe());
-                let help = "write each condition with a dash: `- lost: 0`";
-                reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
-                None
-            }
-        }
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = Condition::schema(generator);
-        json_schema!({ "type": "array", "items": one, "minItems": 1 })
-    }
-}
-
 impl Meaning for Condition {
     fn meaning(&self) -> serde_json::Value {
-        serde_json::Value::Object(
-            [(self.info().word.to_owned(), self.arguments())].into_iter().collect(),
-        )
-    }
-}
-
-impl Meaning for Conditions {
-    fn meaning(&self) -> serde_json::Value {
-        self.0.meaning()
+        let arguments = each_condition!(self, it => it.meaning());
+        serde_json::Value::Object([(self.info().word.to_owned(), arguments)].into_iter().collect())
     }
 }

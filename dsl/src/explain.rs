@@ -6,9 +6,7 @@
 
 use crate::plan::Plan;
 use crate::visible;
-use crate::words::spoken;
 
-mod clause;
 mod lanes;
 mod markdown;
 mod mermaid;

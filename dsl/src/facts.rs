@@ -1,5 +1,6 @@
 //! What is known of a word without running it, beside what the types of its arguments say.
 
+use crate::backend::Capability;
 use crate::value::{Clients, Target};
 
 /// What is known of a verb.
@@ -200,15 +201,129 @@ impl StepFacts {
 /// What is known of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConditionFacts {
-    /// True if the cluster must have a controller for it to be judged.
+    /// What it needs of the backend.
+    pub needs: Option<Capability>,
+    /// True if only a living controller can make it true.
     pub needs_quorum: bool,
     /// True if the whole log is read for it.
     pub reads_log: bool,
-    /// True if it can be judged again later for the same time.
+    /// True if every look judges from the beginning what earlier looks could not.
     pub judges_again: bool,
+    /// True if the `since` of the `record` around it narrows it.
+    pub takes_since: bool,
+    /// True if it measures how messages are answered: of a client with `acks: 0` it measures nothing.
+    pub needs_answers: bool,
+    /// What it counts, if it is a count of messages.
+    pub counts: Option<CountFacts>,
+    /// How its changes weigh in a diff.
+    pub weighs: Weighs,
+}
+
+/// What is known of a condition that counts messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountFacts {
+    /// Whose messages it counts.
+    pub of: CountsOf,
+    /// True if `sent: before` can be asked of it: what it counts is found in messages of the log, of which each
+    /// producer knows when they were acknowledged.
+    pub at_rest: bool,
+}
+
+/// Whose messages a condition counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountsOf {
+    /// What producers sent.
+    Producers,
+    /// What consumers were given.
+    Consumers,
+    /// What copiers wrote.
+    Copiers,
+    /// What is in the log, no matter who sent or read it.
+    Anyone,
+}
+
+/// How the changes of a condition weigh in a diff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weighs {
+    /// By its arguments: these in their own way, others as their names say in every condition.
+    Arguments(&'static [(&'static str, ArgumentWeighs)]),
+    /// All of the conditions in it must hold.
+    All,
+    /// One of the conditions in it suffices.
+    Any,
+    /// The conditions in it must not all hold.
+    Not,
+    /// As an expression.
+    Expression,
+}
+
+/// How the change of an argument of a condition weighs in a diff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgumentWeighs {
+    /// Each element of the list demands something.
+    Elements,
+    /// It demands more where it is there.
+    Presence,
+    /// A broker demands more than `any`.
+    Leader,
+    /// `every` demands more than `any`.
+    Spread,
+    /// A partition alone demands less than its topic.
+    OnePartition,
+    /// Another argument weighs what changes with it.
+    WithAnother,
 }
 
 impl ConditionFacts {
-    /// Those of most conditions: none of it.
-    pub const NONE: Self = Self { needs_quorum: false, reads_log: false, judges_again: false };
+    /// Those of most conditions about the cluster: none of it.
+    pub const NONE: Self = Self {
+        needs: None,
+        needs_quorum: false,
+        reads_log: false,
+        judges_again: false,
+        takes_since: false,
+        needs_answers: false,
+        counts: None,
+        weighs: Weighs::Arguments(&[]),
+    };
+
+    /// Those of what clients measured over a time.
+    pub const MEASURED: Self = Self {
+        judges_again: true,
+        takes_since: true,
+        needs_answers: true,
+        weighs: Weighs::Arguments(&[("client", ArgumentWeighs::Elements)]),
+        ..Self::NONE
+    };
+
+    /// Those of a count of what clients heard.
+    pub const fn heard(of: CountsOf) -> Self {
+        let counts = Some(CountFacts { of, at_rest: false });
+        Self { judges_again: true, takes_since: true, counts, ..Self::NONE }
+    }
+
+    /// Those of a count for which the log is read.
+    pub const fn audited(of: CountsOf) -> Self {
+        Self { reads_log: true, ..Self::heard(of) }
+    }
+
+    /// The same of what `sent: before` can be asked of.
+    pub const fn at_rest(of: CountsOf) -> Self {
+        Self { counts: Some(CountFacts { of, at_rest: true }), ..Self::audited(of) }
+    }
+
+    /// The same of what needs something of the backend.
+    pub const fn needing(self, capability: Capability) -> Self {
+        Self { needs: Some(capability), ..self }
+    }
+
+    /// True if the audit of the log counts it.
+    pub const fn is_audited(&self) -> bool {
+        self.reads_log && self.counts.is_some()
+    }
+
+    /// True if it counts the messages of these clients.
+    pub fn counts_of(&self, whose: CountsOf) -> bool {
+        self.counts.is_some_and(|counts| counts.of == whose)
+    }
 }

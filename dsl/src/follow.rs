@@ -20,7 +20,6 @@ mod judged;
 mod lasting;
 mod needs;
 mod nothing;
-mod possible;
 mod since;
 
 pub(crate) use needs::check as check_needs;

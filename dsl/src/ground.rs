@@ -74,6 +74,12 @@ impl<'p> Ground<'p> {
         }
     }
 
+    /// Reports a condition that must hold and cannot.
+    pub fn impossible(&mut self, span: Span, message: impl Into<String>) {
+        let diagnostic = Diagnostic::new(Code::E063, span, message);
+        self.tell(diagnostic.help("start what it needs before, or expect something else"));
+    }
+
     /// Remembers that a step takes at least so long.
     pub fn takes(&mut self, time: Duration) {
         self.least = self.least.saturating_add(time);

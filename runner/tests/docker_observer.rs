@@ -103,7 +103,7 @@ async fn create_orders(cluster: &dyn Cluster, observer: &Observer) -> Result<(),
     becomes(observer, "orders is led by its preferred replicas, all in sync", |v| {
         v.partitions(Some("orders")).count() == 3
             && v.not_led_by_preferred(Some("orders")).count() == 0
-            && v.under_replicated_partitions(Some("orders")).count() == 0
+            && v.under_replicated(Some("orders")).count() == 0
     })
     .await?;
     Ok(())
@@ -265,10 +265,8 @@ async fn failover(cluster: &dyn Cluster, observer: &Observer, victim: u32) -> Re
     cluster.start(&[Node::Broker(victim)], DataFate::Kept).await?;
     let back = observer.all_listed(&[victim], LIMIT).await;
     back.map_err(|view| format!("{victim} did not come back: {view:?}"))?;
-    becomes(observer, "all are in sync", |v| {
-        v.under_replicated_partitions(Some("orders")).count() == 0
-    })
-    .await?;
+    becomes(observer, "all are in sync", |v| v.under_replicated(Some("orders")).count() == 0)
+        .await?;
     assert_ne!(observer.view().leader("orders", partition), Some(victim));
     let elected = observer.ask().hold_election("orders", ElectionType::Preferred).await?;
     assert!(elected.values().all(Option::is_none) && elected.len() <= 3, "{elected:?}");
@@ -289,7 +287,7 @@ async fn freeze(cluster: &dyn Cluster, observer: &Observer) -> Result<(), Any> {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     cluster.resume(&[Node::Broker(3)]).await?;
     becomes(observer, "the thawed broker is back", |v| {
-        v.brokers_alive().len() == 3 && v.under_replicated_partitions(Some("orders")).count() == 0
+        v.brokers_alive().len() == 3 && v.under_replicated(Some("orders")).count() == 0
     })
     .await?;
     Ok(())
@@ -383,7 +381,7 @@ async fn a_tail_beyond_the_watermark_is_not_ready() -> Result<(), Any> {
         .await?;
         let least = observer.ask().min_insync_replicas("orders").await?;
         let view = observer.view();
-        assert_eq!(view.under_min_isr_partitions(Some("orders"), |_| least).count(), 3);
+        assert_eq!(view.below_min_isr(Some("orders"), |_| least).count(), 3);
         produce(cluster, "1", 5).await?;
         let orders = ["orders".to_owned()];
         let bounds = observer.ask().audit_bounds(&orders, Duration::from_secs(2)).await;
@@ -423,7 +421,7 @@ async fn an_unclean_election_on_demand() -> Result<(), Any> {
         cluster.kill(&[Node::Broker(1)]).await?;
         cluster.start(&[Node::Broker(2)], DataFate::Kept).await?;
         becomes(observer, "2 is back and leads nothing", |v| {
-            v.all_list(&[2, 3]) && v.offline_partitions(Some("pair")).count() == 1
+            v.all_list(&[2, 3]) && v.offline(Some("pair")).count() == 1
         })
         .await?;
         let mut changes = observer.changes();

@@ -1,6 +1,7 @@
 //! `acked`
 
 use super::count::counted;
+use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
     /// Messages that were acknowledged to their producer; of a transaction, those of committed
@@ -8,5 +9,6 @@ counted! {
     ///
     /// An acknowledgement with `acks: 0` is none.
     #[example("acked: { topic: orders, at_least: 1 }")]
-    Acked("acked"), "acknowledged message"
+    Acked("acked"), "acknowledged message",
+    ConditionFacts::heard(CountsOf::Producers)
 }

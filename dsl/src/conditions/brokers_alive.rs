@@ -1,7 +1,11 @@
 //! `brokers_alive`
 
-use super::{ConditionWord, Judgeable};
+use super::clause::there;
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
+use crate::facts::ConditionFacts;
+use crate::ground::{Ground, Liveness};
+use crate::source::Span;
 use crate::value::BoundGroup;
 
 args! {
@@ -13,6 +17,8 @@ args! {
 }
 
 impl ConditionWord for BrokersAlive {
+    const FACTS: ConditionFacts = ConditionFacts::NONE;
+
     fn explain(&self) -> String {
         match self.bound {
             None => "the number of living brokers".to_owned(),
@@ -21,6 +27,35 @@ impl ConditionWord for BrokersAlive {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
+    }
+
+    fn clause(&self) -> String {
+        there(self.explain())
+    }
+
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        let (Some(bound), Some(cluster)) = (self.bound, &ground.state.cluster) else { return };
+        let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
+        let up = cluster.count(|l| l == Liveness::Up);
+        let most = u64::from(cluster.brokers - down);
+        if bound.least().is_some_and(|n| n > most) {
+            let all = crate::words::count(cluster.brokers.into(), "broker");
+            let message = if down == 0 {
+                format!("the cluster has only {all}")
+            } else {
+                format!("of {all}, {down} are down here")
+            };
+            ground.impossible(span, message);
+        } else if bound.most().is_some_and(|n| n < u64::from(up)) {
+            let message =
+                format!("{} certainly alive here", crate::words::count(up.into(), "broker"));
+            ground.impossible(span, message);
+        }
+    }
+
+    fn shows(&self, ground: &Ground<'_>) -> Shows {
+        let all = ground.state.cluster.as_ref().map(|c| u64::from(c.brokers));
+        Shows::of_all(self.bound, all)
     }
 }

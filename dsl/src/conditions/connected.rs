@@ -1,8 +1,10 @@
 //! `connected`
 
-use super::{ConditionWord, Judgeable};
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::{Clients, Target};
 
 args! {
@@ -17,6 +19,15 @@ args! {
 }
 
 impl ConditionWord for Connected {
+    const FACTS: ConditionFacts = ConditionFacts {
+        takes_since: true,
+        weighs: Weighs::Arguments(&[
+            ("client", ArgumentWeighs::Elements),
+            ("broker", ArgumentWeighs::Elements),
+        ]),
+        ..ConditionFacts::NONE
+    };
+
     fn explain(&self) -> String {
         let verb = if self.client.len() == 1 { "talks" } else { "talk" };
         format!("{} {verb} to {}", self.client, self.broker)
@@ -24,5 +35,18 @@ impl ConditionWord for Connected {
 
     fn judged(&self) -> Judgeable {
         Judgeable::Plain
+    }
+
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        for broker in self.broker.numbers().unwrap_or_default() {
+            ground.must_be_up(broker, "answer", span);
+        }
+        for name in self.client.iter() {
+            ground.must_run(name.client.as_str(), "talk to a broker", name.span);
+        }
+    }
+
+    fn shows(&self, _: &Ground<'_>) -> Shows {
+        Shows::Contact
     }
 }

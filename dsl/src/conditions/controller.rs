@@ -1,8 +1,10 @@
 //! `controller`
 
-use super::{ConditionWord, Judgeable};
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::LeaderIs;
 
 args! {
@@ -16,6 +18,12 @@ args! {
 }
 
 impl ConditionWord for Controller {
+    const FACTS: ConditionFacts = ConditionFacts {
+        needs_quorum: true,
+        weighs: Weighs::Arguments(&[("is", ArgumentWeighs::Leader)]),
+        ..ConditionFacts::NONE
+    };
+
     fn explain(&self) -> String {
         match self.is.as_deref() {
             None => "the active controller".to_owned(),
@@ -26,6 +34,16 @@ impl ConditionWord for Controller {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.is.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::if_said(self.is.as_ref())
+    }
+
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        if let Some(LeaderIs::Broker(n)) = self.is.as_deref() {
+            ground.must_be_up(*n, "be the controller", span);
+        }
+    }
+
+    fn shows(&self, _: &Ground<'_>) -> Shows {
+        Shows::of_leader(self.is.as_deref())
     }
 }

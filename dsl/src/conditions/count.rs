@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Condition, Judgeable};
 use crate::args::{FieldGroup, FieldInfo, Weight};
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{ConditionFacts, CountsOf};
 use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::described;
@@ -157,17 +157,18 @@ impl Count {
         text
     }
 
-    pub(super) const fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+    /// What comes after `since` must be sent then, but for what consumers read: that may have come before.
+    pub(super) fn sent_after(&self, facts: &ConditionFacts) -> Option<&Spanned<StepName>> {
+        self.since.as_ref().filter(|_| !facts.counts_of(CountsOf::Consumers))
     }
 }
 
-/// Declares a condition that is a count and nothing more.
+/// Declares a condition that is a count and nothing more: how it is called, and what is known of it.
 macro_rules! counted {
     (
         $(#[doc = $doc:literal])+
         $(#[example($example:literal)])*
-        $name:ident($word:literal), $what:literal $(, needs $need:ident)?
+        $name:ident($word:literal), $what:literal, $facts:expr $(, { $($more:tt)+ })?
     ) => {
         $crate::args::args! {
             $(#[doc = $doc])+
@@ -178,80 +179,31 @@ macro_rules! counted {
         }
 
         impl $crate::conditions::ConditionWord for $name {
+            const FACTS: $crate::facts::ConditionFacts = $facts;
+
             fn explain(&self) -> String {
                 self.count.explain($what)
             }
 
-            fn judged(&self) -> $crate::conditions::Judgeable {
-                self.count.judged()
+            fn clause(&self) -> String {
+                $crate::conditions::clause::there(self.explain())
             }
 
-            $(fn needs(&self) -> Vec<$crate::backend::Need> {
-                vec![$crate::backend::Need::word($crate::backend::Capability::$need)]
-            })?
+            fn judged(&self) -> $crate::conditions::Judgeable {
+                $crate::conditions::Judgeable::by(self.count.bound)
+            }
+
+            fn sent_after(&self) -> Option<&$crate::Spanned<$crate::value::StepName>> {
+                self.count.sent_after(&Self::FACTS)
+            }
+
+            fn follow(&self, _: $crate::Span, _: &mut $crate::ground::Ground<'_>) {}
+
+            $($($more)+)?
         }
     };
 }
 pub(super) use counted;
-
-macro_rules! counts_of {
-    ($($name:ident),+ $(,)?) => {
-        impl Condition {
-            /// What is counted, if the condition is a count.
-            pub const fn count(&self) -> Option<&Count> {
-                match self {
-                    $(Self::$name(it) => Some(&it.count),)+
-                    _ => None,
-                }
-            }
-        }
-
-        /// The words of the conditions that are counts.
-        pub fn counted_words() -> Vec<&'static str> {
-            vec![$(super::$name::INFO.word),+]
-        }
-    };
-}
-
-counts_of!(
-    Acked,
-    Failed,
-    Delivered,
-    Committed,
-    Aborted,
-    Lost,
-    Expired,
-    Duplicated,
-    Reordered,
-    Diverged,
-    Corrupted,
-    Undelivered,
-    Redelivered,
-    Skipped,
-    Phantom,
-    UnexpectedSuccess,
-    AbortedRead,
-    Uncopied,
-    Overcopied,
-    Unresolved,
-);
-
-impl Condition {
-    /// Whether `sent: before` can be asked of the condition: what it counts is found in messages of the
-    /// log, of which each producer knows when they were acknowledged.
-    pub const fn knows_data_at_rest(&self) -> bool {
-        matches!(
-            self,
-            Self::Lost(_)
-                | Self::Expired(_)
-                | Self::Duplicated(_)
-                | Self::Reordered(_)
-                | Self::Diverged(_)
-                | Self::Corrupted(_)
-                | Self::Undelivered(_)
-        )
-    }
-}
 
 impl GroupMeaning for Count {
     fn add_to(&self, map: &mut Map<String, Value>) {

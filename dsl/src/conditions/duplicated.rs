@@ -1,9 +1,11 @@
 //! `duplicated`
 
 use super::count::counted;
+use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
     /// Extra copies of messages in the log: one message that stands three times counts two.
     #[example("duplicated: { topic: orders, at_least: 1 }")]
-    Duplicated("duplicated"), "duplicated message"
+    Duplicated("duplicated"), "duplicated message",
+    ConditionFacts::at_rest(CountsOf::Anyone)
 }

@@ -3,7 +3,10 @@
 use super::{ConditionWord, Judgeable};
 use crate::args::WordInfo;
 use crate::document::Node;
+use crate::facts::{ConditionFacts, Weighs};
+use crate::ground::Ground;
 use crate::read::{FromNode, Reader};
+use crate::source::Span;
 use crate::value::Expression;
 
 /// Any expression over what is known and captured.
@@ -44,6 +47,9 @@ impl crate::meaning::Meaning for Expr {
 impl crate::args::Arguments for Expr {}
 
 impl ConditionWord for Expr {
+    const FACTS: ConditionFacts =
+        ConditionFacts { weighs: Weighs::Expression, ..ConditionFacts::NONE };
+
     fn explain(&self) -> String {
         format!("`{}` is true", self.0.text().trim_matches(['{', '}', ' ']))
     }
@@ -51,4 +57,19 @@ impl ConditionWord for Expr {
     fn judged(&self) -> Judgeable {
         Judgeable::Plain
     }
+
+    fn constant(&self) -> Option<bool> {
+        self.0.known()
+    }
+
+    fn constant_help(&self) -> &'static str {
+        "what is known before the run says nothing of the cluster: compare what a `record` with \
+         `capture` found, or move it to the `when` of the step"
+    }
+
+    fn is_chosen(&self) -> bool {
+        !self.0.is_literal()
+    }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -1,9 +1,11 @@
 //! `failed`
 
-use super::{ConditionWord, Count, Judgeable};
+use super::{ConditionWord, Count, Judgeable, clause::there};
 use crate::args::args;
-use crate::source::Spanned;
-use crate::value::ExpectedError;
+use crate::facts::{ConditionFacts, CountsOf};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
+use crate::value::{ExpectedError, StepName};
 
 args! {
     /// Messages that were reported to their producer as failed for good.
@@ -16,6 +18,8 @@ args! {
 }
 
 impl ConditionWord for Failed {
+    const FACTS: ConditionFacts = ConditionFacts::heard(CountsOf::Producers);
+
     fn explain(&self) -> String {
         let count = self.count.explain("failed message");
         match &self.error {
@@ -24,7 +28,17 @@ impl ConditionWord for Failed {
         }
     }
 
-    fn judged(&self) -> Judgeable {
-        self.count.judged()
+    fn clause(&self) -> String {
+        there(self.explain())
     }
+
+    fn judged(&self) -> Judgeable {
+        Judgeable::by(self.count.bound)
+    }
+
+    fn sent_after(&self) -> Option<&Spanned<StepName>> {
+        self.count.sent_after(&Self::FACTS)
+    }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -2,8 +2,10 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::backend::{Capability, Need};
-use crate::source::Spanned;
+use crate::backend::Capability;
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::{Bound, GroupName, GroupState};
 
 args! {
@@ -20,6 +22,11 @@ args! {
 }
 
 impl ConditionWord for Group {
+    const FACTS: ConditionFacts = ConditionFacts {
+        weighs: Weighs::Arguments(&[("state", ArgumentWeighs::Presence)]),
+        ..ConditionFacts::NONE.needing(Capability::GroupStates)
+    };
+
     fn explain(&self) -> String {
         let name = &self.name;
         let state = self.state.map(|s| format!("is {s}"));
@@ -32,13 +39,8 @@ impl ConditionWord for Group {
     }
 
     fn judged(&self) -> Judgeable {
-        match (self.state, self.members) {
-            (None, None) => Judgeable::Unbounded,
-            _ => Judgeable::Bounded,
-        }
+        if self.state.is_some() { Judgeable::Bounded } else { Judgeable::by(self.members) }
     }
 
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::GroupStates)]
-    }
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

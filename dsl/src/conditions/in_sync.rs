@@ -1,9 +1,11 @@
 //! `in_sync`
 
-use super::{ConditionWord, Judgeable};
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
-use crate::backend::{Capability, Need};
+use crate::backend::Capability;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::{Ground, KnownTopic, Liveness};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Bound, PartitionRef, TopicName};
@@ -21,7 +23,24 @@ args! {
     }
 }
 
+impl InSync {
+    /// The topic that it is about, if it is known.
+    fn known<'g>(&self, ground: &'g Ground<'_>) -> Option<&'g KnownTopic> {
+        let name = self.topic.as_deref().or_else(|| self.partition.as_ref().map(|p| &p.topic))?;
+        ground.state.topics.get(name.as_str()).filter(|topic| !topic.gone)
+    }
+}
+
 impl ConditionWord for InSync {
+    const FACTS: ConditionFacts = ConditionFacts {
+        needs_quorum: true,
+        weighs: Weighs::Arguments(&[
+            ("topic", ArgumentWeighs::WithAnother),
+            ("partition", ArgumentWeighs::OnePartition),
+        ]),
+        ..ConditionFacts::NONE.needing(Capability::InSyncSets)
+    };
+
     fn explain(&self) -> String {
         let whose = match (&self.partition, &self.topic) {
             (Some(partition), _) => partition.to_string(),
@@ -35,7 +54,7 @@ impl ConditionWord for InSync {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.replicas.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.replicas)
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {
@@ -47,7 +66,28 @@ impl ConditionWord for InSync {
         reader.push(Diagnostic::new(Code::E016, span, message));
     }
 
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::InSyncSets)]
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        let (Some(topic), Some(cluster)) = (self.known(ground), &ground.state.cluster) else {
+            return;
+        };
+        let Some(least) = self.replicas.and_then(|b| b.least()) else { return };
+        let (replicas, all) = (u64::from(topic.replicas), u64::from(cluster.brokers));
+        let down = u64::from(cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped)));
+        let wanted = crate::words::count(least, "replica");
+        let message = if least > replicas {
+            let has = crate::words::count(replicas, "replica");
+            format!("{wanted} in sync, but each partition has {has}")
+        } else if least > all - down {
+            format!("{wanted} in sync, but only {} of {all} brokers live here", all - down)
+        } else if replicas == all && down > 0 && least > replicas - down {
+            format!("{wanted} in sync, but {down} of the {all} brokers are down here")
+        } else {
+            return;
+        };
+        ground.impossible(span, message);
+    }
+
+    fn shows(&self, ground: &Ground<'_>) -> Shows {
+        Shows::of_all(self.replicas, self.known(ground).map(|topic| u64::from(topic.replicas)))
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::{BoundGroup, GroupName, PartitionRef, TopicName};
 
 args! {
@@ -21,6 +23,8 @@ args! {
 }
 
 impl ConditionWord for Lag {
+    const FACTS: ConditionFacts = ConditionFacts { reads_log: true, ..ConditionFacts::NONE };
+
     fn explain(&self) -> String {
         let group = &self.group;
         let of = match (&self.partition, &self.topic) {
@@ -35,6 +39,8 @@ impl ConditionWord for Lag {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Bound, Clients, StepName};
+use crate::value::{Bound, Clients, StepName, duration_text};
+use crate::words::spoken;
 
 args! {
     /// How long messages took: for a producer from the time they were to be sent to their
@@ -82,6 +85,8 @@ impl Latency {
 }
 
 impl ConditionWord for Latency {
+    const FACTS: ConditionFacts = ConditionFacts::MEASURED;
+
     fn explain(&self) -> String {
         let bounds: Vec<String> =
             self.bounds().iter().map(|(name, _, bound)| format!("{name} {bound}")).collect();
@@ -104,6 +109,28 @@ impl ConditionWord for Latency {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bounds().is_empty() { Judgeable::Unbounded } else { Judgeable::Bounded }
+        Judgeable::by(self.bounds().into_iter().map(|(_, _, bound)| bound))
+    }
+
+    fn clause(&self) -> String {
+        let bounds = self.bounds();
+        let bounds: Vec<String> =
+            bounds.iter().map(|(name, _, bound)| format!("{name} {}", time(bound))).collect();
+        format!("the latency of {} stays within: {}", self.client, crate::words::list(&bounds))
+    }
+
+    fn sent_after(&self) -> Option<&Spanned<StepName>> {
+        self.since.as_ref().or(self.after.as_ref())
+    }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
+}
+
+fn time(bound: &Bound<Duration>) -> String {
+    match *bound {
+        Bound::AtMost(t) => format!("at most {}", spoken(t)),
+        Bound::AtLeast(t) => format!("at least {}", spoken(t)),
+        Bound::Is(t) => spoken(t),
+        Bound::Between(a, b) => format!("between {} and {}", duration_text(a), duration_text(b)),
     }
 }

@@ -1,9 +1,11 @@
 //! `leader`
 
-use super::{ConditionWord, Judgeable};
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
-use crate::source::Spanned;
-use crate::value::{LeaderIs, PartitionRef};
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
+use crate::value::{LeaderIs, PartitionRef, broker_numbers};
 
 args! {
     /// Which broker leads a partition.
@@ -18,6 +20,12 @@ args! {
 }
 
 impl ConditionWord for Leader {
+    const FACTS: ConditionFacts = ConditionFacts {
+        needs_quorum: true,
+        weighs: Weighs::Arguments(&[("is", ArgumentWeighs::Leader)]),
+        ..ConditionFacts::NONE
+    };
+
     fn explain(&self) -> String {
         let partition = &self.partition;
         match self.is.as_deref() {
@@ -29,6 +37,35 @@ impl ConditionWord for Leader {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.is.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::if_said(self.is.as_ref())
+    }
+
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        let partition = &self.partition;
+        let topic = ground.state.topics.get(partition.topic.as_str());
+        let replicas = topic
+            .and_then(|t| t.assignment.as_ref())
+            .and_then(|a| a.get(partition.partition as usize).cloned());
+        match self.is.as_deref() {
+            Some(LeaderIs::Broker(n)) => {
+                if replicas.is_some_and(|r| !r.contains(n)) {
+                    ground.impossible(span, format!("broker {n} holds no replica of {partition}"));
+                } else {
+                    ground.must_be_up(*n, "lead", span);
+                }
+            }
+            Some(LeaderIs::Any) => {
+                let Some(cluster) = &ground.state.cluster else { return };
+                let all = replicas.unwrap_or_else(|| broker_numbers(cluster.brokers).collect());
+                if !all.is_empty() && all.iter().all(|n| cluster.is_down(*n)) {
+                    ground.impossible(span, format!("every replica of {partition} is down here"));
+                }
+            }
+            Some(LeaderIs::None) | None => {}
+        }
+    }
+
+    fn shows(&self, _: &Ground<'_>) -> Shows {
+        Shows::of_leader(self.is.as_deref())
     }
 }

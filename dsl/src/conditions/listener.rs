@@ -2,8 +2,10 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::backend::{Capability, Need};
-use crate::source::Spanned;
+use crate::backend::Capability;
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::{Family, Target};
 
 args! {
@@ -21,6 +23,15 @@ args! {
 }
 
 impl ConditionWord for Listener {
+    const FACTS: ConditionFacts = ConditionFacts {
+        weighs: Weighs::Arguments(&[
+            ("broker", ArgumentWeighs::Elements),
+            ("family", ArgumentWeighs::Presence),
+            ("reachable", ArgumentWeighs::Presence),
+        ]),
+        ..ConditionFacts::NONE.needing(Capability::Listeners)
+    };
+
     fn explain(&self) -> String {
         let on = self.family.map(|f| format!(" on {f}")).unwrap_or_default();
         let answers = match self.reachable {
@@ -35,7 +46,5 @@ impl ConditionWord for Listener {
         Judgeable::Plain
     }
 
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::Listeners)]
-    }
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

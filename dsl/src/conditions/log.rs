@@ -1,9 +1,12 @@
 //! `log`
 
+use super::clause::there;
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::backend::{Capability, Need};
+use crate::backend::Capability;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{BoundGroup, StepName, Target};
@@ -23,13 +26,18 @@ args! {
 }
 
 impl ConditionWord for Log {
+    const FACTS: ConditionFacts = ConditionFacts {
+        takes_since: true,
+        ..ConditionFacts::NONE.needing(Capability::BrokerLogs)
+    };
+
     fn explain(&self) -> String {
         let lines = self.bound.map_or_else(|| "lines".to_owned(), |bound| bound.of("line"));
         format!("{lines} with /{}/ in the log of {}", self.matches, self.broker)
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
@@ -42,7 +50,9 @@ impl ConditionWord for Log {
         }
     }
 
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::BrokerLogs)]
+    fn clause(&self) -> String {
+        there(self.explain())
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

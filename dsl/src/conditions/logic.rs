@@ -2,14 +2,20 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{Condition, ConditionWord, Conditions, Judgeable};
+use super::{Condition, ConditionWord, Conditions, Judgeable, Shows};
 use crate::args::WordInfo;
 use crate::document::Node;
+use crate::facts::{ConditionFacts, Weighs};
+use crate::ground::Ground;
 use crate::read::{FromNode, Reader};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 macro_rules! logic {
-    ($($(#[doc = $doc:literal])+ $name:ident($word:literal, $example:literal, $explain:expr);)+) => {$(
+    ($(
+        $(#[doc = $doc:literal])+
+        $name:ident($word:literal, $example:literal), ($says:literal, $clause:literal), $weighs:expr,
+        constant $constant:path, shows $shows:path;
+    )+) => {$(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name(pub Conditions);
@@ -56,14 +62,37 @@ macro_rules! logic {
         }
 
         impl ConditionWord for $name {
+            const FACTS: ConditionFacts = ConditionFacts { weighs: $weighs, ..ConditionFacts::NONE };
+
             fn explain(&self) -> String {
                 let all: Vec<String> = self.0.iter().map(|c| c.explain()).collect();
-                let explain: fn(&[String]) -> String = $explain;
-                explain(&all)
+                format!("{} ({})", $says, all.join("; "))
+            }
+
+            fn clause(&self) -> String {
+                let all: Vec<String> = self.0.iter().map(|c| c.clause()).collect();
+                format!("{}: {}", $clause, all.join("; "))
             }
 
             fn judged(&self) -> Judgeable {
                 Judgeable::Plain
+            }
+
+            fn constant(&self) -> Option<bool> {
+                let known: Vec<Option<bool>> = self.0.iter().map(|c| c.constant()).collect();
+                $constant(&known)
+            }
+
+            fn constant_help(&self) -> &'static str {
+                "write conditions that the run can make true or false, such as `lost: 0`"
+            }
+
+            // Those in it that must hold are followed themselves.
+            fn follow(&self, _: Span, _: &mut Ground<'_>) {}
+
+            fn shows(&self, ground: &Ground<'_>) -> Shows {
+                let inner: Vec<Shows> = self.0.iter().map(|c| c.shows(ground)).collect();
+                $shows(&inner)
             }
         }
     )+};
@@ -71,9 +100,89 @@ macro_rules! logic {
 
 logic! {
     /// Every one of these conditions holds.
-    All("all", "all: [{ lost: 0 }, { phantom: 0 }]", |all| format!("all of ({})", all.join("; ")));
+    All("all", "all: [{ lost: 0 }, { phantom: 0 }]"), ("all of", "all of this holds"), Weighs::All,
+    constant every, shows nothing;
     /// At least one of these conditions holds.
-    Any("any", "any: [{ controller: 1 }, { controller: 2 }]", |all| format!("any of ({})", all.join("; ")));
+    Any("any", "any: [{ controller: 1 }, { controller: 2 }]"), ("any of", "any of this holds"), Weighs::Any,
+    constant any, shows nothing;
     /// Not every one of these conditions holds.
-    Not("not", "not: [{ brokers_alive: 3 }]", |all| format!("not ({})", all.join("; ")));
+    Not("not", "not: [{ brokers_alive: 3 }]"), ("not", "this does not hold"), Weighs::Not,
+    constant not_every, shows not_so;
+}
+
+fn every(known: &[Option<bool>]) -> Option<bool> {
+    if known.contains(&Some(false)) {
+        return Some(false);
+    }
+    known.iter().all(|k| *k == Some(true)).then_some(true)
+}
+
+fn any(known: &[Option<bool>]) -> Option<bool> {
+    if known.contains(&Some(true)) {
+        return Some(true);
+    }
+    known.iter().all(|k| *k == Some(false)).then_some(false)
+}
+
+fn not_every(known: &[Option<bool>]) -> Option<bool> {
+    every(known).map(|known| !known)
+}
+
+const fn nothing(_: &[Shows]) -> Shows {
+    Shows::Nothing
+}
+
+/// That clients stand still can be any fault's doing, that not every broker is back only a broker's fault.
+fn not_so(inner: &[Shows]) -> Shows {
+    let clients = |shows: &Shows| matches!(shows, Shows::Work | Shows::Contact);
+    if inner.iter().all(clients) {
+        Shows::Standstill
+    } else if inner.iter().all(|shows| clients(shows) || *shows == Shows::Return) {
+        Shows::Damage
+    } else {
+        Shows::Nothing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conditions::{Count, Lost};
+    use crate::value::Bound;
+
+    fn lost(bound: Bound<u64>) -> Condition {
+        Condition::Lost(Lost { count: Count { bound: Some(bound), ..Count::default() } })
+    }
+
+    fn list(all: &[Condition]) -> Conditions {
+        Conditions(all.iter().map(|c| Spanned::new(c.clone(), Span::default())).collect())
+    }
+
+    #[test]
+    fn what_nothing_can_break_is_known_through_all_any_and_not() {
+        let (sure, open) = (lost(Bound::AtLeast(0)), lost(Bound::Is(0)));
+        assert_eq!((sure.constant(), open.constant()), (Some(true), None));
+        let all = |inner: &[Condition]| Condition::All(All(list(inner))).constant();
+        let some = |inner: &[Condition]| Condition::Any(Any(list(inner))).constant();
+        let not = |inner: &[Condition]| Condition::Not(Not(list(inner))).constant();
+        assert_eq!(all(&[sure.clone(), sure.clone()]), Some(true));
+        assert_eq!(all(&[sure.clone(), open.clone()]), None);
+        assert_eq!(some(&[open.clone(), sure.clone()]), Some(true));
+        assert_eq!(some(&[open.clone(), open.clone()]), None);
+        assert_eq!(not(std::slice::from_ref(&sure)), Some(false));
+        assert_eq!(not(&[open]), None);
+        let never = Condition::Not(Not(list(&[sure])));
+        assert_eq!(not(&[never]), Some(true));
+    }
+
+    #[test]
+    fn an_expression_without_what_only_the_run_knows_is_known() {
+        let text = "plan: v1\nname: x\nsteps:\n  - start_cluster: { brokers: 1 }\n  - assert:\n      \
+                    - expr: true\n      - expr: \"{{ 1 > 2 }}\"\n      - expr: \"{{ run.seed > 2 }}\"\n";
+        let checked = crate::check_text("p.yaml".as_ref(), text, &crate::Options::default());
+        let steps = &checked.suites[0].steps;
+        let Some(crate::Verb::Assert(it)) = steps[1].verb() else { panic!("an assert") };
+        let known: Vec<Option<bool>> = it.that.iter().map(|c| c.constant()).collect();
+        assert_eq!(known, [Some(true), Some(false), None]);
+    }
 }

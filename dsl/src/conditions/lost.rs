@@ -1,6 +1,11 @@
 //! `lost`
 
 use super::count::counted;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{ConditionFacts, CountsOf};
+use crate::ground::Ground;
+use crate::source::Span;
+use crate::value::Acks;
 
 counted! {
     /// Messages that were acknowledged (for a transaction: committed), are not below the log's
@@ -10,5 +15,44 @@ counted! {
     /// that took no part. While a producer runs, it is judged for what was acknowledged before the
     /// audit began.
     #[example("lost: 0")]
-    Lost("lost"), "lost message"
+    Lost("lost"), "lost message",
+    ConditionFacts::at_rest(CountsOf::Anyone), {
+        fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
+            if self.count.bound.and_then(|b| b.most()) == Some(0) {
+                none_with_weak_settings(span, ground);
+            }
+        }
+    }
+}
+
+/// `lost: 0` with settings that allow losses, after something was broken.
+fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
+    let mut senders = ground.state.clients.iter().filter(|(_, c)| c.kind.sends());
+    let broken = ground.state.broken;
+    let weak = senders.find(|(_, c)| match c.acks {
+        Acks::None => true,
+        Acks::Leader => broken,
+        Acks::All => false,
+    });
+    if let Some((name, client)) = weak {
+        let message = format!("`lost: 0`, but producer `{name}` sends with acks={}", client.acks);
+        let help = match client.acks {
+            Acks::None => "with `acks: 0` nothing is acknowledged, and nothing counts as lost",
+            _ => "with less than `acks: all` the loss of a leader may lose what it acknowledged",
+        };
+        ground.tell(Diagnostic::new(Code::W004, span, message).help(help));
+    }
+    if !broken {
+        return;
+    }
+    let state = &ground.state;
+    let why = match state.topics.iter().find(|(_, t)| t.unclean) {
+        Some((topic, _)) => format!("topic `{topic}` allows unclean elections"),
+        None if state.cluster.as_ref().is_some_and(|c| c.unclean) => {
+            "the cluster allows unclean elections".to_owned()
+        }
+        None if state.elected_unclean => "an unclean election was asked for".to_owned(),
+        None => return,
+    };
+    ground.tell(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));
 }

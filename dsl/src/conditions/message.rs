@@ -2,7 +2,9 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::TopicName;
 
 args! {
@@ -19,6 +21,15 @@ args! {
 }
 
 impl ConditionWord for Message {
+    const FACTS: ConditionFacts = ConditionFacts {
+        reads_log: true,
+        weighs: Weighs::Arguments(&[
+            ("key", ArgumentWeighs::Presence),
+            ("value", ArgumentWeighs::Presence),
+        ]),
+        ..ConditionFacts::NONE
+    };
+
     fn explain(&self) -> String {
         let parts: Vec<String> = [("key", &self.key), ("value", &self.value)]
             .into_iter()
@@ -35,4 +46,6 @@ impl ConditionWord for Message {
     fn judged(&self) -> Judgeable {
         Judgeable::Plain
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

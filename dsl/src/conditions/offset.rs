@@ -2,7 +2,9 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::{Bound, PartitionRef};
 
 args! {
@@ -19,6 +21,8 @@ args! {
 }
 
 impl ConditionWord for Offset {
+    const FACTS: ConditionFacts = ConditionFacts::NONE;
+
     fn explain(&self) -> String {
         let partition = &self.partition;
         let edges: Vec<String> = [("starts", self.start), ("ends", self.end)]
@@ -32,9 +36,8 @@ impl ConditionWord for Offset {
     }
 
     fn judged(&self) -> Judgeable {
-        match (self.start, self.end) {
-            (None, None) => Judgeable::Unbounded,
-            _ => Judgeable::Bounded,
-        }
+        Judgeable::by([self.start, self.end].into_iter().flatten())
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -1,6 +1,8 @@
 //! `overcopied`
 
 use super::count::counted;
+use crate::backend::Capability;
+use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
     /// Committed copies beyond one for each committed message: of messages that were copied twice, or
@@ -8,5 +10,6 @@ counted! {
     ///
     /// With `uncopied: 0` this is exactly once.
     #[example("overcopied: 0")]
-    Overcopied("overcopied"), "overcopied message", needs Transactions
+    Overcopied("overcopied"), "overcopied message",
+    ConditionFacts::audited(CountsOf::Copiers).needing(Capability::Transactions)
 }

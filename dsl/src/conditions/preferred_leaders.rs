@@ -2,7 +2,9 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
 use crate::value::TopicName;
 
 args! {
@@ -15,6 +17,8 @@ args! {
 }
 
 impl ConditionWord for PreferredLeaders {
+    const FACTS: ConditionFacts = ConditionFacts { needs_quorum: true, ..ConditionFacts::NONE };
+
     fn explain(&self) -> String {
         match &self.topic {
             Some(topic) => format!("every partition of {topic} has its preferred leader"),
@@ -25,4 +29,6 @@ impl ConditionWord for PreferredLeaders {
     fn judged(&self) -> Judgeable {
         Judgeable::Plain
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::{ConditionWord, Judgeable};
+use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
+use crate::ground::{ClientKind, Ground, KnownClient, Liveness};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Clients, Spread, duration_text};
@@ -45,6 +47,16 @@ impl Progressing {
 }
 
 impl ConditionWord for Progressing {
+    const FACTS: ConditionFacts = ConditionFacts {
+        needs_quorum: true,
+        needs_answers: true,
+        weighs: Weighs::Arguments(&[
+            ("client", ArgumentWeighs::Elements),
+            ("partitions", ArgumentWeighs::Spread),
+        ]),
+        ..ConditionFacts::NONE
+    };
+
     fn explain(&self) -> String {
         let verb = if self.client.len() == 1 { "makes" } else { "make" };
         let at_least = match self.partitions {
@@ -65,5 +77,50 @@ impl ConditionWord for Progressing {
             let message = "`within` must be more than nothing";
             reader.push(Diagnostic::new(Code::E015, within.span, message));
         }
+    }
+
+    fn only_throughout(&self) -> Option<Diagnostic> {
+        let within = self.within.as_ref()?;
+        let message = "`within` of `progressing` is for what is judged throughout a time";
+        let help = "it belongs into `always`, or into an `assert` with `for`; elsewhere the step \
+                    says how long it may take: `wait: { until: [progressing: P], within: 30s }`";
+        Some(Diagnostic::new(Code::E016, within.span, message).help(help))
+    }
+
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        for name in self.client.iter() {
+            ground.must_run(name.client.as_str(), "make progress", name.span);
+            must_be_fed(name.client.as_str(), name.span, ground);
+        }
+        let cluster = ground.state.cluster.as_ref();
+        let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
+        if cluster.is_some_and(|c| c.count(down) == c.brokers) {
+            ground.impossible(span, "every broker is down here, so nobody makes progress");
+        }
+    }
+
+    fn shows(&self, _: &Ground<'_>) -> Shows {
+        Shows::Work
+    }
+}
+
+/// A consumer gets nothing new while no producer sends to its topics.
+fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
+    let Some(consumer) = ground.state.clients.get(client) else { return };
+    let (what, read) = match (consumer.kind, &consumer.from) {
+        (ClientKind::Consumer, _) => ("consumer", consumer.topics.as_slice()),
+        (ClientKind::Copier, Some(from)) => ("copier", std::slice::from_ref(from)),
+        _ => return,
+    };
+    if ground.state.clients_unknown {
+        return;
+    }
+    let feeds = |c: &KnownClient| {
+        c.kind.sends()
+            && matches!(c.life, Liveness::Up | Liveness::Maybe)
+            && c.topics.iter().any(|t| read.contains(t))
+    };
+    if !ground.state.clients.values().any(feeds) {
+        ground.impossible(span, format!("nobody sends to the topics of {what} `{client}` here"));
     }
 }

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
-use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
+use crate::value::{Bound, BoundGroup, Clients, PartitionRef, StepName, TopicName};
+use crate::words::spoken;
 
 args! {
     /// From the moment at which the last fault (or that of `since`) began to act to the first
@@ -33,6 +37,8 @@ args! {
 }
 
 impl ConditionWord for Recovered {
+    const FACTS: ConditionFacts = ConditionFacts::MEASURED;
+
     fn explain(&self) -> String {
         match self.bound {
             None => format!("the recovery time of {}", self.client),
@@ -41,6 +47,30 @@ impl ConditionWord for Recovered {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
+    }
+
+    fn clause(&self) -> String {
+        let Some(Bound::Is(time) | Bound::AtMost(time)) = self.bound else { return self.explain() };
+        let are = if self.client.len() == 1 { "is" } else { "are" };
+        let fault = match &self.since {
+            Some(step) => format!("\"{step}\""),
+            None => "the last fault".to_owned(),
+        };
+        format!("{} {are} served again within {} of {fault}", self.client, spoken(time))
+    }
+
+    fn sent_after(&self) -> Option<&Spanned<StepName>> {
+        self.since.as_ref()
+    }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
+
+    fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
+        if !ground.state.broken && self.since.is_none() {
+            let message = "nothing was broken before, so there is nothing to recover from";
+            let help = "break something before, or say `since: STEP`";
+            ground.tell(Diagnostic::new(Code::W018, span, message).help(help));
+        }
     }
 }

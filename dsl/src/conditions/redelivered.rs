@@ -1,9 +1,11 @@
 //! `redelivered`
 
 use super::count::counted;
+use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
     /// Extra deliveries: the same offset of a partition given to the group more than once.
     #[example("redelivered: { topic: orders, at_least: 1 }")]
-    Redelivered("redelivered"), "redelivered message"
+    Redelivered("redelivered"), "redelivered message",
+    ConditionFacts::audited(CountsOf::Consumers)
 }

@@ -1,9 +1,12 @@
 //! `replicas_differ`
 
+use super::clause::there;
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::backend::{Capability, Need};
+use crate::backend::Capability;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Bound, BoundGroup, PartitionRef, TopicName};
@@ -29,6 +32,9 @@ args! {
 }
 
 impl ConditionWord for ReplicasDiffer {
+    const FACTS: ConditionFacts =
+        ConditionFacts { reads_log: true, ..ConditionFacts::NONE.needing(Capability::Disks) };
+
     fn explain(&self) -> String {
         let number = match self.bound {
             None => "records that differ".to_owned(),
@@ -45,7 +51,7 @@ impl ConditionWord for ReplicasDiffer {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {
@@ -55,7 +61,9 @@ impl ConditionWord for ReplicasDiffer {
         }
     }
 
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::Disks)]
+    fn clause(&self) -> String {
+        there(self.explain())
     }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
-use crate::source::Spanned;
-use crate::value::{BoundGroup, Clients, PartitionRef, StepName, TopicName};
+use crate::facts::ConditionFacts;
+use crate::ground::Ground;
+use crate::source::{Span, Spanned};
+use crate::value::{Bound, BoundGroup, Clients, PartitionRef, StepName, TopicName};
+use crate::words::spoken;
 
 args! {
     /// The longest time without an acknowledgement (delivery) while there was something to acknowledge
@@ -26,6 +29,8 @@ args! {
 }
 
 impl ConditionWord for Unavailable {
+    const FACTS: ConditionFacts = ConditionFacts::MEASURED;
+
     fn explain(&self) -> String {
         match self.bound {
             None => format!("the longest unavailability of {}", self.client),
@@ -34,6 +39,18 @@ impl ConditionWord for Unavailable {
     }
 
     fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
+        Judgeable::by(self.bound)
     }
+
+    fn clause(&self) -> String {
+        let Some(Bound::Is(time) | Bound::AtMost(time)) = self.bound else { return self.explain() };
+        let were = if self.client.len() == 1 { "was" } else { "were" };
+        format!("{} {were} never without service for more than {}", self.client, spoken(time))
+    }
+
+    fn sent_after(&self) -> Option<&Spanned<StepName>> {
+        self.since.as_ref()
+    }
+
+    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 }

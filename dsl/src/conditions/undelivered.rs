@@ -1,6 +1,7 @@
 //! `undelivered`
 
 use super::count::counted;
+use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
     /// Messages in the log that the group should have received and did not: visible at its
@@ -9,5 +10,6 @@ counted! {
     ///
     /// A group that has not caught up is inconclusive; `stop_client` lets it catch up.
     #[example("undelivered: 0")]
-    Undelivered("undelivered"), "undelivered message"
+    Undelivered("undelivered"), "undelivered message",
+    ConditionFacts::at_rest(CountsOf::Consumers)
 }

@@ -1,39 +1,31 @@
 //! `under_replicated_partitions`
 
-use super::{ConditionWord, Judgeable};
-use crate::args::args;
-use crate::backend::{Capability, Need};
-use crate::source::Spanned;
-use crate::value::{Bound, BoundGroup, TopicName};
+use super::partitions::{PartitionCount, partitions};
+use crate::backend::Capability;
+use crate::facts::ConditionFacts;
+use crate::ground::{Ground, Liveness};
+use crate::source::Span;
 
-args! {
+partitions! {
     /// Partitions that have fewer in-sync replicas than replicas.
     #[example("under_replicated_partitions: { topic: orders, is: 0 }")]
-    pub struct UnderReplicatedPartitions("under_replicated_partitions") short "is" {
-        /// Only this topic.
-        topic: Option<Spanned<TopicName>>,
-        ..bound: BoundGroup<u64>,
-    }
+    UnderReplicatedPartitions("under_replicated_partitions"), ("under-replicated ", ""),
+    ConditionFacts { needs_quorum: true, ..ConditionFacts::NONE }.needing(Capability::InSyncSets),
+    follow follow, returns true
 }
 
-impl ConditionWord for UnderReplicatedPartitions {
-    fn explain(&self) -> String {
-        let number = match self.bound {
-            None => "under-replicated partitions".to_owned(),
-            Some(Bound::Is(0)) => "no under-replicated partition".to_owned(),
-            Some(bound) => bound.of("under-replicated partition"),
-        };
-        match &self.topic {
-            Some(topic) => format!("{number} of topic {topic}"),
-            None => number,
-        }
-    }
-
-    fn judged(&self) -> Judgeable {
-        if self.bound.is_some() { Judgeable::Bounded } else { Judgeable::Unbounded }
-    }
-
-    fn needs(&self) -> Vec<Need> {
-        vec![Need::word(Capability::InSyncSets)]
+/// With a replica on every broker and one of them down, every partition is under-replicated.
+fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
+    it.follow(span, ground);
+    let state = &ground.state;
+    let topic = it.topic.and_then(|name| state.topics.get(name.as_str()));
+    let (Some(topic), Some(cluster)) = (topic, &state.cluster) else { return };
+    let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
+    let all = u64::from(topic.partitions);
+    let fewer = it.bound.and_then(|b| b.most()).is_some_and(|n| n < all);
+    if topic.replicas == cluster.brokers && down > 0 && fewer {
+        let message =
+            format!("every partition has a replica on a broker that is down here ({down} are)");
+        ground.impossible(span, message);
     }
 }

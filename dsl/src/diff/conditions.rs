@@ -4,6 +4,8 @@
 use serde_json::{Map, Value};
 
 use super::{Effect, flow, weigh};
+use crate::conditions::Condition;
+use crate::facts::{ArgumentWeighs, Weighs};
 
 /// One change of a list of conditions.
 pub(super) struct ConditionChange {
@@ -86,12 +88,17 @@ fn pair(old: &[(&str, &Value)], new: &[(&str, &Value)]) -> Vec<Option<usize>> {
 
 /// The effect of a condition's change.
 fn effect(word: &str, old: &Value, new: &Value) -> Effect {
-    match (word, old, new) {
-        ("all", ..) => of_list(old, new),
-        ("not", ..) => of_list(old, new).inverted(),
-        ("any", ..) => of_alternatives(old, new),
-        ("expr", Value::String(old), Value::String(new)) => weigh::expression(old, new),
-        (_, Value::Object(old), Value::Object(new)) => of_arguments(word, old, new),
+    let weighs = Condition::facts_of(word).map(|facts| facts.weighs);
+    match (weighs, old, new) {
+        (Some(Weighs::All), ..) => of_list(old, new),
+        (Some(Weighs::Not), ..) => of_list(old, new).inverted(),
+        (Some(Weighs::Any), ..) => of_alternatives(old, new),
+        (Some(Weighs::Expression), Value::String(old), Value::String(new)) => {
+            weigh::expression(old, new)
+        }
+        (Some(Weighs::Arguments(own)), Value::Object(old), Value::Object(new)) => {
+            of_arguments(own, old, new)
+        }
         _ => Effect::Neutral,
     }
 }
@@ -120,10 +127,14 @@ fn of_alternatives(old: &Value, new: &Value) -> Effect {
     Effect::of_all(&effects)
 }
 
-fn of_arguments(word: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> Effect {
+/// How the arguments of one condition weigh that weigh in their own way.
+type OwnWeights = &'static [(&'static str, ArgumentWeighs)];
+
+fn of_arguments(own: OwnWeights, old: &Map<String, Value>, new: &Map<String, Value>) -> Effect {
+    let own = |key: &str| own.iter().find(|(own, _)| *own == key).map(|(_, how)| *how);
     let bounds = (range(old), range(new));
     let mut effects = Vec::new();
-    if bounds.0 != bounds.1 && !matches!(word, "leader" | "controller") {
+    if bounds.0 != bounds.1 && own("is").is_none() {
         effects.push(width(bounds.0, bounds.1));
     }
     let keys: Vec<&String> =
@@ -131,47 +142,43 @@ fn of_arguments(word: &str, old: &Map<String, Value>, new: &Map<String, Value>) 
     for key in keys {
         let (a, b) = (old.get(key).unwrap_or(&Value::Null), new.get(key).unwrap_or(&Value::Null));
         if a != b {
-            effects.extend(of_argument(word, key, (a, b), bounds.0, (old, new)));
+            effects.extend(match own(key) {
+                Some(how) => of_own_argument(how, (a, b), (old, new)),
+                None => of_argument(key, (a, b), bounds.0),
+            });
         }
     }
     Effect::of_all(&effects)
 }
 
-fn of_argument(
-    word: &str,
-    key: &str,
+fn of_own_argument(
+    how: ArgumentWeighs,
     (old, new): (&Value, &Value),
-    bound: (f64, f64),
     (olds, news): (&Map<String, Value>, &Map<String, Value>),
 ) -> Option<Effect> {
-    let bound_of = |v: &Value| v.as_object().map_or(ANY, range);
-    Some(match (word, key) {
-        ("leader" | "controller", "is") => leader(old, new),
-        (_, "is" | "at_most" | "at_least" | "between") => return None,
-        (_, "replicas" | "members" | "p50" | "p90" | "p95" | "p99" | "p999" | "max") => {
-            width(bound_of(old), bound_of(new))
-        }
-        ("in_sync", "topic") => return None,
-        ("in_sync", "partition") => match (olds.get("topic"), news.get("topic")) {
+    Some(match how {
+        ArgumentWeighs::Elements => weigh::elements(old, new),
+        ArgumentWeighs::Presence => weigh::presence(old, new),
+        ArgumentWeighs::Leader => leader(old, new),
+        ArgumentWeighs::Spread if new.as_str() == Some("any") => Effect::Weaker,
+        ArgumentWeighs::Spread => Effect::Stronger,
+        ArgumentWeighs::OnePartition => match (olds.get("topic"), news.get("topic")) {
             (Some(_), None) => Effect::Weaker,
             (None, Some(_)) => Effect::Stronger,
             _ => Effect::Neutral,
         },
-        ("progressing" | "connected" | "recovered" | "unavailable" | "latency", "client")
-        | ("connected" | "listener", "broker") => weigh::elements(old, new),
-        ("progressing", "partitions") => {
-            if new.as_str() == Some("any") {
-                Effect::Weaker
-            } else {
-                Effect::Stronger
-            }
+        ArgumentWeighs::WithAnother => return None,
+    })
+}
+
+fn of_argument(key: &str, (old, new): (&Value, &Value), bound: (f64, f64)) -> Option<Effect> {
+    let bound_of = |v: &Value| v.as_object().map_or(ANY, range);
+    Some(match key {
+        "is" | "at_most" | "at_least" | "between" => return None,
+        "replicas" | "members" | "p50" | "p90" | "p95" | "p99" | "p999" | "max" => {
+            width(bound_of(old), bound_of(new))
         }
-        ("listener", _) | ("message", "key" | "value") | ("group", "state") => {
-            weigh::presence(old, new)
-        }
-        (_, "topic" | "partition" | "client" | "since" | "sent" | "error") => {
-            narrowing(old, new, bound)
-        }
+        "topic" | "partition" | "client" | "since" | "sent" | "error" => narrowing(old, new, bound),
         _ => Effect::Neutral,
     })
 }

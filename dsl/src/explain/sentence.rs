@@ -1,7 +1,5 @@
 //! One step as a sentence, with what it lists.
 
-use super::clause::clause;
-use crate::conditions::Condition;
 use crate::facts::Kind;
 use crate::plan::Step;
 use crate::words::{Sentence, spoken};
@@ -54,11 +52,4 @@ fn asides(step: &Step) -> String {
         said.push(format!("Remembered as `{name}`."));
     }
     said.iter().map(|s| format!(" {s}")).collect()
-}
-
-impl Condition {
-    /// A clause, behind "wait until" and "check that".
-    pub(crate) fn clause(&self) -> String {
-        clause(self)
-    }
 }

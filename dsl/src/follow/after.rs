@@ -2,14 +2,14 @@
 //! were meant for the time of the fault.
 
 use super::Follow;
-use crate::conditions::{All, Condition, Conditions};
+use crate::conditions::{Condition, Conditions, Shows};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Kind, Strikes};
 use crate::ground::Liveness;
 use crate::plan::Step;
 use crate::source::{Span, Spanned};
 use crate::steps::Verb;
-use crate::value::{Expression, LeaderIs, duration_text};
+use crate::value::{Expression, duration_text};
 
 impl<'p> Follow<'p> {
     /// Follows steps in their order.
@@ -83,74 +83,21 @@ impl<'p> Follow<'p> {
 
     /// Where something is expected that only the fault itself can cause.
     fn effect(&self, fault: &Verb, conditions: &Conditions) -> Option<Span> {
-        conditions.iter().find_map(|condition| match &condition.value {
-            Condition::All(All(inner)) => self.effect(fault, inner),
-            other => self.is_effect(fault, other).then_some(condition.span),
-        })
-    }
-
-    fn is_effect(&self, fault: &Verb, condition: &Condition) -> bool {
-        let least = |bound: Option<crate::value::Bound<u64>>| {
-            bound.and_then(|b| b.least()).is_some_and(|n| n > 0)
+        let is_effect = |condition: &&Spanned<Condition>| match condition.shows(&self.ground) {
+            Shows::Standstill => true,
+            Shows::Damage => of_brokers(fault),
+            Shows::Nothing | Shows::Work | Shows::Contact | Shows::Lead | Shows::Return => false,
         };
-        match condition {
-            Condition::Not(inner) => inner.0.iter().all(|c| match &c.value {
-                Condition::Connected(_) | Condition::Progressing(_) => true,
-                other => of_brokers(fault) && self.is_return(other),
-            }),
-            _ if !of_brokers(fault) => false,
-            Condition::BrokersAlive(it) => {
-                let all = self.ground.state.cluster.as_ref().map(|c| u64::from(c.brokers));
-                it.bound.and_then(|b| b.most()).zip(all).is_some_and(|(most, all)| most < all)
-            }
-            Condition::InSync(it) => {
-                let most = it.replicas.and_then(|b| b.most());
-                most.zip(self.replicas_of(it)).is_some_and(|(most, all)| most < all)
-            }
-            Condition::UnderReplicatedPartitions(it) => least(it.bound),
-            Condition::UnderMinIsrPartitions(it) => least(it.bound),
-            Condition::OfflinePartitions(it) => least(it.bound),
-            Condition::Leader(it) => matches!(it.is.as_deref(), Some(LeaderIs::None)),
-            Condition::Controller(it) => matches!(it.is.as_deref(), Some(LeaderIs::None)),
-            _ => false,
-        }
+        conditions.certain().into_iter().find(is_effect).map(|condition| condition.span)
     }
 
     /// True if the first wait asks whether work goes on, and the next for the return of what was broken:
     /// the first one was meant for the time before the return.
     fn tests_then_returns(&self, fault: &Verb, first: &Conditions, next: &Look<'_>) -> bool {
-        let goes_on = |c: &Spanned<Condition>| {
-            matches!(
-                c.value,
-                Condition::Progressing(_) | Condition::Leader(_) | Condition::Controller(_)
-            )
-        };
         let Look::For(next) = next else { return false };
         of_brokers(fault)
-            && first.iter().all(goes_on)
-            && next.iter().all(|c| self.is_return(&c.value))
-    }
-
-    /// True if it holds only when every broker is back.
-    fn is_return(&self, condition: &Condition) -> bool {
-        match condition {
-            Condition::BrokersAlive(it) => {
-                let all = self.ground.state.cluster.as_ref().map(|c| u64::from(c.brokers));
-                it.bound.and_then(|b| b.least()).zip(all).is_some_and(|(n, all)| n >= all)
-            }
-            Condition::InSync(it) => {
-                let least = it.replicas.and_then(|b| b.least());
-                least.zip(self.replicas_of(it)).is_some_and(|(n, all)| n >= all)
-            }
-            Condition::UnderReplicatedPartitions(it) => it.bound.and_then(|b| b.most()) == Some(0),
-            _ => false,
-        }
-    }
-
-    fn replicas_of(&self, it: &crate::conditions::InSync) -> Option<u64> {
-        let name = it.topic.as_deref().or_else(|| it.partition.as_ref().map(|p| &p.topic))?;
-        let topic = self.ground.state.topics.get(name.as_str()).filter(|t| !t.gone)?;
-        Some(u64::from(topic.replicas))
+            && first.iter().all(|c| matches!(c.shows(&self.ground), Shows::Work | Shows::Lead))
+            && next.iter().all(|c| c.shows(&self.ground) == Shows::Return)
     }
 }
 

@@ -41,16 +41,17 @@ impl<'p> Follow<'p> {
 
     /// Tells a condition that names a step which cannot serve for that.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
-        for (name, place) in times_of(condition) {
-            let sending = place == Counted::Behind && needs_sending(condition);
-            self.serves(name, if sending { Serves::Traffic } else { Serves::Deed });
+        let sent_after = condition.sent_after();
+        for name in condition.steps() {
+            let need = if sent_after == Some(name) { Serves::Traffic } else { Serves::Deed };
+            self.serves(name, need);
         }
     }
 
     /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
     pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
         let mut conditions = verb.conditions().into_iter().flat_map(|all| all.iter());
-        let narrows = conditions.any(|one| one.takes_since() && times_of(one).is_empty());
+        let narrows = conditions.any(|c| c.facts().takes_since && c.steps().is_empty());
         for since in arguments_of::<Spanned<StepName>>(verb.parts()) {
             if verb.facts().kind == Kind::Judgement {
                 self.bounds(since);
@@ -101,46 +102,4 @@ enum Serves {
     Deed,
     /// It runs, does something, and something is sent after it.
     Traffic,
-}
-
-/// Where what a condition counts stands to a step that it names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counted {
-    /// Before it, or within it.
-    Elsewhere,
-    /// Behind its begin or its end: something must come then.
-    Behind,
-}
-
-/// The steps that a condition names.
-fn times_of(condition: &Condition) -> Vec<(&Spanned<StepName>, Counted)> {
-    fn all(
-        since: &Option<Spanned<StepName>>,
-        place: Counted,
-    ) -> Vec<(&Spanned<StepName>, Counted)> {
-        since.iter().map(|name| (name, place)).collect()
-    }
-    if let Some(count) = condition.count() {
-        let since = count.since.iter().map(|name| (name, Counted::Behind));
-        return since.chain(count.of.iter().map(|name| (name, Counted::Elsewhere))).collect();
-    }
-    match condition {
-        Condition::Unavailable(it) => all(&it.since, Counted::Behind),
-        Condition::Recovered(it) => all(&it.since, Counted::Behind),
-        Condition::Log(it) => all(&it.since, Counted::Elsewhere),
-        Condition::Latency(it) => {
-            let place = |word| match word {
-                "since" | "after" => Counted::Behind,
-                _ => Counted::Elsewhere,
-            };
-            it.times().into_iter().map(|(word, name)| (name, place(word))).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// True if it proves nothing unless something is sent. Consumers may still read what came before.
-fn needs_sending(condition: &Condition) -> bool {
-    let reads = matches!(condition, Condition::Delivered(_)) || condition.is_about_consumers();
-    !reads && condition.count().is_none_or(|c| c.sent.is_none())
 }

@@ -107,6 +107,13 @@ impl Ground<'_> {
         self.tell(Diagnostic::new(Code::W015, target.span, message));
     }
 
+    /// Reports a broker that is down where it must do something.
+    pub fn must_be_up(&mut self, broker: u32, what: &str, span: Span) {
+        if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
+            self.impossible(span, format!("broker {broker} is down here, so it cannot {what}"));
+        }
+    }
+
     pub fn life(&self, broker: u32) -> Option<Liveness> {
         self.state.cluster.as_ref()?.lives.get(&broker).copied()
     }

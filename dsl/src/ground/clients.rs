@@ -3,7 +3,7 @@
 use super::{Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Strikes;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::value::{ClientName, Clients};
 
 /// What is known of a client that a step names.
@@ -33,6 +33,17 @@ impl Ground<'_> {
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
         let told = diagnostic.related(old.span, "here");
         self.tell(told);
+    }
+
+    /// Reports a client that does not run where it must do something.
+    pub fn must_run(&mut self, client: &str, what: &str, span: Span) {
+        let state = match self.state.clients.get(client).map(|c| c.life) {
+            Some(Liveness::Down) => "was killed",
+            Some(Liveness::Stopped) => "was stopped",
+            Some(Liveness::Paused) => "is frozen",
+            Some(Liveness::Up | Liveness::Maybe) | None => return,
+        };
+        self.impossible(span, format!("client `{client}` {state}, so it cannot {what}"));
     }
 
     /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.

@@ -2,14 +2,23 @@
 //!
 //! Aborted is what the log hides from read_committed readers at that offset, and what its producer
 //! heard to be aborted. Each partition and offset is counted once for a group.
+//!
+//! With `since` the deliveries that were made since then.
 
 use super::book::{Book, Spot};
 use super::digest::Digest;
 use super::groups::{Delivery, Taken};
 use super::input::Isolation;
+use super::measure::measure;
 use super::placement::OffsetSpan;
 use super::sends::Sends;
 use super::set::Set;
+
+measure! {
+    FACTS: Alone(judge), needs(ReadTransactions), { by_reader: true },
+    damage(Loss), "message aborted read", "messages aborted read",
+    "A message of an aborted transaction, delivered to a read_committed consumer.", make
+}
 
 /// What was found on the way, and what the logs that were not read leave open: whether they hide a message
 /// whose end its producer never heard.
@@ -62,6 +71,14 @@ mod tests {
     use crate::audit::testing::{Fate, World};
     use crate::audit::{GroupFacts, Isolation, Measure, PartitionFacts};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, end| {
+            w.hidden.insert((0, end - 1));
+            let found = w.log[&0].last().copied().expect("three were sent");
+            w.give((10, 1), found);
+        });
+    }
 
     fn aborted() -> World {
         let mut w = World::new(1);

@@ -1,8 +1,10 @@
 //! Counting by place while the histories are read, and turning it into a [`Judgement`] at the end.
 
+use super::Measure;
+use super::disks::Missing;
 use super::placement::SentStream;
 use super::result::{
-    Cell, CountPlace, Doubt, EVIDENCE_IN_ALL, EVIDENCE_PER_CELL, Evidence, Judgement, Measure,
+    Cell, CountPlace, Doubt, EVIDENCE_IN_ALL, EVIDENCE_PER_CELL, Evidence, Judgement,
 };
 use crate::history::Header;
 use std::collections::{BTreeMap, HashMap};
@@ -125,8 +127,13 @@ fn evidence(names: &Names, spot: Spot, case: Case) -> Evidence {
     }
 }
 
-/// All books, by measure.
-pub(super) type Books = BTreeMap<Measure, Book>;
+/// All books.
+#[derive(Default)]
+pub(super) struct Books {
+    pub by: BTreeMap<Measure, Book>,
+    /// What is lost, for a look at the brokers' disks.
+    pub missing: Vec<Missing>,
+}
 
 /// The names behind the numbers.
 #[derive(Clone, Debug, Default)]

@@ -6,19 +6,35 @@
 //! their copies. **overcopied**: copies beyond the places of their messages; a message that the input hides as
 //! aborted has no place. Copies of messages that the input does not hold at all (any more) are allowed one
 //! each: other words count what became of those messages.
+//!
+//! With `since` by when the messages and their copies were written.
 
+use super::Measure;
 use super::book::{Book, Books, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::Group;
 use super::input::{Copies, Window};
 use super::log::Log;
+use super::measure::measure;
 use super::placement::{OffsetSpan, SentStream};
-use super::result::Measure;
 use super::sends::{File, span_of};
 use super::set::Set;
 use super::window;
 use crate::history::{Mark, MessageRun};
 use std::collections::{BTreeMap, BTreeSet};
+
+measure! {
+    UNCOPIED: Together(judge), needs(ToCopy), {},
+    damage(Loss), "message not copied", "messages not copied",
+    "In a copier's input, and without a visible copy in its output.", make_uncopied
+}
+
+measure! {
+    OVERCOPIED: Together(judge), needs(Copied), {},
+    damage(Mild), "copy too many", "copies too many",
+    "Copied more often than a copier's input shows the message: twice, or though it was aborted.",
+    make_overcopied
+}
 
 /// How often each sequence of a stream was seen: a set, and what is beyond it.
 #[derive(Clone, Debug, Default)]
@@ -106,8 +122,7 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
         let Some(group) = digest.groups.by.get(&copies.group) else { continue };
         judge_group(digest, copies, group, &mut uncopied, &mut overcopied);
     }
-    books.insert(Measure::Uncopied, uncopied);
-    books.insert(Measure::Overcopied, overcopied);
+    books.by.extend([(Measure::Uncopied, uncopied), (Measure::Overcopied, overcopied)]);
 }
 
 fn judge_group(

@@ -1,6 +1,21 @@
 use crate::audit::testing::{Fate, World, run};
-use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts};
+use crate::audit::{Copies, Measure, PartitionFacts, TopicFacts, Window};
 use crate::history::{Mark, MessageRun};
+
+/// The other two of three messages have no copy.
+pub(in crate::audit) fn make_uncopied(w: &mut World) {
+    w.client("C10").copies = Some(from_t_to_u());
+    w.around(|w, first, _| w.copy((1, 1), first));
+}
+
+pub(in crate::audit) fn make_overcopied(w: &mut World) {
+    w.client("C10").copies = Some(from_t_to_u());
+    w.around(|w, first, _| (0..2).for_each(|_| w.copy((1, 1), first)));
+}
+
+fn from_t_to_u() -> Copies {
+    Copies { group: "g".into(), from: "t".into(), to: "u".into() }
+}
 
 /// Ten messages, copied by C10 of group g.
 fn world() -> World {
@@ -11,8 +26,7 @@ fn world() -> World {
 }
 
 fn copied_by_c10(w: &mut World) {
-    let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
-    w.client("C10").copies = Some(copies);
+    w.client("C10").copies = Some(from_t_to_u());
     w.read_all((10, 1));
 }
 
@@ -135,4 +149,20 @@ fn what_is_not_known_is_doubted() {
     for measure in [Measure::Uncopied, Measure::Overcopied] {
         assert!(w.doubt(measure).0.contains("offset 8 of 99 was reached"));
     }
+}
+
+#[test]
+fn copies_of_copiers_count_by_when_they_were_written() {
+    let mut w = World::new(1);
+    w.client("C10").copies = Some(from_t_to_u());
+    w.tell((10, 1), Mark::Assigned, 0, 0);
+    w.send((1, 1), 0, 4, Fate::Acked);
+    w.facts.window = Window::Since(w.tick());
+    w.send((1, 1), 0, 4, Fate::Acked);
+    let copy = MessageRun { count: 2, epoch: 10, ..run(Mark::Copied, 0, (1, 1), 4, 0) };
+    w.second.push(copy);
+    w.u_end = 2;
+    assert_eq!(w.count(Measure::Uncopied), 2, "of those sent since, without the older four");
+    w.facts.window = Window::All;
+    assert_eq!(w.count(Measure::Uncopied), 6);
 }

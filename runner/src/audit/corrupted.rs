@@ -8,8 +8,15 @@
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
+use super::measure::measure;
 use super::set::Set;
 use std::collections::BTreeMap;
+
+measure! {
+    FACTS: Alone(judge), needs(Any), {},
+    damage(Loss), "message corrupted", "messages corrupted",
+    "The content does not match its checksum.", make
+}
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -77,8 +84,12 @@ fn text(text: &str) -> Case {
 #[cfg(test)]
 mod tests {
     use crate::audit::Measure;
-    use crate::audit::testing::{Fate, World};
+    use crate::audit::testing::{Fate, World, run};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| _ = w.append(run(Mark::Corrupt, 0, (0, 0), 0, -1)));
+    }
 
     #[test]
     fn in_the_log_and_on_the_way() {

@@ -4,13 +4,65 @@
 //! commit succeeded. `failed`: messages with a final error, also by librdkafka's code. `committed`
 //! and `aborted`: messages in transactions whose end the producer knows. `delivered`: messages given
 //! to a consumer, every delivery counted.
+//!
+//! With `since`: what was sent, for `delivered` what was delivered, since then.
 
+use super::Measure;
 use super::book::{Books, Spot};
 use super::digest::Digest;
-use super::result::{ErrorCount, Measure};
+use super::measure::{CountedWord, measure};
+use super::result::ErrorCount;
+use kplan_dsl::conditions::{Count, Failed};
+use kplan_dsl::value::ExpectedError;
 use std::collections::BTreeMap;
 
-pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
+measure! {
+    ACKED: Together(judge), needs(Sent), { faults: false },
+    damage(), "message acknowledged", "messages acknowledged",
+    "", make_acked
+}
+
+measure! {
+    FAILED: Together(judge), needs(Sent), {},
+    damage(), "message failed for good", "messages failed for good",
+    "", make_failed
+}
+
+measure! {
+    DELIVERED: Alone(|digest| digest.groups.delivered.clone()), needs(Any),
+    { faults: false, by_reader: true, none_to_judge: true },
+    damage(), "message delivered", "messages delivered",
+    "", make_delivered
+}
+
+measure! {
+    COMMITTED: Together(judge), needs(Transactions), { faults: false },
+    damage(), "message committed", "messages committed",
+    "", make_committed
+}
+
+measure! {
+    ABORTED: Together(judge), needs(Transactions), {},
+    damage(), "message aborted", "messages aborted",
+    "", make_aborted
+}
+
+/// Beside what every count takes, `failed` may ask for one error only.
+impl CountedWord for Failed {
+    fn measure(&self) -> Measure {
+        Measure::Failed
+    }
+
+    fn count(&self) -> &Count {
+        &self.count
+    }
+
+    fn error(&self) -> Option<&ExpectedError> {
+        self.error.as_deref()
+    }
+}
+
+fn judge(digest: &Digest<'_>, books: &mut Books) {
     for ((topic, stream), sends) in &digest.sends.by {
         let spot = Spot::of((*topic, stream.source), Some(stream.client));
         // That a message has not failed, and was not aborted, is known once its outcome is.
@@ -22,12 +74,11 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
             (Measure::Aborted, &sends.aborted, known),
         ];
         for (measure, set, judged) in counts {
-            let book = books.entry(measure).or_default();
+            let book = books.by.entry(measure).or_default();
             book.found(spot, set.len());
             book.judged(spot, judged);
         }
     }
-    books.insert(Measure::Delivered, digest.groups.delivered.clone());
 }
 
 /// Failures by code.
@@ -49,4 +100,38 @@ pub(super) fn errors(digest: &Digest<'_>) -> Vec<ErrorCount> {
             count,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::audit::testing::{Fate, World};
+    use crate::history::Mark;
+
+    pub(in crate::audit) fn make_acked(w: &mut World) {
+        w.around(|_, _, _| {});
+    }
+
+    pub(in crate::audit) fn make_failed(w: &mut World) {
+        w.around(|w, _, _| _ = w.send((1, 1), 0, 1, Fate::Failed));
+    }
+
+    pub(in crate::audit) fn make_delivered(w: &mut World) {
+        w.around(|w, _, end| w.deliver((10, 1), 0, end - 1..end));
+    }
+
+    pub(in crate::audit) fn make_committed(w: &mut World) {
+        transaction(w, Mark::Committed);
+    }
+
+    pub(in crate::audit) fn make_aborted(w: &mut World) {
+        transaction(w, Mark::Aborted);
+    }
+
+    fn transaction(w: &mut World, end: Mark) {
+        w.around(|w, first, _| {
+            let epoch = u32::try_from(first).unwrap_or(0) + 1;
+            w.send_in((1, 1), 0, 1, Fate::Acked, epoch);
+            w.end((1, 1), epoch, end);
+        });
+    }
 }

@@ -11,9 +11,10 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Measure,
     book::Names,
     placement::SentStream,
-    result::{AuditResult, CountPlace, Evidence, Measure},
+    result::{AuditResult, CountPlace, Evidence},
     set::Set,
 };
 use crate::{

@@ -15,11 +15,20 @@ use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::input::{Acks, Facts};
 use super::log::{Log, Logs};
+use super::measure::measure;
 use super::placement::OffsetSpan;
 use super::sends::{File, client_facts, span_of, stream_of};
 use super::set::Set;
 use crate::history::{Mark, MessageRun, Writer};
 use std::collections::HashMap;
+
+measure! {
+    FACTS: Alone(judge), needs(Sent),
+    { elections: true, remark: Some("the log was cut back after they were seen") },
+    damage(Loss), "message diverged", "messages diverged",
+    "One offset showed two different messages at two times: the log was cut back after it was seen.",
+    make
+}
 
 /// The offsets, by partition: all of them, and those that count.
 #[derive(Clone, Debug, Default)]
@@ -150,6 +159,10 @@ mod tests {
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{Acks, Measure, TopicFacts};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| _ = w.send((1, 1), 0, 1, Fate::Dropped));
+    }
 
     /// 10 acknowledged, the last 6 cut off, then others written in the place of 2 of them.
     fn cut_back() -> World {

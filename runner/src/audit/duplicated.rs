@@ -8,10 +8,17 @@
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::log::{Copies, Log};
+use super::measure::measure;
 use super::placement::SentStream;
 use super::set::Set;
 use super::window;
 use std::collections::HashMap;
+
+measure! {
+    FACTS: Alone(judge), needs(Sent), {},
+    damage(Mild), "extra copy in the log", "extra copies in the log",
+    "More than one copy of a message is in the log; extra copies are counted.", make
+}
 
 /// A stream's messages in the partitions of a topic that were looked at so far.
 #[derive(Default)]
@@ -105,6 +112,10 @@ mod tests {
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{Measure, Window};
     use crate::history::{Mark, MessageRun};
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, first, _| _ = w.append(run(Mark::Found, 0, (1, 1), first, -1)));
+    }
 
     #[test]
     fn extra_copies_are_counted() {

@@ -8,11 +8,21 @@
 //!
 //! Superseded is a message of a compacted topic if a later message of the same producer and key is
 //! in the log, or itself expired below the log's start.
+//!
+//! With `since` of messages that were sent since then.
 
 use super::digest::Digest;
+use super::lost;
+use super::measure::measure;
 use super::placement::SentStream;
 use super::set::Set;
 use std::collections::{BTreeMap, HashSet};
+
+measure! {
+    FACTS: Together(lost::judge), needs(Sent), {},
+    damage(), "message expired", "messages expired",
+    "Acknowledged, and since removed by retention or compaction.", make
+}
 
 /// Of the missing messages of one producer and partition (all lives), those that a later value of
 /// their key stands for. `period`: after how many messages the same key comes again.
@@ -51,6 +61,11 @@ pub(super) fn superseded(
 mod tests {
     use crate::audit::testing::{Fate, World};
     use crate::audit::{Measure, TopicFacts};
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|_, _, _| {});
+        w.expire(0, w.ends[&0]);
+    }
 
     #[test]
     fn below_the_start_is_expired_not_lost() {

@@ -12,7 +12,7 @@ type Wanted<'b> = HashMap<(u16, SentStream), Vec<&'b mut Case>>;
 /// Reads the producers' files once more if some instance has no time yet.
 pub(super) fn fill(digest: &Digest<'_>, books: &mut Books) {
     let mut wanted = Wanted::new();
-    for (spot, case) in books.values_mut().flat_map(|book| &mut book.cases) {
+    for (spot, case) in books.by.values_mut().flat_map(|book| &mut book.cases) {
         if let (Some((stream, _)), None) = (case.identity, case.time_us) {
             wanted.entry((spot.part.0, stream)).or_default().push(case);
         }

@@ -7,18 +7,34 @@
 //! log's start moved and the offset of a missing message is not known, or the log was not read to
 //! its end, the message is not counted, and `lost` is inconclusive there, and so is `expired`, which it may
 //! be instead.
+//!
+//! With `since` of messages that were sent since then.
 
+use super::Measure;
 use super::book::{Book, Books, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::disks::Missing;
 use super::expired;
 use super::input::Acks;
+use super::measure::measure;
 use super::placement::SentStream;
-use super::result::Measure;
 use super::sends::{client_facts, stream_of};
 use super::set::Set;
 use crate::history::{Mark, MessageRun, Writer};
 use std::collections::BTreeMap;
+
+measure! {
+    FACTS: Together(judge), needs(Sent), { on_disk: true, elections: true },
+    damage(Loss), "acknowledged message lost", "acknowledged messages lost",
+    "Acknowledged to the producer, still within retention, and not in the log.", make
+}
+
+// Acknowledged in an incarnation of the topic that was deleted.
+measure! {
+    DELETED: Together(judge), needs(), {},
+    damage(), "message deleted", "messages deleted",
+    "", make_deleted
+}
 
 /// What became of the acknowledged messages of one stream that have no copy in the log.
 #[derive(Default)]
@@ -43,8 +59,8 @@ impl Fate {
 
 type Fates = BTreeMap<(u16, SentStream), Fate>;
 
-/// Judges `lost`, `expired` and `deleted`; answers what is lost, for a look at the brokers' disks.
-pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
+/// Judges `lost`, `expired` and `deleted`.
+pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
     let (mut lost, mut expired, mut deleted) = <(Book, Book, Book)>::default();
     digest.doubt_unread(&mut lost);
     digest.doubt_unread(&mut expired);
@@ -63,7 +79,6 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
         deleted.judged(spot, owed + sends.deleted.len());
         deleted.found(spot, sends.deleted.len());
     }
-    let mut gone = Vec::new();
     for ((topic, stream), fate) in &fates {
         let spot = spot(*topic, *stream);
         expired.found(spot, fate.expired.len());
@@ -72,11 +87,11 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) -> Vec<Missing> {
         }
         let here = settle(digest, spot, *stream, fate, &mut lost, &mut expired);
         if !here.is_empty() {
-            gone.push(Missing::new(&digest.names, *topic, *stream, &here));
+            books.missing.push(Missing::new(&digest.names, *topic, *stream, &here));
         }
     }
-    books.extend([(Measure::Lost, lost), (Measure::Expired, expired), (Measure::Deleted, deleted)]);
-    gone
+    let judged = [(Measure::Lost, lost), (Measure::Expired, expired), (Measure::Deleted, deleted)];
+    books.by.extend(judged);
 }
 
 /// Says where committed messages are in the log, and their transaction has not ended there.
@@ -301,6 +316,18 @@ mod tests {
     use crate::audit::testing::{Fate, World, run};
     use crate::audit::{Acks, CountVerdict, Measure, PartitionFacts, Scope, TopicFacts, Window};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| _ = w.send((1, 1), 0, 1, Fate::Dropped));
+    }
+
+    pub(in crate::audit) fn make_deleted(w: &mut World) {
+        w.around(|_, _, _| {});
+        w.truncate(0, 0);
+        let made_anew_us = Some(w.tick());
+        let topic = TopicFacts { made_anew_us, ..TopicFacts::default() };
+        w.facts.topics.insert("t".into(), topic);
+    }
 
     #[test]
     fn acknowledged_and_not_in_the_log() {

@@ -21,6 +21,7 @@ mod groups;
 mod input;
 mod log;
 mod lost;
+mod measure;
 #[cfg(test)]
 mod oracle;
 mod phantom;
@@ -29,6 +30,7 @@ mod placement;
 mod properties;
 mod redelivered;
 mod reordered;
+mod replicas_differ;
 mod result;
 mod sends;
 mod set;
@@ -41,35 +43,85 @@ mod unresolved;
 mod window;
 
 pub use input::*;
+pub use measure::{CountedWord, Damage, Headline, MeasureFacts, Traffic};
 pub use result::*;
-pub use window::{Dated, dated};
 
 use book::{Book, Books};
 use digest::Digest;
+use serde::{Deserialize, Serialize};
+
+/// Every measure with the place of its facts, and the condition that counts it. The order is that in which reports
+/// show damage, the worst first.
+macro_rules! measures {
+    ($($name:ident: $module:ident :: $facts:ident $(, of $word:ident)?;)+) => {
+        /// What is counted. The names are the plan's words, each defined in the file of its facts.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Measure {
+            $(#[doc = concat!("See [`", stringify!($module), "`].")] $name,)+
+        }
+
+        impl Measure {
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// What is known of it without counting it.
+            pub const fn facts(self) -> &'static MeasureFacts {
+                match self { $(Self::$name => &$module::$facts),+ }
+            }
+        }
+
+        $($(impl CountedWord for kplan_dsl::conditions::$word {
+            fn measure(&self) -> Measure {
+                Measure::$name
+            }
+
+            fn count(&self) -> &kplan_dsl::conditions::Count {
+                &self.count
+            }
+
+            fn error(&self) -> Option<&kplan_dsl::value::ExpectedError> {
+                None
+            }
+        })?)+
+    };
+}
+
+measures! {
+    Acked: counts::ACKED, of Acked;
+    Failed: counts::FAILED;
+    Delivered: counts::DELIVERED, of Delivered;
+    Committed: counts::COMMITTED, of Committed;
+    Aborted: counts::ABORTED, of Aborted;
+    Lost: lost::FACTS, of Lost;
+    Diverged: diverged::FACTS, of Diverged;
+    ReplicasDiffer: replicas_differ::FACTS;
+    Corrupted: corrupted::FACTS, of Corrupted;
+    Undelivered: undelivered::FACTS, of Undelivered;
+    Skipped: skipped::FACTS, of Skipped;
+    Phantom: phantom::FACTS, of Phantom;
+    AbortedRead: aborted_read::FACTS, of AbortedRead;
+    Uncopied: copied::UNCOPIED, of Uncopied;
+    Overcopied: copied::OVERCOPIED, of Overcopied;
+    Reordered: reordered::FACTS, of Reordered;
+    Duplicated: duplicated::FACTS, of Duplicated;
+    Redelivered: redelivered::FACTS, of Redelivered;
+    Expired: expired::FACTS, of Expired;
+    Deleted: lost::DELETED;
+    UnexpectedSuccess: unexpected_success::FACTS, of UnexpectedSuccess;
+    Unresolved: unresolved::FACTS, of Unresolved;
+}
 
 /// Judges a run: every measure, everywhere. Pure: the same input gives the same answer.
 ///
 /// Memory grows by a few bits a message (bitmaps), not with the length of the histories.
 pub fn audit(input: &AuditInput<'_>) -> AuditResult {
     let digest = Digest::new(input);
-    let mut books = Books::new();
-    counts::judge(&digest, &mut books);
-    let missing = lost::judge(&digest, &mut books);
-    copied::judge(&digest, &mut books);
-    let judged: [(Measure, Book); 11] = [
-        (Measure::Duplicated, duplicated::judge(&digest)),
-        (Measure::Reordered, reordered::judge(&digest)),
-        (Measure::Diverged, diverged::judge(&digest)),
-        (Measure::Corrupted, corrupted::judge(&digest)),
-        (Measure::Undelivered, undelivered::judge(&digest)),
-        (Measure::Redelivered, digest.groups.redelivered.clone()),
-        (Measure::Skipped, skipped::judge(&digest)),
-        (Measure::Phantom, phantom::judge(&digest)),
-        (Measure::UnexpectedSuccess, unexpected_success::judge(&digest)),
-        (Measure::AbortedRead, aborted_read::judge(&digest)),
-        (Measure::Unresolved, unresolved::judge(&digest)),
-    ];
-    books.extend(judged);
+    let mut books = Books::default();
+    for measure in Measure::ALL {
+        measure.judge(&digest, &mut books);
+    }
     explain::fill(&digest, &mut books);
     let damage = digest.damage();
     let close = |book: Book| {
@@ -78,11 +130,11 @@ pub fn audit(input: &AuditInput<'_>) -> AuditResult {
         judgement
     };
     AuditResult {
-        measures: books.into_iter().map(|(m, book)| (m, close(book))).collect(),
+        measures: books.by.into_iter().map(|(m, book)| (m, close(book))).collect(),
         errors: counts::errors(&digest),
         groups: digest.consumers(),
         notes: digest.notes(),
-        missing,
+        missing: books.missing,
         on_disk: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! A second opinion for tests: the definitions once more, message by message, in plain maps.
 
-use super::result::Measure;
+use super::Measure;
 use super::testing::{Who, World};
 use crate::history::{Mark, MessageRun};
 use std::collections::{BTreeMap, BTreeSet};

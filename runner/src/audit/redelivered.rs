@@ -5,9 +5,19 @@
 //! rewritten delivers another message at a known offset; not the identity alone, for a duplicate
 //! stands at two offsets. `redelivered` is deliveries − distinct keys, over all members and lives of
 //! the group. Messages without identity, or with a wrong checksum, are told apart by offset only.
+//!
+//! With `since` the deliveries that were made since then.
 
+use super::measure::measure;
 use super::placement::{OffsetSpan, Placement};
 use super::set::Set;
+
+measure! {
+    FACTS: Alone(|digest| digest.groups.redelivered.clone()), needs(Read),
+    { back: true, by_reader: true },
+    damage(Mild), "extra delivery", "extra deliveries",
+    "Delivered to the group more than once; extra deliveries are counted.", make
+}
 
 /// The distinct keys delivered to a group from one partition.
 #[derive(Clone, Debug, Default)]
@@ -72,9 +82,19 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use crate::audit::testing::{Fate, World};
-    use crate::audit::{Measure, Window};
+    use crate::audit::properties::{anomalies, honest, sends};
+    use crate::audit::testing::{Fate, World, run};
+    use crate::audit::{Given, Measure, Window};
     use crate::history::Mark;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, end| {
+            w.deliver((10, 1), 0, end - 1..end);
+            w.deliver((10, 1), 0, end - 1..end);
+        });
+    }
 
     #[test]
     fn every_delivery_after_the_first() {
@@ -128,8 +148,37 @@ mod tests {
     fn a_duplicate_is_delivered_once_each() {
         let mut w = World::new(1);
         w.send((1, 1), 0, 3, Fate::Acked);
-        w.append(crate::audit::testing::run(Mark::Found, 0, (1, 1), 1, -1));
+        w.append(run(Mark::Found, 0, (1, 1), 1, -1));
         w.read_all((10, 1));
         assert_eq!(w.count(Measure::Redelivered), 0);
+    }
+
+    #[test]
+    fn messages_of_produce_are_delivered_once_each() {
+        let mut w = World::new(1);
+        for hash in [5, u64::MAX, 6] {
+            w.append(run(Mark::Foreign, 0, (0, 0), hash, -1));
+        }
+        w.read_all((10, 1));
+        w.facts.given.push(Given { topic: "t".into(), partition: Some(0), hash: 5 });
+        assert_eq!(w.count(Measure::Redelivered), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn deliveries_again_are_redelivered(
+            sends in sends(), from in 0i64..50, to in 0i64..80, limit in 1u64..40,
+        ) {
+            let mut w = honest(&sends);
+            let before = w.taken.values().flatten().count() as u64;
+            w.tell((11, 2), Mark::Assigned, 1, from);
+            w.deliver((11, 2), 1, from..to);
+            let n = w.taken.values().flatten().count() as u64 - before - 1;
+            let expected: BTreeMap<_, _> =
+                [(Measure::Redelivered, n)].into_iter().filter(|(_, n)| *n > 0).collect();
+            prop_assert_eq!(anomalies(&w, limit), expected);
+        }
     }
 }

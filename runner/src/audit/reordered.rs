@@ -4,10 +4,19 @@
 //! Only the first copy of each message counts, in the committed view: those below the running
 //! maximum of their (life, partition), in the order of the log. A log that does not hold all that was
 //! written (retention, compaction) leaves it open whether there were more.
+//!
+//! With `since` those that were written since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
+use super::measure::measure;
 use super::window;
+
+measure! {
+    FACTS: Alone(judge), needs(Sent), {},
+    damage(Mild), "message reordered", "messages reordered",
+    "The first copy lies after a later message of the same producer and partition.", make
+}
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -33,8 +42,20 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
 #[cfg(test)]
 mod tests {
     use crate::audit::Measure;
+    use crate::audit::properties::anomalies;
     use crate::audit::testing::{Fate, World, run};
     use crate::history::Mark;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| {
+            w.send((1, 1), 0, 2, Fate::Silent);
+            let log = w.log.entry(0).or_default();
+            let at = log.len() - 2;
+            (log[at].first_seq, log[at + 1].first_seq) = (log[at + 1].first_seq, log[at].first_seq);
+        });
+    }
 
     fn log_of(seqs: &[u64]) -> World {
         let mut w = World::new(1);
@@ -74,5 +95,28 @@ mod tests {
         let mut w = log_of(&[0, 2, 1, 3]);
         w.hidden.insert((0, 2));
         assert_eq!(w.count(Measure::Reordered), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn swapped_neighbours_are_reordered(
+            count in 2u64..60, at in any::<prop::sample::Index>(), limit in 1u64..40,
+        ) {
+            let mut w = World::new(1);
+            w.send((1, 1), 0, count, Fate::Silent);
+            w.read_all((10, 1));
+            let at = at.index(count as usize - 1);
+            for log in w.log.values_mut().chain(w.taken.values_mut()) {
+                let at = log.iter().position(|r| r.first_seq == at as u64 && r.count > 0).unwrap_or(0);
+                let (a, b) = (log[at].first_seq, log[at + 1].first_seq);
+                (log[at].first_seq, log[at + 1].first_seq) = (b, a);
+            }
+            prop_assert_eq!(
+                anomalies(&w, limit),
+                BTreeMap::from([(Measure::Reordered, 1), (Measure::Unresolved, count)])
+            );
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What the audit found: counts by topic, partition, client and group, their evidence, their doubts.
 
+use super::Measure;
 use super::disks::Missing;
 use crate::event::OnDisk;
 use serde::{Deserialize, Serialize};
@@ -9,51 +10,6 @@ use std::collections::BTreeMap;
 pub const EVIDENCE_PER_CELL: usize = 20;
 /// See [`EVIDENCE_PER_CELL`].
 pub const EVIDENCE_IN_ALL: usize = 100;
-
-/// What is counted. The names are the plan's words, each defined in the file of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
-    Acked,
-    Failed,
-    Delivered,
-    Committed,
-    Aborted,
-    /// See [`lost`](super::lost).
-    Lost,
-    /// See [`expired`](super::expired).
-    Expired,
-    /// Acknowledged in an incarnation of the topic that was deleted; see [`lost`](super::lost).
-    Deleted,
-    /// See [`duplicated`](super::duplicated).
-    Duplicated,
-    /// See [`reordered`](super::reordered).
-    Reordered,
-    /// See [`diverged`](super::diverged).
-    Diverged,
-    /// See [`corrupted`](super::corrupted).
-    Corrupted,
-    /// See [`undelivered`](super::undelivered).
-    Undelivered,
-    /// See [`redelivered`](super::redelivered).
-    Redelivered,
-    /// See [`skipped`](super::skipped).
-    Skipped,
-    /// See [`phantom`](super::phantom).
-    Phantom,
-    /// See [`unexpected_success`](super::unexpected_success).
-    UnexpectedSuccess,
-    /// See [`aborted_read`](super::aborted_read).
-    AbortedRead,
-    /// See [`copied`](super::copied).
-    Uncopied,
-    /// See [`copied`](super::copied).
-    Overcopied,
-    /// See [`unresolved`](super::unresolved).
-    Unresolved,
-    /// Not of the audit, but counted and told like it: see [`compare`](crate::segments::compare()).
-    ReplicasDiffer,
-}
 
 /// Where something was counted. Lives and members are added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,7 +166,7 @@ impl AuditResult {
         }
         finding.evidence =
             judgement.evidence.iter().filter(|e| self.covers(scope, &e.place)).cloned().collect();
-        if measure == Measure::Lost {
+        if measure.facts().on_disk {
             for (_, here) in self.on_disk.iter().filter(|(place, _)| self.covers(scope, place)) {
                 finding.on_disk.get_or_insert_default().add(here);
             }
@@ -221,7 +177,7 @@ impl AuditResult {
                 reasons.push(&doubt.reason);
             }
         }
-        if finding.judged == 0 && reasons.is_empty() && measure != Measure::Delivered {
+        if finding.judged == 0 && reasons.is_empty() && !measure.facts().none_to_judge {
             reasons.push("there was no message to judge");
         }
         match reasons.is_empty() {

@@ -6,15 +6,24 @@
 //! isolation level, that no delivery to the group until then had covered. Control records, aborted
 //! messages and compacted offsets are not gaps, and offsets below the log's start have left the log.
 //! A jump that touches an offset that `diverged` is not judged: the log was another one then.
+//!
+//! With `since` by the deliveries that were made since then.
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::{Cursors, Group, consumers};
 use super::input::Isolation;
+use super::measure::measure;
 use super::sends::File;
 use super::set::Set;
 use crate::history::{Mark, MessageRun};
 use std::collections::HashMap;
+
+measure! {
+    FACTS: Alone(judge), needs(Read), { back: true, by_reader: true },
+    damage(Loss), "message skipped", "messages skipped",
+    "A consumer's delivery jumped over visible messages.", make
+}
 
 /// Jumps are looked at this many at a time, so that memory stays bounded.
 const BATCH: usize = 1 << 16;
@@ -135,6 +144,13 @@ mod tests {
     use crate::audit::Measure;
     use crate::audit::testing::{Fate, World};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, end| {
+            w.tell((10, 1), Mark::Assigned, 0, end - 2);
+            w.deliver((10, 1), 0, end - 1..end);
+        });
+    }
 
     fn log() -> World {
         let mut w = World::new(1);

@@ -1,7 +1,8 @@
 //! Histories for tests: written message by message, read as runs.
 
+use super::Measure;
 use super::input::{AuditInput, ClientFacts, Facts, GroupFacts, MemorySource, RunSource};
-use super::result::{AuditResult, CountVerdict, Evidence, Measure, Scope};
+use super::result::{AuditResult, CountVerdict, Evidence, Scope};
 use crate::history::{Extent, Header, Mark, MessageRun, RUN_SPAN_US, Writer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -201,6 +202,15 @@ impl World {
                 self.give(who, found);
             }
         }
+    }
+
+    /// Sends three messages, then what `make` makes of the first one or at the end of the log, then a message that
+    /// dates what lies before it.
+    pub fn around(&mut self, make: impl FnOnce(&mut Self, u64, i64)) {
+        let first = self.send((1, 1), 0, 3, Fate::Acked);
+        let end = self.ends[&0];
+        make(self, first, end);
+        self.send((1, 1), 0, 1, Fate::Acked);
     }
 
     /// Delivers one message.

@@ -10,8 +10,15 @@ use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
 use super::groups::{Group, Taken};
 use super::log::Log;
+use super::measure::measure;
 use super::set::Set;
 use super::window;
+
+measure! {
+    FACTS: Alone(judge), needs(Owed), {},
+    damage(Loss), "message undelivered", "messages undelivered",
+    "In the log and visible to the group, and delivered to none of its members.", make
+}
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -85,6 +92,10 @@ mod tests {
     use crate::audit::testing::{Fate, World};
     use crate::audit::{At, GroupFacts, Measure, PartitionFacts, TopicFacts};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|_, _, _| {});
+    }
 
     fn read() -> World {
         let mut w = World::new(2);

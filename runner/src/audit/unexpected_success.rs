@@ -4,9 +4,18 @@
 //! error of Kafka when it failed (a time-out says nothing about the log, and librdkafka's status 'not
 //! persisted' is no proof of absence); counted. A log that does not hold all that was written (retention,
 //! compaction) leaves it open whether there were more.
+//!
+//! With `since` of messages that were sent since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
+use super::measure::measure;
+
+measure! {
+    FACTS: Alone(judge), needs(Sent), {},
+    damage(), "unexpected success", "unexpected success",
+    "Reported to the producer as failed for good, yet in the log.", make
+}
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -36,6 +45,10 @@ mod tests {
     use crate::audit::Measure;
     use crate::audit::testing::{Fate, World};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| _ = w.send((1, 1), 0, 1, Fate::FailedAndWritten));
+    }
 
     #[test]
     fn failed_and_found() {

@@ -3,10 +3,19 @@
 //! Its life died before it heard the answer, or before it knew the end of its transaction, or asked
 //! for no acknowledgement (`acks=0`). Counted here and nowhere else, found or not; never lost. What a
 //! running life has not heard yet is not counted.
+//!
+//! With `since` of messages that were sent since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
+use super::measure::measure;
 use super::set::Set;
+
+measure! {
+    FACTS: Alone(judge), needs(Sent), {},
+    damage(), "message unresolved", "messages unresolved",
+    "Sent by a life that died before it heard the answer: may be in the log or not.", make
+}
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
@@ -39,6 +48,10 @@ mod tests {
     use crate::audit::Measure;
     use crate::audit::testing::{Fate, World};
     use crate::history::Mark;
+
+    pub(in crate::audit) fn make(w: &mut World) {
+        w.around(|w, _, _| _ = w.send((1, 1), 0, 1, Fate::Silent));
+    }
 
     #[test]
     fn without_an_answer_found_or_not() {

@@ -1,4 +1,5 @@
-//! What `since: STEP` and `sent: before` mean for each measure: one table, by which every count goes.
+//! What `since: STEP` and `sent: before` mean for all measures; which part of an anomaly must lie after the moment
+//! stands with its definition.
 //!
 //! `since` counts what came to be at or after a moment, `sent: before` what became of the messages that
 //! were acknowledged before it. When a message was sent and acknowledged, and when a delivery was made,
@@ -12,56 +13,10 @@ use super::book::{Book, Names, Spot};
 use super::input::{Facts, Window};
 use super::log::{Log, Logs};
 use super::placement::SentStream;
-use super::result::Measure;
 use super::sends::{File, span_of, stream_of};
 use super::set::Set;
 use crate::history::{Mark, Writer};
 use std::ops::Range;
-
-/// What of an anomaly has to lie after the moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dated {
-    /// The message was sent after it.
-    Sent,
-    /// The copy was written into the log after it.
-    Written,
-    /// The message was written after it; what is wrong with one that was written before is inconclusive,
-    /// for nobody knows since when.
-    WrittenElseUnknown,
-    /// The delivery was made after it.
-    Delivered,
-    /// It was delivered or acknowledged at that place after it.
-    Shown,
-    /// Not a count of messages in time: `since` cannot be asked.
-    Never,
-}
-
-/// What `since` asks of a measure.
-pub fn dated(measure: Measure) -> Dated {
-    match measure {
-        Measure::Acked
-        | Measure::Failed
-        | Measure::Committed
-        | Measure::Aborted
-        | Measure::Lost
-        | Measure::Expired
-        | Measure::Deleted
-        | Measure::UnexpectedSuccess
-        | Measure::Unresolved => Dated::Sent,
-        Measure::Duplicated
-        | Measure::Reordered
-        | Measure::Phantom
-        | Measure::Undelivered
-        | Measure::Uncopied
-        | Measure::Overcopied => Dated::Written,
-        Measure::Corrupted => Dated::WrittenElseUnknown,
-        Measure::Delivered | Measure::Redelivered | Measure::Skipped | Measure::AbortedRead => {
-            Dated::Delivered
-        }
-        Measure::Diverged => Dated::Shown,
-        Measure::ReplicasDiffer => Dated::Never,
-    }
-}
 
 /// The part of one log that is judged.
 #[derive(Clone, Debug, Default)]
@@ -160,96 +115,9 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::measure::Counting;
     use crate::audit::testing::{Fate, World, run};
-    use crate::audit::{Copies, CountVerdict, Scope as Asked, TopicFacts};
-    use crate::history::MessageRun;
-
-    /// Every measure of the audit, each once: the compiler and [`dated`] find a new one.
-    const ALL: [Measure; 21] = [
-        Measure::Acked,
-        Measure::Failed,
-        Measure::Delivered,
-        Measure::Committed,
-        Measure::Aborted,
-        Measure::Lost,
-        Measure::Expired,
-        Measure::Deleted,
-        Measure::Duplicated,
-        Measure::Reordered,
-        Measure::Diverged,
-        Measure::Corrupted,
-        Measure::Undelivered,
-        Measure::Redelivered,
-        Measure::Skipped,
-        Measure::Phantom,
-        Measure::UnexpectedSuccess,
-        Measure::AbortedRead,
-        Measure::Uncopied,
-        Measure::Overcopied,
-        Measure::Unresolved,
-    ];
-
-    /// Makes one instance of a measure, of messages that are sent now.
-    fn make(w: &mut World, measure: Measure) {
-        let first = w.send((1, 1), 0, 3, Fate::Acked);
-        let end = w.ends[&0];
-        match measure {
-            Measure::Acked => {}
-            Measure::Failed => _ = w.send((1, 1), 0, 1, Fate::Failed),
-            Measure::Delivered => w.deliver((10, 1), 0, end - 1..end),
-            Measure::Committed | Measure::Aborted => {
-                let epoch = u32::try_from(first).unwrap_or(0) + 1;
-                w.send_in((1, 1), 0, 1, Fate::Acked, epoch);
-                let committed = measure == Measure::Committed;
-                w.end((1, 1), epoch, if committed { Mark::Committed } else { Mark::Aborted });
-            }
-            Measure::Lost | Measure::Diverged => _ = w.send((1, 1), 0, 1, Fate::Dropped),
-            Measure::Duplicated => _ = w.append(run(Mark::Found, 0, (1, 1), first, -1)),
-            Measure::Reordered => {
-                w.send((1, 1), 0, 2, Fate::Silent);
-                let log = w.log.entry(0).or_default();
-                let at = log.len() - 2;
-                (log[at].first_seq, log[at + 1].first_seq) =
-                    (log[at + 1].first_seq, log[at].first_seq);
-            }
-            Measure::Corrupted => _ = w.append(run(Mark::Corrupt, 0, (0, 0), 0, -1)),
-            Measure::Redelivered => {
-                w.deliver((10, 1), 0, end - 1..end);
-                w.deliver((10, 1), 0, end - 1..end);
-            }
-            Measure::Skipped => {
-                w.tell((10, 1), Mark::Assigned, 0, end - 2);
-                w.deliver((10, 1), 0, end - 1..end);
-            }
-            Measure::Phantom => _ = w.append(run(Mark::Foreign, 0, (0, 0), 99, -1)),
-            Measure::UnexpectedSuccess => _ = w.send((1, 1), 0, 1, Fate::FailedAndWritten),
-            Measure::AbortedRead => {
-                _ = w.hidden.insert((0, end - 1));
-                let found = w.log[&0].last().copied().expect("three were sent");
-                w.give((10, 1), found);
-            }
-            Measure::Unresolved => _ = w.send((1, 1), 0, 1, Fate::Silent),
-            // The other two of the three have no copy.
-            Measure::Uncopied => w.copy((1, 1), first),
-            Measure::Overcopied => (0..2).for_each(|_| w.copy((1, 1), first)),
-            Measure::Undelivered
-            | Measure::Expired
-            | Measure::Deleted
-            | Measure::ReplicasDiffer => {}
-        }
-        // A message behind it dates what lies before it.
-        w.send((1, 1), 0, 1, Fate::Acked);
-        match measure {
-            Measure::Expired => w.expire(0, w.ends[&0]),
-            Measure::Deleted => {
-                w.truncate(0, 0);
-                let made_anew_us = Some(w.tick());
-                let topic = TopicFacts { made_anew_us, ..TopicFacts::default() };
-                w.facts.topics.insert("t".into(), topic);
-            }
-            _ => {}
-        }
-    }
+    use crate::audit::{CountVerdict, Measure, Scope as Asked};
 
     fn answer(w: &World, measure: Measure) -> (u64, u64, Option<String>) {
         match w.audit(1).verdict(measure, &Asked::default()) {
@@ -262,14 +130,12 @@ mod tests {
 
     #[test]
     fn every_measure_counts_what_came_since_and_nothing_else() {
-        for measure in ALL {
+        let counted = |m: &&Measure| !matches!(m.facts().counting, Counting::Elsewhere);
+        for measure in Measure::ALL.iter().filter(counted).copied() {
+            let make = measure.facts().make;
             let mut w = World::new(1);
             w.tell((10, 1), Mark::Assigned, 0, 0);
-            if matches!(measure, Measure::Uncopied | Measure::Overcopied) {
-                let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
-                w.client("C10").copies = Some(copies);
-            }
-            make(&mut w, measure);
+            make(&mut w);
             assert!(answer(&w, measure).0 > 0, "{measure:?}: the test makes one before");
             let (before, judged, _) = answer(&w, measure);
             let since = w.tick();
@@ -278,14 +144,13 @@ mod tests {
             assert_eq!(none, 0, "{measure:?}: nothing came since");
             // Either nothing was judged, or nobody knows when the damage came.
             assert!(why.is_some() || judged == 0 || measure == Measure::Delivered, "{measure:?}");
-            make(&mut w, measure);
+            make(&mut w);
             let (after, judged, _) = answer(&w, measure);
             w.facts.window = Window::All;
             let (all, all_judged, _) = answer(&w, measure);
             assert_eq!(after, all - before, "{measure:?}: of {all}, {before} came before");
             assert!(judged <= all_judged, "{measure:?}");
             assert!(after > 0, "{measure:?}: the test makes one");
-            assert_ne!(dated(measure), Dated::Never, "{measure:?}");
         }
     }
 
@@ -314,23 +179,6 @@ mod tests {
         let (reason, certain) = w.doubt(Measure::Corrupted);
         assert!(reason.contains("when they were damaged is not known"), "{reason}");
         assert_eq!(certain, 0);
-    }
-
-    #[test]
-    fn copies_of_copiers_count_by_when_they_were_written() {
-        let mut w = World::new(1);
-        let copies = Copies { group: "g".into(), from: "t".into(), to: "u".into() };
-        w.client("C10").copies = Some(copies);
-        w.tell((10, 1), Mark::Assigned, 0, 0);
-        w.send((1, 1), 0, 4, Fate::Acked);
-        w.facts.window = Window::Since(w.tick());
-        w.send((1, 1), 0, 4, Fate::Acked);
-        let copy = MessageRun { count: 2, epoch: 10, ..run(Mark::Copied, 0, (1, 1), 4, 0) };
-        w.second.push(copy);
-        w.u_end = 2;
-        assert_eq!(w.count(Measure::Uncopied), 2, "of those sent since, without the older four");
-        w.facts.window = Window::All;
-        assert_eq!(w.count(Measure::Uncopied), 6);
     }
 
     #[test]

@@ -1,168 +1,34 @@
-//! Conditions about clients' traffic, judged from their histories. Definitions: `judgement` in the docs,
-//! section Availability.
+//! What conditions about clients' traffic share: they are judged from the clients' histories. Definitions:
+//! `judgement` in the docs, section Availability.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use kplan_dsl::{
-    conditions::{Condition, Progressing},
-    value::{Clients, Spread, duration_text},
-};
+use kplan_dsl::value::{BoundGroup, PartitionRef, TopicName, duration_text};
+use serde_json::json;
 
+use super::{Found, cluster::row};
 use crate::{
-    conditions::{Found, cluster::row},
+    event::{Measurement, Stretch},
     history::{
-        HistoryError, HistoryFile, now_us,
-        query::{
-            Answered, Asked, Away, Holders, Holding, Mate, PartitionPlace, SenderFiles, SentSince,
-            Standing, Window,
-        },
+        HistoryError, HistoryFile,
+        query::{Answered, Away, Holders, Holding, Mate, PartitionPlace, SenderFiles, SentSince},
     },
     stage::{
         clients::{Client, Presence},
-        judge::{Judge, Looking, since},
+        judge::Judge,
         outcome::StepError,
     },
 };
 
-pub(super) type Judged = Result<Found, StepError>;
+/// Partitions of a client that the cluster is quoted on.
+const PARTITIONS_TOLD: usize = 5;
 
 /// Of partitions that are nobody's.
 pub(super) const LEFT: &str = "which another client of its group had, and nobody has taken over";
 
-/// Partitions of a client that the cluster is quoted on.
-const PARTITIONS_TOLD: usize = 5;
-
-/// The clients that a condition names, each of which is judged.
-pub(super) fn named(condition: &Condition) -> Option<&Clients> {
-    match condition {
-        Condition::Progressing(c) => Some(&c.client),
-        Condition::Connected(c) => Some(&c.client),
-        Condition::Unavailable(c) => Some(&c.client),
-        Condition::Recovered(c) => Some(&c.client),
-        Condition::Latency(c) => Some(&c.client),
-        _ => None,
-    }
-}
-
 /// Why what is measured by acknowledgements cannot be measured of a client with `acks: 0`.
 pub(super) fn unanswered(client: &Client) -> String {
     format!("{} sends with acks=0: no broker answers what it sends", client.name)
-}
-
-/// `progressing`: since the asking step began, a message sent (appended) after that beginning was
-/// acknowledged (delivered), on every partition in use: traffic from before proves nothing.
-pub fn progressing(c: &Progressing, client: &Client, j: &Judge<'_>) -> Judged {
-    let own_time = match j.looking {
-        Looking::Throughout { last } => return watched(c, client, j, last),
-        Looking::Once => Duration::MAX,
-        Looking::Until(within) => within,
-    };
-    let holders = Holders::read(&open(client)?, &mates(client, j)?).map_err(unreadable)?;
-    let answered = answered_since(client, j, j.began_us, &holders)?;
-    let name = &client.name;
-    if answered.progressing(c.partitions == Spread::Any) {
-        return Ok(Found::plain(true, format!("{name} goes on")));
-    }
-    let because = why(client, answered.waiting(), j);
-    let found = match client.presence() {
-        Presence::Died => Found::plain(false, format!("{name} does not run: it ended by itself")),
-        Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
-        Presence::Finished => {
-            Found::not_covered(format!("{name} had sent all that it was to send"))
-        }
-        Presence::Working if answered.by.is_empty() && !client.sends() => {
-            Found::inconclusive(format!("nothing was sent to a partition that {name} holds"))
-        }
-        Presence::Working if answered.waiting().next().is_none() => {
-            Found::inconclusive(format!("{name} has not sent anything since this step began"))
-        }
-        // Who asks at once has not given an answer the time to come.
-        Presence::Working if since(j.began_us) < c.patience().min(own_time) => {
-            Found::inconclusive(format!(
-                "{name} {}, but this step began only just now",
-                standstill(client, answered.waiting())
-            ))
-        }
-        Presence::Working if answered.waiting().all(|place| left(place, &holders)) => {
-            let found = format!("{name} {}", standstill(client, answered.waiting()));
-            Found::inconclusive(format!("{found}, {LEFT}"))
-        }
-        Presence::Working => {
-            Found::plain(false, format!("{name} {}", standstill(client, answered.waiting())))
-        }
-    };
-    Ok(found.because(because))
-}
-
-/// `progressing` throughout a time: each window of `within` anew.
-fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judged {
-    let name = &client.name;
-    let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(i64::MIN);
-    let (own, mates) = (open(client)?, mates(client, j)?);
-    let holders = Holders::read(&own, &mates).map_err(unreadable)?;
-    let gone = |why: String| {
-        // Until then no window was without an answer: one answer shows that there were some.
-        let ever = last && answered_since(client, j, j.began_us, &holders)?.progressing(true);
-        let until = format!("{name} made progress for as long as it could");
-        Ok(if ever {
-            Found::plain(true, until)
-        } else if last {
-            Found::inconclusive(why)
-        } else {
-            Found::not_covered(why)
-        })
-    };
-    match client.presence() {
-        Presence::Working => {}
-        Presence::Away => return gone(format!("{name} does not run: the plan ended it")),
-        Presence::Finished => return gone(format!("{name} had sent all that it was to send")),
-        Presence::Died => {
-            return Ok(Found::plain(false, format!("{name} does not run: it ended by itself")));
-        }
-    }
-    let senders = senders(client, j);
-    let nobody = !senders.iter().any(|s| s.presence() == Presence::Working);
-    let files = sent_by(&senders)?;
-    let within = c.patience();
-    let now_us = now_us();
-    let begin_us = j.began_us.max(back);
-    let within_us = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 4);
-    let asked = Asked { begin_us, now_us, within_us };
-    let window = Window::read(&files, (&own, &mates), asked).map_err(unreadable)?;
-    let any = c.partitions == Spread::Any;
-    let shown = duration_text(within);
-    match standing(&window, any) {
-        Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} goes on"))),
-        Some(Standing::Stuck) => {
-            let answered = answered_since(client, j, now_us - within_us, &holders)?;
-            let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
-            let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
-            let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
-            Ok(Found::plain(false, found).because(why(client, answered.waiting(), j)))
-        }
-        Some(Standing::Early) => {
-            gone(format!("what {name} waits for was sent less than {shown} ago"))
-        }
-        None if nobody || !window.begun || now_us - begin_us < within_us => {
-            gone(format!("nothing was sent that {name} could make progress with"))
-        }
-        None => Ok(Found::inconclusive(format!(
-            "nothing was sent for {shown} that {name} could make progress with"
-        ))),
-    }
-}
-
-fn stuck(window: &Window) -> impl Iterator<Item = &PartitionPlace> {
-    window.by.iter().filter(|(_, standing)| **standing == Standing::Stuck).map(|(place, _)| place)
-}
-
-/// All partitions together: on every one where something was sent, or on any.
-fn standing(window: &Window, any: bool) -> Option<Standing> {
-    let order = match any {
-        true => [Standing::Answered, Standing::Stuck, Standing::Early],
-        false => [Standing::Stuck, Standing::Answered, Standing::Early],
-    };
-    order.into_iter().find(|wanted| window.by.values().any(|standing| standing == wanted))
 }
 
 /// What the client last complained of, and what the cluster says of the partitions that it waits for.
@@ -194,7 +60,7 @@ pub(super) fn standstill<'p>(
 
 /// When messages that were sent after a time were first acknowledged (for a consumer: delivered), on what is the
 /// client's own.
-fn answered_since(
+pub(super) fn answered_since(
     client: &Client,
     j: &Judge<'_>,
     since_us: i64,
@@ -287,4 +153,55 @@ pub(super) fn away(client: &Client) -> Vec<Away> {
         .into_iter()
         .map(|(from_us, to)| Away { from_us, to_us: to.unwrap_or(i64::MAX) })
         .collect()
+}
+
+/// Keeps the partitions that are asked about.
+pub(super) fn narrow<T>(
+    by: &mut BTreeMap<PartitionPlace, T>,
+    topic: Option<&TopicName>,
+    partition: Option<&PartitionRef>,
+) {
+    by.retain(|place, _| {
+        topic.is_none_or(|t| place.topic == t.as_str())
+            && partition
+                .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
+    });
+}
+
+pub(super) fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
+    let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
+    let shown =
+        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    Found::bounded(
+        bound,
+        time,
+        format!("{who} {did} for {shown}").replace("came back for", "came back within"),
+        json!(time.as_secs_f64()),
+    )
+}
+
+/// The time of day at a moment of the histories, as logs have it.
+pub(super) fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
+    let wall_us = j.stage.run.sink.clock().wall_us(at_us);
+    let at = jiff::Timestamp::from_microsecond(wall_us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
+}
+
+/// Puts a measured stretch into the timeline when a step judges it for good.
+pub(super) fn measured(
+    j: &Judge<'_>,
+    client: &Client,
+    kind: Stretch,
+    place: Option<String>,
+    (from_us, until_us, away_us): (i64, Option<i64>, i64),
+) {
+    j.stage.measured(Measurement {
+        step: j.step.clone(),
+        kind,
+        client: client.name.clone(),
+        place,
+        from_us,
+        until_us,
+        away_us,
+    });
 }

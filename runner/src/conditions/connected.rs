@@ -1,13 +1,20 @@
-//! `connected`: whether brokers answer a client. Definition: `judgement` in the docs, section Availability.
+//! `connected`: answers of that broker rose between two looks that both lie after the last breaking
+//! step and after the broker's start. That they did not says something once the client has asked, and the
+//! broker had the time to answer.
+//! Definition: `judgement` in the docs, section Availability.
 
 use std::time::Duration;
 
-use kplan_dsl::conditions::Connected;
+use async_trait::async_trait;
+use kplan_dsl::{conditions::Connected, value::Clients};
 
-use super::clients::{Judged, away, open, unanswered, unreadable};
+use super::{
+    Found, Judged, JudgedByClient,
+    clients::{away, open, unanswered, unreadable},
+    evidence::RestsOn,
+};
 use crate::{
     cluster::{Node, NodeState},
-    conditions::Found,
     history::{
         now_us,
         query::{Asked, Standing, Window},
@@ -33,50 +40,59 @@ enum BrokerRequest {
     Overdue,
 }
 
-/// `connected`: answers of that broker rose between two looks that both lie after the last breaking
-/// step and after the broker's start. That they did not says something once the client has asked, and the
-/// broker had the time to answer.
-pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged {
-    let brokers = j.stage.brokers_meant(&c.broker).await?;
-    let presence = client.presence();
-    if presence == Presence::Away {
-        return Ok(Found::not_covered(format!("{} does not run", client.name)));
+#[async_trait]
+impl JudgedByClient for Connected {
+    fn clients(&self) -> &Clients {
+        &self.client
     }
-    let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
-    let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
-    let mut yes = Vec::new();
-    let mut no = Vec::new();
-    let mut requests = Vec::new();
-    for broker in &brokers {
-        let started = j.stage.wanted.since(Node::Broker(*broker)).unwrap_or(0);
-        let since_us = broke.max(started);
-        if client.connected(*broker, since_us) {
-            yes.push(broker.to_string());
-            continue;
+
+    async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged {
+        let brokers = j.stage.brokers_meant(&self.broker).await?;
+        let presence = client.presence();
+        if presence == Presence::Away {
+            return Ok(Found::not_covered(format!("{} does not run", client.name)));
         }
-        no.push(broker.to_string());
-        requests.push(request(client, j, *broker, since_us)?);
+        let broke = j.broke(None, &client.name).map(|(acted, _)| acted.by_us);
+        let broke = broke.or_else(|| j.since(None)).unwrap_or(0);
+        let mut yes = Vec::new();
+        let mut no = Vec::new();
+        let mut requests = Vec::new();
+        for broker in &brokers {
+            let started = j.stage.wanted.since(Node::Broker(*broker)).unwrap_or(0);
+            let since_us = broke.max(started);
+            if client.connected(*broker, since_us) {
+                yes.push(broker.to_string());
+                continue;
+            }
+            no.push(broker.to_string());
+            requests.push(request(client, j, *broker, since_us)?);
+        }
+        if no.is_empty() {
+            let found = format!("{} talks to broker {}", client.name, yes.join(", "));
+            return Ok(Found::plain(true, found));
+        }
+        let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
+        if client.unanswered() {
+            return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
+        }
+        if presence == Presence::Died || requests.contains(&BrokerRequest::Overdue) {
+            return Ok(Found::plain(false, found).because([client.causes()]));
+        }
+        let why = if presence == Presence::Finished {
+            format!("{found}, and {} had sent all that it was to send", client.name)
+        } else if requests.contains(&BrokerRequest::Early) {
+            format!("{found} it could, only just now")
+        } else {
+            format!("{found}, and nothing shows that {} asked it for anything", client.name)
+        };
+        let covers = !matches!(j.looking, Looking::Throughout { .. });
+        Ok(Found { covers, ..Found::inconclusive(why) }.because([client.causes()]))
     }
-    if no.is_empty() {
-        let found = format!("{} talks to broker {}", client.name, yes.join(", "));
-        return Ok(Found::plain(true, found));
+
+    fn rests_on(&self, _: &Client, _: &Judge<'_>) -> Option<RestsOn> {
+        // It asks about its own moment.
+        None
     }
-    let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
-    if client.unanswered() {
-        return Ok(Found::inconclusive(format!("{found}, and {}", unanswered(client))));
-    }
-    if presence == Presence::Died || requests.contains(&BrokerRequest::Overdue) {
-        return Ok(Found::plain(false, found).because([client.causes()]));
-    }
-    let why = if presence == Presence::Finished {
-        format!("{found}, and {} had sent all that it was to send", client.name)
-    } else if requests.contains(&BrokerRequest::Early) {
-        format!("{found} it could, only just now")
-    } else {
-        format!("{found}, and nothing shows that {} asked it for anything", client.name)
-    };
-    let covers = !matches!(j.looking, Looking::Throughout { .. });
-    Ok(Found { covers, ..Found::inconclusive(why) }.because([client.causes()]))
 }
 
 /// Whether a client must have asked a broker, which has not answered it since a moment, for something. A dead

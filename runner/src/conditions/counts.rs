@@ -1,15 +1,18 @@
 //! Conditions that count messages: what clients heard, and what the audit found in the log.
 
 use kplan_dsl::{
-    conditions::{Condition, Count, Failed},
-    value::Bound,
+    conditions::Count,
+    value::{Bound, ExpectedError},
 };
 use serde_json::{Map, Value};
 
+use super::{
+    Found, Judged,
+    evidence::{JudgedTime, Needs, RestsOn, Subject},
+};
 use crate::{
-    audit::{self, CountVerdict, Measure, Scope, Window},
+    audit::{self, CountVerdict, CountedWord, Measure, Scope, Window},
     cluster::KafkaError,
-    conditions::Found,
     event::Holds,
     stage::{
         judge::Judge,
@@ -17,72 +20,63 @@ use crate::{
     },
 };
 
-/// What a counting condition measures, and whether that needs the log to be read.
-pub fn measure(condition: &Condition) -> Option<(Measure, bool)> {
-    Some(match condition {
-        Condition::Acked(_) => (Measure::Acked, false),
-        Condition::Failed(_) => (Measure::Failed, false),
-        Condition::Delivered(_) => (Measure::Delivered, false),
-        Condition::Committed(_) => (Measure::Committed, false),
-        Condition::Aborted(_) => (Measure::Aborted, false),
-        Condition::Lost(_) => (Measure::Lost, true),
-        Condition::Expired(_) => (Measure::Expired, true),
-        Condition::Duplicated(_) => (Measure::Duplicated, true),
-        Condition::Reordered(_) => (Measure::Reordered, true),
-        Condition::Diverged(_) => (Measure::Diverged, true),
-        Condition::Corrupted(_) => (Measure::Corrupted, true),
-        Condition::Undelivered(_) => (Measure::Undelivered, true),
-        Condition::Redelivered(_) => (Measure::Redelivered, true),
-        Condition::Skipped(_) => (Measure::Skipped, true),
-        Condition::Phantom(_) => (Measure::Phantom, true),
-        Condition::UnexpectedSuccess(_) => (Measure::UnexpectedSuccess, true),
-        Condition::AbortedRead(_) => (Measure::AbortedRead, true),
-        Condition::Uncopied(_) => (Measure::Uncopied, true),
-        Condition::Overcopied(_) => (Measure::Overcopied, true),
-        Condition::Unresolved(_) => (Measure::Unresolved, true),
-        _ => return None,
-    })
-}
-
-pub async fn judge(
-    measure: Measure,
-    reads_log: bool,
-    count: &Count,
-    j: &Judge<'_>,
-) -> Result<Found, StepError> {
-    let window = window(count, j);
+/// Judges a count of messages; `reads_log`: the audit reads the whole log for it.
+pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> Judged {
+    let (measure, count) = (asked.measure(), asked.count());
+    if let Some(error) = asked.error() {
+        return of_error(error, count, measure, j);
+    }
     if let Some(why) = no_fault(count, j) {
         return Ok(Found::inconclusive(why));
     }
+    let window = window(count, j);
     let result = if reads_log { j.stage.audit(j, window).await? } else { j.stage.heard(window)? };
-    let scope = scope(count);
-    let mut found = tell(count.bound, &result.verdict(measure, &scope), measure);
+    let (scope, facts) = (scope(count), measure.facts());
+    let verdict = result.verdict(measure, &scope);
+    let mut found = found(count.bound, &verdict, reads_log);
     if found.holds != Holds::Inconclusive {
         let counted = j.stage.clients.all();
         let counted =
-            counted.iter().filter(|c| if of_readers(measure) { c.reads() } else { c.sends() });
+            counted.iter().filter(|c| if facts.by_reader { c.reads() } else { c.sends() });
         add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
     }
-    let damaged = matches!(measure, Measure::Lost | Measure::Diverged) && found.holds == Holds::No;
-    if damaged {
+    if facts.elections && found.holds == Holds::No {
         let elections = j.stage.unclean_elections(scope.topic.as_deref());
         found.evidence.extend(elections.iter().map(|e| e.words()));
     }
     if reads_log {
-        j.stage.tell_anomaly(j.step, measure, &result.verdict(measure, &scope));
+        j.stage.tell_anomaly(j.step, measure, &verdict);
         found.evidence.extend(result.notes.iter().map(|n| format!("note: {n}")));
     }
     Ok(found)
 }
 
+/// What a count rests on.
+pub fn rests_on(asked: &dyn CountedWord, j: &Judge<'_>) -> Option<RestsOn> {
+    let (facts, count) = (asked.measure().facts(), asked.count());
+    let client = count.client.as_deref().map(|c| c.client.to_string());
+    let needs = Needs {
+        traffic: facts.traffic?,
+        subject: Subject::of(count.topic.as_deref(), count.partition.as_deref(), client),
+        // What was at rest before the fault needs no traffic during it.
+        faults: facts.faults && count.of.is_none(),
+        back: facts.back,
+    };
+    let time = match count.of {
+        Some(_) => JudgedTime::of(i64::MIN, None, j),
+        None => JudgedTime::since(count.since.as_deref(), j),
+    };
+    Some((needs, time))
+}
+
 /// Puts a count of the whole log into the report, once its evidence was weighed: one that proves nothing
 /// must not stand there as if it did.
 pub async fn tell_whole(
-    measure: Measure,
-    count: &Count,
+    asked: &dyn CountedWord,
     found: &Found,
     j: &Judge<'_>,
 ) -> Result<(), StepError> {
+    let (measure, count) = (asked.measure(), asked.count());
     let whole = scope(count) == Scope::default() && window(count, j) == Window::All;
     if whole && !j.record && found.holds != Holds::Inconclusive {
         j.stage.tell_counted(j.step, measure, &*j.stage.audit(j, Window::All).await?);
@@ -90,13 +84,10 @@ pub async fn tell_whole(
     Ok(())
 }
 
-/// `failed` with an error code counts by code.
-pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
-    let Some(error) = &c.error else {
-        return judge(Measure::Failed, false, &c.count, j).await;
-    };
-    let result = j.stage.heard(window(&c.count, j))?;
-    let scope = scope(&c.count);
+/// Counts by error what failed.
+fn of_error(error: &ExpectedError, count: &Count, measure: Measure, j: &Judge<'_>) -> Judged {
+    let result = j.stage.heard(window(count, j))?;
+    let scope = scope(count);
     let matching: Vec<_> = result
         .errors
         .iter()
@@ -106,10 +97,10 @@ pub async fn failed(c: &Failed, j: &Judge<'_>) -> Result<Found, StepError> {
         .filter(|e| is_error(error, &named(e.error)))
         .collect();
     let total: u64 = matching.iter().map(|e| e.count).sum();
-    let found = format!("{total} failed with {}", **error);
-    let found = Found::bounded(c.count.bound, total, found, Value::from(total));
+    let found = format!("{total} failed with {error}");
+    let found = Found::bounded(count.bound, total, found, Value::from(total));
     // Where nothing was sent, nothing can have failed: no error proves nothing.
-    match result.verdict(Measure::Failed, &scope) {
+    match result.verdict(measure, &scope) {
         CountVerdict::Inconclusive { reason, .. } if !found.firm => Ok(found.doubted(reason)),
         _ => Ok(found),
     }
@@ -142,22 +133,16 @@ fn window(count: &Count, j: &Judge<'_>) -> Window {
 }
 
 fn scope(count: &Count) -> Scope {
-    Scope {
-        topic: count
-            .topic
-            .as_deref()
-            .map(ToString::to_string)
-            .or_else(|| count.partition.as_deref().map(|p| p.topic.to_string())),
-        partition: count.partition.as_deref().map(|p| p.partition),
-        client: count.client.as_deref().map(|c| c.client.to_string()),
-        group: None,
-    }
+    let client = count.client.as_deref().map(|c| c.client.to_string());
+    let Subject { topic, partition, client } =
+        Subject::of(count.topic.as_deref(), count.partition.as_deref(), client);
+    Scope { topic, partition, client, group: None }
 }
 
 /// Turns the audit's answer into the condition's. A count that breaks an upper bound, or reaches a lower
 /// one, is certain even where more could not be judged; everything else that could not be judged is
-/// inconclusive.
-pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &CountVerdict, measure: Measure) -> Found {
+/// inconclusive. `of_how_many`: it was looked for among so many.
+pub(super) fn found(bound: Option<Bound<u64>>, verdict: &CountVerdict, of_how_many: bool) -> Found {
     let (finding, doubt) = match verdict {
         CountVerdict::Counted(finding) => (finding, None),
         CountVerdict::Inconclusive { reason, at_least } => (at_least, Some(reason)),
@@ -169,8 +154,10 @@ pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &CountVerdict, measure: M
         text.push_str(&format!("; {}", on_disk.words()));
     }
     let Some(reason) = doubt else {
-        let found = format!("{} (of {} judged){text}", finding.count, finding.judged);
-        let found = if counts_only(measure) { format!("{}{text}", finding.count) } else { found };
+        let found = match of_how_many {
+            true => format!("{} (of {} judged){text}", finding.count, finding.judged),
+            false => format!("{}{text}", finding.count),
+        };
         return Found::bounded(bound, finding.count, found, value).because(evidence);
     };
     let counted = Found::bounded(bound, finding.count, "", value).because(evidence);
@@ -180,17 +167,6 @@ pub(super) fn tell(bound: Option<Bound<u64>>, verdict: &CountVerdict, measure: M
         return Found { found, ..counted };
     }
     counted.doubted(reason.as_str())
-}
-
-fn counts_only(measure: Measure) -> bool {
-    matches!(
-        measure,
-        Measure::Acked
-            | Measure::Failed
-            | Measure::Delivered
-            | Measure::Committed
-            | Measure::Aborted
-    )
 }
 
 /// `: orders/0 12, orders/2 24` where a count above zero lies.
@@ -218,15 +194,7 @@ fn by_client(finding: &audit::CountFinding) -> Value {
     Value::Object(map)
 }
 
-/// Measures that name the consumer, not the producer.
-fn of_readers(measure: Measure) -> bool {
-    matches!(
-        measure,
-        Measure::Delivered | Measure::Redelivered | Measure::Skipped | Measure::AbortedRead
-    )
-}
-
-/// Nothing is a number too: `before.redelivered.C` is 0 where the audit found nothing to count.
+/// Nothing is a number too: `before.delivered.C` is 0 where the audit found nothing to count.
 fn add_zeros<'c>(value: &mut Value, clients: impl Iterator<Item = &'c str>, scope: &Scope) {
     let Value::Object(map) = value else { return };
     for name in clients.filter(|name| scope.client.as_ref().is_none_or(|only| only == name)) {
@@ -273,24 +241,12 @@ mod tests {
             at_least: finding(n, 9),
         };
         let zero = Some(Bound::Is(0));
-        assert_eq!(tell(zero, &doubt(0), Measure::Lost).holds, Holds::Inconclusive);
-        assert_eq!(tell(zero, &doubt(3), Measure::Lost).holds, Holds::No);
-        assert_eq!(tell(Some(Bound::AtLeast(2)), &doubt(3), Measure::Lost).holds, Holds::Yes);
-        assert_eq!(
-            tell(Some(Bound::AtLeast(4)), &doubt(3), Measure::Lost).holds,
-            Holds::Inconclusive
-        );
-        assert_eq!(
-            tell(zero, &CountVerdict::Counted(finding(0, 9)), Measure::Lost).holds,
-            Holds::Yes
-        );
-        assert_eq!(
-            tell(zero, &CountVerdict::Counted(finding(3, 9)), Measure::Lost).holds,
-            Holds::No
-        );
-        assert_eq!(
-            tell(None, &CountVerdict::Counted(finding(3, 9)), Measure::Lost).holds,
-            Holds::Unjudged
-        );
+        assert_eq!(found(zero, &doubt(0), true).holds, Holds::Inconclusive);
+        assert_eq!(found(zero, &doubt(3), true).holds, Holds::No);
+        assert_eq!(found(Some(Bound::AtLeast(2)), &doubt(3), true).holds, Holds::Yes);
+        assert_eq!(found(Some(Bound::AtLeast(4)), &doubt(3), true).holds, Holds::Inconclusive);
+        assert_eq!(found(zero, &CountVerdict::Counted(finding(0, 9)), true).holds, Holds::Yes);
+        assert_eq!(found(zero, &CountVerdict::Counted(finding(3, 9)), true).holds, Holds::No);
+        assert_eq!(found(None, &CountVerdict::Counted(finding(3, 9)), true).holds, Holds::Unjudged);
     }
 }

@@ -3,11 +3,20 @@
 
 use std::time::Duration;
 
-use kplan_dsl::{conditions::Latency, value::Bound};
+use async_trait::async_trait;
+use kplan_dsl::{
+    Spanned,
+    conditions::Latency,
+    value::{Bound, Clients, StepName},
+};
 use serde_json::{Value, json};
 
+use super::{
+    Found, Judged, JudgedByClient,
+    evidence::{JudgedTime, Needs, RestsOn},
+    found::rank,
+};
 use crate::{
-    conditions::{Found, clients::Judged, found::rank},
     event::Holds,
     history::now_us,
     stage::{
@@ -17,30 +26,66 @@ use crate::{
     },
 };
 
-/// Judges the percentiles that are bounded.
-pub fn latency(c: &Latency, client: &Client, j: &Judge<'_>) -> Judged {
-    let (meant, when) = match meant(c, j) {
-        Ok(meant) => meant,
-        Err(reason) => return Ok(Found::inconclusive(reason)),
+#[async_trait]
+impl JudgedByClient for Latency {
+    fn clients(&self) -> &Clients {
+        &self.client
+    }
+
+    async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged {
+        let (meant, when) = match meant(self, j) {
+            Ok(meant) => meant,
+            Err(reason) => return Ok(Found::inconclusive(reason)),
+        };
+        let measured = client.latencies().of(&meant);
+        if measured.messages == 0 {
+            let (name, border) = (&client.name, at_border(&measured));
+            return Ok(Found::inconclusive(format!(
+                "{name} has no latencies to judge{when}{border}"
+            )));
+        }
+        let bounds = self.bounds();
+        if !bounds.is_empty() {
+            return Ok(judged(&client.name, &measured, &bounds, &when));
+        }
+        let mut value = percentiles(&measured);
+        let mut found = format!("{}: {}{when}", client.name, words(&measured));
+        if meant == MeantMessages::ALL
+            && let Some((told, parts)) = around(client, j)
+        {
+            found.push_str(&told);
+            value["fault"] = parts;
+        }
+        Ok(Found::bounded(None::<Bound<u64>>, 0, found, value))
+    }
+
+    fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
+        let time = match self.since.as_deref() {
+            Some(step) => JudgedTime::since(Some(step), j),
+            None => JudgedTime::of(i64::MIN, None, j),
+        };
+        let mut faults = time.faults;
+        faults.retain(|fault| in_phase(self, fault, j));
+        Some((Needs::of_client(client, None, None, j), JudgedTime { faults, ..time }))
+    }
+}
+
+/// Whether a fault lies in the time whose latency is asked for.
+fn in_phase(c: &Latency, fault: &Break, j: &Judge<'_>) -> bool {
+    let named = |step: &Option<Spanned<StepName>>| {
+        let id = j.stage.step_named(step.as_deref()?.as_str())?;
+        Some(j.stage.breaks.of_step(&id)).filter(|faults| !faults.is_empty())
     };
-    let measured = client.latencies().of(&meant);
-    if measured.messages == 0 {
-        let (name, border) = (&client.name, at_border(&measured));
-        return Ok(Found::inconclusive(format!("{name} has no latencies to judge{when}{border}")));
+    if let Some(own) = named(&c.before) {
+        return own.iter().all(|own| fault.at_us < own.at_us);
     }
-    let bounds = c.bounds();
-    if !bounds.is_empty() {
-        return Ok(judged(&client.name, &measured, &bounds, &when));
+    if let Some(own) = named(&c.during) {
+        return own.contains(fault);
     }
-    let mut value = percentiles(&measured);
-    let mut found = format!("{}: {}{when}", client.name, words(&measured));
-    if meant == MeantMessages::ALL
-        && let Some((told, parts)) = around(client, j)
-    {
-        found.push_str(&told);
-        value["fault"] = parts;
+    match named(&c.after) {
+        Some(own) => own.iter().all(|own| own.over_us.is_some_and(|over| fault.at_us >= over)),
+        None => true,
     }
-    Ok(Found::bounded(None::<Bound<u64>>, 0, found, value))
 }
 
 /// A percentile with its bound: its name, and the share of the messages.

@@ -7,7 +7,6 @@ use kplan_dsl::plan::Always as Rule;
 use tokio::task::JoinHandle;
 
 use crate::{
-    conditions,
     event::{Finding, Holds, Reason, ReasonKind, StepRun},
     history::now_us,
     stage::{
@@ -77,7 +76,7 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
     if rule.that.iter().all(|c| c.constant() == Some(true)) {
         return Outcome::JudgedNothing;
     }
-    let poll = if rule.that.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
+    let poll = if rule.that.iter().any(|c| c.reads_log()) { POLL_AUDIT } else { POLL };
     let (begun, step) = (now_us(), StepRun::from("always"));
     let mut covered = Covered::new(rule);
     loop {
@@ -144,7 +143,7 @@ struct Covered {
 impl Covered {
     fn new(rule: &Rule) -> Self {
         Self {
-            again: rule.that.iter().map(|c| conditions::judges_again(c)).collect(),
+            again: rule.that.iter().map(|c| c.judges_again()).collect(),
             from: rule.from.is_some(),
             judged: vec![false; rule.that.len()],
             open: vec![None; rule.that.len()],

@@ -222,10 +222,10 @@ fn a_dead_leader_in_the_znode_leads_nothing() {
     let p = view.partition("t", 0).expect("in ZooKeeper");
     assert_eq!((p.leader, p.leader_epoch), (None, Some(3)));
     assert_eq!((&p.in_sync[..], &p.offline[..]), (&[2][..], &[2][..]));
-    assert_eq!(view.offline_partitions(Some("t")).count(), 1);
+    assert_eq!(view.offline(Some("t")).count(), 1);
     let view = zookeeper(znodes(&[1, 2], Some(2), &[2]), vec![]);
     assert_eq!(view.leader("t", 0), Some(2));
-    assert_eq!(view.offline_partitions(None).count(), 0);
+    assert_eq!(view.offline(None).count(), 0);
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn znodes_win_over_late_metadata() {
     let late = vec![("t", topic("a", vec![partition(0, Some(1), 99, &[1, 2, 3])]))];
     let view = zookeeper(znodes(&[1, 2], Some(2), &[2]), vec![(1, answer(&[1, 2], late))]);
     assert_eq!(view.partition("t", 0).expect("in ZooKeeper").in_sync, [2]);
-    assert_eq!(view.under_replicated_partitions(None).count(), 1);
+    assert_eq!(view.under_replicated(None).count(), 1);
     assert_eq!(view.controller, Some(1));
 }
 
@@ -261,9 +261,9 @@ fn min_isr_counts_by_topic() {
     ];
     let view = kraft(vec![(1, answer(&[1], told))]);
     let least = |name: &str| if name == "a" { 2 } else { 1 };
-    let under: Vec<_> = view.under_min_isr_partitions(None, least).map(|(t, _)| t).collect();
+    let under: Vec<_> = view.below_min_isr(None, least).map(|(t, _)| t).collect();
     assert_eq!(under, ["a"]);
-    assert_eq!(view.under_min_isr_partitions(Some("b"), least).count(), 0);
+    assert_eq!(view.below_min_isr(Some("b"), least).count(), 0);
     assert_eq!(view.not_led_by_preferred(None).count(), 0);
 }
 
@@ -272,8 +272,8 @@ fn internal_topics_count_only_when_named() {
     let mut internal = topic("a", vec![partition(0, None, 1, &[])]);
     internal.internal = true;
     let view = kraft(vec![(1, answer(&[1], vec![("__consumer_offsets", internal)]))]);
-    assert_eq!(view.offline_partitions(None).count(), 0);
-    assert_eq!(view.offline_partitions(Some("__consumer_offsets")).count(), 1);
+    assert_eq!(view.offline(None).count(), 0);
+    assert_eq!(view.offline(Some("__consumer_offsets")).count(), 1);
 }
 
 #[test]

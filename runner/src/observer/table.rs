@@ -49,8 +49,8 @@ pub fn cluster_table(view: &ClusterView) -> String {
         vec![
             name.clone(),
             topic.partitions.len().to_string(),
-            lacking(view.under_replicated_partitions(Some(name)).count()),
-            lacking(view.offline_partitions(Some(name)).count()),
+            lacking(view.under_replicated(Some(name)).count()),
+            lacking(view.offline(Some(name)).count()),
         ]
     });
     if !view.topics.is_empty() {

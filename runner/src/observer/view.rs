@@ -126,7 +126,7 @@ impl ClusterView {
     }
 
     /// Partitions with fewer in-sync replicas than replicas (as Kafka's own tool counts them).
-    pub fn under_replicated_partitions<'a>(
+    pub fn under_replicated<'a>(
         &'a self,
         topic: Option<&'a str>,
     ) -> impl Iterator<Item = Named<'a>> {
@@ -135,7 +135,7 @@ impl ClusterView {
 
     /// Partitions whose in-sync set is smaller than min.insync.replicas, which `least` tells for a
     /// topic (its own setting, else the brokers' default).
-    pub fn under_min_isr_partitions<'a>(
+    pub fn below_min_isr<'a>(
         &'a self,
         topic: Option<&'a str>,
         least: impl Fn(&str) -> u32 + 'a,
@@ -144,10 +144,7 @@ impl ClusterView {
     }
 
     /// Partitions without a leader.
-    pub fn offline_partitions<'a>(
-        &'a self,
-        topic: Option<&'a str>,
-    ) -> impl Iterator<Item = Named<'a>> {
+    pub fn offline<'a>(&'a self, topic: Option<&'a str>) -> impl Iterator<Item = Named<'a>> {
         self.partitions(topic).filter(|(_, p)| p.leader.is_none())
     }
 

@@ -1,36 +1,18 @@
 //! Numbers that sum a suite or a run up, the same in every report.
 
 use indexmap::IndexMap;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::text::{duration_us, grouped};
 use crate::{
-    audit::Measure,
+    audit::{Damage, Measure},
     event::{Measurement, Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
 };
 
-/// Counts that tell damage: above zero they are shown first and loud.
-pub const DAMAGE: [&str; 13] = [
-    "lost",
-    "diverged",
-    "replicas_differ",
-    "corrupted",
-    "undelivered",
-    "skipped",
-    "phantom",
-    "aborted_read",
-    "uncopied",
-    "overcopied",
-    "reordered",
-    "duplicated",
-    "redelivered",
-];
-
-/// True for damage that no client can mend: something is gone, or is not what it was.
-pub fn is_loss(kind: &str) -> bool {
-    !matches!(kind, "reordered" | "duplicated" | "redelivered" | "overcopied")
+/// The damage that a value of this name counts, if it counts any: above zero it is shown first and loud.
+pub fn damage_of(kind: &str) -> Option<Damage> {
+    Measure::named(kind)?.facts().headline.damage
 }
 
 /// How many there are of each verdict.
@@ -95,9 +77,7 @@ pub fn totals(suite: &SuiteRecord) -> IndexMap<String, u64> {
 
 /// True for the name of something that the audit counts.
 fn is_count(name: &str) -> bool {
-    let name: Result<Measure, serde::de::value::Error> =
-        Measure::deserialize(serde::de::value::StrDeserializer::new(name));
-    name.is_ok()
+    Measure::named(name).is_some()
 }
 
 fn total(value: &Value, depth: u8) -> Option<u64> {
@@ -130,8 +110,12 @@ fn at_least(value: &Value) -> Option<u64> {
 /// A suite's damage above zero, worst kind first.
 pub fn damage(suite: &SuiteRecord) -> Vec<(String, u64)> {
     let totals = totals(suite);
-    let of = |kind: &&str| totals.get(*kind).filter(|n| **n > 0).map(|n| ((*kind).to_owned(), *n));
-    DAMAGE.iter().filter_map(of).collect()
+    let damage = Measure::ALL.iter().filter(|measure| measure.facts().headline.damage.is_some());
+    let counted = damage.filter_map(|measure| {
+        let kind = measure.word();
+        totals.get(&kind).filter(|n| **n > 0).map(|n| (kind, *n))
+    });
+    counted.collect()
 }
 
 /// The totals in one line, damage first: `lost 36 · acked 2,060`.
@@ -142,7 +126,7 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
     let mut told: Vec<_> = unknown.iter().map(|(k, words)| format!("{k} {words}")).collect();
     told.extend(certain.map(|(k, n)| format!("{k} {}", grouped(n))));
     // Zero lost is worth saying, zero of everything else is noise.
-    let rest = all.iter().filter(|(k, n)| match DAMAGE.contains(&k.as_str()) {
+    let rest = all.iter().filter(|(k, n)| match damage_of(k).is_some() {
         true => k.as_str() == "lost" && **n == 0,
         false => **n > 0,
     });

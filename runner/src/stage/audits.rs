@@ -318,7 +318,7 @@ impl Stage {
         });
         self.tell.emit(Event::Anomaly(Box::new(Anomaly {
             step: step.clone(),
-            kind: word(measure),
+            kind: measure.word(),
             count: finding.count,
             by: by.collect(),
             examples: examples.collect(),
@@ -330,7 +330,7 @@ impl Stage {
     /// plan that asserts and records nothing has its numbers too.
     pub fn tell_counted(&self, step: &StepRun, measure: Measure, result: &AuditResult) {
         let of = |measure| match result.verdict(measure, &Scope::default()) {
-            CountVerdict::Counted(finding) => Some((word(measure), Value::from(finding.count))),
+            CountVerdict::Counted(finding) => Some((measure.word(), Value::from(finding.count))),
             CountVerdict::Inconclusive { .. } => None,
         };
         let Some(counted) = of(measure) else { return };
@@ -405,12 +405,4 @@ async fn judge(
         Ok(audit::audit(&AuditInput { sources, facts }))
     };
     tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
-}
-
-/// The measure's name in the language.
-pub fn word(measure: Measure) -> String {
-    serde_json::to_value(measure)
-        .ok()
-        .and_then(|v| v.as_str().map(str::to_owned))
-        .unwrap_or_default()
 }

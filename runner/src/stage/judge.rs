@@ -134,8 +134,7 @@ impl Judge<'_> {
         let _pace = self.stage.watch_closely();
         let begun = Instant::now();
         let judge = Self { looking: Looking::Until(within), ..*self };
-        let default =
-            if all.iter().any(|c| conditions::needs_audit(c)) { POLL_AUDIT } else { POLL };
+        let default = if all.iter().any(|c| c.reads_log()) { POLL_AUDIT } else { POLL };
         let pause = poll.unwrap_or(default);
         let mut first_held: Vec<Option<u64>> = vec![None; all.len()];
         let (mut checked, mut checks) = (begun, 0_u32);

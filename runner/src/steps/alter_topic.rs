@@ -36,7 +36,7 @@ impl Act for AlterTopic {
             .stage
             .view_until(SETTLE, |view| {
                 view.partitions(Some(&name)).count() == partitions as usize
-                    && view.offline_partitions(Some(&name)).next().is_none()
+                    && view.offline(Some(&name)).next().is_none()
             })
             .await?;
         if led {

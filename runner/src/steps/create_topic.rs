@@ -49,7 +49,7 @@ impl Act for CreateTopic {
             .stage
             .view_until(SETTLE, |view| {
                 let known = view.partitions(Some(&name)).count();
-                known == partitions && view.offline_partitions(Some(&name)).next().is_none()
+                known == partitions && view.offline(Some(&name)).next().is_none()
             })
             .await?;
         if led {

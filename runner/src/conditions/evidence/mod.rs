@@ -2,18 +2,20 @@
 //!
 //! Evidence is a property of the faults and of the traffic. That nothing was lost says something about a
 //! fault only if something was sent while it was in effect; a count `since` a step only if something came
-//! after that step. Each condition says in [`needs`] what it needs; [`lack`] looks for it in a [`Scene`],
+//! after that step. Each condition says in its own file what it needs; [`lack`] looks for it in a [`Scene`],
 //! which is what the clients' histories and the plan's faults show. Both are pure. What lacks evidence is
 //! inconclusive, unless more traffic could not change the judgement ([`Found::firm`]).
 
 mod scene;
 
 use kplan_dsl::{
-    conditions::{Condition, Count},
+    conditions::Condition,
     facts::Kind,
+    value::{PartitionRef, StepName, TopicName},
 };
 
 use crate::{
+    audit::Traffic,
     conditions::Found,
     event::Holds,
     history::now_us,
@@ -21,33 +23,13 @@ use crate::{
         clients::Client,
         faults::{Break, Struck},
         judge::{Judge, Looking},
-        outcome::StepError,
     },
 };
 
 pub use scene::{Scene, Subject, Times};
 
-/// What must have gone on for a judgement to say something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Traffic {
-    /// Messages were sent.
-    Sent,
-    /// Messages were sent in transactions.
-    Transactions,
-    /// Something was delivered, or was there to be delivered, to a reader that was at work.
-    Read,
-    /// The same of messages that were sent in transactions.
-    ReadTransactions,
-    /// Messages were sent to a topic that a reader reads: one that was there by then, or begins at the log's
-    /// start.
-    Owed,
-    /// The same of a copier.
-    ToCopy,
-    /// A copier copied, or something was there to be copied by one that was at work.
-    Copied,
-    /// Messages were sent, or delivered as for `Read`.
-    Any,
-}
+/// What a judgement rests on.
+pub type RestsOn = (Needs, JudgedTime);
 
 /// What a condition needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,33 +66,33 @@ impl Lack {
     }
 }
 
-/// Weighs what a condition found: without its evidence it is inconclusive.
+/// Weighs what a condition found: without its evidence it is inconclusive. It rests on nothing where it asks how
+/// things are at this moment.
 pub fn weigh(
     condition: &Condition,
-    client: Option<&Client>,
     found: Found,
+    rests_on: impl FnOnce() -> Option<RestsOn>,
     j: &Judge<'_>,
-) -> Result<Found, StepError> {
+) -> Found {
     if let Err(why) = moments(condition, j) {
-        return Ok(found.doubted(why));
+        return found.doubted(why);
     }
     if found.holds == Holds::Inconclusive {
-        return Ok(found);
+        return found;
     }
-    let Some(needs) = needs(condition, client, j.looking) else { return Ok(found) };
-    let span = span(condition, client, j);
+    let Some((needs, time)) = rests_on() else { return found };
     let scene = Scene::of(&j.stage.clients.all());
-    Ok(match lack(&needs, &span, &scene) {
+    match lack(&needs, &time, &scene) {
         Some(lack) if lack.total || !found.firm => found.doubted(lack.why),
         _ => found,
-    })
+    }
 }
 
 /// The steps that a condition counts from must have run, and be more than a note.
 fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
-    let own = names(condition);
-    let named =
-        if own.is_empty() && condition.takes_since() { j.since.into_iter().collect() } else { own };
+    let own: Vec<&str> = condition.steps().iter().map(|step| step.as_str()).collect();
+    let outer = own.is_empty() && condition.facts().takes_since;
+    let named = if outer { j.since.into_iter().collect() } else { own };
     for name in named {
         if j.stage.plan.step_named(name).is_some_and(|step| step.head.facts.kind == Kind::Note) {
             return Err(format!("step \"{name}\" is a note: nothing begins with it"));
@@ -125,126 +107,47 @@ fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// The steps that a condition names.
-fn names(condition: &Condition) -> Vec<&str> {
-    if let Some(count) = condition.count() {
-        let steps = [count.since.as_deref(), count.of.as_deref()];
-        return steps.into_iter().flatten().map(|s| s.as_str()).collect();
-    }
-    match condition {
-        Condition::Log(c) => c.since.as_deref().map(|s| s.as_str()).into_iter().collect(),
-        Condition::Unavailable(c) => c.since.as_deref().map(|s| s.as_str()).into_iter().collect(),
-        Condition::Recovered(c) => c.since.as_deref().map(|s| s.as_str()).into_iter().collect(),
-        Condition::Latency(c) => c.times().into_iter().map(|(_, step)| step.as_str()).collect(),
-        _ => Vec::new(),
+impl Subject {
+    pub fn of(
+        topic: Option<&TopicName>,
+        partition: Option<&PartitionRef>,
+        client: Option<String>,
+    ) -> Self {
+        let topic = topic.or(partition.map(|p| &p.topic)).map(ToString::to_string);
+        Self { topic, partition: partition.map(|p| p.partition), client }
     }
 }
 
-/// What a condition needs; none where it asks the cluster how it is now.
-pub fn needs(condition: &Condition, client: Option<&Client>, looking: Looking) -> Option<Needs> {
-    if let Some(count) = condition.count() {
-        return Some(of_count(condition, count));
+impl Needs {
+    /// What is needed of one client.
+    pub fn of_client(
+        client: &Client,
+        topic: Option<&TopicName>,
+        partition: Option<&PartitionRef>,
+        j: &Judge<'_>,
+    ) -> Self {
+        let subject = Subject::of(topic, partition, Some(client.name.clone()));
+        let traffic = if client.sends() { Traffic::Sent } else { Traffic::Read };
+        // In the middle of a time that is watched a fault may have just begun: the last look asks for all.
+        let faults = !matches!(j.looking, Looking::Throughout { last: false });
+        Self { traffic, subject, faults, back: false }
     }
-    let client = client?;
-    let (topic, partition) = match condition {
-        Condition::Unavailable(c) => (c.topic.as_deref(), c.partition.as_deref()),
-        Condition::Recovered(c) => (c.topic.as_deref(), c.partition.as_deref()),
-        Condition::Latency(_) => (None, None),
-        // What is asked once is asked about its own moment.
-        Condition::Progressing(_) if matches!(looking, Looking::Throughout { .. }) => (None, None),
-        _ => return None,
-    };
-    let subject = Subject {
-        topic: topic.map(ToString::to_string).or_else(|| partition.map(|p| p.topic.to_string())),
-        partition: partition.map(|p| p.partition),
-        client: Some(client.name.clone()),
-    };
-    let traffic = if client.sends() { Traffic::Sent } else { Traffic::Read };
-    Some(Needs { traffic, subject, faults: asks_now(looking), back: false })
 }
 
-/// In the middle of a time that is watched a fault may have just begun: the last look asks for all.
-fn asks_now(looking: Looking) -> bool {
-    !matches!(looking, Looking::Throughout { last: false })
-}
-
-fn of_count(condition: &Condition, count: &Count) -> Needs {
-    use Condition as C;
-    let partition = count.partition.as_deref();
-    let subject = Subject {
-        topic: count
-            .topic
-            .as_deref()
-            .map(ToString::to_string)
-            .or_else(|| partition.map(|p| p.topic.to_string())),
-        partition: partition.map(|p| p.partition),
-        client: count.client.as_deref().map(|c| c.client.to_string()),
-    };
-    let (traffic, faults) = match condition {
-        C::Acked(_) => (Traffic::Sent, false),
-        C::Committed(_) => (Traffic::Transactions, false),
-        C::Delivered(_) => (Traffic::Any, false),
-        C::Aborted(_) => (Traffic::Transactions, true),
-        C::Redelivered(_) | C::Skipped(_) => (Traffic::Read, true),
-        C::AbortedRead(_) => (Traffic::ReadTransactions, true),
-        C::Undelivered(_) => (Traffic::Owed, true),
-        C::Uncopied(_) => (Traffic::ToCopy, true),
-        C::Overcopied(_) => (Traffic::Copied, true),
-        C::Corrupted(_) | C::Phantom(_) => (Traffic::Any, true),
-        _ => (Traffic::Sent, true),
-    };
-    // What was at rest before the fault needs no traffic during it.
-    let faults = faults && count.of.is_none();
-    let back = matches!(condition, C::Redelivered(_) | C::Skipped(_));
-    Needs { traffic, subject, faults, back }
-}
-
-/// The time that a condition judges, and the faults in it.
-fn span(condition: &Condition, client: Option<&Client>, j: &Judge<'_>) -> JudgedTime {
-    let (from_us, since) = match (condition, names(condition).first().copied().or(j.since)) {
-        (Condition::Latency(c), _) if c.since.is_none() => (i64::MIN, None),
-        _ if condition.count().is_some_and(|count| count.of.is_some()) => (i64::MIN, None),
-        (Condition::Progressing(_), _) => (j.began_us, None),
-        (_, Some(name)) => (j.since(Some(name)).unwrap_or(i64::MIN), Some(name.to_owned())),
-        (_, None) => (i64::MIN, None),
-    };
-    let begin = from_us.max(j.faults_from_us);
-    let breaks = &j.stage.breaks;
-    let mut faults = breaks.list();
-    match condition {
-        // They are about one fault.
-        Condition::Recovered(_) => {
-            let name = client.map(|c| c.name.as_str()).unwrap_or_default();
-            let meant = match &since {
-                Some(step) => {
-                    j.stage.step_named(step).and_then(|id| breaks.newest_of_step(&id, name))
-                }
-                None => breaks.last_for(name),
-            };
-            return JudgedTime { from_us: begin, since: None, faults: meant.into_iter().collect() };
-        }
-        Condition::Latency(c) => faults.retain(|f| in_phase(c, f, j)),
-        _ => {}
+impl JudgedTime {
+    /// From a moment on, which a step began if one is named.
+    pub fn of(from_us: i64, since: Option<String>, j: &Judge<'_>) -> Self {
+        let from_us = from_us.max(j.faults_from_us);
+        let mut faults = j.stage.breaks.list();
+        faults.retain(|fault| fault.at_us >= from_us);
+        Self { from_us, since, faults }
     }
-    faults.retain(|fault| fault.at_us >= begin);
-    JudgedTime { from_us: begin, since, faults }
-}
 
-/// Whether a fault lies in the time whose latency is asked for.
-fn in_phase(c: &kplan_dsl::conditions::Latency, fault: &Break, j: &Judge<'_>) -> bool {
-    let named = |step: &Option<kplan_dsl::Spanned<kplan_dsl::value::StepName>>| {
-        let id = j.stage.step_named(step.as_deref()?.as_str())?;
-        Some(j.stage.breaks.of_step(&id)).filter(|faults| !faults.is_empty())
-    };
-    if let Some(own) = named(&c.before) {
-        return own.iter().all(|own| fault.at_us < own.at_us);
-    }
-    if let Some(own) = named(&c.during) {
-        return own.contains(fault);
-    }
-    match named(&c.after) {
-        Some(own) => own.iter().all(|own| own.over_us.is_some_and(|over| fault.at_us >= over)),
-        None => true,
+    /// Since a step: the condition's own, or that of the step that asks; without any, all of the time.
+    pub fn since(own: Option<&StepName>, j: &Judge<'_>) -> Self {
+        let name = own.map(StepName::as_str).or(j.since);
+        let from_us = name.and_then(|name| j.since(Some(name)));
+        Self::of(from_us.unwrap_or(i64::MIN), name.map(str::to_owned), j)
     }
 }
 

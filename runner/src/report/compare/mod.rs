@@ -8,9 +8,10 @@ use serde::Serialize;
 pub use self::render::{html, markdown, text};
 use super::{
     text::{duration, duration_us, grouped, one_line, verdict_word},
-    totals::{DAMAGE, Tally, is_loss, length_us, longest, totals},
+    totals::{Tally, damage_of, length_us, longest, totals},
 };
 use crate::{
+    audit::{Damage, Measure},
     event::Stretch,
     record::{RunRecord, SuiteRecord},
 };
@@ -146,7 +147,7 @@ fn counts(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
     let names: IndexSet<&String> = a.keys().chain(b.keys()).collect();
     let mut names: Vec<_> = names.into_iter().collect();
     // Damage first, in the order in which it is told everywhere.
-    let rank = |name: &str| DAMAGE.iter().position(|d| *d == name).unwrap_or(DAMAGE.len());
+    let rank = |name: &str| (damage_of(name).is_none(), damage_of(name).and(Measure::named(name)));
     names.sort_by_key(|name| rank(name));
     let row = |name: &String| {
         let words = |n: Option<&u64>| n.map_or_else(|| "–".to_owned(), |n| grouped(*n));
@@ -156,7 +157,8 @@ fn counts(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
         {
             let (sign, by) = if to > from { ('+', to - from) } else { ('−', from - to) };
             row.change = format!("{sign}{}", grouped(by));
-            if DAMAGE.contains(&name.as_str()) && (is_loss(name) || to > from) {
+            let damage = damage_of(name);
+            if damage.is_some() && (damage == Some(Damage::Loss) || to > from) {
                 row.tone = if to > from { "worse" } else { "better" };
             }
         }

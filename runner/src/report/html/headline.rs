@@ -4,18 +4,15 @@ use serde::Serialize;
 
 use super::anchor;
 use crate::{
+    audit::{Damage, Measure},
     event::{Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
     report::{
         text::{duration_us, grouped, one_line, plural, verdict_word},
-        totals::{self, DAMAGE, Tally, damage, length_us, longest, totals, with_role},
+        totals::{Tally, damage, damage_of, length_us, longest, totals, with_role},
         trouble::{of_run, troubles},
     },
 };
-
-/// Values that count messages, besides damage.
-const COUNTS: [&str; 7] =
-    ["acked", "failed", "delivered", "committed", "aborted", "expired", "unresolved"];
 
 /// One number with its words.
 #[derive(Clone, Debug, Serialize)]
@@ -32,57 +29,16 @@ pub struct Card {
     pub link: String,
 }
 
-/// What a kind of damage means, in a sentence.
+/// What an anomaly of a kind is, in a sentence.
 pub fn definition(kind: &str) -> &'static str {
-    match kind {
-        "lost" => "Acknowledged to the producer, still within retention, and not in the log.",
-        "expired" => "Acknowledged, and since removed by retention or compaction.",
-        "duplicated" => "More than one copy of a message is in the log; extra copies are counted.",
-        "reordered" => {
-            "The first copy lies after a later message of the same producer and partition."
-        }
-        "diverged" => {
-            "One offset showed two different messages at two times: the log was cut back after it was seen."
-        }
-        "replicas_differ" => "Replicas that are in sync do not hold the same record at an offset.",
-        "corrupted" => "The content does not match its checksum.",
-        "undelivered" => {
-            "In the log and visible to the group, and delivered to none of its members."
-        }
-        "redelivered" => "Delivered to the group more than once; extra deliveries are counted.",
-        "skipped" => "A consumer's delivery jumped over visible messages.",
-        "phantom" => "In the log or delivered, and sent by no client of this run.",
-        "unexpected_success" => "Reported to the producer as failed for good, yet in the log.",
-        "aborted_read" => {
-            "A message of an aborted transaction, delivered to a read_committed consumer."
-        }
-        "uncopied" => "In a copier's input, and without a visible copy in its output.",
-        "overcopied" => {
-            "Copied more often than a copier's input shows the message: twice, or though it was aborted."
-        }
-        "unresolved" => {
-            "Sent by a life that died before it heard the answer: may be in the log or not."
-        }
-        _ => "",
-    }
+    Measure::named(kind).map_or("", |measure| measure.facts().headline.definition)
 }
 
 /// The noun phrase of a count, e.g. `acknowledged messages lost`.
 fn label(kind: &str, count: u64) -> String {
-    let messages = if count == 1 { "message" } else { "messages" };
-    match kind {
-        "lost" => format!("acknowledged {messages} lost"),
-        "duplicated" => format!("extra {} in the log", if count == 1 { "copy" } else { "copies" }),
-        "redelivered" => format!("extra {}", if count == 1 { "delivery" } else { "deliveries" }),
-        "uncopied" => format!("{messages} not copied"),
-        "overcopied" => format!("{} too many", if count == 1 { "copy" } else { "copies" }),
-        "replicas_differ" => {
-            let records = if count == 1 { "record that differs" } else { "records that differ" };
-            format!("{records} between in-sync replicas")
-        }
-        "acked" => format!("{messages} acknowledged"),
-        "failed" => format!("{messages} failed for good"),
-        other => format!("{messages} {}", other.replace('_', " ")),
+    match Measure::named(kind) {
+        Some(measure) => measure.facts().headline.label(count).to_owned(),
+        None => kind.replace('_', " "),
     }
 }
 
@@ -161,14 +117,14 @@ pub fn cards(suite: &SuiteRecord) -> Vec<Card> {
                 detail.push_str(" · the plan allows it");
             }
         }
-        if kind == "diverged" {
-            detail.push_str(" · the log was cut back after they were seen");
+        if let Some(remark) = Measure::named(&kind).and_then(|measure| measure.facts().remark) {
+            detail.push_str(&format!(" · {remark}"));
         }
         cards.push(Card {
             value: grouped(count),
             label: label(&kind, count),
             detail,
-            tone: if totals::is_loss(&kind) { "bad" } else { "mild" },
+            tone: if damage_of(&kind) == Some(Damage::Loss) { "bad" } else { "mild" },
             link: anomaly_link(suite, &kind),
         });
     }
@@ -179,16 +135,11 @@ pub fn cards(suite: &SuiteRecord) -> Vec<Card> {
     }
     cards.extend(recovery(suite));
     cards.extend(faults(suite));
-    for (kind, count) in totals.iter().filter(|(k, n)| !DAMAGE.contains(&k.as_str()) && **n > 0) {
+    for (kind, count) in totals.iter().filter(|(k, n)| damage_of(k).is_none() && **n > 0) {
         if cards.len() >= 10 {
             break;
         }
-        let label = if COUNTS.contains(&kind.as_str()) {
-            label(kind, *count)
-        } else {
-            kind.replace('_', " ")
-        };
-        cards.push(plain(&grouped(*count), &label, String::new(), "plain", "steps"));
+        cards.push(plain(&grouped(*count), &label(kind, *count), String::new(), "plain", "steps"));
     }
     cards
 }

@@ -26,10 +26,11 @@ use self::{
 };
 use super::{
     text::{clean, duration, one_line, verdict_word},
-    totals::{Tally, longest, span_words, totals_line},
+    totals::{Tally, damage, damage_of, longest, span_words, totals_line},
     trouble::of_run,
 };
 use crate::{
+    audit::Damage,
     event::{Stretch, Verdict},
     record::{RunRecord, SuiteRecord},
 };
@@ -170,7 +171,7 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
             200,
         ),
         totals: one_line(&totals_line(suite), 200),
-        bad: super::totals::damage(suite).iter().any(|(kind, _)| super::totals::is_loss(kind)),
+        bad: damage(suite).iter().any(|(kind, _)| damage_of(kind) == Some(Damage::Loss)),
         simulated: suite.info.simulated,
         shown: shown.is_some(),
     };

@@ -1,39 +1,45 @@
 //! `replicas_differ`: replicas that claim to be in sync, held against each other on their disks.
 
+use async_trait::async_trait;
 use kplan_dsl::conditions::ReplicasDiffer;
 
+use super::{Found, Judged, JudgedNow, cluster::whole, counts};
 use crate::{
     audit::{Cell, CountFinding, CountPlace, CountVerdict, Evidence, Measure},
-    conditions::{Found, cluster::whole, counts},
-    stage::{judge::Judge, outcome::StepError, segments::Compared},
+    stage::{judge::Judge, segments::Compared},
 };
 
-/// Compares every partition that is asked about.
-pub async fn differ(c: &ReplicasDiffer, j: &Judge<'_>) -> Result<Found, StepError> {
-    let running = j.stage.running()?;
-    let view = running.observer.fresh().await;
-    if let Err(found) = whole(j).await? {
-        return Ok(found);
+#[async_trait]
+impl JudgedNow for ReplicasDiffer {
+    async fn judge(&self, j: &Judge<'_>) -> Judged {
+        let running = j.stage.running()?;
+        let view = running.observer.fresh().await;
+        whole!(j);
+        let one = self.partition.as_deref();
+        let topic =
+            one.map(|p| p.topic.as_str()).or_else(|| self.topic.as_deref().map(|t| t.as_str()));
+        let partitions: Vec<(String, u32)> = view
+            .partitions(topic)
+            .filter(|(_, p)| one.is_none_or(|one| one.partition == p.partition))
+            .map(|(topic, p)| (topic.to_owned(), p.partition))
+            .collect();
+        if partitions.is_empty() {
+            let what = topic.unwrap_or("any topic");
+            return Ok(Found::inconclusive(format!("no living broker knows {what}")));
+        }
+        let mut compared = Vec::new();
+        for (topic, partition) in &partitions {
+            j.stage.talk(
+                j.step,
+                format!("the replicas of {topic}/{partition} to be compared"),
+                None,
+            );
+            compared.push(j.stage.compare_replicas(&running, (topic, *partition)).await?);
+        }
+        let verdict = verdict(&compared);
+        j.stage.tell_anomaly(j.step, Measure::ReplicasDiffer, &verdict);
+        Ok(counts::found(self.bound, &verdict, true))
     }
-    let one = c.partition.as_deref();
-    let topic = one.map(|p| p.topic.as_str()).or_else(|| c.topic.as_deref().map(|t| t.as_str()));
-    let partitions: Vec<(String, u32)> = view
-        .partitions(topic)
-        .filter(|(_, p)| one.is_none_or(|one| one.partition == p.partition))
-        .map(|(topic, p)| (topic.to_owned(), p.partition))
-        .collect();
-    if partitions.is_empty() {
-        let what = topic.unwrap_or("any topic");
-        return Ok(Found::inconclusive(format!("no living broker knows {what}")));
-    }
-    let mut compared = Vec::new();
-    for (topic, partition) in &partitions {
-        j.stage.talk(j.step, format!("the replicas of {topic}/{partition} to be compared"), None);
-        compared.push(j.stage.compare_replicas(&running, (topic, *partition)).await?);
-    }
-    let verdict = verdict(&compared);
-    j.stage.tell_anomaly(j.step, Measure::ReplicasDiffer, &verdict);
-    Ok(counts::tell(c.bound, &verdict, Measure::ReplicasDiffer))
 }
 
 /// All partitions together. What could not be compared, and nothing at all, prove nothing.
@@ -108,7 +114,7 @@ mod tests {
     }
 
     fn holds(all: &[Result<Compared, String>]) -> Holds {
-        counts::tell(Some(Bound::Is(0)), &verdict(all), Measure::ReplicasDiffer).holds
+        counts::found(Some(Bound::Is(0)), &verdict(all), true).holds
     }
 
     #[test]

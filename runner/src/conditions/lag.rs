@@ -1,0 +1,56 @@
+//! `lag`: visible data records after the commit. No commit is unknown, not 0.
+
+use async_trait::async_trait;
+use kplan_dsl::conditions::Lag;
+use serde_json::Value;
+
+use super::{Found, Judged, JudgedNow, cluster::whole};
+use crate::stage::judge::Judge;
+
+#[async_trait]
+impl JudgedNow for Lag {
+    async fn judge(&self, j: &Judge<'_>) -> Judged {
+        let running = j.stage.running()?;
+        whole!(j);
+        let ask = running.observer.ask();
+        let one = self.partition.as_deref();
+        let topics: Vec<String> = match (one, self.topic.as_deref()) {
+            (Some(p), _) => vec![p.topic.to_string()],
+            (None, Some(t)) => vec![t.to_string()],
+            (None, None) => j.stage.topics_of_group(&self.group),
+        };
+        let mut lag = 0_u64;
+        let mut evidence = Vec::new();
+        for topic in &topics {
+            let told =
+                match ask.lag(&self.group, topic, j.stage.isolation_of_group(&self.group)).await {
+                    Ok(told) => told,
+                    Err(error) => return Ok(Found::inconclusive(error.to_string())),
+                };
+            for (partition, of) in
+                told.iter().filter(|(p, _)| one.is_none_or(|o| o.partition == **p))
+            {
+                let (Some(next), Some(behind)) = (of.committed, of.records) else {
+                    return Ok(Found::inconclusive(format!(
+                        "group {} has committed nothing in {topic}/{partition}",
+                        *self.group
+                    )));
+                };
+                lag += behind;
+                let about = if of.exact { "" } else { "at most " };
+                evidence.push(format!(
+                    "{topic}/{partition}: committed {next}, end {}, {about}{behind} messages behind",
+                    of.end
+                ));
+            }
+        }
+        if evidence.is_empty() {
+            return Ok(Found::inconclusive(format!(
+                "no partition of group {} is known",
+                *self.group
+            )));
+        }
+        Ok(Found::bounded(self.bound, lag, format!("{lag} messages behind"), Value::from(lag))
+            .because(evidence))
+    }
+}

@@ -1,0 +1,127 @@
+//! `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
+//! of a message that was sent while it acted on all that it struck, on the worst partition. Where nothing was on
+//! its way at that moment, the first message after it is what waits first.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kplan_dsl::{
+    conditions::Recovered,
+    value::{BoundGroup, Clients, duration_text},
+};
+use serde_json::Value;
+
+use super::{
+    Found, Judged, JudgedByClient,
+    clients::{
+        LEFT, away, held, left, mates, measured, narrow, open, senders, sent_by, standstill,
+        time_of_day, timed, unreadable, why,
+    },
+    evidence::{JudgedTime, Needs, RestsOn},
+};
+use crate::{
+    event::Stretch,
+    history::{
+        HistoryFile, now_us,
+        query::{Holders, Onset, PartitionPlace, Waited, absent_us, waits},
+    },
+    stage::{clients::Client, judge::Judge},
+};
+
+#[async_trait]
+impl JudgedByClient for Recovered {
+    fn clients(&self) -> &Clients {
+        &self.client
+    }
+
+    async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged {
+        let own = self.since.as_deref().map(|s| s.as_str());
+        let Some((acted, what)) = j.broke(own, &client.name) else {
+            let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
+            let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
+            let found = format!("{broke}: there is nothing to recover from");
+            return Ok(Found::not_covered(found));
+        };
+        let files = open(client)?;
+        if j.mended(own, &client.name)
+            .is_some_and(|over| begun_us(&files).is_some_and(|at| at > over))
+        {
+            let found = format!("{} began when this was over: {what}", client.name);
+            return Ok(Found::not_covered(format!("{found}: there is nothing to recover from")));
+        }
+        let what = format!("{} ({what})", time_of_day(j, acted.from_us));
+        // What was sent while some of it still answered may have been answered by that.
+        let onset = Onset { from_us: acted.from_us, by_us: acted.by_us };
+        let senders = sent_by(&senders(client, j))?;
+        let holders = Holders::read(&files, &mates(client, j)?).map_err(unreadable)?;
+        let topics = client.topics();
+        let own = |place: &PartitionPlace| held(place, &topics, &holders);
+        let mut by = waits(&senders, &files, own, onset).map_err(unreadable)?;
+        narrow(&mut by, self.topic.as_deref(), self.partition.as_deref());
+        let (away, now_us) = (away(client), now_us());
+        let length = |wait: &Waited| {
+            let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
+            until_us - wait.from_us - absent_us(&away, wait.from_us, until_us)
+        };
+        // Where there is no answer yet, it is worse than anywhere else.
+        let worst = by.iter().max_by_key(|(place, wait)| {
+            (wait.until_us.is_none(), !left(place, &holders), length(wait))
+        });
+        let Some((place, worst)) = worst else {
+            return Ok(Found::inconclusive(format!(
+                "{} was sent nothing after {what}",
+                client.name
+            )));
+        };
+        let took_us = length(worst);
+        let until_us = worst.until_us.map(|until| until.max(worst.from_us));
+        let away_us = until_us.unwrap_or(now_us) - worst.from_us - took_us;
+        let time = (worst.from_us, until_us, away_us);
+        measured(j, client, Stretch::Recovered, Some(place.to_string()), time);
+        if until_us.is_none() {
+            let waiting =
+                || by.iter().filter(|(_, w)| w.until_us.is_none()).map(|(place, _)| place);
+            let found = format!("{} {} since {what}", client.name, standstill(client, waiting()));
+            if left(place, &holders) {
+                return Ok(Found::inconclusive(format!("{found}, {LEFT}")));
+            }
+            return Ok(not_yet(self.bound, took_us, &found).because(why(client, waiting(), j)));
+        }
+        let who = format!("{} after {what}, last on {place}", client.name);
+        // With more traffic it could have been sooner, or later.
+        Ok(Found { firm: false, ..timed(self.bound, took_us, who, "came back") })
+    }
+
+    fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
+        let needs = Needs::of_client(client, self.topic.as_deref(), self.partition.as_deref(), j);
+        let time = JudgedTime::since(self.since.as_deref(), j);
+        // It is about one fault.
+        let breaks = &j.stage.breaks;
+        let meant = match &time.since {
+            Some(step) => {
+                let id = j.stage.step_named(step);
+                id.and_then(|id| breaks.newest_of_step(&id, &client.name))
+            }
+            None => breaks.last_for(&client.name),
+        };
+        let faults = meant.into_iter().collect();
+        Some((needs, JudgedTime { since: None, faults, ..time }))
+    }
+}
+
+/// When a client's histories begin.
+fn begun_us(files: &[HistoryFile]) -> Option<i64> {
+    files.iter().filter_map(|file| Some(file.iter_from(0).next()?.ok()?.first_us)).min()
+}
+
+/// It has not come back: how long it has waited is the least that it will take.
+fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
+    let waited = Duration::from_micros(u64::try_from(waited_us).unwrap_or_default());
+    let judged = Found::bounded(bound, waited, found, Value::Null);
+    if judged.firm {
+        return judged;
+    }
+    let shown =
+        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
+}
