@@ -12,8 +12,7 @@ const RUNNER: &str = "exit secrets out processes rundir history identity codes e
 
 /// What still goes back.
 const DSL_BACK: &str = "";
-const RUNNER_BACK: &str = "conditions>steps commands>cli \
-    stage>conditions stage>conductor steps>conductor";
+const RUNNER_BACK: &str = "";
 
 fn crate_root(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name).join("src")

@@ -115,7 +115,7 @@ pub fn main() -> Exit {
         Command::Report(args) => commands::report::main(&args),
         Command::Compare(args) => commands::compare::main(&args),
         Command::Image(args) => commands::image::main(&args),
-        Command::Man(args) => commands::man::main(&args),
+        Command::Man(args) => commands::man::main(&args, Cli::command()),
         Command::Doctor(args) => commands::doctor::main(&args),
         Command::Explain(args) => commands::explain::main(&args),
         Command::Diff(args) => commands::diff::main(&args),

@@ -183,6 +183,24 @@ impl Step {
         }
     }
 
+    /// The steps in it, of every round, branch and included file.
+    pub fn inside(&self) -> Vec<&Self> {
+        match self.verb().map(Verb::children) {
+            Some(Children::Rounds(rounds)) => rounds.iter().flat_map(|r| r.steps.iter()).collect(),
+            _ => self.inside_once(),
+        }
+    }
+
+    /// The same, of a repeat's first round only.
+    pub fn inside_once(&self) -> Vec<&Self> {
+        match self.verb().map(Verb::children) {
+            Some(Children::Rounds(rounds)) => {
+                rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
+            }
+            _ => self.children().into_iter().flatten().collect(),
+        }
+    }
+
     /// The steps of its `during`, also where its other arguments are known only when it runs.
     pub fn during(&self) -> &[Self] {
         match &self.action {

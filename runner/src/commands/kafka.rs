@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kplan_dsl::{Verb, plan::Step};
 
-use crate::conductor::{schedule::Job, step::inside};
+use crate::conductor::schedule::Job;
 
 /// Every version that the plans start.
 pub fn versions(jobs: &[Job]) -> BTreeSet<String> {
@@ -19,7 +19,7 @@ pub fn versions(jobs: &[Job]) -> BTreeSet<String> {
 fn collect(step: &Step, versions: &mut BTreeSet<String>) {
     let started = step.verb().map(Verb::versions).unwrap_or_default();
     versions.extend(started.into_iter().map(|version| version.text().to_owned()));
-    inside(step).into_iter().for_each(|inner| collect(inner, versions));
+    step.inside().into_iter().for_each(|inner| collect(inner, versions));
 }
 
 #[cfg(test)]

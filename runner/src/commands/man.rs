@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 
 use crate::{
-    cli::Cli,
     exit::{Exit, refused},
     out::{self, Shown as _},
     rundir::{can_write, make_dir},
@@ -21,17 +20,17 @@ pub struct ManArgs {
     pub dir: PathBuf,
 }
 
-/// Does it.
-pub fn main(args: &ManArgs) -> Exit {
-    match write(&args.dir) {
+/// Does it, for a command and all of its subcommands.
+pub fn main(args: &ManArgs, command: Command) -> Exit {
+    match write(&args.dir, command) {
         Ok(()) => Exit::Passed,
         Err(error) => out::told(&error),
     }
 }
 
 /// `kplan.1`, and a page for each command that is not hidden.
-fn write(dir: &Path) -> anyhow::Result<()> {
+fn write(dir: &Path, command: Command) -> anyhow::Result<()> {
     make_dir(dir).and_then(|()| can_write(&dir.join("kplan.1"))).map_err(refused)?;
-    let written = clap_mangen::generate_to(Cli::command(), dir);
+    let written = clap_mangen::generate_to(command, dir);
     written.with_context(|| format!("cannot write to {}", dir.shown()))
 }

@@ -26,7 +26,6 @@ use crate::{
         SuiteResult,
         schedule::{self, Ended, Job, Jobs, Keep, Rules},
         shard::{DURATIONS, Durations, Shard},
-        wants,
     },
     event::{Event, RunStarted, Verdict},
     exit::Exit,
@@ -38,7 +37,7 @@ use crate::{
     report::{self, live},
     rundir::{RunDir, private_dir},
     secrets,
-    stage::{Run, signals::Interrupt, sink::Sink},
+    stage::{Run, signals::Interrupt, sink::Sink, wants},
 };
 
 /// What a suite counts for that passed only when it was tried again.

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use kplan_dsl::{Plan, Step, Verb};
 
 use crate::{
-    conductor::{Suite, run_suite, schedule::Keep, step::children},
+    conductor::{Suite, run_suite, schedule::Keep},
     event::{Event, RunStarted, StepRun, SuiteId, Verdict},
     history::RunClock,
     out::{Shown as _, tell},
@@ -163,5 +163,5 @@ fn written(plan: &Plan, faults: &[&DoneFault], about: &str) -> Option<String> {
 
 fn collect<'p>(step: &'p Step, all: &mut Vec<&'p Step>) {
     all.push(step);
-    children(step).into_iter().for_each(|inner| collect(inner, all));
+    step.inside_once().into_iter().for_each(|inner| collect(inner, all));
 }

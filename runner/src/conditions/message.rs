@@ -5,17 +5,12 @@ use kplan_dsl::conditions::Message;
 use serde_json::Value;
 
 use super::{Found, Judged, JudgedNow};
-use crate::stage::{judge::Judge, outcome::StepError};
+use crate::stage::{judge::Judge, messages::find_messages, outcome::StepError};
 
 #[async_trait]
 impl JudgedNow for Message {
     async fn judge(&self, j: &Judge<'_>) -> Judged {
-        let asked = crate::steps::find_messages(
-            j.stage,
-            &self.topic,
-            self.key.as_deref(),
-            self.value.as_deref(),
-        );
+        let asked = find_messages(j.stage, &self.topic, self.key.as_deref(), self.value.as_deref());
         let count = match asked.await {
             // A log that was not read holds nobody knows what.
             Err(error @ (StepError::Kafka(_) | StepError::TimedOut(_))) => {

@@ -2,6 +2,7 @@
 //! of messages has its file in `audit`, beside what it counts. A condition without a way to judge it does not compile.
 //! What several share is in `clients`, `cluster`, `counts`, `evidence` and `found`.
 
+mod ask;
 mod brokers_alive;
 mod clients;
 mod cluster;
@@ -35,6 +36,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{Spanned, conditions::Condition, each_condition, value::Clients};
 use serde_json::Value;
 
+pub use ask::Looked;
 pub use found::Found;
 
 use crate::{
@@ -43,7 +45,7 @@ use crate::{
     event::{Finding, Holds},
     stage::{
         clients::Client,
-        judge::{Judge, Looked, Looking},
+        judge::{Judge, Looking},
         outcome::StepError,
     },
 };

@@ -7,11 +7,12 @@ use kplan_dsl::plan::Always as Rule;
 use tokio::task::JoinHandle;
 
 use crate::{
+    conditions::Looked,
     event::{Finding, Holds, Reason, ReasonKind, StepRun},
     history::now_us,
     stage::{
         Stage,
-        judge::{Judge, Looked, Looking},
+        judge::{Judge, Looking},
         outcome::StepError,
     },
 };

@@ -7,7 +7,6 @@ pub mod schedule;
 pub mod shard;
 pub mod step;
 mod suite;
-pub mod wants;
 pub mod warm;
 
 pub use suite::{Suite, SuiteResult, Tally, run_suite};

@@ -21,14 +21,13 @@ use tokio::{
 
 use crate::{
     conductor::{
-        step,
         suite::{Suite, SuiteResult, run_suite},
-        warm::{self, Shelf, Warm},
+        warm::{Shelf, key_of_plan},
     },
     event::Verdict,
     processes::available_memory,
     rundir::RunDir,
-    stage::Run,
+    stage::{Run, warm::Warm},
 };
 
 /// When a run's clusters stay for a look.
@@ -150,9 +149,8 @@ fn clusters(steps: &[Step]) -> Box<dyn Iterator<Item = &StartCluster> + '_> {
             Some(Verb::StartCluster(args)) => Some(&**args),
             _ => None,
         };
-        own.into_iter().chain(
-            step::inside(one).into_iter().flat_map(|child| clusters(std::slice::from_ref(child))),
-        )
+        own.into_iter()
+            .chain(one.inside().into_iter().flat_map(|child| clusters(std::slice::from_ref(child))))
     }))
 }
 
@@ -219,9 +217,8 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn new(run: &'a Arc<Run>, dir: &'a RunDir, jobs: Vec<Job>, rules: Rules) -> Self {
         let number = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-        let reuses = |job: &Job| {
-            (rules.keep == Keep::Never).then(|| warm::key_of_plan(&job.plan, run)).flatten()
-        };
+        let reuses =
+            |job: &Job| (rules.keep == Keep::Never).then(|| key_of_plan(&job.plan, run)).flatten();
         let mut queue = VecDeque::new();
         for (number, job) in (1..).zip(jobs) {
             let key = reuses(&job);

@@ -6,12 +6,11 @@ use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::{
     facts::Kind,
     plan::{ReadyStep, Step, StepHead},
-    steps::{Children, Verb},
 };
 
 use crate::{
     conductor::{Tally, during},
-    event::{Event, Holds, StepEnded, StepInfo, StepRun, Verdict},
+    event::{Event, Holds, StepEnded, StepRun, Verdict},
     history::now_us,
     stage::{
         Stage,
@@ -70,7 +69,7 @@ pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally
     stage
         .tell
         .emit(Event::StepEnded(Box::new(StepEnded { reason: Some(reason.to_owned()), ..ended })));
-    for inner in children(step) {
+    for inner in step.inside_once() {
         skip(stage, inner, flow, reason, tally);
     }
 }
@@ -80,42 +79,10 @@ fn listed(stage: &Stage, step: &Step, flow: &Flow) -> StepRun {
     let id = StepRun::new(&step.head.id, &flow.rounds);
     // The suite lists the steps of first rounds only.
     if !id.rounds().is_empty() {
-        let info = Box::new(info(stage, &step.head, step.title(), flow.around.finally));
+        let info = Box::new(stage.step_info(&step.head, step.title(), flow.around.finally));
         stage.tell.emit(Event::StepListed { step: id.clone(), info });
     }
     id
-}
-
-/// What is known of a step beforehand.
-pub fn info(stage: &Stage, head: &StepHead, title: String, finally: bool) -> StepInfo {
-    StepInfo {
-        id: StepRun::new(&head.id, &[]),
-        title,
-        verb: head.word.to_owned(),
-        file: stage.run.shown(stage.plan.file_of(head)),
-        line: head.lines.0,
-        end_line: head.lines.1,
-        finally,
-        fault: head.facts.is_fault(),
-    }
-}
-
-/// The steps inside a step, of every round, branch and included file.
-pub fn inside(step: &Step) -> Vec<&Step> {
-    match step.verb().map(Verb::children) {
-        Some(Children::Rounds(rounds)) => rounds.iter().flat_map(|r| r.steps.iter()).collect(),
-        _ => children(step),
-    }
-}
-
-/// The steps inside a step: of a repeat's first round, of all branches, of an included file, of `during`.
-pub fn children(step: &Step) -> Vec<&Step> {
-    match step.verb().map(Verb::children) {
-        Some(Children::Rounds(rounds)) => {
-            rounds.first().map(|r| r.steps.iter().collect()).unwrap_or_default()
-        }
-        _ => step.children().into_iter().flatten().collect(),
-    }
 }
 
 async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) -> Option<String> {

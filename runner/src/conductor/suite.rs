@@ -17,13 +17,13 @@ use crate::{
         always::Always,
         schedule::Keep,
         step::{self, Flow},
-        warm::{self, Warm, is_traceless},
+        warm::{clean, is_traceless},
     },
     event::{
         Event, Holds, Reason, ReasonKind, StepEnded, StepInfo, StepRun, SuiteId, SuiteStarted,
         Verdict,
     },
-    stage::{Run, Stage, chaos::DoneFault, hearing, sampler::Sampler},
+    stage::{Run, Stage, chaos::DoneFault, hearing, sampler::Sampler, warm::Warm},
     steps::limits::Surroundings,
 };
 
@@ -140,7 +140,7 @@ async fn tear_down(
         return (None, None);
     }
     if let Some(key) = leave
-        && warm::clean(stage, &running).await.is_ok()
+        && clean(stage, &running).await.is_ok()
     {
         let cluster = running.cluster;
         return (Some(Warm { cluster, key, suite: stage.suite }), None);
@@ -184,8 +184,8 @@ fn infos<'s>(
     all: &mut Vec<StepInfo>,
 ) {
     for one in steps {
-        all.push(step::info(stage, &one.head, one.title(), finally));
-        infos(stage, step::children(one).into_iter(), finally, all);
+        all.push(stage.step_info(&one.head, one.title(), finally));
+        infos(stage, one.inside_once().into_iter(), finally, all);
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -17,42 +16,16 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{Cluster, ClusterSpec, NodeState},
-    conductor::step,
-    event::SuiteId,
-    stage::{Run, Running, Stage, clients::Template},
+    stage::{
+        Run, Running, Stage,
+        clients::Template,
+        warm::{self, Warm, key},
+    },
     steps::cluster_spec,
 };
 
 /// How long the deletion of a plan's topics may take; a cluster that needs longer is removed instead.
 const CLEAN_LIMIT: Duration = Duration::from_secs(15);
-
-/// A cluster between two plans.
-pub struct Warm {
-    pub cluster: Arc<dyn Cluster>,
-    /// What it was declared as: [`key`].
-    pub key: String,
-    /// The suite that used it last.
-    pub suite: SuiteId,
-}
-
-impl std::fmt::Debug for Warm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a cluster left by suite {}", self.suite)
-    }
-}
-
-/// What a cluster was declared as: everything but its name, its run and where its logs go.
-pub fn key(spec: &ClusterSpec) -> String {
-    let alike = ClusterSpec {
-        run: String::new(),
-        name: String::new(),
-        dir: std::path::PathBuf::new(),
-        ..spec.clone()
-    };
-    let secured = spec.security.as_ref().map(|s| (s.protocol, s.mechanism, &s.users));
-    format!("{}{secured:?}", serde_json::to_string(&alike).unwrap_or_default())
-}
 
 /// The key of a plan's cluster where it has a single one, to be reused, where the backend hands clusters on: one
 /// that exists is not kplan's to clean, and others start at once or write their logs elsewhere.
@@ -77,7 +50,7 @@ fn clusters<'p>(steps: impl Iterator<Item = &'p Step>, all: &mut Vec<&'p StartCl
         if let Some(Verb::StartCluster(args)) = one.verb() {
             all.push(args);
         }
-        clusters(step::inside(one).into_iter(), all);
+        clusters(one.inside().into_iter(), all);
     }
 }
 
@@ -90,13 +63,13 @@ fn step_is_traceless(one: &Step) -> bool {
     // Nothing is known yet of a step whose arguments are of a later time.
     let Some(verb) = one.verb() else { return false };
     let own = verb.facts().leaves == Leaves::TopicsAndGroups;
-    own && step::inside(one).into_iter().all(step_is_traceless)
+    own && one.inside().into_iter().all(step_is_traceless)
 }
 
 /// Deletes what a plan left in its cluster.
 pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
     let work = async {
-        sound(running).await?;
+        warm::sound(running).await?;
         let groups: BTreeSet<String> = stage
             .clients
             .all()
@@ -122,32 +95,6 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
     };
     let limited = tokio::time::timeout(CLEAN_LIMIT, work).await;
     limited.unwrap_or_else(|_| Err(format!("cleaning it took longer than {CLEAN_LIMIT:?}")))
-}
-
-/// Whether a cluster from an earlier plan is whole and empty.
-pub async fn fit(running: &Running) -> Result<(), String> {
-    sound(running).await?;
-    match own_topics(running).await.first() {
-        None => Ok(()),
-        Some(topic) => Err(format!("the topic {topic} is still there")),
-    }
-}
-
-async fn sound(running: &Running) -> Result<(), String> {
-    running.cluster.check().await.map_err(|e| e.to_string())?;
-    for node in running.cluster.nodes() {
-        match running.cluster.state(node).await {
-            Ok(NodeState::Running) => {}
-            Ok(_) => return Err(format!("{node} does not run")),
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    Ok(())
-}
-
-async fn own_topics(running: &Running) -> Vec<String> {
-    let view = running.observer.fresh().await;
-    view.topics.iter().filter(|(_, t)| !t.internal).map(|(name, _)| name.clone()).collect()
 }
 
 /// The scheduler's clusters between two plans, and what the plans to come could use.
@@ -218,30 +165,10 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    use indexmap::IndexMap;
+    use std::sync::Arc;
 
     use super::*;
-    use crate::cluster::{Quorum, embedded::EmbeddedCluster};
-
-    fn spec(name: &str, brokers: u32) -> ClusterSpec {
-        ClusterSpec {
-            run: "r".into(),
-            name: name.into(),
-            version: "4.1.1".parse().expect("a version"),
-            mode: Quorum::KraftCombined,
-            brokers,
-            config: IndexMap::new(),
-            broker_config: BTreeMap::new(),
-            jvm: vec![],
-            image: None,
-            racks: BTreeMap::new(),
-            disk: None,
-            exchangeable: false,
-            bounds: Default::default(),
-            security: None,
-            dir: std::path::PathBuf::from(name),
-        }
-    }
+    use crate::{cluster::embedded::EmbeddedCluster, event::SuiteId, stage::warm::tests::spec};
 
     fn warm(suite: SuiteId, key: &str) -> Warm {
         let cluster = EmbeddedCluster::launch(spec("s1", 1)).expect("a mock cluster");
@@ -256,14 +183,6 @@ mod tests {
         let checked = kplan_dsl::check_file(&path, &kplan_dsl::Options::default());
         let plan = checked.suites.into_iter().next();
         plan.unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
-    }
-
-    #[test]
-    fn the_same_cluster_is_declared_by_all_but_its_names() {
-        assert_eq!(key(&spec("s1", 3)), key(&spec("s2", 3)));
-        assert_ne!(key(&spec("s1", 3)), key(&spec("s1", 1)));
-        let set = IndexMap::from([("log.retention.ms".to_owned(), "1".to_owned())]);
-        assert_ne!(key(&spec("s1", 3)), key(&ClusterSpec { config: set, ..spec("s1", 3) }));
     }
 
     #[test]

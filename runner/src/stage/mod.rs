@@ -8,6 +8,7 @@ pub mod ended;
 pub mod faults;
 pub mod hearing;
 pub mod judge;
+pub mod messages;
 pub mod network;
 pub mod nodes;
 pub mod outcome;
@@ -22,6 +23,8 @@ pub mod targets;
 pub mod tell;
 pub mod throttles;
 pub mod totals;
+pub mod wants;
+pub mod warm;
 
 mod topics;
 
@@ -34,21 +37,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::{Plan, Span, Values, value::Isolation};
+use kplan_dsl::{Plan, Span, Values, plan::StepHead, value::Isolation};
 use tokio::sync::mpsc;
 
 use crate::{
     client::handle::{ClientEvent, Who},
     cluster::{Cluster, Node, backend::Backend},
-    conductor::warm::Warm,
-    event::{self, Event, Finding, Holds, StepRun, Stretch, SuiteId},
+    event::{self, Event, Finding, Holds, StepInfo, StepRun, Stretch, SuiteId},
     observer::{ClusterView, Hurry, Observer},
     record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
         audits::Audits, chaos::Faults, clients::Clients, disks::Full, ended::Ended, faults::Breaks,
         network::Disturbed, nodes::Wanted, outcome::StepError, rig::Taken, signals::Interrupt,
-        sink::Sink, tell::Telling, throttles::Throttles,
+        sink::Sink, tell::Telling, throttles::Throttles, warm::Warm,
     },
 };
 
@@ -201,6 +203,20 @@ impl Stage {
             client_events,
         };
         (stage, heard)
+    }
+
+    /// What is known of a step beforehand.
+    pub fn step_info(&self, head: &StepHead, title: String, finally: bool) -> StepInfo {
+        StepInfo {
+            id: StepRun::new(&head.id, &[]),
+            title,
+            verb: head.word.to_owned(),
+            file: self.run.shown(self.plan.file_of(head)),
+            line: head.lines.0,
+            end_line: head.lines.1,
+            finally,
+            fault: head.facts.is_fault(),
+        }
     }
 
     /// Where client processes say what happens to them.

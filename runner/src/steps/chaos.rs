@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Node, NodeState},
-    conductor::step,
     event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     stage::{
@@ -184,7 +183,7 @@ fn tell(schedule: &[Planned], cx: &Cx<'_>) {
 
 /// What is known of a fault beforehand.
 fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
-    let own = step::info(cx.stage, cx.head, planned.verb.explain(), false);
+    let own = cx.stage.step_info(cx.head, planned.verb.explain(), false);
     StepInfo { id: own.id.fault(planned.number), verb: String::new(), fault: true, ..own }
 }
 

@@ -181,5 +181,4 @@ acts! {
     note::Note,
 }
 
-pub use consume::find_messages;
 pub use start_cluster::spec as cluster_spec;

@@ -13,10 +13,6 @@ use kplan_dsl::{
 
 use crate::{
     cluster::{Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
-    conductor::{
-        wants,
-        warm::{self, Warm},
-    },
     event::{Event, LaneState, SettingsOf, SuiteId},
     observer::Observer,
     secrets,
@@ -24,7 +20,8 @@ use crate::{
         Run, Running, hearing,
         nodes::{JOIN_LIMIT, brokers_of},
         outcome::{Done, StepError},
-        settings,
+        settings, wants,
+        warm::{self, Warm},
     },
     steps::{Act, Cx},
 };

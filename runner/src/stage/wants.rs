@@ -6,8 +6,6 @@ use kplan_dsl::{
     steps::{UpgradeBroker, Verb},
 };
 
-use crate::conductor::step;
-
 /// True when some fault of the plan strikes one of these.
 pub fn strikes(plan: &Plan, what: &[Strikes]) -> bool {
     let strikes = |facts: &StepFacts| facts.is_fault() && what.contains(&facts.strikes);
@@ -34,7 +32,7 @@ pub fn needs_tls(plan: &Plan) -> bool {
 fn step_needs_tls(step: &Step) -> bool {
     let own = matches!(step.verb(), Some(Verb::StartCluster(it))
         if it.security.as_ref().is_some_and(|s| s.needs_tls()));
-    own || step::inside(step).into_iter().any(step_needs_tls)
+    own || step.inside().into_iter().any(step_needs_tls)
 }
 
 fn step_uses(step: &Step, such: &dyn Fn(&str) -> bool) -> bool {
@@ -45,5 +43,5 @@ fn step_uses(step: &Step, such: &dyn Fn(&str) -> bool) -> bool {
     };
     in_chaos
         || such(step.head.word)
-        || step::inside(step).into_iter().any(|inner| step_uses(inner, such))
+        || step.inside().into_iter().any(|inner| step_uses(inner, such))
 }
