@@ -49,6 +49,7 @@ mod reassign_partitions;
 mod record;
 mod repeat;
 mod restart_broker;
+mod restart_client;
 mod resume_broker;
 mod resume_client;
 mod run;
@@ -217,6 +218,7 @@ roster! {
     stop_broker::StopBroker,
     start_broker::StartBroker,
     restart_broker::RestartBroker,
+    restart_client::RestartClient,
     upgrade_broker::UpgradeBroker,
     pause_broker::PauseBroker,
     resume_broker::ResumeBroker,

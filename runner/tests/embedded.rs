@@ -166,6 +166,39 @@ fn a_step_on_a_whole_client_works_on_the_members_that_run() {
     assert!(events.contains("C/2 does not run: it is left out"), "{events}");
 }
 
+#[test]
+fn a_restarted_client_has_a_new_life_and_each_end_is_a_fault() {
+    let ran = run(&["runner/tests/plans/restart-client.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let events = ran.events();
+    let lines: Vec<serde_json::Value> =
+        events.lines().map(|line| serde_json::from_str(line).expect("an event")).collect();
+    let clients: Vec<(String, u64, String)> = lines
+        .iter()
+        .filter(|line| line["event"] == "client")
+        .map(|line| {
+            let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+            (text("client"), line["life"].as_u64().unwrap_or_default(), text("state"))
+        })
+        .collect();
+    let at = |client: &str, life: u64, state: &str| {
+        clients
+            .iter()
+            .position(|c| *c == (client.to_owned(), life, state.to_owned()))
+            .unwrap_or_else(|| panic!("{client} {life} {state}: {clients:?}"))
+    };
+    // One after the other: the second ends when the first is back.
+    assert!(at("C/1", 1, "stopped") < at("C/1", 2, "up"), "{clients:?}");
+    assert!(at("C/1", 2, "up") < at("C/2", 1, "stopping"), "{clients:?}");
+    // All together: both have ended before one begins.
+    assert!(at("P", 1, "dead").max(at("C/1", 2, "dead")) < at("P", 2, "starting"), "{clients:?}");
+    let faults = |kind: &str| {
+        let begins = |line: &&serde_json::Value| line["kind"] == kind && line["phase"] == "begins";
+        lines.iter().filter(begins).count()
+    };
+    assert_eq!([faults("client_stopped"), faults("client_killed")], [2, 2], "{events}");
+}
+
 /// The ids of steps with how each ended.
 fn told(ran: &common::Ran) -> Vec<(String, Verdict)> {
     ran.record.suites[0].steps.iter().map(|s| (s.id.to_string(), s.verdict)).collect()

@@ -102,6 +102,8 @@ pub enum FaultKind {
     NodePaused,
     /// SIGKILL to a client.
     ClientKilled,
+    /// Graceful end of a client that is started again.
+    ClientStopped,
     /// SIGSTOP to a client.
     ClientPaused,
     /// The network is cut or slowed down.

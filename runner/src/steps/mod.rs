@@ -150,6 +150,7 @@ acts! {
     stop_broker::StopBroker,
     start_broker::StartBroker,
     restart_broker::RestartBroker,
+    restart_client::RestartClient,
     upgrade_broker::UpgradeBroker,
     pause_broker::PauseBroker,
     resume_broker::ResumeBroker,

@@ -174,6 +174,21 @@ impl Stage {
         )))
     }
 
+    /// The same as a fault of a step, which starts it again: a consumer reads no further. Breaking for this client.
+    pub async fn end_member(
+        &self,
+        step: &StepRun,
+        client: &Arc<Client>,
+        member: &Member,
+        limit: Duration,
+    ) -> Result<(), StepError> {
+        let begun_us = now_us();
+        self.stop_member(client, member, Vec::new(), limit).await?;
+        let acted = Acted::since(begun_us);
+        self.client_break(step, (client, member), acted, FaultKind::ClientStopped);
+        Ok(())
+    }
+
     /// Tells the timeline what a client's process is.
     pub fn client_lane(
         &self,
@@ -200,6 +215,7 @@ impl Stage {
     ) {
         let (word, state) = match kind {
             FaultKind::ClientPaused => ("paused", LaneState::Paused),
+            FaultKind::ClientStopped => ("stopped", LaneState::Stopped),
             _ => ("killed", LaneState::Dead),
         };
         self.client_lane(client, member, state, Why::step(word, step));
