@@ -39,6 +39,9 @@ pub enum AskError {
     /// The partition has no leader now.
     #[error("{topic}/{partition} has no leader")]
     NoLeader { topic: String, partition: u32 },
+    /// The cluster has no controller now.
+    #[error("there is no controller now")]
+    NoController,
     /// No such topic, partition, or part of an answer.
     #[error("there is no {0}")]
     Missing(String),

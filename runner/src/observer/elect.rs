@@ -39,9 +39,7 @@ impl Asker {
         // With ZooKeeper only the controller can; with KRaft every broker forwards to it.
         let asked = match (self.cluster.spec().mode, view.controller) {
             (Quorum::Zookeeper, Some(controller)) => vec![controller],
-            (Quorum::Zookeeper, None) => {
-                return Err(AskError::Missing("controller now".to_owned()));
-            }
+            (Quorum::Zookeeper, None) => return Err(AskError::NoController),
             _ => answering(&view),
         };
         let broker = *asked.first().ok_or(AskError::NobodyAnswers)?;

@@ -181,7 +181,9 @@ impl From<AskError> for StepError {
             }
             AskError::Wire { ref cause, .. } if cause.is_unsupported() => Self::not_so(error),
             AskError::Unsupported(text) => Self::not_so(text),
-            AskError::NoLeader { .. } | AskError::Missing(_) => Self::lacks(error),
+            AskError::NoLeader { .. } | AskError::NoController | AskError::Missing(_) => {
+                Self::lacks(error)
+            }
             AskError::TimedOut { what, limit } => Self::not_in_time(what, limit),
             AskError::Wire { .. } | AskError::NobodyAnswers | AskError::Zookeeper(_) => {
                 Self::Kafka(KafkaCause::Silent(error.to_string()))

@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use kplan_dsl::steps::{Consume, GivenMessage, Until};
+use rdkafka::error::{KafkaError as RdError, RDKafkaErrorCode};
 
 use super::produce::spelled;
 use crate::{
@@ -44,10 +45,10 @@ impl Act for Consume {
                     }
                     came.push(one);
                 }
-                Ok(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                Ok(Err(RdError::PartitionEOF(partition))) => {
                     left.remove(&partition);
                 }
-                Ok(Err(error)) if came.is_empty() && !error.to_string().contains("Transport") => {
+                Ok(Err(error)) if came.is_empty() && !is_cut_off(&error) => {
                     return Err(answered(&error));
                 }
                 // librdkafka reconnects by itself; the limit ends it.
@@ -57,8 +58,13 @@ impl Act for Consume {
     }
 }
 
+/// A connection that broke.
+fn is_cut_off(error: &RdError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure)
+}
+
 /// What Kafka answered to the reader, with its code.
-fn answered(error: &rdkafka::error::KafkaError) -> StepError {
+fn answered(error: &RdError) -> StepError {
     let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
     let answer = KafkaError { code, message: error.to_string() };
     let answers = vec![Answer { about: String::new(), error: answer }];

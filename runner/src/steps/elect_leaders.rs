@@ -80,8 +80,7 @@ fn is_early(error: &AskError) -> bool {
         AskError::Kafka { error, .. } => {
             matches!(error.code.as_str(), "NOT_CONTROLLER" | "REQUEST_TIMED_OUT")
         }
-        AskError::NobodyAnswers => true,
-        AskError::Missing(what) => what.starts_with("controller"),
+        AskError::NobodyAnswers | AskError::NoController => true,
         _ => false,
     }
 }
