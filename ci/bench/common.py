@@ -10,6 +10,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KPLAN = pathlib.Path(os.environ.get("KPLAN_BENCH_BINARY", ROOT / "target" / "release" / "kplan"))
+# The clients of the rdkafka crate, beside which kplan's own are measured.
+WRAPPER = ROOT / "target" / "release" / "examples" / "wrapper"
 # One round and few messages: shows that the bench works, its figures mean nothing.
 SMALL = os.environ.get("KPLAN_BENCH_SMALL") == "1"
 LIMIT_S = 1800
@@ -98,3 +100,11 @@ def threads_s(pid: int) -> dict[str, float]:
         user, system = fields.split()[11:13]
         spent[name] = spent.get(name, 0) + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
     return spent
+
+
+def wrapper(what: str, servers: str, topic: str, messages: int) -> float:
+    """Messages a second of the rdkafka crate's producer or consumer, which only counts them."""
+    done = subprocess.run([WRAPPER, what, servers, topic, str(messages)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"bench: {WRAPPER} {what}: {done.stdout}{done.stderr}")
+    return float(done.stdout)

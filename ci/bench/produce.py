@@ -1,7 +1,8 @@
 """Messages a second, 100 bytes, acks=all, three brokers, a topic of 3 partitions and 3 replicas.
 
 One cluster, rounds in turn: a plan sends a million messages as fast as it can, with kplan's full
-accounting; while the plan then waits, kcat and Kafka's own tool send as many to another topic.
+accounting; while the plan then waits, kcat, Kafka's own tool and the producer of the rdkafka crate (which only
+counts acknowledgements: runner/examples/wrapper.rs) send as many to another topic.
 """
 
 import pathlib
@@ -9,10 +10,10 @@ import statistics
 import subprocess
 import sys
 
-from common import SMALL, Run, bootstrap, container, seconds
+from common import SMALL, Run, bootstrap, container, seconds, wrapper
 
 MESSAGES = 20_000 if SMALL else 1_000_000
-PAUSE_S = 30
+PAUSE_S = 40
 ROUNDS = 1 if SMALL else 3
 
 
@@ -63,7 +64,7 @@ def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, kplan's figure, the other's, the ratio."""
     lines = pathlib.Path("/tmp") / f"kplan-bench-{id(object())}.txt"
     lines.write_text(("x" * 99 + "\n") * MESSAGES)
-    ours, kcats, perfs, began = [], [], [], {}
+    ours, kcats, perfs, wrappers, began = [], [], [], [], {}
     run = Run(plan())
     run_id, names = "", {}
     try:
@@ -81,6 +82,7 @@ def measure() -> list[tuple[str, float, float, float]]:
                     kcats.append(MESSAGES / seconds(
                         "kcat", "-P", "-b", servers, "-t", "others", "-X", "acks=all", "-l", lines))
                     perfs.append(perf_test("localhost:9092", run_id))
+                    wrappers.append(wrapper("produce", servers, "others", MESSAGES))
             elif kind == "step_ended":
                 name = names[event["step"]]
                 if name.startswith("sent"):
@@ -91,10 +93,11 @@ def measure() -> list[tuple[str, float, float, float]]:
         lines.unlink()
         run.process.terminate()
     print("rounds:", *(f"{a:,.0f}/{b:,.0f}" for a, b in zip(ours, kcats)), file=sys.stderr)
-    ours_s, kcat_s, perf_s = (statistics.median(all_[1:]) for all_ in (ours, kcats, perfs))
+    ours_s, kcat_s, perf_s, wrapper_s = (statistics.median(all_[1:]) for all_ in (ours, kcats, perfs, wrappers))
     return [
         ("producer, messages/s, over kcat -P", ours_s, kcat_s, ours_s / kcat_s),
         ("producer, messages/s, over kafka-producer-perf-test", ours_s, perf_s, ours_s / perf_s),
+        ("producer, messages/s, over the rdkafka crate's", ours_s, wrapper_s, ours_s / wrapper_s),
     ]
 
 

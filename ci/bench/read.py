@@ -1,7 +1,8 @@
 """Messages a second, read: 100 bytes each, from three brokers and a topic of 3 partitions and 3 replicas.
 
 One cluster, rounds in turn: the audit reads and judges the log, a consumer (a group of one, every
-delivery recorded and committed) reads it, then `kcat -C` and Kafka's own tool do. One given message
+delivery recorded and committed) reads it, then `kcat -C`, Kafka's own tool and the consumer of the rdkafka crate (which
+only counts: runner/examples/wrapper.rs) do. One given message
 before each round makes the audit read again. Times of kplan are those of whole steps, from their
 begin: processes, contact, the wait for readiness and the judgement are in them. Kafka's tool tells
 how fast it fetches, without its start and its group; beside it the consumer counts from its assignment.
@@ -13,10 +14,10 @@ import subprocess
 import sys
 
 import watched
-from common import SMALL, Run, bootstrap, busy_s, container, seconds, threads_s
+from common import SMALL, Run, bootstrap, busy_s, container, seconds, threads_s, wrapper
 
 MESSAGES = 20_000 if SMALL else 6_000_000
-PAUSE_S = 40
+PAUSE_S = 50
 ROUNDS = 1 if SMALL else 3
 # What is said below the table.
 NOTES: list[str] = []
@@ -88,7 +89,7 @@ def profile(run: str, audit: tuple[float, float], consumer: tuple[float, float])
 
 def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, kplan's figure, the other's, the ratio."""
-    audits, consumers, fetches, kcats, perfs = [], [], [], [], []
+    audits, consumers, fetches, kcats, perfs, wrappers = [], [], [], [], [], []
     began, busy, spans, names, run_id, assigned_us = {}, {}, {}, {}, "", 0
     run = Run(plan())
     try:
@@ -107,6 +108,7 @@ def measure() -> list[tuple[str, float, float, float]]:
                     kcats.append(MESSAGES / seconds("kcat", "-C", "-b", bootstrap(run_id), "-t", "orders",
                                                     "-o", "beginning", "-e", "-q", "-f", ""))
                     perfs.append(perf_test(run_id))
+                    wrappers.append(wrapper("consume", bootstrap(run_id), "orders", MESSAGES))
             elif kind == "step_ended":
                 name = names[event["step"]]
                 rate = lambda since_us: MESSAGES / ((event["mono_us"] - since_us) / 1e6)
@@ -122,16 +124,17 @@ def measure() -> list[tuple[str, float, float, float]]:
         run.passed()
     finally:
         run.process.terminate()
-    rounds = zip(audits, consumers, fetches, kcats, perfs)
-    print("rounds (audit/consumer/its fetching/kcat/perf-test):", *("/".join(f"{n:,.0f}" for n in r) for r in rounds),
+    rounds = zip(audits, consumers, fetches, kcats, perfs, wrappers)
+    print("rounds (audit/consumer/its fetching/kcat/perf-test/rdkafka crate):", *("/".join(f"{n:,.0f}" for n in r) for r in rounds),
           file=sys.stderr)
-    audit, consumer, fetch, kcat, perf = (
-        statistics.median(all_[1:]) for all_ in (audits, consumers, fetches, kcats, perfs))
+    audit, consumer, fetch, kcat, perf, crate = (
+        statistics.median(all_[1:]) for all_ in (audits, consumers, fetches, kcats, perfs, wrappers))
     return [
         ("audit, messages/s, over kcat -C", audit, kcat, audit / kcat),
         ("audit, messages/s, over kafka-consumer-perf-test", audit, perf, audit / perf),
         ("consumer, messages/s, over kcat -C", consumer, kcat, consumer / kcat),
         ("consumer fetching, messages/s, over kafka-consumer-perf-test", fetch, perf, fetch / perf),
+        ("audit, messages/s, over the rdkafka crate's consumer", audit, crate, audit / crate),
     ]
 
 
