@@ -311,10 +311,9 @@ impl Handle {
     /// Waits until a producer had contact with the cluster, or a consumer has its partitions and has
     /// recorded where it starts in them.
     pub async fn ready(&self, limit: Duration) -> Result<(), HandleError> {
-        let consumer = matches!(self.spec, ClientSpec::Consumer(_) | ClientSpec::Copier(_));
-        let is_ready = |s: &ClientState| {
-            if consumer { s.assignment.is_some() } else { s.ready.is_some() }
-        };
+        let reads = self.spec.kind().group().is_some();
+        let is_ready =
+            |s: &ClientState| if reads { s.assignment.is_some() } else { s.ready.is_some() };
         self.reach("ready", limit, |s| is_ready(s) || s.is_refused()).await?;
         if is_ready(&self.state.borrow()) {
             return Ok(());

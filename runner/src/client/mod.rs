@@ -34,13 +34,13 @@ pub(crate) use raw::{ClientType, NotSet, Routed, ask, create};
 use crate::history::{HistoryError, now_us};
 use protocol::{ClientReport, GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING};
 use raw::{Asked, Instance, Refused};
-use spec::{ClientSpec, Told};
+use spec::Told;
 use voice::Voice;
 
 /// Why a client ends before it was told to.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
-struct ClientError {
+pub(crate) struct ClientError {
     text: String,
     /// The name under which it is reported.
     code: &'static str,
@@ -91,13 +91,7 @@ pub fn hidden_main() -> ExitCode {
     secrets.iter().for_each(|secret| crate::secrets::hide(secret));
     let (voice, writer) = Voice::start();
     let orders = voice::orders();
-    let result = match &spec {
-        ClientSpec::Producer(spec) => producer::run(spec, &voice, &orders),
-        ClientSpec::Consumer(spec) => consumer::run(spec, &voice, &orders),
-        ClientSpec::Copier(spec) => copier::run(spec, &voice, &orders),
-        ClientSpec::Log(spec) => log_reader::run(spec, &voice),
-    };
-    let code = match result {
+    let code = match spec.kind().run(&voice, &orders) {
         Ok(ended) => {
             voice.say(ended);
             ExitCode::SUCCESS

@@ -1,12 +1,29 @@
-//! What a client process is told when it starts.
+//! What a client process is to do: kinds of clients, one file each, and one line each in `kinds!`'s roster.
 
-use std::path::PathBuf;
+mod consumer;
+mod copier;
+mod log;
+mod producer;
+
+use std::{path::PathBuf, rc::Rc, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Acks, CommitMode, Isolation, OffsetReset};
+use kplan_dsl::value::{Acks, Isolation};
 use serde::{Deserialize, Serialize};
 
-use super::{routes::Routes, settings};
+pub use self::{
+    consumer::ConsumerSpec,
+    copier::CopierSpec,
+    log::{LogSpec, LogTopic, ReadSpan},
+    producer::{ProducerSpec, TransactionSpec},
+};
+
+use super::{
+    ClientError, ClientType,
+    protocol::{ClientReport, Order},
+    routes::Routes,
+    voice::Voice,
+};
 use crate::{
     history::{Header, Writer},
     identity::payload::run_hash,
@@ -122,146 +139,6 @@ impl Common {
     }
 }
 
-/// Transactions of a producer.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TransactionSpec {
-    /// Messages in one transaction.
-    pub messages: u32,
-    /// How many of a hundred transactions are aborted, chosen by the seed.
-    pub abort_percent: f64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProducerSpec {
-    pub common: Common,
-    pub topic: String,
-    /// The topic's partitions.
-    pub partitions: u32,
-    /// Messages a second; none: as fast as librdkafka takes them.
-    pub rate: Option<f64>,
-    /// How many answer for a send.
-    pub acks: Acks,
-    /// librdkafka's `enable.idempotence`.
-    pub idempotent: bool,
-    /// Transactions, if any.
-    pub transactional: Option<TransactionSpec>,
-    /// Bytes of a message's value, at least [`crate::identity::payload::MIN_PAYLOAD`].
-    pub payload_bytes: u32,
-    /// The most bytes, if their number varies from message to message.
-    #[serde(default)]
-    pub payload_most: Option<u32>,
-    /// Headers of every message.
-    #[serde(default)]
-    pub headers: IndexMap<String, String>,
-    /// How many different keys; none: no key, and the partitions in turn (without a
-    /// rate in blocks).
-    pub keys: Option<u32>,
-    /// Messages in all, over this life; none: until stopped.
-    pub count: Option<u64>,
-    /// librdkafka's `compression.type`.
-    pub compression: Option<String>,
-    /// Seeds what is chosen (aborts).
-    pub seed: u64,
-}
-
-/// What a consumer (one member of its group) does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConsumerSpec {
-    pub common: Common,
-    pub topics: Vec<String>,
-    pub group: String,
-    /// Where the group begins without a committed offset, and what a reset means.
-    pub from: OffsetReset,
-    pub commit: CommitMode,
-    pub isolation: Isolation,
-    /// Whether its members are static.
-    #[serde(default)]
-    pub fixed: bool,
-}
-
-/// What a copier does: consume, copy, commit the positions with the copies.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CopierSpec {
-    pub common: Common,
-    pub from: String,
-    /// Where the copies go.
-    pub to: String,
-    /// The output's partitions.
-    pub partitions: u32,
-    pub group: String,
-    /// The most messages in one transaction.
-    pub messages: u32,
-    pub isolation: Isolation,
-}
-
-impl CopierSpec {
-    /// Its consuming half.
-    pub fn consumer(&self) -> ConsumerSpec {
-        ConsumerSpec {
-            common: self.common.clone(),
-            topics: vec![self.from.clone()],
-            group: self.group.clone(),
-            from: OffsetReset::Earliest,
-            commit: CommitMode::None,
-            isolation: self.isolation,
-            fixed: false,
-        }
-    }
-
-    /// Its producing half.
-    pub fn producer(&self) -> ProducerSpec {
-        ProducerSpec {
-            common: settings::copiers(self.common.clone()),
-            topic: self.to.clone(),
-            partitions: self.partitions,
-            rate: None,
-            acks: Acks::All,
-            idempotent: true,
-            transactional: Some(TransactionSpec { messages: self.messages, abort_percent: 0.0 }),
-            payload_bytes: 0,
-            payload_most: None,
-            headers: IndexMap::new(),
-            keys: None,
-            count: None,
-            compression: None,
-            seed: 0,
-        }
-    }
-}
-
-/// A partition of which `[start, end)` is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReadSpan {
-    pub partition: u32,
-    /// The log's start.
-    pub start: i64,
-    /// The end to which the log is read, exclusive: the high watermark.
-    pub end: i64,
-}
-
-/// A topic that the audit reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogTopic {
-    pub name: String,
-    /// What to read of it.
-    pub spans: Vec<ReadSpan>,
-    /// Whether transactions were used: the log is then read a second time, read_committed.
-    pub transactional: bool,
-}
-
-/// What the audit's reader does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogSpec {
-    /// Who it is and where; the name is `audit`, `client_id` 0, and `life` counts the audits.
-    pub common: Common,
-    pub topics: Vec<LogTopic>,
-    /// Give up after this long without any progress, in milliseconds.
-    pub stall_ms: u64,
-    /// Read without librdkafka, past damaged batches.
-    #[serde(default)]
-    pub careful: bool,
-}
-
 /// The first line that a client process reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
@@ -270,11 +147,89 @@ pub struct Told {
     pub secrets: Vec<String>,
 }
 
-/// What a client process does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(clippy::large_enum_variant, reason = "one value a process")]
-pub enum ClientSpec {
+/// How a client sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sending {
+    pub acks: Acks,
+    /// librdkafka's `enable.idempotence`, which transactions imply.
+    pub idempotent: bool,
+    pub transactional: bool,
+    /// How many different keys; none: no key, or the keys of what it copies.
+    pub keys: Option<u32>,
+}
+
+/// A kind of client: what is known of it without running it, and what its process does.
+pub(crate) trait ClientBody {
+    fn common(&self) -> &Common;
+
+    fn common_mut(&mut self) -> &mut Common;
+
+    /// The histories that it writes.
+    fn writers(&self) -> &'static [Writer];
+
+    /// The topic to which it sends.
+    fn sends_to(&self) -> Option<&str> {
+        None
+    }
+
+    /// How it sends, if it does.
+    fn sending(&self) -> Option<Sending> {
+        None
+    }
+
+    /// The topics that it reads in its group.
+    fn reads_from(&self) -> &[String] {
+        &[]
+    }
+
+    /// Its group and what its members see, if it reads in one.
+    fn group(&self) -> Option<(&str, Isolation)> {
+        None
+    }
+
+    /// True if it reads what was there before it came.
+    fn begins_at_start(&self) -> bool {
+        false
+    }
+
+    /// All of librdkafka's settings that it has, of each instance that it makes.
+    fn settings(&self) -> Vec<(ClientType, IndexMap<String, String>)> {
+        Vec::new()
+    }
+
+    /// The body of its process.
+    fn run(&self, voice: &Rc<Voice>, orders: &Receiver<Order>)
+    -> Result<ClientReport, ClientError>;
+}
+
+/// The roster: what a client process does, and which kind that is.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $name:ident($spec:ty),)+) => {
+        /// What a client process does.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[allow(clippy::large_enum_variant, reason = "one value a process")]
+        pub enum ClientSpec {
+            $($(#[doc = $doc])* $name($spec),)+
+        }
+
+        impl ClientSpec {
+            pub(crate) fn kind(&self) -> &dyn ClientBody {
+                match self {
+                    $(Self::$name(spec) => spec,)+
+                }
+            }
+
+            fn kind_mut(&mut self) -> &mut dyn ClientBody {
+                match self {
+                    $(Self::$name(spec) => spec,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     Producer(ProducerSpec),
     Consumer(ConsumerSpec),
     Copier(CopierSpec),
@@ -284,22 +239,20 @@ pub enum ClientSpec {
 
 impl ClientSpec {
     pub fn common(&self) -> &Common {
-        match self {
-            Self::Producer(p) => &p.common,
-            Self::Consumer(c) => &c.common,
-            Self::Copier(c) => &c.common,
-            Self::Log(l) => &l.common,
-        }
+        self.kind().common()
+    }
+
+    /// The same for a member of it in one of its lives.
+    pub fn in_life(&self, member: u16, life: u16) -> Self {
+        let mut own = self.clone();
+        let common = own.kind_mut().common_mut();
+        (common.member, common.life) = (member, life);
+        own
     }
 
     /// Histories that this client writes.
     pub fn histories(&self) -> Vec<PathBuf> {
-        let writers: &[Writer] = match self {
-            Self::Producer(_) => &[Writer::ProducerSent, Writer::ProducerHeard],
-            Self::Consumer(_) => &[Writer::Consumer],
-            Self::Copier(_) => &[Writer::ProducerSent, Writer::ProducerHeard, Writer::Consumer],
-            Self::Log(_) => &[Writer::Audit],
-        };
-        writers.iter().map(|w| self.common().history_path(*w)).collect()
+        let writers = self.kind().writers().iter();
+        writers.map(|writer| self.common().history_path(*writer)).collect()
     }
 }

@@ -26,7 +26,7 @@ pub(super) const ORPHANED: i32 = 3;
 const ERRORS_A_SECOND: u32 = 20;
 
 /// Where reports go.
-pub(super) struct Voice {
+pub(crate) struct Voice {
     lines: SyncSender<ClientReport>,
     errors: Cell<(i64, u32)>,
 }

@@ -20,7 +20,7 @@ use crate::{
         query::{Asked, Standing, Window},
     },
     stage::{
-        clients::{Client, Presence, Template},
+        clients::{Client, Presence},
         judge::{Judge, Looking, since},
         outcome::StepError,
     },
@@ -117,8 +117,8 @@ fn request(
         at.is_some_and(|at| at.leader == Some(broker))
     };
     // A reader asks the leaders of what it holds, without end; from a rack it may ask others.
-    let reads = matches!(&client.template, Template::Consumer(c)
-        if !c.common.config.contains_key("client.rack"));
+    let own_rack = client.spec.common().config.contains_key("client.rack");
+    let reads = !client.sends() && !own_rack;
     if dead || reads && client.given().iter().any(|at| leads(&at.topic, at.partition)) {
         return Ok(BrokerRequest::Overdue);
     }

@@ -18,7 +18,6 @@ use kplan_dsl::{
 use crate::{
     stage::{
         Run, Running, Stage,
-        clients::Template,
         warm::{self, Warm, key},
     },
     steps::cluster_spec,
@@ -70,16 +69,10 @@ fn step_is_traceless(one: &Step) -> bool {
 pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
     let work = async {
         warm::sound(running).await?;
-        let groups: BTreeSet<String> = stage
-            .clients
-            .all()
-            .iter()
-            .filter_map(|c| match &c.template {
-                Template::Consumer(spec) => Some(spec.group.clone()),
-                // A plan with a copier leaves transactions too, and so never comes here.
-                Template::Producer(_) | Template::Copier(_) => None,
-            })
-            .collect();
+        // A plan with a copier leaves transactions too, and so never comes here.
+        let clients = stage.clients.all();
+        let groups = clients.iter().filter_map(|client| client.group());
+        let groups: BTreeSet<String> = groups.map(|(name, _)| name.to_owned()).collect();
         let groups: Vec<String> = groups.into_iter().collect();
         running.cluster.topics().delete_groups(&groups).await.map_err(|e| e.to_string())?;
         // Only what this plan made; a topic of anybody else's makes the cluster unfit below.

@@ -14,20 +14,14 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, Acks, AuditInput, AuditResult, ClientFacts, Copies, CountVerdict, Facts, Measure,
+        self, AuditInput, AuditResult, ClientFacts, Copies, CountVerdict, Facts, Measure,
         Published, RunSource, Scope, Window,
     },
-    client::spec::ProducerSpec,
     event::{Anomaly, AnomalyPlace, Event, Example, StepRun},
     history::{Extent, HistoryFile, now_us},
     identity::keys::KeyPlan,
     observer::{AuditBounds, ClusterView},
-    stage::{
-        Running, Stage,
-        clients::{Client, Template},
-        judge::Judge,
-        outcome::StepError,
-    },
+    stage::{Running, Stage, clients::Client, judge::Judge, outcome::StepError},
 };
 
 /// How long a partition may take to become readable to its end.
@@ -229,21 +223,16 @@ impl Stage {
     fn client_facts(&self, client: &Client, taken: &Taken, facts: &mut Facts) {
         let running = client.runs_on(taken.at_us);
         let mut own = ClientFacts { running, ..ClientFacts::default() };
-        match &client.template {
-            Template::Producer(p) => {
-                own.acks = p.acks;
-                own.idempotent = p.idempotent || p.transactional.is_some();
-                let known = self.topics().remove(&p.topic);
-                // Another number of partitions sends the keys of later producers elsewhere.
-                if !known.is_some_and(|t| t.repartitioned) {
-                    own.key_period = key_period(p, facts);
-                }
+        if let (Some(sending), [topic]) = (client.sending(), client.topics().as_slice()) {
+            (own.acks, own.idempotent) = (sending.acks, sending.idempotent);
+            let known = self.topics().remove(topic);
+            // Another number of partitions sends the keys of later producers elsewhere.
+            if !known.is_some_and(|t| t.repartitioned) {
+                own.key_period = key_period(topic, sending.keys, facts);
             }
-            Template::Consumer(_) => {}
-            Template::Copier(c) => {
-                (own.acks, own.idempotent) = (Acks::All, true);
-                let (group, from, to) = (c.group.clone(), c.from.clone(), c.to.clone());
-                own.copies = Some(Copies { group, from, to });
+            if let (Some((group, _)), [from]) = (client.group(), client.read_topics().as_slice()) {
+                let (from, to) = (from.clone(), topic.clone());
+                own.copies = Some(Copies { group: group.to_owned(), from, to });
             }
         }
         if let Some((name, isolation)) = client.group() {
@@ -343,9 +332,9 @@ impl Stage {
 }
 
 /// After how many messages of a partition the same key comes again.
-fn key_period(producer: &ProducerSpec, facts: &Facts) -> BTreeMap<u32, u64> {
-    let partitions = facts.topics.get(&producer.topic).map_or(0, |t| t.partitions.len());
-    match (producer.keys, u32::try_from(partitions)) {
+fn key_period(topic: &str, keys: Option<u32>, facts: &Facts) -> BTreeMap<u32, u64> {
+    let partitions = facts.topics.get(topic).map_or(0, |t| t.partitions.len());
+    match (keys, u32::try_from(partitions)) {
         (Some(keys), Ok(partitions)) if partitions > 0 => {
             KeyPlan::new(partitions, Some(keys)).periods().collect()
         }
@@ -354,11 +343,7 @@ fn key_period(producer: &ProducerSpec, facts: &Facts) -> BTreeMap<u32, u64> {
 }
 
 fn is_transactional(client: &Client) -> bool {
-    match &client.template {
-        Template::Producer(p) => p.transactional.is_some(),
-        Template::Copier(_) => true,
-        Template::Consumer(_) => false,
-    }
+    client.sending().is_some_and(|sending| sending.transactional)
 }
 
 /// Partitions whose leader is another one than when their ends were asked for.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Acks, Isolation, OffsetReset};
+use kplan_dsl::value::{Acks, Isolation};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
@@ -22,7 +22,7 @@ use crate::{
     client::{
         handle::{ClientState, Handle},
         protocol::Position,
-        spec::{ClientSpec, ConsumerSpec, CopierSpec, ProducerSpec},
+        spec::{ClientBody, ClientSpec, Sending},
     },
     event::{Event, FaultKind, LaneState, StepRun, Why},
     history::now_us,
@@ -41,20 +41,11 @@ pub enum Presence {
     Died,
 }
 
-/// What a client is started with, in every life.
-#[derive(Clone, Debug)]
-pub enum Template {
-    Producer(ProducerSpec),
-    /// A consumer; one spec serves every member.
-    Consumer(ConsumerSpec),
-    Copier(CopierSpec),
-}
-
 /// A client of the plan, over all its members and lives.
 pub struct Client {
     pub name: String,
-    /// What it is started with.
-    pub template: Template,
+    /// What it is started with, in every life.
+    pub spec: ClientSpec,
     /// One for a producer, one or more for a consumer.
     pub members: Vec<Member>,
     latencies: Mutex<Latencies>,
@@ -129,12 +120,12 @@ impl Clients {
     pub fn add(
         &self,
         name: &str,
-        template: Template,
+        spec: ClientSpec,
         members: u16,
     ) -> Result<Arc<Client>, StepError> {
         let client = Arc::new(Client {
             name: name.to_owned(),
-            template,
+            spec,
             members: (1..=members).map(Member::new).collect(),
             latencies: Mutex::default(),
             totals: Mutex::default(),
@@ -167,63 +158,52 @@ impl Clients {
 }
 
 impl Client {
+    fn kind(&self) -> &dyn ClientBody {
+        self.spec.kind()
+    }
+
     /// True if it sends: a producer, or a copier, whose traffic is judged by what it sends.
     pub fn sends(&self) -> bool {
-        !matches!(self.template, Template::Consumer(_))
+        self.kind().sends_to().is_some()
     }
 
     /// True if it reads in a group, and can read to the log's end.
     pub fn reads(&self) -> bool {
-        !matches!(self.template, Template::Producer(_))
+        self.group().is_some()
+    }
+
+    /// How it sends, if it does.
+    pub(crate) fn sending(&self) -> Option<Sending> {
+        self.kind().sending()
     }
 
     /// True if no broker answers what it sends: a producer with `acks: 0`.
     pub fn unanswered(&self) -> bool {
-        matches!(&self.template, Template::Producer(p) if p.acks == Acks::None)
+        self.sending().is_some_and(|sending| sending.acks == Acks::None)
     }
 
     /// The topics that its traffic is judged on: those it sends to, or else reads.
     pub fn topics(&self) -> Vec<String> {
-        match &self.template {
-            Template::Producer(p) => vec![p.topic.clone()],
-            Template::Consumer(c) => c.topics.clone(),
-            Template::Copier(c) => vec![c.to.clone()],
-        }
+        self.kind().sends_to().map_or_else(|| self.read_topics(), |topic| vec![topic.to_owned()])
     }
 
     pub fn read_topics(&self) -> Vec<String> {
-        match &self.template {
-            Template::Producer(_) => Vec::new(),
-            Template::Consumer(c) => c.topics.clone(),
-            Template::Copier(c) => vec![c.from.clone()],
-        }
+        self.kind().reads_from().to_vec()
     }
 
     /// True if it reads what was there before it came.
-    pub fn from_start(&self) -> bool {
-        match &self.template {
-            Template::Producer(_) => false,
-            Template::Consumer(c) => c.from == OffsetReset::Earliest,
-            Template::Copier(_) => true,
-        }
+    pub fn begins_at_start(&self) -> bool {
+        self.kind().begins_at_start()
     }
 
     /// Its group and what its members see, if it reads in one.
     pub fn group(&self) -> Option<(&str, Isolation)> {
-        match &self.template {
-            Template::Producer(_) => None,
-            Template::Consumer(c) => Some((&c.group, c.isolation)),
-            Template::Copier(c) => Some((&c.group, c.isolation)),
-        }
+        self.kind().group()
     }
 
     /// Its number: the identity in its messages.
     pub fn id(&self) -> u16 {
-        match &self.template {
-            Template::Producer(p) => p.common.client_id,
-            Template::Consumer(c) => c.common.client_id,
-            Template::Copier(c) => c.common.client_id,
-        }
+        self.spec.common().client_id
     }
 
     /// Whether any member's process lives.
@@ -412,24 +392,6 @@ pub fn shown(client: &Client, member: &Member) -> String {
         client.name.clone()
     } else {
         format!("{}/{}", client.name, member.number)
-    }
-}
-
-fn spec_of(template: &Template, member: u16, life: u16) -> ClientSpec {
-    match template.clone() {
-        Template::Producer(mut p) => {
-            p.common.life = life;
-            ClientSpec::Producer(p)
-        }
-        Template::Consumer(mut c) => {
-            c.common.life = life;
-            c.common.member = member;
-            ClientSpec::Consumer(c)
-        }
-        Template::Copier(mut c) => {
-            c.common.life = life;
-            ClientSpec::Copier(c)
-        }
     }
 }
 

@@ -4,11 +4,13 @@ use indexmap::IndexMap;
 use kplan_dsl::value;
 
 use crate::{
-    client::{ClientType, settings, spec::Common},
+    client::{
+        ClientType, settings,
+        spec::{ClientSpec, Common},
+    },
     event::{Event, SettingsOf},
     stage::{
         Running,
-        clients::Template,
         outcome::{Done, StepError},
     },
     steps::{Cx, members},
@@ -33,21 +35,10 @@ impl<'a> ClientDraft<'a> {
     pub fn new(
         name: &'a str,
         config: &'a value::Settings,
-        template: impl Fn(Common) -> Template + 'a,
+        spec: impl Fn(Common) -> ClientSpec + 'a,
     ) -> Self {
-        let of = move |config| halves(&template(Common::unstarted(name, config)));
+        let of = move |config| spec(Common::unstarted(name, config)).kind().settings();
         Self { config, halves: Box::new(of) }
-    }
-}
-
-fn halves(template: &Template) -> Vec<(ClientType, SettingsMap)> {
-    match template {
-        Template::Producer(spec) => vec![(ClientType::Producer, settings::producer(spec))],
-        Template::Consumer(spec) => vec![(ClientType::Consumer, settings::consumer(spec))],
-        Template::Copier(spec) => vec![
-            (ClientType::Consumer, settings::consumer(&spec.consumer())),
-            (ClientType::Producer, settings::producer(&spec.producer())),
-        ],
     }
 }
 
@@ -90,12 +81,13 @@ pub fn common(
 /// Starts the first life of all members at once.
 pub async fn begin(
     name: &str,
-    template: Template,
+    spec: ClientSpec,
     members: u16,
     cx: &Cx<'_>,
 ) -> Result<Done, StepError> {
-    let settings: SettingsMap = halves(&template).into_iter().flat_map(|(_, half)| half).collect();
-    let client = cx.stage.clients.add(name, template, members)?;
+    let halves = spec.kind().settings().into_iter();
+    let settings: SettingsMap = halves.flat_map(|(_, half)| half).collect();
+    let client = cx.stage.clients.add(name, spec, members)?;
     cx.stage.tell.emit(Event::Configured {
         who: SettingsOf::Client(name.to_owned()),
         settings: settings::shown(settings),

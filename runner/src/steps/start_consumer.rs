@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use kplan_dsl::{StepHead, steps::StartConsumer};
 
 use crate::{
-    client::spec::{Common, ConsumerSpec},
+    client::spec::{ClientSpec, Common, ConsumerSpec},
     stage::{
-        clients::Template,
         outcome::{Done, StepError},
     },
     steps::{
@@ -24,12 +23,12 @@ impl Act for StartConsumer {
         let spec = spec(self, common);
         running.cluster.topics().expect_group(&spec.group);
         let members = u16::try_from(*self.members).unwrap_or(u16::MAX);
-        new_client::begin(&self.name, Template::Consumer(spec), members, cx).await
+        new_client::begin(&self.name, ClientSpec::Consumer(spec), members, cx).await
     }
 
     fn client(&self, _: &StepHead) -> Option<ClientDraft<'_>> {
-        let template = |common| Template::Consumer(spec(self, common));
-        Some(ClientDraft::new(&self.name, &self.config, template))
+        let own = |common| ClientSpec::Consumer(spec(self, common));
+        Some(ClientDraft::new(&self.name, &self.config, own))
     }
 }
 

@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use kplan_dsl::{StepHead, steps::StartCopier};
 
 use crate::{
-    client::spec::{Common, CopierSpec},
+    client::spec::{ClientSpec, Common, CopierSpec},
     stage::{
-        clients::Template,
         outcome::{Done, StepError},
     },
     steps::{
@@ -24,12 +23,12 @@ impl Act for StartCopier {
             new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
         let spec = spec(self, common, partitions);
         running.cluster.topics().expect_group(&spec.group);
-        new_client::begin(&self.name, Template::Copier(spec), 1, cx).await
+        new_client::begin(&self.name, ClientSpec::Copier(spec), 1, cx).await
     }
 
     fn client(&self, _: &StepHead) -> Option<ClientDraft<'_>> {
-        let template = |common| Template::Copier(spec(self, common, 1));
-        Some(ClientDraft::new(&self.name, &self.config, template))
+        let own = |common| ClientSpec::Copier(spec(self, common, 1));
+        Some(ClientDraft::new(&self.name, &self.config, own))
     }
 }
 

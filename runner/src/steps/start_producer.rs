@@ -4,9 +4,8 @@ use async_trait::async_trait;
 use kplan_dsl::{StepHead, steps::StartProducer, value::Rate};
 
 use crate::{
-    client::spec::{Common, ProducerSpec, TransactionSpec},
+    client::spec::{ClientSpec, Common, ProducerSpec, TransactionSpec},
     stage::{
-        clients::Template,
         outcome::{Done, StepError},
     },
     steps::{
@@ -23,12 +22,12 @@ impl Act for StartProducer {
             new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
         let partitions = new_client::partitions(&self.topic, &running).await?;
         let spec = spec(self, common, partitions, cx.stage.run.seed);
-        new_client::begin(&self.name, Template::Producer(spec), 1, cx).await
+        new_client::begin(&self.name, ClientSpec::Producer(spec), 1, cx).await
     }
 
     fn client(&self, _: &StepHead) -> Option<ClientDraft<'_>> {
-        let template = |common| Template::Producer(spec(self, common, 1, 0));
-        Some(ClientDraft::new(&self.name, &self.config, template))
+        let own = |common| ClientSpec::Producer(spec(self, common, 1, 0));
+        Some(ClientDraft::new(&self.name, &self.config, own))
     }
 }
 

@@ -132,7 +132,7 @@ fn millis(time: Duration) -> i32 {
 /// Why an instance cannot be made or a name cannot be passed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Refused(pub String);
+pub(crate) struct Refused(pub String);
 
 fn c_string(text: &str) -> Result<CString, Refused> {
     CString::new(text).map_err(|_| Refused(format!("{text:?} holds a zero byte")))

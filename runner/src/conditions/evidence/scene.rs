@@ -180,7 +180,7 @@ impl Party {
             name: client.name.clone(),
             sends: if client.sends() { client.topics() } else { Vec::new() },
             reads: client.read_topics(),
-            from_start: client.from_start(),
+            from_start: client.begins_at_start(),
             away: downs.iter().any(|(_, to)| to.is_none()),
             downs,
             files: there.filter_map(|path| HistoryFile::open(&path).ok()).collect(),

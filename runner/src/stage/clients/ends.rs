@@ -84,7 +84,7 @@ impl Member {
             who: shown(client, self),
             life: state.life,
             state: told.clone(),
-            log: spec_of(&client.template, self.number, state.life).common().log_path(),
+            log: client.spec.in_life(self.number, state.life).common().log_path(),
         })
     }
 }
@@ -92,7 +92,7 @@ impl Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::spec::Common;
+    use crate::client::spec::{Common, ConsumerSpec};
     use kplan_dsl::value::{CommitMode, OffsetReset};
 
     fn exit(status: i32, signalled: bool) -> Exit {
@@ -118,7 +118,7 @@ mod tests {
             fixed: false,
         };
         let clients = Clients::default();
-        let client = clients.add("C", Template::Consumer(spec), 2).expect("its name is free");
+        let client = clients.add("C", ClientSpec::Consumer(spec), 2).expect("its name is free");
         for (member, exit) in client.members.iter().zip(exits) {
             let state = ClientState { exit, ..ClientState::default() };
             let mut own = member.state();

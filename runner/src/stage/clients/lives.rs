@@ -18,7 +18,7 @@ impl Stage {
             return Err(StepError::not_so(format!("{} runs already", shown(client, member))));
         }
         let life = member.life() + 1;
-        let spec = spec_of(&client.template, member.number, life);
+        let spec = client.spec.in_life(member.number, life);
         let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
         client.latencies().begin((member.number, life), handle.latencies());
         {

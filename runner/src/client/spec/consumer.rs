@@ -1,0 +1,71 @@
+//! What a consumer does.
+
+use std::{rc::Rc, sync::mpsc::Receiver};
+
+use indexmap::IndexMap;
+use kplan_dsl::value::{CommitMode, Isolation, OffsetReset};
+use serde::{Deserialize, Serialize};
+
+use super::{ClientBody, Common};
+use crate::{
+    client::{
+        ClientError, ClientType, consumer,
+        protocol::{ClientReport, Order},
+        settings,
+        voice::Voice,
+    },
+    history::Writer,
+};
+
+/// What a consumer (one member of its group) does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConsumerSpec {
+    pub common: Common,
+    pub topics: Vec<String>,
+    pub group: String,
+    /// Where the group begins without a committed offset, and what a reset means.
+    pub from: OffsetReset,
+    pub commit: CommitMode,
+    pub isolation: Isolation,
+    /// Whether its members are static.
+    #[serde(default)]
+    pub fixed: bool,
+}
+
+impl ClientBody for ConsumerSpec {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        &mut self.common
+    }
+
+    fn writers(&self) -> &'static [Writer] {
+        &[Writer::Consumer]
+    }
+
+    fn reads_from(&self) -> &[String] {
+        &self.topics
+    }
+
+    fn group(&self) -> Option<(&str, Isolation)> {
+        Some((&self.group, self.isolation))
+    }
+
+    fn begins_at_start(&self) -> bool {
+        self.from == OffsetReset::Earliest
+    }
+
+    fn settings(&self) -> Vec<(ClientType, IndexMap<String, String>)> {
+        vec![(ClientType::Consumer, settings::consumer(self))]
+    }
+
+    fn run(
+        &self,
+        voice: &Rc<Voice>,
+        orders: &Receiver<Order>,
+    ) -> Result<ClientReport, ClientError> {
+        consumer::run(self, voice, orders)
+    }
+}
