@@ -195,7 +195,7 @@ pub(super) fn measured(
     place: Option<String>,
     (from_us, until_us, away_us): (i64, Option<i64>, i64),
 ) {
-    j.stage.measured(Measurement {
+    j.stage.timeline.measured(Measurement {
         step: j.step.clone(),
         kind,
         client: client.name.clone(),

@@ -41,7 +41,7 @@ pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> J
         add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
     }
     if facts.elections && found.holds == Holds::No {
-        let elections = j.stage.unclean_elections(scope.topic.as_deref());
+        let elections = j.stage.place.unclean_elections(scope.topic.as_deref());
         found.evidence.extend(elections.iter().map(|e| e.words()));
     }
     if reads_log {
@@ -115,7 +115,7 @@ fn named(code: i32) -> KafkaError {
 /// Why there is no fault that the messages at rest lay through, if `sent: before` is asked.
 fn no_fault(count: &Count, j: &Judge<'_>) -> Option<String> {
     let name = count.of.as_deref()?;
-    let id = j.stage.step_named(name.as_str());
+    let id = j.stage.timeline.named(name.as_str());
     let bit = id.is_some_and(|id| !j.stage.breaks.of_step(&id).is_empty());
     (!bit).then(|| {
         format!("the step \"{}\" broke nothing, so nothing at rest lay through it", name.as_str())

@@ -11,7 +11,7 @@ use crate::stage::judge::Judge;
 #[async_trait]
 impl JudgedNow for Expr {
     async fn judge(&self, j: &Judge<'_>) -> Judged {
-        let unknown = j.stage.unknown();
+        let unknown = j.stage.captures.unknown();
         if let Some(why) = rests_on_unknown(self.0.text(), &unknown) {
             return Ok(Found::inconclusive(why));
         }

@@ -73,7 +73,7 @@ impl JudgedByClient for Latency {
 /// Whether a fault lies in the time whose latency is asked for.
 fn in_phase(c: &Latency, fault: &Break, j: &Judge<'_>) -> bool {
     let named = |step: &Option<Spanned<StepName>>| {
-        let id = j.stage.step_named(step.as_deref()?.as_str())?;
+        let id = j.stage.timeline.named(step.as_deref()?.as_str())?;
         Some(j.stage.breaks.of_step(&id)).filter(|faults| !faults.is_empty())
     };
     if let Some(own) = named(&c.before) {
@@ -149,7 +149,7 @@ fn meant(c: &Latency, j: &Judge<'_>) -> Result<(MeantMessages, String), String> 
         let since = j.since(c.since.as_deref().map(|s| s.as_str()));
         return Ok((since.map_or(MeantMessages::ALL, MeantMessages::SentSince), String::new()));
     };
-    let id = j.stage.step_named(step.as_str());
+    let id = j.stage.timeline.named(step.as_str());
     let faults = id.map(|id| j.stage.breaks.of_step(&id)).unwrap_or_default();
     let when = format!(" {phase} \"{}\"", step.as_str());
     Ok((MeantMessages::AnsweredIn(times(&faults, phase, step.as_str())?), when))

@@ -26,7 +26,7 @@ impl JudgedNow for Log {
         let logs = running.cluster.logs()?;
         for node in nodes {
             let path = logs.log_file(node).unwrap_or_default();
-            let skip = since.map_or(0, |us| j.stage.log_size_at(node, us));
+            let skip = since.map_or(0, |us| j.stage.place.log_size_at(node, us));
             let text = tokio::fs::read(&path).await.unwrap_or_default();
             if text.is_empty() {
                 silent.push(node.to_string());

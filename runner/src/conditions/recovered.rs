@@ -99,7 +99,7 @@ impl JudgedByClient for Recovered {
         let breaks = &j.stage.breaks;
         let meant = match &time.since {
             Some(step) => {
-                let id = j.stage.step_named(step);
+                let id = j.stage.timeline.named(step);
                 id.and_then(|id| breaks.newest_of_step(&id, &client.name))
             }
             None => breaks.last_for(&client.name),

@@ -81,9 +81,10 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
     let (begun, step) = (now_us(), StepRun::from("always"));
     let mut covered = Covered::new(rule);
     loop {
-        let over = end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.has_begun(s));
+        let over =
+            end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.timeline.has_begun(s));
         // Brokers that are only just being started are not yet what is watched.
-        if let Some(from_us) = from(stage, rule).filter(|_| stage.is_up()) {
+        if let Some(from_us) = from(stage, rule).filter(|_| stage.place.is_up()) {
             let judge = Judge {
                 stage,
                 step: &step,
@@ -123,7 +124,7 @@ fn seconds(begun: i64) -> f64 {
 /// Since when the rule is judged; nothing before that: the end of its `from`, if it names one.
 fn from(stage: &Stage, rule: &Rule) -> Option<Option<i64>> {
     let Some(step) = &rule.from else { return Some(None) };
-    let times = stage.step_named(step).and_then(|id| stage.step_times(&id))?;
+    let times = stage.timeline.named(step).and_then(|id| stage.timeline.times(&id))?;
     times.ended_us.map(Some)
 }
 
@@ -220,7 +221,7 @@ impl Covered {
 
 /// The step that was to begin or to end the rule's time and did not run.
 fn missing(stage: &Stage, rule: &Rule) -> Option<String> {
-    let step = rule.from.iter().chain(&rule.to).find(|step| !stage.has_begun(step))?;
+    let step = rule.from.iter().chain(&rule.to).find(|step| !stage.timeline.has_begun(step))?;
     Some(format!("step \"{}\" did not run", step.value))
 }
 
@@ -228,7 +229,7 @@ fn violation(stage: &Stage, bad: &Finding, begun: i64) -> Reason {
     let seconds = seconds(begun);
     let mut text =
         format!("always: {}: {} (first seen {seconds:.1} s into the plan", bad.expected, bad.found);
-    if let Some(step) = stage.newest_step() {
+    if let Some(step) = stage.timeline.newest() {
         text.push_str(&format!(", during step {step}"));
     }
     text.push(')');

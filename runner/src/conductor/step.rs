@@ -119,7 +119,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         let end = ended(&id, &ready.head, verdict, took(began_us));
         let reason = stopped.clone().map(|s| format!("ended early: {s}"));
         stage.tell.emit(Event::StepEnded(Box::new(StepEnded { reason, ..end })));
-        stage.step_ended(&id, now_us());
+        stage.timeline.ended(&id, now_us());
         return stopped.filter(|_| ends_the_plan(stage, &ready.head));
     } else {
         let cx = Cx {
@@ -138,7 +138,7 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
         }
         result
     };
-    stage.step_ended(&id, now_us());
+    stage.timeline.ended(&id, now_us());
     let result = stands(stage, &ready.head, result).await;
     if let Err(error) = &result {
         stage.tells(error);
@@ -175,7 +175,7 @@ fn ended_early(
     }
     end.reason = Some(reason);
     stage.tell.emit(Event::StepEnded(Box::new(end)));
-    stage.step_ended(cx.id, now_us());
+    stage.timeline.ended(cx.id, now_us());
     Some(stopped.to_owned()).filter(|_| ends_the_plan(stage, cx.head))
 }
 
@@ -287,7 +287,7 @@ fn conclude(
     match result {
         Ok(done) => {
             if let (Some(name), Some(value)) = (&head.capture, done.captured) {
-                stage.capture(name, value);
+                stage.captures.set(name, value);
             }
             event.findings = done.findings;
         }

@@ -71,7 +71,7 @@ pub async fn run_suite(
     let (mut stage, heard) = Stage::new(run, suite.number, suite.plan.clone(), suite.dir.clone());
     stage.seed = stage.run.seed.wrapping_add(u64::from(suite.repetition.saturating_sub(1)));
     stage.chaos.only.clone_from(&suite.only);
-    stage.give_warm(suite.warm.take());
+    stage.place.give_warm(suite.warm.take());
     let stage = Arc::new(stage);
     hearing::clients(&stage, heard);
     stage.tell.emit(Event::SuiteStarted(Box::new(started(&stage, &suite))));
@@ -132,10 +132,10 @@ async fn tear_down(
 ) -> (Option<Warm>, Option<String>) {
     stage.clients.kill_all(stage).await;
     // Whoever never came to use it.
-    if let Some(unused) = stage.take_warm() {
+    if let Some(unused) = stage.place.take_warm() {
         let _ = unused.cluster.destroy().await;
     }
-    let Some(running) = stage.set_running(None) else { return (None, None) };
+    let Some(running) = stage.place.set_running(None) else { return (None, None) };
     if keep {
         return (None, None);
     }

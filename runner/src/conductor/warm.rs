@@ -76,7 +76,7 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
         let groups: Vec<String> = groups.into_iter().collect();
         running.cluster.topics().delete_groups(&groups).await.map_err(|e| e.to_string())?;
         // Only what this plan made; a topic of anybody else's makes the cluster unfit below.
-        let made = stage.topics().into_iter().filter(|(_, facts)| !facts.deleted);
+        let made = stage.topics.all().into_iter().filter(|(_, facts)| !facts.deleted);
         for (topic, _) in made {
             running.cluster.topics().delete_topic(&topic).await.map_err(|e| e.to_string())?;
         }

@@ -150,7 +150,7 @@ impl Stage {
 
     fn stamp(&self, view: &ClusterView) -> Stamp {
         let clients = self.clients.all();
-        let mut parts = vec![self.breaks.count() as u64, self.all_given().len() as u64];
+        let mut parts = vec![self.breaks.count() as u64, self.topics.all_given().len() as u64];
         for client in &clients {
             let counts = client.counts();
             parts.extend([counts.sent, counts.done, counts.failed]);
@@ -159,7 +159,10 @@ impl Stage {
             parts.push(u64::from(client.finished_us().is_some()));
         }
         parts.extend(
-            self.topics().values().map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
+            self.topics
+                .all()
+                .values()
+                .map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
         );
         // A new leader may have cut the log back, long after the fault that made it lead.
         parts.extend(view.partitions(None).flat_map(|(_, p)| {
@@ -176,8 +179,8 @@ impl Stage {
             .iter()
             .flat_map(|c| [c.topics(), c.read_topics()].concat())
             .collect();
-        topics.extend(self.all_given().into_iter().map(|g| g.topic));
-        let facts = self.topics();
+        topics.extend(self.topics.all_given().into_iter().map(|g| g.topic));
+        let facts = self.topics.all();
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
 
@@ -192,7 +195,7 @@ impl Stage {
     fn facts(&self, window: Window, taken: &Taken) -> Facts {
         let Taken { bounds, unread, moved, .. } = taken;
         let mut facts = Facts { window, ..Facts::default() };
-        for (name, known) in self.topics() {
+        for (name, known) in self.topics.all() {
             let topic = facts.topics.entry(name).or_default();
             topic.deleted = known.deleted;
             topic.made_anew_us = known.made_anew_us;
@@ -213,6 +216,7 @@ impl Stage {
             self.client_facts(&client, taken, &mut facts);
         }
         facts.given = self
+            .topics
             .all_given()
             .into_iter()
             .map(|g| audit::Given { topic: g.topic, partition: g.partition, hash: g.hash })
@@ -225,7 +229,7 @@ impl Stage {
         let mut own = ClientFacts { running, ..ClientFacts::default() };
         if let (Some(sending), [topic]) = (client.sending(), client.topics().as_slice()) {
             (own.acks, own.idempotent) = (sending.acks, sending.idempotent);
-            let known = self.topics().remove(topic);
+            let known = self.topics.all().remove(topic);
             // Another number of partitions sends the keys of later producers elsewhere.
             if !known.is_some_and(|t| t.repartitioned) {
                 own.key_period = key_period(topic, sending.keys, facts);
@@ -261,7 +265,7 @@ impl Stage {
 
     /// Partitions that were added after a group had begun to read: to it they begin at 0.
     fn later_partitions(&self, group: &str, topics: &[String], facts: &Facts) -> Vec<audit::At> {
-        let known = self.topics();
+        let known = self.topics.all();
         let of_topic = |topic: &String| {
             let there = facts.topics.get(topic).into_iter().flat_map(|t| t.partitions.keys());
             let later = known.get(topic).map(|t| t.later_than(group, there.copied()));

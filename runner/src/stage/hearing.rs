@@ -144,7 +144,7 @@ pub fn cluster(stage: &Arc<Stage>, running: &Running) {
             let Some(stage) = stage.upgrade() else { return };
             if let Some(event) = change(&seen) {
                 if let Some(election) = unclean(&event, seen.at_us) {
-                    stage.elected_uncleanly(election);
+                    stage.place.elected_uncleanly(election);
                 }
                 stage.tell.emit_at(seen.at_us, event);
             }

@@ -64,8 +64,8 @@ impl Judge<'_> {
     /// When the newest run of a step began that a condition, or the asking step, counts from.
     pub fn since(&self, own: Option<&str>) -> Option<i64> {
         let name = own.or(self.since)?;
-        let id = self.stage.step_named(name)?;
-        self.stage.step_times(&id).map(|t| t.began_us)
+        let id = self.stage.timeline.named(name)?;
+        self.stage.timeline.times(&id).map(|t| t.began_us)
     }
 
     /// What `recovered` counts from: the fault of a named step, or the last one that is breaking for a client;
@@ -74,7 +74,7 @@ impl Judge<'_> {
         let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         let breaks = &self.stage.breaks;
         let Some(name) = own.or(self.since) else { return breaks.last_for(client).map(of) };
-        let id = self.stage.step_named(name)?;
+        let id = self.stage.timeline.named(name)?;
         let program = || {
             let step = self.stage.plan.step_named(name)?;
             let began = self.since(Some(name)).filter(|_| step.head.facts.kind == Kind::Program)?;
@@ -87,7 +87,7 @@ impl Judge<'_> {
     pub fn mended(&self, own: Option<&str>, client: &str) -> Option<i64> {
         let breaks = &self.stage.breaks;
         let fault = match own.or(self.since) {
-            Some(name) => breaks.newest_of_step(&self.stage.step_named(name)?, client),
+            Some(name) => breaks.newest_of_step(&self.stage.timeline.named(name)?, client),
             None => breaks.last_for(client),
         };
         fault?.over_us

@@ -1,6 +1,7 @@
 //! What the steps of one suite share: the cluster, its observer, the clients, what the plan did so far.
 
 pub mod audits;
+pub mod captures;
 pub mod chaos;
 pub mod clients;
 pub mod disks;
@@ -12,6 +13,7 @@ pub mod messages;
 pub mod network;
 pub mod nodes;
 pub mod outcome;
+pub mod place;
 pub mod rig;
 pub mod sampler;
 pub mod segments;
@@ -22,6 +24,7 @@ pub mod sink;
 pub mod targets;
 pub mod tell;
 pub mod throttles;
+pub mod timeline;
 pub mod totals;
 pub mod wants;
 pub mod warm;
@@ -31,9 +34,8 @@ mod topics;
 pub use crate::stage::topics::{Given, TopicFacts};
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -42,15 +44,15 @@ use tokio::sync::mpsc;
 
 use crate::{
     client::handle::{ClientEvent, Who},
-    cluster::{Cluster, Node, backend::Backend},
-    event::{self, Event, Finding, Holds, StepInfo, StepRun, Stretch, SuiteId},
+    cluster::{Cluster, backend::Backend},
+    event::{Event, Finding, Holds, StepInfo, StepRun, SuiteId},
     observer::{ClusterView, Hurry, Observer},
-    record::UncleanElection,
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits, chaos::Faults, clients::Clients, disks::Full, ended::Ended, faults::Breaks,
-        network::Disturbed, nodes::Wanted, outcome::StepError, rig::Taken, signals::Interrupt,
-        sink::Sink, tell::Telling, throttles::Throttles, warm::Warm,
+        audits::Audits, captures::Captures, chaos::Faults, clients::Clients, disks::Full,
+        ended::Ended, faults::Breaks, network::Disturbed, nodes::Wanted, outcome::StepError,
+        place::ClusterPlace, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
+        throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -102,15 +104,6 @@ impl Running {
     }
 }
 
-/// When a step ran, newest time round.
-#[derive(Clone, Copy, Debug)]
-pub struct StepTimes {
-    /// Begin, monotonic microseconds.
-    pub began_us: i64,
-    /// End; none while it runs.
-    pub ended_us: Option<i64>,
-}
-
 /// The shared state of one suite. Every part has its own short lock; none is held over an await.
 pub struct Stage {
     pub run: Arc<Run>,
@@ -143,35 +136,16 @@ pub struct Stage {
     pub audits: Audits,
     /// What somebody else took away.
     pub taken: Taken,
-    state: Mutex<State>,
+    /// The cluster that runs.
+    pub place: ClusterPlace,
+    /// When steps ran.
+    pub timeline: StepTimeline,
+    /// What steps captured.
+    pub captures: Captures,
+    /// What the plan did to its topics.
+    pub topics: PlanTopics,
     client_events: mpsc::Sender<(Who, ClientEvent)>,
 }
-
-#[derive(Default)]
-struct State {
-    running: Option<Running>,
-    /// Every broker of it was there once.
-    up: bool,
-    /// A cluster of an earlier suite, to go on with.
-    warm: Option<Warm>,
-    clusters: u32,
-    steps: BTreeMap<StepRun, StepTimes>,
-    /// The newest run of each named step.
-    named: BTreeMap<String, StepRun>,
-    newest_step: Option<StepRun>,
-    topics: BTreeMap<String, TopicFacts>,
-    given: Vec<Given>,
-    captures: BTreeMap<String, serde_json::Value>,
-    /// What a capture does not know, by capture and word, and why.
-    unknown: BTreeMap<(String, String), String>,
-    resolved: BTreeMap<StepRun, Vec<Node>>,
-    spans: BTreeMap<(StepRun, Stretch, String), event::Measurement>,
-    log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
-    unclean: Vec<UncleanElection>,
-}
-
-/// Unclean elections that are remembered as evidence; all of them are in the events.
-const UNCLEAN: usize = 1_000;
 
 impl Stage {
     /// A stage on which nothing has happened yet, and what its clients will say.
@@ -199,7 +173,10 @@ impl Stage {
             ended: Ended::default(),
             audits: Audits::default(),
             taken: Taken::default(),
-            state: Mutex::default(),
+            place: ClusterPlace::default(),
+            timeline: StepTimeline::default(),
+            captures: Captures::default(),
+            topics: PlanTopics::default(),
             client_events,
         };
         (stage, heard)
@@ -224,149 +201,37 @@ impl Stage {
         self.client_events.clone()
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().expect("no holder panics")
-    }
-
+    /// The cluster that runs.
     pub fn running(&self) -> Result<Running, StepError> {
-        self.state().running.clone().ok_or_else(|| StepError::not_so("no cluster runs"))
-    }
-
-    /// A cluster of an earlier suite that this one may go on with.
-    pub fn give_warm(&self, warm: Option<Warm>) {
-        self.state().warm = warm;
-    }
-
-    /// Takes that cluster, once.
-    pub fn take_warm(&self) -> Option<Warm> {
-        self.state().warm.take()
-    }
-
-    /// The cluster told of an unclean election.
-    pub fn elected_uncleanly(&self, election: UncleanElection) {
-        let mut state = self.state();
-        if state.unclean.len() < UNCLEAN {
-            state.unclean.push(election);
-        }
-    }
-
-    /// The unclean elections that were seen in a topic, or in any.
-    pub fn unclean_elections(&self, topic: Option<&str>) -> Vec<UncleanElection> {
-        let of_topic = |e: &&UncleanElection| topic.is_none_or(|t| e.topic == t);
-        self.state().unclean.iter().filter(of_topic).cloned().collect()
-    }
-
-    /// Sets or takes away the running cluster.
-    pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
-        let mut state = self.state();
-        state.up = false;
-        std::mem::replace(&mut state.running, running)
-    }
-
-    /// Every broker of the running cluster is there.
-    pub fn came_up(&self) {
-        self.state().up = true;
-    }
-
-    /// Whether the running cluster was ever whole: before that there is nothing to judge.
-    pub fn is_up(&self) -> bool {
-        self.state().up
+        self.place.running().ok_or_else(|| StepError::not_so("no cluster runs"))
     }
 
     /// A name for the next cluster of this suite.
     pub fn cluster_name(&self) -> String {
-        let mut state = self.state();
-        state.clusters += 1;
-        if state.clusters == 1 {
-            format!("s{}", self.suite)
-        } else {
-            format!("s{}-{}", self.suite, state.clusters)
+        match self.place.next() {
+            1 => format!("s{}", self.suite),
+            number => format!("s{}-{number}", self.suite),
         }
     }
 
+    /// A step begins; `name` is its own in the plan.
     pub fn step_began(&self, id: &StepRun, name: Option<&str>, began_us: i64) {
-        self.note_log_sizes(began_us);
-        let mut state = self.state();
-        state.steps.insert(id.clone(), StepTimes { began_us, ended_us: None });
-        state.newest_step = Some(id.clone());
-        if let Some(name) = name {
-            state.named.insert(name.to_owned(), id.clone());
+        if let Ok(running) = self.running() {
+            self.place.note_log_sizes(&running, began_us);
         }
+        self.timeline.began(id, name, began_us);
     }
 
-    pub fn step_ended(&self, id: &StepRun, ended_us: i64) {
-        if let Some(times) = self.state().steps.get_mut(id) {
-            times.ended_us = Some(ended_us);
+    /// Puts what a step measured into the events.
+    pub fn tell_measured(&self, step: &StepRun) {
+        for span in self.timeline.take_measured(step) {
+            self.tell.emit(Event::Span(Box::new(span)));
         }
-    }
-
-    /// When a step ran, newest time round.
-    pub fn step_times(&self, id: &StepRun) -> Option<StepTimes> {
-        self.state().steps.get(id).copied()
-    }
-
-    /// The newest run of a named step.
-    pub fn step_named(&self, name: &str) -> Option<StepRun> {
-        self.state().named.get(name).cloned()
-    }
-
-    /// Whether a named step has begun.
-    pub fn has_begun(&self, name: &str) -> bool {
-        self.step_named(name).is_some()
-    }
-
-    /// Whether a named step has ended.
-    pub fn has_ended(&self, name: &str) -> bool {
-        self.step_named(name)
-            .and_then(|id| self.step_times(&id))
-            .is_some_and(|t| t.ended_us.is_some())
-    }
-
-    /// The step that began last.
-    pub fn newest_step(&self) -> Option<StepRun> {
-        self.state().newest_step.clone()
-    }
-
-    /// A step's captured value.
-    pub fn capture(&self, name: &str, value: serde_json::Value) {
-        self.state().captures.insert(name.to_owned(), value);
-    }
-
-    /// A step captured all but this: what a `record` found inconclusive is no value.
-    pub fn capture_unknown(&self, name: &str, words: BTreeMap<String, String>) {
-        let mut state = self.state();
-        state.unknown.retain(|(capture, _), _| capture != name);
-        let all = words.into_iter().map(|(word, why)| ((name.to_owned(), word), why));
-        state.unknown.extend(all);
-    }
-
-    /// What captures do not know, and why.
-    pub fn unknown(&self) -> BTreeMap<(String, String), String> {
-        self.state().unknown.clone()
-    }
-
-    /// All captured values.
-    pub fn captures(&self) -> BTreeMap<String, serde_json::Value> {
-        self.state().captures.clone()
-    }
-
-    /// Remembers which nodes a step meant, for `same_as`.
-    pub fn resolved(&self, step: &StepRun, nodes: &[Node]) {
-        self.state().resolved.insert(step.clone(), nodes.to_vec());
-    }
-
-    /// Which nodes a step meant.
-    pub fn resolved_by(&self, step: &StepRun) -> Option<Vec<Node>> {
-        self.state().resolved.get(step).cloned()
     }
 
     /// What templates may use now.
     pub fn values(&self) -> Values {
-        Values {
-            run_id: self.run.id.clone(),
-            seed: self.run.seed,
-            captures: self.state().captures.clone(),
-        }
+        Values { run_id: self.run.id.clone(), seed: self.run.seed, captures: self.captures.all() }
     }
 
     /// The line of a place in the plan, from 1.
@@ -419,44 +284,6 @@ impl Stage {
             .iter()
             .any(|c| c.group() == Some((group, Isolation::ReadUncommitted)));
         if uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }
-    }
-
-    /// A stretch of time that a condition measured; the newest of each kind is told when its step ends.
-    pub fn measured(&self, span: event::Measurement) {
-        let key = (span.step.clone(), span.kind, span.client.clone());
-        self.state().spans.insert(key, span);
-    }
-
-    /// Puts what a step measured into the timeline.
-    pub fn tell_measured(&self, step: &StepRun) {
-        let mut told = Vec::new();
-        self.state().spans.retain(|key, span| {
-            if key.0 == *step {
-                told.push(span.clone());
-            }
-            key.0 != *step
-        });
-        for span in told {
-            self.tell.emit(Event::Span(Box::new(span)));
-        }
-    }
-
-    /// How long a node's log was at a time: where to look for later lines.
-    pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
-        let state = self.state();
-        let sizes = state.log_sizes.get(&node).into_iter().flatten();
-        sizes.filter(|(at, _)| *at <= us).map(|(_, size)| *size).max().unwrap_or(0)
-    }
-
-    /// Notes how long the nodes' logs are now; called when a step begins.
-    fn note_log_sizes(&self, at_us: i64) {
-        let Ok(running) = self.running() else { return };
-        let Ok(logs) = running.cluster.logs() else { return };
-        for node in running.cluster.nodes() {
-            let Some(path) = logs.log_file(node) else { continue };
-            let size = std::fs::metadata(path).map_or(0, |m| m.len());
-            self.state().log_sizes.entry(node).or_default().push((at_us, size));
-        }
     }
 
     /// Tells the terminal what a wait waits for.

@@ -201,7 +201,7 @@ impl Stage {
     /// Leaves a cluster that is not kplan's as it was found, and says in the timeline what that took.
     pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
         for text in running.cluster.give_back().await? {
-            let step = self.newest_step().unwrap_or_default();
+            let step = self.timeline.newest().unwrap_or_default();
             self.tell.emit(Event::Note { step, text });
         }
         Ok(())

@@ -128,7 +128,7 @@ impl Stage {
         running: &Running,
         place: (&str, u32),
     ) -> Result<Result<Compared, String>, StepError> {
-        let compacted = self.topics().get(place.0).is_some_and(|t| t.compacted);
+        let compacted = self.topics.all().get(place.0).is_some_and(|t| t.compacted);
         let once = self.compare_once(running, place, compacted).await?;
         // The cleaner may have exchanged segments while they were copied: what differs for certain
         // differs again.

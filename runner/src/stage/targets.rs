@@ -35,7 +35,7 @@ impl Stage {
         if nodes.is_empty() {
             return Err(StepError::not_so(format!("{target} means no node now")));
         }
-        self.resolved(step, &nodes);
+        self.timeline.resolved(step, &nodes);
         self.tell.emit(Event::TargetResolved {
             step: step.clone(),
             target: target.to_string(),
@@ -117,8 +117,8 @@ impl Stage {
                     brokers.difference(&but).copied().collect()
                 }
                 Target::SameAs(name) => {
-                    let id = self.step_named(name).unwrap_or_default();
-                    let nodes = self.resolved_by(&id);
+                    let id = self.timeline.named(name).unwrap_or_default();
+                    let nodes = self.timeline.resolved_by(&id);
                     let nodes = nodes.ok_or_else(|| {
                         StepError::not_so(format!("step \"{}\" has not run", **name))
                     })?;

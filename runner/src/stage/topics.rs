@@ -1,6 +1,9 @@
 //! What the plan knows of its topics, and the messages that it gave by hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+};
 
 use crate::{history::now_us, stage::Stage};
 
@@ -49,11 +52,19 @@ impl TopicFacts {
     }
 }
 
-impl Stage {
+/// The topics of a plan, and what `produce` wrote.
+#[derive(Default)]
+pub struct PlanTopics(Mutex<(BTreeMap<String, TopicFacts>, Vec<Given>)>);
+
+impl PlanTopics {
+    fn both(&self) -> MutexGuard<'_, (BTreeMap<String, TopicFacts>, Vec<Given>)> {
+        self.0.lock().expect("no holder panics")
+    }
+
     /// A topic was created with these settings.
-    pub fn topic_created(&self, name: &str, config: BTreeMap<String, String>) {
-        let mut state = self.state();
-        let facts = state.topics.entry(name.to_owned()).or_default();
+    pub fn created(&self, name: &str, config: BTreeMap<String, String>) {
+        let mut both = self.both();
+        let facts = both.0.entry(name.to_owned()).or_default();
         facts.incarnations += 1;
         facts.made_anew_us = (facts.incarnations > 1).then(now_us);
         facts.deleted = false;
@@ -62,12 +73,32 @@ impl Stage {
         facts.set_config(config);
     }
 
+    pub fn deleted(&self, name: &str) {
+        self.both().0.entry(name.to_owned()).or_default().deleted = true;
+    }
+
+    pub fn all(&self) -> BTreeMap<String, TopicFacts> {
+        self.both().0.clone()
+    }
+
+    /// `produce` wrote these.
+    pub fn given(&self, more: Vec<Given>) {
+        self.both().1.extend(more);
+    }
+
+    /// All that `produce` wrote.
+    pub fn all_given(&self) -> Vec<Given> {
+        self.both().1.clone()
+    }
+}
+
+impl Stage {
     /// A topic is about to be changed.
     pub fn topic_altered(&self, name: &str, repartitioned: bool, config: BTreeMap<String, String>) {
         let before = self.view().map_or(0, |view| view.partitions(Some(name)).count());
         let groups = self.groups_of(name);
-        let mut state = self.state();
-        let facts = state.topics.entry(name.to_owned()).or_default();
+        let mut both = self.topics.both();
+        let facts = both.0.entry(name.to_owned()).or_default();
         if repartitioned {
             facts.grown.push((u32::try_from(before).unwrap_or(u32::MAX), groups));
         }
@@ -80,24 +111,6 @@ impl Stage {
         let clients = self.clients.all();
         let reading = clients.iter().filter(|c| c.read_topics().iter().any(|t| t == topic));
         reading.filter_map(|client| Some(client.group()?.0.to_owned())).collect()
-    }
-
-    pub fn topic_deleted(&self, name: &str) {
-        self.state().topics.entry(name.to_owned()).or_default().deleted = true;
-    }
-
-    pub fn topics(&self) -> BTreeMap<String, TopicFacts> {
-        self.state().topics.clone()
-    }
-
-    /// `produce` wrote these.
-    pub fn given(&self, more: Vec<Given>) {
-        self.state().given.extend(more);
-    }
-
-    /// All that `produce` wrote.
-    pub fn all_given(&self) -> Vec<Given> {
-        self.state().given.clone()
     }
 }
 

@@ -20,10 +20,10 @@ impl Act for Assert {
         let judge = cx.judge(false);
         let mut gone = Duration::ZERO;
         if let Some(step) = self.since.as_deref() {
-            let id = cx.stage.step_named(step);
-            let ended = id.and_then(|id| cx.stage.step_times(&id)).and_then(|t| t.ended_us);
+            let id = cx.stage.timeline.named(step);
+            let ended = id.and_then(|id| cx.stage.timeline.times(&id)).and_then(|t| t.ended_us);
             let Some(ended) = ended else {
-                let why = if judge.stage.has_begun(step) { "has not ended" } else { "has not run" };
+                let why = if judge.stage.timeline.has_begun(step) { "has not ended" } else { "has not run" };
                 let why = format!("step \"{step}\" {why}: its end begins the time that is judged");
                 return not_judged(&judge, &self.that, &why).await;
             };

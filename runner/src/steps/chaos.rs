@@ -215,7 +215,7 @@ async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, Step
     };
     all.in_effect.all().remove(&planned.number);
     let result = why_not.and_then(|left_out| result.map(|()| left_out));
-    cx.stage.step_ended(&id, now_us());
+    cx.stage.timeline.ended(&id, now_us());
     let (verdict, reason) = match &result {
         Ok(None) => (Verdict::Passed, None),
         Ok(Some(why)) => (Verdict::Skipped, Some(format!("left out: {why}"))),

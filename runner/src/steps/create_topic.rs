@@ -44,7 +44,7 @@ impl Act for CreateTopic {
             config: config.clone().into_iter().collect(),
         };
         running.cluster.topics().create_topic(&topic).await?;
-        cx.stage.topic_created(&name, config);
+        cx.stage.topics.created(&name, config);
         let led = cx
             .stage
             .view_until(SETTLE, |view| {

@@ -19,7 +19,7 @@ impl Act for DeleteTopic {
         let running = cx.stage.running()?;
         let name = self.name.to_string();
         running.cluster.topics().delete_topic(&name).await?;
-        cx.stage.topic_deleted(&name);
+        cx.stage.topics.deleted(&name);
         let gone = cx
             .stage
             .view_until(SETTLE, |view| view.partitions(Some(&name)).next().is_none())

@@ -54,7 +54,7 @@ impl Act for Produce {
         let mut refused = Vec::new();
         for (message, result) in self.messages.iter().zip(results) {
             match result {
-                Ok(partition) => cx.stage.given(vec![Given {
+                Ok(partition) => cx.stage.topics.given(vec![Given {
                     topic: self.topic.to_string(),
                     partition: Some(partition),
                     hash: hash(message),
@@ -68,7 +68,7 @@ impl Act for Produce {
         }
         for message in self.messages.iter() {
             let topic = self.topic.to_string();
-            cx.stage.given(vec![Given { topic, partition: None, hash: hash(message) }]);
+            cx.stage.topics.given(vec![Given { topic, partition: None, hash: hash(message) }]);
         }
         let what =
             format!("{} of {} messages were not acknowledged", refused.len(), self.messages.len());

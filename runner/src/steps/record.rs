@@ -45,7 +45,7 @@ impl Act for Record {
         }
         cx.stage.tell.emit(Event::Recorded { step: cx.id.to_owned(), values });
         if let Some(name) = &cx.head.capture {
-            cx.stage.capture_unknown(name, unknown);
+            cx.stage.captures.set_unknown(name, unknown);
         }
         Ok(Done { findings, captured: Some(captured.into()) })
     }

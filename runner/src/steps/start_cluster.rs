@@ -43,7 +43,7 @@ impl Act for StartCluster {
         if let Some(from) = go_on(&spec, cx).await {
             tell_settings(&stage.running()?, Some(from), cx);
             settings::of_cluster(stage, &stage.running()?);
-            stage.came_up();
+            stage.place.came_up();
             return Ok(Done::default());
         }
         let cluster = stage.run.backend.launch(spec).await?;
@@ -60,7 +60,7 @@ impl Act for StartCluster {
         }
         stage.lanes(&nodes, LaneState::Up, "every broker lists all the others");
         settings::of_cluster(stage, &running);
-        stage.came_up();
+        stage.place.came_up();
         Ok(Done::default())
     }
 
@@ -78,7 +78,7 @@ impl Act for StartCluster {
 fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
     let observer = Arc::new(Observer::spawn(cluster.clone()));
     let running = Running { cluster, observer };
-    cx.stage.set_running(Some(running.clone()));
+    cx.stage.place.set_running(Some(running.clone()));
     hearing::cluster(cx.stage, &running);
     running
 }
@@ -87,7 +87,7 @@ fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
 /// the number of the suite that left it.
 async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let stage = cx.stage;
-    let Warm { cluster, key, suite } = stage.take_warm()?;
+    let Warm { cluster, key, suite } = stage.place.take_warm()?;
     if let Ok(logs) = cluster.logs() {
         logs.move_logs(&stage.dir);
     }
@@ -110,7 +110,7 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
         Err(why) => {
             let text = format!("the cluster of suite {suite} is not used again: {why}");
             stage.tell.emit(Event::Note { step: cx.id.to_owned(), text });
-            stage.set_running(None);
+            stage.place.set_running(None);
             // What resists is removed with the run.
             let _ = running.cluster.destroy().await;
             None

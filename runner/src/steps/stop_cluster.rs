@@ -26,7 +26,7 @@ impl Act for StopCluster {
             running.cluster.stop(&nodes, STOP_LIMIT).await?;
             cx.stage.lanes(&nodes, LaneState::Stopped, "stop_cluster");
         }
-        cx.stage.set_running(None);
+        cx.stage.place.set_running(None);
         cx.stage.disturbed.forget();
         cx.stage.give_back(&running).await?;
         running.cluster.destroy().await?;

@@ -100,7 +100,7 @@ fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
         if j.since(Some(name)).is_none() {
             return Err(format!("step \"{name}\" has not run: nothing came after it"));
         }
-        if j.stage.step_named(name).is_some_and(|id| j.stage.breaks.left_out(&id)) {
+        if j.stage.timeline.named(name).is_some_and(|id| j.stage.breaks.left_out(&id)) {
             return Err(format!("step \"{name}\" did nothing: all of its faults were left out"));
         }
     }

@@ -1,0 +1,108 @@
+//! The cluster that runs in a suite, and what was seen of it.
+
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::{
+    cluster::Node,
+    record::UncleanElection,
+    stage::{Running, warm::Warm},
+};
+
+/// Unclean elections that are remembered as evidence; all of them are in the events.
+const UNCLEAN: usize = 1_000;
+
+/// Where the cluster of a suite stands.
+#[derive(Default)]
+pub struct ClusterPlace(Mutex<Standing>);
+
+#[derive(Default)]
+struct Standing {
+    running: Option<Running>,
+    /// Every broker of it was there once.
+    up: bool,
+    /// A cluster of an earlier suite, to go on with.
+    warm: Option<Warm>,
+    clusters: u32,
+    log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
+    unclean: Vec<UncleanElection>,
+}
+
+impl ClusterPlace {
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    /// The cluster that runs.
+    pub fn running(&self) -> Option<Running> {
+        self.standing().running.clone()
+    }
+
+    /// Sets or takes away the running cluster.
+    pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
+        let mut standing = self.standing();
+        standing.up = false;
+        mem::replace(&mut standing.running, running)
+    }
+
+    /// Every broker of the running cluster is there.
+    pub fn came_up(&self) {
+        self.standing().up = true;
+    }
+
+    /// Whether the running cluster was ever whole: before that there is nothing to judge.
+    pub fn is_up(&self) -> bool {
+        self.standing().up
+    }
+
+    /// The number of the next cluster, from 1.
+    pub(super) fn next(&self) -> u32 {
+        let mut standing = self.standing();
+        standing.clusters += 1;
+        standing.clusters
+    }
+
+    /// A cluster of an earlier suite that this one may go on with.
+    pub fn give_warm(&self, warm: Option<Warm>) {
+        self.standing().warm = warm;
+    }
+
+    /// Takes that cluster, once.
+    pub fn take_warm(&self) -> Option<Warm> {
+        self.standing().warm.take()
+    }
+
+    /// An unclean election was seen.
+    pub fn elected_uncleanly(&self, election: UncleanElection) {
+        let unclean = &mut self.standing().unclean;
+        if unclean.len() < UNCLEAN {
+            unclean.push(election);
+        }
+    }
+
+    /// The unclean elections that were seen in a topic, or in any.
+    pub fn unclean_elections(&self, topic: Option<&str>) -> Vec<UncleanElection> {
+        let of_topic = |e: &&UncleanElection| topic.is_none_or(|t| e.topic == t);
+        self.standing().unclean.iter().filter(of_topic).cloned().collect()
+    }
+
+    /// How long a node's log was at a time: where to look for later lines.
+    pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
+        let standing = self.standing();
+        let sizes = standing.log_sizes.get(&node).into_iter().flatten();
+        sizes.filter(|(at, _)| *at <= us).map(|(_, size)| *size).max().unwrap_or(0)
+    }
+
+    /// Notes how long the nodes' logs are now; called when a step begins.
+    pub(super) fn note_log_sizes(&self, running: &Running, at_us: i64) {
+        let Ok(logs) = running.cluster.logs() else { return };
+        for node in running.cluster.nodes() {
+            let Some(path) = logs.log_file(node) else { continue };
+            let size = std::fs::metadata(path).map_or(0, |m| m.len());
+            self.standing().log_sizes.entry(node).or_default().push((at_us, size));
+        }
+    }
+}
