@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use kplan_dsl::Plan;
+use tokio::task::JoinHandle;
 
 use crate::{
     cluster::{
@@ -203,7 +204,7 @@ fn jobs(checked: Checked, args: &RunArgs) -> anyhow::Result<Vec<Job>> {
     Ok(rounds.collect())
 }
 
-#[expect(clippy::too_many_lines, reason = "to be split")]
+/// Carries the plans out and writes every report.
 async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     cluster::security::possible(jobs.iter().any(|job| wants::needs_tls(&job.plan)))?;
@@ -220,42 +221,9 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
             return Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()));
         }
     }
-    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
-    let (live, screen) = live::start(words(args), events);
-    let log = EventLog::create(&dir.path)?;
-    let run = Arc::new(Run {
-        id: dir.id.clone(),
-        seed,
-        dir: dir.path.clone(),
-        sink: Sink::new(log, sender, RunClock::now()),
-        interrupt,
-        backend: backend.clone(),
-        image: args.image.clone(),
-        broker_memory: args.broker_memory.saturating_mul(1 << 20),
-        live,
-        binary: std::env::current_exe().context("kplan cannot find itself")?,
-        root: reports::root(),
-    });
-    run.sink.emit(
-        None,
-        Event::RunStarted(RunStarted {
-            run: run.id.clone(),
-            kplan: env!("CARGO_PKG_VERSION").to_owned(),
-            seed,
-            backend: backend.name().to_owned(),
-            command: command(args),
-            suites: u32::try_from(jobs.len()).unwrap_or(u32::MAX),
-            attempts: args.retries.saturating_add(1),
-        }),
-    );
-    let rules = Rules {
-        jobs: backend.at_once().map_or(args.jobs, Jobs::Count),
-        retries: args.retries,
-        fail_fast: args.fail_fast,
-        timeout: args.timeout,
-        keep: args.keep,
-    };
-    let results = schedule::run_all(&run, &dir, jobs, rules).await?;
+    let (run, screen) = begin(args, (&dir, seed), interrupt, backend)?;
+    run.sink.emit(None, Event::RunStarted(started(args, &run, jobs.len())));
+    let results = schedule::run_all(&run, &dir, jobs, rules(args, &run)).await?;
     if args.shrink {
         shrink_failed(&run, &dir, &results, args.timeout).await?;
     }
@@ -267,14 +235,66 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
     );
     // The screen ends with the last event; a panic in it must not cost the reports.
     let _ = screen.await;
-    if let Some(text) = leftovers {
-        tell!("error: {}", secrets::mask(&text));
-    } else {
-        guard.dismiss();
+    match leftovers {
+        Some(text) => tell!("error: {}", secrets::mask(&text)),
+        None => guard.dismiss(),
     }
-    let reported = report(args, &run);
+    reported(args, &run)?;
+    Ok(exit)
+}
+
+/// What all suites share, and the screen that shows them.
+fn begin(
+    args: &RunArgs,
+    (dir, seed): (&RunDir, u64),
+    interrupt: Interrupt,
+    backend: Arc<dyn Backend>,
+) -> anyhow::Result<(Arc<Run>, JoinHandle<()>)> {
+    let (sender, events) = tokio::sync::mpsc::unbounded_channel();
+    let (live, screen) = live::start(words(args), events);
+    let log = EventLog::create(&dir.path)?;
+    let run = Run {
+        id: dir.id.clone(),
+        seed,
+        dir: dir.path.clone(),
+        sink: Sink::new(log, sender, RunClock::now()),
+        interrupt,
+        backend,
+        image: args.image.clone(),
+        broker_memory: args.broker_memory.saturating_mul(1 << 20),
+        live,
+        binary: std::env::current_exe().context("kplan cannot find itself")?,
+        root: reports::root(),
+    };
+    Ok((Arc::new(run), screen))
+}
+
+fn started(args: &RunArgs, run: &Run, suites: usize) -> RunStarted {
+    RunStarted {
+        run: run.id.clone(),
+        kplan: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: run.seed,
+        backend: run.backend.name().to_owned(),
+        command: command(args),
+        suites: u32::try_from(suites).unwrap_or(u32::MAX),
+        attempts: args.retries.saturating_add(1),
+    }
+}
+
+fn rules(args: &RunArgs, run: &Run) -> Rules {
+    Rules {
+        jobs: run.backend.at_once().map_or(args.jobs, Jobs::Count),
+        retries: args.retries,
+        fail_fast: args.fail_fast,
+        timeout: args.timeout,
+        keep: args.keep,
+    }
+}
+
+/// Writes the reports, also of a run whose events could not all be written: no verdict stands on that one.
+fn reported(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
+    let reported = report(args, run);
     if let Some(trouble) = run.sink.trouble() {
-        // What is on disk is reported, but no verdict stands on it.
         if let Err(error) = reported {
             tell!("error: {error:#}");
         }
@@ -282,9 +302,9 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
     }
     reported?;
     if args.shard.is_none() {
-        learn(&run);
+        learn(run);
     }
-    Ok(exit)
+    Ok(())
 }
 
 /// Looks for the fewest faults that make a failed plan fail, one plan after the other.
