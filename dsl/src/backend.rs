@@ -26,21 +26,21 @@ capabilities! {
     /// End a broker's process without warning.
     Kill = "kill brokers",
     /// Shut a broker down gracefully.
-    Stop = "shut brokers down",
+    Stop = "stop brokers gracefully",
     /// Start a broker that is down.
     Start = "start brokers",
     /// Freeze a broker's process.
-    Pause = "freeze brokers",
+    Pause = "pause brokers",
     /// Start a broker with an empty disk.
-    WipeDisk = "empty a broker's disk",
+    WipeDisk = "wipe a broker's disk",
     /// Drop packets between brokers.
-    NetworkPartition = "part the network",
+    NetworkPartition = "partition the network",
     /// Make the network slow or lossy.
-    NetworkDegradation = "slow the network down",
+    NetworkDegradation = "degrade the network",
     /// Fill a broker's disk.
     FullDisk = "fill a broker's disk",
     /// Tell and change in-sync sets.
-    InSyncSets = "show in-sync sets",
+    InSyncSets = "show in-sync replicas",
     /// Look into the socket table of a broker's host.
     Listeners = "show listeners",
     /// Read the brokers' own logs.
@@ -48,11 +48,11 @@ capabilities! {
     /// Read what lies on the brokers' disks.
     Disks = "read the brokers' disks",
     /// Lose what was seen before, as real logs do when they are cut back.
-    Truncation = "cut a log back",
+    Truncation = "truncate a log",
     /// Choose how brokers are set up.
-    BrokerSettings = "set brokers up",
+    BrokerSettings = "set broker settings",
     /// Choose settings of topics.
-    TopicSettings = "set topics up",
+    TopicSettings = "set topic settings",
     /// Delete and change topics.
     ChangeTopics = "delete or change topics",
     /// Elect leaders on demand.
@@ -60,15 +60,15 @@ capabilities! {
     /// Move replicas.
     Reassignment = "move replicas",
     /// Choose the image of a container.
-    Images = "choose an image",
+    Images = "use another container image",
     /// Users, passwords, certificates.
-    Security = "have users or encryption",
+    Security = "use authentication or encryption",
     /// ZooKeeper, or controllers of their own.
-    OwnControllers = "have ZooKeeper or controllers of their own",
+    OwnControllers = "run ZooKeeper or dedicated controllers",
     /// Transactions, with what aborts leave behind.
     Transactions = "show transactions",
     /// States of consumer groups.
-    GroupStates = "show states of groups",
+    GroupStates = "show the states of consumer groups",
     /// Run another version on the same data.
     Upgrade = "change a broker's version",
     /// Hold as many messages as a producer without limits sends.

@@ -263,7 +263,7 @@ impl<'o> Check<'o> {
             _ => String::new(),
         };
         let message = format!("{which}{why}, so it will end inconclusive");
-        let help = "add an `assert` of what must hold in the end, such as `- assert: [lost: 0]`";
+        let help = "add an `assert` of what must hold at the end, such as `- assert: [lost: 0]`";
         self.diagnostics.push(Diagnostic::new(Code::W020, plan.name.span, message).help(help));
     }
 
@@ -281,12 +281,12 @@ impl<'o> Check<'o> {
         let span = version.map_or(Span { end: document.span.start, ..document.span }, |n| n.span);
         let (message, help) = match text {
             _ if document.get("fragment").is_some() => {
-                ("a fragment is included by a plan, not run by itself".to_owned(), None)
+                ("this file is a fragment: it is included by a plan and cannot be run alone".to_owned(), None)
             }
             Some(other) => {
-                (format!("unknown language version `{other}`"), Some("known is `plan: v1`"))
+                (format!("unknown language version `{other}`"), Some("write `plan: v1`"))
             }
-            None => ("this is no plan: it does not begin with `plan: v1`".to_owned(), None),
+            None => ("this file is not a plan: it does not begin with `plan: v1`".to_owned(), None),
         };
         let diagnostic = Diagnostic::new(Code::E006, span, message);
         self.diagnostics.push(diagnostic.maybe_help(help.map(str::to_owned)));
@@ -305,7 +305,7 @@ impl<'o> Check<'o> {
                         optional: false,
                     })),
                     None => {
-                        let message = "a file of parameters is a map from names to values";
+                        let message = "a parameter file must be a map from names to values";
                         self.diagnostics.push(Diagnostic::new(Code::E012, node.span, message));
                     }
                 },

@@ -289,7 +289,7 @@ impl FromNode for Condition {
                 [entry] => (entry.key.as_str(), entry.key.span, &entry.value),
                 _ => {
                     let message = "a condition is a map with one key";
-                    let help = "give each condition its own dash";
+                    let help = "write each condition with its own dash";
                     let span = entries.get(1).map_or(node.span, |e| e.key.span);
                     reader.push(Diagnostic::new(Code::E016, span, message).help(help));
                     return None;

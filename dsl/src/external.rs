@@ -25,17 +25,17 @@ use crate::value::{FromText, KafkaVersion, PerBroker, Settings, TextError, text_
 
 /// Settings that stand elsewhere.
 const SAID: [(&str, &str); 11] = [
-    ("bootstrap.servers", "write it under `bootstrap`"),
-    ("metadata.broker.list", "write it under `bootstrap`"),
-    ("acks", "an argument of the plans' steps says it"),
-    ("request.required.acks", "an argument of the plans' steps says it"),
-    ("enable.idempotence", "an argument of the plans' steps says it"),
-    ("transactional.id", "an argument of the plans' steps says it"),
-    ("group.id", "an argument of the plans' steps says it"),
-    ("group.instance.id", "an argument of the plans' steps says it"),
-    ("auto.offset.reset", "an argument of the plans' steps says it"),
-    ("isolation.level", "an argument of the plans' steps says it"),
-    ("enable.auto.commit", "an argument of the plans' steps says it"),
+    ("bootstrap.servers", "write the addresses into `bootstrap`"),
+    ("metadata.broker.list", "write the addresses into `bootstrap`"),
+    ("acks", "set it with the argument of the plan's step"),
+    ("request.required.acks", "set it with the argument of the plan's step"),
+    ("enable.idempotence", "set it with the argument of the plan's step"),
+    ("transactional.id", "set it with the argument of the plan's step"),
+    ("group.id", "set it with the argument of the plan's step"),
+    ("group.instance.id", "set it with the argument of the plan's step"),
+    ("auto.offset.reset", "set it with the argument of the plan's step"),
+    ("isolation.level", "set it with the argument of the plan's step"),
+    ("enable.auto.commit", "set it with the argument of the plan's step"),
 ];
 
 args! {
@@ -105,7 +105,7 @@ impl FromText for HostPort {
     const EXPECTS: &'static str = "an address such as `kafka-1:9092`";
 
     fn from_text(text: &str) -> Result<Self, TextError> {
-        let bad = || TextError::new(Code::E013, format!("`{text}` is no address"));
+        let bad = || TextError::new(Code::E013, format!("`{text}` is not an address"));
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let plain = |c: char| !(c.is_whitespace() || c.is_control() || ",/@".contains(c));
         let fits = !host.is_empty() && host.chars().all(plain);
@@ -256,15 +256,15 @@ fn read(
         let start = Span { end: document.span.start, ..document.span };
         let (message, help) = match &text {
             Some(other) => {
-                (format!("unknown language version `{other}`"), "known is `backend: v1`")
+                (format!("unknown language version `{other}`"), "write `backend: v1`")
             }
             None if document.get("plan").is_some() => (
-                "this is a plan, not a file that tells where a cluster is".to_owned(),
+                "this file is a plan, not a backend file".to_owned(),
                 "--backend external=FILE takes a file that begins with `backend: v1`",
             ),
             None => (
                 "this file does not begin with `backend: v1`".to_owned(),
-                "it tells kplan where a cluster is: see docs/backends.md",
+                "a backend file describes where a cluster is: see docs/backends.md",
             ),
         };
         let span = version.map_or(start, |node| node.span);
@@ -278,7 +278,7 @@ fn read(
     let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None, |_| false);
     let (file, late) = reader.watching_late(|reader| reader.read::<BackendFile>(document));
     if late && reader.is_clean() {
-        let message = "only the commands know `broker`, `host` and `run`";
+        let message = "`broker`, `host` and `run` are defined only in `commands`";
         reader.push(Diagnostic::new(Code::E034, document.span, message));
     }
     if let Some(file) = &file {
@@ -291,7 +291,7 @@ impl BackendFile {
     fn validate(&self, reader: &mut Reader) {
         if self.bootstrap.is_empty() {
             let message = "`bootstrap` names no broker";
-            let help = "the address of one suffices: `bootstrap: [kafka-1:9092]`";
+            let help = "write the address of at least one broker: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
         self.client.check_backend(&SAID, reader);
@@ -299,8 +299,8 @@ impl BackendFile {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });
         if let (Some((key, _)), false) = (canonical, self.brokers.0.is_empty()) {
-            let message = format!("`{LOOKUP}` gives brokers names that none of them advertises");
-            let help = "leave it out: `brokers` says where their addresses lead";
+            let message = format!("`{LOOKUP}: resolve_canonical_bootstrap_servers_only` cannot be combined with `brokers`");
+            let help = "remove it: with it, clients use names that no broker advertises, and `brokers` cannot map them";
             reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
         }
     }

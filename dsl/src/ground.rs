@@ -77,7 +77,7 @@ impl<'p> Ground<'p> {
     /// Reports a condition that must hold and cannot.
     pub fn impossible(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(Code::E063, span, message);
-        self.tell(diagnostic.help("start what it needs before, or expect something else"));
+        self.tell(diagnostic.help("start what it needs in an earlier step, or change what the plan expects"));
     }
 
     /// Remembers that a step takes at least so long.
@@ -92,12 +92,12 @@ impl<'p> Ground<'p> {
             return;
         }
         let diagnostic = if self.ever.names.contains(text) {
-            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes later"))
+            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes after this step"))
         } else {
             let message = format!("no step has the name \"{text}\"");
             let help = did_you_mean(text, self.ever.names.iter().copied());
             Diagnostic::new(Code::E053, name.span, message)
-                .maybe_help(help.or_else(|| Some("give the step a `name`".to_owned())))
+                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".to_owned())))
         };
         self.tell(diagnostic);
     }
@@ -121,7 +121,7 @@ impl<'p> Ground<'p> {
             if self.in_finally {
                 return None;
             }
-            let message = format!("topic `{text}` is created only by a later step");
+            let message = format!("topic `{text}` does not exist yet: a later step creates it");
             Diagnostic::new(Code::E050, name.span, message)
         } else {
             let message = format!("topic `{text}` is not created by this plan");
@@ -177,7 +177,7 @@ impl<'p> Ground<'p> {
             return;
         }
         let diagnostic = if later {
-            let message = format!("client `{text}` is started only by a later step");
+            let message = format!("client `{text}` does not exist yet: a later step starts it");
             Diagnostic::new(Code::E051, name.span, message)
         } else {
             let message = format!("no client has the name `{text}`");
@@ -200,9 +200,9 @@ impl<'p> Ground<'p> {
     /// Tells something that is the same whatever the cluster does.
     pub fn judges_nothing(&mut self, span: Span, known: bool, help: &'static str) {
         let message = if known {
-            "this is always true, whatever the cluster does: it judges nothing"
+            "this condition is always true, whatever the cluster does, so it judges nothing"
         } else {
-            "this is never true, whatever the cluster does: it judges nothing"
+            "this condition is never true, whatever the cluster does, so it judges nothing"
         };
         self.tell(Diagnostic::new(Code::W019, span, message).help(help));
     }
@@ -227,9 +227,9 @@ impl<'p> Ground<'p> {
     pub fn quorum(&mut self, span: Span) {
         let lost = self.state.cluster.as_ref().is_some_and(KnownCluster::quorum_is_lost);
         if lost && !self.state.external {
-            let message = "too few controllers live to decide this";
-            let help = "with KRaft more than half of the controllers must live; combined, they are the \
-                        brokers";
+            let message = "too few controllers are running for this";
+            let help = "with KRaft, more than half of the controllers must be running; with `controllers: combined` \
+                        they run in the brokers' processes";
             self.tell(Diagnostic::new(Code::W003, span, message).help(help));
         }
     }
@@ -243,7 +243,7 @@ impl<'p> Ground<'p> {
         if !users.iter().any(|u| u == user.as_str()) {
             let message = format!("the cluster has no user `{}`", user.value);
             let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| Some("name it in `security: { users: ... }`".to_owned()));
+            let help = help.or_else(|| Some("add it to `security: { users: ... }` of `start_cluster`".to_owned()));
             self.tell(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
         }
     }

@@ -24,7 +24,7 @@ const MOST_AXES: usize = 64;
 pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     let Some(entries) = node.map() else {
         let message = format!("expected a map, found {}", node.describe());
-        let help = "`acks: [1, all]` makes a suite for each value";
+        let help = "write a list for each name, such as `acks: [1, all]`: each value makes a suite";
         reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
         return None;
     };
@@ -48,7 +48,7 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
             cells.retain(|cell| !matches(cell, &pattern));
             if cells.len() == before {
                 let span = pattern.first().map_or(exclude.value.span, |(key, _)| key.span);
-                let message = "this excludes no combination";
+                let message = "this `exclude` entry matches no combination";
                 reader.push(Diagnostic::new(Code::E042, span, message));
             }
         }
@@ -120,7 +120,7 @@ fn axis_values(axis: &Entry, reader: &mut Reader) -> Option<Vec<Value>> {
         let value = value_of(node, reader)?;
         let shown = written(&value);
         if !seen.insert(shown.clone()) {
-            let message = format!("`{shown}` stands twice among the values of `{}`", axis.key);
+            let message = format!("`{shown}` is listed twice among the values of `{}`", axis.key);
             reader.push(Diagnostic::new(Code::E042, node.span, message));
         }
         values.push(value);

@@ -109,7 +109,7 @@ impl Declared {
         if !self.one_of.is_empty() && !self.one_of.iter().any(|v| template::written(v) == text) {
             let known: Vec<String> = self.one_of.iter().map(template::written).collect();
             let message =
-                format!("`{}` is no value of parameter `{}`", self.show(value), self.name);
+                format!("`{}` is not an allowed value of parameter `{}`", self.show(value), self.name);
             let help =
                 did_you_mean(&text, known.iter().map(String::as_str)).filter(|_| !self.secret);
             let wrong = Diagnostic::new(Code::E040, span, message).maybe_help(help);
@@ -224,7 +224,7 @@ pub(crate) fn value_of(node: &Node, reader: &mut Reader) -> Option<Value> {
     match template::of_node(node, &reader.scope, None) {
         Rendered::Value(value) => Some(value),
         Rendered::Late => {
-            let message = "this must be known before the run starts";
+            let message = "this value must be known before the run starts";
             reader.push(Diagnostic::new(Code::E034, node.span, message));
             None
         }

@@ -180,7 +180,7 @@ impl Reader {
         let list = known.iter().find(|k| matches!(**k, "that" | "until"));
         let help = match list.filter(|_| (self.is_element)(&key.value)) {
             Some(_) => {
-                Some(format!("conditions are a list: write `- {}: ...` with a dash", key.value))
+                Some(format!("conditions are written as a list: put a dash before it, `- {}: ...`", key.value))
             }
             None => did_you_mean(key, known.iter().copied()),
         };

@@ -292,9 +292,9 @@ impl Root {
 
     fn bounded(&self, value: Value) -> Rendered {
         let too_large = if value.as_str().is_some_and(|s| s.len() > LONGEST) {
-            Some("the template makes too long a text")
+            Some("the text that the template makes is too long")
         } else if !size::fits(&value, MOST_VALUES, LONGEST) {
-            Some("the template makes too large a value")
+            Some("the value that the template makes is too large")
         } else {
             None
         };

@@ -234,7 +234,7 @@ pub(crate) use words;
 
 /// The error for a word that is none of the known.
 pub(crate) fn unknown_word(text: &str, known: &[&str]) -> TextError {
-    let mut error = TextError::new(Code::E014, format!("`{text}` is none of {}", known.join(", ")));
+    let mut error = TextError::new(Code::E014, format!("`{text}` is not one of {}", known.join(", ")));
     error.help = crate::diagnostic::did_you_mean(text, known.iter().copied());
     error
 }

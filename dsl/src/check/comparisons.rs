@@ -60,7 +60,7 @@ fn scalar_comparisons(
             let span = reader.library.inside(node.span, &scalar.text, range);
             let mut known = values.clone();
             known.dedup();
-            let message = format!("`{name}` is never `{literal}`");
+            let message = format!("`{name}` never has the value `{literal}`");
             let help = format!("its values are {}", crate::words::list(&known));
             reader.push(Diagnostic::new(Code::W001, span, message).help(help));
         }

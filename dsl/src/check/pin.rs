@@ -70,10 +70,10 @@ fn pinned(
                     all.push(value);
                 }
             }
-            let message = format!("`{text}` is none of the matrix's values of `{name}`");
+            let message = format!("the matrix has no value `{text}` of `{name}`");
             let near = did_you_mean(&text, all.iter().map(String::as_str));
             let help =
-                near.unwrap_or_else(|| format!("declare `{name}` below `params` to give others"));
+                near.unwrap_or_else(|| format!("to set other values, declare `{name}` in `params`"));
             Diagnostic::new(Code::E040, span, message).help(help)
         }
     };

@@ -44,12 +44,12 @@ impl ConditionWord for BrokersAlive {
             let message = if down == 0 {
                 format!("the cluster has only {all}")
             } else {
-                format!("of {all}, {down} are down here")
+                format!("{down} of {all} are down here")
             };
             ground.impossible(span, message);
         } else if bound.most().is_some_and(|n| n < u64::from(up)) {
             let message =
-                format!("{} certainly alive here", crate::words::count(up.into(), "broker"));
+                format!("{} certainly running here", crate::words::count(up.into(), "broker"));
             ground.impossible(span, message);
         }
     }

@@ -121,16 +121,16 @@ impl Count {
     fn check(&self, reader: &mut Reader) -> bool {
         let (code, span, message) = match (&self.sent, &self.of, &self.since) {
             (Some(sent), None, _) => {
-                (Code::E011, sent.span, "`sent` needs `of`: the step before which it was sent")
+                (Code::E011, sent.span, "`sent: before` needs `of`: the name of a step")
             }
             (None, Some(of), _) => (Code::E011, of.span, "`of` needs `sent: before`"),
             (Some(sent), _, Some(_)) => {
-                (Code::E016, sent.span, "`sent` and `since` ask about different messages")
+                (Code::E016, sent.span, "`sent` and `since` exclude each other")
             }
             _ => return true,
         };
-        let help = "say `sent: before, of: STEP` for what was acknowledged before a fault, or \
-                    `since: STEP` for what came after it began";
+        let help = "write `sent: before, of: STEP` for messages that were acknowledged before a fault, or \
+                    `since: STEP` for what came after the step began";
         reader.push(Diagnostic::new(code, span, message).help(help));
         false
     }

@@ -63,8 +63,8 @@ impl ConditionWord for Expr {
     }
 
     fn constant_help(&self) -> &'static str {
-        "what is known before the run says nothing of the cluster: compare what a `record` with \
-         `capture` found, or move it to the `when` of the step"
+        "values that are known before the run do not depend on the cluster: compare values of a `record` with \
+         `capture`, or move the expression to the `when` of the step"
     }
 
     fn is_chosen(&self) -> bool {

@@ -102,8 +102,8 @@ impl ConditionWord for Latency {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let [(first, _), (second, step), ..] = self.times().as_slice() {
-            let message = format!("`{first}` and `{second}` are two times");
-            let help = "write a condition for each";
+            let message = format!("`{first}` and `{second}` exclude each other");
+            let help = "write one condition for each";
             reader.push(Diagnostic::new(Code::E016, step.span, message).help(help));
         }
     }

@@ -60,7 +60,7 @@ impl Conditions {
         for condition in self.flat() {
             if condition.judged() == Judgeable::Unbounded {
                 let word = condition.info().word;
-                let message = format!("`{word}` says nothing of what it must be");
+                let message = format!("`{word}` has no bound, so it cannot be judged");
                 let help = "give it a bound (a bare value, `is`, `at_most`, `at_least` or `between`), \
                             or `record` it";
                 reader.push(Diagnostic::new(Code::E024, condition.span, message).help(help));
@@ -78,8 +78,8 @@ impl Conditions {
         for condition in self.flat() {
             if matches!(condition.judged(), Judgeable::Bounded | Judgeable::Open) {
                 let word = condition.info().word;
-                let message = format!("`{word}` has a bound, but a record is judged by nobody");
-                let help = "leave the bound out, or use `assert`";
+                let message = format!("`{word}` has a bound, but `record` does not judge conditions");
+                let help = "remove the bound, or use `assert`";
                 reader.push(Diagnostic::new(Code::E025, condition.span, message).help(help));
             }
         }
@@ -96,7 +96,7 @@ impl FromNode for Conditions {
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.kind {
             Kind::Seq(nodes) if nodes.is_empty() => {
-                let message = "no condition: nothing would be judged";
+                let message = "the list of conditions is empty";
                 reader.push(Diagnostic::new(Code::E015, node.span, message));
                 None
             }

@@ -84,7 +84,7 @@ macro_rules! logic {
             }
 
             fn constant_help(&self) -> &'static str {
-                "write conditions that the run can make true or false, such as `lost: 0`"
+                "write conditions whose result depends on the run, such as `lost: 0`"
             }
 
             // Those in it that must hold are followed themselves.

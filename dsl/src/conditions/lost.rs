@@ -37,8 +37,8 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
     if let Some((name, client)) = weak {
         let message = format!("`lost: 0`, but producer `{name}` sends with acks={}", client.acks);
         let help = match client.acks {
-            Acks::None => "with `acks: 0` nothing is acknowledged, and nothing counts as lost",
-            _ => "with less than `acks: all` the loss of a leader may lose what it acknowledged",
+            Acks::None => "with `acks: 0` no message is acknowledged, so none can count as lost",
+            _ => "with less than `acks: all`, the loss of a leader may lose messages that it acknowledged",
         };
         ground.tell(Diagnostic::new(Code::W004, span, message).help(help));
     }
@@ -51,7 +51,7 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
         None if state.cluster.as_ref().is_some_and(|c| c.unclean) => {
             "the cluster allows unclean elections".to_owned()
         }
-        None if state.elected_unclean => "an unclean election was asked for".to_owned(),
+        None if state.elected_unclean => "the plan makes an unclean election".to_owned(),
         None => return,
     };
     ground.tell(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));

@@ -74,16 +74,16 @@ impl ConditionWord for Progressing {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let Some(within) = self.within.as_ref().filter(|within| within.is_zero()) {
-            let message = "`within` must be more than nothing";
+            let message = "`within` must be greater than 0";
             reader.push(Diagnostic::new(Code::E015, within.span, message));
         }
     }
 
     fn only_throughout(&self) -> Option<Diagnostic> {
         let within = self.within.as_ref()?;
-        let message = "`within` of `progressing` is for what is judged throughout a time";
-        let help = "it belongs into `always`, or into an `assert` with `for`; elsewhere the step \
-                    says how long it may take: `wait: { until: [progressing: P], within: 30s }`";
+        let message = "`within` of `progressing` is allowed only in `always` and in `assert` with `for`";
+        let help = "set the time on the step instead: \
+                    `wait: { until: [progressing: P], within: 30s }`";
         Some(Diagnostic::new(Code::E016, within.span, message).help(help))
     }
 
@@ -95,7 +95,7 @@ impl ConditionWord for Progressing {
         let cluster = ground.state.cluster.as_ref();
         let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if cluster.is_some_and(|c| c.count(down) == c.brokers) {
-            ground.impossible(span, "every broker is down here, so nobody makes progress");
+            ground.impossible(span, "every broker is down here, so no client can make progress");
         }
     }
 
@@ -121,6 +121,6 @@ fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
             && c.topics.iter().any(|t| read.contains(t))
     };
     if !ground.state.clients.values().any(feeds) {
-        ground.impossible(span, format!("nobody sends to the topics of {what} `{client}` here"));
+        ground.impossible(span, format!("no producer sends to the topics of {what} `{client}` here"));
     }
 }

@@ -68,8 +68,8 @@ impl ConditionWord for Recovered {
 
     fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
         if !ground.state.broken && self.since.is_none() {
-            let message = "nothing was broken before, so there is nothing to recover from";
-            let help = "break something before, or say `since: STEP`";
+            let message = "no earlier step breaks anything, so there is nothing to recover from";
+            let help = "add a fault in an earlier step, or name one with `since: STEP`";
             ground.tell(Diagnostic::new(Code::W018, span, message).help(help));
         }
     }

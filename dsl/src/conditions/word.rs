@@ -32,7 +32,7 @@ pub trait ConditionWord: Arguments {
 
     /// What to write instead of what is constant.
     fn constant_help(&self) -> &'static str {
-        "every value is within this bound: write one that a value can break, such as `is: 0` or \
+        "every value is within this bound: write a bound that a value can violate, such as `is: 0` or \
          `at_least: 1`, or `record` it"
     }
 

@@ -80,7 +80,7 @@ impl<'t> TreeReader<'t> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
-                    let message = "a file holds one document; here a second one begins";
+                    let message = "a second YAML document begins here; a file may contain only one";
                     return Err(Diagnostic::new(Code::E004, span, message));
                 }
                 event => root = Some(self.node(event, span)?),
@@ -105,7 +105,7 @@ impl<'t> TreeReader<'t> {
                 let end = start + u32::try_from(width).unwrap_or(0);
                 let span = Span { file: self.file, start, end };
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
-                    let message = "nested deeper than a document may be";
+                    let message = "the document is nested too deep";
                     return Err(Diagnostic::new(Code::E002, span, message));
                 }
                 let message = format!("not YAML: {}", error.info());
@@ -172,7 +172,7 @@ impl<'t> TreeReader<'t> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
-            let message = "an alias inside its own anchor";
+            let message = "an alias refers to the value that contains it";
             return Err(Diagnostic::new(Code::E004, span, message));
         };
         self.aliased += size(&node);
@@ -185,7 +185,7 @@ impl<'t> TreeReader<'t> {
 
     fn no_tag(&mut self, tagged: bool, span: Span) {
         if tagged {
-            let message = "YAML tags are not used in plans";
+            let message = "YAML tags are not allowed in plans";
             self.problems.push(Diagnostic::new(Code::E004, span, message));
         }
     }
@@ -238,7 +238,7 @@ impl<'t> TreeReader<'t> {
             match (key, first) {
                 (Some(key), None) => entries.push(Entry { key, value }),
                 (Some(key), Some(first)) => {
-                    let message = format!("`{}` stands twice in this map", key.value);
+                    let message = format!("the key `{}` is written twice in this map", key.value);
                     let twice = Diagnostic::new(Code::E003, key.span, message);
                     self.problems.push(twice.related(first, "the first one"));
                 }
@@ -252,9 +252,9 @@ impl<'t> TreeReader<'t> {
         self.count(1, span)?;
         match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<" => {
-                let message = "merge keys are not used in plans";
+                let message = "merge keys are not allowed in plans";
                 let merge = Diagnostic::new(Code::E004, span, message);
-                self.problems.push(merge.help("write the keys out"));
+                self.problems.push(merge.help("write out the keys of the merged map"));
                 Ok(None)
             }
             Event::Scalar(text, _, _, None) => Ok(Some(Spanned::new(text.into_owned(), span))),

@@ -71,9 +71,9 @@ impl<'p> Follow<'p> {
     fn tell_behind(&mut self, fault: &Step, span: Span, time: &str) {
         let word = fault.head.word;
         let message =
-            format!("this begins when `{word}` is over: with `for` its step lasts {time}");
+            format!("this step begins after `{word}` has been undone: with `for`, its step lasts {time}");
         let help = format!(
-            "what is to happen while the fault is in force goes into `during` beside `for`: \
+            "to run it while the fault is in force, write it into `during` beside `for`: \
              `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"
         );
         let told = Diagnostic::new(Code::W021, span, message).help(help);

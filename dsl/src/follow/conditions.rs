@@ -106,7 +106,7 @@ impl<'p> Follow<'p> {
         let word = condition.info().word;
         if name.member.is_some_and(|member| member <= client.members) && client.kind.reads() {
             let message = format!(
-                "`{word}` is judged for a whole client, and `{}` is one of its members",
+                "`{word}` is judged for a whole client, but `{}` is a member of a client",
                 **name
             );
             let help = format!("name the client: `{}`", name.client);
@@ -114,9 +114,9 @@ impl<'p> Follow<'p> {
         }
         let unanswered = client.kind == ClientKind::Producer && client.acks == Acks::None;
         if unanswered && condition.facts().needs_answers {
-            let message = format!("`{word}` of `{}`, which sends with `acks: 0`", name.client);
-            let help = "no broker answers what it sends, so there is nothing to measure: `acks: 1` \
-                        or `acks: all`, or ask about a consumer";
+            let message = format!("`{word}` cannot be judged for `{}`, which sends with `acks: 0`", name.client);
+            let help = "brokers do not answer its requests, so there is nothing to measure: use `acks: 1` \
+                        or `acks: all`, or name a consumer instead";
             self.ground.tell(Diagnostic::new(Code::E063, name.span, message).help(help));
         }
         Some(client)
@@ -137,11 +137,11 @@ impl<'p> Follow<'p> {
             self.ground.partition(partition, any_time);
         }
         if let Some(sent) = count.sent.as_ref().filter(|_| !facts.at_rest) {
-            let message = format!("`{word}` cannot be asked for what was sent before a step");
+            let message = format!("`{word}` does not take `sent: before`");
             let at_rest =
                 Condition::FACTS.iter().filter(|(_, f)| f.counts.is_some_and(|c| c.at_rest));
             let words: Vec<&str> = at_rest.map(|(word, _)| *word).collect();
-            let help = format!("`sent: before` goes with {}", crate::words::list(&words));
+            let help = format!("the conditions that take it are {}", crate::words::list(&words));
             self.ground.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
         }
         let Some(name) = &count.client else { return };

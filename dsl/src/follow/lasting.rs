@@ -89,10 +89,10 @@ impl<'p> Follow<'p> {
             return;
         }
         let message = format!(
-            "a step of `during` changes {who}, which `{}` holds until its end",
+            "a step of `during` changes {who}, which the fault `{}` controls until it is undone",
             step.head.word
         );
-        let help = "leave that step out: the fault is undone by itself when the steps of `during` are done";
+        let help = "remove that step: the fault is undone automatically when the steps of `during` have ended";
         self.ground.tell(Diagnostic::new(Code::E068, span, message).help(help));
     }
 }

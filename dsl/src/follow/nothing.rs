@@ -23,9 +23,9 @@ pub(crate) fn proves_nothing(plan: &Plan) -> Option<&'static str> {
         all.step(step, false);
     }
     if all.idle && !all.asserts {
-        Some("every `assert` of the plan is optional, left out, or always true")
+        Some("every `assert` of the plan is optional, left out or always true")
     } else if !all.any {
-        Some("the plan judges nothing: it has no `assert`")
+        Some("the plan has no `assert`")
     } else {
         None
     }

@@ -72,20 +72,20 @@ impl<'p> Follow<'p> {
         let Some(met) = met.filter(|_| !self.ground.in_finally) else { return };
         let (message, help) = if met.runs == Runs::No {
             let message = format!("step \"{step}\" is left out (its `when` is false)");
-            (message, "so this will be inconclusive: name a step that runs")
+            (message, "the result will be inconclusive: name a step that runs")
         } else if met.is_note && need != Serves::Run {
-            let message = format!("step \"{step}\" is a note, in which nothing happens");
-            (message, "so this will be inconclusive: name the step that broke or changed something")
+            let message = format!("step \"{step}\" is a note, which does nothing");
+            (message, "the result will be inconclusive: name the step that broke or changed something")
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
-            let message = format!("step \"{step}\" may be left out, as its `when` says");
+            let message = format!("step \"{step}\" may be left out, depending on its `when`");
             let help = match self.in_rule {
-                true => "then this will be inconclusive: name a step that runs in any case",
-                false => "then this will be inconclusive: give this step the same `when`",
+                true => "if it is left out, the result is inconclusive: name a step that always runs",
+                false => "if it is left out, the result is inconclusive: give this step the same `when`",
             };
             (message, help)
         } else if !met.followed && need == Serves::Traffic {
             let message = format!("nothing is sent after step \"{step}\"");
-            (message, "so this will be inconclusive: let a producer run on after that step")
+            (message, "the result will be inconclusive: keep a producer running after that step")
         } else {
             return;
         };

@@ -19,8 +19,8 @@ impl Ground<'_> {
 
     fn ends_fault(&mut self, at: StepAt<'_>, ends: fn(Strikes) -> bool) {
         let Some(fault) = self.around.iter().rev().find(|f| ends(f.facts.strikes)) else { return };
-        let message = format!("`{}` inside the `during` of `{}`", at.word, fault.word);
-        let help = "put it behind the fault, which is undone by itself when the steps of `during` are done";
+        let message = format!("`{}` is not allowed in the `during` of `{}`", at.word, fault.word);
+        let help = "move it after the fault; the fault is undone automatically when the steps of `during` have ended";
         let told = Diagnostic::new(Code::E068, at.key, message).help(help);
         let told = told.related(fault.key, "this fault is in force here");
         self.tell(told);
@@ -31,10 +31,10 @@ impl Ground<'_> {
         let named = |s: &&StepAt<'_>| s.name == Some(since.as_str());
         let Some(fault) = self.around.iter().find(named) else { return };
         let message = format!(
-            "the time counts from the end of \"{}\", which has not ended inside its `during`",
+            "`since` counts from the end of step \"{}\", but this step runs in its `during`, before that end",
             since.value
         );
-        let help = "leave `since` out: the time then counts from the beginning of this step";
+        let help = "remove `since`: the time then counts from the start of this step";
         let told = Diagnostic::new(Code::E063, since.span, message).help(help);
         let told = told.related(fault.key, "this step ends after the steps of its `during`");
         self.tell(told);

@@ -24,7 +24,7 @@ impl Ground<'_> {
         let message = format!("the cluster has no {what} {broker}");
         let controllers = controller_numbers(cluster.controllers);
         let own = match (controllers.clone().next(), controllers.last()) {
-            (Some(first), Some(last)) => format!(", its controllers {first} to {last}"),
+            (Some(first), Some(last)) => format!(", its controllers are {first} to {last}"),
             _ => String::new(),
         };
         let help = match cluster.brokers {
@@ -79,7 +79,7 @@ impl Ground<'_> {
             Target::SameAs(step) => {
                 self.step_name(step, false);
                 if self.names.get(step.as_str()).is_some_and(|met| !met.has_target) {
-                    let message = format!("step \"{}\" acts on no broker", step.value);
+                    let message = format!("step \"{}\" does not act on brokers", step.value);
                     self.tell(Diagnostic::new(Code::E053, step.span, message));
                 }
             }
@@ -99,10 +99,10 @@ impl Ground<'_> {
             }
             (Target::Zookeeper, MetadataMode::Zookeeper, _) => return,
             (Target::Controllers, MetadataMode::Zookeeper, _) => {
-                "with ZooKeeper no controller has a process of its own"
+                "this target matches nothing: with ZooKeeper, the controller is one of the brokers"
             }
-            (Target::Controllers, ..) => "the controllers share the brokers' processes",
-            _ => "the cluster has no ZooKeeper",
+            (Target::Controllers, ..) => "this target matches nothing: the controllers run in the brokers' processes",
+            _ => "this target matches nothing: the cluster has no ZooKeeper",
         };
         self.tell(Diagnostic::new(Code::W015, target.span, message));
     }
@@ -152,8 +152,8 @@ impl Ground<'_> {
         let hit = self.target(target);
         for (broker, span) in hit.certain {
             if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
-                let message = format!("broker {broker} is down: there is nothing to restart");
-                let help = format!("start it: `- start_broker: {broker}`");
+                let message = format!("broker {broker} is down, so it cannot be restarted");
+                let help = format!("start it instead: `- start_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, Liveness::Up);
@@ -174,7 +174,7 @@ impl Ground<'_> {
         let message = if replicas.value > cluster.brokers {
             format!("{replicas} replicas on a cluster of {}", brokers(cluster.brokers))
         } else {
-            format!("{replicas} replicas while only {} alive", brokers(alive))
+            format!("{replicas} replicas while only {} running", brokers(alive))
         };
         let diagnostic = Diagnostic::new(Code::E062, replicas.span, message);
         let told = diagnostic.related(cluster.span, "the cluster is started here");
@@ -183,21 +183,21 @@ impl Ground<'_> {
 
     pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
         let hit = self.target(target);
-        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
-        let was_frozen: Vec<u32> = hit.certain.iter().filter_map(frozen).collect();
+        let paused = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
+        let was_paused: Vec<u32> = hit.certain.iter().filter_map(paused).collect();
         for (broker, span) in hit.certain {
             let now = self.life(broker);
             let dead = matches!(now, Some(Liveness::Down | Liveness::Stopped));
             let named = !matches!(target.value, Target::All | Target::Not(_));
             // One broker may be meant twice by one step.
-            if life == Liveness::Paused && was_frozen.contains(&broker) {
-                let message = format!("broker {broker} is frozen already");
-                let help = format!("let it go on before: `- resume_broker: {broker}`");
+            if life == Liveness::Paused && was_paused.contains(&broker) {
+                let message = format!("broker {broker} is already paused");
+                let help = format!("resume it first: `- resume_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
             }
             if dead && named {
-                let message = format!("broker {broker} is down already");
-                let help = format!("start it before: `- start_broker: {broker}`");
+                let message = format!("broker {broker} is already down");
+                let help = format!("start it first: `- start_broker: {broker}`");
                 self.tell(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, life);

@@ -27,11 +27,11 @@ impl Ground<'_> {
         if self.in_finally {
             return;
         }
-        let message = format!("client `{}` was started before", name.value);
+        let message = format!("client `{}` is already started by an earlier step", name.value);
         let help =
-            format!("`- start_client: {}` starts it again with the same settings", name.value);
+            format!("to start the same client again, write `- start_client: {}`", name.value);
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
-        let told = diagnostic.related(old.span, "here");
+        let told = diagnostic.related(old.span, "it is started here");
         self.tell(told);
     }
 
@@ -40,7 +40,7 @@ impl Ground<'_> {
         let state = match self.state.clients.get(client).map(|c| c.life) {
             Some(Liveness::Down) => "was killed",
             Some(Liveness::Stopped) => "was stopped",
-            Some(Liveness::Paused) => "is frozen",
+            Some(Liveness::Paused) => "is paused",
             Some(Liveness::Up | Liveness::Maybe) | None => return,
         };
         self.impossible(span, format!("client `{client}` {state}, so it cannot {what}"));
@@ -55,8 +55,8 @@ impl Ground<'_> {
         let lives = || self.state.clients.values().filter(|c| c.kind.sends()).map(|c| c.life);
         let silent = |life| matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if lives().next().is_some() && lives().all(silent) {
-            let message = "no producer runs during this fault, so it proves nothing about them";
-            let help = "break something while messages flow, then stop the clients";
+            let message = "no producer runs during this fault, so the fault proves nothing about producers";
+            let help = "put the fault before the step that stops, kills or pauses the producers, or start them again first";
             self.tell(Diagnostic::new(Code::W009, at.key, message).help(help));
         }
     }
@@ -66,10 +66,10 @@ impl Ground<'_> {
         self.clients_in(clients, to, |client| {
             let start = format!("start it first: `- start_client: {}`", client.name);
             let (wrong, help) = match client.life {
-                Liveness::Down => ("was killed before", start),
-                Liveness::Stopped => ("was stopped before", start),
+                Liveness::Down => ("is already killed", start),
+                Liveness::Stopped => ("is already stopped", start),
                 Liveness::Paused if to != Liveness::Down => {
-                    ("is frozen", format!("let it go on first: `- resume_client: {}`", client.name))
+                    ("is paused", format!("resume it first: `- resume_client: {}`", client.name))
                 }
                 _ => return None,
             };
@@ -83,10 +83,10 @@ impl Ground<'_> {
     pub fn begin_clients(&mut self, clients: &Clients, from: Liveness) {
         self.clients_in(clients, Liveness::Up, |client| {
             let wrong = match (client.life, from) {
-                (Liveness::Up, Liveness::Paused) => "is not frozen",
-                (Liveness::Up, _) => "is running already",
-                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "does not run",
-                (Liveness::Paused, Liveness::Down) => "is frozen, not ended",
+                (Liveness::Up, Liveness::Paused) => "is not paused",
+                (Liveness::Up, _) => "is already running",
+                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "is not running",
+                (Liveness::Paused, Liveness::Down) => "is paused, not ended",
                 _ => return None,
             };
             (!client.ends).then_some(Unfit { wrong, help: None, alone: false })

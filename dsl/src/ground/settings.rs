@@ -31,7 +31,7 @@ impl Ground<'_> {
             let wanted: Option<u32> = value.parse().ok();
             if key.value == "min.insync.replicas" && wanted.is_some_and(|n| n > replicas) {
                 let message =
-                    format!("min.insync.replicas is {value}, but there are {replicas} replicas");
+                    format!("min.insync.replicas is {value}, but the topic has {replicas} replicas");
                 let help = "no write with `acks: all` can succeed";
                 self.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
             }
@@ -45,7 +45,7 @@ impl Ground<'_> {
             if let Some(near) =
                 nearest(key, BROKER.iter().copied()).filter(|near| !known && is_slip(key, near))
             {
-                let message = format!("brokers have no setting `{key}` that kplan knows");
+                let message = format!("kplan knows no broker setting `{key}`");
                 let help = format!("did you mean `{near}`?");
                 self.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
             }

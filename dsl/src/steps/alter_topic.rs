@@ -41,7 +41,7 @@ impl StepWord for AlterTopic {
     fn validate(&self, span: Span, reader: &mut Reader) {
         if self.partitions.is_none() && self.config.is_empty() {
             let message = "`alter_topic` changes nothing";
-            let help = "give it `partitions` or `config`";
+            let help = "add `partitions` or `config`";
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
         }
     }
@@ -53,8 +53,8 @@ impl StepWord for AlterTopic {
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         let Some(topic) = ground.topic(&self.name, false) else { return };
         if let Some(partitions) = self.partitions.as_ref().filter(|n| n.value <= topic.partitions) {
-            let message = format!("the topic has {} partitions already", topic.partitions);
-            let help = "partitions can only be added";
+            let message = format!("the topic already has {} partitions", topic.partitions);
+            let help = "the number of partitions can only grow";
             ground.tell(Diagnostic::new(Code::E015, partitions.span, message).help(help));
         }
         ground.topic_settings(&self.config, topic.replicas);

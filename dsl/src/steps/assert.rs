@@ -80,13 +80,13 @@ impl StepWord for Assert {
             reader.push(Diagnostic::new(Code::E016, time.span, message));
         }
         if let (Some(since), None, Some(_)) = (&self.since, &self.within, &self.for_time) {
-            let message = "`since` goes with `within`: throughout a time is judged from here on";
-            let help = "leave it out, or watch it from that step on with `always`";
+            let message = "`since` cannot be combined with `for`: the time of `for` always counts from this step";
+            let help = "remove `since`, or use `always` with `from` to judge from that step on";
             reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
         if let (Some(since), None, None) = (&self.since, &self.within, &self.for_time) {
-            let message = "`since` says where a time begins, but there is none";
-            let help = "add `within: 60s`, or put `since` into the condition";
+            let message = "`since` needs `within`";
+            let help = "add a time such as `within: 60s`, or write `since` inside the condition";
             reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
     }

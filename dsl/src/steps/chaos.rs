@@ -86,12 +86,12 @@ impl FromNode for ChaosFault {
         };
         let verbs: Vec<&Entry> = entries.iter().filter(|e| e.key.value != "for").collect();
         let [entry] = verbs.as_slice() else {
-            let message = "a fault is a map with one verb, and `for` beside it";
+            let message = "a fault is a map with one verb and, optionally, `for`";
             reader.push(Diagnostic::new(Code::E016, node.span, message));
             return None;
         };
         if !Verb::may_be_in_chaos(&entry.key) {
-            let message = format!("`{}` is no fault", entry.key);
+            let message = format!("`{}` is not a fault", entry.key);
             let help = did_you_mean(&entry.key, Verb::of_chaos());
             reader.push(Diagnostic::new(Code::E020, entry.key.span, message).maybe_help(help));
             return None;
@@ -99,7 +99,7 @@ impl FromNode for ChaosFault {
         let verb = Verb::read(&entry.key, entry.key.span, &entry.value, reader)?;
         if let Some(during) = entry.value.get("during") {
             let message =
-                "a fault of chaos has no `during`: the schedule says what is in force when";
+                "a fault of `chaos` cannot have `during`: the schedule decides which faults are in force";
             reader.push(Diagnostic::new(Code::E016, during.span, message));
             return None;
         }
@@ -165,10 +165,10 @@ impl StepWord for Chaos {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if self.faults.is_empty() {
-            reader.push(Diagnostic::new(Code::E015, self.faults.span, "no faults to choose from"));
+            reader.push(Diagnostic::new(Code::E015, self.faults.span, "the list of faults is empty"));
         }
         if self.every.is_zero() || self.every.value > self.for_time.value {
-            let message = "`every` must be more than nothing and at most `for`";
+            let message = "`every` must be greater than 0 and at most `for`";
             reader.push(Diagnostic::new(Code::E015, self.every.span, message));
         }
         if let Some(keep) = &self.keep {

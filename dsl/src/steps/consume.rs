@@ -126,7 +126,7 @@ impl StepWord for Consume {
             && expect.len() as u64 > count
         {
             let expected = words::count(expect.len() as u64, "message");
-            let message = format!("{expected} are expected, but reading ends after {count}");
+            let message = format!("{expected} in `expect`, but reading ends after {count}");
             reader.push(Diagnostic::new(Code::E063, self.until.span, message));
         }
     }
@@ -135,11 +135,11 @@ impl StepWord for Consume {
         ground.topic(&self.topic, false);
         if self.until.value == Until::Count(0) {
             let help =
-                "write how many messages must come, or leave `until` out to read to the log's end";
+                "write how many messages to read, or remove `until` to read to the log's end";
             ground.judges_nothing(self.until.span, true, help);
         }
         if let Some(expect) = self.expect.as_ref().filter(|e| e.is_empty()) {
-            let help = "write the messages that must be read, or leave `expect` out";
+            let help = "write the messages that must be read, or remove `expect`";
             ground.judges_nothing(expect.span, true, help);
         }
     }

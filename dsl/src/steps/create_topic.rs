@@ -105,9 +105,9 @@ impl StepWord for CreateTopic {
                 reader.push(Diagnostic::new(Code::E015, count.span, message));
             }
             if let (Some(count), Some(assignment)) = (count, &self.assignment) {
-                let message = format!("`assignment` says the {what} already");
+                let message = format!("`assignment` already sets the {what}");
                 let twice = Diagnostic::new(Code::E016, count.span, message);
-                reader.push(twice.related(assignment.span, "here"));
+                reader.push(twice.related(assignment.span, "`assignment` is here"));
             }
         }
     }
@@ -124,7 +124,7 @@ impl StepWord for CreateTopic {
         ground.quorum(at.key);
         let name = self.name.as_str();
         if ground.state.topics.get(name).is_some_and(|t| !t.gone) && !ground.in_finally {
-            let message = format!("topic `{name}` exists already");
+            let message = format!("topic `{name}` already exists");
             ground.tell(Diagnostic::new(Code::E055, self.name.span, message));
         }
         if let Some(assignment) = &self.assignment {

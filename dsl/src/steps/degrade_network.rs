@@ -68,7 +68,7 @@ impl StepWord for DegradeNetwork {
     fn validate(&self, span: Span, reader: &mut Reader) {
         let nothing = self.latency.is_none() && self.loss.is_none() && self.bandwidth.is_none();
         if let Some(jitter) = self.jitter.as_ref().filter(|_| self.latency.is_none()) {
-            let message = "`jitter` varies a latency: give `latency` too";
+            let message = "`jitter` needs `latency`";
             reader.push(Diagnostic::new(Code::E016, jitter.span, message));
         } else if nothing {
             let message = "`degrade_network` needs `latency`, `loss` or `bandwidth`";

@@ -29,7 +29,7 @@ pub(crate) fn read_fragment(
     let version = document.get("fragment").and_then(Node::scalar).map(|s| s.text.as_str());
     if version != Some("v1") {
         let span = document.get("fragment").map_or(asked, |n| n.span);
-        let message = "an included file begins with `fragment: v1`";
+        let message = "an included file must begin with `fragment: v1`";
         reader.push(Diagnostic::new(Code::E006, span, message));
         return None;
     }

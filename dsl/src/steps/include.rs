@@ -114,7 +114,7 @@ impl FromNode for Include {
 fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     let refuse = |message: &str| Diagnostic::new(Code::E080, file.span, message);
     if reader.place.files.len() >= DEEPEST {
-        reader.push(refuse("files include each other too deep"));
+        reader.push(refuse("the includes are nested too deep"));
         return None;
     }
     let directory = |file: Option<&FileId>| {
@@ -131,7 +131,7 @@ fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
         _ => !Path::new(file.as_str()).is_absolute() && !file.contains(".."),
     };
     if !below {
-        reader.push(refuse("the file does not lie below the plan's directory"));
+        reader.push(refuse("the file is not below the plan's directory"));
     }
     below.then_some(path)
 }

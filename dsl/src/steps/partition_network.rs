@@ -92,14 +92,14 @@ impl StepWord for PartitionNetwork {
             reader.push(Diagnostic::new(Code::E016, span, message));
         } else if one_way && (self.from.is_none() || self.to.is_none()) {
             let missing = if self.from.is_none() { "from" } else { "to" };
-            let message = format!("`{missing}` is missing: one way needs `from` and `to`");
+            let message = format!("`{missing}` is missing: `from` and `to` need each other");
             reader.push(Diagnostic::new(Code::E011, span, message));
         }
         let groups = self.groups.iter().flat_map(|groups| groups.iter());
         let mut seen: Vec<&Spanned<u32>> = Vec::new();
         for broker in groups.flatten() {
             if seen.contains(&broker) {
-                let message = format!("broker {broker} stands in two groups");
+                let message = format!("broker {broker} is in two groups");
                 reader.push(Diagnostic::new(Code::E016, broker.span, message));
             }
             seen.push(broker);

@@ -89,14 +89,14 @@ impl StepWord for Produce {
             ("delivery.timeout.ms", "write `within:` beside `topic:` instead"),
             (
                 "transactional.id",
-                "these messages are sent in no transaction: `start_producer` has some",
+                "`produce` does not use transactions: `start_producer` does, with `transactional:`",
             ),
-            ("linger.ms", "each message is sent at once"),
-            ("queue.buffering.max.ms", "each message is sent at once"),
+            ("linger.ms", "`produce` sends each message at once"),
+            ("queue.buffering.max.ms", "`produce` sends each message at once"),
         ];
         self.config.check_sender(&said, reader);
         if self.messages.is_empty() {
-            reader.push(Diagnostic::new(Code::E015, self.messages.span, "no messages to send"));
+            reader.push(Diagnostic::new(Code::E015, self.messages.span, "the list of messages is empty"));
         }
     }
 

@@ -183,8 +183,8 @@ fn verb_of_map<'n>(
             Some(FoundVerb { word, key: entry.key.span, argument })
         }
         [(first, one), (second, other), ..] => {
-            let message = format!("one step with two verbs, `{first}` and `{second}`");
-            let help = format!("begin a step of its own: `- {second}:`");
+            let message = format!("the step has two verbs, `{first}` and `{second}`");
+            let help = format!("write the second as a separate step: `- {second}:`");
             let two = Diagnostic::new(Code::E022, other.key.span, message).help(help);
             reader.push(two.related(one.key.span, "the first verb"));
             None
@@ -207,7 +207,7 @@ fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
     let key = &entry.key;
     let fields = Verb::known(verb).map(|info| (info.fields)()).unwrap_or_default();
     let help = if fields.iter().any(|f| f.key == key.value) {
-        Some(format!("`{key}` belongs into `{verb}`: indent it further"))
+        Some(format!("`{key}` is an argument of `{verb}`: indent it further"))
     } else {
         did_you_mean(key, COMMON.iter().map(|(key, _)| *key).chain(Verb::words()))
     };
@@ -275,7 +275,7 @@ pub(super) fn read_late(
             Ok(ReadyStep { head: Cow::Owned(head), verb: Cow::Owned(verb) })
         }
         _ if reader.is_clean() => {
-            let message = "an argument of the step is still not known";
+            let message = "the value of an argument of this step is still not known";
             Err(vec![Diagnostic::new(Code::E034, head.span, message)])
         }
         _ => Err(reader.into_diagnostics()),

@@ -91,8 +91,8 @@ impl StepWord for RestartBroker {
         let Some(wait) = &self.wait else { return };
         wait.must_be_judged(reader);
         if !self.rolling {
-            let message = "`wait` is for the time between two brokers";
-            let help = "add `rolling: true`, or wait in a step of its own";
+            let message = "`wait` needs `rolling: true`: it is checked between one broker and the next";
+            let help = "add `rolling: true`, or use a separate `wait` step";
             reader.push(Diagnostic::new(Code::E016, wait.span, message).help(help));
         }
     }

@@ -37,7 +37,7 @@ impl StepWord for ResumeBroker {
         let hit = ground.target(&self.broker);
         for (broker, span) in &hit.certain {
             if !matches!(ground.life(*broker), Some(Liveness::Paused | Liveness::Maybe) | None) {
-                let message = format!("broker {broker} is not frozen");
+                let message = format!("broker {broker} is not paused");
                 ground.tell(Diagnostic::new(Code::E065, *span, message));
             }
         }

@@ -51,8 +51,8 @@ impl StepWord for Run {
             reader.push(Diagnostic::new(Code::E015, self.command.span, message));
         }
         if !reader.scope.allows_run() {
-            let message = "commands are not allowed";
-            let help = "allow them with --allow-run, if you trust the plan";
+            let message = "`run` is not allowed";
+            let help = "allow commands with --allow-run, if you trust the plan";
             reader.push(Diagnostic::new(Code::E072, span, message).help(help));
         }
     }

@@ -55,12 +55,12 @@ impl StepWord for StartBroker {
         for (broker, span) in &hit.certain {
             // `all` means those that are down: only when none is, there is nothing to start.
             if ground.life(*broker) == Some(Liveness::Up) && (named || !down) {
-                let message = format!("broker {broker} is running already");
+                let message = format!("broker {broker} is already running");
                 ground.tell(Diagnostic::new(Code::E061, *span, message));
             }
             if ground.life(*broker) == Some(Liveness::Paused) {
-                let message = format!("broker {broker} is frozen, not down");
-                let help = format!("let it go on: `- resume_broker: {broker}`");
+                let message = format!("broker {broker} is paused, not down");
+                let help = format!("resume it instead: `- resume_broker: {broker}`");
                 ground.tell(Diagnostic::new(Code::E061, *span, message).help(help));
             }
         }

@@ -143,16 +143,16 @@ impl StepWord for StartCluster {
 
     fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
         if ground.state.cluster.is_some() && !ground.in_finally && !ground.state.external {
-            let message = "a cluster is running already";
-            let help = "a plan has one cluster at a time: `stop_cluster` first";
+            let message = "a cluster is already running";
+            let help = "a plan has one cluster at a time: add `- stop_cluster` before this step";
             ground.tell(Diagnostic::new(Code::E059, at.key, message).help(help));
         }
         if !ground.state.external {
             ground.state.topics.clear();
         }
         if !self.version.is_released_form() {
-            let message = format!("`{}` is no version that kplan knows", self.version);
-            let help = "it is taken for the version that its numbers say, or the newest";
+            let message = format!("kplan does not know the version `{}`", self.version);
+            let help = "kplan treats it by its leading numbers, or as the newest version if it has none";
             ground.tell(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         ground.state.cluster = Some(self.known(at.span));
@@ -225,8 +225,8 @@ impl StartCluster {
             reader.push(Diagnostic::new(Code::E073, image.span, message).help(help));
         }
         if let Some(most) = limits.brokers.filter(|most| self.brokers.value > *most) {
-            let message = format!("{} brokers: {most} are allowed", self.brokers);
-            let help = "allow more with --max-brokers";
+            let message = format!("{} brokers, but only {most} are allowed", self.brokers);
+            let help = "raise the limit with --max-brokers";
             reader.push(Diagnostic::new(Code::E074, self.brokers.span, message).help(help));
         }
     }
@@ -235,11 +235,11 @@ impl StartCluster {
         let version = &self.version;
         let (message, help) = match self.mode.value {
             MetadataMode::Kraft if !version.has_kraft() => (
-                "has no KRaft that tests can rely on",
-                "`mode: zookeeper`, or version 3.3 and newer",
+                "has no KRaft that is ready for production",
+                "use `mode: zookeeper`, or version 3.3 or newer",
             ),
             MetadataMode::Zookeeper if !version.has_zookeeper() => {
-                ("has no ZooKeeper any more", "`mode: kraft`, or version 3.9 and older")
+                ("does not support ZooKeeper", "use `mode: kraft`, or version 3.9 or older")
             }
             _ => return,
         };

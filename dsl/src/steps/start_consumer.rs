@@ -150,7 +150,7 @@ impl StepWord for StartConsumer {
         let fixed = self.fixed.value;
         if let Some(version) = ground.version().filter(|v| fixed && v.before(&[2, 3])) {
             let message = format!("Kafka {version} has no static members");
-            let help = "from version 2.3 on";
+            let help = "use version 2.3 or newer";
             ground.tell(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
         }
         let client = KnownClient {

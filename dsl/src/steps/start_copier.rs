@@ -82,18 +82,18 @@ impl StepWord for StartCopier {
             reader.push(Diagnostic::new(Code::E015, self.messages.span, message));
         }
         if self.from.as_str() == self.to.as_str() {
-            let message = format!("a copy of `{}` into itself would never end", self.from.value);
-            let help = "create another topic for the copies";
+            let message = format!("`from` and `to` are both `{}`: copying a topic into itself would never end", self.from.value);
+            let help = "write another topic as `to`";
             reader.push(Diagnostic::new(Code::E016, self.to.span, message).help(help));
         }
         let said = [
             ("group.id", "write `group:` beside `from:` instead"),
             ("isolation.level", "write `isolation:` beside `from:` instead"),
-            ("transactional.id", "each copier has one of its own, the same in every life"),
-            ("enable.idempotence", "what is sent in transactions is always idempotent"),
-            ("enable.auto.commit", "the position is committed in the transactions"),
-            ("acks", "transactions need all in-sync replicas"),
-            ("request.required.acks", "transactions need all in-sync replicas"),
+            ("transactional.id", "kplan gives each copier its own, the same after every restart"),
+            ("enable.idempotence", "a transactional producer is always idempotent"),
+            ("enable.auto.commit", "the copier commits its position in its transactions"),
+            ("acks", "transactions need `acks: all`"),
+            ("request.required.acks", "transactions need `acks: all`"),
         ];
         self.config.check_client(&said, reader);
     }
@@ -112,7 +112,7 @@ impl StepWord for StartCopier {
         ground.user(self.user.as_ref());
         if let Some(version) = ground.version().filter(|v| !v.has_transactions()) {
             let message = format!("Kafka {version} has no transactions");
-            let help = "from version 0.11 on";
+            let help = "use version 0.11 or newer";
             ground.tell(Diagnostic::new(Code::E071, self.name.span, message).help(help));
         }
         let client = KnownClient {

@@ -161,7 +161,7 @@ impl StartProducer {
         }
         for (span, what, since) in lacks {
             let message = format!("Kafka {version} has no {what}");
-            let help = format!("from version {since} on");
+            let help = format!("use version {since} or newer");
             ground.tell(Diagnostic::new(Code::E071, span, message).help(help));
         }
     }
@@ -207,12 +207,12 @@ impl StepWord for StartProducer {
         let wrong = [min, max].into_iter().find(|s| !(LEAST_PAYLOAD..=MOST_PAYLOAD).contains(&s.0));
         if let Some(size) = wrong {
             let message =
-                format!("a payload of {size}: between {LEAST_PAYLOAD}B and 64MiB are possible");
-            let help = "each message carries its identity and a checksum";
+                format!("a payload of {size} is out of range: it must be between {LEAST_PAYLOAD}B and 64MiB");
+            let help = "each message contains an identity and a checksum, which need the least size";
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         } else if min.0 > max.0 {
-            let message = format!("no size lies between {min} and {max}");
-            let help = format!("turn them around: `{{ min: {max}, max: {min} }}`");
+            let message = format!("`min` is {min}, greater than `max`, which is {max}");
+            let help = format!("swap them: `{{ min: {max}, max: {min} }}`");
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         }
         let zero = |n: Option<(u64, Span)>| n.filter(|(n, _)| *n == 0).map(|(_, span)| span);
@@ -274,8 +274,8 @@ impl StepWord for StartProducer {
         let weak = self.acks.value != Acks::All && ground.is_literal(self.acks.span);
         if let Some(min) = min.filter(|_| weak) {
             let message =
-                format!("min.insync.replicas={min} does not count for acks={}", self.acks.value);
-            let help = "with `acks: all` the topic's setting counts";
+                format!("min.insync.replicas={min} has no effect with acks={}", self.acks.value);
+            let help = "use `acks: all` to make the topic's setting effective";
             ground.tell(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
         }
         let client = KnownClient {

@@ -65,7 +65,7 @@ impl StepWord for UpgradeBroker {
         let (version, zookeeper) = (&self.version, cluster.mode == MetadataMode::Zookeeper);
         cluster.version = version.value.clone();
         if zookeeper && !version.has_zookeeper() {
-            let message = format!("Kafka {version} has no ZooKeeper any more");
+            let message = format!("Kafka {version} does not support ZooKeeper");
             ground.tell(Diagnostic::new(Code::E071, version.span, message));
         }
     }

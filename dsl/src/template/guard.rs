@@ -111,14 +111,14 @@ fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Withheld> {
         let range = span.start_offset as usize..span.end_offset as usize;
         of_expression = match token {
             Token::BlockStart => {
-                return Err(("a plan has no statements, only {{ expressions }}".to_owned(), range));
+                return Err(("statements are not allowed in plans, only {{ expressions }}".to_owned(), range));
             }
             Token::VariableStart | Token::VariableEnd | Token::TemplateData(_) => 0,
             _ => of_expression + 1,
         };
         if of_expression > MOST_PIECES {
             let most = crate::words::grouped(MOST_PIECES as u64);
-            return Err((format!("an expression of more than {most} words and signs"), range));
+            return Err((format!("the expression has more than {most} words and signs"), range));
         }
         pieces.push((token, range));
     }

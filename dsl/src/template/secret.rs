@@ -70,10 +70,10 @@ pub(super) fn of_parts(
 pub(super) fn shown(text: &str) -> Failure {
     Failure {
         code: Code::E035,
-        message: "this makes something of a secret that could not be hidden".to_owned(),
+        message: "this expression makes a value from a secret that kplan could not hide".to_owned(),
         help: Some(
-            "hand over the whole secret, with other text outside the braces: `Bearer {{ env.TOKEN }}`; \
-             give what is no secret by --param"
+            "use the whole secret and write other text outside the braces: `Bearer {{ env.TOKEN }}`; \
+             pass values that are not secret with --param"
                 .to_owned(),
         ),
         range: lex::whole_expression(text).map(|range| trimmed(text, range)),

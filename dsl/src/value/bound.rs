@@ -116,10 +116,10 @@ impl<T: Amount> std::fmt::Display for Bound<T> {
 
 const KEYS: &[&str] = &["is", "at_most", "at_least", "between"];
 const DOCS: [&str; 4] = [
-    "Exactly this; the bare value says the same.",
-    "This or less.",
-    "This or more.",
-    "A list of two: from the first to the second, both included.",
+    "Exactly this value. A bare value means the same.",
+    "This value or less.",
+    "This value or more.",
+    "A list of two values: at least the first and at most the second.",
 ];
 
 /// The bound among the keys of a condition; `None` when there is none.
@@ -136,9 +136,9 @@ impl<T: Amount> FieldGroup for Option<Bound<T>> {
         let at_least: Option<Option<T>> = map.field("at_least", reader);
         let between: Option<Option<Vec<T>>> = map.field("between", reader);
         if given.len() > 1 {
-            let message = format!("one bound at a time: here are {}", given.join(" and "));
+            let message = format!("a condition takes one bound, but this one has {}", given.join(" and "));
             let both = given.as_slice() == ["at_most", "at_least"];
-            let help = if both { "write `between: [low, high]`" } else { "leave all but one out" };
+            let help = if both { "write `between: [low, high]`" } else { "remove all but one" };
             let span = map.span_of(given[1]);
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
         }
@@ -181,13 +181,13 @@ fn two<T: Amount>(pair: &[T], span: crate::Span, reader: &mut Reader) -> Option<
     match pair {
         [low, high] if low <= high => Some(Bound::Between(*low, *high)),
         [low, high] => {
-            let message = format!("nothing lies between {} and {}", low.text(), high.text());
+            let message = format!("no value is between {} and {}: the first is greater", low.text(), high.text());
             let help = format!("write `between: [{}, {}]`", high.text(), low.text());
             reader.push(Diagnostic::new(Code::E015, span, message).help(help));
             None
         }
         _ => {
-            let message = format!("`between` takes two values, here are {}", pair.len());
+            let message = format!("`between` takes two values, not {}", pair.len());
             reader.push(Diagnostic::new(Code::E015, span, message));
             None
         }

@@ -84,9 +84,9 @@ impl FromNode for ExpectedError {
                 Some(Self::Code(scalar.text.clone()))
             }
             Kind::Scalar(scalar) if !scalar.is_null() => {
-                let message = format!("`{}` is no error of Kafka or its client", scalar.text);
+                let message = format!("`{}` is not an error code of Kafka or of its client", scalar.text);
                 let help = nearest(&scalar.text, known()).map_or_else(
-                    || "name the code, or a part of its message: `{ matches: ... }`".to_owned(),
+                    || "write an error code, or a pattern for its name and message: `{ matches: ... }`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));

@@ -100,7 +100,7 @@ pub(crate) fn template_name(text: &str) -> Result<(), TextError> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts || !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         let message = format!("`{text}` cannot be used as a name in templates");
-        return Err(TextError::new(Code::E013, message).help("letters, digits and `_`"));
+        return Err(TextError::new(Code::E013, message).help("use letters, digits and `_`"));
     }
     if [
         "run", "env", "params", "matrix", "true", "false", "none", "not", "and", "or", "in", "is",
@@ -108,7 +108,7 @@ pub(crate) fn template_name(text: &str) -> Result<(), TextError> {
     ]
     .contains(&text)
     {
-        return Err(TextError::new(Code::E055, format!("`{text}` has a meaning of its own")));
+        return Err(TextError::new(Code::E055, format!("`{text}` is a reserved name in templates")));
     }
     Ok(())
 }

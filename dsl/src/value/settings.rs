@@ -53,20 +53,20 @@ const PROGRAMS: &[&str] = &[
 
 /// What kplan sets in each of its clients, and why: a plan's value would be ignored, or make counts wrong.
 const OWN: &[(&str, &str)] = &[
-    ("bootstrap.servers", "clients talk to the plan's cluster"),
-    ("metadata.broker.list", "clients talk to the plan's cluster"),
+    ("bootstrap.servers", "clients connect to the plan's cluster"),
+    ("metadata.broker.list", "clients connect to the plan's cluster"),
     ("delivery.report.only.error", "kplan counts each acknowledgement"),
     ("internal.termination.signal", "kplan handles signals itself"),
-    ("test.mock.num.brokers", "clients talk to the plan's cluster"),
+    ("test.mock.num.brokers", "clients connect to the plan's cluster"),
 ];
 
 /// What it also sets in those whose messages it numbers and follows.
 const NUMBERED: &[(&str, &str)] = &[
-    ("partitioner", "kplan chooses the partition, so that sequences have no gaps"),
-    ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
-    ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
-    ("auto.offset.reset", "kplan resets the position itself, and records it"),
-    ("auto.commit.enable", "an old name of `enable.auto.commit`"),
+    ("partitioner", "kplan chooses the partition itself, so that its sequence numbers have no gaps"),
+    ("enable.auto.offset.store", "kplan stores an offset after it has recorded the delivery"),
+    ("enable.partition.eof", "kplan uses the end of a partition to see that a consumer has caught up"),
+    ("auto.offset.reset", "kplan resets the position itself and records that it did"),
+    ("auto.commit.enable", "it is an old name of `enable.auto.commit`"),
 ];
 
 impl Settings {
@@ -92,7 +92,7 @@ impl Settings {
         for (key, _) in &self.0 {
             let own = said.iter().chain(OWN).chain(more).find(|(own, _)| *own == key.value);
             if let Some((_, help)) = own {
-                let message = format!("`{key}` is set by kplan");
+                let message = format!("`{key}` cannot be set here: kplan sets it");
                 reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
             }
         }
@@ -103,8 +103,8 @@ impl Settings {
         for (key, _) in self.0.iter().filter(|(key, _)| Self::runs_program(key)) {
             if !reader.scope.allows_run() {
                 let message =
-                    format!("`{key}` runs a program of this machine, and commands are not allowed");
-                let help = "allow them with --allow-run, if you trust the plan";
+                    format!("`{key}` runs a program on this machine, which is not allowed");
+                let help = "allow commands with --allow-run, if you trust the plan";
                 reader.push(Diagnostic::new(Code::E072, key.span, message).help(help));
             }
         }
@@ -222,7 +222,7 @@ fn check_replicas(node: &Node, replicas: &[Spanned<u32>], reader: &mut Reader) {
     }
     for (index, replica) in replicas.iter().enumerate() {
         if replicas[..index].contains(replica) {
-            let message = format!("broker {replica} stands twice among the replicas");
+            let message = format!("broker {replica} is listed twice among the replicas");
             reader.push(Diagnostic::new(Code::E016, replica.span, message));
         }
     }

@@ -79,7 +79,7 @@ impl Target {
             _ if word.parse::<i64>().is_ok() => match word.parse() {
                 Ok(n @ 1..) => Some(Self::Broker(n)),
                 _ => {
-                    let message = format!("no broker has the number {word}: they count from 1");
+                    let message = format!("there is no broker {word}: brokers are numbered from 1");
                     reader.push(Diagnostic::new(Code::E015, node.span, message));
                     None
                 }
@@ -90,7 +90,7 @@ impl Target {
                     WORDS.into_iter().chain(KEYS.iter().copied()),
                 );
                 let help = near.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
-                let message = format!("`{word}` is no broker");
+                let message = format!("`{word}` is not a broker");
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
                 None
             }
@@ -123,7 +123,7 @@ impl FromNode for Target {
             Kind::Scalar(scalar) if !scalar.is_null() => Self::of_word(&scalar.text, node, reader),
             Kind::Seq(nodes) if !nodes.is_empty() => reader.read(node).map(Self::Several),
             Kind::Seq(_) => {
-                let message = "the list is empty: no broker is meant";
+                let message = "the list of brokers is empty";
                 reader.push(Diagnostic::new(Code::E015, node.span, message));
                 None
             }
@@ -131,7 +131,7 @@ impl FromNode for Target {
                 [entry] => Self::of_entry(entry, reader),
                 _ => {
                     let message = "a target is a map with one key";
-                    let help = format!("one of {}", KEYS.join(", "));
+                    let help = format!("the keys are {}", KEYS.join(", "));
                     reader.push(Diagnostic::new(Code::E016, node.span, message).help(help));
                     None
                 }

@@ -18,8 +18,8 @@ impl Chaos {
         let Some((span, word)) = broken_by(keep, least, ground) else { return };
         let brokers = crate::words::count(least.into(), "broker");
         let message =
-            format!("every fault takes {brokers} away or more, and then `{word}` would not hold");
-        let help = "so every fault will be left out, and nothing is proven: keep less than all";
+            format!("every fault takes away at least {brokers}, and then `{word}` does not hold");
+        let help = "`chaos` will leave out every fault and prove nothing: weaken the bound in `keep`";
         ground.tell(Diagnostic::new(Code::W023, span, message).help(help));
     }
 }
