@@ -334,7 +334,7 @@ impl JsonSchema for Condition {
         }
         // One object instead of alternatives: editors then name the word that is wrong.
         json_schema!({
-            "description": "One condition: a map with one key, or the bare word where nothing is bounded.",
+            "description": "One condition: a map with one key, or the bare word if it has no bound.",
             "type": ["object", "string"],
             "properties": properties,
             "additionalProperties": false,

@@ -1,5 +1,5 @@
-//! The file that `--backend external=FILE` names: a cluster that exists, and how its brokers are
-//! broken and mended. It is read as plans are: every mistake with its place and the nearest word.
+//! The file that `--backend external=FILE` names: an existing cluster, and the commands that make and undo faults
+//! of its brokers. It is read like a plan: every mistake is reported with its place and the nearest word.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -39,47 +39,49 @@ const SAID: [(&str, &str); 11] = [
 ];
 
 args! {
-    /// A cluster that exists: where it is, what its clients need, how its brokers are broken.
+    /// An existing cluster: where it is, what its clients need, and how faults of its brokers are made.
     pub struct BackendFile("backend file") {
         /// The version of this file's language: `v1`.
         backend: String,
-        /// `HOST:PORT` of some brokers; the others are found through them.
+        /// `HOST:PORT` of one or more brokers; the other brokers are found through them.
         bootstrap: Spanned<Vec<Spanned<HostPort>>>,
-        /// The version of Kafka that runs there: a plan for another version is refused.
+        /// The version of Kafka that the cluster runs. A plan for another version is refused.
         version: Option<Spanned<KafkaVersion>>,
-        /// Settings that every client of this cluster needs, by librdkafka's names.
+        /// Settings of librdkafka that every client of this cluster needs.
         client: Settings,
-        /// How this machine reaches single brokers, by their number; the others as the cluster says.
+        /// The addresses at which this machine reaches individual brokers, by broker number. Other brokers are
+        /// reached at their advertised addresses.
         brokers: PerBroker<Spanned<HostPort>>,
-        /// How this machine reaches the listeners of KRaft controllers, by the node's number: a controller
-        /// that takes over is known at once, and not only when brokers have noticed.
+        /// The addresses at which this machine reaches the listeners of KRaft controllers, by node number. With
+        /// them kplan knows a new active controller at once, not only when the brokers have noticed it.
         controllers: PerBroker<Spanned<HostPort>>,
-        /// ZooKeeper's `HOST:PORT`, where the cluster has one and this machine reaches it.
+        /// `HOST:PORT` of ZooKeeper, if the cluster has ZooKeeper and this machine can reach it.
         zookeeper: Option<Spanned<HostPort>>,
-        /// What breaks a broker and mends it; without a command plans that need it are refused.
+        /// The commands that make and undo faults of brokers. A plan that needs a command that is not set is
+        /// refused.
         commands: Option<Commands>,
     }
 }
 
 args! {
-    /// What breaks a broker and mends it: programs with their arguments, started without a shell.
+    /// The commands that make and undo faults of brokers: programs with their arguments, started without a shell.
     ///
-    /// In every word `{{ broker }}` is the broker's number, `{{ host }}` its host as the cluster
-    /// advertises it, and `{{ run.id }}` the run.
+    /// In every word, `{{ broker }}` is the broker's number, `{{ host }}` its advertised host, and `{{ run.id }}`
+    /// the id of the run.
     pub struct Commands("commands") {
-        /// Ends a broker's process without warning (SIGKILL).
+        /// Kills a broker's process (SIGKILL).
         kill: Option<BrokerCommand>,
-        /// Shuts a broker down gracefully.
+        /// Stops a broker gracefully.
         stop: Option<BrokerCommand>,
         /// Starts a broker that was killed or stopped.
         start: Option<BrokerCommand>,
-        /// Freezes a broker's process (SIGSTOP).
+        /// Pauses a broker's process (SIGSTOP).
         pause: Option<BrokerCommand>,
-        /// Thaws it (SIGCONT).
+        /// Resumes a broker's process (SIGCONT).
         resume: Option<BrokerCommand>,
-        /// Empties the disk of a broker that is down.
+        /// Deletes the data of a broker that is down.
         wipe: Option<BrokerCommand>,
-        /// How long each of them may take, and what it asked for.
+        /// The time limit of each command, and of the effect that it must have.
         timeout: Duration = "60s",
     }
 }
@@ -255,9 +257,7 @@ fn read(
     if text.as_deref() != Some("v1") {
         let start = Span { end: document.span.start, ..document.span };
         let (message, help) = match &text {
-            Some(other) => {
-                (format!("unknown language version `{other}`"), "write `backend: v1`")
-            }
+            Some(other) => (format!("unknown language version `{other}`"), "write `backend: v1`"),
             None if document.get("plan").is_some() => (
                 "this file is a plan, not a backend file".to_owned(),
                 "--backend external=FILE takes a file that begins with `backend: v1`",
@@ -299,7 +299,9 @@ impl BackendFile {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });
         if let (Some((key, _)), false) = (canonical, self.brokers.0.is_empty()) {
-            let message = format!("`{LOOKUP}: resolve_canonical_bootstrap_servers_only` cannot be combined with `brokers`");
+            let message = format!(
+                "`{LOOKUP}: resolve_canonical_bootstrap_servers_only` cannot be combined with `brokers`"
+            );
             let help = "remove it: with it, clients use names that no broker advertises, and `brokers` cannot map them";
             reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
         }
@@ -337,8 +339,7 @@ pub fn backend_schema() -> Value {
         json!({ "enum": ["v1"], "description": "The version of this file's language." });
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("kplan backend");
-    schema["description"] =
-        json!("A cluster that exists, for `kplan run --backend external=FILE`.");
+    schema["description"] = json!("An existing cluster, for `kplan run --backend external=FILE`.");
     let definitions = generator.take_definitions(true);
     if !definitions.is_empty() {
         schema["definitions"] = Value::Object(definitions);

@@ -124,7 +124,8 @@ impl<'p> Follow<'p> {
         self.condition_step(step, verb);
         let took = self.ground.least.saturating_sub(before);
         if let Some(timeout) = step.head.timeout.as_ref().filter(|t| t.value < took) {
-            let message = format!("the step takes at least {}, longer than its `timeout`", crate::value::duration_text(took));
+            let took = crate::value::duration_text(took);
+            let message = format!("the step takes at least {took}, longer than its `timeout`");
             let help = "give it a longer `timeout`";
             self.ground.tell(Diagnostic::new(Code::W010, timeout.span, message).help(help));
         }
@@ -138,12 +139,16 @@ impl<'p> Follow<'p> {
         if self.ground.state.cluster_unknown {
             return true;
         }
-        let message = format!("`{}` needs a cluster, and no cluster is running here", step.head.word);
+        let message =
+            format!("`{}` needs a cluster, and no cluster is running here", step.head.word);
         let first = self.ground.ever.cluster;
         let diagnostic = Diagnostic::new(Code::E056, step.head.key, message);
         self.ground.tell(match first {
-            Some(_) => diagnostic.help("move this step after `start_cluster` and before the cluster is stopped"),
-            None => diagnostic.help("add a step such as `- start_cluster: { brokers: 3 }` before it"),
+            Some(_) => diagnostic
+                .help("move this step after `start_cluster` and before the cluster is stopped"),
+            None => {
+                diagnostic.help("add a step such as `- start_cluster: { brokers: 3 }` before it")
+            }
         });
         // Said once: what follows would say the same.
         self.ground.state.cluster_unknown = true;
@@ -156,8 +161,9 @@ impl<'p> Follow<'p> {
                 crate::value::duration_text(self.ground.least),
                 crate::value::duration_text(plan.timeout.value),
             );
-            let message =
-                format!("the steps take at least {least}, longer than the plan's timeout of {timeout}");
+            let message = format!(
+                "the steps take at least {least}, longer than the plan's timeout of {timeout}"
+            );
             let span = if plan.timeout.span.end > 0 { plan.timeout.span } else { plan.name.span };
             self.ground.tell(
                 Diagnostic::new(Code::W010, span, message).help("give the plan a longer `timeout`"),

@@ -37,9 +37,11 @@ impl WordKind {
         match self {
             Self::Step => "A step is a map with exactly one of these verbs.",
             Self::Condition => {
-                "One vocabulary for `wait`, `assert`, `always`, `record` and what `chaos` keeps."
+                "The same conditions are used by `wait`, `assert`, `always`, `record` and the `keep` of `chaos`."
             }
-            Self::Code => "What `kplan check` tells: errors begin with E, warnings with W.",
+            Self::Code => {
+                "The diagnostics of `kplan check`. Codes of errors begin with E, codes of warnings with W."
+            }
         }
     }
 }
@@ -119,7 +121,7 @@ fn code_page(code: Code) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             page,
-            "\nWhere it is meant, `# kplan: allow {code}` on the step's line, or above it, silences it."
+            "\nIf it is intended: `# kplan: allow {code}` on the step's line, or above it, silences the warning."
         );
     }
     page
@@ -155,7 +157,7 @@ fn argument(page: &mut String, field: &FieldInfo, short: Option<&str>) {
         (false, Some(default)) => format!(" (default `{default}`)"),
         (false, None) => String::new(),
     };
-    let short = if short == Some(field.key) { " The short form gives this one." } else { "" };
+    let short = if short == Some(field.key) { " The short form sets this argument." } else { "" };
     let text = field.doc.split_whitespace().collect::<Vec<_>>().join(" ");
     // Writing to a String cannot fail.
     let _ = writeln!(page, "- `{}`{default}: {text}{short} *{}*", field.key, field.expects);

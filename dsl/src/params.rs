@@ -31,15 +31,15 @@ args! {
     /// A parameter with more than a default.
     #[example("version: { default: 4.1.1, description: Kafka under test, one_of: [3.9.1, 4.1.1] }")]
     pub struct ParamArgs("params") {
-        /// The value unless another is given; without it one must be given.
+        /// The default value. Without a default, a value must be set.
         default: Option<Node>,
-        /// What it is for.
+        /// What the parameter is for.
         description: Option<String>,
-        /// The only values it may have.
+        /// The allowed values.
         one_of: Option<Vec<Node>>,
-        /// Its type; that of the default unless said otherwise.
+        /// The type; if it is not set, the type of the default.
         kind as "type": Option<ParamType>,
-        /// Its value is never shown.
+        /// Whether the value is secret, so that it is never shown.
         secret: bool = "false",
     }
 }
@@ -108,8 +108,11 @@ impl Declared {
         let text = template::written(value);
         if !self.one_of.is_empty() && !self.one_of.iter().any(|v| template::written(v) == text) {
             let known: Vec<String> = self.one_of.iter().map(template::written).collect();
-            let message =
-                format!("`{}` is not an allowed value of parameter `{}`", self.show(value), self.name);
+            let message = format!(
+                "`{}` is not an allowed value of parameter `{}`",
+                self.show(value),
+                self.name
+            );
             let help =
                 did_you_mean(&text, known.iter().map(String::as_str)).filter(|_| !self.secret);
             let wrong = Diagnostic::new(Code::E040, span, message).maybe_help(help);

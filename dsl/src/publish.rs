@@ -145,7 +145,7 @@ fn step(generator: &mut SchemaGenerator) -> Value {
         properties.insert(key.to_owned(), common(generator, key, doc).to_value());
     }
     json!({
-        "description": "One step: exactly one verb, and what every step may have beside it.",
+        "description": "One step: exactly one verb, and the keys that every step may have.",
         "type": ["object", "string"],
         "properties": properties,
         "additionalProperties": false,

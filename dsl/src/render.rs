@@ -51,7 +51,7 @@ pub fn render_each(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "and {} more, which `--format json` tells\n",
+            "and {} more, which `--format json` lists\n",
             crate::words::grouped(rest as u64)
         );
     }
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(shown.matches("warning[W001]").count(), 100);
         assert!(
             shown.ends_with(
-                "and 50 more, which `--format json` tells\n\n100 errors, 150 warnings\n"
+                "and 50 more, which `--format json` lists\n\n100 errors, 150 warnings\n"
             ),
             "{shown}"
         );

@@ -20,7 +20,7 @@ pub struct Count {
     pub topic: Option<Spanned<TopicName>>,
     /// Only this partition.
     pub partition: Option<Spanned<PartitionRef>>,
-    /// Only what this client sent, or what its group was to receive.
+    /// Only what this client sent, or what its group should receive.
     pub client: Option<Spanned<MemberRef>>,
     /// Only what came to be after the newest run of this step began.
     pub since: Option<Spanned<StepName>>,
@@ -36,15 +36,15 @@ const NARROWING: [(&str, &str); 6] = [
     ("client", "Only what this client sent, or what its group was to receive."),
     (
         "since",
-        "Only what came to be after the newest run of the step of this name began: messages that were \
-         sent, copies that were written into the log, deliveries that were made after it.",
+        "Only what happened after the latest run of the step of this name began: messages that were \
+         sent, copies that were written into the log, deliveries that were made after that.",
     ),
     (
         "sent",
-        "`before`: only messages that were acknowledged before the newest run of the step `of` began. \
-         What was at rest is judged without any traffic during the fault.",
+        "`before`: only messages that were acknowledged before the latest run of the step in `of` began. \
+         These messages are judged even if nothing is sent during the fault.",
     ),
-    ("of", "The fault that `sent: before` means, by its step's name."),
+    ("of", "The name of the step that `sent: before` refers to, such as a fault."),
 ];
 const KEYS: &[&str] = &[
     "is",

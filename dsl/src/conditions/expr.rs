@@ -17,8 +17,8 @@ impl Expr {
     /// What the manual tells.
     pub const INFO: WordInfo = WordInfo {
         word: "expr",
-        doc: "An expression over parameters and captures is true.\n\n`capture: before` on a `record` \
-              gives `before.acked.P`.\n",
+        doc: "An expression of parameters and captures is true.\n\n`capture: before` on a `record` \
+              defines `before.acked.P`.\n",
         examples: &["expr: \"{{ after.acked.P > before.acked.P }}\""],
         fields: Vec::new,
         short: None,

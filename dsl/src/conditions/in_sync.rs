@@ -11,14 +11,14 @@ use crate::source::{Span, Spanned};
 use crate::value::{Bound, PartitionRef, TopicName};
 
 args! {
-    /// How many replicas of a partition are in sync, for every partition of a topic or for one.
+    /// The number of in-sync replicas of a partition, for every partition of a topic or for one partition.
     #[example("in_sync: { topic: orders, replicas: 3 }")]
     pub struct InSync("in_sync") short "topic" {
-        /// Every partition of this topic.
+        /// The topic, for all of its partitions.
         topic: Option<Spanned<TopicName>>,
-        /// This partition only.
+        /// One partition.
         partition: Option<Spanned<PartitionRef>>,
-        /// How many replicas, as a number or a bound.
+        /// The number of in-sync replicas, as a number or a bound.
         replicas: Option<Bound<u64>>,
     }
 }

@@ -78,7 +78,8 @@ impl Conditions {
         for condition in self.flat() {
             if matches!(condition.judged(), Judgeable::Bounded | Judgeable::Open) {
                 let word = condition.info().word;
-                let message = format!("`{word}` has a bound, but `record` does not judge conditions");
+                let message =
+                    format!("`{word}` has a bound, but `record` does not judge conditions");
                 let help = "remove the bound, or use `assert`";
                 reader.push(Diagnostic::new(Code::E025, condition.span, message).help(help));
             }

@@ -99,14 +99,15 @@ macro_rules! logic {
 }
 
 logic! {
-    /// Every one of these conditions holds.
-    All("all", "all: [{ lost: 0 }, { phantom: 0 }]"), ("all of", "all of this holds"), Weighs::All,
+    /// All of these conditions hold.
+    All("all", "all: [{ lost: 0 }, { phantom: 0 }]"), ("all of", "all of these conditions hold"), Weighs::All,
     constant every, shows nothing;
     /// At least one of these conditions holds.
-    Any("any", "any: [{ controller: 1 }, { controller: 2 }]"), ("any of", "any of this holds"), Weighs::Any,
+    Any("any", "any: [{ controller: 1 }, { controller: 2 }]"),
+    ("any of", "at least one of these conditions holds"), Weighs::Any,
     constant any, shows nothing;
-    /// Not every one of these conditions holds.
-    Not("not", "not: [{ brokers_alive: 3 }]"), ("not", "this does not hold"), Weighs::Not,
+    /// At least one of these conditions does not hold.
+    Not("not", "not: [{ brokers_alive: 3 }]"), ("not", "these conditions do not all hold"), Weighs::Not,
     constant not_every, shows not_so;
 }
 

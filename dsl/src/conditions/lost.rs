@@ -8,12 +8,12 @@ use crate::source::Span;
 use crate::value::Acks;
 
 counted! {
-    /// Messages that were acknowledged (for a transaction: committed), are not below the log's
-    /// start, and are not in the log.
+    /// Messages that were acknowledged (in a transaction: committed), are not below the log start offset, and are
+    /// not in the log.
     ///
-    /// The audit reads every partition from its start, after the clients stopped, with a client
-    /// that took no part. While a producer runs, it is judged for what was acknowledged before the
-    /// audit began.
+    /// The audit reads every partition from its start, after the clients have stopped, with a separate client.
+    /// While a producer is running, the condition covers only messages that were acknowledged before the audit
+    /// began.
     #[example("lost: 0")]
     Lost("lost"), "lost message",
     ConditionFacts::at_rest(CountsOf::Anyone), {
@@ -38,7 +38,9 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
         let message = format!("`lost: 0`, but producer `{name}` sends with acks={}", client.acks);
         let help = match client.acks {
             Acks::None => "with `acks: 0` no message is acknowledged, so none can count as lost",
-            _ => "with less than `acks: all`, the loss of a leader may lose messages that it acknowledged",
+            _ => {
+                "with less than `acks: all`, the loss of a leader may lose messages that it acknowledged"
+            }
         };
         ground.tell(Diagnostic::new(Code::W004, span, message).help(help));
     }

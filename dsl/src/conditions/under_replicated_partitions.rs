@@ -7,7 +7,7 @@ use crate::ground::{Ground, Liveness};
 use crate::source::Span;
 
 partitions! {
-    /// Partitions that have fewer in-sync replicas than replicas.
+    /// The number of partitions with fewer in-sync replicas than replicas.
     #[example("under_replicated_partitions: { topic: orders, is: 0 }")]
     UnderReplicatedPartitions("under_replicated_partitions"), ("under-replicated ", ""),
     ConditionFacts { needs_quorum: true, ..ConditionFacts::NONE }.needing(Capability::InSyncSets),

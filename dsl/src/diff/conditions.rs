@@ -31,7 +31,7 @@ pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
             }),
             None => changes.push(ConditionChange {
                 effect: Effect::Weaker,
-                text: format!("`{}` is no longer demanded", flow::condition(word, arguments)),
+                text: format!("`{}` is no longer required", flow::condition(word, arguments)),
             }),
         }
     }
@@ -39,7 +39,7 @@ pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
         if !pairs.contains(&Some(index)) {
             changes.push(ConditionChange {
                 effect: Effect::Stronger,
-                text: format!("`{}` is demanded now", flow::condition(word, arguments)),
+                text: format!("`{}` is now required", flow::condition(word, arguments)),
             });
         }
     }

@@ -57,7 +57,7 @@ pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
             text.push_str(whole_lines(&part, room));
             let left = words::count((shown.len() - told) as u64, "file");
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "\n*Cut here: {left} not shown, or not in full.*");
+            let _ = writeln!(text, "\n*Shortened here: {left} not shown, or not in full.*");
             break;
         }
         text.push_str(&part);

@@ -142,7 +142,11 @@ fn both(part: PlanPart, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change
     let step = Some(title(new.step));
     let word = new.step.head.word;
     if old.step.head.word != word {
-        let text = format!("it was `{}`: {}", old.step.head.word, old.step.explain());
+        let text = format!(
+            "the verb changed: before it was `{}`: {}",
+            old.step.head.word,
+            old.step.explain()
+        );
         let effect =
             if dropped(old.step) == Effect::Weaker { Effect::Weaker } else { added(new.step) };
         changes.push(Change { step, ..Change::new(effect, part, text) });

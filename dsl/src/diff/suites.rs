@@ -70,8 +70,10 @@ fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
         let other = left.remove(at);
         let text = match (plan.cell_label(), other.cell_label()) {
             (Some(was), Some(is)) => format!("the combination `{was}` became `{is}`"),
-            (None, Some(is)) => format!("there is a matrix now, with `{is}`"),
-            (was, None) => format!("there is no matrix any more (`{}`)", was.unwrap_or_default()),
+            (None, Some(is)) => format!("the plan has a matrix now, with `{is}`"),
+            (was, None) => {
+                format!("the plan has no matrix any more (before: `{}`)", was.unwrap_or_default())
+            }
         };
         changes.push(Change::new(Effect::Neutral, PlanPart::Matrix, text));
         pairs.push((plan, other));

@@ -44,7 +44,7 @@ fn params(old: &Plan, new: &Plan) -> Vec<Change> {
             continue;
         };
         if param.secret != now.secret {
-            let is = if now.secret { "is secret now" } else { "is no longer secret" };
+            let is = if now.secret { "is now secret" } else { "is no longer secret" };
             tell(format!("the parameter `{}` {is}", param.name));
         } else if param.value != now.value
             && !in_cell(old, &param.name)
@@ -127,7 +127,12 @@ fn respanned(spans: &mut Vec<(Value, Value, Value)>) -> Option<(Effect, String)>
     };
     let list: Vec<String> =
         spans[from].1.as_array().iter().flat_map(|l| l.iter()).map(flow::flow).collect();
-    let text = format!("`{}`{} is demanded{} now", list.join(", "), spoken(&was), spoken(&is));
+    let text = format!(
+        "`{}` was required{} and is now required{}",
+        list.join(", "),
+        spoken(&was),
+        spoken(&is)
+    );
     let (first, second) = (from.max(to), from.min(to));
     spans.remove(first);
     spans.remove(second);

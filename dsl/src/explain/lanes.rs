@@ -23,16 +23,16 @@ impl LaneMark {
     /// A word for it.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Absent => "not there",
+            Self::Absent => "not started, or ended",
             Self::Running => "running",
             Self::Killed => "killed",
             Self::Stopped => "stopped",
-            Self::Paused => "frozen",
+            Self::Paused => "paused",
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
             Self::Restarting => "restarting",
-            Self::Chaos => "broken at random",
+            Self::Chaos => "random faults",
         }
     }
 

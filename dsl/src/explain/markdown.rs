@@ -14,14 +14,14 @@ pub(super) fn render(it: &Minutes) -> String {
         let _ = writeln!(text, "{}\n", escaped(description));
     }
     facts(&mut text, it);
-    numbered(&mut text, "What is done", &it.steps);
-    section(&mut text, "What must hold in the end", &it.end);
+    numbered(&mut text, "Steps", &it.steps);
+    section(&mut text, "What must hold at the end", &it.end);
     section(&mut text, "What must hold all the time", &it.always);
-    numbered(&mut text, "What is done whatever happened", &it.finally);
+    numbered(&mut text, "Steps that run at the end, whatever happened before", &it.finally);
     for other in &it.others {
         section(&mut text, &format!("What differs with {}", other.label), &other.differs);
         if other.differs.is_empty() {
-            let _ = writeln!(text, "With {} the same is done.\n", escaped(&other.label));
+            let _ = writeln!(text, "With {} the steps are the same.\n", escaped(&other.label));
         }
     }
     timeline(&mut text, &it.timeline);
@@ -62,7 +62,7 @@ fn facts(text: &mut String, it: &Minutes) {
         fact("Parameter", &format!("`{}` = {}{why}", param.name, code(param.shown())));
     }
     if let Some(cell) = &it.cell {
-        fact("Told for", cell);
+        fact("Shown for", cell);
         it.others.iter().for_each(|other| fact("Also with", &other.label));
     }
     it.clusters.iter().for_each(|cluster| fact("Cluster", cluster));
@@ -112,7 +112,7 @@ fn timeline(text: &mut String, it: &Timeline) {
     if it.is_empty() {
         return;
     }
-    text.push_str("## Who is in which state, step by step\n\n");
+    text.push_str("## States of brokers and clients, step by step\n\n");
     for from in (0..it.steps.len()).step_by(MOST_COLUMNS) {
         let to = (from + MOST_COLUMNS).min(it.steps.len());
         let ids: Vec<&str> = it.steps[from..to].iter().map(|(id, _)| id.as_str()).collect();
@@ -135,7 +135,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Running => "runs",
         LaneMark::Killed => "**killed**",
         LaneMark::Stopped => "stopped",
-        LaneMark::Paused => "**frozen**",
+        LaneMark::Paused => "**paused**",
         LaneMark::Isolated => "**cut off**",
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",

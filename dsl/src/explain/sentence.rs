@@ -7,7 +7,8 @@ use crate::words::{Sentence, spoken};
 /// What a step does and under which conditions.
 pub(super) fn sentence(step: &Step) -> Sentence {
     let Some(verb) = step.verb() else {
-        let text = format!("{}, with arguments that are known when it runs", step.head.word);
+        let text =
+            format!("{}, with arguments that are known only when the step runs", step.head.word);
         return Sentence::from(closed(text) + &asides(step));
     };
     let Sentence { text, points } = verb.in_full();
@@ -32,9 +33,9 @@ fn asides(step: &Step) -> String {
     if let Some(when) = &head.when {
         let text = when.text().trim().trim_start_matches("{{").trim_end_matches("}}").trim();
         said.push(match when.known() {
-            Some(true) => format!("Only when `{text}`, which is so here."),
-            Some(false) => format!("Left out here: only when `{text}`."),
-            None => format!("Only when `{text}`."),
+            Some(true) => format!("Runs only when `{text}`, which is true here."),
+            Some(false) => format!("Left out here: runs only when `{text}`."),
+            None => format!("Runs only when `{text}`."),
         });
     }
     if let Some(time) = &head.timeout {
@@ -44,12 +45,10 @@ fn asides(step: &Step) -> String {
         said.push(format!("Must fail with {error}."));
     }
     if head.optional {
-        said.push(
-            "Optional: a failure is reported, but the drill goes on and can pass.".to_owned(),
-        );
+        said.push("Optional: a failure is reported, but the plan goes on and can pass.".to_owned());
     }
     if let Some(name) = &head.capture {
-        said.push(format!("Remembered as `{name}`."));
+        said.push(format!("The result is captured as `{name}`."));
     }
     said.iter().map(|s| format!(" {s}")).collect()
 }

@@ -70,8 +70,9 @@ impl<'p> Follow<'p> {
 
     fn tell_behind(&mut self, fault: &Step, span: Span, time: &str) {
         let word = fault.head.word;
-        let message =
-            format!("this step begins after `{word}` has been undone: with `for`, its step lasts {time}");
+        let message = format!(
+            "this step begins after `{word}` has been undone: with `for`, its step lasts {time}"
+        );
         let help = format!(
             "to run it while the fault is in force, write it into `during` beside `for`: \
              `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"

@@ -114,7 +114,10 @@ impl<'p> Follow<'p> {
         }
         let unanswered = client.kind == ClientKind::Producer && client.acks == Acks::None;
         if unanswered && condition.facts().needs_answers {
-            let message = format!("`{word}` cannot be judged for `{}`, which sends with `acks: 0`", name.client);
+            let message = format!(
+                "`{word}` cannot be judged for `{}`, which sends with `acks: 0`",
+                name.client
+            );
             let help = "brokers do not answer its requests, so there is nothing to measure: use `acks: 1` \
                         or `acks: all`, or name a consumer instead";
             self.ground.tell(Diagnostic::new(Code::E063, name.span, message).help(help));

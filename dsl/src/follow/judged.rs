@@ -58,7 +58,8 @@ impl<'p> Follow<'p> {
         let word = condition.info().word;
         let consumers = self.of_kind(ClientKind::reads);
         if consumers.is_empty() {
-            let message = format!("`{word}` has nothing to judge: no earlier step starts a consumer");
+            let message =
+                format!("`{word}` has nothing to judge: no earlier step starts a consumer");
             let help = "start a consumer in an earlier step";
             self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
@@ -70,7 +71,8 @@ impl<'p> Follow<'p> {
             .collect();
         if let Some(name) = unfinished.first() {
             let message = format!("`{word}` is judged before consumer `{name}` has caught up");
-            let help = format!("stop it first, then it reads to the log's end: `- stop_client: {name}`");
+            let help =
+                format!("stop it first, then it reads to the log's end: `- stop_client: {name}`");
             self.ground.tell(Diagnostic::new(Code::W016, condition.span, message).help(help));
         }
     }

@@ -75,12 +75,19 @@ impl<'p> Follow<'p> {
             (message, "the result will be inconclusive: name a step that runs")
         } else if met.is_note && need != Serves::Run {
             let message = format!("step \"{step}\" is a note, which does nothing");
-            (message, "the result will be inconclusive: name the step that broke or changed something")
+            (
+                message,
+                "the result will be inconclusive: name the step that broke or changed something",
+            )
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
             let message = format!("step \"{step}\" may be left out, depending on its `when`");
             let help = match self.in_rule {
-                true => "if it is left out, the result is inconclusive: name a step that always runs",
-                false => "if it is left out, the result is inconclusive: give this step the same `when`",
+                true => {
+                    "if it is left out, the result is inconclusive: name a step that always runs"
+                }
+                false => {
+                    "if it is left out, the result is inconclusive: give this step the same `when`"
+                }
             };
             (message, help)
         } else if !met.followed && need == Serves::Traffic {

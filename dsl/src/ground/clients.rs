@@ -55,8 +55,9 @@ impl Ground<'_> {
         let lives = || self.state.clients.values().filter(|c| c.kind.sends()).map(|c| c.life);
         let silent = |life| matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if lives().next().is_some() && lives().all(silent) {
-            let message = "no producer runs during this fault, so the fault proves nothing about producers";
-            let help = "put the fault before the step that stops, kills or pauses the producers, or start them again first";
+            let message =
+                "no producer runs during this fault, so the fault proves nothing about producers";
+            let help = "put the fault before the step that ends or pauses the producers, or start them again first";
             self.tell(Diagnostic::new(Code::W009, at.key, message).help(help));
         }
     }

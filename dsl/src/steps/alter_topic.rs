@@ -11,14 +11,14 @@ use crate::source::{Span, Spanned};
 use crate::value::{Settings, TopicName};
 
 args! {
-    /// Changes a topic: more partitions, other settings.
+    /// Changes a topic: adds partitions, changes settings.
     ///
-    /// Producers that run keep to the partitions that they knew when they were started.
+    /// Running producers keep sending only to the partitions that existed when they were started.
     #[example("alter_topic: { name: orders, config: { min.insync.replicas: 1 } }")]
     pub struct AlterTopic("alter_topic") {
-        /// Its name.
+        /// The topic's name.
         name: Spanned<TopicName>,
-        /// How many partitions it has then; never fewer.
+        /// The new number of partitions. It can only grow.
         partitions: Option<Spanned<u32>>,
         /// Settings to change.
         config: Settings,

@@ -14,19 +14,20 @@ use crate::value::{OffsetReset, TopicName};
 use crate::words::{self, Sentence};
 
 args! {
-    /// Reads a topic in the foreground and compares what it finds.
+    /// Reads messages of a topic in the foreground and compares them with the expected ones.
     ///
-    /// Order is judged within a partition only.
+    /// The order of messages is judged only within a partition.
     #[example("consume: { topic: hello, until: { count: 2 }, expect: [{ key: a, value: one }] }")]
     pub struct Consume("consume") {
-        /// What to read.
+        /// The topic to read.
         topic: Spanned<TopicName>,
-        /// Where to begin: `earliest` or `latest`.
+        /// Where reading begins: `earliest` or `latest`.
         from: OffsetReset = "earliest",
-        /// When to end: `{count: N}`, or `end`, the log's end when the step began.
+        /// When reading ends: after `{count: N}` messages, or at `end`, the log end offset at the time when the
+        /// step began.
         #[weighs(Count)]
         until: Spanned<Until> = "end",
-        /// The messages that must be among those read, each once.
+        /// The messages that must be among the messages read, each once.
         #[weighs(Elements)]
         expect: Option<Spanned<Vec<GivenMessage>>>,
     }
@@ -82,7 +83,7 @@ impl Consume {
     fn reading(&self) -> String {
         let until = match self.until.value {
             Until::End => "to its end".to_owned(),
-            Until::Count(n) => format!("until {} came", words::count(n, "message")),
+            Until::Count(n) => format!("until {} are read", words::count(n, "message")),
         };
         format!("Read topic {} {until}", self.topic)
     }
@@ -107,7 +108,7 @@ impl StepWord for Consume {
     fn in_full(&self) -> Sentence {
         match &self.expect {
             Some(expect) => Sentence {
-                text: format!("{}, and check that among them are", self.reading()),
+                text: format!("{}, and check that these messages are among them", self.reading()),
                 points: expect.iter().take(Sentence::MOST).map(GivenMessage::in_words).collect(),
             },
             None => Sentence::from(self.reading()),

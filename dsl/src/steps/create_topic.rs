@@ -17,17 +17,15 @@ args! {
     #[example("create_topic: { name: orders, partitions: 3, replicas: 3, config: { min.insync.replicas: 2 } }")]
     #[example("create_topic: { name: orders, assignment: { 0: [1, 2, 3], 1: [3, 1, 2] } }")]
     pub struct CreateTopic("create_topic") short "name" {
-        /// Its name.
+        /// The topic's name.
         name: Spanned<TopicName>,
-        /// How many partitions; 1 unless said otherwise.
+        /// The number of partitions; 1 if it is not set.
         partitions: Option<Spanned<u32>>,
-        /// How many replicas of each; 3 unless said otherwise, or the number of brokers if there are
-        /// fewer.
+        /// The number of replicas of each partition. If it is not set: 3, or the number of brokers if that is less.
         replicas: Option<Spanned<u32>>,
         /// Settings of the topic.
         config: Settings,
-        /// The brokers of each partition, the preferred leader first; instead of `partitions` and
-        /// `replicas`.
+        /// The brokers of each partition, the preferred leader first. Replaces `partitions` and `replicas`.
         assignment: Option<Spanned<Assignment>>,
     }
 }

@@ -24,15 +24,15 @@ pub struct Include {
 }
 
 args! {
-    /// Runs the steps of another file, a fragment, in this place.
+    /// Runs the steps of another file, a fragment, at this place.
     ///
-    /// The file begins with `fragment: v1`. Its path counts from the including file and stays below
-    /// the plan's directory. Its `finally` joins the plan's.
+    /// The file begins with `fragment: v1`. Its path is relative to the including file and must be below the plan's
+    /// directory. The steps of its `finally` run after those of the plan's `finally`.
     #[example("include: { file: parts/orders.yaml, params: { partitions: 3 } }")]
     pub struct IncludeArgs("include") short "file" {
         /// The file.
         file: Spanned<String>,
-        /// Values for its parameters.
+        /// Values for the fragment's parameters.
         params: ParamNodes,
     }
 }
@@ -143,7 +143,7 @@ impl StepWord for Include {
         StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Flow) };
 
     fn explain(&self) -> String {
-        format!("Do the steps of {}", self.file)
+        format!("Run the steps of {}", self.file)
     }
 
     fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}

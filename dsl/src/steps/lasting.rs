@@ -28,9 +28,9 @@ pub struct Lasting {
 
 const KEYS: &[&str] = &["for", "during"];
 const DOCS: [&str; 2] = [
-    "Undone after this time. The step lasts that long: the next step begins after the fault.",
-    "Steps that run while the fault is in force. It is undone when they are done and `for`, if it is \
-     there, has passed; at once when one of them ends the plan.",
+    "The fault is undone after this time. The step lasts as long: the next step begins after the fault.",
+    "Steps that run while the fault is in force. The fault is undone when these steps have ended and \
+     `for`, if it is set, has passed; immediately if one of the steps ends the plan.",
 ];
 
 impl FieldGroup for Lasting {
@@ -101,11 +101,11 @@ impl Lasting {
         match (self.for_time.map(spoken), self.during.is_empty()) {
             (None, true) => String::new(),
             (Some(time), true) => {
-                format!(", and {undo} after {time}; only then the next step begins")
+                format!(", and {undo} after {time}; the next step begins after that")
             }
-            (None, false) => format!(", and {undo} when these steps are done"),
+            (None, false) => format!(", and {undo} when these steps have ended"),
             (Some(time), false) => {
-                format!(", and {undo} when {time} have passed and these steps are done")
+                format!(", and {undo} when {time} have passed and these steps have ended")
             }
         }
     }

@@ -49,9 +49,9 @@ pub(crate) const COMMON: [(&str, &str); 6] = [
     ("optional", "A failure is reported, but the plan goes on and can pass."),
     (
         "expect_error",
-        "The step must fail with this error and for no other reason: a code of Kafka's or its client's, or `{matches: REGEX}`.",
+        "The step must fail with this error and no other: a code of Kafka or of its client, or `{matches: REGEX}`.",
     ),
-    ("capture", "The name under which templates of later steps find what this step gives."),
+    ("capture", "A name for the result of this step, which templates of later steps can use."),
 ];
 
 /// The deepest nesting of steps.

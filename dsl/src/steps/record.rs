@@ -11,12 +11,12 @@ use crate::value::StepName;
 use crate::words::{self, Sentence};
 
 args! {
-    /// Puts values into the report; nobody judges them. With `capture`, later steps can use them.
+    /// Writes values into the report without judging them. With `capture`, later steps can use them.
     #[example("record: [acked, duplicated, reordered]")]
     pub struct Record("record") short "that" {
-        /// Conditions without bounds.
+        /// The conditions whose values are recorded, without bounds.
         that: Conditions,
-        /// Only what happened after the newest run of the step of this name began.
+        /// Only what happened after the latest run of the step of this name began.
         since: Option<Spanned<StepName>>,
     }
 }
@@ -41,7 +41,7 @@ impl StepWord for Record {
             Some(bare) => format!("the numbers of {} messages", words::list(&bare)),
             None => words::list(&all),
         };
-        Sentence::from(format!("Note {recorded} in the report; nobody judges them"))
+        Sentence::from(format!("Record {recorded} in the report, without judging them"))
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

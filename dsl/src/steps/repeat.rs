@@ -40,19 +40,19 @@ pub struct Round {
 args! {
     /// Runs steps several times, or once for each element of a list.
     ///
-    /// With `as`, the element (or the round's number, from 1) is a name for templates.
+    /// With `as`, templates can use the element (or, with `times`, the number of the round, from 1) by this name.
     #[example("repeat: { times: 3, steps: [{ restart_broker: 2 }] }")]
     #[example("repeat: { for_each: [1, 2, 3], as: n, steps: [{ restart_broker: \"{{ n }}\" }] }")]
     pub struct RepeatArgs("repeat") {
-        /// How often.
+        /// How many times the steps run.
         #[weighs(MoreIsStronger(Some(0.0)))]
         times: Option<Spanned<u32>>,
-        /// Once for each of these.
+        /// The steps run once for each element of this list.
         #[weighs(Elements)]
         for_each: Option<Spanned<Vec<Node>>>,
-        /// The element's name in templates.
+        /// The name of the element in templates.
         as_name as "as": Option<Spanned<CaptureName>>,
-        /// What is repeated.
+        /// The steps that are repeated.
         steps: StepsNode,
     }
 }

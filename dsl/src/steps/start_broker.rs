@@ -11,15 +11,15 @@ use crate::value::{DataFate, Target};
 use crate::words::Sentence;
 
 args! {
-    /// Starts brokers that were killed or stopped, and waits until the others list them.
+    /// Starts brokers that were killed or stopped, and waits until the other brokers list them.
     ///
-    /// They keep their number, their port and, unless `data: wiped`, what is on their disk.
+    /// The brokers keep their number, their port and, unless `data: wiped` is set, the data on their disk.
     #[example("start_broker: 2")]
     #[example("start_broker: { broker: 2, data: wiped }")]
     pub struct StartBroker("start_broker") short "broker" {
         /// The broker or brokers.
         broker: Spanned<Target>,
-        /// What is on the disk: `kept`, or `wiped` like after its loss.
+        /// The data on the disk: `kept`, or `wiped` as after the loss of the disk.
         data: DataFate = "kept",
     }
 }
@@ -39,7 +39,7 @@ impl StepWord for StartBroker {
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from(format!("{}, and wait until the others list it", self.explain()))
+        Sentence::from(format!("{}, and wait until the other brokers list it", self.explain()))
     }
 
     fn needs(&self) -> Vec<Need> {

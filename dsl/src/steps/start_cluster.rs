@@ -19,48 +19,51 @@ mod security;
 pub use security::SecurityArgs;
 
 args! {
-    /// Starts a cluster and waits until every broker lists all the others.
+    /// Starts a cluster and waits until every broker lists all other brokers.
     ///
-    /// Brokers are numbered from 1, controllers of their own from 101. A plan has one cluster at a time.
+    /// Brokers are numbered from 1, dedicated controllers (in processes of their own) from 101. A plan has one
+    /// cluster at a time.
     ///
-    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (unless
-    /// another is named) or `SASL_SSL`, `mechanism` is `PLAIN` (unless another is named), `SCRAM-SHA-256` or
-    /// `SCRAM-SHA-512`, `users` a map from names to passwords. It is about the listener that clients use:
-    /// brokers and controllers talk to each other in clear, on a network of their own. Certificates are made
-    /// anew for each cluster. A client without `user` logs in as `kplan`, a user of kplan's own with a random
-    /// password; kplan's own questions do so too, by PLAIN. Who sets an authorizer up names
-    /// `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version; SSL,
-    /// SASL_SSL and SCRAM from 2.7 on (SCRAM with KRaft from 3.5 on), and with a kplan that was built with the
-    /// feature `tls`.
+    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (the
+    /// default) or `SASL_SSL`, `mechanism` is `PLAIN` (the default), `SCRAM-SHA-256` or `SCRAM-SHA-512`, `users` is
+    /// a map from user names to passwords. These settings apply to the listener that clients use: brokers and
+    /// controllers communicate with each other without encryption, on a separate network. Each cluster gets new
+    /// certificates. A client without `user` logs in as `kplan`, a user that kplan creates with a random password;
+    /// kplan's own requests use this user too, with PLAIN. A plan that configures an authorizer must list
+    /// `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version of Kafka.
+    /// SSL, SASL_SSL and SCRAM need Kafka 2.7 or newer (SCRAM with KRaft: 3.5 or newer), and a kplan that was built
+    /// with the feature `tls`.
     #[example("start_cluster: { brokers: 3, version: 4.1.1 }")]
     #[example("start_cluster: { security: { protocol: SASL_SSL, mechanism: SCRAM-SHA-512, users: { alice: wonderland } } }")]
     #[example("start_cluster: { version: 0.10.1.1, mode: zookeeper }")]
     #[example("start_cluster: { brokers: 3, reuse: true }")]
     pub struct StartCluster("start_cluster") {
-        /// How many brokers.
+        /// The number of brokers.
         brokers: Spanned<u32> = "3",
         /// The version of Kafka.
         version: Spanned<KafkaVersion> = "4.1.1",
-        /// How the cluster keeps its metadata: `kraft` (from 3.3) or `zookeeper` (until 3.9).
+        /// Where the cluster stores its metadata: `kraft` (Kafka 3.3 and newer) or `zookeeper` (Kafka 3.9 and
+        /// older).
         mode: Spanned<MetadataMode> = "kraft",
-        /// With KRaft: `combined` with the brokers, or a number of controllers of their own.
+        /// With KRaft: `combined` runs the controllers in the brokers' processes; a number starts that many
+        /// dedicated controllers.
         controllers: Spanned<Controllers> = "combined",
-        /// Settings of every broker.
+        /// Settings of all brokers.
         config: Settings,
-        /// Settings of single brokers, by number.
+        /// Settings of individual brokers, by broker number.
         broker_config: PerBroker<Settings>,
-        /// Options of every broker's Java machine.
+        /// Options of the JVM of every broker.
         jvm: Option<Vec<Spanned<String>>>,
-        /// The container image instead of the usual one; `{version}` stands for the version.
+        /// The container image, instead of the default image. `{version}` is replaced by the version.
         image: Option<Spanned<String>>,
-        /// The rack of single brokers, by number.
+        /// The rack of individual brokers, by broker number.
         racks: PerBroker<String>,
-        /// How clients log in, and whether what they say is encrypted.
+        /// How clients log in, and whether their connections are encrypted.
         security: Option<Spanned<SecurityArgs>>,
-        /// Takes over the cluster of an earlier plan of the run that declared the same one, and leaves
-        /// this one to a later plan: without the seconds that a start takes. The topics and groups of
-        /// each plan are deleted after it. A plan that did not pass, or that did anything which could
-        /// have left a trace (any fault, an election, a command), leaves nothing to the next.
+        /// Uses the running cluster of an earlier plan of the same run that declared the same cluster, and leaves
+        /// this cluster to a later plan, which saves the time of a start. After each plan its topics and groups are
+        /// deleted. A plan that did not pass, or that did anything that could leave a trace (any fault, an
+        /// election, a command), does not leave its cluster to another plan.
         reuse: bool = "false",
     }
 }
@@ -81,7 +84,7 @@ impl StepWord for StartCluster {
 
     fn in_full(&self) -> Sentence {
         let cluster = self.in_words();
-        Sentence::from(format!("Start {cluster} and wait until the brokers know each other"))
+        Sentence::from(format!("Start {cluster} and wait until every broker lists all others"))
     }
 
     fn lanes(&self) -> Vec<LaneChange> {
@@ -152,7 +155,8 @@ impl StepWord for StartCluster {
         }
         if !self.version.is_released_form() {
             let message = format!("kplan does not know the version `{}`", self.version);
-            let help = "kplan treats it by its leading numbers, or as the newest version if it has none";
+            let help =
+                "kplan treats it by its leading numbers, or as the newest version if it has none";
             ground.tell(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         ground.state.cluster = Some(self.known(at.span));
@@ -178,7 +182,7 @@ impl StartCluster {
             more.push(format!("Java options {}", jvm.join(" ")));
         }
         if let Some(security) = &self.security {
-            more.push(format!("clients talk {}", security.protocol));
+            more.push(format!("clients use {}", security.protocol));
         }
         words::joined(self.brokers_and_mode(), " (", &more, ")")
     }
@@ -189,10 +193,10 @@ impl StartCluster {
             (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
             (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
             (MetadataMode::Kraft, Controllers::Own(n)) => {
-                format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
+                format!("with KRaft and {}", words::count(n.into(), "dedicated controller"))
             }
         };
-        let reuse = if self.reuse { ", or go on with an earlier plan's" } else { "" };
+        let reuse = if self.reuse { ", or reuse those of an earlier plan" } else { "" };
         format!("{brokers} of Kafka {} {with}{reuse}", self.version)
     }
 

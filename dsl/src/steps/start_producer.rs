@@ -16,41 +16,42 @@ use crate::value::{
 use crate::words::{self, Sentence};
 
 args! {
-    /// Starts a producer: a process of its own that sends in the background from then on.
+    /// Starts a producer, a separate process that sends in the background from then on.
     ///
-    /// The step waits for the first contact with the cluster. Every message carries its identity and a
-    /// checksum, so that each one can be found again.
+    /// The step waits until the producer has contact with the cluster. Every message contains an identity and a
+    /// checksum, so that kplan can find each message again.
     #[example("start_producer: { name: P, topic: orders, rate: 200/s, acks: all }")]
     #[example("start_producer: { name: P, topic: orders, transactional: { messages: 100, abort: 10% } }")]
     pub struct StartProducer("start_producer") {
         /// The client's name in the plan.
         name: Spanned<ClientName>,
-        /// Where it sends to.
+        /// The topic to which messages are sent.
         topic: Spanned<TopicName>,
-        /// How many messages a second, or `max`.
+        /// How many messages a second are sent, or `max`, as fast as possible.
         #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         rate: Spanned<Rate> = "100/s",
-        /// Which acknowledgements it waits for: `0`, `1` or `all`.
+        /// Which acknowledgements the producer waits for: `0`, `1` or `all`.
         acks: Spanned<Acks> = "all",
-        /// Whether retries may not duplicate (from Kafka 0.11).
+        /// Whether the producer is idempotent, so that retries make no duplicates (Kafka 0.11 and newer).
         idempotent: Spanned<bool> = "false",
-        /// Send in transactions (from Kafka 0.11).
+        /// Sends the messages in transactions (Kafka 0.11 and newer).
         transactional: Option<Spanned<Transactional>>,
-        /// The size of each message's value, or `{min, max}` between which the sizes vary.
+        /// The size of each message's value, or `{min, max}` for sizes that vary between two limits.
         payload: Spanned<Payload> = "100B",
-        /// Headers of every message (from Kafka 0.11).
+        /// Headers of every message (Kafka 0.11 and newer).
         headers: Settings,
-        /// How many different keys; without it messages have no keys and go to the partitions in turn (at
-        /// `rate: max` in blocks).
+        /// The number of different keys. If it is not set, messages have no keys and are sent to the partitions in
+        /// turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
-        /// How many messages, then it ends; without it there is no end.
+        /// The number of messages after which the producer ends. If it is not set, the producer does not end by
+        /// itself.
         #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         count: Option<Spanned<u64>>,
-        /// How it compresses.
+        /// The compression of messages.
         compression: Option<Spanned<Compression>>,
-        /// Who it logs in as, one of the cluster's `security` users.
+        /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Any settings of librdkafka.
+        /// Settings of librdkafka.
         config: Settings,
     }
 }
@@ -59,7 +60,7 @@ args! {
     /// How a producer uses transactions.
     #[example("{ messages: 100, abort: 10% }")]
     pub struct Transactional("transactional") {
-        /// Messages in each transaction.
+        /// The number of messages in each transaction.
         messages: Spanned<u32> = "100",
         /// The share of transactions that are aborted.
         abort: Percent = "0%",
@@ -131,7 +132,7 @@ impl StartProducer {
         let aborts = transactional.filter(|t| t.abort.0 > 0.0);
         let said = [
             self.count.as_ref().map(|n| format!("{n} messages in all")),
-            transactional.map(|t| format!("{} messages a transaction", t.messages)),
+            transactional.map(|t| format!("{} messages per transaction", t.messages)),
             aborts.map(|t| format!("{} of the transactions aborted", t.abort)),
             self.keys.as_ref().map(|n| format!("{n} different keys")),
             (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
@@ -190,9 +191,9 @@ impl StepWord for StartProducer {
             Rate::PerSecond(n) => format!("{n} messages a second"),
         };
         let acks = match self.acks.value {
-            Acks::None => "waits for no acknowledgement (acks=0)",
+            Acks::None => "does not wait for acknowledgements (acks=0)",
             Acks::Leader => "waits for the leader's acknowledgement (acks=1)",
-            Acks::All => "waits until all in-sync replicas have them (acks=all)",
+            Acks::All => "waits for the acknowledgement of all in-sync replicas (acks=all)",
         };
         let text = format!("Start {kind} {name}: it sends {rate} to topic {topic} and {acks}");
         Sentence::from(words::joined(text, "; ", &self.details(), ""))
@@ -206,9 +207,11 @@ impl StepWord for StartProducer {
         let Payload { min, max } = self.payload.value;
         let wrong = [min, max].into_iter().find(|s| !(LEAST_PAYLOAD..=MOST_PAYLOAD).contains(&s.0));
         if let Some(size) = wrong {
-            let message =
-                format!("a payload of {size} is out of range: it must be between {LEAST_PAYLOAD}B and 64MiB");
-            let help = "each message contains an identity and a checksum, which need the least size";
+            let message = format!(
+                "a payload of {size} is out of range: it must be between {LEAST_PAYLOAD}B and 64MiB"
+            );
+            let help =
+                "each message contains an identity and a checksum, which need the least size";
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         } else if min.0 > max.0 {
             let message = format!("`min` is {min}, greater than `max`, which is {max}");

@@ -221,7 +221,7 @@ impl Step {
     pub fn explain(&self) -> String {
         match &self.action {
             Action::Ready(verb) => verb.explain(),
-            Action::Late(_) => format!("{} (known when it runs)", self.head.word),
+            Action::Late(_) => format!("{} (arguments known only when it runs)", self.head.word),
         }
     }
 

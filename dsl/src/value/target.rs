@@ -157,7 +157,7 @@ impl JsonSchema for Target {
         let partition = crate::schema::or_template(PartitionRef::schema(generator));
         let text = super::text_schema();
         json_schema!({
-            "description": "Which brokers; chosen when the step runs.",
+            "description": "Which brokers. They are chosen when the step runs.",
             "anyOf": [
                 { "type": "integer", "minimum": 1 },
                 { "enum": WORDS },

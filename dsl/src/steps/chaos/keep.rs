@@ -19,7 +19,8 @@ impl Chaos {
         let brokers = crate::words::count(least.into(), "broker");
         let message =
             format!("every fault takes away at least {brokers}, and then `{word}` does not hold");
-        let help = "`chaos` will leave out every fault and prove nothing: weaken the bound in `keep`";
+        let help =
+            "`chaos` will leave out every fault and prove nothing: weaken the bound in `keep`";
         ground.tell(Diagnostic::new(Code::W023, span, message).help(help));
     }
 }

@@ -7,11 +7,11 @@ use crate::source::Spanned;
 use crate::value::{KafkaVersion, MetadataMode, SaslMechanism, SecurityProtocol, Settings};
 
 args! {
-    /// How clients log in, and whether what they say is encrypted.
+    /// How clients log in, and whether their connections are encrypted.
     pub struct SecurityArgs("security") {
-        /// What clients speak: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+        /// The protocol of the clients' listener: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
         protocol: Spanned<SecurityProtocol> = "SASL_PLAINTEXT",
-        /// With SASL, how users prove who they are: `PLAIN` unless another is named.
+        /// With SASL, the mechanism of authentication; `PLAIN` if it is not set.
         mechanism: Option<Spanned<SaslMechanism>>,
         /// Users and their passwords.
         users: Settings,
@@ -27,12 +27,12 @@ impl SecurityArgs {
         matches!(self.protocol.value, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 
-    /// True if what clients say is encrypted.
+    /// True if the connections of clients are encrypted.
     pub const fn is_encrypted(&self) -> bool {
         matches!(self.protocol.value, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
-    /// How users prove who they are.
+    /// The SASL mechanism.
     pub fn mechanism(&self) -> SaslMechanism {
         self.mechanism.as_ref().map_or(SaslMechanism::Plain, |m| m.value)
     }
@@ -46,7 +46,10 @@ impl SecurityArgs {
         let users = self.users.0.first().map(|(user, _)| user.span);
         let mechanism = self.mechanism.as_ref().map(|m| m.span);
         if let Some(span) = users.or(mechanism).filter(|_| !self.has_users()) {
-            let message = format!("`{}` has no logins, so `users` and `mechanism` are not allowed", self.protocol);
+            let message = format!(
+                "`{}` has no logins, so `users` and `mechanism` are not allowed",
+                self.protocol
+            );
             let help = "use `protocol: SASL_PLAINTEXT` or `protocol: SASL_SSL`";
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
             return;
