@@ -1,5 +1,5 @@
-//! The ground that steps and conditions stand on: what is known of cluster, topics and clients between two
-//! steps, which names there are, and what the message says about a name that means nothing.
+//! The state that steps and conditions are checked against: what is known of cluster, topics and clients between
+//! two steps, which names exist, and the diagnostics about unknown names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,37 +23,37 @@ pub use names::{Ever, Met, Runs};
 pub use settings::UNCLEAN;
 pub use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
 
-/// The step that a verb stands in.
+/// The step that a verb belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct StepAt<'p> {
     pub word: &'static str,
     pub facts: &'static StepFacts,
     pub name: Option<&'p str>,
-    /// Where it stands.
+    /// The place of the step.
     pub span: Span,
-    /// Where its verb stands.
+    /// The place of its verb.
     pub key: Span,
 }
 
-/// What is known where a step begins.
+/// What is known at the start of a step.
 pub struct Ground<'p> {
     pub state: KnownState,
     pub ever: Ever<'p>,
-    /// The steps that were met, by their names.
+    /// The steps followed so far, by name.
     pub names: BTreeMap<&'p str, Met>,
     pub told: Vec<Diagnostic>,
-    /// Above 0 no diagnostic is kept: the step is meant to fail.
+    /// Above 0: diagnostics are dropped, because the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
-    /// The time that the steps take at least.
+    /// The least time that the steps take.
     pub least: Duration,
-    /// The faults that are in force here, from the outside in: this step stands in their `during`.
+    /// The faults whose `during` contains this step, the outermost first. They are in force here.
     pub around: Vec<StepAt<'p>>,
     pub(crate) library: &'p Library,
 }
 
 impl<'p> Ground<'p> {
-    /// Nothing is known yet but what the plan's steps will make.
+    /// The state before the first step: only the names that the plan's steps make are known.
     pub(crate) fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
         Self {
             state: KnownState::new(external),
@@ -74,18 +74,18 @@ impl<'p> Ground<'p> {
         }
     }
 
-    /// Reports a condition that must hold and cannot.
+    /// Reports a condition that must hold but cannot.
     pub fn impossible(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(Code::E063, span, message);
         self.tell(diagnostic.help("start what it needs in an earlier step, or change what the plan expects"));
     }
 
-    /// Remembers that a step takes at least so long.
+    /// Adds the least time of a step.
     pub fn takes(&mut self, time: Duration) {
         self.least = self.least.saturating_add(time);
     }
 
-    /// Tells a name that no step has, or, unless `any_time`, none before this one.
+    /// Reports a name that no step has or, unless `any_time`, no earlier step.
     pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
         let text = name.as_str();
         if self.names.contains_key(text) || (any_time && self.ever.names.contains(text)) {
@@ -102,7 +102,7 @@ impl<'p> Ground<'p> {
         self.tell(diagnostic);
     }
 
-    /// Tells a topic that is not there. What is left is the topic, if it is known.
+    /// Reports a topic that does not exist here. Returns the topic, if it is known.
     pub fn topic(&mut self, name: &Spanned<TopicName>, any_time: bool) -> Option<KnownTopic> {
         let text = name.as_str();
         if let Some(topic) = self.state.topics.get(text).filter(|t| !t.gone) {
@@ -132,7 +132,7 @@ impl<'p> Ground<'p> {
         None
     }
 
-    /// Tells a partition that is not there.
+    /// Reports a partition that does not exist.
     pub fn partition(&mut self, partition: &Spanned<PartitionRef>, any_time: bool) {
         let name = Spanned::new(partition.topic.clone(), partition.span);
         let Some(topic) = self.topic(&name, any_time) else { return };
@@ -145,7 +145,7 @@ impl<'p> Ground<'p> {
         }
     }
 
-    /// Tells a client or member that is not there. What is left is its state, if it is known.
+    /// Reports a client or member that does not exist here. Returns the client, if it is known.
     pub fn client(&mut self, name: &Spanned<MemberRef>, any_time: bool) -> Option<KnownClient> {
         let text = name.client.as_str();
         let Some(client) = self.state.clients.get(text).cloned() else {
@@ -197,7 +197,7 @@ impl<'p> Ground<'p> {
         self.tell(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
     }
 
-    /// Tells something that is the same whatever the cluster does.
+    /// Reports a condition whose result does not depend on the cluster.
     pub fn judges_nothing(&mut self, span: Span, known: bool, help: &'static str) {
         let message = if known {
             "this condition is always true, whatever the cluster does, so it judges nothing"
@@ -207,7 +207,7 @@ impl<'p> Ground<'p> {
         self.tell(Diagnostic::new(Code::W019, span, message).help(help));
     }
 
-    /// True if a value stands in the plan as it is, not made by a template.
+    /// True if the value is written literally, not made by a template.
     pub fn is_literal(&self, span: Span) -> bool {
         self.library.with(span.file, |s| !s.slice(span).contains("{{")).unwrap_or(true)
     }
@@ -223,7 +223,7 @@ impl<'p> Ground<'p> {
         }
     }
 
-    /// Warns of something that needs the controllers while too few of them live.
+    /// Warns of something that needs the controllers while too few of them are running.
     pub fn quorum(&mut self, span: Span) {
         let lost = self.state.cluster.as_ref().is_some_and(KnownCluster::quorum_is_lost);
         if lost && !self.state.external {

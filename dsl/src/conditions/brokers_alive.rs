@@ -44,7 +44,7 @@ impl ConditionWord for BrokersAlive {
             let message = if down == 0 {
                 format!("the cluster has only {all}")
             } else {
-                format!("{down} of {all} are down here")
+                format!("{down} of {all} {} down here", if down == 1 { "is" } else { "are" })
             };
             ground.impossible(span, message);
         } else if bound.most().is_some_and(|n| n < u64::from(up)) {

@@ -1,4 +1,4 @@
-//! What conditions refer to.
+//! Checks the names that conditions refer to.
 
 use super::Follow;
 use crate::args::arguments_of;
@@ -15,9 +15,9 @@ use crate::value::{
 /// What is done with conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// They must hold some time or now.
+    /// They must hold, now or at some time.
     Judged,
-    /// They are written down.
+    /// They are only recorded.
     Recorded,
 }
 
@@ -48,21 +48,21 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Warns of conditions that only living controllers can make true.
+    /// Warns of conditions that become true only with a running quorum of controllers.
     fn quorum_for(&mut self, conditions: &'p Conditions) {
         for condition in conditions.flat().iter().filter(|c| c.facts().needs_quorum) {
             self.ground.quorum(condition.span);
         }
     }
 
-    /// Reports a condition that must hold and cannot.
+    /// Reports a condition that must hold but cannot.
     fn possible(&mut self, condition: &Spanned<Condition>) {
         if !self.ground.state.external && self.ground.state.cluster.is_some() {
             condition.follow(condition.span, &mut self.ground);
         }
     }
 
-    /// Reports names in a condition that nothing has, by the types of its arguments.
+    /// Reports unknown names in a condition. The types of its arguments decide where they are looked up.
     pub(super) fn references(&mut self, condition: &'p Spanned<Condition>, any_time: bool) {
         let arguments = condition.parts();
         for client in arguments_of::<Clients>(arguments).into_iter().flat_map(|all| all.iter()) {
@@ -94,8 +94,8 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// What a client sends and receives is judged for all of its members together, and what measures answers needs
-    /// some.
+    /// Conditions about what a client sends and receives are judged for all of its members together. Conditions
+    /// that measure answers need a client that gets answers.
     fn whole_client(
         &mut self,
         condition: &Condition,

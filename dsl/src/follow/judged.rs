@@ -1,4 +1,4 @@
-//! Judgements about the log that will rest on nothing, or that the plan's own settings defeat.
+//! Finds judgements about the log that have nothing to judge, or that settings of the plan make pointless.
 
 use super::Follow;
 use crate::conditions::Condition;
@@ -15,7 +15,8 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Reports what is missing or still runs where the log is judged; false if more would say nothing.
+    /// Reports missing clients, and clients that still run, where the log is judged. False if no further check is
+    /// useful.
     fn something_to_audit(&mut self, condition: &'p Spanned<Condition>) -> bool {
         if self.ground.in_finally || self.ground.state.clients_unknown {
             return false;

@@ -1,10 +1,10 @@
-//! What the backend must be able to do.
+//! Checks what steps need of the backend.
 
 use crate::backend::{Abilities, Capability};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{Plan, Step};
 
-/// Tells every step that needs what the backend cannot do.
+/// Reports every step that needs something that the backend cannot do.
 pub(crate) fn check(plan: &Plan, backend: &Abilities) -> Vec<Diagnostic> {
     let mut told = Vec::new();
     let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();

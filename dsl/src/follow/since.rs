@@ -1,4 +1,4 @@
-//! Steps that conditions count from: they must run, and something must come after they began.
+//! Checks the steps that conditions count from: they must run, and something must happen after they began.
 
 use super::Follow;
 use crate::args::arguments_of;
@@ -12,15 +12,15 @@ use crate::steps::Verb;
 use crate::value::StepName;
 
 impl<'p> Follow<'p> {
-    /// True if a message may be sent here.
-    pub(super) fn somebody_sends(&self) -> bool {
+    /// True if a client may send messages here.
+    pub(super) fn may_send(&self) -> bool {
         let sends = |c: &crate::ground::KnownClient| {
             ClientKind::sends(c.kind) && matches!(c.life, Liveness::Up | Liveness::Maybe)
         };
         self.ground.state.clients_unknown || self.ground.state.clients.values().any(sends)
     }
 
-    /// Remembers that messages may have been sent while a step ran: what it counts began with it.
+    /// Records that messages may have been sent while a step ran, so conditions can count from it.
     pub(super) fn sent_since(&mut self, step: &Step) {
         let name = step.head.name.as_ref().map(|n| n.as_str());
         if let Some(met) = name.and_then(|n| self.ground.names.get_mut(n)) {
@@ -28,18 +28,18 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Remembers that messages may have come after the steps so far.
+    /// Records that messages may have been sent after all steps so far.
     pub(super) fn something_came(&mut self, step: &Step) {
         let facts = step.head.facts;
         let by_itself = facts.blurs == Blurs::Produced
             || facts.kind == Kind::Program
             || matches!(step.action, Action::Late(_));
-        if by_itself || self.somebody_sends() {
+        if by_itself || self.may_send() {
             self.ground.names.values_mut().for_each(|met| met.followed = true);
         }
     }
 
-    /// Tells a condition that names a step which cannot serve for that.
+    /// Reports a condition that names a step from which it cannot count.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
         let sent_after = condition.sent_after();
         for name in condition.steps() {
@@ -48,7 +48,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
+    /// Reports an `assert` or a `record` that names a step from which it cannot count.
     pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
         let mut conditions = verb.conditions().into_iter().flat_map(|all| all.iter());
         let narrows = conditions.any(|c| c.facts().takes_since && c.steps().is_empty());
@@ -61,7 +61,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells a step that cannot begin or end a time.
+    /// Reports the name of a step that cannot begin or end a time.
     pub(super) fn bounds(&mut self, name: &Spanned<StepName>) {
         self.serves(name, Serves::Run);
     }
@@ -100,12 +100,12 @@ impl<'p> Follow<'p> {
     }
 }
 
-/// What a step must be to serve for what names it.
+/// What a step must do so that a condition, step or rule can refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Serves {
-    /// It runs: a time begins or ends with it, as with a note.
+    /// It runs. A note suffices: a time can begin or end with it.
     Run,
-    /// It runs, and does something.
+    /// It runs and does something.
     Deed,
     /// It runs, does something, and something is sent after it.
     Traffic,

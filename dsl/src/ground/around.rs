@@ -1,4 +1,4 @@
-//! Steps inside the `during` of a fault: what they may not do while it is in force.
+//! What steps inside the `during` of a fault may not do.
 
 use super::{Ground, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
@@ -7,12 +7,12 @@ use crate::source::Spanned;
 use crate::value::StepName;
 
 impl Ground<'_> {
-    /// Tells a step that ends the cluster while a fault around it is in force.
+    /// Reports a step that ends the cluster inside the `during` of a fault.
     pub fn ends_cluster(&mut self, at: StepAt<'_>) {
         self.ends_fault(at, |_| true);
     }
 
-    /// Tells a step that heals the network while a fault of the network around it is in force.
+    /// Reports a step that heals the network inside the `during` of a network fault.
     pub fn heals_network(&mut self, at: StepAt<'_>) {
         self.ends_fault(at, |strikes| matches!(strikes, Strikes::Routes | Strikes::Lines));
     }
@@ -26,7 +26,7 @@ impl Ground<'_> {
         self.tell(told);
     }
 
-    /// Tells a time that counts from the end of a step that is still under way.
+    /// Reports a time that counts from the end of a step that has not ended.
     pub fn must_have_ended(&mut self, since: &Spanned<StepName>) {
         let named = |s: &&StepAt<'_>| s.name == Some(since.as_str());
         let Some(fault) = self.around.iter().find(named) else { return };

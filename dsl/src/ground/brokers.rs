@@ -1,18 +1,18 @@
-//! Brokers and controllers: which of them a target means, and whether they live.
+//! Brokers and controllers: which of them a target means, and whether they are running.
 
 use super::{Ground, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
 use crate::value::{MetadataMode, Target, broker_numbers, controller_numbers, is_controller};
 
-/// The brokers that a target certainly means, and whether there may be others.
+/// The brokers that a target certainly means, and whether it may mean others.
 pub struct Hit {
     pub certain: Vec<(u32, Span)>,
     pub chosen: bool,
 }
 
 impl Ground<'_> {
-    /// Tells a number that no broker or controller has.
+    /// Reports a number that no broker or controller has.
     pub fn broker_number(&mut self, broker: u32, span: Span) -> bool {
         let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
             return true;
@@ -37,7 +37,7 @@ impl Ground<'_> {
         false
     }
 
-    /// Tells what is wrong with a target, and which brokers it means.
+    /// Reports mistakes in a target, and returns the brokers that it means.
     pub fn target(&mut self, target: &Spanned<Target>) -> Hit {
         let mut hit = Hit { certain: Vec::new(), chosen: true };
         let brokers = self.state.cluster.as_ref().map_or(0, |c| c.brokers);
@@ -107,7 +107,7 @@ impl Ground<'_> {
         self.tell(Diagnostic::new(Code::W015, target.span, message));
     }
 
-    /// Reports a broker that is down where it must do something.
+    /// Reports a broker that is down where it must be running.
     pub fn must_be_up(&mut self, broker: u32, what: &str, span: Span) {
         if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
             self.impossible(span, format!("broker {broker} is down here, so it cannot {what}"));
@@ -124,14 +124,15 @@ impl Ground<'_> {
         }
     }
 
-    /// What a target chosen at run time leaves uncertain.
+    /// Makes the state of all nodes uncertain, as after a target that is chosen at run time.
     pub fn maybe_all(&mut self) {
         for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
             *life = Liveness::Maybe;
         }
     }
 
-    /// Gives those that are certainly meant a life; with others to be chosen everyone's is uncertain.
+    /// Sets the state of the brokers that are certainly meant. If others are chosen at run time, the state of all
+    /// is uncertain.
     pub fn all_are(&mut self, hit: Hit, life: Liveness) {
         for (broker, _) in hit.certain {
             self.set_life(broker, life);
@@ -141,13 +142,13 @@ impl Ground<'_> {
         }
     }
 
-    /// What ends some of those that are meant.
+    /// After a step that may end the brokers of a target.
     pub fn may_be_down(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         self.all_are(hit, Liveness::Maybe);
     }
 
-    /// Stops those that are meant and starts them again.
+    /// Stops the brokers of a target and starts them again.
     pub fn restart(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         for (broker, span) in hit.certain {
@@ -160,7 +161,7 @@ impl Ground<'_> {
         }
     }
 
-    /// Tells more replicas than brokers that live.
+    /// Reports more replicas than running brokers.
     pub fn replicas_fit(&mut self, replicas: &Spanned<u32>) {
         let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
             return;
@@ -174,7 +175,7 @@ impl Ground<'_> {
         let message = if replicas.value > cluster.brokers {
             format!("{replicas} replicas on a cluster of {}", brokers(cluster.brokers))
         } else {
-            format!("{replicas} replicas while only {} running", brokers(alive))
+            format!("{replicas} replicas, but the number of running brokers is {alive}")
         };
         let diagnostic = Diagnostic::new(Code::E062, replicas.span, message);
         let told = diagnostic.related(cluster.span, "the cluster is started here");
@@ -189,7 +190,7 @@ impl Ground<'_> {
             let now = self.life(broker);
             let dead = matches!(now, Some(Liveness::Down | Liveness::Stopped));
             let named = !matches!(target.value, Target::All | Target::Not(_));
-            // One broker may be meant twice by one step.
+            // One step may name a broker twice.
             if life == Liveness::Paused && was_paused.contains(&broker) {
                 let message = format!("broker {broker} is already paused");
                 let help = format!("resume it first: `- resume_broker: {broker}`");

@@ -1,4 +1,4 @@
-//! Clients: which of them a step can work on, and what they are after it.
+//! Clients: which of them a step can work on, and their state after it.
 
 use super::{Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
@@ -17,7 +17,7 @@ struct Named<'n> {
 struct Unfit {
     wrong: &'static str,
     help: Option<String>,
-    /// Also where the step can work on others.
+    /// True if this is a mistake even when the step can work on other clients.
     alone: bool,
 }
 
@@ -35,7 +35,7 @@ impl Ground<'_> {
         self.tell(told);
     }
 
-    /// Reports a client that does not run where it must do something.
+    /// Reports a client that is not running where it must be.
     pub fn must_run(&mut self, client: &str, what: &str, span: Span) {
         let state = match self.state.clients.get(client).map(|c| c.life) {
             Some(Liveness::Down) => "was killed",
@@ -46,7 +46,7 @@ impl Ground<'_> {
         self.impossible(span, format!("client `{client}` {state}, so it cannot {what}"));
     }
 
-    /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.
+    /// Warns of a fault while no producer runs, in a plan with producers that ran before.
     pub fn fault_without_traffic(&mut self, at: StepAt<'_>) {
         let at_rest = at.name.is_some_and(|name| self.ever.at_rest.contains(name));
         if at.facts.strikes == Strikes::Clients || self.in_finally || at_rest {
@@ -62,7 +62,7 @@ impl Ground<'_> {
         }
     }
 
-    /// Kills, stops or freezes clients that run.
+    /// Kills, stops or pauses running clients.
     pub fn end_clients(&mut self, clients: &Clients, to: Liveness) {
         self.clients_in(clients, to, |client| {
             let start = format!("start it first: `- start_client: {}`", client.name);
@@ -74,13 +74,13 @@ impl Ground<'_> {
                 }
                 _ => return None,
             };
-            // A frozen client has yet to be stopped, and cannot.
+            // A paused client has not ended, but cannot be stopped.
             let alone = client.life == Liveness::Paused && to == Liveness::Stopped;
             Some(Unfit { wrong, help: Some(help), alone })
         });
     }
 
-    /// Starts or resumes clients; `from` is the state that they must be in.
+    /// Starts or resumes clients. `from` is the state that they must be in.
     pub fn begin_clients(&mut self, clients: &Clients, from: Liveness) {
         self.clients_in(clients, Liveness::Up, |client| {
             let wrong = match (client.life, from) {
@@ -94,7 +94,8 @@ impl Ground<'_> {
         });
     }
 
-    /// A step works on those clients that are in the state that it needs: it is wrong where none can be.
+    /// A step works on those clients that are in the state that it needs. It is a mistake if no client can be in
+    /// it.
     fn clients_in(
         &mut self,
         clients: &Clients,

@@ -141,7 +141,7 @@ impl StepWord for Chaos {
     fn in_full(&self) -> Sentence {
         let (time, every) = (spoken(self.for_time.value), spoken(self.every.value));
         let keep = self.keep.as_ref().map(|keep| words::list(&keep.clauses()));
-        let keep = keep.map(|keep| format!(", but no fault that would violate: {keep}"));
+        let keep = keep.map(|keep| format!(" (no fault that would violate this: {keep})"));
         let keep = keep.unwrap_or_default();
         let fault = |fault: &ChaosFault| match (fault.for_time, fault.verb.for_time()) {
             (Some(time), None) => format!("{}, for {}", fault.verb.explain(), spoken(time)),

@@ -81,11 +81,10 @@ impl FromNode for Until {
 
 impl Consume {
     fn reading(&self) -> String {
-        let until = match self.until.value {
-            Until::End => "to its end".to_owned(),
-            Until::Count(n) => format!("until {} are read", words::count(n, "message")),
-        };
-        format!("Read topic {} {until}", self.topic)
+        match self.until.value {
+            Until::End => format!("Read topic {} to its end", self.topic),
+            Until::Count(n) => format!("Read {} of topic {}", words::count(n, "message"), self.topic),
+        }
     }
 }
 

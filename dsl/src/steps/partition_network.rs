@@ -16,9 +16,9 @@ args! {
     ///
     /// With `groups`, brokers of different groups cannot reach each other. Brokers that no group names form one
     /// more group; dedicated controllers and ZooKeeper that no group names still reach all nodes. With `isolate`,
-    /// the named brokers cannot reach any other node, including controllers and ZooKeeper. With `from` and `to`,
-    /// packets from the `from` side do not reach the `to` side: requests of the `to` side still arrive, but their
-    /// answers do not, so no new connection opens in either direction.
+    /// the named brokers cannot reach any node that is not named, including controllers and ZooKeeper; they still
+    /// reach each other. With `from` and `to`, packets from the `from` side do not reach the `to` side: requests of
+    /// the `to` side still arrive, but their answers do not, so no new connection opens in either direction.
     ///
     /// kplan tests every connection that it cut: the step fails if a cut has no effect. Cuts of several steps add
     /// up, and remain after a restart of a broker. With `clients: cut`, kplan itself is cut off from the brokers
@@ -29,7 +29,7 @@ args! {
     pub struct PartitionNetwork("partition_network") {
         /// Groups of brokers that cannot reach each other.
         groups: Option<Spanned<Vec<Vec<Spanned<u32>>>>>,
-        /// The brokers that are cut off from all other nodes.
+        /// The brokers that are cut off from all nodes that are not named here.
         #[weighs(Elements)]
         isolate: Option<Spanned<Target>>,
         /// The brokers whose packets do not reach those in `to`.

@@ -19,7 +19,7 @@ args! {
         topic: Spanned<TopicName>,
         /// The brokers of each partition, the preferred leader first.
         assignment: Spanned<Assignment>,
-        /// The most bytes that are copied per second.
+        /// The greatest number of bytes that are copied per second.
         throttle: Option<Bandwidth>,
     }
 }

@@ -39,7 +39,8 @@ impl StepWord for StartBroker {
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from(format!("{}, and wait until the other brokers list it", self.explain()))
+        let started = if self.broker.is_single() { "it" } else { "them" };
+        Sentence::from(format!("{}, and wait until the other brokers list {started}", self.explain()))
     }
 
     fn needs(&self) -> Vec<Need> {

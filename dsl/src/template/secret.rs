@@ -70,10 +70,10 @@ pub(super) fn of_parts(
 pub(super) fn shown(text: &str) -> Failure {
     Failure {
         code: Code::E035,
-        message: "this expression makes a value from a secret that kplan could not hide".to_owned(),
+        message: "this expression uses a secret in a way that kplan could not hide".to_owned(),
         help: Some(
             "use the whole secret and write other text outside the braces: `Bearer {{ env.TOKEN }}`; \
-             pass values that are not secret with --param"
+             pass what is not secret with --param"
                 .to_owned(),
         ),
         range: lex::whole_expression(text).map(|range| trimmed(text, range)),
