@@ -23,7 +23,7 @@ use crate::source::{Sources, Span, Spanned};
 use crate::template::{self, Rendered};
 use crate::value::{FromText, KafkaVersion, PerBroker, Settings, TextError, text_value};
 
-/// Settings that stand elsewhere.
+/// Settings that are not set in `client`.
 const SAID: [(&str, &str); 11] = [
     ("bootstrap.servers", "write the addresses into `bootstrap`"),
     ("metadata.broker.list", "write the addresses into `bootstrap`"),
@@ -91,7 +91,7 @@ args! {
 pub struct HostPort(String);
 
 impl HostPort {
-    /// As it was written.
+    /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -125,7 +125,7 @@ impl FromText for HostPort {
 text_value!(HostPort);
 shown!(HostPort);
 
-/// A program with its arguments, in which templates stand for the broker.
+/// A program with its arguments, in which templates insert the broker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BrokerCommand {
     words: Vec<Spanned<String>>,
@@ -133,7 +133,7 @@ pub struct BrokerCommand {
 }
 
 impl BrokerCommand {
-    /// The words for one broker.
+    /// The words of the command for one broker.
     pub fn words(&self, broker: u32, host: &str, run: &str) -> Result<Vec<String>, String> {
         let captures = [("broker".to_owned(), json!(broker)), ("host".to_owned(), json!(host))];
         let values = Values { run_id: run.to_owned(), seed: 0, captures: captures.into() };
@@ -160,7 +160,7 @@ impl Meaning for BrokerCommand {
 
 impl FromNode for BrokerCommand {
     const EXPECTS: &'static str = "a program and its arguments, as a list of words";
-    // What stands for the broker is known only when it is used.
+    // The broker is known only when the command runs.
     const RAW: bool = true;
 
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
@@ -200,21 +200,22 @@ impl BrokerCommand {
     }
 }
 
-/// What came of reading a backend file.
+/// The result of reading a backend file.
 #[derive(Debug, Clone)]
 pub struct ReadBackend {
-    /// What it says; none if there is an error.
+    /// The content; none if there is an error.
     pub file: Option<BackendFile>,
-    /// Everything that is wrong.
+    /// All diagnostics.
     pub diagnostics: Vec<Diagnostic>,
     /// The file's text.
     pub sources: Arc<Sources>,
 }
 
 impl ReadBackend {
-    /// Adds what only the program around this crate can tell, such as the settings that its clients refuse.
-    pub fn and(mut self, tell: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
-        let mut more = self.file.as_ref().map(tell).unwrap_or_default();
+    /// Adds diagnostics that only the program that uses this crate can make, such as settings that its clients
+    /// refuse.
+    pub fn and(mut self, check: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
+        let mut more = self.file.as_ref().map(check).unwrap_or_default();
         more.iter_mut().for_each(Diagnostic::show);
         if more.iter().any(|d| d.severity() == Severity::Error) {
             self.file = None;
@@ -225,12 +226,12 @@ impl ReadBackend {
     }
 }
 
-/// Reads a backend file. Its templates may read the environment variables that `env` allows.
+/// Reads a backend file. Its templates can use the environment variables that `env` allows.
 pub fn read_backend(path: &Path, env: &EnvNames) -> ReadBackend {
     read_backend_with(path, env, Box::new(Disk))
 }
 
-/// Reads a backend file that lies wherever `files` says.
+/// Reads a backend file from `files`.
 pub fn read_backend_with(path: &Path, env: &EnvNames, files: Box<dyn Files>) -> ReadBackend {
     let library = Arc::new(Library::new(files));
     let (mut file, mut diagnostics) = match library.load(path, None) {
@@ -272,7 +273,7 @@ fn read(
     }
     let mut scope = Scope::default();
     scope.set_env(Arc::new(env.clone()));
-    // With `run.id`, which is late everywhere.
+    // In addition to `run.id`, which is late everywhere.
     scope.define_late("broker");
     scope.define_late("host");
     let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None, |_| false);
@@ -307,7 +308,7 @@ impl BackendFile {
         }
     }
 
-    /// What there is no command for, of what needs one.
+    /// The abilities that need a command for which there is none.
     pub fn lacks(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();
         let given = |wanted: Capability| {
@@ -328,7 +329,7 @@ impl BackendFile {
     }
 }
 
-/// librdkafka's setting of how it looks names up.
+/// librdkafka's setting for how it resolves host names.
 const LOOKUP: &str = "client.dns.lookup";
 
 /// The JSON Schema (draft 07) of backend files.

@@ -42,7 +42,7 @@ pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<
     follow.ground.in_finally = true;
     follow.ground.state.blur();
     follow.steps(&plan.finally);
-    follow.ground.told
+    follow.ground.diagnostics
 }
 
 struct Follow<'p> {
@@ -128,7 +128,7 @@ impl<'p> Follow<'p> {
             let took = crate::value::duration_text(took);
             let message = format!("the step takes at least {took}, longer than its `timeout`");
             let help = "give it a longer `timeout`";
-            self.ground.tell(Diagnostic::new(Code::W010, timeout.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::W010, timeout.span, message).help(help));
         }
     }
 
@@ -144,7 +144,7 @@ impl<'p> Follow<'p> {
             format!("`{}` needs a cluster, and no cluster is running here", step.head.word);
         let first = self.ground.ever.cluster;
         let diagnostic = Diagnostic::new(Code::E056, step.head.key, message);
-        self.ground.tell(match first {
+        self.ground.report(match first {
             Some(_) => diagnostic
                 .help("move this step after `start_cluster` and before the cluster is stopped"),
             None => {
@@ -166,7 +166,7 @@ impl<'p> Follow<'p> {
                 "the steps take at least {least}, longer than the plan's timeout of {timeout}"
             );
             let span = if plan.timeout.span.end > 0 { plan.timeout.span } else { plan.name.span };
-            self.ground.tell(
+            self.ground.report(
                 Diagnostic::new(Code::W010, span, message).help("give the plan a longer `timeout`"),
             );
         }

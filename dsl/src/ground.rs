@@ -41,7 +41,7 @@ pub struct Ground<'p> {
     pub ever: Ever<'p>,
     /// The steps followed so far, by name.
     pub names: BTreeMap<&'p str, Met>,
-    pub told: Vec<Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
     /// Above 0: diagnostics are dropped, because the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
@@ -59,7 +59,7 @@ impl<'p> Ground<'p> {
             state: KnownState::new(external),
             ever,
             names: BTreeMap::new(),
-            told: Vec::new(),
+            diagnostics: Vec::new(),
             muted: 0,
             in_finally: false,
             least: Duration::ZERO,
@@ -68,16 +68,19 @@ impl<'p> Ground<'p> {
         }
     }
 
-    pub fn tell(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, diagnostic: Diagnostic) {
         if self.muted == 0 {
-            self.told.push(diagnostic);
+            self.diagnostics.push(diagnostic);
         }
     }
 
     /// Reports a condition that must hold but cannot.
     pub fn impossible(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(Code::E063, span, message);
-        self.tell(diagnostic.help("start what it needs in an earlier step, or change what the plan expects"));
+        self.report(
+            diagnostic
+                .help("start what it needs in an earlier step, or change what the plan expects"),
+        );
     }
 
     /// Adds the least time of a step.
@@ -96,10 +99,11 @@ impl<'p> Ground<'p> {
         } else {
             let message = format!("no step has the name \"{text}\"");
             let help = did_you_mean(text, self.ever.names.iter().copied());
-            Diagnostic::new(Code::E053, name.span, message)
-                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".to_owned())))
+            Diagnostic::new(Code::E053, name.span, message).maybe_help(
+                help.or_else(|| Some("set `name` on the step that is meant".to_owned())),
+            )
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
     }
 
     /// Reports a topic that does not exist here. Returns the topic, if it is known.
@@ -128,7 +132,7 @@ impl<'p> Ground<'p> {
             let help = did_you_mean(text, self.ever.topics.iter().copied());
             Diagnostic::new(Code::W012, name.span, message).maybe_help(help)
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
         None
     }
 
@@ -141,7 +145,7 @@ impl<'p> Ground<'p> {
             let message =
                 format!("topic `{}` has no partition {}", name.value, partition.partition);
             let help = format!("its partitions are 0 to {last}");
-            self.tell(Diagnostic::new(Code::E054, partition.span, message).help(help));
+            self.report(Diagnostic::new(Code::E054, partition.span, message).help(help));
         }
     }
 
@@ -165,7 +169,7 @@ impl<'p> Ground<'p> {
                 0 | 1 => format!("write `{text}`"),
                 n => format!("its members are {text}/1 to {text}/{n}"),
             };
-            self.tell(Diagnostic::new(Code::E058, name.span, message).help(help));
+            self.report(Diagnostic::new(Code::E058, name.span, message).help(help));
         }
         Some(client)
     }
@@ -184,7 +188,7 @@ impl<'p> Ground<'p> {
             let help = did_you_mean(text, self.ever.clients.iter().copied());
             Diagnostic::new(Code::E051, name.span, message).maybe_help(help)
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
     }
 
     pub fn group(&mut self, name: &Spanned<GroupName>) {
@@ -194,7 +198,7 @@ impl<'p> Ground<'p> {
         }
         let message = format!("no consumer of this plan is in group `{}`", name.value);
         let help = did_you_mean(name, self.ever.groups.iter().map(String::as_str));
-        self.tell(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
+        self.report(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
     }
 
     /// Reports a condition whose result does not depend on the cluster.
@@ -204,7 +208,7 @@ impl<'p> Ground<'p> {
         } else {
             "this condition is never true, whatever the cluster does, so it judges nothing"
         };
-        self.tell(Diagnostic::new(Code::W019, span, message).help(help));
+        self.report(Diagnostic::new(Code::W019, span, message).help(help));
     }
 
     /// True if the value is written literally, not made by a template.
@@ -230,7 +234,7 @@ impl<'p> Ground<'p> {
             let message = "too few controllers are running for this";
             let help = "with KRaft, more than half of the controllers must be running; with `controllers: combined` \
                         they run in the brokers' processes";
-            self.tell(Diagnostic::new(Code::W003, span, message).help(help));
+            self.report(Diagnostic::new(Code::W003, span, message).help(help));
         }
     }
 
@@ -243,8 +247,10 @@ impl<'p> Ground<'p> {
         if !users.iter().any(|u| u == user.as_str()) {
             let message = format!("the cluster has no user `{}`", user.value);
             let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| Some("add it to `security: { users: ... }` of `start_cluster`".to_owned()));
-            self.tell(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
+            let help = help.or_else(|| {
+                Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
+            });
+            self.report(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
         }
     }
 }

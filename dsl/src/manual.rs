@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Severity};
 use crate::steps::COMMON;
 use crate::steps::Verb;
 
-/// What a word is.
+/// The kind of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WordKind {
     /// A verb of a step.
@@ -23,7 +23,7 @@ impl WordKind {
     /// Every kind, in the order of the manual.
     pub const ALL: [Self; 3] = [Self::Step, Self::Condition, Self::Code];
 
-    /// The heading above all of this kind.
+    /// The heading of the chapter.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Step => "Steps",
@@ -32,7 +32,7 @@ impl WordKind {
         }
     }
 
-    /// A few words about all of this kind.
+    /// A sentence about the chapter.
     pub const fn about(self) -> &'static str {
         match self {
             Self::Step => "A step is a map with exactly one of these verbs.",
@@ -63,7 +63,7 @@ pub fn chapter(kind: WordKind) -> String {
         text.push('\n');
         for line in page.lines() {
             code ^= line.starts_with("```");
-            // The pages become parts of this one.
+            // The pages become sections of the chapter.
             text.push_str(if line.starts_with('#') && !code { "#" } else { "" });
             text.push_str(line);
             text.push('\n');
@@ -72,12 +72,12 @@ pub fn chapter(kind: WordKind) -> String {
     text
 }
 
-/// A sentence inside a table.
+/// Escapes a sentence for a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The anchor that readers of Markdown make of a page's heading.
+/// The anchor that Markdown renderers make from a page's heading.
 fn anchor(word: &str, summary: &str, kind: WordKind) -> String {
     let heading = match kind {
         WordKind::Step => format!("{word} (step)"),
@@ -97,7 +97,7 @@ pub fn words() -> Vec<(WordKind, &'static str, String)> {
     step.chain(condition).chain(code).collect()
 }
 
-/// The manual page of a step, a condition or a code, as Markdown; `None` if there is no such word.
+/// The manual page of a step, condition or code, as Markdown; `None` if the word is unknown.
 pub fn manual(word: &str) -> Option<String> {
     if let Some(code) = Code::parse(word) {
         return Some(code_page(code));
@@ -163,7 +163,7 @@ fn argument(page: &mut String, field: &FieldInfo, short: Option<&str>) {
     let _ = writeln!(page, "- `{}`{default}: {text}{short} *{}*", field.key, field.expects);
 }
 
-/// Text of doc comments: paragraphs on one line each.
+/// The text of doc comments, with each paragraph on one line.
 fn paragraphs(doc: &str) -> String {
     let mut text = String::new();
     for paragraph in doc.split("\n\n").flat_map(|p| p.split("\n \n")) {

@@ -1,4 +1,4 @@
-//! Parameters: declared in the plan, overridden from outside.
+//! Parameters: declared in the plan, set from outside.
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -52,13 +52,13 @@ pub(crate) struct Declared {
     pub one_of: Vec<Value>,
     pub secret: bool,
     pub description: Option<String>,
-    /// Its declaration is wrong, which was told: nothing more is said about it.
+    /// Its declaration is wrong, which was reported. No further mistakes are reported about it.
     pub broken: bool,
     kind: Option<ParamType>,
 }
 
 impl ParamType {
-    /// With its article.
+    /// The type with its article.
     const fn phrase(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -82,12 +82,12 @@ fn type_of(value: &Value) -> ParamType {
 }
 
 impl Declared {
-    /// Its type, if it is bound to one.
+    /// Its type, if it has one.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         self.kind.map(ParamType::text)
     }
 
-    /// Tells whether the parameter may have a value.
+    /// Checks whether the parameter may have a value.
     pub(crate) fn accept(&self, value: &Value, span: Span) -> Result<(), Diagnostic> {
         let given = type_of(value);
         let fits = match self.kind {
@@ -125,8 +125,8 @@ impl Declared {
         if self.secret { crate::visible::SECRET.to_owned() } else { template::written(value) }
     }
 
-    /// The value of a text that comes from the command line or the environment: one of those that are
-    /// listed if it is written alike, else of the declared type.
+    /// The value of a text from the command line or the environment: the listed value with the same text, or a
+    /// value of the declared type.
     pub(crate) fn of_text(&self, text: &str) -> Value {
         if let Some(listed) = self.one_of.iter().find(|v| template::written(v) == text) {
             return listed.clone();
@@ -146,7 +146,7 @@ impl Declared {
     }
 }
 
-/// Reads the declarations; mistakes are told.
+/// Reads the declarations and reports their mistakes.
 pub(crate) fn declared(node: &Node, reader: &mut Reader) -> Option<Vec<Declared>> {
     if node.is_null() {
         return Some(Vec::new());
@@ -189,7 +189,7 @@ fn one(name: &Spanned<String>, node: &Node, reader: &mut Reader) -> Option<Decla
     let mistakes = reader.mistakes();
     let args: ParamArgs = reader.read(node)?;
     if args.secret {
-        // Another value may be given: the default is still in the plan's text.
+        // Hidden even if another value is set, because the default is in the plan's text.
         args.default
             .iter()
             .chain(args.one_of.iter().flatten())
@@ -202,7 +202,7 @@ fn one(name: &Spanned<String>, node: &Node, reader: &mut Reader) -> Option<Decla
     let one_of = args.one_of.unwrap_or_default();
     let one_of: Option<Vec<Value>> = one_of.iter().map(|n| value_of(n, reader)).collect();
     let kind = args.kind.or_else(|| default.as_ref().map(type_of));
-    // Alternatives of other types show that the default's type is not meant to be the only one.
+    // Listed values of other types show that values need not have the default's type.
     let one_of = one_of?;
     let kind = kind.filter(|k| args.kind.is_some() || one_of.iter().all(|v| type_of(v) == *k));
     let declared = Declared {

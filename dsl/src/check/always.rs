@@ -1,4 +1,4 @@
-//! `always`: conditions that must hold all the time.
+//! `always`: rules, conditions that must hold all the time.
 
 use crate::args::args;
 use crate::conditions::{Condition, Conditions};

@@ -9,12 +9,12 @@ use crate::read::{FromNode, Reader};
 use crate::source::Span;
 use crate::value::Expression;
 
-/// Any expression over what is known and captured.
+/// An expression of parameters and captures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr(pub Expression);
 
 impl Expr {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WordInfo {
         word: "expr",
         doc: "An expression of parameters and captures is true.\n\n`capture: before` on a `record` \

@@ -24,7 +24,7 @@ args! {
 }
 
 impl InSync {
-    /// The topic that it is about, if it is known.
+    /// The topic of the condition, if it is known.
     fn known<'g>(&self, ground: &'g Ground<'_>) -> Option<&'g KnownTopic> {
         let name = self.topic.as_deref().or_else(|| self.partition.as_ref().map(|p| &p.topic))?;
         ground.state.topics.get(name.as_str()).filter(|topic| !topic.gone)

@@ -72,7 +72,7 @@ impl Latency {
 }
 
 impl Latency {
-    /// The steps that narrow the time, with their words.
+    /// The steps that limit the time, each with its key.
     pub fn times(&self) -> Vec<(&'static str, &Spanned<StepName>)> {
         let all = [
             ("since", &self.since),

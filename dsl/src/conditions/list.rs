@@ -22,28 +22,29 @@ impl std::ops::Deref for Conditions {
 }
 
 impl Conditions {
-    /// True if the run can make one of them false.
+    /// True if one of them can be false, depending on the run.
     pub(crate) fn may_be_false(&self) -> bool {
         self.iter().any(|condition| condition.constant() != Some(true))
     }
 
-    /// The words of a sentence.
+    /// The conditions as part of a sentence.
     pub fn explain(&self) -> String {
         let all: Vec<String> = self.iter().map(|c| c.explain()).collect();
         crate::words::list(&all)
     }
 
-    /// Each as a clause, behind "wait until" and "check that".
+    /// Each condition as a clause, after "wait until" and "check that".
     pub(crate) fn clauses(&self) -> Vec<String> {
         self.iter().map(|c| c.clause()).collect()
     }
 
-    /// Every condition, those inside `all`, `any` and `not` too.
+    /// All conditions, including those inside `all`, `any` and `not`.
     pub fn flat(&self) -> Vec<&Spanned<Condition>> {
         flat(self)
     }
 
-    /// Those that must hold whatever else does, those inside `all` too; inside `any` and `not` nothing must.
+    /// The conditions that must certainly hold, including those inside `all`. Conditions inside `any` and `not`
+    /// need not hold.
     pub(crate) fn certain(&self) -> Vec<&Spanned<Condition>> {
         let mut found = Vec::new();
         for condition in self.iter() {
@@ -55,7 +56,7 @@ impl Conditions {
         found
     }
 
-    /// Tells the conditions that have no bound where they are judged.
+    /// Reports conditions without a bound where they are judged.
     pub(crate) fn must_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
             if condition.judged() == Judgeable::Unbounded {
@@ -68,12 +69,12 @@ impl Conditions {
         }
     }
 
-    /// Reports what only asks about a time where nothing is judged throughout one.
+    /// Reports arguments that are allowed only where conditions are judged throughout a time.
     pub(crate) fn must_not_be_watched(&self, reader: &mut Reader) {
         self.flat().into_iter().filter_map(|c| c.only_throughout()).for_each(|d| reader.push(d));
     }
 
-    /// Tells the conditions that have a bound where nobody judges.
+    /// Reports conditions with a bound where they are only recorded.
     pub(crate) fn must_not_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
             if matches!(condition.judged(), Judgeable::Bounded | Judgeable::Open) {

@@ -21,7 +21,7 @@ macro_rules! logic {
         pub struct $name(pub Conditions);
 
         impl $name {
-            /// What the manual tells.
+            /// The documentation of the word.
             pub const INFO: WordInfo = WordInfo {
                 word: $word,
                 doc: concat!($($doc, "\n"),+),
@@ -87,7 +87,7 @@ macro_rules! logic {
                 "write conditions whose result depends on the run, such as `lost: 0`"
             }
 
-            // Those in it that must hold are followed themselves.
+            // The conditions in it that must hold are followed separately.
             fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 
             fn shows(&self, ground: &Ground<'_>) -> Shows {
@@ -133,7 +133,7 @@ const fn nothing(_: &[Shows]) -> Shows {
     Shows::Nothing
 }
 
-/// That clients stand still can be any fault's doing, that not every broker is back only a broker's fault.
+/// Any fault can stop the progress of clients; only a fault of brokers can keep a broker away.
 fn not_so(inner: &[Shows]) -> Shows {
     let clients = |shows: &Shows| matches!(shows, Shows::Work | Shows::Contact);
     if inner.iter().all(clients) {

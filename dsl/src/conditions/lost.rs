@@ -25,7 +25,7 @@ counted! {
     }
 }
 
-/// `lost: 0` with settings that allow losses, after something was broken.
+/// Warns of `lost: 0` with settings that allow losses, after a fault.
 fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
     let mut senders = ground.state.clients.iter().filter(|(_, c)| c.kind.sends());
     let broken = ground.state.broken;
@@ -42,7 +42,7 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
                 "with less than `acks: all`, the loss of a leader may lose messages that it acknowledged"
             }
         };
-        ground.tell(Diagnostic::new(Code::W004, span, message).help(help));
+        ground.report(Diagnostic::new(Code::W004, span, message).help(help));
     }
     if !broken {
         return;
@@ -56,5 +56,5 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
         None if state.elected_unclean => "the plan makes an unclean election".to_owned(),
         None => return,
     };
-    ground.tell(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));
+    ground.report(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));
 }

@@ -36,7 +36,7 @@ args! {
     }
 }
 
-/// How long an answer may take where `progressing` does not say it.
+/// How long an answer may take if `within` is not set.
 const WITHIN: Duration = Duration::from_secs(10);
 
 impl Progressing {
@@ -105,7 +105,7 @@ impl ConditionWord for Progressing {
     }
 }
 
-/// A consumer gets nothing new while no producer sends to its topics.
+/// A consumer receives nothing new while no producer sends to its topics.
 fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
     let Some(consumer) = ground.state.clients.get(client) else { return };
     let (what, read) = match (consumer.kind, &consumer.from) {

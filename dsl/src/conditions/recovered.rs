@@ -71,7 +71,7 @@ impl ConditionWord for Recovered {
         if !ground.state.broken && self.since.is_none() {
             let message = "no earlier step breaks anything, so there is nothing to recover from";
             let help = "add a fault in an earlier step, or name one with `since: STEP`";
-            ground.tell(Diagnostic::new(Code::W018, span, message).help(help));
+            ground.report(Diagnostic::new(Code::W018, span, message).help(help));
         }
     }
 }

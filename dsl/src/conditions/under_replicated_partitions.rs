@@ -14,7 +14,7 @@ partitions! {
     follow follow, returns true
 }
 
-/// With a replica on every broker and one of them down, every partition is under-replicated.
+/// If every partition has a replica on every broker, and a broker is down, every partition is under-replicated.
 fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
     it.follow(span, ground);
     let state = &ground.state;

@@ -1,4 +1,4 @@
-//! YAML text to the spanned tree.
+//! Parses YAML text into the tree with places.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use super::{Entry, Kind, Node, Scalar, Style};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span, Spanned};
 
-/// What a document may cost.
+/// The limits of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of a file.
+    /// Greatest size of the file in bytes.
     pub bytes: u64,
-    /// Nodes of the tree, those behind aliases counted each time.
+    /// Greatest number of nodes. Nodes behind aliases count each time.
     pub nodes: usize,
-    /// Nodes behind aliases.
+    /// Greatest number of nodes behind aliases.
     pub aliased: usize,
-    /// Depth of nesting.
+    /// Greatest depth of nesting.
     pub depth: usize,
 }
 
@@ -33,7 +33,7 @@ pub fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Node, Diagnost
     if problems.is_empty() { Ok(node) } else { Err(problems.swap_remove(0)) }
 }
 
-/// Reads one document as far as it makes sense, and tells what is wrong with it.
+/// Reads one document as far as possible, and returns its mistakes.
 pub(crate) fn read(
     text: &str,
     file: FileId,
@@ -247,7 +247,7 @@ impl<'t> TreeReader<'t> {
         }
     }
 
-    /// A key; `None` for one that plans do not use, which was told.
+    /// A key. `None` for a key that plans do not allow, which was reported.
     fn key(&mut self, event: Event<'t>, span: Span) -> Result<Option<Spanned<String>>, Diagnostic> {
         self.count(1, span)?;
         match event {
@@ -260,10 +260,10 @@ impl<'t> TreeReader<'t> {
             Event::Scalar(text, _, _, None) => Ok(Some(Spanned::new(text.into_owned(), span))),
             event => {
                 self.problems.push(Diagnostic::new(Code::E004, span, "a key must be a plain word"));
-                // What is wrong within it goes with it.
-                let told = self.problems.len();
+                // Mistakes inside the key are not reported separately.
+                let before = self.problems.len();
                 self.node(event, span)?;
-                self.problems.truncate(told);
+                self.problems.truncate(before);
                 Ok(None)
             }
         }
@@ -276,12 +276,12 @@ impl<'t> TreeReader<'t> {
     }
 }
 
-/// The keys of a map, looked through while they are few and hashed when they are many.
+/// The keys of a map: searched one by one while there are few, hashed when there are many.
 #[derive(Default)]
 struct Keys(HashMap<String, Span>);
 
 impl Keys {
-    /// The place where the key stood before, if it did.
+    /// The place of an earlier equal key, if there is one.
     fn first_of(&mut self, entries: &[Entry], key: &Spanned<String>) -> Option<Span> {
         const FEW: usize = 16;
         if entries.len() < FEW {

@@ -1,4 +1,4 @@
-//! The minutes for a pull request or a wiki page.
+//! The explanation for a pull request or a wiki page.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use crate::facts::LaneMark;
 pub(super) fn render(it: &Minutes) -> String {
     let mut text = format!("# {}\n\n", escaped(&it.name));
     if let Some(description) = &it.description {
-        // It is Markdown already, but no HTML: a stranger wrote it.
+        // It is Markdown, but must not contain HTML: it may come from a stranger.
         let _ = writeln!(text, "{}\n", escaped(description));
     }
     facts(&mut text, it);
@@ -30,17 +30,17 @@ pub(super) fn render(it: &Minutes) -> String {
     text
 }
 
-/// Text in which nothing is a tag and nobody is called.
+/// Escapes text so that it contains no HTML tag and no mention of a user (`@name`).
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
 }
 
-/// A piece of code that a backtick in it does not end.
+/// A code span that is not ended by a backtick in the text.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'"))
 }
 
-/// Text in a cell of a table.
+/// Escapes text for a cell of a table.
 fn in_cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
@@ -92,7 +92,7 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
         let indent = " ".repeat(4 * line.depth);
         let name = line.name.as_ref().map(|n| format!("*{}*: ", escaped(n))).unwrap_or_default();
         let said = format!("{name}{}", escaped(&line.text));
-        // A number of one level is Markdown's own; any other is a word.
+        // A number of one level is a Markdown list number. Any other number is written as text.
         let _ = match line.id.as_str() {
             "" => writeln!(text, "{indent}- {said}"),
             id if id.parse::<u32>().is_ok() => writeln!(text, "{indent}{id}. {said}"),
@@ -105,7 +105,7 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
     text.push('\n');
 }
 
-/// The most columns of a table that people can read.
+/// The greatest number of columns of a table that is readable.
 const MOST_COLUMNS: usize = 20;
 
 fn timeline(text: &mut String, it: &Timeline) {

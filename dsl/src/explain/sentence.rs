@@ -1,10 +1,10 @@
-//! One step as a sentence, with what it lists.
+//! One step as a sentence with its list.
 
 use crate::facts::Kind;
 use crate::plan::Step;
 use crate::words::{Sentence, spoken};
 
-/// What a step does and under which conditions.
+/// What a step does, and under which conditions.
 pub(super) fn sentence(step: &Step) -> Sentence {
     let Some(verb) = step.verb() else {
         let text =
@@ -15,7 +15,7 @@ pub(super) fn sentence(step: &Step) -> Sentence {
     let ends = points.is_empty() && step.head.facts.kind != Kind::Flow && verb.during().is_empty();
     let end = if ends { closed(text) } else { text + ":" };
     let asides = asides(step);
-    // A list follows its colon; what else is to be said stands before it.
+    // A list follows directly after the colon, so the other remarks are before the sentence.
     if end.ends_with(':') && !asides.is_empty() {
         return Sentence { text: format!("{} {end}", asides.trim()), points };
     }
@@ -26,7 +26,7 @@ fn closed(text: String) -> String {
     if text.ends_with(['.', '!', '?']) { text } else { text + "." }
 }
 
-/// What every step may say beside its verb.
+/// Remarks about the keys beside the verb.
 fn asides(step: &Step) -> String {
     let head = &step.head;
     let mut said = Vec::new();

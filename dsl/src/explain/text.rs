@@ -1,4 +1,4 @@
-//! The minutes for a terminal.
+//! The explanation for a terminal.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
 use crate::facts::LaneMark;
 
-/// How wide the text may be.
+/// The greatest width of the text.
 const WIDTH: usize = 96;
 
 /// The whole text.
@@ -99,7 +99,7 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
     text.push('\n');
 }
 
-/// Writes words behind a beginning, further lines under the first.
+/// Writes words after a prefix, with further lines indented below the first.
 fn wrapped(text: &mut String, start: &str, words: &str) {
     let indent = start.chars().count();
     let mut line = start.to_owned();
@@ -153,7 +153,7 @@ fn timeline(text: &mut String, it: &Timeline) {
     }
 }
 
-/// A state at the right of its column; running is a line through.
+/// A state at the right of its column. `running` fills the column with a line.
 fn cell(state: LaneMark, width: usize) -> String {
     let filler = if state == LaneMark::Running { "─" } else { " " };
     format!("{}{}", filler.repeat(width - 1), state.sign())

@@ -63,11 +63,11 @@ impl<'p> Follow<'p> {
             }),
         });
         if let Some(span) = late {
-            self.tell_behind(fault, span, &duration_text(time));
+            self.report_behind(fault, span, &duration_text(time));
         }
     }
 
-    fn tell_behind(&mut self, fault: &Step, span: Span, time: &str) {
+    fn report_behind(&mut self, fault: &Step, span: Span, time: &str) {
         let word = fault.head.word;
         let message = format!(
             "this step begins after `{word}` has been undone: with `for`, its step lasts {time}"
@@ -76,9 +76,10 @@ impl<'p> Follow<'p> {
             "to run it while the fault is in force, write it into `during` beside `for`: \
              `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"
         );
-        let told = Diagnostic::new(Code::W021, span, message).help(help);
-        self.ground
-            .tell(told.related(fault.head.key, "this fault is undone before the next step begins"));
+        let diagnostic = Diagnostic::new(Code::W021, span, message).help(help);
+        self.ground.report(
+            diagnostic.related(fault.head.key, "this fault is undone before the next step begins"),
+        );
     }
 
     /// The place of a condition that only the fault itself can make true.

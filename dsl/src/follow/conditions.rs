@@ -110,7 +110,7 @@ impl<'p> Follow<'p> {
                 **name
             );
             let help = format!("name the client: `{}`", name.client);
-            self.ground.tell(Diagnostic::new(Code::E069, name.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E069, name.span, message).help(help));
         }
         let unanswered = client.kind == ClientKind::Producer && client.acks == Acks::None;
         if unanswered && condition.facts().needs_answers {
@@ -120,7 +120,7 @@ impl<'p> Follow<'p> {
             );
             let help = "brokers do not answer its requests, so there is nothing to measure: use `acks: 1` \
                         or `acks: all`, or name a consumer instead";
-            self.ground.tell(Diagnostic::new(Code::E063, name.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E063, name.span, message).help(help));
         }
         Some(client)
     }
@@ -145,7 +145,7 @@ impl<'p> Follow<'p> {
                 Condition::FACTS.iter().filter(|(_, f)| f.counts.is_some_and(|c| c.at_rest));
             let words: Vec<&str> = at_rest.map(|(word, _)| *word).collect();
             let help = format!("the conditions that take it are {}", crate::words::list(&words));
-            self.ground.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E010, sent.span, message).help(help));
         }
         let Some(name) = &count.client else { return };
         let Some(client) = self.whole_client(condition, name, any_time) else { return };
@@ -156,6 +156,6 @@ impl<'p> Follow<'p> {
         };
         let whose = if client.kind.reads() { "producers" } else { "consumers" };
         let message = format!("`{}` {other} `{word}` counts for {whose}", name.client);
-        self.ground.tell(Diagnostic::new(Code::E067, name.span, message));
+        self.ground.report(Diagnostic::new(Code::E067, name.span, message));
     }
 }

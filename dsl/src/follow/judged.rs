@@ -25,7 +25,7 @@ impl<'p> Follow<'p> {
         let word = condition.info().word;
         if producers.is_empty() && !self.ground.state.produced {
             let message = format!("`{word}` has nothing to judge: no earlier step sends messages");
-            self.ground.tell(
+            self.ground.report(
                 Diagnostic::new(Code::E063, condition.span, message)
                     .help("start a producer in an earlier step"),
             );
@@ -35,7 +35,7 @@ impl<'p> Follow<'p> {
             let kind = if client.kind == ClientKind::Copier { "copier" } else { "producer" };
             let message = format!("`{word}` is judged while {kind} `{name}` still runs");
             let help = format!("stop it first: `- stop_client: {name}`");
-            self.ground.tell(Diagnostic::new(Code::W008, condition.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::W008, condition.span, message).help(help));
         }
         if condition.facts().counts_of(CountsOf::Consumers) {
             self.about_consumers(condition);
@@ -45,7 +45,7 @@ impl<'p> Follow<'p> {
         {
             let message = format!("`{word}` has nothing to judge: no earlier step starts a copier");
             let help = "start one in an earlier step: `- start_copier: { name: X, from: TOPIC, to: TOPIC }`";
-            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         true
     }
@@ -62,7 +62,7 @@ impl<'p> Follow<'p> {
             let message =
                 format!("`{word}` has nothing to judge: no earlier step starts a consumer");
             let help = "start a consumer in an earlier step";
-            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         let only = condition.count().and_then(|c| c.client.as_ref()).map(|c| c.client.to_string());
         let meant = consumers.iter().filter(|(name, _)| only.as_ref().is_none_or(|o| o == name));
@@ -74,7 +74,7 @@ impl<'p> Follow<'p> {
             let message = format!("`{word}` is judged before consumer `{name}` has caught up");
             let help =
                 format!("stop it first, then it reads to the log's end: `- stop_client: {name}`");
-            self.ground.tell(Diagnostic::new(Code::W016, condition.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::W016, condition.span, message).help(help));
         }
     }
 }

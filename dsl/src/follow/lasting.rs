@@ -84,15 +84,15 @@ impl<'p> Follow<'p> {
     }
 
     /// Reports that a step of `during` undoes or replaces the fault that contains it.
-    fn undone_inside(&mut self, step: &Step, span: Span, who: &str) {
+    fn undone_inside(&mut self, step: &Step, span: Span, what: &str) {
         if step.during().is_empty() {
             return;
         }
         let message = format!(
-            "a step of `during` changes {who}, which the fault `{}` controls until it is undone",
+            "a step of `during` changes {what}, which the fault `{}` controls until it is undone",
             step.head.word
         );
         let help = "remove that step: the fault is undone automatically when the steps of `during` have ended";
-        self.ground.tell(Diagnostic::new(Code::E068, span, message).help(help));
+        self.ground.report(Diagnostic::new(Code::E068, span, message).help(help));
     }
 }

@@ -96,7 +96,7 @@ impl<'p> Follow<'p> {
         } else {
             return;
         };
-        self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
+        self.ground.report(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
 }
 

@@ -21,9 +21,8 @@ impl Ground<'_> {
         let Some(fault) = self.around.iter().rev().find(|f| ends(f.facts.strikes)) else { return };
         let message = format!("`{}` is not allowed in the `during` of `{}`", at.word, fault.word);
         let help = "move it after the fault; the fault is undone automatically when the steps of `during` have ended";
-        let told = Diagnostic::new(Code::E068, at.key, message).help(help);
-        let told = told.related(fault.key, "this fault is in force here");
-        self.tell(told);
+        let diagnostic = Diagnostic::new(Code::E068, at.key, message).help(help);
+        self.report(diagnostic.related(fault.key, "this fault is in force here"));
     }
 
     /// Reports a time that counts from the end of a step that has not ended.
@@ -35,8 +34,9 @@ impl Ground<'_> {
             since.value
         );
         let help = "remove `since`: the time then counts from the start of this step";
-        let told = Diagnostic::new(Code::E063, since.span, message).help(help);
-        let told = told.related(fault.key, "this step ends after the steps of its `during`");
-        self.tell(told);
+        let diagnostic = Diagnostic::new(Code::E063, since.span, message).help(help);
+        self.report(
+            diagnostic.related(fault.key, "this step ends after the steps of its `during`"),
+        );
     }
 }

@@ -32,8 +32,7 @@ impl Ground<'_> {
             n => format!("its brokers are 1 to {n}{own}"),
         };
         let diagnostic = Diagnostic::new(Code::E052, span, message).help(help);
-        let told = diagnostic.related(cluster.span, "the cluster is started here");
-        self.tell(told);
+        self.report(diagnostic.related(cluster.span, "the cluster is started here"));
         false
     }
 
@@ -80,7 +79,7 @@ impl Ground<'_> {
                 self.step_name(step, false);
                 if self.names.get(step.as_str()).is_some_and(|met| !met.has_target) {
                     let message = format!("step \"{}\" does not act on brokers", step.value);
-                    self.tell(Diagnostic::new(Code::E053, step.span, message));
+                    self.report(Diagnostic::new(Code::E053, step.span, message));
                 }
             }
             Target::Random | Target::Controller => {}
@@ -101,10 +100,12 @@ impl Ground<'_> {
             (Target::Controllers, MetadataMode::Zookeeper, _) => {
                 "this target matches nothing: with ZooKeeper, the controller is one of the brokers"
             }
-            (Target::Controllers, ..) => "this target matches nothing: the controllers run in the brokers' processes",
+            (Target::Controllers, ..) => {
+                "this target matches nothing: the controllers run in the brokers' processes"
+            }
             _ => "this target matches nothing: the cluster has no ZooKeeper",
         };
-        self.tell(Diagnostic::new(Code::W015, target.span, message));
+        self.report(Diagnostic::new(Code::W015, target.span, message));
     }
 
     /// Reports a broker that is down where it must be running.
@@ -155,7 +156,7 @@ impl Ground<'_> {
             if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
                 let message = format!("broker {broker} is down, so it cannot be restarted");
                 let help = format!("start it instead: `- start_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, Liveness::Up);
         }
@@ -178,8 +179,7 @@ impl Ground<'_> {
             format!("{replicas} replicas, but the number of running brokers is {alive}")
         };
         let diagnostic = Diagnostic::new(Code::E062, replicas.span, message);
-        let told = diagnostic.related(cluster.span, "the cluster is started here");
-        self.tell(told);
+        self.report(diagnostic.related(cluster.span, "the cluster is started here"));
     }
 
     pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
@@ -194,12 +194,12 @@ impl Ground<'_> {
             if life == Liveness::Paused && was_paused.contains(&broker) {
                 let message = format!("broker {broker} is already paused");
                 let help = format!("resume it first: `- resume_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             if dead && named {
                 let message = format!("broker {broker} is already down");
                 let help = format!("start it first: `- start_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, life);
         }

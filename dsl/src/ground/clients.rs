@@ -31,8 +31,7 @@ impl Ground<'_> {
         let help =
             format!("to start the same client again, write `- start_client: {}`", name.value);
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
-        let told = diagnostic.related(old.span, "it is started here");
-        self.tell(told);
+        self.report(diagnostic.related(old.span, "it is started here"));
     }
 
     /// Reports a client that is not running where it must be.
@@ -58,7 +57,7 @@ impl Ground<'_> {
             let message =
                 "no producer runs during this fault, so the fault proves nothing about producers";
             let help = "put the fault before the step that ends or pauses the producers, or start them again first";
-            self.tell(Diagnostic::new(Code::W009, at.key, message).help(help));
+            self.report(Diagnostic::new(Code::W009, at.key, message).help(help));
         }
     }
 
@@ -102,7 +101,7 @@ impl Ground<'_> {
         to: Liveness,
         unfit: impl Fn(&Named<'_>) -> Option<Unfit>,
     ) {
-        let (mut told, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
+        let (mut wrongs, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
         for name in clients.iter() {
             let Some(client) = self.client(name, false) else {
                 fits = true;
@@ -117,18 +116,18 @@ impl Ground<'_> {
             let message = format!("client `{}` {}", name.client, unfit.wrong);
             let wrong = Diagnostic::new(Code::E064, name.span, message).maybe_help(unfit.help);
             if unfit.alone {
-                told.push(wrong)
+                wrongs.push(wrong)
             } else {
                 left_out.push((name.client.as_str(), wrong))
             }
         }
-        if !fits && told.is_empty() {
+        if !fits && wrongs.is_empty() {
             for (name, wrong) in left_out {
                 self.set_client(name, false, to);
-                told.push(wrong);
+                wrongs.push(wrong);
             }
         }
-        told.into_iter().for_each(|wrong| self.tell(wrong));
+        wrongs.into_iter().for_each(|wrong| self.report(wrong));
     }
 
     fn set_client(&mut self, name: &str, one_member: bool, life: Liveness) {

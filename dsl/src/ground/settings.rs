@@ -27,14 +27,15 @@ impl Ground<'_> {
             if !TOPIC.contains(&key.as_str()) {
                 let message = format!("topics have no setting `{key}`");
                 let help = crate::diagnostic::did_you_mean(key, TOPIC.iter().copied());
-                self.tell(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
+                self.report(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
             }
             let wanted: Option<u32> = value.parse().ok();
             if key.value == "min.insync.replicas" && wanted.is_some_and(|n| n > replicas) {
-                let message =
-                    format!("min.insync.replicas is {value}, but the topic has {replicas} replicas");
+                let message = format!(
+                    "min.insync.replicas is {value}, but the topic has {replicas} replicas"
+                );
                 let help = "no write with `acks: all` can succeed";
-                self.tell(Diagnostic::new(Code::W006, value.span, message).help(help));
+                self.report(Diagnostic::new(Code::W006, value.span, message).help(help));
             }
         }
     }
@@ -48,7 +49,7 @@ impl Ground<'_> {
             {
                 let message = format!("kplan knows no broker setting `{key}`");
                 let help = format!("did you mean `{near}`?");
-                self.tell(Diagnostic::new(Code::W014, key.span, message).help(help));
+                self.report(Diagnostic::new(Code::W014, key.span, message).help(help));
             }
         }
     }

@@ -55,7 +55,7 @@ impl StepWord for AlterTopic {
         if let Some(partitions) = self.partitions.as_ref().filter(|n| n.value <= topic.partitions) {
             let message = format!("the topic already has {} partitions", topic.partitions);
             let help = "the number of partitions can only grow";
-            ground.tell(Diagnostic::new(Code::E015, partitions.span, message).help(help));
+            ground.report(Diagnostic::new(Code::E015, partitions.span, message).help(help));
         }
         ground.topic_settings(&self.config, topic.replicas);
         if let Some(kept) = ground.state.topics.get_mut(self.name.as_str()) {

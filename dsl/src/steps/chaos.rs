@@ -52,14 +52,14 @@ args! {
     }
 }
 
-/// One kind of fault that chaos chooses from.
+/// One fault that `chaos` can choose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChaosFault {
-    /// What is done.
+    /// The fault.
     pub verb: Verb,
-    /// After what time it is undone; without it at the end of the chaos.
+    /// The time after which it is undone; without it, at the end of the chaos.
     pub for_time: Option<Duration>,
-    /// Where it stands.
+    /// Its place.
     pub span: Spanned<()>,
 }
 

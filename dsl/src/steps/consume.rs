@@ -83,7 +83,9 @@ impl Consume {
     fn reading(&self) -> String {
         match self.until.value {
             Until::End => format!("Read topic {} to its end", self.topic),
-            Until::Count(n) => format!("Read {} of topic {}", words::count(n, "message"), self.topic),
+            Until::Count(n) => {
+                format!("Read {} of topic {}", words::count(n, "message"), self.topic)
+            }
         }
     }
 }

@@ -30,11 +30,11 @@ args! {
     }
 }
 
-/// The most partitions that a plan may ask for in one topic.
+/// The greatest number of partitions of one topic in a plan.
 const MOST_PARTITIONS: u32 = 10_000;
 
 impl CreateTopic {
-    /// How many partitions it will have.
+    /// The number of partitions.
     pub fn partition_count(&self) -> u32 {
         match (&self.assignment, &self.partitions) {
             (Some(assignment), _) => u32::try_from(assignment.0.len()).unwrap_or(u32::MAX),
@@ -43,8 +43,8 @@ impl CreateTopic {
         }
     }
 
-    /// How many replicas each partition will have, on a cluster of so many brokers; with an
-    /// assignment the least of its partitions.
+    /// The number of replicas of each partition, on a cluster with this number of brokers. With an assignment, the
+    /// smallest number of a partition.
     pub fn replica_count(&self, brokers: u32) -> u32 {
         match (&self.assignment, &self.replicas) {
             (Some(assignment), _) => {
@@ -123,7 +123,7 @@ impl StepWord for CreateTopic {
         let name = self.name.as_str();
         if ground.state.topics.get(name).is_some_and(|t| !t.gone) && !ground.in_finally {
             let message = format!("topic `{name}` already exists");
-            ground.tell(Diagnostic::new(Code::E055, self.name.span, message));
+            ground.report(Diagnostic::new(Code::E055, self.name.span, message));
         }
         if let Some(assignment) = &self.assignment {
             ground.assigned_brokers(assignment);

@@ -17,7 +17,7 @@ use crate::steps::step::Step;
 /// Runs the steps of another file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Include {
-    /// The file as it was named.
+    /// The file, as named in the plan.
     pub file: Spanned<String>,
     /// Its steps.
     pub steps: Vec<Step>,
@@ -37,7 +37,7 @@ args! {
     }
 }
 
-/// Values for parameters, templates and all.
+/// Values for parameters, including templates.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParamNodes(pub Vec<Entry>);
 
@@ -71,7 +71,7 @@ impl FromNode for ParamNodes {
 const DEEPEST: usize = 16;
 
 impl Include {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = IncludeArgs::INFO;
 }
 
@@ -110,7 +110,7 @@ impl FromNode for Include {
     }
 }
 
-/// The path of an included file, if it lies below the plan's directory.
+/// The path of an included file, if it is below the plan's directory.
 fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     let refuse = |message: &str| Diagnostic::new(Code::E080, file.span, message);
     if reader.place.files.len() >= DEEPEST {
@@ -127,7 +127,7 @@ fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     let files = reader.library.files();
     let below = match (files.canonical(&path), files.canonical(&root)) {
         (Ok(path), Ok(root)) => path.starts_with(root),
-        // A file that cannot be found is told as such when it is read.
+        // A file that does not exist is reported when it is read.
         _ => !Path::new(file.as_str()).is_absolute() && !file.contains(".."),
     };
     if !below {

@@ -31,11 +31,11 @@ pub struct Branch {
     pub steps: Vec<Step>,
 }
 
-/// The most branches of one `parallel`.
+/// The greatest number of branches of one `parallel`.
 const MOST_BRANCHES: usize = 32;
 
 impl Parallel {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WordInfo {
         word: "parallel",
         doc: "Runs several lists of steps in parallel.\n\nEach key is the name of a branch, its value the \

@@ -116,7 +116,7 @@ impl StepWord for PartitionNetwork {
         for target in self.isolate.iter().chain(&self.from).chain(&self.to) {
             ground.target(target);
         }
-        // Who counts as alive depends on whom the controller hears.
+        // Which brokers count as alive depends on which ones the controller can reach.
         ground.maybe_all();
     }
 }

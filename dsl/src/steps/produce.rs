@@ -116,7 +116,7 @@ impl StepWord for Produce {
         for partition in self.messages.iter().filter_map(|m| m.partition.as_ref()) {
             if topic.as_ref().is_some_and(|t| partition.value >= t.partitions) {
                 let message = format!("topic `{}` has no partition {partition}", self.topic.value);
-                ground.tell(Diagnostic::new(Code::E054, partition.span, message));
+                ground.report(Diagnostic::new(Code::E054, partition.span, message));
             }
         }
     }

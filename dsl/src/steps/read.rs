@@ -18,7 +18,7 @@ use crate::steps::Verb;
 use crate::template;
 use crate::value::{CaptureName, ExpectedError, Expression};
 
-/// A list of steps that is read later, with other names known.
+/// A list of steps that is read later, with other names in scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepsNode(pub(crate) Node);
 
@@ -41,7 +41,7 @@ impl FromNode for StepsNode {
     }
 }
 
-/// The keys that every step may have, with what they mean.
+/// The keys that every step may have, with their meaning.
 pub(crate) const COMMON: [(&str, &str); 6] = [
     ("name", "The step's name in reports, and for `since` and `same_as`."),
     ("timeout", "How long the step may take."),
@@ -56,10 +56,10 @@ pub(crate) const COMMON: [(&str, &str); 6] = [
 
 /// The deepest nesting of steps.
 const DEEPEST: usize = 24;
-/// The most steps of one plan, those of every round counted.
+/// The greatest number of steps of one plan, with the steps of every round.
 const MOST_STEPS: usize = 250_000;
 
-/// Reads a list of steps; all mistakes of all steps are told.
+/// Reads a list of steps and reports all mistakes of all steps.
 pub(crate) fn read_steps(node: &Node, reader: &mut Reader) -> Option<Vec<Step>> {
     let Some(nodes) = node.seq() else {
         let message = format!("expected a list of steps, found {}", node.describe());
@@ -93,7 +93,7 @@ pub(crate) fn read_steps(node: &Node, reader: &mut Reader) -> Option<Vec<Step>> 
     steps.into_iter().collect()
 }
 
-/// What stands in a step: the verb's entry and the common ones.
+/// The entries of a step: the verb's and the common ones.
 struct FoundVerb<'n> {
     word: &'static str,
     key: Span,
@@ -202,7 +202,7 @@ fn unknown_verb(word: &str, span: Span, reader: &mut Reader) {
     reader.push(Diagnostic::new(Code::E020, span, message).label("unknown step").help(help));
 }
 
-/// A key beside a verb that is neither common nor a verb; often it belongs one level deeper.
+/// Reports a key beside a verb that is neither common nor a verb. Often it must be indented further.
 fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
     let key = &entry.key;
     let fields = Verb::known(verb).map(|info| (info.fields)()).unwrap_or_default();
@@ -243,8 +243,8 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
     })
 }
 
-/// Reads a common key. A late one is taken as it is written, if it is text, or as absent: the step is
-/// read again when it runs.
+/// Reads a common key. A late value is used as written if it is text, otherwise as absent: the step is read again
+/// when it runs.
 fn common<T: FromNode>(node: &Node, key: &str, reader: &mut Reader) -> Option<Option<T>> {
     let Some(value) = node.get(key) else { return Some(None) };
     let mistakes = reader.mistakes();
@@ -256,7 +256,7 @@ fn common<T: FromNode>(node: &Node, key: &str, reader: &mut Reader) -> Option<Op
     }
 }
 
-/// Reads a late step again, with what the run knows by now.
+/// Reads a late step again, with the current values of the run.
 pub(super) fn read_late(
     late: &LateVerb,
     head: &StepHead,

@@ -41,7 +41,7 @@ impl StepWord for ReassignPartitions {
         if let Some(topic) = topic.filter(|t| self.assignment.0.len() > t.partitions as usize) {
             let message =
                 format!("topic `{}` has only {} partitions", self.topic.value, topic.partitions);
-            ground.tell(Diagnostic::new(Code::E054, self.assignment.span, message));
+            ground.report(Diagnostic::new(Code::E054, self.assignment.span, message));
         }
         if let Some(topic) = ground.state.topics.get_mut(self.topic.as_str()) {
             topic.assignment = None;

@@ -35,7 +35,7 @@ impl StepWord for Record {
 
     fn in_full(&self) -> Sentence {
         let all: Vec<String> = self.that.iter().map(|c| c.explain()).collect();
-        // A word that all share is said once: `acked, lost and duplicated messages`.
+        // The word that all names share is written once: `acked, lost and duplicated messages`.
         let bare: Option<Vec<&str>> = all.iter().map(|c| c.strip_suffix(" messages")).collect();
         let recorded = match bare {
             Some(bare) => format!("the numbers of {} messages", words::list(&bare)),

@@ -22,9 +22,9 @@ use crate::value::CaptureName;
 /// Runs steps several times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repeat {
-    /// The rounds in order; the steps of rounds that read alike are the same.
+    /// The rounds in order. Rounds with equal text share their steps.
     pub rounds: Vec<Round>,
-    /// The name that a round's value has.
+    /// The name of a round's value.
     pub name: Option<Spanned<CaptureName>>,
 }
 
@@ -57,11 +57,11 @@ args! {
     }
 }
 
-/// The most rounds of one `repeat`.
+/// The greatest number of rounds of one `repeat`.
 const MOST_ROUNDS: u32 = 10_000;
 
 impl Repeat {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = RepeatArgs::INFO;
 }
 
@@ -92,7 +92,7 @@ impl FromNode for Repeat {
             return None;
         };
         let known = args.times.is_some() || args.for_each.is_some();
-        // Without either, a misspelt key says it already.
+        // Without either key, a misspelt key has been reported already.
         let values =
             if known || reader.mistakes() == mistakes { values(&args, node, reader) } else { None };
         let Some(values) = values else {
@@ -172,7 +172,7 @@ fn value_of(node: &Node, reader: &mut Reader) -> Option<minijinja::Value> {
     }
 }
 
-/// Checks the steps of a loop whose rounds are not known, or wrong.
+/// Checks the steps of a loop whose rounds are unknown or wrong.
 fn check_late_body(node: &Node, reader: &mut Reader) {
     let name = node.get("as").and_then(|n| reader.read::<CaptureName>(n));
     let Some(steps) = node.get("steps") else { return };

@@ -37,7 +37,7 @@ args! {
 }
 
 impl RestartBroker {
-    /// What it does, with its time as a text or as people say it.
+    /// What it does, with its time in the form of plans or of sentences.
     fn said(&self, time: fn(Duration) -> String) -> String {
         let how = match self.how {
             RestartHow::Stop => "Restart",
@@ -52,7 +52,7 @@ impl RestartBroker {
     }
 }
 
-/// What is done to brokers, with what must hold between one and the next.
+/// What is done to brokers, with the conditions that must hold between one and the next.
 pub(super) fn between(text: String, wait: Option<&Conditions>) -> Sentence {
     match wait {
         Some(wait) => Sentence {

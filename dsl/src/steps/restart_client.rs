@@ -38,7 +38,7 @@ args! {
 }
 
 impl RestartClient {
-    /// What it does, with its time as a text or as people say it.
+    /// What it does, with its time in the form of plans or of sentences.
     fn said(&self, time: fn(Duration) -> String) -> String {
         let how = match self.how {
             RestartHow::Stop => "Restart",

@@ -38,7 +38,7 @@ impl StepWord for ResumeBroker {
         for (broker, span) in &hit.certain {
             if !matches!(ground.life(*broker), Some(Liveness::Paused | Liveness::Maybe) | None) {
                 let message = format!("broker {broker} is not paused");
-                ground.tell(Diagnostic::new(Code::E065, *span, message));
+                ground.report(Diagnostic::new(Code::E065, *span, message));
             }
         }
         ground.all_are(hit, Liveness::Up);

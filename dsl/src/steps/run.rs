@@ -59,7 +59,7 @@ impl StepWord for Run {
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
-        // A command may make topics that nobody here knows of.
+        // A command may create topics that the checker does not know.
         ground.state.topics_unknown = true;
     }
 

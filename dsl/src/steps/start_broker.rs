@@ -40,7 +40,10 @@ impl StepWord for StartBroker {
 
     fn in_full(&self) -> Sentence {
         let started = if self.broker.is_single() { "it" } else { "them" };
-        Sentence::from(format!("{}, and wait until the other brokers list {started}", self.explain()))
+        Sentence::from(format!(
+            "{}, and wait until the other brokers list {started}",
+            self.explain()
+        ))
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -54,15 +57,15 @@ impl StepWord for StartBroker {
         let named = !matches!(self.broker.value, Target::All | Target::Not(_));
         let down = hit.certain.iter().any(|(b, _)| ground.life(*b) != Some(Liveness::Up));
         for (broker, span) in &hit.certain {
-            // `all` means those that are down: only when none is, there is nothing to start.
+            // `all` means the brokers that are down: it is a mistake only if none is down.
             if ground.life(*broker) == Some(Liveness::Up) && (named || !down) {
                 let message = format!("broker {broker} is already running");
-                ground.tell(Diagnostic::new(Code::E061, *span, message));
+                ground.report(Diagnostic::new(Code::E061, *span, message));
             }
             if ground.life(*broker) == Some(Liveness::Paused) {
                 let message = format!("broker {broker} is paused, not down");
                 let help = format!("resume it instead: `- resume_broker: {broker}`");
-                ground.tell(Diagnostic::new(Code::E061, *span, message).help(help));
+                ground.report(Diagnostic::new(Code::E061, *span, message).help(help));
             }
         }
         ground.all_are(hit, Liveness::Up);

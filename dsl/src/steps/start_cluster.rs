@@ -68,7 +68,7 @@ args! {
     }
 }
 
-/// The most brokers that a plan may ask for on one machine.
+/// The greatest number of brokers of a plan on one machine.
 const MOST_BROKERS: u32 = 15;
 
 impl StepWord for StartCluster {
@@ -148,7 +148,7 @@ impl StepWord for StartCluster {
         if ground.state.cluster.is_some() && !ground.in_finally && !ground.state.external {
             let message = "a cluster is already running";
             let help = "a plan has one cluster at a time: add `- stop_cluster` before this step";
-            ground.tell(Diagnostic::new(Code::E059, at.key, message).help(help));
+            ground.report(Diagnostic::new(Code::E059, at.key, message).help(help));
         }
         if !ground.state.external {
             ground.state.topics.clear();
@@ -157,7 +157,7 @@ impl StepWord for StartCluster {
             let message = format!("kplan does not know the version `{}`", self.version);
             let help =
                 "kplan treats it by its leading numbers, or as the newest version if it has none";
-            ground.tell(Diagnostic::new(Code::W002, self.version.span, message).help(help));
+            ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         ground.state.cluster = Some(self.known(at.span));
         let single = self.broker_config.0.iter().flat_map(|(_, config)| &config.0);
@@ -200,7 +200,7 @@ impl StartCluster {
         format!("{brokers} of Kafka {} {with}{reuse}", self.version)
     }
 
-    /// What is known of the cluster when it is there.
+    /// The known state of the cluster after its start.
     fn known(&self, span: Span) -> KnownCluster {
         let controllers = match (self.mode.value, self.controllers.value) {
             (MetadataMode::Kraft, Controllers::Own(n)) => n,
@@ -220,7 +220,7 @@ impl StartCluster {
         }
     }
 
-    /// What the command line does not allow.
+    /// Reports what the command line does not allow.
     fn validate_limits(&self, reader: &mut Reader) {
         let limits = reader.scope.limits().clone();
         if let Some(image) = self.image.as_ref().filter(|image| !limits.allows_image(image)) {

@@ -45,11 +45,11 @@ args! {
     }
 }
 
-/// The most members that a plan may ask for: each is a process.
+/// The greatest number of members in a plan. Each member is a process.
 const MOST_MEMBERS: u32 = 50;
 
 impl StartConsumer {
-    /// The group it reads in.
+    /// The consumer group.
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),
@@ -151,7 +151,7 @@ impl StepWord for StartConsumer {
         if let Some(version) = ground.version().filter(|v| fixed && v.before(&[2, 3])) {
             let message = format!("Kafka {version} has no static members");
             let help = "use version 2.3 or newer";
-            ground.tell(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
+            ground.report(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Consumer,

@@ -44,7 +44,7 @@ args! {
 }
 
 impl StartCopier {
-    /// The group it reads in.
+    /// The consumer group.
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),
@@ -117,7 +117,7 @@ impl StepWord for StartCopier {
         if let Some(version) = ground.version().filter(|v| !v.has_transactions()) {
             let message = format!("Kafka {version} has no transactions");
             let help = "use version 0.11 or newer";
-            ground.tell(Diagnostic::new(Code::E071, self.name.span, message).help(help));
+            ground.report(Diagnostic::new(Code::E071, self.name.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Copier,

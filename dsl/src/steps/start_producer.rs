@@ -67,7 +67,7 @@ args! {
     }
 }
 
-/// How long values are: all alike, or spread evenly between two sizes.
+/// The size of values: the same for all, or evenly distributed between two sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload {
     /// The shortest.
@@ -77,7 +77,7 @@ pub struct Payload {
 }
 
 args! {
-    /// Between which sizes values vary.
+    /// The range of sizes.
     #[example("{ min: 100B, max: 10KiB }")]
     pub struct PayloadRange("payload") {
         /// The shortest.
@@ -112,7 +112,7 @@ impl FromNode for Payload {
     }
 }
 
-/// The least payload, which must hold a message's identity.
+/// The smallest payload, which must have space for a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
 
@@ -125,7 +125,7 @@ impl StartProducer {
         }
     }
 
-    /// What it does beyond sending so many messages a second, each as a part of a sentence.
+    /// What it does in addition to its rate, each as part of a sentence.
     fn details(&self) -> Vec<String> {
         let transactional = self.transactional.as_ref().map(|t| &t.value);
         let (headers, Payload { min, max }) = (self.headers.shown(), self.payload.value);
@@ -142,7 +142,7 @@ impl StartProducer {
         said.into_iter().flatten().chain(self.config.shown()).collect()
     }
 
-    /// Tells what the cluster's version does not have.
+    /// Reports features that the cluster's version does not have.
     fn fits_version(&self, ground: &mut Ground<'_>) {
         let Some(version) = ground.version().cloned() else { return };
         let mut lacks = Vec::new();
@@ -163,7 +163,7 @@ impl StartProducer {
         for (span, what, since) in lacks {
             let message = format!("Kafka {version} has no {what}");
             let help = format!("use version {since} or newer");
-            ground.tell(Diagnostic::new(Code::E071, span, message).help(help));
+            ground.report(Diagnostic::new(Code::E071, span, message).help(help));
         }
     }
 }
@@ -279,7 +279,7 @@ impl StepWord for StartProducer {
             let message =
                 format!("min.insync.replicas={min} has no effect with acks={}", self.acks.value);
             let help = "use `acks: all` to make the topic's setting effective";
-            ground.tell(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
+            ground.report(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Producer,

@@ -66,7 +66,7 @@ impl StepWord for UpgradeBroker {
         cluster.version = version.value.clone();
         if zookeeper && !version.has_zookeeper() {
             let message = format!("Kafka {version} does not support ZooKeeper");
-            ground.tell(Diagnostic::new(Code::E071, version.span, message));
+            ground.report(Diagnostic::new(Code::E071, version.span, message));
         }
     }
 

@@ -43,7 +43,7 @@ args! {
 }
 
 impl Wait {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WaitUntil::INFO;
 }
 

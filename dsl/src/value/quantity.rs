@@ -8,12 +8,12 @@ use super::{FromText, TextError, text_value};
 use crate::Code;
 use crate::meaning::{Meaning, shown};
 
-/// How many a second.
+/// A rate: a number per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
-    /// So many a second.
+    /// This number per second.
     PerSecond(f64),
-    /// As fast as it goes.
+    /// As fast as possible.
     Max,
 }
 
@@ -25,7 +25,7 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bandwidth(pub u64);
 
-/// A share, 0 to 100.
+/// A percentage, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
 
