@@ -137,7 +137,7 @@ codes! {
     E058 "unknown member",
     /// A plan has one cluster at a time: stop the first cluster before the step that starts the second.
     E059 "cluster already running",
-    /// The broker is not running, or is already paused, so the step would have no effect on it.
+    /// The broker is already down or already paused, so the step cannot be applied to it.
     E060 "broker already down",
     /// The broker is not down, so it cannot be started.
     E061 "broker already up",
@@ -203,7 +203,7 @@ codes! {
     W010 "timeout too short",
     /// The plan uses a topic that it does not create.
     W012 "topic that the plan does not create",
-    /// The broker does not know the setting. Kafka ignores a misspelt setting.
+    /// The setting of the broker or topic is unknown. Kafka would ignore a misspelt setting.
     W014 "unknown setting",
     /// The target matches no node of this cluster: `controllers` where no controller has a process of its own, or
     /// `zookeeper` in a cluster without ZooKeeper.
