@@ -1,59 +1,61 @@
-//! One list of a word's arguments: struct, reader, schema and manual page come from it.
+//! The declaration of a word's arguments. Struct, reader, schema and manual page are made from it.
 
 use std::any::Any;
 
 use crate::source::Spanned;
 
-/// What the manual and the schema tell about one argument.
+/// The documentation of one argument, for the manual and the schema.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldInfo {
     /// Its key.
     pub key: &'static str,
-    /// Its text.
+    /// Its documentation.
     pub doc: &'static str,
-    /// The default as it would stand in a plan, if it has one.
+    /// The default, written as in a plan, if it has one.
     pub default: Option<&'static str>,
-    /// What is expected.
+    /// The expected form of its value.
     pub expects: &'static str,
-    /// True if it must be there.
+    /// True if it is required.
     pub required: bool,
-    /// What a change of it does to what a plan proves.
+    /// How a change of it affects what a plan proves.
     pub weight: Weight,
 }
 
-/// What a change of an argument's value does to what a plan proves, in a comparison of two versions.
+/// How a change of an argument's value affects what a plan proves, for the comparison of two versions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weight {
-    /// Nothing that is certain.
+    /// Not certain.
     Neutral,
-    /// More of it proves or breaks less; with what it is worth where it is absent, if that can be compared.
+    /// A greater value proves or breaks less. With the number that stands for an absent value, if it can be
+    /// compared.
     MoreIsWeaker(Option<f64>),
-    /// More of it proves or breaks more; the same.
+    /// A greater value proves or breaks more. With the number that stands for an absent value, if it can be
+    /// compared.
     MoreIsStronger(Option<f64>),
     /// `{count: N}`: fewer is weaker.
     Count,
     /// A list whose elements each prove or break something.
     Elements,
-    /// The later in this row, the stronger.
+    /// One of these words, in increasing order of strength.
     Row(&'static [&'static str]),
-    /// With it the plan proves more than without it.
+    /// The plan proves more with it than without it.
     Presence,
-    /// Conditions that are judged: each is compared by itself.
+    /// Conditions that are judged. Each is compared separately.
     Conditions,
 }
 
-/// What is known about a word of the language beside its arguments' values.
+/// The declaration of a word of the language.
 #[derive(Debug, Clone, Copy)]
 pub struct WordInfo {
     /// The word.
     pub word: &'static str,
     /// Its manual text: Markdown, the first paragraph is one sentence.
     pub doc: &'static str,
-    /// Pieces of plans.
+    /// Examples of its use.
     pub examples: &'static [&'static str],
     /// Its arguments.
     pub fields: fn() -> Vec<FieldInfo>,
-    /// The argument that a value without a map fills.
+    /// The argument that is set by the short form, a value that is not a map.
     pub short: Option<&'static str>,
 }
 
@@ -65,14 +67,14 @@ impl WordInfo {
     }
 }
 
-/// Several keys of a map that make one value together, such as a bound.
+/// Several keys of a map that together make one value, such as a bound.
 pub trait FieldGroup: Sized {
     /// Its keys.
     const KEYS: &'static [&'static str];
     /// The keys of the map form of the short key's type.
     const SHORT_KEYS: &'static [&'static str] = &[];
 
-    /// Reads it.
+    /// Reads the value.
     fn from_fields(
         map: &mut crate::read::MapReader<'_>,
         reader: &mut crate::read::Reader,
@@ -87,16 +89,16 @@ pub trait FieldGroup: Sized {
     ) -> Vec<(&'static str, schemars::Schema)>;
 }
 
-/// The parts that a word's arguments are made of, each as the type that it was declared with.
+/// The parts of a word's arguments, each with its declared type.
 pub trait Arguments {
-    /// Shows each part, in the order of the declaration.
+    /// Visits each part, in the order of the declaration.
     fn parts<'p>(&'p self, _show: &mut dyn FnMut(&'p dyn Any)) {}
 
-    /// Shows each part to be changed.
+    /// Visits each part mutably.
     fn parts_mut<'p>(&'p mut self, _show: &mut dyn FnMut(&'p mut dyn Any)) {}
 }
 
-/// The parts of one type, also where the declaration says that they may be missing or where they stand.
+/// The parts of one type, also inside `Option` and `Spanned`.
 pub(crate) fn arguments_of<T: 'static>(word: &dyn Arguments) -> Vec<&T> {
     let mut found = Vec::new();
     word.parts(&mut |part| {
@@ -148,11 +150,11 @@ macro_rules! args {
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
             $($(#[doc = $fdoc])+ pub $field: $ty,)*
-            $(#[doc = "What narrows or bounds it."] pub $group: $gty,)*
+            $(#[doc = "The keys that narrow or bound it."] pub $group: $gty,)*
         }
 
         impl $name {
-            /// What the manual tells.
+            /// The documentation of the word.
             pub const INFO: $crate::args::WordInfo = $crate::args::WordInfo {
                 word: $word,
                 doc: concat!($($doc, "\n"),+),

@@ -1,4 +1,4 @@
-//! What a backend can do, and what words need.
+//! What a backend can do, and what words need of it.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ macro_rules! capabilities {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// What it is, after "cannot".
+            /// The ability, as a phrase after "cannot".
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
             }
@@ -23,64 +23,64 @@ macro_rules! capabilities {
 }
 
 capabilities! {
-    /// End a broker's process without warning.
+    /// Kill a broker's process.
     Kill = "kill brokers",
-    /// Shut a broker down gracefully.
-    Stop = "shut brokers down",
+    /// Stop a broker gracefully.
+    Stop = "stop brokers gracefully",
     /// Start a broker that is down.
     Start = "start brokers",
-    /// Freeze a broker's process.
-    Pause = "freeze brokers",
+    /// Pause a broker's process.
+    Pause = "pause brokers",
     /// Start a broker with an empty disk.
-    WipeDisk = "empty a broker's disk",
+    WipeDisk = "wipe a broker's disk",
     /// Drop packets between brokers.
-    NetworkPartition = "part the network",
+    NetworkPartition = "partition the network",
     /// Make the network slow or lossy.
-    NetworkDegradation = "slow the network down",
+    NetworkDegradation = "degrade the network",
     /// Fill a broker's disk.
     FullDisk = "fill a broker's disk",
-    /// Tell and change in-sync sets.
-    InSyncSets = "show in-sync sets",
-    /// Look into the socket table of a broker's host.
+    /// Show in-sync replicas, and let them change.
+    InSyncSets = "show in-sync replicas",
+    /// Read the socket table of a broker's host.
     Listeners = "show listeners",
     /// Read the brokers' own logs.
     BrokerLogs = "read the brokers' logs",
-    /// Read what lies on the brokers' disks.
+    /// Read the data on the brokers' disks.
     Disks = "read the brokers' disks",
-    /// Lose what was seen before, as real logs do when they are cut back.
-    Truncation = "cut a log back",
-    /// Choose how brokers are set up.
-    BrokerSettings = "set brokers up",
-    /// Choose settings of topics.
-    TopicSettings = "set topics up",
+    /// Truncate logs, so that messages that were seen are lost.
+    Truncation = "truncate a log",
+    /// Apply settings of brokers.
+    BrokerSettings = "set broker settings",
+    /// Apply settings of topics.
+    TopicSettings = "set topic settings",
     /// Delete and change topics.
     ChangeTopics = "delete or change topics",
     /// Elect leaders on demand.
     Elections = "elect leaders on demand",
     /// Move replicas.
     Reassignment = "move replicas",
-    /// Choose the image of a container.
-    Images = "choose an image",
-    /// Users, passwords, certificates.
-    Security = "have users or encryption",
-    /// ZooKeeper, or controllers of their own.
-    OwnControllers = "have ZooKeeper or controllers of their own",
-    /// Transactions, with what aborts leave behind.
+    /// Use another image for containers.
+    Images = "use another container image",
+    /// Use logins and encryption.
+    Security = "use authentication or encryption",
+    /// Run ZooKeeper or dedicated controllers.
+    OwnControllers = "run ZooKeeper or dedicated controllers",
+    /// Show transactions, including aborted ones.
     Transactions = "show transactions",
-    /// States of consumer groups.
-    GroupStates = "show states of groups",
+    /// Show the states of consumer groups.
+    GroupStates = "show the states of consumer groups",
     /// Run another version on the same data.
     Upgrade = "change a broker's version",
     /// Hold as many messages as a producer without limits sends.
     LargeLogs = "hold more than 100,000 messages or 5 MiB in a partition",
 }
 
-/// Something that a word needs of the backend.
+/// An ability of the backend that a word needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {
-    /// What is needed.
+    /// The ability.
     pub capability: Capability,
-    /// The argument that needs it, if it is not the word itself.
+    /// The argument that needs it, if not the word itself.
     pub span: Option<Span>,
 }
 
@@ -96,40 +96,40 @@ impl Need {
     }
 }
 
-/// The backend that a plan is checked for: what it is called, what it can do, and what helps where it cannot.
+/// The backend that a plan is checked for: its name, its abilities, and advice where it lacks one.
 #[derive(Debug, Clone)]
 pub struct Abilities {
-    /// How the command line writes it.
+    /// Its name on the command line.
     pub backend: &'static str,
-    /// What it can do.
+    /// Its abilities.
     pub can: BTreeSet<Capability>,
-    /// The cluster was there before the plan and stays after it.
+    /// True if the cluster exists before the plan and stays after it.
     pub borrowed: bool,
-    /// What the user can do about something that it cannot do; empty where nothing helps.
+    /// What the user can do if it lacks an ability; empty if nothing helps.
     pub advice: fn(Capability) -> &'static str,
 }
 
 impl Abilities {
-    /// Of a backend that can do everything but this.
+    /// A backend that can do everything except this.
     pub fn without(backend: &'static str, lacks: &[Capability]) -> Self {
         let can = Capability::ALL.iter().copied().filter(|can| !lacks.contains(can)).collect();
         Self { backend, can, borrowed: false, advice: |_| "" }
     }
 
-    /// With what the user can do about what is lacking.
+    /// Adds advice for abilities that it lacks.
     pub fn advise(self, advice: fn(Capability) -> &'static str) -> Self {
         Self { advice, ..self }
     }
 }
 
 impl Default for Abilities {
-    /// Everything: of no particular backend.
+    /// All abilities, for no particular backend.
     fn default() -> Self {
         Self::without("chosen", &[])
     }
 }
 
-/// What an external cluster can do where its file names a command.
+/// The abilities that an external cluster has if its file names a command.
 pub const fn by_command(capability: Capability) -> bool {
     use Capability::{Kill, Pause, Start, Stop, WipeDisk};
     matches!(capability, Kill | Stop | Start | Pause | WipeDisk)

@@ -1,4 +1,4 @@
-//! Text to plans: the only way to make a [`Plan`].
+//! Checks a text and makes [`Plan`]s from it, which is the only way to make one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,16 +30,16 @@ mod secrets;
 pub(crate) use always::AlwaysArgs;
 pub(crate) use cell::KEYS;
 
-/// A parameter's value from outside the plan.
+/// A parameter's value that is set outside the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
     /// The parameter.
     pub name: String,
     /// Its value, as text.
     pub value: String,
-    /// Where it was given, for messages: `--param`, `KPLAN_PARAM_ACKS`.
+    /// Where it was set, for messages: `--param`, `KPLAN_PARAM_ACKS`.
     pub origin: String,
-    /// True if a plan without this parameter is no mistake, as for the environment.
+    /// True if the plan need not have this parameter, as for values of the environment.
     pub optional: bool,
 }
 
@@ -48,38 +48,38 @@ pub struct Override {
 pub struct Options {
     /// What the clusters' backend can do.
     pub backend: Abilities,
-    /// Values of parameters; later ones beat earlier ones.
+    /// Values of parameters. Later values override earlier ones.
     pub params: Vec<Override>,
-    /// A file with values of parameters; beaten by `params`.
+    /// A file with values of parameters, which `params` overrides.
     pub params_file: Option<PathBuf>,
     /// The environment variables that templates may read.
     pub env: EnvNames,
     /// Whether `run` steps are allowed.
     pub allow_run: bool,
-    /// Images that plans may name, `*` for any text; without it any.
+    /// Images that plans may name, with `*` for any text; without a list any image.
     pub images: Option<Vec<String>>,
-    /// The most brokers that a cluster may have; without it as many as the language allows.
+    /// The greatest number of brokers of a cluster; without it, the limit of the language.
     pub most_brokers: Option<u32>,
-    /// What only the program around this crate can tell.
+    /// A check that only the program that uses this crate can make.
     pub pass: Pass,
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, Clone)]
 pub struct Checked {
     /// The suites, one for each combination of the matrix; none if there is an error.
     pub suites: Vec<Plan>,
-    /// Everything that is wrong, in the order of the files.
+    /// All diagnostics, in the order of the files.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that were read.
     pub sources: Arc<Sources>,
-    /// What must never be shown: values of secret parameters and of environment variables. The
-    /// diagnostics do not show it.
+    /// Secrets, which must never be shown: values of secret parameters and of environment variables. The
+    /// diagnostics do not contain them.
     pub secrets: BTreeSet<String>,
 }
 
 impl Checked {
-    /// True if something makes the plan impossible to run.
+    /// True if the plan cannot run because of an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.severity() == Severity::Error)
     }
@@ -90,7 +90,7 @@ pub fn check_file(path: &Path, options: &Options) -> Checked {
     check_with(path, options, Box::new(Disk))
 }
 
-/// Checks a file that lies with others wherever `files` says.
+/// Checks a file that is read from `files`.
 pub fn check_with(path: &Path, options: &Options, files: Box<dyn Files>) -> Checked {
     let library = Arc::new(Library::new(files));
     let loaded = library.load(path, None);
@@ -106,19 +106,19 @@ pub fn check_text(path: &Path, text: &str, options: &Options) -> Checked {
 
 type Tell = dyn Fn(&Plan) -> Vec<Diagnostic> + Send + Sync;
 
-/// One more pass over each plan, for what only the program around this crate can tell, such as the settings
-/// that its clients refuse. It is asked for plans too in which something else is wrong.
+/// An additional pass over each plan, for checks that only the program that uses this crate can make, such as
+/// settings that its clients refuse. It also runs on plans with other mistakes.
 #[derive(Clone, Default)]
 pub struct Pass(Option<Arc<Tell>>);
 
 impl Pass {
     /// A pass.
-    pub fn new(tell: impl Fn(&Plan) -> Vec<Diagnostic> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    pub fn new(check: impl Fn(&Plan) -> Vec<Diagnostic> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(check)))
     }
 
-    fn tell(&self, plan: &Plan) -> Vec<Diagnostic> {
-        self.0.as_ref().map(|tell| tell(plan)).unwrap_or_default()
+    fn run(&self, plan: &Plan) -> Vec<Diagnostic> {
+        self.0.as_ref().map(|check| check(plan)).unwrap_or_default()
     }
 }
 
@@ -136,10 +136,10 @@ struct Check<'o> {
     secrets: BTreeSet<String>,
 }
 
-/// With so many errors no further combination of the matrix is read.
+/// After this number of errors no further combination of the matrix is read.
 const ENOUGH_ERRORS: usize = 300;
 
-/// A parameter's value from outside, with a place to point at.
+/// A parameter's value that is set outside the plan, with its place.
 struct Given {
     name: Spanned<String>,
     value: GivenValue,
@@ -219,14 +219,14 @@ impl<'o> Check<'o> {
         let (declared, values) = (declared.unwrap_or_default(), values.unwrap_or_default());
         let mut cells = cells.unwrap_or_default();
         comparisons::check(document, &declared, &cells, &mut reader);
-        pin::pin_and_tell_unknown(&mut cells, &declared, &given, &mut reader);
-        let told = reader.into_diagnostics();
-        if told.iter().any(|d| d.severity() == Severity::Error) {
-            // The steps are still read; names whose values are wrong are taken for known some time.
+        pin::pin_and_report_unknown(&mut cells, &declared, &given, &mut reader);
+        let found = reader.into_diagnostics();
+        if found.iter().any(|d| d.severity() == Severity::Error) {
+            // The steps are still read. Names with wrong values count as known only during the run.
             let unknown = named(document).into_iter().filter(|name| scope.known(name).is_none());
             unknown.collect::<Vec<_>>().into_iter().for_each(|name| scope.define_late(name));
         }
-        self.diagnostics.extend(told);
+        self.diagnostics.extend(found);
         if cells.is_empty() {
             cells.push(Cell::new());
         }
@@ -241,7 +241,7 @@ impl<'o> Check<'o> {
         let mut suites = Vec::with_capacity(cells.len());
         for cell in &cells {
             suites.push(self.cell(path, file, document, &scope, cell, &params));
-            // Mostly the same mistakes once more for each combination: the rest adds time, not insight.
+            // Further combinations mostly repeat the same mistakes, so they are not read.
             let errors = self.diagnostics.iter().filter(|d| d.severity() == Severity::Error);
             if errors.count() > ENOUGH_ERRORS {
                 break;
@@ -250,7 +250,7 @@ impl<'o> Check<'o> {
         suites.into_iter().collect()
     }
 
-    /// Tells suites that will end inconclusive, where nothing worse is wrong.
+    /// Reports suites that will end inconclusive, if there is no error.
     fn nothing_judged(&mut self, suites: &[Plan]) {
         if self.diagnostics.iter().any(|d| d.severity() == Severity::Error) {
             return;
@@ -263,7 +263,7 @@ impl<'o> Check<'o> {
             _ => String::new(),
         };
         let message = format!("{which}{why}, so it will end inconclusive");
-        let help = "add an `assert` of what must hold in the end, such as `- assert: [lost: 0]`";
+        let help = "add an `assert` of what must hold at the end, such as `- assert: [lost: 0]`";
         self.diagnostics.push(Diagnostic::new(Code::W020, plan.name.span, message).help(help));
     }
 
@@ -271,7 +271,7 @@ impl<'o> Check<'o> {
         Reader::new(Arc::new(scope), Arc::clone(&self.library), None, Condition::is_word)
     }
 
-    /// Tells a document that is no plan of this version.
+    /// Reports a document that is not a plan of this version of the language.
     fn version(&mut self, document: &Node) -> Option<()> {
         let version = document.get("plan");
         let text = version.and_then(Node::scalar).map(|s| s.text.as_str());
@@ -280,20 +280,22 @@ impl<'o> Check<'o> {
         }
         let span = version.map_or(Span { end: document.span.start, ..document.span }, |n| n.span);
         let (message, help) = match text {
-            _ if document.get("fragment").is_some() => {
-                ("a fragment is included by a plan, not run by itself".to_owned(), None)
-            }
+            _ if document.get("fragment").is_some() => (
+                "this file is a fragment: it is included by a plan and cannot be run alone"
+                    .to_owned(),
+                None,
+            ),
             Some(other) => {
-                (format!("unknown language version `{other}`"), Some("known is `plan: v1`"))
+                (format!("unknown language version `{other}`"), Some("write `plan: v1`"))
             }
-            None => ("this is no plan: it does not begin with `plan: v1`".to_owned(), None),
+            None => ("this file is not a plan: it does not begin with `plan: v1`".to_owned(), None),
         };
         let diagnostic = Diagnostic::new(Code::E006, span, message);
         self.diagnostics.push(diagnostic.maybe_help(help.map(str::to_owned)));
         None
     }
 
-    /// All values from outside, those that count last.
+    /// All values that are set outside the plan, those with the highest priority last.
     fn given(&mut self, declared: &[Declared]) -> Vec<Given> {
         let mut all = Vec::new();
         if let Some(path) = &self.options.params_file {
@@ -305,7 +307,7 @@ impl<'o> Check<'o> {
                         optional: false,
                     })),
                     None => {
-                        let message = "a file of parameters is a map from names to values";
+                        let message = "a parameter file must be a map from names to values";
                         self.diagnostics.push(Diagnostic::new(Code::E012, node.span, message));
                     }
                 },
@@ -330,14 +332,14 @@ impl<'o> Check<'o> {
     }
 }
 
-/// The names that parameters and matrix would have, if all of it were right.
+/// The names of parameters and of the matrix, as if all of them were correct.
 fn named(document: &Node) -> Vec<String> {
     let params = document.get("params").and_then(Node::map).unwrap_or_default();
     let params = params.iter().map(|e| e.key.value.clone());
     params.chain(axes(document.get("matrix"))).collect()
 }
 
-/// The names that the matrix gives values to.
+/// The names that have values in the matrix.
 fn axes(matrix: Option<&Node>) -> BTreeSet<String> {
     let entries = |node: Option<&Node>| node.and_then(Node::map).unwrap_or_default().to_vec();
     let cells = matrix.and_then(|m| m.get("include")).and_then(Node::seq).unwrap_or_default();
@@ -347,8 +349,8 @@ fn axes(matrix: Option<&Node>) -> BTreeSet<String> {
     axes.chain(included).map(|e| e.key.value).collect()
 }
 
-/// The value that each parameter has. What is given for one that the matrix has values of is accepted
-/// where the matrix is pinned: one of those values always fits.
+/// The value of each parameter. A value that is set for a name of the matrix is checked where the matrix is pinned
+/// to it: it is always allowed if the matrix has it.
 fn values_of(
     declared: &[Declared],
     given: &[Given],
@@ -377,7 +379,7 @@ fn values_of(
     values
 }
 
-/// The parameters as a suite shows them.
+/// The parameters as they are shown in a suite.
 fn shown_params(params: &[(&Declared, Option<&Value>)], cell: &Cell) -> Vec<Param> {
     let shown = params.iter().map(|(declared, value)| {
         let in_cell = cell.iter().find(|(k, _)| k.value == declared.name.value).map(|(_, v)| v);
@@ -394,8 +396,8 @@ fn shown_params(params: &[(&Declared, Option<&Value>)], cell: &Cell) -> Vec<Para
     shown.collect()
 }
 
-/// The same mistake in several combinations is told once; warnings that the plan allows are left out;
-/// the order is that of the files.
+/// Reports the same mistake of several combinations once, leaves out warnings that the plan allows, and sorts by
+/// the order of the files.
 pub(crate) fn settle(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec<Diagnostic> {
     let mut allowed: BTreeMap<FileId, Vec<(u32, Vec<Code>)>> = BTreeMap::new();
     diagnostics.sort_by_key(|d| (d.span.file, d.span.start, d.span.end, d.code));
@@ -412,7 +414,7 @@ pub(crate) fn settle(mut diagnostics: Vec<Diagnostic>, sources: &Sources) -> Vec
     kept
 }
 
-/// True if `# kplan: allow W003` stands on the line of the warning or on the one above its step.
+/// True if a comment such as `# kplan: allow W003` is on the line of the warning or on the line above its step.
 fn is_allowed(
     diagnostic: &Diagnostic,
     sources: &Sources,
@@ -426,7 +428,7 @@ fn is_allowed(
     })
 }
 
-/// True if a mark on line `at` stands on or above the step that holds `line`.
+/// True if a comment on line `at` is on, or directly above, the step that contains `line`.
 fn covers(source: &Source, at: u32, line: u32) -> bool {
     let indent = |l: u32| {
         let text = source.lines(l, l);

@@ -1,6 +1,7 @@
 //! The conditions: one vocabulary for `wait`, `assert`, `always`, `record` and `chaos`.
 //!
-//! Adding one is a file here and a line in each of the two lists below; the runner then lacks how it is judged.
+//! To add a condition, add a file here and a line in each of the two lists below. The runner then does not compile
+//! until it judges the condition.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -76,7 +77,7 @@ macro_rules! roster {
     (($d:tt) $($module:ident :: $name:ident,)+) => {
         $(pub use $module::$name;)+
 
-        /// The same of every condition, as the type of its word.
+        /// The same for every condition, without knowing its type.
         #[macro_export]
         macro_rules! each_condition {
             ($d condition:expr, $d it:ident => $d same:expr) => {
@@ -91,19 +92,19 @@ macro_rules! roster {
         }
 
         impl Condition {
-            /// What is known about every condition, in the order of the manual.
+            /// The declarations of all conditions, in the order of the manual.
             pub const ALL: &[&WordInfo] = &[$(&$name::INFO),+];
 
-            /// What is known of every condition without judging it, in the same order.
+            /// The static properties of all conditions, in the same order.
             pub const FACTS: &[(&str, &ConditionFacts)] =
                 &[$(($name::INFO.word, &<$name as ConditionWord>::FACTS)),+];
 
-            /// What is known about this one.
+            /// The declaration of this condition.
             pub const fn info(&self) -> &'static WordInfo {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
 
-            /// What is known of it without judging it.
+            /// Its static properties.
             pub const fn facts(&self) -> &'static ConditionFacts {
                 match self { $(Self::$name(_) => &<$name as ConditionWord>::FACTS),+ }
             }
@@ -174,12 +175,12 @@ roster! {
 static READERS: LazyLock<HashMap<&'static str, ReadCondition>> = LazyLock::new(Condition::readers);
 
 impl Condition {
-    /// The words of a sentence.
+    /// The condition as part of a sentence.
     pub fn explain(&self) -> String {
         each_condition!(self, it => it.explain())
     }
 
-    /// A clause, behind "wait until" and "check that".
+    /// The condition as a clause, after "wait until" and "check that".
     pub fn clause(&self) -> String {
         each_condition!(self, it => it.clause())
     }
@@ -189,12 +190,12 @@ impl Condition {
         Self::facts_of(word).is_some()
     }
 
-    /// What is known of the condition of a word.
+    /// The static properties of the condition with this word.
     pub fn facts_of(word: &str) -> Option<&'static ConditionFacts> {
         Self::FACTS.iter().find(|(own, _)| *own == word).map(|(_, facts)| *facts)
     }
 
-    /// What its arguments are made of.
+    /// The parts of its arguments.
     pub(crate) fn parts(&self) -> &dyn Arguments {
         each_condition!(self, it => it)
     }
@@ -204,7 +205,7 @@ impl Condition {
         arguments_of(self.parts()).into_iter().next()
     }
 
-    /// The conditions in it: in `all`, `any` and `not`.
+    /// The conditions that it contains: those of `all`, `any` and `not`.
     pub fn inner(&self) -> &[Spanned<Self>] {
         let inner: Option<&Conditions> = arguments_of(self.parts()).into_iter().next();
         inner.map_or(&[], |inner| inner)
@@ -218,17 +219,17 @@ impl Condition {
         steps
     }
 
-    /// The step behind whose begin or end something must be sent, or it proves nothing.
+    /// The step after whose start or end messages must be sent so that the condition proves something.
     pub(crate) fn sent_after(&self) -> Option<&Spanned<StepName>> {
         each_condition!(self, it => it.sent_after())
     }
 
-    /// True if the whole log is read for it, or for a condition in it.
+    /// True if its judgement, or that of a condition in it, reads the whole log.
     pub fn reads_log(&self) -> bool {
         self.facts().reads_log || self.inner().iter().any(|inner| inner.reads_log())
     }
 
-    /// True if every look judges from the beginning what earlier looks could not.
+    /// True if every check judges from the beginning, also what earlier checks could not judge.
     pub fn judges_again(&self) -> bool {
         match self.inner() {
             [] => self.facts().judges_again,
@@ -236,19 +237,20 @@ impl Condition {
         }
     }
 
-    /// What it needs of the backend; those inside `all`, `any` and `not` say their own.
+    /// The ability of the backend that it needs, without those of conditions inside `all`, `any` and `not`.
     pub fn needs(&self) -> Option<Need> {
         self.facts().needs.map(Need::word)
     }
 
-    /// Whether it can be judged as it stands.
+    /// Whether it can be judged as written.
     pub fn judged(&self) -> Judgeable {
         each_condition!(self, it => it.judged())
     }
 
-    /// Whether it is true, or false, whatever the cluster does; `None` where that is to be seen.
+    /// Whether it is always true or always false, whatever the cluster does; `None` if that depends on the run.
     ///
-    /// By its bound alone (`lost: {at_least: 0}`) or by what is known before the run (`expr: true`).
+    /// This can follow from its bound alone (`lost: {at_least: 0}`) or from values that are known before the run
+    /// (`expr: true`).
     pub fn constant(&self) -> Option<bool> {
         each_condition!(self, it => it.constant())
     }
@@ -289,7 +291,7 @@ impl FromNode for Condition {
                 [entry] => (entry.key.as_str(), entry.key.span, &entry.value),
                 _ => {
                     let message = "a condition is a map with one key";
-                    let help = "give each condition its own dash";
+                    let help = "write each condition with its own dash";
                     let span = entries.get(1).map_or(node.span, |e| e.key.span);
                     reader.push(Diagnostic::new(Code::E016, span, message).help(help));
                     return None;
@@ -332,9 +334,9 @@ impl JsonSchema for Condition {
             let schema = crate::schema::argument(info.doc, schema);
             properties.insert(info.word.to_owned(), schema.to_value());
         }
-        // One object instead of alternatives: editors then name the word that is wrong.
+        // One object instead of alternatives, so that editors mark the word that is wrong.
         json_schema!({
-            "description": "One condition: a map with one key, or the bare word where nothing is bounded.",
+            "description": "One condition: a map with one key, or the bare word if it has no bound.",
             "type": ["object", "string"],
             "properties": properties,
             "additionalProperties": false,

@@ -1,4 +1,4 @@
-//! Diagnostics: what is wrong with a plan, where, and how to mend it.
+//! Diagnostics: what is wrong with a plan, where, and how to fix it.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ mod codes;
 
 pub use codes::Code;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The plan cannot run.
@@ -27,20 +27,20 @@ impl Severity {
     }
 }
 
-/// One thing that is wrong.
+/// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What kind of mistake.
+    /// The kind of mistake.
     pub code: Code,
-    /// The offending scalar or key.
+    /// The scalar or key that is wrong.
     pub span: Span,
     /// What is wrong, one line without a full stop.
     pub message: String,
-    /// A few words beside the marked text; may be empty.
+    /// A short label beside the marked text; may be empty.
     pub label: String,
-    /// How to mend it.
+    /// How to fix it.
     pub help: Option<String>,
-    /// Another place that matters, with a few words, such as the first of two equal names.
+    /// Other relevant places, each with a short text, such as the first of two equal names.
     pub related: Vec<(Span, String)>,
 }
 
@@ -51,33 +51,33 @@ impl Diagnostic {
         Self { code, span, message, label, help: None, related: Vec::new() }
     }
 
-    /// Adds the words beside the marked text.
+    /// Adds the label beside the marked text.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// Adds how to mend it.
+    /// Adds the help text.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// Adds how to mend it, when there is something to say.
+    /// Adds the help text, if there is one.
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help.or(self.help);
         self
     }
 
-    /// Adds another place that matters.
+    /// Adds another relevant place.
     pub fn related(mut self, span: Span, words: impl Into<String>) -> Self {
         self.related.push((span, words.into()));
         self
     }
 
-    /// Puts stars in place of secrets.
+    /// Replaces secrets by stars.
     pub(crate) fn hide(&mut self, secrets: &BTreeSet<String>) {
-        // The longest first: one may be part of another.
+        // The longest first, because a secret may be part of another.
         let mut secrets: Vec<&String> = secrets.iter().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let related = self.related.iter_mut().map(|(_, words)| words);
@@ -91,7 +91,7 @@ impl Diagnostic {
         }
     }
 
-    /// Shows what a stranger's words in it would hide, all of it on one line.
+    /// Makes invisible characters of the plan's text visible, and puts each text on one line.
     pub(crate) fn show(&mut self) {
         let related = self.related.iter_mut().map(|(_, words)| words);
         let texts = [&mut self.message, &mut self.label].into_iter().chain(&mut self.help);
@@ -100,7 +100,7 @@ impl Diagnostic {
             .for_each(|text| *text = crate::visible::one_line_within(text, LONGEST));
     }
 
-    /// How bad it is; its code says so.
+    /// The severity, which its code decides.
     pub const fn severity(&self) -> Severity {
         self.code.severity()
     }
@@ -109,7 +109,7 @@ impl Diagnostic {
 /// The longest sentence of a diagnostic, in bytes.
 const LONGEST: usize = 2_000;
 
-/// The word of `known` that is nearest to `word`, if it is near enough to be meant.
+/// The word of `known` that is nearest to `word`, if it is similar enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     let scored =
@@ -120,7 +120,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.then_some(best)
 }
 
-/// The help that names the nearest known word, or all words when there are few.
+/// A help text with the nearest known word, or with all known words if there are few.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,

@@ -1,8 +1,8 @@
-//! What changed between two versions of a plan, in meaning: what is written otherwise and means the same
-//! is no change.
+//! Compares the meaning of two versions of a plan. Text that is written differently and has the same meaning is not
+//! a change.
 //!
-//! Every change is told with its effect on what the plan proves: a longer time-out, a dropped assert or a
-//! wider bound make it weaker.
+//! Every change is reported with its effect on what the plan proves: a longer timeout, a dropped assert or a wider
+//! bound makes the plan weaker.
 
 use crate::plan::Plan;
 
@@ -18,19 +18,19 @@ mod whole;
 
 pub use render::{DiffFormat, FileChange, FileDiff, render_diff};
 
-/// What a change does to what a plan proves.
+/// The effect of a change on what a plan proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     /// The plan proves less, or breaks less.
     Weaker,
     /// The plan proves more, or breaks more.
     Stronger,
-    /// Neither is certain.
+    /// Neither of these is certain.
     Neutral,
 }
 
 impl Effect {
-    /// A word for it.
+    /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Weaker => "weaker",
@@ -39,7 +39,7 @@ impl Effect {
         }
     }
 
-    /// The opposite effect, as behind `not`.
+    /// The opposite effect, as inside `not`.
     const fn inverted(self) -> Self {
         match self {
             Self::Weaker => Self::Stronger,
@@ -48,7 +48,7 @@ impl Effect {
         }
     }
 
-    /// That of several changes together: what makes it weaker is never hidden by the rest.
+    /// The effect of several changes together. A weaker part is never hidden by the others.
     fn of_all(all: &[Self]) -> Self {
         if all.contains(&Self::Weaker) {
             Self::Weaker
@@ -69,16 +69,16 @@ pub enum PlanPart {
     Matrix,
     /// The steps.
     Steps,
-    /// What must hold all the time.
+    /// The rules of `always`.
     Always,
-    /// The steps that run whatever happened.
+    /// The steps of `finally`.
     Finally,
 }
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What it does to what the plan proves.
+    /// Its effect on what the plan proves.
     pub effect: Effect,
     /// The part of the plan.
     pub part: PlanPart,
@@ -86,9 +86,9 @@ pub struct Change {
     pub step: Option<String>,
     /// What changed, in one line.
     pub text: String,
-    /// The combinations of the matrix in which it is so; empty means all of them.
+    /// The combinations of the matrix that have this change; empty means all.
     pub cells: Vec<String>,
-    /// Where it stands among the changes of its part.
+    /// Its order among the changes of its part.
     order: usize,
 }
 
@@ -98,7 +98,7 @@ impl Change {
     }
 }
 
-/// Compares two versions of a plan by their suites. No change means that they mean the same.
+/// Compares two versions of a plan by their suites. An empty result means that they have the same meaning.
 pub fn diff(old: &[Plan], new: &[Plan]) -> Vec<Change> {
     let mut changes = suites::compare(old, new);
     for change in &mut changes {

@@ -1,4 +1,4 @@
-//! The tree of a YAML document: every node knows where it was written.
+//! The tree of a YAML document, in which every node has its place.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub use parse::{Limits, parse};
 /// How a scalar was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Without quotes: may be read as a number, a boolean or nothing.
+    /// Without quotes: may be read as a number, a boolean or null.
     Plain,
     /// In quotes or as a block: text.
     Quoted,
@@ -20,23 +20,23 @@ pub enum Style {
     Rendered,
 }
 
-/// A scalar as its source text; the reader of a field gives it its type.
+/// A scalar as text. The reader of a field gives it a type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
-    /// The text after YAML's escapes.
+    /// The text, with YAML's escapes resolved.
     pub text: String,
     /// How it was written.
     pub style: Style,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// A single value.
     Scalar(Scalar),
     /// A list.
     Seq(Vec<Node>),
-    /// A map in the order of the file, keys distinct.
+    /// A map, in the order of the file, with distinct keys.
     Map(Vec<Entry>),
 }
 
@@ -52,9 +52,9 @@ pub struct Entry {
 /// A node of the document.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it stands.
+    /// Its place.
     pub span: Span,
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
 }
 
@@ -103,7 +103,7 @@ impl Node {
         self.scalar().is_some_and(Scalar::is_null)
     }
 
-    /// What it is, for a message: `a list`, `a map`, `the text "x"`, `the number 3`.
+    /// A description for messages: `a list`, `a map`, `the text "x"`, `the number 3`.
     pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Seq(_) => "a list".to_owned(),
@@ -120,7 +120,7 @@ impl Scalar {
         self.style == Style::Plain && matches!(&*self.text, "" | "~" | "null" | "Null" | "NULL")
     }
 
-    /// True if a template has to be rendered.
+    /// True if it contains a template that must be rendered.
     pub fn is_template(&self) -> bool {
         self.style != Style::Rendered && self.text.contains("{{")
     }
@@ -137,7 +137,7 @@ impl Scalar {
     }
 }
 
-/// A node as JSON, plain scalars with the types that YAML's core schema gives them.
+/// A node as JSON. Plain scalars get the types of YAML's core schema.
 pub fn json_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Seq(nodes) => nodes.iter().map(json_of).collect(),

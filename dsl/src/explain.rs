@@ -1,8 +1,7 @@
-//! What a plan will do, in plain words, for somebody who never saw kplan: the minutes of the drill
-//! before it takes place.
+//! Explains in plain words what a plan will do, for readers who do not know kplan.
 //!
-//! One way: the suites of a checked plan become [`minutes::Minutes`] with a [`timeline::Timeline`], and
-//! each format is a function of those.
+//! The suites of a checked plan become [`minutes::Minutes`] with a [`timeline::Timeline`], and each format is a
+//! function of these.
 
 use crate::plan::Plan;
 use crate::visible;
@@ -15,7 +14,7 @@ mod sentence;
 mod text;
 mod timeline;
 
-/// How a plan is explained.
+/// The formats of an explanation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExplainFormat {
     /// For the terminal.
@@ -26,7 +25,7 @@ pub enum ExplainFormat {
     Mermaid,
 }
 
-/// Explains a plan by its suites: the first in full, of the others what differs. Nothing without any.
+/// Explains a plan by its suites: the first in full, and the differences of the others. Empty without suites.
 pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
     let Some(minutes) = minutes::Minutes::of(suites) else { return String::new() };
     let shown = match format {
@@ -38,12 +37,12 @@ pub fn explain(suites: &[Plan], format: ExplainFormat) -> String {
 }
 
 impl Plan {
-    /// A text in which stars stand for secrets: the values of secret parameters and of environment variables.
+    /// Replaces secrets by stars: the values of secret parameters and of environment variables.
     pub fn without_secrets(&self, text: &str) -> String {
         let mut secrets: Vec<&String> = self.secrets.iter().collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets.into_iter().fold(text.to_owned(), |text, secret| {
-            // What is shown was cleaned before: see `visible`.
+            // The text has been made safe to show before: see `visible`.
             let forms =
                 [secret.clone(), visible::visible(secret).into_owned(), visible::one_line(secret)];
             let forms = forms.iter().filter(|form| !form.trim().is_empty());

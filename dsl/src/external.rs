@@ -1,5 +1,5 @@
-//! The file that `--backend external=FILE` names: a cluster that exists, and how its brokers are
-//! broken and mended. It is read as plans are: every mistake with its place and the nearest word.
+//! The file that `--backend external=FILE` names: an existing cluster, and the commands that make and undo faults
+//! of its brokers. It is read like a plan: every mistake is reported with its place and the nearest word.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,63 +23,65 @@ use crate::source::{Sources, Span, Spanned};
 use crate::template::{self, Rendered};
 use crate::value::{FromText, KafkaVersion, PerBroker, Settings, TextError, text_value};
 
-/// Settings that stand elsewhere.
+/// Settings that are not set in `client`.
 const SAID: [(&str, &str); 11] = [
-    ("bootstrap.servers", "write it under `bootstrap`"),
-    ("metadata.broker.list", "write it under `bootstrap`"),
-    ("acks", "an argument of the plans' steps says it"),
-    ("request.required.acks", "an argument of the plans' steps says it"),
-    ("enable.idempotence", "an argument of the plans' steps says it"),
-    ("transactional.id", "an argument of the plans' steps says it"),
-    ("group.id", "an argument of the plans' steps says it"),
-    ("group.instance.id", "an argument of the plans' steps says it"),
-    ("auto.offset.reset", "an argument of the plans' steps says it"),
-    ("isolation.level", "an argument of the plans' steps says it"),
-    ("enable.auto.commit", "an argument of the plans' steps says it"),
+    ("bootstrap.servers", "write the addresses into `bootstrap`"),
+    ("metadata.broker.list", "write the addresses into `bootstrap`"),
+    ("acks", "set it with the argument of the plan's step"),
+    ("request.required.acks", "set it with the argument of the plan's step"),
+    ("enable.idempotence", "set it with the argument of the plan's step"),
+    ("transactional.id", "set it with the argument of the plan's step"),
+    ("group.id", "set it with the argument of the plan's step"),
+    ("group.instance.id", "set it with the argument of the plan's step"),
+    ("auto.offset.reset", "set it with the argument of the plan's step"),
+    ("isolation.level", "set it with the argument of the plan's step"),
+    ("enable.auto.commit", "set it with the argument of the plan's step"),
 ];
 
 args! {
-    /// A cluster that exists: where it is, what its clients need, how its brokers are broken.
+    /// An existing cluster: where it is, what its clients need, and how faults of its brokers are made.
     pub struct BackendFile("backend file") {
         /// The version of this file's language: `v1`.
         backend: String,
-        /// `HOST:PORT` of some brokers; the others are found through them.
+        /// `HOST:PORT` of one or more brokers; the other brokers are found through them.
         bootstrap: Spanned<Vec<Spanned<HostPort>>>,
-        /// The version of Kafka that runs there: a plan for another version is refused.
+        /// The version of Kafka that the cluster runs. A plan for another version is refused.
         version: Option<Spanned<KafkaVersion>>,
-        /// Settings that every client of this cluster needs, by librdkafka's names.
+        /// Settings of librdkafka that every client of this cluster needs.
         client: Settings,
-        /// How this machine reaches single brokers, by their number; the others as the cluster says.
+        /// The addresses at which this machine reaches individual brokers, by broker number. Other brokers are
+        /// reached at their advertised addresses.
         brokers: PerBroker<Spanned<HostPort>>,
-        /// How this machine reaches the listeners of KRaft controllers, by the node's number: a controller
-        /// that takes over is known at once, and not only when brokers have noticed.
+        /// The addresses at which this machine reaches the listeners of KRaft controllers, by node number. With
+        /// them kplan knows a new active controller at once, not only when the brokers have noticed it.
         controllers: PerBroker<Spanned<HostPort>>,
-        /// ZooKeeper's `HOST:PORT`, where the cluster has one and this machine reaches it.
+        /// `HOST:PORT` of ZooKeeper, if the cluster has ZooKeeper and this machine can reach it.
         zookeeper: Option<Spanned<HostPort>>,
-        /// What breaks a broker and mends it; without a command plans that need it are refused.
+        /// The commands that make and undo faults of brokers. A plan that needs a command that is not set is
+        /// refused.
         commands: Option<Commands>,
     }
 }
 
 args! {
-    /// What breaks a broker and mends it: programs with their arguments, started without a shell.
+    /// The commands that make and undo faults of brokers: programs with their arguments, started without a shell.
     ///
-    /// In every word `{{ broker }}` is the broker's number, `{{ host }}` its host as the cluster
-    /// advertises it, and `{{ run.id }}` the run.
+    /// In every word, `{{ broker }}` is the broker's number, `{{ host }}` its advertised host, and `{{ run.id }}`
+    /// the id of the run.
     pub struct Commands("commands") {
-        /// Ends a broker's process without warning (SIGKILL).
+        /// Kills a broker's process (SIGKILL).
         kill: Option<BrokerCommand>,
-        /// Shuts a broker down gracefully.
+        /// Stops a broker gracefully.
         stop: Option<BrokerCommand>,
         /// Starts a broker that was killed or stopped.
         start: Option<BrokerCommand>,
-        /// Freezes a broker's process (SIGSTOP).
+        /// Pauses a broker's process (SIGSTOP).
         pause: Option<BrokerCommand>,
-        /// Thaws it (SIGCONT).
+        /// Resumes a broker's process (SIGCONT).
         resume: Option<BrokerCommand>,
-        /// Empties the disk of a broker that is down.
+        /// Deletes the data of a broker that is down.
         wipe: Option<BrokerCommand>,
-        /// How long each of them may take, and what it asked for.
+        /// The time limit of each command, and of the effect that it must have.
         timeout: Duration = "60s",
     }
 }
@@ -89,7 +91,7 @@ args! {
 pub struct HostPort(String);
 
 impl HostPort {
-    /// As it was written.
+    /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -105,7 +107,7 @@ impl FromText for HostPort {
     const EXPECTS: &'static str = "an address such as `kafka-1:9092`";
 
     fn from_text(text: &str) -> Result<Self, TextError> {
-        let bad = || TextError::new(Code::E013, format!("`{text}` is no address"));
+        let bad = || TextError::new(Code::E013, format!("`{text}` is not an address"));
         let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
         let plain = |c: char| !(c.is_whitespace() || c.is_control() || ",/@".contains(c));
         let fits = !host.is_empty() && host.chars().all(plain);
@@ -123,7 +125,7 @@ impl FromText for HostPort {
 text_value!(HostPort);
 shown!(HostPort);
 
-/// A program with its arguments, in which templates stand for the broker.
+/// A program with its arguments, in which templates insert the broker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BrokerCommand {
     words: Vec<Spanned<String>>,
@@ -131,7 +133,7 @@ pub struct BrokerCommand {
 }
 
 impl BrokerCommand {
-    /// The words for one broker.
+    /// The words of the command for one broker.
     pub fn words(&self, broker: u32, host: &str, run: &str) -> Result<Vec<String>, String> {
         let captures = [("broker".to_owned(), json!(broker)), ("host".to_owned(), json!(host))];
         let values = Values { run_id: run.to_owned(), seed: 0, captures: captures.into() };
@@ -158,7 +160,7 @@ impl Meaning for BrokerCommand {
 
 impl FromNode for BrokerCommand {
     const EXPECTS: &'static str = "a program and its arguments, as a list of words";
-    // What stands for the broker is known only when it is used.
+    // The broker is known only when the command runs.
     const RAW: bool = true;
 
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
@@ -198,21 +200,22 @@ impl BrokerCommand {
     }
 }
 
-/// What came of reading a backend file.
+/// The result of reading a backend file.
 #[derive(Debug, Clone)]
 pub struct ReadBackend {
-    /// What it says; none if there is an error.
+    /// The content; none if there is an error.
     pub file: Option<BackendFile>,
-    /// Everything that is wrong.
+    /// All diagnostics.
     pub diagnostics: Vec<Diagnostic>,
     /// The file's text.
     pub sources: Arc<Sources>,
 }
 
 impl ReadBackend {
-    /// Adds what only the program around this crate can tell, such as the settings that its clients refuse.
-    pub fn and(mut self, tell: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
-        let mut more = self.file.as_ref().map(tell).unwrap_or_default();
+    /// Adds diagnostics that only the program that uses this crate can make, such as settings that its clients
+    /// refuse.
+    pub fn and(mut self, check: impl FnOnce(&BackendFile) -> Vec<Diagnostic>) -> Self {
+        let mut more = self.file.as_ref().map(check).unwrap_or_default();
         more.iter_mut().for_each(Diagnostic::show);
         if more.iter().any(|d| d.severity() == Severity::Error) {
             self.file = None;
@@ -223,12 +226,12 @@ impl ReadBackend {
     }
 }
 
-/// Reads a backend file. Its templates may read the environment variables that `env` allows.
+/// Reads a backend file. Its templates can use the environment variables that `env` allows.
 pub fn read_backend(path: &Path, env: &EnvNames) -> ReadBackend {
     read_backend_with(path, env, Box::new(Disk))
 }
 
-/// Reads a backend file that lies wherever `files` says.
+/// Reads a backend file from `files`.
 pub fn read_backend_with(path: &Path, env: &EnvNames, files: Box<dyn Files>) -> ReadBackend {
     let library = Arc::new(Library::new(files));
     let (mut file, mut diagnostics) = match library.load(path, None) {
@@ -255,16 +258,14 @@ fn read(
     if text.as_deref() != Some("v1") {
         let start = Span { end: document.span.start, ..document.span };
         let (message, help) = match &text {
-            Some(other) => {
-                (format!("unknown language version `{other}`"), "known is `backend: v1`")
-            }
+            Some(other) => (format!("unknown language version `{other}`"), "write `backend: v1`"),
             None if document.get("plan").is_some() => (
-                "this is a plan, not a file that tells where a cluster is".to_owned(),
+                "this file is a plan, not a backend file".to_owned(),
                 "--backend external=FILE takes a file that begins with `backend: v1`",
             ),
             None => (
                 "this file does not begin with `backend: v1`".to_owned(),
-                "it tells kplan where a cluster is: see docs/backends.md",
+                "a backend file describes where a cluster is: see docs/backends.md",
             ),
         };
         let span = version.map_or(start, |node| node.span);
@@ -272,13 +273,13 @@ fn read(
     }
     let mut scope = Scope::default();
     scope.set_env(Arc::new(env.clone()));
-    // With `run.id`, which is late everywhere.
+    // In addition to `run.id`, which is late everywhere.
     scope.define_late("broker");
     scope.define_late("host");
     let mut reader = Reader::new(Arc::new(scope), Arc::clone(library), None, |_| false);
     let (file, late) = reader.watching_late(|reader| reader.read::<BackendFile>(document));
     if late && reader.is_clean() {
-        let message = "only the commands know `broker`, `host` and `run`";
+        let message = "`broker`, `host` and `run` are defined only in `commands`";
         reader.push(Diagnostic::new(Code::E034, document.span, message));
     }
     if let Some(file) = &file {
@@ -291,7 +292,7 @@ impl BackendFile {
     fn validate(&self, reader: &mut Reader) {
         if self.bootstrap.is_empty() {
             let message = "`bootstrap` names no broker";
-            let help = "the address of one suffices: `bootstrap: [kafka-1:9092]`";
+            let help = "write the address of at least one broker: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
         self.client.check_backend(&SAID, reader);
@@ -299,13 +300,15 @@ impl BackendFile {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });
         if let (Some((key, _)), false) = (canonical, self.brokers.0.is_empty()) {
-            let message = format!("`{LOOKUP}` gives brokers names that none of them advertises");
-            let help = "leave it out: `brokers` says where their addresses lead";
+            let message = format!(
+                "`{LOOKUP}: resolve_canonical_bootstrap_servers_only` cannot be combined with `brokers`"
+            );
+            let help = "remove it: with it, clients use names that no broker advertises, and `brokers` cannot map them";
             reader.push(Diagnostic::new(Code::E016, key.span, message).help(help));
         }
     }
 
-    /// What there is no command for, of what needs one.
+    /// The abilities that need a command for which there is none.
     pub fn lacks(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();
         let given = |wanted: Capability| {
@@ -326,7 +329,7 @@ impl BackendFile {
     }
 }
 
-/// librdkafka's setting of how it looks names up.
+/// librdkafka's setting for how it resolves host names.
 const LOOKUP: &str = "client.dns.lookup";
 
 /// The JSON Schema (draft 07) of backend files.
@@ -337,8 +340,7 @@ pub fn backend_schema() -> Value {
         json!({ "enum": ["v1"], "description": "The version of this file's language." });
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("kplan backend");
-    schema["description"] =
-        json!("A cluster that exists, for `kplan run --backend external=FILE`.");
+    schema["description"] = json!("An existing cluster, for `kplan run --backend external=FILE`.");
     let definitions = generator.take_definitions(true);
     if !definitions.is_empty() {
         schema["definitions"] = Value::Object(definitions);

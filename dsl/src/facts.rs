@@ -1,55 +1,56 @@
-//! What is known of a word without running it, beside what the types of its arguments say.
+//! Static properties of words that the types of their arguments do not show.
 
 use crate::backend::Capability;
 use crate::value::{Clients, Target};
 
-/// What is known of a verb.
+/// The static properties of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepFacts {
-    /// What it is for.
+    /// Its purpose.
     pub kind: Kind,
-    /// What it strikes: what chaos may do beside it, and what the cluster must be started with.
+    /// What it affects. Decides which faults `chaos` may combine, and how the cluster must be started.
     pub strikes: Strikes,
     /// How it is undone.
     pub undo: Undo,
-    /// What it leaves in a cluster that another plan goes on with.
+    /// What it leaves in a cluster that another plan reuses.
     pub leaves: Leaves,
     /// True if chaos may choose it.
     pub in_chaos: bool,
-    /// True if it judges, and the steps behind it run also when what it found is not as it must be.
+    /// True if it judges and its failure does not end the plan: the steps after it still run.
     pub goes_on: bool,
-    /// What those that it is about are doing after it, in the timeline of `explain`; every fault says it.
+    /// The state after it of the nodes or clients that it is about, in the timeline of `explain`. Required for
+    /// faults.
     pub lane: Option<LaneMark>,
-    /// What is no longer certain after it while its arguments are known only when it runs.
+    /// What is uncertain after it if its arguments are known only when it runs.
     pub blurs: Blurs,
 }
 
-/// What a verb is for.
+/// The purpose of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Breaks something: judgements of recovery count from it.
+    /// Breaks something. Judgements of recovery count from it.
     Fault,
-    /// Undoes a fault, or puts something in order.
+    /// Undoes a fault or repairs something.
     Repair,
     /// Starts or removes the cluster.
     Cluster,
-    /// Makes, changes or removes a topic.
+    /// Creates, changes or deletes a topic.
     Topic,
     /// Sends or reads messages.
     Traffic,
-    /// Decides about the plan.
+    /// Judges the cluster or clients.
     Judgement,
-    /// Shows or records what is there.
+    /// Shows or records a state.
     Observation,
-    /// Holds other steps.
+    /// Contains other steps.
     Flow,
     /// Runs a program of the plan's author.
     Program,
-    /// Says something and does nothing.
+    /// Writes a line and does nothing else.
     Note,
 }
 
-/// What a verb strikes.
+/// What a verb affects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strikes {
     /// Nothing.
@@ -58,70 +59,70 @@ pub enum Strikes {
     Processes,
     /// Disks of brokers.
     Disks,
-    /// Who reaches whom.
+    /// Which nodes can reach each other.
     Routes,
-    /// How fast and how surely packets arrive.
+    /// The delay and loss of packets.
     Lines,
     /// Processes of clients.
     Clients,
-    /// Anything of these.
+    /// Any of these.
     Everything,
 }
 
-/// How what a verb does is undone.
+/// How the effect of a verb is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undo {
-    /// It is not.
+    /// It is not undone.
     Never,
-    /// After `for` or `during`, in these words: `start it again`.
+    /// After `for` or `during`, with this phrase in `explain`: `start it again`.
     After(&'static str),
-    /// By itself, before the step ends.
+    /// By the step itself, before it ends.
     Itself,
 }
 
-/// What a broker or a client is doing.
+/// The state of a broker or client in the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneMark {
-    /// Not there yet, or no longer.
+    /// Not started yet, or removed.
     Absent,
-    /// Nothing is wrong with it.
+    /// Running, without a fault.
     Running,
-    /// Ended with SIGKILL.
+    /// Killed with SIGKILL.
     Killed,
-    /// Ended gracefully.
+    /// Stopped gracefully.
     Stopped,
-    /// Its process stands still.
+    /// Paused.
     Paused,
-    /// It reaches nobody.
+    /// Cut off from the network.
     Isolated,
     /// On a slow or lossy network.
     Degraded,
-    /// It cannot write.
+    /// Its disk is full.
     DiskFull,
     /// Stopped and started again.
     Restarting,
-    /// Broken at random.
+    /// Under random faults.
     Chaos,
 }
 
-/// Who has a lane in the timeline of `explain`.
+/// The node or client of a lane in the timeline of `explain`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaneOf {
     /// A broker, by its number.
     Broker(u32),
-    /// A controller of its own, by its number.
+    /// A dedicated controller, by its number.
     Controller(u32),
     /// The ZooKeeper server.
     Zookeeper,
-    /// Nodes that are chosen when the step runs, in the words of the plan.
+    /// Nodes that are chosen when the step runs, by the text of the target.
     Chosen(String),
     /// A client, or one of its members.
     Client {
-        /// What it is: `producer`.
+        /// The kind of client, such as `producer`.
         kind: &'static str,
         /// Its name in the plan.
         name: String,
-        /// Which member; none of a client that is one process.
+        /// The member; none for a client that is one process.
         member: Option<u32>,
     },
 }
@@ -136,17 +137,17 @@ impl LaneOf {
 /// What a step changes in the timeline of `explain`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LaneChange {
-    /// Somebody runs from here on, in a lane of their own; it may be there from an earlier life.
+    /// A client starts. Its lane may exist from an earlier start.
     Begins(LaneOf),
-    /// The cluster is gone, and all of its nodes with it.
+    /// The cluster is removed with all of its nodes.
     NoCluster,
-    /// What the nodes of a target are doing.
+    /// The new state of the nodes of a target.
     Nodes(Target, LaneMark),
-    /// What clients are doing, whole or by member.
+    /// The new state of clients, whole or by member.
     Clients(Clients, LaneMark),
-    /// What all clients are doing.
+    /// The new state of all clients.
     AllClients(LaneMark),
-    /// Those with one of these marks run again.
+    /// Nodes and clients in one of these states run again.
     Mends(&'static [LaneMark]),
 }
 
@@ -155,11 +156,11 @@ pub enum LaneChange {
 pub enum Leaves {
     /// Topics and groups, which can be removed.
     TopicsAndGroups,
-    /// More than that: the cluster is not used again.
+    /// More than that: the cluster is not reused.
     More,
 }
 
-/// What is no longer certain of what was followed so far.
+/// The part of the followed state that becomes uncertain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blurs {
     /// Everything stays certain.
@@ -172,13 +173,13 @@ pub enum Blurs {
     Clients,
     /// Whether anything was produced.
     Produced,
-    /// All of it.
+    /// Everything.
     Everything,
 }
 
 impl StepFacts {
-    /// Those of most verbs of a kind: they strike nothing, and leave more than topics, so that a new verb's
-    /// cluster is not used again by mistake.
+    /// The properties of most verbs of a kind. They affect nothing, and leave more than topics, so that the cluster
+    /// of a new verb is not reused by mistake.
     pub const fn of(kind: Kind) -> Self {
         Self {
             kind,
@@ -198,20 +199,20 @@ impl StepFacts {
     }
 }
 
-/// What is known of a condition.
+/// The static properties of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConditionFacts {
     /// What it needs of the backend.
     pub needs: Option<Capability>,
-    /// True if only a living controller can make it true.
+    /// True if it needs a running controller to become true.
     pub needs_quorum: bool,
-    /// True if the whole log is read for it.
+    /// True if its judgement reads the whole log.
     pub reads_log: bool,
-    /// True if every look judges from the beginning what earlier looks could not.
+    /// True if every check judges from the beginning, also what earlier checks could not judge.
     pub judges_again: bool,
     /// True if the `since` of the `record` around it narrows it.
     pub takes_since: bool,
-    /// True if it measures how messages are answered: of a client with `acks: 0` it measures nothing.
+    /// True if it measures answers to messages, so that it cannot be judged for a client with `acks: 0`.
     pub needs_answers: bool,
     /// What it counts, if it is a count of messages.
     pub counts: Option<CountFacts>,
@@ -219,33 +220,33 @@ pub struct ConditionFacts {
     pub weighs: Weighs,
 }
 
-/// What is known of a condition that counts messages.
+/// The static properties of a condition that counts messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountFacts {
     /// Whose messages it counts.
     pub of: CountsOf,
-    /// True if `sent: before` can be asked of it: what it counts is found in messages of the log, of which each
-    /// producer knows when they were acknowledged.
+    /// True if it takes `sent: before`: it counts messages of the log, whose producers know when they were
+    /// acknowledged.
     pub at_rest: bool,
 }
 
 /// Whose messages a condition counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountsOf {
-    /// What producers sent.
+    /// Messages that producers sent.
     Producers,
-    /// What consumers were given.
+    /// Messages that were delivered to consumers.
     Consumers,
-    /// What copiers wrote.
+    /// Messages that copiers wrote.
     Copiers,
-    /// What is in the log, no matter who sent or read it.
+    /// Messages in the log, of all clients.
     Anyone,
 }
 
-/// How the changes of a condition weigh in a diff.
+/// How changes of a condition weigh in a diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weighs {
-    /// By its arguments: these in their own way, others as their names say in every condition.
+    /// By its arguments: these in their own way, the others in the same way as in every condition.
     Arguments(&'static [(&'static str, ArgumentWeighs)]),
     /// All of the conditions in it must hold.
     All,
@@ -253,29 +254,29 @@ pub enum Weighs {
     Any,
     /// The conditions in it must not all hold.
     Not,
-    /// As an expression.
+    /// Like an expression.
     Expression,
 }
 
-/// How the change of an argument of a condition weighs in a diff.
+/// How a change of an argument of a condition weighs in a diff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgumentWeighs {
-    /// Each element of the list demands something.
+    /// A longer list requires more.
     Elements,
-    /// It demands more where it is there.
+    /// The condition requires more with the argument than without it.
     Presence,
-    /// A broker demands more than `any`.
+    /// A broker's number requires more than `any`.
     Leader,
-    /// `every` demands more than `any`.
+    /// `every` requires more than `any`.
     Spread,
-    /// A partition alone demands less than its topic.
+    /// One partition requires less than its topic.
     OnePartition,
-    /// Another argument weighs what changes with it.
+    /// Not at all: another argument changes with it and weighs.
     WithAnother,
 }
 
 impl ConditionFacts {
-    /// Those of most conditions about the cluster: none of it.
+    /// The properties of most conditions about the cluster.
     pub const NONE: Self = Self {
         needs: None,
         needs_quorum: false,
@@ -287,7 +288,7 @@ impl ConditionFacts {
         weighs: Weighs::Arguments(&[]),
     };
 
-    /// Those of what clients measured over a time.
+    /// The properties of conditions about measurements of clients over a time.
     pub const MEASURED: Self = Self {
         judges_again: true,
         takes_since: true,
@@ -296,23 +297,23 @@ impl ConditionFacts {
         ..Self::NONE
     };
 
-    /// Those of a count of what clients heard.
+    /// The properties of a count of what brokers reported to clients.
     pub const fn heard(of: CountsOf) -> Self {
         let counts = Some(CountFacts { of, at_rest: false });
         Self { judges_again: true, takes_since: true, counts, ..Self::NONE }
     }
 
-    /// Those of a count for which the log is read.
+    /// The properties of a count that reads the log.
     pub const fn audited(of: CountsOf) -> Self {
         Self { reads_log: true, ..Self::heard(of) }
     }
 
-    /// The same of what `sent: before` can be asked of.
+    /// The properties of a count that reads the log and takes `sent: before`.
     pub const fn at_rest(of: CountsOf) -> Self {
         Self { counts: Some(CountFacts { of, at_rest: true }), ..Self::audited(of) }
     }
 
-    /// The same of what needs something of the backend.
+    /// Additionally needs an ability of the backend.
     pub const fn needing(self, capability: Capability) -> Self {
         Self { needs: Some(capability), ..self }
     }

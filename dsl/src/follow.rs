@@ -1,7 +1,7 @@
-//! What the plan means: the state of cluster, topics and clients, followed through the steps.
+//! Follows the state of cluster, topics and clients through the steps of a plan, and reports what cannot work.
 //!
-//! Only what is certain is an error. A step that may not run (`when`, `optional`), a target chosen when
-//! the step runs, and everything in `finally` make what they touch uncertain.
+//! Only certain mistakes are errors. A step that may not run (`when`, `optional`), a target that is chosen when the
+//! step runs, and every step in `finally` make the state of what they change uncertain.
 
 use crate::backend::Abilities;
 use crate::diagnostic::{Code, Diagnostic};
@@ -27,7 +27,7 @@ pub(crate) use nothing::proves_nothing;
 
 use after::StillBroken;
 
-/// Follows a plan and tells what cannot or will not work.
+/// Follows a plan and reports what cannot or will not work.
 pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
     let mut follow = Follow {
         ground: Ground::new(backend.borrowed, Ever::of(plan), library),
@@ -42,16 +42,16 @@ pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<
     follow.ground.in_finally = true;
     follow.ground.state.blur();
     follow.steps(&plan.finally);
-    follow.ground.told
+    follow.ground.diagnostics
 }
 
 struct Follow<'p> {
     ground: Ground<'p>,
-    /// What is broken until another step mends it, beside processes.
+    /// Faults of network and disks that last until another step undoes them.
     standing: Vec<StillBroken>,
-    /// True in a branch of a `parallel`: other steps run beside these.
+    /// True in a branch of a `parallel`: other steps run at the same time.
     beside: bool,
-    /// Above 0 it is known only while the plan runs whether this step runs.
+    /// Above 0: whether this step runs is known only while the plan runs.
     doubtful: usize,
     /// True for the rules of `always`, which have no `when`.
     in_rule: bool,
@@ -62,7 +62,7 @@ impl<'p> Follow<'p> {
         let head = &step.head;
         let when = head.when.as_ref().map(crate::value::Expression::known);
         self.doubtful += usize::from(when == Some(None));
-        let sends = self.somebody_sends();
+        let sends = self.may_send();
         if when != Some(Some(false)) {
             let unsure = when == Some(None) || head.optional || head.expect_error.is_some();
             let before = unsure.then(|| self.ground.state.clone());
@@ -71,7 +71,7 @@ impl<'p> Follow<'p> {
                 Action::Ready(verb) => self.verb(step, verb),
                 Action::Late(_) => {
                     self.ground.state.something_happened(head.facts);
-                    // It is certain that a fault breaks something, whatever its arguments are.
+                    // A fault certainly breaks something, whatever its arguments are.
                     self.ground.state.broken |= head.facts.is_fault();
                     self.during(step);
                 }
@@ -90,7 +90,7 @@ impl<'p> Follow<'p> {
         self.doubtful -= usize::from(when == Some(None));
     }
 
-    /// Remembers the name of a step.
+    /// Records the name of a step.
     fn meet(&mut self, step: &'p Step) {
         if let Some(name) = &step.head.name {
             let has_target = step.verb().is_none_or(|v| v.target().is_some());
@@ -102,8 +102,9 @@ impl<'p> Follow<'p> {
             };
             let is_note = step.head.facts.kind == Kind::Note;
             let before = self.ground.names.get(name.as_str()).copied();
-            let followed = before.is_some_and(|met| met.followed) || self.somebody_sends();
-            // In the rounds of a loop the newest run counts, and a round without one takes none away.
+            let followed = before.is_some_and(|met| met.followed) || self.may_send();
+            // In the rounds of a loop the latest run counts. A round that leaves the step out does not remove an
+            // earlier run.
             let runs = before.map_or(runs, |met| met.runs.or(runs));
             self.ground.names.insert(name.as_str(), Met { has_target, runs, is_note, followed });
         }
@@ -124,13 +125,14 @@ impl<'p> Follow<'p> {
         self.condition_step(step, verb);
         let took = self.ground.least.saturating_sub(before);
         if let Some(timeout) = step.head.timeout.as_ref().filter(|t| t.value < took) {
-            let message = format!("the step takes at least {}", crate::value::duration_text(took));
+            let took = crate::value::duration_text(took);
+            let message = format!("the step takes at least {took}, longer than its `timeout`");
             let help = "give it a longer `timeout`";
-            self.ground.tell(Diagnostic::new(Code::W010, timeout.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::W010, timeout.span, message).help(help));
         }
     }
 
-    /// Tells a step that needs a cluster before there is one.
+    /// Reports a step that needs a cluster where none is running.
     fn cluster_is_there(&mut self, step: &Step) -> bool {
         if self.ground.state.cluster.is_some() || self.ground.in_finally {
             return true;
@@ -138,14 +140,18 @@ impl<'p> Follow<'p> {
         if self.ground.state.cluster_unknown {
             return true;
         }
-        let message = format!("`{}` needs a cluster, and none is running here", step.head.word);
+        let message =
+            format!("`{}` needs a cluster, and no cluster is running here", step.head.word);
         let first = self.ground.ever.cluster;
         let diagnostic = Diagnostic::new(Code::E056, step.head.key, message);
-        self.ground.tell(match first {
-            Some(_) => diagnostic.help("the cluster is started later, or stopped before"),
-            None => diagnostic.help("begin with `start_cluster: { brokers: 3 }`"),
+        self.ground.report(match first {
+            Some(_) => diagnostic
+                .help("move this step after `start_cluster` and before the cluster is stopped"),
+            None => {
+                diagnostic.help("add a step such as `- start_cluster: { brokers: 3 }` before it")
+            }
         });
-        // Said once: what follows would say the same.
+        // Reported once: the following steps would repeat it.
         self.ground.state.cluster_unknown = true;
         false
     }
@@ -156,10 +162,11 @@ impl<'p> Follow<'p> {
                 crate::value::duration_text(self.ground.least),
                 crate::value::duration_text(plan.timeout.value),
             );
-            let message =
-                format!("the steps take at least {least}, the plan's timeout is {timeout}");
+            let message = format!(
+                "the steps take at least {least}, longer than the plan's timeout of {timeout}"
+            );
             let span = if plan.timeout.span.end > 0 { plan.timeout.span } else { plan.name.span };
-            self.ground.tell(
+            self.ground.report(
                 Diagnostic::new(Code::W010, span, message).help("give the plan a longer `timeout`"),
             );
         }

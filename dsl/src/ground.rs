@@ -1,5 +1,5 @@
-//! The ground that steps and conditions stand on: what is known of cluster, topics and clients between two
-//! steps, which names there are, and what the message says about a name that means nothing.
+//! The state that steps and conditions are checked against: what is known of cluster, topics and clients between
+//! two steps, which names exist, and the diagnostics about unknown names.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,43 +23,43 @@ pub use names::{Ever, Met, Runs};
 pub use settings::UNCLEAN;
 pub use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
 
-/// The step that a verb stands in.
+/// The step that a verb belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct StepAt<'p> {
     pub word: &'static str,
     pub facts: &'static StepFacts,
     pub name: Option<&'p str>,
-    /// Where it stands.
+    /// The place of the step.
     pub span: Span,
-    /// Where its verb stands.
+    /// The place of its verb.
     pub key: Span,
 }
 
-/// What is known where a step begins.
+/// What is known at the start of a step.
 pub struct Ground<'p> {
     pub state: KnownState,
     pub ever: Ever<'p>,
-    /// The steps that were met, by their names.
+    /// The steps followed so far, by name.
     pub names: BTreeMap<&'p str, Met>,
-    pub told: Vec<Diagnostic>,
-    /// Above 0 no diagnostic is kept: the step is meant to fail.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Above 0: diagnostics are dropped, because the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
-    /// The time that the steps take at least.
+    /// The least time that the steps take.
     pub least: Duration,
-    /// The faults that are in force here, from the outside in: this step stands in their `during`.
+    /// The faults whose `during` contains this step, the outermost first. They are in force here.
     pub around: Vec<StepAt<'p>>,
     pub(crate) library: &'p Library,
 }
 
 impl<'p> Ground<'p> {
-    /// Nothing is known yet but what the plan's steps will make.
+    /// The state before the first step: only the names that the plan's steps make are known.
     pub(crate) fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
         Self {
             state: KnownState::new(external),
             ever,
             names: BTreeMap::new(),
-            told: Vec::new(),
+            diagnostics: Vec::new(),
             muted: 0,
             in_finally: false,
             least: Duration::ZERO,
@@ -68,41 +68,45 @@ impl<'p> Ground<'p> {
         }
     }
 
-    pub fn tell(&mut self, diagnostic: Diagnostic) {
+    pub fn report(&mut self, diagnostic: Diagnostic) {
         if self.muted == 0 {
-            self.told.push(diagnostic);
+            self.diagnostics.push(diagnostic);
         }
     }
 
-    /// Reports a condition that must hold and cannot.
+    /// Reports a condition that must hold but cannot.
     pub fn impossible(&mut self, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::new(Code::E063, span, message);
-        self.tell(diagnostic.help("start what it needs before, or expect something else"));
+        self.report(
+            diagnostic
+                .help("start what it needs in an earlier step, or change what the plan expects"),
+        );
     }
 
-    /// Remembers that a step takes at least so long.
+    /// Adds the least time of a step.
     pub fn takes(&mut self, time: Duration) {
         self.least = self.least.saturating_add(time);
     }
 
-    /// Tells a name that no step has, or, unless `any_time`, none before this one.
+    /// Reports a name that no step has or, unless `any_time`, no earlier step.
     pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
         let text = name.as_str();
         if self.names.contains_key(text) || (any_time && self.ever.names.contains(text)) {
             return;
         }
         let diagnostic = if self.ever.names.contains(text) {
-            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes later"))
+            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes after this step"))
         } else {
             let message = format!("no step has the name \"{text}\"");
             let help = did_you_mean(text, self.ever.names.iter().copied());
-            Diagnostic::new(Code::E053, name.span, message)
-                .maybe_help(help.or_else(|| Some("give the step a `name`".to_owned())))
+            Diagnostic::new(Code::E053, name.span, message).maybe_help(
+                help.or_else(|| Some("set `name` on the step that is meant".to_owned())),
+            )
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
     }
 
-    /// Tells a topic that is not there. What is left is the topic, if it is known.
+    /// Reports a topic that does not exist here. Returns the topic, if it is known.
     pub fn topic(&mut self, name: &Spanned<TopicName>, any_time: bool) -> Option<KnownTopic> {
         let text = name.as_str();
         if let Some(topic) = self.state.topics.get(text).filter(|t| !t.gone) {
@@ -121,18 +125,18 @@ impl<'p> Ground<'p> {
             if self.in_finally {
                 return None;
             }
-            let message = format!("topic `{text}` is created only by a later step");
+            let message = format!("topic `{text}` does not exist yet: a later step creates it");
             Diagnostic::new(Code::E050, name.span, message)
         } else {
             let message = format!("topic `{text}` is not created by this plan");
             let help = did_you_mean(text, self.ever.topics.iter().copied());
             Diagnostic::new(Code::W012, name.span, message).maybe_help(help)
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
         None
     }
 
-    /// Tells a partition that is not there.
+    /// Reports a partition that does not exist.
     pub fn partition(&mut self, partition: &Spanned<PartitionRef>, any_time: bool) {
         let name = Spanned::new(partition.topic.clone(), partition.span);
         let Some(topic) = self.topic(&name, any_time) else { return };
@@ -141,11 +145,11 @@ impl<'p> Ground<'p> {
             let message =
                 format!("topic `{}` has no partition {}", name.value, partition.partition);
             let help = format!("its partitions are 0 to {last}");
-            self.tell(Diagnostic::new(Code::E054, partition.span, message).help(help));
+            self.report(Diagnostic::new(Code::E054, partition.span, message).help(help));
         }
     }
 
-    /// Tells a client or member that is not there. What is left is its state, if it is known.
+    /// Reports a client or member that does not exist here. Returns the client, if it is known.
     pub fn client(&mut self, name: &Spanned<MemberRef>, any_time: bool) -> Option<KnownClient> {
         let text = name.client.as_str();
         let Some(client) = self.state.clients.get(text).cloned() else {
@@ -165,7 +169,7 @@ impl<'p> Ground<'p> {
                 0 | 1 => format!("write `{text}`"),
                 n => format!("its members are {text}/1 to {text}/{n}"),
             };
-            self.tell(Diagnostic::new(Code::E058, name.span, message).help(help));
+            self.report(Diagnostic::new(Code::E058, name.span, message).help(help));
         }
         Some(client)
     }
@@ -177,14 +181,14 @@ impl<'p> Ground<'p> {
             return;
         }
         let diagnostic = if later {
-            let message = format!("client `{text}` is started only by a later step");
+            let message = format!("client `{text}` does not exist yet: a later step starts it");
             Diagnostic::new(Code::E051, name.span, message)
         } else {
             let message = format!("no client has the name `{text}`");
             let help = did_you_mean(text, self.ever.clients.iter().copied());
             Diagnostic::new(Code::E051, name.span, message).maybe_help(help)
         };
-        self.tell(diagnostic);
+        self.report(diagnostic);
     }
 
     pub fn group(&mut self, name: &Spanned<GroupName>) {
@@ -194,20 +198,20 @@ impl<'p> Ground<'p> {
         }
         let message = format!("no consumer of this plan is in group `{}`", name.value);
         let help = did_you_mean(name, self.ever.groups.iter().map(String::as_str));
-        self.tell(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
+        self.report(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
     }
 
-    /// Tells something that is the same whatever the cluster does.
+    /// Reports a condition whose result does not depend on the cluster.
     pub fn judges_nothing(&mut self, span: Span, known: bool, help: &'static str) {
         let message = if known {
-            "this is always true, whatever the cluster does: it judges nothing"
+            "this condition is always true, whatever the cluster does, so it judges nothing"
         } else {
-            "this is never true, whatever the cluster does: it judges nothing"
+            "this condition is never true, whatever the cluster does, so it judges nothing"
         };
-        self.tell(Diagnostic::new(Code::W019, span, message).help(help));
+        self.report(Diagnostic::new(Code::W019, span, message).help(help));
     }
 
-    /// True if a value stands in the plan as it is, not made by a template.
+    /// True if the value is written literally, not made by a template.
     pub fn is_literal(&self, span: Span) -> bool {
         self.library.with(span.file, |s| !s.slice(span).contains("{{")).unwrap_or(true)
     }
@@ -223,14 +227,14 @@ impl<'p> Ground<'p> {
         }
     }
 
-    /// Warns of something that needs the controllers while too few of them live.
+    /// Warns of something that needs the controllers while too few of them are running.
     pub fn quorum(&mut self, span: Span) {
         let lost = self.state.cluster.as_ref().is_some_and(KnownCluster::quorum_is_lost);
         if lost && !self.state.external {
-            let message = "too few controllers live to decide this";
-            let help = "with KRaft more than half of the controllers must live; combined, they are the \
-                        brokers";
-            self.tell(Diagnostic::new(Code::W003, span, message).help(help));
+            let message = "too few controllers are running for this";
+            let help = "with KRaft, more than half of the controllers must be running; with `controllers: combined` \
+                        they run in the brokers' processes";
+            self.report(Diagnostic::new(Code::W003, span, message).help(help));
         }
     }
 
@@ -243,8 +247,10 @@ impl<'p> Ground<'p> {
         if !users.iter().any(|u| u == user.as_str()) {
             let message = format!("the cluster has no user `{}`", user.value);
             let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| Some("name it in `security: { users: ... }`".to_owned()));
-            self.tell(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
+            let help = help.or_else(|| {
+                Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
+            });
+            self.report(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
         }
     }
 }

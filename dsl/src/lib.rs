@@ -4,7 +4,7 @@
 //! rendered, and [`check`] reads it into [`Plan`]s, one for each combination of the plan's matrix.
 //! Nothing here starts anything: no containers, no Kafka, no clock.
 //!
-//! What depends on the run (`run.id`, captures) keeps its step late: [`Step::finish`] reads it again
+//! A step with a value that depends on the run (`run.id`, captures) stays late: [`Step::finish`] reads it again
 //! with the [`Values`] of the run.
 
 pub mod args;

@@ -9,12 +9,12 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{self, Kind, Limits, Node};
 use crate::source::{FileId, Source, Sources, Span};
 
-/// Where texts come from: the disk, or memory in tests.
+/// The source of files: the disk, or memory in tests.
 pub trait Files: std::fmt::Debug + Send + Sync {
-    /// Reads a whole file, at most `limit` bytes and one more.
+    /// Reads a whole file, at most `limit` bytes plus one.
     fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>>;
 
-    /// The path without links and dots, for telling whether two are the same file.
+    /// The path without links and dots, to see whether two paths are the same file.
     fn canonical(&self, path: &Path) -> std::io::Result<PathBuf>;
 }
 
@@ -25,12 +25,12 @@ pub struct Disk;
 impl Files for Disk {
     fn read(&self, path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
         use std::io::Read;
-        // A FIFO or a device would be read for ever, or block before the first byte.
+        // A FIFO or a device could be read forever, or block before the first byte.
         if !std::fs::metadata(path)?.is_file() {
             return Err(std::io::Error::other("it is not a regular file"));
         }
         let file = std::fs::File::open(path)?;
-        // Room for all of it and a byte more: one look finds the text, the next one its end.
+        // Space for the whole file and one byte more, so that the second read finds the end.
         let size = file.metadata().map_or(0, |m| m.len()).min(limit);
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0) + 1);
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -101,17 +101,17 @@ impl Library {
         self.lock().sources.clone()
     }
 
-    /// What is wrong with the documents that could be read.
+    /// The mistakes in the documents that could be read.
     pub(crate) fn problems(&self) -> Vec<Diagnostic> {
         self.lock().problems.clone()
     }
 
-    /// What the files hold and nobody may see.
+    /// The secrets in the files.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
         self.lock().secrets.clone()
     }
 
-    /// From now on a value's texts are secret, as YAML reads them and as they stand in the file.
+    /// Makes the texts of a value secret, as YAML reads them and as they are written in the file.
     pub(crate) fn hide(&self, node: &Node) {
         match &node.kind {
             Kind::Seq(nodes) => nodes.iter().for_each(|inner| self.hide(inner)),
@@ -131,17 +131,17 @@ impl Library {
         }
     }
 
-    /// From now on these texts are secret.
+    /// Makes these texts secret.
     pub(crate) fn hide_texts(&self, texts: impl IntoIterator<Item = String>) {
         self.lock().secrets.extend(texts);
     }
 
-    /// Looks at one source.
+    /// Calls `look` with one source.
     pub(crate) fn with<R>(&self, file: FileId, look: impl FnOnce(&Source) -> R) -> Option<R> {
         self.lock().sources.get(file).map(look)
     }
 
-    /// Adds a text that is only pointed at.
+    /// Adds a text that is only shown in diagnostics.
     pub(crate) fn note(&self, source: Source) -> FileId {
         self.lock().sources.add(source)
     }
@@ -155,7 +155,7 @@ impl Library {
         Ok((file, Arc::new(node)))
     }
 
-    /// Reads and parses a file, once. A file that cannot be read is reported at each `asked`.
+    /// Reads and parses a file once. A file that cannot be read is reported at each `asked`.
     pub(crate) fn load(&self, path: &Path, asked: Option<Span>) -> Loaded {
         let key = self.files.canonical(path).unwrap_or_else(|_| path.to_owned());
         if let Some(loaded) = self.lock().loaded.get(&key) {
@@ -164,7 +164,7 @@ impl Library {
         let limits = Limits::default();
         let loaded = match self.files.read(path, limits.bytes) {
             Ok(bytes) => self.take(path, bytes, &limits),
-            // It is reported at each place that asks for it, so it is not kept.
+            // It is reported at each place that needs it, so it is not kept.
             Err(error) => return Err(self.unreadable(path, &error.to_string(), asked)),
         };
         self.lock().loaded.insert(key, loaded.clone());

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Severity};
 use crate::steps::COMMON;
 use crate::steps::Verb;
 
-/// What a word is.
+/// The kind of a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WordKind {
     /// A verb of a step.
@@ -23,7 +23,7 @@ impl WordKind {
     /// Every kind, in the order of the manual.
     pub const ALL: [Self; 3] = [Self::Step, Self::Condition, Self::Code];
 
-    /// The heading above all of this kind.
+    /// The heading of the chapter.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Step => "Steps",
@@ -32,14 +32,16 @@ impl WordKind {
         }
     }
 
-    /// A few words about all of this kind.
+    /// A sentence about the chapter.
     pub const fn about(self) -> &'static str {
         match self {
             Self::Step => "A step is a map with exactly one of these verbs.",
             Self::Condition => {
-                "One vocabulary for `wait`, `assert`, `always`, `record` and what `chaos` keeps."
+                "The same conditions are used by `wait`, `assert`, `always`, `record` and the `keep` of `chaos`."
             }
-            Self::Code => "What `kplan check` tells: errors begin with E, warnings with W.",
+            Self::Code => {
+                "The diagnostics of `kplan check`. Codes of errors begin with E, codes of warnings with W."
+            }
         }
     }
 }
@@ -61,7 +63,7 @@ pub fn chapter(kind: WordKind) -> String {
         text.push('\n');
         for line in page.lines() {
             code ^= line.starts_with("```");
-            // The pages become parts of this one.
+            // The pages become sections of the chapter.
             text.push_str(if line.starts_with('#') && !code { "#" } else { "" });
             text.push_str(line);
             text.push('\n');
@@ -70,12 +72,12 @@ pub fn chapter(kind: WordKind) -> String {
     text
 }
 
-/// A sentence inside a table.
+/// Escapes a sentence for a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The anchor that readers of Markdown make of a page's heading.
+/// The anchor that Markdown renderers make from a page's heading.
 fn anchor(word: &str, summary: &str, kind: WordKind) -> String {
     let heading = match kind {
         WordKind::Step => format!("{word} (step)"),
@@ -95,7 +97,7 @@ pub fn words() -> Vec<(WordKind, &'static str, String)> {
     step.chain(condition).chain(code).collect()
 }
 
-/// The manual page of a step, a condition or a code, as Markdown; `None` if there is no such word.
+/// The manual page of a step, condition or code, as Markdown; `None` if the word is unknown.
 pub fn manual(word: &str) -> Option<String> {
     if let Some(code) = Code::parse(word) {
         return Some(code_page(code));
@@ -119,7 +121,7 @@ fn code_page(code: Code) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             page,
-            "\nWhere it is meant, `# kplan: allow {code}` on the step's line, or above it, silences it."
+            "\nIf it is intended: `# kplan: allow {code}` on the step's line, or above it, silences the warning."
         );
     }
     page
@@ -155,13 +157,13 @@ fn argument(page: &mut String, field: &FieldInfo, short: Option<&str>) {
         (false, Some(default)) => format!(" (default `{default}`)"),
         (false, None) => String::new(),
     };
-    let short = if short == Some(field.key) { " The short form gives this one." } else { "" };
+    let short = if short == Some(field.key) { " The short form sets this argument." } else { "" };
     let text = field.doc.split_whitespace().collect::<Vec<_>>().join(" ");
     // Writing to a String cannot fail.
     let _ = writeln!(page, "- `{}`{default}: {text}{short} *{}*", field.key, field.expects);
 }
 
-/// Text of doc comments: paragraphs on one line each.
+/// The text of doc comments, with each paragraph on one line.
 fn paragraphs(doc: &str) -> String {
     let mut text = String::new();
     for paragraph in doc.split("\n\n").flat_map(|p| p.split("\n \n")) {

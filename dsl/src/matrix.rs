@@ -1,4 +1,4 @@
-//! The matrix: one suite for each combination.
+//! The matrix, which makes one suite for each combination.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use crate::read::Reader;
 use crate::source::Spanned;
 use crate::template::written;
 
-/// One combination, in the matrix's order.
+/// One combination, in the order of the matrix.
 pub(crate) type Cell = Vec<(Spanned<String>, Value)>;
 
-/// The most combinations of one plan.
+/// The greatest number of combinations of one plan.
 const MOST_CELLS: usize = 256;
 
-/// The most names that a matrix gives values to.
+/// The greatest number of names in a matrix.
 const MOST_AXES: usize = 64;
 
-/// Reads all combinations. `None` means that a mistake was told.
+/// Reads all combinations. `None`: a mistake was reported.
 pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     let Some(entries) = node.map() else {
         let message = format!("expected a map, found {}", node.describe());
-        let help = "`acks: [1, all]` makes a suite for each value";
+        let help = "write a list for each name, such as `acks: [1, all]`: each value makes a suite";
         reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
         return None;
     };
@@ -48,7 +48,7 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
             cells.retain(|cell| !matches(cell, &pattern));
             if cells.len() == before {
                 let span = pattern.first().map_or(exclude.value.span, |(key, _)| key.span);
-                let message = "this excludes no combination";
+                let message = "this `exclude` entry matches no combination";
                 reader.push(Diagnostic::new(Code::E042, span, message));
             }
         }
@@ -69,7 +69,7 @@ pub(crate) fn cells(node: &Node, reader: &mut Reader) -> Option<Vec<Cell>> {
     Some(cells)
 }
 
-/// Tells a matrix of more axes, combinations or lines than there may be, before anything is made of it.
+/// Reports a matrix with too many axes, combinations or entries before the combinations are made.
 fn bounded(axes: &[&Entry], lists: [Option<&Entry>; 2], reader: &mut Reader) -> Option<()> {
     let mut refuse = |span, message| {
         reader.push(Diagnostic::new(Code::E042, span, message));
@@ -120,7 +120,7 @@ fn axis_values(axis: &Entry, reader: &mut Reader) -> Option<Vec<Value>> {
         let value = value_of(node, reader)?;
         let shown = written(&value);
         if !seen.insert(shown.clone()) {
-            let message = format!("`{shown}` stands twice among the values of `{}`", axis.key);
+            let message = format!("`{shown}` is listed twice among the values of `{}`", axis.key);
             reader.push(Diagnostic::new(Code::E042, node.span, message));
         }
         values.push(value);
@@ -163,13 +163,13 @@ fn check_name(key: &Spanned<String>, reader: &mut Reader) -> Option<()> {
     }
 }
 
-/// The value among a name's that is written like this, with its type.
+/// The value of a name in the matrix that has this text, with its type.
 pub(crate) fn value_of_name(cells: &[Cell], name: &str, text: &str) -> Option<Value> {
     let all = cells.iter().flatten().filter(|(k, _)| k.value == name).map(|(_, value)| value);
     all.into_iter().find(|value| written(value) == text).cloned()
 }
 
-/// Keeps the combinations that have a value given from outside; where none has it, every one gets it.
+/// Keeps the combinations with a value that is set from outside. If no combination has it, all get it.
 pub(crate) fn pin(cells: &mut Vec<Cell>, name: &str, value: &Value) {
     let wanted = written(value);
     let has = |cell: &Cell| cell.iter().any(|(k, v)| k.value == name && written(v) == wanted);

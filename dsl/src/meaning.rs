@@ -1,24 +1,24 @@
-//! What a part of a plan means, in one form for all ways to write it: defaults filled in, `60s` and `1m`
-//! alike, `[P]` and `P` alike, keys of settings in order.
+//! The meaning of a part of a plan, in one canonical form for all ways to write it: with defaults, the same for
+//! `60s` and `1m` and for `[P]` and `P`, with the keys of settings in order.
 //!
-//! The form is that of the language itself: what comes out can be read again and means the same.
+//! The form is that of the language itself: it can be read again and has the same meaning.
 
 use serde_json::{Map, Value};
 
 use crate::document::{self, Node};
 use crate::source::Spanned;
 
-/// What can say what it means; nothing (`null`) for what is not there.
+/// A value with a meaning. The meaning of an absent value is `null`.
 pub(crate) trait Meaning {
     fn meaning(&self) -> Value;
 }
 
-/// Several keys of a map that mean one thing together.
+/// Several keys of a map that together have one meaning.
 pub(crate) trait GroupMeaning {
     fn add_to(&self, map: &mut Map<String, Value>);
 }
 
-/// Adds a key unless it means nothing.
+/// Adds a key unless its meaning is `null`.
 pub(crate) fn put(map: &mut Map<String, Value>, key: &str, value: Value) {
     let empty = matches!(&value, Value::Null) || value.as_object().is_some_and(Map::is_empty);
     if !empty {
@@ -55,7 +55,7 @@ macro_rules! plain {
 }
 plain!(bool, u32, u64, i32, String);
 
-/// Declares types whose text is what they mean.
+/// Declares types whose meaning is their text.
 macro_rules! shown {
     ($($name:ty),+ $(,)?) => {$(
         impl $crate::meaning::Meaning for $name {
@@ -73,7 +73,7 @@ impl Meaning for Node {
     }
 }
 
-/// A map whose keys stand in no order of their own.
+/// A map whose keys have no fixed order.
 pub(crate) fn sorted(pairs: impl Iterator<Item = (String, Value)>) -> Value {
     let mut pairs: Vec<(String, Value)> = pairs.collect();
     pairs.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,4 +1,4 @@
-//! Parameters: declared in the plan, overridden from outside.
+//! Parameters: declared in the plan, set from outside.
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -31,15 +31,15 @@ args! {
     /// A parameter with more than a default.
     #[example("version: { default: 4.1.1, description: Kafka under test, one_of: [3.9.1, 4.1.1] }")]
     pub struct ParamArgs("params") {
-        /// The value unless another is given; without it one must be given.
+        /// The default value. Without a default, a value must be set.
         default: Option<Node>,
-        /// What it is for.
+        /// What the parameter is for.
         description: Option<String>,
-        /// The only values it may have.
+        /// The allowed values.
         one_of: Option<Vec<Node>>,
-        /// Its type; that of the default unless said otherwise.
+        /// The type; if it is not set, the type of the default.
         kind as "type": Option<ParamType>,
-        /// Its value is never shown.
+        /// Whether the value is secret, so that it is never shown.
         secret: bool = "false",
     }
 }
@@ -52,13 +52,13 @@ pub(crate) struct Declared {
     pub one_of: Vec<Value>,
     pub secret: bool,
     pub description: Option<String>,
-    /// Its declaration is wrong, which was told: nothing more is said about it.
+    /// Its declaration is wrong, which was reported. No further mistakes are reported about it.
     pub broken: bool,
     kind: Option<ParamType>,
 }
 
 impl ParamType {
-    /// With its article.
+    /// The type with its article.
     const fn phrase(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -82,12 +82,12 @@ fn type_of(value: &Value) -> ParamType {
 }
 
 impl Declared {
-    /// Its type, if it is bound to one.
+    /// Its type, if it has one.
     pub(crate) fn kind(&self) -> Option<&'static str> {
         self.kind.map(ParamType::text)
     }
 
-    /// Tells whether the parameter may have a value.
+    /// Checks whether the parameter may have a value.
     pub(crate) fn accept(&self, value: &Value, span: Span) -> Result<(), Diagnostic> {
         let given = type_of(value);
         let fits = match self.kind {
@@ -108,8 +108,11 @@ impl Declared {
         let text = template::written(value);
         if !self.one_of.is_empty() && !self.one_of.iter().any(|v| template::written(v) == text) {
             let known: Vec<String> = self.one_of.iter().map(template::written).collect();
-            let message =
-                format!("`{}` is no value of parameter `{}`", self.show(value), self.name);
+            let message = format!(
+                "`{}` is not an allowed value of parameter `{}`",
+                self.show(value),
+                self.name
+            );
             let help =
                 did_you_mean(&text, known.iter().map(String::as_str)).filter(|_| !self.secret);
             let wrong = Diagnostic::new(Code::E040, span, message).maybe_help(help);
@@ -122,8 +125,8 @@ impl Declared {
         if self.secret { crate::visible::SECRET.to_owned() } else { template::written(value) }
     }
 
-    /// The value of a text that comes from the command line or the environment: one of those that are
-    /// listed if it is written alike, else of the declared type.
+    /// The value of a text from the command line or the environment: the listed value with the same text, or a
+    /// value of the declared type.
     pub(crate) fn of_text(&self, text: &str) -> Value {
         if let Some(listed) = self.one_of.iter().find(|v| template::written(v) == text) {
             return listed.clone();
@@ -143,7 +146,7 @@ impl Declared {
     }
 }
 
-/// Reads the declarations; mistakes are told.
+/// Reads the declarations and reports their mistakes.
 pub(crate) fn declared(node: &Node, reader: &mut Reader) -> Option<Vec<Declared>> {
     if node.is_null() {
         return Some(Vec::new());
@@ -186,7 +189,7 @@ fn one(name: &Spanned<String>, node: &Node, reader: &mut Reader) -> Option<Decla
     let mistakes = reader.mistakes();
     let args: ParamArgs = reader.read(node)?;
     if args.secret {
-        // Another value may be given: the default is still in the plan's text.
+        // Hidden even if another value is set, because the default is in the plan's text.
         args.default
             .iter()
             .chain(args.one_of.iter().flatten())
@@ -199,7 +202,7 @@ fn one(name: &Spanned<String>, node: &Node, reader: &mut Reader) -> Option<Decla
     let one_of = args.one_of.unwrap_or_default();
     let one_of: Option<Vec<Value>> = one_of.iter().map(|n| value_of(n, reader)).collect();
     let kind = args.kind.or_else(|| default.as_ref().map(type_of));
-    // Alternatives of other types show that the default's type is not meant to be the only one.
+    // Listed values of other types show that values need not have the default's type.
     let one_of = one_of?;
     let kind = kind.filter(|k| args.kind.is_some() || one_of.iter().all(|v| type_of(v) == *k));
     let declared = Declared {
@@ -224,7 +227,7 @@ pub(crate) fn value_of(node: &Node, reader: &mut Reader) -> Option<Value> {
     match template::of_node(node, &reader.scope, None) {
         Rendered::Value(value) => Some(value),
         Rendered::Late => {
-            let message = "this must be known before the run starts";
+            let message = "this value must be known before the run starts";
             reader.push(Diagnostic::new(Code::E034, node.span, message));
             None
         }

@@ -1,4 +1,4 @@
-//! Plans: valid once built. Only [`crate::check`] makes them.
+//! Plans. A plan is always valid: only [`crate::check`] makes one.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,27 +17,27 @@ pub use crate::steps::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub struct Plan {
     /// The plan's name.
     pub name: Spanned<String>,
-    /// The file, as it was given.
+    /// The path of the file, as given.
     pub path: PathBuf,
-    /// The combination of the matrix, in the matrix's order; empty without one.
+    /// The combination of the matrix, in the order of the matrix; empty without a matrix.
     pub cell: Vec<(String, String)>,
     /// Markdown.
     pub description: Option<String>,
     /// Tags.
     pub tags: Vec<String>,
-    /// Parameters with the values they have here, in the plan's order.
+    /// The parameters with their values in this suite, in the order of the plan.
     pub params: Vec<Param>,
-    /// How long the steps may take together; `finally` still runs after it.
+    /// The time limit of all steps together; `finally` still runs after it.
     pub timeout: Spanned<Duration>,
     /// The steps, in order.
     pub steps: Vec<Step>,
-    /// What must hold all the time.
+    /// The rules that must hold all the time.
     pub always: Vec<Always>,
-    /// The steps that run whatever happened, those of included files last.
+    /// The steps of `finally`, which run at the end whatever happened. Those of included files are last.
     pub finally: Vec<Step>,
-    /// The files that the plan is made of.
+    /// The files of the plan.
     pub sources: Arc<Sources>,
-    /// What must never be shown: values of secret parameters and of environment variables.
+    /// Secrets, which must never be shown: values of secret parameters and of environment variables.
     pub(crate) secrets: Arc<BTreeSet<String>>,
 }
 
@@ -50,13 +50,13 @@ pub struct Param {
     pub value: String,
     /// True if it must never be shown.
     pub secret: bool,
-    /// What it is for.
+    /// Its description.
     pub description: Option<String>,
-    /// The value it has unless another is given.
+    /// Its default value.
     pub default: Option<String>,
-    /// Its type, if it is bound to one: `text`, `number`, `boolean`, `list` or `map`.
+    /// Its type, if it has one: `text`, `number`, `boolean`, `list` or `map`.
     pub kind: Option<&'static str>,
-    /// The only values it may have; empty if it may have any.
+    /// The allowed values; empty if any value is allowed.
     pub one_of: Vec<String>,
 }
 
@@ -79,9 +79,9 @@ pub struct Always {
     pub span: Spanned<()>,
     /// What must hold.
     pub that: Conditions,
-    /// From the end of this step; without it, from when the conditions can be judged.
+    /// The rule applies from the end of this step; without it, from the time when the conditions can be judged.
     pub from: Option<Spanned<StepName>>,
-    /// Until this step begins; without it, until the last step.
+    /// The rule applies until this step begins; without it, until the end of the last step.
     pub to: Option<Spanned<StepName>>,
 }
 
@@ -100,23 +100,23 @@ impl Plan {
         }
     }
 
-    /// The step of a name, wherever it stands.
+    /// The step of this name, at any place of the plan.
     pub fn step_named(&self, name: &str) -> Option<&Step> {
         [&self.steps, &self.finally].into_iter().find_map(|steps| named(steps, name))
     }
 
-    /// The lines of a step as they stand in the plan.
+    /// The lines of a step, as written in the plan.
     pub fn source_text(&self, head: &StepHead) -> &str {
         let source = self.sources.get(head.span.file);
         source.map_or("", |s| s.lines(head.lines.0, head.lines.1))
     }
 
-    /// The file that a step stands in: the plan's, or an included one.
+    /// The file of a step: the plan's file or an included one.
     pub fn file_of(&self, head: &StepHead) -> &std::path::Path {
         self.sources.get(head.span.file).map_or(&self.path, |s| s.path())
     }
 
-    /// The text of a place, such as a condition's, as it stands in the plan.
+    /// The text at a place, such as a condition's, as written in the plan.
     pub fn text_at(&self, span: Span) -> &str {
         self.sources.get(span.file).map_or("", |s| s.slice(span))
     }

@@ -17,8 +17,8 @@ use crate::value::{ExpectedError, Expression, text_schema};
 
 /// The JSON Schema (draft 07) of plans and fragments.
 ///
-/// Every value may also be a template. One object holds every verb as a property: editors complete and
-/// explain it better than alternatives. That a step has exactly one verb is for the checker.
+/// Every value may also be a template. One object has every verb as a property, because editors complete and
+/// explain it better than alternatives. The checker, not the schema, ensures that a step has exactly one verb.
 pub fn plan_schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let step = step(&mut generator);
@@ -100,7 +100,7 @@ fn defaults(generator: &mut SchemaGenerator) -> Value {
         ("consumer", StartConsumer::schema(generator).to_value()),
         ("cluster", StartCluster::schema(generator).to_value()),
     ] {
-        // The map among the forms of the argument.
+        // The form of the argument that is a map.
         let forms = schema.get("anyOf").and_then(Value::as_array).cloned().unwrap_or_default();
         if let Some(map) = forms.into_iter().find(|f| f.get("properties").is_some()) {
             schema = map;
@@ -145,7 +145,7 @@ fn step(generator: &mut SchemaGenerator) -> Value {
         properties.insert(key.to_owned(), common(generator, key, doc).to_value());
     }
     json!({
-        "description": "One step: exactly one verb, and what every step may have beside it.",
+        "description": "One step: exactly one verb, and the keys that every step may have.",
         "type": ["object", "string"],
         "properties": properties,
         "additionalProperties": false,
@@ -167,7 +167,7 @@ fn common(generator: &mut SchemaGenerator, key: &str, doc: &str) -> Schema {
     described(schema, doc, None)
 }
 
-/// An example as the editor inserts it.
+/// An example as an editor inserts it.
 fn snippet(info: &WordInfo, example: &str) -> Option<Value> {
     let node = parsed(example)?;
     let body = json_of(&node);

@@ -1,4 +1,4 @@
-//! Reading values out of the document: every mistake is told, not only the first.
+//! Reads values from the document. It reports every mistake, not only the first.
 
 use std::any::{Any, TypeId};
 use std::borrow::Cow;
@@ -20,22 +20,22 @@ pub use map::MapReader;
 
 /// A type that is read from a node of the document.
 pub trait FromNode: Sized {
-    /// What is expected, for a message: `a duration such as 30s`.
+    /// The expected form, for messages: `a duration such as 30s`.
     const EXPECTS: &'static str;
 
-    /// The keys of its map form, if it has one: tells a short form from a long one.
+    /// The keys of its map form, if it has one. They distinguish a short form from a long one.
     const MAP_KEYS: &'static [&'static str] = &[];
 
-    /// True if the map given in the plan's `defaults` and the step's own are joined key by key.
+    /// True if the map in the plan's `defaults` and the step's own map are joined key by key.
     const JOINS_DEFAULTS: bool = false;
 
-    /// True if a template in it is not to be rendered before it is read.
+    /// True if templates in it are not rendered before it is read.
     const RAW: bool = false;
 
-    /// Reads it. `None` means that the reader holds a diagnostic, or waits for a late value.
+    /// Reads the value. `None`: the reader has a diagnostic, or the value is known only during the run.
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self>;
 
-    /// What an absent key means, if it means anything.
+    /// The value of an absent key, if there is one.
     fn missing() -> Option<Self> {
         None
     }
@@ -44,36 +44,36 @@ pub trait FromNode: Sized {
     fn schema(generator: &mut SchemaGenerator) -> Schema;
 }
 
-/// Reads nodes; holds what is known while reading and the mistakes found so far.
+/// Reads nodes. Contains the names known while reading and the mistakes found so far.
 #[derive(Debug)]
 pub struct Reader {
     pub(crate) scope: Arc<Scope>,
     pub(crate) library: Arc<Library>,
     pub(crate) values: Option<Arc<Values>>,
     pub(crate) place: ReadPlace,
-    /// The key of the word whose arguments are read next: what is missing is told there.
+    /// The key of the word whose arguments are read next: missing keys are reported there.
     pub(crate) key: Option<Span>,
-    /// True for a word that is an element of a list: as a key beside the list it lacks its dash.
+    /// True for a word that is an element of a list. If it is a key beside the list, its dash is missing.
     is_element: fn(&str) -> bool,
-    /// What words leave for the step or the plan that they stand in, by type.
+    /// Values that words leave for the step or plan that contains them, by type.
     left: HashMap<TypeId, Box<dyn Any + Send>>,
     diagnostics: Vec<Diagnostic>,
     late: bool,
 }
 
-/// Where in the plan the reader is.
+/// The reader's position in the plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReadPlace {
-    /// The numbers of the steps around, and of the step itself.
+    /// The numbers of the enclosing steps and of the step itself.
     pub path: Vec<String>,
-    /// Files that are being included, outermost first.
+    /// The files that are being included, the outermost first.
     pub files: Vec<crate::source::FileId>,
-    /// How many steps were read.
+    /// The number of steps read so far.
     pub steps: usize,
 }
 
 impl Reader {
-    /// A reader that knows the scope's names; with `values` late ones are known too.
+    /// A reader that knows the names of a scope. With `values` it also knows those of the run.
     pub(crate) fn new(
         scope: Arc<Scope>,
         library: Arc<Library>,
@@ -93,7 +93,7 @@ impl Reader {
         }
     }
 
-    /// Reads a value, after its template, if it is one, was rendered.
+    /// Reads a value. A template is rendered first.
     pub fn read<T: FromNode>(&mut self, node: &Node) -> Option<T> {
         if T::RAW {
             return T::from_node(node, self);
@@ -107,7 +107,7 @@ impl Reader {
         T::from_node(node, self)
     }
 
-    /// Renders a node that is a template. `None`: a mistake was told, or the value is late.
+    /// Renders a node that is a template. `None`: a mistake was reported, or the value is late.
     pub(crate) fn resolve<'n>(&mut self, node: &'n Node) -> Option<Cow<'n, Node>> {
         let Some(scalar) = node.scalar().filter(|s| s.is_template()) else {
             return Some(Cow::Borrowed(node));
@@ -126,62 +126,63 @@ impl Reader {
         }
     }
 
-    /// Leaves a value for the step or the plan that is being read, in place of an earlier one of its type.
+    /// Leaves a value for the step or plan that is being read. It replaces an earlier value of its type.
     pub(crate) fn leave<T: Any + Send>(&mut self, value: T) {
         self.left.insert(TypeId::of::<T>(), Box::new(value));
     }
 
-    /// Takes what was left of a type; nothing is there afterwards.
+    /// Takes the value of a type that was left.
     pub(crate) fn take_left<T: Any + Default>(&mut self) -> T {
         let left = self.left.remove(&TypeId::of::<T>());
         left.and_then(|value| value.downcast().ok()).map_or_else(T::default, |value| *value)
     }
 
-    /// Tells a mistake; what is returned can be given more words.
+    /// Reports a mistake. Help and places can be added to the returned diagnostic.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Tells that a node is not what was expected.
+    /// Reports a node that does not have the expected form.
     pub fn expected<T: FromNode>(&mut self, node: &Node) {
         let message = format!("expected {}, found {}", T::EXPECTS, node.describe());
         self.push(Diagnostic::new(Code::E012, node.span, message).label("wrong type"));
     }
 
-    /// True if no mistake was told so far.
+    /// True if no mistake was reported so far.
     pub fn is_clean(&self) -> bool {
         self.diagnostics.is_empty()
     }
 
-    /// How many mistakes were told so far.
+    /// The number of mistakes reported so far.
     pub(crate) fn mistakes(&self) -> usize {
         self.diagnostics.len()
     }
 
-    /// All mistakes told so far.
+    /// All mistakes reported so far.
     pub fn into_diagnostics(self) -> Vec<Diagnostic> {
         self.diagnostics
     }
 
-    /// Runs `f` and tells whether it met a late value; the mark outside is left as it was.
+    /// Runs `f` and returns whether it met a late value. The reader's own mark does not change.
     pub(crate) fn watching_late<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> (R, bool) {
         let outer = std::mem::take(&mut self.late);
         let result = f(self);
         (result, std::mem::replace(&mut self.late, outer))
     }
 
-    /// Marks that a late value was met.
+    /// Records that a late value was met.
     pub(crate) const fn mark_late(&mut self) {
         self.late = true;
     }
 
-    /// Tells that a key is not known among `known`.
+    /// Reports a key that is not one of `known`.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, known: &[&str], of: &str) {
         let list = known.iter().find(|k| matches!(**k, "that" | "until"));
         let help = match list.filter(|_| (self.is_element)(&key.value)) {
-            Some(_) => {
-                Some(format!("conditions are a list: write `- {}: ...` with a dash", key.value))
-            }
+            Some(_) => Some(format!(
+                "conditions are written as a list: put a dash before it, `- {}: ...`",
+                key.value
+            )),
             None => did_you_mean(key, known.iter().copied()),
         };
         let message = format!("unknown key `{}` in {of}", key.value);
@@ -216,26 +217,27 @@ impl Reader {
     }
 }
 
-/// What is known about the map form of a word's arguments.
+/// The map form of a word's arguments.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     /// The word, for messages.
     pub word: &'static str,
     /// All keys.
     pub keys: &'static [&'static str],
-    /// The key that a value without a map fills.
+    /// The key that is set by a value that is not a map.
     pub short: Option<&'static str>,
     /// The keys of the map form of that key's type.
     pub short_keys: &'static [&'static str],
 }
 
-/// A map that is the short form: none of its keys is the word's, one is the short type's.
+/// True for a map that is the short form: none of its keys is a key of the word, one is a key of the short form's
+/// type.
 fn short_map(entries: &[Entry], shape: &Shape) -> bool {
     let known = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.as_str()));
     if shape.short.is_none() || shape.short_keys.is_empty() || known(shape.keys) {
         return false;
     }
-    // A slip of the pen in the one key of a short form is told as such.
+    // A misspelt key of a short form with one key is reported as such.
     let all = || shape.keys.iter().chain(shape.short_keys).copied();
     let nearly = |e: &Entry| nearest(&e.key, all()).is_some_and(|n| shape.short_keys.contains(&n));
     known(shape.short_keys) || matches!(entries, [one] if nearly(one))
@@ -308,5 +310,5 @@ impl<T: FromNode> FromNode for Vec<T> {
     }
 }
 
-/// The place of something that was not written: the start of nothing.
+/// The place of a value that was not written: an empty span.
 pub(crate) const NOWHERE: Span = Span { file: crate::source::FileId(0), start: 0, end: 0 };

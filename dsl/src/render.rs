@@ -1,4 +1,4 @@
-//! Diagnostics for people's eyes, like a modern compiler's.
+//! Renders diagnostics for people, like a modern compiler.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Position, Source, Sources, Span};
 use crate::visible;
 
-/// The most diagnostics of one plan that are shown to people; the rest is counted.
+/// The greatest number of diagnostics of one plan that are shown to people. The rest is counted.
 const MOST_SHOWN: usize = 200;
 
 /// Renders the diagnostics of one plan, with a closing line that counts them.
@@ -28,8 +28,8 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> Str
     text
 }
 
-/// Renders the diagnostics of one plan, each with an empty line behind it: as many as anybody reads, those that
-/// make the plan impossible first, in the order of the files.
+/// Renders the first diagnostics of one plan, each with an empty line after it: errors first, in the order of the
+/// files.
 pub fn render_each(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
     let errors = diagnostics.iter().filter(|d| d.severity() == Severity::Error).count();
     let mut warnings = MOST_SHOWN.saturating_sub(errors);
@@ -51,7 +51,7 @@ pub fn render_each(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "and {} more, which `--format json` tells\n",
+            "and {} more, which `--format json` lists\n",
             crate::words::grouped(rest as u64)
         );
     }
@@ -66,7 +66,7 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
     placed(&renderer.render(&[report]), &places)
 }
 
-/// What is rendered; `places` become those that it shows, in their order.
+/// The groups to render. `places` are set to the places that they show, in order.
 fn report<'d>(
     diagnostic: &'d Diagnostic,
     sources: &'d Sources,
@@ -106,11 +106,11 @@ fn report<'d>(
     }
 }
 
-/// Stands behind the path of each place that is shown. What is shown is cleaned of it.
+/// A marker behind the path of each shown place. It is removed from the result.
 const PLACE: char = '\u{fdd0}';
 
-/// Writes each place's column as every other format tells it. annotate-snippets counts in what it shows, where
-/// a tab is four spaces, a hidden character is spelt out, and a long line begins in its middle.
+/// Writes the column of each place as in every other format. annotate-snippets counts columns in the shown text, in
+/// which a tab is four spaces, an invisible character is spelt out, and a long line may be cut at its start.
 fn placed(rendered: &str, places: &[Position]) -> String {
     let mut parts = rendered.split(PLACE);
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -130,11 +130,11 @@ fn placed(rendered: &str, places: &[Position]) -> String {
     text
 }
 
-/// The bytes that are shown of a long line on either side of a place.
+/// The number of bytes of a long line that are shown on each side of a place.
 const BESIDE: usize = 400;
 
-/// The lines that are shown around a place: large files and long lines are not handed over whole, and
-/// strangers' texts not as they are.
+/// The lines that are shown around a place. Large files and long lines are cut, and text from outside is made safe
+/// to show.
 struct SourceWindow<'s> {
     raw: &'s str,
     start: usize,
@@ -153,7 +153,7 @@ impl<'s> SourceWindow<'s> {
             let raw = &own[from..to];
             return Self { raw, start: begin(raw), first_line: line };
         }
-        // Of long lines beside it nothing is needed, as it has none of them marked.
+        // Other long lines are not needed, because nothing in them is marked.
         let short = |n: &u32| source.lines(*n, *n).len() <= 2 * BESIDE;
         let first_line = (line.saturating_sub(20).max(1)..line).rev().take_while(short).last();
         let last_line = (line + 1..=line + 20).take_while(short).last().unwrap_or(line);
@@ -169,12 +169,12 @@ impl<'s> SourceWindow<'s> {
             .path(format!("{path}{PLACE}"))
     }
 
-    /// Where a byte stands among what is shown.
+    /// The place of a byte in the shown text.
     fn shown(&self, byte: usize) -> usize {
         visible::visible(&self.raw[..byte]).len()
     }
 
-    /// A mark on the first line of a span; what is outside the window marks its edge.
+    /// A mark on the first line of a span. A part outside the window marks its edge.
     fn mark(&self, kind: AnnotationKind, span: Span, words: &'s str) -> Annotation<'s> {
         let inside = |byte: u32| (byte as usize).saturating_sub(self.start).min(self.raw.len());
         let start = self.raw.floor_char_boundary(inside(span.start));
@@ -217,10 +217,10 @@ mod tests {
             let span = Span { file, start: at, end: at + 5 };
             let (position, _) = sources.positions(span).expect("a known file");
             let first = Span { file, start: 0, end: 1 };
-            let told =
+            let diagnostic =
                 Diagnostic::new(crate::Code::E001, span, "m").related(first, "the first one");
-            for (told, color) in [(&told, false), (&told, true)] {
-                let shown = render_one(told, &sources, color);
+            for (diagnostic, color) in [(&diagnostic, false), (&diagnostic, true)] {
+                let shown = render_one(diagnostic, &sources, color);
                 assert!(shown.contains(&format!("p.yaml:2:{}", position.column)), "{shown}");
                 assert!(shown.contains("WRONG") && shown.contains("the first one"), "{shown}");
                 assert!(shown.len() < 3_000 && !shown.contains(PLACE), "{shown}");
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(shown.matches("warning[W001]").count(), 100);
         assert!(
             shown.ends_with(
-                "and 50 more, which `--format json` tells\n\n100 errors, 150 warnings\n"
+                "and 50 more, which `--format json` lists\n\n100 errors, 150 warnings\n"
             ),
             "{shown}"
         );

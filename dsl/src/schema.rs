@@ -1,9 +1,9 @@
-//! The parts of the JSON Schema of plans (draft 07), made from the same declarations that read them.
+//! The parts of the JSON Schema of plans (draft 07), made from the declarations that also read plans.
 
 use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
 
-/// A leaf that may also be written as a template.
+/// The schema of a value that may also be a template.
 pub(crate) fn or_template(schema: Schema) -> Schema {
     if takes_any_text(schema.as_value()) {
         return schema;
@@ -19,7 +19,7 @@ pub(crate) fn or_template(schema: Schema) -> Schema {
     }
 }
 
-/// True if every text fits, or every value.
+/// True if the schema accepts every text or every value.
 fn takes_any_text(schema: &Value) -> bool {
     let Some(object) = schema.as_object() else { return true };
     let text =
@@ -33,7 +33,7 @@ fn takes_any_text(schema: &Value) -> bool {
 pub(crate) fn described(schema: Schema, doc: &str, default: Option<&str>) -> Schema {
     let mut schema = or_template(schema);
     if schema.as_value().get("$ref").is_some() {
-        // Beside a reference draft 07 ignores everything.
+        // Draft 07 ignores all keywords beside a reference.
         schema = json_schema!({ "allOf": [schema] });
     }
     let text = doc.lines().map(str::trim).collect::<Vec<_>>().join("\n").trim().to_owned();
@@ -44,7 +44,7 @@ pub(crate) fn described(schema: Schema, doc: &str, default: Option<&str>) -> Sch
     schema
 }
 
-/// A default as a value of its own type.
+/// A default as a JSON value of its type.
 fn default_value(text: &str) -> Value {
     match (text.parse::<u64>(), text) {
         (Ok(number), _) => number.into(),

@@ -1,4 +1,4 @@
-//! The names that templates know, and when they are known.
+//! The names that templates can use, and when their values are known.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use minijinja::Value;
 use crate::document::Node;
 use crate::visible::secret_forms;
 
-/// What is known only while the plan runs.
+/// Values that are known only while the plan runs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Values {
     /// `run.id`.
     pub run_id: String,
     /// `run.seed`.
     pub seed: u64,
-    /// What steps captured, by the name they gave it.
+    /// The captures of steps, by name.
     pub captures: BTreeMap<String, serde_json::Value>,
 }
 
@@ -25,41 +25,41 @@ pub struct Scope {
     known: BTreeMap<String, Value>,
     late: BTreeSet<String>,
     derived: BTreeMap<String, (Node, Arc<Self>)>,
-    /// Which names are never shown.
+    /// The names whose values are never shown.
     secret: BTreeSet<String>,
-    /// Texts that are never shown, long enough to be known again inside another value.
+    /// Texts that are never shown, long enough to be recognized inside another value.
     hidden: BTreeSet<String>,
     defaults: Arc<BTreeMap<&'static str, Node>>,
     env: Arc<EnvNames>,
     limits: Arc<Limits>,
 }
 
-/// What a plan may do, as the command line says: it may come from a stranger's pull request.
+/// What the command line allows a plan to do. A plan may come from the pull request of a stranger.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
-    /// Whether it may start programs of this machine.
+    /// Whether the plan may run programs on this machine.
     pub allow_run: bool,
-    /// Images that it may name, `*` for any text; without it any.
+    /// Images that it may name, with `*` for any text; without a list any image.
     pub images: Option<Vec<String>>,
-    /// The most brokers that a cluster may have; without it as many as the language allows.
+    /// The greatest number of brokers of a cluster; without it, the limit of the language.
     pub brokers: Option<u32>,
 }
 
 /// The environment variables that templates may read.
 #[derive(Debug, Clone, Default)]
 pub struct EnvNames {
-    /// Names that are allowed, with their values.
+    /// The allowed names, with their values.
     pub allowed: BTreeMap<String, String>,
-    /// Whether a template may make anything of the values: true for a file that the user names and trusts
-    /// like a program. For a plan they are secrets.
+    /// Whether templates may use the values freely: true for a file that the user names and trusts like a program.
+    /// In a plan the values are secrets.
     pub trusted: bool,
 }
 
-/// A shorter secret is found by its name only: its text may stand anywhere.
+/// A shorter secret is hidden by its name only, because its text may occur anywhere.
 const SHORTEST_FOUND: usize = 4;
 
 impl Scope {
-    /// Names the values that are known before anything starts.
+    /// Defines a value that is known before the run.
     pub(crate) fn define(&mut self, name: impl Into<String>, value: Value) {
         let name = name.into();
         self.late.remove(&name);
@@ -67,18 +67,18 @@ impl Scope {
         self.known.insert(name, value);
     }
 
-    /// Names a value that is known only while the plan runs.
+    /// Defines a name whose value is known only while the plan runs.
     pub(crate) fn define_late(&mut self, name: impl Into<String>) {
         self.late.insert(name.into());
     }
 
-    /// Names a value that a late template of another scope makes.
+    /// Defines a value that a late template of another scope makes.
     pub(crate) fn define_derived(&mut self, name: impl Into<String>, node: Node, of: Arc<Self>) {
         self.derived.insert(name.into(), (node, of));
     }
 
-    /// Says that a name's value is never shown, nor what holds it; `texts` are those of its value, as
-    /// far as they are known.
+    /// Makes a name secret: its value is never shown, nor are values that contain it. `texts` are the texts of its
+    /// value, as far as they are known.
     pub(crate) fn mark_secret(&mut self, name: &str, texts: impl IntoIterator<Item = String>) {
         self.secret.insert(name.to_owned());
         self.hide(texts);
@@ -89,14 +89,14 @@ impl Scope {
         self.hidden.extend(forms.filter(|form| form.len() >= SHORTEST_FOUND));
     }
 
-    /// True if a name's value is never shown: the name is a secret's, or its value's texts hold
-    /// one. They are asked for only where there is a secret.
+    /// True if a name's value is never shown: the name is secret, or its value contains a secret. The texts of the
+    /// value are computed only if there are secrets.
     pub(crate) fn is_secret(&self, name: &str, texts: impl FnOnce() -> BTreeSet<String>) -> bool {
         let holds = |text: &String| self.hidden.iter().any(|secret| text.contains(secret.as_str()));
         self.secret.contains(name) || !self.hidden.is_empty() && texts().iter().any(holds)
     }
 
-    /// What late templates of other scopes make, and whether it is never shown.
+    /// The values that late templates of other scopes make, and whether they are secret.
     pub(crate) fn all_derived(&self) -> impl Iterator<Item = (&Node, &Arc<Self>, bool)> {
         self.derived.iter().map(|(name, (node, of))| (node, of, self.secret.contains(name)))
     }
@@ -123,7 +123,7 @@ impl Scope {
         self.defaults.get(word)
     }
 
-    /// A scope with the same environment and defaults and what is late, and no other names.
+    /// A scope with the same environment, defaults and late names, and no other names.
     pub(crate) fn bare(&self) -> Self {
         Self {
             known: BTreeMap::new(),
@@ -137,14 +137,14 @@ impl Scope {
         }
     }
 
-    /// This scope, and the late names of another one.
+    /// This scope with the late names of another one.
     pub(crate) fn with_late_of(&self, other: &Self) -> Self {
         let mut joined = self.clone();
         joined.late.extend(other.late.iter().cloned());
         joined
     }
 
-    /// Says what the plan may do.
+    /// Sets what the plan may do.
     pub(crate) fn set_limits(&mut self, limits: Limits) {
         self.limits = Arc::new(limits);
     }
@@ -169,7 +169,7 @@ impl Scope {
         self.derived.get(name)
     }
 
-    /// All names, for the nearest one.
+    /// All names, to find the nearest one.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
         let derived = self.derived.keys().map(String::as_str);
         let late = self.late.iter().map(String::as_str).chain(["run", "env"]);
@@ -184,7 +184,7 @@ impl Limits {
     }
 }
 
-/// True if a text is what a pattern says, in which `*` stands for any text.
+/// True if a text matches a pattern, in which `*` stands for any text.
 fn is_like(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
@@ -199,7 +199,7 @@ fn is_like(pattern: &str, text: &str) -> bool {
 }
 
 impl PartialEq for Scope {
-    /// Scopes are surroundings, no part of what a step means.
+    /// A scope is not part of the meaning of a step.
     fn eq(&self, _: &Self) -> bool {
         true
     }

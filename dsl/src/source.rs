@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct FileId(pub u32);
 
-/// A stretch of one file, in bytes from its start; `end` lies behind the last byte.
+/// A range of one file, in bytes from its start. `end` is behind the last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Span {
     /// The file.
@@ -25,7 +25,7 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The part of this span `from..to` bytes behind its start, kept inside it.
+    /// The part `from..to` of this span, in bytes from its start, limited to the span.
     pub fn part(self, from: usize, to: usize) -> Self {
         let at = |n: usize| {
             self.start.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)).min(self.end)
@@ -39,14 +39,14 @@ impl Span {
     }
 }
 
-/// A value and the place it was written at.
+/// A value with its place in the source.
 ///
-/// Two such values are equal when the values are: the place is no part of the meaning.
+/// Two such values are equal if the values are equal: the place is not part of the meaning.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where it was written; the whole file's start for a default.
+    /// The place; for a default, the start of the file.
     pub span: Span,
 }
 
@@ -84,7 +84,7 @@ impl<T: std::fmt::Display> std::fmt::Display for Spanned<T> {
     }
 }
 
-/// Where something stands, for people: line and column count from 1, columns in characters.
+/// A place for people: line and column, counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line, from 1.
@@ -99,21 +99,22 @@ pub struct Source {
     path: PathBuf,
     text: Arc<str>,
     line_starts: Vec<u32>,
-    /// The characters before each stretch of `STRETCH` bytes: a column costs the same in a line of any length.
+    /// The number of characters before each block of `STRETCH` bytes, so that computing a column takes the same
+    /// time in a line of any length.
     characters: Vec<u32>,
 }
 
-/// The bytes between two places whose characters are counted beforehand.
+/// The size of a block of which the characters are counted in advance.
 const STRETCH: usize = 1024;
 
-/// The characters that begin in some bytes of a text.
+/// The number of characters that begin in some bytes of a text.
 fn starts_in(bytes: &[u8]) -> u32 {
     let starts = bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count();
     u32::try_from(starts).unwrap_or(u32::MAX)
 }
 
 impl Source {
-    /// Takes a file's text; `path` is what is shown to people.
+    /// Makes a source from a file's text. `path` is shown to people.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
@@ -143,7 +144,7 @@ impl Source {
         u32::try_from(self.line_starts.partition_point(|start| *start <= byte)).unwrap_or(u32::MAX)
     }
 
-    /// Line and column of a byte; a place behind the end is the end.
+    /// Line and column of a byte. A byte behind the end is the end.
     pub fn position(&self, byte: u32) -> Position {
         let line = self.line(byte);
         let start = self.line_starts.get(line as usize - 1).copied().unwrap_or(0) as usize;

@@ -1,7 +1,7 @@
 //! The verbs of steps.
 //!
-//! Adding one is a file here and a line in each of the two lists below; the runner's roster then
-//! misses it.
+//! To add a verb, add a file here and a line in each of the two lists below. The runner does
+//! not compile until its list has the verb too.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -80,26 +80,26 @@ pub(crate) use step::Finally;
 pub use step::{Action, Children, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
 
-/// What every verb says of itself.
+/// The properties and checks of a verb.
 pub trait StepWord: Arguments + Sized {
-    /// What is known of it without running it.
+    /// Its static properties.
     const FACTS: StepFacts;
 
-    /// One sentence without a full stop: what the step does. How long a fault lasts is added to it.
+    /// What the step does: one sentence without a full stop. The duration of a fault is added to it.
     fn explain(&self) -> String;
 
-    /// The same for the minutes of a plan, where that says more.
+    /// The same for `explain`, if it is longer there.
     fn in_full(&self) -> Sentence {
         Sentence::from(self.explain())
     }
 
-    /// What is found to be so in the end when it passes, beside the conditions that it judges.
+    /// What is proven at the end if the step passes, in addition to the conditions that it judges.
     fn finds(&self) -> Option<String> {
         None
     }
 
-    /// What it changes in the timeline of `explain`: the nodes or clients that it is about have the mark of its
-    /// facts.
+    /// What it changes in the timeline of `explain`. By default the nodes or clients that it is about get the mark
+    /// of its facts.
     fn lanes(&self) -> Vec<LaneChange> {
         let Some(mark) = Self::FACTS.lane else { return Vec::new() };
         let nodes = arguments_of::<Spanned<Target>>(self).into_iter().next();
@@ -108,37 +108,37 @@ pub trait StepWord: Arguments + Sized {
         nodes.into_iter().chain(clients.map(|c| LaneChange::Clients(c.clone(), mark))).collect()
     }
 
-    /// Tells what is wrong beyond the single arguments.
+    /// Reports mistakes that concern more than one argument.
     fn validate(&self, _span: Span, _reader: &mut Reader) {}
 
-    /// What it needs of the backend.
+    /// The abilities of the backend that it needs.
     fn needs(&self) -> Vec<Need> {
         Vec::new()
     }
 
-    /// Tells what cannot work where it stands, and changes what is known behind it. It has no default: a verb
-    /// that changes nothing says so.
+    /// Reports what cannot work at its place, and changes the state that is known after it. There is no default: a
+    /// verb that changes nothing must define this too.
     fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>);
 
-    /// Remembers the names of what it makes.
+    /// Records the names that it makes.
     fn makes<'p>(&'p self, _at: StepAt<'p>, _ever: &mut Ever<'p>) {}
 
-    /// The steps that it holds, but those of `during`.
+    /// The steps that it contains, without those of `during`.
     fn children(&self) -> Children<'_> {
         Children::None
     }
 
-    /// True if there must be a cluster for it.
+    /// True if it needs a running cluster.
     fn needs_cluster(&self) -> bool {
         !matches!(Self::FACTS.kind, Kind::Flow | Kind::Program | Kind::Note)
     }
 
-    /// The time that it lets pass, if it does nothing else.
+    /// The duration, if it only lets time pass.
     fn pause(&self) -> Option<Duration> {
         None
     }
 
-    /// True if what it looks at can be otherwise than it must be.
+    /// True if its judgement can fail.
     fn judges(&self) -> bool {
         false
     }
@@ -150,7 +150,7 @@ macro_rules! roster {
     (($d:tt) $($module:ident :: $name:ident,)+) => {
         $(pub use $module::$name;)+
 
-        /// The same of every verb.
+        /// The same for every verb, without knowing its type.
         macro_rules! each {
             ($d verb:expr, $d it:ident => $d same:expr) => {
                 match $d verb { $(Verb::$name($d it) => $d same),+ }
@@ -169,20 +169,20 @@ macro_rules! roster {
         }
 
         impl Verb {
-            /// What is known about every verb, in the order of the manual.
+            /// The declarations of all verbs, in the order of the manual.
             pub const ALL: &[&WordInfo] = &[$(&$name::INFO),+];
 
-            /// What is known about this one.
+            /// The declaration of this verb.
             pub const fn info(&self) -> &'static WordInfo {
                 match self { $(Self::$name(_) => &$name::INFO),+ }
             }
 
-            /// What is known of it without running it.
+            /// Its static properties.
             pub const fn facts(&self) -> &'static StepFacts {
                 match self { $(Self::$name(_) => &<$name as StepWord>::FACTS),+ }
             }
 
-            /// The same of the verb of a word.
+            /// The static properties of the verb with this word.
             pub fn facts_of(word: &str) -> Option<&'static StepFacts> {
                 let all = [$((&$name::INFO, &<$name as StepWord>::FACTS)),+];
                 all.into_iter().find(|(info, _)| info.word == word).map(|(_, facts)| facts)
@@ -254,12 +254,12 @@ static READERS: LazyLock<HashMap<&'static str, (&'static WordInfo, ReadVerb)>> =
     LazyLock::new(Verb::readers);
 
 impl Verb {
-    /// One sentence without a full stop: what the step does.
+    /// What the step does: one sentence without a full stop.
     pub fn explain(&self) -> String {
         each!(self, it => it.explain()) + &self.lasting().map(Lasting::text).unwrap_or_default()
     }
 
-    /// The same for the minutes of a plan.
+    /// The same for `explain`.
     pub(crate) fn in_full(&self) -> Sentence {
         let Sentence { text, points } = each!(self, it => it.in_full());
         let undo = match self.facts().undo {
@@ -280,7 +280,7 @@ impl Verb {
         each!(self, it => it.lanes())
     }
 
-    /// What its arguments are made of.
+    /// The parts of its arguments.
     pub(crate) fn parts(&self) -> &dyn Arguments {
         each!(self, it => &**it)
     }
@@ -289,7 +289,7 @@ impl Verb {
         each!(self, it => &mut **it)
     }
 
-    /// What its arguments mean, in the form of the language.
+    /// The meaning of its arguments, in the form of the language.
     pub fn arguments(&self) -> serde_json::Value {
         each!(self, it => it.meaning())
     }
@@ -302,7 +302,7 @@ impl Verb {
         each!(self, it => it.makes(at, ever));
     }
 
-    /// The steps that it holds, but those of `during`.
+    /// The steps that it contains, without those of `during`.
     pub fn children(&self) -> Children<'_> {
         each!(self, it => it.children())
     }
@@ -311,7 +311,7 @@ impl Verb {
         each!(self, it => it.needs_cluster())
     }
 
-    /// The time that it lets pass, if it does nothing else.
+    /// The duration, if it only lets time pass.
     pub fn pause(&self) -> Option<Duration> {
         each!(self, it => it.pause())
     }
@@ -330,7 +330,7 @@ impl Verb {
         arguments_of(self.parts())
     }
 
-    /// What it needs of the backend, with the conditions it holds.
+    /// The abilities of the backend that it needs, including those of its conditions.
     pub fn needs(&self) -> Vec<Need> {
         let mut needs = each!(self, it => it.needs());
         for condition in self.conditions().iter().flat_map(|c| c.flat()) {
@@ -342,17 +342,17 @@ impl Verb {
         needs
     }
 
-    /// The conditions it waits for, judges, records or keeps.
+    /// The conditions that it waits for, judges, records or keeps.
     pub fn conditions(&self) -> Vec<&Conditions> {
         arguments_of(self.parts())
     }
 
-    /// The known word, if it is a verb.
+    /// The declared word, if it is a verb.
     pub(crate) fn known(word: &str) -> Option<&'static WordInfo> {
         READERS.get(word).map(|(info, _)| *info)
     }
 
-    /// Reads the argument of a verb that is known.
+    /// Reads the argument of a known verb.
     pub(crate) fn read(word: &str, span: Span, node: &Node, reader: &mut Reader) -> Option<Self> {
         let (_, read) = READERS.get(word)?;
         reader.key = Some(span);

@@ -26,25 +26,25 @@ pub(crate) use lex::{Comparison, comparisons};
 pub(crate) use secret::late as late_secrets;
 pub(crate) use written::{text as written, texts};
 
-/// The work a template may do, in instructions.
+/// The limit of work of a template, in instructions.
 const FUEL: u64 = 20_000;
-/// The longest text a template may make, in bytes.
+/// The longest text that a template may make, in bytes.
 const LONGEST: usize = 256 * 1024;
-/// The most values of a list or map that a template may make, those inside it counted.
+/// The greatest number of values in a list or map that a template makes, nested ones included.
 const MOST_VALUES: usize = 20_000;
 
-/// What came of a template.
+/// The result of a template.
 #[derive(Debug)]
 pub(crate) enum Rendered {
     /// Its value.
     Value(Value),
-    /// It names something that is not known yet.
+    /// It uses a name whose value is not known yet.
     Late,
-    /// It is wrong.
+    /// It has a mistake.
     Failed(Failure),
 }
 
-/// Why a template failed, and where in its text (bytes).
+/// The reason why a template failed, and the place in its text (bytes).
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -54,7 +54,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The diagnostic for a template that is the scalar of `node`.
+    /// The diagnostic for a template that is the text of the scalar `node`.
     pub(crate) fn at(self, node: &Node, library: &Library) -> Diagnostic {
         let text = node.scalar().map_or("", |s| &s.text);
         let span = match self.range {
@@ -102,7 +102,7 @@ pub(crate) fn render(text: &str, scope: &Arc<Scope>, values: Option<&Values>) ->
     }
 }
 
-/// What minijinja says against a template, and where in its text (bytes).
+/// The error of minijinja about a template, and its place in the text (bytes).
 type TemplateTrouble = (minijinja::Error, Option<Range<usize>>);
 
 /// Evaluates the expression of one pair of braces; None if there are several pairs.
@@ -123,7 +123,7 @@ fn value_of(
     }
 }
 
-/// Renders a text as far as one may be long: what is too long is told by its length.
+/// Renders a text up to the limit. A text that is too long is detected by its length.
 fn text_of(text: &str, context: Value) -> Result<Value, TemplateTrouble> {
     let guarded = guard::text(text, false).map_err(|(why, range)| {
         (minijinja::Error::new(ErrorKind::SyntaxError, why), Some(range))
@@ -157,13 +157,13 @@ pub(crate) fn evaluate(text: &str, scope: &Arc<Scope>, values: Option<&Values>) 
     }
 }
 
-/// The names as minijinja asks for them; notes what it asked for in vain.
+/// The names for minijinja. Records the names that are not defined.
 #[derive(Debug)]
 struct Root {
     scope: Arc<Scope>,
     values: Option<Values>,
     notes: Mutex<Notes>,
-    /// What it gave of what is never shown.
+    /// The secrets that it gave.
     secrets: Mutex<Vec<Value>>,
 }
 
@@ -189,7 +189,7 @@ impl Root {
         f(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// A name's value, noted if it is a secret.
+    /// A name's value, recorded if it is secret.
     fn given(&self, name: &str, value: &Value) -> Value {
         if self.scope.is_secret(name, || texts(value)) {
             self.note_secret(value);
@@ -263,7 +263,7 @@ impl Root {
         }
     }
 
-    /// What came of it, from the result and what was asked in vain.
+    /// The outcome, from the result and the names that are not defined.
     fn judge(&self, result: Result<Value, TemplateTrouble>, text: &str) -> Rendered {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         if notes.late {
@@ -292,9 +292,9 @@ impl Root {
 
     fn bounded(&self, value: Value) -> Rendered {
         let too_large = if value.as_str().is_some_and(|s| s.len() > LONGEST) {
-            Some("the template makes too long a text")
+            Some("the text that the template makes is too long")
         } else if !size::fits(&value, MOST_VALUES, LONGEST) {
-            Some("the template makes too large a value")
+            Some("the value that the template makes is too large")
         } else {
             None
         };
@@ -354,7 +354,7 @@ impl Object for Root {
     }
 }
 
-/// `params` and `matrix`, which note the names that they do not have.
+/// `params` and `matrix`. They record names that they do not have.
 #[derive(Debug)]
 struct Below {
     root: Arc<Root>,
@@ -376,7 +376,7 @@ impl Object for Below {
     }
 }
 
-/// `env`, which gives only what was allowed.
+/// `env`, with only the allowed variables.
 #[derive(Debug)]
 struct Env(Arc<Root>);
 
@@ -448,7 +448,7 @@ pub(crate) fn of_text(text: &str) -> Value {
     }
 }
 
-/// The node that a value stands for, all of it at one place.
+/// The node of a value, with one place for all of it.
 pub(crate) fn to_node(value: &Value, span: Span) -> Node {
     use minijinja::value::ValueKind;
     match value.kind() {

@@ -1,4 +1,4 @@
-//! The types of arguments: each is read from a scalar's text or a small map.
+//! The types of arguments. Each is read from the text of a scalar or from a small map.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -37,7 +37,7 @@ pub use version::{KafkaVersion, TESTED};
 
 /// A type read from one scalar's text.
 pub(crate) trait FromText: Sized {
-    /// What is expected, for a message.
+    /// The expected form, for messages.
     const EXPECTS: &'static str;
 
     /// Reads the text.
@@ -47,7 +47,7 @@ pub(crate) trait FromText: Sized {
     fn text_schema() -> Schema;
 }
 
-/// Why a text cannot be read.
+/// The reason why a text cannot be read.
 #[derive(Debug)]
 pub(crate) struct TextError {
     pub code: Code,
@@ -178,12 +178,12 @@ impl FromNode for String {
     }
 }
 
-/// The schema of text: numbers and booleans are taken as they are written.
+/// The schema of text. Numbers and booleans are read as the text that is written.
 pub(crate) fn text_schema() -> Schema {
     json_schema!({ "type": ["string", "number", "boolean"] })
 }
 
-/// Declares an enum of words, with how each is written and what it means.
+/// Declares an enum of words, each with its text and its meaning.
 macro_rules! words {
     ($(
         $(#[doc = $doc:literal])+
@@ -196,10 +196,10 @@ macro_rules! words {
         pub enum $name { $($(#[doc = $vdoc])+ #[serde(rename = $text)] $variant,)+ }
 
         impl $name {
-            /// How each is written in a plan.
+            /// The texts of all words, as in a plan.
             pub const WORDS: &[&str] = &[$($text),+];
 
-            /// How it is written in a plan.
+            /// The text of the word, as in a plan.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
@@ -232,14 +232,15 @@ macro_rules! words {
 }
 pub(crate) use words;
 
-/// The error for a word that is none of the known.
+/// The error for an unknown word.
 pub(crate) fn unknown_word(text: &str, known: &[&str]) -> TextError {
-    let mut error = TextError::new(Code::E014, format!("`{text}` is none of {}", known.join(", ")));
+    let mut error =
+        TextError::new(Code::E014, format!("`{text}` is not one of {}", known.join(", ")));
     error.help = crate::diagnostic::did_you_mean(text, known.iter().copied());
     error
 }
 
-/// The schema of an enum of words; those that YAML reads as numbers are allowed as such.
+/// The schema of an enum of words. Words that YAML reads as numbers are also allowed as numbers.
 pub(crate) fn words_schema(words: &[(&str, &str)]) -> Schema {
     let mut all: Vec<serde_json::Value> = Vec::new();
     for (word, _) in words {

@@ -1,18 +1,18 @@
-//! Text from outside made fit to be shown: no character of it does anything to a terminal or hides.
+//! Makes text from outside safe to show: no character of it controls the terminal or is invisible.
 //!
-//! The one cleaning of all that prints: a control character, one that turns the direction of text, one
-//! without width, or one that ends a line unseen is shown as `\u{1b}`. Plans come from strangers.
+//! All output uses this function. Control characters, characters that change the direction of text, characters
+//! without width and invisible line separators are shown in the form `\u{1b}`. Plans may come from strangers.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::words::grouped;
 
-/// The value of a secret, where a value is shown.
+/// The text that is shown instead of a secret.
 pub const SECRET: &str = "***";
 
-/// The ways in which a template may hand a secret over, all of them hidden: as it is, without the space
-/// around it, and as the filters `upper`, `lower` and `capitalize` write it.
+/// The forms in which a template may give a secret, all of which are hidden: unchanged, trimmed, and as written by
+/// the filters `upper`, `lower` and `capitalize`.
 pub fn secret_forms(secret: &str) -> BTreeSet<String> {
     let mut chars = secret.chars();
     let first = chars.next().into_iter().flat_map(char::to_uppercase);
@@ -22,7 +22,7 @@ pub fn secret_forms(secret: &str) -> BTreeSet<String> {
     trimmed.chain(cases.iter().cloned()).filter(|form| !form.trim().is_empty()).collect()
 }
 
-/// True for a character that is not to be shown as it is; line breaks and tabs are among them.
+/// True for a character that must not be shown unchanged, line breaks and tabs included.
 pub fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -30,8 +30,8 @@ pub fn is_hidden(c: char) -> bool {
     c.is_control() || is_format(c) || is_blank(c) || (c as u32) & 0xfffe == 0xfffe
 }
 
-/// Unicode's format characters (Cf), which are drawn as nothing or move what is drawn beside them, and the
-/// two separators that end a line.
+/// Unicode's format characters (Cf), which are invisible or change the characters beside them, and the two line
+/// separators.
 fn is_format(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}' | '\u{891}'
@@ -41,7 +41,7 @@ fn is_format(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Letters and selectors that are drawn as nothing, and code points that are no characters.
+/// Invisible letters and selectors, and code points that are not characters.
 fn is_blank(c: char) -> bool {
     matches!(c,
         '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{2800}' | '\u{3164}'
@@ -49,7 +49,7 @@ fn is_blank(c: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}' | '\u{fdd0}'..='\u{fdef}')
 }
 
-/// The text with every such character shown; line breaks stay, `\r\n` is one, tabs are spaces.
+/// The text with every such character made visible. Line breaks stay, `\r\n` is one, tabs become spaces.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_hidden(c) && c != '\n') {
         return Cow::Borrowed(text);
@@ -68,7 +68,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The text on one line, likewise: what would break the line is a space.
+/// The same on one line: line breaks become spaces.
 pub fn one_line(text: &str) -> String {
     let spaced: Cow<'_, str> = match text.contains(['\n', '\r', '\t']) {
         true => text
@@ -82,7 +82,7 @@ pub fn one_line(text: &str) -> String {
     visible(&spaced).into_owned()
 }
 
-/// The beginning of a text, at most so many bytes of it, and how long all of it is.
+/// The beginning of a text, at most this many bytes, followed by its whole length.
 pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
@@ -91,13 +91,13 @@ pub fn bounded(text: &str, limit: usize) -> Cow<'_, str> {
     format!("{shown}… ({} bytes in all)", grouped(text.len() as u64)).into()
 }
 
-/// [`one_line`] of at most so many bytes of a text.
+/// [`one_line`] of at most this many bytes of a text.
 pub fn one_line_within(text: &str, limit: usize) -> String {
     one_line(&bounded(text, limit))
 }
 
-/// JSON in which such characters are written as JSON writes them: the same values for a program that reads
-/// it, and nothing for a terminal to obey.
+/// JSON in which such characters are escaped: it has the same values for programs, and contains no control
+/// characters for a terminal.
 pub fn json(text: &str) -> Cow<'_, str> {
     let harmless = |c: char| !is_hidden(c) || matches!(c, '\n' | '\r' | '\t');
     if text.chars().all(harmless) {
@@ -107,7 +107,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     for c in text.chars() {
         match c {
             c if harmless(c) => out.push(c),
-            // Inside JSON only strings hold such characters.
+            // In JSON, only strings contain such characters.
             c => c
                 .encode_utf16(&mut [0; 2])
                 .iter()
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_tells_how_long_it_is() {
+    fn a_text_that_is_too_long_shows_its_length() {
         assert_eq!(bounded("abc", 3), "abc");
         assert_eq!(one_line_within(&"é\n".repeat(2_000), 5), "é é… (6,000 bytes in all)");
     }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-/// A sentence, and the points of a list below it.
+/// A sentence with the points of a list below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sentence {
     /// The sentence, without its full stop or colon.
     pub text: String,
-    /// The points; none where it stands alone.
+    /// The points; empty for a sentence without a list.
     pub points: Vec<String>,
 }
 
 impl Sentence {
-    /// The most messages or partitions that are shown of a list.
+    /// The greatest number of messages or partitions of a list that are shown.
     pub const MOST: usize = 8;
 }
 
@@ -42,12 +42,12 @@ pub fn count(n: u64, one: &str) -> String {
     format!("{n} {one}{}", if n == 1 { "" } else { "s" })
 }
 
-/// A text with what is to be added, between two marks; without anything to add it stays as it is.
+/// A text followed by additions between two marks. Without additions it stays unchanged.
 pub(crate) fn joined(text: String, open: &str, more: &[String], close: &str) -> String {
     if more.is_empty() { text } else { format!("{text}{open}{}{close}", more.join(", ")) }
 }
 
-/// A time as people say it: `60 s`, `5 min`, `1 min 35 s`.
+/// A time in readable form: `60 s`, `5 min`, `1 min 35 s`.
 pub fn spoken(time: Duration) -> String {
     let (seconds, millis) = (time.as_secs(), time.subsec_millis());
     let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
@@ -63,7 +63,7 @@ pub fn spoken(time: Duration) -> String {
     }
 }
 
-/// A number with its thousands apart: `5,242,880`.
+/// A number with thousands separators: `5,242,880`.
 pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -76,7 +76,7 @@ pub fn grouped(n: u64) -> String {
     text
 }
 
-/// The names in a data file, one a line; a line that begins with `#` is a comment.
+/// The names in a data file, one per line. A line that begins with `#` is a comment.
 pub(crate) fn names(text: &'static str) -> Vec<&'static str> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
 }

@@ -35,7 +35,7 @@ fn controllers_are_told_by_their_numbers() {
     let given: Vec<(u32, &str)> = given.iter().map(|(n, at)| (n.value, at.as_str())).collect();
     assert_eq!(given, [(101, "ctl-1:9093"), (2, "k2:9093")]);
     assert!(read(&file("")).file.expect("a file").controllers.0.is_empty());
-    for (wrong, why) in [("{ one: c:1 }", "number"), ("{ 1: c }", "no address")] {
+    for (wrong, why) in [("{ one: c:1 }", "number"), ("{ 1: c }", "not an address")] {
         let told = told(&file(&format!("controllers: {wrong}\n")));
         assert!(told.contains(why), "{told}");
     }
@@ -90,7 +90,7 @@ fn mistakes_are_told_with_place_and_nearest_word() {
         "cluster.yaml:2:1",
         "unknown key `bootstrp`",
         "did you mean `bootstrap`",
-        "`k1` is no address",
+        "`k1` is not an address",
         "unknown key `kil`",
         "did you mean `kill`",
         "cluster.yaml:6:9",
@@ -105,24 +105,30 @@ fn mistakes_are_told_with_place_and_nearest_word() {
 #[test]
 fn what_is_no_backend_file_is_told() {
     for (text, words) in [
-        ("plan: v1\nname: x\nsteps: []\n", "this is a plan"),
+        ("plan: v1\nname: x\nsteps: []\n", "this file is a plan"),
         ("bootstrap: [a:1]\n", "does not begin with `backend: v1`"),
         ("backend: v2\n", "unknown language version `v2`"),
         ("backend: v1\n", "needs `bootstrap`"),
         ("backend: v1\nbootstrap: []\n", "names no broker"),
-        ("backend: v1\nbootstrap: [a:0]\n", "`a:0` is no address"),
+        ("backend: v1\nbootstrap: [a:0]\n", "`a:0` is not an address"),
         (
             "backend: v1\nbootstrap: [a:1]\nclient: { bootstrap.servers: 'b:1' }\n",
-            "under `bootstrap`",
+            "write the addresses into `bootstrap`",
         ),
-        ("backend: v1\nbootstrap: [a:1]\nclient: { acks: 1 }\n", "`acks` is set by kplan"),
+        (
+            "backend: v1\nbootstrap: [a:1]\nclient: { acks: 1 }\n",
+            "`acks` cannot be set here: kplan sets it",
+        ),
         ("backend: v1\nbootstrap: [a:1]\nclient: { partitioner: murmur2 }\n", "kplan chooses"),
         (
             "backend: v1\nbootstrap: [a:1]\nbrokers: { 1: b:1 }\n\
              client: { client.dns.lookup: resolve_canonical_bootstrap_servers_only }\n",
-            "`client.dns.lookup` gives brokers names that none of them advertises",
+            "`client.dns.lookup: resolve_canonical_bootstrap_servers_only` cannot be combined with `brokers`",
         ),
-        ("backend: v1\nbootstrap: ['{{ broker }}:1']\n", "only the commands know `broker`"),
+        (
+            "backend: v1\nbootstrap: ['{{ broker }}:1']\n",
+            "`broker`, `host` and `run` are defined only in `commands`",
+        ),
         ("backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n", "NO"),
         ("backend: [\n", "cluster.yaml"),
     ] {
@@ -160,6 +166,6 @@ fn a_plan_is_refused_where_its_command_is_missing() {
     assert!(text.contains("plan.yaml:6:5") && text.contains("name a command"), "{text}");
     let text = refused("commands: { kill: [a], pause: [b] }\n");
     assert!(!text.contains("kill brokers"), "{text}");
-    assert!(text.contains("cannot freeze brokers"), "freezing needs thawing: {text}");
+    assert!(text.contains("cannot pause brokers"), "a pause needs a resume: {text}");
     assert!(!refused("commands: { kill: [a], pause: [b], resume: [c] }\n").contains("E070"));
 }

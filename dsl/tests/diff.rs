@@ -86,7 +86,7 @@ fn markdown_fits_a_comment_on_a_pull_request() {
     let old = "  - note: x\n".repeat(3_000);
     let new = format!("{old}{}", "  - kill_broker: { broker: 1, for: 1s }\n".repeat(3_000));
     let text = told(&old, &new, DiffFormat::Markdown);
-    assert!(text.len() < 60_000 && text.contains("Cut here"), "{}", text.len());
+    assert!(text.len() < 60_000 && text.contains("Shortened here"), "{}", text.len());
     insta::assert_snapshot!(told(
         "  - name: \"at <once> @team\"\n    kill_broker: 1\n",
         "  - name: \"at <once> @team\"\n    kill_broker: [1, 2]\n    optional: true\n",

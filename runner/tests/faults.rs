@@ -164,5 +164,5 @@ fn the_simulation_refuses_what_it_cannot_show() {
     let plan = ["runner/tests/plans/partition.yaml", "--backend", "embedded"];
     let output = common::kplan(&[["run"].as_slice(), &plan].concat()).output().expect("kplan");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot part the network"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot partition the network"));
 }

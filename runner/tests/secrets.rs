@@ -208,7 +208,7 @@ fn a_late_secret_is_handed_over_whole_or_not_at_all() {
     let text = [output.stdout, output.stderr].concat();
     let all = String::from_utf8_lossy(&text);
     assert_eq!(output.status.code(), Some(1), "{all}");
-    assert!(holds(&text, "makes something of a secret"), "{all}");
+    assert!(holds(&text, "uses a secret in a way"), "{all}");
     let id = run_id(&dir.path().join("run"), Duration::from_secs(5)).expect("an id");
     assert!(!holds(&text, &format!("part {id}")), "{all}");
 }

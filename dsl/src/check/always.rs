@@ -1,4 +1,4 @@
-//! `always`: conditions that must hold all the time.
+//! `always`: rules, conditions that must hold all the time.
 
 use crate::args::args;
 use crate::conditions::{Condition, Conditions};
@@ -10,23 +10,23 @@ use crate::source::Spanned;
 use crate::value::StepName;
 
 args! {
-    /// Conditions that must hold from one step to another.
+    /// Conditions that must hold all the time, or from one step to another.
     ///
-    /// A rule holds if all that it covers was judged. What is asked of a moment, such as `brokers_alive`,
-    /// is covered from the first look that could be judged (with `from`: from the end of that step); a
-    /// look after it that proves nothing, or that fails, makes the rule inconclusive, with its reason and
-    /// its time. What a later look judges again from the beginning, such as `lost`, must be judged by the
-    /// last one, which also asks whether anything was sent while each fault was in effect. A rule whose
-    /// conditions are always true judges nothing. One whose `from` or `to` does not run never holds: it is
-    /// inconclusive, and without its `to` it is watched until the steps are done.
+    /// A rule holds only if everything that it covers was judged. A condition about a moment, such as
+    /// `brokers_alive`, is covered from the first check that could be judged (with `from`: from the end of that
+    /// step); if a later check proves nothing or cannot be made, the rule is inconclusive, and the report shows the
+    /// reason and the time. A condition that each check judges again from the beginning, such as `lost`, must be
+    /// judged by the last check, which also requires that messages were sent while each fault was in effect. A rule
+    /// whose conditions are always true judges nothing. A rule whose `from` or `to` step does not run never holds:
+    /// it is inconclusive; if its `to` does not run, it is watched until the steps have ended.
     #[example("{ that: [{ brokers_alive: 2 }], from: outage, to: recovery }")]
     #[example("{ that: [{ progressing: { client: P, within: 30s } }], from: outage, to: recovery }")]
     pub struct AlwaysArgs("always") short "that" {
-        /// What must hold.
+        /// The conditions, which must all hold.
         that: Conditions,
-        /// From the end of this step, by its name.
+        /// The name of the step from whose end the rule applies.
         from: Option<Spanned<StepName>>,
-        /// Until this step begins, by its name.
+        /// The name of the step until whose start the rule applies.
         to: Option<Spanned<StepName>>,
     }
 }

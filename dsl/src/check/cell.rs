@@ -1,4 +1,4 @@
-//! One combination of the matrix: document to plan.
+//! Makes a plan from the document and one combination of the matrix.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,15 +24,18 @@ use crate::template;
 pub(crate) const KEYS: [(&str, &str); 11] = [
     ("plan", "The version of the language: `v1`."),
     ("name", "The plan's name in every report."),
-    ("description", "Markdown, shown to reviewers and in reports."),
-    ("tags", "Words to choose plans by."),
-    ("params", "Values that can be given from outside, with their defaults."),
-    ("matrix", "One suite for each combination of these values."),
-    ("timeout", "How long the steps may take together; `finally` still runs after it."),
+    ("description", "A description of the plan in Markdown, shown by `explain` and in reports."),
+    ("tags", "Words by which the command line selects plans."),
+    (
+        "params",
+        "Parameters: values that the command line or the environment can set, with their defaults.",
+    ),
+    ("matrix", "The plan runs as one suite for each combination of these values."),
+    ("timeout", "The time limit of all steps together; `finally` still runs after it."),
     ("defaults", "Default arguments of `start_producer`, `start_consumer` and `start_cluster`."),
-    ("steps", "What is done, in order."),
+    ("steps", "The steps, which run in order."),
     ("always", "Conditions that must hold all the time."),
-    ("finally", "Steps that run whatever happened."),
+    ("finally", "Steps that run at the end, whatever happened before."),
 ];
 
 const NAMES: &[&str] = &[
@@ -49,7 +52,7 @@ const NAMES: &[&str] = &[
     "finally",
 ];
 
-/// The timeout of a plan that says none.
+/// The timeout of a plan that does not set one.
 const TIMEOUT: &str = "30m";
 
 impl Check<'_> {
@@ -76,16 +79,16 @@ impl Check<'_> {
         plan
     }
 
-    /// What the plan means, beyond what its parts say.
+    /// Checks the plan as a whole, beyond its single parts.
     fn meaning(&mut self, plan: &Plan) {
         let backend = &self.options.backend;
         self.diagnostics.extend(follow::check_needs(plan, backend));
         self.diagnostics.extend(follow::check(plan, backend, &self.library));
-        self.diagnostics.extend(self.options.pass.tell(plan));
+        self.diagnostics.extend(self.options.pass.run(plan));
     }
 }
 
-/// Parameters and matrix values: at the top, and below `params` and `matrix`.
+/// Parameters and matrix values, by their own names and as members of `params` and `matrix`.
 fn scope_of(
     base: &Scope,
     cell: &Cell,
@@ -110,7 +113,7 @@ fn scope_of(
                     continue;
                 }
                 let message = format!("parameter `{name}` has no value");
-                let help = format!("give it one with --param {name}=VALUE");
+                let help = format!("set it with --param {name}=VALUE");
                 reader.push(Diagnostic::new(Code::E040, declared.name.span, message).help(help));
             }
         }

@@ -1,4 +1,4 @@
-//! Comparisons of a parameter with a value that it can never have.
+//! Finds comparisons of a parameter with a value that it can never have.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::params::Declared;
 use crate::read::Reader;
 use crate::template::{self, Comparison};
 
-/// Warns of every comparison in the document that is never true.
+/// Warns of every such comparison in the document.
 pub(super) fn check(document: &Node, declared: &[Declared], cells: &[Cell], reader: &mut Reader) {
     let mut possible: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for param in declared.iter().filter(|p| !p.one_of.is_empty()) {
@@ -60,7 +60,7 @@ fn scalar_comparisons(
             let span = reader.library.inside(node.span, &scalar.text, range);
             let mut known = values.clone();
             known.dedup();
-            let message = format!("`{name}` is never `{literal}`");
+            let message = format!("`{name}` never has the value `{literal}`");
             let help = format!("its values are {}", crate::words::list(&known));
             reader.push(Diagnostic::new(Code::W001, span, message).help(help));
         }

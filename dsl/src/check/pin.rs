@@ -1,4 +1,4 @@
-//! Values from outside for names that the matrix has values of.
+//! Values that are set outside the plan for names of the matrix.
 
 use minijinja::Value;
 
@@ -9,8 +9,8 @@ use crate::params::{self, Declared};
 use crate::read::Reader;
 use crate::template;
 
-/// Values from outside pin the matrix; those of unknown parameters are told.
-pub(super) fn pin_and_tell_unknown(
+/// Reduces the matrix to the values that are set outside the plan, and reports values of unknown parameters.
+pub(super) fn pin_and_report_unknown(
     cells: &mut Vec<Cell>,
     declared: &[Declared],
     given: &[Given],
@@ -35,7 +35,7 @@ pub(super) fn pin_and_tell_unknown(
     }
 }
 
-/// The value that a matrix is pinned to: one of those that it has, or one that the parameter may have.
+/// The value to which the matrix is reduced: one that the matrix has, or one that the parameter may have.
 fn pinned(
     cells: &[Cell],
     known: Option<&Declared>,
@@ -70,10 +70,10 @@ fn pinned(
                     all.push(value);
                 }
             }
-            let message = format!("`{text}` is none of the matrix's values of `{name}`");
+            let message = format!("the matrix has no value `{text}` of `{name}`");
             let near = did_you_mean(&text, all.iter().map(String::as_str));
-            let help =
-                near.unwrap_or_else(|| format!("declare `{name}` below `params` to give others"));
+            let help = near
+                .unwrap_or_else(|| format!("to set other values, declare `{name}` in `params`"));
             Diagnostic::new(Code::E040, span, message).help(help)
         }
     };

@@ -1,10 +1,10 @@
-//! What a secret is made of: whatever its parameter may be, here or elsewhere, is never shown.
+//! The texts of secrets: every value that a secret parameter can have is hidden, also where it is not used.
 
 use crate::document::Node;
 use crate::library::Library;
 
-/// The values that the matrix gives a secret, also those of combinations that are not carried out: the
-/// plan's text stands in a run's events.
+/// The values that a secret has in the matrix, also in combinations that do not run: the events of a run contain
+/// the plan's text.
 pub(super) fn of_matrix(matrix: Option<&Node>, name: &str, library: &Library) {
     let Some(matrix) = matrix else { return };
     let listed = ["include", "exclude"].into_iter().filter_map(|key| matrix.get(key)?.seq());

@@ -5,7 +5,7 @@ use crate::backend::Capability;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Aborted messages delivered to a consumer that reads committed ones only.
+    /// Messages of aborted transactions that were delivered to a consumer with `isolation: read_committed`.
     #[example("aborted_read: 0")]
     AbortedRead("aborted_read"), "aborted message read",
     ConditionFacts::audited(CountsOf::Consumers).needing(Capability::Transactions)

@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::value::BoundGroup;
 
 args! {
-    /// How many brokers the cluster counts as living, as one that lives tells it.
+    /// The number of running brokers: those that answer kplan and that a running, up-to-date broker lists.
     #[example("brokers_alive: 3")]
     pub struct BrokersAlive("brokers_alive") short "is" {
         ..bound: BoundGroup<u64>,
@@ -21,7 +21,7 @@ impl ConditionWord for BrokersAlive {
 
     fn explain(&self) -> String {
         match self.bound {
-            None => "the number of living brokers".to_owned(),
+            None => "the number of running brokers".to_owned(),
             Some(bound) => format!("{} alive", bound.of("broker")),
         }
     }
@@ -44,12 +44,12 @@ impl ConditionWord for BrokersAlive {
             let message = if down == 0 {
                 format!("the cluster has only {all}")
             } else {
-                format!("of {all}, {down} are down here")
+                format!("{down} of {all} {} down here", if down == 1 { "is" } else { "are" })
             };
             ground.impossible(span, message);
         } else if bound.most().is_some_and(|n| n < u64::from(up)) {
             let message =
-                format!("{} certainly alive here", crate::words::count(up.into(), "broker"));
+                format!("{} certainly running here", crate::words::count(up.into(), "broker"));
             ground.impossible(span, message);
         }
     }

@@ -1,4 +1,4 @@
-//! Clauses of what is a number of things.
+//! Clauses about a number of things.
 
 /// `there is no lost message`, `there are at most 3 lost messages`.
 pub(super) fn there(what: String) -> String {

@@ -8,7 +8,7 @@ use crate::source::{Span, Spanned};
 use crate::value::{Clients, Target};
 
 args! {
-    /// A request of the client was answered by the broker since the last breaking step.
+    /// The broker has answered a request of the client since the last step that broke something.
     #[example("connected: { client: P, broker: 2 }")]
     pub struct Connected("connected") {
         /// The client or clients.

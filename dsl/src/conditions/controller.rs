@@ -8,11 +8,11 @@ use crate::source::{Span, Spanned};
 use crate::value::LeaderIs;
 
 args! {
-    /// Which broker or controller is the active controller.
+    /// Which broker or dedicated controller is the active controller.
     #[example("controller: 2")]
     #[example("controller: any")]
     pub struct Controller("controller") short "is" {
-        /// Its number, `any` or `none`.
+        /// The number of the broker or controller, `any` or `none`.
         is: Option<Spanned<LeaderIs>>,
     }
 }

@@ -1,4 +1,4 @@
-//! What all counting conditions share: what is counted, and where.
+//! The common part of conditions that count messages: what is counted, and where.
 
 use serde_json::{Map, Value};
 
@@ -14,19 +14,19 @@ use crate::value::{Bound, ClientName, MemberRef, PartitionRef, SentWhen, StepNam
 /// A bounded count, narrowed to a topic, a partition, a client or a time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Count {
-    /// What it must be.
+    /// The bound of the count.
     pub bound: Option<Bound<u64>>,
     /// Only this topic.
     pub topic: Option<Spanned<TopicName>>,
     /// Only this partition.
     pub partition: Option<Spanned<PartitionRef>>,
-    /// Only what this client sent, or what its group was to receive.
+    /// Only what this client sent, or what its group should receive.
     pub client: Option<Spanned<MemberRef>>,
-    /// Only what came to be after the newest run of this step began.
+    /// Only what happened after the latest run of this step began.
     pub since: Option<Spanned<StepName>>,
-    /// Only messages that were at rest when the step of `of` began.
+    /// Only messages that were acknowledged before the step of `of` began.
     pub sent: Option<Spanned<SentWhen>>,
-    /// The step that `sent` means.
+    /// The step that `sent` refers to.
     pub of: Option<Spanned<StepName>>,
 }
 
@@ -36,15 +36,15 @@ const NARROWING: [(&str, &str); 6] = [
     ("client", "Only what this client sent, or what its group was to receive."),
     (
         "since",
-        "Only what came to be after the newest run of the step of this name began: messages that were \
-         sent, copies that were written into the log, deliveries that were made after it.",
+        "Only what happened after the latest run of the step of this name began: messages that were \
+         sent, copies that were written into the log, deliveries that were made after that.",
     ),
     (
         "sent",
-        "`before`: only messages that were acknowledged before the newest run of the step `of` began. \
-         What was at rest is judged without any traffic during the fault.",
+        "`before`: only messages that were acknowledged before the latest run of the step in `of` began. \
+         These messages are judged even if nothing is sent during the fault.",
     ),
-    ("of", "The fault that `sent: before` means, by its step's name."),
+    ("of", "The name of the step that `sent: before` refers to, such as a fault."),
 ];
 const KEYS: &[&str] = &[
     "is",
@@ -117,20 +117,20 @@ impl FieldGroup for Count {
 }
 
 impl Count {
-    /// Tells where `sent`, `of` and `since` do not go together.
+    /// Reports `sent`, `of` and `since` that cannot be combined.
     fn check(&self, reader: &mut Reader) -> bool {
         let (code, span, message) = match (&self.sent, &self.of, &self.since) {
             (Some(sent), None, _) => {
-                (Code::E011, sent.span, "`sent` needs `of`: the step before which it was sent")
+                (Code::E011, sent.span, "`sent: before` needs `of`: the name of a step")
             }
             (None, Some(of), _) => (Code::E011, of.span, "`of` needs `sent: before`"),
             (Some(sent), _, Some(_)) => {
-                (Code::E016, sent.span, "`sent` and `since` ask about different messages")
+                (Code::E016, sent.span, "`sent` and `since` exclude each other")
             }
             _ => return true,
         };
-        let help = "say `sent: before, of: STEP` for what was acknowledged before a fault, or \
-                    `since: STEP` for what came after it began";
+        let help = "write `sent: before, of: STEP` for messages that were acknowledged before a fault, or \
+                    `since: STEP` for what came after the step began";
         reader.push(Diagnostic::new(code, span, message).help(help));
         false
     }
@@ -157,13 +157,13 @@ impl Count {
         text
     }
 
-    /// What comes after `since` must be sent then, but for what consumers read: that may have come before.
+    /// Whether messages must be sent after `since`: not for deliveries, which may be of messages sent before.
     pub(super) fn sent_after(&self, facts: &ConditionFacts) -> Option<&Spanned<StepName>> {
         self.since.as_ref().filter(|_| !facts.counts_of(CountsOf::Consumers))
     }
 }
 
-/// Declares a condition that is a count and nothing more: how it is called, and what is known of it.
+/// Declares a condition that is only a count: its name and its static properties.
 macro_rules! counted {
     (
         $(#[doc = $doc:literal])+

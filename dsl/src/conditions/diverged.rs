@@ -5,8 +5,8 @@ use crate::backend::Capability;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Offsets that showed two different messages at two times (acknowledged, delivered or
-    /// audited): the log was cut back after it was seen.
+    /// Offsets at which two different messages were seen at different times (in an acknowledgement, a delivery or
+    /// the audit): the log was truncated after the first one was seen.
     #[example("diverged: 0")]
     Diverged("diverged"), "diverged message",
     ConditionFacts::at_rest(CountsOf::Anyone).needing(Capability::Truncation)

@@ -9,16 +9,16 @@ use crate::read::{FromNode, Reader};
 use crate::source::Span;
 use crate::value::Expression;
 
-/// Any expression over what is known and captured.
+/// An expression of parameters and captures.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expr(pub Expression);
 
 impl Expr {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WordInfo {
         word: "expr",
-        doc: "An expression over parameters and captures is true.\n\n`capture: before` on a `record` \
-              gives `before.acked.P`.\n",
+        doc: "An expression of parameters and captures is true.\n\n`capture: before` on a `record` \
+              defines `before.acked.P`.\n",
         examples: &["expr: \"{{ after.acked.P > before.acked.P }}\""],
         fields: Vec::new,
         short: None,
@@ -63,8 +63,8 @@ impl ConditionWord for Expr {
     }
 
     fn constant_help(&self) -> &'static str {
-        "what is known before the run says nothing of the cluster: compare what a `record` with \
-         `capture` found, or move it to the `when` of the step"
+        "values that are known before the run do not depend on the cluster: compare values of a `record` with \
+         `capture`, or move the expression to the `when` of the step"
     }
 
     fn is_chosen(&self) -> bool {

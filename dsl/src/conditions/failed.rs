@@ -8,10 +8,10 @@ use crate::source::{Span, Spanned};
 use crate::value::{ExpectedError, StepName};
 
 args! {
-    /// Messages that were reported to their producer as failed for good.
+    /// Messages whose final result, reported to their producer, is an error.
     #[example("failed: { client: P, error: NOT_ENOUGH_REPLICAS, at_least: 1 }")]
     pub struct Failed("failed") short "is" {
-        /// Only those with this error: its exact code, or a pattern that is found in its code and message.
+        /// Only messages with this error: the exact error code, or a pattern that matches the code and message.
         error: Option<Spanned<ExpectedError>>,
         ..count: Count,
     }

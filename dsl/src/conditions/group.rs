@@ -12,11 +12,11 @@ args! {
     /// The state of a consumer group and the number of its members.
     #[example("group: { name: readers, state: Stable, members: 2 }")]
     pub struct Group("group") short "name" {
-        /// The group.
+        /// The name of the group.
         name: Spanned<GroupName>,
-        /// Its state.
+        /// The state of the group.
         state: Option<GroupState>,
-        /// How many members, as a number or a bound.
+        /// The number of members, as a number or a bound.
         members: Option<Bound<u64>>,
     }
 }

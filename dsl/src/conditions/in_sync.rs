@@ -11,20 +11,20 @@ use crate::source::{Span, Spanned};
 use crate::value::{Bound, PartitionRef, TopicName};
 
 args! {
-    /// How many replicas of a partition are in sync, for every partition of a topic or for one.
+    /// The number of in-sync replicas of a partition, for every partition of a topic or for one partition.
     #[example("in_sync: { topic: orders, replicas: 3 }")]
     pub struct InSync("in_sync") short "topic" {
-        /// Every partition of this topic.
+        /// The topic, for all of its partitions.
         topic: Option<Spanned<TopicName>>,
-        /// This partition only.
+        /// One partition.
         partition: Option<Spanned<PartitionRef>>,
-        /// How many replicas, as a number or a bound.
+        /// The number of in-sync replicas, as a number or a bound.
         replicas: Option<Bound<u64>>,
     }
 }
 
 impl InSync {
-    /// The topic that it is about, if it is known.
+    /// The topic of the condition, if it is known.
     fn known<'g>(&self, ground: &'g Ground<'_>) -> Option<&'g KnownTopic> {
         let name = self.topic.as_deref().or_else(|| self.partition.as_ref().map(|p| &p.topic))?;
         ground.state.topics.get(name.as_str()).filter(|topic| !topic.gone)

@@ -8,8 +8,8 @@ use crate::source::{Span, Spanned};
 use crate::value::{BoundGroup, GroupName, PartitionRef, TopicName};
 
 args! {
-    /// Visible messages that lie behind a group's commits. A partition without a commit is unknown,
-    /// not 0.
+    /// The number of visible messages after a group's committed offsets. The lag of a partition without a committed
+    /// offset is unknown, not 0.
     #[example("lag: { group: readers, topic: orders, is: 0 }")]
     pub struct Lag("lag") short "group" {
         /// The group.

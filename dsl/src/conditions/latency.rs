@@ -13,27 +13,27 @@ use crate::value::{Bound, Clients, StepName, duration_text};
 use crate::words::spoken;
 
 args! {
-    /// How long messages took: for a producer from the time they were to be sent to their
-    /// acknowledgement, for a consumer to their delivery.
+    /// The latency of messages, from the time at which a message was due to be sent: for a producer to its
+    /// acknowledgement, for a consumer to its delivery.
     ///
-    /// A message of a transaction takes until the commit, and one that is aborted does not count. Of a
-    /// message that a group is given several times the first delivery counts. What a client had measured when
-    /// it was killed counts. A bound is judged on latencies that were measured: in microseconds, or, where
-    /// more than 1,000 different ones came in half a second, to three digits and never longer than they were;
-    /// the longest of half a second is always exact.
+    /// The latency of a message in a transaction ends with the commit; messages of aborted transactions do not
+    /// count. If a message is delivered to a group several times, the first delivery counts. What a client measured
+    /// before it was killed counts. Bounds are compared with measured latencies, which are exact to the
+    /// microsecond. If more than 1,000 different latencies occur in half a second, they are kept to three digits
+    /// and never greater than measured; the longest latency of each half second is always exact.
     ///
-    /// Recorded without bounds it also tells the latency before, during and after the newest fault.
+    /// Recorded without bounds, the condition also reports the latency before, during and after the latest fault.
     ///
-    /// When a message was answered is known to 20 ms; to 100 ms where more than 1,000 different latencies came
-    /// in half a second. Of the messages around a border (the moment of `since`, a fault's beginning or end) it may not
-    /// be known on which side they are: where a bound holds for one choice of them and not for another, the
-    /// condition is inconclusive. Without bounds they are left out.
+    /// The time of an answer is known to within 20 ms, or to within 100 ms if more than 1,000 different latencies
+    /// occurred in half a second. For messages close to a limit (the moment of `since`, the start or end of a
+    /// fault) it can be unknown on which side they are. If the bound holds for one possible choice of these
+    /// messages and not for another, the condition is inconclusive. Without bounds, these messages are left out.
     #[example("latency: { client: P, p99: { at_most: 200ms } }")]
     #[example("latency: { client: P, during: the leader dies, max: { at_most: 30s } }")]
     pub struct Latency("latency") short "client" {
         /// The client or clients; each is judged.
         client: Clients,
-        /// Half of the messages took no longer.
+        /// The median: half of the messages took no longer.
         p50: Option<Bound<Duration>>,
         /// 90 % of the messages took no longer.
         p90: Option<Bound<Duration>>,
@@ -45,13 +45,13 @@ args! {
         p999: Option<Bound<Duration>>,
         /// No message took longer.
         max: Option<Bound<Duration>>,
-        /// Only messages sent after the newest run of the step of this name began.
+        /// Only messages that were sent after the latest run of the step of this name began.
         since: Option<Spanned<StepName>>,
-        /// Only what was answered before the fault of the step of this name.
+        /// Only messages that were answered before the fault of the step of this name.
         before: Option<Spanned<StepName>>,
-        /// Only what was answered while that step's fault was in effect.
+        /// Only messages that were answered while the fault of the step of this name was in effect.
         during: Option<Spanned<StepName>>,
-        /// Only what was answered once that step's fault was over.
+        /// Only messages that were answered after the fault of the step of this name was over.
         after: Option<Spanned<StepName>>,
     }
 }
@@ -72,7 +72,7 @@ impl Latency {
 }
 
 impl Latency {
-    /// The steps that narrow the time, with their words.
+    /// The steps that limit the time, each with its key.
     pub fn times(&self) -> Vec<(&'static str, &Spanned<StepName>)> {
         let all = [
             ("since", &self.since),
@@ -102,8 +102,8 @@ impl ConditionWord for Latency {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let [(first, _), (second, step), ..] = self.times().as_slice() {
-            let message = format!("`{first}` and `{second}` are two times");
-            let help = "write a condition for each";
+            let message = format!("`{first}` and `{second}` exclude each other");
+            let help = "write one condition for each";
             reader.push(Diagnostic::new(Code::E016, step.span, message).help(help));
         }
     }

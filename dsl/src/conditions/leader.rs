@@ -8,7 +8,7 @@ use crate::source::{Span, Spanned};
 use crate::value::{LeaderIs, PartitionRef, broker_numbers};
 
 args! {
-    /// Which broker leads a partition.
+    /// Which broker is the leader of a partition.
     #[example("leader: { partition: orders/2, is: 2 }")]
     #[example("leader: { partition: orders/2, is: none }")]
     pub struct Leader("leader") short "partition" {

@@ -22,28 +22,29 @@ impl std::ops::Deref for Conditions {
 }
 
 impl Conditions {
-    /// True if the run can make one of them false.
+    /// True if one of them can be false, depending on the run.
     pub(crate) fn may_be_false(&self) -> bool {
         self.iter().any(|condition| condition.constant() != Some(true))
     }
 
-    /// The words of a sentence.
+    /// The conditions as part of a sentence.
     pub fn explain(&self) -> String {
         let all: Vec<String> = self.iter().map(|c| c.explain()).collect();
         crate::words::list(&all)
     }
 
-    /// Each as a clause, behind "wait until" and "check that".
+    /// Each condition as a clause, after "wait until" and "check that".
     pub(crate) fn clauses(&self) -> Vec<String> {
         self.iter().map(|c| c.clause()).collect()
     }
 
-    /// Every condition, those inside `all`, `any` and `not` too.
+    /// All conditions, including those inside `all`, `any` and `not`.
     pub fn flat(&self) -> Vec<&Spanned<Condition>> {
         flat(self)
     }
 
-    /// Those that must hold whatever else does, those inside `all` too; inside `any` and `not` nothing must.
+    /// The conditions that must certainly hold, including those inside `all`. Conditions inside `any` and `not`
+    /// need not hold.
     pub(crate) fn certain(&self) -> Vec<&Spanned<Condition>> {
         let mut found = Vec::new();
         for condition in self.iter() {
@@ -55,12 +56,12 @@ impl Conditions {
         found
     }
 
-    /// Tells the conditions that have no bound where they are judged.
+    /// Reports conditions without a bound where they are judged.
     pub(crate) fn must_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
             if condition.judged() == Judgeable::Unbounded {
                 let word = condition.info().word;
-                let message = format!("`{word}` says nothing of what it must be");
+                let message = format!("`{word}` has no bound, so it cannot be judged");
                 let help = "give it a bound (a bare value, `is`, `at_most`, `at_least` or `between`), \
                             or `record` it";
                 reader.push(Diagnostic::new(Code::E024, condition.span, message).help(help));
@@ -68,18 +69,19 @@ impl Conditions {
         }
     }
 
-    /// Reports what only asks about a time where nothing is judged throughout one.
+    /// Reports arguments that are allowed only where conditions are judged throughout a time.
     pub(crate) fn must_not_be_watched(&self, reader: &mut Reader) {
         self.flat().into_iter().filter_map(|c| c.only_throughout()).for_each(|d| reader.push(d));
     }
 
-    /// Tells the conditions that have a bound where nobody judges.
+    /// Reports conditions with a bound where they are only recorded.
     pub(crate) fn must_not_be_judged(&self, reader: &mut Reader) {
         for condition in self.flat() {
             if matches!(condition.judged(), Judgeable::Bounded | Judgeable::Open) {
                 let word = condition.info().word;
-                let message = format!("`{word}` has a bound, but a record is judged by nobody");
-                let help = "leave the bound out, or use `assert`";
+                let message =
+                    format!("`{word}` has a bound, but `record` does not judge conditions");
+                let help = "remove the bound, or use `assert`";
                 reader.push(Diagnostic::new(Code::E025, condition.span, message).help(help));
             }
         }
@@ -96,7 +98,7 @@ impl FromNode for Conditions {
     fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
         match &node.kind {
             Kind::Seq(nodes) if nodes.is_empty() => {
-                let message = "no condition: nothing would be judged";
+                let message = "the list of conditions is empty";
                 reader.push(Diagnostic::new(Code::E015, node.span, message));
                 None
             }

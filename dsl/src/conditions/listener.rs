@@ -9,15 +9,15 @@ use crate::source::{Span, Spanned};
 use crate::value::{Family, Target};
 
 args! {
-    /// Every configured port of a broker is bound, in the socket table inside its host, and, when
-    /// asked, answers the Kafka protocol through its advertised address.
+    /// Every configured port of a broker is bound, as the socket table of its host shows. With `reachable`, also
+    /// whether the broker answers the Kafka protocol at its advertised address.
     #[example("listener: { broker: all, family: ipv4, reachable: true }")]
     pub struct Listener("listener") short "broker" {
         /// The broker or brokers.
         broker: Spanned<Target> = "all",
-        /// The address family of the socket; one that serves both is `ipv6`.
+        /// The address family of the socket. A socket for both families is `ipv6`.
         family: Option<Family>,
-        /// Whether an ApiVersions request is answered.
+        /// Whether the broker must answer an ApiVersions request (`true`), or must not (`false`).
         reachable: Option<bool>,
     }
 }

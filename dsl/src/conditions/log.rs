@@ -17,9 +17,9 @@ args! {
     pub struct Log("log") short "matches" {
         /// The broker or brokers.
         broker: Spanned<Target> = "all",
-        /// A regular expression, found anywhere in a line.
+        /// A regular expression that matches anywhere in a line.
         matches: Spanned<String>,
-        /// Only lines written after the newest run of the step of this name began.
+        /// Only lines that were written after the latest run of the step of this name began.
         since: Option<Spanned<StepName>>,
         ..bound: BoundGroup<u64>,
     }

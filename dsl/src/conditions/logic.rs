@@ -21,7 +21,7 @@ macro_rules! logic {
         pub struct $name(pub Conditions);
 
         impl $name {
-            /// What the manual tells.
+            /// The documentation of the word.
             pub const INFO: WordInfo = WordInfo {
                 word: $word,
                 doc: concat!($($doc, "\n"),+),
@@ -84,10 +84,10 @@ macro_rules! logic {
             }
 
             fn constant_help(&self) -> &'static str {
-                "write conditions that the run can make true or false, such as `lost: 0`"
+                "write conditions whose result depends on the run, such as `lost: 0`"
             }
 
-            // Those in it that must hold are followed themselves.
+            // The conditions in it that must hold are followed separately.
             fn follow(&self, _: Span, _: &mut Ground<'_>) {}
 
             fn shows(&self, ground: &Ground<'_>) -> Shows {
@@ -99,14 +99,15 @@ macro_rules! logic {
 }
 
 logic! {
-    /// Every one of these conditions holds.
-    All("all", "all: [{ lost: 0 }, { phantom: 0 }]"), ("all of", "all of this holds"), Weighs::All,
+    /// All of these conditions hold.
+    All("all", "all: [{ lost: 0 }, { phantom: 0 }]"), ("all of", "all of these conditions hold"), Weighs::All,
     constant every, shows nothing;
     /// At least one of these conditions holds.
-    Any("any", "any: [{ controller: 1 }, { controller: 2 }]"), ("any of", "any of this holds"), Weighs::Any,
+    Any("any", "any: [{ controller: 1 }, { controller: 2 }]"),
+    ("any of", "at least one of these conditions holds"), Weighs::Any,
     constant any, shows nothing;
-    /// Not every one of these conditions holds.
-    Not("not", "not: [{ brokers_alive: 3 }]"), ("not", "this does not hold"), Weighs::Not,
+    /// At least one of these conditions does not hold.
+    Not("not", "not: [{ brokers_alive: 3 }]"), ("not", "these conditions do not all hold"), Weighs::Not,
     constant not_every, shows not_so;
 }
 
@@ -132,7 +133,7 @@ const fn nothing(_: &[Shows]) -> Shows {
     Shows::Nothing
 }
 
-/// That clients stand still can be any fault's doing, that not every broker is back only a broker's fault.
+/// Any fault can stop the progress of clients; only a fault of brokers can keep a broker away.
 fn not_so(inner: &[Shows]) -> Shows {
     let clients = |shows: &Shows| matches!(shows, Shows::Work | Shows::Contact);
     if inner.iter().all(clients) {

@@ -8,12 +8,12 @@ use crate::source::Span;
 use crate::value::Acks;
 
 counted! {
-    /// Messages that were acknowledged (for a transaction: committed), are not below the log's
-    /// start, and are not in the log.
+    /// Messages that were acknowledged (in a transaction: committed), are not below the log start offset, and are
+    /// not in the log.
     ///
-    /// The audit reads every partition from its start, after the clients stopped, with a client
-    /// that took no part. While a producer runs, it is judged for what was acknowledged before the
-    /// audit began.
+    /// The audit reads every partition from its start, after the clients have stopped, with a separate client.
+    /// While a producer is running, the condition covers only messages that were acknowledged before the audit
+    /// began.
     #[example("lost: 0")]
     Lost("lost"), "lost message",
     ConditionFacts::at_rest(CountsOf::Anyone), {
@@ -25,7 +25,7 @@ counted! {
     }
 }
 
-/// `lost: 0` with settings that allow losses, after something was broken.
+/// Warns of `lost: 0` with settings that allow losses, after a fault.
 fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
     let mut senders = ground.state.clients.iter().filter(|(_, c)| c.kind.sends());
     let broken = ground.state.broken;
@@ -37,10 +37,12 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
     if let Some((name, client)) = weak {
         let message = format!("`lost: 0`, but producer `{name}` sends with acks={}", client.acks);
         let help = match client.acks {
-            Acks::None => "with `acks: 0` nothing is acknowledged, and nothing counts as lost",
-            _ => "with less than `acks: all` the loss of a leader may lose what it acknowledged",
+            Acks::None => "with `acks: 0` no message is acknowledged, so none can count as lost",
+            _ => {
+                "with less than `acks: all`, the loss of a leader may lose messages that it acknowledged"
+            }
         };
-        ground.tell(Diagnostic::new(Code::W004, span, message).help(help));
+        ground.report(Diagnostic::new(Code::W004, span, message).help(help));
     }
     if !broken {
         return;
@@ -51,8 +53,8 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
         None if state.cluster.as_ref().is_some_and(|c| c.unclean) => {
             "the cluster allows unclean elections".to_owned()
         }
-        None if state.elected_unclean => "an unclean election was asked for".to_owned(),
+        None if state.elected_unclean => "the plan makes an unclean election".to_owned(),
         None => return,
     };
-    ground.tell(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));
+    ground.report(Diagnostic::new(Code::W005, span, format!("`lost: 0`, but {why}")));
 }

@@ -13,9 +13,9 @@ args! {
     pub struct Message("message") {
         /// The topic.
         topic: Spanned<TopicName>,
-        /// Its key.
+        /// The message's key.
         key: Option<String>,
-        /// Its value.
+        /// The message's value.
         value: Option<String>,
     }
 }

@@ -4,7 +4,7 @@ use super::partitions::{PartitionCount, partitions};
 use crate::facts::ConditionFacts;
 
 partitions! {
-    /// Partitions that have no living leader.
+    /// The number of partitions without a running leader.
     #[example("offline_partitions: { topic: orders, is: 0 }")]
     OfflinePartitions("offline_partitions"), ("", " without a leader"),
     ConditionFacts { needs_quorum: true, ..ConditionFacts::NONE },

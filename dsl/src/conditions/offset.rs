@@ -8,14 +8,14 @@ use crate::source::{Span, Spanned};
 use crate::value::{Bound, PartitionRef};
 
 args! {
-    /// The offsets at which a partition's log begins and ends.
+    /// The log start offset and the log end offset of a partition.
     #[example("offset: { partition: orders/0, end: { at_least: 100 } }")]
     pub struct Offset("offset") short "partition" {
         /// The partition.
         partition: Spanned<PartitionRef>,
-        /// The offset behind the last message, as a number or a bound.
+        /// The log end offset (the last offset plus 1), as a number or a bound.
         end: Option<Bound<u64>>,
-        /// The first offset that is kept, as a number or a bound.
+        /// The log start offset, as a number or a bound.
         start: Option<Bound<u64>>,
     }
 }

@@ -5,10 +5,10 @@ use crate::backend::Capability;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Committed copies beyond one for each committed message: of messages that were copied twice, or
-    /// that were aborted and should not have been copied at all.
+    /// Committed copies beyond one for each committed message: copies of messages that were copied more than once,
+    /// or that were aborted and should not have been copied.
     ///
-    /// With `uncopied: 0` this is exactly once.
+    /// Together, `overcopied: 0` and `uncopied: 0` mean that every message was copied exactly once.
     #[example("overcopied: 0")]
     Overcopied("overcopied"), "overcopied message",
     ConditionFacts::audited(CountsOf::Copiers).needing(Capability::Transactions)

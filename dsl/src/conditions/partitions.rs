@@ -1,4 +1,4 @@
-//! What all conditions share that count partitions in some state.
+//! The common part of conditions that count partitions in a state.
 
 use super::Shows;
 use crate::ground::Ground;
@@ -12,7 +12,7 @@ pub(super) struct PartitionCount<'c> {
 }
 
 impl PartitionCount<'_> {
-    /// `no partition without a leader of topic orders`: the state stands before or behind the noun.
+    /// `no partition without a leader of topic orders`: the text of the state is before or after the noun.
     pub fn explain(&self, before: &str, behind: &str) -> String {
         let number = match self.bound {
             None => format!("{before}partitions"),
@@ -25,7 +25,7 @@ impl PartitionCount<'_> {
         }
     }
 
-    /// Reports where there are not so many partitions.
+    /// Reports a number that is greater than the number of partitions.
     pub fn follow(&self, span: Span, ground: &mut Ground<'_>) {
         let Some(name) = self.topic else { return };
         let Some(topic) = ground.state.topics.get(name.as_str()) else { return };
@@ -36,7 +36,8 @@ impl PartitionCount<'_> {
         }
     }
 
-    /// At least one partition in that state is damage; if `none` shows it, none in it shows that all is well again.
+    /// At least one partition in that state is damage. If `none` is set, no partition in it shows that all brokers
+    /// are back.
     pub fn shows(&self, none: bool) -> Shows {
         if self.bound.and_then(|b| b.least()).is_some_and(|n| n > 0) {
             Shows::Damage
@@ -48,8 +49,8 @@ impl PartitionCount<'_> {
     }
 }
 
-/// Declares a condition that counts partitions in some state: what stands before and behind the noun, what is known
-/// of it, why there cannot be so many, and whether none shows that every broker is back.
+/// Declares a condition that counts partitions in a state: the text before and after the noun, its static
+/// properties, why a number is impossible, and whether 0 shows that every broker is back.
 macro_rules! partitions {
     (
         $(#[doc = $doc:literal])+

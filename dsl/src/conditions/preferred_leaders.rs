@@ -8,7 +8,7 @@ use crate::source::{Span, Spanned};
 use crate::value::TopicName;
 
 args! {
-    /// Every partition is led by the first of its replicas.
+    /// The leader of every partition is its preferred leader, the first of its replicas.
     #[example("preferred_leaders: orders")]
     pub struct PreferredLeaders("preferred_leaders") short "topic" {
         /// Only this topic.

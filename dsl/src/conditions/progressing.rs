@@ -12,31 +12,31 @@ use crate::source::{Span, Spanned};
 use crate::value::{Clients, Spread, duration_text};
 
 args! {
-    /// Since this step began, at least one message sent (for a consumer: appended) after that
-    /// beginning was acknowledged (delivered) on every partition of the client's topics; of those that
-    /// consumers of one group share, on each that the client holds.
+    /// Since this step began, on every partition of the client's topics at least one message was acknowledged (for
+    /// a consumer: delivered) that was sent (for a consumer: appended) after the step began. If consumers of one
+    /// group share the partitions, those assigned to the client count.
     ///
-    /// Traffic from before the step proves nothing. Where nothing was sent, and where less time has
-    /// passed than an answer may take, it is inconclusive.
+    /// Messages from before the step prove nothing. The condition is inconclusive if nothing was sent, or if less
+    /// time has passed than an answer may take.
     ///
-    /// In `always` and in `assert` with `for` each moment is judged anew, by the time of `within` before
-    /// it: something must have been acknowledged (delivered) in it on every partition on which something
-    /// was sent. The first such time begins when the client begins to send. A client that the plan
-    /// stopped, killed or paused is not judged while it is away.
+    /// In `always` and in `assert` with `for`, every moment is judged by the time `within` before it: in this time,
+    /// on every partition on which messages were sent, at least one message must have been acknowledged
+    /// (delivered). The first such time begins when the client begins to send. A client that the plan stopped,
+    /// killed or paused is not judged during that time.
     #[example("progressing: [P, C]")]
     #[example("progressing: { client: P, partitions: any }")]
     pub struct Progressing("progressing") short "client" {
         /// The client or clients.
         client: Clients,
-        /// On `every` partition, or on `any`.
+        /// Whether `every` partition must make progress, or `any` (at least one).
         partitions: Spread = "every",
-        /// How long an answer may take in `always` and in `assert` with `for`: 10s where nothing is
-        /// said. Elsewhere the step says how long it may take.
+        /// How long an answer may take in `always` and in `assert` with `for`; 10s if it is not set. In other
+        /// steps, set the time limit on the step.
         within: Option<Spanned<Duration>>,
     }
 }
 
-/// How long an answer may take where `progressing` does not say it.
+/// How long an answer may take if `within` is not set.
 const WITHIN: Duration = Duration::from_secs(10);
 
 impl Progressing {
@@ -74,16 +74,17 @@ impl ConditionWord for Progressing {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let Some(within) = self.within.as_ref().filter(|within| within.is_zero()) {
-            let message = "`within` must be more than nothing";
+            let message = "`within` must be greater than 0";
             reader.push(Diagnostic::new(Code::E015, within.span, message));
         }
     }
 
     fn only_throughout(&self) -> Option<Diagnostic> {
         let within = self.within.as_ref()?;
-        let message = "`within` of `progressing` is for what is judged throughout a time";
-        let help = "it belongs into `always`, or into an `assert` with `for`; elsewhere the step \
-                    says how long it may take: `wait: { until: [progressing: P], within: 30s }`";
+        let message =
+            "`within` of `progressing` is allowed only in `always` and in `assert` with `for`";
+        let help = "set the time on the step instead: \
+                    `wait: { until: [progressing: P], within: 30s }`";
         Some(Diagnostic::new(Code::E016, within.span, message).help(help))
     }
 
@@ -95,7 +96,7 @@ impl ConditionWord for Progressing {
         let cluster = ground.state.cluster.as_ref();
         let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if cluster.is_some_and(|c| c.count(down) == c.brokers) {
-            ground.impossible(span, "every broker is down here, so nobody makes progress");
+            ground.impossible(span, "every broker is down here, so no client can make progress");
         }
     }
 
@@ -104,7 +105,7 @@ impl ConditionWord for Progressing {
     }
 }
 
-/// A consumer gets nothing new while no producer sends to its topics.
+/// A consumer receives nothing new while no producer sends to its topics.
 fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
     let Some(consumer) = ground.state.clients.get(client) else { return };
     let (what, read) = match (consumer.kind, &consumer.from) {
@@ -121,6 +122,7 @@ fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
             && c.topics.iter().any(|t| read.contains(t))
     };
     if !ground.state.clients.values().any(feeds) {
-        ground.impossible(span, format!("nobody sends to the topics of {what} `{client}` here"));
+        ground
+            .impossible(span, format!("no producer sends to the topics of {what} `{client}` here"));
     }
 }

@@ -12,16 +12,17 @@ use crate::value::{Bound, BoundGroup, Clients, PartitionRef, StepName, TopicName
 use crate::words::spoken;
 
 args! {
-    /// From the moment at which the last fault (or that of `since`) began to act to the first
-    /// acknowledgement (delivery) of a message that was sent when it acted on all that it struck, on the
-    /// worst partition. Where nothing was on its way when it began, the first message after it is what
-    /// waits; the time in which the plan kept the client away does not count.
+    /// The recovery time of a client: from the moment at which the last fault (or the fault of `since`) took effect
+    /// to the first acknowledgement (for a consumer: delivery) of a message that was sent when the fault was in
+    /// effect on everything that it affects. The slowest partition counts. If no message was in flight when the
+    /// fault took effect, the time begins with the first message after it. Time in which the plan kept the client
+    /// stopped, killed or paused does not count.
     ///
-    /// A fault begins with its first signal, rule or freeze, not with the end of its step; the time of day
-    /// of that moment stands in what was found. A broker that is stopped acts from the order to stop on, and
-    /// what is answered while it hands its leaders over counts: `unavailable` tells of gaps in between.
-    /// Breaking are kill, stop, pause, partition, degrade, fill and chaos, and for its own client kill
-    /// and pause; start, resume and heal are not.
+    /// A fault takes effect with its first signal, network rule or pause, not with the end of its step; the result
+    /// contains the time of day of that moment. The stop of a broker takes effect with the order to stop, and
+    /// answers while the broker hands over its leaders count: `unavailable` shows the gaps in between. Faults are
+    /// kill, stop, pause, partition, degrade, fill and chaos, and, for the client itself, its kill and pause;
+    /// start, resume and heal are not faults.
     #[example("recovered: { client: P, at_most: 60s }")]
     pub struct Recovered("recovered") short "client" {
         /// The client or clients; each is judged.
@@ -30,7 +31,7 @@ args! {
         topic: Option<Spanned<TopicName>>,
         /// Only this partition.
         partition: Option<Spanned<PartitionRef>>,
-        /// From the newest run of the step of this name.
+        /// The step whose fault counts, by its name; of several runs the latest.
         since: Option<Spanned<StepName>>,
         ..bound: BoundGroup<Duration>,
     }
@@ -42,7 +43,7 @@ impl ConditionWord for Recovered {
     fn explain(&self) -> String {
         match self.bound {
             None => format!("the recovery time of {}", self.client),
-            Some(bound) => format!("{} back within {bound}", self.client),
+            Some(bound) => format!("{} recovered within {bound}", self.client),
         }
     }
 
@@ -57,7 +58,7 @@ impl ConditionWord for Recovered {
             Some(step) => format!("\"{step}\""),
             None => "the last fault".to_owned(),
         };
-        format!("{} {are} served again within {} of {fault}", self.client, spoken(time))
+        format!("{} {are} served again within {} after {fault}", self.client, spoken(time))
     }
 
     fn sent_after(&self) -> Option<&Spanned<StepName>> {
@@ -68,9 +69,9 @@ impl ConditionWord for Recovered {
 
     fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
         if !ground.state.broken && self.since.is_none() {
-            let message = "nothing was broken before, so there is nothing to recover from";
-            let help = "break something before, or say `since: STEP`";
-            ground.tell(Diagnostic::new(Code::W018, span, message).help(help));
+            let message = "no earlier step breaks anything, so there is nothing to recover from";
+            let help = "add a fault in an earlier step, or name one with `since: STEP`";
+            ground.report(Diagnostic::new(Code::W018, span, message).help(help));
         }
     }
 }

@@ -4,7 +4,8 @@ use super::count::counted;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Extra deliveries: the same offset of a partition given to the group more than once.
+    /// Extra deliveries: the same message at the same offset of a partition was delivered to the group more than
+    /// once.
     #[example("redelivered: { topic: orders, at_least: 1 }")]
     Redelivered("redelivered"), "redelivered message",
     ConditionFacts::audited(CountsOf::Consumers)

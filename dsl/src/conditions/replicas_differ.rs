@@ -12,15 +12,15 @@ use crate::source::{Span, Spanned};
 use crate::value::{Bound, BoundGroup, PartitionRef, TopicName};
 
 args! {
-    /// Offsets at which the replicas that are in sync do not all hold the same record.
+    /// Offsets at which the in-sync replicas do not all hold the same record.
     ///
-    /// Up to the high watermark every replica in sync must hold every record. Their segment files are
-    /// read from the brokers' disks and compared record by record: offset, time stamp, key, value and
-    /// headers. A record that one of them does not hold, or holds damaged, is a difference too. In a
-    /// compacted topic a record may be gone from one replica and not yet from another.
+    /// Up to the high watermark, every in-sync replica must hold every record. kplan reads their segment files from
+    /// the brokers' disks and compares them record by record: offset, timestamp, key, value and headers. A record
+    /// that is missing or damaged in one of them is a difference too. In a compacted topic, a record may have been
+    /// removed from one replica and not yet from another.
     ///
-    /// It is inconclusive where fewer than two replicas are in sync, where no record could be compared,
-    /// and where a disk cannot be read.
+    /// The condition is inconclusive if fewer than two replicas are in sync, if no record could be compared, or if
+    /// a disk cannot be read.
     #[example("replicas_differ: 0")]
     pub struct ReplicasDiffer("replicas_differ") short "is" {
         /// Only this topic.

@@ -11,9 +11,9 @@ use crate::value::{Bound, BoundGroup, Clients, PartitionRef, StepName, TopicName
 use crate::words::spoken;
 
 args! {
-    /// The longest time without an acknowledgement (delivery) while there was something to acknowledge
-    /// (deliver), on the worst partition. A gap still open at the end counts up to the end. The time of day
-    /// at which it began stands in what was found.
+    /// The longest time without an acknowledgement (for a consumer: a delivery) while there was a message to
+    /// acknowledge (deliver), on the worst partition. A gap that is still open at the end counts up to the end. The
+    /// result contains the time of day at which the gap began.
     #[example("unavailable: { client: P, at_most: 60s }")]
     pub struct Unavailable("unavailable") short "client" {
         /// The client or clients; each is judged.
@@ -22,7 +22,7 @@ args! {
         topic: Option<Spanned<TopicName>>,
         /// Only this partition.
         partition: Option<Spanned<PartitionRef>>,
-        /// From the newest run of the step of this name.
+        /// Only the time after the latest run of the step of this name began.
         since: Option<Spanned<StepName>>,
         ..bound: BoundGroup<Duration>,
     }

@@ -7,14 +7,14 @@ use crate::ground::{Ground, Liveness};
 use crate::source::Span;
 
 partitions! {
-    /// Partitions that have fewer in-sync replicas than replicas.
+    /// The number of partitions with fewer in-sync replicas than replicas.
     #[example("under_replicated_partitions: { topic: orders, is: 0 }")]
     UnderReplicatedPartitions("under_replicated_partitions"), ("under-replicated ", ""),
     ConditionFacts { needs_quorum: true, ..ConditionFacts::NONE }.needing(Capability::InSyncSets),
     follow follow, returns true
 }
 
-/// With a replica on every broker and one of them down, every partition is under-replicated.
+/// If every partition has a replica on every broker, and a broker is down, every partition is under-replicated.
 fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
     it.follow(span, ground);
     let state = &ground.state;

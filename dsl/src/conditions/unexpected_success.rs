@@ -4,8 +4,8 @@ use super::count::counted;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Messages that were reported to the producer as failed for good, yet stand in the log. No
-    /// error of Kafka; counted.
+    /// Messages in the log that were reported to the producer as failed for good, or whose transaction was aborted.
+    /// A failed message in the log is not an error of Kafka: it is only counted.
     #[example("unexpected_success: { topic: orders, at_least: 1 }")]
     UnexpectedSuccess("unexpected_success"), "message reported as failed",
     ConditionFacts::audited(CountsOf::Producers)

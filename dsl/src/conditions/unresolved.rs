@@ -4,8 +4,9 @@ use super::count::counted;
 use crate::facts::{ConditionFacts, CountsOf};
 
 counted! {
-    /// Messages sent by a life that died before it heard the answer: they may be in the log or not.
-    /// Counted, never lost.
+    /// Messages whose result is unknown, because the producer's process ended before it received the answer or the
+    /// end of the transaction, or because they were sent with `acks: 0`. They may be in the log or not, and never
+    /// count as `lost`.
     #[example("unresolved: { topic: orders, at_least: 1 }")]
     Unresolved("unresolved"), "unresolved message",
     ConditionFacts::audited(CountsOf::Producers)

@@ -1,4 +1,4 @@
-//! What every condition says of itself.
+//! The properties and checks of a condition.
 
 use super::Judgeable::{Bounded, Open, Unbounded};
 use crate::args::Arguments;
@@ -9,79 +9,79 @@ use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Amount, Bound, LeaderIs, StepName};
 
-/// What every condition says of itself.
+/// The properties and checks of a condition.
 pub trait ConditionWord: Arguments {
-    /// What is known of it without judging it.
+    /// Its static properties.
     const FACTS: ConditionFacts;
 
-    /// The words of a sentence: `broker 2 leads orders/2`.
+    /// The condition as part of a sentence: `broker 2 leads orders/2`.
     fn explain(&self) -> String;
 
-    /// The same as a clause, behind "wait until" and "check that": `there is no lost message`.
+    /// The condition as a clause, after "wait until" and "check that": `there is no lost message`.
     fn clause(&self) -> String {
         self.explain()
     }
 
-    /// Whether it can be judged as it stands.
+    /// Whether it can be judged as written.
     fn judged(&self) -> Judgeable;
 
-    /// Whether it is true, or false, whatever the cluster does.
+    /// Whether it is always true or always false, whatever the cluster does.
     fn constant(&self) -> Option<bool> {
         (self.judged() == Open).then_some(true)
     }
 
-    /// What to write instead of what is constant.
+    /// The help for a condition with a constant result.
     fn constant_help(&self) -> &'static str {
-        "every value is within this bound: write one that a value can break, such as `is: 0` or \
+        "every value is within this bound: write a bound that a value can violate, such as `is: 0` or \
          `at_least: 1`, or `record` it"
     }
 
-    /// True if parameters of the plan choose whether it is true.
+    /// True if parameters of the plan decide whether it is true.
     fn is_chosen(&self) -> bool {
         false
     }
 
-    /// Reports what is wrong beyond the single arguments.
+    /// Reports mistakes that concern more than one argument.
     fn validate(&self, _span: Span, _reader: &mut Reader) {}
 
-    /// What is wrong with it where nothing is judged throughout a time.
+    /// A mistake in it where conditions are not judged throughout a time.
     fn only_throughout(&self) -> Option<Diagnostic> {
         None
     }
 
-    /// The step behind whose begin or end something must be sent, or it proves nothing.
+    /// The step after whose start or end messages must be sent so that the condition proves something.
     fn sent_after(&self) -> Option<&Spanned<StepName>> {
         None
     }
 
-    /// Reports why it cannot come true where it must hold. It has no default: a condition of which nothing is known
-    /// before the run says so.
+    /// Reports why it cannot become true where it must hold. There is no default: a condition of which nothing is
+    /// known before the run must define this too.
     fn follow(&self, span: Span, ground: &mut Ground<'_>);
 
-    /// Reports what in the plan defeats its judgement where it must hold.
+    /// Warns of settings of the plan that contradict it where it must hold.
     fn defeated(&self, _span: Span, _ground: &mut Ground<'_>) {}
 
-    /// What it asks about a fault that may be in force.
+    /// What it shows about a fault that may be in force.
     fn shows(&self, _ground: &Ground<'_>) -> Shows {
         Shows::Nothing
     }
 }
 
-/// Whether a condition can be judged as it stands.
+/// Whether a condition can be judged as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judgeable {
-    /// It says what must be.
+    /// It has a bound.
     Bounded,
-    /// It has bounds, and no value is outside of any of them: it judges nothing.
+    /// It has bounds, but every value is within all of them, so it judges nothing.
     Open,
-    /// It is judged without a bound: it is there or not.
+    /// It is judged without a bound: it is true or false.
     Plain,
-    /// It names a value without saying what it must be.
+    /// It has a value but no bound.
     Unbounded,
 }
 
 impl Judgeable {
-    /// By the bounds that it has.
+    /// Decides by its bounds.
     pub fn by<T: Amount>(bounds: impl IntoIterator<Item = Bound<T>>) -> Self {
         let open: Vec<bool> = bounds.into_iter().map(|bound| bound.always_holds()).collect();
         match open.as_slice() {
@@ -91,13 +91,13 @@ impl Judgeable {
         }
     }
 
-    /// Of something that must be this, and may not be said.
+    /// Decides by an optional expected value.
     pub const fn if_said<T>(said: Option<&T>) -> Self {
         if said.is_some() { Bounded } else { Unbounded }
     }
 }
 
-/// What a condition asks about a fault that may be in force.
+/// What a condition shows about a fault that may be in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     /// Nothing.
@@ -106,18 +106,18 @@ pub enum Shows {
     Work,
     /// Whether clients still reach brokers.
     Contact,
-    /// Whether somebody leads.
+    /// Whether partitions or the cluster have a leader.
     Lead,
-    /// What only a fault of brokers can cause.
+    /// Damage that only a fault of brokers can cause.
     Damage,
-    /// What any fault can cause: no work, or no contact.
+    /// Damage that any fault can cause: clients do no work or have no contact.
     Standstill,
-    /// What holds only when every broker is back.
+    /// That every broker is back.
     Return,
 }
 
 impl Shows {
-    /// Of a number that is this when every broker is there.
+    /// For a number that has this value when every broker is there.
     pub(super) fn of_all(bound: Option<Bound<u64>>, all: Option<u64>) -> Self {
         let (Some(bound), Some(all)) = (bound, all) else { return Self::Nothing };
         if bound.most().is_some_and(|most| most < all) {
@@ -129,7 +129,7 @@ impl Shows {
         }
     }
 
-    /// Of who leads.
+    /// For a condition about a leader.
     pub(super) const fn of_leader(is: Option<&LeaderIs>) -> Self {
         match is {
             Some(LeaderIs::None) => Self::Damage,

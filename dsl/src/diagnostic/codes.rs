@@ -1,10 +1,10 @@
-//! The roster of codes; a code's doc comment is its manual page.
+//! The list of codes. The doc comment of a code is its manual page.
 
 use super::Severity;
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $code:ident $title:literal,)+) => {
-        /// The kind of a mistake. Codes are stable: one is never given another meaning.
+        /// The kind of a mistake. Codes are stable: a code never gets another meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($(#[doc = $doc])+ $code,)+
@@ -14,12 +14,12 @@ macro_rules! codes {
             /// Every code, errors first.
             pub const ALL: &[Self] = &[$(Self::$code),+];
 
-            /// The code as it is written: `E012`.
+            /// The code as text: `E012`.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$code => stringify!($code)),+ }
             }
 
-            /// What it is about, in a few words.
+            /// The title of the code, a few words.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$code => $title),+ }
             }
@@ -33,194 +33,205 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The file is not YAML. Often a bracket or a quote that is not closed, a tab in the
-    /// indentation, or text with `: ` in it that needs quotes.
+    /// The file is not valid YAML. Frequent causes: a bracket or a quote that is not closed, a tab in the
+    /// indentation, or text that contains `: ` and is not in quotes.
     E001 "not YAML",
-    /// The document is larger, deeper or refers to more than a plan may: the limits guard against
-    /// files that are made to exhaust memory.
+    /// The document is larger than a plan may be, is nested deeper, or its aliases stand for more values. The
+    /// limits protect against files that are made to exhaust memory.
     E002 "document too large",
-    /// A key stands twice in one map. YAML readers differ in which one counts, so neither does.
+    /// The same key is written twice in one map. YAML readers differ in which of the two they use, so kplan refuses
+    /// both.
     E003 "key written twice",
-    /// YAML that plans do not use: several documents in one file, merge keys (`<<`), tags (`!x`),
-    /// or a key that is not a plain word.
+    /// The file uses a feature of YAML that plans do not have: several documents in one file, merge keys (`<<`),
+    /// tags (`!x`), or a key that is not a plain word.
     E004 "YAML that plans do not use",
     /// The file cannot be read: it does not exist, is not readable or is not UTF-8.
     E005 "file cannot be read",
-    /// A plan begins with `plan: v1`, an included file with `fragment: v1`.
+    /// The file does not name its language version, or names an unknown one. A plan begins with `plan: v1`, an
+    /// included file with `fragment: v1`.
     E006 "language version",
-    /// A key that is not known at this place. The nearest known key is offered.
+    /// The key is not known at this place. The help text names the nearest known key, if there is one.
     E010 "unknown key",
     /// A required key is missing.
     E011 "missing key",
-    /// The value has another type than the key takes: a list for a number, a word for a boolean
-    /// (only `true` and `false` are booleans), a quoted number where a number is meant.
+    /// The value does not have the type that the key takes: a list instead of a number, a word instead of a boolean
+    /// (only `true` and `false` are booleans), a quoted number instead of a number.
     E012 "wrong type",
-    /// The value cannot be read: a duration is written `500ms`, `30s` or `1m30s`, a rate `200/s` or
-    /// `max`, a size `512B` or `1KiB`, a percent `10%`, a partition `orders/0`.
+    /// The value is not in the form that the key takes. A duration is written `500ms`, `30s` or `1m30s`, a rate
+    /// `200/s` or `max`, a size `512B` or `1KiB`, a percentage `10%`, a partition `orders/0`.
     E013 "value cannot be read",
-    /// The word is none of those that the key takes.
+    /// The word is not one of the words that the key takes.
     E014 "unknown value",
     /// The value is too small, too large or empty.
     E015 "value out of range",
-    /// Keys that exclude each other stand together, or one of several is needed and none is there.
+    /// Two keys that exclude each other are both present, or the word needs one key of several and none is present.
     E016 "keys that exclude each other",
-    /// The client would not start with this setting. kplan's clients are librdkafka's, and it was asked: it
-    /// has no setting of this name, does not take this value, or not together with the client's other
-    /// settings, of which kplan sets some itself. `config` takes librdkafka's names, which are not
-    /// always those of Java's clients. Not asked before the run are settings of TLS and SASL together
-    /// (single ones are), settings that run programs, and values that only the run knows.
+    /// The client would not start with this setting. kplan's clients use librdkafka, and librdkafka refused the
+    /// setting: it has no setting of this name, does not take this value, or does not take it together with the
+    /// client's other settings, some of which kplan sets. `config` takes librdkafka's names, which sometimes differ
+    /// from the names in Kafka's Java clients. Before the run, kplan does not check settings of TLS and SASL in
+    /// combination (each one alone is checked), settings that run programs, and values that are known only during
+    /// the run.
     E017 "setting that the client refuses",
-    /// The step's verb is unknown. The nearest one is offered; `kplan words` lists all.
+    /// The step's verb is unknown. The help text names the nearest verb, if there is one; `kplan words` lists all
+    /// verbs.
     E020 "unknown step",
-    /// A step is a map with exactly one verb, or the bare word of a verb without arguments.
+    /// The step has no verb. A step is a map with exactly one verb, or the bare word of a verb without arguments.
     E021 "step without a verb",
-    /// A step has exactly one verb: what follows it is a step of its own, with its own dash.
+    /// The step has two verbs. A step has exactly one: write the second as a separate step, with its own dash.
     E022 "step with two verbs",
-    /// The condition is unknown. The nearest one is offered; `kplan words` lists all.
+    /// The condition is unknown. The help text names the nearest condition, if there is one; `kplan words` lists
+    /// all conditions.
     E023 "unknown condition",
-    /// A condition that is judged needs a bound: a bare value, `is`, `at_most`, `at_least` or
-    /// `between`. Without one it can only be recorded.
+    /// A condition that is judged needs a bound: a bare value, `is`, `at_most`, `at_least` or `between`. Without a
+    /// bound it can only be recorded, with `record`.
     E024 "condition without a bound",
-    /// `record` takes conditions without bounds: nobody judges there, so a bound would be a lie.
-    /// Use `assert`.
+    /// `record` takes conditions without bounds: it writes values into the report and does not judge them, so a
+    /// bound would have no effect. Use `assert` to judge the condition.
     E025 "bound in a record",
-    /// Steps are nested deeper, or there are more of them, than a plan may have.
+    /// The plan has more steps than a plan may have, or its steps are nested too deep.
     E026 "too many steps",
-    /// The expression between `{{` and `}}` cannot be read. A plan has expressions only, no
-    /// statements between `{%` and `%}`: steps are repeated by `repeat`, and a value is chosen by
-    /// `{{ a if condition else b }}`.
+    /// The expression between `{{` and `}}` has a syntax error. Plans have expressions only, no statements between
+    /// `{%` and `%}`: use `repeat` to repeat steps, and `{{ a if condition else b }}` to choose a value.
     E030 "template syntax",
-    /// The expression names something that does not exist here. Known are the plan's parameters,
-    /// matrix values, `run.id`, `run.seed`, and captures of earlier steps.
+    /// The expression uses a name that is not defined here. Defined are the plan's parameters, matrix values,
+    /// `run.id`, `run.seed`, and captures of earlier steps.
     E031 "undefined name",
-    /// The expression failed: types that do not fit, or too much work. A list cannot be multiplied.
+    /// The expression failed: its operands have types that do not fit, or it is too expensive. A list cannot be
+    /// multiplied.
     E032 "template failed",
-    /// An environment variable is used that `--allow-env` does not name. A plan may come from a
-    /// stranger's pull request: what it may read is said on the command line.
+    /// The plan uses an environment variable that `--allow-env` does not name. A plan may come from the pull
+    /// request of a stranger, so the command line names the variables that it may read.
     E033 "environment variable not allowed",
-    /// The value must be known before the run starts, but depends on the run or on a capture.
+    /// The value must be known before the run starts, but it depends on the run or on a capture.
     E034 "value known too late",
-    /// An expression makes something of a secret that could not be hidden again: of a parameter with `secret:
-    /// true` or an environment variable. It may hand over the whole value, also by the filters `upper`,
-    /// `lower`, `capitalize` and `trim`, and may ask whether something is so; text around it stands outside
-    /// the braces: `Bearer {{ env.TOKEN }}`. What is no secret is given by `--param`.
+    /// The expression makes a value from a secret that kplan could not hide in its output. Secrets are parameters
+    /// with `secret: true` and environment variables. An expression may give the whole value, also through the
+    /// filters `upper`, `lower`, `capitalize` and `trim`, and may test it (true or false). Write text around the
+    /// secret outside the braces: `Bearer {{ env.TOKEN }}`. Pass a value that is not a secret with `--param`.
     E035 "part of a secret",
-    /// A parameter's value is not among those its `one_of` allows, or has another type than its
-    /// default.
+    /// The parameter's value is not one of the values in its `one_of`, or does not have the parameter's type (its
+    /// `type`, or the type of its default).
     E040 "bad parameter value",
-    /// A parameter is set that the plan does not have.
+    /// The plan has no parameter of this name.
     E041 "unknown parameter",
-    /// The matrix is empty, names something twice, or makes more combinations than allowed.
+    /// The matrix is empty, contains a duplicate, or makes more combinations than allowed.
     E042 "bad matrix",
-    /// The topic is not created by this plan and the cluster is started by it, or it is deleted
-    /// by now.
+    /// The topic does not exist at this step: an earlier step deletes it, or only a later step creates it.
     E050 "unknown topic",
-    /// No producer or consumer of this name is started before this step.
+    /// No step before this one starts a client of this name.
     E051 "unknown client",
     /// The cluster has no broker or controller of this number.
     E052 "unknown broker",
     /// No earlier step has this name.
     E053 "unknown step name",
-    /// The topic has no such partition; they count from 0.
+    /// The topic has no partition of this number. Partitions are numbered from 0.
     E054 "unknown partition",
-    /// The name is taken: two clients, topics or captures would be one.
+    /// The name is already used by another client, topic or capture of the plan, or is reserved.
     E055 "name taken",
-    /// The step needs a cluster and none is running here.
+    /// The step needs a cluster, and no cluster is running at this point of the plan.
     E056 "no cluster",
-    /// The group belongs to no consumer of this plan.
+    /// No consumer of this plan is in this group.
     E057 "unknown group",
-    /// The consumer has fewer members.
+    /// The client has no member of this number.
     E058 "unknown member",
-    /// A plan has one cluster at a time: stop the first one before the second is started.
+    /// A plan has one cluster at a time: stop the first cluster before the step that starts the second.
     E059 "cluster already running",
-    /// The broker is already dead: killing it again shows nothing.
+    /// The broker is already down or already paused, so the step cannot be applied to it.
     E060 "broker already down",
-    /// The broker is already running.
+    /// The broker is not down, so it cannot be started.
     E061 "broker already up",
-    /// More replicas than brokers: Kafka refuses to create the topic.
+    /// The topic has more replicas than there are running brokers: Kafka refuses to create it.
     E062 "more replicas than brokers",
-    /// This cannot come true: what it waits for was made impossible by an earlier step.
+    /// The condition or step cannot succeed: earlier steps of the plan make it impossible.
     E063 "cannot come true",
-    /// The client is already stopped or killed, or already running, and so are all others that the step
-    /// names: it would fail. `stop_client` of a client that is frozen fails whatever else it names.
+    /// The step would fail: the client, and every other client that the step names, is in the wrong state for it
+    /// (already stopped or killed, already running, or paused or not paused). `stop_client` of a paused client
+    /// fails, whatever other clients it names.
     E064 "client in another state",
-    /// The broker is not frozen, so it cannot go on.
-    E065 "broker not frozen",
-    /// The cluster's `security` names no such user.
+    /// The broker is not paused, so it cannot be resumed.
+    E065 "broker not paused",
+    /// The cluster's `security` has no user of this name.
     E066 "unknown user",
-    /// What is counted belongs to the other kind of client: acknowledgements to producers,
-    /// deliveries to consumers.
+    /// The condition does not apply to this kind of client: acknowledgements are counted for producers, deliveries
+    /// for consumers.
     E067 "other kind of client",
-    /// A step of `during` undoes or replaces the fault that it runs in. A fault with `during` is undone
-    /// by itself when the steps are done: leave the step out, or put it behind the fault.
+    /// A step of `during` undoes or replaces the fault that contains it. A fault with `during` is undone
+    /// automatically when its steps have ended: remove the step, or put it after the fault.
     E068 "fault undone by its own steps",
-    /// A condition is judged for a client as a whole, with all of its members: name the client.
+    /// The condition is judged for a whole client with all its members. Name the client, not a member.
     E069 "condition of one member",
-    /// The chosen backend cannot do or show this.
+    /// The chosen backend cannot do what the step needs, or cannot show what the condition asks for.
     E070 "not on this backend",
-    /// The Kafka version cannot do this.
+    /// The cluster's version of Kafka does not have this feature.
     E071 "not in this version",
-    /// Commands are run only with `--allow-run`: a plan may come from a stranger's pull request.
+    /// kplan runs commands of a plan only with `--allow-run`, because a plan may come from the pull request of a
+    /// stranger.
     E072 "commands not allowed",
-    /// The plan names a container image that the command line does not allow: `--allow-image` does.
+    /// The plan names a container image that the command line does not allow. Allow it with `--allow-image`.
     /// Kafka's usual images, and those of `--image` and `KPLAN_IMAGE`, are allowed.
     E073 "image not allowed",
     /// The cluster has more brokers than the command line allows with `--max-brokers`.
     E074 "more brokers than allowed",
-    /// The included file is missing, includes itself, or lies above the plan's directory.
+    /// The included file includes itself, is included too deep, or is not below the plan's directory.
     E080 "bad include",
-    /// A parameter is compared with a value that it can never have, so one side never happens.
+    /// The plan compares a parameter with a value that the parameter can never have, so the comparison always has
+    /// the same result.
     W001 "comparison that never holds",
-    /// The version is unknown to kplan; it is taken for one like the nearest known.
+    /// kplan does not know this version of Kafka. It treats it by the numbers in the version, or as the newest
+    /// version if there are none.
     W002 "unknown version",
-    /// The faults so far leave too few controllers to elect leaders, and the step needs one.
+    /// The faults so far leave too few running controllers for decisions of the quorum, and the step or condition
+    /// needs one.
     W003 "quorum lost",
-    /// `acks` below `all` and `lost: 0` together: the leader's death alone may lose what it
-    /// acknowledged. With `acks: 0` nothing is acknowledged, and `lost` is inconclusive.
+    /// The plan asserts `lost: 0`, but a producer sends with `acks` below `all`: the loss of the leader alone can
+    /// lose messages that it acknowledged. With `acks: 0` no message is acknowledged, and `lost` is inconclusive.
     W004 "lost asked for with weak acknowledgement",
-    /// An unclean election may cut the log: `lost: 0` will probably not hold.
+    /// The plan asserts `lost: 0`, but allows or makes unclean elections. An unclean election can truncate the log,
+    /// so `lost: 0` will probably not hold.
     W005 "lost asked for with unclean elections",
-    /// `min.insync.replicas` is above the topic's replicas: no write with `acks: all` succeeds.
+    /// `min.insync.replicas` is greater than the topic's number of replicas: no write with `acks: all` succeeds.
     W006 "min.insync.replicas above the replicas",
-    /// `min.insync.replicas` counts for `acks: all` only.
+    /// `min.insync.replicas` has an effect only on writes with `acks: all`.
     W007 "min.insync.replicas without acks: all",
-    /// A condition about the log while a producer runs: judged for what was acknowledged before
-    /// the audit began.
+    /// A condition about the log is judged while a producer or copier still runs. It covers only messages that were
+    /// acknowledged before the audit began.
     W008 "log judged while producing",
-    /// Nothing is sent during the fault, so nothing is proven by it.
+    /// No producer runs during the fault, so the fault proves nothing about producers.
     W009 "fault without traffic",
-    /// The waits and pauses take longer than the plan's timeout.
+    /// The waits and pauses take longer than the timeout of the step or of the plan.
     W010 "timeout too short",
-    /// The topic is not created by this plan.
-    W012 "topic of somebody else",
-    /// The setting is not known to the broker; a typing error would be ignored by Kafka.
+    /// The plan uses a topic that it does not create.
+    W012 "topic that the plan does not create",
+    /// The setting of the broker or topic is unknown. Kafka would ignore a misspelt setting.
     W014 "unknown setting",
-    /// The target means nothing here: `controllers` with ZooKeeper, or the reverse.
-    W015 "target means nothing here",
-    /// A judgement about the consumer that will be inconclusive: it was not stopped by
-    /// `stop_client`, so its group has not caught up.
+    /// The target matches no node of this cluster: `controllers` where no controller has a process of its own, or
+    /// `zookeeper` in a cluster without ZooKeeper.
+    W015 "target that matches nothing",
+    /// The condition about this consumer will be inconclusive: the consumer was not stopped by `stop_client`, so
+    /// its group has not caught up.
     W016 "consumer not stopped",
-    /// Recovery is judged before anything was broken: the verdict would be inconclusive.
+    /// The plan asks for recovery before any fault: the condition would be inconclusive.
     W018 "nothing to recover from",
-    /// The condition is the same whatever the cluster does: `lost: { at_least: 0 }`, `expr: true`, an
-    /// expression of parameters alone, an empty `expect`. It judges nothing, and a plan with nothing
-    /// else is inconclusive. Beside other conditions in `any`, `all` or `not` an expression of
-    /// parameters chooses which of them counts; that is not told.
-    W019 "condition that is the same whatever happens",
-    /// The plan has no `assert` that counts: none at all, or only such that are `optional`, left out by
-    /// `when: false` or always true. It will end inconclusive (exit 1) if nothing fails.
+    /// The condition is always true, or always false, whatever the cluster does: `lost: { at_least: 0 }`, `expr:
+    /// true`, an expression of parameters alone, an empty `expect`. It judges nothing, and a plan without another
+    /// judgement is inconclusive. kplan does not warn about an expression of parameters beside other conditions in
+    /// `any`, `all` or `not`: it chooses which of them counts.
+    W019 "condition with a constant result",
+    /// The plan has no `assert` that counts: no `assert` at all, or only asserts that are `optional`, left out by
+    /// `when: false`, or always true. If nothing fails, the plan ends inconclusive (exit status 1).
     W020 "plan that judges nothing",
-    /// A fault with `for` is a step that lasts as long as the fault: what follows begins when the fault
-    /// is undone. This wait or assert looks as if it was meant for the time of the fault: it expects the
-    /// fault's effect, or a wait for the return follows it, or it only waits for the fault's time. Steps
-    /// for the time of the fault stand in its `during`. See docs/faults-and-time.md.
-    W021 "meant for the time of a fault that is over",
-    /// A condition, the `since` of an `assert` or `record`, or the `from` or `to` of an `always` names a step that is a
-    /// note, that is or may be left out, or after which nothing is sent: the condition will be inconclusive. A note can
-    /// begin or end the time of an `assert` or an `always`.
+    /// A fault with `for` is a step that lasts as long as the fault: the next step begins when the fault has been
+    /// undone. This `wait` or `assert` follows such a fault, but looks as if it is meant to run during the fault:
+    /// it expects the fault's effect, or a wait for the recovery follows it, or it only waits for the duration of
+    /// the fault. Write steps that must run during the fault into its `during`. See docs/faults-and-time.md.
+    W021 "step that runs after the fault it is meant for",
+    /// A condition, the `since` of an `assert` or `record`, or the `from` or `to` of an `always` names a step that
+    /// cannot serve as a start or end: it is a note, it is or may be left out, or nothing is sent after it. The
+    /// condition will be inconclusive. A note may begin or end the time of an `assert` or an `always`.
     W022 "nothing to count from",
-    /// Chaos leaves a fault out that would break its `keep`. This `keep` leaves out each of its faults, so
-    /// nothing is broken and nothing proven.
+    /// `chaos` leaves out every fault that would break its `keep`. This `keep` rules out all of its faults, so
+    /// nothing is broken and nothing is proven.
     W023 "chaos that can break nothing",
 }
 
@@ -230,7 +241,7 @@ impl Code {
         if self.text().as_bytes()[0] == b'E' { Severity::Error } else { Severity::Warning }
     }
 
-    /// The code of a text such as `E012`.
+    /// Parses a code such as `E012`.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.text().eq_ignore_ascii_case(text))
     }

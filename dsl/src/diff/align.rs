@@ -1,4 +1,4 @@
-//! Which element of an old list became which of a new one.
+//! Finds which element of an old list became which element of a new list.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -11,13 +11,13 @@ pub(super) enum Pair {
     New(usize),
 }
 
-/// The most pairs that are compared one by one.
+/// The greatest number of pairs that are compared one by one.
 const MOST_PAIRS: usize = 250_000;
-/// Elements that are less alike (of 1000) are not the same one.
+/// Elements with less similarity (of 1000) are not the same.
 const LEAST: u32 = 300;
 
-/// Pairs two lists in order so that the pairs are as alike as can be. `key` tells equal elements,
-/// `alike` how alike others are: 0 to 1000.
+/// Pairs two lists in order so that the similarity of the pairs is greatest. Elements with equal `key` are equal;
+/// `alike` is the similarity of others: 0 to 1000.
 pub(super) fn align<T, K: Hash + Eq>(
     old: &[T],
     new: &[T],
@@ -40,8 +40,8 @@ pub(super) fn align<T, K: Hash + Eq>(
     pairs
 }
 
-/// Equal elements that are certainly the same one: those at both ends, and in a long list those that
-/// stand once in both.
+/// Equal elements that are certainly the same: those at both ends, and in a long list those that occur once in both
+/// lists.
 fn anchors<K: Hash + Eq>(old: &[K], new: &[K]) -> Vec<(usize, usize)> {
     let most = old.len().min(new.len());
     let head = (0..most).take_while(|i| old[*i] == new[*i]).count();
@@ -57,7 +57,7 @@ fn anchors<K: Hash + Eq>(old: &[K], new: &[K]) -> Vec<(usize, usize)> {
     all
 }
 
-/// The longest row of elements that stand once in both lists and in the same order.
+/// The longest sequence of elements that occur once in both lists and in the same order.
 fn unique<K: Hash + Eq>(old: &[K], new: &[K]) -> Vec<(usize, usize)> {
     let mut seen: HashMap<&K, (Vec<usize>, Vec<usize>)> = HashMap::new();
     old.iter().enumerate().for_each(|(i, k)| seen.entry(k).or_default().0.push(i));
@@ -70,7 +70,7 @@ fn unique<K: Hash + Eq>(old: &[K], new: &[K]) -> Vec<(usize, usize)> {
         })
         .collect();
     both.sort_unstable();
-    // The longest increasing row, by the smallest end of a row of each length.
+    // The longest increasing sequence, by the smallest last element for each length.
     let mut ends: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = vec![None; both.len()];
     for (index, (_, j)) in both.iter().enumerate() {
@@ -92,7 +92,7 @@ fn unique<K: Hash + Eq>(old: &[K], new: &[K]) -> Vec<(usize, usize)> {
     row
 }
 
-/// Pairs what lies between two anchors.
+/// Pairs the elements between two anchors.
 fn gap(
     pairs: &mut Vec<Pair>,
     old: (usize, usize),
@@ -101,7 +101,7 @@ fn gap(
 ) {
     let (n, m) = (old.1 - old.0, new.1 - new.0);
     if n * m > MOST_PAIRS {
-        // Too many to look at all: place by place.
+        // Too many to compare all pairs: they are paired by position.
         for step in 0..n.max(m) {
             let (i, j) = (old.0 + step, new.0 + step);
             match (step < n, step < m) {
@@ -114,7 +114,7 @@ fn gap(
         }
         return;
     }
-    // best[i][j]: how alike the rest from i and j can be paired.
+    // best[i][j]: the greatest similarity of the elements from i and j on.
     let width = m + 1;
     let mut best = vec![0_u64; (n + 1) * width];
     let mut score = vec![0_u32; n * m];

@@ -1,5 +1,4 @@
-//! Lists of conditions: what is no longer demanded, what is demanded anew, and what is demanded
-//! otherwise.
+//! Compares lists of conditions: what is no longer required, newly required, and required differently.
 
 use serde_json::{Map, Value};
 
@@ -13,7 +12,7 @@ pub(super) struct ConditionChange {
     pub text: String,
 }
 
-/// A list of conditions as their meanings: maps of one key. Everything in it must hold.
+/// A list of conditions by their meanings, maps with one key. All of them must hold.
 pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
     let (old, new) = (words(old), words(new));
     let pairs = pair(&old, &new);
@@ -31,7 +30,7 @@ pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
             }),
             None => changes.push(ConditionChange {
                 effect: Effect::Weaker,
-                text: format!("`{}` is no longer demanded", flow::condition(word, arguments)),
+                text: format!("`{}` is no longer required", flow::condition(word, arguments)),
             }),
         }
     }
@@ -39,7 +38,7 @@ pub(super) fn compare(old: &Value, new: &Value) -> Vec<ConditionChange> {
         if !pairs.contains(&Some(index)) {
             changes.push(ConditionChange {
                 effect: Effect::Stronger,
-                text: format!("`{}` is demanded now", flow::condition(word, arguments)),
+                text: format!("`{}` is now required", flow::condition(word, arguments)),
             });
         }
     }
@@ -51,14 +50,14 @@ fn words(list: &Value) -> Vec<(&str, &Value)> {
     maps.filter_map(|m| m.as_object()?.iter().next()).map(|(k, v)| (k.as_str(), v)).collect()
 }
 
-/// The keys that say what a value must be, and not of what.
+/// The keys that bound a value, in contrast to keys that select what is measured.
 const BOUNDS: [&str; 13] = [
     "is", "at_most", "at_least", "between", "replicas", "members", "state", "p50", "p90", "p95",
     "p99", "p999", "max",
 ];
 
-/// For each old one the new one it became: equal ones first, then those about the same thing, then those
-/// of the same word.
+/// Finds for each old condition the new one that it became: first equal conditions, then those about the same
+/// thing, then those of the same word.
 fn pair(old: &[(&str, &Value)], new: &[(&str, &Value)]) -> Vec<Option<usize>> {
     let mut pairs = vec![None; old.len()];
     let mut taken = vec![false; new.len()];
@@ -108,7 +107,7 @@ fn of_list(old: &Value, new: &Value) -> Effect {
     Effect::of_all(&effects)
 }
 
-/// One more alternative demands less.
+/// One more alternative requires less.
 fn of_alternatives(old: &Value, new: &Value) -> Effect {
     let (old, new) = (words(old), words(new));
     let pairs = pair(&old, &new);
@@ -127,7 +126,7 @@ fn of_alternatives(old: &Value, new: &Value) -> Effect {
     Effect::of_all(&effects)
 }
 
-/// How the arguments of one condition weigh that weigh in their own way.
+/// The arguments of one condition that weigh in their own way.
 type OwnWeights = &'static [(&'static str, ArgumentWeighs)];
 
 fn of_arguments(own: OwnWeights, old: &Map<String, Value>, new: &Map<String, Value>) -> Effect {
@@ -183,8 +182,8 @@ fn of_argument(key: &str, (old, new): (&Value, &Value), bound: (f64, f64)) -> Op
     })
 }
 
-/// Looking at less finds less: with nothing but an upper bound that demands less, with nothing but a
-/// lower one more.
+/// The effect of a narrower selection, which finds less: with only an upper bound it requires less, with only a
+/// lower bound more.
 fn narrowing(old: &Value, new: &Value, (low, high): (f64, f64)) -> Effect {
     let narrowed = weigh::presence(old, new);
     match (low <= 0.0, high.is_infinite()) {
@@ -221,7 +220,7 @@ fn range(map: &Map<String, Value>) -> (f64, f64) {
     }
 }
 
-/// A wider range demands less.
+/// A wider range requires less.
 fn width(old: (f64, f64), new: (f64, f64)) -> Effect {
     match (new.0 <= old.0 && new.1 >= old.1, new.0 >= old.0 && new.1 <= old.1) {
         (true, false) => Effect::Weaker,

@@ -1,4 +1,4 @@
-//! What changed in one step: what stands beside its verb, and its arguments.
+//! Compares one step: the keys beside its verb, and its arguments.
 
 use serde_json::{Map, Value};
 
@@ -26,7 +26,7 @@ pub(super) fn compare(word: &str, old: &Value, new: &Value) -> Vec<FieldChange> 
             arguments(word, a, b, &mut changes);
         } else {
             let effect = weigh::common(key, a, b);
-            changes.push(FieldChange { effect, text: told(key, a, b) });
+            changes.push(FieldChange { effect, text: changed(key, a, b) });
         }
     }
     changes
@@ -43,14 +43,14 @@ fn get<'m>(map: &'m Map<String, Value>, key: &str) -> &'m Value {
 
 fn arguments(word: &str, old: &Value, new: &Value, changes: &mut Vec<FieldChange>) {
     let (Value::Object(olds), Value::Object(news)) = (old, new) else {
-        // A pause became a wait for conditions, or the other way round.
+        // A pause became a wait for conditions, or the reverse.
         let conditions = |v: &Value| v.get("until").is_some();
         let effect = match (conditions(old), conditions(new)) {
             (true, false) => Effect::Weaker,
             (false, true) => Effect::Stronger,
             _ => Effect::Neutral,
         };
-        changes.push(FieldChange { effect, text: told(word, old, new) });
+        changes.push(FieldChange { effect, text: changed(word, old, new) });
         return;
     };
     for key in keys(olds, news) {
@@ -66,11 +66,11 @@ fn arguments(word: &str, old: &Value, new: &Value, changes: &mut Vec<FieldChange
         }
         let effect = weigh::effect(weight, a, b);
         match (a, b) {
-            // Settings are told one by one.
+            // Settings are reported one by one.
             (Value::Object(x), Value::Object(y)) if effect == Effect::Neutral => {
                 settings(key, x, y, changes);
             }
-            _ => changes.push(FieldChange { effect, text: told(key, a, b) }),
+            _ => changes.push(FieldChange { effect, text: changed(key, a, b) }),
         }
     }
 }
@@ -84,10 +84,10 @@ fn settings(
     for key in keys(old, new) {
         let (a, b) = (get(old, key), get(new, key));
         if a != b {
-            // Whose password it is may be shown, not the password.
+            // User names may be shown, passwords may not.
             let text = match (of, key) {
                 ("security", "users") => "the `users` changed (not shown)".to_owned(),
-                _ => told(&format!("{of}.{key}"), a, b),
+                _ => changed(&format!("{of}.{key}"), a, b),
             };
             changes.push(FieldChange { effect: Effect::Neutral, text });
         }
@@ -95,7 +95,7 @@ fn settings(
 }
 
 /// ``within` 1m became 2m`.
-fn told(key: &str, old: &Value, new: &Value) -> String {
+fn changed(key: &str, old: &Value, new: &Value) -> String {
     match (old, new) {
         (Value::Null, new) => format!("`{key}: {}` is new", shown(key, new)),
         (old, Value::Null) => format!("`{key}: {}` is gone", shown(key, old)),

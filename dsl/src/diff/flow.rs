@@ -1,4 +1,4 @@
-//! Meanings as pieces of a plan, short enough for a line.
+//! Writes meanings as pieces of a plan, short enough for one line.
 
 use serde_json::Value;
 

@@ -14,40 +14,40 @@ pub enum DiffFormat {
     Markdown,
 }
 
-/// What became of one file.
+/// The change of one file.
 #[derive(Debug, Clone)]
 pub enum FileChange {
     /// Both versions could be read.
     Changed(Vec<Change>),
     /// The plan is new, with its name and how many suites and steps it has.
     Added(String),
-    /// The plan is gone.
+    /// The plan was removed.
     Removed(String),
     /// A version cannot be checked: its diagnostics, rendered.
     Broken(String),
 }
 
-/// One file with what became of it.
+/// One file with its change.
 #[derive(Debug, Clone)]
 pub struct FileDiff {
-    /// Its path; of a renamed one both.
+    /// Its path; for a renamed file both paths.
     pub path: String,
-    /// What became of it.
+    /// Its change.
     pub change: FileChange,
 }
 
 /// The longest Markdown, in bytes: a comment on GitHub holds 65536 characters.
 const LONGEST: usize = 60_000;
-/// What is left of it for the note that something is missing.
+/// The space of it that is reserved for the note that something is missing.
 const NOTE: usize = 200;
 
-/// All files; those without a change in meaning are only counted.
+/// Renders all files. Files without a change in meaning are left out.
 pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
     let files: Vec<FileDiff> = files.iter().cloned().map(FileDiff::shown).collect();
     let files = files.as_slice();
     let mut text = summary(files, format);
     let shown: Vec<&FileDiff> = files.iter().filter(|f| !f.is_empty()).collect();
-    for (told, file) in shown.iter().enumerate() {
+    for (rendered, file) in shown.iter().enumerate() {
         let part = match format {
             DiffFormat::Text => file.text(),
             DiffFormat::Markdown => file.markdown(),
@@ -55,9 +55,9 @@ pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
         if format == DiffFormat::Markdown && text.len() + part.len() > LONGEST - NOTE {
             let room = (LONGEST - NOTE).saturating_sub(text.len());
             text.push_str(whole_lines(&part, room));
-            let left = words::count((shown.len() - told) as u64, "file");
+            let left = words::count((shown.len() - rendered) as u64, "file");
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "\n*Cut here: {left} not shown, or not in full.*");
+            let _ = writeln!(text, "\n*Shortened here: {left} not shown, or not in full.*");
             break;
         }
         text.push_str(&part);
@@ -65,7 +65,7 @@ pub fn render_diff(files: &[FileDiff], format: DiffFormat) -> String {
     text
 }
 
-/// As many whole lines as there is room for.
+/// As many whole lines as fit.
 fn whole_lines(text: &str, room: usize) -> &str {
     let room = text.floor_char_boundary(room.min(text.len()));
     let end = text[..room].rfind('\n').map_or(0, |at| at + 1);
@@ -102,7 +102,7 @@ fn summary(files: &[FileDiff], format: DiffFormat) -> String {
 }
 
 impl FileDiff {
-    /// With nothing hidden and nothing for a terminal to obey: strangers wrote the plans.
+    /// Makes all texts safe to show: the plans may come from strangers.
     fn shown(mut self) -> Self {
         self.path = visible::one_line(&self.path);
         match &mut self.change {
@@ -178,7 +178,7 @@ impl FileDiff {
     }
 }
 
-/// Changes of one step, or of one part, under one heading.
+/// The changes of one step, or of one part, below one heading.
 fn grouped(changes: &[Change]) -> Vec<(String, Vec<&Change>)> {
     let mut all: Vec<(String, Vec<&Change>)> = Vec::new();
     for change in changes {
@@ -214,9 +214,9 @@ const fn mark(effect: Effect) -> &'static str {
     }
 }
 
-/// Text in which nothing is a tag and nobody is called.
+/// Escapes text so that it contains no HTML tag and no mention of a user (`@name`).
 fn tagless(text: &str) -> String {
-    // Inside a piece of code everything is shown as it is, if it is certain where the piece ends.
+    // Text inside a code span is not escaped, if the end of the span is certain.
     let paired = text.matches('`').count().is_multiple_of(2);
     let certain = paired && !text.contains("``") && !text.contains(['\\', '\n']);
     let pieces = text.split('`').enumerate().map(|(index, piece)| match index % 2 {

@@ -1,4 +1,4 @@
-//! Lists of steps: which were dropped, added, moved or changed.
+//! Compares lists of steps: which steps were dropped, added, moved or changed.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,13 +11,13 @@ use crate::facts::{Kind, Strikes};
 use crate::plan::Step;
 use crate::steps::{Children, Verb};
 
-/// A step with what it means, made once.
+/// A step with its meaning, computed once.
 struct View<'p> {
     step: &'p Step,
     meaning: Value,
-    /// The hash of what it and the steps in it mean.
+    /// The hash of the meaning of the step and of the steps in it.
     key: u64,
-    /// The hashes of its single facts, in order.
+    /// The hashes of its individual facts, in order.
     facts: Vec<u64>,
 }
 
@@ -41,7 +41,7 @@ impl<'p> View<'p> {
         self.step.head.name.as_ref().map(|n| n.as_str())
     }
 
-    /// How alike two steps are, of 1000.
+    /// The similarity of two steps, of 1000.
     fn alike(&self, other: &Self) -> u32 {
         let named = self.name().is_some() && self.name() == other.name();
         if self.step.head.word != other.step.head.word {
@@ -56,7 +56,7 @@ impl<'p> View<'p> {
     }
 }
 
-/// The lists of steps inside a step, with what tells them apart.
+/// The lists of steps inside a step, with the name of each list.
 fn inner(step: &Step) -> Vec<(String, &[Step])> {
     match step.verb().map(Verb::children) {
         Some(Children::Branches(branches)) => {
@@ -108,7 +108,7 @@ fn lists(part: PlanPart, old: &[Step], new: &[Step], changes: &mut Vec<Change>) 
         match pair {
             Pair::Both(i, j) if old[i].key == new[j].key => {}
             Pair::Both(i, j) => both(part, &old[i], &new[j], changes),
-            // A step that only moved is told where it stands now.
+            // A step that only moved is reported at its new place.
             Pair::Old(i) if come.contains(&old[i].key) => {}
             Pair::Old(i) => changes.push(Change {
                 step: Some(format!("former {}", title(old[i].step))),
@@ -142,7 +142,11 @@ fn both(part: PlanPart, old: &View<'_>, new: &View<'_>, changes: &mut Vec<Change
     let step = Some(title(new.step));
     let word = new.step.head.word;
     if old.step.head.word != word {
-        let text = format!("it was `{}`: {}", old.step.head.word, old.step.explain());
+        let text = format!(
+            "the verb changed: before it was `{}`: {}",
+            old.step.head.word,
+            old.step.explain()
+        );
         let effect =
             if dropped(old.step) == Effect::Weaker { Effect::Weaker } else { added(new.step) };
         changes.push(Change { step, ..Change::new(effect, part, text) });
@@ -162,7 +166,7 @@ fn children(part: PlanPart, old: &Step, new: &Step, changes: &mut Vec<Change>) {
         match news.iter().find(|(n, _)| n == name) {
             Some((_, now)) if std::ptr::eq(*steps, *now) => {}
             Some((_, now)) => {
-                // Rounds of a loop are told once.
+                // The rounds of a loop are reported once.
                 for change in compare(part, steps, now) {
                     if !changes.contains(&change) {
                         changes.push(change);
@@ -193,12 +197,12 @@ fn children(part: PlanPart, old: &Step, new: &Step, changes: &mut Vec<Change>) {
     }
 }
 
-/// The steps inside are those that run during it.
+/// The steps inside are those of `during`.
 fn is_fault(step: &Step) -> bool {
     step.head.facts.in_chaos
 }
 
-/// The whole `during` of a fault came or went.
+/// The whole `during` of a fault was added or dropped.
 fn during(part: PlanPart, fault: &Step, steps: &[Step], new: bool) -> Change {
     let count = crate::words::count(steps.len() as u64, "step");
     let (effect, now) = match (steps.iter().any(proves), new) {
@@ -211,7 +215,7 @@ fn during(part: PlanPart, fault: &Step, steps: &[Step], new: bool) -> Change {
     Change { step: Some(title(fault)), ..Change::new(effect, part, text) }
 }
 
-/// Its rounds are told by its own arguments.
+/// The arguments of the loop show its rounds.
 fn is_loop(step: &Step) -> bool {
     matches!(step.verb().map(Verb::children), Some(Children::Rounds(_)))
 }
@@ -225,8 +229,8 @@ fn proves(step: &Step) -> bool {
         || step.children().iter().any(|c| c.iter().any(proves))
 }
 
-/// What only tells something, or lets time pass.
-fn tells(step: &Step) -> bool {
+/// True for a step that only writes or records something, or lets time pass.
+fn is_passive(step: &Step) -> bool {
     is_pause(step) || matches!(step.head.facts.kind, Kind::Note | Kind::Observation)
 }
 
@@ -235,7 +239,7 @@ fn is_pause(step: &Step) -> bool {
 }
 
 fn dropped(step: &Step) -> Effect {
-    if tells(step) { Effect::Neutral } else { Effect::Weaker }
+    if is_passive(step) { Effect::Neutral } else { Effect::Weaker }
 }
 
 fn added(step: &Step) -> Effect {

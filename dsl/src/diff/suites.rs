@@ -1,5 +1,5 @@
-//! The suites of two versions: which combinations of the matrix went and came, and the changes of all
-//! combinations told once.
+//! Compares the suites of two versions: which combinations of the matrix were dropped and added, and the changes of
+//! all combinations, each once.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(super) fn compare(old: &[Plan], new: &[Plan]) -> Vec<Change> {
         all.extend(steps::compare(PlanPart::Steps, &old.steps, &new.steps));
         all.extend(whole::always(old, new));
         all.extend(steps::compare(PlanPart::Finally, &old.finally, &new.finally));
-        // The same change may come twice in one combination, but is one in several.
+        // The same change may occur twice in one combination, but counts once over several combinations.
         let mut used: BTreeSet<usize> = BTreeSet::new();
         for (order, change) in all.into_iter().enumerate() {
             let same = |(at, (known, _)): (usize, &(Change, usize))| {
@@ -46,7 +46,7 @@ pub(super) fn compare(old: &[Plan], new: &[Plan]) -> Vec<Change> {
 
 type Pairs<'p> = Vec<(&'p Plan, &'p Plan)>;
 
-/// The combinations of both, and what there is to tell of the others.
+/// The combinations of both versions, and the changes of the others.
 fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
     let mut pairs: Pairs<'p> = Vec::new();
     let mut left: Vec<&Plan> = new.iter().collect();
@@ -62,7 +62,7 @@ fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
     }
     let mut changes = Vec::new();
     gone.retain(|plan| {
-        // A combination in which a value changed, or a matrix that came or went.
+        // A combination with a changed value, or a matrix that was added or dropped.
         let likest = (0..left.len()).max_by_key(|at| (shared(plan, left[*at]).0, usize::MAX - at));
         let Some(at) = likest.filter(|at| names(plan) == names(left[*at]) || old.len() == 1) else {
             return true;
@@ -70,8 +70,10 @@ fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
         let other = left.remove(at);
         let text = match (plan.cell_label(), other.cell_label()) {
             (Some(was), Some(is)) => format!("the combination `{was}` became `{is}`"),
-            (None, Some(is)) => format!("there is a matrix now, with `{is}`"),
-            (was, None) => format!("there is no matrix any more (`{}`)", was.unwrap_or_default()),
+            (None, Some(is)) => format!("the plan has a matrix now, with `{is}`"),
+            (was, None) => {
+                format!("the plan has no matrix any more (before: `{}`)", was.unwrap_or_default())
+            }
         };
         changes.push(Change::new(Effect::Neutral, PlanPart::Matrix, text));
         pairs.push((plan, other));
@@ -89,7 +91,8 @@ fn cells<'p>(old: &'p [Plan], new: &'p [Plan]) -> (Pairs<'p>, Vec<Change>) {
     (pairs, changes)
 }
 
-/// How many values two combinations share; counted for both, so that equal ones have their lengths.
+/// The number of values that two combinations share. It counts for both, so equal combinations have the sum of
+/// their lengths.
 fn shared(one: &Plan, other: &Plan) -> (usize, usize) {
     let count = one.cell.iter().filter(|pair| other.cell.contains(pair)).count();
     (count, count)

@@ -6,13 +6,13 @@ use super::Effect;
 use crate::args::Weight;
 use crate::steps::Verb;
 
-/// What is known of the weight of an argument of a verb.
+/// The declared weight of an argument of a verb.
 pub(super) fn of_argument(word: &str, key: &str) -> Weight {
     let fields = Verb::known(word).map(|info| (info.fields)()).unwrap_or_default();
     fields.iter().find(|field| field.key == key).map_or(Weight::Neutral, |field| field.weight)
 }
 
-/// The effect of an argument's change; conditions are compared by themselves.
+/// The effect of an argument's change. Conditions are compared separately.
 pub(super) fn effect(weight: Weight, old: &Value, new: &Value) -> Effect {
     match weight {
         Weight::Neutral | Weight::Conditions => Effect::Neutral,
@@ -32,7 +32,7 @@ pub(super) fn effect(weight: Weight, old: &Value, new: &Value) -> Effect {
     }
 }
 
-/// The effect of what stands beside a verb.
+/// The effect of a change of a key beside the verb.
 pub(super) fn common(key: &str, old: &Value, new: &Value) -> Effect {
     match key {
         "timeout" => more(old, new, Some(f64::INFINITY)).inverted(),
@@ -46,7 +46,7 @@ pub(super) fn common(key: &str, old: &Value, new: &Value) -> Effect {
         "when" => match (old.as_str(), new.as_str()) {
             (None, _) => Effect::Weaker,
             (_, None) => Effect::Stronger,
-            // It narrows when the step runs, so it is the opposite of a condition's.
+            // A stricter `when` makes the step run less often, so the effect is the opposite of a condition's.
             (Some(old), Some(new)) => expression(old, new).inverted(),
         },
         _ => Effect::Neutral,
@@ -86,7 +86,7 @@ pub(super) fn amount(value: &Value) -> Option<f64> {
     }
 }
 
-/// Weaker if the new list lacks something and has nothing new; `all` holds everything.
+/// Weaker if the new list lacks an element and has no new one. `all` contains everything.
 pub(super) fn elements(old: &Value, new: &Value) -> Effect {
     let list = |v: &Value| match v {
         Value::Array(all) => all.clone(),
@@ -109,7 +109,7 @@ pub(super) fn elements(old: &Value, new: &Value) -> Effect {
     }
 }
 
-/// Stronger if something is asked for that was not before, weaker if it no longer is.
+/// Stronger if a requirement is new, weaker if it is gone.
 pub(super) fn presence(old: &Value, new: &Value) -> Effect {
     match (old.is_null(), new.is_null()) {
         (true, false) => Effect::Stronger,
@@ -126,7 +126,7 @@ fn count_of(old: &Value, new: &Value) -> Effect {
     }
 }
 
-/// The effect on something that an expression demands: with `and` it demands more.
+/// The effect of a change of an expression: an additional `and` requires more, an additional `or` less.
 pub(super) fn expression(old: &str, new: &str) -> Effect {
     let joined = |long: &str, short: &str, joint: &str| {
         let behind = long.strip_prefix(short).is_some_and(|rest| rest.starts_with(joint));

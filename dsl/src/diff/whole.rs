@@ -1,4 +1,4 @@
-//! What belongs to the plan as a whole: name, tags, parameters, time limit, what must hold all the time.
+//! Compares the plan as a whole: name, tags, parameters, time limit, rules of `always`.
 
 use serde_json::{Value, json};
 
@@ -9,24 +9,24 @@ use crate::plan::{Always, Param, Plan};
 /// Compares everything but the steps.
 pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut tell = |effect, text: String| changes.push(Change::new(effect, PlanPart::Head, text));
+    let mut add = |effect, text: String| changes.push(Change::new(effect, PlanPart::Head, text));
     if old.name != new.name {
-        tell(Effect::Neutral, format!("the name `{}` became `{}`", old.name, new.name));
+        add(Effect::Neutral, format!("the name `{}` became `{}`", old.name, new.name));
     }
     let described = |plan: &Plan| plan.description.as_ref().map(|d| d.trim().to_owned());
     if described(old) != described(new) {
-        tell(Effect::Neutral, "the description changed".to_owned());
+        add(Effect::Neutral, "the description changed".to_owned());
     }
     for tag in old.tags.iter().filter(|t| !new.tags.contains(t)) {
-        tell(Effect::Neutral, format!("the tag `{tag}` is gone"));
+        add(Effect::Neutral, format!("the tag `{tag}` is gone"));
     }
     for tag in new.tags.iter().filter(|t| !old.tags.contains(t)) {
-        tell(Effect::Neutral, format!("the tag `{tag}` is new"));
+        add(Effect::Neutral, format!("the tag `{tag}` is new"));
     }
     if old.timeout != new.timeout {
         let (was, is) = (old.timeout.meaning(), new.timeout.meaning());
         let effect = weigh::common("timeout", &was, &is);
-        tell(effect, format!("`timeout: {}` became `{}`", flow::flow(&was), flow::flow(&is)));
+        add(effect, format!("`timeout: {}` became `{}`", flow::flow(&was), flow::flow(&is)));
     }
     changes.extend(params(old, new));
     changes
@@ -34,27 +34,27 @@ pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
 
 fn params(old: &Plan, new: &Plan) -> Vec<Change> {
     let mut changes = Vec::new();
-    let mut tell = |text: String| changes.push(Change::new(Effect::Neutral, PlanPart::Head, text));
-    // The value that a combination gives a parameter is told by the combination.
+    let mut add = |text: String| changes.push(Change::new(Effect::Neutral, PlanPart::Head, text));
+    // The value of a parameter that is in the matrix is reported with the combination.
     let in_cell = |plan: &Plan, name: &str| plan.cell.iter().any(|(k, _)| k == name);
     let find = |plan: &'_ Plan, name: &str| plan.params.iter().position(|p| p.name == name);
     for param in &old.params {
         let Some(now) = find(new, &param.name).map(|at| &new.params[at]) else {
-            tell(format!("the parameter `{}` is gone", param.name));
+            add(format!("the parameter `{}` is gone", param.name));
             continue;
         };
         if param.secret != now.secret {
-            let is = if now.secret { "is secret now" } else { "is no longer secret" };
-            tell(format!("the parameter `{}` {is}", param.name));
+            let is = if now.secret { "is now secret" } else { "is no longer secret" };
+            add(format!("the parameter `{}` {is}", param.name));
         } else if param.value != now.value
             && !in_cell(old, &param.name)
             && !in_cell(new, &param.name)
         {
-            tell(changed(param, now));
+            add(changed(param, now));
         }
     }
     for param in new.params.iter().filter(|p| find(old, &p.name).is_none()) {
-        tell(format!("the parameter `{}` is new", param.name));
+        add(format!("the parameter `{}` is new", param.name));
     }
     changes
 }
@@ -72,9 +72,9 @@ fn changed(old: &Param, new: &Param) -> String {
     )
 }
 
-/// Compares what must hold all the time.
+/// Compares the rules of `always`.
 pub(super) fn always(old: &Plan, new: &Plan) -> Vec<Change> {
-    // Conditions of one stretch of the plan belong together, in whatever pieces they are written.
+    // Conditions for the same part of the plan are compared together, even if they are written as several rules.
     let mut spans: Vec<(Value, Value, Value)> = Vec::new();
     let mut add = |all: &[Always], is_new: bool| {
         for always in all {
@@ -108,7 +108,7 @@ pub(super) fn always(old: &Plan, new: &Plan) -> Vec<Change> {
     changes
 }
 
-/// Takes out one list of conditions that stayed as it is while its stretch changed.
+/// Takes out one list of conditions that is unchanged, but applies to a different part of the plan.
 fn respanned(spans: &mut Vec<(Value, Value, Value)>) -> Option<(Effect, String)> {
     let empty = |v: &Value| v.as_array().is_none_or(Vec::is_empty);
     let from = spans.iter().position(|(_, old, new)| !empty(old) && empty(new))?;
@@ -127,7 +127,12 @@ fn respanned(spans: &mut Vec<(Value, Value, Value)>) -> Option<(Effect, String)>
     };
     let list: Vec<String> =
         spans[from].1.as_array().iter().flat_map(|l| l.iter()).map(flow::flow).collect();
-    let text = format!("`{}`{} is demanded{} now", list.join(", "), spoken(&was), spoken(&is));
+    let text = format!(
+        "`{}` was required{} and is now required{}",
+        list.join(", "),
+        spoken(&was),
+        spoken(&is)
+    );
     let (first, second) = (from.max(to), from.min(to));
     spans.remove(first);
     spans.remove(second);

@@ -1,4 +1,4 @@
-//! YAML text to the spanned tree.
+//! Parses YAML text into the tree with places.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use super::{Entry, Kind, Node, Scalar, Style};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{FileId, Span, Spanned};
 
-/// What a document may cost.
+/// The limits of a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of a file.
+    /// Greatest size of the file in bytes.
     pub bytes: u64,
-    /// Nodes of the tree, those behind aliases counted each time.
+    /// Greatest number of nodes. Nodes behind aliases count each time.
     pub nodes: usize,
-    /// Nodes behind aliases.
+    /// Greatest number of nodes behind aliases.
     pub aliased: usize,
-    /// Depth of nesting.
+    /// Greatest depth of nesting.
     pub depth: usize,
 }
 
@@ -33,7 +33,7 @@ pub fn parse(text: &str, file: FileId, limits: &Limits) -> Result<Node, Diagnost
     if problems.is_empty() { Ok(node) } else { Err(problems.swap_remove(0)) }
 }
 
-/// Reads one document as far as it makes sense, and tells what is wrong with it.
+/// Reads one document as far as possible, and returns its mistakes.
 pub(crate) fn read(
     text: &str,
     file: FileId,
@@ -80,7 +80,7 @@ impl<'t> TreeReader<'t> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
-                    let message = "a file holds one document; here a second one begins";
+                    let message = "a second YAML document begins here; a file may contain only one";
                     return Err(Diagnostic::new(Code::E004, span, message));
                 }
                 event => root = Some(self.node(event, span)?),
@@ -105,7 +105,7 @@ impl<'t> TreeReader<'t> {
                 let end = start + u32::try_from(width).unwrap_or(0);
                 let span = Span { file: self.file, start, end };
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
-                    let message = "nested deeper than a document may be";
+                    let message = "the document is nested too deep";
                     return Err(Diagnostic::new(Code::E002, span, message));
                 }
                 let message = format!("not YAML: {}", error.info());
@@ -172,7 +172,7 @@ impl<'t> TreeReader<'t> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
         let Some(node) = self.anchors.get(&anchor).cloned() else {
-            let message = "an alias inside its own anchor";
+            let message = "an alias refers to the value that contains it";
             return Err(Diagnostic::new(Code::E004, span, message));
         };
         self.aliased += size(&node);
@@ -185,7 +185,7 @@ impl<'t> TreeReader<'t> {
 
     fn no_tag(&mut self, tagged: bool, span: Span) {
         if tagged {
-            let message = "YAML tags are not used in plans";
+            let message = "YAML tags are not allowed in plans";
             self.problems.push(Diagnostic::new(Code::E004, span, message));
         }
     }
@@ -238,7 +238,7 @@ impl<'t> TreeReader<'t> {
             match (key, first) {
                 (Some(key), None) => entries.push(Entry { key, value }),
                 (Some(key), Some(first)) => {
-                    let message = format!("`{}` stands twice in this map", key.value);
+                    let message = format!("the key `{}` is written twice in this map", key.value);
                     let twice = Diagnostic::new(Code::E003, key.span, message);
                     self.problems.push(twice.related(first, "the first one"));
                 }
@@ -247,23 +247,23 @@ impl<'t> TreeReader<'t> {
         }
     }
 
-    /// A key; `None` for one that plans do not use, which was told.
+    /// A key. `None` for a key that plans do not allow, which was reported.
     fn key(&mut self, event: Event<'t>, span: Span) -> Result<Option<Spanned<String>>, Diagnostic> {
         self.count(1, span)?;
         match event {
             Event::Scalar(text, ScalarStyle::Plain, ..) if text == "<<" => {
-                let message = "merge keys are not used in plans";
+                let message = "merge keys are not allowed in plans";
                 let merge = Diagnostic::new(Code::E004, span, message);
-                self.problems.push(merge.help("write the keys out"));
+                self.problems.push(merge.help("write out the keys of the merged map"));
                 Ok(None)
             }
             Event::Scalar(text, _, _, None) => Ok(Some(Spanned::new(text.into_owned(), span))),
             event => {
                 self.problems.push(Diagnostic::new(Code::E004, span, "a key must be a plain word"));
-                // What is wrong within it goes with it.
-                let told = self.problems.len();
+                // Mistakes inside the key are not reported separately.
+                let before = self.problems.len();
                 self.node(event, span)?;
-                self.problems.truncate(told);
+                self.problems.truncate(before);
                 Ok(None)
             }
         }
@@ -276,12 +276,12 @@ impl<'t> TreeReader<'t> {
     }
 }
 
-/// The keys of a map, looked through while they are few and hashed when they are many.
+/// The keys of a map: searched one by one while there are few, hashed when there are many.
 #[derive(Default)]
 struct Keys(HashMap<String, Span>);
 
 impl Keys {
-    /// The place where the key stood before, if it did.
+    /// The place of an earlier equal key, if there is one.
     fn first_of(&mut self, entries: &[Entry], key: &Spanned<String>) -> Option<Span> {
         const FEW: usize = 16;
         if entries.len() < FEW {

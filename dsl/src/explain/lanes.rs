@@ -1,4 +1,4 @@
-//! The states of brokers and clients, followed through the steps as far as they are certain.
+//! Follows the states of brokers and clients through the steps, as far as they are certain.
 
 use super::timeline::PlanLane;
 use crate::facts::{LaneChange, LaneMark, LaneOf, Undo};
@@ -20,23 +20,23 @@ impl LaneMark {
         Self::Absent,
     ];
 
-    /// A word for it.
+    /// The word for it, in legends.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Absent => "not there",
+            Self::Absent => "not started, or ended",
             Self::Running => "running",
             Self::Killed => "killed",
             Self::Stopped => "stopped",
-            Self::Paused => "frozen",
+            Self::Paused => "paused",
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
             Self::Restarting => "restarting",
-            Self::Chaos => "broken at random",
+            Self::Chaos => "random faults",
         }
     }
 
-    /// A letter for it.
+    /// The character for it, in the text timeline.
     pub const fn sign(self) -> char {
         match self {
             Self::Absent => ' ',
@@ -66,14 +66,14 @@ pub(super) struct Lanes {
     steps: usize,
 }
 
-/// The states around the beginning of a step.
+/// The states before and after the start of a step.
 pub(super) struct Changed {
     before: Vec<LaneMark>,
     after: Vec<LaneMark>,
 }
 
 impl Lanes {
-    /// A step that changes nobody's state.
+    /// A step that changes no state.
     pub fn nothing(&mut self) {
         for ((_, lane), now) in self.lanes.iter_mut().zip(&self.now) {
             lane.states.push(*now);
@@ -89,7 +89,8 @@ impl Lanes {
         Changed { before, after: self.now.clone() }
     }
 
-    /// A step ends: where its fault passes with it, those whom nothing else changed are as before.
+    /// Ends a step. If its fault ends with it, brokers and clients that nothing else changed get their state from
+    /// before.
     pub fn end(&mut self, verb: &Verb, changed: &Changed) {
         if !passes(verb) {
             return;
@@ -142,7 +143,7 @@ impl Lanes {
         }
     }
 
-    /// Gives the brokers of a target a state; those that are chosen later share a lane of their own.
+    /// Sets the state of the brokers of a target. Brokers that are chosen when the step runs share a separate lane.
     fn target(&mut self, target: &Target, state: LaneMark) {
         match target {
             Target::All => self.set(|of| matches!(of, LaneOf::Broker(_)), state),
@@ -164,7 +165,8 @@ impl Lanes {
         }
     }
 
-    /// Brokers run again; who was chosen is taken to be among them when nobody else can be meant.
+    /// Sets brokers to running. A lane of brokers that were chosen at run time is included if no other broker can
+    /// be meant.
     fn mend(&mut self, target: &Target) {
         let several = matches!(target, Target::All | Target::SameAs(_));
         self.target(target, LaneMark::Running);
@@ -184,7 +186,7 @@ impl Lanes {
         }
     }
 
-    /// The lanes, brokers first, each as long as the plan.
+    /// The lanes, brokers first, each with a state for every step.
     pub fn finished(self, steps: usize) -> Vec<PlanLane> {
         let mut lanes = self.lanes;
         lanes.sort_by_key(|(of, _)| rank(of));
@@ -200,7 +202,7 @@ const fn is_client(of: &LaneOf) -> bool {
     matches!(of, LaneOf::Client { .. })
 }
 
-/// Its place among the lanes.
+/// The order of a lane.
 const fn rank(of: &LaneOf) -> u8 {
     match of {
         LaneOf::Broker(_) => 0,
@@ -222,7 +224,7 @@ fn name(of: &LaneOf) -> String {
     }
 }
 
-/// True if the step undoes what it did before it ends.
+/// True if the step undoes its effect before it ends.
 fn passes(verb: &Verb) -> bool {
     verb.facts().undo == Undo::Itself || verb.lasting().is_some_and(Lasting::passes)
 }

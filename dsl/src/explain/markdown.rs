@@ -1,4 +1,4 @@
-//! The minutes for a pull request or a wiki page.
+//! The explanation for a pull request or a wiki page.
 
 use std::fmt::Write;
 
@@ -10,18 +10,18 @@ use crate::facts::LaneMark;
 pub(super) fn render(it: &Minutes) -> String {
     let mut text = format!("# {}\n\n", escaped(&it.name));
     if let Some(description) = &it.description {
-        // It is Markdown already, but no HTML: a stranger wrote it.
+        // It is Markdown, but must not contain HTML: it may come from a stranger.
         let _ = writeln!(text, "{}\n", escaped(description));
     }
     facts(&mut text, it);
-    numbered(&mut text, "What is done", &it.steps);
-    section(&mut text, "What must hold in the end", &it.end);
+    numbered(&mut text, "Steps", &it.steps);
+    section(&mut text, "What must hold at the end", &it.end);
     section(&mut text, "What must hold all the time", &it.always);
-    numbered(&mut text, "What is done whatever happened", &it.finally);
+    numbered(&mut text, "Steps that run at the end, whatever happened before", &it.finally);
     for other in &it.others {
         section(&mut text, &format!("What differs with {}", other.label), &other.differs);
         if other.differs.is_empty() {
-            let _ = writeln!(text, "With {} the same is done.\n", escaped(&other.label));
+            let _ = writeln!(text, "With {} the steps are the same.\n", escaped(&other.label));
         }
     }
     timeline(&mut text, &it.timeline);
@@ -30,17 +30,17 @@ pub(super) fn render(it: &Minutes) -> String {
     text
 }
 
-/// Text in which nothing is a tag and nobody is called.
+/// Escapes text so that it contains no HTML tag and no mention of a user (`@name`).
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('@', "&#64;")
 }
 
-/// A piece of code that a backtick in it does not end.
+/// A code span that is not ended by a backtick in the text.
 fn code(text: &str) -> String {
     format!("`{}`", text.replace('`', "'"))
 }
 
-/// Text in a cell of a table.
+/// Escapes text for a cell of a table.
 fn in_cell(text: &str) -> String {
     escaped(text).replace('|', "\\|").replace(['\n', '\r'], " ")
 }
@@ -62,7 +62,7 @@ fn facts(text: &mut String, it: &Minutes) {
         fact("Parameter", &format!("`{}` = {}{why}", param.name, code(param.shown())));
     }
     if let Some(cell) = &it.cell {
-        fact("Told for", cell);
+        fact("Shown for", cell);
         it.others.iter().for_each(|other| fact("Also with", &other.label));
     }
     it.clusters.iter().for_each(|cluster| fact("Cluster", cluster));
@@ -92,7 +92,7 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
         let indent = " ".repeat(4 * line.depth);
         let name = line.name.as_ref().map(|n| format!("*{}*: ", escaped(n))).unwrap_or_default();
         let said = format!("{name}{}", escaped(&line.text));
-        // A number of one level is Markdown's own; any other is a word.
+        // A number of one level is a Markdown list number. Any other number is written as text.
         let _ = match line.id.as_str() {
             "" => writeln!(text, "{indent}- {said}"),
             id if id.parse::<u32>().is_ok() => writeln!(text, "{indent}{id}. {said}"),
@@ -105,14 +105,14 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
     text.push('\n');
 }
 
-/// The most columns of a table that people can read.
+/// The greatest number of columns of a table that is readable.
 const MOST_COLUMNS: usize = 20;
 
 fn timeline(text: &mut String, it: &Timeline) {
     if it.is_empty() {
         return;
     }
-    text.push_str("## Who is in which state, step by step\n\n");
+    text.push_str("## States of brokers and clients, step by step\n\n");
     for from in (0..it.steps.len()).step_by(MOST_COLUMNS) {
         let to = (from + MOST_COLUMNS).min(it.steps.len());
         let ids: Vec<&str> = it.steps[from..to].iter().map(|(id, _)| id.as_str()).collect();
@@ -135,7 +135,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Running => "runs",
         LaneMark::Killed => "**killed**",
         LaneMark::Stopped => "stopped",
-        LaneMark::Paused => "**frozen**",
+        LaneMark::Paused => "**paused**",
         LaneMark::Isolated => "**cut off**",
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",

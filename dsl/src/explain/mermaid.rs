@@ -35,7 +35,7 @@ pub(super) fn render(it: &Minutes) -> String {
 /// The longest text of one bar.
 const LONGEST: usize = 60;
 
-/// Text without what means something to Mermaid.
+/// Text without characters that have a meaning in Mermaid.
 fn plain(text: &str) -> String {
     let letter = |c: char| match c {
         c if c.is_alphanumeric() || " .-_/=()+*".contains(c) => c,

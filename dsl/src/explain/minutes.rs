@@ -1,4 +1,4 @@
-//! What there is to tell about a plan, before it has a form.
+//! The content of an explanation, independent of its format.
 
 use super::capital;
 use super::sentence::sentence;
@@ -9,7 +9,7 @@ use crate::steps::{Children, Verb};
 use crate::visible;
 use crate::words::{Sentence, spoken};
 
-/// The minutes of a drill.
+/// The content of an explanation of a plan.
 pub(super) struct Minutes {
     pub name: String,
     pub path: String,
@@ -19,11 +19,11 @@ pub(super) struct Minutes {
     pub timeout: String,
     /// The combination that is explained; none without a matrix.
     pub cell: Option<String>,
-    /// The other combinations with what differs in them.
+    /// The other combinations with their differences.
     pub others: Vec<Other>,
     pub clusters: Vec<String>,
     pub steps: Vec<Line>,
-    /// What is checked after everything was done.
+    /// The checks after the last step that does something.
     pub end: Vec<String>,
     pub always: Vec<String>,
     pub finally: Vec<Line>,
@@ -49,11 +49,11 @@ pub(super) struct Line {
 
 /// The longest piece of text, in bytes.
 const LONGEST: usize = 2_000;
-/// The most steps that are told; a plan may have many thousands.
+/// The greatest number of steps that are shown. A plan may have many thousands.
 const MOST_LINES: usize = 500;
 
 impl Minutes {
-    /// Those of the first suite, with what differs in the others.
+    /// The content for the first suite, with the differences of the others.
     pub fn of(suites: &[Plan]) -> Option<Self> {
         let plan = suites.first()?;
         let (steps, finally) = (lines(&plan.steps), lines(&plan.finally));
@@ -78,7 +78,7 @@ impl Minutes {
         Some(minutes.shown())
     }
 
-    /// All of it with nothing hidden and nothing for a terminal to obey: a stranger wrote the plan.
+    /// All texts made safe to show: the plan may come from a stranger.
     fn shown(mut self) -> Self {
         let heads = [&mut self.name, &mut self.path].into_iter();
         let heads = heads.chain(&mut self.tags).chain(&mut self.cell).chain(&mut self.clusters);
@@ -106,14 +106,15 @@ impl Minutes {
 impl Other {
     fn of(plan: &Plan, first: &[Line]) -> Self {
         let own = [lines(&plan.steps), lines(&plan.finally)].concat();
-        let differs = own.iter().filter(|line| !first.contains(line)).map(Line::told).collect();
+        let differs =
+            own.iter().filter(|line| !first.contains(line)).map(Line::on_one_line).collect();
         Self { label: plan.cell_label().unwrap_or_default(), differs }
     }
 }
 
 impl Line {
     /// On one line.
-    fn told(&self) -> String {
+    fn on_one_line(&self) -> String {
         let points = self.points.join("; ");
         format!("step {}: {} {points}", self.id, self.text).trim_end().to_owned()
     }
@@ -144,7 +145,7 @@ fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
                     add_lines(&branch.steps, depth + 2, all);
                 }
             }
-            // The rounds of a loop differ by one value, which its own sentence lists.
+            // The rounds of a loop differ by one value, which the sentence of the loop lists.
             _ => {
                 if let Some(first) = step.children().first() {
                     add_lines(first, depth + 1, all);
@@ -154,7 +155,7 @@ fn add_lines(steps: &[Step], depth: usize, all: &mut Vec<Line>) {
     }
 }
 
-/// The lists of steps inside a step, those of a loop once.
+/// The lists of steps inside a step; for a loop those of one round.
 pub(super) fn rounds(step: &Step) -> Vec<&[Step]> {
     let mut all = step.children();
     if matches!(step.verb().map(Verb::children), Some(Children::Rounds(_))) {
@@ -163,13 +164,13 @@ pub(super) fn rounds(step: &Step) -> Vec<&[Step]> {
     all
 }
 
-/// All steps in the order they are done, those of a loop once, each with the fault that ends behind it.
+/// All steps in the order in which they run, those of a loop once, each with the fault that ends after it.
 fn flat(steps: &[Step]) -> Vec<&Step> {
     let mut all = Vec::new();
     for step in steps {
         all.push(step);
         all.extend(rounds(step).into_iter().flat_map(flat));
-        // Its fault is undone behind its steps, which stand in the middle of the plan.
+        // The fault is undone after its own steps, which are in the middle of the plan.
         if !step.during().is_empty() {
             all.push(step);
         }
@@ -190,7 +191,7 @@ fn clusters(steps: &[Step]) -> Vec<String> {
     all
 }
 
-/// The asserts behind the last step that does something.
+/// The asserts after the last step that does something.
 fn at_the_end(steps: &[Step]) -> Vec<String> {
     let looks = |step: &&&Step| {
         let facts = step.head.facts;

@@ -1,4 +1,4 @@
-//! The minutes for a terminal.
+//! The explanation for a terminal.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::minutes::{Line, Minutes};
 use super::timeline::Timeline;
 use crate::facts::LaneMark;
 
-/// How wide the text may be.
+/// The greatest width of the text.
 const WIDTH: usize = 96;
 
 /// The whole text.
@@ -19,14 +19,14 @@ pub(super) fn render(it: &Minutes) -> String {
         text.push('\n');
     }
     facts(&mut text, it);
-    numbered(&mut text, "What is done", &it.steps);
-    section(&mut text, "What must hold in the end", &it.end);
+    numbered(&mut text, "Steps", &it.steps);
+    section(&mut text, "What must hold at the end", &it.end);
     section(&mut text, "What must hold all the time", &it.always);
-    numbered(&mut text, "What is done whatever happened", &it.finally);
+    numbered(&mut text, "Steps that run at the end, whatever happened before", &it.finally);
     for other in &it.others {
         section(&mut text, &format!("What differs with {}", other.label), &other.differs);
         if other.differs.is_empty() {
-            let _ = writeln!(text, "With {} the same is done.\n", other.label);
+            let _ = writeln!(text, "With {} the steps are the same.\n", other.label);
         }
     }
     timeline(&mut text, &it.timeline);
@@ -56,7 +56,7 @@ fn facts(text: &mut String, it: &Minutes) {
     let mut fact =
         |what: &str, value: &str| wrapped(text, &format!("{:<12}", format!("{what}:")), value);
     if let Some(cell) = &it.cell {
-        fact("Told for", cell);
+        fact("Shown for", cell);
         for other in &it.others {
             fact("Also with", &other.label);
         }
@@ -99,7 +99,7 @@ fn numbered(text: &mut String, title: &str, lines: &[Line]) {
     text.push('\n');
 }
 
-/// Writes words behind a beginning, further lines under the first.
+/// Writes words after a prefix, with further lines indented below the first.
 fn wrapped(text: &mut String, start: &str, words: &str) {
     let indent = start.chars().count();
     let mut line = start.to_owned();
@@ -128,7 +128,7 @@ fn timeline(text: &mut String, it: &Timeline) {
     if it.is_empty() {
         return;
     }
-    text.push_str("Who is in which state, step by step\n\n");
+    text.push_str("States of brokers and clients, step by step\n\n");
     let names = it.lanes.iter().map(|lane| lane.name.chars().count()).max().unwrap_or(0) + 1;
     let column = it.steps.iter().map(|(id, _)| id.chars().count()).max().unwrap_or(1) + 1;
     let fit = ((WIDTH.saturating_sub(names + 2)) / column).max(1);
@@ -153,7 +153,7 @@ fn timeline(text: &mut String, it: &Timeline) {
     }
 }
 
-/// A state at the right of its column; running is a line through.
+/// A state at the right of its column. `running` fills the column with a line.
 fn cell(state: LaneMark, width: usize) -> String {
     let filler = if state == LaneMark::Running { "─" } else { " " };
     format!("{}{}", filler.repeat(width - 1), state.sign())

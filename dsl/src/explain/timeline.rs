@@ -1,4 +1,4 @@
-//! Who is in which state at which step: brokers, clients and the faults between them.
+//! The timeline: the state of each broker and client at each step.
 
 use super::lanes::Lanes;
 use super::minutes::rounds;
@@ -7,7 +7,7 @@ use crate::plan::{Plan, Step};
 
 /// Lanes over step numbers.
 pub(super) struct Timeline {
-    /// The numbers of the steps, with what each does.
+    /// The numbers of the steps, with their titles.
     pub steps: Vec<(String, String)>,
     pub lanes: Vec<PlanLane>,
     /// True if the plan has more steps than are shown.
@@ -17,15 +17,15 @@ pub(super) struct Timeline {
 /// One broker or client.
 pub(super) struct PlanLane {
     pub name: String,
-    /// Its state while each step is done.
+    /// Its state during each step.
     pub states: Vec<LaneMark>,
 }
 
-/// The most steps of a timeline.
+/// The greatest number of steps of a timeline.
 const MOST_STEPS: usize = 120;
 
 impl Timeline {
-    /// That of a plan's steps; what `finally` does is told in words.
+    /// The timeline of a plan's steps, without those of `finally`.
     pub fn of(plan: &Plan) -> Self {
         let mut lanes = Lanes::default();
         let mut shown = Vec::new();
@@ -34,13 +34,13 @@ impl Timeline {
         Self { steps: shown, lanes: lanes.finished(count), cut }
     }
 
-    /// True if there is nobody to show.
+    /// True if there is nothing to show.
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() || self.steps.is_empty()
     }
 }
 
-/// Follows steps; false when there are more than are shown.
+/// Follows steps. False if there are more than can be shown.
 fn add(steps: &[Step], lanes: &mut Lanes, shown: &mut Vec<(String, String)>) -> bool {
     steps.iter().all(|step| {
         let inside = |lanes: &mut Lanes, shown: &mut Vec<(String, String)>| {
@@ -66,7 +66,7 @@ fn add(steps: &[Step], lanes: &mut Lanes, shown: &mut Vec<(String, String)>) -> 
 }
 
 impl PlanLane {
-    /// Stretches of one state: the state, its first step and the step behind its last.
+    /// The periods of one state: the state, its first step and the step after its last.
     pub fn stretches(&self) -> Vec<(LaneMark, usize, usize)> {
         let mut all: Vec<(LaneMark, usize, usize)> = Vec::new();
         for (index, state) in self.states.iter().enumerate() {

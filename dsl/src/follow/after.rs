@@ -1,5 +1,4 @@
-//! Waits and asserts behind a fault with `for`, which are about the time after it, and look as if they
-//! were meant for the time of the fault.
+//! Finds waits and asserts that follow a fault with `for` and look as if they were meant to run during the fault.
 
 use super::Follow;
 use crate::conditions::{Condition, Conditions, Shows};
@@ -12,7 +11,7 @@ use crate::steps::Verb;
 use crate::value::{Expression, duration_text};
 
 impl<'p> Follow<'p> {
-    /// Follows steps in their order.
+    /// Follows steps in order.
     pub(super) fn steps(&mut self, steps: &'p [Step]) {
         for (at, step) in steps.iter().enumerate() {
             let alone = self.nothing_is_broken();
@@ -23,7 +22,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// True if no fault is in force here, so that what is broken is broken by the next one.
+    /// True if no fault is in force here, so that the next fault is the only cause of what is broken after it.
     fn nothing_is_broken(&self) -> bool {
         let broken =
             |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
@@ -33,7 +32,7 @@ impl<'p> Follow<'p> {
             && self.standing.is_empty()
     }
 
-    /// Remembers faults of network and disks that other steps must undo.
+    /// Records faults of network and disks that other steps must undo.
     pub(super) fn stands(&mut self, step: &Step) {
         let facts = step.head.facts;
         let Some(what) = StillBroken::of(facts.strikes) else { return };
@@ -45,9 +44,9 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells the first wait or assert behind a fault with `for` that can only be meant for its time.
+    /// Reports the first wait or assert after a fault with `for` that can only be meant to run during the fault.
     fn behind(&mut self, fault: &'p Step, rest: &'p [Step]) {
-        // A fault that is left out, or is expected to fail, is none.
+        // A fault that is left out or expected to fail has no effect.
         if is_left_out(fault) || fault.head.expect_error.is_some() {
             return;
         }
@@ -64,24 +63,26 @@ impl<'p> Follow<'p> {
             }),
         });
         if let Some(span) = late {
-            self.tell_behind(fault, span, &duration_text(time));
+            self.report_behind(fault, span, &duration_text(time));
         }
     }
 
-    fn tell_behind(&mut self, fault: &Step, span: Span, time: &str) {
+    fn report_behind(&mut self, fault: &Step, span: Span, time: &str) {
         let word = fault.head.word;
-        let message =
-            format!("this begins when `{word}` is over: with `for` its step lasts {time}");
+        let message = format!(
+            "this step begins after `{word}` has been undone: with `for`, its step lasts {time}"
+        );
         let help = format!(
-            "what is to happen while the fault is in force goes into `during` beside `for`: \
+            "to run it while the fault is in force, write it into `during` beside `for`: \
              `{word}: {{ ..., for: {time}, during: [{{ wait: ... }}] }}`"
         );
-        let told = Diagnostic::new(Code::W021, span, message).help(help);
-        self.ground
-            .tell(told.related(fault.head.key, "this fault is undone before the next step begins"));
+        let diagnostic = Diagnostic::new(Code::W021, span, message).help(help);
+        self.ground.report(
+            diagnostic.related(fault.head.key, "this fault is undone before the next step begins"),
+        );
     }
 
-    /// Where something is expected that only the fault itself can cause.
+    /// The place of a condition that only the fault itself can make true.
     fn effect(&self, fault: &Verb, conditions: &Conditions) -> Option<Span> {
         let is_effect = |condition: &&Spanned<Condition>| match condition.shows(&self.ground) {
             Shows::Standstill => true,
@@ -91,8 +92,8 @@ impl<'p> Follow<'p> {
         conditions.certain().into_iter().find(is_effect).map(|condition| condition.span)
     }
 
-    /// True if the first wait asks whether work goes on, and the next for the return of what was broken:
-    /// the first one was meant for the time before the return.
+    /// True if the first wait checks that work goes on, and the next one waits for the recovery: then the first was
+    /// meant for the time before the recovery.
     fn tests_then_returns(&self, fault: &Verb, first: &Conditions, next: &Look<'_>) -> bool {
         let Look::For(next) = next else { return false };
         of_brokers(fault)
@@ -101,7 +102,7 @@ impl<'p> Follow<'p> {
     }
 }
 
-/// What stays broken while every process runs.
+/// What can stay broken although every process is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StillBroken {
     Network,
@@ -118,13 +119,13 @@ impl StillBroken {
     }
 }
 
-/// What a step behind a fault looks at.
+/// What a step after a fault waits for or judges.
 enum Look<'s> {
     Pause(std::time::Duration),
     For(&'s Conditions),
 }
 
-/// A step that only looks; with any other step in between nothing is certain.
+/// A step that only waits or judges. After any other step nothing is certain.
 fn looks(step: &Step) -> Option<(&Step, Look<'_>)> {
     let verb = step.verb().filter(|_| step.head.facts.kind == Kind::Judgement)?;
     let look = match verb.pause() {

@@ -1,4 +1,4 @@
-//! What conditions refer to.
+//! Checks the names that conditions refer to.
 
 use super::Follow;
 use crate::args::arguments_of;
@@ -15,9 +15,9 @@ use crate::value::{
 /// What is done with conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
-    /// They must hold some time or now.
+    /// They must hold, now or at some time.
     Judged,
-    /// They are written down.
+    /// They are only recorded.
     Recorded,
 }
 
@@ -48,21 +48,21 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Warns of conditions that only living controllers can make true.
+    /// Warns of conditions that become true only with a running quorum of controllers.
     fn quorum_for(&mut self, conditions: &'p Conditions) {
         for condition in conditions.flat().iter().filter(|c| c.facts().needs_quorum) {
             self.ground.quorum(condition.span);
         }
     }
 
-    /// Reports a condition that must hold and cannot.
+    /// Reports a condition that must hold but cannot.
     fn possible(&mut self, condition: &Spanned<Condition>) {
         if !self.ground.state.external && self.ground.state.cluster.is_some() {
             condition.follow(condition.span, &mut self.ground);
         }
     }
 
-    /// Reports names in a condition that nothing has, by the types of its arguments.
+    /// Reports unknown names in a condition. The types of its arguments decide where they are looked up.
     pub(super) fn references(&mut self, condition: &'p Spanned<Condition>, any_time: bool) {
         let arguments = condition.parts();
         for client in arguments_of::<Clients>(arguments).into_iter().flat_map(|all| all.iter()) {
@@ -94,8 +94,8 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// What a client sends and receives is judged for all of its members together, and what measures answers needs
-    /// some.
+    /// Conditions about what a client sends and receives are judged for all of its members together. Conditions
+    /// that measure answers need a client that gets answers.
     fn whole_client(
         &mut self,
         condition: &Condition,
@@ -106,18 +106,21 @@ impl<'p> Follow<'p> {
         let word = condition.info().word;
         if name.member.is_some_and(|member| member <= client.members) && client.kind.reads() {
             let message = format!(
-                "`{word}` is judged for a whole client, and `{}` is one of its members",
+                "`{word}` is judged for a whole client, but `{}` is a member of a client",
                 **name
             );
             let help = format!("name the client: `{}`", name.client);
-            self.ground.tell(Diagnostic::new(Code::E069, name.span, message).help(help));
+            self.ground.report(Diagnostic::new(Code::E069, name.span, message).help(help));
         }
         let unanswered = client.kind == ClientKind::Producer && client.acks == Acks::None;
         if unanswered && condition.facts().needs_answers {
-            let message = format!("`{word}` of `{}`, which sends with `acks: 0`", name.client);
-            let help = "no broker answers what it sends, so there is nothing to measure: `acks: 1` \
-                        or `acks: all`, or ask about a consumer";
-            self.ground.tell(Diagnostic::new(Code::E063, name.span, message).help(help));
+            let message = format!(
+                "`{word}` cannot be judged for `{}`, which sends with `acks: 0`",
+                name.client
+            );
+            let help = "brokers do not answer its requests, so there is nothing to measure: use `acks: 1` \
+                        or `acks: all`, or name a consumer instead";
+            self.ground.report(Diagnostic::new(Code::E063, name.span, message).help(help));
         }
         Some(client)
     }
@@ -137,12 +140,12 @@ impl<'p> Follow<'p> {
             self.ground.partition(partition, any_time);
         }
         if let Some(sent) = count.sent.as_ref().filter(|_| !facts.at_rest) {
-            let message = format!("`{word}` cannot be asked for what was sent before a step");
+            let message = format!("`{word}` does not take `sent: before`");
             let at_rest =
                 Condition::FACTS.iter().filter(|(_, f)| f.counts.is_some_and(|c| c.at_rest));
             let words: Vec<&str> = at_rest.map(|(word, _)| *word).collect();
-            let help = format!("`sent: before` goes with {}", crate::words::list(&words));
-            self.ground.tell(Diagnostic::new(Code::E010, sent.span, message).help(help));
+            let help = format!("the conditions that take it are {}", crate::words::list(&words));
+            self.ground.report(Diagnostic::new(Code::E010, sent.span, message).help(help));
         }
         let Some(name) = &count.client else { return };
         let Some(client) = self.whole_client(condition, name, any_time) else { return };
@@ -153,6 +156,6 @@ impl<'p> Follow<'p> {
         };
         let whose = if client.kind.reads() { "producers" } else { "consumers" };
         let message = format!("`{}` {other} `{word}` counts for {whose}", name.client);
-        self.ground.tell(Diagnostic::new(Code::E067, name.span, message));
+        self.ground.report(Diagnostic::new(Code::E067, name.span, message));
     }
 }

@@ -1,18 +1,19 @@
-//! What judges nothing: conditions that are the same whatever the cluster does.
+//! Finds conditions that judge nothing, because their result does not depend on the cluster.
 
 use super::Follow;
 use crate::conditions::Condition;
 use crate::source::Spanned;
 
 impl<'p> Follow<'p> {
-    /// Tells a condition that is the same whatever happens, or parts of it that are.
+    /// Reports a condition with a constant result, or parts of it with one.
     pub(super) fn constant(&mut self, condition: &'p Spanned<Condition>) {
         match condition.constant() {
             Some(known) if !chosen_by_a_parameter(condition) => {
                 self.ground.judges_nothing(condition.span, known, condition.constant_help());
             }
             Some(_) => {}
-            // Beside other conditions an `expr` over parameters chooses which of them counts: that is no mistake.
+            // Beside other conditions, an `expr` of parameters chooses which of them counts, which is not a
+            // mistake.
             None => {
                 let parts = condition.inner().iter().filter(|part| !part.is_chosen());
                 parts.for_each(|part| self.constant(part));
@@ -21,8 +22,8 @@ impl<'p> Follow<'p> {
     }
 }
 
-/// True if an `expr` over parameters decides here whether the conditions beside it count: with other
-/// values they do.
+/// True if an `expr` of parameters decides here whether the other conditions count: with other values of the
+/// parameters they do.
 fn chosen_by_a_parameter(condition: &Condition) -> bool {
     let all = condition.inner();
     let decides = |c: &Spanned<Condition>| c.is_chosen() || chosen_by_a_parameter(c);

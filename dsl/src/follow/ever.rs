@@ -1,4 +1,4 @@
-//! What a plan names anywhere: told apart from what it never names.
+//! Collects all names that a plan makes anywhere, to distinguish a name that comes later from an unknown one.
 
 use crate::ground::Ever;
 use crate::plan::{Plan, Step};

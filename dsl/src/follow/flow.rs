@@ -1,10 +1,10 @@
-//! Steps that hold steps.
+//! Steps that contain steps.
 
 use super::Follow;
 use crate::ground::{KnownState, Runs};
 use crate::steps::{Branch, Children, Round, Step};
 
-/// How many rounds of a loop are followed: what changes from round to round shows early.
+/// How many rounds of a loop are followed. Differences between rounds appear in the first ones.
 const ROUNDS: usize = 3;
 
 impl<'p> Follow<'p> {
@@ -51,7 +51,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Remembers that steps of rounds that are not followed may run, which those before left out.
+    /// Records that steps which the followed rounds left out may run in later rounds.
     fn may_have_run(&mut self, steps: &'p [Step]) {
         for step in steps {
             let runs = match step.head.when.as_ref().map(crate::value::Expression::known) {

@@ -1,4 +1,4 @@
-//! Judgements about the log that will rest on nothing, or that the plan's own settings defeat.
+//! Finds judgements about the log that have nothing to judge, or that settings of the plan make pointless.
 
 use super::Follow;
 use crate::conditions::Condition;
@@ -15,7 +15,8 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Reports what is missing or still runs where the log is judged; false if more would say nothing.
+    /// Reports missing clients, and clients that still run, where the log is judged. False if no further check is
+    /// useful.
     fn something_to_audit(&mut self, condition: &'p Spanned<Condition>) -> bool {
         if self.ground.in_finally || self.ground.state.clients_unknown {
             return false;
@@ -23,18 +24,18 @@ impl<'p> Follow<'p> {
         let producers = self.of_kind(ClientKind::sends);
         let word = condition.info().word;
         if producers.is_empty() && !self.ground.state.produced {
-            let message = format!("`{word}` has nothing to judge: nothing was sent before");
-            self.ground.tell(
+            let message = format!("`{word}` has nothing to judge: no earlier step sends messages");
+            self.ground.report(
                 Diagnostic::new(Code::E063, condition.span, message)
-                    .help("start a producer before"),
+                    .help("start a producer in an earlier step"),
             );
             return false;
         }
         if let Some((name, client)) = producers.iter().find(|(_, c)| c.life == Liveness::Up) {
             let kind = if client.kind == ClientKind::Copier { "copier" } else { "producer" };
             let message = format!("`{word}` is judged while {kind} `{name}` still runs");
-            let help = format!("stop it before: `- stop_client: {name}`");
-            self.ground.tell(Diagnostic::new(Code::W008, condition.span, message).help(help));
+            let help = format!("stop it first: `- stop_client: {name}`");
+            self.ground.report(Diagnostic::new(Code::W008, condition.span, message).help(help));
         }
         if condition.facts().counts_of(CountsOf::Consumers) {
             self.about_consumers(condition);
@@ -42,9 +43,9 @@ impl<'p> Follow<'p> {
         if condition.facts().counts_of(CountsOf::Copiers)
             && self.of_kind(|kind| kind == ClientKind::Copier).is_empty()
         {
-            let message = format!("`{word}` has nothing to judge: no copier was started before");
-            let help = "start one before: `- start_copier: { name: X, from: TOPIC, to: TOPIC }`";
-            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            let message = format!("`{word}` has nothing to judge: no earlier step starts a copier");
+            let help = "start one in an earlier step: `- start_copier: { name: X, from: TOPIC, to: TOPIC }`";
+            self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         true
     }
@@ -58,9 +59,10 @@ impl<'p> Follow<'p> {
         let word = condition.info().word;
         let consumers = self.of_kind(ClientKind::reads);
         if consumers.is_empty() {
-            let message = format!("`{word}` has nothing to judge: no consumer was started before");
-            let help = "start a consumer before";
-            self.ground.tell(Diagnostic::new(Code::E063, condition.span, message).help(help));
+            let message =
+                format!("`{word}` has nothing to judge: no earlier step starts a consumer");
+            let help = "start a consumer in an earlier step";
+            self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
         }
         let only = condition.count().and_then(|c| c.client.as_ref()).map(|c| c.client.to_string());
         let meant = consumers.iter().filter(|(name, _)| only.as_ref().is_none_or(|o| o == name));
@@ -70,8 +72,9 @@ impl<'p> Follow<'p> {
             .collect();
         if let Some(name) = unfinished.first() {
             let message = format!("`{word}` is judged before consumer `{name}` has caught up");
-            let help = format!("let it read to the end: `- stop_client: {name}`");
-            self.ground.tell(Diagnostic::new(Code::W016, condition.span, message).help(help));
+            let help =
+                format!("stop it first, then it reads to the log's end: `- stop_client: {name}`");
+            self.ground.report(Diagnostic::new(Code::W016, condition.span, message).help(help));
         }
     }
 }

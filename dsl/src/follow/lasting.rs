@@ -1,4 +1,4 @@
-//! Faults that undo themselves: what is in force while the steps of `during` run, and what is left after.
+//! Faults with `for` or `during`: the state while the steps of `during` run, and after the fault is undone.
 
 use super::{Follow, Step};
 use crate::args::arguments_of;
@@ -10,7 +10,7 @@ use crate::steps::Verb;
 use crate::value::Clients;
 
 impl<'p> Follow<'p> {
-    /// Follows the steps of `during`, then undoes the fault. The fault itself was followed before.
+    /// Follows the steps of `during`, then undoes the fault. The fault itself has been followed already.
     pub(super) fn lasting(&mut self, step: &'p Step, verb: &'p Verb) {
         let Some(lasting) = verb.lasting().filter(|l| l.passes()) else { return };
         let begun = self.ground.least;
@@ -31,13 +31,13 @@ impl<'p> Follow<'p> {
         self.ground.around.pop();
     }
 
-    /// Undoes a fault; what a step of its own `during` undid before is told.
+    /// Undoes a fault, and reports a step of its `during` that undid it before.
     fn over(&mut self, step: &'p Step, verb: &'p Verb) {
         let life = match step.head.facts.lane {
             Some(LaneMark::Killed) => Liveness::Down,
             Some(LaneMark::Stopped) => Liveness::Stopped,
             Some(LaneMark::Paused) => Liveness::Paused,
-            // Of the others no process is known to be down.
+            // The other faults are not known to stop a process.
             Some(
                 LaneMark::Absent
                 | LaneMark::Running
@@ -53,7 +53,7 @@ impl<'p> Follow<'p> {
             self.clients_over(step, clients, life);
         }
         let Some(target) = verb.target() else { return };
-        // What is wrong with the target was told when the fault began.
+        // Mistakes in the target were reported when the fault began.
         self.ground.muted += 1;
         let hit = self.ground.target(target);
         self.ground.muted -= 1;
@@ -83,16 +83,16 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells that a step of `during` undid or replaced the fault around it.
-    fn undone_inside(&mut self, step: &Step, span: Span, who: &str) {
+    /// Reports that a step of `during` undoes or replaces the fault that contains it.
+    fn undone_inside(&mut self, step: &Step, span: Span, what: &str) {
         if step.during().is_empty() {
             return;
         }
         let message = format!(
-            "a step of `during` changes {who}, which `{}` holds until its end",
+            "a step of `during` changes {what}, which the fault `{}` controls until it is undone",
             step.head.word
         );
-        let help = "leave that step out: the fault is undone by itself when the steps of `during` are done";
-        self.ground.tell(Diagnostic::new(Code::E068, span, message).help(help));
+        let help = "remove that step: the fault is undone automatically when the steps of `during` have ended";
+        self.ground.report(Diagnostic::new(Code::E068, span, message).help(help));
     }
 }

@@ -1,12 +1,12 @@
-//! What the backend must be able to do.
+//! Checks what steps need of the backend.
 
 use crate::backend::{Abilities, Capability};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::plan::{Plan, Step};
 
-/// Tells every step that needs what the backend cannot do.
+/// Reports every step that needs something that the backend cannot do.
 pub(crate) fn check(plan: &Plan, backend: &Abilities) -> Vec<Diagnostic> {
-    let mut told = Vec::new();
+    let mut refusals = Vec::new();
     let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();
     while let Some(step) = left.pop() {
         if step.head.when.as_ref().and_then(crate::value::Expression::known) == Some(false) {
@@ -18,18 +18,18 @@ pub(crate) fn check(plan: &Plan, backend: &Abilities) -> Vec<Diagnostic> {
         let needs = step.verb().map(crate::steps::Verb::needs).unwrap_or_default();
         for need in needs.into_iter().filter(|n| !backend.can.contains(&n.capability)) {
             let span = need.span.unwrap_or(step.head.key);
-            told.push(refusal(need.capability, span, backend));
+            refusals.push(refusal(need.capability, span, backend));
         }
     }
     for always in &plan.always {
         for condition in always.that.flat() {
             let needs = condition.needs().into_iter();
             for need in needs.filter(|n| !backend.can.contains(&n.capability)) {
-                told.push(refusal(need.capability, condition.span, backend));
+                refusals.push(refusal(need.capability, condition.span, backend));
             }
         }
     }
-    told
+    refusals
 }
 
 fn refusal(capability: Capability, span: crate::Span, backend: &Abilities) -> Diagnostic {

@@ -1,4 +1,4 @@
-//! Whether a plan can judge anything at all: without a judgement it ends inconclusive.
+//! Whether a plan judges anything at all. A plan without a judgement ends inconclusive.
 
 use crate::facts::Kind;
 use crate::plan::{Action, Plan, Step};
@@ -6,11 +6,11 @@ use crate::plan::{Action, Plan, Step};
 /// What the steps of a plan can judge.
 #[derive(Debug, Default)]
 struct Judgements {
-    /// Something that must hold is looked at.
+    /// A step judges something.
     any: bool,
-    /// A step that is there to judge counts.
+    /// A step whose purpose is to judge does so.
     asserts: bool,
-    /// A step that is there to judge never does.
+    /// A step whose purpose is to judge judges nothing.
     idle: bool,
 }
 
@@ -23,9 +23,9 @@ pub(crate) fn proves_nothing(plan: &Plan) -> Option<&'static str> {
         all.step(step, false);
     }
     if all.idle && !all.asserts {
-        Some("every `assert` of the plan is optional, left out, or always true")
+        Some("every `assert` of the plan is optional, left out or always true")
     } else if !all.any {
-        Some("the plan judges nothing: it has no `assert`")
+        Some("the plan has no `assert`")
     } else {
         None
     }
@@ -35,7 +35,7 @@ impl Judgements {
     fn step(&mut self, step: &Step, around_is_idle: bool) {
         let head = &step.head;
         let left_out = head.when.as_ref().and_then(crate::value::Expression::known) == Some(false);
-        // What can fail without a consequence proves nothing.
+        // A step whose failure has no consequence proves nothing.
         let idle = around_is_idle || left_out || head.optional;
         let judges = head.facts.goes_on;
         let judged = !idle && (head.expect_error.is_some() || looks(step));
@@ -52,7 +52,7 @@ impl Judgements {
     }
 }
 
-/// True if what it looks at can be otherwise than it must be. What is known only when it runs may be.
+/// True if the step's judgement can fail. If its arguments are known only when it runs, it is assumed to.
 fn looks(step: &Step) -> bool {
     match &step.action {
         Action::Ready(verb) => verb.judges(),

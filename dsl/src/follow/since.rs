@@ -1,4 +1,4 @@
-//! Steps that conditions count from: they must run, and something must come after they began.
+//! Checks the steps that conditions count from: they must run, and something must happen after they began.
 
 use super::Follow;
 use crate::args::arguments_of;
@@ -12,15 +12,15 @@ use crate::steps::Verb;
 use crate::value::StepName;
 
 impl<'p> Follow<'p> {
-    /// True if a message may be sent here.
-    pub(super) fn somebody_sends(&self) -> bool {
+    /// True if a client may send messages here.
+    pub(super) fn may_send(&self) -> bool {
         let sends = |c: &crate::ground::KnownClient| {
             ClientKind::sends(c.kind) && matches!(c.life, Liveness::Up | Liveness::Maybe)
         };
         self.ground.state.clients_unknown || self.ground.state.clients.values().any(sends)
     }
 
-    /// Remembers that messages may have been sent while a step ran: what it counts began with it.
+    /// Records that messages may have been sent while a step ran, so conditions can count from it.
     pub(super) fn sent_since(&mut self, step: &Step) {
         let name = step.head.name.as_ref().map(|n| n.as_str());
         if let Some(met) = name.and_then(|n| self.ground.names.get_mut(n)) {
@@ -28,18 +28,18 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Remembers that messages may have come after the steps so far.
+    /// Records that messages may have been sent after all steps so far.
     pub(super) fn something_came(&mut self, step: &Step) {
         let facts = step.head.facts;
         let by_itself = facts.blurs == Blurs::Produced
             || facts.kind == Kind::Program
             || matches!(step.action, Action::Late(_));
-        if by_itself || self.somebody_sends() {
+        if by_itself || self.may_send() {
             self.ground.names.values_mut().for_each(|met| met.followed = true);
         }
     }
 
-    /// Tells a condition that names a step which cannot serve for that.
+    /// Reports a condition that names a step from which it cannot count.
     pub(super) fn counts_from(&mut self, condition: &'p Spanned<Condition>) {
         let sent_after = condition.sent_after();
         for name in condition.steps() {
@@ -48,7 +48,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells an `assert` or a `record` that counts from a step which cannot serve for that.
+    /// Reports an `assert` or a `record` that names a step from which it cannot count.
     pub(super) fn step_counts_from(&mut self, verb: &'p Verb) {
         let mut conditions = verb.conditions().into_iter().flat_map(|all| all.iter());
         let narrows = conditions.any(|c| c.facts().takes_since && c.steps().is_empty());
@@ -61,7 +61,7 @@ impl<'p> Follow<'p> {
         }
     }
 
-    /// Tells a step that cannot begin or end a time.
+    /// Reports the name of a step that cannot begin or end a time.
     pub(super) fn bounds(&mut self, name: &Spanned<StepName>) {
         self.serves(name, Serves::Run);
     }
@@ -72,33 +72,40 @@ impl<'p> Follow<'p> {
         let Some(met) = met.filter(|_| !self.ground.in_finally) else { return };
         let (message, help) = if met.runs == Runs::No {
             let message = format!("step \"{step}\" is left out (its `when` is false)");
-            (message, "so this will be inconclusive: name a step that runs")
+            (message, "the result will be inconclusive: name a step that runs")
         } else if met.is_note && need != Serves::Run {
-            let message = format!("step \"{step}\" is a note, in which nothing happens");
-            (message, "so this will be inconclusive: name the step that broke or changed something")
+            let message = format!("step \"{step}\" is a note, which does nothing");
+            (
+                message,
+                "the result will be inconclusive: name the step that broke or changed something",
+            )
         } else if met.runs == Runs::Perhaps && self.doubtful == 0 {
-            let message = format!("step \"{step}\" may be left out, as its `when` says");
+            let message = format!("step \"{step}\" may be left out, depending on its `when`");
             let help = match self.in_rule {
-                true => "then this will be inconclusive: name a step that runs in any case",
-                false => "then this will be inconclusive: give this step the same `when`",
+                true => {
+                    "if it is left out, the result is inconclusive: name a step that always runs"
+                }
+                false => {
+                    "if it is left out, the result is inconclusive: give this step the same `when`"
+                }
             };
             (message, help)
         } else if !met.followed && need == Serves::Traffic {
             let message = format!("nothing is sent after step \"{step}\"");
-            (message, "so this will be inconclusive: let a producer run on after that step")
+            (message, "the result will be inconclusive: keep a producer running after that step")
         } else {
             return;
         };
-        self.ground.tell(Diagnostic::new(Code::W022, name.span, message).help(help));
+        self.ground.report(Diagnostic::new(Code::W022, name.span, message).help(help));
     }
 }
 
-/// What a step must be to serve for what names it.
+/// What a step must do so that a condition, step or rule can refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Serves {
-    /// It runs: a time begins or ends with it, as with a note.
+    /// It runs. A note suffices: a time can begin or end with it.
     Run,
-    /// It runs, and does something.
+    /// It runs and does something.
     Deed,
     /// It runs, does something, and something is sent after it.
     Traffic,

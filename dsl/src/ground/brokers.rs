@@ -1,18 +1,18 @@
-//! Brokers and controllers: which of them a target means, and whether they live.
+//! Brokers and controllers: which of them a target means, and whether they are running.
 
 use super::{Ground, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
 use crate::value::{MetadataMode, Target, broker_numbers, controller_numbers, is_controller};
 
-/// The brokers that a target certainly means, and whether there may be others.
+/// The brokers that a target certainly means, and whether it may mean others.
 pub struct Hit {
     pub certain: Vec<(u32, Span)>,
     pub chosen: bool,
 }
 
 impl Ground<'_> {
-    /// Tells a number that no broker or controller has.
+    /// Reports a number that no broker or controller has.
     pub fn broker_number(&mut self, broker: u32, span: Span) -> bool {
         let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
             return true;
@@ -24,7 +24,7 @@ impl Ground<'_> {
         let message = format!("the cluster has no {what} {broker}");
         let controllers = controller_numbers(cluster.controllers);
         let own = match (controllers.clone().next(), controllers.last()) {
-            (Some(first), Some(last)) => format!(", its controllers {first} to {last}"),
+            (Some(first), Some(last)) => format!(", its controllers are {first} to {last}"),
             _ => String::new(),
         };
         let help = match cluster.brokers {
@@ -32,12 +32,11 @@ impl Ground<'_> {
             n => format!("its brokers are 1 to {n}{own}"),
         };
         let diagnostic = Diagnostic::new(Code::E052, span, message).help(help);
-        let told = diagnostic.related(cluster.span, "the cluster is started here");
-        self.tell(told);
+        self.report(diagnostic.related(cluster.span, "the cluster is started here"));
         false
     }
 
-    /// Tells what is wrong with a target, and which brokers it means.
+    /// Reports mistakes in a target, and returns the brokers that it means.
     pub fn target(&mut self, target: &Spanned<Target>) -> Hit {
         let mut hit = Hit { certain: Vec::new(), chosen: true };
         let brokers = self.state.cluster.as_ref().map_or(0, |c| c.brokers);
@@ -79,8 +78,8 @@ impl Ground<'_> {
             Target::SameAs(step) => {
                 self.step_name(step, false);
                 if self.names.get(step.as_str()).is_some_and(|met| !met.has_target) {
-                    let message = format!("step \"{}\" acts on no broker", step.value);
-                    self.tell(Diagnostic::new(Code::E053, step.span, message));
+                    let message = format!("step \"{}\" does not act on brokers", step.value);
+                    self.report(Diagnostic::new(Code::E053, step.span, message));
                 }
             }
             Target::Random | Target::Controller => {}
@@ -99,15 +98,17 @@ impl Ground<'_> {
             }
             (Target::Zookeeper, MetadataMode::Zookeeper, _) => return,
             (Target::Controllers, MetadataMode::Zookeeper, _) => {
-                "with ZooKeeper no controller has a process of its own"
+                "this target matches nothing: with ZooKeeper, the controller is one of the brokers"
             }
-            (Target::Controllers, ..) => "the controllers share the brokers' processes",
-            _ => "the cluster has no ZooKeeper",
+            (Target::Controllers, ..) => {
+                "this target matches nothing: the controllers run in the brokers' processes"
+            }
+            _ => "this target matches nothing: the cluster has no ZooKeeper",
         };
-        self.tell(Diagnostic::new(Code::W015, target.span, message));
+        self.report(Diagnostic::new(Code::W015, target.span, message));
     }
 
-    /// Reports a broker that is down where it must do something.
+    /// Reports a broker that is down where it must be running.
     pub fn must_be_up(&mut self, broker: u32, what: &str, span: Span) {
         if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
             self.impossible(span, format!("broker {broker} is down here, so it cannot {what}"));
@@ -124,14 +125,15 @@ impl Ground<'_> {
         }
     }
 
-    /// What a target chosen at run time leaves uncertain.
+    /// Makes the state of all nodes uncertain, as after a target that is chosen at run time.
     pub fn maybe_all(&mut self) {
         for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
             *life = Liveness::Maybe;
         }
     }
 
-    /// Gives those that are certainly meant a life; with others to be chosen everyone's is uncertain.
+    /// Sets the state of the brokers that are certainly meant. If others are chosen at run time, the state of all
+    /// is uncertain.
     pub fn all_are(&mut self, hit: Hit, life: Liveness) {
         for (broker, _) in hit.certain {
             self.set_life(broker, life);
@@ -141,26 +143,26 @@ impl Ground<'_> {
         }
     }
 
-    /// What ends some of those that are meant.
+    /// After a step that may end the brokers of a target.
     pub fn may_be_down(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         self.all_are(hit, Liveness::Maybe);
     }
 
-    /// Stops those that are meant and starts them again.
+    /// Stops the brokers of a target and starts them again.
     pub fn restart(&mut self, target: &Spanned<Target>) {
         let hit = self.target(target);
         for (broker, span) in hit.certain {
             if self.state.cluster.as_ref().is_some_and(|c| c.is_down(broker)) {
-                let message = format!("broker {broker} is down: there is nothing to restart");
-                let help = format!("start it: `- start_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+                let message = format!("broker {broker} is down, so it cannot be restarted");
+                let help = format!("start it instead: `- start_broker: {broker}`");
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, Liveness::Up);
         }
     }
 
-    /// Tells more replicas than brokers that live.
+    /// Reports more replicas than running brokers.
     pub fn replicas_fit(&mut self, replicas: &Spanned<u32>) {
         let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
             return;
@@ -174,31 +176,30 @@ impl Ground<'_> {
         let message = if replicas.value > cluster.brokers {
             format!("{replicas} replicas on a cluster of {}", brokers(cluster.brokers))
         } else {
-            format!("{replicas} replicas while only {} alive", brokers(alive))
+            format!("{replicas} replicas, but the number of running brokers is {alive}")
         };
         let diagnostic = Diagnostic::new(Code::E062, replicas.span, message);
-        let told = diagnostic.related(cluster.span, "the cluster is started here");
-        self.tell(told);
+        self.report(diagnostic.related(cluster.span, "the cluster is started here"));
     }
 
     pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
         let hit = self.target(target);
-        let frozen = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
-        let was_frozen: Vec<u32> = hit.certain.iter().filter_map(frozen).collect();
+        let paused = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
+        let was_paused: Vec<u32> = hit.certain.iter().filter_map(paused).collect();
         for (broker, span) in hit.certain {
             let now = self.life(broker);
             let dead = matches!(now, Some(Liveness::Down | Liveness::Stopped));
             let named = !matches!(target.value, Target::All | Target::Not(_));
-            // One broker may be meant twice by one step.
-            if life == Liveness::Paused && was_frozen.contains(&broker) {
-                let message = format!("broker {broker} is frozen already");
-                let help = format!("let it go on before: `- resume_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+            // One step may name a broker twice.
+            if life == Liveness::Paused && was_paused.contains(&broker) {
+                let message = format!("broker {broker} is already paused");
+                let help = format!("resume it first: `- resume_broker: {broker}`");
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             if dead && named {
-                let message = format!("broker {broker} is down already");
-                let help = format!("start it before: `- start_broker: {broker}`");
-                self.tell(Diagnostic::new(Code::E060, span, message).help(help));
+                let message = format!("broker {broker} is already down");
+                let help = format!("start it first: `- start_broker: {broker}`");
+                self.report(Diagnostic::new(Code::E060, span, message).help(help));
             }
             self.set_life(broker, life);
         }

@@ -1,4 +1,4 @@
-//! Clients: which of them a step can work on, and what they are after it.
+//! Clients: which of them a step can work on, and their state after it.
 
 use super::{Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
@@ -17,7 +17,7 @@ struct Named<'n> {
 struct Unfit {
     wrong: &'static str,
     help: Option<String>,
-    /// Also where the step can work on others.
+    /// True if this is a mistake even when the step can work on other clients.
     alone: bool,
 }
 
@@ -27,26 +27,25 @@ impl Ground<'_> {
         if self.in_finally {
             return;
         }
-        let message = format!("client `{}` was started before", name.value);
+        let message = format!("client `{}` is already started by an earlier step", name.value);
         let help =
-            format!("`- start_client: {}` starts it again with the same settings", name.value);
+            format!("to start the same client again, write `- start_client: {}`", name.value);
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
-        let told = diagnostic.related(old.span, "here");
-        self.tell(told);
+        self.report(diagnostic.related(old.span, "it is started here"));
     }
 
-    /// Reports a client that does not run where it must do something.
+    /// Reports a client that is not running where it must be.
     pub fn must_run(&mut self, client: &str, what: &str, span: Span) {
         let state = match self.state.clients.get(client).map(|c| c.life) {
             Some(Liveness::Down) => "was killed",
             Some(Liveness::Stopped) => "was stopped",
-            Some(Liveness::Paused) => "is frozen",
+            Some(Liveness::Paused) => "is paused",
             Some(Liveness::Up | Liveness::Maybe) | None => return,
         };
         self.impossible(span, format!("client `{client}` {state}, so it cannot {what}"));
     }
 
-    /// Warns of a fault at a time when nobody sends, in a plan whose producers sent before.
+    /// Warns of a fault while no producer runs, in a plan with producers that ran before.
     pub fn fault_without_traffic(&mut self, at: StepAt<'_>) {
         let at_rest = at.name.is_some_and(|name| self.ever.at_rest.contains(name));
         if at.facts.strikes == Strikes::Clients || self.in_finally || at_rest {
@@ -55,52 +54,54 @@ impl Ground<'_> {
         let lives = || self.state.clients.values().filter(|c| c.kind.sends()).map(|c| c.life);
         let silent = |life| matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused);
         if lives().next().is_some() && lives().all(silent) {
-            let message = "no producer runs during this fault, so it proves nothing about them";
-            let help = "break something while messages flow, then stop the clients";
-            self.tell(Diagnostic::new(Code::W009, at.key, message).help(help));
+            let message =
+                "no producer runs during this fault, so the fault proves nothing about producers";
+            let help = "put the fault before the step that ends or pauses the producers, or start them again first";
+            self.report(Diagnostic::new(Code::W009, at.key, message).help(help));
         }
     }
 
-    /// Kills, stops or freezes clients that run.
+    /// Kills, stops or pauses running clients.
     pub fn end_clients(&mut self, clients: &Clients, to: Liveness) {
         self.clients_in(clients, to, |client| {
             let start = format!("start it first: `- start_client: {}`", client.name);
             let (wrong, help) = match client.life {
-                Liveness::Down => ("was killed before", start),
-                Liveness::Stopped => ("was stopped before", start),
+                Liveness::Down => ("is already killed", start),
+                Liveness::Stopped => ("is already stopped", start),
                 Liveness::Paused if to != Liveness::Down => {
-                    ("is frozen", format!("let it go on first: `- resume_client: {}`", client.name))
+                    ("is paused", format!("resume it first: `- resume_client: {}`", client.name))
                 }
                 _ => return None,
             };
-            // A frozen client has yet to be stopped, and cannot.
+            // A paused client has not ended, but cannot be stopped.
             let alone = client.life == Liveness::Paused && to == Liveness::Stopped;
             Some(Unfit { wrong, help: Some(help), alone })
         });
     }
 
-    /// Starts or resumes clients; `from` is the state that they must be in.
+    /// Starts or resumes clients. `from` is the state that they must be in.
     pub fn begin_clients(&mut self, clients: &Clients, from: Liveness) {
         self.clients_in(clients, Liveness::Up, |client| {
             let wrong = match (client.life, from) {
-                (Liveness::Up, Liveness::Paused) => "is not frozen",
-                (Liveness::Up, _) => "is running already",
-                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "does not run",
-                (Liveness::Paused, Liveness::Down) => "is frozen, not ended",
+                (Liveness::Up, Liveness::Paused) => "is not paused",
+                (Liveness::Up, _) => "is already running",
+                (Liveness::Down | Liveness::Stopped, Liveness::Paused) => "is not running",
+                (Liveness::Paused, Liveness::Down) => "is paused, not ended",
                 _ => return None,
             };
             (!client.ends).then_some(Unfit { wrong, help: None, alone: false })
         });
     }
 
-    /// A step works on those clients that are in the state that it needs: it is wrong where none can be.
+    /// A step works on those clients that are in the state that it needs. It is a mistake if no client can be in
+    /// it.
     fn clients_in(
         &mut self,
         clients: &Clients,
         to: Liveness,
         unfit: impl Fn(&Named<'_>) -> Option<Unfit>,
     ) {
-        let (mut told, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
+        let (mut wrongs, mut left_out, mut fits) = (Vec::new(), Vec::new(), false);
         for name in clients.iter() {
             let Some(client) = self.client(name, false) else {
                 fits = true;
@@ -115,18 +116,18 @@ impl Ground<'_> {
             let message = format!("client `{}` {}", name.client, unfit.wrong);
             let wrong = Diagnostic::new(Code::E064, name.span, message).maybe_help(unfit.help);
             if unfit.alone {
-                told.push(wrong)
+                wrongs.push(wrong)
             } else {
                 left_out.push((name.client.as_str(), wrong))
             }
         }
-        if !fits && told.is_empty() {
+        if !fits && wrongs.is_empty() {
             for (name, wrong) in left_out {
                 self.set_client(name, false, to);
-                told.push(wrong);
+                wrongs.push(wrong);
             }
         }
-        told.into_iter().for_each(|wrong| self.tell(wrong));
+        wrongs.into_iter().for_each(|wrong| self.report(wrong));
     }
 
     fn set_client(&mut self, name: &str, one_member: bool, life: Liveness) {

@@ -1,33 +1,33 @@
-//! The names that a plan's steps make, and the steps that were met.
+//! The names that a plan's steps make, and the steps followed so far.
 
 use std::collections::BTreeSet;
 
 use crate::source::Span;
 
-/// Everything that any step of the plan makes.
+/// Every name that any step of the plan makes.
 #[derive(Debug, Default)]
 pub struct Ever<'p> {
     pub topics: BTreeSet<&'p str>,
     pub clients: BTreeSet<&'p str>,
     pub groups: BTreeSet<String>,
     pub names: BTreeSet<&'p str>,
-    /// Names of faults that some condition asks about data at rest for: they need no traffic.
+    /// Names of faults that a condition with `sent: before` refers to: they need no traffic.
     pub at_rest: BTreeSet<&'p str>,
     pub cluster: Option<Span>,
 }
 
-/// A step that was met, by its name.
+/// A step with a name that was followed.
 #[derive(Debug, Clone, Copy)]
 pub struct Met {
-    /// True if it chose brokers, so that `same_as` can mean them.
+    /// True if it has a target, so that `same_as` can refer to its brokers.
     pub has_target: bool,
     pub runs: Runs,
     pub is_note: bool,
-    /// A message may have been sent after it began.
+    /// Messages may have been sent after it began.
     pub followed: bool,
 }
 
-/// Whether a step that was met runs.
+/// Whether a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runs {
     Yes,
@@ -38,7 +38,7 @@ pub enum Runs {
 }
 
 impl Runs {
-    /// Whether a step runs that is met twice, in two rounds of a loop.
+    /// Whether a step runs that is followed twice, in two rounds of a loop.
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::Yes, _) | (_, Self::Yes) => Self::Yes,

@@ -15,26 +15,26 @@ pub enum Liveness {
     /// Stopped gracefully: a consumer has caught up.
     Stopped,
     Paused,
-    /// It depends.
+    /// Not known.
     Maybe,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownCluster {
     pub brokers: u32,
-    /// Controllers of their own.
+    /// Dedicated controllers.
     pub controllers: u32,
     pub mode: MetadataMode,
     pub version: KafkaVersion,
     pub unclean: bool,
     pub users: Option<Vec<String>>,
-    /// Brokers, and controllers of their own.
+    /// The states of brokers and dedicated controllers.
     pub lives: BTreeMap<u32, Liveness>,
     pub span: Span,
 }
 
 impl KnownCluster {
-    /// True if it is certain that too few controllers live to decide anything.
+    /// True if certainly too few controllers are running for a quorum.
     pub fn quorum_is_lost(&self) -> bool {
         if self.mode == MetadataMode::Zookeeper {
             return false;
@@ -50,7 +50,7 @@ impl KnownCluster {
         (all - dead) * 2 <= all
     }
 
-    /// How many brokers certainly have this life.
+    /// How many brokers are certainly in this state.
     pub fn count(&self, wanted: impl Fn(Liveness) -> bool) -> u32 {
         let brokers = self.lives.iter().filter(|(n, _)| **n <= 100);
         u32::try_from(brokers.filter(|(_, life)| wanted(**life)).count()).unwrap_or(u32::MAX)
@@ -79,12 +79,12 @@ pub enum ClientKind {
 }
 
 impl ClientKind {
-    /// It sends.
+    /// A client that sends.
     pub fn sends(self) -> bool {
         self != Self::Consumer
     }
 
-    /// It reads in a group.
+    /// A client that reads in a group.
     pub fn reads(self) -> bool {
         self != Self::Producer
     }
@@ -95,12 +95,12 @@ pub struct KnownClient {
     pub kind: ClientKind,
     pub life: Liveness,
     pub members: u32,
-    /// Where it sends to, or what a consumer reads.
+    /// The topic to which it sends, or the topics that a consumer reads.
     pub topics: Vec<String>,
-    /// What a copier reads.
+    /// The topic that a copier reads.
     pub from: Option<String>,
     pub acks: Acks,
-    /// It ends by itself after a number of messages.
+    /// True if it ends by itself after a number of messages.
     pub ends: bool,
     pub span: Span,
 }
@@ -110,17 +110,17 @@ pub struct KnownClient {
 pub struct KnownState {
     pub external: bool,
     pub cluster: Option<KnownCluster>,
-    /// A cluster may be there, but nothing is known of it.
+    /// A cluster may be running, but nothing is known of it.
     pub cluster_unknown: bool,
     pub topics: BTreeMap<String, KnownTopic>,
     pub topics_unknown: bool,
     pub clients: BTreeMap<String, KnownClient>,
     pub clients_unknown: bool,
-    /// `produce` has sent something.
+    /// A `produce` has sent messages.
     pub produced: bool,
-    /// Something was broken so far.
+    /// A fault was injected so far.
     pub broken: bool,
-    /// An unclean election was asked for.
+    /// The plan made an unclean election.
     pub elected_unclean: bool,
 }
 
@@ -129,7 +129,7 @@ impl KnownState {
         Self { external, ..Self::default() }
     }
 
-    /// Nothing is certain any more: any step may have been the last.
+    /// Makes everything uncertain: any step may have been the last one that ran.
     pub fn blur(&mut self) {
         self.cluster_unknown = true;
         for life in self.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
@@ -140,7 +140,7 @@ impl KnownState {
         }
     }
 
-    /// A step happened whose arguments are not known.
+    /// Follows a step whose arguments are not known.
     pub fn something_happened(&mut self, facts: &StepFacts) {
         match facts.blurs {
             Blurs::Cluster => {
@@ -161,7 +161,7 @@ impl KnownState {
         }
     }
 
-    /// What is left certain when it is open whether a step ran: `before` without it, `self` with it.
+    /// What stays certain if it is unknown whether a step ran: `before` is the state without it, `self` with it.
     pub fn join(&mut self, before: &Self) {
         match (&mut self.cluster, &before.cluster) {
             (Some(after), Some(before)) => join_lives(&mut after.lives, &before.lives),
@@ -172,7 +172,7 @@ impl KnownState {
             self.cluster.clone_from(&before.cluster);
         }
         for (name, topic) in &mut self.topics {
-            // A topic that may be there is taken for one that is.
+            // A topic that may exist is assumed to exist.
             topic.gone &= before.topics.get(name).is_none_or(|t| t.gone);
         }
         for (name, client) in &mut self.clients {
@@ -184,7 +184,7 @@ impl KnownState {
         self.cluster_unknown |= before.cluster_unknown;
     }
 
-    /// Joins what branches that ran at once made of `before`.
+    /// Joins the states that parallel branches made of `before`.
     pub fn join_branches(before: &Self, branches: Vec<Self>) -> Self {
         let mut joined = before.clone();
         for branch in branches {

@@ -1,4 +1,4 @@
-//! A map that is read key by key, and in the end asked for what nobody knew.
+//! A map that is read key by key. At the end, keys that were not read are reported.
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Kind, Node};
@@ -6,7 +6,7 @@ use crate::source::{Span, Spanned};
 
 use super::{FromNode, NOWHERE, Reader};
 
-/// Reads the fields of a map one after the other.
+/// Reads the keys of a map one after the other.
 #[derive(Debug)]
 pub struct MapReader<'n> {
     entries: &'n [Entry],
@@ -35,7 +35,7 @@ impl<'n> MapReader<'n> {
         self.span
     }
 
-    /// The node of a key: the step's own, or that of the plan's defaults.
+    /// The node of a key: from the step, or from the plan's defaults.
     pub(crate) fn node(&mut self, key: &'static str) -> Option<&'n Node> {
         self.asked.push(key);
         let own = self.own(key);
@@ -49,7 +49,7 @@ impl<'n> MapReader<'n> {
         }
     }
 
-    /// Reads a key; absent, it means what the type says, or it is missing.
+    /// Reads a key. If it is absent, its value is the absent value of its type; without one it is missing.
     pub fn field<T: FromNode>(&mut self, key: &'static str, reader: &mut Reader) -> Option<T> {
         let Some(node) = self.node(key) else {
             let absent = T::missing();
@@ -63,7 +63,7 @@ impl<'n> MapReader<'n> {
         self.read_joined(key, node, reader)
     }
 
-    /// Reads a key that has a default, which is given as a plan would say it.
+    /// Reads a key that has a default, which is written as in a plan.
     pub fn field_or<T: FromNode>(
         &mut self,
         key: &'static str,
@@ -98,12 +98,12 @@ impl<'n> MapReader<'n> {
         self.own(key).is_some()
     }
 
-    /// The keys that nobody asked for.
+    /// The keys that were not read.
     pub(crate) fn rest(&self) -> impl Iterator<Item = &'n Entry> {
         self.entries.iter().filter(|e| !self.asked.contains(&e.key.as_str()))
     }
 
-    /// Tells the keys that nobody asked for.
+    /// Reports the keys that were not read.
     pub fn finish(self, reader: &mut Reader) {
         let unknown: Vec<&Spanned<String>> = self.rest().map(|e| &e.key).collect();
         for key in unknown {

@@ -11,14 +11,14 @@ use crate::source::{Span, Spanned};
 use crate::value::{Settings, TopicName};
 
 args! {
-    /// Changes a topic: more partitions, other settings.
+    /// Changes a topic: adds partitions, changes settings.
     ///
-    /// Producers that run keep to the partitions that they knew when they were started.
+    /// Running producers keep sending only to the partitions that existed when they were started.
     #[example("alter_topic: { name: orders, config: { min.insync.replicas: 1 } }")]
     pub struct AlterTopic("alter_topic") {
-        /// Its name.
+        /// The topic's name.
         name: Spanned<TopicName>,
-        /// How many partitions it has then; never fewer.
+        /// The new number of partitions. It can only grow.
         partitions: Option<Spanned<u32>>,
         /// Settings to change.
         config: Settings,
@@ -41,7 +41,7 @@ impl StepWord for AlterTopic {
     fn validate(&self, span: Span, reader: &mut Reader) {
         if self.partitions.is_none() && self.config.is_empty() {
             let message = "`alter_topic` changes nothing";
-            let help = "give it `partitions` or `config`";
+            let help = "add `partitions` or `config`";
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
         }
     }
@@ -53,9 +53,9 @@ impl StepWord for AlterTopic {
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         let Some(topic) = ground.topic(&self.name, false) else { return };
         if let Some(partitions) = self.partitions.as_ref().filter(|n| n.value <= topic.partitions) {
-            let message = format!("the topic has {} partitions already", topic.partitions);
-            let help = "partitions can only be added";
-            ground.tell(Diagnostic::new(Code::E015, partitions.span, message).help(help));
+            let message = format!("the topic already has {} partitions", topic.partitions);
+            let help = "the number of partitions can only grow";
+            ground.report(Diagnostic::new(Code::E015, partitions.span, message).help(help));
         }
         ground.topic_settings(&self.config, topic.replicas);
         if let Some(kept) = ground.state.topics.get_mut(self.name.as_str()) {

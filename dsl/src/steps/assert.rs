@@ -14,23 +14,25 @@ use crate::value::{StepName, duration_text};
 use crate::words::{Sentence, spoken};
 
 args! {
-    /// Judges conditions: now, or once true within a time, or throughout a time.
+    /// Judges conditions: at once, within a time in which they must become true (`within`), or throughout a time
+    /// (`for`).
     ///
-    /// A failed `assert` does not stop the plan: what follows is still done and judged.
+    /// A failed `assert` does not stop the plan: the steps after it still run and are judged.
     #[example("assert: [{ lost: 0 }, { undelivered: 0 }]")]
     #[example("assert: { that: [{ brokers_alive: 3 }], within: 60s }")]
     pub struct Assert("assert") short "that" {
-        /// What must hold.
+        /// The conditions, which must all hold.
         #[weighs(Conditions)]
         that: Conditions,
-        /// Once true within this time, counted from here or from the end of `since`.
+        /// The conditions must become true within this time, counted from the start of this step, or from the end
+        /// of the step in `since`.
         #[weighs(MoreIsWeaker(Some(0.0)))]
         within: Option<Spanned<Duration>>,
-        /// True throughout this time.
+        /// The conditions must be true throughout this time.
         #[weighs(MoreIsStronger(Some(0.0)))]
         for_time as "for": Option<Spanned<Duration>>,
-        /// The step whose end `within` is counted from, by its name. A time that is over before the assert can look
-        /// is inconclusive.
+        /// The name of the step from whose end `within` is counted. If that time is over before this step can look,
+        /// the result is inconclusive.
         since: Option<Spanned<StepName>>,
     }
 }
@@ -64,7 +66,7 @@ impl StepWord for Assert {
         match self.that.as_ref() {
             [one] => Sentence::from(format!("Check that{when} {}", one.clause())),
             _ => Sentence {
-                text: format!("Check that{when} all of this is so"),
+                text: format!("Check that{when} all of these conditions hold"),
                 points: self.that.clauses(),
             },
         }
@@ -80,13 +82,13 @@ impl StepWord for Assert {
             reader.push(Diagnostic::new(Code::E016, time.span, message));
         }
         if let (Some(since), None, Some(_)) = (&self.since, &self.within, &self.for_time) {
-            let message = "`since` goes with `within`: throughout a time is judged from here on";
-            let help = "leave it out, or watch it from that step on with `always`";
+            let message = "`since` cannot be combined with `for`: the time of `for` always counts from this step";
+            let help = "remove `since`, or use `always` with `from` to judge from that step on";
             reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
         if let (Some(since), None, None) = (&self.since, &self.within, &self.for_time) {
-            let message = "`since` says where a time begins, but there is none";
-            let help = "add `within: 60s`, or put `since` into the condition";
+            let message = "`since` needs `within`";
+            let help = "add a time such as `within: 60s`, or write `since` inside the condition";
             reader.push(Diagnostic::new(Code::E016, since.span, message).help(help));
         }
     }

@@ -21,44 +21,45 @@ use crate::words::{self, Sentence, spoken};
 mod keep;
 
 args! {
-    /// Breaks things at random for a time, and heals them in the end.
+    /// Injects random faults for a time, and undoes them at the end.
     ///
-    /// In the first quarter of every `every` one fault begins. The schedule (when, which, for how long,
-    /// and which broker is meant by `random`) comes from the run's seed and the plan alone, and stands
-    /// in the report: `--seed` repeats it. With `--repeat` every time round has the next seed.
+    /// In each interval of length `every` one fault begins, in the first quarter of the interval. The schedule
+    /// (when each fault begins, which fault it is, how long it lasts, and which broker `random` means) depends only
+    /// on the run's seed and the plan, and is in the report: `--seed` repeats it. With `--repeat`, each repetition
+    /// uses the next seed.
     ///
-    /// A fault is left out, and the report says why, while `keep` does not hold (it is given half of
-    /// `every` to become true), or when `keep` would not hold any more with the fault's brokers gone:
-    /// `brokers_alive` and `in_sync` are foreseen. Faults of processes and disks do not overlap with
-    /// partitions of the network, and no broker is struck twice at a time. `keep` is no judgement:
-    /// what must hold is for `always`.
+    /// A fault is left out, and the report gives the reason, if `keep` does not hold (kplan waits up to half of
+    /// `every` for it), or if `keep` would no longer hold without the brokers that the fault takes away; kplan
+    /// predicts the latter for `brokers_alive` and `in_sync`. Faults of processes and disks do not overlap with
+    /// network partitions, and no broker has two faults at the same time. `keep` judges nothing: write what must
+    /// hold into `always`.
     ///
-    /// When such a plan fails, `kplan run --shrink` looks for the fewest faults that still make it fail
+    /// When a plan with `chaos` fails, `kplan run --shrink` searches for the fewest faults that still make it fail,
     /// and writes them as a plan.
     #[example("chaos: { for: 5m, every: 20s, faults: [{ kill_broker: random, for: 10s }], keep: [{ brokers_alive: { at_least: 2 } }] }")]
     pub struct Chaos("chaos") {
-        /// How long.
+        /// How long faults are injected.
         #[weighs(MoreIsStronger(Some(0.0)))]
         for_time as "for": Spanned<Duration>,
-        /// How often a fault begins.
+        /// The interval in which one fault begins.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         every: Spanned<Duration>,
-        /// The faults to choose from; each a verb, with `for` beside it.
+        /// The faults to choose from. Each is a map with one verb and, optionally, `for`.
         #[weighs(Elements)]
         faults: Spanned<Vec<ChaosFault>>,
-        /// What no fault may break.
+        /// Conditions that no fault may break.
         keep: Option<Conditions>,
     }
 }
 
-/// One kind of fault that chaos chooses from.
+/// One fault that `chaos` can choose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChaosFault {
-    /// What is done.
+    /// The fault.
     pub verb: Verb,
-    /// After what time it is undone; without it at the end of the chaos.
+    /// The time after which it is undone; without it, at the end of the chaos.
     pub for_time: Option<Duration>,
-    /// Where it stands.
+    /// Its place.
     pub span: Spanned<()>,
 }
 
@@ -86,20 +87,19 @@ impl FromNode for ChaosFault {
         };
         let verbs: Vec<&Entry> = entries.iter().filter(|e| e.key.value != "for").collect();
         let [entry] = verbs.as_slice() else {
-            let message = "a fault is a map with one verb, and `for` beside it";
+            let message = "a fault is a map with one verb and, optionally, `for`";
             reader.push(Diagnostic::new(Code::E016, node.span, message));
             return None;
         };
         if !Verb::may_be_in_chaos(&entry.key) {
-            let message = format!("`{}` is no fault", entry.key);
+            let message = format!("`{}` is not a fault", entry.key);
             let help = did_you_mean(&entry.key, Verb::of_chaos());
             reader.push(Diagnostic::new(Code::E020, entry.key.span, message).maybe_help(help));
             return None;
         }
         let verb = Verb::read(&entry.key, entry.key.span, &entry.value, reader)?;
         if let Some(during) = entry.value.get("during") {
-            let message =
-                "a fault of chaos has no `during`: the schedule says what is in force when";
+            let message = "a fault of `chaos` cannot have `during`: the schedule decides which faults are in force";
             reader.push(Diagnostic::new(Code::E016, during.span, message));
             return None;
         }
@@ -141,7 +141,7 @@ impl StepWord for Chaos {
     fn in_full(&self) -> Sentence {
         let (time, every) = (spoken(self.for_time.value), spoken(self.every.value));
         let keep = self.keep.as_ref().map(|keep| words::list(&keep.clauses()));
-        let keep = keep.map(|keep| format!(", never so that this would end: {keep}"));
+        let keep = keep.map(|keep| format!(" (no fault that would violate this: {keep})"));
         let keep = keep.unwrap_or_default();
         let fault = |fault: &ChaosFault| match (fault.for_time, fault.verb.for_time()) {
             (Some(time), None) => format!("{}, for {}", fault.verb.explain(), spoken(time)),
@@ -149,7 +149,7 @@ impl StepWord for Chaos {
         };
         Sentence {
             text: format!(
-                "For {time}, every {every}, break something chosen by the run's seed{keep}"
+                "For {time}, every {every}, inject one fault, chosen by the run's seed{keep}"
             ),
             points: self.faults.iter().map(fault).collect(),
         }
@@ -165,10 +165,14 @@ impl StepWord for Chaos {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if self.faults.is_empty() {
-            reader.push(Diagnostic::new(Code::E015, self.faults.span, "no faults to choose from"));
+            reader.push(Diagnostic::new(
+                Code::E015,
+                self.faults.span,
+                "the list of faults is empty",
+            ));
         }
         if self.every.is_zero() || self.every.value > self.for_time.value {
-            let message = "`every` must be more than nothing and at most `for`";
+            let message = "`every` must be greater than 0 and at most `for`";
             reader.push(Diagnostic::new(Code::E015, self.every.span, message));
         }
         if let Some(keep) = &self.keep {

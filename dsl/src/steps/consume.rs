@@ -14,19 +14,20 @@ use crate::value::{OffsetReset, TopicName};
 use crate::words::{self, Sentence};
 
 args! {
-    /// Reads a topic in the foreground and compares what it finds.
+    /// Reads messages of a topic in the foreground and compares them with the expected ones.
     ///
-    /// Order is judged within a partition only.
+    /// The order of messages is judged only within a partition.
     #[example("consume: { topic: hello, until: { count: 2 }, expect: [{ key: a, value: one }] }")]
     pub struct Consume("consume") {
-        /// What to read.
+        /// The topic to read.
         topic: Spanned<TopicName>,
-        /// Where to begin: `earliest` or `latest`.
+        /// Where reading begins: `earliest` or `latest`.
         from: OffsetReset = "earliest",
-        /// When to end: `{count: N}`, or `end`, the log's end when the step began.
+        /// When reading ends: after `{count: N}` messages, or at `end`, the log end offset at the time when the
+        /// step began.
         #[weighs(Count)]
         until: Spanned<Until> = "end",
-        /// The messages that must be among those read, each once.
+        /// The messages that must be among the messages read, each once.
         #[weighs(Elements)]
         expect: Option<Spanned<Vec<GivenMessage>>>,
     }
@@ -80,11 +81,12 @@ impl FromNode for Until {
 
 impl Consume {
     fn reading(&self) -> String {
-        let until = match self.until.value {
-            Until::End => "to its end".to_owned(),
-            Until::Count(n) => format!("until {} came", words::count(n, "message")),
-        };
-        format!("Read topic {} {until}", self.topic)
+        match self.until.value {
+            Until::End => format!("Read topic {} to its end", self.topic),
+            Until::Count(n) => {
+                format!("Read {} of topic {}", words::count(n, "message"), self.topic)
+            }
+        }
     }
 }
 
@@ -107,7 +109,7 @@ impl StepWord for Consume {
     fn in_full(&self) -> Sentence {
         match &self.expect {
             Some(expect) => Sentence {
-                text: format!("{}, and check that among them are", self.reading()),
+                text: format!("{}, and check that these messages are among them", self.reading()),
                 points: expect.iter().take(Sentence::MOST).map(GivenMessage::in_words).collect(),
             },
             None => Sentence::from(self.reading()),
@@ -126,7 +128,7 @@ impl StepWord for Consume {
             && expect.len() as u64 > count
         {
             let expected = words::count(expect.len() as u64, "message");
-            let message = format!("{expected} are expected, but reading ends after {count}");
+            let message = format!("{expected} in `expect`, but reading ends after {count}");
             reader.push(Diagnostic::new(Code::E063, self.until.span, message));
         }
     }
@@ -135,11 +137,11 @@ impl StepWord for Consume {
         ground.topic(&self.topic, false);
         if self.until.value == Until::Count(0) {
             let help =
-                "write how many messages must come, or leave `until` out to read to the log's end";
+                "write how many messages to read, or remove `until` to read to the log's end";
             ground.judges_nothing(self.until.span, true, help);
         }
         if let Some(expect) = self.expect.as_ref().filter(|e| e.is_empty()) {
-            let help = "write the messages that must be read, or leave `expect` out";
+            let help = "write the messages that must be read, or remove `expect`";
             ground.judges_nothing(expect.span, true, help);
         }
     }

@@ -17,26 +17,24 @@ args! {
     #[example("create_topic: { name: orders, partitions: 3, replicas: 3, config: { min.insync.replicas: 2 } }")]
     #[example("create_topic: { name: orders, assignment: { 0: [1, 2, 3], 1: [3, 1, 2] } }")]
     pub struct CreateTopic("create_topic") short "name" {
-        /// Its name.
+        /// The topic's name.
         name: Spanned<TopicName>,
-        /// How many partitions; 1 unless said otherwise.
+        /// The number of partitions; 1 if it is not set.
         partitions: Option<Spanned<u32>>,
-        /// How many replicas of each; 3 unless said otherwise, or the number of brokers if there are
-        /// fewer.
+        /// The number of replicas of each partition. If it is not set: 3, or the number of brokers if that is less.
         replicas: Option<Spanned<u32>>,
         /// Settings of the topic.
         config: Settings,
-        /// The brokers of each partition, the preferred leader first; instead of `partitions` and
-        /// `replicas`.
+        /// The brokers of each partition, the preferred leader first. Replaces `partitions` and `replicas`.
         assignment: Option<Spanned<Assignment>>,
     }
 }
 
-/// The most partitions that a plan may ask for in one topic.
+/// The greatest number of partitions of one topic in a plan.
 const MOST_PARTITIONS: u32 = 10_000;
 
 impl CreateTopic {
-    /// How many partitions it will have.
+    /// The number of partitions.
     pub fn partition_count(&self) -> u32 {
         match (&self.assignment, &self.partitions) {
             (Some(assignment), _) => u32::try_from(assignment.0.len()).unwrap_or(u32::MAX),
@@ -45,8 +43,8 @@ impl CreateTopic {
         }
     }
 
-    /// How many replicas each partition will have, on a cluster of so many brokers; with an
-    /// assignment the least of its partitions.
+    /// The number of replicas of each partition, on a cluster with this number of brokers. With an assignment, the
+    /// smallest number of a partition.
     pub fn replica_count(&self, brokers: u32) -> u32 {
         match (&self.assignment, &self.replicas) {
             (Some(assignment), _) => {
@@ -105,9 +103,9 @@ impl StepWord for CreateTopic {
                 reader.push(Diagnostic::new(Code::E015, count.span, message));
             }
             if let (Some(count), Some(assignment)) = (count, &self.assignment) {
-                let message = format!("`assignment` says the {what} already");
+                let message = format!("`assignment` already sets the {what}");
                 let twice = Diagnostic::new(Code::E016, count.span, message);
-                reader.push(twice.related(assignment.span, "here"));
+                reader.push(twice.related(assignment.span, "`assignment` is here"));
             }
         }
     }
@@ -124,8 +122,8 @@ impl StepWord for CreateTopic {
         ground.quorum(at.key);
         let name = self.name.as_str();
         if ground.state.topics.get(name).is_some_and(|t| !t.gone) && !ground.in_finally {
-            let message = format!("topic `{name}` exists already");
-            ground.tell(Diagnostic::new(Code::E055, self.name.span, message));
+            let message = format!("topic `{name}` already exists");
+            ground.report(Diagnostic::new(Code::E055, self.name.span, message));
         }
         if let Some(assignment) = &self.assignment {
             ground.assigned_brokers(assignment);

@@ -15,27 +15,27 @@ use crate::value::{Bandwidth, Percent, Target, duration_text};
 args! {
     /// Makes the network of brokers slow or lossy until `heal_network`, or for a time.
     ///
-    /// Latency, jitter and bandwidth are for what the broker sends, so that a round trip is slower by
-    /// the latency once; loss is for what it sends and what it gets. Latency and jitter need netem in
-    /// the kernel (`kplan doctor` tells whether it is there); without it the step is refused. kplan
-    /// waits until the fault can be felt: packets were lost, a connection takes longer. Of two steps
-    /// about one broker the later holds.
+    /// Latency, jitter and bandwidth apply to the packets that the broker sends, so a round trip becomes longer by
+    /// the latency once. Loss applies to the packets that it sends and that it receives. Latency and jitter need
+    /// netem in the kernel (`kplan doctor` shows whether it is available); without it the step is refused. kplan
+    /// waits until the fault has a measurable effect: packets are lost, or a connection takes longer. If two steps
+    /// degrade the network of the same broker, the later one applies.
     #[example("degrade_network: { broker: 2, latency: 200ms, jitter: 50ms, for: 1m }")]
     #[example("degrade_network: { broker: all, loss: 10% }")]
     pub struct DegradeNetwork("degrade_network") {
         /// The broker or brokers.
         #[weighs(Elements)]
         broker: Spanned<Target>,
-        /// Added to every packet that it sends.
+        /// The delay of every packet that the broker sends.
         #[weighs(MoreIsStronger(Some(0.0)))]
         latency: Option<Spanned<Duration>>,
-        /// How far the latency varies.
+        /// By how much the latency varies.
         #[weighs(MoreIsStronger(Some(0.0)))]
         jitter: Option<Spanned<Duration>>,
         /// The share of packets that are lost.
         #[weighs(MoreIsStronger(Some(0.0)))]
         loss: Option<Spanned<Percent>>,
-        /// The most that it sends.
+        /// The greatest bandwidth with which the broker sends.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         bandwidth: Option<Spanned<Bandwidth>>,
         ..lasting: Lasting,
@@ -45,7 +45,7 @@ args! {
 impl StepWord for DegradeNetwork {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Lines,
-        undo: Undo::After("mend the network again"),
+        undo: Undo::After("heal the network"),
         in_chaos: true,
         lane: Some(LaneMark::Degraded),
         ..StepFacts::of(Kind::Fault)
@@ -62,13 +62,13 @@ impl StepWord for DegradeNetwork {
         .flatten()
         .collect();
         let changes = crate::words::list(&changes);
-        format!("Give the network of {} {changes}", self.broker)
+        format!("Degrade the network of {}: {changes}", self.broker)
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {
         let nothing = self.latency.is_none() && self.loss.is_none() && self.bandwidth.is_none();
         if let Some(jitter) = self.jitter.as_ref().filter(|_| self.latency.is_none()) {
-            let message = "`jitter` varies a latency: give `latency` too";
+            let message = "`jitter` needs `latency`";
             reader.push(Diagnostic::new(Code::E016, jitter.span, message));
         } else if nothing {
             let message = "`degrade_network` needs `latency`, `loss` or `bandwidth`";

@@ -12,7 +12,7 @@ args! {
     /// Deletes a topic.
     #[example("delete_topic: orders")]
     pub struct DeleteTopic("delete_topic") short "name" {
-        /// Its name.
+        /// The topic's name.
         name: Spanned<TopicName>,
     }
 }

@@ -11,15 +11,15 @@ use crate::value::{DescribeWhat, TopicName};
 use crate::words::Sentence;
 
 args! {
-    /// Puts a description of a topic or of the cluster into the report.
+    /// Writes a description of a topic or of the cluster into the report.
     ///
     /// A topic's description shows each partition's leader, replicas and in-sync replicas.
     #[example("describe: { topic: orders }")]
     #[example("describe: cluster")]
     pub struct Describe("describe") short "what" {
-        /// The whole cluster: `cluster`.
+        /// `cluster` describes the whole cluster.
         what: Option<DescribeWhat>,
-        /// This topic.
+        /// The topic to describe.
         topic: Option<Spanned<TopicName>>,
     }
 }
@@ -43,7 +43,7 @@ impl StepWord for Describe {
             Some(topic) => format!("topic {topic}"),
             None => "the cluster".to_owned(),
         };
-        Sentence::from(format!("Put the state of {what} into the report"))
+        Sentence::from(format!("Write the state of {what} into the report"))
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {

@@ -9,14 +9,15 @@ use crate::source::Spanned;
 use crate::value::{ElectionType, TopicName};
 
 args! {
-    /// Asks the controller to elect leaders, and waits until they lead.
+    /// Asks the controller to elect leaders, and waits until the elected replicas are leaders.
     ///
-    /// A partition that cannot elect so (its first replica is down, no replica lives) fails the step
-    /// with Kafka's error; one that need not is no error. Unclean elections exist from Kafka 2.4 on.
+    /// The step fails with Kafka's error if a partition cannot elect a leader in this way (its first replica is
+    /// down, or no replica is alive). A partition that needs no election is not an error. Unclean elections need
+    /// Kafka 2.4 or newer.
     #[example("elect_leaders: orders")]
     #[example("elect_leaders: { topic: orders, kind: unclean }")]
     pub struct ElectLeaders("elect_leaders") short "topic" {
-        /// The topic whose partitions get new leaders.
+        /// The topic whose partitions elect leaders.
         topic: Spanned<TopicName>,
         /// `preferred`, or `unclean`, which may lose messages.
         kind: ElectionType = "preferred",

@@ -11,14 +11,14 @@ use crate::value::{ByteSize, Target};
 args! {
     /// Fills the disk that holds a broker's data until `free_disk`, or for a time.
     ///
-    /// In plans with this step every broker has a disk of 256 MiB of its own. A broker whose only disk
-    /// cannot be written any more ends by itself: free the disk, then start the broker.
+    /// In a plan with this step, every broker has its own disk of 256 MiB. A broker exits when its only disk can no
+    /// longer be written: free the disk, then start the broker.
     #[example("fill_disk: { broker: 2, leave: 1MiB, for: 1m }")]
     pub struct FillDisk("fill_disk") short "broker" {
         /// The broker or brokers.
         #[weighs(Elements)]
         broker: Spanned<Target>,
-        /// What stays free.
+        /// The space that stays free.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         leave: ByteSize = "1MiB",
         ..lasting: Lasting,
@@ -28,7 +28,7 @@ args! {
 impl StepWord for FillDisk {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Disks,
-        undo: Undo::After("free it again"),
+        undo: Undo::After("free the space again"),
         in_chaos: true,
         lane: Some(LaneMark::DiskFull),
         ..StepFacts::of(Kind::Fault)

@@ -14,7 +14,7 @@ use crate::template::{self, Rendered};
 
 const KEYS: [&str; 6] = ["fragment", "name", "description", "params", "steps", "finally"];
 
-/// Reads a fragment's steps with the parameters that the including step gives.
+/// Reads a fragment's steps with the parameters that the including step sets.
 pub(crate) fn read_fragment(
     document: &Node,
     given: &[Entry],
@@ -29,7 +29,7 @@ pub(crate) fn read_fragment(
     let version = document.get("fragment").and_then(Node::scalar).map(|s| s.text.as_str());
     if version != Some("v1") {
         let span = document.get("fragment").map_or(asked, |n| n.span);
-        let message = "an included file begins with `fragment: v1`";
+        let message = "an included file must begin with `fragment: v1`";
         reader.push(Diagnostic::new(Code::E006, span, message));
         return None;
     }
@@ -56,7 +56,7 @@ pub(crate) fn read_fragment(
     steps
 }
 
-/// The fragment's own names: its parameters, with what the including step gives them.
+/// The names of the fragment: its parameters, with the values that the including step sets.
 fn scope_of(
     document: &Node,
     given: &[Entry],

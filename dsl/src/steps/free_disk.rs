@@ -9,7 +9,7 @@ use crate::source::Spanned;
 use crate::value::Target;
 
 args! {
-    /// Gives the disk space back that `fill_disk` took.
+    /// Frees the disk space that `fill_disk` took.
     #[example("free_disk: 2")]
     pub struct FreeDisk("free_disk") short "broker" {
         /// The broker or brokers.

@@ -6,9 +6,9 @@ use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes};
 use crate::ground::{Ground, StepAt};
 
 args! {
-    /// Undoes every `partition_network` and `degrade_network`, and tries the lines that were cut.
+    /// Undoes every `partition_network` and `degrade_network`, and tests the connections that were cut.
     ///
-    /// A network that is whole stays so without an error.
+    /// If there is no network fault, the step succeeds and changes nothing.
     #[example("heal_network")]
     pub struct HealNetwork("heal_network") {}
 }

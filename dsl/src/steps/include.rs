@@ -17,27 +17,27 @@ use crate::steps::step::Step;
 /// Runs the steps of another file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Include {
-    /// The file as it was named.
+    /// The file, as named in the plan.
     pub file: Spanned<String>,
     /// Its steps.
     pub steps: Vec<Step>,
 }
 
 args! {
-    /// Runs the steps of another file, a fragment, in this place.
+    /// Runs the steps of another file, a fragment, at this place.
     ///
-    /// The file begins with `fragment: v1`. Its path counts from the including file and stays below
-    /// the plan's directory. Its `finally` joins the plan's.
+    /// The file begins with `fragment: v1`. Its path is relative to the including file and must be below the plan's
+    /// directory. The steps of its `finally` run after those of the plan's `finally`.
     #[example("include: { file: parts/orders.yaml, params: { partitions: 3 } }")]
     pub struct IncludeArgs("include") short "file" {
         /// The file.
         file: Spanned<String>,
-        /// Values for its parameters.
+        /// Values for the fragment's parameters.
         params: ParamNodes,
     }
 }
 
-/// Values for parameters, templates and all.
+/// Values for parameters, including templates.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParamNodes(pub Vec<Entry>);
 
@@ -71,7 +71,7 @@ impl FromNode for ParamNodes {
 const DEEPEST: usize = 16;
 
 impl Include {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = IncludeArgs::INFO;
 }
 
@@ -110,11 +110,11 @@ impl FromNode for Include {
     }
 }
 
-/// The path of an included file, if it lies below the plan's directory.
+/// The path of an included file, if it is below the plan's directory.
 fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     let refuse = |message: &str| Diagnostic::new(Code::E080, file.span, message);
     if reader.place.files.len() >= DEEPEST {
-        reader.push(refuse("files include each other too deep"));
+        reader.push(refuse("the includes are nested too deep"));
         return None;
     }
     let directory = |file: Option<&FileId>| {
@@ -127,11 +127,11 @@ fn path_of(file: &Spanned<String>, reader: &mut Reader) -> Option<PathBuf> {
     let files = reader.library.files();
     let below = match (files.canonical(&path), files.canonical(&root)) {
         (Ok(path), Ok(root)) => path.starts_with(root),
-        // A file that cannot be found is told as such when it is read.
+        // A file that does not exist is reported when it is read.
         _ => !Path::new(file.as_str()).is_absolute() && !file.contains(".."),
     };
     if !below {
-        reader.push(refuse("the file does not lie below the plan's directory"));
+        reader.push(refuse("the file is not below the plan's directory"));
     }
     below.then_some(path)
 }
@@ -143,7 +143,7 @@ impl StepWord for Include {
         StepFacts { leaves: Leaves::TopicsAndGroups, ..StepFacts::of(Kind::Flow) };
 
     fn explain(&self) -> String {
-        format!("Do the steps of {}", self.file)
+        format!("Run the steps of {}", self.file)
     }
 
     fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}

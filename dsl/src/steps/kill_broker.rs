@@ -10,10 +10,10 @@ use crate::value::Target;
 use crate::words::Sentence;
 
 args! {
-    /// Kills brokers with SIGKILL. Several are signalled together.
+    /// Kills brokers with SIGKILL. Several brokers are killed at the same time.
     ///
-    /// SIGKILL keeps what the operating system has in memory for the disk: it is not a loss of
-    /// power. With `for`, they are started again after that time.
+    /// SIGKILL is not a power failure: data that the broker wrote and that the operating system has not yet written
+    /// to the disk survives. With `for`, the brokers are started again after that time.
     #[example("kill_broker: 2")]
     #[example("kill_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct KillBroker("kill_broker") short "broker" {

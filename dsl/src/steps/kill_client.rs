@@ -8,11 +8,10 @@ use crate::value::Clients;
 use crate::words::Sentence;
 
 args! {
-    /// Kills the processes of clients with SIGKILL. What was sent and not answered stays
-    /// unresolved.
+    /// Kills the processes of clients with SIGKILL. Messages that were sent and not answered stay unresolved.
     ///
-    /// Of the clients and members that it names it works on those that run or are paused; the others are left out,
-    /// and the timeline says so. If none is left the step fails.
+    /// The step kills those of the named clients and members that are running or paused. It leaves out the others,
+    /// and the timeline shows which. It fails if none is left.
     #[example("kill_client: P")]
     #[example("kill_client: [P, C/2]")]
     pub struct KillClient("kill_client") short "client" {

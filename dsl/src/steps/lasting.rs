@@ -1,5 +1,5 @@
-//! `for` and `during`: how long a fault lasts, and what is done meanwhile. One declaration for every
-//! fault that undoes itself.
+//! `for` and `during`: how long a fault lasts, and which steps run meanwhile. One declaration for every fault that
+//! takes them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::steps::step::{During, Step};
 use crate::value::{Target, duration_text};
 use crate::words::spoken;
 
-/// How long a fault lasts. Without both of its keys it lasts until another step undoes it.
+/// How long a fault lasts. With neither key it lasts until another step undoes it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lasting {
     /// At least this time.
@@ -28,9 +28,9 @@ pub struct Lasting {
 
 const KEYS: &[&str] = &["for", "during"];
 const DOCS: [&str; 2] = [
-    "Undone after this time. The step lasts that long: the next step begins after the fault.",
-    "Steps that run while the fault is in force. It is undone when they are done and `for`, if it is \
-     there, has passed; at once when one of them ends the plan.",
+    "The fault is undone after this time. The step lasts as long: the next step begins after the fault.",
+    "Steps that run while the fault is in force. The fault is undone when these steps have ended and \
+     `for`, if it is set, has passed; immediately if one of the steps ends the plan.",
 ];
 
 impl FieldGroup for Lasting {
@@ -42,14 +42,14 @@ impl FieldGroup for Lasting {
             Some(node) => read_steps(node, reader).map(Arc::from),
             None => Some(Arc::default()),
         };
-        // Also where the fault's other arguments are known only when it runs, these are known.
+        // The steps of `during` are known before the run, even if other arguments of the fault are not.
         reader.leave(During(during.clone().unwrap_or_default()));
         Some(Self { for_time: for_time?, during: during? })
     }
 
     fn fields() -> Vec<FieldInfo> {
         let expects = [Duration::EXPECTS, StepsNode::EXPECTS];
-        // Without `for` a fault stays, which is another drill. The steps inside are compared as steps.
+        // Without `for` a fault stays, which is a different test. The steps inside are compared as steps.
         let weights = [Weight::MoreIsStronger(None), Weight::Neutral];
         let all = KEYS.iter().zip(DOCS).zip(expects.into_iter().zip(weights));
         let field = |((key, doc), (expects, weight)): ((&&'static str, &'static str), _)| {
@@ -75,7 +75,7 @@ impl GroupMeaning for Lasting {
 }
 
 impl Lasting {
-    /// True if the step undoes what it did before it ends.
+    /// True if the step undoes its fault before it ends.
     pub fn passes(&self) -> bool {
         self.for_time.is_some() || !self.during.is_empty()
     }
@@ -96,23 +96,23 @@ impl Lasting {
 }
 
 impl Lasting {
-    /// When a fault is undone, and what that means for the steps behind it.
+    /// When a fault is undone, and what that means for the following steps.
     pub(super) fn in_full(&self, undo: &str) -> String {
         match (self.for_time.map(spoken), self.during.is_empty()) {
             (None, true) => String::new(),
             (Some(time), true) => {
-                format!(", and {undo} after {time}; only then the next step begins")
+                format!(", and {undo} after {time}; the next step begins after that")
             }
-            (None, false) => format!(", and {undo} when these steps are done"),
+            (None, false) => format!(", and {undo} when these steps have ended"),
             (Some(time), false) => {
-                format!(", and {undo} when {time} have passed and these steps are done")
+                format!(", and {undo} when {time} have passed and these steps have ended")
             }
         }
     }
 }
 
 impl Verb {
-    /// How long it lasts, if it is a fault that can undo itself.
+    /// How long it lasts, if it is a fault that takes `for` and `during`.
     pub fn lasting(&self) -> Option<&Lasting> {
         arguments_of(self.parts()).pop()
     }
@@ -139,12 +139,12 @@ impl Verb {
         });
     }
 
-    /// After what time it is undone, if it says so.
+    /// The time after which it is undone, if it has `for`.
     pub fn for_time(&self) -> Option<Duration> {
         self.lasting().and_then(|l| l.for_time)
     }
 
-    /// The steps that run while it is in force; none without `during`.
+    /// The steps that run while it is in force; empty without `during`.
     pub fn during(&self) -> &[Step] {
         self.lasting().map_or(&[], |l| &l.during)
     }

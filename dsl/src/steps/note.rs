@@ -6,7 +6,7 @@ use crate::facts::{Kind, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
 
 args! {
-    /// Puts a line into the timeline of the report.
+    /// Writes a line into the timeline of the report.
     #[example("note: the outage begins")]
     pub struct Note("note") short "text" {
         /// The line.

@@ -15,7 +15,7 @@ use crate::steps::read::{StepsNode, read_steps};
 use crate::steps::step::Step;
 use crate::words::{self, Sentence};
 
-/// Runs several lists of steps at once; all finish, and one that failed fails it.
+/// Runs several lists of steps in parallel. The step waits for all of them, and fails if one of them failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parallel {
     /// The branches in the order of the plan.
@@ -31,15 +31,15 @@ pub struct Branch {
     pub steps: Vec<Step>,
 }
 
-/// The most branches of one `parallel`.
+/// The greatest number of branches of one `parallel`.
 const MOST_BRANCHES: usize = 32;
 
 impl Parallel {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WordInfo {
         word: "parallel",
-        doc: "Runs several lists of steps at once.\n\nEach key is the name of a branch, its value the \
-              branch's steps. All branches finish; one that failed fails the step.\n",
+        doc: "Runs several lists of steps in parallel.\n\nEach key is the name of a branch, its value the \
+              branch's steps. The step waits for all branches, and fails if one of them failed.\n",
         examples: &["parallel: { left: [{ wait: 5s }], right: [{ restart_broker: 2 }] }"],
         fields: Vec::new,
         short: None,
@@ -91,11 +91,11 @@ impl StepWord for Parallel {
 
     fn explain(&self) -> String {
         let names: Vec<&str> = self.branches.iter().map(|b| b.name.as_str()).collect();
-        format!("At once: {}", words::list(&names))
+        format!("In parallel: {}", words::list(&names))
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from("Do at once".to_owned())
+        Sentence::from("Run in parallel".to_owned())
     }
 
     fn follow(&self, _: StepAt<'_>, _: &mut Ground<'_>) {}

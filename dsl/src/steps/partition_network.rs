@@ -14,30 +14,29 @@ use crate::words;
 args! {
     /// Drops packets between brokers until `heal_network`, or for a time.
     ///
-    /// With `groups`, the brokers that no group names are one group of their own; controllers and
-    /// ZooKeeper that no group names are on nobody's side and stay in touch with all. With `isolate`,
-    /// those named reach no other node, controllers and ZooKeeper included. With `from` and `to`, the
-    /// packets of one side do not reach the other: what the other side asks still arrives, the answer
-    /// never does, so no new connection opens in either direction.
+    /// With `groups`, brokers of different groups cannot reach each other. Brokers that no group names form one
+    /// more group; dedicated controllers and ZooKeeper that no group names still reach all nodes. With `isolate`,
+    /// the named brokers cannot reach any node that is not named, including controllers and ZooKeeper; they still
+    /// reach each other. With `from` and `to`, packets from the `from` side do not reach the `to` side: requests of
+    /// the `to` side still arrive, but their answers do not, so no new connection opens in either direction.
     ///
-    /// kplan tries every line that it cut: a cut that does not bite is an error of the step. Cuts of
-    /// several steps add up, and outlive a broker's restart. With `clients: cut` kplan itself is cut
-    /// off too: it knows such a broker only through what the others say of it, and `brokers_alive`
-    /// does not count it.
+    /// kplan tests every connection that it cut: the step fails if a cut has no effect. Cuts of several steps add
+    /// up, and remain after a restart of a broker. With `clients: cut`, kplan itself is cut off from the brokers
+    /// too: it knows their state only from what other brokers report, and `brokers_alive` does not count them.
     #[example("partition_network: { groups: [[1], [2, 3]] }")]
     #[example("partition_network: { isolate: { leader_of: orders/0 }, for: 30s }")]
     #[example("partition_network: { from: 1, to: [2, 3] }")]
     pub struct PartitionNetwork("partition_network") {
-        /// Groups of brokers that do not reach each other.
+        /// Groups of brokers that cannot reach each other.
         groups: Option<Spanned<Vec<Vec<Spanned<u32>>>>>,
-        /// These against all others.
+        /// The brokers that are cut off from all nodes that are not named here.
         #[weighs(Elements)]
         isolate: Option<Spanned<Target>>,
-        /// One way: what these send ...
+        /// The brokers whose packets do not reach those in `to`.
         from: Option<Spanned<Target>>,
-        /// ... does not reach these.
+        /// The brokers that do not receive packets of those in `from`.
         to: Option<Spanned<Target>>,
-        /// Whether clients reach everybody (`stay`), or are cut off from the brokers named (`cut`).
+        /// Whether clients still reach every broker (`stay`) or are cut off from the named brokers (`cut`).
         clients: NetworkClients = "stay",
         ..lasting: Lasting,
     }
@@ -46,7 +45,7 @@ args! {
 impl StepWord for PartitionNetwork {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Routes,
-        undo: Undo::After("mend the network again"),
+        undo: Undo::After("heal the network"),
         in_chaos: true,
         lane: Some(LaneMark::Isolated),
         ..StepFacts::of(Kind::Fault)
@@ -56,11 +55,11 @@ impl StepWord for PartitionNetwork {
         let what = match (&self.groups, &self.isolate, &self.from, &self.to) {
             (Some(groups), ..) => {
                 let groups: Vec<String> = groups.iter().map(|g| words::list(g)).collect();
-                format!("Part the network between brokers {}", groups.join(" | "))
+                format!("Partition the network between brokers {}", groups.join(" | "))
             }
             (None, Some(target), ..) => format!("Isolate {target}"),
-            (None, None, Some(from), Some(to)) => format!("Cut what {from} sends to {to}"),
-            _ => "Part the network".to_owned(),
+            (None, None, Some(from), Some(to)) => format!("Drop packets from {from} to {to}"),
+            _ => "Partition the network".to_owned(),
         };
         let clients = match self.clients {
             NetworkClients::Stay => "",
@@ -92,14 +91,14 @@ impl StepWord for PartitionNetwork {
             reader.push(Diagnostic::new(Code::E016, span, message));
         } else if one_way && (self.from.is_none() || self.to.is_none()) {
             let missing = if self.from.is_none() { "from" } else { "to" };
-            let message = format!("`{missing}` is missing: one way needs `from` and `to`");
+            let message = format!("`{missing}` is missing: `from` and `to` need each other");
             reader.push(Diagnostic::new(Code::E011, span, message));
         }
         let groups = self.groups.iter().flat_map(|groups| groups.iter());
         let mut seen: Vec<&Spanned<u32>> = Vec::new();
         for broker in groups.flatten() {
             if seen.contains(&broker) {
-                let message = format!("broker {broker} stands in two groups");
+                let message = format!("broker {broker} is in two groups");
                 reader.push(Diagnostic::new(Code::E016, broker.span, message));
             }
             seen.push(broker);
@@ -117,7 +116,7 @@ impl StepWord for PartitionNetwork {
         for target in self.isolate.iter().chain(&self.from).chain(&self.to) {
             ground.target(target);
         }
-        // Who counts as alive depends on whom the controller hears.
+        // Which brokers count as alive depends on which ones the controller can reach.
         ground.maybe_all();
     }
 }

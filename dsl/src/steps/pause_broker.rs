@@ -9,8 +9,8 @@ use crate::source::Spanned;
 use crate::value::Target;
 
 args! {
-    /// Freezes the processes of brokers: they neither answer nor close their connections. With
-    /// `for`, they go on after that time.
+    /// Pauses the processes of brokers: they do not answer, and they do not close their connections. With `for`,
+    /// they are resumed after that time.
     #[example("pause_broker: 2")]
     #[example("pause_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct PauseBroker("pause_broker") short "broker" {
@@ -24,14 +24,14 @@ args! {
 impl StepWord for PauseBroker {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Processes,
-        undo: Undo::After("let it go on"),
+        undo: Undo::After("resume it"),
         in_chaos: true,
         lane: Some(LaneMark::Paused),
         ..StepFacts::of(Kind::Fault)
     };
 
     fn explain(&self) -> String {
-        format!("Freeze {}", self.broker)
+        format!("Pause {}", self.broker)
     }
 
     fn needs(&self) -> Vec<Need> {

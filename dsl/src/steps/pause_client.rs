@@ -8,10 +8,10 @@ use crate::value::Clients;
 use crate::words::Sentence;
 
 args! {
-    /// Freezes the processes of clients with SIGSTOP.
+    /// Pauses the processes of clients with SIGSTOP.
     ///
-    /// Of the clients and members that it names it works on those that run; the others are left out,
-    /// and the timeline says so. If none is left the step fails.
+    /// The step pauses those of the named clients and members that are running. It leaves out the others, and the
+    /// timeline shows which. It fails if none is left.
     #[example("pause_client: P")]
     #[example("pause_client: [P, C/2]")]
     pub struct PauseClient("pause_client") short "client" {
@@ -25,18 +25,18 @@ args! {
 impl StepWord for PauseClient {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Clients,
-        undo: Undo::After("let it go on"),
+        undo: Undo::After("resume it"),
         in_chaos: true,
         lane: Some(LaneMark::Paused),
         ..StepFacts::of(Kind::Fault)
     };
 
     fn explain(&self) -> String {
-        format!("Freeze {}", self.client)
+        format!("Pause {}", self.client)
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from(format!("Freeze {}", self.client.processes()))
+        Sentence::from(format!("Pause {}", self.client.processes()))
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -14,37 +14,37 @@ use crate::value::{Acks, Settings, TopicName, UserName};
 use crate::words::{self, Sentence};
 
 args! {
-    /// Sends a few given messages and waits for their acknowledgements.
+    /// Sends the given messages and waits for their acknowledgements.
     #[example("produce: { topic: hello, messages: [{ key: a, value: one }] }")]
     pub struct Produce("produce") {
-        /// Where to.
+        /// The topic.
         topic: Spanned<TopicName>,
         /// The messages, in order.
         #[weighs(Elements)]
         messages: Spanned<Vec<GivenMessage>>,
         /// Which acknowledgements to wait for: `0`, `1` or `all`.
         acks: Acks = "all",
-        /// How long it may take.
+        /// The time limit of all acknowledgements.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         within: Duration = "30s",
-        /// Who logs in, one of the cluster's `security` users.
+        /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Any settings of librdkafka.
+        /// Settings of librdkafka.
         config: Settings,
     }
 }
 
 args! {
-    /// A message with its content.
+    /// A message with given content.
     #[example("{ key: a, value: one }")]
     pub struct GivenMessage("message") {
-        /// Its key; none without it.
+        /// The key. If it is not set, the message has no key.
         key: Option<String>,
-        /// Its value; none without it.
+        /// The value. If it is not set, the message has no value.
         value: Option<String>,
-        /// Its headers.
+        /// The headers.
         headers: Settings,
-        /// Its partition; chosen by the key without it.
+        /// The partition. If it is not set, the key decides.
         partition: Option<Spanned<u32>>,
     }
 }
@@ -89,14 +89,18 @@ impl StepWord for Produce {
             ("delivery.timeout.ms", "write `within:` beside `topic:` instead"),
             (
                 "transactional.id",
-                "these messages are sent in no transaction: `start_producer` has some",
+                "`produce` does not use transactions: `start_producer` does, with `transactional:`",
             ),
-            ("linger.ms", "each message is sent at once"),
-            ("queue.buffering.max.ms", "each message is sent at once"),
+            ("linger.ms", "`produce` sends each message at once"),
+            ("queue.buffering.max.ms", "`produce` sends each message at once"),
         ];
         self.config.check_sender(&said, reader);
         if self.messages.is_empty() {
-            reader.push(Diagnostic::new(Code::E015, self.messages.span, "no messages to send"));
+            reader.push(Diagnostic::new(
+                Code::E015,
+                self.messages.span,
+                "the list of messages is empty",
+            ));
         }
     }
 
@@ -112,7 +116,7 @@ impl StepWord for Produce {
         for partition in self.messages.iter().filter_map(|m| m.partition.as_ref()) {
             if topic.as_ref().is_some_and(|t| partition.value >= t.partitions) {
                 let message = format!("topic `{}` has no partition {partition}", self.topic.value);
-                ground.tell(Diagnostic::new(Code::E054, partition.span, message));
+                ground.report(Diagnostic::new(Code::E054, partition.span, message));
             }
         }
     }

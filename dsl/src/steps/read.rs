@@ -18,7 +18,7 @@ use crate::steps::Verb;
 use crate::template;
 use crate::value::{CaptureName, ExpectedError, Expression};
 
-/// A list of steps that is read later, with other names known.
+/// A list of steps that is read later, with other names in scope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepsNode(pub(crate) Node);
 
@@ -41,7 +41,7 @@ impl FromNode for StepsNode {
     }
 }
 
-/// The keys that every step may have, with what they mean.
+/// The keys that every step may have, with their meaning.
 pub(crate) const COMMON: [(&str, &str); 6] = [
     ("name", "The step's name in reports, and for `since` and `same_as`."),
     ("timeout", "How long the step may take."),
@@ -49,17 +49,17 @@ pub(crate) const COMMON: [(&str, &str); 6] = [
     ("optional", "A failure is reported, but the plan goes on and can pass."),
     (
         "expect_error",
-        "The step must fail with this error and for no other reason: a code of Kafka's or its client's, or `{matches: REGEX}`.",
+        "The step must fail with this error and no other: a code of Kafka or of its client, or `{matches: REGEX}`.",
     ),
-    ("capture", "The name under which templates of later steps find what this step gives."),
+    ("capture", "A name for the result of this step, which templates of later steps can use."),
 ];
 
 /// The deepest nesting of steps.
 const DEEPEST: usize = 24;
-/// The most steps of one plan, those of every round counted.
+/// The greatest number of steps of one plan, with the steps of every round.
 const MOST_STEPS: usize = 250_000;
 
-/// Reads a list of steps; all mistakes of all steps are told.
+/// Reads a list of steps and reports all mistakes of all steps.
 pub(crate) fn read_steps(node: &Node, reader: &mut Reader) -> Option<Vec<Step>> {
     let Some(nodes) = node.seq() else {
         let message = format!("expected a list of steps, found {}", node.describe());
@@ -93,7 +93,7 @@ pub(crate) fn read_steps(node: &Node, reader: &mut Reader) -> Option<Vec<Step>> 
     steps.into_iter().collect()
 }
 
-/// What stands in a step: the verb's entry and the common ones.
+/// The entries of a step: the verb's and the common ones.
 struct FoundVerb<'n> {
     word: &'static str,
     key: Span,
@@ -183,8 +183,8 @@ fn verb_of_map<'n>(
             Some(FoundVerb { word, key: entry.key.span, argument })
         }
         [(first, one), (second, other), ..] => {
-            let message = format!("one step with two verbs, `{first}` and `{second}`");
-            let help = format!("begin a step of its own: `- {second}:`");
+            let message = format!("the step has two verbs, `{first}` and `{second}`");
+            let help = format!("write the second as a separate step: `- {second}:`");
             let two = Diagnostic::new(Code::E022, other.key.span, message).help(help);
             reader.push(two.related(one.key.span, "the first verb"));
             None
@@ -202,12 +202,12 @@ fn unknown_verb(word: &str, span: Span, reader: &mut Reader) {
     reader.push(Diagnostic::new(Code::E020, span, message).label("unknown step").help(help));
 }
 
-/// A key beside a verb that is neither common nor a verb; often it belongs one level deeper.
+/// Reports a key beside a verb that is neither common nor a verb. Often it must be indented further.
 fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
     let key = &entry.key;
     let fields = Verb::known(verb).map(|info| (info.fields)()).unwrap_or_default();
     let help = if fields.iter().any(|f| f.key == key.value) {
-        Some(format!("`{key}` belongs into `{verb}`: indent it further"))
+        Some(format!("`{key}` is an argument of `{verb}`: indent it further"))
     } else {
         did_you_mean(key, COMMON.iter().map(|(key, _)| *key).chain(Verb::words()))
     };
@@ -243,8 +243,8 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
     })
 }
 
-/// Reads a common key. A late one is taken as it is written, if it is text, or as absent: the step is
-/// read again when it runs.
+/// Reads a common key. A late value is used as written if it is text, otherwise as absent: the step is read again
+/// when it runs.
 fn common<T: FromNode>(node: &Node, key: &str, reader: &mut Reader) -> Option<Option<T>> {
     let Some(value) = node.get(key) else { return Some(None) };
     let mistakes = reader.mistakes();
@@ -256,7 +256,7 @@ fn common<T: FromNode>(node: &Node, key: &str, reader: &mut Reader) -> Option<Op
     }
 }
 
-/// Reads a late step again, with what the run knows by now.
+/// Reads a late step again, with the current values of the run.
 pub(super) fn read_late(
     late: &LateVerb,
     head: &StepHead,
@@ -275,7 +275,7 @@ pub(super) fn read_late(
             Ok(ReadyStep { head: Cow::Owned(head), verb: Cow::Owned(verb) })
         }
         _ if reader.is_clean() => {
-            let message = "an argument of the step is still not known";
+            let message = "the value of an argument of this step is still not known";
             Err(vec![Diagnostic::new(Code::E034, head.span, message)])
         }
         _ => Err(reader.into_diagnostics()),

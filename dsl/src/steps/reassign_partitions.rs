@@ -10,16 +10,16 @@ use crate::source::Spanned;
 use crate::value::{Assignment, Bandwidth, TopicName};
 
 args! {
-    /// Moves the replicas of a topic to other brokers, and waits until they are there and in sync.
+    /// Moves the replicas of a topic to other brokers, and waits until they have moved and are in sync.
     ///
-    /// The assignment names every partition. A throttle is taken away again when the move has ended.
+    /// The assignment must name every partition. A throttle is removed when the move has ended.
     #[example("reassign_partitions: { topic: orders, assignment: { 0: [2, 3], 1: [3, 1] } }")]
     pub struct ReassignPartitions("reassign_partitions") {
         /// The topic.
         topic: Spanned<TopicName>,
         /// The brokers of each partition, the preferred leader first.
         assignment: Spanned<Assignment>,
-        /// The most that is copied a second.
+        /// The greatest number of bytes that are copied per second.
         throttle: Option<Bandwidth>,
     }
 }
@@ -41,7 +41,7 @@ impl StepWord for ReassignPartitions {
         if let Some(topic) = topic.filter(|t| self.assignment.0.len() > t.partitions as usize) {
             let message =
                 format!("topic `{}` has only {} partitions", self.topic.value, topic.partitions);
-            ground.tell(Diagnostic::new(Code::E054, self.assignment.span, message));
+            ground.report(Diagnostic::new(Code::E054, self.assignment.span, message));
         }
         if let Some(topic) = ground.state.topics.get_mut(self.topic.as_str()) {
             topic.assignment = None;

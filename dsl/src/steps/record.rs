@@ -11,12 +11,12 @@ use crate::value::StepName;
 use crate::words::{self, Sentence};
 
 args! {
-    /// Puts values into the report; nobody judges them. With `capture`, later steps can use them.
+    /// Writes values into the report without judging them. With `capture`, later steps can use them.
     #[example("record: [acked, duplicated, reordered]")]
     pub struct Record("record") short "that" {
-        /// Conditions without bounds.
+        /// The conditions whose values are recorded, without bounds.
         that: Conditions,
-        /// Only what happened after the newest run of the step of this name began.
+        /// Only what happened after the latest run of the step of this name began.
         since: Option<Spanned<StepName>>,
     }
 }
@@ -35,13 +35,13 @@ impl StepWord for Record {
 
     fn in_full(&self) -> Sentence {
         let all: Vec<String> = self.that.iter().map(|c| c.explain()).collect();
-        // A word that all share is said once: `acked, lost and duplicated messages`.
+        // The word that all names share is written once: `acked, lost and duplicated messages`.
         let bare: Option<Vec<&str>> = all.iter().map(|c| c.strip_suffix(" messages")).collect();
         let recorded = match bare {
             Some(bare) => format!("the numbers of {} messages", words::list(&bare)),
             None => words::list(&all),
         };
-        Sentence::from(format!("Note {recorded} in the report; nobody judges them"))
+        Sentence::from(format!("Record {recorded} in the report, without judging them"))
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {

@@ -22,9 +22,9 @@ use crate::value::CaptureName;
 /// Runs steps several times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repeat {
-    /// The rounds in order; the steps of rounds that read alike are the same.
+    /// The rounds in order. Rounds with equal text share their steps.
     pub rounds: Vec<Round>,
-    /// The name that a round's value has.
+    /// The name of a round's value.
     pub name: Option<Spanned<CaptureName>>,
 }
 
@@ -40,28 +40,28 @@ pub struct Round {
 args! {
     /// Runs steps several times, or once for each element of a list.
     ///
-    /// With `as`, the element (or the round's number, from 1) is a name for templates.
+    /// With `as`, templates can use the element (or, with `times`, the number of the round, from 1) by this name.
     #[example("repeat: { times: 3, steps: [{ restart_broker: 2 }] }")]
     #[example("repeat: { for_each: [1, 2, 3], as: n, steps: [{ restart_broker: \"{{ n }}\" }] }")]
     pub struct RepeatArgs("repeat") {
-        /// How often.
+        /// How many times the steps run.
         #[weighs(MoreIsStronger(Some(0.0)))]
         times: Option<Spanned<u32>>,
-        /// Once for each of these.
+        /// The steps run once for each element of this list.
         #[weighs(Elements)]
         for_each: Option<Spanned<Vec<Node>>>,
-        /// The element's name in templates.
+        /// The name of the element in templates.
         as_name as "as": Option<Spanned<CaptureName>>,
-        /// What is repeated.
+        /// The steps that are repeated.
         steps: StepsNode,
     }
 }
 
-/// The most rounds of one `repeat`.
+/// The greatest number of rounds of one `repeat`.
 const MOST_ROUNDS: u32 = 10_000;
 
 impl Repeat {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = RepeatArgs::INFO;
 }
 
@@ -92,7 +92,7 @@ impl FromNode for Repeat {
             return None;
         };
         let known = args.times.is_some() || args.for_each.is_some();
-        // Without either, a misspelt key says it already.
+        // Without either key, a misspelt key has been reported already.
         let values =
             if known || reader.mistakes() == mistakes { values(&args, node, reader) } else { None };
         let Some(values) = values else {
@@ -172,7 +172,7 @@ fn value_of(node: &Node, reader: &mut Reader) -> Option<minijinja::Value> {
     }
 }
 
-/// Checks the steps of a loop whose rounds are not known, or wrong.
+/// Checks the steps of a loop whose rounds are unknown or wrong.
 fn check_late_body(node: &Node, reader: &mut Reader) {
     let name = node.get("as").and_then(|n| reader.read::<CaptureName>(n));
     let Some(steps) = node.get("steps") else { return };

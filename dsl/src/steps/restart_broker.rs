@@ -15,29 +15,29 @@ use crate::value::{RestartHow, Target, duration_text};
 use crate::words::{Sentence, spoken};
 
 args! {
-    /// Stops brokers and starts them again, together or one after the other.
+    /// Stops brokers and starts them again, all together or one after the other.
     #[example("restart_broker: 2")]
     #[example("restart_broker: { broker: all, rolling: true, wait: [{ in_sync: { topic: orders, replicas: 3 } }] }")]
     pub struct RestartBroker("restart_broker") short "broker" {
         /// The broker or brokers.
         #[weighs(Elements)]
         broker: Spanned<Target>,
-        /// Gracefully (`stop`) or with SIGKILL (`kill`).
+        /// How the process is ended: gracefully (`stop`) or with SIGKILL (`kill`).
         #[weighs(Row(&["stop", "kill"]))]
         how: RestartHow = "stop",
-        /// How long each stays down.
+        /// How long each broker stays down.
         #[weighs(MoreIsStronger(Some(0.0)))]
         down_for: Duration = "0s",
-        /// One after the other instead of together.
+        /// Whether the brokers are restarted one after the other instead of together.
         rolling: bool = "false",
-        /// What must hold after each one before the next is restarted.
+        /// Conditions that must hold after the restart of each broker before the next one is restarted.
         #[weighs(Conditions)]
         wait: Option<Spanned<Conditions>>,
     }
 }
 
 impl RestartBroker {
-    /// What it does, with its time as a text or as people say it.
+    /// What it does, with its time in the form of plans or of sentences.
     fn said(&self, time: fn(Duration) -> String) -> String {
         let how = match self.how {
             RestartHow::Stop => "Restart",
@@ -52,12 +52,13 @@ impl RestartBroker {
     }
 }
 
-/// What is done to brokers, with what must hold between one and the next.
+/// What is done to brokers, with the conditions that must hold between one and the next.
 pub(super) fn between(text: String, wait: Option<&Conditions>) -> Sentence {
     match wait {
-        Some(wait) => {
-            Sentence { text: format!("{text}; before the next one"), points: wait.clauses() }
-        }
+        Some(wait) => Sentence {
+            text: format!("{text}; before the next one, these conditions must hold"),
+            points: wait.clauses(),
+        },
         None => Sentence::from(text),
     }
 }
@@ -91,8 +92,9 @@ impl StepWord for RestartBroker {
         let Some(wait) = &self.wait else { return };
         wait.must_be_judged(reader);
         if !self.rolling {
-            let message = "`wait` is for the time between two brokers";
-            let help = "add `rolling: true`, or wait in a step of its own";
+            let message =
+                "`wait` needs `rolling: true`: it is checked between one broker and the next";
+            let help = "add `rolling: true`, or use a separate `wait` step";
             reader.push(Diagnostic::new(Code::E016, wait.span, message).help(help));
         }
     }

@@ -10,34 +10,35 @@ use crate::value::{Clients, RestartHow, duration_text};
 use crate::words::{Sentence, spoken};
 
 args! {
-    /// Ends clients and starts them again with the same settings, as a new version of a service is deployed: all
-    /// together or one after the other.
+    /// Ends clients and starts them again with the same settings, like the deployment of a new version of a
+    /// service: all together or one after the other.
     ///
-    /// With `how: stop` a producer waits for its last acknowledgements, and a consumer commits what it has read and
-    /// leaves its group; it does not read to the log's end, as with `stop_client`. With `how: kill` nothing is flushed
-    /// or committed: a consumer's partitions are given to others only when its session times out.
+    /// With `how: stop`, a producer waits for its last acknowledgements, and a consumer commits what it has read
+    /// and leaves its group; unlike with `stop_client`, it does not read to the end of the log. With `how: kill`,
+    /// nothing is flushed or committed: a consumer's partitions are assigned to other members only when its session
+    /// times out.
     ///
-    /// Of the clients and members that it names it works on those that run; the others are left out, and the timeline
-    /// says so. If none is left the step fails.
+    /// The step restarts those of the named clients and members that are running. It leaves out the others, and the
+    /// timeline shows which. It fails if none is left.
     #[example("restart_client: P")]
     #[example("restart_client: { client: C, rolling: true, down_for: 2s }")]
     pub struct RestartClient("restart_client") short "client" {
         /// The client or clients, whole or by member.
         #[weighs(Elements)]
         client: Clients,
-        /// Gracefully (`stop`) or with SIGKILL (`kill`).
+        /// How the process is ended: gracefully (`stop`) or with SIGKILL (`kill`).
         #[weighs(Row(&["stop", "kill"]))]
         how: RestartHow = "stop",
-        /// How long each stays down.
+        /// How long each client or member stays down.
         #[weighs(MoreIsStronger(Some(0.0)))]
         down_for: Duration = "0s",
-        /// One member after the other instead of all together.
+        /// Whether the members are restarted one after the other instead of all together.
         rolling: bool = "false",
     }
 }
 
 impl RestartClient {
-    /// What it does, with its time as a text or as people say it.
+    /// What it does, with its time in the form of plans or of sentences.
     fn said(&self, time: fn(Duration) -> String) -> String {
         let how = match self.how {
             RestartHow::Stop => "Restart",

@@ -10,7 +10,7 @@ use crate::source::Spanned;
 use crate::value::Target;
 
 args! {
-    /// Lets frozen brokers go on.
+    /// Resumes paused brokers.
     #[example("resume_broker: 2")]
     pub struct ResumeBroker("resume_broker") short "broker" {
         /// The broker or brokers.
@@ -26,7 +26,7 @@ impl StepWord for ResumeBroker {
     };
 
     fn explain(&self) -> String {
-        format!("Let {} go on", self.broker)
+        format!("Resume {}", self.broker)
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -37,8 +37,8 @@ impl StepWord for ResumeBroker {
         let hit = ground.target(&self.broker);
         for (broker, span) in &hit.certain {
             if !matches!(ground.life(*broker), Some(Liveness::Paused | Liveness::Maybe) | None) {
-                let message = format!("broker {broker} is not frozen");
-                ground.tell(Diagnostic::new(Code::E065, *span, message));
+                let message = format!("broker {broker} is not paused");
+                ground.report(Diagnostic::new(Code::E065, *span, message));
             }
         }
         ground.all_are(hit, Liveness::Up);

@@ -7,10 +7,10 @@ use crate::ground::{Ground, Liveness, StepAt};
 use crate::value::Clients;
 
 args! {
-    /// Lets frozen clients go on.
+    /// Resumes paused clients.
     ///
-    /// Of the clients and members that it names it works on those that are paused; the others are left out,
-    /// and the timeline says so. If none is left the step fails.
+    /// The step resumes those of the named clients and members that are paused. It leaves out the others, and the
+    /// timeline shows which. It fails if none is left.
     #[example("resume_client: P")]
     #[example("resume_client: [P, C/2]")]
     pub struct ResumeClient("resume_client") short "client" {
@@ -27,7 +27,7 @@ impl StepWord for ResumeClient {
     };
 
     fn explain(&self) -> String {
-        format!("Let {} go on", self.client)
+        format!("Resume {}", self.client)
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -10,29 +10,30 @@ use crate::source::{Span, Spanned};
 use crate::value::Settings;
 
 args! {
-    /// Runs a command on this machine, without a shell. Refused without `--allow-run`.
+    /// Runs a command on the machine that kplan runs on, without a shell. It is refused without `--allow-run`.
     ///
-    /// It has the step's `timeout` (60s unless said otherwise); then, and whenever it ends, its whole
-    /// process group is killed. `KPLAN_BOOTSTRAP` holds the brokers' addresses and `KPLAN_RUN` the
-    /// run's id. The first 64 KiB of each of its outputs are in the report.
+    /// The command's time limit is the step's `timeout` (60s if it is not set). When the limit is reached, and also
+    /// when the command ends, its whole process group is killed. The environment variable `KPLAN_BOOTSTRAP`
+    /// contains the brokers' addresses, `KPLAN_RUN` the run's id. The report contains the first 64 KiB of its
+    /// standard output and of its standard error.
     #[example("run: { command: [kcat, -L, -b, localhost:9092], expect: { exit: 0 } }")]
     pub struct Run("run") {
         /// The program and its arguments.
         command: Spanned<Vec<Spanned<String>>>,
-        /// Environment variables beside the usual ones.
+        /// Additional environment variables.
         env: Settings,
-        /// What must come of it; an exit status of 0 unless said otherwise.
+        /// The expected result; an exit status of 0 if it is not set.
         #[weighs(Presence)]
         expect: Option<RunExpect>,
     }
 }
 
 args! {
-    /// What must come of a command.
+    /// The expected result of a command.
     pub struct RunExpect("expect") {
         /// Its exit status.
         exit: i32 = "0",
-        /// A text that it must print.
+        /// A text that the command must print.
         stdout: Option<String>,
     }
 }
@@ -51,14 +52,14 @@ impl StepWord for Run {
             reader.push(Diagnostic::new(Code::E015, self.command.span, message));
         }
         if !reader.scope.allows_run() {
-            let message = "commands are not allowed";
-            let help = "allow them with --allow-run, if you trust the plan";
+            let message = "`run` is not allowed";
+            let help = "allow commands with --allow-run, if you trust the plan";
             reader.push(Diagnostic::new(Code::E072, span, message).help(help));
         }
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
-        // A command may make topics that nobody here knows of.
+        // A command may create topics that the checker does not know.
         ground.state.topics_unknown = true;
     }
 

@@ -11,15 +11,15 @@ use crate::value::{DataFate, Target};
 use crate::words::Sentence;
 
 args! {
-    /// Starts brokers that were killed or stopped, and waits until the others list them.
+    /// Starts brokers that were killed or stopped, and waits until the other brokers list them.
     ///
-    /// They keep their number, their port and, unless `data: wiped`, what is on their disk.
+    /// The brokers keep their number, their port and, unless `data: wiped` is set, the data on their disk.
     #[example("start_broker: 2")]
     #[example("start_broker: { broker: 2, data: wiped }")]
     pub struct StartBroker("start_broker") short "broker" {
         /// The broker or brokers.
         broker: Spanned<Target>,
-        /// What is on the disk: `kept`, or `wiped` like after its loss.
+        /// The data on the disk: `kept`, or `wiped` as after the loss of the disk.
         data: DataFate = "kept",
     }
 }
@@ -39,7 +39,11 @@ impl StepWord for StartBroker {
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from(format!("{}, and wait until the others list it", self.explain()))
+        let started = if self.broker.is_single() { "it" } else { "them" };
+        Sentence::from(format!(
+            "{}, and wait until the other brokers list {started}",
+            self.explain()
+        ))
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -53,15 +57,15 @@ impl StepWord for StartBroker {
         let named = !matches!(self.broker.value, Target::All | Target::Not(_));
         let down = hit.certain.iter().any(|(b, _)| ground.life(*b) != Some(Liveness::Up));
         for (broker, span) in &hit.certain {
-            // `all` means those that are down: only when none is, there is nothing to start.
+            // `all` means the brokers that are down: it is a mistake only if none is down.
             if ground.life(*broker) == Some(Liveness::Up) && (named || !down) {
-                let message = format!("broker {broker} is running already");
-                ground.tell(Diagnostic::new(Code::E061, *span, message));
+                let message = format!("broker {broker} is already running");
+                ground.report(Diagnostic::new(Code::E061, *span, message));
             }
             if ground.life(*broker) == Some(Liveness::Paused) {
-                let message = format!("broker {broker} is frozen, not down");
-                let help = format!("let it go on: `- resume_broker: {broker}`");
-                ground.tell(Diagnostic::new(Code::E061, *span, message).help(help));
+                let message = format!("broker {broker} is paused, not down");
+                let help = format!("resume it instead: `- resume_broker: {broker}`");
+                ground.report(Diagnostic::new(Code::E061, *span, message).help(help));
             }
         }
         ground.all_are(hit, Liveness::Up);

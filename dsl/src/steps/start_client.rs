@@ -8,10 +8,10 @@ use crate::value::Clients;
 use crate::words::Sentence;
 
 args! {
-    /// Starts killed or stopped clients again: the same settings, a new life.
+    /// Starts killed or stopped clients again: a new process with the same settings.
     ///
-    /// Of the clients and members that it names it works on those that have ended; the others are left out,
-    /// and the timeline says so. If none is left the step fails.
+    /// The step starts those of the named clients and members that have ended. It leaves out the others, and the
+    /// timeline shows which. It fails if none is left.
     #[example("start_client: P")]
     #[example("start_client: [P, C/2]")]
     pub struct StartClient("start_client") short "client" {

@@ -19,53 +19,56 @@ mod security;
 pub use security::SecurityArgs;
 
 args! {
-    /// Starts a cluster and waits until every broker lists all the others.
+    /// Starts a cluster and waits until every broker lists all other brokers.
     ///
-    /// Brokers are numbered from 1, controllers of their own from 101. A plan has one cluster at a time.
+    /// Brokers are numbered from 1, dedicated controllers (in processes of their own) from 101. A plan has one
+    /// cluster at a time.
     ///
-    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (unless
-    /// another is named) or `SASL_SSL`, `mechanism` is `PLAIN` (unless another is named), `SCRAM-SHA-256` or
-    /// `SCRAM-SHA-512`, `users` a map from names to passwords. It is about the listener that clients use:
-    /// brokers and controllers talk to each other in clear, on a network of their own. Certificates are made
-    /// anew for each cluster. A client without `user` logs in as `kplan`, a user of kplan's own with a random
-    /// password; kplan's own questions do so too, by PLAIN. Who sets an authorizer up names
-    /// `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version; SSL,
-    /// SASL_SSL and SCRAM from 2.7 on (SCRAM with KRaft from 3.5 on), and with a kplan that was built with the
-    /// feature `tls`.
+    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (the
+    /// default) or `SASL_SSL`, `mechanism` is `PLAIN` (the default), `SCRAM-SHA-256` or `SCRAM-SHA-512`, `users` is
+    /// a map from user names to passwords. These settings apply to the listener that clients use: brokers and
+    /// controllers communicate with each other without encryption, on a separate network. Each cluster gets new
+    /// certificates. A client without `user` logs in as `kplan`, a user that kplan creates with a random password;
+    /// kplan's own requests use this user too, with PLAIN. A plan that configures an authorizer must list
+    /// `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version of Kafka.
+    /// SSL, SASL_SSL and SCRAM need Kafka 2.7 or newer (SCRAM with KRaft: 3.5 or newer), and a kplan that was built
+    /// with the feature `tls`.
     #[example("start_cluster: { brokers: 3, version: 4.1.1 }")]
     #[example("start_cluster: { security: { protocol: SASL_SSL, mechanism: SCRAM-SHA-512, users: { alice: wonderland } } }")]
     #[example("start_cluster: { version: 0.10.1.1, mode: zookeeper }")]
     #[example("start_cluster: { brokers: 3, reuse: true }")]
     pub struct StartCluster("start_cluster") {
-        /// How many brokers.
+        /// The number of brokers.
         brokers: Spanned<u32> = "3",
         /// The version of Kafka.
         version: Spanned<KafkaVersion> = "4.1.1",
-        /// How the cluster keeps its metadata: `kraft` (from 3.3) or `zookeeper` (until 3.9).
+        /// Where the cluster stores its metadata: `kraft` (Kafka 3.3 and newer) or `zookeeper` (Kafka 3.9 and
+        /// older).
         mode: Spanned<MetadataMode> = "kraft",
-        /// With KRaft: `combined` with the brokers, or a number of controllers of their own.
+        /// With KRaft: `combined` runs the controllers in the brokers' processes; a number starts that many
+        /// dedicated controllers.
         controllers: Spanned<Controllers> = "combined",
-        /// Settings of every broker.
+        /// Settings of all brokers.
         config: Settings,
-        /// Settings of single brokers, by number.
+        /// Settings of individual brokers, by broker number.
         broker_config: PerBroker<Settings>,
-        /// Options of every broker's Java machine.
+        /// Options of the JVM of every broker.
         jvm: Option<Vec<Spanned<String>>>,
-        /// The container image instead of the usual one; `{version}` stands for the version.
+        /// The container image, instead of the default image. `{version}` is replaced by the version.
         image: Option<Spanned<String>>,
-        /// The rack of single brokers, by number.
+        /// The rack of individual brokers, by broker number.
         racks: PerBroker<String>,
-        /// How clients log in, and whether what they say is encrypted.
+        /// How clients log in, and whether their connections are encrypted.
         security: Option<Spanned<SecurityArgs>>,
-        /// Takes over the cluster of an earlier plan of the run that declared the same one, and leaves
-        /// this one to a later plan: without the seconds that a start takes. The topics and groups of
-        /// each plan are deleted after it. A plan that did not pass, or that did anything which could
-        /// have left a trace (any fault, an election, a command), leaves nothing to the next.
+        /// Uses the running cluster of an earlier plan of the same run that declared the same cluster, and leaves
+        /// this cluster to a later plan, which saves the time of a start. After each plan its topics and groups are
+        /// deleted. A plan that did not pass, or that did anything that could leave a trace (any fault, an
+        /// election, a command), does not leave its cluster to another plan.
         reuse: bool = "false",
     }
 }
 
-/// The most brokers that a plan may ask for on one machine.
+/// The greatest number of brokers of a plan on one machine.
 const MOST_BROKERS: u32 = 15;
 
 impl StepWord for StartCluster {
@@ -81,7 +84,7 @@ impl StepWord for StartCluster {
 
     fn in_full(&self) -> Sentence {
         let cluster = self.in_words();
-        Sentence::from(format!("Start {cluster} and wait until the brokers know each other"))
+        Sentence::from(format!("Start {cluster} and wait until every broker lists all others"))
     }
 
     fn lanes(&self) -> Vec<LaneChange> {
@@ -143,17 +146,18 @@ impl StepWord for StartCluster {
 
     fn follow(&self, at: StepAt<'_>, ground: &mut Ground<'_>) {
         if ground.state.cluster.is_some() && !ground.in_finally && !ground.state.external {
-            let message = "a cluster is running already";
-            let help = "a plan has one cluster at a time: `stop_cluster` first";
-            ground.tell(Diagnostic::new(Code::E059, at.key, message).help(help));
+            let message = "a cluster is already running";
+            let help = "a plan has one cluster at a time: add `- stop_cluster` before this step";
+            ground.report(Diagnostic::new(Code::E059, at.key, message).help(help));
         }
         if !ground.state.external {
             ground.state.topics.clear();
         }
         if !self.version.is_released_form() {
-            let message = format!("`{}` is no version that kplan knows", self.version);
-            let help = "it is taken for the version that its numbers say, or the newest";
-            ground.tell(Diagnostic::new(Code::W002, self.version.span, message).help(help));
+            let message = format!("kplan does not know the version `{}`", self.version);
+            let help =
+                "kplan treats it by its leading numbers, or as the newest version if it has none";
+            ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         ground.state.cluster = Some(self.known(at.span));
         let single = self.broker_config.0.iter().flat_map(|(_, config)| &config.0);
@@ -178,7 +182,7 @@ impl StartCluster {
             more.push(format!("Java options {}", jvm.join(" ")));
         }
         if let Some(security) = &self.security {
-            more.push(format!("clients talk {}", security.protocol));
+            more.push(format!("clients use {}", security.protocol));
         }
         words::joined(self.brokers_and_mode(), " (", &more, ")")
     }
@@ -189,14 +193,14 @@ impl StartCluster {
             (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
             (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
             (MetadataMode::Kraft, Controllers::Own(n)) => {
-                format!("with KRaft and {} of their own", words::count(n.into(), "controller"))
+                format!("with KRaft and {}", words::count(n.into(), "dedicated controller"))
             }
         };
-        let reuse = if self.reuse { ", or go on with an earlier plan's" } else { "" };
+        let reuse = if self.reuse { ", or reuse those of an earlier plan" } else { "" };
         format!("{brokers} of Kafka {} {with}{reuse}", self.version)
     }
 
-    /// What is known of the cluster when it is there.
+    /// The known state of the cluster after its start.
     fn known(&self, span: Span) -> KnownCluster {
         let controllers = match (self.mode.value, self.controllers.value) {
             (MetadataMode::Kraft, Controllers::Own(n)) => n,
@@ -216,7 +220,7 @@ impl StartCluster {
         }
     }
 
-    /// What the command line does not allow.
+    /// Reports what the command line does not allow.
     fn validate_limits(&self, reader: &mut Reader) {
         let limits = reader.scope.limits().clone();
         if let Some(image) = self.image.as_ref().filter(|image| !limits.allows_image(image)) {
@@ -225,8 +229,8 @@ impl StartCluster {
             reader.push(Diagnostic::new(Code::E073, image.span, message).help(help));
         }
         if let Some(most) = limits.brokers.filter(|most| self.brokers.value > *most) {
-            let message = format!("{} brokers: {most} are allowed", self.brokers);
-            let help = "allow more with --max-brokers";
+            let message = format!("{} brokers, but only {most} are allowed", self.brokers);
+            let help = "raise the limit with --max-brokers";
             reader.push(Diagnostic::new(Code::E074, self.brokers.span, message).help(help));
         }
     }
@@ -235,11 +239,11 @@ impl StartCluster {
         let version = &self.version;
         let (message, help) = match self.mode.value {
             MetadataMode::Kraft if !version.has_kraft() => (
-                "has no KRaft that tests can rely on",
-                "`mode: zookeeper`, or version 3.3 and newer",
+                "has no KRaft that is ready for production",
+                "use `mode: zookeeper`, or version 3.3 or newer",
             ),
             MetadataMode::Zookeeper if !version.has_zookeeper() => {
-                ("has no ZooKeeper any more", "`mode: kraft`, or version 3.9 and older")
+                ("does not support ZooKeeper", "use `mode: kraft`, or version 3.9 or older")
             }
             _ => return,
         };

@@ -14,42 +14,42 @@ use crate::value::{
 use crate::words::{self, Sentence};
 
 args! {
-    /// Starts a consumer: a process for each member, that reads in the background from then on.
+    /// Starts a consumer, one process for each member, which reads in the background from then on.
     ///
-    /// The step waits until the group has its partitions and the start positions are known.
+    /// The step waits until the partitions are assigned to the group and the start positions are known.
     #[example("start_consumer: { name: C, topics: [orders], group: readers }")]
     #[example("start_consumer: { name: C, topics: [orders], members: 3, commit: sync }")]
     #[example("start_consumer: { name: C, topics: [orders], members: 3, static: true }")]
     pub struct StartConsumer("start_consumer") {
         /// The client's name in the plan; its members are `C/1`, `C/2` and so on.
         name: Spanned<ClientName>,
-        /// What it reads.
+        /// The topic or topics to read.
         topics: Topics,
-        /// The group it reads in; `kplan-NAME` unless said otherwise.
+        /// The consumer group; `kplan-NAME` if it is not set.
         group: Option<Spanned<GroupName>>,
-        /// Where it begins without a commit: `earliest` or `latest`.
+        /// Where reading begins in a partition without a committed offset: `earliest` or `latest`.
         from: OffsetReset = "earliest",
-        /// How it commits: `auto`, `sync` or `none`.
+        /// How offsets are committed: `auto` (in the background), `sync` (after each batch) or `none`.
         commit: CommitMode = "auto",
-        /// Which messages of transactions it sees.
+        /// Which messages of transactions are delivered: `read_committed` or `read_uncommitted`.
         isolation: Isolation = "read_committed",
-        /// How many members, each a process.
+        /// The number of members, each a separate process.
         members: Spanned<u32> = "1",
-        /// Whether the members are static (from Kafka 2.3): each keeps its partitions while it is away for
-        /// less than its `session.timeout.ms`, and leaves its place to nobody when it is stopped.
+        /// Whether the members are static (Kafka 2.3 and newer). A static member keeps its partitions while it is
+        /// away for less than its `session.timeout.ms`, and does not leave the group when it is stopped.
         fixed as "static": Spanned<bool> = "false",
-        /// Who it logs in as, one of the cluster's `security` users.
+        /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Any settings of librdkafka.
+        /// Settings of librdkafka.
         config: Settings,
     }
 }
 
-/// The most members that a plan may ask for: each is a process.
+/// The greatest number of members in a plan. Each member is a process.
 const MOST_MEMBERS: u32 = 50;
 
 impl StartConsumer {
-    /// The group it reads in.
+    /// The consumer group.
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),
@@ -97,10 +97,10 @@ impl StepWord for StartConsumer {
             CommitMode::None => more.push("never commits".to_owned()),
         }
         if self.fixed.value {
-            more.push("keeps its members' places while they are away for a short time".to_owned());
+            more.push("keeps the partitions of members that are away for a short time".to_owned());
         }
         if self.isolation == Isolation::ReadUncommitted {
-            more.push("sees uncommitted messages too".to_owned());
+            more.push("reads uncommitted messages too".to_owned());
         }
         more.extend(self.config.shown());
         let (name, topics, group) = (&self.name, &self.topics, self.group_name());
@@ -150,8 +150,8 @@ impl StepWord for StartConsumer {
         let fixed = self.fixed.value;
         if let Some(version) = ground.version().filter(|v| fixed && v.before(&[2, 3])) {
             let message = format!("Kafka {version} has no static members");
-            let help = "from version 2.3 on";
-            ground.tell(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
+            let help = "use version 2.3 or newer";
+            ground.report(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Consumer,

@@ -15,35 +15,36 @@ args! {
     /// Starts a copier: a process that reads one topic and writes a copy of each message into another,
     /// exactly once.
     ///
-    /// It sends the copies in transactions that commit its group's position with them (from Kafka 0.11).
-    /// A copy carries the identity of its original, so that `uncopied` and `overcopied` can tell which
-    /// messages have no copy, and which too many. Message of partition `p` goes to partition `p` of the
-    /// output, or around from the first where it has fewer. Copiers of the same group share the
-    /// partitions. The step waits until the group has its partitions.
+    /// The copier sends the copies in transactions that also commit the position of its group (Kafka 0.11 and
+    /// newer). A copy contains the identity of its original, so that `uncopied` and `overcopied` can find messages
+    /// without a copy and messages with too many copies. A message of partition `p` is copied to partition `p` of
+    /// the output; if the output has fewer partitions, counting starts again at its first partition. Copiers of the
+    /// same group share the partitions. The step waits until the partitions are assigned to the group.
     #[example("start_copier: { name: X, from: orders, to: copies }")]
     #[example("start_copier: { name: X, from: orders, to: copies, group: copying, messages: 20 }")]
     pub struct StartCopier("start_copier") {
         /// The client's name in the plan.
         name: Spanned<ClientName>,
-        /// What it reads.
+        /// The topic to read.
         from: Spanned<TopicName>,
-        /// Where the copies go.
+        /// The topic to which the copies are written.
         to: Spanned<TopicName>,
-        /// The group it reads in; `kplan-NAME` unless said otherwise.
+        /// The consumer group; `kplan-NAME` if it is not set.
         group: Option<Spanned<GroupName>>,
-        /// The most messages in one transaction; one that is older than 100ms is committed anyway.
+        /// The greatest number of messages in one transaction. A transaction that is older than 100ms is committed
+        /// with fewer.
         messages: Spanned<u32> = "100",
-        /// Which messages of transactions it sees; exactly once needs `read_committed`.
+        /// Which messages of transactions are copied; exactly-once copying needs `read_committed`.
         isolation: Isolation = "read_committed",
-        /// Who it logs in as, one of the cluster's `security` users.
+        /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Any settings of librdkafka, for its consumer and its producer.
+        /// Settings of librdkafka, for the copier's consumer and producer.
         config: Settings,
     }
 }
 
 impl StartCopier {
-    /// The group it reads in.
+    /// The consumer group.
     pub fn group_name(&self) -> String {
         match &self.group {
             Some(group) => group.to_string(),
@@ -82,18 +83,21 @@ impl StepWord for StartCopier {
             reader.push(Diagnostic::new(Code::E015, self.messages.span, message));
         }
         if self.from.as_str() == self.to.as_str() {
-            let message = format!("a copy of `{}` into itself would never end", self.from.value);
-            let help = "create another topic for the copies";
+            let message = format!(
+                "`from` and `to` are both `{}`: copying a topic into itself would never end",
+                self.from.value
+            );
+            let help = "write another topic as `to`";
             reader.push(Diagnostic::new(Code::E016, self.to.span, message).help(help));
         }
         let said = [
             ("group.id", "write `group:` beside `from:` instead"),
             ("isolation.level", "write `isolation:` beside `from:` instead"),
-            ("transactional.id", "each copier has one of its own, the same in every life"),
-            ("enable.idempotence", "what is sent in transactions is always idempotent"),
-            ("enable.auto.commit", "the position is committed in the transactions"),
-            ("acks", "transactions need all in-sync replicas"),
-            ("request.required.acks", "transactions need all in-sync replicas"),
+            ("transactional.id", "kplan gives each copier its own, the same after every restart"),
+            ("enable.idempotence", "a transactional producer is always idempotent"),
+            ("enable.auto.commit", "the copier commits its position in its transactions"),
+            ("acks", "transactions need `acks: all`"),
+            ("request.required.acks", "transactions need `acks: all`"),
         ];
         self.config.check_client(&said, reader);
     }
@@ -112,8 +116,8 @@ impl StepWord for StartCopier {
         ground.user(self.user.as_ref());
         if let Some(version) = ground.version().filter(|v| !v.has_transactions()) {
             let message = format!("Kafka {version} has no transactions");
-            let help = "from version 0.11 on";
-            ground.tell(Diagnostic::new(Code::E071, self.name.span, message).help(help));
+            let help = "use version 0.11 or newer";
+            ground.report(Diagnostic::new(Code::E071, self.name.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Copier,

@@ -16,41 +16,42 @@ use crate::value::{
 use crate::words::{self, Sentence};
 
 args! {
-    /// Starts a producer: a process of its own that sends in the background from then on.
+    /// Starts a producer, a separate process that sends in the background from then on.
     ///
-    /// The step waits for the first contact with the cluster. Every message carries its identity and a
-    /// checksum, so that each one can be found again.
+    /// The step waits until the producer has contact with the cluster. Every message contains an identity and a
+    /// checksum, so that kplan can find each message again.
     #[example("start_producer: { name: P, topic: orders, rate: 200/s, acks: all }")]
     #[example("start_producer: { name: P, topic: orders, transactional: { messages: 100, abort: 10% } }")]
     pub struct StartProducer("start_producer") {
         /// The client's name in the plan.
         name: Spanned<ClientName>,
-        /// Where it sends to.
+        /// The topic to which messages are sent.
         topic: Spanned<TopicName>,
-        /// How many messages a second, or `max`.
+        /// How many messages a second are sent, or `max`, as fast as possible.
         #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         rate: Spanned<Rate> = "100/s",
-        /// Which acknowledgements it waits for: `0`, `1` or `all`.
+        /// Which acknowledgements the producer waits for: `0`, `1` or `all`.
         acks: Spanned<Acks> = "all",
-        /// Whether retries may not duplicate (from Kafka 0.11).
+        /// Whether the producer is idempotent, so that retries make no duplicates (Kafka 0.11 and newer).
         idempotent: Spanned<bool> = "false",
-        /// Send in transactions (from Kafka 0.11).
+        /// Sends the messages in transactions (Kafka 0.11 and newer).
         transactional: Option<Spanned<Transactional>>,
-        /// The size of each message's value, or `{min, max}` between which the sizes vary.
+        /// The size of each message's value, or `{min, max}` for sizes that vary between two limits.
         payload: Spanned<Payload> = "100B",
-        /// Headers of every message (from Kafka 0.11).
+        /// Headers of every message (Kafka 0.11 and newer).
         headers: Settings,
-        /// How many different keys; without it messages have no keys and go to the partitions in turn (at
-        /// `rate: max` in blocks).
+        /// The number of different keys. If it is not set, messages have no keys and are sent to the partitions in
+        /// turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
-        /// How many messages, then it ends; without it there is no end.
+        /// The number of messages after which the producer ends. If it is not set, the producer does not end by
+        /// itself.
         #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
         count: Option<Spanned<u64>>,
-        /// How it compresses.
+        /// The compression of messages.
         compression: Option<Spanned<Compression>>,
-        /// Who it logs in as, one of the cluster's `security` users.
+        /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Any settings of librdkafka.
+        /// Settings of librdkafka.
         config: Settings,
     }
 }
@@ -59,14 +60,14 @@ args! {
     /// How a producer uses transactions.
     #[example("{ messages: 100, abort: 10% }")]
     pub struct Transactional("transactional") {
-        /// Messages in each transaction.
+        /// The number of messages in each transaction.
         messages: Spanned<u32> = "100",
         /// The share of transactions that are aborted.
         abort: Percent = "0%",
     }
 }
 
-/// How long values are: all alike, or spread evenly between two sizes.
+/// The size of values: the same for all, or evenly distributed between two sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Payload {
     /// The shortest.
@@ -76,7 +77,7 @@ pub struct Payload {
 }
 
 args! {
-    /// Between which sizes values vary.
+    /// The range of sizes.
     #[example("{ min: 100B, max: 10KiB }")]
     pub struct PayloadRange("payload") {
         /// The shortest.
@@ -111,7 +112,7 @@ impl FromNode for Payload {
     }
 }
 
-/// The least payload, which must hold a message's identity.
+/// The smallest payload, which must have space for a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
 
@@ -124,14 +125,14 @@ impl StartProducer {
         }
     }
 
-    /// What it does beyond sending so many messages a second, each as a part of a sentence.
+    /// What it does in addition to its rate, each as part of a sentence.
     fn details(&self) -> Vec<String> {
         let transactional = self.transactional.as_ref().map(|t| &t.value);
         let (headers, Payload { min, max }) = (self.headers.shown(), self.payload.value);
         let aborts = transactional.filter(|t| t.abort.0 > 0.0);
         let said = [
             self.count.as_ref().map(|n| format!("{n} messages in all")),
-            transactional.map(|t| format!("{} messages a transaction", t.messages)),
+            transactional.map(|t| format!("{} messages per transaction", t.messages)),
             aborts.map(|t| format!("{} of the transactions aborted", t.abort)),
             self.keys.as_ref().map(|n| format!("{n} different keys")),
             (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
@@ -141,7 +142,7 @@ impl StartProducer {
         said.into_iter().flatten().chain(self.config.shown()).collect()
     }
 
-    /// Tells what the cluster's version does not have.
+    /// Reports features that the cluster's version does not have.
     fn fits_version(&self, ground: &mut Ground<'_>) {
         let Some(version) = ground.version().cloned() else { return };
         let mut lacks = Vec::new();
@@ -161,8 +162,8 @@ impl StartProducer {
         }
         for (span, what, since) in lacks {
             let message = format!("Kafka {version} has no {what}");
-            let help = format!("from version {since} on");
-            ground.tell(Diagnostic::new(Code::E071, span, message).help(help));
+            let help = format!("use version {since} or newer");
+            ground.report(Diagnostic::new(Code::E071, span, message).help(help));
         }
     }
 }
@@ -190,9 +191,9 @@ impl StepWord for StartProducer {
             Rate::PerSecond(n) => format!("{n} messages a second"),
         };
         let acks = match self.acks.value {
-            Acks::None => "waits for no acknowledgement (acks=0)",
+            Acks::None => "does not wait for acknowledgements (acks=0)",
             Acks::Leader => "waits for the leader's acknowledgement (acks=1)",
-            Acks::All => "waits until all in-sync replicas have them (acks=all)",
+            Acks::All => "waits for the acknowledgement of all in-sync replicas (acks=all)",
         };
         let text = format!("Start {kind} {name}: it sends {rate} to topic {topic} and {acks}");
         Sentence::from(words::joined(text, "; ", &self.details(), ""))
@@ -206,13 +207,15 @@ impl StepWord for StartProducer {
         let Payload { min, max } = self.payload.value;
         let wrong = [min, max].into_iter().find(|s| !(LEAST_PAYLOAD..=MOST_PAYLOAD).contains(&s.0));
         if let Some(size) = wrong {
-            let message =
-                format!("a payload of {size}: between {LEAST_PAYLOAD}B and 64MiB are possible");
-            let help = "each message carries its identity and a checksum";
+            let message = format!(
+                "a payload of {size} is out of range: it must be between {LEAST_PAYLOAD}B and 64MiB"
+            );
+            let help =
+                "each message contains an identity and a checksum, which need the least size";
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         } else if min.0 > max.0 {
-            let message = format!("no size lies between {min} and {max}");
-            let help = format!("turn them around: `{{ min: {max}, max: {min} }}`");
+            let message = format!("`min` is {min}, greater than `max`, which is {max}");
+            let help = format!("swap them: `{{ min: {max}, max: {min} }}`");
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         }
         let zero = |n: Option<(u64, Span)>| n.filter(|(n, _)| *n == 0).map(|(_, span)| span);
@@ -274,9 +277,9 @@ impl StepWord for StartProducer {
         let weak = self.acks.value != Acks::All && ground.is_literal(self.acks.span);
         if let Some(min) = min.filter(|_| weak) {
             let message =
-                format!("min.insync.replicas={min} does not count for acks={}", self.acks.value);
-            let help = "with `acks: all` the topic's setting counts";
-            ground.tell(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
+                format!("min.insync.replicas={min} has no effect with acks={}", self.acks.value);
+            let help = "use `acks: all` to make the topic's setting effective";
+            ground.report(Diagnostic::new(Code::W007, self.acks.span, message).help(help));
         }
         let client = KnownClient {
             kind: ClientKind::Producer,

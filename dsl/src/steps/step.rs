@@ -1,4 +1,4 @@
-//! Steps: what every one has beside its verb, and those that are known only while the plan runs.
+//! Steps: the keys beside the verb, and steps that are known only while the plan runs.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -36,22 +36,22 @@ impl std::fmt::Display for StepId {
     }
 }
 
-/// What every step has beside its verb.
+/// The common part of a step, beside its verb.
 #[derive(Debug, Clone)]
 pub struct StepHead {
-    /// Its place among the steps.
+    /// Its id.
     pub id: StepId,
     /// Its verb's word.
     pub word: &'static str,
-    /// What is known of its verb.
+    /// The static properties of its verb.
     pub facts: &'static StepFacts,
-    /// Where it stands.
+    /// The place of the step.
     pub span: Span,
-    /// Where its verb stands.
+    /// The place of its verb.
     pub key: Span,
     /// Its first and last line, from 1.
     pub lines: (u32, u32),
-    /// Its name. A late template in it is shown as it was written until it is known.
+    /// Its name. A late template in it is shown as written until its value is known.
     pub name: Option<Spanned<String>>,
     /// How long it may take.
     pub timeout: Option<Spanned<Duration>>,
@@ -59,14 +59,14 @@ pub struct StepHead {
     pub when: Option<Expression>,
     /// True if a failure is only reported.
     pub optional: bool,
-    /// What the step must fail with, and for no other reason.
+    /// The error with which the step must fail, and no other.
     pub expect_error: Option<Spanned<ExpectedError>>,
-    /// The name under which templates find what the step gives.
+    /// The name by which templates can use the step's result.
     pub capture: Option<Spanned<CaptureName>>,
 }
 
 impl PartialEq for StepHead {
-    /// By meaning: a step that moved is still the same.
+    /// By meaning: a step at another place is still equal.
     fn eq(&self, other: &Self) -> bool {
         self.word == other.word
             && self.name == other.name
@@ -81,13 +81,13 @@ impl PartialEq for StepHead {
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// What every step has.
+    /// The common part.
     pub head: StepHead,
-    /// What it does.
+    /// The verb.
     pub action: Action,
 }
 
-/// What a step does, as far as it is known before the run.
+/// The verb of a step, as far as it is known before the run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Known.
@@ -113,7 +113,7 @@ impl PartialEq for LateVerb {
     }
 }
 
-/// True if two nodes read alike, wherever they stand.
+/// True if two nodes are equal apart from their places.
 fn same_text(one: &Node, other: &Node) -> bool {
     use crate::document::Kind;
     match (&one.kind, &other.kind) {
@@ -131,45 +131,45 @@ fn same_text(one: &Node, other: &Node) -> bool {
     }
 }
 
-/// The steps of the `during` that was read last: taken by the step that it belongs to.
+/// The steps of the `during` that was read last. The step that contains it takes them.
 #[derive(Debug, Default)]
 pub(crate) struct During(pub Arc<[Step]>);
 
-/// Steps of included files that run whatever happened: taken by the plan.
+/// Steps of `finally` of included files. The plan takes them.
 #[derive(Debug, Default)]
 pub(crate) struct Finally(pub Vec<Step>);
 
-/// A step with everything known.
+/// A step with all arguments known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadyStep<'s> {
-    /// What every step has.
+    /// The common part.
     pub head: Cow<'s, StepHead>,
-    /// What it does.
+    /// The verb.
     pub verb: Cow<'s, Verb>,
 }
 
-/// The steps that a verb holds, but those of `during`.
+/// The steps that a verb contains, without those of `during`.
 #[derive(Debug, Clone, Copy)]
 pub enum Children<'s> {
     /// None.
     None,
     /// The rounds of a loop, one after the other.
     Rounds(&'s [Round]),
-    /// Lists that run at once.
+    /// Lists that run in parallel.
     Branches(&'s [Branch]),
-    /// Those of another file.
+    /// The steps of another file.
     Steps(&'s [Step]),
 }
 
 impl Step {
-    /// Where its verb stands.
+    /// The place of its verb.
     pub(crate) fn at(&self) -> StepAt<'_> {
         let head = &self.head;
         let name = head.name.as_ref().map(|name| name.as_str());
         StepAt { word: head.word, facts: head.facts, name, span: head.span, key: head.key }
     }
 
-    /// The lists of steps that it holds: rounds, branches, an included file, what a fault has `during` it.
+    /// The lists of steps that it contains: rounds, branches, an included file, the `during` of a fault.
     pub fn children(&self) -> Vec<&[Self]> {
         match self.verb().map_or(Children::None, Verb::children) {
             Children::None => Some(self.during()).filter(|d| !d.is_empty()).into_iter().collect(),
@@ -191,7 +191,7 @@ impl Step {
         }
     }
 
-    /// The same, of a repeat's first round only.
+    /// The same, with only the first round of a `repeat`.
     pub fn inside_once(&self) -> Vec<&Self> {
         match self.verb().map(Verb::children) {
             Some(Children::Rounds(rounds)) => {
@@ -201,7 +201,7 @@ impl Step {
         }
     }
 
-    /// The steps of its `during`, also where its other arguments are known only when it runs.
+    /// The steps of its `during`, even if its other arguments are known only when it runs.
     pub fn during(&self) -> &[Self] {
         match &self.action {
             Action::Ready(verb) => verb.during(),
@@ -217,11 +217,11 @@ impl Step {
         }
     }
 
-    /// One sentence without a full stop: what the step does, as far as it is known.
+    /// What the step does, as far as it is known: one sentence without a full stop.
     pub fn explain(&self) -> String {
         match &self.action {
             Action::Ready(verb) => verb.explain(),
-            Action::Late(_) => format!("{} (known when it runs)", self.head.word),
+            Action::Late(_) => format!("{} (arguments known only when it runs)", self.head.word),
         }
     }
 
@@ -230,7 +230,7 @@ impl Step {
         self.head.name.as_ref().map_or_else(|| self.explain(), ToString::to_string)
     }
 
-    /// What must never be shown of what [`Self::finish`] read: secrets whose values only the run knows.
+    /// The secrets in what [`Self::finish`] reads whose values only the run knows. They must never be shown.
     pub fn secrets(&self) -> std::collections::BTreeSet<String> {
         match &self.action {
             Action::Ready(_) => std::collections::BTreeSet::new(),
@@ -238,7 +238,7 @@ impl Step {
         }
     }
 
-    /// The step with what the run knows by now: late arguments are read again.
+    /// The step with late arguments read again with the current values of the run.
     pub fn finish(&self, values: &Arc<Values>) -> Result<ReadyStep<'_>, Vec<Diagnostic>> {
         match &self.action {
             Action::Ready(verb) => {
@@ -250,7 +250,7 @@ impl Step {
 }
 
 impl StepHead {
-    /// What stands beside the verb.
+    /// The meaning of the keys beside the verb.
     pub(crate) fn add_to(&self, map: &mut Map<String, Value>) {
         put(map, "name", self.name.meaning());
         put(map, "timeout", self.timeout.meaning());
@@ -262,7 +262,7 @@ impl StepHead {
 }
 
 impl Step {
-    /// What the step means, as a step of a plan in its longest form; without the steps it holds.
+    /// The meaning of the step, as a step of a plan in its longest form, without the steps that it contains.
     pub fn meaning(&self) -> Value {
         let mut map = Map::new();
         self.head.add_to(&mut map);
@@ -270,7 +270,7 @@ impl Step {
         Value::Object(map)
     }
 
-    /// What its verb's arguments mean; those that are late stand as they were written.
+    /// The meaning of its verb's arguments. Late arguments are as written.
     pub(crate) fn arguments(&self) -> Value {
         match &self.action {
             Action::Ready(verb) => verb.meaning(),

@@ -10,8 +10,8 @@ use crate::value::Target;
 use crate::words::Sentence;
 
 args! {
-    /// Shuts brokers down gracefully: leaders move first. With `for`, they are started again after
-    /// that time.
+    /// Stops brokers gracefully: their partitions get other leaders first. With `for`, the brokers are started
+    /// again after that time.
     #[example("stop_broker: 2")]
     #[example("stop_broker: { broker: { leader_of: orders/0 }, for: 30s }")]
     pub struct StopBroker("stop_broker") short "broker" {
@@ -36,7 +36,7 @@ impl StepWord for StopBroker {
     }
 
     fn in_full(&self) -> Sentence {
-        Sentence::from(format!("Shut {} down gracefully", self.broker))
+        Sentence::from(format!("Stop {} gracefully", self.broker))
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -8,15 +8,15 @@ use crate::value::Clients;
 use crate::words::Sentence;
 
 args! {
-    /// Stops clients: first the producers, which flush what was sent; then the consumers, which
-    /// read to the log's end, commit and leave their group.
+    /// Stops clients: first the producers, which wait for the acknowledgements of all messages sent; then the
+    /// consumers, which read to the end of the log, commit and leave their group.
     ///
-    /// Who cannot do that within the step's `timeout` (60s unless said otherwise) fails the step.
-    /// Judgements about the log need it.
+    /// The step fails if a client cannot do this within the step's `timeout` (60s if it is not set). Conditions
+    /// about the log need clients that were stopped in this way.
     ///
-    /// Of the clients and members that it names it works on those that have not ended; the others are left
-    /// out, and the timeline says so. If none is left the step fails. One that is paused cannot stop, and
-    /// fails the step: `resume_client` lets it go on.
+    /// The step stops those of the named clients and members that have not ended. It leaves out the others, and the
+    /// timeline shows which. It fails if none is left. A paused client cannot stop and makes the step fail: resume
+    /// it first with `resume_client`.
     #[example("stop_client: P")]
     #[example("stop_client: [P, C/2]")]
     pub struct StopClient("stop_client") short "client" {

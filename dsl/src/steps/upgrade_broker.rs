@@ -14,19 +14,19 @@ use crate::value::{KafkaVersion, MetadataMode, Target};
 use crate::words::Sentence;
 
 args! {
-    /// Restarts brokers with another version of Kafka; they keep their data.
+    /// Restarts brokers with another version of Kafka. The brokers keep their data.
     ///
-    /// Controllers of their own are upgraded as `broker: controllers`. What the cluster has agreed on
-    /// (its features and metadata version) stays as it was.
+    /// `broker: controllers` upgrades dedicated controllers. The finalized features and the metadata version of the
+    /// cluster stay unchanged.
     #[example("upgrade_broker: { broker: all, version: 4.1.1 }")]
     pub struct UpgradeBroker("upgrade_broker") {
         /// The broker or brokers.
         broker: Spanned<Target>,
-        /// The version they run then.
+        /// The new version of Kafka.
         version: Spanned<KafkaVersion>,
-        /// One after the other, or together.
+        /// Whether the brokers are upgraded one after the other (`true`) or together (`false`).
         rolling: bool = "true",
-        /// What must hold after each one before the next is restarted.
+        /// Conditions that must hold after the restart of each broker before the next one is restarted.
         #[weighs(Conditions)]
         wait: Option<Conditions>,
     }
@@ -65,8 +65,8 @@ impl StepWord for UpgradeBroker {
         let (version, zookeeper) = (&self.version, cluster.mode == MetadataMode::Zookeeper);
         cluster.version = version.value.clone();
         if zookeeper && !version.has_zookeeper() {
-            let message = format!("Kafka {version} has no ZooKeeper any more");
-            ground.tell(Diagnostic::new(Code::E071, version.span, message));
+            let message = format!("Kafka {version} does not support ZooKeeper");
+            ground.report(Diagnostic::new(Code::E071, version.span, message));
         }
     }
 

@@ -27,23 +27,23 @@ pub enum Wait {
 args! {
     /// Waits for a time (`wait: 30s`), or until every condition of a list holds.
     ///
-    /// A `wait` that runs out ends the plan's steps; `finally` runs.
+    /// A `wait` whose conditions do not become true in time ends the plan's steps; `finally` still runs.
     #[example("wait: 30s")]
     #[example("wait: { until: [{ progressing: [P, C] }], within: 60s }")]
     pub struct WaitUntil("wait") short "until" {
-        /// What must hold.
+        /// The conditions, which must all hold.
         #[weighs(Conditions)]
         until: Conditions,
-        /// How long it may take.
+        /// The time limit.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         within: Spanned<Duration> = "60s",
-        /// How often to look, where nothing tells of a change by itself.
+        /// How often kplan checks conditions whose changes do not trigger a check by themselves.
         poll: Option<Duration>,
     }
 }
 
 impl Wait {
-    /// What the manual tells.
+    /// The documentation of the word.
     pub const INFO: WordInfo = WaitUntil::INFO;
 }
 
@@ -111,7 +111,7 @@ impl StepWord for Wait {
         match wait.until.as_ref() {
             [one] => Sentence::from(format!("Wait until {}, at most {within}", one.clause())),
             _ => Sentence {
-                text: format!("Wait, at most {within}, until all of this is so"),
+                text: format!("Wait, at most {within}, until all of these conditions hold"),
                 points: wait.until.clauses(),
             },
         }

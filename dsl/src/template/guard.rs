@@ -1,9 +1,9 @@
-//! Keeps a short template from work without end. Fuel counts instructions, texts and the elements
-//! that filters and loops walk through, but a list that is multiplied costs nothing until `~`
-//! writes it out, and `{% set %}` doubles one in a line. So lists are not multiplied, what `~` joins
-//! is measured first, and there are no statements. minijinja bounds the depth of brackets, but chains such as
-//! `1 + 1 + 1` and `not not x` are trees as deep as they are long, which it compiles and drops by recursion:
-//! so an expression's words and signs are counted before it is parsed.
+//! Limits the work of a short template. minijinja's fuel counts instructions, texts and the elements that filters
+//! and loops visit, but multiplying a list costs nothing until `~` writes it out, and each `{% set %}` can double a
+//! list. So lists cannot be multiplied, the operands of `~` are measured first, and statements are not allowed.
+//! minijinja limits the depth of brackets, but chains such as `1 + 1 + 1` and `not not x` are trees that are as
+//! deep as they are long, and it compiles and drops trees recursively. So the words and signs of an expression are
+//! counted before it is parsed.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -15,20 +15,20 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 
 use super::{LONGEST, MOST_VALUES, size};
 
-/// Both filters have names of one length, so that one number leads back to the text as written.
+/// Both filters have names of the same length, so that one number maps a place back to the text as written.
 const FACTOR: &str = "|_factor";
 const JOINED: &str = "|_joined";
 
-/// The most words and signs of one expression. A tree of that depth fits into a thread's stack with much to
-/// spare, in a build without optimization too.
+/// The greatest number of words and signs of one expression. A tree of this depth fits easily into a thread's
+/// stack, also in a build without optimization.
 pub(super) const MOST_PIECES: usize = 1_000;
 
-/// What is not handed to minijinja at all: why, and where it stands, in bytes.
+/// A text that is not passed to minijinja: the reason, and the place in bytes.
 pub(super) type Withheld = (String, Range<usize>);
 
 type Piece<'t> = (Token<'t>, Range<usize>);
 
-/// A text whose factors and joined operands pass through filters.
+/// A text in which factors and joined operands pass through filters.
 pub(super) struct Guarded<'t> {
     pub text: Cow<'t, str>,
     /// The pieces of the text as written behind which a filter was put, in bytes.
@@ -36,7 +36,7 @@ pub(super) struct Guarded<'t> {
 }
 
 impl Guarded<'_> {
-    /// The place in the text as written; a filter's is the piece before it.
+    /// The place in the text as written. The place of a filter is the piece before it.
     pub fn original(&self, range: Range<usize>) -> Range<usize> {
         let place = self.before(range.start)..self.before(range.end);
         let guarded = self.after.iter().find(|piece| place.is_empty() && piece.end == place.end);
@@ -56,7 +56,7 @@ impl Guarded<'_> {
     }
 }
 
-/// Adds the filters that `text` is given.
+/// Adds the filters that `text` uses.
 pub(super) fn equip(environment: &mut Environment<'_>) {
     environment.add_filter(&FACTOR[1..], |value: Value| match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => Err(refused("a list cannot be multiplied")),
@@ -100,25 +100,28 @@ pub(super) fn text(text: &str, is_expression: bool) -> Result<Guarded<'_>, Withh
     })
 }
 
-/// The words and signs of a text, if it has no statements and no expression of too many.
+/// The words and signs of a text. An error if it has statements, or an expression with too many words and signs.
 fn pieces(text: &str, is_expression: bool) -> Result<Vec<Piece<'_>>, Withheld> {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     let mut of_expression = 0_usize;
-    // What cannot be read is reported when the text is compiled.
+    // Syntax errors are reported when the text is compiled.
     for (token, span) in
         tokenize(text, is_expression, SyntaxConfig::default()).map_while(Result::ok)
     {
         let range = span.start_offset as usize..span.end_offset as usize;
         of_expression = match token {
             Token::BlockStart => {
-                return Err(("a plan has no statements, only {{ expressions }}".to_owned(), range));
+                return Err((
+                    "statements are not allowed in plans, only {{ expressions }}".to_owned(),
+                    range,
+                ));
             }
             Token::VariableStart | Token::VariableEnd | Token::TemplateData(_) => 0,
             _ => of_expression + 1,
         };
         if of_expression > MOST_PIECES {
             let most = crate::words::grouped(MOST_PIECES as u64);
-            return Err((format!("an expression of more than {most} words and signs"), range));
+            return Err((format!("the expression has more than {most} words and signs"), range));
         }
         pieces.push((token, range));
     }
@@ -166,7 +169,7 @@ fn ends_operand(token: &Token<'_>) -> bool {
     )
 }
 
-/// The last piece of the operand that begins at `at`: what binds closer than any operator.
+/// The last piece of the operand that begins at `at`, with everything that binds closer than an operator.
 fn operand_end(pieces: &[Piece<'_>], mut at: usize) -> Option<usize> {
     while matches!(pieces.get(at)?.0, Token::Minus) {
         at += 1;
@@ -181,7 +184,7 @@ fn operand_end(pieces: &[Piece<'_>], mut at: usize) -> Option<usize> {
     }
 }
 
-/// The piece that closes the bracket at `at`; what is no bracket closes itself.
+/// The piece that closes the bracket at `at`. A piece that is not a bracket closes itself.
 fn closing(pieces: &[Piece<'_>], at: usize) -> Option<usize> {
     use Token as T;
     let mut depth = 0_usize;

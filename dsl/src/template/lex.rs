@@ -1,4 +1,4 @@
-//! A small look into expressions: enough to find names, comparisons and numbers in quotes.
+//! A small lexer of expressions, sufficient to find names, comparisons and numbers in quotes.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub(crate) struct Comparison {
     pub range: Range<usize>,
 }
 
-/// The pieces of a text with their places; what is no expression is skipped over harmlessly.
+/// The pieces of a text with their places. Text that is not an expression gives harmless pieces.
 fn tokens(text: &str) -> Vec<(Token<'_>, Range<usize>)> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();

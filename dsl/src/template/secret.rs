@@ -1,5 +1,5 @@
-//! What a template may make of a secret: its whole value only, so that stars can stand for it wherever it
-//! is shown. A part of it, or its letters in another order, could not be found again in a text.
+//! What a template may make of a secret: only its whole value, so that stars can replace it wherever it is shown. A
+//! part of a secret, or its letters in another order, could not be found in a text.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::diagnostic::Code;
 use crate::scope::{Scope, Values};
 use crate::visible::secret_forms;
 
-/// True if all that an expression gave is hidden with the secrets that it read. Whether something is so
-/// cannot be hidden by stars.
+/// True if everything that an expression gave is hidden with the secrets that it read. Booleans cannot be hidden by
+/// stars.
 pub(super) fn can_be_hidden(value: &Value, secrets: &[Value]) -> bool {
     let whole: BTreeSet<String> =
         secrets.iter().flat_map(texts).flat_map(|secret| secret_forms(&secret)).collect();
@@ -32,13 +32,13 @@ fn holds_only(value: &Value, whole: &BTreeSet<String>) -> bool {
     }
 }
 
-/// True if a value holds a text of a secret.
+/// True if a value contains a text of a secret.
 pub(super) fn is_in(secret: &Value, value: &Value) -> bool {
     let secrets = texts(secret);
     texts(value).iter().any(|text| secrets.iter().any(|secret| text.contains(secret.as_str())))
 }
 
-/// The late values of a scope that are never shown, also of the scopes that its values are made in.
+/// The late secrets of a scope, and of the scopes in which its values are made.
 pub(crate) fn late(scope: &Scope, values: &Values) -> Vec<Value> {
     let mut found = Vec::new();
     for (node, of, secret) in scope.all_derived() {
@@ -50,7 +50,7 @@ pub(crate) fn late(scope: &Scope, values: &Values) -> Vec<Value> {
     found
 }
 
-/// What is wrong with the first expression of a text that gives more than whole secrets.
+/// The failure of the first expression of a text that gives anything but whole secrets.
 pub(super) fn of_parts(
     text: &str,
     scope: &Arc<Scope>,
@@ -66,14 +66,14 @@ pub(super) fn of_parts(
     })
 }
 
-/// The failure of an expression of `text` that is all of it.
+/// The failure of an expression that is the whole `text`.
 pub(super) fn shown(text: &str) -> Failure {
     Failure {
         code: Code::E035,
-        message: "this makes something of a secret that could not be hidden".to_owned(),
+        message: "this expression uses a secret in a way that kplan could not hide".to_owned(),
         help: Some(
-            "hand over the whole secret, with other text outside the braces: `Bearer {{ env.TOKEN }}`; \
-             give what is no secret by --param"
+            "use the whole secret and write other text outside the braces: `Bearer {{ env.TOKEN }}`; \
+             pass what is not secret with --param"
                 .to_owned(),
         ),
         range: lex::whole_expression(text).map(|range| trimmed(text, range)),

@@ -1,5 +1,5 @@
-//! How large what a template makes may be. Lists are multiplied lazily, so that their size costs no
-//! fuel: it is counted before anybody walks through them.
+//! Limits the size of what a template makes. Multiplied lists are lazy, so their size costs no fuel; it is counted
+//! before they are used.
 
 use std::io;
 
@@ -9,12 +9,12 @@ use minijinja::value::ValueKind;
 /// How deep values may be nested.
 const DEEPEST: usize = 64;
 
-/// True if the value has at most so many values in it, and texts of at most so many bytes together.
+/// True if the value contains at most this many values, and texts of at most this many bytes together.
 pub(super) fn fits(value: &Value, values: usize, bytes: usize) -> bool {
     Count { values, bytes }.take(value, 0)
 }
 
-/// What is left.
+/// The remaining budget.
 struct Count {
     values: usize,
     bytes: usize,
@@ -43,7 +43,7 @@ impl Count {
     }
 }
 
-/// A text that is written until it is too long.
+/// A writer that stops when the text is too long.
 pub(super) struct Limited {
     bytes: Vec<u8>,
     most: usize,
@@ -69,7 +69,7 @@ impl io::Write for Limited {
         if self.is_full() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        // One byte too many tells that it is too long.
+        // One byte above the limit shows that the text is too long.
         let room = self.most + 1 - self.bytes.len();
         let taken = part.len().min(room);
         self.bytes.extend_from_slice(&part[..taken]);

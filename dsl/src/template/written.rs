@@ -1,4 +1,4 @@
-//! Values as YAML writes them: what a template puts into a text, and what labels a matrix cell.
+//! Values as text in YAML's form: used by templates inside a text, and in labels of matrix combinations.
 
 use std::collections::BTreeSet;
 
@@ -33,8 +33,7 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
-/// The texts and numbers in a value, those that make a secret. Whether something is true cannot be hidden
-/// by stars.
+/// The texts and numbers in a value, which make a secret. Booleans cannot be hidden by stars.
 pub(crate) fn texts(value: &Value) -> BTreeSet<String> {
     let inner = || value.try_iter().into_iter().flatten();
     match value.kind() {

@@ -12,12 +12,12 @@ use crate::meaning::{GroupMeaning, Meaning, put};
 use crate::read::{FromNode, MapReader, Reader};
 use crate::schema::{described, or_template};
 
-/// What can be bounded.
+/// A type of values that can be bounded.
 pub trait Amount: FromNode + Copy + PartialOrd + std::fmt::Debug {
-    /// The least and the greatest that it can be.
+    /// The least and the greatest possible value.
     const RANGE: (Self, Self);
 
-    /// How a plan writes it.
+    /// The text of a value, as in a plan.
     fn text(self) -> String;
 }
 
@@ -37,16 +37,16 @@ impl Amount for Duration {
     }
 }
 
-/// What a value must be.
+/// A bound of a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bound<T> {
-    /// Exactly this.
+    /// Exactly this value.
     Is(T),
-    /// This or less.
+    /// This value or less.
     AtMost(T),
-    /// This or more.
+    /// This value or more.
     AtLeast(T),
-    /// Between these, both included.
+    /// Between these values, both included.
     Between(T, T),
 }
 
@@ -61,7 +61,7 @@ impl<T: Amount> Bound<T> {
         }
     }
 
-    /// True if every value is within the bound: what has it is judged by nothing.
+    /// True if every possible value is within the bound, so that the bound judges nothing.
     pub fn always_holds(&self) -> bool {
         let (least, greatest) = T::RANGE;
         match *self {
@@ -90,20 +90,20 @@ impl<T: Amount> Bound<T> {
 }
 
 impl Bound<u64> {
-    /// True if what it bounds is named in the singular: `at least 1 message`.
+    /// True if the noun after it is singular: `at least 1 message`.
     pub const fn is_of_one(&self) -> bool {
         let (Self::Is(n) | Self::AtMost(n) | Self::AtLeast(n) | Self::Between(_, n)) = *self;
         n == 1
     }
 
-    /// The bound with what it bounds: `3 messages`, `at least 1 message`.
+    /// The bound with its noun: `3 messages`, `at least 1 message`.
     pub fn of(&self, one: &str) -> String {
         format!("{self} {one}{}", if self.is_of_one() { "" } else { "s" })
     }
 }
 
 impl<T: Amount> std::fmt::Display for Bound<T> {
-    /// The words of a sentence: `3`, `at most 60s`, `between 1 and 3`.
+    /// The bound as part of a sentence: `3`, `at most 60s`, `between 1 and 3`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Self::Is(n) => f.write_str(&n.text()),
@@ -116,13 +116,13 @@ impl<T: Amount> std::fmt::Display for Bound<T> {
 
 const KEYS: &[&str] = &["is", "at_most", "at_least", "between"];
 const DOCS: [&str; 4] = [
-    "Exactly this; the bare value says the same.",
-    "This or less.",
-    "This or more.",
-    "A list of two: from the first to the second, both included.",
+    "Exactly this value. A bare value means the same.",
+    "This value or less.",
+    "This value or more.",
+    "A list of two values: at least the first and at most the second.",
 ];
 
-/// The bound among the keys of a condition; `None` when there is none.
+/// The bound in the keys of a condition; `None` if there is none.
 pub type BoundGroup<T> = Option<Bound<T>>;
 
 impl<T: Amount> FieldGroup for Option<Bound<T>> {
@@ -136,9 +136,10 @@ impl<T: Amount> FieldGroup for Option<Bound<T>> {
         let at_least: Option<Option<T>> = map.field("at_least", reader);
         let between: Option<Option<Vec<T>>> = map.field("between", reader);
         if given.len() > 1 {
-            let message = format!("one bound at a time: here are {}", given.join(" and "));
+            let message =
+                format!("a condition takes one bound, but this one has {}", given.join(" and "));
             let both = given.as_slice() == ["at_most", "at_least"];
-            let help = if both { "write `between: [low, high]`" } else { "leave all but one out" };
+            let help = if both { "write `between: [low, high]`" } else { "remove all but one" };
             let span = map.span_of(given[1]);
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
         }
@@ -181,13 +182,17 @@ fn two<T: Amount>(pair: &[T], span: crate::Span, reader: &mut Reader) -> Option<
     match pair {
         [low, high] if low <= high => Some(Bound::Between(*low, *high)),
         [low, high] => {
-            let message = format!("nothing lies between {} and {}", low.text(), high.text());
+            let message = format!(
+                "no value is between {} and {}: the first is greater",
+                low.text(),
+                high.text()
+            );
             let help = format!("write `between: [{}, {}]`", high.text(), low.text());
             reader.push(Diagnostic::new(Code::E015, span, message).help(help));
             None
         }
         _ => {
-            let message = format!("`between` takes two values, here are {}", pair.len());
+            let message = format!("`between` takes two values, not {}", pair.len());
             reader.push(Diagnostic::new(Code::E015, span, message));
             None
         }

@@ -1,4 +1,4 @@
-//! The errors that a step may be expected to fail with, and that failed messages are counted by.
+//! Error codes: those that a step may be expected to fail with, and those by which failed messages are counted.
 
 use std::sync::LazyLock;
 
@@ -12,11 +12,11 @@ use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 use crate::words;
 
-/// Kafka's errors, by the names of its protocol, in the order of their numbers.
+/// Kafka's error codes, with the names of its protocol, in the order of their numbers.
 pub static KAFKA_ERRORS: LazyLock<Vec<&str>> =
     LazyLock::new(|| words::names(include_str!("kafka-errors.txt")));
 
-/// The errors of the client library's own, with an underscore before them: what Kafka did not answer.
+/// The client library's own error codes, which begin with an underscore: errors that are not answers of Kafka.
 pub static CLIENT_ERRORS: LazyLock<Vec<&str>> =
     LazyLock::new(|| words::names(include_str!("client-errors.txt")));
 
@@ -25,10 +25,10 @@ fn known() -> impl Iterator<Item = &'static str> {
     KAFKA_ERRORS.iter().chain(CLIENT_ERRORS.iter()).copied()
 }
 
-/// Which error is meant.
+/// The error that is expected.
 #[derive(Debug, Clone)]
 pub enum ExpectedError {
-    /// The error of exactly this name.
+    /// The error with exactly this name.
     Code(String),
     /// An error whose name and message, `NAME: message`, match a pattern.
     Matches(regex::Regex),
@@ -37,7 +37,7 @@ pub enum ExpectedError {
 args! {
     /// A pattern.
     pub struct Pattern("error") {
-        /// A regular expression, found anywhere in `NAME: message`.
+        /// A regular expression that matches anywhere in `NAME: message`.
         matches: Spanned<String>,
     }
 }
@@ -84,9 +84,10 @@ impl FromNode for ExpectedError {
                 Some(Self::Code(scalar.text.clone()))
             }
             Kind::Scalar(scalar) if !scalar.is_null() => {
-                let message = format!("`{}` is no error of Kafka or its client", scalar.text);
+                let message =
+                    format!("`{}` is not an error code of Kafka or of its client", scalar.text);
                 let help = nearest(&scalar.text, known()).map_or_else(
-                    || "name the code, or a part of its message: `{ matches: ... }`".to_owned(),
+                    || "write an error code, or a pattern for its name and message: `{ matches: ... }`".to_owned(),
                     |near| format!("did you mean `{near}`?"),
                 );
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
@@ -106,7 +107,7 @@ impl FromNode for ExpectedError {
     }
 }
 
-/// A regular expression that says something: one that is found in an empty text is found in any.
+/// A regular expression that excludes something: one that matches the empty text matches any text.
 fn read_pattern(text: &Spanned<String>, reader: &mut Reader) -> Option<regex::Regex> {
     let built = regex::RegexBuilder::new(text).size_limit(1 << 20).build();
     let message = match built {

@@ -1,4 +1,4 @@
-//! Expressions that are judged, not written into a text: `when` and `expr`.
+//! Expressions that are true or false: `when` and `expr`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::read::{FromNode, Reader};
 use crate::scope::{Scope, Values};
 use crate::template::{self, Rendered};
 
-/// An expression with its surroundings; true or false.
+/// An expression with the names that it can use. Its value is true or false.
 #[derive(Debug, Clone)]
 pub struct Expression {
     node: Node,
@@ -28,27 +28,27 @@ impl PartialEq for Expression {
 }
 
 impl Expression {
-    /// The expression as the plan writes it.
+    /// The text of the expression in the plan.
     pub fn text(&self) -> &str {
         self.node.scalar().map_or("", |s| &s.text)
     }
 
-    /// Where it stands.
+    /// Its place.
     pub const fn span(&self) -> crate::Span {
         self.node.span
     }
 
-    /// Its value, if it was known before the run.
+    /// Its value, if it is known before the run.
     pub const fn known(&self) -> Option<bool> {
         self.known
     }
 
-    /// True if it names nothing: neither parameters nor what the run finds can change it.
+    /// True if it uses no names, so that neither parameters nor results of the run can change it.
     pub(crate) fn is_literal(&self) -> bool {
         matches!(template::evaluate(self.text(), &Arc::default(), None), Rendered::Value(_))
     }
 
-    /// Its value with what the run knows by now.
+    /// Its value with the current values of the run.
     pub fn eval(&self, values: &Values) -> Result<bool, Diagnostic> {
         match self.known {
             Some(known) => Ok(known),
@@ -64,8 +64,8 @@ impl Expression {
     }
 }
 
-/// Whether a value counts as true. A text that says `false` does not: values from the command line and
-/// from programs are texts.
+/// Whether a value counts as true. The text `false` does not, because values from the command line and from
+/// programs are texts.
 fn truth(value: &minijinja::Value) -> bool {
     match value.as_str() {
         Some("false") => false,

@@ -5,7 +5,7 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use crate::document::Node;
 use crate::read::{FromNode, Reader};
 
-/// A node kept as it is, templates and all.
+/// A node that is kept as written, including templates.
 impl FromNode for Node {
     const EXPECTS: &'static str = "a value";
     const RAW: bool = true;

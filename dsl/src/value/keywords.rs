@@ -3,11 +3,11 @@
 use super::words;
 
 words! {
-    /// How the cluster keeps its metadata.
+    /// Where the cluster stores its metadata.
     pub enum MetadataMode("`kraft` or `zookeeper`") {
-        /// Controllers of Kafka's own (Kafka 3.3 and newer).
+        /// In KRaft controllers (Kafka 3.3 and newer).
         Kraft = "kraft",
-        /// ZooKeeper (until Kafka 3.9).
+        /// In ZooKeeper (Kafka 3.9 and older).
         Zookeeper = "zookeeper",
     }
 
@@ -15,13 +15,13 @@ words! {
     pub enum Acks("`0`, `1` or `all`") {
         /// None.
         None = "0",
-        /// The leader's.
+        /// The acknowledgement of the leader.
         Leader = "1",
-        /// Those of all in-sync replicas.
+        /// The acknowledgement of all in-sync replicas.
         All = "all" | "-1",
     }
 
-    /// How a producer compresses.
+    /// The compression of a producer's messages.
     pub enum Compression("`none`, `gzip`, `snappy`, `lz4` or `zstd`") {
         /// Not at all.
         None = "none",
@@ -35,47 +35,47 @@ words! {
         Zstd = "zstd",
     }
 
-    /// Where a consumer without a committed position begins.
+    /// Where a consumer without a committed offset begins.
     pub enum OffsetReset("`earliest` or `latest`") {
-        /// At the log's start.
+        /// At the start of the log.
         Earliest = "earliest",
-        /// At the log's end.
+        /// At the end of the log.
         Latest = "latest",
     }
 
-    /// How a consumer commits.
+    /// How a consumer commits offsets.
     pub enum CommitMode("`auto`, `sync` or `none`") {
         /// In the background, every few seconds.
         Auto = "auto",
-        /// After each batch, waiting for the answer.
+        /// After each batch, waiting for the answer of the broker.
         Sync = "sync",
         /// Never.
         None = "none",
     }
 
-    /// Which messages of transactions a consumer sees.
+    /// Which messages of transactions are delivered to a consumer.
     pub enum Isolation("`read_committed` or `read_uncommitted`") {
-        /// Committed ones only.
+        /// Only messages of committed transactions.
         ReadCommitted = "read_committed",
-        /// All.
+        /// All messages.
         ReadUncommitted = "read_uncommitted",
     }
 
-    /// Which messages are meant, by when they were acknowledged.
+    /// Selects messages by the time of their acknowledgement.
     pub enum SentWhen("`before`") {
-        /// Acknowledged before the step began: at rest in the log when it did.
+        /// Messages that were acknowledged before the step began.
         Before = "before",
     }
 
-    /// What a started broker finds on its disk.
+    /// The data on the disk of a started broker.
     pub enum DataFate("`kept` or `wiped`") {
-        /// What was there before.
+        /// The data that was there before.
         Kept = "kept",
-        /// Nothing: a lost disk.
+        /// No data, as after the loss of a disk.
         Wiped = "wiped",
     }
 
-    /// How a restart ends the broker's process.
+    /// How a restart ends the process.
     pub enum RestartHow("`stop` or `kill`") {
         /// Gracefully.
         Stop = "stop",
@@ -83,75 +83,75 @@ words! {
         Kill = "kill",
     }
 
-    /// Whether clients share a network fault.
+    /// Whether a network fault also affects clients.
     pub enum NetworkClients("`stay` or `cut`") {
-        /// They reach every broker.
+        /// Clients reach every broker.
         Stay = "stay",
-        /// They are cut off from the brokers named.
+        /// Clients are cut off from the named brokers.
         Cut = "cut",
     }
 
-    /// Which election is asked for.
+    /// The type of an election.
     pub enum ElectionType("`preferred` or `unclean`") {
-        /// The first replica of each partition, if it is in sync.
+        /// The first replica of each partition becomes leader, if it is in sync.
         Preferred = "preferred",
-        /// Any living replica where no in-sync one lives; may lose messages.
+        /// Any running replica becomes leader where no in-sync replica is running. This may lose messages.
         Unclean = "unclean",
     }
 
     /// The address family of a socket.
     pub enum Family("`ipv4` or `ipv6`") {
-        /// Bound to IPv4 only.
+        /// A socket that is bound to IPv4 only.
         Ipv4 = "ipv4",
-        /// Bound to IPv6, with or without IPv4.
+        /// A socket that is bound to IPv6, with or without IPv4.
         Ipv6 = "ipv6",
     }
 
     /// The state of a consumer group.
     pub enum GroupState("a group state such as `Stable`") {
-        /// Every member has its partitions.
+        /// The partitions are assigned to the members.
         Stable = "Stable",
         /// Members are joining.
         PreparingRebalance = "PreparingRebalance",
-        /// Partitions are being handed out.
+        /// Partitions are being assigned.
         CompletingRebalance = "CompletingRebalance",
-        /// No members.
+        /// The group has no members.
         Empty = "Empty",
-        /// Gone.
+        /// The group does not exist any more.
         Dead = "Dead",
     }
 
-    /// An edge of a partition's log.
+    /// One end of a partition's log.
     pub enum LogEdge("`start` or `end`") {
-        /// The first offset that is kept.
+        /// The log start offset.
         Start = "start",
-        /// The offset behind the last message.
+        /// The log end offset.
         End = "end",
     }
 
-    /// On how many partitions something must show.
+    /// On how many partitions a condition must hold.
     pub enum Spread("`every` or `any`") {
-        /// On every one.
+        /// On every partition.
         Every = "every",
-        /// On at least one.
+        /// On at least one partition.
         Any = "any",
     }
 
-    /// How clients and brokers talk.
+    /// The protocol between clients and brokers.
     pub enum SecurityProtocol("`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`") {
-        /// In clear, without names.
+        /// Without encryption, without logins.
         Plaintext = "PLAINTEXT",
-        /// Encrypted, without names.
+        /// With encryption, without logins.
         Ssl = "SSL",
-        /// In clear, with names.
+        /// Without encryption, with logins.
         SaslPlaintext = "SASL_PLAINTEXT",
-        /// Encrypted, with names.
+        /// With encryption, with logins.
         SaslSsl = "SASL_SSL",
     }
 
-    /// How users prove who they are.
+    /// The SASL mechanism.
     pub enum SaslMechanism("`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`") {
-        /// A password in clear.
+        /// The password is sent as plain text.
         Plain = "PLAIN",
         /// SCRAM with SHA-256.
         ScramSha256 = "SCRAM-SHA-256",
@@ -187,9 +187,9 @@ use super::{FromText, TextError, text_value, unknown_word};
 /// Where a KRaft cluster's controllers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controllers {
-    /// In the first brokers' processes.
+    /// In the processes of the first brokers.
     Combined,
-    /// In so many processes of their own, numbered from 101.
+    /// In this number of separate processes, numbered from 101.
     Own(u32),
 }
 
@@ -225,12 +225,12 @@ impl std::fmt::Display for Controllers {
     }
 }
 
-/// What a partition's leader is expected to be.
+/// The expected leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaderIs {
     /// This broker.
     Broker(u32),
-    /// Any living broker.
+    /// Any running broker.
     Any,
     /// No broker.
     None,

@@ -1,4 +1,4 @@
-//! Names of topics, clients, groups, steps, and what is built from them.
+//! Names of topics, clients, groups and steps, and values that consist of them.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -95,12 +95,12 @@ fn plain_name(text: &str) -> Result<(), TextError> {
     Ok(())
 }
 
-/// Tells whether templates can use a name.
+/// Checks that templates can use a name.
 pub(crate) fn template_name(text: &str) -> Result<(), TextError> {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !starts || !text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         let message = format!("`{text}` cannot be used as a name in templates");
-        return Err(TextError::new(Code::E013, message).help("letters, digits and `_`"));
+        return Err(TextError::new(Code::E013, message).help("use letters, digits and `_`"));
     }
     if [
         "run", "env", "params", "matrix", "true", "false", "none", "not", "and", "or", "in", "is",
@@ -108,7 +108,10 @@ pub(crate) fn template_name(text: &str) -> Result<(), TextError> {
     ]
     .contains(&text)
     {
-        return Err(TextError::new(Code::E055, format!("`{text}` has a meaning of its own")));
+        return Err(TextError::new(
+            Code::E055,
+            format!("`{text}` is a reserved name in templates"),
+        ));
     }
     Ok(())
 }
@@ -148,7 +151,7 @@ impl std::fmt::Display for PartitionRef {
 pub struct MemberRef {
     /// The client.
     pub client: ClientName,
-    /// One member of it; all of them if there is none.
+    /// The member; without it, all members.
     pub member: Option<u32>,
 }
 

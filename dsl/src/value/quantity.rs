@@ -8,12 +8,12 @@ use super::{FromText, TextError, text_value};
 use crate::Code;
 use crate::meaning::{Meaning, shown};
 
-/// How many a second.
+/// A rate: a number per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rate {
-    /// So many a second.
+    /// This number per second.
     PerSecond(f64),
-    /// As fast as it goes.
+    /// As fast as possible.
     Max,
 }
 
@@ -25,7 +25,7 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bandwidth(pub u64);
 
-/// A share, 0 to 100.
+/// A percentage, 0 to 100.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
 
@@ -86,7 +86,8 @@ impl FromText for Rate {
         let number =
             text.strip_suffix("/s").and_then(decimal).ok_or_else(|| bad(text, "a rate"))?;
         if !(0.01..=10_000_000.0).contains(&number) {
-            let message = format!("`{text}`: a rate lies between 0.01/s and 10000000/s");
+            let message =
+                format!("`{text}` is out of range: a rate is between 0.01/s and 10000000/s");
             return Err(TextError::new(Code::E015, message));
         }
         Ok(Self::PerSecond(number))
@@ -152,7 +153,10 @@ impl FromText for Bandwidth {
     fn from_text(text: &str) -> Result<Self, TextError> {
         let size = text.strip_suffix("/s").ok_or_else(|| bad(text, "a bandwidth"))?;
         match bytes(size)? {
-            0 => Err(TextError::new(Code::E015, "a bandwidth of 0: use partition_network")),
+            0 => Err(TextError::new(
+                Code::E015,
+                "a bandwidth of 0: use partition_network to cut the network",
+            )),
             n => Ok(Self(n)),
         }
     }

@@ -1,4 +1,4 @@
-//! Maps whose keys are not the language's: settings, assignments, settings for each broker.
+//! Maps with keys that the language does not define: settings, assignments, values for individual brokers.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::meaning::{Meaning, sorted};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 
-/// Settings in the order of the plan, texts as they were written.
+/// Settings in the order of the plan, with their values as written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings(pub Vec<(Spanned<String>, Spanned<String>)>);
 
@@ -30,8 +30,8 @@ impl Settings {
         self.iter().map(|(key, value)| format!("{key}={value}")).collect()
     }
 
-    /// True if librdkafka runs a library or a program of this machine by this setting, some as soon as it is
-    /// set.
+    /// True if this setting makes librdkafka run a library or a program of this machine. Some do so as soon as they
+    /// are set.
     pub fn runs_program(key: &str) -> bool {
         PROGRAMS.contains(&key)
     }
@@ -42,7 +42,7 @@ impl Settings {
     }
 }
 
-/// Settings with which librdkafka runs a library or a program of the machine that kplan runs on.
+/// Settings that make librdkafka run a library or a program of the machine that kplan runs on.
 const PROGRAMS: &[&str] = &[
     "plugin.library.paths",
     "ssl.engine.location",
@@ -51,39 +51,46 @@ const PROGRAMS: &[&str] = &[
     "sasl.kerberos.kinit.cmd",
 ];
 
-/// What kplan sets in each of its clients, and why: a plan's value would be ignored, or make counts wrong.
+/// Settings that kplan sets in each of its clients, with the reason. A plan's value would be ignored or make counts
+/// wrong.
 const OWN: &[(&str, &str)] = &[
-    ("bootstrap.servers", "clients talk to the plan's cluster"),
-    ("metadata.broker.list", "clients talk to the plan's cluster"),
+    ("bootstrap.servers", "clients connect to the plan's cluster"),
+    ("metadata.broker.list", "clients connect to the plan's cluster"),
     ("delivery.report.only.error", "kplan counts each acknowledgement"),
     ("internal.termination.signal", "kplan handles signals itself"),
-    ("test.mock.num.brokers", "clients talk to the plan's cluster"),
+    ("test.mock.num.brokers", "clients connect to the plan's cluster"),
 ];
 
-/// What it also sets in those whose messages it numbers and follows.
+/// Settings that it also sets in clients whose messages it numbers and follows.
 const NUMBERED: &[(&str, &str)] = &[
-    ("partitioner", "kplan chooses the partition, so that sequences have no gaps"),
-    ("enable.auto.offset.store", "an offset is stored once its delivery is recorded"),
-    ("enable.partition.eof", "the end of a partition tells that a consumer has caught up"),
-    ("auto.offset.reset", "kplan resets the position itself, and records it"),
-    ("auto.commit.enable", "an old name of `enable.auto.commit`"),
+    (
+        "partitioner",
+        "kplan chooses the partition itself, so that its sequence numbers have no gaps",
+    ),
+    ("enable.auto.offset.store", "kplan stores an offset after it has recorded the delivery"),
+    (
+        "enable.partition.eof",
+        "kplan uses the end of a partition to see that a consumer has caught up",
+    ),
+    ("auto.offset.reset", "kplan resets the position itself and records that it did"),
+    ("auto.commit.enable", "it is an old name of `enable.auto.commit`"),
 ];
 
 impl Settings {
-    /// Refuses settings of a client that sends given messages: what runs programs, what arguments say
-    /// (`said`, with what to write instead), and what kplan sets in each client.
+    /// Refuses settings of a client that sends given messages: settings that run programs, settings that are
+    /// arguments of the step (`said`, with what to write instead), and settings that kplan sets in each client.
     pub(crate) fn check_sender(&self, said: &[(&str, &str)], reader: &mut Reader) {
         self.refuse_programs(reader);
         self.refuse(said, &[], reader);
     }
 
-    /// The same of a client whose messages kplan numbers and follows.
+    /// The same for a client whose messages kplan numbers and follows.
     pub(crate) fn check_client(&self, said: &[(&str, &str)], reader: &mut Reader) {
         self.refuse_programs(reader);
         self.refuse(said, NUMBERED, reader);
     }
 
-    /// The same of a backend file, whose programs are the user's own.
+    /// The same for a backend file, in which settings that run programs are allowed.
     pub(crate) fn check_backend(&self, said: &[(&str, &str)], reader: &mut Reader) {
         self.refuse(said, NUMBERED, reader);
     }
@@ -92,7 +99,7 @@ impl Settings {
         for (key, _) in &self.0 {
             let own = said.iter().chain(OWN).chain(more).find(|(own, _)| *own == key.value);
             if let Some((_, help)) = own {
-                let message = format!("`{key}` is set by kplan");
+                let message = format!("`{key}` cannot be set here: kplan sets it");
                 reader.push(Diagnostic::new(Code::E016, key.span, message).help(*help));
             }
         }
@@ -103,8 +110,8 @@ impl Settings {
         for (key, _) in self.0.iter().filter(|(key, _)| Self::runs_program(key)) {
             if !reader.scope.allows_run() {
                 let message =
-                    format!("`{key}` runs a program of this machine, and commands are not allowed");
-                let help = "allow them with --allow-run, if you trust the plan";
+                    format!("`{key}` runs a program on this machine, which is not allowed");
+                let help = "allow commands with --allow-run, if you trust the plan";
                 reader.push(Diagnostic::new(Code::E072, key.span, message).help(help));
             }
         }
@@ -115,7 +122,7 @@ impl Settings {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assignment(pub Vec<Vec<Spanned<u32>>>);
 
-/// Something for single brokers, by their number.
+/// Values for individual brokers, by broker number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerBroker<T>(pub Vec<(Spanned<u32>, T)>);
 
@@ -126,7 +133,7 @@ impl<T> Default for PerBroker<T> {
 }
 
 impl<T> PerBroker<T> {
-    /// What is said for a broker.
+    /// The value for a broker.
     pub fn get(&self, broker: u32) -> Option<&T> {
         self.0.iter().find(|(n, _)| n.value == broker).map(|(_, v)| v)
     }
@@ -222,7 +229,7 @@ fn check_replicas(node: &Node, replicas: &[Spanned<u32>], reader: &mut Reader) {
     }
     for (index, replica) in replicas.iter().enumerate() {
         if replicas[..index].contains(replica) {
-            let message = format!("broker {replica} stands twice among the replicas");
+            let message = format!("broker {replica} is listed twice among the replicas");
             reader.push(Diagnostic::new(Code::E016, replica.span, message));
         }
     }

@@ -1,4 +1,4 @@
-//! Which brokers a step means; chosen when the step runs.
+//! Targets: which brokers a step means. They are resolved when the step runs.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
@@ -18,27 +18,27 @@ pub enum Target {
     Broker(u32),
     /// All of these together.
     Several(Vec<Spanned<Self>>),
-    /// Every broker, at once; not the controllers of their own, not ZooKeeper.
+    /// All brokers together, without dedicated controllers and ZooKeeper.
     All,
     /// One broker, chosen by the run's seed.
     Random,
-    /// The broker or controller that is the active controller.
+    /// The broker or dedicated controller that is the active controller.
     Controller,
-    /// Every controller of its own.
+    /// All dedicated controllers.
     Controllers,
-    /// Every ZooKeeper node.
+    /// All ZooKeeper nodes.
     Zookeeper,
     /// The leader of a partition.
     LeaderOf(Spanned<PartitionRef>),
-    /// The replicas of a partition that do not lead it.
+    /// The replicas of a partition except its leader.
     FollowersOf(Spanned<PartitionRef>),
     /// The coordinator of a group.
     CoordinatorOf(Spanned<GroupName>),
     /// One of these, chosen by the run's seed.
     AnyOf(Box<Spanned<Self>>),
-    /// Every broker but these.
+    /// All brokers except these.
     Not(Box<Spanned<Self>>),
-    /// The brokers that an earlier step meant.
+    /// The brokers that were the target of an earlier step.
     SameAs(Spanned<StepName>),
 }
 
@@ -47,7 +47,7 @@ const WORDS: [&str; 5] = ["all", "random", "controller", "controllers", "zookeep
 const KEYS: &[&str] = &["leader_of", "followers_of", "coordinator_of", "any_of", "not", "same_as"];
 
 impl Target {
-    /// The numbers it names, if it names nothing but numbers.
+    /// The broker numbers, if it consists only of numbers.
     pub fn numbers(&self) -> Option<Vec<u32>> {
         match self {
             Self::Broker(n) => Some(vec![*n]),
@@ -59,7 +59,7 @@ impl Target {
         }
     }
 
-    /// True if it is one broker whatever happens.
+    /// True if it always means exactly one broker.
     pub fn is_single(&self) -> bool {
         match self {
             Self::Several(all) => all.len() == 1 && all[0].is_single(),
@@ -79,7 +79,7 @@ impl Target {
             _ if word.parse::<i64>().is_ok() => match word.parse() {
                 Ok(n @ 1..) => Some(Self::Broker(n)),
                 _ => {
-                    let message = format!("no broker has the number {word}: they count from 1");
+                    let message = format!("there is no broker {word}: brokers are numbered from 1");
                     reader.push(Diagnostic::new(Code::E015, node.span, message));
                     None
                 }
@@ -90,7 +90,7 @@ impl Target {
                     WORDS.into_iter().chain(KEYS.iter().copied()),
                 );
                 let help = near.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
-                let message = format!("`{word}` is no broker");
+                let message = format!("`{word}` is not a broker");
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
                 None
             }
@@ -123,7 +123,7 @@ impl FromNode for Target {
             Kind::Scalar(scalar) if !scalar.is_null() => Self::of_word(&scalar.text, node, reader),
             Kind::Seq(nodes) if !nodes.is_empty() => reader.read(node).map(Self::Several),
             Kind::Seq(_) => {
-                let message = "the list is empty: no broker is meant";
+                let message = "the list of brokers is empty";
                 reader.push(Diagnostic::new(Code::E015, node.span, message));
                 None
             }
@@ -131,7 +131,7 @@ impl FromNode for Target {
                 [entry] => Self::of_entry(entry, reader),
                 _ => {
                     let message = "a target is a map with one key";
-                    let help = format!("one of {}", KEYS.join(", "));
+                    let help = format!("the keys are {}", KEYS.join(", "));
                     reader.push(Diagnostic::new(Code::E016, node.span, message).help(help));
                     None
                 }
@@ -157,7 +157,7 @@ impl JsonSchema for Target {
         let partition = crate::schema::or_template(PartitionRef::schema(generator));
         let text = super::text_schema();
         json_schema!({
-            "description": "Which brokers; chosen when the step runs.",
+            "description": "Which brokers. They are chosen when the step runs.",
             "anyOf": [
                 { "type": "integer", "minimum": 1 },
                 { "enum": WORDS },
@@ -182,26 +182,26 @@ impl JsonSchema for Target {
     }
 }
 
-/// The number of the first controller of its own that `start_cluster` starts.
+/// The number of the first dedicated controller that `start_cluster` starts.
 const FIRST_CONTROLLER: u32 = 101;
 
-/// The numbers that `start_cluster` gives to so many brokers.
+/// The numbers that `start_cluster` gives to this number of brokers.
 pub fn broker_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
     1..=count
 }
 
-/// The numbers that `start_cluster` gives to so many controllers of their own.
+/// The numbers that `start_cluster` gives to this number of dedicated controllers.
 pub fn controller_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
     FIRST_CONTROLLER..FIRST_CONTROLLER.saturating_add(count)
 }
 
-/// Whether this is a controller's number in a cluster that `start_cluster` started.
+/// True if this is the number of a dedicated controller in a cluster that `start_cluster` started.
 pub fn is_controller(number: u32) -> bool {
     number >= FIRST_CONTROLLER
 }
 
 impl std::fmt::Display for Target {
-    /// The words of a sentence: `broker 2`, `the leader of orders/0`.
+    /// The target as part of a sentence: `broker 2`, `the leader of orders/0`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Broker(n) if is_controller(*n) => write!(f, "controller {n}"),
@@ -221,7 +221,7 @@ impl std::fmt::Display for Target {
             Self::FollowersOf(partition) => write!(f, "the followers of {partition}"),
             Self::CoordinatorOf(group) => write!(f, "the coordinator of group {group}"),
             Self::AnyOf(target) => write!(f, "any of {target}"),
-            Self::Not(target) => write!(f, "every broker but {target}"),
+            Self::Not(target) => write!(f, "every broker except {target}"),
             Self::SameAs(step) => write!(f, "the same broker as in \"{step}\""),
         }
     }

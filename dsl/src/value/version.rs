@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::{FromText, TextError, text_value};
 use crate::Code;
 
-/// A version of Kafka as it was written; ordered by its numbers.
+/// A version of Kafka, as written. Versions are ordered by their numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KafkaVersion {
     text: String,
@@ -21,7 +21,7 @@ impl KafkaVersion {
     /// The newest version that kplan knows.
     pub const NEWEST: &str = "4.1.1";
 
-    /// The version as it was written.
+    /// The version, as written.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -41,7 +41,7 @@ impl KafkaVersion {
         !self.at_least(wanted)
     }
 
-    /// True if it has KRaft, as far as tests may rely on it (KIP-833: production ready in 3.3).
+    /// True if it has KRaft that is ready for production (KIP-833: from 3.3).
     pub fn has_kraft(&self) -> bool {
         self.at_least(&[3, 3])
     }
@@ -56,7 +56,7 @@ impl KafkaVersion {
         self.at_least(&[0, 11])
     }
 
-    /// True if it has four numbers before 1.0 or three from then on, like every released version.
+    /// True if it has the form of a released version: four numbers before 1.0, three from 1.0 on.
     pub fn is_released_form(&self) -> bool {
         let count = if self.numbers.first() == Some(&0) { 4 } else { 3 };
         let numbers: Vec<String> = self.numbers.iter().map(u32::to_string).collect();

@@ -1,4 +1,4 @@
-//! Chaos that can break nothing, because its own `keep` forbids every fault.
+//! Finds chaos that can break nothing, because its `keep` rules out every fault.
 
 use super::Chaos;
 use crate::conditions::{All, Condition, Conditions};
@@ -10,7 +10,7 @@ use crate::steps::Verb;
 use crate::value::Target;
 
 impl Chaos {
-    /// Tells a `keep` that certainly leaves out every fault.
+    /// Reports a `keep` that certainly rules out every fault.
     pub(super) fn breaks_nothing(&self, ground: &mut Ground<'_>) {
         let Some(keep) = self.keep.as_ref().filter(|_| !ground.state.external) else { return };
         let least = self.faults.iter().map(|fault| takes_away(&fault.verb, ground)).min();
@@ -18,15 +18,16 @@ impl Chaos {
         let Some((span, word)) = broken_by(keep, least, ground) else { return };
         let brokers = crate::words::count(least.into(), "broker");
         let message =
-            format!("every fault takes {brokers} away or more, and then `{word}` would not hold");
-        let help = "so every fault will be left out, and nothing is proven: keep less than all";
-        ground.tell(Diagnostic::new(Code::W023, span, message).help(help));
+            format!("every fault takes away at least {brokers}, and then `{word}` does not hold");
+        let help =
+            "`chaos` will leave out every fault and prove nothing: weaken the bound in `keep`";
+        ground.report(Diagnostic::new(Code::W023, span, message).help(help));
     }
 }
 
-/// How many brokers a fault certainly takes away.
+/// The number of brokers that a fault certainly takes away.
 fn takes_away(verb: &Verb, ground: &mut Ground<'_>) -> u32 {
-    // A slow network takes nobody away.
+    // A slow network takes no broker away.
     let taken = verb.facts().strikes != Strikes::Lines;
     verb.target().filter(|_| taken).map_or(0, |target| brokers_in(target, ground))
 }
@@ -39,7 +40,7 @@ fn brokers_in(target: &Spanned<Target>, ground: &mut Ground<'_>) -> u32 {
         Target::Random | Target::LeaderOf(_) | Target::CoordinatorOf(_) => 1,
         Target::Controller => u32::from(!own),
         Target::Broker(_) | Target::Several(_) | Target::All | Target::Not(_) => {
-            // The target's own check reports what is wrong with it.
+            // The check of the target reports its mistakes.
             ground.muted += 1;
             let mut certain: Vec<u32> =
                 ground.target(target).certain.iter().map(|(n, _)| *n).collect();
@@ -53,7 +54,7 @@ fn brokers_in(target: &Spanned<Target>, ground: &mut Ground<'_>) -> u32 {
     }
 }
 
-/// The condition that cannot hold with so many brokers gone, if it is certain.
+/// The condition that certainly cannot hold without this number of brokers.
 fn broken_by(keep: &Conditions, gone: u32, ground: &Ground<'_>) -> Option<(Span, &'static str)> {
     let brokers = ground.state.cluster.as_ref()?.brokers;
     let left = u64::from(brokers.saturating_sub(gone));
@@ -65,12 +66,12 @@ fn broken_by(keep: &Conditions, gone: u32, ground: &Ground<'_>) -> Option<(Span,
                 let name =
                     it.topic.as_deref().or_else(|| it.partition.as_ref().map(|p| &p.topic))?;
                 let topic = ground.state.topics.get(name.as_str()).filter(|t| !t.gone)?;
-                // With a replica on every broker, each broker that is gone takes one away.
+                // With a replica on every broker, each missing broker takes one replica away.
                 it.replicas.and_then(|b| b.least()).filter(|_| topic.replicas == brokers)
             }
             _ => None,
         };
-        // Another check reports what cannot hold with all brokers either.
+        // A condition that cannot hold even with all brokers is reported by another check.
         let certain = |n: &u64| *n > left && *n <= u64::from(brokers);
         least.filter(certain).map(|_| (condition.span, condition.info().word))
     })

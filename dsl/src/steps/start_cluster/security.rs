@@ -7,11 +7,11 @@ use crate::source::Spanned;
 use crate::value::{KafkaVersion, MetadataMode, SaslMechanism, SecurityProtocol, Settings};
 
 args! {
-    /// How clients log in, and whether what they say is encrypted.
+    /// How clients log in, and whether their connections are encrypted.
     pub struct SecurityArgs("security") {
-        /// What clients speak: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+        /// The protocol of the clients' listener: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
         protocol: Spanned<SecurityProtocol> = "SASL_PLAINTEXT",
-        /// With SASL, how users prove who they are: `PLAIN` unless another is named.
+        /// With SASL, the mechanism of authentication; `PLAIN` if it is not set.
         mechanism: Option<Spanned<SaslMechanism>>,
         /// Users and their passwords.
         users: Settings,
@@ -27,12 +27,12 @@ impl SecurityArgs {
         matches!(self.protocol.value, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 
-    /// True if what clients say is encrypted.
+    /// True if the connections of clients are encrypted.
     pub const fn is_encrypted(&self) -> bool {
         matches!(self.protocol.value, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
-    /// How users prove who they are.
+    /// The SASL mechanism.
     pub fn mechanism(&self) -> SaslMechanism {
         self.mechanism.as_ref().map_or(SaslMechanism::Plain, |m| m.value)
     }
@@ -46,8 +46,11 @@ impl SecurityArgs {
         let users = self.users.0.first().map(|(user, _)| user.span);
         let mechanism = self.mechanism.as_ref().map(|m| m.span);
         if let Some(span) = users.or(mechanism).filter(|_| !self.has_users()) {
-            let message = format!("with {} there are no users", self.protocol);
-            let help = "`protocol: SASL_PLAINTEXT` or `SASL_SSL`";
+            let message = format!(
+                "`{}` has no logins, so `users` and `mechanism` are not allowed",
+                self.protocol
+            );
+            let help = "use `protocol: SASL_PLAINTEXT` or `protocol: SASL_SSL`";
             reader.push(Diagnostic::new(Code::E016, span, message).help(help));
             return;
         }
@@ -70,10 +73,10 @@ impl SecurityArgs {
             Some(mechanism) if late => (mechanism.span, mechanism.to_string()),
             _ => (self.protocol.span, self.protocol.to_string()),
         };
-        let message = format!("kplan does not set up {what} for Kafka {version}");
+        let message = format!("kplan does not support {what} for Kafka {version}");
         let since = if late { "3.5" } else { "2.7" };
         let help = format!(
-            "from version {since} on; before it `protocol: SASL_PLAINTEXT` with `mechanism: PLAIN`"
+            "use version {since} or newer, or `protocol: SASL_PLAINTEXT` with `mechanism: PLAIN`"
         );
         reader.push(Diagnostic::new(Code::E071, span, message).help(help));
     }
@@ -83,18 +86,18 @@ fn validate_user(user: &Spanned<String>, password: &Spanned<String>, reader: &mu
     // A name becomes part of a key in the broker's JAAS file.
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if user.value == OWN_USER {
-        let message = format!("`{OWN_USER}` is the name of kplan's own user");
+        let message = format!("the user name `{OWN_USER}` is reserved for kplan's own user");
         reader.push(Diagnostic::new(Code::E055, user.span, message).help("choose another name"));
     } else if user.is_empty() || !user.chars().all(plain) {
-        let message = format!("`{user}` cannot be a user's name here");
-        let help = "letters of ASCII, digits, `_`, `-` and `.`";
+        let message = format!("`{user}` is not a valid user name");
+        let help = "use ASCII letters, digits, `_`, `-` and `.`";
         reader.push(Diagnostic::new(Code::E013, user.span, message).help(help));
     }
     if password.is_empty() {
         let message = format!("the password of `{user}` is empty");
         reader.push(Diagnostic::new(Code::E015, password.span, message));
     } else if password.chars().any(char::is_control) {
-        let message = format!("the password of `{user}` holds a control character");
+        let message = format!("the password of `{user}` contains a control character");
         reader.push(Diagnostic::new(Code::E013, password.span, message));
     }
 }
