@@ -73,12 +73,12 @@ pub fn private_dir(path: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make the directory {}", path.shown()))
+        .with_context(|| format!("cannot create the directory {}", path.shown()))
 }
 
 /// Makes a directory and those that it is in.
 pub fn make_dir(dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.shown()))
+    fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.shown()))
 }
 
 /// Finds out whether a file can be written. What is there stays as it is.

@@ -449,7 +449,7 @@ fn a_network_that_somebody_takes_away_is_a_broken_rig() {
     let broker = waiting.broker();
     let network = docker(&["network", "ls", "--quiet", "--filter", &label]);
     docker(&["network", "disconnect", "--force", &network, &broker]);
-    waiting.ends_broken("broker 1 was taken out of the brokers' network");
+    waiting.ends_broken("broker 1 was disconnected from the brokers' network");
 }
 
 #[test]

@@ -35,5 +35,5 @@ fn what_cannot_be_written_is_told() {
     let dir = dir(&[("file", "")]);
     let (status, _, err) = ended(dir.path(), &["init", "file"]);
     assert_eq!(status, 2);
-    assert!(err.contains("cannot make the directory"), "{err}");
+    assert!(err.contains("cannot create the directory"), "{err}");
 }
