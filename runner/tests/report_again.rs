@@ -214,9 +214,9 @@ fn what_is_no_run_is_told_clearly() {
         (dir.path().join("missing"), "there is no run in"),
         (dir.path().to_owned(), "is not the directory of a run"),
         (at("empty", ""), "it is empty"),
-        (at("torn", &begin[..40]), "is torn or something else"),
+        (at("torn", &begin[..40]), "it is damaged or another kind of file"),
         (at("else", "hello\nworld\n"), "none of its 2 lines is an event"),
-        (at("newer", &newer), "written by kplan 999.0.0"),
+        (at("newer", &newer), "kplan 999.0.0 wrote it"),
     ] {
         for command in ["report", "compare"] {
             let clear = contains(part).and(contains("panicked").not());

@@ -141,7 +141,7 @@ fn what_is_not_known_is_doubted() {
     w.client("C10").running = false;
     let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };
     w.facts.topics.insert("u".into(), topic.clone());
-    assert!(w.doubt(Measure::Uncopied).0.contains("copies may have left u/0"));
+    assert!(w.doubt(Measure::Uncopied).0.contains("may have removed copies from u/0"));
     topic.compacted = false;
     let partition = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
     topic.partitions.insert(0, partition);

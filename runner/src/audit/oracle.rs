@@ -1,4 +1,4 @@
-//! A second opinion for tests: the definitions once more, message by message, in plain maps.
+//! A second implementation for tests: the definitions again, message by message, with plain maps.
 
 use super::Measure;
 use super::testing::{Who, World};

@@ -1,5 +1,5 @@
 //! The audit's reader: a process of its own, so that the runner stays small. It reads every
-//! partition from its start to a given end, takes part in nothing, and writes down what it found.
+//! partition from its start to a given end, without a group, and records what it found.
 
 mod batches;
 mod brokers;
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.
 const PROGRESS_US: i64 = 250_000;
 
-/// What librdkafka says of what it cannot read, and behind which it cannot be believed.
+/// librdkafka's errors for data that it cannot read, after which its messages are not reliable.
 const UNREADABLE: [Code; 3] = [Code::BAD_MSG, Code::BAD_COMPRESSION, Code::NOT_IMPLEMENTED];
 
 /// A partition's reading.
@@ -69,7 +69,7 @@ impl Events for Talk {
     fn stats(&self, _: &[u8]) {}
 }
 
-/// The body of the audit's reader: answers with what it could not read.
+/// The body of the audit's reader: reports what it could not read.
 pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<ClientReport, ClientError> {
     let topics = spec.topics.iter().map(|t| t.name.clone()).collect();
     let header = spec.common.header(Writer::Audit, topics, None);
@@ -229,7 +229,7 @@ impl Pass<'_> {
         let mut moved = now_us();
         let mut finished = Vec::new();
         while open > 0 && now_us() - moved < stall_us {
-            // Messages come partition by partition: who had the last one mostly has the next.
+            // Messages come partition by partition: the next message is mostly of the same one.
             let mut last = ((0, -1), 0);
             let mut clock = Clock::default();
             let mut trouble = Ok(());
@@ -321,7 +321,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The partitions whose end was not reached, and how far it is.
+    /// The partitions whose end was not reached, with the remaining distance.
     fn unread(&self, parts: &[ReadPart]) -> Vec<(Position, u64)> {
         parts
             .iter()

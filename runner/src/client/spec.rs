@@ -1,4 +1,4 @@
-//! What a client process is told when it starts.
+//! The specification that a client process gets when it starts.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::{
     identity::payload::run_hash,
 };
 
-/// What every client is told.
+/// The part of the specification that all clients have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Common {
     /// The run's id.
@@ -28,16 +28,16 @@ pub struct Common {
     pub bootstrap: String,
     /// The suite's directory: histories go to `history/`, logs to `logs/` below it.
     pub dir: PathBuf,
-    /// librdkafka settings of the cluster (security) and of the plan, which beat kplan's defaults.
+    /// librdkafka settings of the cluster (security) and of the plan, which override kplan's defaults.
     pub config: IndexMap<String, String>,
-    /// Where its connections go, if not where brokers advertise.
+    /// Where its connections go, if not to the advertised addresses.
     #[serde(default)]
     pub routes: Option<Routes>,
 }
 
 #[cfg(test)]
 impl Common {
-    /// Of a client of a test.
+    /// For a client in a test.
     pub(crate) fn of_test(config: IndexMap<String, String>) -> Self {
         let (bootstrap, dir) = ("127.0.0.1:1".into(), "/nowhere".into());
         Self { run: "r".into(), bootstrap, dir, ..Self::unstarted("C", config) }
@@ -45,7 +45,7 @@ impl Common {
 }
 
 impl Common {
-    /// Of a client that is never started: its settings are only looked at.
+    /// For a client that is never started: only its settings are used.
     pub fn unstarted(name: &str, config: IndexMap<String, String>) -> Self {
         Self {
             run: "check".to_owned(),
@@ -85,7 +85,7 @@ impl Common {
         self.dir.join("history").join(format!("{}.latency", self.file_stem()))
     }
 
-    /// Where it stands how far a group was given a topic: its members, and all their lives, share it.
+    /// The file with how far a topic was delivered to a group: its members, and all their lives, share it.
     pub(super) fn firsts_path(&self, group: &str, topic: &str) -> PathBuf {
         let name =
             crate::identity::payload::foreign_hash(Some(group.as_bytes()), Some(topic.as_bytes()));
@@ -139,7 +139,7 @@ pub struct ProducerSpec {
     pub partitions: u32,
     /// Messages a second; none: as fast as librdkafka takes them.
     pub rate: Option<f64>,
-    /// How many answer for a send.
+    /// The producer's `acks`.
     pub acks: Acks,
     /// librdkafka's `enable.idempotence`.
     pub idempotent: bool,

@@ -67,14 +67,14 @@ pub struct Original {
     pub seq: u64,
 }
 
-/// What a value turned out to be.
+/// The result of decoding a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// A message of this run, its checksum right.
     Identity(Identity),
     /// Not a message of this run's clients.
     Foreign,
-    /// It claims to be of this run, and its checksum or its length is wrong.
+    /// It claims to be of this run, but its checksum or its length is wrong.
     Corrupt,
 }
 

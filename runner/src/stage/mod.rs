@@ -1,4 +1,4 @@
-//! What the steps of one suite share: the cluster, its observer, the clients, what the plan did so far.
+//! What the steps of one suite share: the cluster, its observer, the clients, and what the plan has done so far.
 
 pub mod audits;
 pub mod chaos;
@@ -58,7 +58,7 @@ use crate::{
 pub struct Run {
     /// The run's id.
     pub id: String,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// The run's directory.
     pub dir: PathBuf,
@@ -70,24 +70,24 @@ pub struct Run {
     pub backend: Arc<dyn Backend>,
     /// Image template of the command line.
     pub image: Option<String>,
-    /// Bytes of memory that each broker may take.
+    /// Memory limit of each broker, in bytes.
     pub broker_memory: u64,
     pub live: Live,
-    /// kplan itself: what client processes are made of.
+    /// The kplan binary, which client processes run.
     pub binary: PathBuf,
     /// The repository's root, or the working directory: files are shown relative to it.
     pub root: PathBuf,
 }
 
 impl Run {
-    /// A file as reports show it: relative to the repository's root where it lies below it.
+    /// A file as reports show it: relative to the repository's root if it is below it.
     pub fn shown(&self, path: &Path) -> PathBuf {
         let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         full.strip_prefix(&self.root).map_or_else(|_| path.to_owned(), Path::to_owned)
     }
 }
 
-/// A cluster that runs, and who watches it.
+/// A running cluster and its observer.
 #[derive(Clone)]
 pub struct Running {
     pub cluster: Arc<dyn Cluster>,
@@ -95,14 +95,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Every broker's address, as clients are told.
+    /// The addresses of all brokers, for clients.
     pub fn bootstrap(&self) -> String {
         let brokers = self.cluster.brokers().into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
     }
 }
 
-/// When a step ran, newest time round.
+/// When the newest run of a step began and ended.
 #[derive(Clone, Copy, Debug)]
 pub struct StepTimes {
     /// Begin, monotonic microseconds.
@@ -114,22 +114,22 @@ pub struct StepTimes {
 /// The shared state of one suite. Every part has its own short lock; none is held over an await.
 pub struct Stage {
     pub run: Arc<Run>,
-    /// Where what happens is recorded.
+    /// Records events.
     pub tell: Telling,
     /// The suite's number.
     pub suite: SuiteId,
     pub plan: Arc<Plan>,
     /// The suite's directory.
     pub dir: PathBuf,
-    /// Seed of its chaos: every time round of `--repeat` has the next one.
+    /// Seed of its chaos: every repetition of `--repeat` has the next seed.
     pub seed: u64,
-    /// Which of its chaos' faults it does.
+    /// Which faults of its chaos it does, and did.
     pub chaos: Faults,
-    /// Breaking moments.
+    /// The moments of faults.
     pub breaks: Breaks,
-    /// What each node is meant to be.
+    /// The state that the plan wants for each node.
     pub wanted: Wanted,
-    /// What is wrong with the network.
+    /// The network faults.
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
@@ -141,7 +141,7 @@ pub struct Stage {
     pub ended: Ended,
     /// What the audits found.
     pub audits: Audits,
-    /// What somebody else took away.
+    /// What was changed from outside this plan.
     pub taken: Taken,
     state: Mutex<State>,
     client_events: mpsc::Sender<(Who, ClientEvent)>,
@@ -150,9 +150,9 @@ pub struct Stage {
 #[derive(Default)]
 struct State {
     running: Option<Running>,
-    /// Every broker of it was there once.
+    /// All of its brokers have been up together.
     up: bool,
-    /// A cluster of an earlier suite, to go on with.
+    /// A cluster of an earlier suite, to reuse.
     warm: Option<Warm>,
     clusters: u32,
     steps: BTreeMap<StepRun, StepTimes>,
@@ -162,7 +162,7 @@ struct State {
     topics: BTreeMap<String, TopicFacts>,
     given: Vec<Given>,
     captures: BTreeMap<String, serde_json::Value>,
-    /// What a capture does not know, by capture and word, and why.
+    /// Captured values that are unknown, by capture and word, and why.
     unknown: BTreeMap<(String, String), String>,
     resolved: BTreeMap<StepRun, Vec<Node>>,
     spans: BTreeMap<(StepRun, Stretch, String), event::Measurement>,
@@ -170,11 +170,11 @@ struct State {
     unclean: Vec<UncleanElection>,
 }
 
-/// Unclean elections that are remembered as evidence; all of them are in the events.
+/// The most unclean elections that are kept as evidence; all of them are in the events.
 const UNCLEAN: usize = 1_000;
 
 impl Stage {
-    /// A stage on which nothing has happened yet, and what its clients will say.
+    /// A new stage, and the channel of its clients' reports.
     pub fn new(
         run: Arc<Run>,
         suite: SuiteId,
@@ -205,7 +205,7 @@ impl Stage {
         (stage, heard)
     }
 
-    /// What is known of a step beforehand.
+    /// What is known about a step before it runs.
     pub fn step_info(&self, head: &StepHead, title: String, finally: bool) -> StepInfo {
         StepInfo {
             id: StepRun::new(&head.id, &[]),
@@ -219,7 +219,7 @@ impl Stage {
         }
     }
 
-    /// Where client processes say what happens to them.
+    /// The channel for the reports of client processes.
     pub fn client_events(&self) -> mpsc::Sender<(Who, ClientEvent)> {
         self.client_events.clone()
     }
@@ -232,17 +232,17 @@ impl Stage {
         self.state().running.clone().ok_or_else(|| StepError::not_so("no cluster runs"))
     }
 
-    /// A cluster of an earlier suite that this one may go on with.
+    /// Sets the cluster of an earlier suite that this suite may reuse.
     pub fn give_warm(&self, warm: Option<Warm>) {
         self.state().warm = warm;
     }
 
-    /// Takes that cluster, once.
+    /// Takes the cluster to reuse, once.
     pub fn take_warm(&self) -> Option<Warm> {
         self.state().warm.take()
     }
 
-    /// The cluster told of an unclean election.
+    /// Records an unclean election.
     pub fn elected_uncleanly(&self, election: UncleanElection) {
         let mut state = self.state();
         if state.unclean.len() < UNCLEAN {
@@ -256,19 +256,19 @@ impl Stage {
         self.state().unclean.iter().filter(of_topic).cloned().collect()
     }
 
-    /// Sets or takes away the running cluster.
+    /// Sets or removes the running cluster.
     pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
         let mut state = self.state();
         state.up = false;
         std::mem::replace(&mut state.running, running)
     }
 
-    /// Every broker of the running cluster is there.
+    /// Records that all brokers of the running cluster are up.
     pub fn came_up(&self) {
         self.state().up = true;
     }
 
-    /// Whether the running cluster was ever whole: before that there is nothing to judge.
+    /// Whether all brokers of the running cluster have been up together: before that there is nothing to judge.
     pub fn is_up(&self) -> bool {
         self.state().up
     }
@@ -300,7 +300,7 @@ impl Stage {
         }
     }
 
-    /// When a step ran, newest time round.
+    /// When the newest run of a step began and ended.
     pub fn step_times(&self, id: &StepRun) -> Option<StepTimes> {
         self.state().steps.get(id).copied()
     }
@@ -327,12 +327,12 @@ impl Stage {
         self.state().newest_step.clone()
     }
 
-    /// A step's captured value.
+    /// Stores a step's captured value.
     pub fn capture(&self, name: &str, value: serde_json::Value) {
         self.state().captures.insert(name.to_owned(), value);
     }
 
-    /// A step captured all but this: what a `record` found inconclusive is no value.
+    /// Stores which words a step could not capture, and why: an inconclusive value of `record` is no value.
     pub fn capture_unknown(&self, name: &str, words: BTreeMap<String, String>) {
         let mut state = self.state();
         state.unknown.retain(|(capture, _), _| capture != name);
@@ -340,7 +340,7 @@ impl Stage {
         state.unknown.extend(all);
     }
 
-    /// What captures do not know, and why.
+    /// The unknown captured values, and why.
     pub fn unknown(&self) -> BTreeMap<(String, String), String> {
         self.state().unknown.clone()
     }
@@ -350,17 +350,17 @@ impl Stage {
         self.state().captures.clone()
     }
 
-    /// Remembers which nodes a step meant, for `same_as`.
+    /// Records which nodes a step's target selected, for `same_as`.
     pub fn resolved(&self, step: &StepRun, nodes: &[Node]) {
         self.state().resolved.insert(step.clone(), nodes.to_vec());
     }
 
-    /// Which nodes a step meant.
+    /// The nodes that a step's target selected.
     pub fn resolved_by(&self, step: &StepRun) -> Option<Vec<Node>> {
         self.state().resolved.get(step).cloned()
     }
 
-    /// What templates may use now.
+    /// The values that templates can use now.
     pub fn values(&self) -> Values {
         Values {
             run_id: self.run.id.clone(),
@@ -374,7 +374,7 @@ impl Stage {
         self.plan.sources.positions(span).map_or(0, |(from, _)| from.line)
     }
 
-    /// The observer looks closely until the guard is dropped.
+    /// Makes the observer poll more often until the guard is dropped.
     pub fn watch_closely(&self) -> Option<Hurry> {
         self.running().ok().map(|r| r.observer.hurry())
     }
@@ -384,14 +384,14 @@ impl Stage {
         Ok(self.running()?.observer.view())
     }
 
-    /// Has the cluster asked now: what is judged once must not be as old as the last look.
+    /// Makes the observer ask the cluster now: a condition that is judged once must not use an older view.
     pub async fn look_anew(&self) {
         if let Ok(running) = self.running() {
             running.observer.fresh().await;
         }
     }
 
-    /// Waits until a view is as wanted; false when the limit has passed.
+    /// Waits until a view meets a condition; false when the limit has passed.
     pub async fn view_until(
         &self,
         limit: Duration,
@@ -411,7 +411,7 @@ impl Stage {
         topics
     }
 
-    /// What the consumers of a group see.
+    /// The isolation level of a group's consumers.
     pub fn isolation_of_group(&self, group: &str) -> Isolation {
         let uncommitted = self
             .clients
@@ -421,7 +421,7 @@ impl Stage {
         if uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }
     }
 
-    /// A stretch of time that a condition measured; the newest of each kind is told when its step ends.
+    /// Stores a time span that a condition measured; the newest of each kind is reported when its step ends.
     pub fn measured(&self, span: event::Measurement) {
         let key = (span.step.clone(), span.kind, span.client.clone());
         self.state().spans.insert(key, span);
@@ -441,14 +441,14 @@ impl Stage {
         }
     }
 
-    /// How long a node's log was at a time: where to look for later lines.
+    /// The size of a node's log at a time: later lines begin there.
     pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
         let state = self.state();
         let sizes = state.log_sizes.get(&node).into_iter().flatten();
         sizes.filter(|(at, _)| *at <= us).map(|(_, size)| *size).max().unwrap_or(0)
     }
 
-    /// Notes how long the nodes' logs are now; called when a step begins.
+    /// Records the size of the nodes' logs; called when a step begins.
     fn note_log_sizes(&self, at_us: i64) {
         let Ok(running) = self.running() else { return };
         let Ok(logs) = running.cluster.logs() else { return };
@@ -459,7 +459,7 @@ impl Stage {
         }
     }
 
-    /// Tells the terminal what a wait waits for.
+    /// Shows on the terminal what a wait waits for.
     pub fn waiting(&self, step: &StepRun, findings: &[Finding], left: Duration) {
         let missing: Vec<&str> = findings
             .iter()
@@ -469,7 +469,7 @@ impl Stage {
         self.talk(step, missing.join("; "), Some(left));
     }
 
-    /// Tells the terminal what a step is at.
+    /// Shows on the terminal what a step is doing.
     pub fn talk(&self, step: &StepRun, missing: impl Into<String>, left: Option<Duration>) {
         let deadline = left.map(|left| Instant::now() + left);
         self.run

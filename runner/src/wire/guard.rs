@@ -1,4 +1,4 @@
-//! A buffer that makes decoding a stranger's answer safe.
+//! A buffer that makes decoding an untrusted answer safe.
 //!
 //! `kafka-protocol` reserves room for as many elements as an array's length claims before it reads
 //! the first one: a length of two thousand million in a damaged answer would end the process, since

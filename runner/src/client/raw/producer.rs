@@ -1,4 +1,4 @@
-//! What only producers are asked.
+//! Functions of producers only.
 
 use std::{
     ffi::{CString, c_void},
@@ -184,7 +184,7 @@ impl Kafka<'_> {
         unsafe {
             let group = sys::rd_kafka_consumer_group_metadata(consumer.ptr());
             if group.is_null() {
-                return Err(refused("the consumer is in no group".to_owned()));
+                return Err(refused("the consumer is not in a group".to_owned()));
             }
             let error = sys::rd_kafka_send_offsets_to_transaction(
                 self.ptr(),

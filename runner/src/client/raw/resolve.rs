@@ -1,4 +1,4 @@
-//! Where librdkafka's connections go: it asks for every address that it is to connect to, and a
+//! Routes librdkafka's connections: it resolves every address before it connects, and a
 //! [`Router`] answers.
 
 use std::{
@@ -61,7 +61,7 @@ pub(super) unsafe fn answer(
         }
         let wanted = address(text(node), text(service));
         let target = router.and_then(|router| router.target(&wanted));
-        // librdkafka tries again later: somebody may advertise it by then.
+        // librdkafka retries later: a broker may advertise the address by then.
         let Some(target) = target else { return libc::EAI_AGAIN };
         let Some((host, port)) = parts(&target) else { return libc::EAI_NONAME };
         let (Ok(host), Ok(port)) = (CString::new(host), CString::new(port)) else {
@@ -90,7 +90,7 @@ unsafe extern "C" fn by_list(
     unsafe { answer(router.as_deref(), node, service, hints, result) }
 }
 
-/// A client of the `rdkafka` crate whose connections go where a [`Router`] says, if there is one.
+/// A client of the `rdkafka` crate whose connections a [`Router`] routes, if there is one.
 pub(crate) struct Routed<T> {
     // Goes first: its threads ask the list.
     client: T,

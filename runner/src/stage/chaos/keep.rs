@@ -6,9 +6,8 @@ use kplan_dsl::{Conditions, conditions::Condition};
 
 use crate::observer::{ClusterView, PartitionView};
 
-/// What of `keep` would not hold any more if these brokers were gone from what the view shows, in
-/// words. Foreseen are the number of living brokers and in-sync sets; of other conditions only what
-/// holds now is known.
+/// Describes what of `keep` would no longer hold if these brokers were gone from the view. Only the number of
+/// living brokers and the in-sync sets are predicted; other conditions are judged as they hold now.
 pub fn broken_by(keep: &Conditions, view: &ClusterView, gone: &BTreeSet<u32>) -> Option<String> {
     keep.iter().find_map(|condition| broken(condition, view, gone))
 }
