@@ -29,15 +29,16 @@ impl Guard {
     /// Starts the guardian in a process group of its own, so that Ctrl-C does not reach it. `backend`
     /// is the value of `--backend`.
     pub fn post(run: &str, backend: OsString) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe().context("cannot find the kplan binary")?)
-            .args(["guardian", "--run", run, "--backend"])
-            .arg(backend)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("cannot start the guardian process")?;
+        let mut child =
+            Command::new(std::env::current_exe().context("cannot find the kplan binary")?)
+                .args(["guardian", "--run", run, "--backend"])
+                .arg(backend)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .context("cannot start the guardian process")?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }

@@ -231,7 +231,7 @@ fn doubt(digest: &Digest<'_>, book: &mut Book, group: &Group, part: LogPart, rea
     book.doubt(&digest.names, spot, reason.to_owned());
 }
 
-/// A message that carries an identity is told by it; others only by where they were.
+/// The place of a message: with its client if it carries an identity, else only its partition.
 fn spot(group: &Group, part: LogPart, stream: SentStream) -> Spot {
     let client = (stream.client != 0).then_some(stream.client);
     Spot { group: Some(group.number), ..Spot::of(part, client) }

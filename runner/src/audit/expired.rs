@@ -93,7 +93,7 @@ mod tests {
         let mut w = World::new(1);
         w.client("P1").idempotent = true;
         w.send((1, 1), 0, 10, Fate::Acked);
-        // Only one was delivered; the order of an idempotent producer tells of those before it.
+        // Only one was delivered; an idempotent producer's order shows that those before it had expired.
         w.deliver((10, 1), 0, 5..6);
         w.expire(0, 6);
         assert_eq!((w.count(Measure::Expired), w.count(Measure::Lost)), (6, 0));

@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(w.doubt(Measure::Aborted), ("there was no message to judge".into(), 0));
     }
 
-    /// Nobody knows whether they were lost before retention took them, or their topic was deleted.
+    /// It is unknown whether they were lost before retention removed them, or their topic was deleted.
     #[test]
     fn messages_that_something_else_took_are_not_judged() {
         let mut w = World::new(1);

@@ -159,7 +159,7 @@ fn of_log(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure
             {
                 expired += 1;
             }
-            // Nobody knows.
+            // Unknown.
             _ if start > 0 || spoiled => {}
             _ => lost += 1,
         }

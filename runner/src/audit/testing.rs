@@ -11,7 +11,7 @@ pub(super) const TOPIC: &str = "t";
 /// Who: (client number, life).
 pub(super) type Who = (u16, u16);
 
-/// What the producer is told of a message, and whether the log gets it.
+/// The outcome of a message for its producer, and whether the log gets it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
     Acked,

@@ -142,7 +142,7 @@ mod tests {
             w.facts.window = Window::Since(since);
             let (none, _, why) = answer(&w, measure);
             assert_eq!(none, 0, "{measure:?}: nothing came since");
-            // Either nothing was judged, or nobody knows when the damage came.
+            // Either nothing was judged, or it is unknown when the damage happened.
             assert!(why.is_some() || judged == 0 || measure == Measure::Delivered, "{measure:?}");
             make(&mut w);
             let (after, judged, _) = answer(&w, measure);

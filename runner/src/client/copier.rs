@@ -33,8 +33,8 @@ use crate::{
     identity::payload::{self, Decoded, Original},
 };
 
-/// How long adding positions to a transaction may block: unlike a commit it begins anew when it is tried
-/// again, so that a slow cluster must be given the time.
+/// How long adding positions to a transaction may block: unlike a commit it starts from the beginning when it is
+/// retried, so that it needs enough time on a slow cluster.
 const ADDING: Duration = Duration::from_secs(5);
 /// A transaction is committed when it is this old, as Kafka Streams does.
 const OLDEST_US: i64 = 100_000;
@@ -290,8 +290,8 @@ struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// Copies until told to stop, then until the ends are reached or the limit is; answers with the
-    /// partitions whose end was not reached, and how far it is.
+    /// Copies until ordered to stop, then until the ends are reached or the limit is; returns the
+    /// partitions whose end was not reached, with the remaining distance.
     fn run(&mut self) -> Result<Vec<(Position, u64)>, ClientError> {
         loop {
             self.desk.hear(self.orders);

@@ -192,7 +192,7 @@ mod tests {
         for (at, latency) in [(10, 1_501), (20, 1_502), (30, 1_502), (9 + SLICE_US, 5)] {
             latencies.add(&voice, first + at, first + at - latency);
         }
-        // As after a SIGKILL: nobody said anything.
+        // As after a SIGKILL: nothing was reported.
         let one = slice(first + 10, first + 9 + SLICE_US, &[(5, 1), (1_501, 1), (1_502, 2)]);
         assert_eq!(unreported(&path, 0), [one]);
         let next = first + INTERVAL_US;

@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_broker_without_an_address_of_its_own_is_reached_where_it_advertises() {
         let brokers = Brokers::start(2);
-        // Nobody listens on port 1.
+        // No process listens on port 1.
         brokers.advertise(&[1, brokers.ports[1]]);
         let advertised = [(1, at(1)), (2, at(brokers.ports[1]))].into();
         let given = [(1, at(brokers.ports[0]))].into();

@@ -152,7 +152,7 @@ mod tests {
             (3, heap, false),
             (134, "", false),
             (139, "", false),
-            // Somebody's signal, and the machine's memory.
+            // A signal of another process, and the machine's memory.
             (137, "", true),
             (143, "", true),
             (130, "", true),

@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(ports.len(), 50);
         assert!(ports.iter().all(|port| RANGE.contains(port)));
         let port = ports[0];
-        // Either it is taken, or this is a system that cannot tell.
+        // Either it is taken, or this system cannot detect it.
         assert!(cfg!(not(target_os = "linux")) || claim(port).is_none());
         drop(held);
         assert!(claim(port).is_some());

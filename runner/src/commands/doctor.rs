@@ -85,7 +85,8 @@ fn machine() -> Vec<Line> {
             state: if security::HAS_TLS { Health::Good } else { Health::Lacks },
             found: if security::HAS_TLS { "built in" } else { "not built in" }.to_owned(),
             mend: Some(
-                "needed by plans whose `security` uses them: build kplan with the feature `tls`".to_owned(),
+                "needed by plans whose `security` uses them: build kplan with the feature `tls`"
+                    .to_owned(),
             ),
         },
         Line::good("processors", cores.to_string()),
@@ -99,7 +100,10 @@ fn machine() -> Vec<Line> {
             what: "disk".to_owned(),
             state: enough(disk, ENOUGH_DISK),
             found: format!("{} free in this directory, where runs are kept", amount(disk)),
-            mend: Some("remove old runs below .kplan/runs, or name another directory with --out".to_owned()),
+            mend: Some(
+                "remove old runs below .kplan/runs, or name another directory with --out"
+                    .to_owned(),
+            ),
         },
     ]
 }

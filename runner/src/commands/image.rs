@@ -68,8 +68,9 @@ impl ImageArgs {
             return Some(format!("Kafka {old} is too old: images start with 0.10"));
         }
         let several = self.versions.len() > 1 && !self.name.contains("{version}");
-        several
-            .then(|| "--name must contain {version}, or all images would have the same name".to_owned())
+        several.then(|| {
+            "--name must contain {version}, or all images would have the same name".to_owned()
+        })
     }
 
     fn words(&self) -> Vec<&str> {

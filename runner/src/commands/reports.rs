@@ -98,7 +98,9 @@ impl ReportFiles {
         for (at, (path, _)) in wanted.iter().enumerate() {
             if wanted[..at].iter().any(|(other, _)| is_same(other, path)) {
                 let path = path.shown();
-                return Err(refused(anyhow!("two reports cannot be written to the same file: {path}")));
+                return Err(refused(anyhow!(
+                    "two reports cannot be written to the same file: {path}"
+                )));
             }
             prepare(path, inputs)?;
         }
@@ -258,7 +260,10 @@ mod tests {
         for name in ["plan.yaml", "part.txt", "params", "events.jsonl", "link.xml", "hard.xml"] {
             let files = ReportFiles { html: Some(at(name)), ..Default::default() };
             let error = files.prepare(&inputs).expect_err(name).to_string();
-            assert!(error.contains("the report would overwrite") && error.contains(name), "{error}");
+            assert!(
+                error.contains("the report would overwrite") && error.contains(name),
+                "{error}"
+            );
         }
         let files = ReportFiles { html: Some(at("old.html")), ..Default::default() };
         files.prepare(&inputs).expect("a report of before");

@@ -278,7 +278,9 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
         if let Err(error) = reported {
             tell!("error: {error:#}");
         }
-        anyhow::bail!("the run ended early because not all of its events could be written: {trouble}");
+        anyhow::bail!(
+            "the run ended early because not all of its events could be written: {trouble}"
+        );
     }
     reported?;
     if args.shard.is_none() {
@@ -337,7 +339,9 @@ async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
     let removed =
         run.backend.sweep(&run.id, if broken_off { Sweep::All } else { Sweep::Rest }).await;
     if let Err(error) = removed {
-        return Some(format!("not everything of the run could be removed; try again with kplan clean: {error}"));
+        return Some(format!(
+            "not everything of the run could be removed; try again with kplan clean: {error}"
+        ));
     }
     let left = processes_of(&run.id);
     (!left.is_empty()).then(|| format!("processes of the run are still alive: {left:?}"))

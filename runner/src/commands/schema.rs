@@ -45,7 +45,9 @@ pub fn main(args: &SchemaArgs) -> Exit {
     match kplan_dsl::Files::read(&kplan_dsl::Disk, path, LONGEST) {
         Ok(kept) if kept == text.as_bytes() => say(&format!("{shown} is current\n"), Exit::Passed),
         Ok(_) => {
-            tell!("error: {shown} is not the schema of this kplan; update it: kplan schema{flag} > {shown}");
+            tell!(
+                "error: {shown} is not the schema of this kplan; update it: kplan schema{flag} > {shown}"
+            );
             Exit::Usage
         }
         Err(error) => {

@@ -160,7 +160,8 @@ impl Refusal {
     }
 
     fn told(&self, left: &[Setting<'_>], at: usize) -> Diagnostic {
-        let message = format!("librdkafka refuses this combination of settings: {}", plain(&self.why));
+        let message =
+            format!("librdkafka refuses this combination of settings: {}", plain(&self.why));
         let mut told = Diagnostic::new(Code::E017, left[at].0.span, message);
         let mut others: Vec<String> = Vec::new();
         for named in self.named().filter(|named| *named != left[at].0.value) {

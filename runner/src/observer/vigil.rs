@@ -217,7 +217,7 @@ mod tests {
         let last = second.make(CLOSED);
         until("the second is gone", || gone(1)).await;
         let both_gone = now_us();
-        // The engine tells it much later.
+        // The engine reports it much later.
         sleep(Duration::from_millis(300)).await;
         let begun = vigil.begun_us;
         let acted = vigil.end();

@@ -265,7 +265,7 @@ mod tests {
         assert!(stream.is_read());
     }
 
-    /// Full until it is read, as a pipe that somebody else made one that does not block.
+    /// Full until it is read, as a pipe that another process has set to non-blocking.
     struct Full(mpsc::Receiver<()>, Vec<u8>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Full {

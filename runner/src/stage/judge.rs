@@ -68,8 +68,8 @@ impl Judge<'_> {
         self.stage.step_times(&id).map(|t| t.began_us)
     }
 
-    /// What `recovered` counts from: the fault of a named step, or the last fault for a client; when it took effect, and
-    /// its description. For a `run` step only the begin is known.
+    /// What `recovered` counts from: the fault of a named step, or the last fault for a client; when it took effect,
+    /// and its description. For a `run` step only the begin is known.
     pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
         let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         let breaks = &self.stage.breaks;

@@ -80,8 +80,8 @@ impl ConsumerShared {
         });
     }
 
-    /// Reads on at these places. librdkafka has stopped to read the partitions, and would not take a
-    /// seek: they are given to it anew, and without cooperation all others with them, where they are.
+    /// Reads on at these places. librdkafka has stopped reading the partitions, and would refuse a
+    /// seek: they are assigned again, and without cooperation all others too, at their positions.
     fn restart(&self, kafka: &Kafka<'_>, found: &[((u16, u32), i64)]) -> Result<(), Asked> {
         let place = |at: &(u16, u32), offset| {
             // Where no position is known, librdkafka looks for it.

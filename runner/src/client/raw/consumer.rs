@@ -146,7 +146,7 @@ impl Kafka<'_> {
 }
 
 /// # Safety
-/// `error` is null or an error that nobody else has.
+/// `error` is null or an error that nothing else owns.
 unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), Asked> {
     if error.is_null() {
         return Ok(());

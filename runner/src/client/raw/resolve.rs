@@ -184,7 +184,7 @@ mod tests {
         fn stats(&self, _: &[u8]) {}
     }
 
-    /// What brokers advertise and nobody may connect to: counts who does.
+    /// Advertised addresses to which no client may connect: counts connections.
     struct Traps {
         ports: Vec<u16>,
         caught: Arc<AtomicUsize>,

@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// What a wait for nobody's signal gives, and how long it took.
+    /// The result of a wait without a signal, and how long it took.
     fn waited(until: TimeSpec) -> (c_int, Duration) {
         let (mut condition, mut mutex) = (PTHREAD_COND_INITIALIZER, PTHREAD_MUTEX_INITIALIZER);
         let begun = Instant::now();

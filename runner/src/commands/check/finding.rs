@@ -1,4 +1,4 @@
-//! One diagnostic as every format of machines tells it.
+//! One diagnostic in the form that all machine-readable formats use.
 
 use std::{
     collections::HashMap,

@@ -24,7 +24,7 @@ pub enum Holding {
     Own { since_us: i64 },
     /// Another client has it.
     Another,
-    /// Another client had it, which does not run: nobody has taken it over yet.
+    /// It was assigned to another client, which no longer runs, and no client has taken it over yet.
     Left,
 }
 

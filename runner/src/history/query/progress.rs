@@ -170,7 +170,7 @@ mod tests {
         ]
     }
 
-    /// Somebody waits for all.
+    /// The client waits for all partitions.
     fn always(_: &PartitionPlace) -> Option<i64> {
         Some(i64::MIN)
     }
