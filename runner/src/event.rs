@@ -187,7 +187,7 @@ pub enum Event {
     Span(Box<Measurement>),
     /// Effective configuration of a node or a client, once.
     Configured {
-        /// Whose.
+        /// Their owner.
         who: SettingsOf,
         /// Name to value.
         settings: IndexMap<String, String>,

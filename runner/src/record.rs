@@ -91,11 +91,11 @@ pub struct SuiteRecord {
     pub spans: Vec<Measurement>,
     /// Anomalies, in the order they were found.
     pub anomalies: Vec<Anomaly>,
-    /// What clients and nodes reported: when, who, what.
+    /// What clients and nodes reported: time, client or node, text.
     pub reports: Vec<Line<String>>,
     /// Notes of the plan: when, which step, what.
     pub notes: Vec<Line<StepRun>>,
-    /// Effective settings by whom.
+    /// Effective settings, by their owner.
     pub configured: IndexMap<SettingsOf, IndexMap<String, String>>,
     /// Audits: when, messages found, milliseconds.
     pub audits: Vec<(i64, u64, u64)>,
@@ -235,7 +235,7 @@ pub struct FaultSpan {
 pub struct Line<W> {
     /// When.
     pub at_us: i64,
-    /// Who, or which step.
+    /// The client, node or step.
     pub who: W,
     /// What.
     pub text: String,

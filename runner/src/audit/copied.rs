@@ -300,7 +300,7 @@ fn gather(
     for (part, log) in digest.logs.range((from, 0)..=(from, u32::MAX)) {
         match group.owed(&digest.names, *part, log) {
             Ok(mut offsets) => {
-                // For those who read uncommitted messages, too.
+                // Also for read_uncommitted consumers.
                 offsets.remove(&log.hidden);
                 owed.insert(*part, offsets);
             }

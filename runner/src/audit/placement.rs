@@ -219,7 +219,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is put in, in whatever order, is answered as a plain map answers it.
+        /// Any input in any order gives the same answers as a plain map.
         #[test]
         fn agrees_with_a_plain_map(adds in prop::collection::vec(
             (any::<bool>(), STRIDE - 150..STRIDE + 150, 0u64..40, 1u64..20), 1..40)

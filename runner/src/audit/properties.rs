@@ -190,7 +190,7 @@ proptest! {
     }
 }
 
-/// Anything: messages of every fate, logs cut back and rewritten, copies, strangers, wrong checksums,
+/// Anything: messages of every fate, logs truncated and rewritten, copies, strangers, wrong checksums,
 /// retention, hidden messages, deliveries from anywhere; idempotent producers; and all of it, or what
 /// came since a moment.
 fn wild() -> impl Strategy<Value = World> {

@@ -216,7 +216,7 @@ mod tests {
         let measured = |value: u64| answers.iter().any(|(_, one)| *one == value);
         assert!(buckets.iter().all(|(value, _)| measured(*value)), "each was measured");
         for slice in &told {
-            // Each was told as no more than a step shorter than it was.
+            // Each was reported as at most one step shorter than it was.
             let own = answers.iter().filter(|(at, _)| (slice.from_us..=slice.to_us).contains(at));
             let longest = own.map(|(_, value)| *value).max().expect("some");
             let last = slice.buckets.last().expect("some").0;

@@ -177,7 +177,7 @@ struct Pass<'a> {
     run: u64,
 }
 
-/// The time, asked for once in a while: messages come by the million.
+/// The time, read only now and then: messages come by the million.
 #[derive(Default)]
 struct Clock {
     now: i64,
@@ -297,7 +297,7 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Writes down a message.
+    /// Records a message.
     fn record(
         &mut self,
         part: &mut ReadPart,
@@ -360,7 +360,7 @@ impl Pass<'_> {
     }
 }
 
-/// What a copy says of its original.
+/// The reference of a copy to its original.
 fn copied(copy: &history::Message, original: Original) -> history::Message {
     history::Message {
         mark: Mark::Copied,
@@ -373,7 +373,7 @@ fn copied(copy: &history::Message, original: Original) -> history::Message {
     }
 }
 
-/// What of the ranges `all` lies in none of `some`; both are sorted and do not overlap.
+/// The parts of the ranges `all` that lie in none of `some`; both are sorted and do not overlap.
 fn subtract(all: &[(i64, i64)], some: &[(i64, i64)]) -> Vec<(i64, i64)> {
     let mut rest = Vec::new();
     let mut some = some.iter().copied().peekable();

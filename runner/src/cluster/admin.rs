@@ -26,7 +26,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// All attempts together.
 const LIMIT: Duration = Duration::from_secs(45);
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long a broker may take to say who the controller is.
+/// How long a broker may take to report the controller.
 const METADATA_LIMIT: Duration = Duration::from_secs(5);
 
 /// Creates, changes and deletes topics.

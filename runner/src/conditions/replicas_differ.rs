@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(holds(&[compared(0, 0, &[])]), Holds::Inconclusive);
         assert_eq!(holds(&[compared(9, 0, &[]), Err("one replica".into())]), Holds::Inconclusive);
         assert_eq!(holds(&[compared(9, 0, &["retention"])]), Holds::Inconclusive);
-        // A difference is certain whatever else could not be seen.
+        // A difference is certain even if something else could not be compared.
         assert_eq!(holds(&[compared(9, 2, &["retention"])]), Holds::No);
     }
 }

@@ -13,7 +13,7 @@ pub struct Extent {
 }
 
 impl Extent {
-    /// An extent of so many final records, and of later ones with so many messages each.
+    /// An extent with this number of final records, and with these numbers of messages in the later ones.
     pub fn new(settled: u64, open: Vec<u64>) -> Self {
         Self { settled, open }
     }

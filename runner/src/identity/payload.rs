@@ -36,7 +36,7 @@ const MAGIC: [u8; 4] = *b"kpl1";
 /// Length of the filler's pattern.
 const PATTERN: usize = 4096;
 
-/// Who sent a message, and which it is.
+/// The identity of a message: its sender and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// [`run_hash`] of the run's id.

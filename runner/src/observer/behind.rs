@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::observer::view::{BrokerView, PartitionView, TopicView};
 
-    /// Who answers, and by whom each is listed.
+    /// The brokers that answer, and by which brokers each is listed.
     fn listed(answering: &[(u32, bool, &[u32])]) -> ClusterView {
         let broker = |(n, listed, by): &(u32, bool, &[u32])| {
             let listed_by = by.iter().copied().collect();

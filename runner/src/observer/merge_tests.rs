@@ -127,7 +127,7 @@ const ALONE: Option<bool> = Some(false);
 /// Before Kafka 3.3.
 const UNTOLD: Option<bool> = None;
 
-/// Which controller is known, from who answers and what the quorum said through whom.
+/// Which controller is known, from the nodes that answer and the quorum's answers through each of them.
 fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
     let inputs = Inputs {
         expected: [1, 2, 3].into(),

@@ -148,7 +148,7 @@ fn filled(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// What a batch holds, whose offset and size stood before `body`. Empty for one that is too short to say.
+/// The records of a batch, whose offset and size were before `body`. Empty for a batch that is too short.
 pub(crate) fn items(offset: i64, body: Vec<u8>) -> Vec<Item> {
     match body.get(MAGIC).copied() {
         Some(0 | 1) => legacy::items(offset, &body),

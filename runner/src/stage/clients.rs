@@ -149,7 +149,7 @@ impl Clients {
         Ok(client)
     }
 
-    /// SIGKILLs whatever lives, at the end of a suite.
+    /// SIGKILLs all living clients, at the end of a suite.
     pub async fn kill_all(&self, stage: &Stage) {
         for client in self.all() {
             for member in &client.members {

@@ -306,7 +306,7 @@ mod tests {
         for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");
             brokers.advertise(&[]);
-            // Whatever becomes of this answer, it takes the brokers away.
+            // This answer removes the brokers, even if it is an error.
             let _ = kafka.contact(Duration::from_secs(1));
             brokers.advertise(&brokers.ports);
         }

@@ -34,8 +34,8 @@ impl<'a> GroupQueue<'a> {
         Some(Self { queue, last: None, _kafka: kafka })
     }
 
-    /// The next message, for which it waits at most so long. Callbacks are called meanwhile. The message
-    /// before it ends its life.
+    /// The next message; waits at most `limit`. Callbacks are called meanwhile. The previous message is
+    /// destroyed.
     pub(crate) fn next(&mut self, limit: Duration) -> Option<Message<'_>> {
         self.clear();
         // SAFETY: the queue lives; the message is ours until it is destroyed, by the next call or at the end,

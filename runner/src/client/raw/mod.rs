@@ -196,7 +196,7 @@ impl Kafka<'_> {
         }
     }
 
-    /// Calls the callbacks that are due; waits for the first one at most so long.
+    /// Calls the callbacks that are due; waits at most `limit` for the first one.
     pub(super) fn poll(&self, limit: Duration) -> i32 {
         // SAFETY: the instance lives.
         unsafe { sys::rd_kafka_poll(self.ptr(), millis(limit)) }

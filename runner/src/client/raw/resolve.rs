@@ -243,7 +243,7 @@ mod tests {
             let before = brokers.asked(1, PRODUCE);
             topic.produce(0, None, b"value", &[], 0).expect("room");
             until(what, || {
-                // Whatever becomes of it: it makes librdkafka learn.
+                // The result does not matter: the request makes librdkafka learn the addresses.
                 let _ = kafka.contact(Duration::from_millis(200));
                 kafka.poll(Duration::from_millis(20));
                 brokers.asked(1, PRODUCE) > before

@@ -13,7 +13,7 @@ use super::{addresses::HOME, config};
 pub struct File {
     pub path: String,
     pub bytes: Vec<u8>,
-    /// Who may read it.
+    /// Its permissions.
     pub mode: u32,
 }
 

@@ -459,7 +459,7 @@ fn each(
     Ok(())
 }
 
-/// Exit code, signal or lack of memory in words, and whose doing it was.
+/// Exit code, signal or lack of memory as text, and whether the cause lies outside the node.
 fn how_it_ended(state: &ContainerState, log_tail: &str, small_disk: bool) -> Ending {
     if state.oom_killed == Some(true) {
         return ending::killed_for_memory();

@@ -63,7 +63,7 @@ pub struct ExampleView {
 #[derive(Clone, Debug, Serialize)]
 pub struct Around {
     pub when: String,
-    /// Who, level, text.
+    /// The log's name, level, text.
     pub lines: Vec<(String, Level, String)>,
 }
 

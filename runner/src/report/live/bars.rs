@@ -117,7 +117,7 @@ impl Screen {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
-    /// A movement of the cursor, by so many places.
+    /// Moves the cursor by a number of places.
     fn go(&self, places: usize, how: char) {
         if places > 0 {
             self.add(&format!("\x1b[{places}{how}"));

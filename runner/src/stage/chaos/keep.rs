@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(broken_by(&keep, &all, &[1].into()), None);
         let found = broken_by(&keep, &all, &[1, 3].into());
         assert_eq!(found.as_deref(), Some("1 brokers would be alive"));
-        // Who is dead already is not gone twice.
+        // A broker that is dead already does not count twice.
         assert_eq!(broken_by(&keep, &view(&[1, 2], &[]), &[3].into()), None);
         assert!(broken_by(&keep, &view(&[1, 2], &[]), &[2].into()).is_some());
     }

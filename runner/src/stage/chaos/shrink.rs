@@ -15,7 +15,7 @@ pub struct Shrinker {
 }
 
 impl Shrinker {
-    /// All `things` together fail; at most so many tries.
+    /// All `things` together fail; `most` is the number of tries.
     pub fn new(things: usize, most: u32) -> Self {
         Self { fewest: (0..things).collect(), parts: 2, next: 0, left: most }
     }

@@ -286,7 +286,7 @@ mod tests {
         assert_eq!(since(10_000, 150), None);
         assert_eq!(since(10_000, 200), None);
         assert_eq!(since(10_000, 201), Some(false), "the last was sent before");
-        // 9,120 is what 9,129 is told as.
+        // 9,129 is reported as 9,120.
         assert_eq!(since(971, 9_120), Some(true));
         assert_eq!(since(972, 9_120), None);
         assert_eq!(MeantMessages::ALL.holds(&one, u64::MAX / 2), Some(true));

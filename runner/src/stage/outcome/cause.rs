@@ -84,7 +84,7 @@ pub enum PlanCause {
     Command(String),
 }
 
-/// Who does not take a setting.
+/// The party that refuses a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
     Client(String),
