@@ -69,7 +69,7 @@ enum Command {
     Diff(DiffArgs),
     /// Lists suites with their tags, parameters and matrix.
     List(ListArgs),
-    /// Removes containers, networks, processes and files that dead runs left behind.
+    /// Removes the containers, networks, volumes, processes and directories of dead runs.
     Clean(CleanArgs),
     /// Prints a completion script for a shell.
     ///

@@ -69,7 +69,7 @@ pub struct LatencySlice {
     pub from_us: i64,
     pub to_us: i64,
     /// Latencies in microseconds, ascending, and their counts; if there are very many, those with the
-    /// same first three digits are reported as the shortest of them.
+    /// same first three digits are reported as the shortest of them, and the longest of all exactly.
     pub buckets: Buckets,
 }
 

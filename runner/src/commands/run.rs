@@ -101,7 +101,7 @@ pub struct RunArgs {
     /// them as a plan into the run's directory. Runs the plan again up to 20 times.
     #[arg(long)]
     pub shrink: bool,
-    /// Stop at the first suite that does not pass.
+    /// Start no more suites after the first one that does not pass.
     #[arg(long)]
     pub fail_fast: bool,
     /// Keep clusters after the run, to inspect them; `kplan clean` removes them.
