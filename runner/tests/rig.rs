@@ -393,7 +393,7 @@ fn a_crash_that_somebody_causes_is_a_broken_rig() {
     let _turn = real();
     let waiting = Waiting::start("docker");
     docker(&["kill", "--signal", "SEGV", &waiting.broker()]);
-    waiting.ends_broken("somebody sent it a signal, and the JVM crashed");
+    waiting.ends_broken("the JVM crashed by a signal from another process");
 }
 
 #[test]

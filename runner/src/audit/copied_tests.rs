@@ -136,7 +136,7 @@ fn what_is_not_known_is_doubted() {
     copy(&mut w, 0..8);
     w.client("C10").running = true;
     let (reason, found) = w.doubt(Measure::Uncopied);
-    assert!(reason.ends_with("C10 still runs") && found == 0, "{found}: {reason}");
+    assert!(reason.ends_with("C10 is still running") && found == 0, "{found}: {reason}");
     assert_eq!(w.count(Measure::Overcopied), 0);
     w.client("C10").running = false;
     let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };

@@ -463,7 +463,7 @@ mod tests {
         w.snapshot();
         w.send((1, 1), 0, 9, Fate::Dropped);
         assert_eq!(w.count(Measure::Lost), 4);
-        assert!(w.audit(1).notes[0].starts_with("P1 still ran"));
+        assert!(w.audit(1).notes[0].starts_with("P1 was still running"));
     }
 
     #[test]

@@ -151,7 +151,7 @@ mod tests {
         w.tell((10, 1), Mark::Assigned, 1, 0);
         assert_eq!(w.count(Measure::Undelivered), 20);
         w.client("C10").running = true;
-        assert!(w.doubt(Measure::Undelivered).0.ends_with("C10 still runs"));
+        assert!(w.doubt(Measure::Undelivered).0.ends_with("C10 is still running"));
         let behind = Some("no member is left".to_owned());
         w.facts.groups.insert("g".into(), GroupFacts { behind, ..GroupFacts::default() });
         let (reason, at_least) = w.doubt(Measure::Undelivered);

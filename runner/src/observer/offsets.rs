@@ -304,7 +304,7 @@ mod tests {
         // The same leader again after an election: it may have cut its log in between.
         assert!(reason(Ok((0, 9, 9, 9)), one(), led(Some(1), 6)).contains("leader changed"));
         assert!(reason(Ok((0, 9, 9, 9)), led(None, 4), one()).contains("no leader"));
-        assert!(reason(Ok((0, 9, 9, 9)), one(), None).contains("vanished"));
+        assert!(reason(Ok((0, 9, 9, 9)), one(), None).contains("the partition no longer exists"));
         assert!(reason(Err(AskError::NobodyAnswers), one(), one()).contains("no broker answers"));
     }
 

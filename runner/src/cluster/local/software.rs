@@ -230,7 +230,7 @@ mod tests {
         let found = in_directory(&version("4.1.1"), template).expect("that version");
         assert_eq!(found.version, version("4.1.1"));
         let error = in_directory(&version("3.9.1"), template).expect_err("another");
-        assert!(error.to_string().contains("wants Kafka 3.9.1"), "{error}");
+        assert!(error.to_string().contains("needs Kafka 3.9.1"), "{error}");
         assert!(error.to_string().contains("holds 4.1.1"), "{error}");
         let error = in_directory(&version("3.9.1"), "/nowhere/{version}").expect_err("nothing");
         assert!(error.to_string().contains("/nowhere/3.9.1"), "{error}");
