@@ -99,7 +99,7 @@ def measure() -> list[tuple[str, float, float, float]]:
                 run_id = event["run"]
             elif kind == "suite_started":
                 names = {s["id"]: s["title"] for s in event["steps"]}
-            elif kind == "report" and event["who"].startswith("C") and ": got " in event["text"]:
+            elif kind == "report" and event["who"].startswith("C") and ": assigned " in event["text"]:
                 assigned_us = event["mono_us"]
             elif kind == "step_started":
                 name = names[event["step"]]

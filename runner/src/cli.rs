@@ -26,7 +26,7 @@ use crate::{
     out::{self, tell},
 };
 
-/// Resilience plans for Kafka: a YAML plan kills real brokers, kplan judges the log.
+/// Runs resilience plans for Kafka: a YAML plan breaks brokers, kplan judges what clients saw.
 #[derive(Debug, Parser)]
 #[command(name = "kplan", version, max_term_width = 100, after_help = STATUS)]
 pub struct Cli {
@@ -39,15 +39,15 @@ Exit status: 0 all passed; 1 a plan failed; 2 a plan or the command line is wron
 (engine, image, memory); 4 nothing matched; 130 interrupted (143 by SIGTERM, 129 by a closed terminal, 131 by Ctrl-\\).
 
 Examples:
-  kplan run plans/quickstart.yaml --backend embedded   a plan without any engine, simulated
-  kplan run plans/ --junit report.xml                  every plan below plans/ on real Kafka
-  kplan check plans/                                   every mistake, before anything starts";
+  kplan run plans/quickstart.yaml --backend embedded   run a plan on the simulation, without an engine
+  kplan run plans/ --junit report.xml                  run every plan below plans/ on real Kafka
+  kplan check plans/                                   list every error before anything starts";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Carries plans out and judges what happened.
+    /// Runs plans and judges what happened.
     Run(Box<RunArgs>),
-    /// Tells everything that is wrong with plans, before anything starts.
+    /// Lists every error in plans, without running them.
     Check(CheckArgs),
     /// Writes a first plan, its schema and a CI file.
     Init(InitArgs),
@@ -55,21 +55,21 @@ enum Command {
     Schema(SchemaArgs),
     /// Shows the manual page of a step, a condition or a diagnostic's code.
     Words(WordsArgs),
-    /// Makes any report again from a run's directory.
+    /// Makes the reports of a run again, from its directory.
     Report(ReportArgs),
-    /// Sets two runs, or the matrix cells of one, side by side.
+    /// Compares two runs, or the matrix cells of one run.
     Compare(CompareArgs),
-    /// Makes local images of Kafka, from its released artifacts.
+    /// Builds local Kafka images from Kafka's released artifacts.
     Image(ImageArgs),
-    /// Tells what this machine can do and what is missing.
+    /// Checks what this machine has and what it lacks.
     Doctor(DoctorArgs),
-    /// Tells in plain words what plans will do, with a timeline of brokers, clients and faults.
+    /// Describes in words what plans will do, with a timeline of brokers, clients and faults.
     Explain(ExplainArgs),
-    /// Tells what changed between two versions of plans, in meaning.
+    /// Shows what changed in meaning between two versions of plans.
     Diff(DiffArgs),
     /// Lists suites with their tags, parameters and matrix.
     List(ListArgs),
-    /// Removes what dead runs left behind.
+    /// Removes the containers, networks, volumes, processes and directories of dead runs.
     Clean(CleanArgs),
     /// Prints a completion script for a shell.
     ///
@@ -81,25 +81,25 @@ enum Command {
     /// Writes the manual pages of the commands.
     #[command(hide = true)]
     Man(ManArgs),
-    /// Removes what a killed runner left (started by kplan itself).
+    /// Removes what a killed runner left behind (kplan starts it itself).
     #[command(hide = true)]
     Guardian {
-        /// The run.
+        /// The id of the run.
         #[arg(long)]
         run: String,
-        /// Where its clusters are.
+        /// The backend of its clusters.
         #[arg(long, value_parser = BackendParser)]
         backend: BackendName,
     },
 }
 
-/// Parses the arguments, does what they say, tells how it ended.
+/// Parses the arguments, runs the command, returns the exit status.
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
             if error.exit_code() == 0 {
-                // Help and version hold nobody else's words.
+                // Help and version hold kplan's own text only.
                 return out::say(&out::own(&error.render().ansi().to_string()), Exit::Passed);
             }
             tell!("{}", error.render().to_string().trim_end());

@@ -11,7 +11,7 @@ pub struct KafkaError {
     pub message: String,
 }
 
-/// Kafka's own name of a code, where the protocol library knows it.
+/// Kafka's own name of a code, if the protocol library knows it.
 pub fn kafkas_own(code: i32) -> Option<String> {
     let error = i16::try_from(code).ok().and_then(ResponseError::try_from_code)?;
     (!matches!(error, ResponseError::Unknown(_))).then(|| error_name(error))

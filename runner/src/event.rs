@@ -1,4 +1,4 @@
-//! What happened, in the order it happened: the append-only truth of a run.
+//! The events of a run, in the order in which they happened: an append-only log.
 //!
 //! `events.jsonl` in the run's directory holds one [`Stamped`] event a line. Every report but the
 //! live terminal is made from it, so any report can be made again, also of a run that was killed.
@@ -30,7 +30,7 @@ pub struct Stamped {
     pub at: jiff::Timestamp,
     /// The same on the monotonic clock of the histories, in microseconds.
     pub mono_us: i64,
-    /// The suite that it belongs to; none for what is the whole run's.
+    /// The suite that it belongs to; none for events of the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suite: Option<SuiteId>,
     /// What happened.
@@ -55,11 +55,11 @@ pub enum Event {
     RunStarted(RunStarted),
     /// A suite (a plan in one matrix cell) began.
     SuiteStarted(Box<SuiteStarted>),
-    /// A step that the suite does not list as it is: of a repeat's later round, or a fault of chaos.
+    /// A step that the suite does not list: of a later round of a repeat, or a fault of chaos.
     StepListed {
         /// The step's id in the events.
         step: StepRun,
-        /// What is known of it.
+        /// What is known about it.
         info: Box<StepInfo>,
     },
     /// A step began.
@@ -69,20 +69,20 @@ pub enum Event {
     },
     /// A step ended.
     StepEnded(Box<StepEnded>),
-    /// A target was resolved: which nodes a step meant.
+    /// A target was resolved to nodes.
     TargetResolved {
         /// Step.
         step: StepRun,
         /// As in the plan.
         target: String,
-        /// The nodes it meant, e.g. `broker 2`.
+        /// The nodes that it selected, e.g. `broker 2`.
         nodes: Vec<String>,
     },
     /// A node's process changed.
     Node {
         /// `broker 2`, `controller 101`, `zookeeper 1`.
         node: String,
-        /// What it is now.
+        /// The new state.
         state: LaneState,
         /// Why.
         #[serde(flatten)]
@@ -94,7 +94,7 @@ pub enum Event {
         client: String,
         /// Its life, from 1.
         life: u16,
-        /// What it is now.
+        /// The new state.
         state: LaneState,
         /// Why.
         #[serde(flatten)]
@@ -112,10 +112,10 @@ pub enum Event {
         /// What it does.
         #[serde(default)]
         kind: FaultKind,
-        /// In words, e.g. `broker 2 killed`.
+        /// Its description, e.g. `broker 2 killed`.
         what: String,
     },
-    /// The cluster said something new of a partition.
+    /// A partition changed.
     Partition {
         /// Topic.
         topic: String,
@@ -123,14 +123,14 @@ pub enum Event {
         partition: u32,
         /// Leader, none if it has none.
         leader: Option<u32>,
-        /// Leader epoch where the protocol tells it.
+        /// Leader epoch, if the protocol reports it.
         epoch: Option<i32>,
         /// In-sync replicas.
         in_sync: Vec<u32>,
         /// Replicas, the preferred leader first.
         replicas: Vec<u32>,
-        /// The leader was elected uncleanly: it is none of these, which were in sync, or knew all that
-        /// was committed, when the cluster was last asked.
+        /// The leader was elected uncleanly: it is none of these replicas, which were in sync, or had all
+        /// committed messages, when the cluster was last asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unclean: Option<Vec<u32>>,
     },
@@ -144,7 +144,7 @@ pub enum Event {
     /// Something a client or the cluster reported that explains a result (connection failures,
     /// rebalances, resets), bounded in number.
     Report {
-        /// Who: `P`, `broker 2`.
+        /// The client or node: `P`, `broker 2`.
         who: String,
         /// What.
         text: String,
@@ -165,7 +165,7 @@ pub enum Event {
         /// The text.
         text: String,
     },
-    /// Values recorded by `record` or an audit: what, and by whom or where.
+    /// Values recorded by `record` or an audit.
     Recorded {
         /// Step.
         step: StepRun,
@@ -183,11 +183,11 @@ pub enum Event {
         /// Topics read.
         topics: Vec<String>,
     },
-    /// A stretch of time that a condition measured: a client's recovery or unavailability.
+    /// A time span that a condition measured: a client's recovery or unavailability.
     Span(Box<Measurement>),
     /// Effective configuration of a node or a client, once.
     Configured {
-        /// Whose.
+        /// Their owner.
         who: SettingsOf,
         /// Name to value.
         settings: IndexMap<String, String>,
@@ -196,7 +196,7 @@ pub enum Event {
     SuiteEnded {
         /// How.
         verdict: Verdict,
-        /// Reasons that belong to no step.
+        /// Adds reasons that belong to no step.
         reasons: Vec<Reason>,
     },
     /// The run ended by itself. A run without this event was killed.
@@ -215,16 +215,16 @@ pub struct RunStarted {
     pub run: String,
     /// kplan's version.
     pub kplan: String,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// `docker`, `embedded`, `local`, `external`.
     pub backend: String,
     /// The command line, secrets masked.
     pub command: Vec<String>,
-    /// How many suites the run is made of, so that a killed run's report tells what never began.
+    /// How many suites the run has, so that a killed run's report shows how many were not started.
     #[serde(default)]
     pub suites: u32,
-    /// How often a suite may be tried (`--retries` and one); 0 in records of earlier versions.
+    /// The most attempts of a suite (`--retries` plus one); 0 in records of earlier versions.
     #[serde(default)]
     pub attempts: u32,
 }
@@ -246,9 +246,9 @@ pub struct SuiteStarted {
     pub params: IndexMap<String, String>,
     /// The backend is a simulation.
     pub simulated: bool,
-    /// Which attempt (from 1): more than 1 when `--retries` gave a failed suite another try.
+    /// Which attempt (from 1): more than 1 if `--retries` retried a failed suite.
     pub attempt: u32,
-    /// Which time round (from 1) of `--repeat`; every round is a suite of its own in reports.
+    /// Which repetition (from 1) of `--repeat`; every repetition is a suite of its own in reports.
     #[serde(default = "first")]
     pub repetition: u32,
     /// All steps in the order of the file; `finally` last.
@@ -268,7 +268,7 @@ fn first() -> u32 {
 pub struct StepInfo {
     /// Its place, in the first round.
     pub id: StepRun,
-    /// The step's `name`, or what it does in words.
+    /// The step's `name`, or a description of what it does.
     pub title: String,
     /// The verb.
     pub verb: String,
@@ -295,34 +295,34 @@ pub struct StepEnded {
     pub took_ms: u64,
     /// What was judged, in the plan's order (also when it held).
     pub findings: Vec<Finding>,
-    /// Why it did not succeed, or was skipped, where no finding tells it.
+    /// Why it did not succeed, or was skipped, if no finding shows it.
     pub reason: Option<String>,
     /// `optional: true`: a failure does not fail the plan.
     pub optional: bool,
     /// A limit ran out: a wait's `within`, the step's or the plan's `timeout`.
     #[serde(default)]
     pub timed_out: bool,
-    /// By whose doing it did not succeed; none where findings tell it.
+    /// The cause of its failure; none if findings show it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
 }
 
-/// By whose doing a step did not succeed.
+/// Where the cause of a step's failure lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// Kafka's: an answer, a silence, a death by itself.
+    /// In Kafka: an error answer, a missing answer, a process that ended by itself.
     Kafka,
-    /// The plan's: it asks for what cannot be or is not so.
+    /// In the plan: it asks for something impossible, or requires a state that does not hold.
     Plan,
-    /// The machine's that everything runs on.
+    /// In the machine that everything runs on.
     Rig,
 }
 
-/// By whose doing a step did not succeed, with what is known of it.
+/// The cause of a step's failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// Whose.
+    /// Where it lies.
     pub whose: Whose,
     /// Names of the errors, Kafka's or its client's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -339,13 +339,13 @@ pub struct Cause {
 }
 
 impl Cause {
-    /// Somebody's, and nothing more is known.
+    /// A cause without details.
     pub fn of(whose: Whose) -> Self {
         Self { whose, codes: Vec::new(), node: None, client: None, log: Vec::new() }
     }
 }
 
-/// What a process is.
+/// The state of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LaneState {
@@ -353,7 +353,7 @@ pub enum LaneState {
     Starting,
     /// Works.
     Up,
-    /// Frozen.
+    /// Paused.
     Paused,
     /// Cut off from (some of) the others.
     Isolated,

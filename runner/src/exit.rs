@@ -1,9 +1,9 @@
-//! Exit statuses, one for each kind of end. Documented in the README and in `kplan --help`.
+//! Exit statuses, one for each way to end. Documented in the README and in `kplan --help`.
 
 use std::{fmt, process::ExitCode};
 
-/// What an argument names cannot be had: known before anything starts, and the command line's mistake. The
-/// one thing by which an error ends with [`Exit::Usage`] instead of [`Exit::Rig`], see [`Exit::by_error`].
+/// An argument names something that cannot be read or written: known before anything starts, and a mistake of the
+/// command line. Only this error ends with [`Exit::Usage`] instead of [`Exit::Rig`], see [`Exit::by_error`].
 #[derive(Debug)]
 struct Mistake(anyhow::Error);
 
@@ -24,12 +24,12 @@ pub fn refused(error: anyhow::Error) -> anyhow::Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     Passed,
-    /// A plan failed: Kafka's doing, or the plan's (its expectation, or what it asks for). Goes before
-    /// [`Self::Rig`]: a finding is not taken back by what broke beside it.
+    /// A plan failed because of Kafka or because of the plan (its expectation, or what it asks for). Has priority
+    /// over [`Self::Rig`]: a finding stands even if the rig failed in another suite.
     Failed,
     /// A plan or the command line is wrong.
     Usage,
-    /// Nothing failed, and something broke on the rig: engine, image, memory, a full disk.
+    /// No plan failed, but the rig did: engine, image, memory, a full disk.
     Rig,
     /// Nothing matched the paths, tags or filters.
     Nothing,
@@ -44,7 +44,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The end by a signal of this name.
+    /// The exit after a signal of this name.
     pub fn by_signal(name: &str) -> Self {
         match name {
             "SIGTERM" => Self::Terminated,
@@ -54,7 +54,7 @@ impl Exit {
         }
     }
 
-    /// The end by an error: the command line's mistake, or else the rig's.
+    /// The exit after an error: a mistake of the command line, or else a failure of the rig.
     pub fn by_error(error: &anyhow::Error) -> Self {
         if error.is::<Mistake>() { Self::Usage } else { Self::Rig }
     }

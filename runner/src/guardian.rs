@@ -19,7 +19,7 @@ use crate::{
     processes::kill_processes,
 };
 
-/// What the runner holds: dropping it without [`Guard::dismiss`] sets the guardian to work.
+/// The runner's end of the pipe: dropping it without [`Guard::dismiss`] makes the guardian clean up.
 pub struct Guard {
     child: Child,
     pipe: Option<ChildStdin>,
@@ -27,32 +27,33 @@ pub struct Guard {
 
 impl Guard {
     /// Starts the guardian in a process group of its own, so that Ctrl-C does not reach it. `backend`
-    /// is what the command line says of where the clusters run.
+    /// is the value of `--backend`.
     pub fn post(run: &str, backend: OsString) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe().context("own binary")?)
-            .args(["guardian", "--run", run, "--backend"])
-            .arg(backend)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .context("cannot start the guardian process")?;
+        let mut child =
+            Command::new(std::env::current_exe().context("cannot find the kplan binary")?)
+                .args(["guardian", "--run", run, "--backend"])
+                .arg(backend)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .context("cannot start the guardian process")?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
     }
 
-    /// Everything was removed (or is kept on purpose): the guardian goes without touching anything.
+    /// Everything was removed (or is kept on purpose): the guardian ends without removing anything.
     pub fn dismiss(mut self) {
         use std::io::Write as _;
         if let Some(mut pipe) = self.pipe.take() {
-            // A guardian that is gone already has nothing left to be told.
+            // A guardian that has ended already needs no message.
             let _ = pipe.write_all(b"done\n");
         }
         let end = Instant::now() + FAREWELL;
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > end {
-                // Somebody froze it: it has nothing left to do.
+                // Something paused the guardian process: it has nothing left to do.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
                 return;
@@ -62,19 +63,19 @@ impl Guard {
     }
 }
 
-/// How long the guardian may take to go when it is told to.
+/// How long the guardian may take to end after it is dismissed.
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Time between two looks; two empty looks in a row end the work.
 const LOOK: Duration = Duration::from_millis(1_500);
-/// How long leftovers are looked for: a container whose creation was under way when the runner died appears
-/// only after it.
+/// How long the guardian looks for leftovers: a container whose creation was under way when the runner died may
+/// appear after its death.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The guardian's own process.
 pub fn main(run: &str, backend: &dyn Backend) -> Exit {
-    // A closing terminal must not take the guardian with it.
-    // SAFETY-free: nix's signal() is unsafe, so the group of its own and the null streams serve here.
+    // A closing terminal must not end the guardian. nix's `signal()` is unsafe, so its own process group and
+    // null streams protect it instead.
     let told = BufReader::new(std::io::stdin()).lines().map_while(Result::ok).any(|l| l == "done");
     if told {
         return Exit::Passed;
@@ -97,7 +98,7 @@ async fn sweep(run: &str, backend: &dyn Backend) -> Exit {
             tokio::time::sleep(LOOK).await;
             continue;
         }
-        // What a process that is still dying writes meanwhile goes with the next look.
+        // Files that a dying process writes meanwhile are removed by the next look.
         let nothing = killed == 0 && removed.is_ok_and(|traces| traces.is_empty());
         empty_looks = if nothing { empty_looks + 1 } else { 0 };
         if empty_looks >= 2 {

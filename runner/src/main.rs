@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // What a client process is told comes on its stdin; its arguments are for the process list.
+    // A client process reads its orders from stdin; its arguments are only for the process list.
     if std::env::args().nth(1).is_some_and(|word| word == "client") {
         return kplan::client::hidden_main();
     }

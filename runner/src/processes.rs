@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 
-/// What `/proc/PID/stat` tells.
+/// The content of `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProcessStat {
     pub name: String,
@@ -18,7 +18,7 @@ pub struct ProcessStat {
     pub started: String,
 }
 
-/// What the kernel tells of a process; none where there is none of this number.
+/// The state of a process; none if there is no process of this number.
 pub fn stat(pid: u32) -> Option<ProcessStat> {
     stat_of(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -40,7 +40,7 @@ pub fn is_frozen(pid: i32) -> bool {
     u32::try_from(pid).ok().and_then(stat).is_some_and(|stat| matches!(stat.state, 'T' | 't'))
 }
 
-/// Memory that can be had without swapping, in bytes; none where the kernel does not say.
+/// Memory that is available without swapping, in bytes; none if the kernel does not report it.
 pub fn available_memory() -> Option<u64> {
     let table = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = table.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
@@ -52,7 +52,7 @@ pub fn kill_processes(run: &str) -> usize {
     let own = std::process::id();
     let pids = processes_of(run);
     for &pid in pids.iter().filter(|&&pid| pid != own) {
-        // Gone in the meantime is as good as killed.
+        // A process that ended meanwhile is as good as killed.
         let _ = kill(Pid::from_raw(i32::try_from(pid).unwrap_or(i32::MAX)), Signal::SIGKILL);
     }
     pids.iter().filter(|&&pid| pid != own).count()
@@ -68,7 +68,7 @@ pub fn runs_with_processes() -> BTreeSet<String> {
     numbers().filter_map(run_of).collect()
 }
 
-/// Whether a runner still lives above a process of this run: what a dead runner started has another
+/// Whether a process of this run has a living runner among its ancestors: the children of a dead runner have another
 /// parent.
 pub fn has_living_runner(run: &str) -> bool {
     let own = name(std::process::id());
@@ -80,7 +80,7 @@ pub fn has_living_runner(run: &str) -> bool {
     processes_of(run).into_iter().any(under)
 }
 
-/// Nobody's line of ancestors is as long.
+/// A limit for the number of ancestors.
 const MOST_ANCESTORS: usize = 1_000;
 
 fn numbers() -> impl Iterator<Item = u32> {
@@ -99,7 +99,7 @@ fn run_of(pid: u32) -> Option<String> {
     {
         return Some(text(&pair[1]));
     }
-    // The whole word, or a Java property: not a command that only speaks of a run.
+    // The whole word, or a Java property: not a command that only mentions a run.
     let labelled = args.iter().find_map(|a| {
         let word = a.strip_prefix(b"-D".as_slice()).unwrap_or(a);
         word.strip_prefix(b"kplan.run=".as_slice()).map(text)
@@ -124,8 +124,8 @@ fn words(pid: u32) -> Vec<Vec<u8>> {
     line.split(|b| *b == 0).map(<[u8]>::to_vec).collect()
 }
 
-/// A run lives while its guardian has the runner above it: one that lost it cleans up, and is in nobody's
-/// way.
+/// A run is alive while its guardian has the runner as its parent: a guardian without it cleans up, and does not
+/// count.
 pub fn runner_lives(run: &str) -> bool {
     let own = name(std::process::id());
     numbers().filter(|pid| guards(*pid, run)).any(|pid| parent(pid).and_then(name) == own)
@@ -137,15 +137,15 @@ fn guards(pid: u32, run: &str) -> bool {
     args.get(1).is_some_and(|a| a == b"guardian") && args.iter().any(|a| a == run.as_bytes())
 }
 
-/// This process as `PID:START@MACHINE`; the start time (clock ticks since boot, proc(5)) tells it
+/// This process as `PID:START@MACHINE`; the start time (clock ticks since boot, proc(5)) distinguishes it
 /// from a later process of the same number.
 pub fn owner() -> String {
     let pid = std::process::id();
     format!("{pid}:{}@{}", started(pid).unwrap_or_default(), machine())
 }
 
-/// Where process numbers mean the same: a boot, and in it a namespace. A container of its own may
-/// share the engine with others, and sees none of their processes.
+/// The scope of process numbers: a boot, and in it a namespace. A container may
+/// share the engine with others, but sees none of their processes.
 fn machine() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
@@ -166,7 +166,7 @@ pub fn owner_lives(owner: &str) -> bool {
     let Some((process, boot)) = owner.split_once('@') else { return false };
     let Some((pid, start)) = process.split_once(':') else { return false };
     let Ok(pid) = pid.parse() else { return false };
-    // On another machine's engine nothing can be known: whose it is decides.
+    // A process of another machine cannot be checked: it may be alive.
     boot != machine() || started(pid).as_deref() == Some(start)
 }
 

@@ -1,7 +1,7 @@
-//! The run's record, folded from its events: what every report is a function of.
+//! The run's record, folded from its events: every report is a function of it.
 //!
-//! A run that was killed has a record too: what was known is kept, the steps in flight are
-//! [`Verdict::Broken`], and what did not run is [`Verdict::Skipped`].
+//! A run that was killed has a record too: its events are kept, the running steps are
+//! [`Verdict::Broken`], and steps that did not run are [`Verdict::Skipped`].
 
 mod ending;
 mod fold;
@@ -23,7 +23,7 @@ use crate::{
     rundir::EVENTS,
 };
 
-/// Why a step in flight is broken when its run was killed.
+/// The reason of a step that was running when its run was killed.
 pub const KILLED_STEP: &str = "the run was killed during this step";
 
 /// A whole run. All times `*_us` are monotonic microseconds; [`RunRecord::wall`] turns them into
@@ -73,7 +73,7 @@ pub struct SuiteRecord {
     pub last_us: i64,
     /// The verdict; [`Verdict::Broken`] when the run was killed before the suite's end.
     pub verdict: Verdict,
-    /// Reasons that belong to no step.
+    /// Adds reasons that belong to no step.
     pub reasons: Vec<Reason>,
     /// Every step, in the order of the file, a repeat's rounds one after the other.
     pub steps: Vec<StepRecord>,
@@ -87,15 +87,15 @@ pub struct SuiteRecord {
     pub samples: IndexMap<String, Vec<(i64, Sample)>>,
     /// Faults in the order they began.
     pub faults: Vec<FaultSpan>,
-    /// Measured stretches: recovery, unavailability.
+    /// Measured time spans: recovery, unavailability.
     pub spans: Vec<Measurement>,
     /// Anomalies, in the order they were found.
     pub anomalies: Vec<Anomaly>,
-    /// What clients and nodes reported: when, who, what.
+    /// What clients and nodes reported: time, client or node, text.
     pub reports: Vec<Line<String>>,
     /// Notes of the plan: when, which step, what.
     pub notes: Vec<Line<StepRun>>,
-    /// Effective settings by whom.
+    /// Effective settings, by their owner.
     pub configured: IndexMap<SettingsOf, IndexMap<String, String>>,
     /// Audits: when, messages found, milliseconds.
     pub audits: Vec<(i64, u64, u64)>,
@@ -106,7 +106,7 @@ pub struct SuiteRecord {
 pub struct StepRecord {
     /// Which, in which round.
     pub id: StepRun,
-    /// As the plan has it.
+    /// As in the plan.
     pub info: StepInfo,
     /// Begin; none when it never began.
     pub started_us: Option<i64>,
@@ -118,15 +118,15 @@ pub struct StepRecord {
     pub took_ms: u64,
     /// What was judged.
     pub findings: Vec<Finding>,
-    /// Why it did not succeed, or was skipped, where no finding tells it.
+    /// Why it did not succeed, or was skipped, if no finding shows it.
     pub reason: Option<String>,
     /// A failure does not fail the plan.
     pub optional: bool,
     /// A limit ran out.
     pub timed_out: bool,
-    /// By whose doing it did not succeed; none where findings tell it.
+    /// The cause of its failure; none if findings show it.
     pub cause: Option<crate::event::Cause>,
-    /// Targets and the nodes they meant.
+    /// Targets and the nodes that they selected.
     pub targets: Vec<(String, Vec<String>)>,
     /// Values recorded by it.
     pub recorded: IndexMap<String, Value>,
@@ -141,7 +141,7 @@ pub struct ProcessLane {
     pub name: String,
     /// A client, else a node of the cluster.
     pub client: bool,
-    /// Changes: when, what it is from then on, why.
+    /// Changes: when, the new state, why.
     pub states: Vec<(i64, LaneState, Why)>,
 }
 
@@ -156,7 +156,7 @@ pub struct PartitionTrack {
     pub states: Vec<PartitionState>,
 }
 
-/// What the cluster said of a partition from a moment on.
+/// The state of a partition from a moment on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartitionState {
     /// When.
@@ -173,7 +173,7 @@ pub struct PartitionState {
     pub unclean: Option<Vec<u32>>,
 }
 
-/// A leader that did not know all that was committed.
+/// A leader that may have lacked committed messages when it was elected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UncleanElection {
     /// When it was seen.
@@ -182,11 +182,11 @@ pub struct UncleanElection {
     pub topic: String,
     /// Partition.
     pub partition: u32,
-    /// Who leads since.
+    /// The new leader.
     pub leader: u32,
-    /// In which epoch, where that is told.
+    /// Its epoch, if that is reported.
     pub epoch: Option<i32>,
-    /// Who was in sync before.
+    /// The replicas that were in sync before.
     pub before: Vec<u32>,
 }
 
@@ -201,7 +201,7 @@ impl UncleanElection {
         let epoch = self.epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
         let before: Vec<String> = self.before.iter().map(u32::to_string).collect();
         let before = match before.len() {
-            0 => "nobody was".to_owned(),
+            0 => "no replica was".to_owned(),
             1 => format!("{} was", before[0]),
             _ => format!("{} were", before.join(", ")),
         };
@@ -226,16 +226,16 @@ pub struct FaultSpan {
     pub what: String,
     /// Begin.
     pub from_us: i64,
-    /// End; none when it was never told.
+    /// End; none if it was not recorded.
     pub until_us: Option<i64>,
 }
 
-/// Something said at a time.
+/// A text at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<W> {
     /// When.
     pub at_us: i64,
-    /// Who, or which step.
+    /// The client, node or step.
     pub who: W,
     /// What.
     pub text: String,
@@ -250,7 +250,7 @@ impl RunRecord {
         }
         let mut read = read_events(&file)?;
         let Some(mut record) = Self::fold(std::mem::take(&mut read.events)) else {
-            // Read anew: it is told once, and the events need not be kept for it.
+            // The file is read again: this is reported once, and the events need not be kept for it.
             let why = log::why_empty(&file, &read_events(&file)?);
             return Err(LogError::Empty { path: file, why });
         };
@@ -259,7 +259,7 @@ impl RunRecord {
         Ok(record)
     }
 
-    /// The version of the kplan that wrote it, where that is newer than this one.
+    /// The version of the kplan that wrote it, if it is newer than this one.
     pub fn newer_kplan(&self) -> Option<&str> {
         Some(self.info.kplan.as_str()).filter(|version| log::is_newer(version))
     }
@@ -280,8 +280,8 @@ impl RunRecord {
         self.info.suites.saturating_sub(begun)
     }
 
-    /// The verdict of the whole, of the suites that count (a retried suite counts by its last attempt): a
-    /// failed suite is a finding that no broken one takes back, so failed goes before broken, as in the
+    /// The verdict of the run, from the suites that count (a retried suite counts by its last attempt): a
+    /// failed suite stays a finding even if another suite broke, so failed has priority over broken, as in the
     /// exit status. A killed or interrupted run is [`Verdict::Broken`].
     pub fn verdict(&self) -> Verdict {
         let interrupted = self.ended.as_ref().is_none_or(|end| end.signal.is_some());
@@ -315,8 +315,8 @@ impl RunRecord {
         earlier
     }
 
-    /// For a suite that failed before it passed: `flaky: passed on attempt 2 of 3`; for one that was tried
-    /// again in vain: `attempt 3 of 3`.
+    /// For a suite that failed before it passed: `flaky: passed on attempt 2 of 3`; for one that was retried
+    /// without success: `attempt 3 of 3`.
     pub fn tried(&self, suite: &SuiteRecord) -> Option<String> {
         tried(suite.info.attempt, self.info.attempts, suite.verdict)
     }
@@ -332,7 +332,7 @@ impl RunRecord {
     }
 }
 
-/// The words of [`RunRecord::tried`]: an attempt of so many, and how it ended.
+/// The text of [`RunRecord::tried`].
 pub fn tried(attempt: u32, attempts: u32, verdict: Verdict) -> Option<String> {
     let flaky = if verdict == Verdict::Passed { "flaky: passed on " } else { "" };
     (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {}", attempts.max(attempt)))
@@ -344,7 +344,7 @@ impl SuiteRecord {
         self.info.attempt > 1 && self.verdict == Verdict::Passed
     }
 
-    /// Name, matrix cell and time round, as every report shows it.
+    /// Name, matrix cell and repetition, as every report shows it.
     pub fn title(&self) -> String {
         let mut title = self.info.name.clone();
         if !self.info.cell.is_empty() {
@@ -361,24 +361,24 @@ impl SuiteRecord {
         self.ended_us.is_none()
     }
 
-    /// Until when something is known of it.
+    /// The time of its last known event.
     pub fn until_us(&self) -> i64 {
         self.ended_us.unwrap_or(self.last_us).max(self.started_us)
     }
 
-    /// How long it took, or was seen to run, in milliseconds.
+    /// How long it took, or until its last event, in milliseconds.
     pub fn took_ms(&self) -> u64 {
         u64::try_from((self.until_us() - self.started_us) / 1000).unwrap_or(0)
     }
 
-    /// The same plan, cell and time round: another attempt of one suite.
+    /// Whether plan, cell and repetition are the same: another attempt of one suite.
     pub fn same_suite(&self, other: &Self) -> bool {
         (&self.info.file, &self.info.name, &self.info.cell, self.info.repetition)
             == (&other.info.file, &other.info.name, &other.info.cell, other.info.repetition)
     }
 
-    /// Every value that was recorded, the newest of each name, and the counts of anomalies that no
-    /// `record` asked for.
+    /// Every value that was recorded, the newest of each name, and the counts of anomalies without a
+    /// `record`.
     pub fn values(&self) -> IndexMap<String, Value> {
         let mut values = IndexMap::new();
         let mut steps: Vec<_> = self.steps.iter().collect();
@@ -392,7 +392,7 @@ impl SuiteRecord {
         values
     }
 
-    /// One anomaly of each kind: the newest count of each topic and client, whichever step asked for it.
+    /// One anomaly of each kind: the newest count of each topic and client, from any step.
     pub fn newest_anomalies(&self) -> Vec<Anomaly> {
         let mut newest: IndexMap<&str, Anomaly> = IndexMap::new();
         for anomaly in &self.anomalies {
@@ -428,7 +428,7 @@ impl SuiteRecord {
         self.steps.iter().find(|s| s.id == *id)
     }
 
-    /// The fault that was nearest in time, one that was in effect before all others.
+    /// The fault that was nearest in time; a fault that was in effect has priority.
     pub fn nearest_fault(&self, at_us: i64) -> Option<&FaultSpan> {
         let end = self.until_us();
         self.faults.iter().min_by_key(|fault| fault.distance_us(at_us, end))
@@ -436,7 +436,7 @@ impl SuiteRecord {
 }
 
 impl FaultSpan {
-    /// What a reader must not take it for.
+    /// A limit of what the fault proves.
     pub fn caution(&self) -> Option<&'static str> {
         let killed = self.kind == FaultKind::NodeKilled;
         killed.then_some("SIGKILL keeps the page cache: a process crash, not a loss of power")
@@ -456,7 +456,7 @@ impl StepRecord {
         self.findings.iter().filter(|f| matches!(f.holds, Holds::No | Holds::Inconclusive))
     }
 
-    /// Failed only because there was nothing to judge by.
+    /// Whether it failed only because evidence was missing.
     pub fn inconclusive(&self) -> bool {
         use crate::event::Holds;
         let mut misses = self.misses().peekable();
@@ -464,7 +464,7 @@ impl StepRecord {
     }
 }
 
-/// What decides of several suites.
+/// The verdict that decides among several suites.
 fn decided(suites: &[Verdict]) -> Verdict {
     let order = [Verdict::Failed, Verdict::Broken, Verdict::Passed];
     order.into_iter().find(|verdict| suites.contains(verdict)).unwrap_or(Verdict::Skipped)

@@ -22,23 +22,23 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes the directory that the command line names, and finds out whether it can hold a run.
+    /// Creates the directory that the command line names, and checks that it can hold a run.
     ///
     /// # Errors
-    /// When it holds a run already, or nothing can be written there: the command line's mistakes.
+    /// When it holds a run already, or cannot be written: mistakes of the command line.
     pub fn prepare(out: &Path) -> anyhow::Result<()> {
         let fit = || {
             private_dir(out)?;
             let events = out.join(EVENTS);
             if events.exists() {
-                anyhow::bail!("{} holds a run already: name another directory", out.shown());
+                anyhow::bail!("{} already holds a run: name another directory", out.shown());
             }
             can_write(&events)
         };
         fit().map_err(refused)
     }
 
-    /// Makes the directory: `out`, or `.kplan/runs/<id>` with `.kplan/latest` pointing there.
+    /// Creates the directory: `out`, or `.kplan/runs/<id>` with the link `.kplan/latest`.
     pub fn create(out: Option<&Path>, seed: u64) -> anyhow::Result<Self> {
         let id = new_id(seed);
         let path = match out {
@@ -67,21 +67,21 @@ impl RunDir {
     }
 }
 
-/// Makes a directory that only its user can read (0700), parents included.
+/// Creates a directory that only its user can read (0700), with its parents.
 pub fn private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make the directory {}", path.shown()))
+        .with_context(|| format!("cannot create the directory {}", path.shown()))
 }
 
-/// Makes a directory and those that it is in.
+/// Creates a directory and its parents.
 pub fn make_dir(dir: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("cannot make the directory {}", dir.shown()))
+    fs::create_dir_all(dir).with_context(|| format!("cannot create the directory {}", dir.shown()))
 }
 
-/// Finds out whether a file can be written. What is there stays as it is.
+/// Checks that a file can be written. An existing file is not changed.
 pub fn can_write(path: &Path) -> anyhow::Result<()> {
     let known = path.exists();
     if known && !path.is_file() && !path.is_dir() {
@@ -116,7 +116,7 @@ fn point_latest(id: &str) -> anyhow::Result<()> {
     let link = Path::new(".kplan/latest");
     // Replaced in one step, so that a reader never finds it missing.
     let fresh = PathBuf::from(format!(".kplan/latest.{id}"));
-    symlink(Path::new("runs").join(id), &fresh).context("cannot make .kplan/latest")?;
+    symlink(Path::new("runs").join(id), &fresh).context("cannot create .kplan/latest")?;
     match fs::rename(&fresh, link) {
         Err(e) if e.kind() != ErrorKind::NotFound => Err(e).context("cannot replace .kplan/latest"),
         _ => Ok(()),

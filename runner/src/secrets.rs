@@ -1,9 +1,9 @@
-//! Values that are never shown: the one place where they become stars.
+//! Masks secret values: the only place where they are replaced by stars.
 //!
-//! Known are the parameters that a plan calls `secret`, the environment variables that `--allow-env`
-//! names, and the passwords that kplan makes. Whatever this process writes (events, and so every report;
+//! Secret are the parameters that a plan marks as `secret`, the environment variables that `--allow-env`
+//! names, and the passwords that kplan generates. Everything that this process writes (events, and so every report;
 //! logs of brokers and clients; the terminal) goes through [`mask`] or [`masked`]. The list belongs to the
-//! process: a client process is told it on its standard input.
+//! process: a client process reads it from its standard input.
 
 use std::{
     borrow::Cow,
@@ -17,10 +17,10 @@ use serde_json::Value;
 
 static KNOWN: RwLock<Secrets> = RwLock::new(Secrets { values: Vec::new() });
 
-/// Lines of a secret of several lines that are as long are secret by themselves.
+/// Lines of a multi-line secret that are at least this long are secret by themselves.
 const LONG_LINE: usize = 8;
 
-/// Words of kplan's own that an event is read again by: what a plan says never stands there.
+/// Keys of kplan's own whose values are needed to read an event: they never contain text of a plan.
 const OWN: &[&str] = &[
     "at", "backend", "dir", "event", "holds", "id", "kind", "kplan", "phase", "run", "state",
     "step", "suite", "verb", "verdict",
@@ -34,7 +34,7 @@ struct Secrets {
     values: Vec<String>,
 }
 
-/// From now on this is never shown. Nothing is not a secret.
+/// From now on this value is masked. An empty value is no secret.
 pub fn hide(value: &str) {
     KNOWN.write().unwrap_or_else(PoisonError::into_inner).add(value);
 }
@@ -61,9 +61,9 @@ pub fn mask_bytes(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// What is masked text by text and then read again.
+/// A value that is masked text by text and then read again.
 pub trait Masked: Serialize + DeserializeOwned {
-    /// What stands in its place, with this text, where it cannot be read again.
+    /// The replacement, with this text, if it cannot be read again.
     fn replaced(&self, text: String) -> Self;
 }
 
@@ -110,7 +110,9 @@ impl Secrets {
         }
         // Only kplan's own words decide whether an event can be read, and those were left alone.
         serde_json::from_value(value).unwrap_or_else(|_| {
-            event.replaced("something happened that cannot be told without a secret".to_owned())
+            event.replaced(
+                "an event is not shown because it cannot be shown without a secret".to_owned(),
+            )
         })
     }
 
@@ -137,7 +139,7 @@ impl Secrets {
     }
 }
 
-/// As it stands in an address (percent-encoded).
+/// The value as in an address (percent-encoded).
 fn in_address(text: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
@@ -151,13 +153,13 @@ fn in_address(text: &str) -> String {
     out
 }
 
-/// As it stands between quotes in messages.
+/// The value as between quotes in messages.
 fn escaped(text: &str) -> String {
     let quoted = format!("{text:?}");
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-/// As it stands in a broker's configuration.
+/// The value as in a broker's configuration.
 fn properties(text: &str) -> String {
     let mut out = String::new();
     for unit in text.encode_utf16() {

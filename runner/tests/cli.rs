@@ -153,7 +153,7 @@ fn a_run_whose_directory_cannot_be_had_asks_no_engine() {
         .expect("kplan starts");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{err}");
-    assert!(err.contains("cannot make the directory"), "{err}");
+    assert!(err.contains("cannot create the directory"), "{err}");
 }
 
 #[test]

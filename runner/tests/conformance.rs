@@ -412,7 +412,7 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.info.backend, "external");
     let events = ran.events();
-    assert!(events.contains("topic orders deleted, which this plan created"), "{events}");
+    assert!(events.contains("topic orders, created by this plan, deleted"), "{events}");
     Ok(())
 }
 

@@ -139,7 +139,10 @@ fn a_failing_chaos_shrinks_to_the_fault_that_is_enough() {
     let ran = run(&[plan, "--seed", "2", "--shrink"]);
     assert_eq!(ran.status(), Some(1), "{}", ran.text());
     let text = ran.text();
-    let file = text.lines().find_map(|l| l.strip_prefix("as a plan: ")).expect("a plan is written");
+    let file = text
+        .lines()
+        .find_map(|l| l.strip_prefix("the plan with these faults: "))
+        .expect("a plan is written");
     let written = std::fs::read_to_string(file).expect("the plan");
     assert_eq!(written.matches("isolate: { leader_of: orders/0 }").count(), 1, "{written}");
     assert!(!written.contains("_client: C"), "the harmless faults are gone: {written}");

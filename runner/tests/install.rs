@@ -75,7 +75,7 @@ fn an_image_is_made_again_without_a_network_and_byte_for_byte() {
 fn what_cannot_be_an_image_is_told_before_anything_is_done() {
     for (args, status, word) in [
         (&["image", "0.9.0.1"][..], 2, "0.10"),
-        (&["image", "latest"], 2, "no version of Kafka"),
+        (&["image", "latest"], 2, "not a Kafka version"),
         (&["image", "3.9.1", "4.1.1", "--name", "one"], 2, "{version}"),
         (&["image"], 2, "VERSION"),
     ] {

@@ -211,7 +211,7 @@ fn what_a_broker_tells_that_missed_the_elections_is_inconclusive() {
     assert_eq!(holds, [Holds::Inconclusive; 5], "{}", ran.text());
     let refused = step(&ran, 0, "a target from the one that missed it");
     let why = refused.reason.as_deref().unwrap_or_default();
-    assert!(why.contains("missed what was decided"), "{why}");
+    assert!(why.contains("the brokers that answer are outdated"), "{why}");
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_killed_run_tells_what_was_known() {
         assert!(Instant::now() < end, "the run never came to its wait");
         std::thread::sleep(Duration::from_millis(20));
     }
-    kplan(&["report", text(&out)]).assert().code(0).stderr(contains("the run still goes on"));
+    kplan(&["report", text(&out)]).assert().code(0).stderr(contains("the run is still going on"));
     child.kill().expect("it runs");
     child.wait().expect("it is ours");
     // The guardian removes what is left, and is the last that goes.
@@ -214,9 +214,9 @@ fn what_is_no_run_is_told_clearly() {
         (dir.path().join("missing"), "there is no run in"),
         (dir.path().to_owned(), "is not the directory of a run"),
         (at("empty", ""), "it is empty"),
-        (at("torn", &begin[..40]), "is torn or something else"),
+        (at("torn", &begin[..40]), "it is damaged or another kind of file"),
         (at("else", "hello\nworld\n"), "none of its 2 lines is an event"),
-        (at("newer", &newer), "written by kplan 999.0.0"),
+        (at("newer", &newer), "kplan 999.0.0 wrote it"),
     ] {
         for command in ["report", "compare"] {
             let clear = contains(part).and(contains("panicked").not());
@@ -231,7 +231,7 @@ fn what_is_no_run_is_told_clearly() {
         .assert()
         .code(0)
         .stdout(contains("the run was killed before its end; 1 suite never began"))
-        .stderr(contains("newer than this"));
+        .stderr(contains("kplan 999.0.0 wrote this run").and(contains("newer version knows")));
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn the_plans_are_explained_and_listed() {
     let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert!(json["plans"].as_array().is_some_and(|p| p.len() >= 6), "{out}");
     let (status, _, err) = ended(&root, &["list", "plans", "--tag", "nobody-has-this"]);
-    assert!(status == 4 && err.contains("no plan matched"), "{err}");
+    assert!(status == 4 && err.contains("no plan matches the paths, tags and filters"), "{err}");
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn the_working_tree_and_revisions_are_compared() {
 fn what_git_cannot_do_is_said() {
     let dir = repository();
     for (range, word) in [
-        ("nobody", "git knows no revision `nobody`"),
-        ("--output=owned", "git knows no revision `--output=owned`"),
-        ("main...HEAD", "two dots"),
-        ("", "git knows no revision"),
+        ("nobody", "git has no revision `nobody`"),
+        ("--output=owned", "git has no revision `--output=owned`"),
+        ("main...HEAD", "write BASE..HEAD with two"),
+        ("", "git has no revision"),
     ] {
         let git = format!("--git={range}");
         let (status, out, err) = ended(dir.path(), &["diff", &git]);

@@ -304,7 +304,7 @@ fn a_run_that_nobody_reads_goes_on_and_says_what_it_could_not_print() {
     let mut said = String::new();
     reader.read_to_string(&mut said).expect("text");
     assert_eq!(waiting.ended().code(), Some(0), "{said}");
-    assert!(said.contains("nobody read standard output"), "{said}");
+    assert!(said.contains("the reader of standard output stopped reading"), "{said}");
     assert!(said.contains(&format!("kplan report {}", waiting.out.display())), "{said}");
 }
 
@@ -393,7 +393,7 @@ fn a_crash_that_somebody_causes_is_a_broken_rig() {
     let _turn = real();
     let waiting = Waiting::start("docker");
     docker(&["kill", "--signal", "SEGV", &waiting.broker()]);
-    waiting.ends_broken("somebody sent it a signal, and the JVM crashed");
+    waiting.ends_broken("the JVM crashed by a signal from another process");
 }
 
 #[test]
@@ -449,7 +449,7 @@ fn a_network_that_somebody_takes_away_is_a_broken_rig() {
     let broker = waiting.broker();
     let network = docker(&["network", "ls", "--quiet", "--filter", &label]);
     docker(&["network", "disconnect", "--force", &network, &broker]);
-    waiting.ends_broken("broker 1 was taken out of the brokers' network");
+    waiting.ends_broken("broker 1 was disconnected from the brokers' network");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! **aborted_read**: an aborted message delivered to a read_committed consumer (Jepsen: G1a).
 //!
-//! Aborted is what the log hides from read_committed readers at that offset, and what its producer
-//! heard to be aborted. Each partition and offset is counted once for a group.
+//! A message is aborted if the log hides it from read_committed readers at that offset, or if its producer's
+//! history has it as aborted. Each partition and offset is counted once for a group.
 //!
-//! With `since` the deliveries that were made since then.
+//! With `since` only deliveries that were made since then.
 
 use super::book::{Book, Spot};
 use super::digest::Digest;
@@ -20,8 +20,8 @@ measure! {
     "A message of an aborted transaction, delivered to a read_committed consumer.", make
 }
 
-/// What was found on the way, and what the logs that were not read leave open: whether they hide a message
-/// whose end its producer never heard.
+/// The anomalies that were found while reading, and doubts for logs that were not read: they may hide a message
+/// whose end its producer never learned.
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = digest.groups.aborted_read.clone();
     let groups = digest.groups.by.values();
@@ -34,7 +34,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     book
 }
 
-/// Looks at a part of a delivery; `same`: the log holds just these messages there.
+/// Judges a part of a delivery; `same`: the log holds exactly these messages there.
 pub(super) fn look(
     book: &mut Book,
     taken: &mut Taken,

@@ -22,7 +22,7 @@ pub(super) struct Spot {
 }
 
 impl Spot {
-    /// A place that no group has to do with.
+    /// A place without a group.
     pub fn of(part: LogPart, client: Option<u16>) -> Spot {
         Spot { part, client, group: None, consumer: None }
     }
@@ -64,14 +64,14 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Adds to what was found at a place.
+    /// Adds to the count of a place.
     pub fn found(&mut self, spot: Spot, count: u64) {
         if count > 0 {
             self.cells.entry(spot).or_default().0 += count;
         }
     }
 
-    /// Adds to what was looked at there.
+    /// Adds to the number of judged messages of a place.
     pub fn judged(&mut self, spot: Spot, count: u64) {
         if count > 0 {
             self.cells.entry(spot).or_default().1 += count;
@@ -92,7 +92,7 @@ impl Book {
         }
     }
 
-    /// Says what could not be judged.
+    /// Adds a reason why something could not be judged.
     pub fn doubt(&mut self, names: &Names, spot: Spot, reason: String) {
         self.doubts.push(Doubt {
             topic: Some(names.topic(spot.part.0)),
@@ -131,7 +131,7 @@ fn evidence(names: &Names, spot: Spot, case: Case) -> Evidence {
 #[derive(Default)]
 pub(super) struct Books {
     pub by: BTreeMap<Measure, Book>,
-    /// What is lost, for a look at the brokers' disks.
+    /// The lost messages, to be searched on the brokers' disks.
     pub missing: Vec<Missing>,
 }
 
@@ -144,7 +144,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Learns a header's names; answers its topics' numbers, in its order.
+    /// Adds a header's names; returns its topics' numbers, in its order.
     pub fn learn(&mut self, header: &Header) -> Vec<u16> {
         if header.client_id != 0 {
             self.clients.insert(header.client_id, header.client.clone());

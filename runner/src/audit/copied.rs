@@ -1,11 +1,11 @@
 //! **uncopied** and **overcopied**: whether copiers copied every message exactly once.
 //!
-//! A copy names its original, under its checksum. The committed messages that a copiers' group was to be given
+//! A copy names its original, under its checksum. The committed messages that a copiers' group should receive
 //! (as for `undelivered`) are counted by identity, one for each place in the log; so are the originals of the
 //! copies that its copiers have in the committed view of the output. **uncopied**: places of messages beyond
 //! their copies. **overcopied**: copies beyond the places of their messages; a message that the input hides as
-//! aborted has no place. Copies of messages that the input does not hold at all (any more) are allowed one
-//! each: other words count what became of those messages.
+//! aborted has no place. Messages that the input does not hold at all (any more) may have one copy
+//! each: other measures count those messages.
 //!
 //! With `since` by when the messages and their copies were written.
 
@@ -32,7 +32,7 @@ measure! {
 measure! {
     OVERCOPIED: Together(judge), needs(Copied), {},
     damage(Mild), "copy too many", "copies too many",
-    "Copied more often than a copier's input shows the message: twice, or though it was aborted.",
+    "Copied more often than the message is in the copier's input: twice, or although it was aborted.",
     make_overcopied
 }
 
@@ -148,7 +148,7 @@ fn judge_group(
     let gone = digest.logs.range((to, 0)..=(to, u32::MAX)).find(|(_, l)| l.moved || l.compacted);
     let gone = gone.map(|(part, _)| {
         let name = digest.names.topic(part.0);
-        (*part, format!("copies may have left {name}/{}: its log does not hold all", part.1))
+        (*part, format!("retention or compaction may have removed copies from {name}/{}", part.1))
     });
     judge_missing(digest, group, &work, (from, gone.as_ref()), uncopied);
     if let Some((part, reason)) = &gone {
@@ -157,8 +157,8 @@ fn judge_group(
     judge_surplus(digest, group, &work, to, overcopied);
 }
 
-/// What was to be copied and has too few copies. While the group is behind, its copier may still copy it, or
-/// commit its copy.
+/// Counts messages with too few copies. While the group is behind, its copier may still copy them, or
+/// commit the copies.
 fn judge_missing(
     digest: &Digest<'_>,
     group: &Group,
@@ -196,7 +196,7 @@ fn judge_missing(
     }
 }
 
-/// What has more copies than places in the input.
+/// Counts messages with more copies than places in the input.
 fn judge_surplus(digest: &Digest<'_>, group: &Group, work: &Work, to: u16, book: &mut Book) {
     let window = digest.facts.window;
     let running = group.consumers.values().any(|running| *running);
@@ -211,8 +211,8 @@ fn judge_surplus(digest: &Digest<'_>, group: &Group, work: &Work, to: u16, book:
                 continue;
             }
             if running {
-                let reason = "a copier still runs: the input may hold again by now what seems to be \
-                              copied too often";
+                let reason = "a copier is still running: the input may by now contain again the \
+                              messages that seem to be copied too often";
                 doubt(digest, book, group, place.0, reason);
                 continue;
             }
@@ -231,7 +231,7 @@ fn doubt(digest: &Digest<'_>, book: &mut Book, group: &Group, part: LogPart, rea
     book.doubt(&digest.names, spot, reason.to_owned());
 }
 
-/// A message that carries an identity is told by it; others only by where they were.
+/// The place of a message: with its client if it carries an identity, else only its partition.
 fn spot(group: &Group, part: LogPart, stream: SentStream) -> Spot {
     let client = (stream.client != 0).then_some(stream.client);
     Spot { group: Some(group.number), ..Spot::of(part, client) }
@@ -300,7 +300,7 @@ fn gather(
     for (part, log) in digest.logs.range((from, 0)..=(from, u32::MAX)) {
         match group.owed(&digest.names, *part, log) {
             Ok(mut offsets) => {
-                // For those who read uncommitted messages, too.
+                // Also for read_uncommitted consumers.
                 offsets.remove(&log.hidden);
                 owed.insert(*part, offsets);
             }

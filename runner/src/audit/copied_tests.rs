@@ -136,12 +136,12 @@ fn what_is_not_known_is_doubted() {
     copy(&mut w, 0..8);
     w.client("C10").running = true;
     let (reason, found) = w.doubt(Measure::Uncopied);
-    assert!(reason.ends_with("C10 still runs") && found == 0, "{found}: {reason}");
+    assert!(reason.ends_with("C10 is still running") && found == 0, "{found}: {reason}");
     assert_eq!(w.count(Measure::Overcopied), 0);
     w.client("C10").running = false;
     let mut topic = TopicFacts { compacted: true, ..TopicFacts::default() };
     w.facts.topics.insert("u".into(), topic.clone());
-    assert!(w.doubt(Measure::Uncopied).0.contains("copies may have left u/0"));
+    assert!(w.doubt(Measure::Uncopied).0.contains("may have removed copies from u/0"));
     topic.compacted = false;
     let partition = PartitionFacts { end: Some(99), ..PartitionFacts::default() };
     topic.partitions.insert(0, partition);

@@ -1,10 +1,10 @@
-//! **corrupted**: the payload does not match its checksum, or stands in a batch of the log whose checksum is
-//! wrong each time that it is fetched (whatever the payload's own one says).
+//! **corrupted**: the payload does not match its checksum, or is in a batch of the log whose checksum is
+//! wrong each time that it is fetched (even if the payload's own checksum is right).
 //!
-//! Counted once for each partition and offset: in the log, and where the log is in order (or holds
+//! Counted once for each partition and offset: in the log, and if the log is correct there (or holds
 //! nothing there any more) in a delivery. Its identity cannot be trusted, so no client is named, and
-//! it is no `phantom`. With `since` a message that was written before is not counted: since when it is
-//! damaged is not known, and the answer is inconclusive.
+//! it is no `phantom`. With `since` a message that was written before is not counted: it is not known since when
+//! it is damaged, and the answer is inconclusive.
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
@@ -56,7 +56,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     book
 }
 
-/// A wrong checksum in a message that is not known to be one of those that are asked about.
+/// Adds a doubt: messages with a wrong checksum that may not be among those to be judged.
 fn doubt_others(digest: &Digest<'_>, spot: Spot, count: u64, book: &mut Book) {
     if count == 0 {
         return;

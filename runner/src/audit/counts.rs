@@ -2,10 +2,10 @@
 //!
 //! `acked`: messages with a delivery report without error, `acks` not 0; in a transaction, once its
 //! commit succeeded. `failed`: messages with a final error, also by librdkafka's code. `committed`
-//! and `aborted`: messages in transactions whose end the producer knows. `delivered`: messages given
+//! and `aborted`: messages in transactions whose end the producer knows. `delivered`: messages delivered
 //! to a consumer, every delivery counted.
 //!
-//! With `since`: what was sent, for `delivered` what was delivered, since then.
+//! With `since`: only messages that were sent, for `delivered` delivered, since then.
 
 use super::Measure;
 use super::book::{Books, Spot};
@@ -47,7 +47,7 @@ measure! {
     "", make_aborted
 }
 
-/// Beside what every count takes, `failed` may ask for one error only.
+/// Besides the keys of every count, `failed` takes an error to count only that.
 impl CountedWord for Failed {
     fn measure(&self) -> Measure {
         Measure::Failed
@@ -65,7 +65,7 @@ impl CountedWord for Failed {
 fn judge(digest: &Digest<'_>, books: &mut Books) {
     for ((topic, stream), sends) in &digest.sends.by {
         let spot = Spot::of((*topic, stream.source), Some(stream.client));
-        // That a message has not failed, and was not aborted, is known once its outcome is.
+        // A message is known not to have failed, and not to be aborted, only when its outcome is known.
         let known = sends.sent() - sends.unknown().len();
         let counts = [
             (Measure::Acked, &sends.acked, sends.sent()),

@@ -1,4 +1,4 @@
-//! The histories, read once into sets: what every anomaly is computed from.
+//! The histories, read once into sets, from which every anomaly is computed.
 
 use super::book::{Book, LogPart, Names, Spot};
 use super::diverged;
@@ -25,9 +25,9 @@ pub(super) struct Digest<'a> {
 }
 
 impl<'a> Digest<'a> {
-    /// Reads all histories. The order matters while clients still run: what was heard comes before
-    /// the log, the log before the deliveries, and last what was sent, so that no message is found
-    /// that is not known to have been sent, and none is missed that came after.
+    /// Reads all histories. The order matters while clients still run: the answers are read before
+    /// the log, the log before the deliveries, and the sent messages last, so that no message is found
+    /// that is not known to have been sent, and no later message seems to be missing.
     pub fn new(input: &'a AuditInput<'a>) -> Digest<'a> {
         let facts = &input.facts;
         let mut names = Names::default();
@@ -54,7 +54,7 @@ impl<'a> Digest<'a> {
         Digest { files, facts, names, sends, logs, groups, running }
     }
 
-    /// What the newest audit wrote.
+    /// The files of the newest audit.
     pub fn newest_audit(&self) -> impl Iterator<Item = &File<'a>> {
         log::newest_audit(&self.files)
     }
@@ -65,12 +65,12 @@ impl<'a> Digest<'a> {
         self.groups.by.iter().map(|(name, group)| (name.clone(), names(group))).collect()
     }
 
-    /// What a reader of the counts must know.
+    /// The notes for a reader of the counts.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for (name, _) in self.facts.clients.iter().filter(|(_, c)| c.running) {
             notes.push(format!(
-                "{name} still ran: judged for what it had recorded before the log's end was asked for"
+                "{name} was still running: judged for what it had recorded before the log's end was requested"
             ));
         }
         for (part, log) in &self.logs {
@@ -86,7 +86,7 @@ impl<'a> Digest<'a> {
         notes
     }
 
-    /// Doubts of everything, one for each history that could not be read as a whole.
+    /// Doubts about everything, one for each history that could not be read completely.
     pub fn damage(&self) -> Vec<Doubt> {
         let damaged = self.files.iter().filter_map(|f| Some((f.header(), f.bad.borrow().clone()?)));
         damaged
@@ -103,8 +103,8 @@ impl<'a> Digest<'a> {
             .collect()
     }
 
-    /// All partitions that something was sent to, delivered from, or found in, with the reason why
-    /// the log is not known to its end, if so.
+    /// All partitions with sent, delivered or found messages whose log is not known to its end, with the
+    /// reason.
     pub fn unread(&self) -> impl Iterator<Item = (LogPart, String)> + '_ {
         let mut parts: BTreeSet<LogPart> = self.logs.keys().copied().collect();
         parts.extend(self.sends.by.keys().map(|(topic, stream)| (*topic, stream.source)));
@@ -130,14 +130,14 @@ impl<'a> Digest<'a> {
         self.logs.get(&part).is_some_and(|log| log.end.is_some() && log.not_ready.is_none())
     }
 
-    /// Doubts a measure of the log wherever the log is not known to its end.
+    /// Adds doubts to a measure of the log for every log that is not known to its end.
     pub fn doubt_unread(&self, book: &mut Book) {
         for (part, reason) in self.unread() {
             book.doubt(&self.names, Spot::of(part, None), reason);
         }
     }
 
-    /// Doubts a measure of the whole log wherever it does not hold all that was written to it.
+    /// Adds doubts to a measure of the whole log for every log that does not hold all that was written to it.
     pub fn doubt_removed(&self, book: &mut Book) {
         for (part, log) in self.logs.iter().filter(|(part, _)| !self.is_deleted(part.0)) {
             if let Some(why) = log.removed() {
@@ -149,7 +149,7 @@ impl<'a> Digest<'a> {
         }
     }
 
-    /// Doubts a measure that does not look at compacted topics, where there are some.
+    /// Adds doubts to a measure that does not judge compacted topics, for every such topic.
     pub fn doubt_compacted(&self, book: &mut Book) {
         let compacted =
             self.logs.iter().filter(|(part, l)| l.compacted && !self.is_deleted(part.0));
@@ -160,8 +160,8 @@ impl<'a> Digest<'a> {
         }
     }
 
-    /// What a stream never sent, of a set of its sequences. A life that still runs may have sent what
-    /// comes after all that is known of it.
+    /// The sequences of a set that a stream never sent. A life that is still running may have sent
+    /// sequences after all known ones.
     pub fn unsent(&self, topic: u16, stream: SentStream, seqs: &Set) -> Set {
         let sent = self.sends.by.get(&(topic, stream)).map(|s| &s.sent);
         let mut unsent = sent.map_or_else(|| seqs.clone(), |sent| seqs.minus(sent));
@@ -177,7 +177,7 @@ impl<'a> Digest<'a> {
     }
 
     /// Removes from a set of a stream's sequences those with a copy in any partition of the topic,
-    /// be it in a transaction that had not ended.
+    /// also in a transaction that had not ended.
     pub fn remove_found(&self, topic: u16, stream: SentStream, set: &mut Set) {
         for (_, log) in self.logs.range((topic, 0)..=(topic, u32::MAX)) {
             if let Some(copies) = log.copies.get(&stream) {

@@ -1,10 +1,10 @@
 //! Lost messages on the brokers' disks: **gone** from every disk, or still on one and **cut off** from
 //! readers.
 //!
-//! What is lost is lost to every reader; where it still lies tells why. A dead broker's disk, or one
-//! that is not in sync, may hold what its successor never had; after the broker's return it is cut off
-//! there too. A message counts once as cut off, however many disks hold it. Where a disk could not be
-//! read, a message that no other disk holds is not called gone.
+//! A lost message is lost to every reader; where it still is on a disk shows why. The disk of a broker that is dead or
+//! not in sync may hold messages that the new leader never had; after the broker's return they are cut off
+//! there too. A message counts once as cut off, however many disks hold it. If a disk could not be
+//! read, a message that no other disk holds does not count as gone.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -22,7 +22,7 @@ use crate::{
     segments::{FoundRecord, Wanted},
 };
 
-/// Ranges of lost messages that are looked up in one audit: beyond them, only counts are told.
+/// The most ranges of lost messages that one audit searches: beyond them, only counts are reported.
 const RANGES: usize = 100_000;
 
 /// Lost messages of one life of a producer, to be looked up.
@@ -64,7 +64,7 @@ impl Missing {
         }
     }
 
-    /// As it is looked for in a log.
+    /// The search for it in a log.
     pub fn wanted(&self) -> Wanted {
         Wanted {
             client: self.number,
@@ -98,14 +98,14 @@ pub struct Disk {
     pub partition: u32,
     /// The broker.
     pub broker: u32,
-    /// What it is: `dead`, `not in sync`.
+    /// Its state: `dead`, `not in sync`.
     pub state: String,
     /// What it holds, in the order of [`AuditResult::missing`] of this topic and partition; or why it
     /// could not be read.
     pub held: Result<Vec<Vec<FoundRecord>>, String>,
 }
 
-/// Puts what the disks hold into the result: counts by place, and a word with every example.
+/// Adds what the disks hold to the result: counts by place, and a remark to every example.
 pub fn tell(result: &mut AuditResult, disks: &[Disk]) {
     let mut places: BTreeMap<CountPlace, OnDisk> = BTreeMap::new();
     let mut told = BTreeMap::new();
@@ -177,7 +177,7 @@ fn say(one: &mut Evidence, disks: &[&Disk], nth: usize, seq: u64) {
         (true, true) => return,
         (true, false) if all_read => format!("gone from the disks of {}", brokers(&read)),
         (true, false) => {
-            format!("not on the disks of {}, others could not be read", brokers(&read))
+            format!("not on the disks of {}; other disks could not be read", brokers(&read))
         }
     };
     one.text = format!("{}; {words}", one.text);
@@ -260,14 +260,14 @@ mod tests {
         let mut result = lost();
         let dead = Ok(vec![vec![found(2, 40, 3)], vec![found(6, 90, 1)]]);
         let frozen = Ok(vec![vec![found(4, 42, 2)], vec![]]);
-        let disks = [disk(1, "dead", dead), disk(2, "frozen", frozen)];
+        let disks = [disk(1, "dead", dead), disk(2, "paused", frozen)];
         tell(&mut result, &disks);
         let finding = finding(&result);
         let on_disk = finding.on_disk.expect("the disks were read");
         // Sequences 2 to 5 of the first life, 6 of the second: one of them on both disks.
         assert_eq!((on_disk.gone, on_disk.cut_off), (5, 5));
         assert_eq!(on_disk.holders["broker 1, dead"], 4);
-        assert_eq!(on_disk.holders["broker 2, frozen"], 2);
+        assert_eq!(on_disk.holders["broker 2, paused"], 2);
         assert_eq!(
             finding.evidence[0].text,
             "acknowledged, and not in the log; still on the disk of broker 1, dead (offset 40): cut \
@@ -291,7 +291,7 @@ mod tests {
         assert!(
             finding.evidence[0]
                 .text
-                .ends_with("not on the disks of broker 1, others could not be read")
+                .ends_with("not on the disks of broker 1; other disks could not be read")
         );
     }
 

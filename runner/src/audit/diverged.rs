@@ -1,11 +1,11 @@
 //! **diverged**: one partition and offset that showed two different messages at two times.
 //!
 //! A message that was delivered at an offset, or acknowledged with a believed offset, and now the log
-//! ends at or before that offset, or holds something else there: the log was cut back after it was
+//! ends at or before that offset, or holds something else there: the log was truncated after it was
 //! seen. Counted once for each partition and offset. Not judged: offsets below the log's start,
-//! topics made anew since, compacted topics, offsets at which a checksum is wrong (that is
-//! `corrupted`), and whatever lies at or beyond the log's end and was not yet recorded when that was asked
-//! for. With `since` and `sent: before` by when the message was seen.
+//! topics created again since, compacted topics, offsets at which a checksum is wrong (that is
+//! `corrupted`), and whatever lies at or beyond the log's end and was not yet recorded when that was
+//! requested. With `since` and `sent: before` by when the message was seen.
 //!
 //! An acknowledged offset is believed for `acks` 1 and all of a producer that is neither idempotent
 //! nor transactional: those report made-up offsets for a batch that the broker knew already, and
@@ -24,9 +24,9 @@ use std::collections::HashMap;
 
 measure! {
     FACTS: Alone(judge), needs(Sent),
-    { elections: true, remark: Some("the log was cut back after they were seen") },
+    { elections: true, remark: Some("the log was truncated after they were seen") },
     damage(Loss), "message diverged", "messages diverged",
-    "One offset showed two different messages at two times: the log was cut back after it was seen.",
+    "One offset showed two different messages at two times: the log was truncated after it was seen.",
     make
 }
 
@@ -36,14 +36,14 @@ pub(super) struct Split {
     by: HashMap<LogPart, (Set, Set)>,
 }
 
-/// Who saw a message, and when.
+/// The sighting of a message.
 pub(super) struct Sight<'r> {
     pub run: &'r MessageRun,
     /// The client that sent it, if that is known.
     pub client: Option<u16>,
-    /// Counted, not only remembered.
+    /// Whether it counts, or is only recorded.
     pub counts: bool,
-    /// What was seen below this offset was recorded before the log's end was asked for.
+    /// Sightings below this offset were recorded before the log's end was requested.
     pub known: u64,
 }
 
@@ -65,7 +65,7 @@ impl Split {
         let Some(end) = log.end.filter(|_| !log.compacted && log.not_ready.is_none()) else {
             return;
         };
-        // The log may have grown since it was read: what was not yet known then may lie behind its end.
+        // The log may have grown since it was read: later messages may lie behind its end.
         let Some(span) = span.clip(&(log.start..end.max(seen.known))) else { return };
         let (all, set) = self.by.entry(part).or_default();
         all.add(span.offsets());
@@ -106,7 +106,7 @@ fn case(log: &Log, end: u64, one: OffsetSpan, client: Option<u16>, run: &Message
     case.at(one.offset).when(run.last_us)
 }
 
-/// What was seen and differs, with what could not be compared.
+/// The sightings that differ from the log, and those that could not be compared.
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = digest.groups.diverged.clone();
     digest.doubt_unread(&mut book);

@@ -3,7 +3,7 @@
 //! Copies − 1 of each identity in the committed view: copies that read_committed readers are not
 //! shown do not count. A copy in another partition of the topic is a copy. With `since` the extra copies
 //! that were written since then are counted, of messages of any age. A log that does not hold all that
-//! was written (retention, compaction) leaves it open whether there were more.
+//! was written (retention, compaction) leaves open whether there were more.
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
@@ -20,7 +20,7 @@ measure! {
     "More than one copy of a message is in the log; extra copies are counted.", make
 }
 
-/// A stream's messages in the partitions of a topic that were looked at so far.
+/// A stream's messages in the partitions of a topic that were read so far.
 #[derive(Default)]
 struct Known {
     partitions: u32,

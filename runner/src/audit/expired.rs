@@ -1,15 +1,15 @@
 //! **expired**: acknowledged, and its offset now lies below the log's start; with compaction,
 //! superseded by a later value of its key.
 //!
-//! Retention did what it was told: no loss. An offset is known where it was reported and is believed
-//! (see [`diverged`](super::diverged)), where a consumer was given the message below the log's
-//! start, and for idempotent producers where a later message of the same life and partition was
+//! Retention worked as configured: no loss. An offset is known if it was reported and is believed
+//! (see [`diverged`](super::diverged)), if the message was delivered to a consumer below the log's
+//! start, and for idempotent producers if a later message of the same life and partition was
 //! (their order is the log's order).
 //!
-//! Superseded is a message of a compacted topic if a later message of the same producer and key is
+//! A message of a compacted topic is superseded if a later message of the same producer and key is
 //! in the log, or itself expired below the log's start.
 //!
-//! With `since` of messages that were sent since then.
+//! With `since` only messages that were sent since then.
 
 use super::digest::Digest;
 use super::lost;
@@ -24,8 +24,8 @@ measure! {
     "Acknowledged, and since removed by retention or compaction.", make
 }
 
-/// Of the missing messages of one producer and partition (all lives), those that a later value of
-/// their key stands for. `period`: after how many messages the same key comes again.
+/// The missing messages of one producer and partition (all lives) that a later value of
+/// their key supersedes. `period`: after how many messages the same key is used again.
 pub(super) fn superseded(
     digest: &Digest<'_>,
     topic: u16,
@@ -93,7 +93,7 @@ mod tests {
         let mut w = World::new(1);
         w.client("P1").idempotent = true;
         w.send((1, 1), 0, 10, Fate::Acked);
-        // Only one was delivered; the order of an idempotent producer tells of those before it.
+        // Only one was delivered; an idempotent producer's order shows that those before it had expired.
         w.deliver((10, 1), 0, 5..6);
         w.expire(0, 6);
         assert_eq!((w.count(Measure::Expired), w.count(Measure::Lost)), (6, 0));

@@ -1,4 +1,4 @@
-//! Completes the evidence: when was the message sent or answered, and at which offset was it seen.
+//! Completes the evidence: when the message was sent or answered, and at which offset it was seen.
 
 use super::book::{Books, Case};
 use super::digest::Digest;

@@ -1,4 +1,4 @@
-//! What each consumer group was given, and how it compares with the log.
+//! What was delivered to each consumer group, compared with the log.
 
 use super::book::{Book, Case, LogPart, Names, Spot};
 use super::input::{At, Facts, GroupFacts, Isolation};
@@ -11,10 +11,10 @@ use super::{aborted_read, diverged, diverged::Sight};
 use crate::history::{Mark, MessageRun, Writer};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Stands for messages whose identity is none or cannot be read.
+/// The client number of messages without a readable identity.
 const NOBODY: u16 = u16::MAX;
 
-/// What a group was given of one partition.
+/// What was delivered to a group from one partition.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Taken {
     /// Time and position of the first assignment in any life.
@@ -23,11 +23,11 @@ pub(super) struct Taken {
     pub seen: Seen,
     /// Offsets of aborted messages that were delivered to read_committed consumers, once each.
     pub aborted: Set,
-    /// Offsets delivered with a wrong checksum that the log holds in good order, or not at all.
+    /// Offsets delivered with a wrong checksum that the log holds with a right one, or not at all.
     pub corrupt: Set,
     /// Offsets of messages without identity that are neither in the log nor from `produce`.
     pub strange: Set,
-    /// Some delivery jumped over visible messages: [`super::skipped`] looks closer.
+    /// Some delivery jumped over visible messages: [`super::skipped`] judges that.
     pub jumps: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Group {
     pub number: u16,
     pub facts: GroupFacts,
     pub known: bool,
-    /// By client number: its name, and whether it runs on.
+    /// By client number: whether it is still running.
     pub consumers: BTreeMap<u16, bool>,
     pub topics: BTreeSet<u16>,
     pub parts: BTreeMap<LogPart, Taken>,
@@ -49,17 +49,19 @@ impl Group {
         let name = names.group(self.number);
         match (&self.facts.behind, self.known) {
             (Some(reason), _) => reasons.push(format!("group {name} has not caught up: {reason}")),
-            (None, false) => reasons.push(format!("nobody knows whether group {name} caught up")),
+            (None, false) => {
+                reasons.push(format!("it is not known whether group {name} caught up"))
+            }
             (None, true) => {}
         }
         for consumer in self.consumers.iter().filter(|(_, running)| **running) {
             let consumer = names.client(*consumer.0);
-            reasons.push(format!("group {name} has not caught up: {consumer} still runs"));
+            reasons.push(format!("group {name} has not caught up: {consumer} is still running"));
         }
         reasons
     }
 
-    /// The offsets of a log that the group was to be given: visible to it, from its first position to
+    /// The offsets of a log that the group should receive: visible to it, from its first position to
     /// the end that it had to read to. The reason, if it never had a position.
     pub fn owed(&self, names: &Names, part: LogPart, log: &Log) -> Result<Set, String> {
         let topic = names.topic(part.0);
@@ -86,7 +88,7 @@ impl Group {
     }
 }
 
-/// All groups and what was counted on the way.
+/// All groups and what was counted while reading.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
     pub by: BTreeMap<String, Group>,
@@ -96,19 +98,19 @@ pub(super) struct Groups {
     pub diverged: Book,
     /// Sequences delivered at offsets below the log's start: proof that they had expired.
     pub below: HashMap<(u16, SentStream), Set>,
-    /// Sequences delivered that the log does not hold there.
+    /// Delivered sequences that the log does not hold at that offset.
     pub elsewhere: BTreeMap<(u16, SentStream), Set>,
-    /// Offsets at which two messages were seen.
+    /// Offsets at which two different messages were seen.
     pub split: diverged::Split,
 }
 
-/// One run of a consumer on its way into the books.
+/// One run of a consumer that is being counted.
 pub(super) struct Delivery<'a> {
     pub span: OffsetSpan,
     pub mark: Mark,
     pub spot: Spot,
     pub time_us: i64,
-    /// Counted, not only remembered.
+    /// Whether it counts, or is only recorded.
     pub counts: bool,
     /// Judged by [`diverged`](super::diverged).
     pub shown: bool,
@@ -134,12 +136,12 @@ impl Delivery<'_> {
     }
 }
 
-/// Where a consumer stands: the next offset of each of its partitions.
+/// The positions of a consumer: the next offset of each of its partitions.
 #[derive(Default)]
 pub(super) struct Cursors(HashMap<LogPart, u64>);
 
 impl Cursors {
-    /// Follows a run; answers the offsets it jumped over within one assignment and without a reset.
+    /// Follows a run; returns the offsets that it jumped over within one assignment and without a reset.
     pub fn follow(&mut self, part: LogPart, run: &MessageRun) -> Option<std::ops::Range<u64>> {
         let offset = u64::try_from(run.first_offset).ok();
         match (run.mark, offset) {
@@ -166,8 +168,8 @@ impl Groups {
     ) -> Groups {
         let mut groups = Groups::default();
         let given = Given::new(names, facts);
-        // What is a delivery again depends on what was delivered before the moment of `since`, by whichever
-        // member: all of that comes first.
+        // Whether a delivery is repeated depends on all deliveries before the moment of `since`, of any
+        // member: those are read first.
         let passes: &[Option<bool>] = match facts.window.since() {
             Some(_) => &[Some(false), Some(true)],
             None => &[None],
@@ -292,7 +294,7 @@ impl Groups {
         }
     }
 
-    /// Remembers a message that the log does not show: was it ever sent, had it expired?
+    /// Records a message that the log does not hold there: it may never have been sent, or may have expired.
     fn note(
         &mut self,
         taken: &mut Taken,
@@ -340,8 +342,8 @@ pub(super) fn consumers<'a, 'b>(files: &'b [File<'a>]) -> Vec<&'b File<'a>> {
     all
 }
 
-/// Cuts a delivery into what the log holds there and what it does not. A bad checksum on either
-/// side leaves only the offset to compare.
+/// Cuts a delivery into what the log holds there and what it does not. If either side has a wrong checksum,
+/// only the offset is compared.
 fn parts(log: &Log, delivery: &Delivery<'_>, mut each: impl FnMut(OffsetSpan, bool)) {
     let span = delivery.span;
     let by_set = |set: &Set, span: OffsetSpan, each: &mut dyn FnMut(OffsetSpan, bool)| {

@@ -1,4 +1,4 @@
-//! What the audit is given: histories, and facts that only the runner knows.
+//! The input of the audit: histories, and facts that only the runner knows.
 
 use crate::history::{Extent, Header, HistoryError, HistoryFile, MessageRun};
 pub use kplan_dsl::value::{Acks, Isolation};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One history file, or one list of runs in memory. Read several times from its start, never held
-/// as a whole. [`Header::writer`] says what it is; the order of the runs is the order of writing.
+/// as a whole. [`Header::writer`] is its kind; the order of the runs is the order of writing.
 ///
 /// An audit's source holds the [`Found`](crate::history::Mark::Found) runs of a partition in the
 /// order of their offsets, and all runs of one partition are in one source. Of several audits the one
@@ -16,8 +16,8 @@ pub trait RunSource {
     /// Its runs from the first; may be called again, and may see more runs while the writer lives.
     /// Ends after an error, which makes everything inconclusive.
     fn runs(&self) -> Box<dyn Iterator<Item = Result<MessageRun, HistoryError>> + '_>;
-    /// How far it was published when the log's end had not yet been asked for: what the log owes. None
-    /// where all of it was.
+    /// How far it was published before the log's end was requested: the log must contain that part. None
+    /// if all of it was.
     fn published(&self) -> Option<&Extent> {
         None
     }
@@ -32,13 +32,13 @@ impl RunSource for HistoryFile {
     }
 }
 
-/// A history that may still be written, with how far it was published before the log's end was asked
-/// for.
+/// A history that may still be written, with how far it was published before the log's end was
+/// requested.
 #[derive(Debug)]
 pub struct Published {
     /// The file, opened after the log was read.
     pub file: HistoryFile,
-    /// What it showed before.
+    /// How far it was published before.
     pub extent: Extent,
 }
 
@@ -60,7 +60,7 @@ pub struct MemorySource {
     pub header: Header,
     /// Its runs, in the order of writing.
     pub runs: Vec<MessageRun>,
-    /// How far it was published before the log's end was asked for; none: all of it.
+    /// How far it was published before the log's end was requested; none: all of it.
     pub published: Option<Extent>,
 }
 
@@ -76,13 +76,13 @@ impl RunSource for MemorySource {
     }
 }
 
-/// Everything that is judged.
+/// Everything that the audit judges.
 pub struct AuditInput<'a> {
-    /// All histories of the run, in any order: producers (sent and heard), consumers, the log. While
+    /// All histories of the run, in any order: producers (sent and answered), consumers, the log. While
     /// clients run, those of [`ProducerSent`](crate::history::Writer::ProducerSent) must be opened or
-    /// refreshed after all others, or what was just sent looks like a `phantom`.
+    /// refreshed after all others, or a message that was just sent looks like a `phantom`.
     pub sources: Vec<&'a dyn RunSource>,
-    /// What the histories cannot say.
+    /// Facts that the histories do not contain.
     pub facts: Facts,
 }
 
@@ -92,7 +92,7 @@ pub struct AuditInput<'a> {
 pub enum Window {
     #[default]
     All,
-    /// What came to be at or after this time; see [`window`](super::window) for each measure.
+    /// What was sent, written or delivered at or after this time; see [`window`](super::window) for each measure.
     Since(i64),
     /// Only messages that were acknowledged before this time.
     AtRest(i64),
@@ -115,7 +115,7 @@ impl Window {
         }
     }
 
-    /// Whether what a run tells counts by its time. A run knows its times to
+    /// Whether a run counts by its time. A run has its times to a precision of
     /// [`RUN_SPAN_US`](crate::history::RUN_SPAN_US).
     pub fn shows(self, run: &MessageRun) -> bool {
         match self {
@@ -126,23 +126,23 @@ impl Window {
     }
 }
 
-/// What the runner knows beside the histories. Whatever is left out has the meaning of `default()`.
+/// What the runner knows besides the histories. Missing facts have the meaning of `default()`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
     pub window: Window,
-    /// By name. A topic that is missing here is judged as one that lives, without compaction.
+    /// By name. A topic that is missing here is judged as existing, without compaction.
     pub topics: BTreeMap<String, TopicFacts>,
     /// Producers and consumers by name.
     pub clients: BTreeMap<String, ClientFacts>,
-    /// Consumer groups by name. A group that is missing here is taken not to have caught up.
+    /// Consumer groups by name. A group that is missing here counts as not caught up.
     pub groups: BTreeMap<String, GroupFacts>,
     /// The messages of `produce`, which carry no identity.
     pub given: Vec<Given>,
 }
 
 impl Facts {
-    /// What is known of a partition, to be completed.
+    /// The facts of a partition, to be completed.
     pub fn partition(&mut self, topic: &str, partition: u32) -> &mut PartitionFacts {
         let topic = self.topics.entry(topic.to_owned()).or_default();
         topic.partitions.entry(partition).or_default()
@@ -152,7 +152,7 @@ impl Facts {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TopicFacts {
-    /// When the present incarnation was made, if one of the same name was deleted before it
+    /// When the present incarnation was created, if one of the same name was deleted before it
     /// (monotonic microseconds, when the deletion had ended). What was acknowledged before is `deleted`.
     pub made_anew_us: Option<i64>,
     /// The topic was deleted and is gone.
@@ -162,7 +162,7 @@ pub struct TopicFacts {
     pub partitions: BTreeMap<u32, PartitionFacts>,
 }
 
-/// A partition, as the audit met it.
+/// The facts of a partition.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PartitionFacts {
@@ -178,10 +178,10 @@ pub struct PartitionFacts {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientFacts {
-    /// Its newest life runs on: judged for what it had recorded before the log's end was asked for.
+    /// Its newest life is still running: judged for what it had recorded before the log's end was requested.
     pub running: bool,
     pub acks: Acks,
-    /// Idempotent or transactional: reported offsets are believed only where something else shows them.
+    /// Idempotent or transactional: reported offsets are believed only if something else shows them too.
     pub idempotent: bool,
     /// For producers with keys, by partition: after how many messages of that partition the same key
     /// comes again. Message `s` of any life has the key number `s % period`.
@@ -225,7 +225,7 @@ pub struct At {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
     pub topic: String,
-    /// Where it was sent; none where the partitioner chose.
+    /// Its partition; none if the partitioner chose.
     pub partition: Option<u32>,
     /// The hash of key and value that [`Mark::Foreign`](crate::history::Mark::Foreign) runs carry.
     pub hash: u64,

@@ -28,7 +28,7 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Adds copies that stand in a row, in the order of the log.
+    /// Adds consecutive copies, in the order of the log.
     fn add(&mut self, span: &OffsetSpan) {
         let seqs = span.seqs();
         let offset = |seq: u64| span.offset + (seq - span.seq);
@@ -57,7 +57,7 @@ impl Copies {
 pub(super) struct Log {
     /// Log start when the audit began.
     pub start: u64,
-    /// The high watermark up to which it read; `None`: nobody read it.
+    /// The high watermark up to which it was read; `None`: it was not read.
     pub end: Option<u64>,
     /// Log start is higher than before the run.
     pub moved: bool,
@@ -65,11 +65,11 @@ pub(super) struct Log {
     pub compacted: bool,
     /// Why it could not be read to its end.
     pub not_ready: Option<String>,
-    /// When this incarnation was made.
+    /// When this incarnation was created.
     pub made_us: Option<i64>,
     /// Offsets that hold a message of any kind.
     pub data: Set,
-    /// What of it is judged.
+    /// Which part of it is judged.
     pub scope: Scope,
     /// Offsets that read_committed readers are not shown.
     pub hidden: Set,
@@ -77,11 +77,11 @@ pub(super) struct Log {
     open: Set,
     /// Offsets with a wrong checksum.
     pub corrupt: Set,
-    /// Those of them that lie in a batch whose own checksum is wrong.
+    /// The part of `corrupt` in a batch whose own checksum is wrong.
     pub bad_batches: Set,
     /// Offsets without identity.
     pub foreign: Set,
-    /// Of these, the ones that are not from `produce`.
+    /// The part of `foreign` that is not from `produce`.
     pub strange: Set,
     pub place: Placement,
     pub copies: BTreeMap<SentStream, Copies>,
@@ -133,7 +133,7 @@ impl Log {
         }
     }
 
-    /// What has left the log since it was written, in words, if anything has.
+    /// Describes what was removed from the log since it was written, if anything.
     pub fn removed(&self) -> Option<String> {
         let holes = self.end.map_or(0, |end| end.saturating_sub(self.start + self.data.len()));
         match (self.moved, self.compacted && holes > 0) {

@@ -1,14 +1,14 @@
 //! **lost**: acknowledged (for a transaction: committed), its offset not below the log's start, and
 //! its identity at no offset of any partition of the same incarnation of the topic.
 //!
-//! Told apart from it: `deleted` (acknowledged in an incarnation of the topic that is gone),
+//! Not counted as lost: `deleted` (acknowledged in an incarnation of the topic that is gone),
 //! `expired` (see [`expired`](super::expired)), and a message whose acknowledged offset now holds a
-//! wrong checksum (`corrupted`). A copy that read_committed readers are not shown is none. Where the
+//! wrong checksum (`corrupted`). A copy that read_committed readers are not shown is no copy. If the
 //! log's start moved and the offset of a missing message is not known, or the log was not read to
 //! its end, the message is not counted, and `lost` is inconclusive there, and so is `expired`, which it may
 //! be instead.
 //!
-//! With `since` of messages that were sent since then.
+//! With `since` only messages that were sent since then.
 
 use super::Measure;
 use super::book::{Book, Books, Case, LogPart, Spot};
@@ -36,7 +36,7 @@ measure! {
     "", make_deleted
 }
 
-/// What became of the acknowledged messages of one stream that have no copy in the log.
+/// The acknowledged messages of one stream that have no copy in the log, by their explanation.
 #[derive(Default)]
 struct Fate {
     /// Not explained so far.
@@ -45,13 +45,13 @@ struct Fate {
     expired: Set,
     /// Of the missing, those with a believed offset within the log: lost without doubt.
     certain: Set,
-    /// How many are explained otherwise: their offset holds a wrong checksum, or a later value of their key
-    /// stands.
+    /// How many have another explanation: their offset holds a wrong checksum, or the log has a later value of their
+    /// key.
     explained: u64,
 }
 
 impl Fate {
-    /// Those of which nobody knows whether they were lost before something else took them.
+    /// How many may have been lost before something else removed them.
     fn not_judged(&self) -> u64 {
         self.expired.len() + self.explained
     }
@@ -94,7 +94,7 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
     books.by.extend(judged);
 }
 
-/// Says where committed messages are in the log, and their transaction has not ended there.
+/// Reports committed messages that are in the log in a transaction that has not ended there.
 fn doubt_open(digest: &Digest<'_>, lost: &mut Book) {
     for (part, log) in &digest.logs {
         for (stream, copies) in log.copies.iter().filter(|(_, c)| !c.open.is_empty()) {
@@ -129,7 +129,7 @@ fn missing(digest: &Digest<'_>) -> Fates {
     fates
 }
 
-/// Looks up the acknowledged offsets of what is missing.
+/// Looks up the acknowledged offsets of the missing messages.
 fn locate(digest: &Digest<'_>, fates: &mut Fates) {
     let heard = digest.files.iter().filter(|f| f.header().writer == Writer::ProducerHeard);
     for file in heard {
@@ -151,7 +151,7 @@ fn locate(digest: &Digest<'_>, fates: &mut Fates) {
 }
 
 /// Sorts the missing messages of one run by their offsets. A wrong checksum at the very offset that
-/// was reported explains a message even where the report alone would not be believed.
+/// was reported explains a message even if the report alone would not be believed.
 fn place(
     digest: &Digest<'_>,
     part: LogPart,
@@ -193,9 +193,9 @@ fn infer(digest: &Digest<'_>, fates: &mut Fates) {
 /// Sequences by producer life.
 type ByStream = BTreeMap<SentStream, Set>;
 
-/// Explains what compaction removed. Counts it, and doubts what it cannot explain.
+/// Explains messages that compaction removed. Counts them, and adds doubts about those it cannot explain.
 fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mut Book) {
-    // By topic, client and partition: what is missing, and what is gone for known reasons.
+    // By topic, client and partition: missing messages, and messages that are gone for known reasons.
     let mut sets: BTreeMap<(u16, u16, u32), (ByStream, ByStream)> = BTreeMap::new();
     for ((topic, stream), sends) in &digest.sends.by {
         let part = (*topic, stream.source);
@@ -238,7 +238,7 @@ fn compact(digest: &Digest<'_>, fates: &mut Fates, lost: &mut Book, expired: &mu
     }
 }
 
-/// Compaction may have taken the missing messages, but the keys are not known to say so.
+/// Adds a doubt: compaction may have removed the missing messages, but their keys are not known.
 fn doubt_keys(
     digest: &Digest<'_>,
     (topic, client, source): (u16, u16, u32),
@@ -266,7 +266,7 @@ fn doubt_keys(
     }
 }
 
-/// Counts what is left as lost, or says why it cannot be told; answers what is counted.
+/// Counts the rest as lost, or adds a doubt; returns the counted messages.
 fn settle(
     digest: &Digest<'_>,
     spot: Spot,
@@ -302,7 +302,7 @@ fn settle(
             unsure.len(),
             digest.names.client(stream.client)
         );
-        // Lost or expired: who doubts the one doubts the other.
+        // Either lost or expired: the doubt is about both.
         if log.moved {
             expired.doubt(&digest.names, spot, reason.clone());
         }
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(w.doubt(Measure::Aborted), ("there was no message to judge".into(), 0));
     }
 
-    /// Nobody knows whether they were lost before retention took them, or their topic was deleted.
+    /// It is unknown whether they were lost before retention removed them, or their topic was deleted.
     #[test]
     fn messages_that_something_else_took_are_not_judged() {
         let mut w = World::new(1);
@@ -463,7 +463,7 @@ mod tests {
         w.snapshot();
         w.send((1, 1), 0, 9, Fate::Dropped);
         assert_eq!(w.count(Measure::Lost), 4);
-        assert!(w.audit(1).notes[0].starts_with("P1 still ran"));
+        assert!(w.audit(1).notes[0].starts_with("P1 was still running"));
     }
 
     #[test]

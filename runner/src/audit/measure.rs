@@ -1,4 +1,4 @@
-//! What is known of a measure without counting it. It stands in the file that says what is counted and how.
+//! The facts of a measure that are known without counting. They are in the file that defines what is counted and how.
 
 use super::Measure;
 use super::book::{Book, Books};
@@ -14,30 +14,30 @@ use serde::de::IntoDeserializer as _;
 #[derive(Clone, Copy)]
 pub struct MeasureFacts {
     pub(super) counting: Counting,
-    /// What must have gone on for a count to say something; none of what no condition counts.
+    /// The traffic that a count needs to prove something; none if no condition counts it.
     pub traffic: Option<Traffic>,
-    /// That must have gone on while each fault was in effect. Counts of what was achieved say nothing about faults.
+    /// That traffic must have gone on while each fault was in effect. Counts of successes prove nothing about faults.
     pub faults: bool,
-    /// A reader that was killed or paused must have come back: what it then read again is the question.
+    /// A reader that was killed or paused must have come back: the measure is about what it then read again.
     pub back: bool,
-    /// It names the consumer, not the producer.
+    /// Its client is the consumer, not the producer.
     pub by_reader: bool,
-    /// Where there was nothing to judge, the answer is that there is none.
+    /// If there was nothing to judge, the count is 0 instead of inconclusive.
     pub(super) none_to_judge: bool,
     /// An unclean election may have caused it.
     pub elections: bool,
-    /// It is looked up on the brokers' disks.
+    /// Its messages are searched on the brokers' disks.
     pub(super) on_disk: bool,
     pub headline: Headline,
-    /// What a report adds to the places, if there is more to say.
+    /// A remark that reports add to the places.
     pub remark: Option<&'static str>,
-    /// Makes one instance, of messages that are sent now.
+    /// Makes one instance for tests, of messages that are sent now.
     #[cfg(test)]
     pub(super) make: fn(&mut World),
 }
 
 impl MeasureFacts {
-    /// Those of most measures.
+    /// The facts of most measures.
     pub(super) const fn of(
         counting: Counting,
         traffic: Option<Traffic>,
@@ -60,8 +60,8 @@ impl MeasureFacts {
     }
 }
 
-/// Declares what is known of a measure: how it is counted, what that needs, and what else is so of it; how reports
-/// name one and several, and what an anomaly of that kind is; what makes an instance of it in the file's tests.
+/// Declares the facts of a measure: how it is counted, what that needs, and its other properties; how reports
+/// name one and several, and the definition of its anomaly; what makes an instance of it in the file's tests.
 macro_rules! measure {
     (
         $name:ident: $counting:ident($judge:expr), needs($($traffic:ident)?),
@@ -102,23 +102,23 @@ pub(super) enum Counting {
     Elsewhere,
 }
 
-/// What must have gone on for a judgement to say something.
+/// The traffic that a judgement needs to prove something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Traffic {
     /// Messages were sent.
     Sent,
     /// Messages were sent in transactions.
     Transactions,
-    /// Something was delivered, or was there to be delivered, to a reader that was at work.
+    /// A message was delivered, or was there to be delivered, to a running reader.
     Read,
-    /// The same of messages that were sent in transactions.
+    /// The same for messages that were sent in transactions.
     ReadTransactions,
-    /// Messages were sent to a topic that a reader reads: one that was there by then, or begins at the log's
+    /// Messages were sent to a topic that a reader reads: a reader that was running by then, or begins at the log's
     /// start.
     Owed,
-    /// The same of a copier.
+    /// The same for a copier.
     ToCopy,
-    /// A copier copied, or something was there to be copied by one that was at work.
+    /// A copier copied a message, or there was a message to copy for a running copier.
     Copied,
     /// Messages were sent, or delivered as for `Read`.
     Any,
@@ -127,11 +127,11 @@ pub enum Traffic {
 /// How reports name a count.
 #[derive(Clone, Copy, Debug)]
 pub struct Headline {
-    /// None where the count is no damage.
+    /// None if the count is no damage.
     pub damage: Option<Damage>,
     /// The noun phrase of one, and of several.
     pub label: [&'static str; 2],
-    /// What an anomaly is, in a sentence; empty where it is none.
+    /// The definition of the anomaly, in a sentence; empty if it is no anomaly.
     pub definition: &'static str,
 }
 
@@ -142,12 +142,12 @@ impl Headline {
     }
 }
 
-/// What is shown first and loud where it is above zero.
+/// How prominently a count above zero is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// Something is gone, or is not what it was: no client can mend it.
+    /// Something is gone or changed: no client can repair it.
     Loss,
-    /// There is too much of something, or it is out of order.
+    /// Something is duplicated or out of order.
     Mild,
 }
 
@@ -155,10 +155,10 @@ pub enum Damage {
 pub trait CountedWord: Send + Sync {
     fn measure(&self) -> Measure;
 
-    /// What the count must be, and of what.
+    /// The bound of the count, and what is counted.
     fn count(&self) -> &Count;
 
-    /// Only what has this error.
+    /// Only messages with this error.
     fn error(&self) -> Option<&ExpectedError>;
 }
 

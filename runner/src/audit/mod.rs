@@ -1,10 +1,10 @@
-//! History to anomalies: pure functions over what was sent, acknowledged, delivered and found in the
+//! Computes anomalies from histories: pure functions of what was sent, acknowledged, delivered and found in the
 //! log.
 //!
 //! [`audit`] reads all histories into sets of sequence numbers and offsets, run by run and never
 //! message by message where runs are dense, and computes each anomaly from these. One anomaly, one
-//! file: its definition is the file's first paragraph. `docs/anomalies.md` sets them beside those of
-//! others.
+//! file: its definition is the file's first paragraph. `docs/anomalies.md` compares them with the definitions of
+//! other tools.
 
 mod aborted_read;
 mod book;
@@ -66,7 +66,7 @@ macro_rules! measures {
         impl Measure {
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
-            /// What is known of it without counting it.
+            /// Its facts, which are known without counting.
             pub const fn facts(self) -> &'static MeasureFacts {
                 match self { $(Self::$name => &$module::$facts),+ }
             }

@@ -1,4 +1,4 @@
-//! A second opinion for tests: the definitions once more, message by message, in plain maps.
+//! A second implementation for tests: the definitions again, message by message, with plain maps.
 
 use super::Measure;
 use super::testing::{Who, World};
@@ -159,7 +159,7 @@ fn of_log(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure
             {
                 expired += 1;
             }
-            // Nobody knows.
+            // Unknown.
             _ if start > 0 || spoiled => {}
             _ => lost += 1,
         }

@@ -42,7 +42,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         }
         let spot = Spot::of(*part, None);
         let (strange, unsure) = log.scope.split(&log.strange);
-        window::doubt(&mut book, &digest.names, spot, unsure.len(), "messages that nobody sent");
+        window::doubt(&mut book, &digest.names, spot, unsure.len(), "messages that no client sent");
         book.found(spot, strange.len());
         for offset in strange.iter().take(book.room(spot)) {
             let text = "in the log, not of this run".to_owned();
@@ -98,7 +98,7 @@ fn written(
         }
     }
     let unsure = unsure.minus(&counts).len();
-    window::doubt(book, &digest.names, spot, unsure, "messages that nobody sent");
+    window::doubt(book, &digest.names, spot, unsure, "messages that no client sent");
     counts
 }
 

@@ -1,13 +1,13 @@
-//! Which message stands at which offset of one partition, in about two bytes a message.
+//! Which message is at which offset of one partition, in about two bytes a message.
 //!
-//! Per producer life a set of offsets is kept, and the sequence numbers only where they do not simply
-//! count on from one of its offsets to the next: behind a message that is missing, doubled or late.
+//! For each producer life a set of offsets is kept, and sequence numbers only where they are not consecutive
+//! from one of its offsets to the next: behind a message that is missing, doubled or late.
 
 use super::set::Set;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-/// One producer life on one of the partitions it chose; the topic goes without saying.
+/// One producer life on one of the partitions it chose, within one topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct SentStream {
     pub client: u16,
@@ -46,14 +46,14 @@ impl OffsetSpan {
     }
 }
 
-/// Offsets after which a sequence is written down in any case.
+/// Offsets after which a sequence is stored in any case.
 const STRIDE: u64 = 1 << 16;
 
 #[derive(Clone, Debug, Default)]
 struct OffsetLane {
     offsets: Set,
     /// Offset to sequence, where the sequence does not follow from the lane's offset before it, and
-    /// once a [`STRIDE`], so that counting on is short.
+    /// once a [`STRIDE`], so that few offsets must be counted.
     breaks: BTreeMap<u64, u64>,
     /// The highest offset with its sequence.
     last: Option<(u64, u64)>,
@@ -121,7 +121,7 @@ impl Placement {
         self.lanes.entry(span.stream).or_default().add(span);
     }
 
-    /// Cuts a span into parts that stand here at just these offsets (`true`) and parts that do not.
+    /// Cuts a span into parts that are here at exactly these offsets (`true`) and parts that are not.
     pub fn compare(&self, span: &OffsetSpan, mut each: impl FnMut(OffsetSpan, bool)) {
         let Some(lane) = self.lanes.get(&span.stream) else { return each(*span, false) };
         if lane.holds(span) {
@@ -141,7 +141,7 @@ impl Placement {
         each(span.part(from, span.count - from), now);
     }
 
-    /// Who stands at an offset, with its sequence.
+    /// The stream and sequence at an offset.
     pub fn at(&self, offset: u64) -> Option<(SentStream, u64)> {
         self.lanes
             .iter()
@@ -154,12 +154,12 @@ impl Placement {
         self.lanes.get(&stream).map(|lane| &lane.offsets)
     }
 
-    /// The sequence that a stream has at an offset which is its own.
+    /// The sequence that a stream has at one of its offsets.
     pub fn sequence(&self, stream: SentStream, offset: u64) -> Option<u64> {
         self.lanes.get(&stream).and_then(|lane| lane.expected(offset))
     }
 
-    /// Where a stream's messages of these sequences stand: sequence and offset, one for each copy.
+    /// The offsets of a stream's messages with these sequences: sequence and offset, one for each copy.
     pub fn find(&self, stream: SentStream, seqs: &Set) -> Vec<(u64, u64)> {
         let Some(lane) = self.lanes.get(&stream) else { return Vec::new() };
         let mut found = Vec::new();
@@ -219,7 +219,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is put in, in whatever order, is answered as a plain map answers it.
+        /// Any input in any order gives the same answers as a plain map.
         #[test]
         fn agrees_with_a_plain_map(adds in prop::collection::vec(
             (any::<bool>(), STRIDE - 150..STRIDE + 150, 0u64..40, 1u64..20), 1..40)

@@ -1,5 +1,5 @@
-//! Properties: an honest history has no anomaly; what is broken on purpose is counted exactly; and on
-//! any history at all, the audit and a plain second opinion agree.
+//! Properties: a correct history has no anomaly; anomalies that are made on purpose are counted exactly; and on
+//! any history, the audit and a simple second implementation agree.
 
 use super::Measure::{self, *};
 use super::input::Window;
@@ -9,7 +9,7 @@ use crate::history::{Mark, MessageRun};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// What clients report, whatever happens: everything else is an anomaly.
+/// Measures that clients report in any case: all others are anomalies.
 const REPORTED: [Measure; 5] = [Acked, Failed, Delivered, Committed, Aborted];
 
 /// Two producers of two lives send to three partitions in turns, some fail, some are aborted; two
@@ -190,7 +190,7 @@ proptest! {
     }
 }
 
-/// Anything: messages of every fate, logs cut back and rewritten, copies, strangers, wrong checksums,
+/// Anything: messages of every fate, logs truncated and rewritten, copies, strangers, wrong checksums,
 /// retention, hidden messages, deliveries from anywhere; idempotent producers; and all of it, or what
 /// came since a moment.
 fn wild() -> impl Strategy<Value = World> {

@@ -1,12 +1,12 @@
 //! **redelivered**: one partition and offset delivered to the group more than once; extra deliveries
 //! are counted.
 //!
-//! A delivery's key is (partition, offset, identity): not the offset alone, for a log that was
-//! rewritten delivers another message at a known offset; not the identity alone, for a duplicate
-//! stands at two offsets. `redelivered` is deliveries − distinct keys, over all members and lives of
-//! the group. Messages without identity, or with a wrong checksum, are told apart by offset only.
+//! A delivery's key is (partition, offset, identity): not the offset alone, because a log that was
+//! rewritten delivers another message at a known offset; not the identity alone, because a duplicate
+//! is at two offsets. `redelivered` is deliveries − distinct keys, over all members and lives of
+//! the group. Messages without identity, or with a wrong checksum, are distinguished by offset only.
 //!
-//! With `since` the deliveries that were made since then.
+//! With `since` only deliveries that were made since then.
 
 use super::measure::measure;
 use super::placement::{OffsetSpan, Placement};

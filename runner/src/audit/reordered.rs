@@ -3,9 +3,9 @@
 //!
 //! Only the first copy of each message counts, in the committed view: those below the running
 //! maximum of their (life, partition), in the order of the log. A log that does not hold all that was
-//! written (retention, compaction) leaves it open whether there were more.
+//! written (retention, compaction) leaves open whether there were more.
 //!
-//! With `since` those that were written since then.
+//! With `since` only copies that were written since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;

@@ -1,5 +1,5 @@
 //! **replicas_differ**: replicas that are in sync do not hold the same record at an offset. It is not judged from
-//! histories, but counted and shown like what is: see [`compare`](crate::segments::compare()).
+//! histories, but counted and shown like the other measures: see [`compare`](crate::segments::compare()).
 
 use super::measure::{Counting, Damage, Headline, MeasureFacts};
 

@@ -15,14 +15,14 @@ pub const EVIDENCE_IN_ALL: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CountPlace {
     pub topic: String,
-    /// Partition number: of the log, or the one chosen by the producer where no log is meant.
+    /// Partition number: of the log, or the one chosen by the producer for counts outside of a log.
     pub partition: u32,
-    /// The producer of the messages; none where they carry no (readable) identity.
+    /// The producer of the messages; none if they carry no (readable) identity.
     pub client: Option<String>,
-    /// For what is judged by group.
+    /// The group, for counts by group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The consumer that it happened to, where it is one.
+    /// The consumer that is affected, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
 }
@@ -34,7 +34,7 @@ pub struct Cell {
     pub place: CountPlace,
     /// How many were found.
     pub count: u64,
-    /// Of how many that could have been found: 0 of 0 proves nothing.
+    /// How many could have been found: 0 of 0 proves nothing.
     pub judged: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct Evidence {
     pub source_partition: Option<u32>,
     /// Sequence number in that (client, life, partition).
     pub sequence: Option<u64>,
-    /// Offset in the log, as acknowledged, delivered or found; the text says which.
+    /// Offset in the log, as acknowledged, delivered or found; the text states which.
     pub offset: Option<i64>,
     /// When (monotonic microseconds): of the delivery, else the answer, else the sending.
     pub time_us: Option<i64>,
@@ -57,7 +57,7 @@ pub struct Evidence {
     pub text: String,
 }
 
-/// Why a count is not the whole truth. What is `None` is not narrowed.
+/// Why a count may be incomplete. A field that is `None` does not narrow it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
     /// Topic that it concerns.
@@ -103,15 +103,15 @@ pub struct AuditResult {
     pub errors: Vec<ErrorCount>,
     /// The consumers of each group.
     pub groups: BTreeMap<String, Vec<String>>,
-    /// What a reader of the counts must know: clients that still ran, messages in a wrong partition.
+    /// Notes for a reader of the counts: clients that were still running, messages in a wrong partition.
     pub notes: Vec<String>,
-    /// What was lost, to be looked up on the brokers' disks.
+    /// The lost messages, to be searched on the brokers' disks.
     pub missing: Vec<Missing>,
-    /// Where that is, by place, once the disks were read.
+    /// Where they are, by place, after the disks were read.
     pub on_disk: Vec<(CountPlace, OnDisk)>,
 }
 
-/// Narrows a question. `client` means a producer, or a consumer and with it its group.
+/// Narrows a count. `client` is a producer, or a consumer and with it its group.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     pub topic: Option<String>,
@@ -125,13 +125,13 @@ pub struct Scope {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CountFinding {
     pub count: u64,
-    /// Of how many that were looked at.
+    /// How many were judged.
     pub judged: u64,
-    /// Where; only places with a count.
+    /// By place; only places with a count.
     pub by: Vec<Cell>,
     /// The first instances.
     pub evidence: Vec<Evidence>,
-    /// For what is lost: where it lies on the brokers' disks, where they were read.
+    /// For lost messages: where they are on the brokers' disks, if those were read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_disk: Option<OnDisk>,
 }
@@ -145,7 +145,7 @@ pub enum CountVerdict {
     /// Not everything, or nothing at all, could be judged.
     Inconclusive {
         reason: String,
-        /// What is certain nevertheless: the true count is at least this.
+        /// The certain part: the true count is at least this.
         at_least: CountFinding,
     },
 }

@@ -1,4 +1,4 @@
-//! What became of every message, as its producer knows it.
+//! The outcome of every message, as its producer knows it.
 //!
 //! The outcome of a send is **acked** (a delivery report without error, `acks` not 0; in a
 //! transaction: the commit succeeded), **failed** (a final error), **aborted** (its transaction was)
@@ -13,7 +13,7 @@ use crate::history::{Header, Mark, MessageRun, Writer};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
-/// No run is this long, no number this high: what is, was never written by a client.
+/// No run is this long and no number this high: a client never writes such a record.
 const COUNT_LIMIT: u64 = 1 << 32;
 const NUMBER_LIMIT: u64 = 1 << 60;
 const OFFSET_LIMIT: i64 = 1 << 60;
@@ -25,23 +25,23 @@ pub(super) struct Sends {
     pub sent: Set,
     /// Acknowledged (committed).
     pub acked: Set,
-    /// The part of `acked` that the log owes: to this incarnation of the topic, and known before the
-    /// log's end was asked for.
+    /// The part of `acked` that the log must contain: of this incarnation of the topic, and known before the
+    /// log's end was requested.
     pub owed: Set,
-    /// The part of `acked` that went with a deleted incarnation.
+    /// The part of `acked` in a deleted incarnation.
     pub deleted: Set,
     /// The part of `acked` that was in a transaction.
     pub committed: Set,
     pub failed: Set,
     /// In an aborted transaction.
     pub aborted: Set,
-    /// The same, of messages of any age: who reads one later reads it all the same.
+    /// The same for messages of any age: a later read of such a message counts too.
     pub taken_back: Set,
     /// Failed, by code.
     pub errors: BTreeMap<i32, u64>,
     /// The first sequence that was sent at or after [`Window::Since`].
     pub from: u64,
-    /// The life runs on: messages without an answer may still get one.
+    /// The life is still running: messages without an answer may still get one.
     pub running: bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct AllSends {
 struct Ends {
     committed: Set,
     aborted: Set,
-    /// Committed, and known before the log's end was asked for.
+    /// Committed, and known before the log's end was requested.
     early: Set,
 }
 
@@ -73,8 +73,8 @@ impl<'a> File<'a> {
         self.source.header()
     }
 
-    /// The runs that can be true. Numbers out of all bounds and unreadable records are left out, and
-    /// remembered in `bad`.
+    /// The plausible runs. Runs with impossible numbers and unreadable records are left out, and
+    /// recorded in `bad`.
     fn numbered(&self) -> impl Iterator<Item = (u64, MessageRun)> + '_ {
         (0..).zip(self.source.runs()).filter_map(|(index, run)| match run {
             Ok(run) => {
@@ -84,7 +84,7 @@ impl<'a> File<'a> {
                     && (hashed || run.first_seq <= NUMBER_LIMIT)
                     && run.first_offset <= OFFSET_LIMIT;
                 if !sane {
-                    self.blame("it holds a run that cannot be true");
+                    self.blame("it contains a run with impossible numbers");
                 }
                 sane.then_some((index, run))
             }
@@ -100,13 +100,13 @@ impl<'a> File<'a> {
         self.published().map(|(part, run, _)| (part, run))
     }
 
-    /// The same, each with how many of its messages were published when the log's end had not yet been
-    /// asked for.
+    /// The same, each with how many of its messages were published before the log's end was
+    /// requested.
     pub fn published(&self) -> impl Iterator<Item = (LogPart, MessageRun, u64)> + '_ {
         self.numbered().filter_map(|(index, run)| {
             let topic = self.topics.get(usize::from(run.topic));
             if topic.is_none() {
-                self.blame("it holds a run of a topic that its header does not name");
+                self.blame("it contains a run of a topic that its header does not name");
             }
             let early = match self.source.published() {
                 Some(extent) => extent.messages(index, run.count),
@@ -124,7 +124,7 @@ impl<'a> File<'a> {
     }
 }
 
-/// Whether a file's life is the newest of a client that runs on.
+/// Whether a file's life is the newest of a client that is still running.
 pub(super) fn is_running(facts: &Facts, files: &[File<'_>], header: &Header) -> bool {
     let newest = files
         .iter()
@@ -135,13 +135,13 @@ pub(super) fn is_running(facts: &Facts, files: &[File<'_>], header: &Header) -> 
     facts.clients.get(&header.client).is_some_and(|c| c.running) && newest == Some(header.life)
 }
 
-/// The facts of a client, or what holds without.
+/// The facts of a client, or the defaults.
 pub(super) fn client_facts<'a>(facts: &'a Facts, name: &str) -> &'a ClientFacts {
     static NONE: std::sync::LazyLock<ClientFacts> = std::sync::LazyLock::new(ClientFacts::default);
     facts.clients.get(name).unwrap_or(&NONE)
 }
 
-/// The stream of a producer's run: whose file it is decides, not what the run repeats.
+/// The stream of a producer's run: the file's header decides, not the run's own fields.
 pub(super) fn stream_of(header: &Header, run: &MessageRun) -> SentStream {
     SentStream { client: header.client_id, life: header.life, source: run.partition }
 }
@@ -161,7 +161,7 @@ fn sent_before(run: &MessageRun, us: i64) -> u64 {
 }
 
 impl AllSends {
-    /// Reads what the producers heard. [`AllSends::narrow`] comes before it if it comes at all.
+    /// Reads the answers of producers. [`AllSends::narrow`] is called before it, if at all.
     pub fn hear(&mut self, files: &[File<'_>], names: &Names, facts: &Facts) {
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerHeard) {
             self.hear_ends(file, facts.window);
@@ -197,7 +197,7 @@ impl AllSends {
         }
     }
 
-    /// `early`: so many messages of the run were known before the log's end was asked for.
+    /// `early`: how many messages of the run were known before the log's end was requested.
     fn hear_run(
         &mut self,
         header: &Header,
@@ -242,7 +242,7 @@ impl AllSends {
         }
     }
 
-    /// Narrows all sets to the messages sent at or after a time, but for [`Sends::sent`].
+    /// Narrows all sets except [`Sends::sent`] to the messages sent at or after a time.
     pub fn narrow(&mut self, files: &[File<'_>], since_us: i64) {
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {
             for (part, run) in file.runs() {
@@ -256,7 +256,7 @@ impl AllSends {
         }
     }
 
-    /// Reads what was sent. Comes last of all: whatever was found in the log or delivered until now
+    /// Reads the sent messages. Called last: every message that was found in the log or delivered until now
     /// was reserved before, even while producers run.
     pub fn send(&mut self, files: &[File<'_>], facts: &Facts) {
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerSent) {

@@ -1,4 +1,4 @@
-//! Sets of sequence numbers and offsets: roaring bitmaps, worked on by ranges.
+//! Sets of sequence numbers and offsets: roaring bitmaps with operations on ranges.
 
 use roaring::RoaringTreemap;
 use std::ops::Range;
@@ -9,7 +9,7 @@ const CONTAINER: u64 = 1 << 16;
 /// A set of `u64`. Full containers cost next to nothing, others a bit for each number they could
 /// hold, or two bytes for each they hold if that is less.
 ///
-/// A range that begins a container is not added as one: that would make a list of intervals of it,
+/// A range that begins a container is not added as a range: that would make the container a list of intervals,
 /// which is searched from its start however long it gets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Set(RoaringTreemap);

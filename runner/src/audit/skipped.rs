@@ -5,7 +5,7 @@
 //! delivery before. The messages jumped over are counted: those in the log, visible at the group's
 //! isolation level, that no delivery to the group until then had covered. Control records, aborted
 //! messages and compacted offsets are not gaps, and offsets below the log's start have left the log.
-//! A jump that touches an offset that `diverged` is not judged: the log was another one then.
+//! A jump that touches an offset that `diverged` is not judged: the log had another content then.
 //!
 //! With `since` by the deliveries that were made since then.
 
@@ -25,12 +25,12 @@ measure! {
     "A consumer's delivery jumped over visible messages.", make
 }
 
-/// Jumps are looked at this many at a time, so that memory stays bounded.
+/// Jumps are judged in batches of this size, so that memory stays bounded.
 const BATCH: usize = 1 << 16;
 
 struct Jump {
     spot: Spot,
-    /// The offsets jumped over that nobody is known to have covered.
+    /// The skipped offsets that no other delivery is known to have covered.
     left: Set,
     /// The offset delivered behind the jump, and when.
     landed: u64,
@@ -52,7 +52,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
                     group: Some(group.number),
                     consumer: Some(file.header().client_id),
                 };
-                // What another member was given before a delivery is known only where that delivery
+                // What was delivered to another member before a delivery is known only if that delivery
                 // itself was known before the histories were opened.
                 if early == 0 || !digest.facts.window.shows(&run) {
                     continue;
@@ -99,7 +99,7 @@ fn look(
     (!left.is_empty()).then_some(Jump { spot, left, landed, time_us: run.first_us })
 }
 
-/// Takes away what the group had been given until each jump, and counts the rest.
+/// Removes what had been delivered to the group before each jump, and counts the rest.
 fn settle(digest: &Digest<'_>, name: &str, mut jumps: Vec<Jump>, book: &mut Book) {
     if jumps.is_empty() {
         return;

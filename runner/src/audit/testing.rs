@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const TOPIC: &str = "t";
 
-/// Who: (client number, life).
+/// A sender: (client number, life).
 pub(super) type Who = (u16, u16);
 
-/// What the producer is told of a message, and whether the log gets it.
+/// The outcome of a message for its producer, and whether the log gets it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
     Acked,
@@ -39,7 +39,7 @@ pub(super) struct World {
     pub starts: BTreeMap<u32, i64>,
     pub ends: BTreeMap<u32, i64>,
     pub taken: BTreeMap<Who, Vec<MessageRun>>,
-    /// What the audit says of partition 0 of a second topic, `u`, whose log ends at [`World::u_end`].
+    /// What the audit found in partition 0 of a second topic, `u`, whose log ends at [`World::u_end`].
     pub second: Vec<MessageRun>,
     pub u_end: i64,
     clock: i64,

@@ -3,8 +3,9 @@
 //!
 //! Keys (partition, offset, identity) of the log in [group start, end) without a delivery. The start
 //! is the position resolved at the first assignment of the partition, before any fetch, kept over
-//! lives (0 if the topic was made anew since); the end is what the group had to read to. What retention removed before the audit is in
-//! neither. With `since` of what was written since then. A group that has not caught up leaves it open whether the rest would have come.
+//! lives (0 if the topic was created again since); the end is what the group had to read to. Messages that retention
+//! removed before the audit do not count. With `since` only messages that were written since then. If a group has not
+//! caught up, it is unknown whether the rest would have been delivered.
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
@@ -150,14 +151,14 @@ mod tests {
         w.tell((10, 1), Mark::Assigned, 1, 0);
         assert_eq!(w.count(Measure::Undelivered), 20);
         w.client("C10").running = true;
-        assert!(w.doubt(Measure::Undelivered).0.ends_with("C10 still runs"));
+        assert!(w.doubt(Measure::Undelivered).0.ends_with("C10 is still running"));
         let behind = Some("no member is left".to_owned());
         w.facts.groups.insert("g".into(), GroupFacts { behind, ..GroupFacts::default() });
         let (reason, at_least) = w.doubt(Measure::Undelivered);
         assert!(reason.contains("group g has not caught up: no member is left"));
         assert_eq!(at_least, 0);
         w.facts.groups.clear();
-        assert!(w.doubt(Measure::Undelivered).0.contains("nobody knows"));
+        assert!(w.doubt(Measure::Undelivered).0.contains("it is not known whether group"));
     }
 
     #[test]

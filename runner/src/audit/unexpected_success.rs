@@ -1,11 +1,11 @@
 //! **unexpected_success**: reported to the producer as failed for good, yet in the log.
 //!
 //! Failed, or in a transaction whose abort succeeded, and with a copy in the committed view. Not an
-//! error of Kafka when it failed (a time-out says nothing about the log, and librdkafka's status 'not
-//! persisted' is no proof of absence); counted. A log that does not hold all that was written (retention,
-//! compaction) leaves it open whether there were more.
+//! error of Kafka when it failed (a timeout shows nothing about the log, and librdkafka's status 'not
+//! persisted' is no proof of absence); counted. If the log does not hold all that was written (retention,
+//! compaction), it is unknown whether there were more.
 //!
-//! With `since` of messages that were sent since then.
+//! With `since` only messages that were sent since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;

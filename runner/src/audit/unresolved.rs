@@ -1,10 +1,10 @@
-//! **unresolved**: sent, and its producer never knew the outcome: may be in the log or not.
+//! **unresolved**: sent, but its producer never learned the outcome: may be in the log or not.
 //!
-//! Its life died before it heard the answer, or before it knew the end of its transaction, or asked
-//! for no acknowledgement (`acks=0`). Counted here and nowhere else, found or not; never lost. What a
-//! running life has not heard yet is not counted.
+//! Its life ended before it received the answer, or before it knew the end of its transaction, or requested
+//! no acknowledgement (`acks=0`). Counted here and nowhere else, found or not; never lost. Messages
+//! of a running life that have no answer yet are not counted.
 //!
-//! With `since` of messages that were sent since then.
+//! With `since` only messages that were sent since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
@@ -14,7 +14,7 @@ use super::set::Set;
 measure! {
     FACTS: Alone(judge), needs(Sent), {},
     damage(), "message unresolved", "messages unresolved",
-    "Sent by a life that died before it heard the answer: may be in the log or not.", make
+    "Sent by a client that ended before it received the answer: may be in the log or not.", make
 }
 
 pub(super) fn judge(digest: &Digest<'_>) -> Book {

@@ -1,12 +1,12 @@
-//! What `since: STEP` and `sent: before` mean for all measures; which part of an anomaly must lie after the moment
-//! stands with its definition.
+//! The meaning of `since: STEP` and `sent: before` for all measures; the definition of each anomaly states which part
+//! of it must lie after the moment.
 //!
-//! `since` counts what came to be at or after a moment, `sent: before` what became of the messages that
-//! were acknowledged before it. When a message was sent and acknowledged, and when a delivery was made,
-//! stands in the histories. When a copy was written into the log does not, but the order of the log says
-//! it: a copy that lies at or behind a message that was sent after the moment was written after it, one
+//! `since` counts anomalies at or after a moment, `sent: before` anomalies of messages that
+//! were acknowledged before it. The histories contain when a message was sent and acknowledged, and when it was
+//! delivered. They do not contain when a copy was written to the log, but the order of the log shows
+//! it: a copy that lies at or behind a message that was sent after the moment was written after it, a copy
 //! that lies at or before a message that was acknowledged or delivered before the moment was written
-//! before it. What lies between the two may be either: an anomaly there is not counted, and makes the
+//! before it. A copy between the two may be either: an anomaly there is not counted, and makes the
 //! answer inconclusive.
 
 use super::book::{Book, Names, Spot};
@@ -23,7 +23,7 @@ use std::ops::Range;
 pub(super) struct Scope {
     /// Offsets of messages that count; none: all.
     pub counts: Option<Set>,
-    /// Offsets that may count or not.
+    /// Offsets that may or may not count.
     pub unsure: Range<u64>,
     /// The lowest offset of a message that was sent at or after the moment.
     pub first_after: Option<u64>,
@@ -36,7 +36,7 @@ impl Scope {
         Scope { counts, ..Scope::default() }
     }
 
-    /// Of a set of offsets, those that count and those of which that is not known.
+    /// Splits a set of offsets into those that count and those for which that is not known.
     pub fn split(&self, offsets: &Set) -> (Set, Set) {
         match &self.counts {
             None => (offsets.clone(), Set::default()),
@@ -45,7 +45,7 @@ impl Scope {
     }
 }
 
-/// Finds out which offsets of each log are judged. Comes after the logs were read.
+/// Determines which offsets of each log are judged. Called after the logs were read.
 pub(super) fn settle(logs: &mut Logs, files: &[File<'_>], facts: &Facts) {
     let (Window::Since(us) | Window::AtRest(us)) = facts.window else { return };
     let mut before: std::collections::BTreeMap<_, u64> = std::collections::BTreeMap::new();
@@ -71,7 +71,7 @@ pub(super) fn settle(logs: &mut Logs, files: &[File<'_>], facts: &Facts) {
                     *end = (*end).max(piece.offset + piece.count);
                 }
             });
-            // A message at rest whose place holds a wrong checksum now.
+            // A message from before the moment whose offset holds a wrong checksum now.
             if let (Window::AtRest(_), Some(counts)) = (facts.window, &mut log.scope.counts) {
                 counts.unite(&log.corrupt.cut(span.offsets()));
             }
@@ -90,13 +90,13 @@ pub(super) fn settle(logs: &mut Logs, files: &[File<'_>], facts: &Facts) {
     }
 }
 
-/// Says that so many anomalies may have come to be before the moment or after it.
+/// Adds a doubt: this many anomalies may be from before or after the moment.
 pub(super) fn doubt(book: &mut Book, names: &Names, spot: Spot, count: u64, what: &str) {
     if count > 0 {
         let place = format!("{}/{}", names.topic(spot.part.0), spot.part.1);
         let reason = format!(
             "{count} {what} in {place} may have been written before the moment of `since` or after it: \
-             no message around them says which"
+             no message around them shows which"
         );
         book.doubt(names, spot, reason);
     }
@@ -142,7 +142,7 @@ mod tests {
             w.facts.window = Window::Since(since);
             let (none, _, why) = answer(&w, measure);
             assert_eq!(none, 0, "{measure:?}: nothing came since");
-            // Either nothing was judged, or nobody knows when the damage came.
+            // Either nothing was judged, or it is unknown when the damage happened.
             assert!(why.is_some() || judged == 0 || measure == Measure::Delivered, "{measure:?}");
             make(&mut w);
             let (after, judged, _) = answer(&w, measure);

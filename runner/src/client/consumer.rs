@@ -16,16 +16,16 @@ use super::{
 };
 use crate::history::{HistoryWriter, RunRecorder, Writer, now_us};
 
-/// The longest wait for messages: an order is answered that soon.
+/// The longest wait for messages, so that an order is answered soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Messages that one turn takes at most, so that orders and commits have theirs.
+/// The most messages of one turn, so that orders and commits get their turn.
 pub(super) const AT_ONCE: usize = 2048;
 
 /// Partitions by topic number and partition.
 type Parts = BTreeMap<(u16, u32), AssignedPart>;
 
-/// The body of a consumer process: answers with what it did not read.
+/// The body of a consumer process: reports what it did not read.
 pub(super) fn run(
     spec: &ConsumerSpec,
     voice: &Rc<Voice>,
@@ -77,8 +77,8 @@ struct Loop<'a> {
 }
 
 impl Loop<'_> {
-    /// Consumes until told to stop, then until the ends are reached or the limit is; answers with
-    /// the partitions whose end was not reached, and how far it is.
+    /// Consumes until ordered to stop, then until the ends are reached or the limit is; returns
+    /// the partitions whose end was not reached, with the remaining distance.
     fn run(mut self, orders: &Receiver<Order>) -> Result<Vec<(Position, u64)>, ClientError> {
         let mut stop: Option<(Vec<Position>, i64)> = None;
         loop {
@@ -93,7 +93,7 @@ impl Loop<'_> {
                 let parts = self.state.assigned();
                 let unread = unread(&self.spec.topics, parts.as_ref(), ends);
                 let over = now_us() >= *until;
-                // While a rebalance is under way, what will be ours is not known.
+                // During a rebalance the next assignment is not known.
                 if over || (parts.is_some() && unread.is_empty()) {
                     self.state.reached(ends);
                     return Ok(unread);

@@ -1,4 +1,4 @@
-//! What a consumer knows of its partitions, and how it answers rebalances. It is used from inside
+//! The state of a consumer's partitions, and its handling of rebalances. It is used from inside
 //! librdkafka's callbacks and from the poll loop, always on one thread.
 
 mod firsts;
@@ -48,7 +48,7 @@ pub(super) enum TakenMessage {
     Delivered,
     /// The log does not hold the partition's position: it must be reset.
     Reset((u16, u32)),
-    /// Anything else, or a message of a partition that is not ours any more.
+    /// Anything else, or a message of a partition that is no longer assigned.
     Nothing,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct ConsumerShared {
     voice: Rc<Voice>,
     /// Latencies of what was delivered; a copier measures its copies.
     latencies: Option<Latencies>,
-    /// How far its group was given each of its topics.
+    /// How far each of its topics was delivered to its group.
     firsts: Vec<Firsts>,
     inner: RefCell<Inner>,
 }
@@ -223,19 +223,19 @@ impl ConsumerShared {
         TakenMessage::Nothing
     }
 
-    /// Whether the log still does not hold the partition's position: not so if the error is of the
-    /// time before a reset, and only came out of the queue after it.
+    /// Whether the log still does not hold the partition's position: false if the error is from
+    /// before a reset, and only came out of the queue after it.
     fn is_new(&self, at: (u16, u32), missing: i64) -> bool {
         let inner = self.inner.borrow();
         let reset_to = inner.parts.get(&at).and_then(|part| part.reset_to);
         reset_to.is_none_or(|offset| offset == missing)
     }
 
-    /// Records a delivery; false if the partition is not ours any more.
+    /// Records a delivery; false if the partition is no longer assigned.
     fn deliver(&self, message: &Message<'_>, at: (u16, u32), now: i64) -> bool {
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        // Not ours any more: it was given to nobody, and its offset is not stored.
+        // No longer assigned: the message was delivered to no client, and its offset is not stored.
         let Some(part) = inner.parts.get_mut(&at) else { return false };
         part.position = message.offset() + 1;
         part.reset_to = None;
@@ -265,8 +265,8 @@ impl ConsumerShared {
         }
     }
 
-    /// Takes the ends that a stop fixed as ends of partitions, where the position has passed them:
-    /// Kafka would only say so with its next empty answer.
+    /// Records the ends that a stop fixed as ends of partitions, if the position has passed them:
+    /// Kafka would report an end only with its next empty answer.
     pub(super) fn reached(&self, ends: &[Position]) {
         let mut inner = self.inner.borrow_mut();
         for end in ends {

@@ -2,8 +2,8 @@
 //! transactions that hold the copies.
 //!
 //! The consumer's rebalances are answered here, not inside librdkafka's callback: what was copied of a
-//! partition is committed before the partition is given back. Until then it is still ours, and so is what
-//! comes of it.
+//! partition is committed before the partition is revoked. Until then it is still assigned, with its
+//! messages.
 
 use std::{
     cell::{Cell, RefCell},
@@ -33,8 +33,8 @@ use crate::{
     identity::payload::{self, Decoded, Original},
 };
 
-/// How long adding positions to a transaction may block: unlike a commit it begins anew when it is tried
-/// again, so that a slow cluster must be given the time.
+/// How long adding positions to a transaction may block: unlike a commit it starts from the beginning when it is
+/// retried, so that it needs enough time on a slow cluster.
 const ADDING: Duration = Duration::from_secs(5);
 /// A transaction is committed when it is this old, as Kafka Streams does.
 const OLDEST_US: i64 = 100_000;
@@ -43,7 +43,7 @@ const OLDEST_US: i64 = 100_000;
 struct Intake {
     state: Rc<ConsumerShared>,
     rebalances: RefCell<VecDeque<(Rebalance, Vec<TopicPosition>)>>,
-    /// Nothing is open any more, and nobody comes back to the rebalances.
+    /// No transaction is open, and rebalances are no longer handled.
     leaving: Cell<bool>,
 }
 
@@ -62,14 +62,14 @@ impl Events for Intake {
     }
 }
 
-/// The body of a copier process: answers with what it did not copy.
+/// The body of a copier process: reports what it did not copy.
 pub(super) fn run(
     spec: &CopierSpec,
     voice: &Rc<Voice>,
     orders: &Receiver<Order>,
 ) -> Result<ClientReport, ClientError> {
     if spec.partitions == 0 {
-        return Err(ClientError::new("a partition for the copies is needed".to_owned()));
+        return Err(ClientError::new("the output topic has no partition".to_owned()));
     }
     let (reading, writing) = (spec.consumer(), spec.producer());
     let ledger = Ledger::create(&spec.common, &spec.to, writing.acks, voice)?;
@@ -146,12 +146,12 @@ enum End {
     Committed,
     /// With nothing of it: what was read for it must be read again.
     Aborted,
-    /// Nobody knows, and there is no time left to ask.
+    /// Unknown, and there is no time left to find out.
     Unsettled,
 }
 
 impl Desk<'_> {
-    /// Makes every earlier life of this copier unable to commit; false if told to stop before.
+    /// Makes every earlier life of this copier unable to commit; false if ordered to stop before.
     fn init(&mut self, orders: &Receiver<Order>) -> Result<bool, ClientError> {
         loop {
             self.hear(orders);
@@ -267,7 +267,7 @@ impl Desk<'_> {
     }
 }
 
-/// What a copy says of its original. A message without a readable identity is told by its bytes.
+/// The reference of a copy to its original. A message without a readable identity is referenced by its bytes.
 fn original(message: &Message<'_>, partition: u32, run: u64) -> Original {
     match payload::decode(message.value(), run) {
         Decoded::Identity(i) => {
@@ -290,8 +290,8 @@ struct Copier<'a> {
 }
 
 impl Copier<'_> {
-    /// Copies until told to stop, then until the ends are reached or the limit is; answers with the
-    /// partitions whose end was not reached, and how far it is.
+    /// Copies until ordered to stop, then until the ends are reached or the limit is; returns the
+    /// partitions whose end was not reached, with the remaining distance.
     fn run(&mut self) -> Result<Vec<(Position, u64)>, ClientError> {
         loop {
             self.desk.hear(self.orders);

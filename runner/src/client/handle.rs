@@ -34,19 +34,19 @@ use super::{
 };
 use crate::{codes::KafkaError, history::now_us};
 
-/// librdkafka's code of a client that none of its brokers answers.
+/// librdkafka's code for a client whose brokers are all down.
 const ALL_DOWN: &str = "_ALL_BROKERS_DOWN";
 /// Errors kept in a [`ClientState`].
 const ERRORS_KEPT: usize = 100;
-/// How long a client whose credentials were refused is waited for: it tries again, but a broker changes
-/// its mind only while it starts.
+/// How long to wait for a client whose credentials were refused: it retries, but a broker accepts refused
+/// credentials later only while it starts.
 pub const REFUSED: Duration = Duration::from_secs(3);
 /// The exit status of a client that reported why it could not go on.
 const GAVE_UP: i32 = 1;
 /// Signals of a process that fails by itself.
 const CRASHES: [Signal; 5] =
     [Signal::SIGABRT, Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE];
-/// How long a process may take to vanish after SIGKILL.
+/// How long a process may take to end after SIGKILL.
 const VANISH: Duration = Duration::from_secs(10);
 
 /// Which client, and which of its lives.
@@ -62,9 +62,9 @@ pub struct Who {
 /// What a client's process did, for the runner.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClientEvent {
-    /// It said something.
+    /// A report.
     Report(ClientReport),
-    /// It ended, however.
+    /// The end of its process.
     Exited(Exit),
 }
 
@@ -73,12 +73,12 @@ pub enum ClientEvent {
 pub struct Exit {
     /// Exit status or signal, in words.
     pub text: String,
-    /// Status 0: it did all that it was told.
+    /// Status 0: it carried out all its orders.
     pub clean: bool,
     pub signalled: bool,
-    /// By one that a process that fails sends to itself.
+    /// By a signal that a crashing process sends to itself.
     pub crashed: bool,
-    /// It could not go on, and said why.
+    /// It could not go on, and reported why.
     pub gave_up: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct SeenError {
     pub fatal: bool,
 }
 
-/// What is known of a client now.
+/// What is known about a client now.
 #[derive(Clone, Debug, Default)]
 pub struct ClientState {
     /// When it had first contact with the cluster, and with which broker.
@@ -102,21 +102,21 @@ pub struct ClientState {
     /// A consumer's partitions with their start positions; none before the first assignment and
     /// during a rebalance.
     pub assignment: Option<Vec<Position>>,
-    /// The partitions that it has, with the positions at which each was given to it.
+    /// The partitions that it has, with the position at which each was assigned.
     pub given: Vec<Position>,
     /// Its latest errors, the newest last.
     pub errors: VecDeque<SeenError>,
-    /// What its connections' statistics say.
+    /// The answers in its connections' statistics.
     pub answers: Answers,
     /// The audit's reader: offsets read, of how many.
     pub progress: Option<(u64, u64)>,
-    /// When it had sent all that it was to send, and every message had its answer.
+    /// When it had sent all its messages, and every message had its answer.
     pub finished_us: Option<i64>,
     /// What it left when it ended as ordered.
     pub ended: Option<Ended>,
     /// How its process ended.
     pub exit: Option<Exit>,
-    /// When it last said anything (at first: when it was started), monotonic microseconds.
+    /// When its last report came (at first: when it was started), monotonic microseconds.
     pub heard_us: i64,
 }
 
@@ -172,13 +172,13 @@ impl ClientState {
         }
     }
 
-    /// A broker did not let it in: wrong credentials, or a certificate that is not trusted.
+    /// A broker refused it: wrong credentials, or a certificate that is not trusted.
     pub fn is_refused(&self) -> bool {
         self.errors.iter().any(|error| is_refusal(&error.code))
     }
 
-    /// The newest error of each code, the newest first. That all brokers are down says nothing that the
-    /// others do not, so it comes last.
+    /// The newest error of each code, the newest first. That all brokers are down is the least specific error,
+    /// so it comes last.
     fn newest(&self) -> Vec<&SeenError> {
         let mut newest: Vec<&SeenError> = Vec::new();
         for error in self.errors.iter().rev() {
@@ -190,8 +190,8 @@ impl ClientState {
         newest
     }
 
-    /// The errors for which it is not where it should be, without their consequences: those that were
-    /// fatal; else those that kept it out; else the newest of each code.
+    /// The errors that explain its state, without their consequences: fatal errors; else those with which brokers
+    /// refused it; else the newest of each code.
     pub fn reasons(&self) -> Vec<KafkaError> {
         let all = self.newest();
         let fatal = |e: &&&SeenError| e.fatal && e.code != GIVES_UP;
@@ -211,7 +211,7 @@ impl ClientState {
         chosen.into_iter().map(named).collect()
     }
 
-    /// The newest errors, in words: why it is not where it should be.
+    /// The newest errors as text: why it has not reached its state.
     pub fn causes(&self) -> String {
         let newest: Vec<_> =
             self.newest().iter().take(3).map(|e| format!("{}: {}", e.code, e.text)).collect();
@@ -232,7 +232,7 @@ impl NotInTime {
         self.state.errors.iter().any(|e| e.code == NO_HISTORY)
     }
 
-    /// What it said of a setting with which it could not be made.
+    /// Its report of a setting with which it could not be created.
     pub fn refused_setting(&self) -> Option<String> {
         let error = self.state.errors.iter().find(|e| e.code == REFUSED_SETTING)?;
         Some(error.text.clone())
@@ -249,7 +249,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts a client: `binary` (kplan itself) as `client`. What it says also goes to `events`.
+    /// Starts a client: `binary` (kplan itself) as `client`. Its reports also go to `events`.
     pub async fn spawn(
         binary: &Path,
         spec: ClientSpec,
@@ -279,7 +279,7 @@ impl Handle {
         Ok(Self { spec, pid, stdin, state })
     }
 
-    /// What it was told.
+    /// Its specification.
     pub fn spec(&self) -> &ClientSpec {
         &self.spec
     }
@@ -293,17 +293,17 @@ impl Handle {
         self.spec.histories()
     }
 
-    /// Where the latencies are that it has not reported yet.
+    /// The file with the latencies that it has not reported yet.
     pub fn latencies(&self) -> PathBuf {
         self.spec.common().latency_path()
     }
 
-    /// What is known of it; also tells of changes.
+    /// Its state; the receiver also notifies of changes.
     pub fn state(&self) -> watch::Receiver<ClientState> {
         self.state.clone()
     }
 
-    /// Whether its process is there (running or frozen).
+    /// Whether its process exists (running or paused).
     pub fn alive(&self) -> bool {
         self.state.borrow().exit.is_none()
     }
@@ -368,17 +368,17 @@ impl Handle {
         self.reach("gone", VANISH, |s| s.exit.is_some()).await
     }
 
-    /// Lets it end well; see [`Order::Stop`]. It may still run when this fails: kill it then.
+    /// Stops it gracefully; see [`Order::Stop`]. It may still run when this fails: kill it then.
     pub async fn stop(
         &mut self,
         limit: Duration,
         ends: Vec<Position>,
     ) -> Result<Ended, HandleError> {
-        // It must be able to say what is left before the time is up.
+        // It must be able to report what is left before the time is up.
         let limit_ms = u64::try_from(limit.as_millis() * 9 / 10).unwrap_or(u64::MAX);
         let mut line = serde_json::to_vec(&Order::Stop { ends, limit_ms }).unwrap_or_default();
         line.push(b'\n');
-        // A process that is gone is told by its exit below.
+        // The exit below shows a process that has ended.
         let _ = timeout(limit, self.stdin.write_all(&line)).await;
         self.reach("stopped", limit, |s| s.ended.is_some() && s.exit.is_some()).await?;
         Ok(self.state.borrow().ended.clone().unwrap_or_default())
@@ -415,7 +415,7 @@ fn command(binary: &Path, common: &Common, log: std::fs::File) -> Command {
     command
 }
 
-/// Passes on what a client says until its process is gone.
+/// Passes on a client's reports until its process has ended.
 async fn follow(
     mut child: Child,
     stdout: ChildStdout,

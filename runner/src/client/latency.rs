@@ -1,4 +1,4 @@
-//! A client's latencies: of the interval that runs, kept where a SIGKILL does not reach them, then reported.
+//! A client's latencies: those of the current interval are kept in a file that survives SIGKILL, then reported.
 
 use std::{
     cell::Cell,
@@ -14,16 +14,16 @@ use crate::history::{HistoryError, Words, now_us};
 
 /// How often latencies are reported.
 const INTERVAL_US: i64 = 500_000;
-/// Messages that one interval holds: with more it ends early.
+/// The most messages of one interval: with more it ends early.
 const ROOM: usize = 65_536;
 /// Words of one interval: when it began, how many messages, and of each when it was answered and its latency.
 const SLOT: usize = 2 + 2 * ROOM;
-/// Different latencies of an interval that are told exactly.
+/// The most different latencies of an interval that are reported exactly.
 const EXACT: usize = 1_000;
-/// An interval is told in slices of this time, in microseconds: within one it is not known which message was
-/// answered when.
+/// An interval is reported in slices of this duration, in microseconds: within a slice it is not known when each
+/// message was answered.
 const SLICE_US: i64 = 20_000;
-/// The same where there are so many messages that latencies are not told exactly.
+/// The same if there are so many messages that latencies are not reported exactly.
 const COARSE_SLICE_US: i64 = 100_000;
 
 /// Latencies of the current interval, in microseconds. Two intervals take turns in the file, so that the one
@@ -124,9 +124,9 @@ fn slices(answers: &[(i64, u64)]) -> Vec<LatencySlice> {
     all
 }
 
-/// The values that stand for all, ascending; none where each is told exactly. Where there are very many
-/// different ones, those that share three digits are one, and as short as the shortest of them; the longest
-/// of all stays what it is.
+/// The values that represent all, ascending; none if each is reported exactly. If there are very many
+/// different values, those with the same first three digits are reported as the shortest of them; the longest
+/// of all is reported exactly.
 fn shorter(mut values: Vec<u64>) -> Option<Vec<u64>> {
     values.sort_unstable();
     values.dedup();
@@ -143,7 +143,7 @@ fn cut(value: u64) -> u64 {
     value / step(value) * step(value)
 }
 
-/// One of the third digit of a value: so much less than this longer it may have been than it is told.
+/// The size of the third digit of a value: the real value is less than this longer than the reported one.
 pub fn step(value: u64) -> u64 {
     10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2))
 }
@@ -160,7 +160,7 @@ fn counted(mut values: Vec<u64>) -> Buckets {
     all
 }
 
-/// What a client's file holds of intervals that began at `since_us` or later. A client that has not begun has
+/// The latencies in a client's file, of intervals that began at `since_us` or later. A client that has not begun has
 /// no file.
 pub fn unreported(path: &Path, since_us: i64) -> Vec<LatencySlice> {
     if !path.exists() {
@@ -192,7 +192,7 @@ mod tests {
         for (at, latency) in [(10, 1_501), (20, 1_502), (30, 1_502), (9 + SLICE_US, 5)] {
             latencies.add(&voice, first + at, first + at - latency);
         }
-        // As after a SIGKILL: nobody said anything.
+        // As after a SIGKILL: nothing was reported.
         let one = slice(first + 10, first + 9 + SLICE_US, &[(5, 1), (1_501, 1), (1_502, 2)]);
         assert_eq!(unreported(&path, 0), [one]);
         let next = first + INTERVAL_US;
@@ -216,7 +216,7 @@ mod tests {
         let measured = |value: u64| answers.iter().any(|(_, one)| *one == value);
         assert!(buckets.iter().all(|(value, _)| measured(*value)), "each was measured");
         for slice in &told {
-            // Each was told as no more than a step shorter than it was.
+            // Each was reported as at most one step shorter than it was.
             let own = answers.iter().filter(|(at, _)| (slice.from_us..=slice.to_us).contains(at));
             let longest = own.map(|(_, value)| *value).max().expect("some");
             let last = slice.buckets.last().expect("some").0;

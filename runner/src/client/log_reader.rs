@@ -1,5 +1,5 @@
 //! The audit's reader: a process of its own, so that the runner stays small. It reads every
-//! partition from its start to a given end, takes part in nothing, and writes down what it found.
+//! partition from its start to a given end, without a group, and records what it found.
 
 mod batches;
 mod brokers;
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How often progress is reported, in microseconds.
 const PROGRESS_US: i64 = 250_000;
 
-/// What librdkafka says of what it cannot read, and behind which it cannot be believed.
+/// librdkafka's errors for data that it cannot read, after which its messages are not reliable.
 const UNREADABLE: [Code; 3] = [Code::BAD_MSG, Code::BAD_COMPRESSION, Code::NOT_IMPLEMENTED];
 
 /// A partition's reading.
@@ -69,7 +69,7 @@ impl Events for Talk {
     fn stats(&self, _: &[u8]) {}
 }
 
-/// The body of the audit's reader: answers with what it could not read.
+/// The body of the audit's reader: reports what it could not read.
 pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<ClientReport, ClientError> {
     let topics = spec.topics.iter().map(|t| t.name.clone()).collect();
     let header = spec.common.header(Writer::Audit, topics, None);
@@ -177,7 +177,7 @@ struct Pass<'a> {
     run: u64,
 }
 
-/// The time, asked for once in a while: messages come by the million.
+/// The time, read only now and then: messages come by the million.
 #[derive(Default)]
 struct Clock {
     now: i64,
@@ -229,7 +229,7 @@ impl Pass<'_> {
         let mut moved = now_us();
         let mut finished = Vec::new();
         while open > 0 && now_us() - moved < stall_us {
-            // Messages come partition by partition: who had the last one mostly has the next.
+            // Messages come partition by partition: the next message is mostly of the same one.
             let mut last = ((0, -1), 0);
             let mut clock = Clock::default();
             let mut trouble = Ok(());
@@ -297,7 +297,7 @@ impl Pass<'_> {
         Ok(true)
     }
 
-    /// Writes down a message.
+    /// Records a message.
     fn record(
         &mut self,
         part: &mut ReadPart,
@@ -321,7 +321,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The partitions whose end was not reached, and how far it is.
+    /// The partitions whose end was not reached, with the remaining distance.
     fn unread(&self, parts: &[ReadPart]) -> Vec<(Position, u64)> {
         parts
             .iter()
@@ -360,7 +360,7 @@ impl Pass<'_> {
     }
 }
 
-/// What a copy says of its original.
+/// The reference of a copy to its original.
 fn copied(copy: &history::Message, original: Original) -> history::Message {
     history::Message {
         mark: Mark::Copied,
@@ -373,7 +373,7 @@ fn copied(copy: &history::Message, original: Original) -> history::Message {
     }
 }
 
-/// What of the ranges `all` lies in none of `some`; both are sorted and do not overlap.
+/// The parts of the ranges `all` that lie in none of `some`; both are sorted and do not overlap.
 fn subtract(all: &[(i64, i64)], some: &[(i64, i64)]) -> Vec<(i64, i64)> {
     let mut rest = Vec::new();
     let mut some = some.iter().copied().peekable();

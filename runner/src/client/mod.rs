@@ -1,5 +1,5 @@
-//! Producers, consumers and copiers as child processes: what they are told ([`spec`]) and what they tell
-//! ([`protocol`], and per message the [`crate::history`]).
+//! Producers, consumers and copiers as child processes: their orders ([`spec`]) and their reports
+//! ([`protocol`], and for each message the [`crate::history`]).
 //!
 //! A client is this same binary, started as `kplan client`: [`hidden_main`]. It reads its
 //! [`spec::ClientSpec`] and its orders from stdin, reports on stdout, logs to stderr, and ends when
@@ -37,7 +37,7 @@ use raw::{Asked, Instance, Refused};
 use spec::Told;
 use voice::Voice;
 
-/// Why a client ends before it was told to.
+/// Why a client ends before it was ordered to.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct ClientError {
@@ -70,9 +70,9 @@ impl From<Asked> for ClientError {
     }
 }
 
-/// The body of a client process: its arguments only show in the process list whose it is. Exit
+/// The body of a client process: its arguments only identify it in the process list. Exit
 /// status 0 after an ordered end, 1 when it could not go on (it reported why), 2 for a first line
-/// that is not what it is [`Told`], 3 when the runner is gone.
+/// that is not a [`Told`], 3 when the runner is gone.
 pub fn hidden_main() -> ExitCode {
     close_inherited();
     let mut first = String::new();
@@ -84,7 +84,7 @@ pub fn hidden_main() -> ExitCode {
     {
         Ok(told) => told,
         Err(e) => {
-            log(&format!("what to do is not known: {e}"));
+            log(&format!("cannot read the orders: {e}"));
             return ExitCode::from(2);
         }
     };
@@ -108,7 +108,7 @@ pub fn hidden_main() -> ExitCode {
             ExitCode::FAILURE
         }
     };
-    // The writer ends when nobody can say anything any more.
+    // The writer ends when no sender is left.
     drop(voice);
     let _ = writer.join();
     code
@@ -128,7 +128,7 @@ fn close_inherited() {
     }
 }
 
-/// Waits for the first contact with the cluster and reports it; none if told to stop before.
+/// Waits for the first contact with the cluster and reports it; none if ordered to stop before.
 fn contact(kafka: &Instance, voice: &Voice, orders: &Receiver<Order>) -> Option<()> {
     loop {
         match kafka.contact(Duration::from_millis(500)) {

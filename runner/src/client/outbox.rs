@@ -1,5 +1,5 @@
-//! Messages on their way out: each is recorded before librdkafka gets it, and what is heard of it when
-//! librdkafka says so.
+//! Outgoing messages: each is recorded before librdkafka gets it, and its outcome when
+//! librdkafka reports it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -24,12 +24,12 @@ use crate::{
     identity::payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
 };
 
-/// The longest wait in librdkafka: an order is answered that soon.
+/// The longest wait in librdkafka, so that an order is answered soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 /// Bits of a message's opaque that hold its sequence number; the partition is above them.
 const SEQ_BITS: u32 = 44;
 
-/// What was heard of the messages, written from inside librdkafka's callbacks.
+/// The outcomes of the messages, written from inside librdkafka's callbacks.
 pub(super) struct Ledger {
     heard: RefCell<RunRecorder>,
     latencies: Latencies,
@@ -46,7 +46,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Begins the history of what a client that sends to `topic` hears.
+    /// Creates the history of the outcomes of a client that sends to `topic`.
     pub(super) fn create(
         common: &Common,
         topic: &str,
@@ -67,9 +67,9 @@ impl Ledger {
         }))
     }
 
-    /// Records what is known of a message from this moment on; answers with the moment. The clock is read
-    /// here and nowhere before: whoever waited in librdkafka first would stamp an answer that had not come
-    /// yet.
+    /// Records the outcome of a message at this moment; returns the moment. The clock is read
+    /// here and not earlier: a time from before a wait in librdkafka would be earlier than the
+    /// answer.
     fn record(&self, mark: Mark, opaque: usize, offset: i64, error: i32) -> i64 {
         let at_us = now_us();
         let (partition, seq) = (opaque >> SEQ_BITS, opaque & ((1 << SEQ_BITS) - 1));
@@ -129,7 +129,7 @@ impl Events for Ledger {
         self.reports.set(self.reports.get() + 1);
         match delivery.error {
             Some(code) => drop(self.record(Mark::Failed, delivery.opaque, -1, code.0)),
-            // acks=0: nobody answered, and the offset is made up.
+            // acks=0: no broker answered, and the offset is made up.
             None if self.acks == Acks::None => {
                 self.record(Mark::Written, delivery.opaque, -1, 0);
             }
@@ -188,7 +188,7 @@ pub(super) struct Outbox<'a> {
 }
 
 impl<'a> Outbox<'a> {
-    /// `ledger` is what `kafka` tells of messages; see [`Ledger::create`].
+    /// `ledger` gets the outcomes from `kafka`; see [`Ledger::create`].
     pub(super) fn create(
         common: &Common,
         topic: &str,
@@ -256,14 +256,14 @@ impl<'a> Outbox<'a> {
                 Err(Code::QUEUE_FULL) => self.poll(PATIENCE)?,
                 Err(code) => {
                     self.ledger.record(Mark::Failed, opaque, -1, code.0);
-                    self.voice.error(code, false, "the message was not taken");
+                    self.voice.error(code, false, "librdkafka refused the message");
                     return Ok(());
                 }
             }
         }
     }
 
-    /// Hears what librdkafka has to say.
+    /// Calls librdkafka's due callbacks.
     pub(super) fn poll(&self, limit: Duration) -> Result<(), ClientError> {
         self.kafka.poll(limit);
         self.after_poll()

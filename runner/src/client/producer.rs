@@ -1,5 +1,5 @@
-//! The producer process: hands messages to librdkafka when they are due, and records what it was
-//! told of each.
+//! The producer process: hands messages to librdkafka when they are due, and records the outcome
+//! of each.
 
 use std::{rc::Rc, sync::mpsc::Receiver, time::Duration};
 
@@ -30,12 +30,12 @@ pub(super) struct Producer<'a> {
     keys: KeyPlan,
     /// Messages handed over, or refused by librdkafka for good.
     total: u64,
-    /// It was said that nothing is left to be done.
+    /// It was reported that all is done.
     finished: bool,
     started_us: i64,
 }
 
-/// The body of a producer process: answers with what it left.
+/// The body of a producer process: reports what is left.
 pub(super) fn run(
     spec: &ProducerSpec,
     voice: &Rc<Voice>,
@@ -43,7 +43,9 @@ pub(super) fn run(
 ) -> Result<ClientReport, ClientError> {
     if spec.partitions == 0 || (spec.payload_bytes as usize) < payload::MIN_PAYLOAD {
         let least = payload::MIN_PAYLOAD;
-        return Err(ClientError::new(format!("a partition and {least} B of payload are needed")));
+        return Err(ClientError::new(format!(
+            "at least one partition and {least} B of payload are needed"
+        )));
     }
     let ledger = Ledger::create(&spec.common, &spec.topic, spec.acks, voice)?;
     let events: Rc<dyn Events> = Rc::<Ledger>::clone(&ledger);
@@ -61,7 +63,7 @@ pub(super) fn run(
         return Ok(ClientReport::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
     };
     producer.started_us = now_us();
-    // Every life chooses anew.
+    // Every life has its own choices.
     let seed = spec.seed.wrapping_add(u64::from(spec.common.life));
     let limit = match spec.transactional {
         None => producer.plain(orders)?,
@@ -82,7 +84,7 @@ pub(super) fn stop_limit(orders: &Receiver<Order>) -> Option<Duration> {
 }
 
 impl Producer<'_> {
-    /// Sends until told to stop; answers how long the end may take.
+    /// Sends until ordered to stop; returns how long the end may take.
     fn plain(&mut self, orders: &Receiver<Order>) -> Result<Duration, ClientError> {
         loop {
             if let Some(limit) = stop_limit(orders) {
@@ -102,7 +104,7 @@ impl Producer<'_> {
         self.spec.count.is_some_and(|count| self.total >= count)
     }
 
-    /// Says once that all was sent and answered. In a transaction that is open nothing is settled.
+    /// Reports once that all was sent and answered. In an open transaction nothing is final.
     pub(super) fn tell_finished(&mut self) {
         if self.sent_all() && !self.finished && self.outbox.unanswered() == 0 {
             self.finished = true;
@@ -123,7 +125,7 @@ impl Producer<'_> {
         due.min(end).saturating_sub(self.total)
     }
 
-    /// How long nothing is due.
+    /// The time until the next message is due.
     pub(super) fn pause(&self) -> Duration {
         let now = now_us();
         if self.due(now) > 0 {

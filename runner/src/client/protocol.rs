@@ -1,24 +1,24 @@
 //! The lines between the runner and a client process: one JSON document a line. The runner's first
 //! line is a [`super::spec::ClientSpec`], the later ones [`Order`]s; a client answers with
-//! [`ClientReport`]s. What is said of single messages is not here but in the history files.
+//! [`ClientReport`]s. Single messages are not reported here but in the history files.
 
 use serde::{Deserialize, Serialize};
 
-/// The code of the error of a client that cannot write its history (a full disk): nothing that it does
+/// The error code of a client that cannot write its history (a full disk): nothing that it does
 /// from then on can be judged.
 pub const NO_HISTORY: &str = "HISTORY";
 
-/// The code of the error of a client that cannot be made with the settings of the plan.
+/// The error code of a client that cannot be created with the settings of the plan.
 pub const REFUSED_SETTING: &str = "SETTING";
 
-/// The code of the error of a client that cannot go on, whose cause it reported before.
+/// The error code of a client that cannot go on for a cause that it reported before.
 pub const GIVES_UP: &str = "CLIENT";
 
-/// The code of the error with which the audit's reader ends when librdkafka cannot read what a broker gives: a
-/// wrong checksum, above all. Behind it nothing that librdkafka gives can be believed.
+/// The error code with which the audit's reader ends when librdkafka cannot read a broker's answer, mostly because of a
+/// wrong checksum. After it librdkafka's messages are not reliable.
 pub const DAMAGED: &str = "DAMAGED";
 
-/// The code of the errors with which the audit's reader tells why it could not read a partition on.
+/// The error code with which the audit's reader reports why it could not read a partition further.
 pub const UNREAD: &str = "UNREAD";
 
 /// A place in a log.
@@ -34,7 +34,7 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// End well. A producer flushes what it sent; a consumer reads its partitions up to `ends`,
+    /// Stop gracefully. A producer flushes what it sent; a consumer reads its partitions up to `ends`,
     /// commits and leaves. Answered by [`ClientReport::Ended`] and the end of the process.
     Stop {
         /// Where each partition's reading ends (exclusive).
@@ -68,8 +68,8 @@ pub struct LatencySlice {
     /// When the first of them was answered, and the last.
     pub from_us: i64,
     pub to_us: i64,
-    /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
-    /// share three digits are one, and none but the longest is told longer than it was.
+    /// Latencies in microseconds, ascending, and their counts; if there are very many, those with the
+    /// same first three digits are reported as the shortest of them, and the longest of all exactly.
     pub buckets: Buckets,
 }
 
@@ -80,7 +80,7 @@ pub enum ClientReport {
     /// First contact with the cluster.
     Ready {
         at_us: i64,
-        /// The broker that answered; −1 if it did not say.
+        /// The broker that answered; −1 if unknown.
         broker: i32,
         /// Its name, `HOST:PORT/ID`.
         name: String,
@@ -100,14 +100,14 @@ pub enum ClientReport {
         generation: u32,
         /// The partitions with the positions reached.
         partitions: Vec<Position>,
-        /// Taken away without being asked (the member was thought dead).
+        /// Revoked without notice (the group considered the member dead).
         lost: bool,
     },
     /// The position was reset because the log does not hold it.
     Reset {
         at_us: i64,
         position: Position,
-        /// Why, in librdkafka's words.
+        /// librdkafka's reason.
         text: String,
     },
     /// Something went wrong; the client goes on unless `fatal`.
@@ -116,7 +116,7 @@ pub enum ClientReport {
         /// Kafka's or librdkafka's name of it, e.g. `NOT_ENOUGH_REPLICAS`, `_TRANSPORT`.
         code: String,
         number: i32,
-        /// librdkafka's words: the broker and the cause.
+        /// librdkafka's text: the broker and the cause.
         text: String,
         /// The client cannot go on.
         fatal: bool,
@@ -135,7 +135,7 @@ pub enum ClientReport {
         /// One after the other.
         slices: Vec<LatencySlice>,
     },
-    /// A producer has sent all that it was to send, and every message has its answer. It waits for an order.
+    /// A producer has sent all its messages, and every message has its answer. It waits for an order.
     Finished { at_us: i64 },
     /// The audit's reader goes on.
     Progress {
@@ -156,7 +156,7 @@ pub enum ClientReport {
 }
 
 impl ClientReport {
-    /// When it was said, in monotonic microseconds.
+    /// When it was reported, in monotonic microseconds.
     pub fn at_us(&self) -> i64 {
         match self {
             Self::Ready { at_us, .. }
@@ -176,7 +176,7 @@ impl ClientReport {
 /// Requests without an answer that are remembered of one broker, the earliest ones.
 const ASKED_KEPT: usize = 100;
 
-/// What statistics say of requests and answers, folded: enough to judge `connected`.
+/// The requests and answers in the statistics, folded: enough to judge `connected`.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
     brokers: Vec<Answered>,
@@ -248,7 +248,7 @@ impl Answers {
     }
 
     /// Whether answers of broker `id` rose between two snapshots that both lie after `since_us`
-    /// (the last breaking step or the broker's start, whichever is later).
+    /// (the last fault or the broker's start, whichever is later).
     pub fn connected(&self, id: i32, since_us: i64) -> bool {
         // The newest rise decides: if it begins before `since_us`, so did every earlier one.
         self.brokers
@@ -257,7 +257,7 @@ impl Answers {
             .any(|b| b.rise.is_some_and(|(from, _)| from >= since_us))
     }
 
-    /// When broker `id` was asked for something, after `since_us`, without any answer until now: at the latest.
+    /// The latest time at which broker `id` had got a request, after `since_us`, without any answer until now.
     pub fn asked_us(&self, id: i32, since_us: i64) -> Option<i64> {
         let own = self.brokers.iter().filter(|b| b.id == id);
         own.filter_map(|b| b.asked.iter().copied().find(|from| *from >= since_us)).min()

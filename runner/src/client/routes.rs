@@ -1,9 +1,9 @@
-//! Where connections to brokers go, whatever the brokers advertise.
+//! Routes connections to brokers independently of the addresses that brokers advertise.
 //!
-//! The backend file of an external cluster may say how this machine reaches a broker, by its number.
-//! librdkafka knows brokers by the addresses that they advertise and asks for those to be resolved: a
-//! [`Router`] answers with the address of the broker that advertises it. Which broker that is stands
-//! in the brokers' Metadata, asked at the given addresses; it is asked again before a connection is
+//! The backend file of an external cluster may give the addresses under which this machine reaches brokers, by
+//! number. librdkafka knows brokers by the addresses that they advertise and has those resolved: a
+//! [`Router`] answers with the given address of the broker that advertises it. Which broker that is, is
+//! in the brokers' Metadata, requested at the given addresses; it is requested again before a connection is
 //! made, because a broker can come back under another address.
 
 use std::{
@@ -19,13 +19,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::{Connection, Credentials, WireError};
 
-/// How long the brokers have to say what they advertise; then what is known has to do.
+/// How long to wait for the brokers' advertised addresses; after that the known ones are used.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// How a cluster's brokers are reached: the part of a client's specification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Routes {
-    /// `HOST:PORT` where this machine reaches a broker, by number; the others where they advertise.
+    /// `HOST:PORT` under which this machine reaches a broker, by number; the others at their advertised addresses.
     pub given: BTreeMap<u32, String>,
     /// `HOST:PORT` that each broker advertised when it was last asked.
     pub advertised: BTreeMap<u32, String>,
@@ -34,8 +34,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The first brokers to ask, as librdkafka takes them. They go by the names that they advertise, as
-    /// all others: these are the names that certificates are for.
+    /// The bootstrap brokers for librdkafka. They are named by their advertised addresses, as
+    /// all others: certificates are issued for those names.
     pub fn bootstrap(&self) -> String {
         self.advertised.values().map(String::as_str).collect::<Vec<_>>().join(",")
     }
@@ -79,7 +79,7 @@ pub(super) fn parts(address: &str) -> Option<(&str, &str)> {
     Some((bare.unwrap_or(host), port))
 }
 
-/// Answers where an advertised address leads. Shared by the threads of a librdkafka instance.
+/// Maps an advertised address to the one to connect to. Shared by the threads of a librdkafka instance.
 pub struct Router {
     given: BTreeMap<u32, String>,
     settings: IndexMap<String, String>,
@@ -90,9 +90,9 @@ pub struct Router {
 struct Known {
     /// The newest address of each broker.
     advertised: BTreeMap<u32, String>,
-    /// Whose each address is that was ever advertised: the last one who did.
+    /// The broker of each address that was ever advertised: the last one that did.
     owners: BTreeMap<String, u32>,
-    /// When the brokers' last answers were there.
+    /// When the last answers came.
     asked: Option<Instant>,
 }
 
@@ -106,7 +106,7 @@ impl Known {
 }
 
 impl Router {
-    /// By these routes; what brokers advertise is asked before the first connection.
+    /// A router with these routes; the advertised addresses are requested before the first connection.
     pub fn new(routes: Routes) -> Self {
         let Routes { given, advertised, settings } = routes;
         let credentials = Credentials::from_client_config(&settings);
@@ -124,11 +124,11 @@ impl Router {
         }
     }
 
-    /// The address to connect to for one that is advertised; none while nobody is known to advertise
+    /// The address to connect to for an advertised one; none while no broker is known to advertise
     /// it. May ask the brokers, and waits for their answer a second at most: not for async code.
     pub fn target(&self, address: &str) -> Option<String> {
-        // An address may be another broker's than a moment ago, and librdkafka may have heard of it:
-        // only what was learned since is good. Threads that come meanwhile share the one answer.
+        // An address may now belong to another broker, and librdkafka may know that already:
+        // only newer answers count. Threads that come meanwhile share one answer.
         let begun = Instant::now();
         let mut known = self.known();
         if known.asked.is_none_or(|asked| asked < begun) {
@@ -154,8 +154,8 @@ impl Router {
     }
 }
 
-/// Asks all of them at once what brokers advertise; ends with the first answer that tells whose
-/// `wanted` is, else with the last. Answers in the order in which they came.
+/// Asks all places at once for the advertised addresses; ends with the first answer that contains
+/// `wanted`, else with the last. Returns the answers in the order in which they came.
 fn ask(places: &[String], credentials: &Credentials, wanted: &str) -> Vec<BTreeMap<u32, String>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let Ok(runtime) = runtime else { return Vec::new() };
@@ -197,14 +197,14 @@ mod tests {
     #[test]
     fn a_broker_without_an_address_of_its_own_is_reached_where_it_advertises() {
         let brokers = Brokers::start(2);
-        // Nobody listens on port 1.
+        // No process listens on port 1.
         brokers.advertise(&[1, brokers.ports[1]]);
         let advertised = [(1, at(1)), (2, at(brokers.ports[1]))].into();
         let given = [(1, at(brokers.ports[0]))].into();
         let router = Router::new(Routes { given, advertised, settings: IndexMap::new() });
         assert_eq!(router.target(&at(1)), Some(at(brokers.ports[0])));
         assert_eq!(router.target(&at(brokers.ports[1])), Some(at(brokers.ports[1])));
-        assert_eq!(router.target("elsewhere:9092"), None, "nobody advertises it");
+        assert_eq!(router.target("elsewhere:9092"), None, "no broker advertises it");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! librdkafka's settings of each client: kplan's defaults, which the plan can override and the
-//! report shows, and what kplan sets itself, which the checker refuses in a plan.
+//! report shows, and the settings that kplan sets itself, which the checker refuses in a plan.
 
 use indexmap::IndexMap;
 use kplan_dsl::{
@@ -20,7 +20,7 @@ pub enum Role {
     Copier,
 }
 
-/// A setting that kplan sets otherwise than librdkafka does.
+/// A setting whose default differs from librdkafka's.
 #[derive(Clone, Copy, Debug)]
 pub struct Default {
     pub role: Role,
@@ -28,7 +28,7 @@ pub struct Default {
     pub key: &'static str,
     /// kplan's value.
     pub value: &'static str,
-    /// Why it is not librdkafka's.
+    /// Why it differs from librdkafka's.
     pub why: &'static str,
 }
 
@@ -60,7 +60,7 @@ pub const DEFAULTS: &[Default] = &[
         Role::Producer,
         "max.in.flight.requests.per.connection",
         "5",
-        "as Java's producer: without a limit a slow broker is sent ever more requests of one message each \
+        "as Java's producer: without a limit a slow broker gets ever more requests of one message each \
          instead of fewer, larger ones (librdkafka: 1,000,000)",
     ),
     default(
@@ -80,10 +80,15 @@ pub const DEFAULTS: &[Default] = &[
         "connections.max.idle.ms",
         "5000",
         "librdkafka asks three times for a group's coordinator, and again only when the state of a \
-         connection changes: with idle connections a transaction's positions would wait for ever \
+         connection changes: with idle connections a transaction's positions would wait forever \
          (librdkafka: 0, never idle)",
     ),
-    default(Role::Consumer, "check.crcs", "true", "damage on the way must not pass for Kafka's"),
+    default(
+        Role::Consumer,
+        "check.crcs",
+        "true",
+        "damage by the transport must not count as Kafka's",
+    ),
 ];
 
 /// The producer's settings in effect.
@@ -112,7 +117,7 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
     set("group.id", &spec.group);
     if spec.fixed {
-        // The same in every life, and of each member its own.
+        // The same in every life, and different for each member.
         set("group.instance.id", &format!("kplan-{}-{}", spec.common.name, spec.common.member));
     }
     set("isolation.level", spec.isolation.text());
@@ -124,7 +129,7 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     settings
 }
 
-/// What the producing half of a copier has beside a producer's defaults, below the plan's own.
+/// Further defaults of a copier's producing half; the plan's settings override them.
 pub fn copiers(mut common: Common) -> Common {
     for default in DEFAULTS.iter().filter(|d| d.role == Role::Copier) {
         common.config.entry(default.key.to_owned()).or_insert_with(|| default.value.to_owned());
@@ -155,7 +160,7 @@ pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, Stri
     settings
 }
 
-/// Settings as reports show them: what lets a client in is for the client alone.
+/// Settings as reports show them, without credentials.
 pub fn shown(mut settings: IndexMap<String, String>) -> IndexMap<String, String> {
     for (key, value) in &mut settings {
         let secret =
@@ -177,7 +182,7 @@ fn base(common: &Common, role: Role) -> IndexMap<String, String> {
     settings
 }
 
-/// The plan's and the cluster's settings over the defaults; then what kplan keeps to itself.
+/// Applies the plan's and the cluster's settings over the defaults; then those that only kplan sets.
 fn merge(settings: &mut IndexMap<String, String>, common: &Common) {
     settings.extend(common.config.iter().map(|(key, value)| (key.clone(), value.clone())));
     let routed = common.routes.as_ref().map(Routes::bootstrap);

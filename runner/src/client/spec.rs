@@ -1,4 +1,5 @@
-//! What a client process is to do: kinds of clients, one file each, and one line each in `kinds!`'s roster.
+//! The specification that a client process gets when it starts: one file for each kind of client, and one line in
+//! the roster `kinds!`.
 
 mod consumer;
 mod copier;
@@ -29,7 +30,7 @@ use crate::{
     identity::payload::run_hash,
 };
 
-/// What every client is told.
+/// The part of the specification that all clients have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Common {
     /// The run's id.
@@ -45,16 +46,16 @@ pub struct Common {
     pub bootstrap: String,
     /// The suite's directory: histories go to `history/`, logs to `logs/` below it.
     pub dir: PathBuf,
-    /// librdkafka settings of the cluster (security) and of the plan, which beat kplan's defaults.
+    /// librdkafka settings of the cluster (security) and of the plan, which override kplan's defaults.
     pub config: IndexMap<String, String>,
-    /// Where its connections go, if not where brokers advertise.
+    /// Where its connections go, if not to the advertised addresses.
     #[serde(default)]
     pub routes: Option<Routes>,
 }
 
 #[cfg(test)]
 impl Common {
-    /// Of a client of a test.
+    /// For a client in a test.
     pub(crate) fn of_test(config: IndexMap<String, String>) -> Self {
         let (bootstrap, dir) = ("127.0.0.1:1".into(), "/nowhere".into());
         Self { run: "r".into(), bootstrap, dir, ..Self::unstarted("C", config) }
@@ -62,7 +63,7 @@ impl Common {
 }
 
 impl Common {
-    /// Of a client that is never started: its settings are only looked at.
+    /// For a client that is never started: only its settings are used.
     pub fn unstarted(name: &str, config: IndexMap<String, String>) -> Self {
         Self {
             run: "check".to_owned(),
@@ -102,7 +103,7 @@ impl Common {
         self.dir.join("history").join(format!("{}.latency", self.file_stem()))
     }
 
-    /// Where it stands how far a group was given a topic: its members, and all their lives, share it.
+    /// The file with how far a topic was delivered to a group: its members, and all their lives, share it.
     pub(super) fn firsts_path(&self, group: &str, topic: &str) -> PathBuf {
         let name =
             crate::identity::payload::foreign_hash(Some(group.as_bytes()), Some(topic.as_bytes()));
@@ -182,12 +183,12 @@ pub(crate) trait ClientBody {
         &[]
     }
 
-    /// Its group and what its members see, if it reads in one.
+    /// Its group and isolation level, if it reads in a group.
     fn group(&self) -> Option<(&str, Isolation)> {
         None
     }
 
-    /// True if it reads what was there before it came.
+    /// True if it reads messages from before its start.
     fn begins_at_start(&self) -> bool {
         false
     }

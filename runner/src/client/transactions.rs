@@ -1,4 +1,4 @@
-//! Transactions of a producer: so many messages, then a commit or, chosen by the seed, an abort.
+//! Transactions of a producer: a number of messages, then a commit or, chosen by the seed, an abort.
 
 use std::{sync::mpsc::Receiver, time::Duration};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::history::{Mark, now_us};
 
-/// How long one call of librdkafka may block: an order is answered that soon.
+/// How long one call of librdkafka may block, so that an order is answered soon.
 pub(super) const CALL: Duration = Duration::from_millis(500);
 
 /// The transactions of one life.
@@ -37,7 +37,7 @@ impl Transactions {
         Self { settings, random: SmallRng::seed_from_u64(seed), until: None }
     }
 
-    /// Sends transactions until told to stop, then ends the open one; answers how long is left.
+    /// Sends transactions until ordered to stop, then ends the open one; returns how much time is left.
     pub(super) fn produce(
         mut self,
         producer: &mut Producer<'_>,

@@ -25,7 +25,7 @@ pub(super) const ORPHANED: i32 = 3;
 /// Error reports in one second; the rest is only counted.
 const ERRORS_A_SECOND: u32 = 20;
 
-/// Where reports go.
+/// Sends reports to the runner.
 pub(crate) struct Voice {
     lines: SyncSender<ClientReport>,
     errors: Cell<(i64, u32)>,
@@ -47,7 +47,7 @@ impl Voice {
                     .and_then(|()| out.write_all(b"\n"))
                     .and_then(|()| out.flush());
                 if let Err(e) = written {
-                    log(&format!("nobody listens any more: {e}"));
+                    log(&format!("the runner no longer reads reports: {e}"));
                     process::exit(ORPHANED);
                 }
             }
@@ -55,13 +55,13 @@ impl Voice {
         (Rc::new(Self { lines, errors: Cell::new((0, 0)) }), writer)
     }
 
-    /// Says something; waits if the runner is slow to read.
+    /// Sends a report; waits if the runner is slow to read.
     pub(super) fn say(&self, report: ClientReport) {
         // The writer ends only with the process.
         let _ = self.lines.send(report);
     }
 
-    /// Says something that may be left out if the runner is slow to read.
+    /// Sends a report that may be left out if the runner is slow to read.
     pub(super) fn mention(&self, report: ClientReport) {
         let _ = self.lines.try_send(report);
     }
@@ -85,9 +85,9 @@ impl Voice {
         }
     }
 
-    /// Reports librdkafka's statistics, of which only the connections are read. Their time is that of
+    /// Reports librdkafka's statistics, of which only the connections are read. Their time is taken from
     /// librdkafka's own clock, the same monotonic one: the counts are of that moment or later. When they
-    /// are handed over they may be old, and would pass for a look at what has happened since.
+    /// are handed over they may be old, and with the present time they would count as newer than they are.
     pub(super) fn stats(&self, json: &[u8]) {
         #[derive(Deserialize)]
         struct Stats {

@@ -1,4 +1,4 @@
-//! What can be done to a cluster, by ability: what a backend cannot do it has no ability for.
+//! What can be done to a cluster, one trait for each ability: a backend lacks the abilities that it cannot provide.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,35 +13,35 @@ use super::{
     TopicSpec, Version,
 };
 
-/// The processes of its nodes. All operations have limits; several nodes are signalled together and then
+/// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
 /// waited for together (combined KRaft nodes started one by one deadlock on their quorum). "Started" means
-/// that the process runs; whether it joined is observed by the [`crate::observer`].
+/// that the process runs; the [`crate::observer`] observes whether it joined the cluster.
 #[async_trait]
 pub trait NodeLife: Send + Sync {
-    /// SIGKILL; a node that is dead already stays so without an error. Returns when it is dead.
+    /// Sends SIGKILL and waits until the nodes are dead. A node that is dead already is no error.
     async fn kill(&self, nodes: &[Node]) -> Result<(), RigError>;
-    /// Graceful shutdown, SIGKILL after `limit` (then an error says so).
+    /// Shuts down gracefully; after `limit` sends SIGKILL and returns an error.
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError>;
-    /// Starts what was killed or stopped; what runs is left alone.
+    /// Starts nodes that were killed or stopped; does nothing for a running node.
     async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError>;
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError>;
     async fn resume(&self, nodes: &[Node]) -> Result<(), RigError>;
     /// What the process does now.
     async fn state(&self, node: Node) -> Result<NodeState, RigError>;
-    /// An error ([`RigError::NodeExited`]) when a node has ended that was neither killed nor stopped,
-    /// and another when the engine does not answer or the node is not there any more. Cheap enough to be asked
+    /// Fails with [`RigError::NodeExited`] when a node has ended that was neither killed nor stopped, and with
+    /// another error when the engine does not answer or the node no longer exists. Cheap enough to be called
     /// in every round of a wait.
     async fn check(&self) -> Result<(), RigError> {
         Ok(())
     }
-    /// How a dead node ended, with its log's last lines; none while it lives.
+    /// How a dead node ended, with the last lines of its log; none while it is alive.
     async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError>;
 }
 
-/// Other versions of Kafka on the data that is there.
+/// Starting nodes with another version of Kafka on their existing data.
 #[async_trait]
 pub trait UpgradeAbility: Send + Sync {
-    /// Starts what was killed or stopped with another version of Kafka and the data it had. Needs
+    /// Starts nodes that were killed or stopped with another version of Kafka, on the data they had. Needs
     /// [`super::ClusterSpec::exchangeable`].
     async fn exchange(&self, nodes: &[Node], version: &Version) -> Result<(), RigError>;
 }
@@ -49,25 +49,25 @@ pub trait UpgradeAbility: Send + Sync {
 /// The network between the nodes.
 #[async_trait]
 pub trait NetworkAbility: Send + Sync {
-    /// Makes it as wished, with nothing else wrong with it, and keeps it so over restarts. Returns when it is
-    /// so, with when it became so; what is dead gets its part when it starts.
+    /// Sets the network to exactly these faults, and keeps them over restarts of nodes. Returns when they are in
+    /// force, with the time since when they are; a dead node gets its rules when it starts.
     async fn set_network(&self, network: &Network) -> Result<Acted, RigError>;
-    /// Tries whether it is as it was last made: an error names what goes through and should not, what does
-    /// not and should (`before` was wrong before), or a bad line that cannot be felt.
+    /// Tests whether the network is as it was last set: an error names a connection that passes and should not, one
+    /// that should pass and does not (`before` are the earlier faults), or a degraded link without effect.
     async fn try_network(&self, before: &Network) -> Result<(), RigError>;
 }
 
 /// The disks of the brokers.
 #[async_trait]
 pub trait DiskAbility: Send + Sync {
-    /// Takes all space of a broker's disk but `leave` bytes; returns when it was taken. Needs
+    /// Fills a broker's disk up to `leave` free bytes; returns when the space was taken. Needs
     /// [`super::ClusterSpec::disk`].
     async fn take_space(&self, node: Node, leave: u64) -> Result<Acted, RigError>;
-    /// Gives back what [`Self::take_space`] took; returns what is free then.
+    /// Frees what [`Self::take_space`] took; returns the free bytes afterwards.
     async fn give_space(&self, node: Node) -> Result<u64, RigError>;
-    /// Copies the segment files of a partition from a broker's disk into a directory, as they are now,
-    /// whether the broker lives or not; answers their paths, none where it holds no such partition.
-    /// An error when they have more than `most` bytes.
+    /// Copies the current segment files of a partition from a broker's disk into a directory, whether the broker is
+    /// alive or not; returns their paths, none if the broker has no such partition.
+    /// Fails when they have more than `most` bytes.
     async fn segments(
         &self,
         broker: u32,
@@ -88,26 +88,26 @@ pub trait HostAbility: Send + Sync {
 
 /// What the nodes log.
 pub trait LogAbility: Send + Sync {
-    /// The file that a node's output goes to now; none where there is no such node.
+    /// The file that a node's output is written to now; none if there is no such node.
     fn log_file(&self, node: Node) -> Option<PathBuf>;
-    /// Another suite goes on with this cluster: what its nodes write from now on goes below its directory. Only asked
-    /// where the backend [hands clusters on](super::backend::Backend::hands_on).
+    /// Another suite goes on with this cluster: from now on the output of its nodes is written below that suite's
+    /// directory. Only called where the backend [hands clusters on](super::backend::Backend::hands_on).
     fn move_logs(&self, _dir: &Path) {}
 }
 
 /// Topics and groups.
 #[async_trait]
 pub trait TopicAdmin: Send + Sync {
-    /// Creates a topic (returns when Kafka accepted it): [`AdminError::Kafka`] with Kafka's name of the error,
-    /// e.g. `INVALID_REPLICATION_FACTOR`, or the client's, e.g. `_TRANSPORT`, when no broker answered;
-    /// [`AdminError::Impossible`] when no request can be made of it.
+    /// Creates a topic (returns when Kafka accepted it). Fails with [`AdminError::Kafka`] and Kafka's name of the
+    /// error, e.g. `INVALID_REPLICATION_FACTOR`, or the client's, e.g. `_TRANSPORT`, when no broker answered;
+    /// with [`AdminError::Impossible`] when no request can be made from it.
     async fn create_topic(&self, topic: &TopicSpec) -> Result<(), AdminError>;
     async fn delete_topic(&self, name: &str) -> Result<(), AdminError>;
     /// Adds partitions and sets settings.
     async fn alter_topic(&self, name: &str, change: &TopicChange) -> Result<(), AdminError>;
-    /// Deletes consumer groups that nobody is a member of; one that is not there is no error.
+    /// Deletes consumer groups without members; a group that does not exist is no error.
     async fn delete_groups(&self, names: &[String]) -> Result<(), AdminError>;
-    /// A consumer group of this name is about to be used. Kafka needs no such word; where kplan
-    /// plays the controller, only groups it heard of move away from a dead coordinator.
+    /// Announces that a consumer group of this name is about to be used. Kafka does not need it; where kplan
+    /// simulates the controller, only announced groups move away from a dead coordinator.
     fn expect_group(&self, _group: &str) {}
 }

@@ -1,15 +1,15 @@
-//! When something that was done to a cluster began to act.
+//! When an action on a cluster took effect.
 
 use crate::history::{RunClock, now_us};
 
-/// Between which two moments something that was done began to act, on monotonic microseconds. An order
-/// (a signal, a rule, a command) takes effect between its begin and its answer, and some answers come a
-/// second late: whoever knows more narrows it down.
+/// The two moments between which an action took effect, in monotonic microseconds. An action (a signal, a rule,
+/// a command) takes effect between its begin and its answer, and some answers come a second late: a caller with
+/// a better measurement narrows the interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acted {
-    /// Nothing of it acted before.
+    /// Before this moment the action had no effect.
     pub from_us: i64,
-    /// From here on it acted on everything that it was done to.
+    /// From this moment on the action had taken effect on all of its targets.
     pub by_us: i64,
 }
 
@@ -19,13 +19,13 @@ impl Acted {
         Self { from_us: begun_us, by_us: now_us().max(begun_us) }
     }
 
-    /// What was done to several: from the first that it acted on to the last.
+    /// The effect of an action on several targets: from the first target to the last.
     pub fn and(self, other: Self) -> Self {
         Self { from_us: self.from_us.min(other.from_us), by_us: self.by_us.max(other.by_us) }
     }
 
-    /// What another clock of this machine's wall time says, in microseconds, if that lies within what is
-    /// known: a clock that was set, or another machine's, says nothing.
+    /// Narrowed to an interval of this machine's wall clock, in microseconds, if that lies within this one: a
+    /// clock that was set meanwhile, or another machine's, is ignored.
     pub fn narrowed(self, wall: Option<(i64, i64)>, clock: &RunClock) -> Self {
         let mono = |wall_us: i64| wall_us - clock.wall_us + clock.mono_us;
         match wall.map(|(from, by)| (mono(from), mono(by))) {
@@ -39,7 +39,7 @@ impl Acted {
     }
 }
 
-/// What began to act at one known moment.
+/// An action that took effect at one known moment.
 impl From<i64> for Acted {
     fn from(at_us: i64) -> Self {
         Self { from_us: at_us, by_us: at_us }

@@ -1,4 +1,4 @@
-//! Where the nodes of a cluster are: in containers each has a host of its own, as processes all share
+//! The addresses of a cluster's nodes: in containers each node has a host of its own, as processes all share
 //! this machine's loopback address.
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -9,8 +9,7 @@ use super::Node;
 pub const INTERNAL_PORT: u16 = 9092;
 /// Port of the listener of KRaft controllers, inside.
 pub const CONTROLLER_PORT: u16 = 9093;
-/// Port of the listener of KRaft controllers that asks for a login, inside: kplan's observer comes by it
-/// where clients log in.
+/// Port of the KRaft controllers' listener with a login, inside: kplan's observer uses it where clients log in.
 pub const CONTROLLER_LOGIN_PORT: u16 = 9095;
 /// Port of the listener that is published to this machine's clients, inside.
 pub const EXTERNAL_PORT: u16 = 9094;
@@ -20,16 +19,16 @@ pub const ZOOKEEPER_PORT: u16 = 2181;
 /// Where kplan keeps its files inside a container.
 pub const HOME: &str = "/kplan";
 
-/// Where nodes are reached.
+/// The addresses of the nodes.
 #[derive(Clone, Debug)]
 pub struct Addresses {
     /// Prefix of every node's host name, which is its container's name.
     pub prefix: String,
     /// The cluster's id: 22 letters of URL-safe base64 (KRaft only).
     pub cluster_id: String,
-    /// The nodes' places where they share one host; empty where each has a host of its own.
+    /// The nodes' ports and directories where they share one host; empty where each has a host of its own.
     pub places: BTreeMap<Node, NodePlace>,
-    /// The host under which clients reach what is published to them, and which brokers advertise to them.
+    /// The host under which clients reach published ports, and which brokers advertise to them.
     pub outside: String,
 }
 
@@ -91,7 +90,7 @@ impl Addresses {
         }
     }
 
-    /// Nodes are told apart by ports, not by hosts.
+    /// Nodes differ in their ports, not in their hosts.
     pub fn share_a_host(&self) -> bool {
         !self.places.is_empty()
     }

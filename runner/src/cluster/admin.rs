@@ -26,7 +26,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// All attempts together.
 const LIMIT: Duration = Duration::from_secs(45);
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long a broker may take to say who the controller is.
+/// How long a broker may take to report the controller.
 const METADATA_LIMIT: Duration = Duration::from_secs(5);
 
 /// Creates, changes and deletes topics.
@@ -40,11 +40,11 @@ pub struct Topics {
 /// One attempt's end.
 type Attempt = Result<(), Refusal>;
 
-/// What Kafka, or the client before it asked, said.
+/// The error of Kafka, or of the client before it sent a request.
 struct Refusal {
     code: RDKafkaErrorCode,
     message: String,
-    /// The client made no request of it: nobody was asked.
+    /// The client sent no request.
     unmade: bool,
 }
 
@@ -57,7 +57,7 @@ impl From<RDKafkaErrorCode> for Refusal {
 impl From<ClientError> for Refusal {
     fn from(error: ClientError) -> Self {
         let code = match error {
-            // The client library tells this one's code only here.
+            // The client library reports the code of this error only here.
             ClientError::AdminOp(code) => code,
             ref other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
         };
@@ -76,7 +76,7 @@ impl Topics {
     pub fn new(addresses: &str, settings: &IndexMap<String, String>) -> Self {
         let mut config = ClientConfig::new();
         config.set("broker.address.family", "v4");
-        // Brokers die by intention: look for them again soon.
+        // Brokers are killed on purpose: reconnect soon.
         config.set("reconnect.backoff.ms", "50");
         config.set("reconnect.backoff.max.ms", "500");
         for (key, value) in settings {
@@ -86,7 +86,7 @@ impl Topics {
         Self { config, addresses, router: None, client: Mutex::default() }
     }
 
-    /// Connects where the router says.
+    /// Connects to the addresses that the router returns.
     pub fn routed(self, router: Option<Arc<Router>>) -> Self {
         Self { router, ..self }
     }
@@ -109,16 +109,16 @@ impl Topics {
         Ok(kept.insert(Arc::new(made)).clone())
     }
 
-    /// A client in place of one that nobody answers. What a broker that has just started in ZooKeeper
-    /// mode says (it lists no brokers) can leave librdkafka without any broker to ask, for good.
+    /// A new client in place of one that no broker answers. The metadata of a broker that has just started in
+    /// ZooKeeper mode (it lists no brokers) can leave librdkafka without any broker to ask, permanently.
     fn anew(&self, old: Arc<Client>) -> Result<Arc<Client>, RigError> {
         let kept = self.kept().take();
-        // Its end waits for its threads.
+        // Dropping it waits for its threads.
         tokio::task::spawn_blocking(move || drop((kept, old)));
         self.client()
     }
 
-    /// Tries until it is done, Kafka refuses for good, or time is up.
+    /// Retries until the request is done, Kafka refuses it finally, or the time is up.
     async fn attempt(&self, request: Request<'_>) -> Result<(), AdminError> {
         let options = AdminOptions::new()
             .request_timeout(Some(REQUEST_LIMIT))
@@ -188,8 +188,8 @@ impl TopicAdmin for Topics {
     }
 }
 
-/// The end of all attempts: Kafka's word, its silence under a code of the client's own, or a request
-/// that could not even be made of what the plan asks for.
+/// The error after all attempts: Kafka's error, a missing answer as a code of the client's own, or a request
+/// that could not be built from the plan.
 fn refused(request: Request<'_>, refusal: Refusal) -> AdminError {
     let message = format!("could not {}: {}", request.what(), refusal.message);
     if refusal.unmade {
@@ -203,9 +203,9 @@ fn refused(request: Request<'_>, refusal: Refusal) -> AdminError {
 type Admin = AdminClient<DefaultClientContext>;
 type Client = Routed<Admin>;
 
-/// librdkafka asks the controller that it knows for ever, also one that is none any more: it learns of
-/// another only when it asks for metadata, and an admin client has no topics to ask about. Whether any
-/// broker answered; that none did is no error here: the next attempt tells how things stand.
+/// librdkafka asks the controller that it knows forever, even after another took over: it learns of the new one
+/// only from metadata, and an admin client has no topics to ask about. Returns whether any broker answered; if
+/// none did, that is no error here: the next attempt reports it.
 async fn look_for_controller(client: &Arc<Client>) -> bool {
     let client = Arc::clone(client);
     let asked = tokio::task::spawn_blocking(move || {
@@ -229,7 +229,7 @@ impl Request<'_> {
             Self::Create(name, _) => format!("create topic {name}"),
             Self::Delete(name) => format!("delete topic {name}"),
             Self::Group(name) => format!("delete group {name}"),
-            Self::Partitions(name, count) => format!("give topic {name} {count} partitions"),
+            Self::Partitions(name, count) => format!("increase topic {name} to {count} partitions"),
             Self::Config(name, _) => format!("change settings of topic {name}"),
         }
     }
@@ -247,7 +247,7 @@ impl Request<'_> {
         }
     }
 
-    /// True for the refusal that means success once an earlier attempt's answer was lost.
+    /// True for the refusal that means success after the answer to an earlier attempt was lost.
     fn is_done(self, code: RDKafkaErrorCode) -> bool {
         use RDKafkaErrorCode as E;
         match self {
@@ -261,7 +261,7 @@ impl Request<'_> {
 }
 
 /// Kafka's oldest request for this replaces all settings of a topic (and is the only one that
-/// 0.11 to 2.2 and this client have): those it has now are sent along.
+/// 0.11 to 2.2 and this client have): the current settings are sent along.
 async fn alter_config(
     client: &Client,
     options: &AdminOptions,
@@ -286,8 +286,8 @@ async fn alter_config(
     }
 }
 
-/// The one name of an error that reports show and plans expect: Kafka's, e.g. `NOT_LEADER_OR_FOLLOWER`;
-/// librdkafka's own errors keep the client's names, with an underscore before them (`_TIMED_OUT`).
+/// The name of an error that reports show and plans expect: Kafka's name, e.g. `NOT_LEADER_OR_FOLLOWER`;
+/// librdkafka's own errors keep the client's names, with a leading underscore (`_TIMED_OUT`).
 pub fn error_name(code: RDKafkaErrorCode) -> String {
     crate::client::Code(code as i32).name().to_owned()
 }
@@ -297,7 +297,7 @@ fn is_clients_own(code: RDKafkaErrorCode) -> bool {
     code as i32 <= -100
 }
 
-/// No answer came: it may have been done.
+/// No answer came: the request may have been carried out.
 fn is_lost(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;
     matches!(
@@ -314,7 +314,7 @@ fn is_lost(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// The controller is not ready yet: it was not done.
+/// The controller is not ready yet: the request was not carried out.
 fn is_early(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as E;
     matches!(code, E::NotController | E::BrokerNotAvailable | E::LeaderNotAvailable)
@@ -328,7 +328,9 @@ fn one(results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> Attempt {
 }
 
 fn number(count: impl TryInto<i32>) -> Result<i32, RigError> {
-    count.try_into().map_err(|_| RigError::Other("the number does not fit Kafka's".to_owned()))
+    count
+        .try_into()
+        .map_err(|_| RigError::Other("the number is too large for Kafka's protocol".to_owned()))
 }
 
 fn assignment(placement: &Placement) -> Result<Vec<Vec<i32>>, RigError> {

@@ -1,5 +1,5 @@
-//! Backends: where clusters come from. What differs from one to the other is asked of [`Backend`]; the roster
-//! names them, and nothing outside a backend's own folder does.
+//! Backends: where clusters run. [`Backend`] abstracts all differences between them; the roster names them, and
+//! nothing outside a backend's own folder does.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,20 +15,20 @@ use kplan_dsl::{Abilities, BackendFile, Diagnostic, Sources};
 use super::{Cluster, ClusterSpec, RigError};
 use crate::processes;
 
-/// Memory that one node takes: its heap of 384 MiB and what a Java machine needs beside it (340 to 420 MiB
-/// resident were measured).
+/// Memory of one node: its heap of 384 MiB and the other memory of a JVM (340 to 420 MiB resident were
+/// measured).
 pub(super) const NODE_BYTES: u64 = 450 << 20;
-/// How long what a dead runner left is looked for: what it had asked for may appear only after it.
+/// How long the leftovers of a dead runner are looked for: what it had requested may appear after its death.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where clusters come from. One value serves a whole run, all its suites at once.
+/// Where clusters run. One value serves all suites of a run, also in parallel.
 #[async_trait]
 pub trait Backend: Send + Sync {
-    /// As the command line calls it.
+    /// Its name on the command line.
     fn name(&self) -> &'static str;
-    /// What it can do, without asking anybody: what plans are checked for.
+    /// What it can do, without asking an engine or a cluster: plans are checked against it.
     fn abilities(&self) -> Abilities;
-    /// True where results are of a simulation.
+    /// True if its clusters are simulated.
     fn simulated(&self) -> bool {
         false
     }
@@ -36,20 +36,20 @@ pub trait Backend: Send + Sync {
     fn client_config(&self) -> IndexMap<String, String> {
         IndexMap::new()
     }
-    /// Whether it answers: one clear message before anything is made, instead of one broken step for each plan.
+    /// Checks that it answers: one clear message before anything is created, instead of a broken step in each plan.
     async fn reach(&self) -> Result<(), RigError> {
         Ok(())
     }
-    /// Gets what these versions of Kafka need, so that no plan's time goes into it.
+    /// Fetches what these versions of Kafka need, so that it does not count as time of a plan.
     async fn prepare(&self, _versions: &BTreeSet<String>, _run: &str) -> Result<(), RigError> {
         Ok(())
     }
-    /// Starts a cluster's processes, or attaches to the cluster that exists. Whether the brokers found each
-    /// other is observed by the caller; after an error nothing is left behind: [`RigError::Missing`] when
-    /// something that it needs is not there (nothing was started then), [`RigError::NodeExited`] when a node
-    /// ended at once, [`RigError::Unsupported`] for what the backend cannot do.
+    /// Starts a cluster's processes, or attaches to the cluster that exists. The caller observes whether the
+    /// brokers find each other. After an error nothing is left behind: [`RigError::Missing`] when something that
+    /// it needs does not exist (nothing was started then), [`RigError::NodeExited`] when a node ended at once,
+    /// [`RigError::Unsupported`] for what the backend cannot do.
     async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError>;
-    /// Every run of which something is left, by id.
+    /// Every run that left something behind, by id.
     async fn runs(&self) -> Result<BTreeMap<String, Traces>, RigError> {
         Ok(BTreeMap::new())
     }
@@ -57,49 +57,49 @@ pub trait Backend: Send + Sync {
     async fn sweep(&self, _run: &str, _how: Sweep) -> Result<Traces, RigError> {
         Ok(Traces::default())
     }
-    /// How long a dead runner's guardian waits for a place that does not answer: what it held is still there
-    /// when it comes back.
+    /// How long a dead runner's guardian waits for an engine that does not answer: when the engine comes back, it
+    /// still holds what the run left.
     fn patience(&self) -> Duration {
         LOOK_LIMIT
     }
-    /// What `kplan doctor` tells of it.
+    /// The lines of `kplan doctor` about it.
     async fn examine(&self) -> Vec<Line>;
     /// Bytes of this machine's memory that one node takes.
     fn node_bytes(&self) -> u64 {
         0
     }
-    /// The most suites that run at once; none: as many as this machine carries.
+    /// The most suites that run at once; none: limited only by this machine.
     fn at_once(&self) -> Option<u32> {
         None
     }
-    /// Whether a cluster goes on warm from one plan to the next that declares the same one.
+    /// Whether a running cluster is handed on from one plan to the next that declares the same one.
     fn hands_on(&self) -> bool {
         false
     }
 }
 
-/// A backend's line of the roster: how the command line names it, and how it is made.
+/// A backend's entry in the roster: how the command line names it, and how it is created.
 pub trait Enrolled: Backend + Sized + 'static {
     const NAME: &'static str;
-    /// What it is, in a line of help.
+    /// One line of help.
     const ABOUT: &'static str;
-    /// As the command line takes it: `NAME`, or `NAME=FILE` where it is named with a file.
+    /// Its syntax on the command line: `NAME`, or `NAME=FILE` if it needs a file.
     const USAGE: &'static str = Self::NAME;
 
-    /// Makes it; asks nobody, and reads no more than its file.
+    /// Creates it; asks no engine or cluster, and reads only its file.
     fn choose(setup: Setup) -> Chosen;
 }
 
-/// What the command line says to a backend.
+/// The command line's settings of a backend.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// The file it was named with.
+    /// The file of `NAME=FILE`.
     pub file: Option<PathBuf>,
     /// Image template of the command line.
     pub image: Option<String>,
-    /// Where this machine has Kafka.
+    /// Kafka's directory on this machine.
     pub kafka_dir: Option<String>,
-    /// What only librdkafka can tell of a backend file.
+    /// Finds the mistakes in a backend file that only librdkafka knows.
     pub refused: fn(&BackendFile) -> Vec<Diagnostic>,
 }
 
@@ -109,20 +109,20 @@ impl Default for Setup {
     }
 }
 
-/// A backend that was named, and what is wrong with its file.
+/// The chosen backend, and the diagnostics of its file.
 pub struct Chosen {
     pub backend: Arc<dyn Backend>,
     pub told: Option<(Vec<Diagnostic>, Arc<Sources>)>,
 }
 
 impl Chosen {
-    /// One without a file.
+    /// A backend without a file.
     pub(super) fn plain(backend: impl Backend + 'static) -> Self {
         Self { backend: Arc::new(backend), told: None }
     }
 }
 
-/// A line of the roster.
+/// An entry of the roster.
 #[derive(Clone, Copy)]
 pub struct BackendKind {
     pub name: &'static str,
@@ -136,7 +136,7 @@ impl BackendKind {
         Self { name: B::NAME, about: B::ABOUT, usage: B::USAGE, choose: B::choose }
     }
 
-    /// It is named with a file.
+    /// Whether its syntax is `NAME=FILE`.
     pub fn takes_file(&self) -> bool {
         self.usage != self.name
     }
@@ -168,18 +168,18 @@ backends! {
     super::embedded::EmbeddedBackend,
 }
 
-/// Every backend that needs no file: those that can be asked what this machine holds.
+/// Every backend that needs no file: these can list what they hold on this machine.
 pub fn standing(setup: &Setup) -> Vec<Arc<dyn Backend>> {
     let plain = ROSTER.iter().filter(|kind| !kind.takes_file());
     plain.map(|kind| (kind.choose)(setup.clone()).backend).collect()
 }
 
-/// What a place holds of one run.
+/// What a backend holds of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces {
-    /// The process that started it ([`processes::owner`]), where that is known.
+    /// The process that started the run ([`processes::owner`]), if known.
     pub owner: Option<String>,
-    /// Names by what they are, e.g. `containers`.
+    /// Names by kind, e.g. `containers`.
     pub things: BTreeMap<&'static str, Vec<String>>,
 }
 
@@ -195,27 +195,27 @@ impl Traces {
         counts.collect::<Vec<_>>().join(", ")
     }
 
-    /// The process that started it is one of this machine, and lives.
+    /// The process that started the run is one of this machine, and is alive.
     pub fn owner_lives_here(&self) -> bool {
         self.owner.as_deref().is_some_and(processes::owner_lives_here)
     }
 
-    /// The process that started it still lives. Without a label nobody is known to.
+    /// The process that started the run is still alive. False without a label.
     pub fn owner_lives(&self) -> bool {
         self.owner.as_deref().is_some_and(processes::owner_lives)
     }
 }
 
-/// How thoroughly what a run left is looked for.
+/// How thoroughly a run's leftovers are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
-    /// It came to its own end and has no request under way: a look that finds nothing is enough.
+    /// The run ended by itself and has no request under way: one look that finds nothing is enough.
     Rest,
-    /// It was broken off: a request of its may still be being served.
+    /// The run was interrupted: the engine may still be serving one of its requests.
     All,
 }
 
-/// How one thing that `kplan doctor` looked at stands.
+/// The state of one thing that `kplan doctor` checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
     Good,
@@ -225,7 +225,7 @@ pub enum Health {
     Missing,
 }
 
-/// One line of what `kplan doctor` tells.
+/// One line of `kplan doctor`.
 #[derive(Debug)]
 pub struct Line {
     pub what: String,
@@ -247,7 +247,7 @@ impl Line {
         Self { what: what.to_owned(), state: Health::Missing, found, mend }
     }
 
-    /// The same, where plans run without it.
+    /// The same for something that plans can run without.
     pub fn lacking(what: &str, error: &RigError) -> Self {
         Self { state: Health::Lacks, ..Self::missing(what, error) }
     }
@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_label_nobody_owns_it() {
+    fn without_a_label_no_process_owns_it() {
         assert!(!Traces::default().owner_lives() && !Traces::default().owner_lives_here());
         assert!(Traces::default().is_empty());
         let none = Traces { things: [("volumes", Vec::new())].into(), ..Traces::default() };

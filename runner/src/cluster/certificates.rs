@@ -1,5 +1,4 @@
-//! Certificates of a cluster: an authority of its own, made anew for each one, whose key never leaves
-//! this process.
+//! Certificates of a cluster: each cluster has a new certificate authority, whose key never leaves this process.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -15,7 +14,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new one; `name` is for people who look at the certificate.
+    /// A new authority; `name` is for people who read the certificate.
     pub fn new(name: &str) -> Result<Self, RigError> {
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::default();
@@ -31,8 +30,8 @@ impl Authority {
         &self.pem
     }
 
-    /// A new key and a certificate for it, valid for these names and addresses, as Kafka reads them from
-    /// one file: the key, its certificate, the authority's.
+    /// A new key and a certificate for it, valid for these names and addresses, in the form that Kafka reads from
+    /// one file: the key, its certificate, the authority's certificate.
     pub fn issue(&self, hosts: &[String]) -> Result<String, RigError> {
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::new(hosts.to_vec()).map_err(failed)?;
@@ -52,7 +51,7 @@ fn called(name: &str) -> DistinguishedName {
 }
 
 fn failed(error: rcgen::Error) -> RigError {
-    RigError::Other(format!("cannot make a certificate: {error}"))
+    RigError::Other(format!("cannot create a certificate: {error}"))
 }
 
 #[cfg(test)]

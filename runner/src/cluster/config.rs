@@ -2,7 +2,7 @@
 //! backend that starts Kafka itself: in containers each node has a host of its own, as processes
 //! all share this machine's loopback address.
 //!
-//! | version | how inter-broker traffic and this machine's clients are told apart |
+//! | version | how listeners for inter-broker traffic and for this machine's clients differ |
 //! |---|---|
 //! | before 0.10.2 (no named listeners) | by protocol: `SASL_PLAINTEXT` inside, `PLAINTEXT` outside; the reverse where the plan's clients log in |
 //! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER`; where clients log in, voters have `CONTROLLER_LOGIN` for kplan's observer too |
@@ -58,7 +58,7 @@ pub fn listening(spec: &ClusterSpec, node: Node, at: &Addresses) -> Vec<u16> {
     used.map(|purpose| at.port(node, purpose)).collect()
 }
 
-/// What no Kafka can do, whatever it runs in.
+/// Refuses what no Kafka can do, on any backend.
 /// Fails with [`RigError::Unsupported`] with what it is.
 pub fn refuse(spec: &ClusterSpec, backend: &'static str) -> Result<(), RigError> {
     let cannot = |what: String| Err(RigError::Unsupported { backend, what });
@@ -83,12 +83,12 @@ fn is_nameless(spec: &ClusterSpec) -> bool {
     !spec.version.at_least(&[0, 10, 2])
 }
 
-/// True where the clients of the plan log in.
+/// True if the clients of the plan log in.
 pub fn has_users(spec: &ClusterSpec) -> bool {
     spec.security.as_ref().is_some_and(Security::has_users)
 }
 
-/// The voters' listener that kplan's observer logs in at.
+/// The voters' listener for kplan's observer, which logs in there.
 pub const CONTROLLER_LOGIN: &str = "CONTROLLER_LOGIN";
 
 /// True for nodes that vote for the controller (KRaft).
@@ -100,18 +100,18 @@ pub fn votes(spec: &ClusterSpec, node: Node) -> bool {
     }
 }
 
-/// True for voters of clusters whose clients log in: the listener that the voters use among themselves
-/// asks for no login and must not be reached from outside, so the observer has one of its own.
+/// True for voters of clusters whose clients log in: the listener between voters requires no login and must not be
+/// reachable from outside, so the observer has a listener of its own.
 pub fn has_controller_login(spec: &ClusterSpec, node: Node) -> bool {
     votes(spec, node) && has_users(spec)
 }
 
-/// True where SASL between brokers takes the place of named listeners.
+/// True if SASL between brokers replaces named listeners.
 pub fn needs_sasl_trick(spec: &ClusterSpec) -> bool {
     is_nameless(spec) && !has_users(spec)
 }
 
-/// What clients speak.
+/// The security protocol of clients.
 fn outside(spec: &ClusterSpec) -> SecurityProtocol {
     spec.security.as_ref().map_or(SecurityProtocol::Plaintext, |s| s.protocol)
 }
@@ -131,8 +131,8 @@ pub fn settings(
             out.set("process.roles", "controller");
             quorum(&mut out, spec, id, node, at);
             out.set("listeners", controllers(spec, node, at));
-            // Several broker settings (minimum in-sync replicas, elections, rebalancing of
-            // leaders) are read by controllers. Where a broker listens is not theirs.
+            // Controllers read several broker settings too (minimum in-sync replicas, elections, rebalancing of
+            // leaders), but not the listeners of brokers.
             let listening = ["listeners", "advertised.listeners", "broker.rack"];
             for (key, value) in &spec.config {
                 if !listening.contains(&key.as_str()) {
@@ -177,7 +177,7 @@ fn zookeeper(out: &mut Settings, node: Node, at: &Addresses) {
         out.set("clientPortAddress", LOOPBACK);
     }
     out.set("maxClientCnxns", 0);
-    // An HTTP server on port 8080 that nothing here asks; ZooKeeper before 3.5 ignores it.
+    // An HTTP server on port 8080 that nothing here uses; ZooKeeper before 3.5 ignores the setting.
     out.set("admin.enableServer", false);
 }
 
@@ -276,7 +276,7 @@ fn zookeeper_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addres
     }
 }
 
-/// kplan's defaults where they differ from Kafka's, because they suit no cluster of a few brokers
+/// kplan's defaults where they differ from Kafka's, because Kafka's do not suit a cluster of a few brokers
 /// or would hide a mistake in a plan.
 fn defaults(out: &mut Settings, spec: &ClusterSpec) {
     let replicas = spec.brokers.clamp(1, 3);

@@ -1,10 +1,10 @@
-//! librdkafka's mock cluster, living in this process, with kplan as its controller.
+//! librdkafka's mock cluster, in this process, with kplan as its controller.
 //!
-//! The mock knows brokers that are up or down and one log for each partition. It elects no
-//! leaders: when a broker dies, kplan moves what it led to a living replica after
-//! [`FAILOVER_DELAY`], and gives preferred leaders back [`PREFERRED_DELAY`] after a start. All
-//! replicas share the one log, so nothing can be cut off or diverge, and the in-sync set never
-//! changes: such conditions are refused when a plan is checked, and results say `simulated`.
+//! The mock has brokers that are up or down and one log for each partition. It elects no
+//! leaders: when a broker dies, kplan moves its leaderships to a living replica after
+//! [`FAILOVER_DELAY`], and restores preferred leaders [`PREFERRED_DELAY`] after a start. All
+//! replicas share the one log, so no log can be truncated or diverge, and the in-sync set never
+//! changes: the checker refuses such conditions, and results are marked `simulated`.
 //! A group that has been used before rebalances only after its session timeout less 1 s.
 #![allow(unsafe_code)]
 
@@ -35,24 +35,24 @@ pub use backend::EmbeddedBackend;
 const NAME: &str = "embedded";
 /// From a broker's death to its partitions' new leaders (Kafka's own needs about 9 s).
 pub const FAILOVER_DELAY: Duration = Duration::from_millis(500);
-/// From a broker's start to its leading again what it is preferred for.
+/// From a broker's start until it leads again the partitions that prefer it.
 pub const PREFERRED_DELAY: Duration = Duration::from_secs(1);
-/// The mock drops the oldest batches of a partition above this size, without a word.
+/// The mock silently drops the oldest batches of a partition above this size.
 pub const MAX_PARTITION_BYTES: u64 = 5 * 1024 * 1024;
 /// The mock drops the oldest batches of a partition above this number. A batch holds one message
 /// or more, so fewer messages than this are safe.
 pub const MAX_PARTITION_BATCHES: u64 = 100_000;
-/// As many as the mock's clients were tried with.
+/// The most brokers that the mock's clients were tested with.
 const MAX_BROKERS: u32 = 100;
 
-/// A mock cluster. It goes with its value; [`Cluster::destroy`] ends it earlier.
+/// A mock cluster. It ends when its value is dropped, or earlier by [`Cluster::destroy`].
 pub struct EmbeddedCluster {
     spec: ClusterSpec,
     addresses: Vec<String>,
     controller: Arc<Controller>,
 }
 
-/// What plays Kafka's controller.
+/// Simulates Kafka's controller.
 struct Controller {
     brokers: u32,
     state: Mutex<MockState>,
@@ -92,7 +92,7 @@ impl EmbeddedCluster {
         let addresses: Vec<String> =
             mock.bootstrap_servers().split(',').map(str::to_owned).collect();
         if addresses.len() != spec.brokers as usize {
-            return Err(fail(format!("has the addresses {addresses:?}")));
+            return Err(fail(format!("reports unexpected addresses: {addresses:?}")));
         }
         for (broker, rack) in &spec.racks {
             let id = i32::try_from(*broker).unwrap_or(i32::MAX);
@@ -109,7 +109,7 @@ impl EmbeddedCluster {
         Ok(Self { spec, addresses, controller })
     }
 
-    /// The numbers of brokers; all that this backend has.
+    /// The numbers of the brokers; this backend has no other nodes.
     fn brokers(nodes: &[Node]) -> Result<Vec<u32>, RigError> {
         let id = |node: &Node| match node {
             Node::Broker(id) => Ok(*id),
@@ -118,13 +118,13 @@ impl EmbeddedCluster {
         nodes.iter().map(id).collect()
     }
 
-    /// Lets the controller act after a time, if there still is one then.
+    /// Runs an action of the controller after a delay, if the cluster still exists then.
     fn later(&self, delay: Duration, act: fn(&mut MockState) -> Result<(), RigError>) {
         let controller: Weak<Controller> = Arc::downgrade(&self.controller);
         tokio::spawn(async move {
             tokio::time::sleep(delay).await;
             if let Some(controller) = controller.upgrade() {
-                // The cluster may have been destroyed meanwhile, which is no news to anybody.
+                // The cluster may have been destroyed meanwhile, which is no error.
                 let _ = act(&mut controller.lock());
             }
         });
@@ -172,7 +172,7 @@ impl MockState {
         Ok(())
     }
 
-    /// Partitions without a living leader get one, where a replica lives; groups likewise.
+    /// Gives partitions without a living leader a new one, if a replica is alive; groups likewise.
     fn elect(&mut self) -> Result<(), RigError> {
         self.lead(|partition, alive| match partition.leader {
             Some(leader) if alive.contains(&leader) => Some(leader),
@@ -181,7 +181,7 @@ impl MockState {
         self.coordinate()
     }
 
-    /// Every partition is led by the first of its replicas that lives.
+    /// Makes the first living replica of every partition its leader.
     fn prefer(&mut self) -> Result<(), RigError> {
         self.lead(|partition, alive| {
             partition.replicas.iter().copied().find(|replica| alive.contains(replica))
@@ -236,7 +236,7 @@ impl MockState {
             kafka(&code, error.to_string())
         })?;
         drop(mock);
-        // The mock has chosen leaders by chance: all are chosen again.
+        // The mock has chosen leaders at random: all are chosen again.
         let partitions = wanted.into_iter().map(|replicas| Partition { replicas, leader: None });
         self.topics.insert(topic.name.clone(), partitions.collect());
         Ok(self.elect()?)
@@ -247,15 +247,16 @@ impl MockState {
 fn replicas(topic: &TopicSpec, brokers: u32) -> Result<Vec<Vec<u32>>, AdminError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if topic.name.is_empty() || topic.name.len() > 249 || !topic.name.chars().all(legal) {
-        let message = format!("`{}` is no name for a topic", topic.name);
+        let message = format!("`{}` is not a valid topic name", topic.name);
         return Err(kafka("INVALID_TOPIC_EXCEPTION", message).into());
     }
     match &topic.placement {
         Placement::Counts { partitions: 0, .. } => {
-            Err(kafka("INVALID_PARTITIONS", "a topic has one partition or more".into()).into())
+            Err(kafka("INVALID_PARTITIONS", "a topic needs at least one partition".into()).into())
         }
         Placement::Counts { replicas, .. } if *replicas == 0 || *replicas > brokers => {
-            let message = format!("{replicas} replicas on {brokers} brokers");
+            let message =
+                format!("a partition cannot have {replicas} replicas on {brokers} brokers");
             Err(kafka("INVALID_REPLICATION_FACTOR", message).into())
         }
         Placement::Counts { partitions, replicas } => Ok((0..*partitions)
@@ -269,8 +270,8 @@ fn replicas(topic: &TopicSpec, brokers: u32) -> Result<Vec<Vec<u32>>, AdminError
         Placement::Assignment(list) => {
             if !can_place(list, brokers) {
                 return Err(AdminError::Rig(cannot(
-                    "choose the brokers of this assignment: librdkafka's mock cluster places \
-                     partition 0 on broker 1 and the following, the next on those after them"
+                    "place replicas on these brokers: librdkafka's mock cluster places partition 0 on \
+                     broker 1 and the following, the next partition on the brokers after those"
                         .to_owned(),
                 )));
             }
@@ -279,8 +280,8 @@ fn replicas(topic: &TopicSpec, brokers: u32) -> Result<Vec<Vec<u32>>, AdminError
     }
 }
 
-/// True for an assignment that the mock cluster can show: it places replicas by a rule of its own,
-/// only the preferred leader is free. To be asked when a plan is checked.
+/// True for an assignment that the mock cluster can have: it places replicas by a rule of its own,
+/// only the preferred leader is free. The checker calls this.
 pub fn can_place(assignment: &[Vec<u32>], brokers: u32) -> bool {
     let factor = assignment.first().map_or(0, Vec::len);
     let fits = u32::try_from(factor).is_ok_and(|factor| (1..=brokers).contains(&factor));
@@ -362,7 +363,7 @@ impl NodeLife for EmbeddedCluster {
         Ok(())
     }
 
-    /// A controlled shutdown: leaders move away before the broker goes.
+    /// A controlled shutdown: leaders move away before the broker stops.
     async fn stop(&self, nodes: &[Node], _limit: Duration) -> Result<(), RigError> {
         let brokers = Self::brokers(nodes)?;
         let mut state = self.controller.lock();
@@ -387,14 +388,14 @@ impl NodeLife for EmbeddedCluster {
         Ok(())
     }
 
-    /// The mock could delay its answers, but would still append at once what a frozen broker
-    /// reads only after it thaws: that would be another fault.
+    /// The mock could delay its answers, but would still append at once what a paused broker
+    /// reads only after it resumes: that would be another fault.
     async fn pause(&self, _nodes: &[Node]) -> Result<(), RigError> {
-        Err(cannot("freeze a broker".to_owned()))
+        Err(cannot("pause a broker".to_owned()))
     }
 
     async fn resume(&self, _nodes: &[Node]) -> Result<(), RigError> {
-        Err(cannot("freeze a broker".to_owned()))
+        Err(cannot("pause a broker".to_owned()))
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
@@ -430,7 +431,7 @@ impl TopicAdmin for EmbeddedCluster {
 
     fn expect_group(&self, group: &str) {
         let mut state = self.controller.lock();
-        // Coordinated by nobody yet: the next line gives it to a broker that lives.
+        // 0 is no broker: the next line gives the group to a living coordinator.
         state.groups.entry(group.to_owned()).or_insert(0);
         let _ = state.coordinate();
     }

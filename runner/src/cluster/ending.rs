@@ -1,8 +1,8 @@
-//! How a process ended, in words that are the same for every backend, and by whose doing.
+//! How a process ended, described alike for every backend, and whether the cause lies outside the process.
 
 use super::Node;
 
-/// A node that ended, and all that is known of it.
+/// A node that ended, and how.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{node} ended{} ({exit}); the last lines of its log:\n{log_tail}", if *foreign { "" } else { " by itself" })]
 pub struct Death {
@@ -11,19 +11,19 @@ pub struct Death {
     pub exit: String,
     /// The last lines of its log.
     pub log_tail: String,
-    /// Not its own doing: the machine's memory ran out, or somebody else sent a signal.
+    /// The cause lies outside the node: the machine's memory ran out, or another process sent a signal.
     pub foreign: bool,
 }
 
 impl Death {
-    /// In a few words, without its log.
+    /// A short description, without the log.
     pub fn words(&self) -> String {
         let by = if self.foreign { "" } else { " by itself" };
         format!("{} ended{by}: {}", self.node, self.exit)
     }
 
-    /// In a few words, then the last lines of its log, the newest first: where reports show only some, those tell
-    /// most.
+    /// A short description, then the last lines of its log, the newest first: reports that show only some lines
+    /// then show the most useful ones.
     pub fn evidence(&self) -> Vec<String> {
         let lines = self.log_tail.lines().rev().filter(|line| !line.trim().is_empty());
         let lines: Vec<String> = lines.map(str::to_owned).collect();
@@ -35,58 +35,60 @@ impl Death {
     }
 }
 
-/// How a process ended, and whether that was its own doing.
+/// How a process ended, and whether the cause lies outside of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
     pub exit: String,
-    /// The machine's doing or somebody's who sent a signal.
+    /// The machine, or another process that sent a signal, is the cause.
     pub foreign: bool,
 }
 
-/// What a JVM says that got no memory or no thread from the machine: a limit of the machine's, not the
-/// heap that it was given.
+/// What a JVM logs that got no memory or no thread from the machine: a limit of the machine, not the JVM's own heap
+/// size.
 const NO_ROOM: [&str; 3] = [
     "insufficient memory for the Java Runtime Environment",
     "OutOfMemoryError: unable to create native thread",
     "OutOfMemoryError: Out of system resources",
 ];
-/// Signals with which the kernel answers a process's own mistake: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+/// Signals that the kernel sends for a process's own error: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
 /// SIGFPE, SIGSEGV, SIGSYS. A JVM that crashes ends by SIGABRT.
 const CRASHES: [i64; 7] = [4, 5, 6, 7, 8, 11, 31];
 
-/// What a JVM says that crashes. As a container's first process it cannot end by SIGABRT, which that one
-/// ignores: its exit code is 127 then.
+/// What a JVM logs that crashes. As the first process of a container it cannot end by SIGABRT, which the kernel
+/// ignores there: its exit code is 127 then.
 const CRASHED: &str = "A fatal error has been detected by the Java Runtime Environment";
-/// What it says beside that where the signal was somebody's.
+/// What a crashing JVM logs in addition if another process sent the signal.
 const SENT: &str = "(sent by kill)";
 
-/// A shell's codes for a program that is not there, or cannot be run.
+/// A shell's exit codes for a program that does not exist or cannot be run.
 const NO_PROGRAM: [i64; 2] = [126, 127];
 
-/// What the kernel says where a disk is full.
+/// The kernel's error text for a full disk.
 const NO_SPACE: &str = "No space left on device";
 
-/// An ending by its exit code (128 and the signal's number for one that a signal ended); the last lines
-/// of the log tell what the code alone does not. A node with a small disk of its own (`small_disk`) is
-/// meant to see it full; otherwise a full disk is the machine's.
+/// The ending for an exit code (128 and the signal's number for an end by a signal) and the last lines of the log,
+/// which show what the code alone does not. A node with a small disk of its own (`small_disk`) is meant to fill
+/// it; otherwise the machine's disk is full.
 pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
     if NO_ROOM.iter().any(|words| log_tail.contains(words)) {
-        let exit = format!("out of memory: the machine gave the JVM no more (exit code {code})");
+        let exit = format!(
+            "out of memory: the machine had no memory or threads left for the JVM (exit code {code})"
+        );
         return Ending { exit, foreign: true };
     }
     if !small_disk && log_tail.contains(NO_SPACE) {
         let exit = format!("the machine's disk is full (exit code {code})");
         return Ending { exit, foreign: true };
     }
-    // Asked for by -XX:+ExitOnOutOfMemoryError, which ends the JVM with 3: its own heap was too small.
+    // The option -XX:+ExitOnOutOfMemoryError ends the JVM with 3: its own heap was too small.
     if code == 3 && log_tail.contains("OutOfMemoryError") {
-        let exit = "out of memory: the JVM's heap was full; give it more with jvm: [-Xmx1g]";
+        let exit = "out of memory: the JVM's heap was full; enlarge it with jvm: [-Xmx1g]";
         return Ending { exit: exit.to_owned(), foreign: false };
     }
     if log_tail.contains(CRASHED) {
         let foreign = log_tail.contains(SENT);
-        let why = if foreign { "somebody sent it a signal, and the JVM" } else { "the JVM" };
-        return Ending { exit: format!("{why} crashed (exit code {code})"), foreign };
+        let why = if foreign { " by a signal from another process" } else { "" };
+        return Ending { exit: format!("the JVM crashed{why} (exit code {code})"), foreign };
     }
     if NO_PROGRAM.contains(&code) {
         let exit = format!("the image cannot start Kafka (exit code {code})");
@@ -102,7 +104,7 @@ pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
     Ending { exit, foreign: signal.is_some_and(|signal| !CRASHES.contains(&signal)) }
 }
 
-/// The kernel killed it for memory: a limit of the machine or of the container.
+/// The kernel killed the process because of memory: a limit of the machine or of the container.
 pub fn killed_for_memory() -> Ending {
     Ending { exit: "out of memory: killed by the kernel".to_owned(), foreign: true }
 }
@@ -150,7 +152,7 @@ mod tests {
             (3, heap, false),
             (134, "", false),
             (139, "", false),
-            // Somebody's signal, and the machine's memory.
+            // A signal of another process, and the machine's memory.
             (137, "", true),
             (143, "", true),
             (130, "", true),

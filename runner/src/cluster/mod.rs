@@ -1,4 +1,4 @@
-//! Clusters: what every backend can be asked to do. Nothing here assumes containers.
+//! Clusters: the operations that every backend offers. Nothing here assumes containers.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -55,7 +55,7 @@ pub enum Node {
 }
 
 impl Node {
-    /// As it stands in names of files and containers and in the label `kplan.node`:
+    /// Its name in files, containers and the label `kplan.node`:
     /// `broker-1`, `controller-101`, `zookeeper-1`.
     pub fn slug(&self) -> String {
         match self {
@@ -91,7 +91,7 @@ pub enum Quorum {
 pub struct ClusterSpec {
     /// The run's id; the value of the label `kplan.run`.
     pub run: String,
-    /// Tells clusters of one run apart (part of names); short, `[a-z0-9-]`.
+    /// Distinguishes the clusters of one run (part of names); short, `[a-z0-9-]`.
     pub name: String,
     /// Kafka's version.
     pub version: Version,
@@ -106,23 +106,23 @@ pub struct ClusterSpec {
     /// Image template with `{version}`, or none for the default.
     pub image: Option<String>,
     pub racks: BTreeMap<u32, String>,
-    /// Size of each broker's disk in bytes, where it is to be filled; none: whatever there is.
+    /// Size of each broker's disk in bytes, if the plan fills it; none: no limit.
     pub disk: Option<u64>,
-    /// Nodes will be given another version, and keep their data.
+    /// The plan will start nodes with another version on their data.
     pub exchangeable: bool,
-    /// What its nodes may take of the machine.
+    /// Limits of its nodes on this machine.
     pub bounds: Bounds,
-    /// How the clients' listener is secured; none: not at all.
+    /// How the clients' listener is secured; none: not secured.
     #[serde(skip)]
     pub security: Option<Security>,
     /// The suite's directory: broker logs go to `logs/<node>.log` below it.
     pub dir: PathBuf,
 }
 
-/// What the nodes of a cluster may take of the machine, where the backend can hold them to it.
+/// Limits of a cluster's nodes on this machine, where the backend can enforce them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
-    /// Bytes of memory of each node; none: as many as there are.
+    /// Bytes of memory of each node; none: no limit.
     pub memory: Option<u64>,
     /// The plan disturbs the network, for which a node needs a privilege.
     pub network_faults: bool,
@@ -134,13 +134,13 @@ impl Default for Bounds {
     }
 }
 
-/// What a node's process does now, as the backend sees it.
+/// The state of a node's process, as the backend sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeState {
     /// The process runs.
     Running,
-    /// The process is frozen.
+    /// The process is paused.
     Paused,
     /// There is no process: killed, stopped or exited by itself.
     Dead,
@@ -165,10 +165,10 @@ pub enum Placement {
     Assignment(Vec<Vec<u32>>),
 }
 
-/// What to change about a topic; what is none stays.
+/// What to change about a topic; a field that is none is not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicChange {
-    /// The new number of partitions (Kafka never takes any away).
+    /// The new number of partitions (Kafka never removes any).
     pub partitions: Option<u32>,
     /// Settings to set; the others stay as they are.
     pub config: IndexMap<String, String>,
@@ -182,41 +182,39 @@ pub struct Listening {
     pub ipv6: bool,
 }
 
-/// One running cluster of one backend: who it is, where it is reached, who is let in, and what can be done
-/// to it.
+/// One running cluster of one backend: its nodes, their addresses, its users, and what can be done to it.
 #[async_trait]
 pub trait Cluster: NodeLife {
     /// The backend's name: `docker`, `embedded`, `local`, `external`.
     fn backend(&self) -> &'static str;
-    /// True where results are of a simulation.
+    /// True if the cluster is simulated.
     fn simulated(&self) -> bool {
         false
     }
-    /// True where the cluster was there before the plan and stays after it: kplan ends none of its
-    /// processes but by the plan's own steps.
+    /// True if the cluster existed before the plan and stays after it: kplan ends its processes only by the
+    /// plan's own steps.
     fn borrowed(&self) -> bool {
         false
     }
     fn spec(&self) -> &ClusterSpec;
     /// Every node, brokers first.
     fn nodes(&self) -> Vec<Node>;
-    /// The numbers of its brokers: its own, whatever they begin with.
+    /// The numbers of its brokers, as the cluster has them.
     fn brokers(&self) -> Vec<u32> {
         let number = |node| if let Node::Broker(id) = node { Some(id) } else { None };
         self.nodes().into_iter().filter_map(number).collect()
     }
     /// `127.0.0.1:PORT` where this machine's clients reach a broker; the same over restarts.
     fn address(&self, broker: u32) -> String;
-    /// Where connections of librdkafka's clients go; none: where brokers advertise.
+    /// Where connections of librdkafka's clients go; none: to the advertised addresses.
     fn router(&self) -> Option<Arc<Router>> {
         None
     }
-    /// `HOST:PORT` of each node's listener for controllers that this machine reaches, by the node's number
-    /// (KRaft).
+    /// `HOST:PORT` of each controller listener that this machine reaches, by the node's number (KRaft).
     fn controller_addresses(&self) -> Vec<(u32, String)> {
         Vec::new()
     }
-    /// librdkafka settings with which kplan is let in there, those to be tried first in front.
+    /// librdkafka settings with which kplan logs in there, in the order in which they are tried.
     fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
         vec![IndexMap::new()]
     }
@@ -224,15 +222,15 @@ pub trait Cluster: NodeLife {
     fn zookeeper_address(&self) -> Option<String> {
         None
     }
-    /// What clients need to be let in; none where everybody is.
+    /// What clients need to log in; none if no login is required.
     fn access(&self) -> Option<&Access> {
         None
     }
-    /// librdkafka settings with which kplan's own clients are let in.
+    /// librdkafka settings with which kplan's own clients log in.
     fn client_config(&self) -> IndexMap<String, String> {
         self.access().map(Access::own_config).unwrap_or_default()
     }
-    /// librdkafka settings with which a plan's client is let in.
+    /// librdkafka settings with which a plan's client logs in.
     fn user_config(&self, user: Option<&str>) -> Result<IndexMap<String, String>, RigError> {
         match (self.access(), user) {
             (Some(access), user) => access.user_config(user),
@@ -261,12 +259,11 @@ pub trait Cluster: NodeLife {
     fn logs(&self) -> Result<&dyn LogAbility, RigError> {
         Err(self.cannot(Capability::BrokerLogs))
     }
-    /// The refusal of what the backend has no ability for.
+    /// The error for an ability that the backend does not have.
     fn cannot(&self, what: Capability) -> RigError {
         RigError::Unsupported { backend: self.backend(), what: what.text().to_owned() }
     }
-    /// Leaves a cluster that was [borrowed](Self::borrowed) as it was found, and tells what was done
-    /// for that.
+    /// Leaves a [borrowed](Self::borrowed) cluster as it was found, and returns what was done for that.
     async fn give_back(&self) -> Result<Vec<String>, RigError> {
         Ok(Vec::new())
     }

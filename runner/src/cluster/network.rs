@@ -1,4 +1,4 @@
-//! What can be wrong with the network between nodes, whatever they run in.
+//! Network faults between nodes, on any backend.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,18 +7,18 @@ use std::{
 
 use super::Node;
 
-/// Everything that is wrong with the network at one time; nothing by default.
+/// All network faults at one time; none by default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
-    /// What the first sends does not reach the second.
+    /// Packets from the first node do not reach the second.
     pub cuts: BTreeSet<(Node, Node)>,
-    /// Nodes that this machine's clients do not reach, nor they them.
+    /// Nodes without a connection to this machine's clients, in both directions.
     pub unreachable: BTreeSet<Node>,
-    /// Nodes with a bad line.
+    /// Nodes with a degraded link.
     pub links: BTreeMap<Node, Link>,
 }
 
-/// A bad line; what is none is as it was.
+/// A degraded link; a field that is none has no effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Link {
     /// Added to every packet that the node sends.
@@ -32,12 +32,12 @@ pub struct Link {
 }
 
 impl Network {
-    /// Nothing is wrong.
+    /// There is no fault.
     pub fn is_whole(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds what else is wrong; of two words about one line the later holds.
+    /// Adds further faults; of two settings of one link the later holds.
     pub fn add(&mut self, more: &Self) {
         self.cuts.extend(&more.cuts);
         self.unreachable.extend(&more.unreachable);
@@ -51,7 +51,7 @@ impl Network {
         }
     }
 
-    /// Cuts both ways between every two of these groups.
+    /// Cuts in both directions between every two of these groups.
     pub fn parted(groups: &[BTreeSet<Node>]) -> Self {
         let mut network = Self::default();
         for (i, one) in groups.iter().enumerate() {

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::RigError;
 
-/// Below the range that Linux takes for outgoing connections (32768 and up): a port of a broker
-/// that is down must not be taken by some client's connection meanwhile.
+/// Below the range that Linux uses for outgoing connections (32768 and up): no client's connection may take the
+/// port of a broker while it is down.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 const TRIES: usize = 2_000;
 
@@ -20,12 +20,12 @@ pub struct Reserved {
 /// Reserves a port that nothing is bound to now.
 pub fn reserve() -> Result<Reserved, RigError> {
     (0..TRIES).find_map(|_| claim(rand::random_range(RANGE))).ok_or_else(|| {
-        RigError::Other(format!("found no free port between {} and {}", RANGE.start, RANGE.end))
+        RigError::Other(format!("no port between {} and {} is free", RANGE.start, RANGE.end))
     })
 }
 
-/// A name in Linux' abstract socket space is a lock between processes that the kernel takes back
-/// when its holder dies, in whatever way; and it belongs to the network namespace, as ports do.
+/// A name in Linux' abstract socket space is a lock between processes that the kernel releases
+/// when its holder dies in any way; and it belongs to the network namespace, as ports do.
 #[cfg(target_os = "linux")]
 fn claim(port: u16) -> Option<Reserved> {
     use std::os::{linux::net::SocketAddrExt, unix::net};
@@ -34,8 +34,8 @@ fn claim(port: u16) -> Option<Reserved> {
     is_free(port).then_some(Reserved { port, _claim: claim })
 }
 
-/// Elsewhere a port is only looked at; two runs that choose the same one at the same moment find
-/// out when the engine refuses the second.
+/// On other systems the port is only checked; if two runs choose the same one at the same moment, the engine
+/// refuses the second.
 #[cfg(not(target_os = "linux"))]
 fn claim(port: u16) -> Option<Reserved> {
     is_free(port).then_some(Reserved { port })
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(ports.len(), 50);
         assert!(ports.iter().all(|port| RANGE.contains(port)));
         let port = ports[0];
-        // Either it is taken, or this is a system that cannot tell.
+        // Either it is taken, or this system cannot detect it.
         assert!(cfg!(not(target_os = "linux")) || claim(port).is_none());
         drop(held);
         assert!(claim(port).is_some());

@@ -1,4 +1,4 @@
-//! Who may talk to a cluster, and how its clients log in: the same for every backend.
+//! The users of a cluster, and how its clients log in: the same for every backend.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use rand::seq::IndexedRandom as _;
 
 use super::RigError;
 
-/// kplan's own user, which the observer, the audit and clients without a user log in as.
+/// kplan's own user: the observer, the audit and clients without a user log in as this user.
 pub const OWN_USER: &str = "kplan";
 
 /// The file with a broker's key and certificates.
@@ -20,9 +20,9 @@ pub const HAS_TLS: bool = cfg!(feature = "tls");
 /// How the listener for clients is secured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Security {
-    /// What clients speak.
+    /// The security protocol of clients.
     pub protocol: SecurityProtocol,
-    /// How users prove who they are.
+    /// The SASL mechanism of users.
     pub mechanism: SaslMechanism,
     pub users: IndexMap<String, String>,
 }
@@ -36,17 +36,17 @@ impl std::fmt::Debug for Security {
 }
 
 impl Security {
-    /// Clients log in.
+    /// Whether clients log in.
     pub fn has_users(&self) -> bool {
         matches!(self.protocol, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 
-    /// What clients say is encrypted.
+    /// Whether clients' traffic is encrypted.
     pub fn is_encrypted(&self) -> bool {
         matches!(self.protocol, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
-    /// A broker's settings, whose files are in `home`; nothing in them is secret, they stand in the report.
+    /// A broker's settings, with its files in `home`. They contain no secrets: the report shows them.
     pub fn settings(&self, home: &str) -> IndexMap<String, String> {
         let mut out = IndexMap::new();
         if self.has_users() {
@@ -64,13 +64,13 @@ impl Security {
         out
     }
 
-    /// Users prove who they are by SCRAM.
+    /// Whether users log in by SCRAM.
     pub fn has_scram(&self) -> bool {
         self.has_users() && self.mechanism != SaslMechanism::Plain
     }
 }
 
-/// What the clients of one cluster need to be let in.
+/// What the clients of one cluster need to log in.
 #[derive(Clone)]
 pub struct Access {
     /// How the listener is secured.
@@ -98,8 +98,8 @@ impl Access {
         self.config(SaslMechanism::Plain, OWN_USER, &self.password)
     }
 
-    /// librdkafka's settings for kplan itself at controllers: in clear, since controllers have no keys, and
-    /// only by the loopback address.
+    /// librdkafka's settings for kplan itself at controllers: unencrypted, since controllers have no keys, and
+    /// only at the loopback address.
     pub fn controller_config(&self) -> IndexMap<String, String> {
         if !self.security.has_users() {
             return IndexMap::new();
@@ -139,14 +139,14 @@ impl Access {
     }
 }
 
-/// What a plan's cluster needs that this build lacks.
+/// Checks that this build has what a plan's cluster needs.
 /// Fails with [`RigError::Missing`], naming the feature.
 pub fn possible(needs_tls: bool) -> Result<(), RigError> {
     if HAS_TLS || !needs_tls {
         return Ok(());
     }
     Err(RigError::Missing {
-        what: "this kplan was built without TLS and SCRAM, which the plan's `security` asks for"
+        what: "this kplan was built without TLS and SCRAM, which the plan's `security` requires"
             .to_owned(),
         help: "build it with the feature `tls`: cargo install --path runner --features tls \
                (needs perl and some minutes for OpenSSL)"
@@ -154,7 +154,7 @@ pub fn possible(needs_tls: bool) -> Result<(), RigError> {
     })
 }
 
-/// As hard to guess as a key of 160 bits, and free of letters that some file would have to escape.
+/// As hard to guess as a key of 160 bits, and without characters that a file would have to escape.
 fn random_password() -> String {
     const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = rand::rng();

@@ -5,12 +5,12 @@ use super::Listening;
 /// State `TCP_LISTEN` in the column `st` (proc(5), include/net/tcp_states.h).
 const LISTEN: &str = "0A";
 
-/// The listening sockets of one table; lines that are not understood are passed over.
+/// The listening sockets of one table; unknown lines are skipped.
 pub fn listening(table: &str, ipv6: bool) -> Vec<Listening> {
     rows(table, ipv6, |_| true)
 }
 
-/// Those whose inode is wanted: the sockets of one process of many.
+/// Only sockets with a wanted inode: the sockets of one process of many.
 pub fn listening_of(table: &str, ipv6: bool, wanted: impl Fn(u64) -> bool) -> Vec<Listening> {
     rows(table, ipv6, |inode| inode.is_some_and(&wanted))
 }

@@ -1,4 +1,4 @@
-//! KRaft storage, formatted once for each image instead of by a JVM of its own in every node.
+//! KRaft storage, formatted once for each image instead of by a JVM in every node.
 //!
 //! A format writes two small files: `meta.properties`, which kplan writes itself, and
 //! `bootstrap.checkpoint`, which names the features of that Kafka version and nothing of the node
@@ -22,7 +22,7 @@ pub fn checkpoint_path() -> String {
     format!("{HOME}/{CHECKPOINT}")
 }
 
-/// No checkpoint is larger; a longer file in the cache is none of ours.
+/// The largest checkpoint; a longer file in the cache is not kplan's.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// The cached checkpoint of an image (or of a directory of jars), if an earlier cluster left one.
@@ -35,7 +35,7 @@ pub fn load(image_id: &str) -> Option<Vec<u8>> {
     std::fs::read(path).ok()
 }
 
-/// Keeps a checkpoint for later clusters of an image. A cache is no duty: what fails is left.
+/// Keeps a checkpoint for later clusters of an image. Errors are ignored: it is only a cache.
 pub fn keep(image_id: &str, checkpoint: &[u8]) {
     let Some(path) = cache().and_then(|cache| path(&cache, image_id)) else { return };
     if !checkpoint.is_empty() {
@@ -43,7 +43,7 @@ pub fn keep(image_id: &str, checkpoint: &[u8]) {
     }
 }
 
-/// Another kplan may write at the same time, or read: the file appears whole or not at all.
+/// Another kplan may read or write at the same time: the file appears complete or not at all.
 fn store(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
@@ -57,7 +57,7 @@ fn cache() -> Option<PathBuf> {
     Some(cache_root()?.join("storage"))
 }
 
-/// Where kplan keeps what it can make or fetch again: `KPLAN_CACHE`, else this user's cache.
+/// The directory for files that kplan can make or fetch again: `KPLAN_CACHE`, else this user's cache.
 pub fn cache_root() -> Option<PathBuf> {
     let absolute =
         |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());

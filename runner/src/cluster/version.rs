@@ -15,7 +15,7 @@ pub struct Version {
 
 /// The text is no version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no version of Kafka, as 3.9.1 is")]
+#[error("`{0}` is not a Kafka version such as 3.9.1")]
 pub struct NotAVersion(pub String);
 
 impl Version {

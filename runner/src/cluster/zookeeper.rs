@@ -1,4 +1,4 @@
-//! Waits for the traces of a broker's earlier life to go from ZooKeeper.
+//! Waits until ZooKeeper has removed the session of a broker's earlier life.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use zookeeper_client::Client;
 
 use super::RigError;
 
-/// The longest session that Kafka's defaults make is 18 s (3.x); ZooKeeper rounds up to its tick
-/// and, after its own restart, begins to count anew.
+/// The longest session of Kafka's defaults is 18 s (3.x); ZooKeeper rounds up to its tick
+/// and, after its own restart, begins to count again.
 const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 const ATTEMPT: Duration = Duration::from_secs(5);
 
-/// Waits until no `/brokers/ids/N` is left of the brokers. A broker that finds the node of its
-/// earlier life exits at once (0.10 always, later versions where the session is not its own).
-/// Fails with [`RigError::Late`] when ZooKeeper cannot be asked, or a node stays.
+/// Waits until ZooKeeper has no `/brokers/ids/N` of these brokers. A broker that finds the node of its
+/// earlier life exits at once (0.10 always, later versions if the session is not its own).
+/// Fails with [`RigError::Late`] when ZooKeeper does not answer, or a node stays.
 pub async fn wait_until_gone(address: &str, brokers: &[u32]) -> Result<(), RigError> {
     let deadline = Instant::now() + LIMIT;
     let mut client: Option<Client> = None;
     let mut left = brokers.to_vec();
     while let Some(id) = left.last() {
         if Instant::now() >= deadline {
-            let what = format!("ZooKeeper's forgetting of broker {id}'s earlier life");
+            let what = format!("the removal of broker {id}'s earlier session from ZooKeeper");
             return Err(RigError::Late { what, limit: LIMIT });
         }
         let Some(connected) = &client else {

@@ -1,4 +1,4 @@
-//! `--backend`: where the clusters come from.
+//! `--backend`: where the clusters run.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -11,7 +11,7 @@ use kplan_dsl::nearest;
 
 use crate::cluster::backend::{BackendKind, Chosen, ROSTER, Setup};
 
-/// Where clusters come from: a line of the roster, and the file that it was named with.
+/// The value of `--backend`: a line of the roster, and the file after `=`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BackendName {
     kind: BackendKind,
@@ -19,13 +19,13 @@ pub struct BackendName {
 }
 
 impl BackendName {
-    /// Makes the backend. What librdkafka refuses in its file is one of the file's mistakes.
+    /// Creates the backend. A setting in its file that librdkafka refuses is reported as a mistake of the file.
     pub fn choose(&self, setup: Setup) -> Chosen {
         let refused = super::settings::of_backend;
         (self.kind.choose)(Setup { file: self.file.clone(), refused, ..setup })
     }
 
-    /// As it stands on the command line.
+    /// The text of the command-line argument.
     pub fn argument(&self) -> OsString {
         let mut text = OsString::from(self.kind.name);
         if let Some(file) = &self.file {
@@ -36,7 +36,7 @@ impl BackendName {
     }
 }
 
-/// Reads [`BackendName`] and lists what there is, for help and completion.
+/// Parses [`BackendName`] and lists the possible values, for help and completion.
 #[derive(Clone, Debug)]
 pub struct BackendParser;
 
@@ -71,7 +71,7 @@ impl TypedValueParser for BackendParser {
     }
 }
 
-/// The backend that a text names, or the nearest that there is.
+/// The backend that a text names, or else the most similar name.
 fn read(text: &str) -> Result<BackendName, Option<String>> {
     let (word, file) = text.split_once('=').map_or((text, None), |(w, file)| (w, Some(file)));
     let kind = ROSTER.iter().find(|kind| kind.name == word);
@@ -80,7 +80,7 @@ fn read(text: &str) -> Result<BackendName, Option<String>> {
         (Some(&kind), Some(file)) if kind.takes_file() && !file.is_empty() => {
             Ok(BackendName { kind, file: Some(file.into()) })
         }
-        // Without its file, with one that it does not take, or a slip of the pen.
+        // A backend without its file, a file for a backend that takes none, or a misspelt name.
         (_, Some(file)) => {
             let known = ROSTER.iter().filter(|kind| kind.takes_file()).map(|kind| kind.name);
             Err(nearest(word, known).map(|name| format!("{name}={file}")))

@@ -1,4 +1,4 @@
-//! `kplan check`: everything that is wrong with plans, before anything starts.
+//! `kplan check`: lists every error in plans, without running them.
 
 use std::{
     collections::HashSet,
@@ -28,10 +28,10 @@ mod json;
 mod rdjson;
 mod sarif;
 
-/// How diagnostics are written.
+/// The output format of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people: the plan's lines, what is wrong, how to mend it.
+    /// For people: the lines of the plan, what is wrong, how to correct it.
     Human,
     /// For scripts.
     Json,
@@ -48,32 +48,33 @@ pub enum Format {
 /// Arguments of `kplan check`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 nothing that stops a run; 2 errors (with --deny-warnings: or warnings); 4 no plan matches.
+Exit status: 0 no errors; 2 errors (with --deny-warnings also warnings); 4 no plan matches.
 
 Examples:
   kplan check plans/
-  kplan check plans/ --backend embedded                can the simulation do all of it?
+  kplan check plans/ --backend embedded                also report what the simulation cannot do
   kplan check plans/ --format github                   annotations in GitHub Actions
   kplan check plans/ --format gitlab > quality.json    GitLab's Code Quality
-  kplan words E012                                     what a code means")]
+  kplan words E012                                     explain a code")]
 pub struct CheckArgs {
-    /// Which plans.
+    /// The plans.
     #[command(flatten)]
     pub selection: Selection,
-    /// How the diagnostics are written.
+    /// Output format.
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,
-    /// Warnings fail the check too.
+    /// Exit with 2 on warnings too.
     #[arg(long)]
     pub deny_warnings: bool,
 }
 
-/// What came of one plan.
+/// The result of checking one plan.
 pub struct Checked {
     path: PathBuf,
     diagnostics: Vec<Diagnostic>,
     sources: Arc<Sources>,
-    /// Where values from outside came from: their texts are among the sources, but are no files.
+    /// The origins of values from the command line and the environment: their texts are among the
+    /// sources, but are no files.
     notes: Arc<[String]>,
 }
 
@@ -88,7 +89,7 @@ impl Checked {
     }
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &CheckArgs) -> Exit {
     let checked = check(&args.selection);
     if checked.is_empty() {
@@ -97,7 +98,7 @@ pub fn main(args: &CheckArgs) -> Exit {
     }
     let text = match args.format {
         Format::Human => {
-            // The checker cleaned all of it: what colours there are are its own.
+            // The checker cleaned the text: all colours in it are its own.
             out::own(&human::render(&checked, out::colour(true)))
         }
         Format::Json => json::render(&finding::findings(&checked)),
@@ -111,7 +112,7 @@ pub fn main(args: &CheckArgs) -> Exit {
     out::say(&text, if checked.iter().any(failed) { Exit::Usage } else { Exit::Passed })
 }
 
-/// Every plan that the selection names. One with errors has no tags to ask for: it always counts.
+/// Checks every plan that the selection names. A plan with errors is always included: it has no tags to match.
 fn check(selection: &Selection) -> Vec<Checked> {
     let chosen = selection.backend.choose(Setup::default());
     let options = plans::options(selection, &chosen);
@@ -146,7 +147,8 @@ fn check(selection: &Selection) -> Vec<Checked> {
     found
 }
 
-/// A mistake in a fragment, or in a value from outside, is told once, however many plans meet it.
+/// A mistake in a fragment, or in a value from the command line or the environment, is reported once,
+/// however many plans contain it.
 fn tell_once(all: &mut [Checked]) {
     let mut seen = HashSet::new();
     for one in all {
@@ -166,7 +168,7 @@ fn check_one(
 ) -> Option<Checked> {
     let checked = kplan_dsl::check_file(path, options);
     let wanted = checked.has_errors() || checked.suites.iter().any(|s| selection.wants(s));
-    // Texts are kept only as long as something in them is to be shown.
+    // Source texts are kept only when a diagnostic shows a part of them.
     let clean = checked.diagnostics.is_empty();
     let sources = if clean { Arc::default() } else { checked.sources };
     wanted.then(|| Checked {
@@ -177,8 +179,8 @@ fn check_one(
     })
 }
 
-/// The plan files of all paths. A path that cannot be read is taken for a plan: that it cannot be
-/// read is then told with everything else.
+/// The plan files of all paths. A path that cannot be read counts as a plan: the error is then
+/// reported with all others.
 fn paths(asked: &[PathBuf]) -> Vec<PathBuf> {
     let mut finder = plans::Finder::default();
     let unreadable: Vec<PathBuf> =

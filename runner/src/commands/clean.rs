@@ -19,28 +19,29 @@ use crate::{
 /// Arguments of `kplan clean`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without RUN: what every run left whose runner is dead. With it: only that run, if it does not live.
+Without RUN, removes what every run with a dead runner left behind. With RUN, removes only that run's
+leftovers, and only if its runner is dead.
 
-Exit status: 0 removed, or nothing is left; 3 the container engine does not answer, or something could not
-be removed; 4 a run that was named left nothing, or still lives.
+Exit status: 0 removed, or nothing was left; 3 the container engine does not answer, or something could not
+be removed; 4 a named run left nothing behind, or is still alive.
 
 Examples:
   kplan clean
-  kplan clean 20260301-120000-0badcafe     what `kplan run --keep always` kept
-  kplan clean .kplan/latest                the same by the run's directory")]
+  kplan clean 20260301-120000-0badcafe     remove what `kplan run --keep always` kept
+  kplan clean .kplan/latest                the same, named by the run's directory")]
 pub struct CleanArgs {
-    /// Only these runs: their ids, or their directories.
+    /// Clean up only these runs: their ids or directories.
     #[arg(value_name = "RUN")]
     pub runs: Vec<String>,
-    /// Only tell what would be removed.
+    /// Only list what would be removed.
     #[arg(long)]
     pub dry_run: bool,
-    /// Also what belongs to runs that still live, other people's among them.
+    /// Also remove what belongs to runs that are still alive, including runs of other users.
     #[arg(long)]
     pub all: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &CleanArgs) -> Exit {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         tell!("error: cannot start the async runtime");
@@ -57,7 +58,7 @@ pub fn main(args: &CleanArgs) -> Exit {
     say(&said, exit)
 }
 
-/// The id of a run that is named by it, or by its directory.
+/// The id of a run that the user named by its id or its directory.
 fn id_of(named: &str) -> String {
     let path = Path::new(named);
     let dir = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -67,7 +68,7 @@ fn id_of(named: &str) -> String {
 /// What a backend holds of a run.
 type HeldThere = (Arc<dyn Backend>, String, Traces);
 
-/// What every backend holds, and why one could not be asked: without an engine there may still be processes.
+/// What every backend holds, and why a backend did not answer: without an engine there may still be processes.
 async fn held() -> (Vec<HeldThere>, Option<RigError>) {
     let (mut held, mut missing) = (Vec::new(), None);
     for backend in backend::standing(&Setup::default()) {
@@ -90,18 +91,18 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
     if !named.is_empty() {
         runs.retain(|run| named.contains(run));
         for run in named.iter().filter(|run| !runs.contains(*run)) {
-            tell!("nothing is left of run {}", kplan_dsl::visible::one_line(run));
+            tell!("run {} left nothing behind", kplan_dsl::visible::one_line(run));
             left_alone = true;
         }
     }
     let mut removed = 0;
     for run in runs {
-        // Whether a runner of another machine lives cannot be known: who names its run knows.
+        // Whether a runner on another machine is alive cannot be known: a user who names its run decides.
         let lives = if named.is_empty() { Traces::owner_lives } else { Traces::owner_lives_here };
         let own = || held.iter().filter(|(_, of, _)| *of == run);
         let owned = own().any(|(_, _, traces)| lives(traces)) || has_living_runner(&run);
         if (runner_lives(&run) || owned) && !args.all {
-            tell!("run {run} still lives: left alone (--all takes it too)");
+            tell!("run {run} is still alive: not removed (--all removes it too)");
             left_alone |= !named.is_empty();
             continue;
         }
@@ -119,7 +120,7 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
         said.push_str(&format!("{processes} processes\n"));
         removed += 1;
     }
-    // A place that does not answer is an error, shown at the end.
+    // A backend that does not answer is an error; it is reported at the end.
     if let Some(error) = missing {
         return Err(error.into());
     }

@@ -1,4 +1,4 @@
-//! `kplan compare`: two runs side by side, or the matrix cells of one.
+//! `kplan compare`: compares two runs, or the matrix cells of one run.
 
 use std::path::PathBuf;
 
@@ -11,50 +11,50 @@ use crate::{
     report::compare::{self, Comparison},
 };
 
-/// How a comparison is written.
+/// The output format of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CompareFormat {
     /// For the terminal.
     Text,
     /// For pull requests.
     Markdown,
-    /// One page that needs nothing else.
+    /// One page without external resources.
     Html,
 }
 
 /// Arguments of `kplan compare`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Suites are paired by plan, matrix cell and time round. One directory alone sets the cells of each plan
-side by side: every further cell beside the first.
+Suites are paired by plan, matrix cell and repetition. With one directory, the matrix cells of each plan are
+compared: every further cell with the first.
 
-Exit status: 0 when they were compared, whatever came out (with --fail-if-worse 1 when a verdict,
-recovery or a count of lost messages got worse); 2 when there is no run to read, or nothing can be
-written where --output says; 3 when it could not be written after all; 4 when nothing can be compared.
+Exit status: 0 the runs were compared, whatever the result (with --fail-if-worse 1 if a verdict, a
+recovery or a count of lost messages got worse); 2 there is no run to read, or the file of --output
+cannot be written; 3 writing the result failed later; 4 there is nothing to compare.
 
 Examples:
   kplan compare .kplan/runs/20260301-120000-0badcafe .kplan/latest
-  kplan compare .kplan/latest                            the versions of one run's matrix
+  kplan compare .kplan/latest                            compare the matrix cells of one run
   kplan compare main/ branch/ --format markdown -o comment.md")]
 pub struct CompareArgs {
-    /// A run's directory: the left side, or the run whose cells are compared.
+    /// Directory of a run: the left side, or the run whose matrix cells are compared.
     #[arg(value_name = "RUN_DIR")]
     pub left: PathBuf,
-    /// Another run's directory: the right side.
+    /// Directory of another run: the right side.
     #[arg(value_name = "RUN_DIR")]
     pub right: Option<PathBuf>,
-    /// How it is written.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub format: CompareFormat,
-    /// Write it here, not to standard output.
+    /// Write the result to this file instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Exit with 1 when something got worse.
+    /// Exit with 1 if a verdict, a recovery or a count of lost messages got worse.
     #[arg(long)]
     pub fail_if_worse: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &CompareArgs) -> Exit {
     let comparison = match comparison(args) {
         Ok(comparison) => comparison,
@@ -99,8 +99,7 @@ fn nothing(args: &CompareArgs) -> &'static str {
     match args.right {
         Some(_) => "the two runs have no plan in common",
         None => {
-            "no plan of this run was carried out in more than one matrix cell: name a second run's \
-             directory"
+            "no plan of this run ran in more than one matrix cell: name the directory of a second run"
         }
     }
 }

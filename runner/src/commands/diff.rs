@@ -1,4 +1,4 @@
-//! `kplan diff`: what changed between two versions of plans, in meaning.
+//! `kplan diff`: shows what changed in meaning between two versions of plans.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use crate::{
 
 mod git;
 
-/// How changes are shown.
+/// The output format of changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For the terminal.
@@ -28,27 +28,28 @@ pub enum Format {
 /// Arguments of `kplan diff`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is written otherwise and means the same (a comment, the order of keys, 60s for 1m) is no change. \
-A change that makes a plan prove less is marked as weaker. The exit status is 0 also when there are \
-differences; 2 when something cannot be read or checked.
+A different spelling with the same meaning (a comment, the order of keys, 60s for 1m) is no change. \
+A change that makes a plan prove less is marked as weaker.
+
+Exit status: 0 the plans were compared, with or without differences; 2 something cannot be read or checked.
 
 Examples:
   kplan diff old.yaml new.yaml
-  kplan diff --git main plans/                        the working tree against main
-  kplan diff --git v1..v2 --format markdown           two revisions, for a pull request")]
+  kplan diff --git main plans/                        compare main with the working tree
+  kplan diff --git v1..v2 --format markdown           compare two revisions, for a pull request")]
 pub struct DiffArgs {
-    /// Two plans, the older one first; with --git the plans to compare (all when there is none).
+    /// Two plans, the older one first; with --git the plans to compare [default: all].
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Compares with a revision of git, or two revisions with each other.
+    /// Compare a git revision with the working tree, or two revisions with each other.
     #[arg(long, value_name = "BASE[..HEAD]")]
     git: Option<String>,
-    /// How changes are shown.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &DiffArgs) -> Exit {
     match files(args) {
         Ok(files) => {
@@ -71,7 +72,7 @@ fn files(args: &DiffArgs) -> anyhow::Result<Vec<FileDiff>> {
         return git::files(range, &args.paths);
     }
     let [old, new] = args.paths.as_slice() else {
-        bail!("two plans are compared: kplan diff OLD NEW, or kplan diff --git BASE [PATH...]");
+        bail!("give two plans: kplan diff OLD NEW, or a revision: kplan diff --git BASE [PATH...]");
     };
     for path in [old, new] {
         if !path.is_file() {
@@ -82,12 +83,12 @@ fn files(args: &DiffArgs) -> anyhow::Result<Vec<FileDiff>> {
     Ok(vec![compare(new.shown(), Some(&check(old)), Some(&check(new)))])
 }
 
-/// Plans are compared whatever they would be allowed to do here.
+/// Options of the checker: plans are compared even if they were not allowed to run here.
 fn options() -> Options {
     Options { allow_run: true, ..Options::default() }
 }
 
-/// Compares two versions of a file; one that is not there was added or removed.
+/// Compares two versions of a file; a missing version means that the file was added or removed.
 fn compare(path: String, old: Option<&Checked>, new: Option<&Checked>) -> FileDiff {
     let broken: Vec<String> = [("before", old), ("now", new)]
         .into_iter()

@@ -1,4 +1,4 @@
-//! `kplan doctor`: what this machine can do, what is missing, and how to get it.
+//! `kplan doctor`: checks what this machine has, what it lacks, and how to get it.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -18,8 +18,8 @@ use crate::{
 /// Arguments of `kplan doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status: 0 when a plan can run on real Kafka here, 3 when something that it needs is missing. \
-What only some plans need is told and does not count.
+Exit status: 0 a plan can run on real Kafka here; 3 something that every plan needs is missing. \
+What only some plans need is listed (lacks) and does not change the exit status.
 
 Examples:
   kplan doctor
@@ -28,7 +28,7 @@ pub struct DoctorArgs {
     /// Image of the brokers, e.g. registry.example/kafka:{version}.
     #[arg(long, value_name = "TEMPLATE", env = "KPLAN_IMAGE")]
     pub image: Option<String>,
-    /// Kafka in Apache's layout for --backend local, e.g. /opt/kafka-{version}.
+    /// With --backend local: directory of an Apache Kafka distribution, e.g. /opt/kafka-{version}.
     #[arg(long, value_name = "DIR", env = "KPLAN_KAFKA_DIR")]
     pub kafka_dir: Option<String>,
 }
@@ -38,7 +38,7 @@ const ENOUGH_MEMORY: u64 = 2 << 30;
 /// Space that logs and histories of a long run may need.
 const ENOUGH_DISK: u64 = 2 << 30;
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &DoctorArgs) -> Exit {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         tell!("error: cannot start the async runtime");
@@ -57,7 +57,7 @@ pub fn main(args: &DoctorArgs) -> Exit {
     say(&table(&lines), if missing { Exit::Rig } else { Exit::Passed })
 }
 
-/// Real Kafka needs one backend: what only others lack stops no plan.
+/// Real Kafka needs one complete backend: what is missing for another backend stops no plan.
 fn any(mut backends: Vec<Vec<Line>>) -> Vec<Line> {
     let complete = |lines: &Vec<Line>| lines.iter().all(|line| line.state != Health::Missing);
     if backends.iter().any(complete) {
@@ -74,8 +74,8 @@ fn machine() -> Vec<Line> {
         Some(free) if free < enough => Health::Lacks,
         _ => Health::Good,
     };
-    let told = |free: Option<u64>| {
-        free.map_or_else(|| "not told".to_owned(), |n| HumanBytes(n).to_string())
+    let amount = |free: Option<u64>| {
+        free.map_or_else(|| "an unknown amount".to_owned(), |n| HumanBytes(n).to_string())
     };
     let memory = available_memory();
     let disk = free_disk(Path::new("."));
@@ -85,21 +85,25 @@ fn machine() -> Vec<Line> {
             state: if security::HAS_TLS { Health::Good } else { Health::Lacks },
             found: if security::HAS_TLS { "built in" } else { "not built in" }.to_owned(),
             mend: Some(
-                "build kplan with the feature `tls` for plans with such `security`".to_owned(),
+                "needed by plans whose `security` uses them: build kplan with the feature `tls`"
+                    .to_owned(),
             ),
         },
         Line::good("processors", cores.to_string()),
         Line {
             what: "memory".to_owned(),
             state: enough(memory, ENOUGH_MEMORY),
-            found: format!("{} available", told(memory)),
-            mend: Some("three brokers need about 1.5 GiB: end something else".to_owned()),
+            found: format!("{} available", amount(memory)),
+            mend: Some("three brokers need about 1.5 GiB: end other programs".to_owned()),
         },
         Line {
             what: "disk".to_owned(),
             state: enough(disk, ENOUGH_DISK),
-            found: format!("{} free here, where runs are kept", told(disk)),
-            mend: Some("remove old runs below .kplan/runs, or name another --out".to_owned()),
+            found: format!("{} free in this directory, where runs are kept", amount(disk)),
+            mend: Some(
+                "remove old runs below .kplan/runs, or name another directory with --out"
+                    .to_owned(),
+            ),
         },
     ]
 }
@@ -123,7 +127,7 @@ fn table(lines: &[Line]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{word}  {:width$}  {found}", line.what);
         if let Some(mend) = line.mend.as_ref().filter(|_| line.state != Health::Good) {
-            let _ = writeln!(text, "{:9}{:width$}  to mend it: {mend}", "", "");
+            let _ = writeln!(text, "{:9}{:width$}  to fix it: {mend}", "", "");
         }
     }
     text

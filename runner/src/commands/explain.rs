@@ -1,4 +1,4 @@
-//! `kplan explain`: what a plan will do, in plain words.
+//! `kplan explain`: describes in words what a plan will do.
 
 use clap::{Args, ValueEnum};
 use kplan_dsl::{ExplainFormat, Plan, explain};
@@ -13,7 +13,7 @@ use crate::{
     out::{say, tell},
 };
 
-/// How plans are explained.
+/// The output format of explanations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For the terminal.
@@ -34,12 +34,12 @@ Examples:
 pub struct ExplainArgs {
     #[command(flatten)]
     selection: Selection,
-    /// How they are explained.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &ExplainArgs) -> Exit {
     let checked = match plans::check(&args.selection, Setup::default()) {
         Ok(checked) => checked,
@@ -56,7 +56,7 @@ pub fn main(args: &ExplainArgs) -> Exit {
         Format::Markdown => ExplainFormat::Markdown,
         Format::Mermaid => ExplainFormat::Mermaid,
     };
-    // The suites of one file are one drill.
+    // The suites of one file are explained together.
     let told: Vec<String> =
         wanted.chunk_by(|a, b| a.path == b.path).map(|suites| explain(suites, format)).collect();
     say(&told.join("\n"), ended(checked.has_errors(), told.is_empty()))

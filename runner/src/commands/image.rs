@@ -1,4 +1,4 @@
-//! `kplan image`: makes local images of Kafka from its released artifacts.
+//! `kplan image`: builds local Kafka images from Kafka's released artifacts.
 
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 
@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 
 use crate::{cluster::Version, exit::Exit, out::tell, stage::signals::Interrupt};
 
-/// The script that makes images and what it puts into them. A script, because all of the work is
-/// other programs': the engine's, Maven's, debootstrap's.
+/// The script that builds images, and the files that it puts into them. It is a script because other
+/// programs do all of the work: the engine, Maven, debootstrap.
 const FILES: &[(&str, &str)] = &[
     (SCRIPT, include_str!("../../image/kafka-image")),
     ("archive", include_str!("../../image/archive")),
@@ -29,46 +29,48 @@ const SCRIPT: &str = "kafka-image";
 /// Arguments of `kplan image`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Nothing is pulled: the base comes from Debian's packages, Kafka's jars from Maven Central. What was \
-fetched once is kept with its checksums in $XDG_CACHE_HOME/kplan/images (~/.cache), so that the same \
-image can be made again without a network. The jars' layer is then the same byte for byte.
+No image is pulled: the base image is built from Debian's packages, Kafka's jars come from Maven Central. \
+Downloads are kept with their checksums in $XDG_CACHE_HOME/kplan/images (default: ~/.cache/kplan/images), \
+so that the same image can be built again without a network. The layer of the jars is then identical byte \
+for byte.
 
-Needs a container engine and unzip; for what is not in the cache Maven and Java; for the base \
-image, once, root and debootstrap (or another --base).
+Needs a container engine and unzip; Maven and Java for files that are not in the cache; root and debootstrap \
+once, for the base image (or another base with --base).
 
-Exit status: 0 made, or there already; 2 the command line is wrong; 3 an image could not be made; \
+Exit status: 0 built, or there already; 2 the command line is wrong; 3 an image could not be built; \
 130 interrupted (143 for SIGTERM).
 
 Examples:
-  kplan image 4.1.1                                    kplan/kafka:4.1.1, which plans take by themselves
+  kplan image 4.1.1                                    kplan/kafka:4.1.1, the image that plans use by default
   kplan image 0.10.1.1 3.9.1 4.1.1
-  kplan image 4.1.1 --base eclipse-temurin:17-jre      a base that the engine has
+  kplan image 4.1.1 --base eclipse-temurin:17-jre      use a base image that the engine has
   kplan image 4.1.1 --name registry.example/kafka:{version}
   kplan run plans/ --image registry.example/kafka:{version}")]
 pub struct ImageArgs {
     /// Versions of Kafka, from 0.10 on.
     #[arg(required = true, value_name = "VERSION")]
     pub versions: Vec<Version>,
-    /// The base: an image with Java 17, bash, iproute2 and iptables [default: one of Debian's packages].
+    /// Base image, with Java 17, bash, iproute2 and iptables [default: built from Debian's packages].
     #[arg(long, value_name = "IMAGE", env = "KPLAN_BASE")]
     pub base: Option<String>,
-    /// The image's name, with {version} in it.
+    /// Name of the image; {version} stands for the version of Kafka.
     #[arg(long, value_name = "TEMPLATE", default_value = "kplan/kafka:{version}")]
     pub name: String,
-    /// Makes an image anew that exists.
+    /// Build the image again if it exists.
     #[arg(long)]
     pub force: bool,
 }
 
 impl ImageArgs {
-    /// What is wrong with them, if anything is.
+    /// What is wrong with the arguments, if anything.
     fn mistake(&self) -> Option<String> {
         if let Some(old) = self.versions.iter().find(|version| !version.at_least(&[0, 10])) {
             return Some(format!("Kafka {old} is too old: images start with 0.10"));
         }
         let several = self.versions.len() > 1 && !self.name.contains("{version}");
-        several
-            .then(|| "--name needs {version} in it, or all images would have one name".to_owned())
+        several.then(|| {
+            "--name must contain {version}, or all images would have the same name".to_owned()
+        })
     }
 
     fn words(&self) -> Vec<&str> {
@@ -80,7 +82,7 @@ impl ImageArgs {
     }
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &ImageArgs) -> Exit {
     if let Some(mistake) = args.mistake() {
         tell!("error: {mistake}");
@@ -91,7 +93,7 @@ pub fn main(args: &ImageArgs) -> Exit {
         .build()
         .and_then(|runtime| runtime.block_on(make(args)));
     made.unwrap_or_else(|error| {
-        tell!("error: cannot run the script that makes images: {error}");
+        tell!("error: cannot run the script that builds images: {error}");
         Exit::Rig
     })
 }
@@ -103,7 +105,7 @@ async fn make(args: &ImageArgs) -> io::Result<Exit> {
     let mut child = Command::new("bash")
         .arg(dir.path().join(SCRIPT))
         .args(args.words())
-        // One group: an interruption reaches what the script started, then the script cleans up.
+        // One process group: an interruption reaches what the script started, then the script cleans up.
         .process_group(0)
         .spawn()?;
     tokio::select! {
@@ -119,7 +121,7 @@ async fn make(args: &ImageArgs) -> io::Result<Exit> {
 
 fn end(child: &Child) {
     if let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        // Whoever is gone already needs no signal.
+        // A process that has ended already needs no signal.
         let _ = killpg(Pid::from_raw(id), Signal::SIGTERM);
     }
 }
@@ -142,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    /// What the repository holds is what the binary carries.
+    /// The binary carries every file of the repository's `image` directory.
     #[test]
     fn no_file_of_the_image_was_left_out() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("image");
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_is_told_what_the_command_was() {
+    fn the_script_is_given_the_arguments_of_the_command() {
         let args = ImageArgs {
             versions: vec!["4.1.1".parse().expect("a version")],
             base: Some("b".to_owned()),

@@ -19,18 +19,18 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes plans/first.yaml, plans/plan.schema.json and .github/workflows/kplan.yml.
-What exists is left as it is.
+A file that exists is not changed.
 
 Examples:
   kplan init
   kplan init ../shop && kplan run ../shop/plans --backend embedded")]
 pub struct InitArgs {
-    /// The directory; made when it does not exist.
+    /// Target directory; created if it does not exist.
     #[arg(default_value = ".")]
     pub dir: PathBuf,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &InitArgs) -> Exit {
     let schema = kplan_dsl::plan_schema_text();
     let files = [
@@ -43,20 +43,20 @@ pub fn main(args: &InitArgs) -> Exit {
         let path = args.dir.join(name);
         match write_new(&path, text) {
             Ok(true) => told.push_str(&format!("wrote {}\n", path.shown())),
-            Ok(false) => told.push_str(&format!("{} exists: left as it is\n", path.shown())),
+            Ok(false) => told.push_str(&format!("{} exists: not changed\n", path.shown())),
             Err(error) => {
-                // What was written before is told too.
+                // Files that were written before the error are listed too.
                 say(&told, Exit::Rig);
                 return out::told(&error);
             }
         }
     }
     let plans = args.dir.join("plans");
-    told.push_str(&format!("now: kplan run {} --backend embedded\n", plans.shown()));
+    told.push_str(&format!("next: kplan run {} --backend embedded\n", plans.shown()));
     say(&told, Exit::Passed)
 }
 
-/// False if something of this name exists, even a link that leads nowhere.
+/// False if something of this name exists, even a dangling link.
 fn write_new(path: &Path, text: &str) -> anyhow::Result<bool> {
     if let Some(parent) = path.parent() {
         make_dir(parent).map_err(refused)?;

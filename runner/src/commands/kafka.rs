@@ -1,4 +1,4 @@
-//! Which versions of Kafka a run needs: a backend has them there before the first plan begins.
+//! Which versions of Kafka a run needs: a backend makes them available before the first plan begins.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub fn versions(jobs: &[Job]) -> BTreeSet<String> {
     versions
 }
 
-/// The versions that a step and those inside it start; those that are known late are fetched then.
+/// The versions that a step and the steps inside it start; a version known only at run time is fetched then.
 fn collect(step: &Step, versions: &mut BTreeSet<String>) {
     let started = step.verb().map(Verb::versions).unwrap_or_default();
     versions.extend(started.into_iter().map(|version| version.text().to_owned()));

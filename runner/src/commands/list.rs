@@ -1,4 +1,4 @@
-//! `kplan list`: suites with their tags, parameters and matrix.
+//! `kplan list`: lists suites with their tags, parameters and matrix.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::{
     out::{Shown as _, say, tell},
 };
 
-/// How plans are listed.
+/// The output format of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For the terminal.
@@ -31,12 +31,12 @@ Examples:
 pub struct ListArgs {
     #[command(flatten)]
     selection: Selection,
-    /// How they are listed.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &ListArgs) -> Exit {
     let checked = match plans::check(&args.selection, Setup::default()) {
         Ok(checked) => checked,
@@ -57,12 +57,12 @@ pub fn main(args: &ListArgs) -> Exit {
     say(&told, ended(checked.has_errors(), plans.is_empty()))
 }
 
-/// How a command that tells about plans ends.
+/// The exit status of a command that shows plans.
 pub(super) fn ended(errors: bool, nothing: bool) -> Exit {
     match (errors, nothing) {
         (true, _) => Exit::Usage,
         (false, true) => {
-            tell!("no plan matched");
+            tell!("error: no plan matches the paths, tags and filters");
             Exit::Nothing
         }
         (false, false) => Exit::Passed,

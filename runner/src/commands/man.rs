@@ -1,4 +1,4 @@
-//! `kplan man`: the manual pages of the commands, for packages.
+//! `kplan man`: writes the manual pages of the commands, for packages.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,11 @@ use crate::{
 #[command(after_help = "\
 Example: kplan man /usr/share/man/man1")]
 pub struct ManArgs {
-    /// The directory; made when it does not exist.
+    /// Target directory; created if it does not exist.
     pub dir: PathBuf,
 }
 
-/// Does it, for a command and all of its subcommands.
+/// Runs the command, for a command and all of its subcommands.
 pub fn main(args: &ManArgs, command: Command) -> Exit {
     match write(&args.dir, command) {
         Ok(()) => Exit::Passed,

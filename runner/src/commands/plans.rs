@@ -1,4 +1,4 @@
-//! Finds plan files and checks them: the beginning of `run`, `check`, `list` and `explain`.
+//! Finds plan files and checks them, for `run`, `check`, `list` and `explain`.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -21,43 +21,44 @@ use crate::{
     secrets,
 };
 
-/// Which plans a command reads, and what they are told: the same words for every command.
+/// Which plans a command reads, and with which parameters and permissions: the same options for every command.
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// Plan files, and directories that are searched for *.yaml and *.yml.
+    /// Plan files, or directories to search for *.yaml and *.yml.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Where the clusters run, or which one is used.
+    /// Where the clusters run.
     #[arg(long, value_parser = BackendParser, default_value = "docker", env = "KPLAN_BACKEND")]
     pub backend: BackendName,
-    /// A parameter's value; pins a matrix value too. Repeatable.
+    /// Set a parameter, or fix a matrix key to one value. Repeatable.
     #[arg(long = "param", value_name = "K=V", value_parser = key_value)]
     pub params: Vec<(String, String)>,
-    /// A YAML file of parameters; --param beats it.
+    /// YAML file with parameters; --param overrides it.
     #[arg(long, value_name = "FILE")]
     pub params_file: Option<PathBuf>,
-    /// Only plans with this tag. Repeatable; one of them suffices.
+    /// Only plans with this tag. Repeatable: a plan needs one of the tags.
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
-    /// Only plans and matrix cells whose `name [cell]` contains this text.
+    /// Only suites whose name, `plan [cell]`, contains this text.
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
     /// Environment variables that plans may read, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub allow_env: Vec<String>,
-    /// Let plans start programs of this machine (`run`).
+    /// Allow plans to start programs on this machine (step `run`).
     #[arg(long)]
     pub allow_run: bool,
-    /// Images that plans may name beside Kafka's usual ones, `*` for any text. Repeatable.
+    /// Allow plans to name images that match, besides apache/kafka and kplan/kafka; `*` matches any text.
+    /// Repeatable.
     #[arg(long = "allow-image", value_name = "PATTERN")]
     pub allow_images: Vec<String>,
-    /// The most brokers that a plan's cluster may have.
+    /// Maximum number of brokers in a plan's cluster.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=15))]
     pub max_brokers: u32,
 }
 
 impl Selection {
-    /// Whether the tags and the filter let this suite through.
+    /// Whether this suite matches the tags and the filter.
     pub fn wants(&self, plan: &Plan) -> bool {
         let tagged = self.tags.is_empty() || self.tags.iter().any(|t| plan.tags.contains(t));
         let named = |text: &String| plan.suite_name().contains(text.as_str());
@@ -65,29 +66,29 @@ impl Selection {
     }
 }
 
-/// What came of checking every file.
+/// The result of checking every file.
 pub struct Checked {
     /// The suites of all plans, in the order of the files.
     pub plans: Vec<Plan>,
-    /// What is wrong, file by file, with the texts.
+    /// The diagnostics of each file, with the source texts.
     pub diagnostics: Vec<(Vec<Diagnostic>, Arc<Sources>)>,
-    /// What the plans were checked for.
+    /// The backend that the plans were checked for.
     pub backend: Arc<dyn Backend>,
 }
 
 impl Checked {
-    /// Whether anything makes a plan impossible to run.
+    /// Whether any diagnostic is an error.
     pub fn has_errors(&self) -> bool {
         let error = |d: &Diagnostic| d.severity() == kplan_dsl::Severity::Error;
         self.diagnostics.iter().any(|(all, _)| all.iter().any(error))
     }
 
-    /// Tells everything that is wrong, on standard error.
+    /// Prints all diagnostics on standard error.
     pub fn tell(&self) {
         let colour = out::colour(false);
         for (diagnostics, sources) in &self.diagnostics {
             if !diagnostics.is_empty() {
-                // The checker cleaned all of it: what colours there are are its own.
+                // The checker cleaned the text: all colours in it are its own.
                 tell!("{}", out::own(&kplan_dsl::render(diagnostics, sources, colour)));
             }
         }
@@ -110,7 +111,7 @@ pub fn check(args: &Selection, setup: Setup) -> anyhow::Result<Checked> {
     Ok(checked)
 }
 
-/// What the command line and the environment say to the checker; a flag beats the environment.
+/// The checker's options from the command line and the environment; a flag overrides the environment.
 pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     let from_env = std::env::vars().filter_map(|(key, value)| {
         let name = key.strip_prefix("KPLAN_PARAM_")?.to_lowercase();
@@ -136,7 +137,7 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     }
 }
 
-/// Images that plans may name: the usual ones, the environment's, and those of the command line.
+/// Images that plans may name: apache/kafka, kplan/kafka, the image of `KPLAN_IMAGE`, and `--allow-image`.
 fn images(args: &Selection) -> Vec<String> {
     let usual = ["apache/kafka:*", "kplan/kafka:*"].map(str::to_owned);
     let own = std::env::var("KPLAN_IMAGE").ok().map(|image| image.replace("{version}", "*"));
@@ -160,14 +161,14 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(finder.finish())
 }
 
-/// Finds plan files: a file as it is, a directory searched for `*.yaml` and `*.yml` (what is hidden and
-/// fragments apart). Each real file is found once, however many links lead to it.
+/// Finds plan files: a named file is taken as it is, a directory is searched for `*.yaml` and `*.yml` (except
+/// hidden files, fragments and backend files). Each real file is found once, however many links lead to it.
 #[derive(Debug, Default)]
 pub struct Finder {
     found: Vec<PathBuf>,
     /// Files and directories without links, so that loops of links end.
     seen: HashSet<PathBuf>,
-    /// Links among the entries of directories: they come last, so that a file has its own name.
+    /// Links among the entries of directories: they are followed last, so that a file is listed by its own name.
     links: VecDeque<PathBuf>,
 }
 
@@ -193,7 +194,7 @@ impl Finder {
         self.found
     }
 
-    /// A file, if it was not found by another name.
+    /// Adds a file, unless it was found by another name.
     fn take(&mut self, path: &Path) {
         if self.is_new(path) {
             self.found.push(path.to_owned());
@@ -201,7 +202,7 @@ impl Finder {
     }
 
     fn is_new(&mut self, path: &Path) -> bool {
-        // What cannot be resolved is told when it is read.
+        // A path that cannot be resolved is reported when it is read.
         self.seen.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
     }
 
@@ -242,18 +243,17 @@ fn is_yaml(path: &Path) -> bool {
     path.is_file() && path.extension().is_some_and(|e| e == "yaml" || e == "yml")
 }
 
-/// Files that plans include say `fragment: v1` where a plan says `plan: v1`, and those that tell where a
-/// cluster is `backend: v1`.
+/// Whether a file is a fragment (`fragment: v1`) or a backend file (`backend: v1`) instead of a plan (`plan: v1`).
 fn is_no_plan(path: &Path) -> bool {
     begins(path, &[b"fragment:", b"backend:"])
 }
 
-/// Whether a file is one of those that people write for kplan: a plan, a part of one, a backend file.
+/// Whether a file is one that people write for kplan: a plan, a fragment or a backend file.
 pub fn is_written_by_people(path: &Path) -> bool {
     begins(path, &[b"plan:", b"fragment:", b"backend:"])
 }
 
-/// Whether a line near the file's beginning begins with one of these words.
+/// Whether a line in the first 4 KiB of the file begins with one of these words.
 fn begins(path: &Path, words: &[&[u8]]) -> bool {
     use std::io::Read as _;
     let mut head = Vec::with_capacity(4_097);

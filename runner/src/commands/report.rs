@@ -1,4 +1,4 @@
-//! `kplan report`: every report again, from a run's directory.
+//! `kplan report`: makes the reports of a run again, from its directory.
 
 use std::path::PathBuf;
 
@@ -15,28 +15,28 @@ use crate::{
 /// Arguments of `kplan report`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A run that was killed has a report too: what was known, and which step it was in.
+A run that was killed has a report too: it shows what was recorded and which step was running.
 
-Exit status: 0 when the reports were made, whatever they say; 2 when there is no run to read, or
-a report cannot be written where the command line says; 3 when one could not be written after all.
+Exit status: 0 the reports were made, whatever the verdict; 2 there is no run to read, or a report
+cannot be written to the named file; 3 writing a report failed later, or printing it.
 
 Examples:
-  kplan report                                          the newest run, as it was told at its end
+  kplan report                                          print the closing report of the newest run
   kplan report .kplan/runs/20260301-120000-0badcafe --html run.html --junit run.xml
   kplan report --format markdown > summary.md")]
 pub struct ReportArgs {
     /// The run's directory, or its events.jsonl.
     #[arg(value_name = "RUN_DIR", default_value = ".kplan/latest")]
     pub dir: PathBuf,
-    /// Print this form to standard output [default: text, unless a file is asked for].
+    /// Print this format to standard output [default: text, unless a report file is named].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
-    /// Files.
+    /// Report files.
     #[command(flatten)]
     pub files: ReportFiles,
 }
 
-/// What a report of this run must not take the place of: its plans.
+/// The files that a report of this run must not overwrite: its plans.
 fn inputs(record: &RunRecord) -> Vec<PathBuf> {
     let of_suite = |suite: &SuiteRecord| {
         let sources = suite.info.sources.keys().map(PathBuf::from);
@@ -45,7 +45,7 @@ fn inputs(record: &RunRecord) -> Vec<PathBuf> {
     record.suites.iter().flat_map(of_suite).collect()
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &ReportArgs) -> Exit {
     let record = match reports::read(&args.dir) {
         Ok(record) => record,
@@ -55,7 +55,7 @@ pub fn main(args: &ReportArgs) -> Exit {
         }
     };
     if record.killed() && processes::runner_lives(&record.info.run) {
-        tell!("the run still goes on: this is what is known of it by now");
+        tell!("the run is still going on: the report shows what it has recorded so far");
     }
     if let Err(error) = args.files.prepare(&inputs(&record)) {
         return out::told(&error);

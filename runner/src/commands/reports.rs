@@ -1,4 +1,4 @@
-//! Reports into files and onto standard output: what `run` and `report` share.
+//! Writes reports to files and to standard output, for `run` and `report`.
 
 use std::{
     fs,
@@ -19,27 +19,27 @@ use crate::{
     rundir::{EVENTS, can_write, make_dir},
 };
 
-/// Where reports are written: the same words for every command.
+/// The report files: the same options for every command.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ReportFiles {
-    /// Write JUnit XML here.
+    /// Write JUnit XML to this file.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub junit: Option<PathBuf>,
-    /// Write the HTML page here: one file that needs nothing else.
+    /// Write the HTML report to this file: one page without external resources.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
-    /// Write Markdown here, for a pull request or "$GITHUB_STEP_SUMMARY".
+    /// Write Markdown to this file, for a pull request or "$GITHUB_STEP_SUMMARY".
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub markdown: Option<PathBuf>,
-    /// Write JSON here; its schema is schemas/report.schema.json.
+    /// Write JSON to this file; its schema is schemas/report.schema.json.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
 }
 
-/// Every form of a report.
+/// Every format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// The closing report of the terminal.
+    /// The report that `kplan run` prints at its end.
     Text,
     /// For pull requests and step summaries.
     Markdown,
@@ -47,18 +47,18 @@ pub enum Format {
     Json,
     /// JUnit XML.
     Junit,
-    /// JUnit XML for readers that hold to the schema of Jenkins' xunit plugin.
+    /// JUnit XML for readers that require the schema of Jenkins' xunit plugin.
     JunitStrict,
     /// TAP version 14.
     Tap,
-    /// GitHub's annotations at the plan's lines.
+    /// GitHub's annotations at the lines of the plan.
     Github,
-    /// One page that needs nothing else.
+    /// One page without external resources.
     Html,
 }
 
 impl Format {
-    /// The report in this form. `root` is the directory of the CI job.
+    /// The report in this format. `root` is the directory of the CI job.
     pub fn render(self, record: &RunRecord, root: &Path) -> String {
         match self {
             Self::Text => terminal::render(record, false),
@@ -74,7 +74,7 @@ impl Format {
 }
 
 impl ReportFiles {
-    /// The files that are wanted, and what each holds.
+    /// The files to write, and the format of each.
     pub fn wanted(&self) -> Vec<(&Path, Format)> {
         [
             (&self.junit, Format::Junit),
@@ -87,18 +87,20 @@ impl ReportFiles {
         .collect()
     }
 
-    /// Makes the directories and finds out whether the files can be written, before a run of many
-    /// minutes begins. A file that is there stays as it is. `inputs` are the files that the command reads.
+    /// Creates the directories and checks that the files can be written, before a run of many
+    /// minutes begins. An existing file is not changed. `inputs` are the files that the command reads.
     ///
     /// # Errors
-    /// When a file cannot be written, two reports would go into one, or one would take the place of
-    /// something that is no report: the command line's mistakes.
+    /// When a file cannot be written, two reports name the same file, or a report would overwrite
+    /// a file that is no report: mistakes of the command line.
     pub fn prepare(&self, inputs: &[PathBuf]) -> anyhow::Result<()> {
         let wanted = self.wanted();
         for (at, (path, _)) in wanted.iter().enumerate() {
             if wanted[..at].iter().any(|(other, _)| is_same(other, path)) {
                 let path = path.shown();
-                return Err(refused(anyhow!("two reports cannot be written to one file, {path}")));
+                return Err(refused(anyhow!(
+                    "two reports cannot be written to the same file: {path}"
+                )));
             }
             prepare(path, inputs)?;
         }
@@ -113,7 +115,7 @@ impl ReportFiles {
     }
 }
 
-/// The same for one file.
+/// [`ReportFiles::prepare`] for one file.
 pub fn prepare(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     let fit = || {
         guard(path, inputs)?;
@@ -123,18 +125,18 @@ pub fn prepare(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     fit().map_err(refused)
 }
 
-/// Refuses to put a report in the place of what a command reads, of a plan, or of a run's events.
+/// Refuses to overwrite a file that the command reads, a plan, or the events of a run.
 fn guard(path: &Path, inputs: &[PathBuf]) -> anyhow::Result<()> {
     let why = if inputs.iter().any(|input| is_same(input, path)) {
         "this command reads it"
     } else if path.file_name().is_some_and(|name| name == EVENTS) {
         "this is the name of a run's events"
     } else if path.is_file() && plans::is_written_by_people(path) {
-        "it is a plan or a part of one"
+        "it is a plan, a fragment or a backend file"
     } else {
         return Ok(());
     };
-    anyhow::bail!("a report is not written over {}: {why}; name another file", path.shown())
+    anyhow::bail!("the report would overwrite {}: {why}; name another file", path.shown())
 }
 
 /// Whether two paths lead to the same file, also by links, and also before it exists.
@@ -158,12 +160,13 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Writes a file and the directories that it needs. Nothing in it is hidden, as in what is printed.
+/// Writes a file, and creates the directories that it needs. As in printed text, control characters are made
+/// visible.
 pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     make_parent(path)?;
     let text = visible::visible(text);
     let written = if out::waits_for_nobody() && fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        // A FIFO or a device, whose reader may not come, or stop to read.
+        // A FIFO or a device: its reader may never open it, or may stop reading.
         write_patiently(path, &text)
     } else {
         fs::write(path, text.as_bytes())
@@ -171,7 +174,7 @@ pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.shown()))
 }
 
-/// Writes what is no regular file, as long as somebody reads it.
+/// Writes to a file that is no regular one, for as long as its reader reads.
 fn write_patiently(path: &Path, text: &str) -> io::Result<()> {
     let place = path.to_owned();
     let stream = Stream::start(move || Ok(Box::new(fs::File::create(place)?) as Target))?;
@@ -179,7 +182,7 @@ fn write_patiently(path: &Path, text: &str) -> io::Result<()> {
     let written = stream.drain();
     stream.close();
     written.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => io::Error::new(ErrorKind::TimedOut, "nobody reads it to its end"),
+        ErrorKind::TimedOut => io::Error::new(ErrorKind::TimedOut, "its reader stopped reading"),
         _ => error,
     })
 }
@@ -192,13 +195,13 @@ fn make_parent(path: &Path) -> anyhow::Result<()> {
 /// Reads a run's record, so that reports made from it do not depend on how its directory was named.
 pub fn read(dir: &Path) -> anyhow::Result<RunRecord> {
     let resolved = dir.canonicalize().with_context(|| {
-        format!("there is no run in {}: `kplan run` leaves each run in .kplan/runs", dir.shown())
+        format!("there is no run in {}: `kplan run` writes each run to .kplan/runs", dir.shown())
     })?;
     let record = RunRecord::read(&resolved)?;
     if let Some(newer) = record.newer_kplan() {
         tell!(
-            "warning: the run was written by kplan {newer}, newer than this {}: what only that version \
-             knows is left out",
+            "warning: kplan {newer} wrote this run, and this is kplan {}: the report omits what only the \
+             newer version knows",
             env!("CARGO_PKG_VERSION")
         );
     }
@@ -257,7 +260,10 @@ mod tests {
         for name in ["plan.yaml", "part.txt", "params", "events.jsonl", "link.xml", "hard.xml"] {
             let files = ReportFiles { html: Some(at(name)), ..Default::default() };
             let error = files.prepare(&inputs).expect_err(name).to_string();
-            assert!(error.contains("not written over") && error.contains(name), "{error}");
+            assert!(
+                error.contains("the report would overwrite") && error.contains(name),
+                "{error}"
+            );
         }
         let files = ReportFiles { html: Some(at("old.html")), ..Default::default() };
         files.prepare(&inputs).expect("a report of before");

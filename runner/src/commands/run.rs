@@ -1,4 +1,4 @@
-//! `kplan run`: check, carry out, report.
+//! `kplan run`: checks plans, runs them, writes the reports.
 
 use std::{
     io::ErrorKind,
@@ -41,23 +41,23 @@ use crate::{
     stage::{Run, signals::Interrupt, sink::Sink, wants},
 };
 
-/// What a suite counts for that passed only when it was tried again.
+/// How a suite counts that failed and then passed on a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Flaky {
-    /// As passed; every report says that it is flaky.
+    /// As passed; every report marks it as flaky.
     Pass,
-    /// The exit status is 1.
+    /// As passed and flaky, but the exit status is 1.
     Fail,
 }
 
 /// Whether failures become annotations at the plan's lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Annotations {
-    /// On GitHub Actions (`GITHUB_ACTIONS` is true) GitHub's, else none.
+    /// GitHub's annotations on GitHub Actions (`GITHUB_ACTIONS` is true), else none.
     Auto,
-    /// GitHub's.
+    /// GitHub's annotations.
     Github,
-    /// None.
+    /// No annotations.
     Never,
 }
 
@@ -71,71 +71,71 @@ Examples:
   kplan run plans/quickstart.yaml --backend local
   kplan run plans/quickstart.yaml --backend external=staging.yaml
   kplan run chaos.yaml --seed 42 --shrink
-  kplan run plans/ --retries 2 --flaky fail            a second try tells more, and excuses nothing")]
+  kplan run plans/ --retries 2 --flaky fail            retry, and exit with 1 if a suite was flaky")]
 pub struct RunArgs {
-    /// Which plans.
+    /// The plans.
     #[command(flatten)]
     pub selection: Selection,
-    /// Seed of everything random; the report names it.
+    /// Seed of all random choices; the report shows it [default: random].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Beats the plans' own timeout, e.g. 5m.
+    /// Replaces the `timeout` of every plan, e.g. 5m.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub timeout: Option<Duration>,
-    /// How many plans run at once: a number, or auto (bounded by processors and memory).
+    /// How many suites run at once: a number, or auto (limited by processors and memory).
     #[arg(long, value_name = "N|auto", default_value = "1")]
     pub jobs: Jobs,
-    /// Only part I of N: the same split on every machine, balanced by how long the suites took before.
+    /// Run only part I of N: every machine splits the suites alike, balanced by their earlier durations.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Try a suite that did not pass this often again; one that passes then is marked as flaky.
+    /// Retry a suite that did not pass up to N times; a suite that passes on a retry is marked as flaky.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     pub retries: u32,
-    /// What a suite means that failed and passed when it was tried again (--retries): every report says
-    /// so; with `fail` the exit status is 1, as for a failure.
+    /// How a suite counts that passed on a retry (--retries): every report marks it as flaky; with
+    /// `fail` the exit status is also 1, as for a failure.
     #[arg(long, value_enum, default_value = "pass")]
     pub flaky: Flaky,
-    /// Each plan this many times.
+    /// Run each plan N times.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub repeat: u32,
-    /// When a plan with `chaos` fails, look for the fewest faults that still make it fail, and write
+    /// When a plan with `chaos` fails, search for the fewest faults that still make it fail, and write
     /// them as a plan into the run's directory. Runs the plan again up to 20 times.
     #[arg(long)]
     pub shrink: bool,
-    /// Stop at the first plan that does not pass.
+    /// Start no more suites after the first one that does not pass.
     #[arg(long)]
     pub fail_fast: bool,
-    /// Keep clusters after the run, for a look; `kplan clean` removes them.
+    /// Keep clusters after the run, to inspect them; `kplan clean` removes them.
     #[arg(long, value_enum, default_value = "never")]
     pub keep: Keep,
     /// Image of the brokers, e.g. registry.example/kafka:{version}.
     #[arg(long, value_name = "TEMPLATE", env = "KPLAN_IMAGE")]
     pub image: Option<String>,
-    /// With --backend local: Kafka in Apache's layout, e.g. /opt/kafka-{version}; without it kplan
-    /// fetches what it needs into its cache.
+    /// With --backend local: directory of an Apache Kafka distribution, e.g. /opt/kafka-{version};
+    /// without it kplan downloads Kafka into its cache.
     #[arg(long, value_name = "DIR", env = "KPLAN_KAFKA_DIR")]
     pub kafka_dir: Option<String>,
-    /// MiB of memory that each broker's container may take; one that takes more is killed.
+    /// Memory limit of each broker's container, in MiB; the kernel kills a broker that exceeds it.
     #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(256..))]
     pub broker_memory: u64,
-    /// Files.
+    /// Report files.
     #[command(flatten)]
     pub reports: ReportFiles,
-    /// Print failures as annotations at the plan's lines.
+    /// Print failures as annotations at the lines of the plan.
     #[arg(long, value_enum, default_value = "auto", help_heading = "Reports")]
     pub annotations: Annotations,
-    /// The run's own directory [default: .kplan/runs/<id>, and .kplan/latest points there].
+    /// Directory for the run's files [default: .kplan/runs/<id>; .kplan/latest links to it].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Fewer words while running.
+    /// Print less while the run goes on.
     #[arg(long, short, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// More words while running.
+    /// Print more while the run goes on.
     #[arg(long, short)]
     pub verbose: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &RunArgs) -> Exit {
     let setup =
         Setup { image: args.image.clone(), kafka_dir: args.kafka_dir.clone(), ..Setup::default() };
@@ -182,7 +182,7 @@ pub fn main(args: &RunArgs) -> Exit {
     }
 }
 
-/// Every file that the run reads: no report may take its place.
+/// Every file that the run reads: no report may overwrite one.
 fn inputs(checked: &Checked, selection: &Selection) -> Vec<PathBuf> {
     let sources = checked.diagnostics.iter().flat_map(|(_, sources)| sources.iter());
     let read = sources.map(|(_, source)| source.path().to_owned());
@@ -217,7 +217,7 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
         biased;
         prepared = backend.prepare(&versions, &dir.id) => prepared?,
         () = interrupt.soft().cancelled() => {
-            // Nothing has begun. What was half fetched is the guardian's.
+            // No suite has begun. The guardian removes a half-finished download.
             return Ok(Exit::by_signal(interrupt.signal().unwrap_or_default()));
         }
     }
@@ -233,7 +233,7 @@ async fn run(args: &RunArgs, backend: Arc<dyn Backend>, jobs: Vec<Job>) -> anyho
         None,
         Event::RunEnded { exit: exit.status(), signal: run.interrupt.signal().map(str::to_owned) },
     );
-    // The screen ends with the last event; a panic in it must not cost the reports.
+    // The screen ends with the last event; a panic in it must not prevent the reports.
     let _ = screen.await;
     match leftovers {
         Some(text) => tell!("error: {}", secrets::mask(&text)),
@@ -298,7 +298,9 @@ fn reported(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
         if let Err(error) = reported {
             tell!("error: {error:#}");
         }
-        anyhow::bail!("the run ended early, its events can not all be written: {trouble}");
+        anyhow::bail!(
+            "the run ended early because not all of its events could be written: {trouble}"
+        );
     }
     reported?;
     if args.shard.is_none() {
@@ -328,8 +330,8 @@ async fn shrink_failed(
     Ok(())
 }
 
-/// Remembers how long the suites took, for `--shard`. A part of a run does not: the parts would no
-/// longer agree on the split. Not worth an exit status.
+/// Records how long the suites took, for `--shard`. A run with `--shard` does not record it: the parts
+/// would no longer agree on the split. An error is a warning and does not change the exit status.
 fn learn(run: &Run) {
     let path = Path::new(DURATIONS);
     let learned = || {
@@ -343,24 +345,26 @@ fn learn(run: &Run) {
     }
 }
 
-/// The last look: whatever still carries the run's label goes, unless it is kept on purpose.
+/// The last look: removes whatever still carries the run's label, unless `--keep` keeps it.
 async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
     if results.iter().any(|r| r.result.kept) {
-        tell!("kept for a look; remove with: kplan clean {}", run.id);
+        tell!("the clusters are kept; to remove them: kplan clean {}", run.id);
         return None;
     }
     // A command of a `run` step may have left its process group.
     kill_processes(&run.id);
-    // What was broken off may have a request somewhere that is still being served.
+    // A suite that was interrupted may have a request that the engine still serves.
     let broken_off = run.interrupt.signal().is_some()
         || results.iter().any(|r| r.result.verdict != Verdict::Passed);
     let removed =
         run.backend.sweep(&run.id, if broken_off { Sweep::All } else { Sweep::Rest }).await;
     if let Err(error) = removed {
-        return Some(format!("not everything could be removed (kplan clean tries again): {error}"));
+        return Some(format!(
+            "not everything of the run could be removed; try again with kplan clean: {error}"
+        ));
     }
     let left = processes_of(&run.id);
-    (!left.is_empty()).then(|| format!("processes are left: {left:?}"))
+    (!left.is_empty()).then(|| format!("processes of the run are still alive: {left:?}"))
 }
 
 fn exit(run: &Run, results: &[Ended], leftovers: bool, flaky: Flaky) -> Exit {
@@ -378,7 +382,7 @@ fn exit(run: &Run, results: &[Ended], leftovers: bool, flaky: Flaky) -> Exit {
     }
 }
 
-/// Every report, made from the events on disk: what `kplan report` makes again.
+/// Writes every report, from the events on disk: `kplan report` can make the same ones again.
 fn report(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
     let record = RunRecord::read(&run.dir)?;
     let written = args.reports.write(&record, &run.root);
@@ -386,12 +390,12 @@ fn report(args: &RunArgs, run: &Run) -> anyhow::Result<()> {
     if annotates(args.annotations) {
         said = said.and(out::print(&report::github::render(&record)));
     }
-    // A terminal that was closed takes nothing more: the reports in files are what is left of the run.
+    // A closed terminal takes no more output: only the report files remain.
     let gone = run.interrupt.signal() == Some("SIGHUP");
     written.and(match said {
         Err(error) if error.kind() == ErrorKind::TimedOut => {
             let dir = run.dir.shown();
-            tell!("warning: nobody read standard output to its end: kplan report {dir} prints it again");
+            tell!("warning: the reader of standard output stopped reading: kplan report {dir} prints the report again");
             Ok(())
         }
         Err(error) if !gone => Err(error.into()),

@@ -9,15 +9,15 @@ use crate::{
     out::{Shown as _, say, tell},
 };
 
-/// A file that is longer is no schema of kplan's.
+/// The most bytes that are read: a longer file is no schema of kplan's.
 const LONGEST: u64 = 16 << 20;
 
 /// Arguments of `kplan schema`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status of --check: 0 current; 2 old, or no schema at all.
+Exit status of --check: 0 the file is current; 2 it differs or cannot be read.
 
-Editors with yaml-language-server complete and explain a plan that begins with
+Editors with yaml-language-server complete and explain a plan that begins with this line:
   # yaml-language-server: $schema=plan.schema.json
 
 Examples:
@@ -25,15 +25,15 @@ Examples:
   kplan schema --backend > backend.schema.json
   kplan schema --check plan.schema.json")]
 pub struct SchemaArgs {
-    /// Only say whether this file is the schema of this version of kplan.
+    /// Only check whether this file is the schema of this version of kplan.
     #[arg(long, value_name = "FILE")]
     pub check: Option<PathBuf>,
-    /// The schema of backend files (--backend external=FILE) instead of that of plans.
+    /// Print the schema of backend files (--backend external=FILE) instead of the schema of plans.
     #[arg(long)]
     pub backend: bool,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &SchemaArgs) -> Exit {
     let text = match args.backend {
         true => kplan_dsl::backend_schema_text(),
@@ -45,7 +45,9 @@ pub fn main(args: &SchemaArgs) -> Exit {
     match kplan_dsl::Files::read(&kplan_dsl::Disk, path, LONGEST) {
         Ok(kept) if kept == text.as_bytes() => say(&format!("{shown} is current\n"), Exit::Passed),
         Ok(_) => {
-            tell!("error: {shown} is not the schema of this kplan: kplan schema{flag} > {shown}");
+            tell!(
+                "error: {shown} is not the schema of this kplan; update it: kplan schema{flag} > {shown}"
+            );
             Exit::Usage
         }
         Err(error) => {

@@ -1,5 +1,5 @@
-//! The pass of the check that asks librdkafka about the settings of clients: every command that reads plans
-//! reports what it refuses, with its place, before a run.
+//! The checker's pass that asks librdkafka about the settings of clients: every command that reads plans reports
+//! each refused setting, with its place in the plan, before a run.
 
 use kplan_dsl::{
     BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, nearest,
@@ -14,10 +14,10 @@ use crate::{
     steps::{MakesHalves, SettingsMap, act_of},
 };
 
-/// The most refusals of settings together that are reported of one client.
+/// The most refused combinations of settings that are reported for one client.
 const MOST: usize = 8;
 
-/// What librdkafka refuses in plans, whose clients also have the backend's own settings.
+/// Reports the settings in plans that librdkafka refuses; the clients also have the backend's own settings.
 pub fn pass(base: SettingsMap) -> Pass {
     Pass::new(move |plan| {
         let mut told = Vec::new();
@@ -33,7 +33,7 @@ pub fn pass(base: SettingsMap) -> Pass {
     })
 }
 
-/// What librdkafka refuses of the settings that a file of an external cluster gives to every client.
+/// The settings in a backend file that librdkafka refuses; the file gives them to every client.
 pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
     let make = |config: SettingsMap| {
         let spec = CopierSpec {
@@ -55,7 +55,7 @@ pub fn of_backend(file: &BackendFile) -> Vec<Diagnostic> {
 }
 
 fn of_step(step: &Step, base: &SettingsMap) -> Vec<Diagnostic> {
-    // Who expects these words is to hear them.
+    // A step whose `expect_error` matches the text of the error must get that error at run time.
     if matches!(step.head.expect_error.as_deref(), Some(ExpectedError::Matches(_))) {
         return Vec::new();
     }
@@ -65,8 +65,8 @@ fn of_step(step: &Step, base: &SettingsMap) -> Vec<Diagnostic> {
     })
 }
 
-/// Each setting that is refused by itself, and those of the others that are refused together. That the cluster's
-/// own settings do not fit this client is reported at `place`.
+/// Each setting that librdkafka refuses by itself, then the other settings that it refuses in combination. If the
+/// backend's own settings do not suit this client, that is reported at `place`.
 fn refused(
     config: &Settings,
     base: &SettingsMap,
@@ -74,7 +74,7 @@ fn refused(
     make: &MakesHalves<'_>,
 ) -> Vec<Diagnostic> {
     let (mut told, mut left) = (Vec::new(), Vec::new());
-    // Those that run programs would do so by being asked for.
+    // A setting that runs a program would run it when librdkafka is asked.
     for (key, value) in config.0.iter().filter(|(key, _)| !Settings::runs_program(key)) {
         match ask::takes(key, value) {
             Ok(()) => left.push((key, value)),
@@ -93,19 +93,19 @@ fn refused(
         })
     };
     let answer = |chosen: &[Setting<'_>]| over(base, chosen);
-    // What is refused without any settings is not theirs: the language has words of its own for it.
+    // A client that is refused without any settings is not the settings' fault: the language has diagnostics for it.
     if answer(&left).is_none() || over(&SettingsMap::new(), &[]).is_some() {
         return told;
     }
     if let Some(refusal) = answer(&[]) {
-        let what = "librdkafka refuses the backend file's settings in this client";
+        let what = "librdkafka refuses the backend file's settings for this client";
         let message = format!("{what}: {}", plain(&refusal.why));
         told.push(Diagnostic::new(Code::E017, place, message));
         return told;
     }
     for _ in 0..MOST {
         let Some(refusal) = answer(&left) else { break };
-        // Those that are named go first: any other may hide the fault too.
+        // Settings that the refusal names are tried first: removing any other one may hide the fault too.
         let mut order: Vec<usize> = (0..left.len()).collect();
         order.sort_by_key(|at| !refusal.names(left[*at].0));
         let without = |at: usize| {
@@ -141,14 +141,14 @@ fn alone(key: &Spanned<String>, value: Span, why: NotSet) -> Diagnostic {
     }
 }
 
-/// Settings that are refused together.
+/// A refused combination of settings.
 struct Refusal {
     why: String,
     all: SettingsMap,
 }
 
 impl Refusal {
-    /// The settings that librdkafka's words name.
+    /// The settings that librdkafka's error text names.
     fn named(&self) -> impl Iterator<Item = &str> {
         let inside = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
         let words = self.why.split(move |c| !inside(c)).map(|word| word.trim_matches('.'));
@@ -160,7 +160,8 @@ impl Refusal {
     }
 
     fn told(&self, left: &[Setting<'_>], at: usize) -> Diagnostic {
-        let message = format!("librdkafka refuses these settings together: {}", plain(&self.why));
+        let message =
+            format!("librdkafka refuses this combination of settings: {}", plain(&self.why));
         let mut told = Diagnostic::new(Code::E017, left[at].0.span, message);
         let mut others: Vec<String> = Vec::new();
         for named in self.named().filter(|named| *named != left[at].0.value) {

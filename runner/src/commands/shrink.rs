@@ -1,4 +1,4 @@
-//! `kplan run --shrink`: the fewest faults of a chaos that still make its plan fail.
+//! `kplan run --shrink`: searches for the fewest faults of a `chaos` that still make its plan fail.
 
 use std::{
     collections::BTreeSet,
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// The plan is run so often at most.
+/// The most runs of the plan.
 const MOST: u32 = 20;
 
 /// The suite that failed.
@@ -36,8 +36,8 @@ pub struct Again {
     pub timeout: Duration,
 }
 
-/// Runs the plan with fewer and fewer faults, and writes the fewest that still fail as a plan. The
-/// runs have directories of their own (`shrink-N`), so that the reports tell only what was asked for.
+/// Runs the plan with fewer and fewer faults, and writes a plan with the fewest that still make it fail. These
+/// runs have directories of their own (`shrink-N`), so that the reports show only the run that was asked for.
 pub async fn shrink(
     run: &Arc<Run>,
     dir: &RunDir,
@@ -57,33 +57,33 @@ pub async fn shrink(
         }
         let fails = verdict == Verdict::Failed;
         tell!(
-            "shrink: run {tries} of at most {MOST}: {} of {} faults {}",
+            "shrink: run {tries} of at most {MOST}: with {} of {} faults the plan {}",
             set.len(),
             faults.len(),
-            if fails { "fail too" } else { "do not fail" }
+            if fails { "fails" } else { "does not fail" }
         );
         shrinker.told(fails);
     }
     let fewest: Vec<&DoneFault> = shrinker.fewest().iter().map(|i| &faults[*i]).collect();
     let words: Vec<String> = fewest.iter().map(|f| f.planned.verb.explain()).collect();
     let about = format!(
-        "Chaos of seed {seed}: {} of its {} faults are enough to fail",
+        "Chaos of seed {seed}: {} of its {} faults are enough to make the plan fail",
         fewest.len(),
         faults.len()
     );
     tell!("{about}: {}", secrets::mask(&words.join("; ")));
     let Some(text) = written(&again.plan, &fewest, &about) else {
-        tell!("the chaos is not a step of the plan's own file: no plan is written");
+        tell!("no plan is written: the chaos step is not in the plan's own file");
         return Ok(());
     };
     let file = dir.path.join(format!("shrunk-{}.yaml", again.number));
     private_file(&file, &secrets::mask(&text))
         .with_context(|| format!("cannot write {}", file.shown()))?;
-    tell!("as a plan: {}", file.shown());
+    tell!("the plan with these faults: {}", file.shown());
     Ok(())
 }
 
-/// One run with some of the faults only.
+/// Runs the plan with only some of the faults.
 async fn attempt(
     run: &Arc<Run>,
     again: &Again,
@@ -140,13 +140,13 @@ async fn attempt(
     Ok(verdict)
 }
 
-/// The plan with its chaos steps replaced; none where one does not stand in the plan's own file.
+/// The plan with its chaos steps replaced; none if a chaos step is not in the plan's own file.
 fn written(plan: &Plan, faults: &[&DoneFault], about: &str) -> Option<String> {
     let source = plan.sources.iter().find(|(_, s)| s.path() == plan.path)?.1;
     let mut text = source.text().to_owned();
     let mut all: Vec<&Step> = Vec::new();
     plan.steps.iter().for_each(|step| collect(step, &mut all));
-    // From the last on, so that the lines of the others stay.
+    // From the last step to the first, so that the line numbers of the others stay valid.
     for step in all.into_iter().rev() {
         let Some(Verb::Chaos(chaos)) = step.verb() else { continue };
         if plan.file_of(&step.head) != Path::new(&plan.path) {

@@ -12,7 +12,7 @@ use crate::{
 
 mod text;
 
-/// How pages are written.
+/// The output format of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For the terminal.
@@ -25,19 +25,19 @@ pub enum Format {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  kplan words                    all words, one line each
-  kplan words kill_broker        a step
-  kplan words unavailable        a condition
-  kplan words E012               a diagnostic's code")]
+  kplan words                    list all words, one line each
+  kplan words kill_broker        show the page of a step
+  kplan words unavailable        show the page of a condition
+  kplan words E012               show the page of a diagnostic's code")]
 pub struct WordsArgs {
-    /// A step, a condition or a diagnostic's code; without it all of them are listed.
+    /// A step, a condition or a diagnostic's code [default: list all].
     pub word: Option<String>,
-    /// How the page is written.
+    /// Output format.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }
 
-/// Does it.
+/// Runs the command.
 pub fn main(args: &WordsArgs) -> Exit {
     let Some(word) = &args.word else { return say(&list(args.format), Exit::Passed) };
     if let Some(page) = manual(word) {

@@ -1,4 +1,4 @@
-//! The ways of asking conditions: now, until they hold, throughout a time.
+//! The ways to judge conditions: now, until they hold, throughout a time.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,15 @@ use crate::{
     },
 };
 
-/// How often conditions are asked again while one does not hold yet. The observer and the histories
-/// are this fresh, so a wait reacts within 100 ms of the change.
+/// How often conditions are judged again while one does not hold yet. The observer and the histories
+/// are updated as often, so a wait reacts within 100 ms of the change.
 const POLL: Duration = Duration::from_millis(25);
 /// The same for conditions that need an audit, which reads the whole log.
 const POLL_AUDIT: Duration = Duration::from_secs(2);
 
-/// Between two looks at whether the machine took a node away.
+/// Time between two checks whether a node was ended from outside.
 const CHECK: Duration = Duration::from_secs(1);
-/// Every so many of these looks is a closer one.
+/// Every so many of these checks look at every node.
 const CLOSER: u32 = 10;
 
 impl Judge<'_> {
@@ -31,7 +31,7 @@ impl Judge<'_> {
         Ok(self.look(all).await?.into_iter().map(|look| look.finding).collect())
     }
 
-    /// The same, with what only those who look again and again ask for.
+    /// The same, with what only repeated looks need.
     pub async fn look(&self, all: &Conditions) -> Result<Vec<Looked>, StepError> {
         let now = Self { look_us: now_us(), ..*self };
         let mut looked = Vec::with_capacity(all.len());
@@ -41,8 +41,8 @@ impl Judge<'_> {
         Ok(looked)
     }
 
-    /// Judges again and again until all hold at the same time or the time has run out. The findings
-    /// are of the last look, each with the time at which it first held.
+    /// Judges repeatedly until all hold at the same time or the time has run out. The findings
+    /// are those of the last look, each with the time at which it first held.
     pub async fn until(
         &self,
         all: &Conditions,
@@ -57,7 +57,7 @@ impl Judge<'_> {
         let mut first_held: Vec<Option<u64>> = vec![None; all.len()];
         let (mut checked, mut checks) = (begun, 0_u32);
         loop {
-            // What was looked at when the time was over is what the step found.
+            // The look at the end of the time gives the step's findings.
             let over = within.saturating_sub(begun.elapsed()).is_zero();
             let mut findings = judge.now(all).await?;
             let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -100,7 +100,7 @@ impl Judge<'_> {
             let last = left.is_zero();
             let judge = Self { looking: Looking::Throughout { last }, ..*self };
             let looked = judge.look(all).await?;
-            // Where the time that is watched does not reach, only the last look tells.
+            // Outside of the judged time only the last look counts.
             let bad = |look: &Looked| !holds(&look.finding) && (look.covers || last);
             let ends = last || looked.iter().any(bad);
             let at = begun.elapsed().as_secs_f64();
@@ -124,7 +124,7 @@ pub struct Looked {
     pub covers: bool,
 }
 
-/// What is always true judges nothing, and keeps nobody waiting.
+/// A condition that is always true judges nothing, and delays no wait.
 fn holds(finding: &Finding) -> bool {
     matches!(finding.holds, Holds::Yes | Holds::Unjudged)
 }

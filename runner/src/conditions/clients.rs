@@ -1,4 +1,4 @@
-//! What conditions about clients' traffic share: they are judged from the clients' histories. Definitions:
+//! Shared code of conditions about clients' traffic: they are judged from the clients' histories. Definitions:
 //! `judgement` in the docs, section Availability.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
@@ -20,18 +20,18 @@ use crate::{
     },
 };
 
-/// Partitions of a client that the cluster is quoted on.
+/// The most partitions of a client whose cluster state is shown.
 const PARTITIONS_TOLD: usize = 5;
 
-/// Of partitions that are nobody's.
-pub(super) const LEFT: &str = "which another client of its group had, and nobody has taken over";
+/// Describes partitions that are assigned to no client.
+pub(super) const LEFT: &str = "which another client of its group had and no client has taken over";
 
-/// Why what is measured by acknowledgements cannot be measured of a client with `acks: 0`.
+/// Why a value that is measured by acknowledgements cannot be measured for a client with `acks: 0`.
 pub(super) fn unanswered(client: &Client) -> String {
-    format!("{} sends with acks=0: no broker answers what it sends", client.name)
+    format!("{} sends with acks=0: no broker acknowledges its messages", client.name)
 }
 
-/// What the client last complained of, and what the cluster says of the partitions that it waits for.
+/// The client's last errors, and the cluster's state of the partitions that it waits for.
 pub(super) fn why<'p>(
     client: &Client,
     waiting: impl Iterator<Item = &'p PartitionPlace>,
@@ -58,8 +58,8 @@ pub(super) fn standstill<'p>(
     }
 }
 
-/// When messages that were sent after a time were first acknowledged (for a consumer: delivered), on what is the
-/// client's own.
+/// When messages that were sent after a time were first acknowledged (for a consumer: delivered), on the client's
+/// own partitions.
 pub(super) fn answered_since(
     client: &Client,
     j: &Judge<'_>,
@@ -73,7 +73,7 @@ pub(super) fn answered_since(
     sent.answered(&refs(&own)).map_err(unreadable)
 }
 
-/// Since when it waits for what is sent to a partition; none if that is none of its own.
+/// Since when a client waits for messages of a partition; none if the partition is not its own.
 pub(super) fn held(place: &PartitionPlace, topics: &[String], holders: &Holders) -> Option<i64> {
     if topics.contains(&place.topic) { holders.now(place).since_us() } else { None }
 }
@@ -87,7 +87,7 @@ pub(super) fn mates(client: &Client, j: &Judge<'_>) -> Result<Vec<Mate>, StepErr
     others.retain(|other| {
         other.name != client.name && other.group().is_some_and(|(own, _)| own == group)
     });
-    // When all have ended, each held what it held then.
+    // If all have ended, each keeps the partitions that it had then.
     let works = client.presence() == Presence::Working;
     let mate = |other: &Arc<Client>| {
         let gone = works && other.presence() != Presence::Working;
@@ -96,7 +96,7 @@ pub(super) fn mates(client: &Client, j: &Judge<'_>) -> Result<Vec<Mate>, StepErr
     others.iter().map(mate).collect()
 }
 
-/// What nobody has taken over from a client that is gone.
+/// Whether a partition of a client that has ended was taken over by no other client.
 pub(super) fn left(place: &PartitionPlace, holders: &Holders) -> bool {
     holders.now(place) == Holding::Left
 }
@@ -113,7 +113,7 @@ pub(super) fn histories(
     Ok((open(client)?, producers))
 }
 
-/// Those whose messages it waits for: itself, or for a consumer the producers of its topics.
+/// The clients whose messages it waits for: itself, or for a consumer the producers of its topics.
 pub(super) fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     let topics = client.topics();
     let mut all = j.stage.clients.all();
@@ -124,7 +124,7 @@ pub(super) fn senders(client: &Client, j: &Judge<'_>) -> Vec<Arc<Client>> {
     all
 }
 
-/// What they sent, each with its absences.
+/// The messages that they sent, each with the client's absences.
 pub(super) fn sent_by(senders: &[Arc<Client>]) -> Result<Vec<SenderFiles>, StepError> {
     senders.iter().map(|sender| Ok((open(sender)?, away(sender)))).collect()
 }
@@ -146,7 +146,7 @@ pub(super) fn unreadable(error: HistoryError) -> StepError {
     StepError::rig(format!("a history cannot be read: {error}"))
 }
 
-/// When the plan itself kept a client from working.
+/// The times when the plan kept a client from working.
 pub(super) fn away(client: &Client) -> Vec<Away> {
     client
         .downs()
@@ -155,7 +155,7 @@ pub(super) fn away(client: &Client) -> Vec<Away> {
         .collect()
 }
 
-/// Keeps the partitions that are asked about.
+/// Keeps only the partitions that the condition is about.
 pub(super) fn narrow<T>(
     by: &mut BTreeMap<PartitionPlace, T>,
     topic: Option<&TopicName>,
@@ -187,7 +187,7 @@ pub(super) fn time_of_day(j: &Judge<'_>, at_us: i64) -> String {
     format!("{} UTC", at.strftime("%H:%M:%S%.3f"))
 }
 
-/// Puts a measured stretch into the timeline when a step judges it for good.
+/// Stores a measured time span for the timeline.
 pub(super) fn measured(
     j: &Judge<'_>,
     client: &Client,

@@ -1,4 +1,4 @@
-//! What conditions about the cluster's metadata share: they are judged by the observer's newest view.
+//! Shared code of conditions about the cluster's metadata: they are judged by the observer's newest view.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use crate::{
     stage::{judge::Judge, outcome::StepError},
 };
 
-/// The newest view, if it is not one side's only; else what is found instead.
+/// The newest view, unless it may be that of a minority side; else the finding to return instead.
 pub(super) async fn seen(j: &Judge<'_>) -> Result<Result<Arc<ClusterView>, Found>, StepError> {
     let view = j.view()?;
     let whole = j.stage.whole(&view).await?;
     Ok(whole.map(|()| view).map_err(Found::inconclusive))
 }
 
-/// Takes the view, or ends with what is found instead.
+/// Takes the view, or returns the finding instead.
 macro_rules! whole {
     ($j:expr) => {
         match $crate::conditions::cluster::seen($j).await? {
@@ -48,7 +48,7 @@ pub(super) fn is_node(
     Found { value: told, ..Found::plain(holds, found) }
 }
 
-/// Counts partitions; a topic of which nothing is known proves nothing.
+/// Counts partitions; an unknown topic proves nothing.
 pub(super) async fn counted(
     j: &Judge<'_>,
     topic: Option<&str>,

@@ -1,6 +1,6 @@
-//! `connected`: answers of that broker rose between two looks that both lie after the last breaking
-//! step and after the broker's start. That they did not says something once the client has asked, and the
-//! broker had the time to answer.
+//! `connected`: the number of that broker's answers rose between two samples that both lie after the last fault
+//! and after the broker's start. If it did not, that proves something only after the client has sent a request and
+//! the broker had time to answer.
 //! Definition: `judgement` in the docs, section Availability.
 
 use std::time::Duration;
@@ -26,17 +26,17 @@ use crate::{
     },
 };
 
-/// How long a broker may take to answer a client: what `progressing` gives by default.
+/// How long a broker may take to answer a client: the default of `progressing`.
 const ANSWERS: Duration = Duration::from_secs(10);
 
-/// What is known of a client's requests to a broker that did not answer it.
+/// What is known about a client's requests to a broker that did not answer it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum BrokerRequest {
-    /// None that the broker had to answer.
+    /// No request is known that the broker had to answer.
     Unknown,
-    /// The broker has not had the time to answer, or the client to ask.
+    /// The broker has not had time to answer, or the client has not had time to send a request.
     Early,
-    /// The broker had the time to answer.
+    /// The broker had time to answer.
     Overdue,
 }
 
@@ -68,7 +68,7 @@ impl JudgedByClient for Connected {
             requests.push(request(client, j, *broker, since_us)?);
         }
         if no.is_empty() {
-            let found = format!("{} talks to broker {}", client.name, yes.join(", "));
+            let found = format!("{} has answers from broker {}", client.name, yes.join(", "));
             return Ok(Found::plain(true, found));
         }
         let found = format!("broker {} has not answered {} since", no.join(", "), client.name);
@@ -79,24 +79,24 @@ impl JudgedByClient for Connected {
             return Ok(Found::plain(false, found).because([client.causes()]));
         }
         let why = if presence == Presence::Finished {
-            format!("{found}, and {} had sent all that it was to send", client.name)
+            format!("{found}, and {} had sent all its messages", client.name)
         } else if requests.contains(&BrokerRequest::Early) {
-            format!("{found} it could, only just now")
+            format!("{found} it could, but that was only just now")
         } else {
-            format!("{found}, and nothing shows that {} asked it for anything", client.name)
+            format!("{found}, and nothing shows that {} sent it a request", client.name)
         };
         let covers = !matches!(j.looking, Looking::Throughout { .. });
         Ok(Found { covers, ..Found::inconclusive(why) }.because([client.causes()]))
     }
 
     fn rests_on(&self, _: &Client, _: &Judge<'_>) -> Option<RestsOn> {
-        // It asks about its own moment.
+        // It is judged at this moment.
         None
     }
 }
 
-/// Whether a client must have asked a broker, which has not answered it since a moment, for something. A dead
-/// broker answers nobody, whatever it is asked.
+/// Whether a client must have sent a request to a broker that has not answered it since a moment. A dead
+/// broker answers no request.
 fn request(
     client: &Client,
     j: &Judge<'_>,
@@ -116,7 +116,7 @@ fn request(
         let at = view.as_ref().and_then(|view| view.partition(topic, partition));
         at.is_some_and(|at| at.leader == Some(broker))
     };
-    // A reader asks the leaders of what it holds, without end; from a rack it may ask others.
+    // A reader continuously sends requests to the leaders of its partitions; with a rack it may ask other replicas.
     let own_rack = client.spec.common().config.contains_key("client.rack");
     let reads = !client.sends() && !own_rack;
     if dead || reads && client.given().iter().any(|at| leads(&at.topic, at.partition)) {
@@ -135,7 +135,7 @@ fn request(
     })
 }
 
-/// Whether a message waits for long, or at all, on a partition that a broker leads.
+/// Whether a message waits for a long time, or at all, on a partition that a broker leads.
 fn waits(
     client: &Client,
     leads: &impl Fn(&str, u32) -> bool,
@@ -145,7 +145,7 @@ fn waits(
     let (own, now_us) = (open(client)?, now_us());
     let senders = [(open(client)?, away(client))];
     let mut any = None;
-    // A window shows what was sent in itself or in the one before.
+    // A window shows messages that were sent in it or in the one before.
     for times in [1, 2, 4, 8] {
         let within_us = i64::try_from((patience * times).as_micros()).unwrap_or(i64::MAX / 4);
         let asked = Asked { begin_us, now_us, within_us };

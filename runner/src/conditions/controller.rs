@@ -14,7 +14,7 @@ use crate::stage::{
 #[async_trait]
 impl JudgedNow for Controller {
     async fn judge(&self, j: &Judge<'_>) -> Judged {
-        // Who looks again and again need not wait for the proof.
+        // A look that is repeated need not wait for the proof.
         let limit = match j.looking {
             Looking::Until(_) => Duration::ZERO,
             Looking::Once | Looking::Throughout { .. } => SHOWS_WITHIN,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// Judges a count of messages; `reads_log`: the audit reads the whole log for it.
+/// Judges a count of messages; with `reads_log` the audit reads the whole log for it.
 pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> Judged {
     let (measure, count) = (asked.measure(), asked.count());
     if let Some(error) = asked.error() {
@@ -51,14 +51,14 @@ pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> J
     Ok(found)
 }
 
-/// What a count rests on.
+/// The evidence that a count needs.
 pub fn rests_on(asked: &dyn CountedWord, j: &Judge<'_>) -> Option<RestsOn> {
     let (facts, count) = (asked.measure().facts(), asked.count());
     let client = count.client.as_deref().map(|c| c.client.to_string());
     let needs = Needs {
         traffic: facts.traffic?,
         subject: Subject::of(count.topic.as_deref(), count.partition.as_deref(), client),
-        // What was at rest before the fault needs no traffic during it.
+        // A count of messages from before the fault needs no traffic during it.
         faults: facts.faults && count.of.is_none(),
         back: facts.back,
     };
@@ -69,8 +69,8 @@ pub fn rests_on(asked: &dyn CountedWord, j: &Judge<'_>) -> Option<RestsOn> {
     Some((needs, time))
 }
 
-/// Puts a count of the whole log into the report, once its evidence was weighed: one that proves nothing
-/// must not stand there as if it did.
+/// Reports a count of the whole log after its evidence was weighed: a count that proves nothing
+/// is not reported.
 pub async fn tell_whole(
     asked: &dyn CountedWord,
     found: &Found,
@@ -84,7 +84,7 @@ pub async fn tell_whole(
     Ok(())
 }
 
-/// Counts by error what failed.
+/// Counts failed messages by their error.
 fn of_error(error: &ExpectedError, count: &Count, measure: Measure, j: &Judge<'_>) -> Judged {
     let result = j.stage.heard(window(count, j))?;
     let scope = scope(count);
@@ -99,7 +99,7 @@ fn of_error(error: &ExpectedError, count: &Count, measure: Measure, j: &Judge<'_
     let total: u64 = matching.iter().map(|e| e.count).sum();
     let found = format!("{total} failed with {error}");
     let found = Found::bounded(count.bound, total, found, Value::from(total));
-    // Where nothing was sent, nothing can have failed: no error proves nothing.
+    // If nothing was sent, nothing can have failed: the absence of errors proves nothing.
     match result.verdict(measure, &scope) {
         CountVerdict::Inconclusive { reason, .. } if !found.firm => Ok(found.doubted(reason)),
         _ => Ok(found),
@@ -112,20 +112,23 @@ fn named(code: i32) -> KafkaError {
     KafkaError { code: code.name().to_owned(), message: code.meaning().to_owned() }
 }
 
-/// Why there is no fault that the messages at rest lay through, if `sent: before` is asked.
+/// Why no fault affected messages from before it, for `sent: before`.
 fn no_fault(count: &Count, j: &Judge<'_>) -> Option<String> {
     let name = count.of.as_deref()?;
     let id = j.stage.timeline.named(name.as_str());
     let bit = id.is_some_and(|id| !j.stage.breaks.of_step(&id).is_empty());
     (!bit).then(|| {
-        format!("the step \"{}\" broke nothing, so nothing at rest lay through it", name.as_str())
+        format!(
+            "step \"{}\" broke nothing, so the messages from before it were exposed to no fault",
+            name.as_str()
+        )
     })
 }
 
 /// Which messages and deliveries count.
 fn window(count: &Count, j: &Judge<'_>) -> Window {
     if let Some(of) = count.of.as_deref() {
-        // A step that never ran: nothing was acknowledged before it.
+        // A step that never ran: no message counts as acknowledged before it.
         return Window::AtRest(j.since(Some(of.as_str())).unwrap_or(i64::MIN));
     }
     let since = j.since(count.since.as_deref().map(|s| s.as_str()));
@@ -140,8 +143,8 @@ fn scope(count: &Count) -> Scope {
 }
 
 /// Turns the audit's answer into the condition's. A count that breaks an upper bound, or reaches a lower
-/// one, is certain even where more could not be judged; everything else that could not be judged is
-/// inconclusive. `of_how_many`: it was looked for among so many.
+/// one, is certain even if more could not be judged; everything else that could not be judged is
+/// inconclusive. With `of_how_many` the text shows how many messages were judged.
 pub(super) fn found(bound: Option<Bound<u64>>, verdict: &CountVerdict, of_how_many: bool) -> Found {
     let (finding, doubt) = match verdict {
         CountVerdict::Counted(finding) => (finding, None),
@@ -194,7 +197,7 @@ fn by_client(finding: &audit::CountFinding) -> Value {
     Value::Object(map)
 }
 
-/// Nothing is a number too: `before.delivered.C` is 0 where the audit found nothing to count.
+/// Adds zeros: `before.delivered.C` is 0 if the audit found nothing to count.
 fn add_zeros<'c>(value: &mut Value, clients: impl Iterator<Item = &'c str>, scope: &Scope) {
     let Value::Object(map) = value else { return };
     for name in clients.filter(|name| scope.client.as_ref().is_none_or(|only| only == name)) {

@@ -22,8 +22,8 @@ impl JudgedNow for Expr {
     }
 }
 
-/// Why an expression cannot be judged, if it uses a capture of which it may need what is not known. Only
-/// `capture.word` of a word that is known says that it needs nothing else.
+/// Why an expression cannot be judged, if it may need an unknown value of a capture. Only `capture.word` with a known
+/// word is certain not to.
 fn rests_on_unknown(text: &str, unknown: &BTreeMap<(String, String), String>) -> Option<String> {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     let word = |text: &str| -> String { text.chars().take_while(|c| part(*c)).collect() };

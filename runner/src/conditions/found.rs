@@ -1,4 +1,4 @@
-//! What a condition found, before it is told.
+//! What a condition found, before it is reported.
 
 use kplan_dsl::value::{Amount, Bound};
 use serde_json::Value;
@@ -9,22 +9,22 @@ use crate::event::Holds;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
     pub holds: Holds,
-    /// What was found, in words; for inconclusive what was missing.
+    /// What was found, as text; for inconclusive what was missing.
     pub found: String,
-    /// Which messages, partitions, seconds.
+    /// The messages, partitions or times that were found.
     pub evidence: Vec<String>,
     /// The value, for `record` and `capture`.
     pub value: Value,
-    /// The judgement stands on what was found: more traffic could not change it (what was measured breaks an
-    /// upper bound or reaches a lower one), or the bound asks for more than nothing and is met.
+    /// The judgement is certain: more traffic could not change it (the measured value breaks an
+    /// upper bound or reaches a lower one), or the bound requires more than nothing and is met.
     pub firm: bool,
-    /// There was something to judge, were it only inconclusively. False where the time that is watched
-    /// does not reach here: the client has not begun to send, or the plan took it away.
+    /// There was something to judge, even if inconclusively. False if this look is outside of the judged time:
+    /// the client has not begun to send, or the plan ended or paused it.
     pub covers: bool,
 }
 
-/// How a value stands to a bound: the judgement, and whether it stands without traffic during each fault.
-/// A bound that refuses the least value is met by what was found, not by what was missing.
+/// Compares a value with a bound: the judgement, and whether it is certain without traffic during each fault.
+/// A bound that excludes the least value is met by found values, not by missing ones.
 fn stands<T: Amount>(bound: Option<Bound<T>>, value: T) -> (Holds, bool) {
     match bound {
         None => (Holds::Unjudged, false),
@@ -59,7 +59,7 @@ impl Found {
         Self { holds, found: found.into(), evidence: Vec::new(), value: told, firm, covers: true }
     }
 
-    /// There is nothing to judge it by.
+    /// The evidence for a judgement is missing.
     pub fn inconclusive(missing: impl Into<String>) -> Self {
         Self {
             holds: Holds::Inconclusive,
@@ -71,12 +71,12 @@ impl Found {
         }
     }
 
-    /// The time that is watched does not reach here.
+    /// This look is outside of the judged time.
     pub fn not_covered(why: impl Into<String>) -> Self {
         Self { covers: false, ..Self::inconclusive(why) }
     }
 
-    /// The same without its evidence: what was counted is the least that is true, and is shown as that.
+    /// The same without its evidence: the count is shown as the least true value.
     pub fn doubted(self, why: impl Into<String>) -> Self {
         let least = match &self.value {
             Value::Object(map) => map.get("total").and_then(Value::as_u64).filter(|n| *n > 0),
@@ -97,9 +97,9 @@ impl Found {
         self
     }
 
-    /// Several clients or brokers, each judged: the worst counts, each is told.
+    /// Combines the judgements of several clients or brokers: the worst counts, each is reported.
     pub fn every(mut each: Vec<(String, Self)>) -> Self {
-        // Who is away keeps nobody else from being judged.
+        // A client that is away does not keep the others from being judged.
         let covers = each.iter().any(|(_, f)| f.covers);
         each.retain(|(_, f)| f.covers || !covers);
         let worst = each.iter().map(|(_, f)| f.holds).max_by_key(|h| rank(*h));
@@ -111,7 +111,7 @@ impl Found {
             values.insert(name, one.value);
             words.push(one.found);
             for line in one.evidence {
-                // What two clients were kept from by the same partition is told once.
+                // Evidence that two clients share is reported once.
                 if !evidence.contains(&line) {
                     evidence.push(line);
                 }
@@ -133,7 +133,7 @@ impl Found {
     }
 }
 
-/// How bad a judgement is. A "no" is certain and beats an inconclusive one.
+/// How bad a judgement is. A "no" is certain and is worse than an inconclusive judgement.
 pub fn rank(holds: Holds) -> u8 {
     match holds {
         Holds::Unjudged => 0,

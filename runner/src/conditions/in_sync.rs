@@ -1,4 +1,4 @@
-//! `in_sync`: every partition must be within the bound; the smallest set is shown.
+//! `in_sync`: the in-sync set of every partition must be within the bound; the smallest set is shown.
 
 use async_trait::async_trait;
 use kplan_dsl::{conditions::InSync, value::Bound};

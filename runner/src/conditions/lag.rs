@@ -1,4 +1,4 @@
-//! `lag`: visible data records after the commit. No commit is unknown, not 0.
+//! `lag`: visible data records after the committed offset. Without a commit the lag is unknown, not 0.
 
 use async_trait::async_trait;
 use kplan_dsl::conditions::Lag;

@@ -70,7 +70,7 @@ impl JudgedByClient for Latency {
     }
 }
 
-/// Whether a fault lies in the time whose latency is asked for.
+/// Whether a fault lies in the time whose latency is judged.
 fn in_phase(c: &Latency, fault: &Break, j: &Judge<'_>) -> bool {
     let named = |step: &Option<Spanned<StepName>>| {
         let id = j.stage.timeline.named(step.as_deref()?.as_str())?;
@@ -91,8 +91,8 @@ fn in_phase(c: &Latency, fault: &Break, j: &Judge<'_>) -> bool {
 /// A percentile with its bound: its name, and the share of the messages.
 type Bounded = (&'static str, f64, Bound<Duration>);
 
-/// Percentiles against their bounds. It is not known on which side of a border some messages are: where the
-/// judgement would change with them there is none.
+/// Compares percentiles with their bounds. For some messages it is not known on which side of a border they are: if
+/// the judgement depends on them, there is none.
 fn judged(name: &str, measured: &Measured, bounds: &[Bounded], when: &str) -> Found {
     let holds = |(_, share, bound): &Bounded| {
         let (least, most) = span(measured, *share);
@@ -122,7 +122,7 @@ fn judged(name: &str, measured: &Measured, bounds: &[Bounded], when: &str) -> Fo
     if holds == Holds::Inconclusive {
         return Found::inconclusive(found);
     }
-    // The greatest is the least that it can be; the shares of fewer messages can go either way.
+    // More messages can only raise the maximum; percentiles can go either way.
     let over = |(_, share, bound): &Bounded| {
         *share >= 1.0 && bound.most().is_some_and(|most| span(measured, *share).0 > most)
     };
@@ -131,16 +131,16 @@ fn judged(name: &str, measured: &Measured, bounds: &[Bounded], when: &str) -> Fo
     Found { value, firm, ..Found::plain(holds == Holds::Yes, found) }
 }
 
-/// How many messages may be meant too.
+/// How many messages may count too.
 fn at_border(measured: &Measured) -> String {
     match measured.doubtful {
         0 => String::new(),
-        1 => "; of 1 at the border it is not known whether it counts".to_owned(),
-        n => format!("; of {n} at the border it is not known whether they count"),
+        1 => "; 1 more at the border may or may not count".to_owned(),
+        n => format!("; {n} more at the border may or may not count"),
     }
 }
 
-/// The messages that are asked for, in words too; the reason where there was no such time.
+/// The messages to judge, with a description; the reason if there was no such time.
 fn meant(c: &Latency, j: &Judge<'_>) -> Result<(MeantMessages, String), String> {
     let phases = [(&c.before, "before"), (&c.during, "during"), (&c.after, "after")];
     let Some((step, phase)) =
@@ -278,7 +278,7 @@ mod tests {
         let border = judge(1_050, 1.0, Bound::AtMost(ms(100)));
         assert_eq!((border.holds, border.firm), (Holds::Inconclusive, false));
         assert!(border.found.contains("between 5.0 ms and 400.0 ms over 98"), "{}", border.found);
-        assert!(border.found.contains("of 2 at the border"), "{}", border.found);
+        assert!(border.found.contains("2 more at the border"), "{}", border.found);
         // What they cannot change is certain.
         assert_eq!(holds(1_050, 1.0, Bound::AtMost(ms(400))), Holds::Yes);
         assert_eq!(holds(1_050, 1.0, Bound::AtMost(ms(4))), Holds::No);

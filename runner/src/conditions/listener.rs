@@ -19,7 +19,7 @@ impl JudgedNow for Listener {
             let mut told = Vec::new();
             for port in running.cluster.hosts()?.listener_ports(broker) {
                 let bound: Vec<_> = sockets.iter().filter(|s| s.port == port).collect();
-                // A dual-stack socket stands in the IPv6 table only.
+                // A dual-stack socket is in the IPv6 table only.
                 let family = match (bound.iter().any(|s| s.ipv6), bound.is_empty()) {
                     (_, true) => None,
                     (true, false) => Some(Family::Ipv6),
@@ -40,7 +40,7 @@ impl JudgedNow for Listener {
                 if wanted != answered {
                     let why =
                         answer.err().map_or_else(|| "it answers".to_owned(), |e| e.to_string());
-                    wrong.push(format!("asked for ApiVersions: {why}"));
+                    wrong.push(format!("ApiVersions request: {why}"));
                 }
                 told.push(if answered { "answers".into() } else { "does not answer".into() });
             }

@@ -20,7 +20,7 @@ impl JudgedNow for Log {
         let mut silent = Vec::new();
         let nodes = j.stage.nodes_meant(&self.broker, &StepRun::default()).await?;
         if nodes.is_empty() {
-            return Err(StepError::not_so(format!("{} means no node now", self.broker)));
+            return Err(StepError::not_so(format!("{} selects no node now", self.broker)));
         }
         let running = j.stage.running()?;
         let logs = running.cluster.logs()?;
@@ -43,13 +43,13 @@ impl JudgedNow for Log {
     }
 }
 
-/// A node always logs something: one without a log was not listened to, and proves no absence.
+/// Every node logs something: a node without a log was not followed, and proves no absence of lines.
 fn counted(bound: Option<Bound<u64>>, count: u64, silent: &[String]) -> Found {
     let found = Found::bounded(bound, count, format!("{count} lines match"), Value::from(count));
     if found.firm || silent.is_empty() {
         return found;
     }
-    found.doubted(format!("nothing is known of the log of {}", silent.join(", ")))
+    found.doubted(format!("nothing is known about the log of {}", silent.join(", ")))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ fn worst(all: &[Holds]) -> Option<Holds> {
     all.iter().copied().max_by_key(|h| rank(*h))
 }
 
-/// One yes suffices; a doubt is worse than a yes and better than a no.
+/// The rank for `any`: one yes suffices; inconclusive is worse than a yes and better than a no.
 fn any_rank(holds: Holds) -> u8 {
     match holds {
         Holds::Yes => 0,
@@ -53,7 +53,7 @@ fn any_rank(holds: Holds) -> u8 {
     }
 }
 
-/// Judges several and combines what they found.
+/// Judges several conditions and combines their findings.
 async fn combine(
     inner: &[Spanned<Condition>],
     j: &Judge<'_>,
@@ -63,7 +63,7 @@ async fn combine(
     for one in inner {
         each.push((one.explain(), find(one, j).await?));
     }
-    // Who is away keeps nothing else from being judged.
+    // A client that is away does not keep other conditions from being judged.
     let covers = each.iter().any(|(_, f)| f.covers);
     each.retain(|(_, f)| f.covers || !covers);
     let holds: Vec<Holds> = each.iter().map(|(_, f)| f.holds).collect();

@@ -12,13 +12,13 @@ impl JudgedNow for Message {
     async fn judge(&self, j: &Judge<'_>) -> Judged {
         let asked = find_messages(j.stage, &self.topic, self.key.as_deref(), self.value.as_deref());
         let count = match asked.await {
-            // A log that was not read holds nobody knows what.
+            // The content of a log that was not read is unknown.
             Err(error @ (StepError::Kafka(_) | StepError::TimedOut(_))) => {
                 return Ok(Found::inconclusive(error.words().unwrap_or_default()));
             }
             other => other?,
         };
-        let found = format!("{count} such messages in {}", *self.topic);
+        let found = format!("{count} matching messages in {}", *self.topic);
         let mut found = Found::plain(count > 0, found);
         found.value = Value::from(count);
         Ok(found)

@@ -1,6 +1,6 @@
 //! How each condition is judged, from observations. Mirrors `kplan_dsl::conditions`: a file for each condition. A count
-//! of messages has its file in `audit`, beside what it counts. A condition without a way to judge it does not compile.
-//! What several share is in `clients`, `cluster`, `counts`, `evidence` and `found`.
+//! of messages has its file in `audit`, with its measure. A condition without a way to judge it does not compile.
+//! Shared code is in `clients`, `cluster`, `counts`, `evidence` and `found`.
 
 mod ask;
 mod brokers_alive;
@@ -54,7 +54,7 @@ type Judged = Result<Found, StepError>;
 
 /// How a condition is judged.
 enum Way<'c> {
-    /// By how things are at this moment.
+    /// By the state at this moment.
     Now(&'c dyn JudgedNow),
     /// For each client that it names, by the histories.
     ByClient(&'c dyn JudgedByClient),
@@ -62,7 +62,7 @@ enum Way<'c> {
     ByCount(&'c dyn CountedWord),
 }
 
-/// A condition that asks how things are at this moment.
+/// A condition about the state at this moment.
 #[async_trait]
 trait JudgedNow: Send + Sync {
     async fn judge(&self, j: &Judge<'_>) -> Judged;
@@ -82,7 +82,7 @@ trait JudgedByClient: Send + Sync {
 
     async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged;
 
-    /// What its judgement rests on; nothing where it asks how things are at this moment.
+    /// The evidence that its judgement needs; none if it is about the state at this moment.
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn>;
 
     fn way(&self) -> Way<'_>
@@ -120,7 +120,7 @@ pub async fn judge_with_value(
     Ok((finding(condition, found, j), value))
 }
 
-/// What a condition found, as it is told: a record judges nothing, nor does what is always true.
+/// What a condition found, for the report: a record judges nothing, nor does a condition that is always true.
 async fn tell(condition: &Spanned<Condition>, j: &Judge<'_>) -> Result<Found, StepError> {
     let mut found = find(condition, j).await?;
     if condition.constant() == Some(true) {
@@ -193,7 +193,7 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Judged>
     .boxed()
 }
 
-/// Who asks about a moment, and not throughout a time, asks about whoever is away too.
+/// At a single moment, a client that is away counts as covered too; not so throughout a time.
 fn asked(found: Found, j: &Judge<'_>) -> Found {
     Found { covers: found.covers || !matches!(j.looking, Looking::Throughout { .. }), ..found }
 }

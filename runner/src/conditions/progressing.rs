@@ -43,7 +43,7 @@ impl JudgedByClient for Progressing {
         let answered = answered_since(client, j, j.began_us, &holders)?;
         let name = &client.name;
         if answered.progressing(self.partitions == Spread::Any) {
-            return Ok(Found::plain(true, format!("{name} goes on")));
+            return Ok(Found::plain(true, format!("{name} makes progress")));
         }
         let because = why(client, answered.waiting(), j);
         let found = match client.presence() {
@@ -51,16 +51,14 @@ impl JudgedByClient for Progressing {
                 Found::plain(false, format!("{name} does not run: it ended by itself"))
             }
             Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
-            Presence::Finished => {
-                Found::not_covered(format!("{name} had sent all that it was to send"))
-            }
-            Presence::Working if answered.by.is_empty() && !client.sends() => {
-                Found::inconclusive(format!("nothing was sent to a partition that {name} holds"))
-            }
+            Presence::Finished => Found::not_covered(format!("{name} had sent all its messages")),
+            Presence::Working if answered.by.is_empty() && !client.sends() => Found::inconclusive(
+                format!("nothing was sent to a partition that is assigned to {name}"),
+            ),
             Presence::Working if answered.waiting().next().is_none() => {
                 Found::inconclusive(format!("{name} has not sent anything since this step began"))
             }
-            // Who asks at once has not given an answer the time to come.
+            // The step began too recently for an answer to be due.
             Presence::Working if since(j.began_us) < self.patience().min(own_time) => {
                 Found::inconclusive(format!(
                     "{name} {}, but this step began only just now",
@@ -79,21 +77,21 @@ impl JudgedByClient for Progressing {
     }
 
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
-        // What is asked once is asked about its own moment.
+        // A single look is about this moment.
         let throughout = matches!(j.looking, Looking::Throughout { .. });
         throughout
             .then(|| (Needs::of_client(client, None, None, j), JudgedTime::of(j.began_us, None, j)))
     }
 }
 
-/// `progressing` throughout a time: each window of `within` anew.
+/// `progressing` throughout a time: each window of `within` is judged.
 fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judged {
     let name = &client.name;
     let back = client.downs().iter().filter_map(|(_, to)| *to).max().unwrap_or(i64::MIN);
     let (own, mates) = (open(client)?, mates(client, j)?);
     let holders = Holders::read(&own, &mates).map_err(unreadable)?;
     let gone = |why: String| {
-        // Until then no window was without an answer: one answer shows that there were some.
+        // Until then every window had an answer: one answer shows that there was traffic.
         let ever = last && answered_since(client, j, j.began_us, &holders)?.progressing(true);
         let until = format!("{name} made progress for as long as it could");
         Ok(if ever {
@@ -107,7 +105,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     match client.presence() {
         Presence::Working => {}
         Presence::Away => return gone(format!("{name} does not run: the plan ended it")),
-        Presence::Finished => return gone(format!("{name} had sent all that it was to send")),
+        Presence::Finished => return gone(format!("{name} had sent all its messages")),
         Presence::Died => {
             return Ok(Found::plain(false, format!("{name} does not run: it ended by itself")));
         }
@@ -124,7 +122,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     let any = c.partitions == Spread::Any;
     let shown = duration_text(within);
     match standing(&window, any) {
-        Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} goes on"))),
+        Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} makes progress"))),
         Some(Standing::Stuck) => {
             let answered = answered_since(client, j, now_us - within_us, &holders)?;
             let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
@@ -133,7 +131,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
             Ok(Found::plain(false, found).because(why(client, answered.waiting(), j)))
         }
         Some(Standing::Early) => {
-            gone(format!("what {name} waits for was sent less than {shown} ago"))
+            gone(format!("the messages that {name} waits for were sent less than {shown} ago"))
         }
         None if nobody || !window.begun || now_us - begin_us < within_us => {
             gone(format!("nothing was sent that {name} could make progress with"))

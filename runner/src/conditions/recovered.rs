@@ -1,6 +1,6 @@
-//! `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
-//! of a message that was sent while it acted on all that it struck, on the worst partition. Where nothing was on
-//! its way at that moment, the first message after it is what waits first.
+//! `recovered`: from the moment at which the last fault began to take effect to the first acknowledgement (delivery)
+//! of a message that was sent after it had taken effect on all its targets, on the worst partition. If no message was
+//! under way at that moment, the time begins with the first message after it.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl JudgedByClient for Recovered {
         let own = self.since.as_deref().map(|s| s.as_str());
         let Some((acted, what)) = j.broke(own, &client.name) else {
             let broke = own.or(j.since).map(|step| format!("step \"{step}\" broke nothing"));
-            let broke = broke.unwrap_or_else(|| format!("nothing broke {}", client.name));
+            let broke = broke.unwrap_or_else(|| format!("no fault affected {}", client.name));
             let found = format!("{broke}: there is nothing to recover from");
             return Ok(Found::not_covered(found));
         };
@@ -46,11 +46,11 @@ impl JudgedByClient for Recovered {
         if j.mended(own, &client.name)
             .is_some_and(|over| begun_us(&files).is_some_and(|at| at > over))
         {
-            let found = format!("{} began when this was over: {what}", client.name);
+            let found = format!("{} started after this was over: {what}", client.name);
             return Ok(Found::not_covered(format!("{found}: there is nothing to recover from")));
         }
         let what = format!("{} ({what})", time_of_day(j, acted.from_us));
-        // What was sent while some of it still answered may have been answered by that.
+        // A target that was not affected yet may have answered messages sent before the fault took full effect.
         let onset = Onset { from_us: acted.from_us, by_us: acted.by_us };
         let senders = sent_by(&senders(client, j))?;
         let holders = Holders::read(&files, &mates(client, j)?).map_err(unreadable)?;
@@ -63,13 +63,13 @@ impl JudgedByClient for Recovered {
             let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
             until_us - wait.from_us - absent_us(&away, wait.from_us, until_us)
         };
-        // Where there is no answer yet, it is worse than anywhere else.
+        // A partition without an answer so far is worse than any other.
         let worst = by.iter().max_by_key(|(place, wait)| {
             (wait.until_us.is_none(), !left(place, &holders), length(wait))
         });
         let Some((place, worst)) = worst else {
             return Ok(Found::inconclusive(format!(
-                "{} was sent nothing after {what}",
+                "no message was sent by or for {} after {what}",
                 client.name
             )));
         };
@@ -95,7 +95,7 @@ impl JudgedByClient for Recovered {
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
         let needs = Needs::of_client(client, self.topic.as_deref(), self.partition.as_deref(), j);
         let time = JudgedTime::since(self.since.as_deref(), j);
-        // It is about one fault.
+        // It is about a single fault.
         let breaks = &j.stage.breaks;
         let meant = match &time.since {
             Some(step) => {
@@ -114,7 +114,7 @@ fn begun_us(files: &[HistoryFile]) -> Option<i64> {
     files.iter().filter_map(|file| Some(file.iter_from(0).next()?.ok()?.first_us)).min()
 }
 
-/// It has not come back: how long it has waited is the least that it will take.
+/// The client has not recovered: the time that it has waited is the least that recovery will take.
 fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
     let waited = Duration::from_micros(u64::try_from(waited_us).unwrap_or_default());
     let judged = Found::bounded(bound, waited, found, Value::Null);
@@ -123,5 +123,5 @@ fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
     }
     let shown =
         duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
-    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
+    Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will recover"))
 }

@@ -1,4 +1,4 @@
-//! `replicas_differ`: replicas that claim to be in sync, held against each other on their disks.
+//! `replicas_differ`: compares the logs of in-sync replicas on their disks.
 
 use async_trait::async_trait;
 use kplan_dsl::conditions::ReplicasDiffer;
@@ -42,7 +42,7 @@ impl JudgedNow for ReplicasDiffer {
     }
 }
 
-/// All partitions together. What could not be compared, and nothing at all, prove nothing.
+/// All partitions together. A partition that could not be compared proves nothing, nor does an empty comparison.
 fn verdict(compared: &[Result<Compared, String>]) -> CountVerdict {
     let mut finding = CountFinding::default();
     let mut reasons = Vec::new();
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(holds(&[compared(0, 0, &[])]), Holds::Inconclusive);
         assert_eq!(holds(&[compared(9, 0, &[]), Err("one replica".into())]), Holds::Inconclusive);
         assert_eq!(holds(&[compared(9, 0, &["retention"])]), Holds::Inconclusive);
-        // A difference is certain whatever else could not be seen.
+        // A difference is certain even if something else could not be compared.
         assert_eq!(holds(&[compared(9, 2, &["retention"])]), Holds::No);
     }
 }

@@ -38,7 +38,7 @@ impl JudgedByClient for Unavailable {
         let mates = mates(client, j)?;
         let since_us = j.since(self.since.as_deref().map(|s| s.as_str())).unwrap_or(i64::MIN);
         let time = GapTime { since_us, until_us: now_us(), away: &away(client) };
-        // The worst gap; of what nobody answered with `unanswered`, as if all of it had reached the log.
+        // The worst gap; with `unanswered` also of messages without acknowledgements, as if all had reached the log.
         let worst = |unanswered: bool| -> Result<Option<(PartitionPlace, Gap)>, StepError> {
             let gaps = match client.sends() {
                 true => producer_gaps(&refs(&own), &time),
@@ -49,7 +49,10 @@ impl JudgedByClient for Unavailable {
             Ok(gaps.into_iter().max_by_key(|(_, gap)| gap.length_us))
         };
         let Some((place, longest)) = worst(true)? else {
-            return Ok(Found::inconclusive(format!("{} was given nothing to do", client.name)));
+            return Ok(Found::inconclusive(format!(
+                "{} had no message to send or read",
+                client.name
+            )));
         };
         let who = format!("{} on {place}", client.name);
         let did = format!("from {} was without service", time_of_day(j, longest.from_us));
@@ -75,12 +78,12 @@ impl JudgedByClient for Unavailable {
     }
 }
 
-/// What took at most as long as was found, and for certain only `least_us`: judged where all between is judged
+/// Judges a gap that lasted between `least_us` and what was found: only if all values in between are judged
 /// alike.
 fn at_most(bound: BoundGroup<Duration>, least_us: i64, most: Found, why: String) -> Found {
     let time = Duration::from_micros(u64::try_from(least_us).unwrap_or_default());
     let least = Found::bounded(bound, time, "", Value::Null);
-    // A "no" is firm where it breaks the upper bound.
+    // A "no" is firm if it breaks the upper bound.
     let no = (least.holds == Holds::No && least.firm) || (most.holds == Holds::No && !most.firm);
     if no || (least.holds, most.holds) == (Holds::Yes, Holds::Yes) {
         return Found { firm: least.firm, ..most.because([why]) };

@@ -1,5 +1,5 @@
-//! `always`: conditions judged all the time, from when they become checkable; the first violation is
-//! timed and fails the plan.
+//! `always`: conditions that are judged repeatedly from when they become checkable; the first violation is
+//! recorded with its time and fails the plan.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,10 +25,10 @@ const POLL_AUDIT: Duration = Duration::from_secs(5);
 /// The watchers of a plan's `always` rules.
 pub struct Always(Vec<JoinHandle<Outcome>>, tokio_util::sync::CancellationToken);
 
-/// What became of one rule.
+/// The result of one rule.
 enum Outcome {
     Held,
-    /// It is always true: nothing was judged by it.
+    /// It is always true: it judged nothing.
     JudgedNothing,
     Violated(Reason),
     Unproven(Reason),
@@ -45,8 +45,8 @@ impl Always {
         Self(watchers.collect(), end)
     }
 
-    /// The steps are done: the rules' last look is now. Returns how many held, and what did not. Who
-    /// interrupts the run twice does not wait for a rule that reads a long log.
+    /// The steps are done: each rule is judged a last time. Returns how many held, and what did not. After a second
+    /// interruption the run does not wait for a rule that reads a long log.
     pub async fn end(self, now: &tokio_util::sync::CancellationToken) -> (u32, Vec<Reason>) {
         self.1.cancel();
         let mut held = 0;
@@ -83,7 +83,7 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
     loop {
         let over =
             end.is_cancelled() || rule.to.as_ref().is_some_and(|s| stage.timeline.has_begun(s));
-        // Brokers that are only just being started are not yet what is watched.
+        // Rules are not judged while the brokers are being started.
         if let Some(from_us) = from(stage, rule).filter(|_| stage.place.is_up()) {
             let judge = Judge {
                 stage,
@@ -102,7 +102,7 @@ async fn watch(stage: &Stage, rule: &Rule, end: &tokio_util::sync::CancellationT
                     }
                     covered.looked(&looked, seconds(begun));
                 }
-                // Without a cluster nothing can be asked yet; after its end nothing more.
+                // Without a cluster there is nothing to judge, before its start or after its end.
                 Err(_) if stage.running().is_err() => {}
                 Err(error) => covered.failed(&error, seconds(begun)),
             }
@@ -121,24 +121,24 @@ fn seconds(begun: i64) -> f64 {
     (now_us() - begun) as f64 / 1e6
 }
 
-/// Since when the rule is judged; nothing before that: the end of its `from`, if it names one.
+/// Since when the rule is judged: the end of its `from`, if it has one; none before that.
 fn from(stage: &Stage, rule: &Rule) -> Option<Option<i64>> {
     let Some(step) = &rule.from else { return Some(None) };
     let times = stage.timeline.named(step).and_then(|id| stage.timeline.times(&id))?;
     times.ended_us.map(Some)
 }
 
-/// What of a rule's time was judged.
+/// Which part of a rule's time was judged.
 struct Covered {
-    /// Each condition: whether a later look judges again what an earlier one could not.
+    /// For each condition: whether a later look can judge what an earlier one could not.
     again: Vec<bool>,
-    /// The rule says where it begins: all from there is covered.
+    /// The rule has a `from`: all time from there must be judged.
     from: bool,
     /// Each condition was judged at least once.
     judged: Vec<bool>,
-    /// The newest look that proved nothing, for each condition.
+    /// For each condition the newest look that proved nothing.
     open: Vec<Option<String>>,
-    /// What no later look can make good, with its kind.
+    /// A gap that no later look can close, with its kind.
     hole: Option<(ReasonKind, String)>,
 }
 
@@ -169,14 +169,14 @@ impl Covered {
             if begun && look.covers && !self.again[number] {
                 self.hole.get_or_insert((ReasonKind::Inconclusive, why.clone()));
             }
-            // The time that is watched ended before: what was judged until then stands.
+            // The judged time ended before: the earlier result stands.
             if look.covers || !self.judged[number] {
                 self.open[number] = Some(why);
             }
         }
     }
 
-    /// A look failed: the time that it stands for was not judged.
+    /// A look failed: its time was not judged.
     fn failed(&mut self, error: &StepError, at: f64) {
         let Some(text) = error.words() else { return };
         let kind = match error {
@@ -219,7 +219,7 @@ impl Covered {
     }
 }
 
-/// The step that was to begin or to end the rule's time and did not run.
+/// The step that should have begun or ended the rule's time, but did not run.
 fn missing(stage: &Stage, rule: &Rule) -> Option<String> {
     let step = rule.from.iter().chain(&rule.to).find(|step| !stage.timeline.has_begun(step))?;
     Some(format!("step \"{}\" did not run", step.value))

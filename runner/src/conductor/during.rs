@@ -1,4 +1,4 @@
-//! The steps of a fault's `during`: they run while its time passes.
+//! The steps of a fault's `during`: they run while the fault is in effect.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// Carries a step out. Returns what became of it, and why the rest of the plan is skipped if a step inside it
-/// ended it.
+/// Carries a step out. Returns its result, and why the rest of the plan is skipped if a step inside it
+/// ended the plan.
 pub async fn carry_out(
     cx: &Cx<'_>,
     flow: &Flow,

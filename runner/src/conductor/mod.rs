@@ -1,5 +1,5 @@
 //! The conductor: the only owner of run state. It takes a suite (a plan in one matrix cell) through
-//! its steps, `finally` and the removal of everything, and says how it ended.
+//! its steps, `finally` and the removal of everything, and returns how it ended.
 
 pub mod always;
 pub mod during;

@@ -30,7 +30,7 @@ use crate::{
     stage::{Run, warm::Warm},
 };
 
-/// When a run's clusters stay for a look.
+/// When a run keeps its clusters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Keep {
     /// Always removed.
@@ -49,7 +49,7 @@ const CLIENTS_BYTES: u64 = 150 << 20;
 pub enum Jobs {
     /// At most this many.
     Count(u32),
-    /// As many as processors and memory carry: most of a plan's time is waiting, so one more than
+    /// As many as processors and memory allow: most of a plan's time is waiting, so one more than
     /// there are processors.
     Auto,
 }
@@ -66,12 +66,12 @@ impl FromStr for Jobs {
     }
 }
 
-/// One suite to run: a plan in one cell, one time round.
+/// One suite to run: a plan in one cell, one repetition.
 #[derive(Clone)]
 pub struct Job {
     /// The plan in its cell.
     pub plan: Arc<Plan>,
-    /// Which time round of `--repeat`, from 1.
+    /// Which repetition of `--repeat`, from 1.
     pub repetition: u32,
 }
 
@@ -84,18 +84,18 @@ pub struct Ended {
     pub result: SuiteResult,
 }
 
-/// What holds for every suite of a run.
+/// The rules for every suite of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// How many at once.
     pub jobs: Jobs,
-    /// How often a suite that did not pass is tried again.
+    /// How often a suite that did not pass is retried.
     pub retries: u32,
-    /// Begin no more suites after one that did not pass.
+    /// Start no more suites after one that did not pass.
     pub fail_fast: bool,
-    /// Beats the plans' own timeout.
+    /// Replaces the plans' own timeout.
     pub timeout: Option<Duration>,
-    /// When clusters stay.
+    /// When clusters are kept.
     pub keep: Keep,
 }
 
@@ -104,11 +104,11 @@ struct Queued {
     number: u32,
     job: Job,
     attempt: u32,
-    /// What its cluster was declared as, where it may be reused.
+    /// The declaration of its cluster, if that may be reused.
     key: Option<String>,
 }
 
-/// What this machine can carry at once.
+/// The capacity of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Room {
     suites: u32,
@@ -123,7 +123,7 @@ impl Room {
                 std::thread::available_parallelism().map_or(2, |n| n.get() as u32).saturating_add(1)
             }
         };
-        // A tenth stays for everybody else.
+        // A tenth is left for other programs.
         let bytes = available_memory().map_or(u64::MAX, |bytes| bytes / 10 * 9);
         Self { suites, bytes }
     }
@@ -163,11 +163,11 @@ fn nodes(cluster: &StartCluster) -> u32 {
     cluster.brokers.value.saturating_add(beside)
 }
 
-/// Runs all suites, several at once where there is room, in the order of the queue: a suite that does
+/// Runs all suites, several at once if the capacity allows, in the order of the queue: a suite that does
 /// not fit waits, and a smaller one behind it may go first. One suite always runs, however large.
-/// The next one begins when a suite has passed and only its removal is left: nothing that it measures
-/// is disturbed by that, while two plans at work would take time from each other. The results are
-/// those that count: of a suite that was tried again, the last.
+/// The next one begins when a suite has passed and only its removal is left: that does not disturb its
+/// measurements, while two running plans would slow each other down. Of a suite that was retried, only the
+/// last result is returned.
 pub async fn run_all(
     run: &Arc<Run>,
     dir: &RunDir,
@@ -186,7 +186,7 @@ pub async fn run_all(
         }
     }
     while let Some(warm) = desk.shelf.give_up() {
-        // What resists is removed with the run.
+        // What cannot be removed here is removed with the run.
         let _ = warm.cluster.destroy().await;
     }
     desk.trouble.map_or(Ok(desk.results), Err)
@@ -195,7 +195,7 @@ pub async fn run_all(
 /// A suite that ended, and what it was.
 type Over = (SuiteResult, Queued, u64);
 
-/// Where the suites of a run are handed out.
+/// Starts the suites of a run and collects their results.
 struct Desk<'a> {
     run: &'a Arc<Run>,
     dir: &'a RunDir,
@@ -205,7 +205,7 @@ struct Desk<'a> {
     queue: VecDeque<Queued>,
     room: Room,
     running: JoinSet<Over>,
-    /// Suites that count among those that run at once.
+    /// Suites that count against the number of jobs.
     at_work: BTreeSet<u32>,
     /// Numbers of suites of which only the removal is left.
     judged: (UnboundedSender<u32>, UnboundedReceiver<u32>),
@@ -242,13 +242,13 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Starts what there is room for.
+    /// Starts the suites that fit.
     async fn begin(&mut self) {
         loop {
             let needs = self.queue.iter().map(|queued| self.need(queued));
             let at = choose(self.room, self.running.is_empty(), needs);
             let Some(next) = at.and_then(|at| self.queue.remove(at)) else { return };
-            // A suite always runs when it is alone: clusters that only wait must not stand against it.
+            // A suite always runs when it is alone: idle clusters must not prevent it.
             while !self.room.fits(self.need(&next))
                 && let Some(warm) = self.shelf.give_up()
             {
@@ -268,7 +268,7 @@ impl<'a> Desk<'a> {
                 }
             };
             let leave = next.key.clone().filter(|_| leaves);
-            // One that hands its cluster on is waited for: the next may be the one to go on with it.
+            // A suite that hands its cluster on is waited for: the next suite may reuse the cluster.
             let early = !self.rules.fail_fast && leave.is_none();
             let suite = Suite { warm, leave, ..suite };
             self.room = self.room.less(need);
@@ -276,7 +276,7 @@ impl<'a> Desk<'a> {
             let (sender, number) = (self.judged.0.clone(), next.number);
             let judged = move |verdict| {
                 if early && verdict == Verdict::Passed {
-                    // Nobody listens any more when the run is over.
+                    // The receiver is gone when the run is over.
                     let _ = sender.send(number);
                 }
             };
@@ -285,7 +285,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Memory that a suite takes beside what a cluster that waits for it has.
+    /// Memory that a suite needs in addition to an idle cluster that it would reuse.
     fn need(&self, queued: &Queued) -> u64 {
         if self.shelf.has(queued.key.as_deref()) {
             CLIENTS_BYTES
@@ -294,7 +294,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// Only the removal of a suite is left: the next may begin, as far as memory goes.
+    /// Only the removal of a suite is left: the next suite may begin if memory allows.
     fn free(&mut self, number: u32) {
         if !self.stops() && self.at_work.remove(&number) {
             self.room.suites += 1;
@@ -310,10 +310,10 @@ impl<'a> Desk<'a> {
         self.shelf.expect_none();
     }
 
-    /// A suite is over and removed; none: by a defect of kplan.
+    /// A suite is over and removed; none if a defect of kplan ended it.
     async fn end(&mut self, over: Option<Over>) {
         let Some((mut result, done, need)) = over else {
-            self.trouble = Some(anyhow::anyhow!("a suite ended by a defect of kplan"));
+            self.trouble = Some(anyhow::anyhow!("a defect in kplan ended a suite"));
             return;
         };
         if self.at_work.remove(&done.number) {
@@ -336,7 +336,7 @@ impl<'a> Desk<'a> {
         if again && !self.stops() && self.trouble.is_none() {
             self.number = self.number.saturating_add(1);
             let (number, attempt) = (self.number, done.attempt + 1);
-            // On a cluster of its own: what failed may have been the one before.
+            // The retry gets a cluster of its own: the reused one may have been the cause.
             self.queue.push_front(Queued { number, attempt, job: done.job, key: None });
             return;
         }
@@ -354,7 +354,7 @@ fn size(warm: &Warm) -> u64 {
     warm.cluster.nodes().len() as u64
 }
 
-/// Which suite in the queue there is room for: the first, and any where nothing else runs.
+/// The first suite in the queue that fits; the first of all if nothing else runs.
 fn choose(room: Room, alone: bool, mut needs: impl Iterator<Item = u64>) -> Option<usize> {
     if alone { needs.next().map(|_| 0) } else { needs.position(|need| room.fits(need)) }
 }

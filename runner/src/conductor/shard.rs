@@ -1,4 +1,4 @@
-//! Which suites of all belong to one machine of several: the same split on every machine, balanced by
+//! Splits suites between machines: every machine computes the same split, balanced by
 //! how long the suites took before.
 
 use std::{
@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{out::Shown as _, record::RunRecord};
 
-/// Where a run keeps what it knows of durations, below the working directory. Every machine of a split
+/// The file with earlier durations, below the working directory. Every machine of a split
 /// needs the same file, or none.
 pub const DURATIONS: &str = ".kplan/durations.json";
-/// What a suite weighs that never ran here, where none did, in seconds.
+/// The assumed duration of suites, in seconds, if none is known.
 const UNKNOWN_S: f64 = 60.0;
 
 /// Part `index` (from 1) of `of`.
@@ -35,14 +35,14 @@ impl FromStr for Shard {
             text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
         match parts {
             Some((index, of)) if (1..=of).contains(&index) && of <= 1_000 => Ok(Self { index, of }),
-            _ => Err(format!("`{text}` is no part such as 2/3")),
+            _ => Err(format!("`{text}` is not a part such as 2/3")),
         }
     }
 }
 
 impl Shard {
-    /// Keeps what belongs to this part, in its order. The longest are given out first, each to the part
-    /// that has least so far (Graham's longest-processing-time rule), so that the parts end together.
+    /// Keeps the suites of this part, in their order. The longest suites are assigned first, each to the part
+    /// with the least total so far (Graham's longest-processing-time rule), so that the parts end together.
     pub fn keep<T>(
         self,
         all: Vec<T>,
@@ -71,7 +71,7 @@ impl Shard {
 pub struct Durations(BTreeMap<String, f64>);
 
 impl Durations {
-    /// What is known; nothing where there is no file.
+    /// Reads the file; empty if there is none.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -79,11 +79,11 @@ impl Durations {
             Err(e) => return Err(e).with_context(|| format!("cannot read {}", path.shown())),
         };
         let known: Self = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no record of durations", path.shown()))?;
+            .with_context(|| format!("{} is not a file of durations", path.shown()))?;
         Ok(Self(known.0.into_iter().filter(|(_, s)| s.is_finite() && *s >= 0.0).collect()))
     }
 
-    /// Takes the suites of a run that ran to their end.
+    /// Adds the suites of a run that ran to their end.
     pub fn learn(&mut self, record: &RunRecord) {
         for suite in record.decisive() {
             if let Some(ended_us) = suite.ended_us {

@@ -1,4 +1,4 @@
-//! One step: whether it runs, its limit, what it may fail with, and how that ends the plan or not.
+//! One step: whether it runs, its limit, its expected error, and whether its failure ends the plan.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Flow {
     pub rounds: Vec<u32>,
     /// The step that they are in.
     pub within: Option<StepRun>,
-    /// A step around them is optional: what they find is only told.
+    /// A step around them is optional: their findings are only reported.
     pub optional: bool,
 }
 
@@ -61,7 +61,7 @@ pub fn run_list<'a>(
     .boxed()
 }
 
-/// Tells that a step and the steps in it did not run.
+/// Reports that a step and the steps in it did not run.
 pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally) {
     let id = listed(stage, step, flow);
     tally.skipped(step);
@@ -74,7 +74,7 @@ pub fn skip(stage: &Stage, step: &Step, flow: &Flow, reason: &str, tally: &Tally
     }
 }
 
-/// A step's id in the events, which know its title from now on.
+/// A step's id in the events; its title is recorded with it.
 fn listed(stage: &Stage, step: &Step, flow: &Flow) -> StepRun {
     let id = StepRun::new(&step.head.id, &flow.rounds);
     // The suite lists the steps of first rounds only.
@@ -152,11 +152,11 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
 
 /// The verdict of a step whose own steps were ended early.
 fn verdict_around(tally: &Tally) -> Verdict {
-    // What the rig ended is no failure of the steps around it.
+    // A failure of the rig is no failure of the steps around it.
     if tally.verdict() == Verdict::Broken { Verdict::Broken } else { Verdict::Failed }
 }
 
-/// A fault one of whose own steps ended the plan: its own end is only told.
+/// The end of a fault in which a step ended the plan: its own end is only reported.
 fn ended_early(
     cx: &Cx<'_>,
     stopped: &str,
@@ -179,7 +179,7 @@ fn ended_early(
     Some(stopped.to_owned()).filter(|_| ends_the_plan(stage, cx.head))
 }
 
-/// Whether what ended a step ends the steps after it too. A signal ends them all.
+/// Whether the end of a step also ends the steps after it. A signal ends them all.
 fn ends_the_plan(stage: &Stage, head: &StepHead) -> bool {
     !head.optional || stage.run.interrupt.signal().is_some()
 }
@@ -195,7 +195,7 @@ fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, Str
         }
     }
     let finished = step.finish(&values);
-    // Also where it cannot be read: the error message may show the value.
+    // Also if it cannot be read: the error message may show the value.
     step.secrets().iter().for_each(|secret| crate::secrets::hide(secret));
     finished
         .map(Some)
@@ -229,8 +229,8 @@ async fn run_flow(
     }
 }
 
-/// What fails on a machine that took a broker away says nothing about Kafka; a broker that ended by
-/// itself is evidence.
+/// Turns a failure into one of the rig if a broker was ended from outside; adds a broker that ended by itself as
+/// evidence.
 async fn stands(
     stage: &Stage,
     head: &StepHead,
@@ -242,7 +242,7 @@ async fn stands(
     }
     let death = stage.rig_stands_closely().await?;
     let beside = matches!(error, StepError::Plan(_) | StepError::Kafka(KafkaCause::Died(_)));
-    // An expected error says nothing of a node that ended beside it.
+    // An expected error does not cover a node that ended at the same time.
     if let Some(death) = death.as_ref().filter(|_| !beside && head.expect_error.is_none()) {
         stage.ended.tell(death.node);
     }
@@ -299,7 +299,7 @@ fn conclude(
             match error {
                 StepError::Judged(findings) => {
                     let judges = head.facts.kind == Kind::Judgement;
-                    // A judgement that ends the plan waited for what it judges.
+                    // A judgement that ends the plan had waited for its conditions.
                     event.timed_out = judges && !head.facts.goes_on;
                     let goes_on = head.facts.goes_on || head.expect_error.is_some();
                     event.findings = findings;

@@ -31,11 +31,11 @@ use crate::{
 #[derive(Debug)]
 pub struct SuiteResult {
     pub verdict: Verdict,
-    /// Whether its cluster was left running for a look.
+    /// Whether its cluster was kept (`--keep`).
     pub kept: bool,
     /// What its chaos did.
     pub faults: Vec<DoneFault>,
-    /// Its cluster, where it was to leave it and it is fit for another suite.
+    /// Its cluster, if it was to leave it and the cluster is fit for another suite.
     pub warm: Option<Warm>,
 }
 
@@ -45,24 +45,24 @@ pub struct Suite {
     pub number: SuiteId,
     pub plan: Arc<Plan>,
     pub dir: PathBuf,
-    /// Which time round of `--repeat`.
+    /// Which repetition of `--repeat`.
     pub repetition: u32,
     /// Which attempt of `--retries`, from 1.
     pub attempt: u32,
-    /// Its time, all steps but `finally`.
+    /// Its time limit, for all steps but `finally`.
     pub timeout: Duration,
     /// When the cluster stays.
     pub keep: Keep,
-    /// Only these faults of its chaos, by id; all where none is said.
+    /// Only these faults of its chaos, by id; none: all.
     pub only: Option<BTreeSet<StepRun>>,
-    /// A cluster of an earlier suite, to go on with.
+    /// A cluster of an earlier suite, to reuse.
     pub warm: Option<Warm>,
-    /// Leave the cluster to a later suite, under this key, if nothing speaks against it.
+    /// Leave the cluster to a later suite, under this key, if it is fit for that.
     pub leave: Option<String>,
 }
 
-/// Takes a suite through its steps. Never fails itself: what goes wrong is in the verdict. When all is
-/// judged and only the removal is left, `judged` is told the verdict.
+/// Runs a suite through its steps. Never fails itself: errors are in the verdict. When all is
+/// judged and only the removal is left, it calls `judged` with the verdict.
 pub async fn run_suite(
     run: Arc<Run>,
     mut suite: Suite,
@@ -100,7 +100,7 @@ pub async fn run_suite(
     let around = Surroundings { finally: true, ..Surroundings::default() };
     let flow = Flow { around, ..flow };
     step::run_list(&stage, &suite.plan.finally, flow, &tally).await;
-    // Who interrupts the run twice does not wait for an engine.
+    // After a second interruption the run does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {
         let holds = tally.verdict() != Verdict::Broken;
         tally.reasons(stage.untold_ends(holds).await);
@@ -123,15 +123,15 @@ pub async fn run_suite(
     SuiteResult { verdict, kept, faults: stage.chaos.done(), warm }
 }
 
-/// Removes clients, observer and cluster, or leaves the cluster to another suite. What cannot be
-/// removed is said.
+/// Removes clients, observer and cluster, or leaves the cluster to another suite. Returns what cannot be
+/// removed.
 async fn tear_down(
     stage: &Arc<Stage>,
     keep: bool,
     leave: Option<String>,
 ) -> (Option<Warm>, Option<String>) {
     stage.clients.kill_all(stage).await;
-    // Whoever never came to use it.
+    // The suite ended before it used the cluster that it was given.
     if let Some(unused) = stage.place.take_warm() {
         let _ = unused.cluster.destroy().await;
     }
@@ -189,7 +189,7 @@ fn infos<'s>(
     }
 }
 
-/// Whether a word is there to judge.
+/// Whether a step of this word judges.
 fn judges(word: &str) -> bool {
     Verb::facts_of(word).is_some_and(|facts| facts.goes_on)
 }
@@ -213,11 +213,11 @@ impl Tally {
         self.0.lock().expect("no holder panics")
     }
 
-    /// A step with this verb ended.
+    /// Counts a step with this verb that ended.
     pub fn count(&self, verb: &str, ended: &StepEnded) {
         let mut counts = self.counts();
         let judged = ended.findings.iter().filter(|f| f.holds != Holds::Unjudged).count();
-        // What can fail without a consequence proves nothing, and what is always true neither.
+        // A step that can fail without a consequence proves nothing, nor does a condition that is always true.
         counts.idle_asserts += u32::from(judges(verb) && (ended.optional || judged == 0));
         if ended.optional {
             return;
@@ -227,17 +227,17 @@ impl Tally {
         counts.worst = counts.worst.max(Some(ended.verdict));
     }
 
-    /// A step did not run.
+    /// Counts a step that did not run.
     pub fn skipped(&self, step: &Step) {
         self.counts().idle_asserts += u32::from(judges(step.head.word));
     }
 
-    /// Reasons that belong to no step.
+    /// Adds reasons that belong to no step.
     pub fn reasons(&self, more: impl IntoIterator<Item = Reason>) {
         self.counts().reasons.extend(more);
     }
 
-    /// So many `always` rules were judged and held.
+    /// Counts `always` rules that were judged and held.
     pub fn always_held(&self, rules: u32) {
         let mut counts = self.counts();
         counts.judged += rules;

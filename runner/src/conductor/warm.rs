@@ -1,8 +1,8 @@
-//! Clusters that go on warm from one plan to the next that declares the same one (`reuse: true`).
+//! Running clusters that are handed on from one plan to the next that declares the same one (`reuse: true`).
 //!
-//! A cluster is handed on by the scheduler, from a suite that has ended to one that begins: it is never
-//! in two hands. Only one that is as it was is handed on: its plan passed, did nothing that could have
-//! left a trace, and its topics and groups are gone.
+//! The scheduler hands a cluster on from a suite that has ended to one that begins: two suites never use it
+//! at once. Only an unchanged cluster is handed on: its plan passed, did nothing that could have
+//! left a trace, and its topics and groups are deleted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,8 +26,8 @@ use crate::{
 /// How long the deletion of a plan's topics may take; a cluster that needs longer is removed instead.
 const CLEAN_LIMIT: Duration = Duration::from_secs(15);
 
-/// The key of a plan's cluster where it has a single one, to be reused, where the backend hands clusters on: one
-/// that exists is not kplan's to clean, and others start at once or write their logs elsewhere.
+/// The key of a plan's cluster, if the plan has a single one with `reuse` and the backend hands clusters on (an
+/// external cluster is not kplan's to clean, other backends start at once or write their logs elsewhere).
 pub fn key_of_plan(plan: &Plan, run: &Run) -> Option<String> {
     if !run.backend.hands_on() {
         return None;
@@ -53,13 +53,13 @@ fn clusters<'p>(steps: impl Iterator<Item = &'p Step>, all: &mut Vec<&'p StartCl
     }
 }
 
-/// Whether a plan leaves nothing in its cluster but topics and groups: only words that are known to.
+/// Whether a plan leaves nothing in its cluster but topics and groups: all its steps must be known to do so.
 pub fn is_traceless(plan: &Plan) -> bool {
     plan.steps.iter().chain(&plan.finally).all(step_is_traceless)
 }
 
 fn step_is_traceless(one: &Step) -> bool {
-    // Nothing is known yet of a step whose arguments are of a later time.
+    // A step whose arguments are only known at run time counts as leaving traces.
     let Some(verb) = one.verb() else { return false };
     let own = verb.facts().leaves == Leaves::TopicsAndGroups;
     own && one.inside().into_iter().all(step_is_traceless)
@@ -69,13 +69,13 @@ fn step_is_traceless(one: &Step) -> bool {
 pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
     let work = async {
         warm::sound(running).await?;
-        // A plan with a copier leaves transactions too, and so never comes here.
+        // A plan with a copier also leaves transactions, and so is never traceless.
         let clients = stage.clients.all();
         let groups = clients.iter().filter_map(|client| client.group());
         let groups: BTreeSet<String> = groups.map(|(name, _)| name.to_owned()).collect();
         let groups: Vec<String> = groups.into_iter().collect();
         running.cluster.topics().delete_groups(&groups).await.map_err(|e| e.to_string())?;
-        // Only what this plan made; a topic of anybody else's makes the cluster unfit below.
+        // Only topics of this plan; any other topic makes the cluster unfit below.
         let made = stage.topics.all().into_iter().filter(|(_, facts)| !facts.deleted);
         for (topic, _) in made {
             running.cluster.topics().delete_topic(&topic).await.map_err(|e| e.to_string())?;
@@ -84,13 +84,13 @@ pub async fn clean(stage: &Stage, running: &Running) -> Result<(), String> {
             view.topics.values().all(|t| t.internal).then_some(())
         };
         let gone = running.observer.until(CLEAN_LIMIT, none).await;
-        gone.map(drop).map_err(|_| "its topics did not go".to_owned())
+        gone.map(drop).map_err(|_| "its topics could not be deleted".to_owned())
     };
     let limited = tokio::time::timeout(CLEAN_LIMIT, work).await;
     limited.unwrap_or_else(|_| Err(format!("cleaning it took longer than {CLEAN_LIMIT:?}")))
 }
 
-/// The scheduler's clusters between two plans, and what the plans to come could use.
+/// The scheduler's clusters between two plans, and the clusters that later plans can use.
 #[derive(Debug, Default)]
 pub struct Shelf {
     warm: Vec<Warm>,
@@ -100,7 +100,7 @@ pub struct Shelf {
 }
 
 impl Shelf {
-    /// The plans to come.
+    /// Sets the keys of the later plans.
     pub fn expect(&mut self, keys: impl IntoIterator<Item = String>) {
         for key in keys {
             *self.to_come.entry(key).or_default() += 1;
@@ -112,7 +112,7 @@ impl Shelf {
         self.to_come.clear();
     }
 
-    /// A suite of this key begins: the cluster that it goes on with, and whether it is to leave its own.
+    /// A suite with this key begins: returns the cluster that it reuses, and whether it is to leave its own.
     pub fn begin(&mut self, key: &str) -> (Option<Warm>, bool) {
         if let Some(left) = self.to_come.get_mut(key) {
             *left = left.saturating_sub(1);
@@ -132,7 +132,7 @@ impl Shelf {
         count(&self.to_come) > count(&self.promised) + u32::try_from(kept).unwrap_or(u32::MAX)
     }
 
-    /// A suite that was to leave its cluster ended. Gives back what nobody wants any more.
+    /// A suite that was to leave its cluster ended. Returns a cluster that no later plan needs.
     pub fn end(&mut self, key: &str, left: Option<Warm>) -> Option<Warm> {
         if let Some(promised) = self.promised.get_mut(key) {
             *promised = promised.saturating_sub(1);
@@ -145,12 +145,12 @@ impl Shelf {
         None
     }
 
-    /// Takes a cluster away from the plans to come: its place is needed.
+    /// Removes a cluster from the shelf because its resources are needed.
     pub fn give_up(&mut self) -> Option<Warm> {
         self.warm.pop()
     }
 
-    /// Whether a plan of this key would go on with a cluster.
+    /// Whether a plan with this key would reuse a cluster.
     pub fn has(&self, key: Option<&str>) -> bool {
         key.is_some_and(|key| self.warm.iter().any(|w| w.key == key))
     }

@@ -1,4 +1,4 @@
-//! What an event is about: by numbers and types, so that a reader of events takes no words apart.
+//! What an event is about, as numbers and types, so that readers of events need not parse texts.
 
 use std::fmt;
 
@@ -110,15 +110,15 @@ pub enum FaultKind {
     Network,
     /// Disks are full.
     Disk,
-    /// A run did not say it.
+    /// Not recorded in the run.
     #[default]
     Unknown,
 }
 
-/// Why a process is what it is now.
+/// Why a process changed its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// In words, e.g. `killed by step 6`.
+    /// As text, e.g. `killed by step 6`.
     #[serde(rename = "why")]
     pub words: String,
     /// The step that did it.
@@ -139,7 +139,7 @@ impl<T: Into<String>> From<T> for Why {
     }
 }
 
-/// Whose settings they are. As text, and so in JSON: `cluster`, `features`, `brokers, in effect`,
+/// What the settings belong to. As text, and so in JSON: `cluster`, `features`, `brokers, in effect`,
 /// `broker 2, in effect`, `broker 2`, `topic orders`, `client P`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]

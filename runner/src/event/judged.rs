@@ -1,4 +1,4 @@
-//! What was judged and how: verdicts, findings, reasons, measured stretches of time, anomalies.
+//! Judgements: verdicts, findings, reasons, measured time spans, anomalies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::StepRun;
 
-/// Why a suite ended as it did, where no step tells it.
+/// The reason of a suite's verdict, if no step shows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reason {
     /// What kind.
     pub kind: ReasonKind,
-    /// In words, with the time where it has one.
+    /// As text, with the time if it has one.
     pub text: String,
-    /// Which messages, partitions, seconds.
+    /// The messages, partitions or times that were found.
     #[serde(default)]
     pub evidence: Vec<String>,
     /// The plan's line that it is about.
@@ -34,7 +34,7 @@ impl Reason {
 pub enum ReasonKind {
     /// An `always` condition was violated.
     Violated,
-    /// Nothing to judge by (every assert skipped).
+    /// The evidence is missing (for example, every assert was skipped).
     Inconclusive,
     /// The plan's `timeout`.
     TimedOut,
@@ -46,7 +46,7 @@ pub enum ReasonKind {
     Rig,
 }
 
-/// A stretch of time that a condition measured.
+/// A time span that a condition measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// Step that asked.
@@ -61,18 +61,18 @@ pub struct Measurement {
     pub from_us: i64,
     /// End; none when it was still open when it was judged.
     pub until_us: Option<i64>,
-    /// How much of it the plan kept the client from working: that does not count.
+    /// The part in which the plan kept the client from working: it does not count.
     #[serde(default)]
     pub away_us: i64,
 }
 
-/// What a measured stretch of time is.
+/// The kind of a measured time span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stretch {
     /// From a fault until a client made progress again.
     Recovered,
-    /// In which a client made no progress.
+    /// A time in which a client made no progress.
     Unavailable,
 }
 
@@ -86,17 +86,17 @@ impl Stretch {
     }
 }
 
-/// Four verdicts; a broken rig never reads as a broken Kafka.
+/// Four verdicts; a broken rig is never reported as a failure of Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It did not run.
     Skipped,
-    /// It was done and, if judged, held.
+    /// It was carried out and, if judged, held.
     Passed,
     /// Kafka, or the plan's expectation: did not hold, ran out of time, or inconclusive.
     Failed,
-    /// The rig could not do it.
+    /// The rig failed.
     Broken,
 }
 
@@ -105,15 +105,15 @@ pub enum Verdict {
 pub struct Finding {
     /// The condition as the plan has it, e.g. `lost: 0`.
     pub condition: String,
-    /// Where it stands.
+    /// Its line in the plan.
     pub line: u32,
     /// How it was judged.
     pub holds: Holds,
     /// What was expected, in words.
     pub expected: String,
-    /// What was found, in words; for inconclusive what was missing.
+    /// What was found, as text; for inconclusive what was missing.
     pub found: String,
-    /// Which messages, partitions, seconds.
+    /// The messages, partitions or times that were found.
     pub evidence: Vec<String>,
     /// When it first held, milliseconds after the step began (wait, within).
     pub after_ms: Option<u64>,
@@ -127,7 +127,7 @@ pub enum Holds {
     Yes,
     /// It does not.
     No,
-    /// There is nothing to judge it by.
+    /// The evidence to judge it is missing.
     Inconclusive,
     /// Recorded, not judged.
     Unjudged,
@@ -138,9 +138,9 @@ pub enum Holds {
 pub struct OnDisk {
     /// On no disk, and every disk was read.
     pub gone: u64,
-    /// Still on a disk, and shown to no reader.
+    /// Still on a disk, but not readable by consumers.
     pub cut_off: u64,
-    /// By broker and what it is: how many of them it holds.
+    /// By broker and its state: how many of them it holds.
     pub holders: BTreeMap<String, u64>,
     /// The brokers whose disks were read.
     pub read: Vec<u32>,
@@ -184,7 +184,7 @@ impl OnDisk {
             words.push(format!("{} gone from the disks of {}", self.gone, brokers(&self.read)));
         }
         if !self.unread.is_empty() {
-            words.push(format!("not looked up on every disk: {}", self.unread.join("; ")));
+            words.push(format!("not searched on every disk: {}", self.unread.join("; ")));
         }
         words.join("; ")
     }
@@ -210,14 +210,14 @@ pub struct Anomaly {
     pub by: Vec<AnomalyPlace>,
     /// Examples, bounded.
     pub examples: Vec<Example>,
-    /// For what is lost: where it lies on the brokers' disks.
+    /// For lost messages: where they are on the brokers' disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_disk: Option<OnDisk>,
 }
 
 impl Anomaly {
-    /// Becomes a newer count of the same kind, and keeps what it holds of other topics and clients: two
-    /// conditions may each have asked for a part.
+    /// Takes over a newer count of the same kind, and keeps the counts of other topics and clients: two
+    /// conditions may each have counted a part.
     pub fn renew(&mut self, newer: &Self) {
         let counted: BTreeSet<_> = newer.by.iter().map(|p| (&p.topic, &p.client)).collect();
         self.by.retain(|p| !counted.contains(&(&p.topic, &p.client)));
@@ -233,7 +233,7 @@ impl Anomaly {
     }
 }
 
-/// Where an anomaly lies.
+/// The place of an anomaly.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnomalyPlace {
     /// Topic.

@@ -1,4 +1,4 @@
-//! How far a history was published at one moment: what orders it against other events without a clock.
+//! How far a history was published at one moment: this orders it relative to other events without a clock.
 
 use super::{HistoryError, HistoryFile};
 
@@ -6,14 +6,14 @@ use super::{HistoryError, HistoryFile};
 /// whatever lies within the extent was published before that moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Records that nobody would change again.
+    /// Records that were final.
     settled: u64,
     /// How many messages each record after them held.
     open: Vec<u64>,
 }
 
 impl Extent {
-    /// An extent of so many final records, and of later ones with so many messages each.
+    /// An extent with this number of final records, and with these numbers of messages in the later ones.
     pub fn new(settled: u64, open: Vec<u64>) -> Self {
         Self { settled, open }
     }

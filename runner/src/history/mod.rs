@@ -1,4 +1,4 @@
-//! The history: what each client sent, heard and was given, and what the audit found in the log.
+//! The history: what each client sent, which answers and deliveries it got, and what the audit found in the log.
 //!
 //! A history file is a sequence of fixed-size [`MessageRun`]s behind a header page, written through a
 //! shared mapping ([`HistoryWriter`]): the page cache survives the writer's SIGKILL, and a run is
@@ -40,9 +40,9 @@ pub use writer::{Handle, HistoryWriter};
 pub enum Writer {
     /// What a producer sent ([`Mark::Sent`] only).
     ProducerSent,
-    /// What a producer heard (acked, failed, transaction ends).
+    /// The answers that a producer got (acked, failed, transaction ends).
     ProducerHeard,
-    /// What a consumer was given.
+    /// What was delivered to a consumer.
     Consumer,
     /// What the audit found in the log.
     Audit,

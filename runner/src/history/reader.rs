@@ -35,7 +35,7 @@ struct Window {
 }
 
 impl HistoryFile {
-    /// Opens a history and sees what is published by now.
+    /// Opens a history with what is published by now.
     pub fn open(path: &Path) -> Result<Self, HistoryError> {
         let file = File::open(path).map_err(HistoryError::io(path, "cannot open it"))?;
         let bytes = file.metadata().map_err(HistoryError::io(path, "cannot stat it"))?.len();
@@ -47,7 +47,7 @@ impl HistoryFile {
         let word = |i: usize| page.words().get(i).map_or(0, |w| w.load(Ordering::Acquire));
         let (json_len, data_at) = (word(3), word(4));
         if word(0) != layout::MAGIC {
-            return Err(HistoryError::damaged(path, "its first bytes are not a history's"));
+            return Err(HistoryError::damaged(path, "it does not begin as a history"));
         }
         if word(1) != layout::VERSION | (layout::RECORD as u64) << 32 {
             return Err(HistoryError::damaged(path, "another format version wrote it"));
@@ -79,7 +79,7 @@ impl HistoryFile {
             self.file.metadata().map_err(HistoryError::io(&self.path, "cannot stat it"))?.len();
         let room = bytes.saturating_sub(self.data_at) / layout::RECORD as u64;
         if published > room {
-            let what = format!("it says {published} records and has room for {room}");
+            let what = format!("it claims {published} records but has space for {room}");
             return Err(HistoryError::damaged(&self.path, what));
         }
         self.len = published;

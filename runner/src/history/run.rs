@@ -1,8 +1,8 @@
-//! What a history is made of: [`MessageRun`]s of messages that share their fate, and their [`Mark`]s.
+//! The parts of a history: [`MessageRun`]s of messages with the same outcome, and their [`Mark`]s.
 
 use serde::{Deserialize, Serialize};
 
-/// What a [`MessageRun`] says about its messages.
+/// The meaning of a [`MessageRun`] for its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -20,7 +20,7 @@ pub enum Mark {
     Aborted = 5,
     /// Producer: the end of transaction `epoch` is not known.
     Unsettled = 6,
-    /// Producer with acks=0: librdkafka wrote the message to a socket and nobody answered. Never an
+    /// Producer with acks=0: librdkafka wrote the message to a socket and no broker answered. Never an
     /// acknowledgement: the outcome stays unknown.
     Written = 7,
     /// Consumer: delivered messages of this run's clients.
@@ -82,7 +82,7 @@ impl Mark {
     ];
 }
 
-/// A run of consecutive messages of one partition that share their fate. All numbers are dense:
+/// A run of consecutive messages of one partition with the same outcome. All numbers are dense:
 /// message `i` of the run has sequence `first_seq + i` and, where offsets are known, offset
 /// `first_offset + i`. A run covers at most [`RUN_SPAN_US`] of time, so a run's times locate each of
 /// its messages to within that span.
@@ -112,8 +112,8 @@ pub struct MessageRun {
     /// librdkafka's error code for [`Mark::Failed`], and for a [`Mark::Corrupt`] whose whole batch has a wrong
     /// checksum; else 0.
     pub error: i32,
-    /// Transaction number (producers, from 1, 0 outside), assignment generation (consumers), or who
-    /// copied ([`Mark::Copied`]).
+    /// Transaction number (producers, from 1, 0 outside), assignment generation (consumers), or the copier's
+    /// number ([`Mark::Copied`]).
     pub epoch: u32,
 }
 

@@ -1,10 +1,10 @@
-//! A file of counters that survive the SIGKILL of who writes them, and that processes share.
+//! A file of counters that survive the SIGKILL of their writer, and that processes share.
 
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, sync::atomic::AtomicU64};
 
 use super::{HistoryError, mapped::Mapping, writer::allocate};
 
-/// So many 64-bit words in a shared mapping, 0 at first.
+/// 64-bit words in a shared mapping, 0 at first.
 #[derive(Debug)]
 pub struct Words(Mapping);
 
@@ -15,7 +15,7 @@ impl Words {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(path).map_err(io("cannot open it"))?;
-        // What is there stays: only holes are filled.
+        // Existing data is kept: only holes are filled.
         allocate(&file, 0, words * 8).map_err(io("cannot allocate it"))?;
         Ok(Self(Mapping::writable(&file, 0, words * 8).map_err(io("cannot map it"))?))
     }

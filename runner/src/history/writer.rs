@@ -105,7 +105,7 @@ impl HistoryWriter {
     }
 
     /// Records published.
-    #[allow(clippy::len_without_is_empty, reason = "nobody asks a writer whether it is empty")]
+    #[allow(clippy::len_without_is_empty, reason = "it is never needed whether a writer is empty")]
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -138,7 +138,7 @@ impl HistoryWriter {
 }
 
 impl Drop for HistoryWriter {
-    /// Gives back what was allocated and not used.
+    /// Frees space that was allocated and not used.
     fn drop(&mut self) {
         let used = self.data_at + self.len * layout::RECORD as u64;
         // A failure costs disk space only.

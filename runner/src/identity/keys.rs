@@ -1,6 +1,6 @@
 //! Which partition a producer's next message goes to, and with which key.
 
-/// A producer's plan for partitions and keys: a function of how many messages went before.
+/// A producer's choice of partitions and keys: a function of the message number.
 #[derive(Clone, Debug)]
 pub struct KeyPlan {
     partitions: u32,
@@ -43,7 +43,7 @@ impl KeyPlan {
     pub fn nth(&self, i: u64) -> (u32, Option<u32>) {
         if self.by_key.is_empty() {
             let partitions = u64::from(self.partitions);
-            // Whoever looks sees at once which partitions are used.
+            // A reader of the history sees at once which partitions are used.
             let turn = match i.checked_sub(partitions) {
                 Some(later) if later < self.in_blocks => later / self.block,
                 Some(later) => later,
@@ -56,7 +56,7 @@ impl KeyPlan {
     }
 
     /// For each partition that keys go to: after how many of its messages the same key comes again.
-    /// With this the audit tells which later message supersedes which in a compacted topic.
+    /// With this the audit knows which later message supersedes which in a compacted topic.
     pub fn periods(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
         let periods = (0..).zip(self.by_partition.iter().map(|keys| keys.len() as u64));
         periods.filter(|(_, period)| *period > 0)

@@ -1,4 +1,4 @@
-//! Who sent a message: the identity that is written into it, and the keys that carry it.
+//! The identity of a message, which is written into it, and the keys of messages.
 
 pub mod keys;
 pub mod payload;

@@ -36,7 +36,7 @@ const MAGIC: [u8; 4] = *b"kpl1";
 /// Length of the filler's pattern.
 const PATTERN: usize = 4096;
 
-/// Who sent a message, and which it is.
+/// The identity of a message: its sender and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// [`run_hash`] of the run's id.
@@ -67,14 +67,14 @@ pub struct Original {
     pub seq: u64,
 }
 
-/// What a value turned out to be.
+/// The result of decoding a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// A message of this run, its checksum right.
     Identity(Identity),
     /// Not a message of this run's clients.
     Foreign,
-    /// It claims to be of this run, and its checksum or its length is wrong.
+    /// It claims to be of this run, but its checksum or its length is wrong.
     Corrupt,
 }
 

@@ -1,4 +1,4 @@
-//! Single questions to single brokers.
+//! Single requests to single brokers.
 
 use std::{
     collections::BTreeMap,
@@ -18,12 +18,12 @@ use crate::{
     wire::{Connection, Credentials, WireError},
 };
 
-/// One question takes no longer.
+/// Limit of one request.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
 /// Open connections kept for each broker.
 const KEPT: usize = 4;
 
-/// Why a question has no answer.
+/// Why a request failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AskError {
     /// A broker could not be asked.
@@ -48,22 +48,22 @@ pub enum AskError {
     /// No broker answers.
     #[error("no broker answers")]
     NobodyAnswers,
-    /// It did not become so in time.
+    /// A state was not reached in time.
     #[error("{what} (waited {limit:?})")]
     TimedOut {
-        /// What was wanted, and what was found instead.
+        /// The wanted state, and the one that was found.
         what: String,
         limit: Duration,
     },
-    /// This Kafka version or backend cannot tell or do it.
+    /// This Kafka version or backend cannot do it.
     #[error("{0}")]
     Unsupported(String),
-    /// ZooKeeper did not do it.
+    /// ZooKeeper returned an error.
     #[error("ZooKeeper: {0}")]
     Zookeeper(String),
 }
 
-/// Asks; connections are kept between questions. Cheap to clone.
+/// Sends requests; connections are kept between requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Asker {
     pub(super) cluster: Arc<dyn Cluster>,
@@ -81,7 +81,7 @@ impl Asker {
         Self { cluster, watch, credentials, idle: Arc::default() }
     }
 
-    /// Asks `broker`; `build` makes the request for the version that both sides speak, at most
+    /// Sends a request to `broker`; `build` makes it for the version that both sides support, at most
     /// `most`.
     /// Fails with [`AskError::Wire`].
     pub(super) async fn call<R: Request>(
@@ -102,7 +102,7 @@ impl Asker {
         build: impl Fn(i16) -> R,
     ) -> Result<R::Response, AskError> {
         let wire = |cause| AskError::Wire { broker, cause: Arc::new(cause) };
-        // A kept connection may be of an earlier life of the broker: then a new one is tried.
+        // A kept connection may be older than the broker's last start: then a new one is tried.
         while let Some(mut connection) = self.kept(broker) {
             match ask(&mut connection, most, limit, &build).await {
                 Err(WireError::Broken { .. }) => {}
@@ -120,8 +120,8 @@ impl Asker {
         result.map_err(wire)
     }
 
-    /// Asks the brokers that answer, one after the other, until one can be asked; those that the others
-    /// left out, who may have missed what these know, last.
+    /// Sends a request to the brokers that answer, one after the other, until one succeeds; brokers that the others
+    /// do not list, which may be outdated, come last.
     /// Fails with the last broker's error, or with [`AskError::NobodyAnswers`].
     pub(super) async fn call_any<R: Request>(
         &self,
@@ -151,8 +151,8 @@ impl Asker {
         }
     }
 
-    /// True reachability: an ApiVersions exchange on a new connection through the address that the
-    /// broker advertises (or, where no broker lists it, the one it was given). A published port
+    /// Tests real reachability: an ApiVersions exchange on a new connection through the address that the
+    /// broker advertises (or, if no broker lists it, its configured address). A published port
     /// accepts TCP even when nothing listens behind it.
     /// Fails with [`AskError::Wire`] with the reason.
     pub async fn listener_reachable(&self, broker: u32) -> Result<(), AskError> {

@@ -68,7 +68,7 @@ async fn what_is_not_there_is_an_error() {
     assert!(matches!(error, AskError::Missing(_)), "{error}");
     let bounds = ask.audit_bounds(&["nothing".to_owned()], Duration::ZERO).await;
     assert_eq!(bounds.missing, ["nothing".to_owned()].into());
-    // A simulated broker has no settings to tell.
+    // A simulated broker has no settings to report.
     let error = ask.effective_config(1).await.expect_err("not simulated");
     assert!(matches!(&error, AskError::Wire { cause, .. } if cause.is_unsupported()), "{error}");
     mock.broker_down(1).expect("an order to the mock");

@@ -1,15 +1,15 @@
-//! Who missed what the cluster decided.
+//! Recognizes brokers that missed the cluster's last decisions.
 //!
-//! A broker that was cut off tells for ever what it last heard, and it may be the only one left to ask:
-//! nobody contradicts it when those who went on without it are gone. It is known by two signs: the others
-//! did not list it while they could be asked, and it tells of older leader epochs than were seen before
+//! A broker that was cut off keeps reporting its last known state, and it may be the only broker that still answers:
+//! no other broker contradicts it when those that went on without it are gone. Two signs show it: the others
+//! did not list it while they answered, and it reports older leader epochs than were seen before
 //! (they only grow).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::view::ClusterView;
 
-/// What was seen of brokers that were left behind.
+/// What was observed about brokers that were left behind.
 #[derive(Debug, Default)]
 pub(super) struct Behind {
     /// Brokers that the others went on without.
@@ -18,7 +18,7 @@ pub(super) struct Behind {
 }
 
 impl Behind {
-    /// Remembers what is new in `view`.
+    /// Stores what is new in `view`.
     pub(super) fn keep(&mut self, view: &ClusterView) {
         self.epochs.keep(view);
         for (broker, told) in view.brokers.iter().filter(|(_, b)| b.answers) {
@@ -33,19 +33,19 @@ impl Behind {
             .filter(|b| answers(b) && !self.left_out.contains(b))
             .copied()
             .collect();
-        // Listed again by somebody who went on with the others.
+        // A broker that went on with the others lists it again.
         self.left_out.retain(|broker| {
             let told = view.brokers.get(broker).filter(|b| b.listed);
             told.is_none_or(|b| b.listed_by.is_disjoint(&current))
         });
     }
 
-    /// `broker` reached a controller that has a majority: it hears of everything again.
+    /// `broker` reached a controller that has a majority: its metadata is current again.
     pub(super) fn in_touch(&mut self, broker: u32) {
         self.left_out.remove(&broker);
     }
 
-    /// Why `view` may be older than what the cluster decided last, if it may.
+    /// Why `view` may be older than the cluster's last decision, if it may.
     pub(super) fn outdated(&self, view: &ClusterView) -> Option<String> {
         let answering = || view.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| *n);
         if answering().next().is_some() && answering().all(|b| self.left_out.contains(&b)) {
@@ -56,8 +56,8 @@ impl Behind {
     }
 }
 
-/// Leader epochs by topic, of topics that have an id (Kafka 2.8 on): one made anew without an id begins
-/// with epoch 0 again.
+/// Leader epochs by topic, of topics that have an id (Kafka 2.8 on): without an id, a topic that is created again
+/// could not be recognized and begins with epoch 0.
 #[derive(Debug, Default)]
 struct Epochs(BTreeMap<String, Known>);
 
@@ -65,7 +65,7 @@ struct Epochs(BTreeMap<String, Known>);
 struct Known {
     /// The topic's newest incarnation.
     id: String,
-    /// Those before it.
+    /// The ids of earlier incarnations.
     former: BTreeSet<String>,
     epochs: BTreeMap<u32, i32>,
 }
@@ -90,13 +90,13 @@ impl Epochs {
         }
     }
 
-    /// What in `view` is older than what was seen before, if anything is.
+    /// Describes what in `view` is older than an earlier view, if anything.
     fn outdated(&self, view: &ClusterView) -> Option<String> {
         view.topics.iter().find_map(|(name, topic)| {
             let known = self.0.get(name)?;
             let id = topic.id.as_ref()?;
             if known.former.contains(id) {
-                return Some(format!("{name} was deleted and made anew since"));
+                return Some(format!("{name} was deleted and created again since"));
             }
             if known.id != *id {
                 return None;
@@ -106,7 +106,7 @@ impl Epochs {
                 let place = format!("{name}/{}", p.partition);
                 (told < newest).then(|| {
                     format!(
-                        "it tells of {place} in leader epoch {told}, and {newest} was seen before"
+                        "they show {place} in leader epoch {told}, but {newest} was seen before"
                     )
                 })
             })
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
     use crate::observer::view::{BrokerView, PartitionView, TopicView};
 
-    /// Who answers, and by whom each is listed.
+    /// The brokers that answer, and by which brokers each is listed.
     fn listed(answering: &[(u32, bool, &[u32])]) -> ClusterView {
         let broker = |(n, listed, by): &(u32, bool, &[u32])| {
             let listed_by = by.iter().copied().collect();
@@ -166,7 +166,7 @@ mod tests {
         epochs.keep(&first);
         epochs.keep(&second);
         let why = epochs.outdated(&first).expect("5 after 7");
-        assert!(why.contains("t/0 in leader epoch 5, and 7"), "{why}");
+        assert!(why.contains("t/0 in leader epoch 5, but 7"), "{why}");
         epochs.keep(&first);
         assert!(epochs.outdated(&first).is_some(), "hearing it again makes it no newer");
         assert_eq!(epochs.outdated(&second), None);

@@ -14,19 +14,19 @@ pub struct Seen {
     pub change: Change,
 }
 
-/// One thing that the cluster says differently than before.
+/// One change in the cluster's metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// A broker answers and is listed from now on.
+    /// A broker now answers and is listed.
     BrokerAppeared {
         broker: u32,
     },
-    /// A broker does not answer any more, or is not listed.
+    /// A broker no longer answers, or is no longer listed.
     BrokerVanished {
         broker: u32,
     },
-    /// The controller is another one, or there is none.
+    /// The controller changed, or there is none.
     ControllerChanged {
         controller: Option<u32>,
     },
@@ -36,12 +36,12 @@ pub enum Change {
     TopicVanished {
         topic: String,
     },
-    /// A partition's leader, epoch, replicas or in-sync set is not what it was (or it is new).
+    /// A partition's leader, epoch, replicas or in-sync set changed (or the partition is new).
     PartitionChanged {
         topic: String,
         /// Kafka's own topic.
         internal: bool,
-        /// As it was when it was last seen; none if it is new.
+        /// The partition when it was last seen; none if it is new.
         before: Option<Box<PartitionView>>,
         now: Box<PartitionView>,
         /// The new leader was neither in sync nor eligible before
@@ -50,13 +50,13 @@ pub enum Change {
     },
 }
 
-/// Each topic as it was when somebody last told of it. While no broker answers there are no topics to
-/// see, and the first answer after that may already tell the outcome of an unclean election.
+/// The last known state of each topic. While no broker answers, no topics are
+/// visible, and the first answer after that may already contain the outcome of an unclean election.
 #[derive(Debug, Default)]
 pub struct Memory(BTreeMap<String, TopicView>);
 
 impl Memory {
-    /// Remembers what `view` tells.
+    /// Stores the topics of `view`.
     pub fn keep(&mut self, view: &ClusterView) {
         for (name, topic) in view.topics.iter().filter(|(_, topic)| topic.id.is_some()) {
             self.0.insert(name.clone(), topic.clone());
@@ -70,7 +70,7 @@ impl Memory {
     }
 }
 
-/// What is different in `now`.
+/// The changes from `before` to `now`.
 pub fn changes(before: &ClusterView, now: &ClusterView, memory: &Memory) -> Vec<Change> {
     let mut out = Vec::new();
     let (were, are) = (before.brokers_alive(), now.brokers_alive());

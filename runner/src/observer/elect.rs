@@ -20,13 +20,13 @@ use crate::cluster::{KafkaError, Quorum};
 const LIMIT: Duration = Duration::from_secs(20);
 const REQUEST: &str = "/admin/preferred_replica_election";
 
-/// What came of it, by partition: none where the election was held or not needed.
+/// The result by partition: none if the election was held or not needed.
 pub type Elected = BTreeMap<u32, Option<KafkaError>>;
 
 impl Asker {
-    /// Asks for an election on every partition of `topic`: ElectLeaders (KIP-183, KIP-460) where
-    /// Kafka has it (2.2 on), else the znode that the old command-line tool writes, with no word
-    /// about single partitions. Whether the wanted broker leads is to be seen in the view.
+    /// Requests an election for every partition of `topic`: ElectLeaders (KIP-183, KIP-460) if
+    /// Kafka has it (2.2 on), else the znode that the old command-line tool writes, without results for
+    /// single partitions. The view shows whether the wanted broker leads.
     pub async fn hold_election(
         &self,
         topic: &str,
@@ -46,7 +46,7 @@ impl Asker {
         match self.elect_by_request(broker, topic, &partitions, kind).await {
             Err(AskError::Wire { cause, .. }) if cause.is_unsupported() => {
                 if kind == ElectionType::Unclean || self.cluster.spec().mode != Quorum::Zookeeper {
-                    let text = "this Kafka version holds no such election on demand";
+                    let text = "this Kafka version does not support this election on demand";
                     return Err(AskError::Unsupported(text.to_owned()));
                 }
                 self.elect_by_znode(topic, &partitions).await?;
@@ -66,7 +66,7 @@ impl Asker {
         let indexes: Vec<i32> = partitions.iter().filter_map(|p| (*p).try_into().ok()).collect();
         let wanted = Partitions::default().with_topic(name(topic)).with_partitions(indexes);
         let limit_ms = i32::try_from(LIMIT.as_millis()).unwrap_or(i32::MAX);
-        // Version 0 knows the preferred kind only, and refuses to be written for the other.
+        // Version 0 has the preferred kind only, and cannot be written for the other.
         let answer = self
             .call_within(broker, 2, LIMIT + Duration::from_secs(2), |_| {
                 ElectLeadersRequest::default()

@@ -1,4 +1,4 @@
-//! A cluster of given addresses, for tests: only what the observer asks of a backend.
+//! A cluster of given addresses, for tests: only what the observer needs of a backend.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 

@@ -19,10 +19,10 @@ use super::{
 };
 use crate::wire::guard::Guarded;
 
-/// A group as its coordinator tells it.
+/// A group as its coordinator reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupView {
-    /// Kafka's word: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`.
+    /// Kafka's name of the state: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`.
     pub state: String,
     /// The assignor that the members agreed on.
     pub assignor: String,
@@ -56,7 +56,7 @@ impl Asker {
         u32::try_from(answer.node_id.0).map_err(|_| AskError::Missing(what))
     }
 
-    /// State and members of `group`; a group that nobody knows is `Dead` and empty.
+    /// State and members of `group`; an unknown group is `Dead` and empty.
     pub async fn group(&self, group: &str) -> Result<GroupView, AskError> {
         let coordinator = self.coordinator_of(group).await?;
         let id = GroupId(StrBytes::from_string(group.to_owned()));
@@ -72,7 +72,7 @@ impl Asker {
         Ok(group_view(told, coordinator))
     }
 
-    /// What `group` has committed for each partition of `topic`: the next offset to read, none where
+    /// What `group` has committed for each partition of `topic`: the next offset to read, none if
     /// it has committed nothing.
     pub async fn committed(
         &self,
@@ -128,7 +128,7 @@ fn group_view(told: &DescribedGroup, coordinator: u32) -> GroupView {
     }
 }
 
-/// The consumers' own protocol inside the group's; empty where it is another (or none yet).
+/// The consumers' own protocol inside the group's; empty if it is another (or none yet).
 fn assignment(encoded: &Bytes) -> BTreeMap<String, Vec<u32>> {
     let mut rest = Guarded::new(encoded.clone());
     let Ok(version) = rest.try_get_i16() else { return BTreeMap::new() };

@@ -1,4 +1,4 @@
-//! Where the pollers' answers meet: merges them and tells who waits.
+//! Merges the pollers' answers and wakes the tasks that wait.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::history::now_us;
 
-/// Changes that a slow reader of the timeline may fall behind before the oldest are dropped.
+/// How many changes a slow reader of the timeline may fall behind before the oldest are dropped.
 const CHANGES_KEPT: usize = 8192;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,9 +35,9 @@ pub(super) struct Hub {
 
 struct HubState {
     inputs: Inputs,
-    /// When the latest answer was asked for.
+    /// When the latest answer was requested.
     asked_us: BTreeMap<Source, i64>,
-    /// Up to when each quorum's word, by whom it was asked through, is certainly true.
+    /// Up to when each quorum answer, by the node through which it was asked, is certainly true.
     proven_us: BTreeMap<Via, i64>,
     memory: Memory,
     behind: Behind,
@@ -69,7 +69,7 @@ impl Hub {
         self.changes.subscribe()
     }
 
-    /// A broker answered what it was asked at `asked_us`.
+    /// A broker answered the request of `asked_us`.
     pub(super) fn answered(&self, broker: u32, asked_us: i64, answer: Answer) {
         self.update(Source::Metadata(broker), asked_us, |inputs| {
             let same = inputs.answers.get(&broker).is_some_and(|known| **known == answer);
@@ -87,7 +87,7 @@ impl Hub {
         });
     }
 
-    /// What the quorum said, none if nothing.
+    /// The quorum's answer; none if there was none.
     pub(super) fn quorum(&self, via: Via, asked_us: i64, told: Option<Told>) {
         let mut state = self.lock();
         if let (Via::Broker(broker), Some(Told { word, .. })) = (via, told)
@@ -111,8 +111,8 @@ impl Hub {
         });
     }
 
-    /// The controller, if it is proven that it still was that after `since_us`: one that has just been
-    /// cut off still calls itself the controller, and its voters' last fetches are not old yet.
+    /// The controller, if it is proven that it still was the controller after `since_us`: a controller that has just
+    /// been cut off still claims to be it, and its voters' last fetches are not old yet.
     pub(super) fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
         let state = self.lock();
         let Authority::Quorum(words) = &state.inputs.authority else {
@@ -125,14 +125,14 @@ impl Hub {
             return Ok(Some(word.leader));
         }
         Err(format!(
-            "{} was the controller before the newest fault; that a majority of the quorum still \
-             follows it has not been seen since",
+            "{} was the controller before the newest fault; since then no majority of the quorum \
+             has been seen to follow it",
             word.leader
         ))
     }
 
-    /// Some broker that answers has reached that controller after `since_us`: what brokers tell is not the
-    /// word of a side without a controller.
+    /// Whether a broker that answers has reached that controller after `since_us`: the brokers' answers are then not
+    /// those of a side without a controller.
     pub(super) fn broker_heard_since(&self, since_us: i64) -> bool {
         let state = self.lock();
         let Authority::Quorum(words) = &state.inputs.authority else { return true };
@@ -145,15 +145,15 @@ impl Hub {
         })
     }
 
-    /// Why the newest view may be older than what the cluster decided last, if it may. ZooKeeper's word is
-    /// never old.
+    /// Why the newest view may be older than the cluster's last decision, if it may. ZooKeeper's state is
+    /// never outdated.
     pub(super) fn outdated(&self) -> Option<String> {
         let state = self.lock();
         let quorum = matches!(state.inputs.authority, Authority::Quorum(_));
         quorum.then(|| state.behind.outdated(&self.view.borrow())).flatten()
     }
 
-    /// ZooKeeper told something new.
+    /// ZooKeeper has a new state.
     pub(super) fn znodes(&self, znodes: Arc<Znodes>) {
         let mut state = self.lock();
         state.inputs.authority = Authority::Zookeeper(Some(znodes));
@@ -190,7 +190,7 @@ impl Hub {
         }
         view.at_us = now;
         for change in changes(&before, &view, &state.memory) {
-            // Nobody may be listening.
+            // There may be no receiver.
             let _ = self.changes.send(Seen { at_us: now, change });
         }
         state.memory.keep(&view);
@@ -198,7 +198,7 @@ impl Hub {
         self.view.send_replace(Arc::new(view));
     }
 
-    /// Resolves when everybody who lives was asked after `since_us` and has answered; without the
+    /// Resolves when every living node was asked after `since_us` and has answered; without
     /// `quorum`, which cannot answer while its leader is dying, when the brokers' Metadata has.
     pub(super) async fn asked_since(&self, since_us: i64, quorum: bool) {
         let mut rounds = self.rounds.subscribe();
@@ -221,7 +221,7 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, HubState> {
-        // A panic elsewhere left complete inputs: every change of them is one assignment.
+        // A panic elsewhere leaves complete inputs: every change of them is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How much of a log a group has yet to read: visible data records after its commit.
+//! How much of a log a group has not read yet: visible data records after its committed offset.
 //!
 //! A difference of offsets would never reach 0 where transactions are used: their markers hold
 //! offsets, too, and librdkafka commits before a marker that ends the log. So record batches are
@@ -20,7 +20,7 @@ use super::{
     offsets::{At, name},
 };
 
-/// A difference of offsets above which counting is not worth its time.
+/// A difference of offsets above which the records are not counted.
 const COUNTED: i64 = 100_000;
 /// Bytes of one fetch.
 const FETCH: i32 = 1 << 20;
@@ -30,13 +30,13 @@ const HEADER: usize = 61;
 /// How far a group is behind on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lag {
-    /// The next offset that the group will read; none where it has committed nothing.
+    /// The next offset that the group will read; none if it has committed nothing.
     pub committed: Option<i64>,
     /// Where the visible log ends.
     pub end: i64,
-    /// Visible data records from `committed` on; none where nothing is committed.
+    /// Visible data records from `committed` on; none if nothing is committed.
     pub records: Option<u64>,
-    /// False where `records` is the plain difference of offsets (more than 100,000): the true number
+    /// False if `records` is the difference of offsets (more than 100,000): the true number
     /// is not larger.
     pub exact: bool,
 }
@@ -102,7 +102,7 @@ impl Asker {
                 return Ok((difference, false));
             }
             if count.next == before {
-                // Nothing more is visible though the end was told to be later: it was cut back.
+                // Nothing more is visible although the reported end was later: the log was truncated.
                 break;
             }
         }
@@ -162,8 +162,8 @@ impl Count {
         Self { end, next: from, records: 0, aborted: BTreeMap::new() }
     }
 
-    /// Aborted transactions (producer, first offset) of a fetch; each fetch tells all that reach
-    /// into it.
+    /// Aborted transactions (producer, first offset) of a fetch; each fetch lists all that overlap
+    /// it.
     fn aborted(&mut self, told: impl Iterator<Item = (i64, i64)>) {
         self.aborted.clear();
         for (producer, first) in told {

@@ -1,18 +1,18 @@
-//! Whom to believe: the answers of all living brokers (and ZooKeeper's or the quorum's word) become
+//! Merges the answers of all living brokers (and of ZooKeeper or the quorum) into
 //! one [`ClusterView`]. A pure function, so every rule has its test.
 //!
 //! - A broker that other living brokers do not list was cut off or is only joining: its answers are
-//!   left out, unless nobody else is left.
-//! - A topic exists if at least half of the others tell of it (the same incarnation of it).
-//! - Of a partition, the answer with the highest leader epoch wins, and among equals the leader's
+//!   left out, unless no other broker is left.
+//! - A topic exists if at least half of the others report it (the same incarnation of it).
+//! - For a partition, the answer with the highest leader epoch counts, and among equals the leader's
 //!   own: the leader decides on the in-sync set.
-//! - With ZooKeeper, leaders and in-sync sets are the znodes': Metadata hears of a changed in-sync
+//! - With ZooKeeper, leaders and in-sync sets are taken from the znodes: Metadata shows a changed in-sync
 //!   set 5 to 60 s late. The znode may keep a dead leader, so a leader must be registered.
 //! - The controller is the quorum's leader of the newest epoch in any answer, if a majority of the
-//!   voters still fetches from it, or ZooKeeper's `/controller`: a ZooKeeper server was reached. Nobody
-//!   who can be asked having a majority is not the same as there being no controller.
-//!   KRaft brokers name a
-//!   random living broker in Metadata; only where neither exists (a simulated cluster) is it asked.
+//!   voters still fetches from it, or ZooKeeper's `/controller`: a ZooKeeper server was reached. If no
+//!   node that answers has a majority, there may still be a controller.
+//!   KRaft brokers name a random living broker as the controller in Metadata; that is used only if there is
+//!   neither a quorum nor ZooKeeper (a simulated cluster).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,27 +35,27 @@ pub struct Answer {
     pub topics: BTreeMap<String, TopicView>,
 }
 
-/// Who knows the controller (and in ZooKeeper mode the in-sync sets).
+/// The source for the controller (and in ZooKeeper mode for the in-sync sets).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// KRaft: what the quorum told, by whom it was asked through.
+    /// KRaft: the quorum's answers, by the node through which it was asked.
     Quorum(BTreeMap<Via, QuorumWord>),
     /// ZooKeeper; none until it was read once.
     Zookeeper(Option<Arc<Znodes>>),
     Metadata,
 }
 
-/// Through whom the quorum is asked.
+/// The node through which the quorum is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Via {
-    /// A broker, which asks the controller. One that lost the controller may hold the question back for half
+    /// A broker, which forwards to the controller. A broker that lost the controller may delay the request for half
     /// a minute.
     Broker(u32),
     /// A node's own listener for controllers, where this machine reaches it.
     Controller(u32),
 }
 
-/// What ZooKeeper holds.
+/// The state in ZooKeeper.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Znodes {
     /// `/brokers/ids`.
@@ -71,24 +71,24 @@ pub struct Znodes {
 /// A partition's state znode.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ZnodeState {
-    /// Its leader, even if that one is dead.
+    /// Its leader, even if that broker is dead.
     pub leader: Option<u32>,
     pub epoch: i32,
     pub in_sync: Vec<u32>,
 }
 
-/// Everything that is known.
+/// Everything that is known about the cluster.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     /// The cluster's own broker numbers.
     pub expected: BTreeSet<u32>,
-    /// The latest answers of the brokers that live.
+    /// The latest answers of the living brokers.
     pub answers: BTreeMap<u32, Arc<Answer>>,
-    /// Who knows more.
+    /// The source for the controller.
     pub authority: Authority,
 }
 
-/// The one picture, as of `at_us`.
+/// The merged view, as of `at_us`.
 pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
     let current = up_to_date(&inputs.answers);
     let believed: BTreeMap<u32, &Answer> =
@@ -114,8 +114,8 @@ pub fn merge(inputs: &Inputs, at_us: i64) -> ClusterView {
     ClusterView { at_us, brokers, controller, controller_unknown, topics }
 }
 
-/// The word of the newest epoch, if a majority stands behind it: who leads an older one was deposed,
-/// and is not believed because the newer leader is not backed yet.
+/// The leader of the newest epoch, if a majority follows it: the leader of an older epoch was deposed,
+/// and is not believed even if the newer leader has no majority yet.
 pub(super) fn quorum_leader(
     words: &BTreeMap<Via, QuorumWord>,
     inputs: &Inputs,
@@ -123,24 +123,24 @@ pub(super) fn quorum_leader(
     const NOBODY: &str = "no controller with a majority of the quorum can be asked";
     let Some(word) = words.values().max().copied() else { return Err(NOBODY.to_owned()) };
     let QuorumWord { epoch, leader, backed } = word;
-    // The quorum's last word outlives its leader, unless it is the leader's own.
+    // The quorum's last answer outlives its leader, unless the leader itself gave it.
     let own = words.get(&Via::Controller(leader)) == Some(&word);
     if inputs.expected.contains(&leader) && !inputs.answers.contains_key(&leader) && !own {
         return Err(format!("{NOBODY}: {leader}, the last one known, does not answer"));
     }
     let answers = |via: &Via| matches!(via, Via::Broker(b) if inputs.answers.contains_key(b));
     let said_by = words.iter().filter(|(via, w)| **w == word && answers(via));
-    // Without stamps the brokers that reach it stand for the voters.
+    // Without stamps, the brokers that reach it count instead of the voters.
     if backed.unwrap_or_else(|| said_by.count() * 2 > inputs.answers.len()) {
         return Ok(word);
     }
     Err(format!(
-        "{NOBODY}: {leader} (epoch {epoch}) calls itself the controller, and a majority does not \
+        "{NOBODY}: {leader} (epoch {epoch}) claims to be the controller, but a majority does not \
          follow it"
     ))
 }
 
-/// Living brokers that no other living broker leaves out; all of them if that leaves nobody.
+/// Living brokers that every other living broker lists; all living brokers if there are none.
 fn up_to_date(answers: &BTreeMap<u32, Arc<Answer>>) -> BTreeSet<u32> {
     let listed_by_all_others = |b: &u32| {
         answers.iter().all(|(other, answer)| other == b || answer.brokers.contains_key(b))
@@ -176,7 +176,7 @@ fn merge_topics(believed: &BTreeMap<u32, &Answer>) -> BTreeMap<String, TopicView
         .collect()
 }
 
-/// The incarnation that most tell of, if that is half of all.
+/// The incarnation that most brokers report, if at least half of all do.
 fn merge_topic(name: &str, believed: &BTreeMap<u32, &Answer>) -> Option<TopicView> {
     let mut tellers: BTreeMap<&Option<String>, Vec<(u32, &TopicView)>> = BTreeMap::new();
     for (broker, answer) in believed {
@@ -202,7 +202,7 @@ fn merge_topic(name: &str, believed: &BTreeMap<u32, &Answer>) -> Option<TopicVie
     Some(TopicView { internal, id: id.clone(), partitions })
 }
 
-/// How much `broker` has to say of a partition: the newer epoch first, then the leader itself.
+/// The priority of `broker`'s answer for a partition: the newer epoch first, then the leader itself.
 fn authority(broker: u32, partition: &PartitionView) -> (i32, bool) {
     (partition.leader_epoch.unwrap_or(-1), partition.leader == Some(broker))
 }

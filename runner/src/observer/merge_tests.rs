@@ -51,7 +51,7 @@ fn kraft(answers: Vec<(u32, Arc<Answer>)>) -> ClusterView {
 fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
     let old = || vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1, 2, 3])]))];
     let new = || vec![("t", topic("a", vec![partition(0, Some(2), 5, &[2, 3])]))];
-    // Broker 1 is cut off and still lists everybody; before the others fence it, only epochs tell.
+    // Broker 1 is cut off and still lists all brokers; before the others fence it, only epochs show that.
     for lists in [&[2, 3][..], &[1, 2, 3]] {
         let view = kraft(vec![
             (1, answer(&[1, 2, 3], old())),
@@ -127,7 +127,7 @@ const ALONE: Option<bool> = Some(false);
 /// Before Kafka 3.3.
 const UNTOLD: Option<bool> = None;
 
-/// Which controller is known, from who answers and what the quorum said through whom.
+/// Which controller is known, from the nodes that answer and the quorum's answers through each of them.
 fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
     let inputs = Inputs {
         expected: [1, 2, 3].into(),

@@ -1,8 +1,8 @@
-//! What the cluster says of itself, asked broker by broker.
+//! Observes the cluster, broker by broker.
 //!
-//! [`Observer`] keeps one connection to every broker, merges what the living ones tell into a
-//! [`ClusterView`] and reports every [`Change`]. [`Asker`] answers single questions: offsets,
-//! groups, settings, reachability. Both speak the protocol through [`crate::wire::Connection`].
+//! [`Observer`] keeps one connection to every broker, merges the answers of the living brokers into a
+//! [`ClusterView`] and reports every [`Change`]. [`Asker`] sends single requests: offsets,
+//! groups, settings, reachability. Both use the protocol through [`crate::wire::Connection`].
 
 mod ask;
 mod behind;
@@ -39,7 +39,7 @@ pub use view::{BrokerView, ClusterView, Named, PartitionView, TopicView};
 pub use vigil::Vigil;
 pub use watch::{Hurry, Observer};
 
-/// Topics that Kafka keeps for itself (before Metadata v1 no broker says so).
+/// Kafka's internal topics (before Metadata v1 no broker marks them).
 pub fn is_internal(topic: &str) -> bool {
     matches!(topic, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
 }

@@ -1,4 +1,4 @@
-//! Where logs begin and end, and whether an audit may read them.
+//! Start and end offsets of logs, and whether an audit can read them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,14 +25,14 @@ pub type TopicPartition = (String, u32);
 /// A place in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
-    /// The first offset that is kept.
+    /// The first offset in the log.
     Start,
     /// The high watermark: up to here the in-sync replicas have it.
     HighWatermark,
-    /// The last stable offset: up to here no transaction is open (KIP-98). The high watermark where
-    /// Kafka knows no transactions (before 0.11).
+    /// The last stable offset: up to here no transaction is open (KIP-98). The high watermark if
+    /// Kafka has no transactions (before 0.11).
     LastStable,
-    /// The leader's log end, which only replicas are told (replica −2, the debugging consumer).
+    /// The leader's log end offset, which only replicas get (replica −2, the debugging consumer).
     LogEnd,
 }
 
@@ -41,16 +41,16 @@ pub enum At {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub start: i64,
-    /// The log's end when it was asked for, which high watermark and last stable offset have reached.
+    /// The log's end when it was requested, which high watermark and last stable offset have reached.
     pub end: i64,
-    /// Who led before and after the offsets were read.
+    /// The leader before and after the offsets were read.
     pub leader: u32,
-    /// In which epoch, where it is told.
+    /// Its epoch, if it is reported.
     pub leader_epoch: Option<i32>,
 }
 
 impl Bounds {
-    /// The same leader leads still, in the same epoch: what was read since is one leader's log.
+    /// Whether the same leader still leads in the same epoch: what was read since is one leader's log.
     pub fn same_leader(&self, topic: &str, partition: u32, view: &ClusterView) -> bool {
         view.partition(topic, partition).is_some_and(|p| self.led_by(p))
     }
@@ -129,9 +129,9 @@ impl Asker {
 
     /// Waits until the log of every partition of `topics` is ready to be audited, or `limit` has
     /// passed: acknowledged messages beyond the high watermark (acks=1, or an in-sync set below its
-    /// minimum) would look lost, open transactions are not decided, and a leader that changes
-    /// meanwhile may cut its log. What producers that run on append later lies beyond the end that is
-    /// told.
+    /// minimum) would look lost, open transactions are not decided, and a new leader
+    /// may truncate its log. Messages that running producers append later lie beyond the returned
+    /// end.
     pub async fn audit_bounds(&self, topics: &[String], limit: Duration) -> AuditBounds {
         let begin = Instant::now();
         let _hurry = self.watch.hurry();
@@ -155,7 +155,7 @@ impl Asker {
         }
     }
 
-    /// Moves what is ready into `ready`; why the others are not.
+    /// Moves ready partitions into `ready`; returns why the others are not ready.
     async fn readiness(
         &self,
         before: &ClusterView,
@@ -192,7 +192,7 @@ fn bounds(
 ) -> Result<Bounds, String> {
     let (start, end, high, stable) = read.map_err(|e| e.to_string())?;
     let (Some(before), Some(after)) = (before, after) else {
-        return Err("the partition vanished".to_owned());
+        return Err("the partition no longer exists".to_owned());
     };
     let Some(leader) = before.leader else { return Err("it has no leader".to_owned()) };
     let bounds = Bounds { start, end, leader, leader_epoch: before.leader_epoch };
@@ -203,7 +203,7 @@ fn bounds(
             leadership(&after)
         ));
     }
-    // A producer that runs on moves them while they are asked for: a watermark and a stable offset that
+    // A running producer moves them between the requests: a watermark and a stable offset that
     // have passed the end are as good as equal ones.
     if high < end {
         return Err(format!(
@@ -244,7 +244,7 @@ fn request(keys: &[&TopicPartition], at: At, version: i16) -> ListOffsetsRequest
         })
         .collect();
     let replica = if at == At::LogEnd { DEBUGGING_CONSUMER } else { CONSUMER };
-    // Read_committed asks for the last stable offset; version 1 knows no isolation.
+    // Read_committed requests the last stable offset; version 1 has no isolation.
     let isolation = i8::from(at == At::LastStable && version >= 2);
     ListOffsetsRequest::default()
         .with_replica_id(BrokerId(replica))
@@ -304,7 +304,7 @@ mod tests {
         // The same leader again after an election: it may have cut its log in between.
         assert!(reason(Ok((0, 9, 9, 9)), one(), led(Some(1), 6)).contains("leader changed"));
         assert!(reason(Ok((0, 9, 9, 9)), led(None, 4), one()).contains("no leader"));
-        assert!(reason(Ok((0, 9, 9, 9)), one(), None).contains("vanished"));
+        assert!(reason(Ok((0, 9, 9, 9)), one(), None).contains("the partition no longer exists"));
         assert!(reason(Err(AskError::NobodyAnswers), one(), one()).contains("no broker answers"));
     }
 

@@ -1,5 +1,5 @@
-//! One task and one connection for each broker and question, so that a broker that is frozen
-//! delays nobody.
+//! One task and one connection for each broker and request, so that a paused broker
+//! does not delay the others.
 
 use std::{
     sync::Arc,
@@ -29,34 +29,34 @@ use crate::{
     wire::{Connection, Credentials, WireError},
 };
 
-/// Between two questions while somebody waits.
+/// Time between two requests while a step waits.
 const FAST: Duration = Duration::from_millis(40);
-/// Between two questions while nobody does.
+/// Time between two requests otherwise.
 const IDLE: Duration = Duration::from_millis(750);
-/// Between two attempts to reach a broker that refuses; it is busy starting, or dead.
+/// Time between two attempts to reach a broker that refuses connections: it is starting, or dead.
 const RETRY: Duration = Duration::from_millis(90);
-/// A broker that says nothing for so long does not answer. Not shorter: a living broker on a busy
+/// A broker that sends nothing for this long counts as not answering. Not shorter: a living broker on a busy
 /// machine may need most of it.
 pub(super) const SILENCE: Duration = Duration::from_millis(1500);
 
-/// How fast to ask; any change of it wakes every poller.
+/// How often to poll; any change wakes every poller.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     pub(super) waiting: u32,
-    /// Questions asked out of turn.
+    /// Requests out of turn.
     pub(super) kicks: u64,
 }
 
-/// What a poller asks.
+/// What a poller requests.
 pub(super) enum Question {
     /// Metadata; whether its controller is of interest.
     Metadata { controller: bool },
-    /// DescribeQuorum. On a connection of its own: a broker that cannot reach the controller holds
-    /// back everything behind it.
+    /// DescribeQuorum. On a connection of its own: a broker that cannot reach the controller delays all later
+    /// requests on the connection.
     Quorum(Via),
 }
 
-/// Asks one node one question, for ever.
+/// Sends one kind of request to one node, repeatedly.
 pub(super) struct Poller {
     pub(super) broker: u32,
     pub(super) address: String,
@@ -64,7 +64,7 @@ pub(super) struct Poller {
     pub(super) credentials: Vec<Credentials>,
     pub(super) hub: Arc<Hub>,
     pub(super) pace: watch::Receiver<Pace>,
-    /// The latest kick that the question under way answers.
+    /// The latest kick that the request under way answers.
     pub(super) kicks: u64,
     pub(super) question: Question,
 }
@@ -83,7 +83,7 @@ impl Poller {
                 self.credentials.rotate_left(1);
             }
             if answered {
-                // Only that connection may have ended: who is reached again at once was never away.
+                // Only that connection may have ended: a node that is reached again at once was never away.
                 self.rest(begin, FAST, FAST, None).await;
             } else {
                 match self.question {
@@ -100,8 +100,8 @@ impl Poller {
         (now_us(), Instant::now())
     }
 
-    /// Asks again and again until the connection fails; true if it broke after having answered,
-    /// false if it never answered or fell silent.
+    /// Sends requests until the connection fails; true if it broke after having answered,
+    /// false if it never answered or stopped answering.
     async fn serve(&mut self, connection: &mut Connection) -> bool {
         let mut answered = false;
         loop {
@@ -127,7 +127,7 @@ impl Poller {
         }
     }
 
-    /// Rests until the next question is due; true if `connection` was closed meanwhile.
+    /// Waits until the next request is due; true if `connection` was closed meanwhile.
     async fn rest(
         &mut self,
         begin: Instant,
@@ -169,8 +169,8 @@ async fn ask_metadata(connection: &mut Connection, controller: bool) -> Result<A
     Ok(told)
 }
 
-/// Asks for eligible leader replicas (KIP-966), which only partitions that lack in-sync replicas can
-/// have: nothing is asked of a healthy cluster.
+/// Requests eligible leader replicas (KIP-966), which only partitions that lack in-sync replicas can
+/// have: a healthy cluster gets no such request.
 async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<(), WireError> {
     let lacks = |t: &TopicView| t.partitions.iter().any(PartitionView::under_replicated);
     let lacking = told.topics.iter().filter(|(_, topic)| lacks(topic));
@@ -181,7 +181,7 @@ async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<
     if request.is_empty() {
         return Ok(());
     }
-    // Partitions beyond the limit go without, which costs the telling of an unclean election only.
+    // Partitions beyond the limit are left out: then only an unclean election cannot be recognized.
     let request = DescribeTopicPartitionsRequest::default()
         .with_topics(request)
         .with_response_partition_limit(2000);
@@ -200,13 +200,13 @@ async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<
     Ok(())
 }
 
-/// All topics, none created. Versions before 4 create none when all are asked for, and have no
-/// field to say so.
+/// A request for all topics that creates none. Versions before 4 create none when all are requested, and have no
+/// field for it.
 fn metadata_request(version: i16) -> MetadataRequest {
     MetadataRequest::default().with_topics(None).with_allow_auto_topic_creation(version < 4)
 }
 
-/// Metadata in kplan's words. Controllers are left out where they mean nothing, so that equal
+/// Converts metadata into kplan's types. Controllers are left out where they mean nothing, so that equal
 /// answers are equal.
 fn read_metadata(answer: &MetadataResponse, version: i16, controller: bool) -> Answer {
     let brokers = answer.brokers.iter().filter_map(|b| {
@@ -248,7 +248,7 @@ fn sorted(numbers: impl Iterator<Item = i32>) -> Vec<u32> {
     numbers
 }
 
-/// The quorum's leader; none while the broker can find none.
+/// The quorum's leader; none while the broker finds none.
 async fn ask_quorum(connection: &mut Connection) -> Result<Option<Told>, WireError> {
     let version = connection.version::<DescribeQuorumRequest>(i16::MAX)?;
     let topic = TopicName(StrBytes::from_static_str("__cluster_metadata"));

@@ -1,36 +1,35 @@
-//! What the quorum (KRaft) says of its leader, and whether a majority of the voters still stands
-//! behind that leader.
+//! The leader of the quorum (KRaft), and whether a majority of the voters still follows it.
 //!
-//! A leader that is cut off from the others goes on calling itself the leader for seconds, also after
-//! they have elected another. From DescribeQuorum v1 on it also tells when each voter last fetched
+//! A leader that is cut off from the others goes on claiming to be the leader for seconds, even after
+//! they have elected another. From DescribeQuorum v1 on it also reports when each voter last fetched
 //! from it, by its own clock: that shows whether it still has a majority, whatever clock it has.
 
 use kafka_protocol::messages::describe_quorum_response::{PartitionData, ReplicaState};
 
-/// A leader that a majority fetched from within this time is believed: Kafka's own voters stand for
+/// A leader from which a majority fetched within this time is believed: Kafka's voters start
 /// an election when they could not fetch for 2 s (controller.quorum.fetch.timeout.ms).
 const BACKED_MS: i64 = 2000;
-/// The leader holds a fetch back for up to so long, until there is something new (a constant of
-/// Kafka's), and stamps it again when it answers: the stamp may be so much later than the fetch.
+/// The leader delays the answer to a fetch by up to this time, until there is something new (a constant of
+/// Kafka's), and stamps it again when it answers: the stamp may be this much later than the fetch.
 const HELD_BACK_MS: i64 = 500;
 
 /// An answer to DescribeQuorum (KIP-595), which only the active controller gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuorumWord {
-    /// The quorum's epoch: the newer wins.
+    /// The quorum's epoch: the newer one counts.
     pub epoch: i32,
     /// Its leader: the active controller.
     pub leader: u32,
-    /// Whether a majority of the voters fetched from it lately; none where that is not told (before
+    /// Whether a majority of the voters fetched from it recently; none if that is not reported (before
     /// Kafka 3.3).
     pub backed: Option<bool>,
 }
 
-/// A word, and how old its proof was when it was said.
+/// An answer, and how old its proof was when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     pub(super) word: QuorumWord,
-    /// So long before it was said a majority was certainly in touch with the leader.
+    /// How long before the answer a majority had certainly fetched from the leader.
     pub(super) proof_ms: i64,
 }
 
@@ -38,7 +37,7 @@ pub(super) struct Told {
 pub(super) fn read(answer: &PartitionData) -> Option<Told> {
     let leader = u32::try_from(answer.leader_id.0).ok()?;
     let age = majority_age(leader, &answer.current_voters);
-    // The stamps of the leader itself are of now.
+    // The leader's own stamp is the present time.
     let alone = answer.current_voters.len() == 1;
     let held_back = if alone || age.is_none() { 0 } else { HELD_BACK_MS };
     let backed = age.map(|age| age.is_some_and(|age| age <= BACKED_MS));
@@ -47,8 +46,8 @@ pub(super) fn read(answer: &PartitionData) -> Option<Told> {
 }
 
 /// How long ago, by the leader's clock, the last of the quickest majority (the leader is one of them)
-/// fetched. None where the answer has no stamps; none inside where a majority never fetched.
-#[allow(clippy::option_option, reason = "not told and never are two answers")]
+/// fetched. None if the answer has no stamps; none inside if a majority never fetched.
+#[allow(clippy::option_option, reason = "not reported and never are two answers")]
 fn majority_age(leader: u32, voters: &[ReplicaState]) -> Option<Option<i64>> {
     let is_leader = |v: &&ReplicaState| u32::try_from(v.replica_id.0) == Ok(leader);
     let now = voters.iter().find(is_leader)?.last_fetch_timestamp;

@@ -1,4 +1,4 @@
-//! Replicas moved to other brokers on demand.
+//! Moves replicas to other brokers on demand.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::{
 use crate::cluster::Quorum;
 
 const LIMIT: Duration = Duration::from_secs(20);
-/// Before KIP-455 the request stands in ZooKeeper until every replica has been moved.
+/// Before KIP-455 the request stays in ZooKeeper until every replica has been moved.
 const ZNODE_LIMIT: Duration = Duration::from_secs(9 * 60);
 const REQUEST: &str = "/admin/reassign_partitions";
 const WHAT: &str = "AlterPartitionReassignments";
@@ -94,8 +94,8 @@ impl Asker {
         done.await.map_err(|_| late())?.map_err(|e| AskError::Zookeeper(e.to_string()))
     }
 
-    /// Limits what is copied to and from each broker for `topic` to so many bytes a second, or
-    /// takes the limit away (KIP-73, through KIP-339: Kafka 2.3 on).
+    /// Limits replication to and from each broker for `topic` to `rate` bytes a second, or
+    /// removes the limit (KIP-73, through KIP-339: Kafka 2.3 on).
     pub async fn throttle(&self, topic: &str, rate: Option<u64>) -> Result<(), AskError> {
         let sides = ["leader", "follower"];
         let replicas = sides.map(|s| format!("{s}.replication.throttled.replicas"));
@@ -124,7 +124,7 @@ impl Asker {
     }
 }
 
-/// The same value for some settings of a resource; none takes them away.
+/// The same value for some settings of a resource; none removes them.
 fn resource(kind: i8, of: &str, keys: &[String], value: Option<&str>) -> AlterConfigsResource {
     let text = |t: &str| StrBytes::from_string(t.to_owned());
     let setting = |key: &String| {

@@ -21,13 +21,13 @@ use crate::cluster::Quorum;
 const SECRET: &str = "(secret)";
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
-/// What Kafka takes where nobody sets it (all versions).
+/// Kafka's default of min.insync.replicas (all versions).
 const LEAST_IN_SYNC: u32 = 1;
 const LEAST_IN_SYNC_KEY: &str = "min.insync.replicas";
 
 impl Asker {
     /// The configuration that is in effect at `broker`, defaults included, secrets hidden. Kafka
-    /// before 0.11 cannot tell.
+    /// before 0.11 cannot report it.
     pub async fn effective_config(
         &self,
         broker: u32,
@@ -36,7 +36,7 @@ impl Asker {
     }
 
     /// The configuration that is in effect for `topic`, defaults included. Kafka before 0.11 cannot
-    /// tell: there it is what ZooKeeper holds for the topic over the brokers' configuration in the
+    /// report it: there it is the topic's settings in ZooKeeper on top of the brokers' configuration in the
     /// plan.
     pub async fn topic_config(&self, topic: &str) -> Result<BTreeMap<String, String>, AskError> {
         match self.describe_config(None, TOPIC, topic).await {

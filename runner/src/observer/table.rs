@@ -1,4 +1,4 @@
-//! Descriptions as Markdown tables that read well as plain text, too.
+//! Descriptions as Markdown tables that are also readable as plain text.
 
 use super::view::{ClusterView, TopicView};
 

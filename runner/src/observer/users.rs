@@ -1,4 +1,4 @@
-//! Users of SCRAM: made over the protocol (KIP-554), and known to every broker before anybody logs in.
+//! SCRAM users: created over the protocol (KIP-554), and known to every broker before any client logs in.
 
 use std::time::Duration;
 
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// Until every broker knows every user.
+/// Limit until every broker knows every user.
 const WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
 impl Asker {
-    /// Makes the users, where the cluster's `security` is SCRAM, and logs each of them in at every broker.
+    /// Creates the users, if the cluster's `security` is SCRAM, and logs each of them in at every broker.
     pub async fn admit(&self, access: &Access) -> Result<(), AskError> {
         let Some(hash) =
             Hash::of(access.security.mechanism).filter(|_| access.security.has_users())
@@ -55,15 +55,15 @@ impl Asker {
     /// Waits a moment before the next attempt; the error when time is up.
     async fn again(&self, error: AskError, deadline: Instant) -> Result<(), AskError> {
         if Instant::now() >= deadline {
-            let what = format!("the users of `security` were not made: {error}");
+            let what = format!("the users of `security` were not created: {error}");
             return Err(AskError::TimedOut { what, limit: WITHIN });
         }
         sleep(PAUSE).await;
         Ok(())
     }
 
-    /// With ZooKeeper only the controller can; with KRaft every broker forwards to it. So each is asked
-    /// until one has done it.
+    /// With ZooKeeper only the controller can create users; with KRaft every broker forwards to it. So each broker is
+    /// asked until one has done it.
     async fn make_users(&self, access: &Access, hash: Hash) -> Result<(), AskError> {
         let users = access.users().map(|(user, password)| {
             let salt: [u8; 32] = rand::random();
@@ -95,7 +95,7 @@ impl Asker {
         Err(last)
     }
 
-    /// Whether a user is let in by a broker.
+    /// Logs a user in at a broker.
     async fn log_in(&self, broker: u32, login: Login) -> Result<(), AskError> {
         let credentials = Credentials { login: Some(login), ..self.credentials.anonymous() };
         let opened: Result<Connection, WireError> =

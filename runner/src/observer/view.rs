@@ -1,20 +1,20 @@
-//! What the cluster says of itself at one moment, and questions to it.
+//! The state of the cluster at one moment, and queries on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-/// The cluster as its living brokers tell it (see [`super::merge`] for who is believed).
+/// The cluster as its living brokers report it (see [`super::merge`] for which answer counts).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterView {
-    /// When this became so, monotonic microseconds ([`crate::history::now_us`]).
+    /// Since when this is the state, monotonic microseconds ([`crate::history::now_us`]).
     pub at_us: i64,
-    /// Every broker of the cluster, and whoever else is listed.
+    /// Every broker of the cluster, and any other broker that is listed.
     pub brokers: BTreeMap<u32, BrokerView>,
-    /// The active controller; none while there is none or nobody can tell. A controller of its own
+    /// The active controller; none while there is none or it is not known. A separate controller node
     /// has its own number (from 101).
     pub controller: Option<u32>,
-    /// Why it cannot be told who is the controller; none where it is known, or known that there is
+    /// Why the controller is not known; none if it is known, or known that there is
     /// none.
     #[serde(default)]
     pub controller_unknown: Option<String>,
@@ -28,7 +28,7 @@ pub struct BrokerView {
     pub listed: bool,
     /// Living brokers that list it, up to date or not, itself included.
     pub listed_by: BTreeSet<u32>,
-    /// `HOST:PORT` that clients are told, where it is listed.
+    /// The advertised `HOST:PORT`, if it is listed.
     pub advertised: Option<String>,
     pub rack: Option<String>,
 }
@@ -37,7 +37,7 @@ pub struct BrokerView {
 pub struct TopicView {
     /// Kafka's own (`__consumer_offsets`, `__transaction_state`).
     pub internal: bool,
-    /// Its id where Kafka has them (2.8 on): a topic made anew has another one.
+    /// Its id, if Kafka has them (2.8 on): a topic that is created again has another one.
     pub id: Option<String>,
     pub partitions: Vec<PartitionView>,
 }
@@ -47,13 +47,13 @@ pub struct PartitionView {
     pub partition: u32,
     /// The leader, none if it has none.
     pub leader: Option<u32>,
-    /// Leader epoch; none where nobody tells it.
+    /// Leader epoch; none if no broker reports it.
     pub leader_epoch: Option<i32>,
     /// Replicas, the preferred leader first.
     pub replicas: Vec<u32>,
     /// In-sync replicas, ascending.
     pub in_sync: Vec<u32>,
-    /// Replicas whose broker is not there, ascending.
+    /// Replicas whose broker is offline, ascending.
     pub offline: Vec<u32>,
     /// Replicas out of the in-sync set that hold everything committed and may lead without loss
     /// (eligible leader replicas, KIP-966, Kafka 4.0 on), ascending.
@@ -67,16 +67,16 @@ impl PartitionView {
         self.in_sync.len() < self.replicas.len()
     }
 
-    /// The leader that follows `before` was neither in sync nor eligible then: messages that were
+    /// Whether the leader after `before` was neither in sync nor eligible then: messages that were
     /// committed may be lost.
     ///
-    /// Seen through polling: where a replica that was in sync is so still, the new leader may have
-    /// joined the set between two looks, and an unclean election would have needed all of the set to be
-    /// gone. What has no state yet (a topic that is just made) had no leader to lose either.
+    /// The state is polled: if a replica that was in sync still is, the new leader may have
+    /// joined the set between two polls, and an unclean election would have required all of the set to be
+    /// gone. A partition without a state yet (a topic that is just created) had no leader to lose either.
     pub fn elected_uncleanly(&self, before: &Self) -> bool {
         let knew_all =
             |leader| before.in_sync.contains(&leader) || before.eligible.contains(&leader);
-        // Who missed the last elections tells of one before them.
+        // A broker that missed the last elections reports an earlier one.
         let moved = self.leader != before.leader && self.leader_epoch >= before.leader_epoch;
         let had_state = before.leader_epoch.is_some() || !before.in_sync.is_empty();
         let nobody_stayed = !before.in_sync.iter().any(|b| self.in_sync.contains(b));
@@ -133,7 +133,7 @@ impl ClusterView {
         self.partitions(topic).filter(|(_, p)| p.under_replicated())
     }
 
-    /// Partitions whose in-sync set is smaller than min.insync.replicas, which `least` tells for a
+    /// Partitions whose in-sync set is smaller than min.insync.replicas, which `least` returns for a
     /// topic (its own setting, else the brokers' default).
     pub fn below_min_isr<'a>(
         &'a self,
@@ -148,7 +148,7 @@ impl ClusterView {
         self.partitions(topic).filter(|(_, p)| p.leader.is_none())
     }
 
-    /// Partitions that something else than their first replica leads (or nothing).
+    /// Partitions that are not led by their first replica (or have no leader).
     pub fn not_led_by_preferred<'a>(
         &'a self,
         topic: Option<&'a str>,
@@ -156,7 +156,7 @@ impl ClusterView {
         self.partitions(topic).filter(|(_, p)| !p.preferred_leads())
     }
 
-    /// Every broker that answers lists all of `brokers`, and these answer too.
+    /// Whether every broker that answers lists all of `brokers`, and these answer too.
     pub fn all_list(&self, brokers: &[u32]) -> bool {
         let answering = || self.brokers.iter().filter(|(_, b)| b.answers).map(|(n, _)| n);
         brokers.iter().all(|broker| {

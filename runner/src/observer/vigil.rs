@@ -1,5 +1,5 @@
-//! Watching brokers closely while something is done to them: when they stopped to answer. An engine tells
-//! that a process has ended up to a second after it has.
+//! Watches brokers closely during an action on them: it records when they stopped answering. An engine reports
+//! the end of a process up to a second late.
 
 use std::{
     sync::{
@@ -20,37 +20,36 @@ use crate::{
     wire::{Connection, Credentials, WireError},
 };
 
-/// How long a broker may take to let the watcher in: what is done to it waits for that.
+/// How long a broker may take to accept the watcher's connection: the action waits for that.
 const ENTRY: Duration = Duration::from_millis(300);
-/// Between an answer and the next question.
+/// Time between an answer and the next request.
 const PAUSE: Duration = Duration::from_millis(2);
-/// One question. A broker that is frozen or cut off never answers it.
+/// Limit of one request. A broker that is paused or cut off never answers it.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// It has not happened.
 const NEVER: i64 = i64::MAX;
 
-/// What was seen of one broker.
+/// The observations of one broker.
 struct Signs {
-    /// When the newest question that it answered was asked: it lived then.
+    /// When the newest answered request was sent: the broker was alive then.
     lived_us: AtomicI64,
-    /// When its connection turned out to be closed: it was dead by then.
+    /// When its connection was found closed: it was dead by then.
     gone_us: AtomicI64,
 }
 
-/// Asks some brokers without a pause, until it is ended or dropped. It does so in a thread of its own: while the
-/// runner's own threads work, a question that is due would wait, and the last one that was answered would be an
-/// older one than it could have been.
+/// Sends requests to some brokers continuously, until it is ended or dropped. It runs in a thread of its own: on the
+/// runner's busy threads a due request would wait, and the last answered request would be older than necessary.
 pub struct Vigil {
     begun_us: i64,
     signs: Vec<Arc<Signs>>,
-    /// Some could not be asked: nothing is known of them.
+    /// Some brokers could not be watched: nothing is known about them.
     blind: bool,
     // Ends the thread when it is dropped.
     _over: oneshot::Sender<()>,
 }
 
 impl Asker {
-    /// Watches brokers from now on, those that answer. `all` is false if something is done to others, too.
+    /// Watches the brokers that answer, from now on. `all` is false if the action affects other nodes too.
     pub async fn vigil(&self, brokers: &[u32], all: bool) -> Vigil {
         let addresses = brokers.iter().map(|broker| self.cluster.address(*broker)).collect();
         Vigil::begin(addresses, &self.credentials, all).await
@@ -63,19 +62,19 @@ impl Vigil {
         let (tell, told) = oneshot::channel();
         let (over, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("vigil".to_owned());
-        // Where it cannot be started, nothing is heard of it: nothing is known of any broker.
+        // If the thread cannot be started, nothing is known about any broker.
         drop(thread.spawn(move || keep(&addresses, &credentials, tell, ended)));
         let signs: Vec<Arc<Signs>> = told.await.unwrap_or_default();
         let blind = !all || signs.len() < count;
         Self { begun_us: now_us(), signs, blind, _over: over }
     }
 
-    /// What was done has been done: when it began to act. Nobody could have felt it before the last
-    /// question that was answered; and who closed his connection was dead by then.
+    /// The action is done: returns when it took effect. It cannot have taken effect before the last
+    /// answered request was sent; a broker whose connection was closed was dead by then.
     pub fn end(self) -> Acted {
         let whole = Acted::since(self.begun_us);
         let of = |signs: &Arc<Signs>| Acted {
-            // Nothing was done before everybody was watched.
+            // The action began after all brokers were watched.
             from_us: signs.lived_us.load(Ordering::Acquire).max(self.begun_us),
             by_us: signs.gone_us.load(Ordering::Acquire).min(whole.by_us),
         };
@@ -84,8 +83,8 @@ impl Vigil {
     }
 }
 
-/// Connects to brokers, tells the signs of those that let it in, and follows them until the other end of `ended`
-/// is gone.
+/// Connects to brokers, sends the signs of those that accept the connection, and watches them until the other end of
+/// `ended` is gone.
 fn keep(
     addresses: &[String],
     credentials: &Credentials,
@@ -218,7 +217,7 @@ mod tests {
         let last = second.make(CLOSED);
         until("the second is gone", || gone(1)).await;
         let both_gone = now_us();
-        // The engine tells it much later.
+        // The engine reports it much later.
         sleep(Duration::from_millis(300)).await;
         let begun = vigil.begun_us;
         let acted = vigil.end();

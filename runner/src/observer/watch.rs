@@ -1,4 +1,4 @@
-//! The background watch: keeps the picture of the cluster current and wakes who waits for it.
+//! The background watch: keeps the view of the cluster current and wakes the tasks that wait for it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     wire::Credentials,
 };
 
-/// A wait begins to judge after this, even if a broker has not answered yet.
+/// A wait begins to judge after this time, even if a broker has not answered yet.
 const HESITATION: Duration = Duration::from_millis(500);
 
 /// Watches a cluster until it is dropped.
@@ -34,13 +34,13 @@ pub struct Observer {
     _tasks: JoinSet<()>,
 }
 
-/// What the observer shares with those who ask.
+/// What the observer shares with its handles.
 pub(super) struct Watch {
     hub: Arc<Hub>,
     pace: watch::Sender<Pace>,
 }
 
-/// While this lives, brokers are asked every 40 ms.
+/// While this value exists, brokers are polled every 40 ms.
 #[derive(Debug)]
 pub struct Hurry {
     pace: watch::Sender<Pace>,
@@ -107,7 +107,7 @@ impl Observer {
         Self { watch, asker, _tasks: tasks }
     }
 
-    /// The cluster as last told: at most 40 ms old while a [`Hurry`] lives, else 750 ms.
+    /// The newest view: at most 40 ms old while a [`Hurry`] exists, else 750 ms.
     pub fn view(&self) -> Arc<ClusterView> {
         self.watch.view()
     }
@@ -117,47 +117,47 @@ impl Observer {
         self.watch.hub.view()
     }
 
-    /// Every change from now on, in order. A reader that falls 8192 changes behind is told so.
+    /// Every change from now on, in order. A reader that falls 8192 changes behind gets an error.
     pub fn changes(&self) -> broadcast::Receiver<Seen> {
         self.watch.hub.changes()
     }
 
-    /// Single questions.
+    /// For single requests.
     pub fn ask(&self) -> &Asker {
         &self.asker
     }
 
-    /// Asks fast until the result is dropped.
+    /// Polls fast until the result is dropped.
     #[must_use]
     pub fn hurry(&self) -> Hurry {
         self.watch.hurry()
     }
 
-    /// The cluster as every living broker tells it after this call began; waits at most two silences
-    /// (3 s) for a broker that is just falling silent.
+    /// A view with answers that every living broker gave after this call began; waits at most two silence limits
+    /// (3 s) for a broker that has just stopped answering.
     pub async fn fresh(&self) -> Arc<ClusterView> {
         self.watch.fresh().await
     }
 
-    /// The controller as last told, if it is proven that it still was that after `since_us`; none if
+    /// The last known controller, if it is proven that it still was the controller after `since_us`; none if
     /// it is known that there is none.
     pub fn controller_since(&self, since_us: i64) -> Result<Option<u32>, String> {
         self.watch.hub.controller_since(since_us)
     }
 
-    /// Whether some broker that answers has reached the controller after `since_us`; true where there is
+    /// Whether a broker that answers has reached the controller after `since_us`; true if there is
     /// no quorum.
     pub fn broker_heard_since(&self, since_us: i64) -> bool {
         self.watch.hub.broker_heard_since(since_us)
     }
 
-    /// Why all brokers that answer may have missed what the cluster decided last, if they may.
+    /// Why all brokers that answer may have missed the cluster's last decision, if they may.
     pub fn outdated(&self) -> Option<String> {
         self.watch.hub.outdated()
     }
 
-    /// Waits until `judge` finds what it wants in a view that is not older than this call (but for
-    /// brokers that do not answer within half a second), asking fast meanwhile.
+    /// Waits until `judge` finds what it wants in a view that is not older than this call (except for
+    /// brokers that do not answer within half a second), polling fast meanwhile.
     pub async fn until<T>(
         &self,
         limit: Duration,
@@ -195,7 +195,7 @@ impl Watch {
     async fn refresh(&self, limit: Duration, quorum: bool) {
         let since = now_us();
         self.pace.send_modify(|pace| pace.kicks = pace.kicks.wrapping_add(1));
-        // Late is as good as told: whoever is silent drops out of the view.
+        // A missing answer is as good as one: a broker that does not answer drops out of the view.
         let _ = timeout(limit, self.hub.asked_since(since, quorum)).await;
     }
 
@@ -207,8 +207,8 @@ impl Watch {
         let _hurry = self.hurry();
         let mut views = self.hub.view();
         let waiting = async {
-            // What was true before the wait began proves nothing; who hesitates now may be dying,
-            // and what the others say must not wait for that.
+            // An answer from before the wait began proves nothing; a broker that is slow now may be dying,
+            // and the others' answers must not wait for it.
             self.refresh(HESITATION, false).await;
             loop {
                 let view = views.borrow_and_update().clone();

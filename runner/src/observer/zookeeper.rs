@@ -1,5 +1,5 @@
-//! ZooKeeper's own word: a mirror of the znodes that decide about leaders and in-sync sets, kept up
-//! to date by watches, so a change is here as soon as ZooKeeper tells anybody.
+//! A mirror of ZooKeeper's znodes for leaders and in-sync sets, kept up
+//! to date by watches, so a change is here as soon as ZooKeeper reports it to any client.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,11 +14,11 @@ use zookeeper_client::{Client, Error, OneshotWatcher, SessionState};
 
 use super::merge::{ZnodeState, Znodes};
 
-/// A read that failed is tried again after this.
+/// Time until a failed read is retried.
 const AGAIN: Duration = Duration::from_millis(100);
-/// Connecting takes no longer.
+/// Limit for connecting.
 const CONNECT: Duration = Duration::from_secs(3);
-/// ZooKeeper keeps our session over interruptions this long; no node of ours depends on it.
+/// ZooKeeper keeps the observer's session over interruptions for this long; no znode depends on the session.
 const SESSION: Duration = Duration::from_secs(6);
 
 /// A znode that is mirrored.
@@ -67,8 +67,8 @@ pub(super) async fn connect(address: &str) -> Result<Client, Error> {
     timeout(CONNECT, connecting).await.unwrap_or(Err(Error::Timeout))
 }
 
-/// Mirrors for ever, over lost sessions; `tell` gets every new state. While ZooKeeper cannot be
-/// reached the last state stands: without it nothing can change.
+/// Mirrors continuously, over lost sessions; `tell` gets every new state. While ZooKeeper cannot be
+/// reached the last state counts: without ZooKeeper nothing can change.
 pub(super) async fn follow(address: String, tell: impl Fn(Arc<Znodes>)) {
     let mut nodes = Znodes::default();
     loop {
@@ -87,12 +87,12 @@ struct Mirror {
 }
 
 impl Mirror {
-    /// Goes on from the `nodes` of the session before.
+    /// Continues from the `nodes` of the session before.
     fn new(client: Client, nodes: Znodes) -> Self {
         Self { client, nodes, followed: BTreeSet::new(), pending: FuturesUnordered::new() }
     }
 
-    /// Ends when the session does; what is known by then.
+    /// Ends when the session does; returns what is known by then.
     async fn run(mut self, tell: &impl Fn(Arc<Znodes>)) -> Znodes {
         for path in [Path::Ids, Path::Controller, Path::Topics] {
             self.follow(path);
@@ -110,8 +110,8 @@ impl Mirror {
             };
             let Some(step) = step else { return self.nodes };
             self.step(step);
-            // A first picture with half of its znodes unread would show topics without leaders. A
-            // topic that nobody ever gave leaders to must not hold it back for ever.
+            // A first state with half of its znodes unread would show topics without leaders. A
+            // topic that never got leaders must not delay it forever.
             let first = told.is_none() && began.elapsed() < CONNECT;
             if ends(self.client.state()) || (first && !self.complete()) {
                 continue;
@@ -231,7 +231,7 @@ async fn read(client: Client, path: Path) -> Step {
         }),
     };
     let result = match (result, &path) {
-        // Woken when somebody becomes the controller.
+        // The watch fires when a broker becomes the controller.
         (Err(Error::NoNode), Path::Controller) => match client.check_and_watch_stat(&text).await {
             Ok((None, watcher)) => Ok((Content::Missing, Some(watcher))),
             Ok((Some(_), _)) => Ok((Content::Missing, None)),

@@ -1,13 +1,13 @@
-//! All that kplan says: the one way to standard output and standard error.
+//! The only way to standard output and standard error.
 //!
-//! Plans, their file names and brokers' logs are other people's text, and a terminal obeys what it reads.
-//! So everything that is printed is cleaned here, at the end of its way: [`visible`] shows what would be
-//! obeyed or hidden, and only kplan's own colours pass, told apart by a number that nobody outside this
-//! process knows. Nothing else in the crate may print (see `clippy.toml`), so no command can forget it.
+//! Plans, file names and broker logs are untrusted text, and a terminal executes escape sequences in it. So all
+//! printed text is cleaned here, last: [`visible`] makes control characters visible, and only kplan's own
+//! colours pass, marked by a random number that no other process knows. Nothing else in the crate may print
+//! (see `clippy.toml`), so no command can bypass it.
 //!
 //! A command that prints and exits waits for its reader, as every Unix tool does. A run does not, from
-//! [`never_wait`] on: a terminal stopped with Ctrl-S or a pipe that nobody reads must move no step, and a
-//! signal must end the run. Each stream has a thread that writes it then.
+//! [`never_wait`] on: a terminal stopped with Ctrl-S or a pipe without a reader must delay no step, and a
+//! signal must end the run. Each stream then has a thread that writes it.
 
 mod stream;
 
@@ -25,11 +25,11 @@ use kplan_dsl::visible::{one_line, visible};
 pub use self::stream::{Stream, Target, hurry, left_out};
 use crate::{exit::Exit, secrets};
 
-/// How kplan's own colours begin until they are printed: a terminal's sequence with a parameter that
-/// means nothing, so that whatever takes colours away takes these away too.
+/// How kplan's own colours begin until they are printed: a terminal sequence with a meaningless parameter, so that
+/// code that strips colours strips these too.
 static OWN: LazyLock<String> = LazyLock::new(|| format!("\x1b[{};", rand::random::<u64>()));
 
-/// Text in a style. What the text itself holds of such sequences is shown, not obeyed.
+/// Text in a style. Escape sequences in the text itself are made visible.
 pub fn paint(style: Style, text: &str) -> String {
     format!("{}{text}{}", own(&style.render().to_string()), own(&style.render_reset().to_string()))
 }
@@ -39,7 +39,7 @@ pub fn own(text: &str) -> String {
     text.replace("\x1b[", &OWN)
 }
 
-/// What is printed of a text: clean, with kplan's own colours or without any.
+/// The text as it is printed: clean, with kplan's own colours or without colours.
 pub fn fit(text: &str, colour: bool) -> String {
     let mut pieces = text.split(OWN.as_str());
     let mut out = visible(pieces.next().unwrap_or_default()).into_owned();
@@ -93,8 +93,7 @@ struct Streams {
 
 static STREAMS: OnceLock<Streams> = OnceLock::new();
 
-/// From now on nothing that is said waits for who reads it. For commands that listen for signals: those
-/// have no other way to end.
+/// From now on no printing waits for a reader. For commands that listen for signals, which could not end otherwise.
 pub fn never_wait() -> io::Result<()> {
     if STREAMS.get().is_some() {
         return Ok(());
@@ -111,12 +110,12 @@ pub fn never_wait() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether nothing that is said waits for its reader.
+/// Whether printing does not wait for its reader.
 pub fn waits_for_nobody() -> bool {
     STREAMS.get().is_some()
 }
 
-/// Reports a panic as any other line: the standard library would wait for the reader.
+/// Prints a panic as any other line: the standard library would wait for the reader.
 fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let mut text = format!("thread '{}' {panic}", thread.name().unwrap_or("<unnamed>"));
@@ -133,17 +132,17 @@ pub struct LastWords;
 impl Drop for LastWords {
     fn drop(&mut self) {
         if let Some(streams) = STREAMS.get() {
-            // Nothing is left to tell it to.
+            // The streams are the last place for an error message: their own errors cannot be reported.
             let _ = streams.error.drain();
             let _ = streams.output.drain();
         }
     }
 }
 
-/// Prints a result on standard output. A reader that went away (`| head`) has seen enough.
+/// Prints a result on standard output. A reader that closed the pipe (`| head`) is no error.
 ///
 /// # Errors
-/// When standard output does not take it; `TimedOut` when nobody reads it, where that is not waited for.
+/// When standard output cannot be written; `TimedOut` when its reader stopped reading and printing does not wait.
 pub fn print(text: &str) -> io::Result<()> {
     let text = fit(text, colour(true));
     let printed = match STREAMS.get() {
@@ -152,7 +151,7 @@ pub fn print(text: &str) -> io::Result<()> {
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
         }
         Some(streams) => {
-            // On one terminal, what was said before stands before it.
+            // If both streams are one terminal, earlier lines of standard error come first.
             let _ = streams.error.drain();
             streams.output.say(&text);
             streams.output.drain()
@@ -167,7 +166,7 @@ pub fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Prints a command's result; gives back `exit`, or the rig's failure when it could not be written.
+/// Prints a command's result; returns `exit`, or [`Exit::Rig`] if the result could not be written.
 pub fn say(text: &str, exit: Exit) -> Exit {
     match print(text) {
         Ok(()) => exit,
@@ -178,13 +177,13 @@ pub fn say(text: &str, exit: Exit) -> Exit {
     }
 }
 
-/// Tells an error on standard error; gives back how the command ends by it.
+/// Prints an error on standard error; returns the command's exit status.
 pub fn told(error: &anyhow::Error) -> Exit {
     tell_line(&format!("error: {error:#}"));
     Exit::by_error(error)
 }
 
-/// Prints a line on standard error. A terminal that went away is no reason to stop.
+/// Prints a line on standard error. An error, such as a closed terminal, is ignored.
 pub fn tell_line(line: &str) {
     let line = fit(&secrets::mask(line), colour(false));
     match STREAMS.get() {
@@ -193,7 +192,7 @@ pub fn tell_line(line: &str) {
     }
 }
 
-/// The same for a line that may be left out, and counted, while nobody reads.
+/// Like [`tell_line`], for a line that is left out, and counted, while the reader does not read.
 pub fn show_line(line: &str) {
     match STREAMS.get() {
         Some(streams) => {
@@ -204,7 +203,7 @@ pub fn show_line(line: &str) {
     }
 }
 
-/// Draws on the terminal of standard error: text that is clean, and movements of the cursor.
+/// Draws on the terminal of standard error: clean text and cursor movements.
 pub fn draw(frame: &str) {
     match STREAMS.get() {
         Some(streams) => streams.error.say(frame),
@@ -212,7 +211,7 @@ pub fn draw(frame: &str) {
     }
 }
 
-/// Whether all that was said on standard error was taken.
+/// Whether the reader has taken everything that was written to standard error.
 pub fn is_read() -> bool {
     STREAMS.get().is_none_or(|streams| streams.error.is_read())
 }
@@ -225,9 +224,9 @@ macro_rules! tell {
 }
 pub(crate) use tell;
 
-/// A path in a sentence: file names are other people's words too.
+/// A path in a message: file names are untrusted text too.
 pub trait Shown {
-    /// On one line, with nothing hidden.
+    /// The path on one line, with control characters made visible.
     fn shown(&self) -> String;
 }
 

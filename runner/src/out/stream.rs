@@ -1,4 +1,4 @@
-//! A stream that is written by a thread of its own: what is said never waits for the reader.
+//! A stream with a thread of its own that writes it: the caller never waits for the reader.
 
 use std::{
     collections::VecDeque,
@@ -11,26 +11,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes that may wait for the reader; beyond them, lines that may be left out are left out.
+/// The most bytes that wait for the reader; beyond them, lines that may be left out are left out.
 const ROOM: usize = 256 << 10;
-/// Bytes that are written at once. A slow reader takes some of them now and then; one that does not read takes none.
+/// Bytes that are written at once. A slow reader takes some of them now and then; a stopped reader takes none.
 const PIECE: usize = 4 << 10;
-/// How long a reader that takes nothing is waited for at the end.
+/// How long the end waits for a reader that takes nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The same after a signal, which asks for the end.
 const HURRIED: Duration = Duration::from_secs(1);
-/// Between two looks at a stream that is full and does not say when it no longer is.
+/// Time between two attempts to write to a full stream that does not block.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// Set by the first signal.
 static HURRY: AtomicBool = AtomicBool::new(false);
 
-/// A signal came: no reader is waited for any longer than [`HURRIED`].
+/// A signal came: the end waits for a reader no longer than [`HURRIED`].
 pub fn hurry() {
     HURRY.store(true, Ordering::Release);
 }
 
-/// Where a stream is written to; opening it may wait too, as a FIFO's does.
+/// Where a stream is written to; opening it may block too, as for a FIFO.
 pub type Target = Box<dyn Write>;
 
 /// A stream, its thread and what waits for its reader.
@@ -46,13 +46,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Vec<u8>>,
-    /// Of all that waits, and of what is being written.
+    /// Bytes that wait, with those of the piece that is being written.
     bytes: usize,
-    /// All that was ever taken.
+    /// All bytes that the reader has taken.
     taken: u64,
-    /// Lines that are not among those that wait.
+    /// Lines that were left out.
     left_out: u64,
-    /// How much had been taken when a wait for the reader was given up.
+    /// The value of `taken` when a wait for the reader was given up.
     given_up: Option<u64>,
     error: Option<io::Error>,
     closed: bool,
@@ -73,7 +73,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Says something that must not be left out. Does not wait.
+    /// Queues text that must not be left out. Does not wait.
     pub fn say(&self, text: &str) {
         let mut state = self.lock();
         state.bytes += text.len();
@@ -81,10 +81,10 @@ impl Stream {
         self.0.changed.notify_all();
     }
 
-    /// Says lines that are left out, and counted, where too many wait. Does not wait.
+    /// Queues lines, or leaves them out and counts them if too many bytes wait. Does not wait.
     pub fn say_if_read(&self, text: &str) {
         let mut state = self.lock();
-        // None in the middle of those that are missing: their number stands in their place.
+        // No line is queued between lines that are left out: one notice counts all of them.
         if state.left_out > 0 || state.bytes > ROOM {
             state.left_out += text.lines().count() as u64;
             return;
@@ -93,13 +93,13 @@ impl Stream {
         self.say(text);
     }
 
-    /// Whether the reader has taken all that was said.
+    /// Whether the reader has taken all queued text.
     pub fn is_read(&self) -> bool {
         self.lock().is_read()
     }
 
-    /// Waits for the reader to take all that was said, as long as it takes some now and then.
-    /// Fails with `TimedOut` when it does not; else why it could not be written.
+    /// Waits until the reader has taken all queued text, for as long as it takes some now and then.
+    /// Fails with `TimedOut` when the reader stops, else with the error of the write.
     pub fn drain(&self) -> io::Result<()> {
         let mut hurried = None;
         let mut state = self.lock();
@@ -125,7 +125,7 @@ impl Stream {
         state.error.take().map_or(Ok(()), Err)
     }
 
-    /// Nothing more will be said: the thread ends when all is written.
+    /// No more text follows: the thread ends when all is written.
     pub fn close(&self) {
         self.lock().closed = true;
         self.0.changed.notify_all();
@@ -152,7 +152,7 @@ impl Stream {
         }
     }
 
-    /// What is to be written next; none when the stream is closed.
+    /// The next text to write; none when the stream is closed.
     fn next(&self) -> Option<Vec<u8>> {
         let mut state = self.lock();
         loop {
@@ -189,15 +189,15 @@ impl Stream {
     }
 }
 
-/// What stands in the place of lines that were left out.
+/// The notice in place of lines that were left out.
 pub fn left_out(lines: u64) -> String {
     let were = if lines == 1 { "line was" } else { "lines were" };
     format!(
-        "… {lines} {were} left out here, since nobody read; events.jsonl and the reports have all\n"
+        "… {lines} {were} left out here because the output was not read; events.jsonl and the reports have all\n"
     )
 }
 
-/// Somebody else may have made the terminal or pipe one that does not block: it says that it is full.
+/// Retries a write while the stream is full: another process may have set the terminal or pipe to non-blocking.
 fn patiently<T>(mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match write() {
@@ -265,7 +265,7 @@ mod tests {
         assert!(stream.is_read());
     }
 
-    /// Full until it is read, as a pipe that somebody else made one that does not block.
+    /// Full until it is read, as a pipe that another process has set to non-blocking.
     struct Full(mpsc::Receiver<()>, Vec<u8>, mpsc::Sender<Vec<u8>>);
 
     impl Write for Full {

@@ -1,4 +1,4 @@
-//! How a whole run ended, beside what its suites found.
+//! How a whole run ended, apart from the results of its suites.
 
 use super::{RunRecord, decided};
 use crate::event::Verdict;
@@ -9,19 +9,19 @@ const FAILED: u8 = 1;
 const RIG: u8 = 3;
 
 impl RunRecord {
-    /// Nothing failed or broke in a suite, and the run's exit status is the rig's all the same: not
-    /// everything that it made could be removed at its end.
+    /// No suite failed or broke, but the exit status is that of a broken rig: not
+    /// everything that the run created could be removed at its end.
     pub fn left_something(&self) -> bool {
         self.ended_only_with(RIG)
     }
 
-    /// No suite that counts failed, and the run failed all the same: it was asked not to excuse suites that
-    /// passed only when they were tried again (`--flaky fail`).
+    /// No suite that counts failed, but the run did: with `--flaky fail`, suites that passed only on a retry fail
+    /// it.
     pub fn failed_by_flaky(&self) -> bool {
         self.flaky() > 0 && self.ended_only_with(FAILED)
     }
 
-    /// The run's exit status is not that of its suites, which are all fine.
+    /// The run has this exit status although all its suites passed.
     fn ended_only_with(&self, exit: u8) -> bool {
         let suites: Vec<Verdict> = self.decisive().map(|s| s.verdict).collect();
         let fine = matches!(decided(&suites), Verdict::Passed | Verdict::Skipped);

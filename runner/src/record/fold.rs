@@ -1,4 +1,4 @@
-//! Events to record.
+//! Folds events into a record.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -17,7 +17,7 @@ use crate::{
     history::RunClock,
 };
 
-/// A process is told to be down this long before its fault is told to begin, at most.
+/// The longest time by which the event of a process that is down may precede the event of its fault.
 const BITE_US: i64 = 5_000_000;
 
 impl RunRecord {
@@ -153,7 +153,7 @@ impl SuiteRecord {
         }
     }
 
-    /// The step of an id; one that nobody listed is added.
+    /// The step of an id; an unlisted step is added.
     fn step_mut(&mut self, id: &StepRun) -> &mut StepRecord {
         if let Some(known) = self.steps.iter().position(|s| s.id == *id) {
             return &mut self.steps[known];
@@ -223,8 +223,8 @@ impl SuiteRecord {
         }
     }
 
-    /// When every process that a fault's step took down was up again; none while one is not. Whoever
-    /// starts a client again does not say which fault that ends.
+    /// When every process that a fault's step took down was up again; none while one is not. The event of a
+    /// client's start does not contain which fault it ends.
     fn back_again(&self, fault: &FaultSpan) -> Option<i64> {
         let struck = self.lanes.iter().filter_map(|lane| {
             let down = lane.states.iter().position(|(at, state, why)| {

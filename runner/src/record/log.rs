@@ -1,4 +1,4 @@
-//! `events.jsonl`: written one line an event, read back whatever became of its writer.
+//! `events.jsonl`: written with one line for each event, and readable even if its writer was killed.
 
 use std::{
     fs::{DirBuilder, File, OpenOptions},
@@ -17,13 +17,13 @@ use crate::{event::Stamped, out::Shown as _, rundir::EVENTS};
 
 /// The longest line that is read; events are far below it (a plan's text is their largest part).
 const MAX_LINE: u64 = 64 << 20;
-/// As much of a first line as is looked at to tell what it is.
+/// The most bytes of a first line that are read to recognize it.
 const MAX_HEAD: u64 = 64 << 10;
 
-/// Disk space is taken this much at a time, and ahead of need: when there is no more, the end of the
-/// run still has its place.
+/// Disk space is reserved in steps of this size, in advance: when the disk is full, there is still space for the end
+/// of the run.
 const ROOM: u64 = 1 << 20;
-/// As much of it is kept for the end.
+/// The part of the reserved space that is kept for the end.
 const LAST_WORDS: u64 = 256 << 10;
 
 /// The events of a run could not be written or read.
@@ -37,7 +37,7 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
-    /// No space is left but for the end of the run.
+    /// The only space left is that for the end of the run.
     #[error("no space is left for the run's events in {path}: {source}", path = path.shown())]
     Full {
         /// The file.
@@ -46,7 +46,7 @@ pub enum LogError {
         source: io::Error,
     },
     /// The directory or the file could not be made.
-    #[error("cannot make {path}: {source}", path = path.shown())]
+    #[error("cannot create {path}: {source}", path = path.shown())]
     Create {
         /// What.
         path: PathBuf,
@@ -61,18 +61,18 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
-    /// A directory of something else.
+    /// The directory is not that of a run.
     #[error("{path} is not the directory of a run: there is no {EVENTS} in it", path = path.shown())]
     NoRun {
         /// The directory.
         path: PathBuf,
     },
     /// No run in it.
-    #[error("{path} holds no beginning of a run: {why}", path = path.shown())]
+    #[error("{path} does not contain the beginning of a run: {why}", path = path.shown())]
     Empty {
         /// The file.
         path: PathBuf,
-        /// What it holds instead.
+        /// What it contains instead.
         why: String,
     },
 }
@@ -89,7 +89,7 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Makes `events.jsonl` (0600) in a run's directory, which is made (0700) where it is missing.
+    /// Creates `events.jsonl` (0600) in a run's directory, which is created (0700) if it does not exist.
     pub fn create(dir: &Path) -> Result<Self, LogError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|source| LogError::Create { path: dir.to_owned(), source })?;
@@ -97,7 +97,7 @@ impl EventLog {
         Self::with(OpenOptions::new().create_new(true).mode(0o600), path)
     }
 
-    /// Goes on in an events file that exists.
+    /// Continues an events file that exists.
     pub fn open(path: &Path) -> Result<Self, LogError> {
         Self::with(&mut OpenOptions::new(), path.to_owned())
     }
@@ -129,7 +129,7 @@ impl EventLog {
         room.map_err(|source| LogError::Full { path: self.path.clone(), source })
     }
 
-    /// Takes the disk's space ahead of need.
+    /// Reserves disk space in advance.
     fn room(&mut self, more: u64) -> io::Result<()> {
         let Some(taken) = self.taken else { return Ok(()) };
         if self.length + more + LAST_WORDS <= taken {
@@ -137,18 +137,18 @@ impl EventLog {
         }
         let (offset, bytes) = (taken.cast_signed(), (more + ROOM).cast_signed());
         let given = fallocate(&self.file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, bytes);
-        // Tried once: from a refusal on what was taken before is for the end.
+        // Tried once: after a refusal, the space reserved before is for the end.
         self.taken = given.is_ok().then_some(taken + more + ROOM);
         match given {
             Err(full @ (Errno::ENOSPC | Errno::EDQUOT)) => Err(full.into()),
-            // A file system that cannot do it is told of a full disk when it is full.
+            // On a file system that cannot reserve space, a full disk is noticed when it is full.
             _ => Ok(()),
         }
     }
 }
 
 impl Drop for EventLog {
-    /// Gives back what was taken and not used; a failure costs disk space only.
+    /// Frees reserved space that was not used; a failure costs disk space only.
     fn drop(&mut self) {
         if let Ok(meta) = self.file.metadata() {
             let _ = self.file.set_len(meta.len());
@@ -156,16 +156,16 @@ impl Drop for EventLog {
     }
 }
 
-/// What an events file holds.
+/// The content of an events file.
 #[derive(Debug, Default)]
 pub struct Read {
     /// The events in the order they were written.
     pub events: Vec<Stamped>,
-    /// Lines that are no event: torn by a kill or a full disk, or of a newer kplan.
+    /// Lines that are no event: cut off by a kill or a full disk, or of a newer kplan.
     pub damaged_lines: u64,
 }
 
-/// What an events file holds that holds no beginning of a run.
+/// Describes an events file without the beginning of a run.
 pub(super) fn why_empty(path: &Path, read: &Read) -> String {
     let first = File::open(path).and_then(|file| {
         let mut first = Vec::new();
@@ -176,15 +176,15 @@ pub(super) fn why_empty(path: &Path, read: &Read) -> String {
     let version = first.as_ref().and_then(|event| event.get("kplan")?.as_str());
     if let Some(newer) = version.filter(|v| is_newer(v)) {
         let this = env!("CARGO_PKG_VERSION");
-        return format!("it was written by kplan {newer}, and this is kplan {this}");
+        return format!("kplan {newer} wrote it, and this is kplan {this}");
     }
     match (read.events.len(), read.damaged_lines) {
-        (0, 0) => "it is empty, the run was killed before its first event".to_owned(),
+        (0, 0) => "it is empty: the run was killed before its first event".to_owned(),
         (0, lines) => {
-            format!("none of its {lines} lines is an event, it is torn or something else")
+            format!("none of its {lines} lines is an event: it is damaged or another kind of file")
         }
         (events, _) => {
-            format!("its first line is missing or torn ({events} other events are whole)")
+            format!("its first line is missing or damaged ({events} other events are readable)")
         }
     }
 }
@@ -198,7 +198,7 @@ pub(super) fn is_newer(version: &str) -> bool {
     numbers(version) > numbers(env!("CARGO_PKG_VERSION"))
 }
 
-/// Reads the events of a run that may be killed, or running still.
+/// Reads the events of a run that may have been killed, or may still be running.
 pub fn read_events(path: &Path) -> Result<Read, LogError> {
     let wrong = |source| LogError::Read { path: path.to_owned(), source };
     if !path.metadata().map_err(wrong)?.is_file() {

@@ -20,7 +20,7 @@ pub fn render(record: &RunRecord) -> String {
     let (optional, errors): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, t)| t.optional);
     let mut errors: Vec<_> = errors.iter().map(|(s, t)| command("error", s, t)).collect();
     if let Some(text) = of_run(record) {
-        // Before all others: it tells that the others are not all.
+        // Before all others: it shows that the others are not complete.
         errors.insert(0, format!("::error title=kplan::{}", data(&text)));
     }
     let mut warnings: Vec<_> = flaky(record).collect();
@@ -28,7 +28,7 @@ pub fn render(record: &RunRecord) -> String {
     limited("error", errors) + &limited("warning", warnings)
 }
 
-/// A warning for each suite that failed before it passed, at its plan, with why it failed at first.
+/// A warning for each suite that failed before it passed, at its plan, with the reason of the first failure.
 fn flaky(record: &RunRecord) -> impl Iterator<Item = String> + '_ {
     record.decisive().filter(|suite| suite.is_flaky()).map(|suite| {
         let mut body = record.tried(suite).unwrap_or_default();

@@ -37,9 +37,9 @@ pub fn render(record: &RunRecord, root: &Path) -> String {
     write(&report(record, root))
 }
 
-/// The same for readers that hold to the schema of Jenkins' xunit plugin, which refuses a case's file,
+/// The same for readers that require the schema of Jenkins' xunit plugin, which refuses a case's file,
 /// line, timestamp and number of assertions, the times of reruns, and the whole's timestamp and number
-/// of skipped cases. File and line stand in the text of every failure.
+/// of skipped cases. File and line are in the text of every failure.
 pub fn render_strict(record: &RunRecord, root: &Path) -> String {
     let mut report = report(record, root);
     report.timestamp = None;
@@ -99,7 +99,7 @@ impl Suite<'_> {
         let mut out = TestSuite::new(title.clone());
         out.timestamp = timestamp(self.record, suite.started_us);
         out.set_time(millis(suite.took_ms()));
-        // Strict schemas want the first three.
+        // Strict schemas require the first three.
         for (name, value) in [
             ("id", number.to_string()),
             ("package", format!("testsuite/{title}")),
@@ -196,7 +196,7 @@ impl Suite<'_> {
             let ends: String = files.iter().map(end).collect();
             out.push_str(&unlinked(&bounded(&ends, OUTPUT_LIMIT)));
         }
-        // GitLab wants each on a line of its own; they come last and are not bounded away.
+        // GitLab requires each on a line of its own; they come last and are not cut off.
         out.extend(files.iter().map(|f| attachment(&f.path, self.root)));
         if !out.is_empty() {
             case.set_system_out(out);
@@ -237,7 +237,7 @@ fn classname(suite: &SuiteRecord) -> String {
     one_line(&name, MESSAGE_LIMIT)
 }
 
-/// GitLab takes this form for a link wherever it stands: a broker's log must not make one.
+/// GitLab turns this form into a link everywhere: a broker's log must not make one.
 fn unlinked(text: &str) -> String {
     text.replace("[[ATTACHMENT|", "[[ATTACHMENT │")
 }
@@ -304,7 +304,7 @@ fn judged(finding: &Finding) -> String {
     out
 }
 
-/// A suite of its own for what belongs to no plan: a killed run, suites that never began.
+/// A test suite of its own for what belongs to no plan: a killed run, suites that were not started.
 fn run_suite(record: &RunRecord) -> Option<TestSuite> {
     let mut suite = TestSuite::new("kplan run");
     suite.timestamp = timestamp(record, record.started_us);
@@ -348,7 +348,7 @@ fn ms(us: i64) -> u64 {
     u64::try_from(us / 1_000).unwrap_or(0)
 }
 
-/// quick-junit wants chrono's type; it is read from RFC 3339 so that chrono stays its own affair.
+/// quick-junit takes chrono's type; it is parsed from RFC 3339 so that kplan does not depend on chrono.
 fn timestamp<T: std::str::FromStr>(record: &RunRecord, at_us: i64) -> Option<T> {
     record.wall(at_us).to_string().parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The logs of a suite's nodes and clients, as they lie in the run's directory.
+//! The logs of a suite's nodes and clients in the run's directory.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use crate::record::{RunRecord, SuiteRecord};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
-    /// Whose it is: the file's name without its ending.
+    /// The node or client: the file's name without its extension.
     pub who: String,
     pub path: PathBuf,
     /// Its size in bytes.

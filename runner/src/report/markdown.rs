@@ -29,7 +29,7 @@ pub fn render(record: &RunRecord, limit: usize) -> String {
     for suite in record.decisive() {
         for trouble in troubles(suite) {
             let text = section(suite, &trouble);
-            // Room for the foot and the line that tells how many were left out.
+            // Space for the footer and the line with the number of left out failures.
             if out.len() + text.len() + foot.len() + 200 > limit {
                 left += 1;
             } else {
@@ -70,7 +70,7 @@ fn head(record: &RunRecord) -> String {
     }
     if record.flaky() > 0 {
         let flaky = plural(record.flaky() as u64, "suite");
-        out.push_str(&format!(" **{flaky} flaky**: failed, and passed when tried again."));
+        out.push_str(&format!(" **{flaky} flaky**: failed, and passed on a retry."));
     }
     if let Some(why) = of_run(record) {
         out.push_str(&format!("\n\n> **{}**", text(&why)));
@@ -180,8 +180,8 @@ fn one_line_kept(line: &str) -> String {
     line.chars().take(300).collect()
 }
 
-/// Text from a run as plain text of Markdown: whatever could be markup is escaped, also HTML and
-/// mentions, which would call people.
+/// Text from a run as plain text in Markdown: everything that could be markup is escaped, also HTML and
+/// mentions, which would notify people.
 pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for c in clean(raw).chars() {

@@ -2,15 +2,15 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`live`], [`terminal`] | whoever waits for the run |
+//! | [`live`], [`terminal`] | the terminal during and after the run |
 //! | [`junit`], [`tap`] | CI systems |
-//! | [`html`] | whoever asks what broke, when, and how long it took to heal |
-//! | [`compare`] | whoever sets two runs side by side |
+//! | [`html`] | analysis: what broke, when, and how long recovery took |
+//! | [`compare`] | comparison of two runs |
 //! | [`github`] | annotations at the plan's lines |
 //! | [`markdown`] | pull requests, step summaries |
 //! | [`json`] | scripts; its schema is `schemas/report.schema.json` |
 //!
-//! [`trouble`] holds what all of them tell of a failure, so that no two reports differ in it.
+//! [`trouble`] has the failures as all of them report them, so that no two reports differ.
 
 pub mod compare;
 pub mod github;

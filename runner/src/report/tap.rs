@@ -49,7 +49,7 @@ fn point(out: &mut String, number: usize, step: &StepRecord) {
     let title = description(&step.title());
     let trouble = of_step(step);
     let (ok, directive) = match (&trouble, step.verdict) {
-        // TAP's word for a failure that does not count.
+        // TAP's directive for a failure that does not count.
         (Some(t), _) if t.optional => ("not ok", " # TODO optional".to_owned()),
         (Some(_), _) => ("not ok", String::new()),
         (None, Verdict::Skipped) => {

@@ -34,7 +34,8 @@ pub(super) fn verdict_style(verdict: Verdict) -> Style {
     Style::new().fg_color(Some(color.into())).bold()
 }
 
-/// The summary with kplan's own colours, which go where there is no terminal: see [`crate::out`]. `quiet` leaves the table of suites out when all passed.
+/// The summary with kplan's own colours, which [`crate::out`] removes without a terminal. `quiet` leaves the table of
+/// suites out when all passed.
 pub fn render(record: &RunRecord, quiet: bool) -> String {
     let mut out = String::new();
     for suite in record.decisive() {
@@ -117,8 +118,8 @@ fn lines(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
     }
 }
 
-/// A suite on one line, and below it what it counted: titles with their matrix cells are long, and
-/// the cell is what tells two suites apart.
+/// A suite on one line, and below it its counts: titles with their matrix cells are long, and
+/// the cell is what distinguishes two suites.
 fn table(out: &mut String, record: &RunRecord) {
     for suite in record.decisive() {
         let word = format!("{:<8}", verdict_word(suite.verdict));
@@ -152,7 +153,7 @@ fn closing(record: &RunRecord) -> String {
     );
     if record.flaky() > 0 {
         let flaky = format!(
-            "{} flaky: failed, and passed when tried again",
+            "{} flaky: failed, and passed on a retry",
             plural(record.flaky() as u64, "suite")
         );
         line.push_str(&format!("{}\n", paint(verdict_style(Verdict::Skipped), &flaky)));

@@ -1,4 +1,4 @@
-//! Words, durations and bounds that every report shares.
+//! Words, durations and limits that all reports share.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub fn millis(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A number with thin groups of thousands: `25,312`.
+/// A number with separated thousands: `25,312`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -61,7 +61,7 @@ pub fn bounded(text: &str, limit: usize) -> String {
     if text.len() <= limit {
         return text.to_owned();
     }
-    // Room for the line that tells what is missing.
+    // Space for the line that shows how much is missing.
     let room = limit.saturating_sub(48);
     let head = text.floor_char_boundary(room / 4 * 3);
     let tail = text.ceil_char_boundary(text.len() - (room - room / 4 * 3));
@@ -70,7 +70,7 @@ pub fn bounded(text: &str, limit: usize) -> String {
 
 /// The first `limit` characters of a text, [`clean`] and in one line.
 pub fn one_line(text: &str, limit: usize) -> String {
-    // Only as much is cleaned as can be seen.
+    // Only the visible part is cleaned.
     let text = clean(&text[..text.floor_char_boundary(limit.saturating_mul(8))]);
     let mut line = String::new();
     for (at, c) in text.split_whitespace().flat_map(|w| w.chars().chain([' '])).enumerate() {
@@ -83,7 +83,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
-/// Text from outside made fit for any format: see [`visible`].
+/// Untrusted text made safe for any format: see [`visible`].
 pub fn clean(text: &str) -> String {
     visible(text).into_owned()
 }

@@ -1,4 +1,4 @@
-//! Numbers that sum a suite or a run up, the same in every report.
+//! The totals of a suite or a run, the same in every report.
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::{
     record::{RunRecord, SuiteRecord},
 };
 
-/// The damage that a value of this name counts, if it counts any: above zero it is shown first and loud.
+/// The damage that a value of this name counts, if any: above zero it is shown first and prominently.
 pub fn damage_of(kind: &str) -> Option<Damage> {
     Measure::named(kind)?.facts().headline.damage
 }
@@ -39,7 +39,7 @@ impl Tally {
         tally
     }
 
-    /// The steps of a suite; the failure of an optional step is none of the plan.
+    /// The steps of a suite; the failure of an optional step does not count.
     pub fn steps(suite: &SuiteRecord) -> Self {
         Self::of(suite.steps.iter().map(|s| s.verdict))
     }
@@ -90,7 +90,7 @@ fn total(value: &Value, depth: u8) -> Option<u64> {
     }
 }
 
-/// What a suite was asked for and does not know: counts that were judged inconclusive, in words.
+/// The counts of a suite that were judged inconclusive, as text.
 pub fn unknown(suite: &SuiteRecord) -> IndexMap<String, String> {
     let words = |value: &Value| match value {
         Value::Null => Some("unknown".to_owned()),
@@ -101,7 +101,7 @@ pub fn unknown(suite: &SuiteRecord) -> IndexMap<String, String> {
     counts.filter_map(|(name, v)| Some((name.clone(), words(v)?))).collect()
 }
 
-/// A count of which only the least is known.
+/// A count of which only a lower bound is known.
 fn at_least(value: &Value) -> Option<u64> {
     let map = value.as_object().filter(|map| map.len() == 1)?;
     map.get("at_least")?.as_u64()
@@ -125,7 +125,7 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
     let certain = damage(suite).into_iter().filter(|(k, _)| !unknown.contains_key(k));
     let mut told: Vec<_> = unknown.iter().map(|(k, words)| format!("{k} {words}")).collect();
     told.extend(certain.map(|(k, n)| format!("{k} {}", grouped(n))));
-    // Zero lost is worth saying, zero of everything else is noise.
+    // Zero lost messages are shown, other zeros are not.
     let rest = all.iter().filter(|(k, n)| match damage_of(k).is_some() {
         true => k.as_str() == "lost" && **n == 0,
         false => **n > 0,
@@ -153,7 +153,7 @@ pub fn length_us(suite: &SuiteRecord, span: &Measurement) -> i64 {
     (until_us - span.from_us - span.away_us).max(0)
 }
 
-/// What a client is, where its traffic tells: `producer`, `consumer`, else nothing.
+/// The role of a client, if its traffic shows it: `producer`, `consumer`, else empty.
 pub fn role(suite: &SuiteRecord, client: &str) -> &'static str {
     let own = |name: &str| name == client || name.split('/').next() == Some(client);
     let mut samples = suite.samples.iter().filter(|(name, _)| own(name)).peekable();

@@ -1,4 +1,4 @@
-//! What went wrong in a suite, in the words that every report uses.
+//! What went wrong in a suite, with the texts that every report uses.
 
 use std::path::{Path, PathBuf};
 
@@ -9,26 +9,26 @@ use crate::{
     record::{KILLED_STEP, RunRecord, StepRecord, SuiteRecord},
 };
 
-/// At most so many lines of a plan are quoted for one step.
+/// The most lines of a plan that are quoted for one step.
 const QUOTED_LINES: u32 = 40;
 /// Most bytes of one piece of a body.
 const PIECE: usize = 32 << 10;
 
-/// What kind of trouble it is.
+/// The kind of a trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TroubleKind {
     /// An expectation did not hold.
     Failed,
-    /// There was nothing to judge by.
+    /// The evidence for a judgement was missing.
     Inconclusive,
     /// A limit ran out.
     Timeout,
-    /// The rig could not do it.
+    /// The rig failed.
     Broken,
 }
 
 impl TroubleKind {
-    /// In a word, also the `type` of a JUnit failure.
+    /// The kind as one word, also the `type` of a JUnit failure.
     pub fn word(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -46,7 +46,7 @@ pub struct Trouble<'a> {
     pub kind: TroubleKind,
     /// The step's title, or what it is about.
     pub title: String,
-    /// In one line: what was expected and what was found, or the rig's error.
+    /// One line: what was expected and what was found, or the rig's error.
     pub message: String,
     /// Conditions that did not hold.
     pub misses: Vec<&'a Finding>,
@@ -70,13 +70,17 @@ pub fn troubles(suite: &SuiteRecord) -> Vec<Trouble<'_>> {
     if suite.interrupted() && !in_flight {
         all.push(bare(suite, TroubleKind::Broken, "the run was killed before the suite's end"));
     }
-    // A suite that is not green must never look so.
+    // A suite that did not pass must never look as if it did.
     if suite.verdict >= Verdict::Failed && all.iter().all(|t| t.optional) {
         let kind = match suite.verdict {
             Verdict::Broken => TroubleKind::Broken,
             _ => TroubleKind::Failed,
         };
-        all.push(bare(suite, kind, "the suite ended so, and no step tells why"));
+        all.push(bare(
+            suite,
+            kind,
+            "the suite ended with this verdict, but no step shows the reason",
+        ));
     }
     all
 }
@@ -111,7 +115,7 @@ fn message(step: &StepRecord, misses: &[&Finding]) -> String {
         parts.push(one_line(reason, 4_000));
     }
     if parts.is_empty() {
-        parts.push("failed, and did not say why".to_owned());
+        parts.push("failed without a reason".to_owned());
     }
     parts.join("; ")
 }
@@ -135,11 +139,11 @@ fn of_reason<'a>(suite: &'a SuiteRecord, reason: &'a Reason) -> Trouble<'a> {
         ReasonKind::Interrupted | ReasonKind::Rig => TroubleKind::Broken,
     };
     let title = match reason.kind {
-        ReasonKind::Violated => "what must hold always",
-        ReasonKind::Ended => "what ended by itself",
-        ReasonKind::Inconclusive => "something to judge by",
-        ReasonKind::TimedOut => "the plan's time",
-        ReasonKind::Interrupted => "not interrupted",
+        ReasonKind::Violated => "a rule of `always`",
+        ReasonKind::Ended => "a process that ended by itself",
+        ReasonKind::Inconclusive => "the evidence",
+        ReasonKind::TimedOut => "the plan's timeout",
+        ReasonKind::Interrupted => "the interruption",
         ReasonKind::Rig => "the rig",
     };
     Trouble {
@@ -174,14 +178,12 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
     match &record.ended {
         None => Some(format!("the run was killed before its end{unstarted}")),
         Some(_) if record.left_something() => Some(format!(
-            "not everything of the run could be removed at its end; kplan clean {} tries again",
+            "not everything of the run could be removed at its end; try again with kplan clean {}",
             record.info.run
         )),
         Some(_) if record.failed_by_flaky() => {
             let suites = plural(record.flaky() as u64, "suite");
-            Some(format!(
-                "{suites} passed only when tried again, which fails this run (--flaky fail)"
-            ))
+            Some(format!("{suites} passed only on a retry, which fails this run (--flaky fail)"))
         }
         Some(end) => {
             let signal = end.signal.as_ref()?;
@@ -190,7 +192,7 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
     }
 }
 
-/// The plan's own lines from `line` to `end_line`, numbered; empty where the text is not known.
+/// The plan's own lines from `line` to `end_line`, numbered; empty if the text is not known.
 pub fn quote(suite: &SuiteRecord, file: &Path, line: u32, end_line: u32) -> Vec<(u32, String)> {
     let text = suite.info.sources.get::<PathBuf>(&file.to_owned());
     let end = end_line.max(line).min(line.saturating_add(QUOTED_LINES - 1));
@@ -203,7 +205,7 @@ pub fn quote(suite: &SuiteRecord, file: &Path, line: u32, end_line: u32) -> Vec<
 }
 
 impl Trouble<'_> {
-    /// The whole story as plain text: expected, found, evidence, the plan's lines.
+    /// Everything as plain text: expected, found, evidence, the lines of the plan.
     pub fn body(&self, suite: &SuiteRecord) -> String {
         let mut out = String::new();
         let mut line = |text: String| {

@@ -1,11 +1,11 @@
-//! What the replicas of a compacted topic mean. Each is compacted at its own time, so they hold
-//! different records and yet must say the same of every key.
+//! Compares the meaning of a compacted topic's replicas. Each replica is compacted at its own time, so they hold
+//! different records, but must have the same value of every key.
 //!
 //! Compaction removes a record only where a newer one of its key stands in the same log, a record of
 //! an aborted transaction once that has ended, a tombstone (a record without a value) once the older
 //! values of its key are gone, and the end of a transaction once its records are gone. A follower that
-//! was away is given what the leader still has, in its active segment too: a gap there is no sign of
-//! anything. So, of the records that committed readers see:
+//! was away gets what the leader still has, in its active segment too: a gap there proves
+//! nothing. So, for the records that committed readers see:
 //!
 //! - a replica that lacks the newest record of a key must hold a newer one itself, or nothing of the
 //!   key where the newest record is a tombstone;
@@ -27,7 +27,7 @@ const MOST: usize = 1_000_000;
 /// A set of replicas, by their places in the list.
 type Mask = u32;
 
-/// What is known of a key.
+/// What is known about a key.
 #[derive(Default)]
 struct Key {
     /// The offset of its newest record below the range's end, none yet: −1.
@@ -36,13 +36,13 @@ struct Key {
     deleted: bool,
     /// Whether one beyond the range is.
     deleted_beyond: bool,
-    /// Who holds that record.
+    /// The replicas that hold that record.
     holds: Mask,
-    /// Who holds that record or something else at its offset, which is a difference by itself.
+    /// The replicas that hold that record or something else at its offset, which is a difference by itself.
     stands: Mask,
-    /// Who holds an older one.
+    /// The replicas that hold an older one.
     older: Mask,
-    /// Who holds one beyond the range.
+    /// The replicas that hold one beyond the range.
     beyond: Mask,
 }
 
@@ -52,7 +52,7 @@ struct Open {
     key: Option<u128>,
     tombstone: bool,
     holds: Mask,
-    /// Who holds something at its offset, or is compared there already.
+    /// The replicas that hold something at its offset, or are compared there already.
     stands: Mask,
 }
 
@@ -222,7 +222,7 @@ impl Keys {
         out.examples.sort_by_key(|example| example.offset);
     }
 
-    /// In words, those of a set whose logs begin at or before an offset.
+    /// Lists the replicas of a set whose logs begin at or before an offset.
     fn brokers_of(&self, offset: i64, mask: Mask) -> String {
         let of = self.brokers.iter().take(Mask::BITS as usize).enumerate();
         let of = of.filter(|(at, (_, start))| mask & 1 << at != 0 && *start <= offset);

@@ -1,4 +1,4 @@
-//! Holds the replicas of one partition against each other, record by record.
+//! Compares the replicas of one partition, record by record.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ const SHOWN: usize = 20;
 #[derive(Debug)]
 pub struct Replica {
     pub broker: u32,
-    /// The first offset that its files may hold: below it, retention has been.
+    /// The first offset that its files may hold: retention has removed earlier ones.
     pub start: i64,
     pub log: Log,
 }
@@ -25,7 +25,7 @@ pub struct Difference {
     pub text: String,
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// Offsets that at least two replicas had to hold.
@@ -49,8 +49,8 @@ pub(super) enum Has {
 }
 
 /// Compares the offsets of `range`, up to which every replica in sync must hold every record. Where
-/// a topic is compacted, each replica is at its own time: a record that one of them has no more is no
-/// difference then, if what each holds means the same ([`Keys`]). `name` says which record it is.
+/// a topic is compacted, each replica is compacted at its own time: a record that one of them no longer has is no
+/// difference then, if the replicas mean the same ([`Keys`]). `name` describes a record.
 ///
 /// The epoch of the leader is not compared: it is no part of the record.
 pub fn compare(

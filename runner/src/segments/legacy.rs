@@ -1,5 +1,5 @@
-//! Message formats 0 and 1, which Kafka wrote before 0.11 and which no decoder of newer protocols
-//! reads: one message after the other, or one that holds others compressed.
+//! Message formats 0 and 1, which Kafka wrote before 0.11 and which decoders of newer protocols
+//! do not read: one message after the other, or one that holds others compressed.
 
 use super::log::{Entry, Item};
 

@@ -16,9 +16,9 @@ use super::legacy;
 const PREFIX: usize = 12;
 /// Within what follows: where every format has its number.
 const MAGIC: usize = 4;
-/// A size above this is no size: brokers take 1 MiB unless they are told otherwise.
+/// A size above this is not plausible: brokers accept 1 MiB unless they are configured otherwise.
 const LARGEST: usize = 128 << 20;
-/// Offsets of one batch that are believed where the batch is damaged.
+/// The most offsets of a damaged batch that are believed.
 const BATCH: i64 = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +45,11 @@ pub enum Item {
     Damaged {
         /// The first of them.
         offset: i64,
-        /// How many, as far as that can be told.
+        /// How many, as far as that is known.
         count: i64,
         text: String,
     },
-    /// Something that kplan cannot read, and a broker can.
+    /// Something that kplan cannot read, but a broker can.
     Unknown {
         offset: i64,
         text: String,
@@ -148,7 +148,7 @@ fn filled(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// What a batch holds, whose offset and size stood before `body`. Empty for one that is too short to say.
+/// The records of a batch, whose offset and size were before `body`. Empty for a batch that is too short.
 pub(crate) fn items(offset: i64, body: Vec<u8>) -> Vec<Item> {
     match body.get(MAGIC).copied() {
         Some(0 | 1) => legacy::items(offset, &body),

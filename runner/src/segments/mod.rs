@@ -1,9 +1,9 @@
-//! Partitions' logs as they lie on the brokers' disks: what no reader through Kafka's protocol is
-//! shown, and what dead brokers still hold.
+//! Partitions' logs on the brokers' disks: with records that Kafka's protocol shows to no
+//! reader, and those of dead brokers.
 //!
 //! [`Log`] reads the segment files of one partition of one broker, record by record, in every format
-//! that Kafka ever wrote. [`search`] looks in them for messages that the audit misses, [`compare`]
-//! holds the replicas of a partition against each other. Nothing here knows where the files come from.
+//! that Kafka ever wrote. [`search`] searches them for lost messages, [`compare`]
+//! compares the replicas of a partition. Nothing here knows where the files come from.
 
 mod compacted;
 mod compare;

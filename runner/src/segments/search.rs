@@ -1,11 +1,11 @@
-//! Looks for messages by their identities, wherever in a log they stand.
+//! Searches for messages by their identities, anywhere in a log.
 
 use std::ops::Range;
 
 use super::log::{Item, Log};
 use crate::identity::payload::{Decoded, decode};
 
-/// Messages that are looked for: some that one life of a producer sent to one partition.
+/// The messages to search for, of one life of a producer and one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The producer's number.

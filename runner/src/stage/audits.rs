@@ -1,4 +1,4 @@
-//! Runs the audit: waits until the log can be read, has it read by a process of its own, judges.
+//! Runs the audit: waits until the log can be read, has a process of its own read it, and judges.
 
 mod again;
 mod reading;
@@ -32,7 +32,7 @@ const READY_TRANSACTIONS: Duration = Duration::from_secs(70);
 
 use again::{Taken, until_settled};
 
-/// An audit, and what it was made of.
+/// An audit, and the state that it was made from.
 struct Cached {
     stamp: Stamp,
     window: Window,
@@ -40,7 +40,7 @@ struct Cached {
     result: Arc<AuditResult>,
 }
 
-/// What the audits found, and what consumers were asked to read before they ended.
+/// The results of audits, and the log ends to which consumers read before they stopped.
 #[derive(Default)]
 pub struct Audits {
     cache: Mutex<Option<Cached>>,
@@ -49,13 +49,13 @@ pub struct Audits {
     told: Mutex<BTreeSet<(String, Measure)>>,
 }
 
-/// Changes whenever something could have changed the log, the histories or the judgement: as long as
-/// it stays the same, the log is not read again.
+/// Changes whenever the log, the histories or the judgement may have changed: while it stays the same, the log is
+/// not read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp(Vec<u64>);
 
 impl Audits {
-    /// A consumer read to these ends and left.
+    /// Records that a consumer read to these ends and left.
     pub fn caught_up(&self, client: &str, ends: Vec<audit::At>) {
         self.ends.lock().expect("no holder panics").insert(client.to_owned(), ends);
     }
@@ -72,7 +72,7 @@ impl Audits {
 }
 
 impl Stage {
-    /// What the log holds against what was sent, acknowledged and delivered. Read again only when
+    /// Compares the log with what was sent, acknowledged and delivered. Reads the log again only if
     /// something could have changed.
     pub async fn audit(
         &self,
@@ -94,11 +94,11 @@ impl Stage {
         let topics = self.audited_topics();
         let transactional = self.clients.all().iter().any(|c| is_transactional(c));
         let limit = if transactional { READY_TRANSACTIONS } else { READY };
-        // A look that others follow must not hold them up: they read the log anew.
+        // A look that is followed by others must not delay them: those read the log again.
         let again = look.looking.is_last();
         let take = |left| self.take(&running, step, &topics, left, transactional);
         let mut taken = until_settled(limit, again, take).await?;
-        // The list of histories before the facts: a life that begins in between runs, by the facts.
+        // List the histories before the facts: a life that begins in between counts as running by the facts.
         let mut paths = self.histories();
         let facts = self.facts(window, &taken);
         paths.extend(taken.log.take());
@@ -115,7 +115,7 @@ impl Stage {
         Ok(result)
     }
 
-    /// Reads the log once, as soon as it is ready, and notes what leaders did meanwhile.
+    /// Reads the log once, as soon as it is ready, and records leader changes meanwhile.
     async fn take(
         &self,
         running: &Running,
@@ -124,7 +124,7 @@ impl Stage {
         limit: Duration,
         transactional: bool,
     ) -> Result<Taken, StepError> {
-        // First: what the log owes is what had been recorded when its end was not yet asked for.
+        // First: the log must contain what had been recorded before its end was requested.
         let (at_us, left, extents) = (now_us(), self.left(), extents(&self.histories()));
         self.talk(step, "the log to be readable to its end", None);
         let bounds = self.audit_bounds(topics, limit).await?;
@@ -133,7 +133,7 @@ impl Stage {
         Ok(Taken { at_us, extents, left, bounds, log, unread, moved })
     }
 
-    /// What the clients heard, without reading the log.
+    /// What the clients recorded, without reading the log.
     pub fn heard(&self, window: Window) -> Result<Arc<AuditResult>, StepError> {
         let paths = self.histories();
         let taken = Taken { at_us: now_us(), left: self.left(), ..Taken::default() };
@@ -164,14 +164,14 @@ impl Stage {
                 .values()
                 .map(|t| u64::from(t.incarnations) * 2 + u64::from(t.deleted)),
         );
-        // A new leader may have cut the log back, long after the fault that made it lead.
+        // A new leader may have truncated the log, long after the fault that made it leader.
         parts.extend(view.partitions(None).flat_map(|(_, p)| {
             [p.leader.map_or(0, u64::from), p.leader_epoch.map_or(0, i64::from).cast_unsigned()]
         }));
         Stamp(parts)
     }
 
-    /// Topics that this plan's messages are in.
+    /// Topics with messages of this plan.
     fn audited_topics(&self) -> Vec<String> {
         let mut topics: BTreeSet<String> = self
             .clients
@@ -184,14 +184,14 @@ impl Stage {
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
 
-    /// The clients that have read to their end and left.
+    /// The clients that have read to the log's end and left.
     fn left(&self) -> BTreeSet<String> {
         let mut all = self.clients.all();
         all.retain(|c| !c.lives() && self.audits.ends_of(&c.name).is_some());
         all.iter().map(|c| c.name.clone()).collect()
     }
 
-    /// What is known beside the histories.
+    /// The facts besides the histories.
     fn facts(&self, window: Window, taken: &Taken) -> Facts {
         let Taken { bounds, unread, moved, .. } = taken;
         let mut facts = Facts { window, ..Facts::default() };
@@ -230,7 +230,7 @@ impl Stage {
         if let (Some(sending), [topic]) = (client.sending(), client.topics().as_slice()) {
             (own.acks, own.idempotent) = (sending.acks, sending.idempotent);
             let known = self.topics.all().remove(topic);
-            // Another number of partitions sends the keys of later producers elsewhere.
+            // With another number of partitions, later producers send the same keys to other partitions.
             if !known.is_some_and(|t| t.repartitioned) {
                 own.key_period = key_period(topic, sending.keys, facts);
             }
@@ -247,10 +247,10 @@ impl Stage {
             let name = &client.name;
             match self.audits.ends_of(name).filter(|_| !client.lives()) {
                 Some(ends) if taken.left.contains(name) => group.ends.extend(ends),
-                // What it wrote since may be missing in what was read.
+                // Its later records may be missing in what was read.
                 Some(_) => {
                     group.behind =
-                        Some(format!("{name} still read when the log's end was asked for"))
+                        Some(format!("{name} was still reading when the log's end was requested"))
                 }
                 None => {
                     group.behind = Some(match client.lives() {
@@ -263,7 +263,7 @@ impl Stage {
         facts.clients.insert(client.name.clone(), own);
     }
 
-    /// Partitions that were added after a group had begun to read: to it they begin at 0.
+    /// Partitions that were added after a group had begun to read: for the group they begin at 0.
     fn later_partitions(&self, group: &str, topics: &[String], facts: &Facts) -> Vec<audit::At> {
         let known = self.topics.all();
         let of_topic = |topic: &String| {
@@ -275,7 +275,7 @@ impl Stage {
         topics.iter().flat_map(of_topic).collect()
     }
 
-    /// Tells the report an anomaly with its examples, once for each step, kind and places.
+    /// Reports an anomaly with its examples, once for each step, kind and place.
     pub fn tell_anomaly(&self, step: &StepRun, measure: Measure, verdict: &CountVerdict) {
         let finding = match verdict {
             CountVerdict::Counted(finding)
@@ -319,8 +319,8 @@ impl Stage {
         })));
     }
 
-    /// Puts what an assert counted in the whole log into the report, with what was acknowledged: a
-    /// plan that asserts and records nothing has its numbers too.
+    /// Reports what an assert counted in the whole log, with the number of acknowledged messages: so a
+    /// plan without `record` has these numbers too.
     pub fn tell_counted(&self, step: &StepRun, measure: Measure, result: &AuditResult) {
         let of = |measure| match result.verdict(measure, &Scope::default()) {
             CountVerdict::Counted(finding) => Some((measure.word(), Value::from(finding.count))),
@@ -335,7 +335,7 @@ impl Stage {
     }
 }
 
-/// After how many messages of a partition the same key comes again.
+/// After how many messages of a partition the same key is used again.
 fn key_period(topic: &str, keys: Option<u32>, facts: &Facts) -> BTreeMap<u32, u64> {
     let partitions = facts.topics.get(topic).map_or(0, |t| t.partitions.len());
     match (keys, u32::try_from(partitions)) {
@@ -350,15 +350,15 @@ fn is_transactional(client: &Client) -> bool {
     client.sending().is_some_and(|sending| sending.transactional)
 }
 
-/// Partitions whose leader is another one than when their ends were asked for.
+/// Partitions whose leader has changed since their ends were requested.
 async fn moved(running: &Running, bounds: &AuditBounds) -> BTreeSet<(String, u32)> {
     let view = running.observer.fresh().await;
     let moved = bounds.ready.iter().filter(|((t, p), b)| !b.same_leader(t, *p, &view));
     moved.map(|(key, _)| key.clone()).collect()
 }
 
-/// Opens histories as they are now. What producers sent comes last: whatever another history already
-/// shows was sent before that moment, so that a producer at work is never taken for a phantom.
+/// Opens histories as they are now. Producers' histories are opened last: a message in another history was sent
+/// before that moment, so a message of a running producer never counts as a phantom.
 fn open(mut paths: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
     paths.sort_by_key(|path| path.extension().is_some_and(|kind| kind == "sent"));
     paths
@@ -371,14 +371,14 @@ fn open(mut paths: Vec<PathBuf>) -> Result<Vec<HistoryFile>, StepError> {
         .collect()
 }
 
-/// How far each history is published now. One that cannot be read now owes nothing: it cannot be read
+/// How far each history is published now. A history that cannot be read now is left out: it cannot be read
 /// later either, and makes everything inconclusive.
 fn extents(paths: &[PathBuf]) -> BTreeMap<PathBuf, Extent> {
     let extent = |path: &PathBuf| HistoryFile::open(path).ok()?.extent().ok();
     paths.iter().filter_map(|path| Some((path.clone(), extent(path)?))).collect()
 }
 
-/// The judgement takes a processor for a while: not on the threads that watch clocks and brokers.
+/// Judges on a thread of its own: it needs a processor for a while, and other threads watch clocks and brokers.
 async fn judge(
     paths: Vec<PathBuf>,
     mut extents: BTreeMap<PathBuf, Extent>,

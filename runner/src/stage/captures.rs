@@ -19,19 +19,19 @@ impl Captures {
         self.0.lock().expect("no holder panics")
     }
 
-    /// A step's captured value.
+    /// Stores a step's captured value.
     pub fn set(&self, name: &str, value: Value) {
         self.both().0.insert(name.to_owned(), value);
     }
 
-    /// A step captured all but this: what a `record` found inconclusive is no value.
+    /// Stores which words a step could not capture, and why: an inconclusive value of `record` is no value.
     pub fn set_unknown(&self, name: &str, words: BTreeMap<String, String>) {
         let unknown = &mut self.both().1;
         unknown.retain(|(capture, _), _| capture != name);
         unknown.extend(words.into_iter().map(|(word, why)| ((name.to_owned(), word), why)));
     }
 
-    /// What captures do not know, and why.
+    /// The unknown captured values, and why.
     pub fn unknown(&self) -> NotCaptured {
         self.both().1.clone()
     }

@@ -1,4 +1,4 @@
-//! Chaos: which faults, when, against whom, and which of them `keep` forbids. Pure functions; the
+//! Chaos: which faults, when, on which nodes, and which of them `keep` forbids. Pure functions; the
 //! step carries them out.
 
 mod keep;
@@ -36,13 +36,13 @@ impl DoneFault {
 /// What the chaos of a suite did, and what it may do.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Only these, by their ids, where a schedule is being shrunk.
+    /// Only these faults, by their ids, if a schedule is being shrunk.
     pub only: Option<BTreeSet<StepRun>>,
     done: Mutex<Vec<DoneFault>>,
 }
 
 impl Faults {
-    /// Whether a fault may be done at all.
+    /// Whether a fault is among those to do.
     pub fn wants(&self, id: &StepRun) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(id))
     }
@@ -51,7 +51,7 @@ impl Faults {
         self.done.lock().expect("no holder panics")
     }
 
-    /// Remembers that a fault was done.
+    /// Records that a fault was done.
     pub fn push(&self, step: &StepRun, planned: &Planned) {
         self.all().push(DoneFault { step: step.clone(), planned: planned.clone() });
     }

@@ -1,4 +1,4 @@
-//! Producers and consumers of a suite: their lives, what they reported, their histories.
+//! Producers and consumers of a suite: their processes, their reports, their histories.
 
 mod ends;
 mod latencies;
@@ -29,13 +29,13 @@ use crate::{
     stage::{Stage, faults::Struck, outcome::StepError, totals::Totals},
 };
 
-/// Whether a client is there to do its work.
+/// Whether a client can do its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Working,
     /// The plan stopped, killed or paused it, or has not started it yet.
     Away,
-    /// It had sent all that it was to send, and every message had its answer.
+    /// It had sent all its messages, and every message had its answer.
     Finished,
     /// It ended by itself, with an error.
     Died,
@@ -69,14 +69,14 @@ struct MemberState {
     downs: Vec<(i64, Option<i64>)>,
     /// The life whose end the plan asked for, or that was given up while it was starting.
     asked: u16,
-    /// The life whose own end a step told of.
+    /// The life whose end by itself a step reported.
     told_of: u16,
-    /// Earlier lives that ended by themselves, of which no step told.
+    /// Earlier lives that ended by themselves and that no step reported.
     past: Vec<OwnEnd>,
 }
 
 impl MemberState {
-    /// It cannot work from `at_us` on. One that was frozen before it was killed is down once, not twice.
+    /// It cannot work from `at_us` on. A member that was paused before it was killed is down once, not twice.
     fn down(&mut self, at_us: i64) {
         if self.downs.last().is_none_or(|(_, until)| until.is_some()) {
             self.downs.push((at_us, None));
@@ -140,7 +140,7 @@ impl Clients {
         Ok(client)
     }
 
-    /// SIGKILLs whatever lives, at the end of a suite.
+    /// SIGKILLs all living clients, at the end of a suite.
     pub async fn kill_all(&self, stage: &Stage) {
         for client in self.all() {
             for member in &client.members {
@@ -149,7 +149,7 @@ impl Clients {
                     if member.lane() == Some(LaneState::Up) {
                         stage.client_lane(&client, member, LaneState::Stopped, "the plan ended");
                     }
-                    // A process that cannot be killed is left to the guardian.
+                    // The guardian removes a process that cannot be killed here.
                     let _ = handle.kill().await;
                 }
             }
@@ -162,7 +162,7 @@ impl Client {
         self.spec.kind()
     }
 
-    /// True if it sends: a producer, or a copier, whose traffic is judged by what it sends.
+    /// True if it sends: a producer or a copier; its traffic is judged by what it sends.
     pub fn sends(&self) -> bool {
         self.kind().sends_to().is_some()
     }
@@ -182,7 +182,7 @@ impl Client {
         self.sending().is_some_and(|sending| sending.acks == Acks::None)
     }
 
-    /// The topics that its traffic is judged on: those it sends to, or else reads.
+    /// The topics of its traffic: those it sends to, or else reads.
     pub fn topics(&self) -> Vec<String> {
         self.kind().sends_to().map_or_else(|| self.read_topics(), |topic| vec![topic.to_owned()])
     }
@@ -191,12 +191,12 @@ impl Client {
         self.kind().reads_from().to_vec()
     }
 
-    /// True if it reads what was there before it came.
+    /// True if it reads messages from before its start.
     pub fn begins_at_start(&self) -> bool {
         self.kind().begins_at_start()
     }
 
-    /// Its group and what its members see, if it reads in one.
+    /// Its group and isolation level, if it reads in a group.
     pub fn group(&self) -> Option<(&str, Isolation)> {
         self.kind().group()
     }
@@ -206,7 +206,7 @@ impl Client {
         self.spec.common().client_id
     }
 
-    /// Whether any member's process lives.
+    /// Whether any member's process is alive.
     pub fn lives(&self) -> bool {
         self.members.iter().any(Member::lives)
     }
@@ -216,7 +216,7 @@ impl Client {
         self.members.iter().flat_map(|m| m.state().histories.clone()).collect()
     }
 
-    /// The history files that its traffic is judged by: what a copier read is not among them.
+    /// The history files that its traffic is judged by, without what a copier read.
     pub fn traffic(&self) -> Vec<PathBuf> {
         let mut files = self.histories();
         if self.sends() {
@@ -232,10 +232,10 @@ impl Client {
         totals.clone()
     }
 
-    /// When none of its members could work because of what the plan did to it: killed, stopped or
-    /// paused. Monotonic microseconds; open at the end while it lasts.
+    /// The times when no member could work because the plan had killed, stopped or paused it. Monotonic
+    /// microseconds; open at the end while it lasts.
     pub fn downs(&self) -> Vec<(i64, Option<i64>)> {
-        // A group goes on while one of its members does.
+        // A group works while one of its members does.
         let Some((first, rest)) = self.members.split_first() else { return Vec::new() };
         let mut downs = first.state().downs.clone();
         for member in rest {
@@ -245,7 +245,7 @@ impl Client {
         downs
     }
 
-    /// Whether it is there to do its work, and if not why.
+    /// Whether it can do its work, and if not why.
     pub fn presence(&self) -> Presence {
         if self.downs().iter().any(|(_, to)| to.is_none()) {
             return Presence::Away;
@@ -271,13 +271,13 @@ impl Client {
         }
     }
 
-    /// When all its members had sent all that they were to send, and heard of each message.
+    /// When all its members had sent all their messages and had the answer to each.
     pub fn finished_us(&self) -> Option<i64> {
         let finished = |m: &Member| m.state().told.as_ref()?.borrow().finished_us;
         self.members.iter().map(finished).try_fold(i64::MIN, |last, at| Some(last.max(at?)))
     }
 
-    /// Whether more may come of it after a moment: it lives, and had not done all before.
+    /// Whether it may do more after a moment: it is alive, and had not finished before.
     pub fn runs_on(&self, at_us: i64) -> bool {
         self.lives() && self.finished_us().is_none_or(|finished| finished > at_us)
     }
@@ -291,27 +291,27 @@ impl Client {
         })
     }
 
-    /// When it asked a broker for something after `since_us` and was not answered until now: at the latest.
+    /// The latest time at which it had sent a request to a broker, after `since_us`, that is still unanswered.
     pub fn asked_us(&self, broker: u32, since_us: i64) -> Option<i64> {
         let id = i32::try_from(broker).unwrap_or(i32::MAX);
         let asked = |m: &Member| m.state().told.as_ref()?.borrow().answers.asked_us(id, since_us);
         self.members.iter().filter_map(asked).min()
     }
 
-    /// Since when the answers to its present lives are looked at; none before the first look.
+    /// Since when the answers to its present lives are sampled; none before the first sample.
     pub fn answers_since_us(&self) -> Option<i64> {
         let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
         self.members.iter().filter_map(first).min()
     }
 
-    /// The partitions that its living members have now.
+    /// The partitions that are assigned to its living members.
     pub fn given(&self) -> Vec<Position> {
         let living = self.members.iter().filter(|m| m.lives());
         let told = living.filter_map(|m| m.state().told.clone());
         told.flat_map(|told| told.borrow().given.clone()).collect()
     }
 
-    /// Its newest errors in words.
+    /// Its newest errors as text.
     pub fn causes(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         for member in &self.members {
@@ -329,7 +329,7 @@ impl Client {
     }
 }
 
-/// Times in both lists.
+/// The times that are in both lists.
 fn intersect(a: &[(i64, Option<i64>)], b: &[(i64, Option<i64>)]) -> Vec<(i64, Option<i64>)> {
     let mut both = Vec::new();
     for (from_a, to_a) in a {
@@ -361,26 +361,26 @@ impl Member {
         self.state().life
     }
 
-    /// What its process is.
+    /// The state of its process.
     pub fn lane(&self) -> Option<LaneState> {
         self.state().lane
     }
 
-    /// Its process, and for how many microseconds that has said nothing; none when it is gone.
+    /// Its process id, and the microseconds since its last report; none when it has ended.
     pub fn pulse(&self) -> Option<(i32, i64)> {
         let state = self.state();
         let told = state.told.as_ref()?.borrow();
-        // What the plan froze it for is no silence of its own.
+        // The time during which the plan paused it does not count as silence.
         let back_us = state.downs.last().and_then(|down| down.1).unwrap_or(0);
         told.exit.is_none().then(|| (state.pid, now_us() - told.heard_us.max(back_us)))
     }
 
-    /// Whether its process lives (running or frozen).
+    /// Whether its process is alive (running or paused).
     pub fn lives(&self) -> bool {
         self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
     }
 
-    /// Whether its process lives and is not frozen.
+    /// Whether its process is alive and not paused.
     pub fn runs(&self) -> bool {
         self.lives() && self.lane() != Some(LaneState::Paused)
     }

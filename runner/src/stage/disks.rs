@@ -1,4 +1,4 @@
-//! What steps do to brokers' disks.
+//! The actions of steps on brokers' disks.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Full {
     filled: Mutex<Vec<Filled>>,
-    /// Those whose disk was full at some time of their life of now.
+    /// Nodes whose disk was full at some time since their last start.
     met: Mutex<BTreeSet<Node>>,
 }
 
@@ -31,12 +31,12 @@ impl Full {
         self.filled.lock().expect("no holder panics")
     }
 
-    /// Whether a node may have ended because of what the plan did to its disk.
+    /// Whether a node may have ended because the plan filled its disk.
     pub fn explains(&self, node: Node) -> bool {
         self.met.lock().expect("no holder panics").contains(&node)
     }
 
-    /// These nodes begin another life: only disks that are still full explain how it ends.
+    /// These nodes are started again: from now on only disks that are still full can explain their end.
     pub fn started(&self, nodes: &[Node]) {
         let all = self.all();
         let still = |node: &Node| all.iter().any(|filled| filled.nodes.contains(node));
@@ -44,14 +44,14 @@ impl Full {
         met.retain(|node| !nodes.contains(node) || still(node));
     }
 
-    /// The nodes whose disks a step filled, and that have no room yet.
+    /// The nodes whose disks a step filled and that are still full.
     pub fn filled_by(&self, step: &StepRun) -> Vec<Node> {
         let all = self.all();
         let own = all.iter().filter(|filled| filled.step == *step);
         own.flat_map(|filled| filled.nodes.iter().copied()).collect()
     }
 
-    /// These have room again: each step of whose disks none is full any more.
+    /// Records that these disks have space again; returns each step that has no full disk left.
     fn freed(&self, nodes: &[Node]) -> Vec<StepRun> {
         let mut all = self.all();
         all.iter_mut().for_each(|filled| filled.nodes.retain(|n| !nodes.contains(n)));
@@ -61,7 +61,7 @@ impl Full {
 }
 
 impl Stage {
-    /// Fills the disks of nodes but for `leave` bytes each.
+    /// Fills the disks of nodes up to `leave` free bytes each.
     pub async fn take_space(
         &self,
         step: &StepRun,
@@ -84,7 +84,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Gives the space back.
+    /// Frees the space.
     pub async fn free_disks(&self, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         for node in nodes {

@@ -1,4 +1,4 @@
-//! What ended by itself while the plan ran: a verdict that does not know of it is none.
+//! Nodes and clients that ended by themselves while the plan ran: the verdict must take them into account.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// Which nodes' own ends steps told of, and those of nodes that were started again before one did.
+/// Which ends of nodes steps have reported, and the unreported deaths of nodes that were started again.
 #[derive(Debug, Default)]
 pub struct Ended(Mutex<Known>);
 
@@ -29,12 +29,12 @@ impl Ended {
         self.0.lock().expect("no holder panics")
     }
 
-    /// A step told of a node's end.
+    /// Records that a step reported a node's end.
     pub fn tell(&self, node: Node) {
         self.known().told.insert(node);
     }
 
-    /// These nodes begin another life; of these deaths no step had told.
+    /// These nodes are started again; no step has reported these deaths.
     fn again(&self, nodes: &[Node], deaths: Vec<Death>) {
         let mut known = self.known();
         known.past.extend(deaths);
@@ -43,7 +43,7 @@ impl Ended {
 }
 
 impl Stage {
-    /// A step's error tells of the client and the node that it names.
+    /// Records that a step's error reports the client and the node that it names.
     pub fn tells(&self, error: &StepError) {
         match error.own_party() {
             Some(Party::Client(client)) => self.clients.told_of(&client),
@@ -52,8 +52,8 @@ impl Stage {
         }
     }
 
-    /// How a node ended that the plan did not take down. Not asked of a cluster that is not kplan's: what
-    /// is silent there may live.
+    /// How a node ended that the plan did not take down. Not for an external cluster: a node that does not answer
+    /// there may be alive.
     async fn own_death(&self, running: &Running, node: Node) -> Result<Option<Death>, StepError> {
         let asked = self.wanted.get(node) == NodeState::Dead;
         if asked || running.cluster.borrowed() {
@@ -65,7 +65,7 @@ impl Stage {
         Ok(running.cluster.obituary(node).await?)
     }
 
-    /// What a step is to be done to must be there: a node that ended by itself is not.
+    /// Fails if one of a step's nodes has ended by itself.
     pub async fn all_there(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         for &node in nodes {
             let Some(death) = self.own_death(running, node).await? else { continue };
@@ -77,8 +77,8 @@ impl Stage {
         Ok(())
     }
 
-    /// The same of nodes that are to be down: those whose disk the plan filled already are, and that is
-    /// told.
+    /// The same for nodes that a step takes down: a node that ended because the plan filled its disk is no error, and
+    /// its end is reported.
     pub async fn all_there_or_full(
         &self,
         step: &StepRun,
@@ -96,7 +96,7 @@ impl Stage {
         self.all_there(running, &other).await
     }
 
-    /// Nodes are about to be started: what ended them before is kept until the plan's end.
+    /// Nodes are about to be started: keeps their unreported deaths until the plan's end.
     pub async fn start_again(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         let mut deaths = Vec::new();
         for &node in nodes {
@@ -118,8 +118,8 @@ impl Stage {
         self.own_death(running, node).await
     }
 
-    /// Each client and node that ended by itself and of which no step told, at the end of the steps. Nodes are
-    /// looked at only where the rig has held so far (`holds`): an engine that hangs answers nothing more.
+    /// Each client and node that ended by itself and that no step reported, at the end of the steps. Nodes are
+    /// checked only if the rig has worked so far (`holds`): an engine that hangs does not answer.
     pub async fn untold_ends(&self, holds: bool) -> Vec<Reason> {
         let clients = self.clients.untold();
         let mut all: Vec<Reason> =

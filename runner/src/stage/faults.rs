@@ -1,4 +1,4 @@
-//! Breaking moments: when a fault bit and when it was over, for `recovered`, `connected`, `since`, and
+//! The moments of faults: when a fault took effect and when it was over, for `recovered`, `connected`, `since`, and
 //! for the question whether anything was sent while it was in effect.
 
 use std::{
@@ -11,26 +11,26 @@ use crate::{
     event::{FaultId, FaultKind, StepRun},
 };
 
-/// Who a breaking moment is about.
+/// What a fault affects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Struck {
-    /// The cluster: these nodes (none: its network or disks).
+    /// The cluster: these nodes (empty: its network or disks).
     Cluster(BTreeSet<Node>),
-    /// A member of one client: breaking for that client only.
+    /// A member of one client: a fault for that client only.
     Client { client: String, member: u16 },
 }
 
-/// A fault that bit.
+/// A fault that took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Break {
     pub id: FaultId,
     pub kind: FaultKind,
-    /// When it began to act (the first signal, rule or freeze took effect), monotonic microseconds. It is in
+    /// When it began to take effect (the first signal, rule or pause), monotonic microseconds. It is in
     /// effect from here until it is over.
     pub at_us: i64,
-    /// When it acted on everything that it struck: what is answered from here on is answered in spite of it.
+    /// When it had taken effect on all its targets: answers from here on are given in spite of it.
     pub by_us: i64,
-    /// When it was undone and all that it struck was back.
+    /// When it was undone and all its targets were back.
     pub over_us: Option<i64>,
     /// The step that made it.
     pub step: StepRun,
@@ -41,7 +41,7 @@ pub struct Break {
 }
 
 impl Break {
-    /// Whether it is breaking for a client: of the cluster, or its own.
+    /// Whether it is a fault for a client: one of the cluster, or the client's own.
     fn concerns(&self, client: &str) -> bool {
         match &self.struck {
             Struck::Cluster(_) => true,
@@ -50,7 +50,7 @@ impl Break {
     }
 }
 
-/// All breaking moments of a suite, in order. Start, resume and heal are not breaking.
+/// All faults of a suite, in order. Start, resume and heal are not faults.
 #[derive(Debug, Default)]
 pub struct Breaks {
     all: Mutex<Vec<Break>>,
@@ -65,14 +65,14 @@ impl Breaks {
         self.all.lock().expect("no holder panics")
     }
 
-    /// Remembers that a step, or a fault of a chaos, runs in another step: what it breaks, that one breaks.
-    /// Ids do not tell: `5.3` is the third fault of the chaos 5, or the third step in the repeat 5.
+    /// Records that a step, or a fault of a chaos, runs in another step: its faults are also faults of that step.
+    /// Ids do not show it: `5.3` is the third fault of the chaos 5, or the third step in the repeat 5.
     pub fn runs_in(&self, step: &StepRun, around: &StepRun) {
         let mut all = self.around.lock().expect("no holder panics");
         all.insert(step.clone(), around.clone());
     }
 
-    /// Remembers that a step did none of its faults.
+    /// Records that a step did none of its faults.
     pub fn leave_out(&self, step: &StepRun) {
         self.left_out.lock().expect("no holder panics").insert(step.clone());
     }
@@ -88,7 +88,7 @@ impl Breaks {
         std::iter::successors(all.get(step), |inner| all.get(*inner)).cloned().collect()
     }
 
-    /// Remembers one, and when it began to act.
+    /// Records a fault, and when it took effect.
     pub fn push(
         &self,
         acted: impl Into<Acted>,
@@ -106,7 +106,7 @@ impl Breaks {
         one
     }
 
-    /// Ends those in force of which it is said; returns them.
+    /// Ends the faults in force for which `is_over` returns true; returns them.
     fn end(&self, at_us: i64, mut is_over: impl FnMut(&mut Break) -> bool) -> Vec<Break> {
         let mut all = self.all();
         let over = all.iter_mut().filter(|b| b.over_us.is_none()).filter_map(|one| {
@@ -116,7 +116,7 @@ impl Breaks {
         over.collect()
     }
 
-    /// These nodes are back: what struck no others is over.
+    /// These nodes are back: ends the faults that affect no other nodes.
     pub fn over(&self, back: &[Node], at_us: i64) -> Vec<Break> {
         self.end(at_us, |one| {
             let Struck::Cluster(nodes) = &mut one.struck else { return false };
@@ -126,7 +126,7 @@ impl Breaks {
         })
     }
 
-    /// A member of a client is back.
+    /// A member of a client is back: ends its faults.
     pub fn client_over(&self, name: &str, number: u16, at_us: i64) -> Vec<Break> {
         self.end(at_us, |one| match &one.struck {
             Struck::Client { client, member } => client == name && *member == number,
@@ -134,25 +134,25 @@ impl Breaks {
         })
     }
 
-    /// What a step did to network or disks is undone.
+    /// Ends a step's faults of network or disks.
     pub fn step_over(&self, step: &StepRun, at_us: i64) -> Vec<Break> {
         self.end(at_us, |one| one.step == *step)
     }
 
-    /// The newest that is breaking for a client: of the cluster, or its own.
+    /// The newest fault for a client: one of the cluster, or the client's own.
     pub fn last_for(&self, client: &str) -> Option<Break> {
         let breaks = self.all();
         breaks.iter().filter(|b| b.concerns(client)).max_by_key(|b| b.at_us).cloned()
     }
 
-    /// From when on the newest that struck the cluster acted on all that it struck.
+    /// When the newest fault of the cluster had taken effect on all its targets.
     pub fn cluster_since(&self) -> Option<i64> {
         let of_cluster = |b: &&Break| matches!(b.struck, Struck::Cluster(_));
         self.all().iter().filter(of_cluster).map(|b| b.by_us).max()
     }
 
-    /// All that a step made, by the step's id: itself, or else the steps and the faults in it. In order of
-    /// the moments at which they began to act.
+    /// All faults of a step, by its id: its own, or else those of the steps and the chaos faults in it, in the order in
+    /// which they took effect.
     pub fn of_step(&self, step: &StepRun) -> Vec<Break> {
         let all = self.all();
         let own = |b: &&Break| b.step == *step;
@@ -165,7 +165,7 @@ impl Breaks {
         made
     }
 
-    /// The newest that a step made and that is breaking for a client; if none of them is, the newest.
+    /// The newest fault of a step for a client; if none of the step's faults is for it, the newest of all.
     pub fn newest_of_step(&self, step: &StepRun, client: &str) -> Option<Break> {
         let made = self.of_step(step);
         made.iter().rfind(|b| b.concerns(client)).or(made.last()).cloned()
@@ -175,7 +175,7 @@ impl Breaks {
         self.all().clone()
     }
 
-    /// How many there were: changes when the cluster was struck again.
+    /// How many faults there were: changes when another one took effect.
     pub fn count(&self) -> usize {
         self.all().len()
     }

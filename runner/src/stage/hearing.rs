@@ -1,4 +1,4 @@
-//! What clients and the cluster say while a suite runs, put into events.
+//! Turns the reports of clients and changes of the cluster into events while a suite runs.
 
 use std::{
     collections::BTreeMap,
@@ -18,9 +18,9 @@ use crate::{
     stage::{Running, Stage, clients::Client},
 };
 
-/// Reports kept of one client in the events: what explains a result is said by then.
+/// The most reports of one client in the events: those that explain a result come earlier.
 const REPORTS: u32 = 500;
-/// The same error again within this time is not told again.
+/// The same error within this time is not reported again.
 const AGAIN_US: i64 = 5_000_000;
 
 /// Listens to the clients of a stage until they and the stage are gone.
@@ -50,7 +50,7 @@ fn shown(client: &Client, who: &Who) -> String {
     }
 }
 
-/// What is worth a line in the report.
+/// The text of a client's report that gets a line in the run's report.
 fn words(
     stage: &Stage,
     client: &Arc<Client>,
@@ -67,7 +67,7 @@ fn words(
                     member.lane(),
                     Some(LaneState::Up | LaneState::Starting | LaneState::Paused)
                 );
-            // One that was still starting may have been given up by its step.
+            // The step may have given up a client that was still starting.
             let outside = exit.signalled && !exit.crashed;
             if unasked && outside && member.lane() != Some(LaneState::Starting) {
                 let who = shown(client, who);
@@ -85,7 +85,7 @@ fn words(
                     client,
                     member,
                     LaneState::Stopped,
-                    "it had sent all that it was to send",
+                    "it had sent all its messages",
                 );
             }
             return None;
@@ -101,10 +101,10 @@ fn words(
             Some(format!("life {}: first answer from {name}", who.life))
         }
         ClientReport::Assigned { generation, partitions, .. } => {
-            Some(format!("generation {generation}: got {}", list(&partitions)))
+            Some(format!("generation {generation}: assigned {}", list(&partitions)))
         }
         ClientReport::Revoked { generation, partitions, lost, .. } => {
-            let how = if lost { "lost" } else { "gave back" };
+            let how = if lost { "lost" } else { "revoked" };
             Some(format!("generation {generation}: {how} {}", list(&partitions)))
         }
         ClientReport::Reset { position, text, .. } => {
@@ -130,7 +130,7 @@ fn words(
     }
 }
 
-/// Puts what the observer sees change into the events, until the observer is gone.
+/// Turns changes that the observer sees into events, until the observer is gone.
 pub fn cluster(stage: &Arc<Stage>, running: &Running) {
     let stage: Weak<Stage> = Arc::downgrade(stage);
     let mut changes = running.observer.changes();
@@ -159,7 +159,7 @@ fn change(seen: &Seen) -> Option<Event> {
             report(format!("broker {broker}"), "answers and is listed by the others")
         }
         Change::BrokerVanished { broker } => {
-            report(format!("broker {broker}"), "does not answer any more or is not listed")
+            report(format!("broker {broker}"), "no longer answers, or the others no longer list it")
         }
         Change::ControllerChanged { controller } => {
             Some(Event::Controller { controller: *controller })
@@ -183,7 +183,7 @@ fn change(seen: &Seen) -> Option<Event> {
     }
 }
 
-/// The unclean election that an event tells of.
+/// The unclean election in an event.
 fn unclean(event: &Event, at_us: i64) -> Option<UncleanElection> {
     let Event::Partition { topic, partition, leader, epoch, unclean, .. } = event else {
         return None;

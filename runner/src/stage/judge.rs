@@ -12,20 +12,20 @@ use crate::{
     stage::{Stage, faults::Break, outcome::StepError},
 };
 
-/// How a look belongs to others.
+/// How one look at conditions relates to other looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looking {
     Once,
-    /// Until the conditions hold, and not longer than this.
+    /// Looks again until the conditions hold, for at most this long.
     Until(Duration),
-    /// Again and again throughout a time.
+    /// Looks repeatedly throughout a time.
     Throughout {
         last: bool,
     },
 }
 
 impl Looking {
-    /// True if no other look follows: what this one does not find out stays unknown.
+    /// True if no other look follows: what this look does not find stays unknown.
     pub const fn is_last(self) -> bool {
         match self {
             Self::Once => true,
@@ -49,9 +49,9 @@ pub struct Judge<'a> {
     pub since: Option<&'a str>,
     /// When this look at all of the step's conditions began: they share one audit.
     pub look_us: i64,
-    /// How this look belongs to others.
+    /// How this look relates to others.
     pub looking: Looking,
-    /// Faults from before are not what is asked about.
+    /// Earlier faults do not count.
     pub faults_from_us: i64,
 }
 
@@ -68,8 +68,8 @@ impl Judge<'_> {
         self.stage.timeline.times(&id).map(|t| t.began_us)
     }
 
-    /// What `recovered` counts from: the fault of a named step, or the last one that is breaking for a client;
-    /// when it acted, and in words. Of what a program of the plan's author did only its beginning is known.
+    /// What `recovered` counts from: the fault of a named step, or the last fault for a client; when it took effect,
+    /// and its description. For a `run` step only the begin is known.
     pub fn broke(&self, own: Option<&str>, client: &str) -> Option<(Acted, String)> {
         let of = |b: Break| (Acted { from_us: b.at_us, by_us: b.by_us }, b.what);
         let breaks = &self.stage.breaks;
@@ -83,7 +83,7 @@ impl Judge<'_> {
         breaks.newest_of_step(&id, client).map(of).or_else(program)
     }
 
-    /// When the fault that [`broke`](Self::broke) tells of was over; none while it lasts, or where nobody knows.
+    /// When the fault of [`broke`](Self::broke) was over; none while it lasts, or if that is not known.
     pub fn mended(&self, own: Option<&str>, client: &str) -> Option<i64> {
         let breaks = &self.stage.breaks;
         let fault = match own.or(self.since) {

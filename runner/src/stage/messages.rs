@@ -1,4 +1,4 @@
-//! Reads what is in a topic's log, as a client that takes no part.
+//! Reads a topic's log with a client outside of all groups.
 
 use std::{
     collections::BTreeMap,
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// How long a reading may take where nothing else is said.
+/// The default limit of a reading.
 pub const READ_LIMIT: Duration = Duration::from_secs(60);
 
-/// A message as it came.
+/// A message that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Came {
     pub partition: i32,
@@ -119,7 +119,7 @@ pub(crate) async fn assigned(
     Ok((consumer, ends))
 }
 
-/// A message as its text.
+/// A message with key and value as text.
 pub fn took(message: &BorrowedMessage<'_>) -> Came {
     let text = |bytes: Option<&[u8]>| bytes.map(|b| String::from_utf8_lossy(b).into_owned());
     let headers = message.headers().map(|all| {

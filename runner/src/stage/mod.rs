@@ -1,4 +1,4 @@
-//! What the steps of one suite share: the cluster, its observer, the clients, what the plan did so far.
+//! What the steps of one suite share: the cluster, its observer, the clients, and what the plan has done so far.
 
 pub mod audits;
 pub mod captures;
@@ -60,7 +60,7 @@ use crate::{
 pub struct Run {
     /// The run's id.
     pub id: String,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// The run's directory.
     pub dir: PathBuf,
@@ -72,24 +72,24 @@ pub struct Run {
     pub backend: Arc<dyn Backend>,
     /// Image template of the command line.
     pub image: Option<String>,
-    /// Bytes of memory that each broker may take.
+    /// Memory limit of each broker, in bytes.
     pub broker_memory: u64,
     pub live: Live,
-    /// kplan itself: what client processes are made of.
+    /// The kplan binary, which client processes run.
     pub binary: PathBuf,
     /// The repository's root, or the working directory: files are shown relative to it.
     pub root: PathBuf,
 }
 
 impl Run {
-    /// A file as reports show it: relative to the repository's root where it lies below it.
+    /// A file as reports show it: relative to the repository's root if it is below it.
     pub fn shown(&self, path: &Path) -> PathBuf {
         let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         full.strip_prefix(&self.root).map_or_else(|_| path.to_owned(), Path::to_owned)
     }
 }
 
-/// A cluster that runs, and who watches it.
+/// A running cluster and its observer.
 #[derive(Clone)]
 pub struct Running {
     pub cluster: Arc<dyn Cluster>,
@@ -97,7 +97,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Every broker's address, as clients are told.
+    /// The addresses of all brokers, for clients.
     pub fn bootstrap(&self) -> String {
         let brokers = self.cluster.brokers().into_iter();
         brokers.map(|b| self.cluster.address(b)).collect::<Vec<_>>().join(",")
@@ -107,22 +107,22 @@ impl Running {
 /// The shared state of one suite. Every part has its own short lock; none is held over an await.
 pub struct Stage {
     pub run: Arc<Run>,
-    /// Where what happens is recorded.
+    /// Records events.
     pub tell: Telling,
     /// The suite's number.
     pub suite: SuiteId,
     pub plan: Arc<Plan>,
     /// The suite's directory.
     pub dir: PathBuf,
-    /// Seed of its chaos: every time round of `--repeat` has the next one.
+    /// Seed of its chaos: every repetition of `--repeat` has the next seed.
     pub seed: u64,
-    /// Which of its chaos' faults it does.
+    /// Which faults of its chaos it does, and did.
     pub chaos: Faults,
-    /// Breaking moments.
+    /// The moments of faults.
     pub breaks: Breaks,
-    /// What each node is meant to be.
+    /// The state that the plan wants for each node.
     pub wanted: Wanted,
-    /// What is wrong with the network.
+    /// The network faults.
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
@@ -134,7 +134,7 @@ pub struct Stage {
     pub ended: Ended,
     /// What the audits found.
     pub audits: Audits,
-    /// What somebody else took away.
+    /// What was changed from outside this plan.
     pub taken: Taken,
     /// The cluster that runs.
     pub place: ClusterPlace,
@@ -148,7 +148,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage on which nothing has happened yet, and what its clients will say.
+    /// A new stage, and the channel of its clients' reports.
     pub fn new(
         run: Arc<Run>,
         suite: SuiteId,
@@ -182,7 +182,7 @@ impl Stage {
         (stage, heard)
     }
 
-    /// What is known of a step beforehand.
+    /// What is known about a step before it runs.
     pub fn step_info(&self, head: &StepHead, title: String, finally: bool) -> StepInfo {
         StepInfo {
             id: StepRun::new(&head.id, &[]),
@@ -196,7 +196,7 @@ impl Stage {
         }
     }
 
-    /// Where client processes say what happens to them.
+    /// The channel for the reports of client processes.
     pub fn client_events(&self) -> mpsc::Sender<(Who, ClientEvent)> {
         self.client_events.clone()
     }
@@ -229,7 +229,7 @@ impl Stage {
         }
     }
 
-    /// What templates may use now.
+    /// The values that templates can use now.
     pub fn values(&self) -> Values {
         Values { run_id: self.run.id.clone(), seed: self.run.seed, captures: self.captures.all() }
     }
@@ -239,7 +239,7 @@ impl Stage {
         self.plan.sources.positions(span).map_or(0, |(from, _)| from.line)
     }
 
-    /// The observer looks closely until the guard is dropped.
+    /// Makes the observer poll more often until the guard is dropped.
     pub fn watch_closely(&self) -> Option<Hurry> {
         self.running().ok().map(|r| r.observer.hurry())
     }
@@ -249,14 +249,14 @@ impl Stage {
         Ok(self.running()?.observer.view())
     }
 
-    /// Has the cluster asked now: what is judged once must not be as old as the last look.
+    /// Makes the observer ask the cluster now: a condition that is judged once must not use an older view.
     pub async fn look_anew(&self) {
         if let Ok(running) = self.running() {
             running.observer.fresh().await;
         }
     }
 
-    /// Waits until a view is as wanted; false when the limit has passed.
+    /// Waits until a view meets a condition; false when the limit has passed.
     pub async fn view_until(
         &self,
         limit: Duration,
@@ -276,7 +276,7 @@ impl Stage {
         topics
     }
 
-    /// What the consumers of a group see.
+    /// The isolation level of a group's consumers.
     pub fn isolation_of_group(&self, group: &str) -> Isolation {
         let uncommitted = self
             .clients
@@ -286,7 +286,7 @@ impl Stage {
         if uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted }
     }
 
-    /// Tells the terminal what a wait waits for.
+    /// Shows on the terminal what a wait waits for.
     pub fn waiting(&self, step: &StepRun, findings: &[Finding], left: Duration) {
         let missing: Vec<&str> = findings
             .iter()
@@ -296,7 +296,7 @@ impl Stage {
         self.talk(step, missing.join("; "), Some(left));
     }
 
-    /// Tells the terminal what a step is at.
+    /// Shows on the terminal what a step is doing.
     pub fn talk(&self, step: &StepRun, missing: impl Into<String>, left: Option<Duration>) {
         let deadline = left.map(|left| Instant::now() + left);
         self.run

@@ -1,4 +1,4 @@
-//! What steps do to the network: who is wrong with it until when, each with its proof.
+//! The network faults of steps, each with the check of its effect.
 
 use std::{
     collections::BTreeSet,
@@ -32,7 +32,7 @@ impl Disturbed {
         self.all().clear();
     }
 
-    /// All that is wrong now.
+    /// All network faults now.
     pub fn sum(&self) -> Network {
         let mut sum = Network::default();
         for fault in self.all().iter() {
@@ -45,7 +45,7 @@ impl Disturbed {
         self.all().push(fault);
     }
 
-    /// Takes the faults of a step, or all, away.
+    /// Removes the faults of a step, or all.
     fn take(&self, step: Option<&StepRun>) -> Vec<Fault> {
         let is_meant = |fault: &mut Fault| step.is_none_or(|s| *s == fault.step);
         self.all().extract_if(.., is_meant).collect()
@@ -53,8 +53,8 @@ impl Disturbed {
 }
 
 impl Stage {
-    /// Disturbs the network on top of what is wrong already, and proves that it bites. What cannot
-    /// be done is undone.
+    /// Adds a network fault to those in force, and checks that it has its effect. If it fails, it is
+    /// undone.
     pub async fn disturb(
         &self,
         step: &StepRun,
@@ -71,7 +71,7 @@ impl Stage {
             Ok(acted) => acted,
             Err(error) => {
                 self.disturbed.take(Some(step));
-                // The first error is the one to tell; what resists goes with the cluster.
+                // The first error is reported; what cannot be undone now is removed with the cluster.
                 let _ = way.set_network(&before).await;
                 return Err(error.into());
             }
@@ -82,7 +82,7 @@ impl Stage {
         hidden_from_here(&running, &hidden).await
     }
 
-    /// Undoes what one step, or every step, did to the network, and proves that it is whole again.
+    /// Undoes the network faults of one step, or of every step, and checks that packets pass again.
     pub async fn heal(&self, only: Option<&StepRun>) -> Result<(), StepError> {
         let running = self.running()?;
         let before = self.disturbed.sum();
@@ -100,13 +100,13 @@ impl Stage {
     }
 }
 
-/// Clients use the same way as kplan itself: a broker that is cut off from them does not answer it.
+/// Clients use the same connection as kplan itself: a broker that is cut off from clients does not answer kplan.
 async fn hidden_from_here(running: &Running, nodes: &BTreeSet<Node>) -> Result<(), StepError> {
     for node in nodes {
         let Node::Broker(id) = node else { continue };
         if running.observer.ask().listener_reachable(*id).await.is_ok() {
             return Err(StepError::rig(format!(
-                "{node} was cut off from clients, yet it answers them"
+                "{node} was cut off from clients, but still answers them"
             )));
         }
     }

@@ -1,4 +1,4 @@
-//! What steps do to nodes, each with its events, its breaking moment and its proof.
+//! The actions of steps on nodes, each with its events, the moment of its fault and the check of its effect.
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -16,11 +16,11 @@ use crate::{
     },
 };
 
-/// What the plan did to each node last.
+/// The last action of the plan on each node.
 #[derive(Debug, Default)]
 pub struct Wanted(Mutex<BTreeMap<Node, Made>>);
 
-/// What a node was made to be, when, and by which step.
+/// The state that a step gave a node, when, and which step.
 #[derive(Debug)]
 struct Made {
     state: NodeState,
@@ -29,27 +29,27 @@ struct Made {
 }
 
 impl Wanted {
-    /// Remembers what a step made of nodes, and when.
+    /// Records the state that a step gave to nodes, and when.
     pub fn set(&self, nodes: &[Node], state: NodeState, step: &StepRun) {
         let at_us = now_us();
         let mut wanted = self.0.lock().expect("no holder panics");
         wanted.extend(nodes.iter().map(|&n| (n, Made { state, at_us, step: step.clone() })));
     }
 
-    /// The nodes that a step made so, and that nobody made anything else since.
+    /// The nodes that a step put into this state and that no other step has changed since.
     pub fn made_by(&self, step: &StepRun, state: NodeState) -> Vec<Node> {
         let wanted = self.0.lock().expect("no holder panics");
         let own = wanted.iter().filter(|(_, made)| made.step == *step && made.state == state);
         own.map(|(node, _)| *node).collect()
     }
 
-    /// What a node is meant to be; running where the plan never touched it.
+    /// The state that the plan wants for a node; running if no step changed it.
     pub fn get(&self, node: Node) -> NodeState {
         let wanted = self.0.lock().expect("no holder panics");
         wanted.get(&node).map_or(NodeState::Running, |made| made.state)
     }
 
-    /// When a node was last made what it is, monotonic microseconds.
+    /// When a step last changed the state of a node, monotonic microseconds.
     pub fn since(&self, node: Node) -> Option<i64> {
         self.0.lock().expect("no holder panics").get(&node).map(|made| made.at_us)
     }
@@ -66,11 +66,11 @@ pub enum Down {
 /// Limit of a graceful shutdown before it counts as not graceful.
 pub const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// Limit until the others list a started broker: KRaft refuses the old session's id for about 9 s,
-/// ZooKeeper's session may last 30 s, and on two busy cores a broker with TLS took 33 s beside that.
+/// ZooKeeper's session may last 30 s, and on two busy cores a broker with TLS took another 33 s.
 pub const JOIN_LIMIT: Duration = Duration::from_secs(120);
 
 impl Stage {
-    /// Takes nodes down together and records when that began to act.
+    /// Takes nodes down together and records when that took effect.
     pub async fn take_down(
         &self,
         step: &StepRun,
@@ -98,8 +98,8 @@ impl Stage {
             Down::Stop => {
                 let begun = now_us();
                 running.cluster.stop(nodes, STOP_LIMIT).await?;
-                // It acts from its beginning: the broker hands its leaders over before it ends, and what is
-                // answered meanwhile counts.
+                // A shutdown takes effect from its beginning: the broker moves its leaders away before it ends, and
+                // answers meanwhile count.
                 begun.into()
             }
         };
@@ -107,7 +107,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Takes those down that were to be taken down and still live, since what did it was cut off.
+    /// Takes down nodes that are still alive because the step that took them down was cut off.
     pub async fn end_taking_down(&self, nodes: &[Node], how: Down) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
@@ -132,7 +132,7 @@ impl Stage {
         let running = self.running()?;
         for &node in nodes {
             let wanted_down = self.wanted.get(node) == NodeState::Dead;
-            // It may have ended by itself: on a full disk a broker does.
+            // It may have ended by itself, as a broker does on a full disk.
             if !wanted_down && running.cluster.state(node).await? != NodeState::Dead {
                 return Err(StepError::not_so(format!(
                     "{node} was not killed or stopped: it runs"
@@ -177,7 +177,7 @@ impl Stage {
     pub async fn freeze(&self, step: &StepRun, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
-        // Said first: who finds them frozen must know that it was asked for.
+        // Set first: a check that finds them paused must know that the plan paused them.
         self.wanted.set(nodes, NodeState::Paused, step);
         let vigil = watch(&running, nodes).await;
         if let Err(error) = running.cluster.pause(nodes).await {
@@ -198,7 +198,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Leaves a cluster that is not kplan's as it was found, and says in the timeline what that took.
+    /// Leaves an external cluster as it was found, and reports in the timeline what was done for it.
     pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
         for text in running.cluster.give_back().await? {
             let step = self.timeline.newest().unwrap_or_default();
@@ -207,7 +207,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends the faults that struck only nodes that are back.
+    /// Ends the faults that affected only nodes that are back.
     fn back(&self, nodes: &[Node]) {
         let at_us = now_us();
         self.faults_end(&self.breaks.over(nodes, at_us), at_us);
@@ -233,8 +233,8 @@ impl Stage {
         }
     }
 
-    /// Nobody lists controllers and ZooKeeper: they are back when the cluster has a controller and
-    /// they have not ended meanwhile. Too few of them cannot choose one, and are left alone.
+    /// Brokers do not list controllers and ZooKeeper: those are back when the cluster has a controller and
+    /// they have not ended meanwhile. Without a majority they cannot elect one, and this does not wait.
     async fn controlled(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         if nodes.iter().all(|n| matches!(n, Node::Broker(_))) {
             return Ok(());
@@ -268,7 +268,7 @@ impl Stage {
         self.fault_begins(acted, step, kind, struck, &format!("{} {word}", names(nodes)));
     }
 
-    /// A fault acts: it is remembered, and the timeline has it.
+    /// Records that a fault took effect, also in the timeline.
     pub fn fault_begins(
         &self,
         acted: Acted,
@@ -281,7 +281,7 @@ impl Stage {
         self.fault(&fault, fault.at_us, FaultPhase::Begins);
     }
 
-    /// Faults are over, for the timeline.
+    /// Records in the timeline that faults are over.
     pub fn faults_end(&self, over: &[Break], at_us: i64) {
         over.iter().for_each(|fault| self.fault(fault, at_us, FaultPhase::Ends));
     }
@@ -291,12 +291,12 @@ impl Stage {
         self.tell.emit_at(at_us, Event::Fault { id, step, phase, kind, what });
     }
 
-    /// Tells the timeline what nodes are now.
+    /// Records the current state of nodes in the timeline.
     pub fn lanes(&self, nodes: &[Node], state: LaneState, why: impl Into<Why>) {
         self.lanes_at(now_us(), nodes, state, &why.into());
     }
 
-    /// Tells the timeline what nodes have been since a moment.
+    /// Records the state of nodes since a moment in the timeline.
     fn lanes_at(&self, at_us: i64, nodes: &[Node], state: LaneState, why: &Why) {
         for node in nodes {
             let (node, why) = (node.to_string(), why.clone());
@@ -305,7 +305,7 @@ impl Stage {
     }
 }
 
-/// Watches the brokers among nodes while something is done to them.
+/// Watches the brokers among nodes during an action.
 async fn watch(running: &Running, nodes: &[Node]) -> Vigil {
     let brokers = brokers_of(nodes);
     running.observer.ask().vigil(&brokers, brokers.len() == nodes.len()).await
@@ -326,7 +326,7 @@ pub fn brokers_of(nodes: &[Node]) -> Vec<u32> {
     nodes.iter().filter_map(|n| if let Node::Broker(id) = n { Some(*id) } else { None }).collect()
 }
 
-/// Returns when one of the nodes ended while it was starting, or the engine cannot say.
+/// Returns when one of the nodes ended while it was starting, or the engine fails to report its state.
 async fn first_death(running: &Running, nodes: &[Node]) -> StepError {
     let mut tick = tokio::time::interval(Duration::from_millis(500));
     loop {

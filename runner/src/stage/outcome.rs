@@ -1,4 +1,4 @@
-//! How a step can end, and by whose doing: the verdict follows from the variant and from nothing else.
+//! How a step can end, and whether Kafka, the plan or the rig is the cause: only the variant decides the verdict.
 
 mod cause;
 mod expected;
@@ -15,39 +15,39 @@ use crate::{
     observer::AskError,
 };
 
-/// What a step that was carried out found.
+/// The result of a step that was carried out.
 #[derive(Debug, Default)]
 pub struct Done {
     /// What was judged or recorded.
     pub findings: Vec<Finding>,
-    /// What `capture` keeps.
+    /// The value for `capture`.
     pub captured: Option<serde_json::Value>,
 }
 
 /// Why a step did not succeed.
 #[derive(Debug)]
 pub enum StepError {
-    /// Judged, and it did not hold: Kafka's failure or the expectation's.
+    /// A condition was judged and did not hold: a failure of Kafka or of the expectation.
     Judged(Vec<Finding>),
-    /// Kafka's word, its silence, or a death by itself: the plan failed.
+    /// An error of Kafka, a missing answer, or a node or client that ended by itself: the plan failed.
     Kafka(KafkaCause),
-    /// The plan asks for what cannot be or is not so: the plan failed.
+    /// The plan asks for something impossible, or requires a state that does not hold: the plan failed.
     Plan(PlanCause),
-    /// The machine that everything runs on: no verdict about Kafka.
+    /// A failure of the machine that everything runs on: no verdict about Kafka.
     Rig(RigCause),
-    /// It took longer than its limit, and what it asked lives: the plan failed.
+    /// It took longer than its limit, and the nodes that it asked are alive: the plan failed.
     TimedOut(String),
     /// Ctrl-C or SIGTERM.
     Interrupted,
 }
 
 impl StepError {
-    /// The rig is not what it was: no verdict about Kafka.
+    /// A failure of the rig: no verdict about Kafka.
     pub fn rig(text: impl std::fmt::Display) -> Self {
         Self::Rig(RigCause::Machine(text.to_string()))
     }
 
-    /// The plan asks for what is not so.
+    /// The plan requires a state that does not hold.
     pub fn not_so(text: impl std::fmt::Display) -> Self {
         Self::Plan(PlanCause::NotSo(text.to_string()))
     }
@@ -57,7 +57,7 @@ impl StepError {
         Self::Kafka(KafkaCause::Lacks(text.to_string()))
     }
 
-    /// Kafka lives, and did not get there within the limit.
+    /// Kafka is alive, but did not reach the state within the limit.
     pub fn not_in_time(what: impl std::fmt::Display, limit: std::time::Duration) -> Self {
         Self::Kafka(KafkaCause::NotInTime { what: what.to_string(), limit })
     }
@@ -70,7 +70,7 @@ impl StepError {
         }
     }
 
-    /// Whether the plan goes on after it: what a client of Kafka's word acknowledged before it died is
+    /// Whether the plan goes on after it: what Kafka acknowledged to a client before the client died is
     /// judged to the end.
     pub fn goes_on(&self) -> bool {
         match self {
@@ -80,8 +80,8 @@ impl StepError {
         }
     }
 
-    /// Of several, the one that decides: the rig's before an interruption, before those that end the plan,
-    /// before those that do not.
+    /// The error that decides among several: first an error of the rig, then an interruption, then errors that end the
+    /// plan, then the others.
     pub fn worst(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
         let rank = |error: &Self| match error {
             Self::Rig(_) => 0,
@@ -92,7 +92,7 @@ impl StepError {
         errors.into_iter().min_by_key(rank)
     }
 
-    /// In words; none where findings or the signal tell it.
+    /// As text; none if findings or the signal show it.
     pub fn words(&self) -> Option<String> {
         match self {
             Self::Judged(_) | Self::Interrupted => None,
@@ -103,7 +103,7 @@ impl StepError {
         }
     }
 
-    /// What reports tell of the cause, field by field.
+    /// The cause for reports, field by field.
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Kafka(cause) => Some(cause.told()),
@@ -116,7 +116,7 @@ impl StepError {
 }
 
 impl StepError {
-    /// The client or the node that it is about; not the node that had ended beside it.
+    /// The client or the node that it is about; not a node that ended at the same time.
     pub fn own_party(&self) -> Option<Party> {
         match self {
             Self::Kafka(KafkaCause::After { cause, .. }) => cause.party(),
@@ -202,7 +202,7 @@ impl From<HandleError> for StepError {
 }
 
 impl From<NotInTime> for StepError {
-    /// What a client's process did instead of what it was asked.
+    /// A client's process did something else than it was ordered to.
     fn from(late: NotInTime) -> Self {
         let text = late.to_string();
         let (client, errors) = (late.name.clone(), late.state.reasons());
@@ -221,16 +221,16 @@ impl From<NotInTime> for StepError {
                     Self::Kafka(KafkaCause::ClientDied { client, exit, errors })
                 }
             },
-            // Done before it was asked: it had sent all that it was to send.
+            // It ended before it was asked: it had sent all its messages.
             Some(exit) if exit.clean => Self::not_so(text),
-            // A signal, or a mistake of kplan's own.
+            // A signal, or a defect in kplan.
             Some(_) => Self::Rig(RigCause::Client { client, text }),
         }
     }
 }
 
 impl Done {
-    /// Passed when every finding holds (or is unjudged), else the failure.
+    /// Passed if every finding holds (or is unjudged), else the failure.
     /// Fails with [`StepError::Judged`] when one does not.
     pub fn judged(findings: Vec<Finding>) -> Result<Self, StepError> {
         if findings.iter().all(|f| matches!(f.holds, Holds::Yes | Holds::Unjudged)) {

@@ -12,7 +12,7 @@ use crate::{
     stage::{Running, warm::Warm},
 };
 
-/// Unclean elections that are remembered as evidence; all of them are in the events.
+/// The most unclean elections that are kept as evidence; all of them are in the events.
 const UNCLEAN: usize = 1_000;
 
 /// Where the cluster of a suite stands.
@@ -22,9 +22,9 @@ pub struct ClusterPlace(Mutex<Standing>);
 #[derive(Default)]
 struct Standing {
     running: Option<Running>,
-    /// Every broker of it was there once.
+    /// All of its brokers have been up together.
     up: bool,
-    /// A cluster of an earlier suite, to go on with.
+    /// A cluster of an earlier suite, to reuse.
     warm: Option<Warm>,
     clusters: u32,
     log_sizes: BTreeMap<Node, Vec<(i64, u64)>>,
@@ -41,19 +41,19 @@ impl ClusterPlace {
         self.standing().running.clone()
     }
 
-    /// Sets or takes away the running cluster.
+    /// Sets or removes the running cluster.
     pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
         let mut standing = self.standing();
         standing.up = false;
         mem::replace(&mut standing.running, running)
     }
 
-    /// Every broker of the running cluster is there.
+    /// Records that all brokers of the running cluster are up.
     pub fn came_up(&self) {
         self.standing().up = true;
     }
 
-    /// Whether the running cluster was ever whole: before that there is nothing to judge.
+    /// Whether all brokers of the running cluster have been up together: before that there is nothing to judge.
     pub fn is_up(&self) -> bool {
         self.standing().up
     }
@@ -65,12 +65,12 @@ impl ClusterPlace {
         standing.clusters
     }
 
-    /// A cluster of an earlier suite that this one may go on with.
+    /// Sets the cluster of an earlier suite that this suite may reuse.
     pub fn give_warm(&self, warm: Option<Warm>) {
         self.standing().warm = warm;
     }
 
-    /// Takes that cluster, once.
+    /// Takes the cluster to reuse, once.
     pub fn take_warm(&self) -> Option<Warm> {
         self.standing().warm.take()
     }
@@ -89,14 +89,14 @@ impl ClusterPlace {
         self.standing().unclean.iter().filter(of_topic).cloned().collect()
     }
 
-    /// How long a node's log was at a time: where to look for later lines.
+    /// The size of a node's log at a time: later lines begin there.
     pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
         let standing = self.standing();
         let sizes = standing.log_sizes.get(&node).into_iter().flatten();
         sizes.filter(|(at, _)| *at <= us).map(|(_, size)| *size).max().unwrap_or(0)
     }
 
-    /// Notes how long the nodes' logs are now; called when a step begins.
+    /// Records the size of the nodes' logs; called when a step begins.
     pub(super) fn note_log_sizes(&self, running: &Running, at_us: i64) {
         let Ok(logs) = running.cluster.logs() else { return };
         for node in running.cluster.nodes() {

@@ -1,5 +1,5 @@
-//! Whether the machine still is what the plan made of it. What somebody else took away, froze or filled
-//! up says nothing about Kafka: a verdict that rests on it is of a broken rig.
+//! Checks that nothing outside the plan changed the machine. If another process removed, paused or filled up
+//! something, that shows nothing about Kafka: the verdict is a broken rig.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,18 +15,18 @@ use crate::{
     },
 };
 
-/// A client that says nothing for this long hangs: it reports statistics five times a second, and only
+/// A client that sends no report for this long hangs: it reports statistics five times a second, and only
 /// the end of a transaction may keep it busy for a minute.
 const SILENCE_US: i64 = 120_000_000;
-/// What a node was made to be is not asked about for this long: somebody else's view of it may be older.
+/// A node's state is not checked for this long after a step changed it: the engine's view may be older.
 const SETTLED_US: i64 = 2_000_000;
 
-/// What somebody else took away, in words; the first is kept.
+/// Descriptions of changes from outside the plan; the first is kept.
 #[derive(Debug, Default)]
 pub struct Taken(Mutex<Option<String>>);
 
 impl Taken {
-    /// Somebody else than this plan took something away.
+    /// Records a change from outside the plan.
     pub fn note(&self, text: String) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
     }
@@ -37,13 +37,13 @@ impl Taken {
 }
 
 impl Stage {
-    /// A node that ended by itself: Kafka's own doing, so that it is evidence and no more.
-    /// Cheap enough to be asked in every second of a wait.
+    /// Returns a node that ended by itself: that is evidence about Kafka, and no error here.
+    /// Cheap enough to be called in every second of a wait.
     ///
     /// # Errors
-    /// When the machine took a node or a client away (memory, a signal of somebody else, a vanished
-    /// container), the run's directory takes no more, or the engine is gone: nothing judged from here
-    /// on says anything about Kafka.
+    /// When a node or a client was ended from outside (memory, a signal of another process, a removed
+    /// container), the run's directory cannot be written, or the engine is gone: nothing judged from here
+    /// on shows anything about Kafka.
     pub async fn rig_stands(&self) -> Result<Option<Death>, StepError> {
         self.clients_stand();
         if let Some(text) = self.run.sink.trouble().or_else(|| self.taken.noted()) {
@@ -57,7 +57,7 @@ impl Stage {
         }
     }
 
-    /// The same with a look at every node, before what does not hold is held against Kafka.
+    /// The same with a check of every node, before a condition that does not hold counts against Kafka.
     pub async fn rig_stands_closely(&self) -> Result<Option<Death>, StepError> {
         let ended = self.rig_stands().await?;
         let Ok(running) = self.running() else { return Ok(ended) };
@@ -69,16 +69,16 @@ impl Stage {
                 continue;
             }
             let state = running.cluster.state(node).await?;
-            // A step beside this one may have frozen it meanwhile.
+            // A parallel step may have paused it meanwhile.
             if state == NodeState::Paused && self.wanted.get(node) == NodeState::Running {
-                let text = format!("{node} was frozen from outside");
+                let text = format!("{node} was paused from outside");
                 return Err(StepError::Rig(RigCause::Taken(text)));
             }
         }
         Ok(ended)
     }
 
-    /// Notes a client that somebody else froze, or that hangs.
+    /// Records a client that was paused from outside, or that hangs.
     fn clients_stand(&self) {
         for client in self.clients.all() {
             for member in &client.members {
@@ -89,10 +89,11 @@ impl Stage {
                 let Some((pid, silent_us)) = member.pulse().filter(|_| busy) else { continue };
                 let who = shown(&client, member);
                 if processes::is_frozen(pid) {
-                    self.taken.note(format!("client {who} was frozen from outside"));
+                    self.taken.note(format!("client {who} was paused from outside"));
                 } else if silent_us > SILENCE_US {
                     let seconds = silent_us / 1_000_000;
-                    self.taken.note(format!("client {who} hangs: it said nothing for {seconds} s"));
+                    self.taken
+                        .note(format!("client {who} hangs: it sent no report for {seconds} s"));
                 }
             }
         }

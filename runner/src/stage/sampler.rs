@@ -1,4 +1,4 @@
-//! Once a second: what each client did in it, as events and for the terminal.
+//! Samples once a second what each client did in that second, as events and for the terminal.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,5 +1,4 @@
-//! Reads partitions from the brokers' disks: what is lost is looked up there, and replicas are held
-//! against each other.
+//! Reads partitions from the brokers' disks: searches there for lost messages, and compares replicas.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +19,7 @@ use crate::{
     stage::{Running, Stage, outcome::StepError},
 };
 
-/// All disks together: more is not looked at in one audit.
+/// The most bytes of all disks together that one audit reads.
 const MOST: u64 = 2 << 30;
 /// Time for all disks together.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -37,20 +36,20 @@ impl Budget {
     }
 }
 
-/// One partition's replicas, held against each other.
+/// The comparison of one partition's replicas.
 #[derive(Debug)]
 pub struct Compared {
     pub topic: String,
     pub partition: u32,
     /// The brokers whose replicas were in sync.
     pub brokers: Vec<u32>,
-    /// What came of it.
+    /// The result.
     pub comparison: Comparison,
 }
 
 impl Stage {
-    /// Looks up on every broker's disk what the audit misses, and puts it into the result. Nothing is
-    /// said where the backend cannot read disks.
+    /// Searches every broker's disk for lost messages, and adds what it finds to the result. Does nothing
+    /// if the backend cannot read disks.
     pub(crate) async fn search_disks(
         &self,
         running: &Running,
@@ -62,7 +61,7 @@ impl Stage {
         if places.is_empty() {
             return Ok(());
         }
-        self.talk(step, "the brokers' disks to be searched for what is lost", None);
+        self.talk(step, "the brokers' disks to be searched for lost messages", None);
         let view = running.observer.fresh().await;
         let mut budget = Budget::new();
         let mut found = Vec::new();
@@ -93,8 +92,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Copies one partition from a broker's disk. None where the backend cannot; an error in words
-    /// where it could not be done this time. The files are gone with the directory.
+    /// Copies one partition from a broker's disk. None if the backend cannot; an error text
+    /// if it failed this time. The files are removed with the directory.
     async fn copied(
         &self,
         running: &Running,
@@ -130,8 +129,8 @@ impl Stage {
     ) -> Result<Result<Compared, String>, StepError> {
         let compacted = self.topics.all().get(place.0).is_some_and(|t| t.compacted);
         let once = self.compare_once(running, place, compacted).await?;
-        // The cleaner may have exchanged segments while they were copied: what differs for certain
-        // differs again.
+        // The log cleaner may have replaced segments while they were copied: a real difference
+        // shows again.
         match once {
             Ok(found) if compacted && found.comparison.differing > 0 => {
                 self.compare_once(running, place, compacted).await
@@ -189,8 +188,8 @@ impl Stage {
         Ok(Ok(Compared { topic: topic.to_owned(), partition, brokers, comparison }))
     }
 
-    /// From log start to high watermark, and the partition as it was when these were told: every
-    /// replica in sync holds at least that.
+    /// From log start to high watermark, and the partition at that time: every replica in sync holds at
+    /// least these offsets.
     async fn bounds_of(
         &self,
         running: &Running,
@@ -201,7 +200,7 @@ impl Stage {
         let offset = async |at| ask.offset(topic, partition, at).await.map_err(|e| e.to_string());
         let start = offset(At::Start).await?;
         let end = offset(At::HighWatermark).await?;
-        // The in-sync set after the watermark: whoever is in it has passed that.
+        // Read the in-sync set after the watermark: every replica in it has passed the watermark.
         let view = running.observer.fresh().await;
         let told = view.partition(topic, partition).ok_or("no living broker knows it")?;
         Ok((start..end, told.clone()))
@@ -227,7 +226,7 @@ fn held(
     }
 }
 
-/// What a broker is to a partition, after "broker 1, ".
+/// The role of a broker for a partition, after "broker 1, ".
 async fn state(
     running: &Running,
     view: &ClusterView,
@@ -238,17 +237,17 @@ async fn state(
     let told = view.partition(topic, partition);
     let word = match (process, told) {
         (Ok(NodeState::Dead), _) => "dead",
-        (Ok(NodeState::Paused), _) => "frozen",
+        (Ok(NodeState::Paused), _) => "paused",
         (Err(_), _) | (_, None) => "in an unknown state",
         (_, Some(p)) if p.leader == Some(broker) => "the leader",
         (_, Some(p)) if p.in_sync.contains(&broker) => "in sync",
         (_, Some(p)) if p.replicas.contains(&broker) => "not in sync",
-        (_, Some(_)) => "no replica any more",
+        (_, Some(_)) => "no longer a replica",
     };
     word.to_owned()
 }
 
-/// Says which message a record is.
+/// Describes which message a record is.
 struct Named {
     run: u64,
     numbers: BTreeMap<u16, String>,

@@ -1,4 +1,4 @@
-//! Settings in effect, for the report: asked in the background, so that no step waits for them.
+//! Settings in effect, for the report: requested in the background, so that no step waits for them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Finalized features, and every broker's settings with their defaults: those that all brokers share
-/// once, the others by broker. A Kafka that cannot tell them is not asked again.
+/// once, the others by broker. A Kafka version that cannot report them is not asked again.
 pub fn of_cluster(stage: &Arc<Stage>, running: &Running) {
     let (stage, running): (Weak<Stage>, _) = (Arc::downgrade(stage), running.clone());
     tokio::spawn(async move {

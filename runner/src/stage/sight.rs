@@ -1,4 +1,4 @@
-//! Whether what can be seen of the cluster is the word of those who decide, or of one side only.
+//! Whether the visible part of the cluster has a majority of the quorum, or is a minority side that may be outdated.
 
 use std::{
     collections::BTreeSet,
@@ -12,22 +12,22 @@ use crate::{
     stage::{Running, Stage, nodes::brokers_of, outcome::StepError},
 };
 
-/// How long it is waited for a majority of the quorum to show behind a controller: its voters fetch every
-/// half second, an election takes two seconds and its turn.
+/// How long to wait until a majority of the quorum is seen to follow a controller: its voters fetch every
+/// half second, an election takes two seconds and a fetch.
 pub const SHOWS_WITHIN: Duration = Duration::from_secs(5);
-/// Between two looks at that.
+/// Time between two looks at that.
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// Who could be asked, and who could not.
+/// Which nodes answer, and which do not.
 #[derive(Debug)]
 struct Side<'a> {
     /// Brokers that answer.
     answering: &'a BTreeSet<u32>,
     /// Nodes whose process runs.
     living: &'a BTreeSet<Node>,
-    /// Who votes for the controller.
+    /// The nodes that vote for the controller.
     voters: &'a BTreeSet<Node>,
-    /// What the plan did to the network.
+    /// The network faults of the plan.
     network: &'a Network,
 }
 
@@ -54,7 +54,7 @@ impl Stage {
             if left.is_zero() {
                 living = runs(&running, living).await;
             }
-            // With most of its voters gone the quorum has no leader, and nobody to say so.
+            // Without a majority of its voters the quorum has no leader, and no node that could report that.
             let voters = voters(&running);
             if nobody_decides(&living, &voters) {
                 return Ok(Ok(None));
@@ -66,16 +66,18 @@ impl Stage {
         }
     }
 
-    /// With ZooKeeper: whether the broker that it names as the controller can know of it. The name stands
-    /// until the broker's session ends (`zookeeper.session.timeout.ms`: 18 s, 6 s before Kafka 2.5), whatever
-    /// became of the broker.
+    /// With ZooKeeper: whether the broker that ZooKeeper names as the controller can still act as it. ZooKeeper keeps
+    /// the name until the broker's session ends (`zookeeper.session.timeout.ms`: 18 s, 6 s before Kafka 2.5), even
+    /// if the broker is dead or cut off.
     async fn in_touch(&self, running: &Running, id: u32) -> Result<(), String> {
         if running.cluster.spec().mode != Quorum::Zookeeper {
             return Ok(());
         }
         let node = Node::Broker(id);
         let stands = |why: &str| {
-            Err(format!("ZooKeeper names {id} as the controller until its session ends, and {why}"))
+            Err(format!(
+                "ZooKeeper names broker {id} as the controller until its session ends, but {why}"
+            ))
         };
         if cut_off(&running.cluster.nodes(), &self.disturbed.sum(), node) {
             return stands("it is cut off from ZooKeeper");
@@ -107,18 +109,18 @@ impl Stage {
             one_side(&Side { answering: &answering, living, voters: &voters, network: &network })
         };
         if side(&living).is_some() {
-            // Who is silent may have ended by itself.
+            // A node that does not answer may have ended by itself.
             living = runs(&running, living).await;
         }
         let left_behind = || {
             let why = running.observer.outdated()?;
-            Some(format!("who can be asked missed what was decided: {why}"))
+            Some(format!("the brokers that answer are outdated: {why}"))
         };
         Ok(side(&living).or_else(left_behind).map_or(Ok(()), Err))
     }
 
-    /// [`crate::observer::Asker::audit_bounds`], without logs of leaders that may have been replaced: what
-    /// is not in them may well be in the cluster.
+    /// [`crate::observer::Asker::audit_bounds`], without the logs of leaders that may have been replaced: messages
+    /// that are missing there may still be in the cluster.
     pub async fn audit_bounds(
         &self,
         topics: &[String],
@@ -140,7 +142,7 @@ impl Stage {
     }
 }
 
-/// Those of the nodes that did not end by themselves; one that cannot be asked about runs.
+/// The nodes that did not end by themselves; a node of unknown state counts as running.
 async fn runs(running: &Running, mut nodes: BTreeSet<Node>) -> BTreeSet<Node> {
     for node in nodes.clone() {
         if matches!(running.cluster.state(node).await, Ok(NodeState::Dead | NodeState::Paused)) {
@@ -160,18 +162,18 @@ fn voters(running: &Running) -> BTreeSet<Node> {
     }
 }
 
-/// Most voters are gone; never so where it is not known who votes (controllers of somebody else's cluster).
+/// Whether a majority of the voters is gone; false if the voters are unknown (controllers of an external cluster).
 fn nobody_decides(living: &BTreeSet<Node>, voters: &BTreeSet<Node>) -> bool {
     !voters.is_empty() && !majority(living.intersection(voters).count(), voters)
 }
 
-/// No ZooKeeper server that is known (none of somebody else's cluster's) hears of a node.
+/// Whether a node is cut off from every known ZooKeeper server (those of an external cluster are unknown).
 fn cut_off(nodes: &[Node], network: &Network, node: Node) -> bool {
     let mut servers = nodes.iter().filter(|n| matches!(n, Node::Zookeeper(_))).peekable();
     servers.peek().is_some() && !servers.any(|server| reaches(network, node, *server))
 }
 
-/// What they send each other arrives.
+/// Whether packets pass between two nodes in both directions.
 fn reaches(network: &Network, a: Node, b: Node) -> bool {
     let dead = |node| network.links.get(&node).and_then(|l| l.loss).is_some_and(|loss| loss >= 1.0);
     let cut = network.cuts.contains(&(a, b)) || network.cuts.contains(&(b, a));
@@ -182,8 +184,8 @@ fn majority(count: usize, of: &BTreeSet<Node>) -> bool {
     count * 2 > of.len()
 }
 
-/// Why those who answer may be on the wrong side, while none of them is known to reach a controller that
-/// has a majority.
+/// Why the brokers that answer may be on the minority side, if none of them is known to reach a controller with a
+/// majority.
 fn one_side(side: &Side<'_>) -> Option<String> {
     const WHY: &str = "no broker that answers reaches a controller with a majority of the quorum";
     let brokers: BTreeSet<u32> =
@@ -193,14 +195,14 @@ fn one_side(side: &Side<'_>) -> Option<String> {
         let answering: Vec<String> = side.answering.iter().map(u32::to_string).collect();
         let who = if answering.is_empty() { "none".to_owned() } else { answering.join(", ") };
         return Some(format!(
-            "of {} brokers that live only {seen} can be asked ({who}), and {WHY}: the others may \
+            "of {} living brokers only {seen} answer ({who}), and {WHY}: the others may \
              have gone on without them",
             brokers.len()
         ));
     }
     let voting: BTreeSet<Node> = side.living.intersection(side.voters).copied().collect();
     if !majority(voting.len(), side.voters) {
-        // Nobody can change leaders and in-sync sets now.
+        // Without a majority no node can change leaders and in-sync sets now.
         return None;
     }
     let in_touch = |b: &u32| {
@@ -209,7 +211,7 @@ fn one_side(side: &Side<'_>) -> Option<String> {
         majority(voting.iter().filter(heard).count(), side.voters)
     };
     (!side.answering.iter().any(in_touch))
-        .then(|| format!("{WHY}: all of them are cut off from most of those who vote for it"))
+        .then(|| format!("{WHY}: all of them are cut off from a majority of its voters"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Ctrl-C, SIGTERM, Ctrl-\\ and a closed terminal: the first asks for a graceful end, the second for an
 //! immediate one. Either way everything is removed and the reports are written.
 //!
-//! A closed terminal (SIGHUP) ends the run unless the signal was ignored when kplan was started: that is
-//! what `nohup` is for.
+//! A closed terminal (SIGHUP) ends the run unless the signal was ignored when kplan was started, as with
+//! `nohup`.
 
 use std::sync::{
     Arc,
@@ -18,8 +18,8 @@ use crate::out;
 const SIGNALS: [SignalKind; 4] =
     [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
 
-/// Whether who started kplan had it ignore the end of its terminal, as `nohup` does. The kernel tells in
-/// the mask of ignored signals (proc(5)); SIGHUP is its first bit.
+/// Whether kplan was started with SIGHUP ignored, as `nohup` does. Read from the kernel's mask of ignored signals
+/// (proc(5)); SIGHUP is its first bit.
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -27,7 +27,7 @@ fn hangup_is_ignored() -> bool {
         .is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Which signals came.
+/// The signals that were received.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     soft: CancellationToken,
@@ -36,7 +36,7 @@ pub struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens from now on. What is said must not wait for its reader any more: no signal would end that.
+    /// Listens from now on. Printing must no longer wait for its reader: no signal would end that wait.
     pub fn listen() -> std::io::Result<Self> {
         out::never_wait()?;
         let this = Self::default();

@@ -1,4 +1,4 @@
-//! Where events go: to disk first, then to whoever watches; neither is told a secret.
+//! Where events go: first to disk, then to the live terminal; secrets are masked in both.
 
 use std::sync::Mutex;
 
@@ -14,12 +14,12 @@ use crate::{
     secrets,
 };
 
-/// An event whose line is longer has a text that nobody reads to its end.
+/// The longest line of an event with full texts, in bytes.
 const LONG_EVENT: usize = 32 << 10;
 /// The longest text of such an event, in bytes.
 const LONG_TEXT: usize = 8 << 10;
 
-/// An event in which no text is longer than people read; the plan's own text stays whole.
+/// Shortens the long texts of an event; the plan's own text stays complete.
 fn bounded(event: Stamped) -> Stamped {
     let Ok(line) = serde_json::to_string(&event) else { return event };
     if line.len() <= LONG_EVENT {
@@ -70,20 +70,20 @@ impl Sink {
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let stamped = bounded(secrets::masked(Stamped { at, mono_us, suite, event }));
         if let Err(error) = self.log.lock().expect("no holder panics").append(&stamped) {
-            // The run ends: one whose events are not on disk has no reports that could be made again.
+            // The run ends: without its events on disk, its reports could not be made again.
             self.broken.lock().expect("no holder panics").get_or_insert(error.to_string());
             self.lost.cancel();
         }
-        // Nobody watching is fine: the log is the truth.
+        // Without a listener the event is still in the log.
         let _ = self.live.send(stamped);
     }
 
-    /// What ties the histories' clock to the time of day.
+    /// Maps the histories' clock to the time of day.
     pub fn clock(&self) -> &RunClock {
         &self.clock
     }
 
-    /// Cancelled when events cannot be written any more.
+    /// Cancelled when events can no longer be written.
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
     }

@@ -1,4 +1,4 @@
-//! Which nodes a target means, decided when its step runs.
+//! Which nodes a target selects, decided when its step runs.
 
 use std::{
     collections::BTreeSet,
@@ -16,24 +16,24 @@ use crate::{
     stage::{Running, Stage, outcome::StepError, sight::SHOWS_WITHIN},
 };
 
-/// The numbers of nodes that all are brokers. Nothing at all would hold for whatever is said of it.
+/// The numbers of nodes that must all be brokers. An empty set is an error: every condition would hold for it.
 fn only_brokers(nodes: &BTreeSet<Node>) -> Result<Vec<u32>, String> {
     if nodes.is_empty() {
-        return Err("means no broker now".to_owned());
+        return Err("selects no broker now".to_owned());
     }
     let number = |node: &Node| match node {
         Node::Broker(id) => Ok(*id),
-        other => Err(format!("means {other}, which is no broker")),
+        other => Err(format!("selects {other}, which is not a broker")),
     };
     nodes.iter().map(number).collect()
 }
 
 impl Stage {
-    /// Resolves a target for a step, tells the report what it meant, and remembers it for `same_as`.
+    /// Resolves a target for a step, reports the selected nodes, and records them for `same_as`.
     pub async fn resolve(&self, target: &Target, step: &StepRun) -> Result<Vec<Node>, StepError> {
         let nodes: Vec<Node> = self.meant(target, step).await?.into_iter().collect();
         if nodes.is_empty() {
-            return Err(StepError::not_so(format!("{target} means no node now")));
+            return Err(StepError::not_so(format!("{target} selects no node now")));
         }
         self.timeline.resolved(step, &nodes);
         self.tell.emit(Event::TargetResolved {
@@ -44,13 +44,13 @@ impl Stage {
         Ok(nodes)
     }
 
-    /// The brokers that a condition's target means.
+    /// The brokers that a condition's target selects.
     pub async fn brokers_meant(&self, target: &Target) -> Result<Vec<u32>, StepError> {
         let nodes = self.meant(target, &StepRun::default()).await?;
         only_brokers(&nodes).map_err(|why| StepError::not_so(format!("{target} {why}")))
     }
 
-    /// What a target means now, without a word to the report.
+    /// The nodes that a target selects now, without reporting them.
     pub async fn nodes_meant(
         &self,
         target: &Target,
@@ -129,7 +129,7 @@ impl Stage {
         .boxed()
     }
 
-    /// The cluster as it is now, not as one side of it may see it.
+    /// The current view of the cluster; fails if the view may be that of a minority side.
     async fn whole_view(&self, running: &Running) -> Result<Arc<ClusterView>, StepError> {
         let view = running.observer.fresh().await;
         self.whole(&view).await?.map_err(StepError::lacks)?;

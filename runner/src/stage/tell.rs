@@ -7,7 +7,7 @@ use crate::{
     stage::Run,
 };
 
-/// Where what happens in one suite is recorded.
+/// Records the events of one suite.
 pub struct Telling {
     run: Arc<Run>,
     suite: SuiteId,

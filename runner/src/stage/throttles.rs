@@ -10,7 +10,7 @@ use crate::{
     stage::{Stage, outcome::StepError},
 };
 
-/// Each by the step that did it.
+/// The throttled topics, by the step that throttled them.
 #[derive(Debug, Default)]
 pub struct Throttles(Mutex<BTreeMap<StepRun, String>>);
 
@@ -21,15 +21,15 @@ impl Throttles {
 }
 
 impl Stage {
-    /// Bounds the replication of a topic to so many bytes per second.
+    /// Limits the replication of a topic to `rate` bytes per second.
     pub async fn throttle(&self, step: &StepRun, topic: &str, rate: u64) -> Result<(), StepError> {
         let running = self.running()?;
-        // Said first: whatever cuts it off, a part of it may be done.
+        // Recorded first: if the step is cut off, a part of it may be done.
         self.throttles.all().insert(step.clone(), topic.to_owned());
         Ok(running.observer.ask().throttle(topic, Some(rate)).await?)
     }
 
-    /// Takes the throttle of a step away; without one does nothing.
+    /// Removes the throttle of a step; does nothing without one.
     pub async fn unthrottle(&self, step: &StepRun) -> Result<(), StepError> {
         let running = self.running()?;
         let Some(topic) = self.throttles.all().get(step).cloned() else { return Ok(()) };

@@ -10,7 +10,7 @@ use crate::{
     event::{Measurement, StepRun, Stretch},
 };
 
-/// When a step ran, newest time round.
+/// When the newest run of a step began and ended.
 #[derive(Clone, Copy, Debug)]
 pub struct StepTimes {
     /// Begin, monotonic microseconds.
@@ -53,7 +53,7 @@ impl StepTimeline {
         }
     }
 
-    /// When a step ran, newest time round.
+    /// When the newest run of a step began and ended.
     pub fn times(&self, id: &StepRun) -> Option<StepTimes> {
         self.begun().steps.get(id).copied()
     }
@@ -79,12 +79,12 @@ impl StepTimeline {
         self.begun().newest.clone()
     }
 
-    /// Remembers which nodes a step meant, for `same_as`.
+    /// Records which nodes a step's target selected, for `same_as`.
     pub fn resolved(&self, step: &StepRun, nodes: &[Node]) {
         self.begun().resolved.insert(step.clone(), nodes.to_vec());
     }
 
-    /// Which nodes a step meant.
+    /// The nodes that a step's target selected.
     pub fn resolved_by(&self, step: &StepRun) -> Option<Vec<Node>> {
         self.begun().resolved.get(step).cloned()
     }

@@ -1,4 +1,4 @@
-//! What the plan knows of its topics, and the messages that it gave by hand.
+//! What the plan knows about its topics, and the messages of its `produce` steps.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,29 +11,29 @@ use crate::{history::now_us, stage::Stage};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
     pub topic: String,
-    /// Partition it went to; none where no answer told it.
+    /// Its partition; none if no answer contained it.
     pub partition: Option<u32>,
     /// Hash of key and value.
     pub hash: u64,
 }
 
-/// What the plan knows of a topic.
+/// What the plan knows about a topic.
 #[derive(Clone, Debug, Default)]
 pub struct TopicFacts {
     /// How often it was created in this suite.
     pub incarnations: u32,
-    /// It was deleted and not made again.
+    /// It was deleted and not created again.
     pub deleted: bool,
-    /// When it was made after a deletion, monotonic microseconds.
+    /// When it was created again after a deletion, monotonic microseconds.
     pub made_anew_us: Option<i64>,
     /// Settings that the plan gave it.
     pub config: BTreeMap<String, String>,
-    /// It was compacted at some time: what is missing may have been superseded then.
+    /// It was compacted at some time: compaction may have removed missing messages.
     pub compacted: bool,
-    /// Its number of partitions was changed: keys have gone to other partitions since.
+    /// Its number of partitions was changed: since then keys go to other partitions.
     pub repartitioned: bool,
-    /// When partitions were added: how many there were, and the groups that were reading by then. To
-    /// these the new partitions begin at 0, whatever position they found there.
+    /// Each time that partitions were added: how many there were, and the groups that were reading by then. For
+    /// these groups the new partitions begin at 0, whatever position they found there.
     pub grown: Vec<(u32, BTreeSet<String>)>,
 }
 
@@ -81,7 +81,7 @@ impl PlanTopics {
         self.both().0.clone()
     }
 
-    /// `produce` wrote these.
+    /// Records messages that `produce` wrote.
     pub fn given(&self, more: Vec<Given>) {
         self.both().1.extend(more);
     }

@@ -1,4 +1,4 @@
-//! Running totals over growing history files, without reading what was counted again.
+//! Running totals over growing history files; records that were counted are not read again.
 
 use std::{collections::HashMap, path::PathBuf};
 

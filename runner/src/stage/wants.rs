@@ -1,4 +1,4 @@
-//! What a plan will ask of its cluster, known before it is started.
+//! What a plan will need of its cluster, known before the cluster is started.
 
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
@@ -6,7 +6,7 @@ use kplan_dsl::{
     steps::{UpgradeBroker, Verb},
 };
 
-/// True when some fault of the plan strikes one of these.
+/// True if a fault of the plan affects one of these.
 pub fn strikes(plan: &Plan, what: &[Strikes]) -> bool {
     let strikes = |facts: &StepFacts| facts.is_fault() && what.contains(&facts.strikes);
     uses(plan, &|word| Verb::facts_of(word).is_some_and(strikes))
@@ -17,14 +17,13 @@ pub fn upgrades(plan: &Plan) -> bool {
     uses(plan, &|word| word == UpgradeBroker::INFO.word)
 }
 
-/// True when some step, or a fault of some `chaos`, is of such a word; also where chaos is only known
-/// when it runs.
+/// True if a step, or a fault of a `chaos`, has such a word; also if the chaos is only known at run time.
 fn uses(plan: &Plan, such: &dyn Fn(&str) -> bool) -> bool {
     plan.steps.iter().chain(&plan.finally).any(|step| step_uses(step, such))
 }
 
-/// True when a cluster of the plan is secured by what not every build has. What is only known when the
-/// plan runs is refused then.
+/// True if the security of a cluster of the plan needs the feature `tls`. If that is only known at run time, the step
+/// is refused then.
 pub fn needs_tls(plan: &Plan) -> bool {
     plan.steps.iter().chain(&plan.finally).any(step_needs_tls)
 }

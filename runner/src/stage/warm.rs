@@ -1,4 +1,4 @@
-//! A cluster that goes on warm from one plan to the next that declares the same one.
+//! A running cluster that is handed on from one plan to the next that declares the same one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
 /// A cluster between two plans.
 pub struct Warm {
     pub cluster: Arc<dyn Cluster>,
-    /// What it was declared as: [`key`].
+    /// Its declaration: [`key`].
     pub key: String,
     /// The suite that used it last.
     pub suite: SuiteId,
@@ -19,11 +19,11 @@ pub struct Warm {
 
 impl std::fmt::Debug for Warm {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a cluster left by suite {}", self.suite)
+        write!(f, "a cluster of suite {}", self.suite)
     }
 }
 
-/// What a cluster was declared as: everything but its name, its run and where its logs go.
+/// The declaration of a cluster: everything except its name, its run and its log directory.
 pub fn key(spec: &ClusterSpec) -> String {
     let alike = ClusterSpec {
         run: String::new(),
@@ -35,16 +35,16 @@ pub fn key(spec: &ClusterSpec) -> String {
     format!("{}{secured:?}", serde_json::to_string(&alike).unwrap_or_default())
 }
 
-/// Whether a cluster from an earlier plan is whole and empty.
+/// Checks that a cluster of an earlier plan is complete and empty.
 pub async fn fit(running: &Running) -> Result<(), String> {
     sound(running).await?;
     match own_topics(running).await.first() {
         None => Ok(()),
-        Some(topic) => Err(format!("the topic {topic} is still there")),
+        Some(topic) => Err(format!("the topic {topic} still exists")),
     }
 }
 
-/// Whether a cluster is whole.
+/// Checks that a cluster is complete.
 pub async fn sound(running: &Running) -> Result<(), String> {
     running.cluster.check().await.map_err(|e| e.to_string())?;
     for node in running.cluster.nodes() {

@@ -17,7 +17,7 @@ use crate::{
 /// Limit until every new partition has a leader.
 const SETTLE: Duration = Duration::from_secs(60);
 
-/// Changes the topic and waits until its new partitions are led.
+/// Changes the topic and waits until its new partitions have leaders.
 #[async_trait]
 impl Act for AlterTopic {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
@@ -27,7 +27,7 @@ impl Act for AlterTopic {
             self.config.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         let partitions = self.partitions.as_deref().copied();
         let change = TopicChange { partitions, config: config.clone().into_iter().collect() };
-        // Told before it is tried: a refusal half way may have added partitions.
+        // Recorded before the request: a request that fails half way may have added partitions.
         cx.stage.topic_altered(&name, partitions.is_some(), config);
         running.cluster.topics().alter_topic(&name, &change).await?;
         settings::of_topic(cx.stage, &running, &name);

@@ -1,4 +1,4 @@
-//! `assert`: now, within a time (from here, or from the end of a step), or throughout a time.
+//! `assert`: judges now, within a time (from here, or from the end of a step), or throughout a time.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Act for Assert {
             let ended = id.and_then(|id| cx.stage.timeline.times(&id)).and_then(|t| t.ended_us);
             let Some(ended) = ended else {
                 let why = if judge.stage.timeline.has_begun(step) { "has not ended" } else { "has not run" };
-                let why = format!("step \"{step}\" {why}: its end begins the time that is judged");
+                let why = format!("step \"{step}\" {why}: the judged time begins at its end");
                 return not_judged(&judge, &self.that, &why).await;
             };
             gone = since(ended);
@@ -38,9 +38,9 @@ impl Act for Assert {
             return Done::judged(judge.now(&self.that).await?);
         };
         if gone > *within {
-            // How it is now says nothing about how it was then, neither that it held nor that it did not.
+            // The present state does not show whether the conditions held then.
             let (late, within) = (duration_text(whole_ms(gone - *within)), duration_text(*within));
-            let why = format!("the {within} were over {late} before this step could look");
+            let why = format!("the {within} had ended {late} before this step could judge");
             return not_judged(&judge, &self.that, &why).await;
         }
         Done::judged(judge.until(&self.that, within.saturating_sub(gone), None).await?)
@@ -51,7 +51,7 @@ impl Act for Assert {
     }
 }
 
-/// There is no time to judge.
+/// The result if there is no time left to judge.
 async fn not_judged(judge: &Judge<'_>, that: &Conditions, why: &str) -> Result<Done, StepError> {
     let mut findings = judge.now(that).await?;
     for finding in &mut findings {
@@ -61,7 +61,7 @@ async fn not_judged(judge: &Judge<'_>, that: &Conditions, why: &str) -> Result<D
     Done::judged(findings)
 }
 
-/// Without what nobody reads.
+/// Rounded down to milliseconds.
 fn whole_ms(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

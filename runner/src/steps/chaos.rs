@@ -1,4 +1,4 @@
-//! `chaos`: the schedule of the seed, carried out and healed.
+//! `chaos`: carries out the schedule of the seed and undoes its faults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,7 +28,7 @@ use crate::{
     },
 };
 
-/// Faults in effect: what each touches, and which brokers it takes away.
+/// Faults in effect: what each affects, and which brokers it takes away.
 #[derive(Default)]
 struct InEffect(Mutex<BTreeMap<u32, (Hits, BTreeSet<Node>)>>);
 
@@ -51,7 +51,7 @@ impl Cut {
         self.came.cancel();
     }
 
-    /// Returns when the chaos is cut off, with what that is for each of its faults.
+    /// Returns when the chaos is cut off, with the error for each of its faults.
     async fn error(&self) -> StepError {
         self.came.cancelled().await;
         match &*self.why.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -85,8 +85,8 @@ impl Act for Chaos {
     }
 }
 
-/// Carries the schedule out. Every fault is undone when its time is over, or when something cuts the chaos off;
-/// the step ends when the last one has been.
+/// Carries the schedule out. Every fault is undone when its time is over, or when the chaos is cut off;
+/// the step ends when the last fault is undone.
 async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let brokers = cx.stage.running()?.cluster.spec().brokers;
     let place = format!("{} {}", cx.stage.plan.cell_label().unwrap_or_default(), cx.id);
@@ -96,17 +96,17 @@ async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     let begun = Instant::now();
     let all = All { args, begun, in_effect: InEffect::default(), cut: Cut::default() };
     let kept: Vec<&Planned> = schedule.iter().filter(|p| wanted(p, cx)).collect();
-    // All faults, unless a schedule is being shrunk: then nothing is waited for after the last.
+    // The full time, unless a schedule is being shrunk: then there is no wait after the last fault.
     let lasts =
         if kept.len() == schedule.len() { times.0 } else { lasting(times, kept.iter().copied()) };
     let faults = kept.len();
     let each = Box::pin(join_all(kept.into_iter().map(|planned| one(planned, &all, cx))));
     let (done, errors) = ended(each, begun + lasts, &all, cx).await;
-    // All have ended, whatever became of them; the error that decides ends the step.
+    // All faults have ended; the error that decides ends the step.
     if let Some(worst) = StepError::worst(errors) {
         return Err(worst);
     }
-    // While a schedule is being shrunk, a fault that may not be done is what is asked about.
+    // While a schedule is being shrunk, faults are left out on purpose.
     if done > 0 || cx.stage.chaos.only.is_some() {
         return Ok(Done::default());
     }
@@ -114,7 +114,7 @@ async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
     Err(StepError::Judged(vec![nothing_done(faults, cx)]))
 }
 
-/// Waits for the end of all faults and of the time, or cuts them off. Returns how many were done, and what went wrong.
+/// Waits for the end of all faults and of the time, or cuts them off. Returns how many were done, and the errors.
 async fn ended(
     mut each: impl Future<Output = Vec<Result<bool, StepError>>> + Unpin,
     until: Instant,
@@ -146,7 +146,7 @@ async fn ended(
     (done, errors)
 }
 
-/// Chaos of which nothing was done proves nothing.
+/// The finding for a chaos that did none of its faults: it proves nothing.
 fn nothing_done(faults: usize, cx: &Cx<'_>) -> Finding {
     Finding {
         condition: "chaos".to_owned(),
@@ -154,17 +154,17 @@ fn nothing_done(faults: usize, cx: &Cx<'_>) -> Finding {
         holds: Holds::Inconclusive,
         expected: "at least one fault is done".to_owned(),
         found: format!("nothing was broken: all {faults} faults were left out"),
-        evidence: vec!["each fault says in its own step why it was left out".to_owned()],
+        evidence: vec!["the step of each fault shows why it was left out".to_owned()],
         after_ms: None,
     }
 }
 
-/// Whether a fault is among those that may be done.
+/// Whether a fault is among those to do.
 fn wanted(planned: &Planned, cx: &Cx<'_>) -> bool {
     cx.stage.chaos.wants(&cx.id.fault(planned.number))
 }
 
-/// The schedule as it is planned; what is left out says so in its own step.
+/// Reports the planned schedule; the step of a fault that is left out shows it.
 fn tell(schedule: &[Planned], cx: &Cx<'_>) {
     let rows: Vec<String> = schedule
         .iter()
@@ -181,13 +181,13 @@ fn tell(schedule: &[Planned], cx: &Cx<'_>) {
     });
 }
 
-/// What is known of a fault beforehand.
+/// What is known about a fault before it begins.
 fn listed(planned: &Planned, cx: &Cx<'_>) -> StepInfo {
     let own = cx.stage.step_info(cx.head, planned.verb.explain(), false);
     StepInfo { id: own.id.fault(planned.number), verb: String::new(), fault: true, ..own }
 }
 
-/// One fault: waits for its time, asks whether it may be, does it and undoes it. False if it was left out.
+/// One fault: waits for its time, checks whether it is allowed, does it and undoes it. False if it was left out.
 async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, StepError> {
     let id = cx.id.fault(planned.number);
     tokio::select! {
@@ -245,7 +245,7 @@ async fn done(all: &All<'_>, own: &Cx<'_>) -> Result<(), StepError> {
     settled(own, done).await.map(drop)
 }
 
-/// Why a fault is left out; none if it may begin, and then it is in effect from here.
+/// Why a fault is left out; none if it may begin: then it counts as in effect from here.
 async fn may_begin(
     planned: &Planned,
     all: &All<'_>,
@@ -254,7 +254,7 @@ async fn may_begin(
     let All { args, in_effect, .. } = all;
     let nodes = match act_of(&planned.verb).takes_away(own).await {
         Ok(nodes) => nodes,
-        // No leader now, nobody to choose from: nothing to strike.
+        // No leader now, or no node to choose from: there is no target.
         Err(error @ (StepError::Kafka(_) | StepError::Plan(_))) => return Ok(error.words()),
         Err(error) => return Err(error),
     };
@@ -268,7 +268,7 @@ async fn may_begin(
     let view = own.stage.running()?.observer.fresh().await;
     let mut all = in_effect.all();
     if let Some(node) = nodes.iter().find(|n| all.values().any(|(_, gone)| gone.contains(n))) {
-        return Ok(Some(format!("{node} is struck already")));
+        return Ok(Some(format!("{node} is already affected by another fault")));
     }
     if hits == Hits::Nodes {
         let down = |n: &&Node| own.stage.wanted.get(**n) != NodeState::Running;

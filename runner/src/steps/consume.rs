@@ -1,4 +1,4 @@
-//! `consume`: reads a topic in the foreground and compares.
+//! `consume`: reads a topic in the foreground and compares it with the expected messages.
 
 use std::{
     collections::BTreeMap,
@@ -63,12 +63,12 @@ fn is_cut_off(error: &RdError) -> bool {
     error.rdkafka_error_code() == Some(RDKafkaErrorCode::BrokerTransportFailure)
 }
 
-/// What Kafka answered to the reader, with its code.
+/// Kafka's error for the reader, with its code.
 fn answered(error: &RdError) -> StepError {
     let code = error.rdkafka_error_code().map(error_name).unwrap_or_default();
     let answer = KafkaError { code, message: error.to_string() };
     let answers = vec![Answer { about: String::new(), error: answer }];
-    StepError::Kafka(KafkaCause::Refused { what: "it cannot be read".to_owned(), answers })
+    StepError::Kafka(KafkaCause::Refused { what: "the topic cannot be read".to_owned(), answers })
 }
 
 fn judge(
@@ -91,12 +91,12 @@ fn judge(
         },
         line,
         holds: match (done, &*args.until) {
-            // Nothing is waited for: nothing is judged by it.
+            // `count: 0` waits for nothing and judges nothing.
             (true, Until::Count(0)) => Holds::Unjudged,
             (true, _) => Holds::Yes,
             (false, _) => Holds::No,
         },
-        expected: format!("read to there within {limit:?}"),
+        expected: format!("reached within {limit:?}"),
         found: format!("{} messages read", came.len()),
         evidence,
         after_ms: None,
@@ -120,8 +120,8 @@ fn judge(
     Done::judged(findings)
 }
 
-/// Expected messages that did not come, or came before one that is listed before them and is in the
-/// same partition. Each message that came serves once.
+/// Expected messages that were not read, or were read before one that is listed before them and is in the
+/// same partition. Each message that was read counts once.
 fn missing(expect: &[GivenMessage], came: &[Came]) -> Vec<String> {
     let mut free: Vec<bool> = vec![true; came.len()];
     let mut reached: BTreeMap<i32, i64> = BTreeMap::new();
@@ -148,7 +148,7 @@ fn missing(expect: &[GivenMessage], came: &[Came]) -> Vec<String> {
         }
         let late = came.iter().enumerate().any(|(i, c)| free[i] && fits(c));
         let why =
-            if late { "came, but before one that is listed before it" } else { "did not come" };
+            if late { "was read, but before a message listed before it" } else { "was not read" };
         let what = spelled(wanted.key.as_deref(), wanted.value.as_deref());
         missing.push(format!("{what} {why}"));
     }
@@ -196,7 +196,7 @@ mod tests {
         one.value = None;
         assert_eq!(told(&one), "partition 0 offset 7: a message without key and value");
         let left = missing(&[wanted("k", "v")], &[]);
-        assert_eq!(left, ["key \"k\" value \"v\" did not come"]);
+        assert_eq!(left, ["key \"k\" value \"v\" was not read"]);
     }
 
     #[test]

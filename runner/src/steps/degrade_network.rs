@@ -1,4 +1,4 @@
-//! `degrade_network`: a slow or lossy line.
+//! `degrade_network`: a slow or lossy link.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +23,13 @@ impl Fault for DegradeNetwork {
         cx.stage.heal(Some(cx.id)).await
     }
 
-    /// Nodes with slow lines are still there.
+    /// Nodes with slow links are still available.
     async fn takes_away(&self, _: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
         Ok(BTreeSet::new())
     }
 }
 
-/// What becomes of the nodes' lines, and in words.
+/// The degraded links, and their description.
 fn meant(args: &DegradeNetwork, nodes: &[Node]) -> (Network, String) {
     let link = Link {
         latency: args.latency.as_deref().copied(),

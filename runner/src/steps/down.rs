@@ -1,4 +1,4 @@
-//! Brokers that a step takes down, and what brings them back.
+//! Takes brokers down and starts them again, for several steps.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub fn rounds(nodes: &[Node], rolling: bool) -> impl Iterator<Item = &[Node]> {
     nodes.chunks(if rolling { 1 } else { nodes.len().max(1) })
 }
 
-/// Waits for what must hold after each round.
+/// Waits for the conditions that must hold after each round.
 pub async fn settled(wait: Option<&Conditions>, cx: &Cx<'_>) -> Result<(), StepError> {
     let Some(wait) = wait else { return Ok(()) };
     let findings = cx.judge(false).until(wait, BETWEEN, None).await?;
@@ -38,7 +38,7 @@ pub async fn settled(wait: Option<&Conditions>, cx: &Cx<'_>) -> Result<(), StepE
     Ok(())
 }
 
-/// The nodes that this step took down and that no step started since.
+/// The nodes that this step took down and that no step has started since.
 pub fn by(cx: &Cx<'_>) -> Vec<Node> {
     cx.stage.wanted.made_by(cx.id, NodeState::Dead)
 }
@@ -49,7 +49,7 @@ pub async fn bring_back(cx: &Cx<'_>, how: Down) -> Result<(), StepError> {
     if down.is_empty() {
         return Ok(());
     }
-    // One that was still ending when the step was cut off would count as started, and then be gone.
+    // A node that was still ending when the step was cut off would count as started, and then end.
     cx.stage.end_taking_down(&down, how).await?;
     cx.stage.bring_up(cx.id, &down, DataFate::Kept).await
 }

@@ -1,4 +1,4 @@
-//! `elect_leaders`: an election on demand, and the proof that its winners lead.
+//! `elect_leaders`: an election on demand, and the check that its winners lead.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::{
     steps::{Act, Cx},
 };
 
-/// How long a cluster that is between two controllers is asked again.
+/// How long the request is retried while the controller changes.
 const ASK: Duration = Duration::from_secs(30);
 /// Limit until the winners are seen to lead.
 const SETTLE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Asks for the election on every partition of the topic.
+/// Requests the election for every partition of the topic.
 #[async_trait]
 impl Act for ElectLeaders {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
@@ -36,7 +36,7 @@ impl Act for ElectLeaders {
             let answers = refused
                 .into_iter()
                 .map(|(p, e)| Answer { about: format!("{topic}/{p}"), error: e.clone() });
-            let what = "not every partition could elect".to_owned();
+            let what = "not every partition could elect a leader".to_owned();
             return Err(StepError::Kafka(KafkaCause::Refused { what, answers: answers.collect() }));
         }
         let led = cx
@@ -73,7 +73,7 @@ async fn ask(running: &Running, topic: &str, kind: ElectionType) -> Result<Elect
     }
 }
 
-/// The controller is about to change: asked again, it may be done.
+/// The controller is about to change: a retry may succeed.
 fn is_early(error: &AskError) -> bool {
     match error {
         AskError::Wire { cause, .. } => !cause.is_unsupported(),

@@ -8,7 +8,7 @@ use crate::{
     steps::{Act, Cx},
 };
 
-/// Frees disks; one that was never filled stays as it is without an error.
+/// Frees disks; a disk that was never filled is no error.
 #[async_trait]
 impl Act for FreeDisk {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {

@@ -1,4 +1,4 @@
-//! `heal_network`: everything is undone.
+//! `heal_network`: undoes all network faults.
 
 use async_trait::async_trait;
 use kplan_dsl::steps::HealNetwork;
@@ -8,7 +8,7 @@ use crate::{
     steps::{Act, Cx},
 };
 
-/// Heals what every step did to the network; a network that is whole stays so without an error.
+/// Undoes the network faults of every step; without any fault it does nothing.
 #[async_trait]
 impl Act for HealNetwork {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {

@@ -1,6 +1,6 @@
-//! Steps that break something and mend it themselves. A fault with `for` or `during` begins, then its steps run and its
-//! time passes side by side, then it ends. Whatever cuts off such a step, or another that leaves nothing broken when
-//! it is done, or a fault of a `chaos`: what it did is undone, here and nowhere else.
+//! Steps that undo their own faults. A fault with `for` or `during` begins, then its steps run while its time
+//! passes, then it ends. If such a step, another step that leaves nothing broken, or a fault of a `chaos` is cut off,
+//! its effect is undone here and nowhere else.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ impl<F: Fault> Act for F {
     }
 }
 
-/// Does what a step does, and lets the time of its `for` pass, if it has one. To undo it is for [`settled`].
+/// Carries out a step, and waits for the time of its `for`, if it has one. [`settled`] undoes it.
 pub async fn pass(cx: &Cx<'_>) -> Result<Done, StepError> {
     let done = act_of(cx.verb).act(cx).await?;
     if let Some(time) = cx.verb.for_time() {
@@ -59,13 +59,13 @@ pub async fn pass(cx: &Cx<'_>) -> Result<Done, StepError> {
     Ok(done)
 }
 
-/// Whether a step undoes what it did when its time is over.
+/// Whether a step undoes its fault when its time is over.
 pub fn passes(verb: &Verb) -> bool {
     verb.lasting().is_some_and(Lasting::passes)
 }
 
-/// What a step was, once nothing is left of what it broke. A fault whose time is over is undone; so is what any other
-/// left when it did not come to its end.
+/// The result of a step after its faults are undone. A fault whose time is over is undone; so is what any other
+/// step left when it did not reach its end.
 pub async fn settled(cx: &Cx<'_>, done: Result<Done, StepError>) -> Result<Done, StepError> {
     match done {
         Ok(done) if passes(cx.verb) => undo(cx).await.map(|()| done),
@@ -76,14 +76,14 @@ pub async fn settled(cx: &Cx<'_>, done: Result<Done, StepError>) -> Result<Done,
     }
 }
 
-/// Whatever ended the steps or the time (a failure, a limit, the first signal), or cut off the beginning, the
-/// fault is undone: the step's own limit is not that of its undoing.
+/// Undoes the fault, whatever ended its steps or its time (a failure, a limit, the first signal) or cut off its
+/// beginning: the step's own limit does not apply to undoing.
 async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
     let around = Surroundings { finally: true, ..Surroundings::default() };
     let head = StepHead { timeout: None, ..cx.head.clone() };
     let cx = Cx { head: &head, around, ..*cx };
     let undoing = async {
-        // With the cluster all that was done to it is gone.
+        // Without the cluster there is nothing left to undo.
         if cx.stage.running().is_err() {
             return Ok(());
         }
@@ -92,8 +92,8 @@ async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
     limited(&cx, undoing).await
 }
 
-/// What ended a fault early, and what became of undoing it: the rig's error decides before any other, else the
-/// first one. The events have both.
+/// Combines the error that ended a fault early with the error of undoing it: an error of the rig decides, else the
+/// first error. The events have both.
 fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
     let Err(undoing) = undone else { return first };
     let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));

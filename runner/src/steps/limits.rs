@@ -1,4 +1,4 @@
-//! How long a step may take, and what else cuts it off.
+//! The limit of a step, and what else cuts it off.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use crate::{
     steps::{Cx, act_of},
 };
 
-/// Limit of a step that names none: no step waits for ever.
+/// Default limit of a step: no step waits forever.
 const STEP_LIMIT: Duration = Duration::from_secs(10 * 60);
-/// That of a step that judges: it ends by itself when its time is over, and reads long logs.
+/// Default limit of a step that judges: it ends by itself when its time is over, and may read long logs.
 pub const JUDGEMENT_LIMIT: Duration = Duration::from_secs(45 * 60);
 
-/// What is around a step and may cut it off.
+/// The limits around a step that may cut it off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Surroundings {
     /// When the plan's own time is over; none in `finally`.
@@ -23,18 +23,18 @@ pub struct Surroundings {
     pub fault: Option<Instant>,
 }
 
-/// The limit of a step that names none. What a fault takes to begin and to be undone comes on top of its `for`.
+/// The default limit of a step. The time to begin and undo a fault is added to its `for`.
 fn limit_of(cx: &Cx<'_>) -> Duration {
     let lasts = || cx.verb.for_time().map(on_top);
     act_of(cx.verb).limit().or_else(lasts).unwrap_or(STEP_LIMIT)
 }
 
-/// A limit that only guards against a hang, for what ends by itself after this time.
+/// A limit that only guards against a hang, for a step that ends by itself after this time.
 pub const fn on_top(time: Duration) -> Duration {
     time.saturating_add(STEP_LIMIT)
 }
 
-/// What is left of a step's time, and whose limit ends first.
+/// The rest of a step's time, and which limit ends first.
 fn limit(cx: &Cx<'_>) -> (Duration, String) {
     let own = cx.head.timeout.as_deref().copied();
     let step_limit = own.unwrap_or_else(|| limit_of(cx));
@@ -48,7 +48,7 @@ fn limit(cx: &Cx<'_>) -> (Duration, String) {
     all.min_by_key(|(time, _)| *time).unwrap_or((step_limit, String::new()))
 }
 
-/// Does something within the step's limit, unless a signal ends it.
+/// Runs an action within the step's limit, unless a signal ends it.
 pub async fn limited<T>(
     cx: &Cx<'_>,
     work: impl Future<Output = Result<T, StepError>>,
@@ -60,7 +60,7 @@ pub async fn limited<T>(
     tokio::select! {
         biased;
         () = signal.cancelled() => Err(StepError::Interrupted),
-        // What happens from now on could not be reported: nothing is judged, but what is broken is mended.
+        // Later events could not be recorded: nothing is judged any more, but faults are undone.
         () = stage.run.sink.lost().cancelled(), if !cx.around.finally => {
             Err(StepError::rig(stage.run.sink.trouble().unwrap_or_default()))
         }

@@ -23,7 +23,7 @@ pub fn worst_error(results: Vec<Result<(), StepError>>) -> Result<Done, StepErro
 /// A client and which of its members, by index.
 pub type Chosen = (Arc<Client>, Vec<usize>);
 
-/// What a member must be for a step to work on it, and what is said of one that is not.
+/// The state that a member needs for a step to act on it, and the text for a member in another state.
 #[derive(Clone, Copy)]
 pub struct Fit {
     is: fn(&Member) -> bool,
@@ -36,8 +36,8 @@ pub const PAUSED: Fit =
     Fit { is: |member| member.lives() && !member.runs(), otherwise: "is not paused" };
 pub const DEAD: Fit = Fit { is: |member| !member.lives(), otherwise: "runs already" };
 
-/// The members that a step works on: of those that it names, whole clients or single members, those that
-/// fit. The others are said to be left out. If none fits all are meant, and the step fails of them.
+/// The members that a step acts on: of the named clients and members, those in the right state. The others are
+/// reported as left out. If none is in the right state, all are returned, and the step fails on them.
 pub fn chosen(clients: &Clients, fit: Fit, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
     let named = named(clients, cx)?;
     let fits = |client: &Client, i: &usize| (fit.is)(&client.members[*i]);
@@ -80,7 +80,7 @@ fn named(clients: &Clients, cx: &Cx<'_>) -> Result<Vec<Chosen>, StepError> {
     Ok(all)
 }
 
-/// Says which of the members that it names a step does not work on.
+/// Reports the named members that a step does not act on.
 fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
     for member in members.iter().map(|i| &client.members[*i]) {
         let text = format!("{} {}: it is left out", shown(client, member), fit.otherwise);
@@ -89,7 +89,7 @@ fn left_out(client: &Client, members: &[usize], fit: Fit, cx: &Cx<'_>) {
     }
 }
 
-/// Undoes what this step did to clients and is not undone yet: starts those that it killed, and lets go those
+/// Undoes what this step did to clients and is not undone yet: starts the members that it killed, and resumes those
 /// that it paused.
 pub async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
     let mut struck: Vec<Chosen> = Vec::new();

@@ -1,5 +1,5 @@
-//! What each verb does. Mirrors `kplan_dsl::steps`: a file for each verb, and a line in the list below. The files that
-//! are declared here hold what several verbs share.
+//! The implementation of each verb. Mirrors `kplan_dsl::steps`: a file for each verb, and a line in the list below.
+//! The other files that are declared here contain code that several verbs share.
 
 mod down;
 pub mod lasting;
@@ -28,14 +28,14 @@ use crate::{
     steps::limits::Surroundings,
 };
 
-/// What a step may use.
+/// The context of a step.
 #[derive(Clone, Copy)]
 pub struct Cx<'a> {
     pub stage: &'a Arc<Stage>,
-    /// What every step has beside its verb.
+    /// The keys that every step has besides its verb.
     pub head: &'a StepHead,
     pub verb: &'a Verb,
-    /// Which it is, in which round of a repeat.
+    /// The step's id, with the round of a repeat.
     pub id: &'a StepRun,
     /// When it began, monotonic microseconds.
     pub began_us: i64,
@@ -44,7 +44,7 @@ pub struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// Judges conditions on behalf of this step.
+    /// A judge for the conditions of this step.
     pub fn judge(&self, record: bool) -> Judge<'_> {
         Judge {
             stage: self.stage,
@@ -59,34 +59,34 @@ impl Cx<'_> {
     }
 }
 
-/// What a verb does. A fault with `for` and `during` says so as [`Fault`].
+/// What a verb does. A fault with `for` and `during` implements [`Fault`].
 #[async_trait]
 pub trait Act: Send + Sync {
-    /// Does it. Of a fault that lasts: begins it.
+    /// Carries the step out; for a fault that lasts: begins it.
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError>;
 
-    /// The limit of a step that names none, where it is another than that of most verbs.
+    /// The default limit, if it differs from that of most verbs.
     fn limit(&self) -> Option<Duration> {
         None
     }
 
-    /// What a step is that did not end within its limit; `whose` says which limit that was.
+    /// The error of a step that did not end within its limit; `whose` describes which limit that was.
     fn ran_out(&self, _cx: &Cx<'_>, whose: String) -> StepError {
         StepError::TimedOut(whose)
     }
 
-    /// Whether it keeps its limit itself: what it began is undone before it ends.
+    /// Whether it enforces its limit itself: it undoes its faults before it ends.
     fn keeps_limit(&self) -> bool {
         false
     }
 
-    /// Whether it leaves nothing broken when it is done, and would if it were cut off.
+    /// Whether it leaves nothing broken when it is done, but would if it were cut off.
     fn mends_itself(&self) -> bool {
         false
     }
 
-    /// Undoes what this step did, all of it or the part that it came to. What another step undid meanwhile, or
-    /// replaced by another fault, is left as it is. Asked only of faults that last and of what mends itself.
+    /// Undoes what this step did, completely or as far as it came. What another step undid meanwhile, or
+    /// replaced by another fault, is left as it is. Only called for lasting faults and steps that mend themselves.
     async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
         Err(StepError::not_so(format!("`{}` cannot be undone", cx.head.word)))
     }
@@ -96,18 +96,18 @@ pub trait Act: Send + Sync {
         meant_by(cx).await
     }
 
-    /// The client that it starts, if it starts one: the check asks librdkafka about its settings.
+    /// The client that it starts, if any: the check asks librdkafka about its settings.
     fn client(&self, _head: &StepHead) -> Option<ClientDraft<'_>> {
         None
     }
 
-    /// The steps in it, which the conductor runs.
+    /// The steps inside it, which the conductor runs.
     fn inside(&self) -> Option<Inside<'_>> {
         None
     }
 }
 
-/// The steps in a step, and how they run.
+/// The steps inside a step, and how they run.
 pub enum Inside<'a> {
     /// One round after the other.
     Rounds(Vec<&'a [Step]>),
@@ -116,7 +116,7 @@ pub enum Inside<'a> {
     Once(&'a [Step]),
 }
 
-/// The nodes that a step's target means now; none where it has no target.
+/// The nodes that a step's target selects now; empty if it has no target.
 fn meant_by<'a>(cx: &'a Cx<'_>) -> BoxFuture<'a, Result<BTreeSet<Node>, StepError>> {
     Box::pin(async move {
         match cx.verb.target() {
@@ -126,8 +126,8 @@ fn meant_by<'a>(cx: &'a Cx<'_>) -> BoxFuture<'a, Result<BTreeSet<Node>, StepErro
     })
 }
 
-/// Every verb: its module, which holds what it does, and its type in the language. One that the language has and this
-/// list lacks, or the other way round, does not compile.
+/// Every verb: its module and its type in the language. A verb that only the language or only this list has does not
+/// compile.
 macro_rules! acts {
     ($($module:ident :: $name:ident,)+) => {
         $(mod $module;)+

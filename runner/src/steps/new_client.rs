@@ -1,4 +1,4 @@
-//! What the steps that start a client share, in a run and in the check of its settings.
+//! Shared code of the steps that start a client, for a run and for the check of its settings.
 
 use indexmap::IndexMap;
 use kplan_dsl::value;
@@ -19,7 +19,7 @@ use crate::{
 /// Settings as librdkafka's names and values.
 pub type SettingsMap = IndexMap<String, String>;
 
-/// All settings of a client's consumer and its producer, over these of the cluster and the plan.
+/// Makes all settings of a client's consumer and its producer, on top of those of the cluster and the plan.
 pub(crate) type MakesHalves<'a> = dyn Fn(SettingsMap) -> Vec<(ClientType, SettingsMap)> + 'a;
 
 /// A client as a step would start it.
@@ -31,7 +31,7 @@ pub struct ClientDraft<'a> {
 }
 
 impl<'a> ClientDraft<'a> {
-    /// That of a client that runs in the background.
+    /// The draft of a client that runs in the background.
     pub fn new(
         name: &'a str,
         config: &'a value::Settings,
@@ -47,7 +47,7 @@ pub fn config(settings: &value::Settings) -> SettingsMap {
     settings.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
-/// How many partitions a topic has that is written to.
+/// The number of partitions of a topic that a client writes to.
 pub async fn partitions(topic: &str, running: &Running) -> Result<u32, StepError> {
     let count = running.observer.fresh().await.partitions(Some(topic)).count();
     let known = u32::try_from(count).ok().filter(|n| *n > 0);

@@ -1,4 +1,4 @@
-//! `parallel`: the conductor runs the steps in it.
+//! `parallel`: the conductor runs the steps inside it.
 
 use async_trait::async_trait;
 use kplan_dsl::steps::Parallel;

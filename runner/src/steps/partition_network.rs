@@ -1,4 +1,4 @@
-//! `partition_network`: who does not reach whom.
+//! `partition_network`: cuts connections between nodes.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ impl Fault for PartitionNetwork {
         cx.stage.heal(Some(cx.id)).await
     }
 
-    /// Of groups, all but the largest.
+    /// With groups, all nodes outside the largest group.
     async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
         if self.groups.is_none() {
             return meant_by(cx).await;
@@ -35,32 +35,32 @@ impl Fault for PartitionNetwork {
     }
 }
 
-/// What is cut, and in words.
+/// The cuts, and their description.
 async fn meant(args: &PartitionNetwork, cx: &Cx<'_>) -> Result<(Network, String), StepError> {
     let all: BTreeSet<Node> = cx.stage.running()?.cluster.nodes().into_iter().collect();
     let (mut network, mut named, mut what) = if args.groups.is_some() {
         let groups = groups(args, &all);
         let words: Vec<String> = groups.iter().map(listed).collect();
         let named: BTreeSet<Node> = groups.iter().flatten().copied().collect();
-        (Network::parted(&groups), named, format!("network parted: {}", words.join(" | ")))
+        (Network::parted(&groups), named, format!("network partitioned: {}", words.join(" | ")))
     } else if let Some(target) = &args.isolate {
         let alone: BTreeSet<Node> = cx.stage.resolve(target, cx.id).await?.into_iter().collect();
         let rest: BTreeSet<Node> = all.difference(&alone).copied().collect();
         let what = format!("{} isolated", listed(&alone));
         (Network::parted(&[alone.clone(), rest]), alone, what)
     } else if let (Some(from), Some(to)) = (&args.from, &args.to) {
-        // `same_as` means the side that is heard no more: it is resolved last.
+        // `same_as` selects the side whose packets are dropped: it is resolved last.
         let to = cx.stage.resolve(to, cx.id).await?;
         let from = cx.stage.resolve(from, cx.id).await?;
         let pairs = from.iter().flat_map(|f| to.iter().map(move |t| (*f, *t)));
         let cuts = pairs.filter(|(f, t)| f != t).collect();
-        let what = format!("what {} sends does not reach {}", names(&from), names(&to));
+        let what = format!("packets from {} do not reach {}", names(&from), names(&to));
         (Network { cuts, ..Network::default() }, from.into_iter().chain(to).collect(), what)
     } else {
-        return Err(StepError::not_so("neither groups nor brokers are named"));
+        return Err(StepError::not_so("the step names neither groups nor brokers"));
     };
     if network.is_whole() {
-        return Err(StepError::not_so(format!("{what}: there is nobody to cut off")));
+        return Err(StepError::not_so(format!("{what}: there are no nodes to cut off")));
     }
     if args.clients == NetworkClients::Cut {
         named.retain(|n| matches!(n, Node::Broker(_)));
@@ -77,8 +77,8 @@ fn groups(args: &PartitionNetwork, all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> 
     grouped(&named, all)
 }
 
-/// The groups as nodes; the brokers that none names are one more. Controllers and ZooKeeper that
-/// none names are on nobody's side: they stay in touch with all.
+/// The groups as nodes; brokers in no named group form one more group. Controllers and ZooKeeper nodes in no named
+/// group are in none: they keep their connections to all.
 fn grouped(groups: &[Vec<u32>], all: &BTreeSet<Node>) -> Vec<BTreeSet<Node>> {
     let node = |n: &u32| if *n > 100 { Node::Controller(*n) } else { Node::Broker(*n) };
     let mut parts: Vec<BTreeSet<Node>> =

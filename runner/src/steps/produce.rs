@@ -46,7 +46,7 @@ impl Act for Produce {
         let results = tokio::select! {
             results = sends => results,
             error = trouble.refused() => {
-                let what = "the cluster does not let the producer in".to_owned();
+                let what = "the cluster does not accept the producer".to_owned();
                 let answers = vec![Answer { about: String::new(), error }];
                 return Err(StepError::Kafka(KafkaCause::Refused { what, answers }));
             }
@@ -62,7 +62,7 @@ impl Act for Produce {
                 Err(error) => refused.push(Answer { about: name(message), error }),
             }
         }
-        // What was not acknowledged may be in the log nevertheless: it is no phantom.
+        // An unacknowledged message may be in the log nevertheless: it is no phantom.
         if refused.is_empty() {
             return Ok(Done::default());
         }
@@ -88,15 +88,15 @@ fn settings(args: &Produce, mut settings: SettingsMap, fails: bool) -> SettingsM
     set("acks", args.acks.text());
     set("message.timeout.ms", &args.within.as_millis().max(1).to_string());
     set("linger.ms", "0");
-    // With expect_error the broker's first answer is what is asked for, not the time-out that
-    // retries of a retriable error end in.
+    // With expect_error the broker's first answer counts, not the timeout after
+    // retries of a retriable error.
     if fails {
         set("retries", "0");
     }
     settings
 }
 
-/// What the producer says of itself, apart from its messages.
+/// The producer's own errors, apart from those of its messages.
 #[derive(Clone, Default)]
 struct SendTrouble(Arc<watch::Sender<Option<Answered>>>);
 
@@ -110,7 +110,7 @@ impl ClientContext for SendTrouble {
 }
 
 impl SendTrouble {
-    /// Resolves when the producer was not let in, and a little later still is not.
+    /// Resolves when the cluster has refused the producer, and still does a little later.
     async fn refused(&self) -> Answered {
         let mut told = self.0.subscribe();
         let first = told.wait_for(Option::is_some).await.ok().and_then(|t| t.clone());
@@ -161,14 +161,14 @@ async fn send(producer: &Sender, args: &Produce, message: &GivenMessage) -> Resu
         Ok(delivery) => Ok(u32::try_from(delivery.partition).unwrap_or(0)),
         Err((error, _)) => {
             let code = error.rdkafka_error_code().map_or_else(|| "UNKNOWN".to_owned(), error_name);
-            // What the broker last said stands in the fatal error or in the text.
+            // The broker's last error is in the fatal error or in the text.
             let fatal = producer.client().fatal_error().map(|(_, text)| text);
             Err(Answered { code, message: fatal.unwrap_or_else(|| error.to_string()) })
         }
     }
 }
 
-/// Hash by which the audit knows the message again.
+/// Hash by which the audit recognizes the message.
 fn hash(message: &GivenMessage) -> u64 {
     foreign_hash(
         message.key.as_deref().map(str::as_bytes),

@@ -1,4 +1,4 @@
-//! `reassign_partitions`: moves replicas, and waits until they are where they were sent.
+//! `reassign_partitions`: moves replicas, and waits until they are in sync on their new brokers.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
     steps::{Act, Cx},
 };
 
-/// Limit until every replica is in sync at its new place, where the step names none.
+/// Default limit until every replica is in sync at its new place.
 const MOVE: Duration = Duration::from_secs(9 * 60);
 
-/// Moves the replicas. A throttle is taken away again however the move ends.
+/// Moves the replicas. The throttle is removed however the move ends.
 #[async_trait]
 impl Act for ReassignPartitions {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
@@ -26,7 +26,8 @@ impl Act for ReassignPartitions {
             self.assignment.0.iter().map(|p| p.iter().map(|b| **b).collect()).collect();
         let known = running.observer.fresh().await.partitions(Some(&topic)).count();
         if known != wanted.len() {
-            let text = format!("{topic} has {known} partitions, the assignment {}", wanted.len());
+            let text =
+                format!("{topic} has {known} partitions, but the assignment has {}", wanted.len());
             return Err(StepError::not_so(text));
         }
         if let Some(rate) = self.throttle {

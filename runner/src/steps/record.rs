@@ -1,4 +1,4 @@
-//! `record`: values into the report, judged by nobody.
+//! `record`: puts values into the report without judging them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -63,7 +63,7 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Which part of a whole count is meant, as the plan says it: reports must not take it for the whole.
+/// Which part of a count is recorded, as written in the plan: reports must not show it as the whole count.
 fn narrowed(condition: &Condition, since: Option<&str>) -> String {
     let Some(count) = condition.count() else { return String::new() };
     let error = match condition {

@@ -1,4 +1,4 @@
-//! `repeat`: the conductor runs the steps in it.
+//! `repeat`: the conductor runs the steps inside it.
 
 use async_trait::async_trait;
 use kplan_dsl::steps::Repeat;

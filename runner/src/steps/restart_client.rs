@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How long one may take to end gracefully.
+/// How long one client may take to end gracefully.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 #[async_trait]

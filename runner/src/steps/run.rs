@@ -19,12 +19,12 @@ use crate::{
     steps::{Act, Cx},
 };
 
-/// What is kept of each of the two streams; the rest is read and thrown away.
+/// Bytes that are kept of each of the two streams; the rest is read and discarded.
 const KEPT: usize = 64 * 1024;
-/// Lines shown where the command did not do as expected.
+/// Lines that are shown if an expectation of the command does not hold.
 const SHOWN: usize = 20;
-/// How long output may still come after the command has ended: who left its process group may hold
-/// the pipe for ever.
+/// How long output is read after the command has ended: a process that left its process group may hold
+/// the pipe forever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Kills the command and all that it started, however the step ends.
@@ -32,7 +32,7 @@ struct Group(Pid);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // Nobody left is no error.
+        // An empty process group is no error.
         let _ = killpg(self.0, Signal::SIGKILL);
     }
 }
@@ -58,7 +58,7 @@ impl Act for Run {
         let stdout = tokio::spawn(keep(child.stdout.take()));
         let stderr = tokio::spawn(keep(child.stderr.take()));
         let status = child.wait().await.map_err(StepError::rig)?;
-        // What it left in the background ends with it, and lets go of the pipes.
+        // Background processes of the command end with it, and release the pipes.
         drop(group);
         let output = text(tokio::time::timeout(LAST_WORDS, stdout).await);
         let errors = text(tokio::time::timeout(LAST_WORDS, stderr).await);
@@ -73,8 +73,8 @@ impl Act for Run {
     }
 }
 
-/// A command that is not there, or that nobody may run, is the plan's mistake; no memory and no process
-/// are the machine's.
+/// A command that does not exist or may not be run is a mistake of the plan; missing memory or processes are a
+/// failure of the machine.
 fn not_started(program: &str, error: &std::io::Error) -> StepError {
     use std::io::ErrorKind as K;
     let text = format!("{program} cannot be started: {error}");
@@ -84,7 +84,7 @@ fn not_started(program: &str, error: &std::io::Error) -> StepError {
     }
 }
 
-/// Reads to the end, and keeps the beginning.
+/// Reads to the end, but keeps only the beginning.
 async fn keep(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut stream) = stream else { return kept };
@@ -141,7 +141,7 @@ fn judge(
     )];
     if let Some(wanted) = expect.and_then(|e| e.stdout.as_ref()) {
         let holds = output.contains(wanted.as_str());
-        let found = if holds { "it prints so" } else { "it does not print so" };
+        let found = if holds { "it prints this" } else { "it does not print this" };
         let expected = format!("the command prints `{wanted}`");
         findings.push(finding(format!("stdout: {wanted}"), holds, expected, found.to_owned()));
     }

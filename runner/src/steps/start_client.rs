@@ -1,4 +1,4 @@
-//! `start_client`: the same settings, a new life.
+//! `start_client`: starts a client again with the same settings.
 
 use async_trait::async_trait;
 use kplan_dsl::steps::StartClient;

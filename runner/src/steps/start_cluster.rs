@@ -29,7 +29,7 @@ use crate::{
 /// Limit until every broker lists all the others.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// A broker's disk in plans that fill it: room for the logs of a drill, and soon full.
+/// Size of a broker's disk in plans that fill it: enough for the logs of a plan, and quick to fill.
 const DISK: u64 = 256 * 1024 * 1024;
 
 #[async_trait]
@@ -64,17 +64,17 @@ impl Act for StartCluster {
         Ok(Done::default())
     }
 
-    /// A cluster whose nodes were not even made when the limit ran out is the rig's; one whose nodes live and do not
-    /// come up is silent, as any other.
+    /// If the nodes were not even created within the limit, the rig failed; if they run but do not come up, Kafka
+    /// failed.
     fn ran_out(&self, cx: &Cx<'_>, whose: String) -> StepError {
         match cx.stage.running() {
             Ok(_) => StepError::TimedOut(format!("the cluster did not come up: {whose}")),
-            Err(_) => StepError::rig(format!("the cluster's nodes were not made: {whose}")),
+            Err(_) => StepError::rig(format!("the cluster's nodes were not created: {whose}")),
         }
     }
 }
 
-/// From here on the removal at the end knows the cluster, however the step ends.
+/// Registers the cluster: from here on it is removed at the end, however the step ends.
 fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
     let observer = Arc::new(Observer::spawn(cluster.clone()));
     let running = Running { cluster, observer };
@@ -83,7 +83,7 @@ fn begin(cluster: Arc<dyn Cluster>, cx: &Cx<'_>) -> Running {
     running
 }
 
-/// Goes on with the cluster that an earlier plan left, if there is one and it is whole and empty: then
+/// Reuses the cluster that an earlier plan left, if there is one and it is complete and empty: returns
 /// the number of the suite that left it.
 async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let stage = cx.stage;
@@ -95,7 +95,7 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     let nodes = running.cluster.nodes();
     let whole = async {
         if key != warm::key(spec) {
-            return Err("it was declared otherwise".to_owned());
+            return Err("its declaration differs".to_owned());
         }
         let joined = stage.joined(&running, &brokers_of(&nodes), &nodes, JOIN_LIMIT).await;
         joined.map_err(|_| "not every broker lists the others".to_owned())?;
@@ -103,25 +103,25 @@ async fn go_on(spec: &ClusterSpec, cx: &Cx<'_>) -> Option<SuiteId> {
     };
     match whole.await {
         Ok(()) => {
-            let why = format!("goes on from suite {suite}: every broker lists all the others");
+            let why = format!("reused from suite {suite}: every broker lists all the others");
             stage.lanes(&nodes, LaneState::Up, why);
             Some(suite)
         }
         Err(why) => {
-            let text = format!("the cluster of suite {suite} is not used again: {why}");
+            let text = format!("the cluster of suite {suite} is not reused: {why}");
             stage.tell.emit(Event::Note { step: cx.id.to_owned(), text });
             stage.place.set_running(None);
-            // What resists is removed with the run.
+            // What cannot be removed here is removed with the run.
             let _ = running.cluster.destroy().await;
             None
         }
     }
 }
 
-/// What was started and how it is configured, for the report.
+/// Reports what was started and its configuration.
 fn tell_settings(running: &Running, from: Option<SuiteId>, cx: &Cx<'_>) {
     let spec = running.cluster.spec();
-    let reused = from.map(|suite| ("reused", format!("it goes on from suite {suite}")));
+    let reused = from.map(|suite| ("reused", format!("the cluster of suite {suite}")));
     let cluster = [
         ("version", spec.version.to_string()),
         ("mode", format!("{:?}", spec.mode)),

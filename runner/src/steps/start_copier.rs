@@ -1,4 +1,4 @@
-//! `start_copier`: all else is done to it as to other clients.
+//! `start_copier`: all other steps treat a copier as any other client.
 
 use async_trait::async_trait;
 use kplan_dsl::{StepHead, steps::StartCopier};

@@ -19,24 +19,24 @@ use crate::{
     },
 };
 
-/// Limit of a step that names none.
+/// Default limit of the step.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What a stop leaves of its limit for reading the ends of the log.
+/// The part of the limit that is reserved for reading the ends of the log.
 const ENDS: Duration = Duration::from_secs(30);
 
-/// `stop_client`: producers first, until each message has its report; then the end of the log is fixed,
-/// and consumers read to it, commit and leave. Copiers do so before those who read their copies.
+/// `stop_client`: stops producers first, until each message has its report; then the end of the log is determined,
+/// and consumers read to it, commit and leave. Copiers do so before the consumers of their copies.
 #[async_trait]
 impl Act for StopClient {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
         let limit = cx.head.timeout.as_deref().copied().unwrap_or(LIMIT);
         let end = std::time::Instant::now() + limit;
-        // The step's own limit must not cut off the answer of who could not do it.
+        // The step's own limit must not cut off the report of a client that could not finish.
         let left = || end.saturating_duration_since(std::time::Instant::now()).mul_f64(0.95);
         let (mut readers, producers): (Vec<_>, Vec<_>) =
             chosen(&self.client, LIVES, cx)?.into_iter().partition(|(c, _)| c.reads());
         let stops = each(&producers).map(|(c, m)| cx.stage.stop_member(c, m, Vec::new(), left()));
-        // What a producer that died had acknowledged is judged to the end: its readers end well too.
+        // Messages that a dead producer had acknowledged are judged to the end: its readers stop gracefully too.
         let mut died = None;
         match worst_error(futures::future::join_all(stops).await) {
             Err(error) if error.goes_on() => died = Some(error),
@@ -49,7 +49,7 @@ impl Act for StopClient {
             let (mut later, mut now): (Vec<_>, Vec<_>) =
                 readers.into_iter().partition(|(c, _)| waits(c));
             if now.is_empty() {
-                // Copiers that read from each other in a circle: no order of them is better than another.
+                // Copiers read from each other in a circle: any order is as good as another.
                 std::mem::swap(&mut now, &mut later);
             }
             match stop_readers(&now, cx, left).await {
@@ -91,9 +91,9 @@ async fn stop_readers(
     Ok(())
 }
 
-/// Waits until somebody has the partitions of members that do not run any more: the group notices only after
-/// their session's timeout, and what they have not read would be read by nobody. Only where this step ends
-/// the last members: else somebody is left who reads on.
+/// Waits until the partitions of members that no longer run are assigned to other members: the group notices only
+/// after the session timeout, and no member would read the rest of these partitions. Only if this step ends
+/// the last members: else another member reads on.
 async fn all_given(readers: &[Chosen], cx: &Cx<'_>, limit: Duration) -> Result<(), StepError> {
     let view = cx.stage.running()?.observer.fresh().await;
     let end = std::time::Instant::now() + limit;
@@ -108,7 +108,7 @@ async fn all_given(readers: &[Chosen], cx: &Cx<'_>, limit: Duration) -> Result<(
             if std::time::Instant::now() >= end {
                 let name = &client.name;
                 return Err(StepError::TimedOut(format!(
-                    "no member of {name} that runs was given {topic}/{partition} within {limit:?}"
+                    "no running member of {name} was assigned {topic}/{partition} within {limit:?}"
                 )));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -117,7 +117,7 @@ async fn all_given(readers: &[Chosen], cx: &Cx<'_>, limit: Duration) -> Result<(
     Ok(())
 }
 
-/// A partition that a client reads and that no living member of its group has now.
+/// A partition that a client reads and that is assigned to no living member of its group.
 fn not_given(client: &Client, view: &ClusterView, cx: &Cx<'_>) -> Option<(String, u32)> {
     let group = client.group().map(|(name, _)| name);
     let all = cx.stage.clients.all();
@@ -133,7 +133,7 @@ fn not_given(client: &Client, view: &ClusterView, cx: &Cx<'_>) -> Option<(String
     read.find(|(topic, partition)| !has(topic, *partition))
 }
 
-/// Where each partition of the topics that they read ends now.
+/// The current log end offset of each partition of the topics that they read.
 async fn log_ends(
     readers: &[Chosen],
     cx: &Cx<'_>,

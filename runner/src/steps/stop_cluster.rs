@@ -19,7 +19,7 @@ impl Act for StopCluster {
         let running = cx.stage.running()?;
         let (brokers, others): (Vec<Node>, Vec<Node>) =
             running.cluster.nodes().into_iter().partition(|n| matches!(n, Node::Broker(_)));
-        // A cluster that was there before the plan is left, not stopped.
+        // A cluster that existed before the plan is left running.
         let stopped = if running.cluster.borrowed() { vec![] } else { vec![brokers, others] };
         for nodes in stopped {
             cx.stage.lanes(&nodes, LaneState::Stopping, "stop_cluster");

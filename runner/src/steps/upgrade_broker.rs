@@ -34,7 +34,7 @@ impl Act for UpgradeBroker {
     async fn undo(&self, cx: &Cx<'_>) -> Result<(), StepError> {
         let back = down::bring_back(cx, Down::Stop).await;
         let down = down::by(cx);
-        // Of the version before nothing may be there any more.
+        // No process of the earlier version may be left.
         if down.is_empty() { back } else { bring_up(self, &down, cx).await }
     }
 }

@@ -26,7 +26,7 @@ impl Act for Wait {
         }
     }
 
-    /// It ends by itself when its time is over; the limit only guards against a hang.
+    /// The step ends by itself when its time is over; the limit only guards against a hang.
     fn limit(&self) -> Option<Duration> {
         let own = match self {
             Self::Pause(time) => **time,

@@ -1,8 +1,8 @@
-//! A buffer that makes decoding a stranger's answer safe.
+//! A buffer that makes decoding an untrusted answer safe.
 //!
 //! `kafka-protocol` reserves room for as many elements as an array's length claims before it reads
 //! the first one: a length of two thousand million in a damaged answer would end the process, since
-//! a failed allocation aborts. Lengths cannot be told from other numbers while decoding, so
+//! a failed allocation aborts. Lengths cannot be distinguished from other numbers while decoding, so
 //! [`Guarded`] refuses every 32-bit and variable-length number above [`LARGEST`]. No field that
 //! kplan reads (node numbers, ports, epochs, counts, times, sizes of record batches) comes near it.
 

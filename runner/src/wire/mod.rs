@@ -36,7 +36,7 @@ pub const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 /// What kplan calls itself in requests, unless it is [called](Connection::called) otherwise (shown in the brokers' request logs).
 const CLIENT_ID: &str = "kplan-observer";
 
-/// Why a broker could not be asked or its answer not be understood.
+/// Why a request to a broker failed or its answer could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// No connection.
@@ -49,14 +49,14 @@ pub enum WireError {
     #[error("the connection broke during {what}: {cause}")]
     Broken { what: String, cause: io::Error },
     /// An answer larger than [`LARGEST_ANSWER`], or of negative size: not Kafka's protocol.
-    #[error("an answer to {what} of {size} bytes is not believable: not Kafka's protocol?")]
+    #[error("the answer to {what} claims {size} bytes: it is probably not of Kafka's protocol")]
     Size {
         what: String,
         /// The size it claimed.
         size: i32,
     },
     /// The answer is to another request.
-    #[error("the answer to {what} carries number {found} instead of {expected}")]
+    #[error("the answer to {what} has the correlation id {found} instead of {expected}")]
     Correlation {
         what: String,
         /// The request's number.
@@ -67,7 +67,7 @@ pub enum WireError {
     /// The answer is not what the protocol says.
     #[error("the answer to {what} (version {version}) cannot be read: {cause}")]
     Undecodable { what: String, version: i16, cause: String },
-    /// The broker does not know this request, or no version that kplan speaks.
+    /// The broker does not support this request, or no version that kplan supports.
     #[error("the broker does not support {what}")]
     Unsupported {
         /// The request, and the versions where they matter.
@@ -89,16 +89,16 @@ impl WireError {
     }
 }
 
-/// How to become known to a listener.
+/// How to connect to a listener.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
-    /// What comes before the first request.
+    /// The transport before the first request.
     pub transport: Transport,
-    /// Who logs in, if anybody.
+    /// The login, if any.
     pub login: Option<Login>,
 }
 
-/// Who logs in, and how.
+/// The user of a login, and its mechanism.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     /// By SCRAM with this hash; none: by PLAIN.
@@ -115,7 +115,7 @@ impl std::fmt::Debug for Login {
 }
 
 impl Credentials {
-    /// What librdkafka's settings say about it (`security.protocol`, `sasl.*`, `ssl.ca.location`).
+    /// The credentials in librdkafka's settings (`security.protocol`, `sasl.*`, `ssl.ca.location`).
     pub fn from_client_config(config: &IndexMap<String, String>) -> Self {
         let get = |key: &str| config.get(key).cloned().unwrap_or_default();
         let protocol = get("security.protocol").to_uppercase();
@@ -143,7 +143,7 @@ impl Credentials {
         (encrypted, self.login.is_some()) == asked
     }
 
-    /// The same listener, and nobody who logs in.
+    /// The same listener without a login.
     pub fn anonymous(&self) -> Self {
         Self { transport: self.transport.clone(), login: None }
     }
@@ -204,20 +204,24 @@ impl Connection {
         Ok(())
     }
 
-    /// The newest version of `R` that both sides speak, not above `most`.
+    /// The newest version of `R` that both sides support, not above `most`.
     /// Fails with [`WireError::Unsupported`] when there is none.
     pub fn version<R: Request>(&self, most: i16) -> Result<i16, WireError> {
         let ours = <R as Message>::VERSIONS;
         let unsupported = |theirs: String| WireError::Unsupported {
-            what: format!("{} ({theirs}; kplan speaks {ours})", request_name::<R>()),
+            what: format!("{} ({theirs}; kplan supports {ours})", request_name::<R>()),
         };
         let theirs =
             self.versions.get(&R::KEY).ok_or_else(|| unsupported("not at all".to_owned()))?;
         let both = ours.intersect(theirs).intersect(&VersionRange { min: 0, max: most });
-        if both.is_empty() { Err(unsupported(format!("it speaks {theirs}"))) } else { Ok(both.max) }
+        if both.is_empty() {
+            Err(unsupported(format!("it supports {theirs}")))
+        } else {
+            Ok(both.max)
+        }
     }
 
-    /// True when the broker knows some version of `R` that kplan speaks.
+    /// True if the broker supports a version of `R` that kplan supports too.
     pub fn supports<R: Request>(&self) -> bool {
         self.version::<R>(i16::MAX).is_ok()
     }
@@ -289,7 +293,7 @@ impl Connection {
         let Some(expected) = expected else {
             return Err(WireError::Size { what: what.to_owned(), size });
         };
-        // Room grows with what arrives, not with what the length claims.
+        // The buffer grows with the received data, not with the claimed length.
         let mut answer = BytesMut::with_capacity(expected.min(64 * 1024));
         let mut limited = (&mut self.stream).take(expected as u64);
         while answer.len() < expected {
@@ -301,12 +305,12 @@ impl Connection {
         Ok(answer.freeze())
     }
 
-    /// An exchange was not finished: the connection is of no more use.
+    /// An exchange was not finished: the connection cannot be used any more.
     pub fn is_spoilt(&self) -> bool {
         self.busy
     }
 
-    /// Resolves when the broker closes the connection (or sends what nobody asked for); to be
+    /// Resolves when the broker closes the connection (or sends data without a request); to be
     /// raced against a pause between requests.
     pub async fn closed(&self) {
         // Data without a request is a violation: not to be used again, either.

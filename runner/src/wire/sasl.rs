@@ -110,7 +110,7 @@ mod tests {
         stream.write_all(&[&length.to_be_bytes(), body].concat()).await.expect("sent");
     }
 
-    /// A broker whose handshake goes up to `version`; tells the token that it was given.
+    /// A broker that supports handshakes up to `version`; returns the token that it received.
     async fn broker(
         version: u8,
         mechanism_error: u8,

@@ -1,4 +1,4 @@
-//! SCRAM (RFC 5802, RFC 7677) as Kafka speaks it (KIP-84), and the users it knows.
+//! SCRAM (RFC 5802, RFC 7677) as Kafka implements it (KIP-84), and its users.
 
 use std::num::NonZeroU32;
 
@@ -6,9 +6,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kplan_dsl::value::SaslMechanism;
 use ring::{digest, hmac, pbkdf2};
 
-/// What Kafka takes for the least, and by itself.
+/// Kafka's minimum and default.
 pub const ITERATIONS: u32 = 4096;
-/// More would only make a broker's lie expensive.
+/// The most iterations that are accepted: a wrong broker could make the login very slow.
 const MOST_ITERATIONS: u32 = 1 << 20;
 
 /// The two hash functions.
@@ -44,7 +44,7 @@ impl Hash {
         }
     }
 
-    /// What a broker keeps of a password.
+    /// The salted form of a password that a broker keeps.
     pub fn salted(self, password: &str, salt: &[u8], iterations: u32) -> Vec<u8> {
         let (algorithm, length) = match self {
             Self::Sha256 => (pbkdf2::PBKDF2_HMAC_SHA256, digest::SHA256_OUTPUT_LEN),
@@ -104,7 +104,7 @@ impl<'a> Exchange<'a> {
         let salt = STANDARD.decode(field("s=")?).map_err(|e| format!("the server's salt: {e}"))?;
         let iterations: u32 = field("i=")?.parse().map_err(|e| format!("the iterations: {e}"))?;
         if !(ITERATIONS..=MOST_ITERATIONS).contains(&iterations) {
-            return Err(format!("{iterations} iterations are not believable"));
+            return Err(format!("{iterations} iterations are not plausible"));
         }
         let salted = self.hash.salted(self.password, &salt, iterations);
         let client_key = self.hash.sign(&salted, "Client Key");

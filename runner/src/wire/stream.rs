@@ -1,4 +1,4 @@
-//! The bytes of one connection: in clear, or encrypted.
+//! The bytes of one connection: unencrypted or encrypted.
 
 use crate::out::Shown as _;
 use std::{
@@ -23,14 +23,14 @@ use tokio_rustls::{
     },
 };
 
-/// What a listener wants before the first request.
+/// The transport that a listener requires.
 #[derive(Clone, Debug, Default)]
 pub enum Transport {
     #[default]
     Clear,
     /// TLS, with a certificate that these authorities signed for the address.
     Tls(Arc<ClientConfig>),
-    /// TLS, and nothing to check it by: why.
+    /// TLS without usable certificates: the reason.
     Unusable(String),
 }
 
@@ -76,7 +76,7 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Resolves when the peer closes the connection, or sends what nobody waits for.
+    /// Resolves when the peer closes the connection, or sends unexpected data.
     pub(crate) async fn disturbed(&self) {
         let mut byte = [0];
         let tcp = match self {

@@ -22,12 +22,12 @@ fn nothing_is_overwritten() {
     let dir = dir(&[("plans/first.yaml", "mine")]);
     let (status, out, _) = ended(dir.path(), &["init"]);
     assert_eq!(status, 0);
-    assert!(out.contains("plans/first.yaml exists: left as it is"), "{out}");
+    assert!(out.contains("plans/first.yaml exists: not changed"), "{out}");
     let kept = std::fs::read_to_string(dir.path().join("plans/first.yaml")).expect("there");
     assert_eq!(kept, "mine");
     assert!(dir.path().join(".github/workflows/kplan.yml").is_file());
     let (_, again, _) = ended(dir.path(), &["init"]);
-    assert_eq!(again.matches("left as it is").count(), 3, "{again}");
+    assert_eq!(again.matches("exists: not changed").count(), 3, "{again}");
 }
 
 #[test]
@@ -35,5 +35,5 @@ fn what_cannot_be_written_is_told() {
     let dir = dir(&[("file", "")]);
     let (status, _, err) = ended(dir.path(), &["init", "file"]);
     assert_eq!(status, 2);
-    assert!(err.contains("cannot make the directory"), "{err}");
+    assert!(err.contains("cannot create the directory"), "{err}");
 }

@@ -127,7 +127,7 @@ fn a_run_that_does_not_excuse_flaky_suites_failed_in_every_report() {
     let mut record = crate::junit::retried().record();
     record.ended.as_mut().expect("an end").exit = 1;
     assert_eq!(record.verdict(), Verdict::Failed);
-    let why = "1 suite passed only when tried again, which fails this run (--flaky fail)";
+    let why = "1 suite passed only on a retry, which fails this run (--flaky fail)";
     let all = [
         github::render(&record),
         tap::render(&record),

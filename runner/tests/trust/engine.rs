@@ -30,7 +30,7 @@ fn an_engine_that_hangs_is_a_broken_rig() {
     let proxy = Proxy::start();
     let mut run = waiting(&proxy);
     proxy.hold();
-    run.ends_broken("does not answer any more");
+    run.ends_broken("the container engine stopped answering");
     proxy.restore();
     run.leaves_nothing();
 }

@@ -15,7 +15,7 @@ fn a_client_that_somebody_freezes_is_a_broken_rig() {
     let clients = run.clients();
     assert_eq!(clients.len(), 1, "the producer");
     send(clients[0], Signal::SIGSTOP);
-    run.ends_broken("client P was frozen from outside");
+    run.ends_broken("client P was paused from outside");
     run.leaves_nothing();
 }
 
@@ -39,7 +39,7 @@ fn a_broker_that_somebody_freezes_is_a_broken_rig() {
     let mut run = Under::start(&[PATIENT], &[]);
     run.until_step("4");
     pause(&containers(&run)[0]);
-    run.ends_broken("broker 1 was frozen from outside");
+    run.ends_broken("broker 1 was paused from outside");
     run.leaves_nothing();
 }
 

@@ -108,7 +108,7 @@ fn a_command_that_nobody_ended_is_cleaned() {
     // While its runner lives it is left alone.
     let cleaned = kplan(&["clean"]).output().expect("kplan starts");
     let said = String::from_utf8_lossy(&cleaned.stderr);
-    assert!(said.contains(&format!("run {} still lives", run.id)), "{said}");
+    assert!(said.contains(&format!("run {} is still alive", run.id)), "{said}");
     assert!(!processes_of(&run.id).is_empty(), "{said}");
     run.guardian().into_iter().for_each(|pid| send(pid, Signal::SIGKILL));
     run.signal(Signal::SIGKILL);

@@ -14,7 +14,7 @@ fn a_cluster_goes_on_until_a_plan_leaves_a_trace() {
     assert!(suites.iter().all(|s| s.verdict == Verdict::Passed), "{}", ran.text());
     let reused = suites.iter().map(|s| s.configured[&SettingsOf::Cluster].get("reused"));
     let reused: Vec<_> = reused.map(|from| from.map(String::as_str)).collect();
-    let from = |suite: u32| format!("it goes on from suite {suite}");
+    let from = |suite: u32| format!("the cluster of suite {suite}");
     let (one, two) = (from(1), from(2));
     // The third one freezes its broker for a moment: the fourth has a cluster of its own.
     assert_eq!(reused, [None, Some(one.as_str()), Some(two.as_str()), None], "{}", ran.text());

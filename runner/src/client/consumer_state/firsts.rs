@@ -1,4 +1,4 @@
-//! Which deliveries are the first: what a group is given again has no latency of its own.
+//! Which deliveries are the first: repeated deliveries to a group have no latency of their own.
 
 use std::sync::atomic::Ordering;
 
@@ -7,11 +7,11 @@ use crate::{
     history::{HistoryError, Words},
 };
 
-/// Partitions of a topic that are told apart; deliveries of others are always the first.
+/// The most partitions of a topic that are tracked; deliveries of others always count as first.
 const PARTITIONS: usize = 4_096;
 
-/// How far a group was given a topic, for all its members and their lives: by partition the next offset, and
-/// when the newest message was to be sent.
+/// How far a topic was delivered to a group, for all its members and their lives: by partition the next offset, and
+/// the intended send time of the newest message.
 pub(super) struct Firsts(Words);
 
 impl Firsts {
@@ -19,8 +19,9 @@ impl Firsts {
         Words::open(&common.firsts_path(group, topic), 2 * PARTITIONS).map(Self)
     }
 
-    /// Takes in a delivery; false if the group was given that message before. At an offset that was passed,
-    /// a message that is newer than all before is another one: the log was cut off there, or made anew.
+    /// Takes in a delivery; false if that message was delivered to the group before. At an offset that was passed,
+    /// a message that is newer than all before is another one: the log was truncated there, or the topic created
+    /// again.
     pub(super) fn is_first(&self, partition: u32, offset: i64, intended_us: i64) -> bool {
         let at = 2 * partition as usize;
         let (Some(next), Some(newest)) = (self.0.get().get(at), self.0.get().get(at + 1)) else {

@@ -1,4 +1,4 @@
-//! Rebalances and resets: where reading starts, and that it is recorded before anything is fetched.
+//! Rebalances and resets: finds where reading starts, and records it before anything is fetched.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::{
     history::{Mark, now_us},
 };
 
-/// How long one question to a broker may take.
+/// Limit of one request to a broker.
 const QUESTION: Duration = Duration::from_secs(2);
 /// How long start positions are looked for before librdkafka is left to find them, in microseconds;
 /// well below `max.poll.interval.ms`.
 const RESOLVE_US: i64 = 60_000_000;
 
 impl ConsumerShared {
-    /// Goes back (or forward) to where the plan says, after the log turned out not to hold a
-    /// partition's position. What no broker told yet stays in `wanted`, to be tried again.
+    /// Moves the position as the plan specifies, after the log turned out not to hold a
+    /// partition's position. Partitions without an answer stay in `wanted`, to be retried.
     pub(in crate::client) fn reset(&self, kafka: &Kafka<'_>, wanted: &mut Vec<(u16, u32)>) {
         let mut found = Vec::new();
         wanted.retain(|at| {
@@ -43,11 +43,11 @@ impl ConsumerShared {
             self.record_reset(*at, *offset);
         }
         if let Err(e) = self.restart(kafka, &found) {
-            self.complain(&e, "the reset was not taken");
+            self.complain(&e, "the reset failed");
         }
     }
 
-    /// Goes back to what is committed: what was read for a transaction that was aborted is read again.
+    /// Goes back to the committed position: messages that were read for an aborted transaction are read again.
     pub(in crate::client) fn rewind(&self, kafka: &Kafka<'_>) {
         let mut back = Vec::new();
         for (at, part) in &mut self.inner.borrow_mut().parts {
@@ -59,7 +59,7 @@ impl ConsumerShared {
         if !back.is_empty()
             && let Err(e) = self.restart(kafka, &back)
         {
-            self.complain(&e, "the way back was not taken");
+            self.complain(&e, "going back to the committed position failed");
         }
     }
 
@@ -80,8 +80,8 @@ impl ConsumerShared {
         });
     }
 
-    /// Reads on at these places. librdkafka has stopped to read the partitions, and would not take a
-    /// seek: they are given to it anew, and without cooperation all others with them, where they are.
+    /// Reads on at these places. librdkafka has stopped reading the partitions, and would refuse a
+    /// seek: they are assigned again, and without cooperation all others too, at their positions.
     fn restart(&self, kafka: &Kafka<'_>, found: &[((u16, u32), i64)]) -> Result<(), Asked> {
         let place = |at: &(u16, u32), offset| {
             // Where no position is known, librdkafka looks for it.
@@ -151,7 +151,7 @@ impl ConsumerShared {
             kafka.assign(&resolved)
         };
         if let Err(e) = assigned {
-            self.complain(&e, "the assignment was not taken");
+            self.complain(&e, "the assignment failed");
         }
     }
 
@@ -217,7 +217,7 @@ impl ConsumerShared {
         let unassigned =
             if kafka.cooperative() { kafka.unassign(partitions) } else { kafka.unassign_all() };
         if let Err(e) = unassigned {
-            self.complain(&e, "the revocation was not taken");
+            self.complain(&e, "the revocation failed");
         }
     }
 }

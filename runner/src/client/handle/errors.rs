@@ -1,20 +1,20 @@
-//! Why a client did not do what it was asked, and what its errors are called.
+//! Why a client did not do what it was ordered to, and the names of its errors.
 
 use std::{io, time::Duration};
 
 use super::ClientState;
 
-/// True for librdkafka's codes of a client that is not let in.
+/// True for librdkafka's codes of a client that brokers refuse.
 pub fn is_refusal(code: &str) -> bool {
     matches!(code, "_AUTHENTICATION" | "_SSL")
 }
 
-/// Kafka's name of an error where librdkafka has one of its own: what a plan may expect.
+/// Kafka's name of an error for which librdkafka has its own name: plans may expect it.
 pub fn kafkas_name(code: &str) -> Option<&'static str> {
     (code == "_AUTHENTICATION").then_some("SASL_AUTHENTICATION_FAILED")
 }
 
-/// Why a client did not do what it was asked.
+/// Why a client did not do what it was ordered to.
 #[derive(Debug, thiserror::Error)]
 pub enum HandleError {
     /// Its process could not be started or reached.
@@ -25,12 +25,12 @@ pub enum HandleError {
         /// What the system said.
         source: io::Error,
     },
-    /// It did not get there in time, or ended before.
+    /// It did not reach its state in time, or ended before.
     #[error(transparent)]
     NotInTime(NotInTime),
 }
 
-/// What a client did not do; without a limit it was to be there at once.
+/// Describes the state that a client did not reach; without a limit it should have been in it at once.
 fn missed(what: &str, limit: Duration) -> String {
     match limit.is_zero() {
         true => format!("is not {what}"),
@@ -38,7 +38,7 @@ fn missed(what: &str, limit: Duration) -> String {
     }
 }
 
-/// A client that was not in time where it was to be, or ended before.
+/// A client that did not reach a state in time, or ended before.
 #[derive(Debug, thiserror::Error)]
 #[error("client {name} {}: {}", missed(what, *limit), state.causes())]
 pub struct NotInTime {
@@ -46,6 +46,6 @@ pub struct NotInTime {
     /// Ready, stopped.
     pub what: &'static str,
     pub limit: Duration,
-    /// What is known of it.
+    /// Its last known state.
     pub state: Box<ClientState>,
 }

@@ -1,8 +1,8 @@
 //! The record batches of an answer to Fetch, one after the other, whether their checksums are right or not.
 //!
-//! Of a batch with a wrong checksum nothing is believed that only its own bytes say: it tells how many
-//! messages it holds, and the batches before and behind it, which the checksum has nothing to do with, have
-//! to agree.
+//! The content of a batch with a wrong checksum is only believed if something else confirms it: the number of
+//! messages that it claims must agree with the batches before and behind it, which have their own
+//! checksums.
 
 use bytes::{Buf as _, Bytes};
 
@@ -21,7 +21,7 @@ const RECORDS: usize = 61;
 const COMPRESSION: i16 = 0x07;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
-/// The last number of a compression that there is.
+/// The highest compression type.
 const COMPRESSIONS: i16 = 4;
 /// The most offsets of one batch that are believed.
 const MOST: i64 = 1 << 24;
@@ -35,13 +35,13 @@ pub(super) enum Next {
     Good(Good),
     /// A batch whose checksum is wrong.
     Damaged(Damaged),
-    /// What cannot be read, though a broker gave it: why.
+    /// Data of a broker that cannot be read: the reason.
     Unreadable(String),
     /// Nothing more, or the beginning of a batch that is cut off.
     End,
 }
 
-/// What is known of a batch's records without looking at them.
+/// What is known about a batch's records without reading them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) first: i64,
@@ -62,29 +62,29 @@ pub(super) struct Good {
 #[derive(Debug)]
 pub(super) struct Damaged {
     pub(super) head: Head,
-    /// Where its messages stand; why that is not known.
+    /// The offsets of its messages, or why they are not known.
     pub(super) offsets: Result<Vec<i64>, String>,
     /// Its records have the form that they should have and agree with its numbers.
     pub(super) whole: bool,
 }
 
 impl Damaged {
-    /// Why the offsets of its messages are not known, between a reader that stood at `position` and what comes
-    /// behind it: the first offset of the next batch, or the end of the log.
+    /// Why the offsets of its messages are not known, given the reader's `position` and what comes
+    /// behind the batch: the first offset of the next batch, or the end of the log.
     pub(super) fn doubt(&self, position: i64, behind: i64) -> Option<String> {
         if let Err(why) = &self.offsets {
             return Some(why.clone());
         }
         let Head { first, next, .. } = self.head;
         if next <= position || behind < next {
-            return Some(format!("it claims the offsets {first} to {}, which is not so", next - 1));
+            return Some(format!("it claims the offsets {first} to {}, which is wrong", next - 1));
         }
-        // A reader may begin inside a batch. In a compacted log there are gaps: then one side has to do.
+        // A reader may begin inside a batch. A compacted log has gaps: then one matching side is enough.
         let (begins, ends) = (first == position, next == behind);
         let agreed = (first <= position && ends) || ((begins || ends) && self.whole);
         let words = || {
             format!(
-                "it claims the offsets {first} to {}, and lies between {position} and {}",
+                "it claims the offsets {first} to {}, but lies between {position} and {}",
                 next - 1,
                 behind - 1
             )
@@ -108,17 +108,17 @@ pub(super) fn next(rest: &mut Bytes) -> Next {
     let format = rest[MAGIC];
     let least = if format == 2 { RECORDS - PREFIX } else { SHORTEST };
     let Some(size) = usize::try_from(claimed).ok().filter(|size| *size >= least) else {
-        return Next::Unreadable(format!("a batch says that it is {claimed} bytes long"));
+        return Next::Unreadable(format!("a batch claims to be {claimed} bytes long"));
     };
     if format > 2 {
-        return Next::Unreadable(format!("a batch says that its format is {format}"));
+        return Next::Unreadable(format!("a batch claims to be of format {format}"));
     }
     if rest.len() - PREFIX < size {
         return Next::End;
     }
     let batch = rest.split_to(PREFIX + size);
     if !(0..i64::MAX - MOST).contains(&offset) {
-        return Next::Unreadable(format!("a batch says that its first offset is {offset}"));
+        return Next::Unreadable(format!("a batch claims that its first offset is {offset}"));
     }
     match format {
         2 => newer(offset, &batch),
@@ -142,7 +142,7 @@ fn newer(first: i64, batch: &Bytes) -> Next {
         ));
     }
     if !credible {
-        let words = format!("the batch at offset {first} says that it holds {count} messages");
+        let words = format!("the batch at offset {first} claims to hold {count} messages");
         return Next::Unreadable(words);
     }
     good(head, items(first, batch[PREFIX..].to_vec()))
@@ -176,7 +176,7 @@ fn older(offset: i64, batch: &Bytes) -> Next {
 fn damaged(head: Head, attributes: i16, count: Option<i64>, records: &[u8]) -> Damaged {
     let unknown = |why: &str| Err(why.to_owned());
     let Some(count) = count.filter(|count| *count > 0) else {
-        let offsets = unknown("the count of its messages cannot be true");
+        let offsets = unknown("the number of its messages is impossible");
         return Damaged { head, offsets, whole: false };
     };
     let compression = attributes & COMPRESSION;
@@ -185,23 +185,21 @@ fn damaged(head: Head, attributes: i16, count: Option<i64>, records: &[u8]) -> D
     let whole = walked.is_some();
     let is_marker = walked.as_ref().is_some_and(|w| w.marker) && head.producer.is_some();
     let offsets = if compression > COMPRESSIONS {
-        unknown("its compression is none that there is")
+        unknown("its compression type does not exist")
     } else if attributes & CONTROL != 0 || is_marker {
-        unknown("it says that it ends a transaction, and how cannot be known")
+        unknown("it claims to end a transaction, but it is not known how")
     } else if count == head.next - head.first {
         Ok((head.first..head.next).collect())
     } else {
         match walked {
             Some(walked) => Ok(walked.deltas.iter().map(|delta| head.first + delta).collect()),
-            None => {
-                unknown("it holds fewer messages than offsets, and which they are cannot be read")
-            }
+            None => unknown("it holds fewer messages than offsets, and it is not known which"),
         }
     };
     Damaged { head, offsets, whole }
 }
 
-/// What records look like that nothing vouches for.
+/// The apparent form of records without a valid checksum.
 struct Walked {
     /// Their offsets, from the batch's first one.
     deltas: Vec<i64>,
@@ -209,7 +207,7 @@ struct Walked {
     marker: bool,
 }
 
-/// Goes over the records of a batch of so many offsets; none if they have not the form of records.
+/// Parses the records of a batch with this many offsets; none if they do not have the form of records.
 fn walk(records: &[u8], offsets: i64) -> Option<Walked> {
     let mut deltas: Vec<i64> = Vec::new();
     let mut marker = false;

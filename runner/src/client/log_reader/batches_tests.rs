@@ -32,7 +32,7 @@ fn batches_follow_each_other_and_the_last_may_be_cut_off() {
     assert!(matches!(next(&mut rest), Next::End));
 }
 
-/// Whatever byte of the records is changed, compressed or not: each message of the batch is meant.
+/// For every changed byte of the records, compressed or not, all messages of the batch are reported.
 #[test]
 fn a_changed_byte_of_the_records_leaves_count_and_offsets_known() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
@@ -48,7 +48,7 @@ fn a_changed_byte_of_the_records_leaves_count_and_offsets_known() {
     }
 }
 
-/// Whatever bit of the header is changed: what is said is right, or that it is not known.
+/// For every changed bit of the header, the report is right, or states that the messages are not known.
 #[test]
 fn a_changed_header_is_never_believed_against_what_lies_around_it() {
     let whole = three(Compression::None);

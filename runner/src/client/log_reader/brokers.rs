@@ -27,17 +27,17 @@ use crate::{
 
 /// Time for a connection, and for an answer.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long a broker may wait for something to give, in milliseconds.
+/// How long a broker may wait for data, in milliseconds.
 const WAIT_MS: i32 = 500;
-/// What is asked for at once, in bytes. A batch that is larger comes whole.
+/// Bytes per request. A larger batch is returned completely.
 const BYTES: i32 = 1 << 20;
-/// The same where that was too little; larger answers are not read.
+/// The same if that was too little; larger answers are not read.
 const MORE_BYTES: i32 = 3 << 20;
 /// The newest versions that name topics by their names.
 const FETCH: i16 = 12;
 const METADATA: i16 = 9;
 
-/// What a leader gave.
+/// The data of a leader's answer.
 pub(super) struct Fetched {
     /// Record batches, the last one possibly cut off.
     pub(super) records: Bytes,
@@ -74,7 +74,7 @@ impl Brokers {
         })
     }
 
-    /// What the leader gives from this offset on; else why it gives nothing.
+    /// The leader's data from this offset on; else why there is none.
     pub(super) fn fetch(
         &mut self,
         (topic, partition): (&str, i32),

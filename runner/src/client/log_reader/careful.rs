@@ -1,8 +1,8 @@
-//! Reads without librdkafka, past batches whose checksum is wrong however often they are fetched.
+//! Reads without librdkafka, past batches whose checksum is wrong each time that they are fetched.
 //!
 //! Behind a wrong checksum librdkafka (2.12.1, `rd_kafka_msgset_reader_v2`) goes on at a wrong place of the answer:
-//! nothing that it gives from there on can be believed, and its process may end there. So as soon as it
-//! meets one, the whole log is read again by a process of its own without it.
+//! its messages from there on are not reliable, and its process may crash. So as soon as it
+//! meets one, a process of its own reads the whole log again without librdkafka.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -21,20 +21,20 @@ use super::{
 };
 use crate::history::{Mark, MessageRun, now_us};
 
-/// Once may have been the way from the broker; as often as this it is the broker's.
+/// A single wrong checksum may be an error of the transport; after this many tries it is in the broker's log.
 const TRIES: u32 = 3;
-/// Between attempts that brought nothing.
+/// Time between attempts without data.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How the reading of a partition stands.
+/// The state of a partition's reading.
 #[derive(Default)]
 struct State {
-    /// Why it cannot go on: for ever, or for now.
+    /// Why it cannot go on: permanently, or for now.
     over: Option<String>,
     trouble: String,
-    /// How often what comes at the partition's position was seen damaged.
+    /// How often the data at the partition's position was damaged.
     tries: u32,
-    /// More is asked for at once: what lies behind a damaged batch did not come with it.
+    /// Larger requests are sent: the data behind a damaged batch was not in the answer.
     more: bool,
     /// Producers in whose aborted transaction the reading is.
     aborting: BTreeSet<i64>,
@@ -122,7 +122,7 @@ impl Pass<'_> {
         let place = (topic.as_str(), i32::try_from(part.partition).unwrap_or(i32::MAX));
         match brokers.fetch(place, part.position, self.isolation, state.more) {
             Ok(fetched) => {
-                "nothing comes from there on".clone_into(&mut state.trouble);
+                "no more data comes from there on".clone_into(&mut state.trouble);
                 self.take_answer(part, state, fetched)
             }
             Err(why) => {
@@ -144,7 +144,7 @@ impl Pass<'_> {
         let mut whole = false;
         while state.is_open(part) {
             match batches::next(&mut records) {
-                // A broker may begin before what was asked for.
+                // A broker's answer may begin before the requested offset.
                 Next::Good(good) if good.head.next <= part.position => whole = true,
                 Next::Good(good) => {
                     whole = true;
@@ -152,7 +152,7 @@ impl Pass<'_> {
                 }
                 Next::Damaged(damaged) => {
                     state.tries += 1;
-                    // Alone, at the beginning of an answer, it comes with what lies behind it.
+                    // At the beginning of an answer, the batch is returned with the data behind it.
                     if state.tries < TRIES {
                         return Ok(());
                     }
@@ -170,7 +170,7 @@ impl Pass<'_> {
         }
         if came && !whole {
             state.tries += 1;
-            let why = "the batch there says that it is longer than what a broker gives of it";
+            let why = "the batch there claims to be longer than what a broker returns of it";
             if state.tries >= TRIES {
                 state.over = Some(why.to_owned());
             }
@@ -178,7 +178,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Goes past a batch that is damaged each time, if `behind` it lies what it says.
+    /// Goes past a batch that is damaged each time, if what is `behind` it agrees with its header.
     fn pass_by(
         &mut self,
         part: &mut ReadPart,
@@ -189,7 +189,7 @@ impl Pass<'_> {
         let at_end = damaged.head.next == part.end;
         let Some(behind) = batches::offset(behind).or_else(|| at_end.then_some(part.end)) else {
             if state.more {
-                state.over = Some(not_known(part.position, "what lies behind it is not given"));
+                state.over = Some(not_known(part.position, "the data behind it is not returned"));
             }
             state.more = true;
             return Ok(());

@@ -1,4 +1,4 @@
-//! What librdkafka takes of settings. It is asked itself, and no broker is.
+//! Asks librdkafka whether it accepts settings, without any broker.
 
 use std::{
     collections::HashMap,
@@ -29,14 +29,14 @@ const NOT_TRIED: [&str; 13] = [
     "test.",
 ];
 
-/// Whether librdkafka has this setting and takes this value. Not to be asked of settings that run programs:
-/// some do as soon as they are set.
+/// Whether librdkafka has this setting and accepts this value. Not to be called for settings that run programs:
+/// some run as soon as they are set.
 pub(crate) fn takes(key: &str, value: &str) -> Result<(), NotSet> {
     Conf::empty().map_err(|why| NotSet::Value(why.0))?.set(key, value)
 }
 
-/// Whether a client starts with these settings, without those that are not tried: one is made that knows no
-/// broker, and ended. Librdkafka's words otherwise.
+/// Whether a client starts with these settings, except those that are not tried: a client without brokers is
+/// created and destroyed. Else librdkafka's error text.
 pub(crate) fn takes_together(
     kind: ClientType,
     settings: &IndexMap<String, String>,
@@ -62,7 +62,7 @@ fn start(kind: ClientType, settings: &IndexMap<String, String>) -> Result<(), St
     let conf = Conf::new(settings).map_err(|why| why.0)?;
     // SAFETY: the configuration is alive and ours; the instance is ours, and destroyed at once.
     unsafe {
-        // That it has no brokers is not to be said.
+        // Suppresses the message that there are no brokers.
         sys::rd_kafka_conf_set_log_cb(conf.0.as_ptr(), None);
         let rk = conf.start(kind).map_err(|why| why.0)?;
         sys::rd_kafka_destroy_flags(rk.as_ptr(), sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

@@ -33,7 +33,7 @@ pub(crate) enum Rebalance {
     Revoke,
 }
 
-/// What an instance tells. Everything is called on the thread that polls it (or consumes, or waits
+/// The callbacks of an instance. All are called on the thread that polls it (or consumes, or waits
 /// for a transaction's end), never at another time.
 pub(crate) trait Events {
     /// A message's outcome.
@@ -42,13 +42,13 @@ pub(crate) trait Events {
     fn error(&self, code: Code, fatal: bool, words: &str);
     /// Statistics, JSON.
     fn stats(&self, json: &[u8]);
-    /// Partitions are given or taken: must assign or unassign.
+    /// Partitions are assigned or revoked: must assign or unassign.
     fn rebalance(&self, _kafka: &Kafka<'_>, _what: Rebalance, _partitions: Vec<TopicPosition>) {}
     /// A commit ended.
     fn committed(&self, _error: Option<Code>, _offsets: Vec<TopicPosition>) {}
 }
 
-/// What the callbacks of an instance go to and need.
+/// The receiver and data of an instance's callbacks.
 pub(super) struct Told {
     pub events: Rc<dyn Events>,
     /// The brokers to ask first, as in `bootstrap.servers`.
@@ -161,7 +161,7 @@ unsafe extern "C" fn on_stats(
             told.events.stats(json);
             if told.is_to_give_again(still_us(json)) {
                 super::super::log(
-                    "librdkafka asks no broker any more: it is given the first ones again",
+                    "librdkafka has no broker to ask any more: the bootstrap brokers are added again",
                 );
                 sys::rd_kafka_brokers_add(rk, told.bootstrap.as_ptr());
             }
@@ -306,7 +306,7 @@ mod tests {
         for round in 0..20 {
             assert!(until_answered(&kafka), "round {round}");
             brokers.advertise(&[]);
-            // Whatever becomes of this answer, it takes the brokers away.
+            // This answer removes the brokers, even if it is an error.
             let _ = kafka.contact(Duration::from_secs(1));
             brokers.advertise(&brokers.ports);
         }

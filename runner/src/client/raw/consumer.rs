@@ -1,4 +1,4 @@
-//! What only consumers are asked.
+//! Functions of consumers only.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     millis, text,
 };
 
-/// A question that librdkafka or Kafka did not answer well.
+/// An error of librdkafka or Kafka.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Asked {
     #[error(transparent)]
@@ -33,7 +33,7 @@ impl Kafka<'_> {
         Ok(Code::check(unsafe { sys::rd_kafka_subscribe(self.ptr(), list.ptr()) })?)
     }
 
-    /// Whether partitions are given one by one (cooperative), not all at once.
+    /// Whether partitions are assigned incrementally (cooperative), not all at once.
     pub(crate) fn cooperative(&self) -> bool {
         // SAFETY: the instance lives; the answer is a static string.
         unsafe { text(sys::rd_kafka_rebalance_protocol(self.ptr())) == "COOPERATIVE" }
@@ -66,7 +66,7 @@ impl Kafka<'_> {
         Ok(Code::check(unsafe { sys::rd_kafka_assign(self.ptr(), std::ptr::null()) })?)
     }
 
-    /// The member was thought dead: its partitions are already somebody else's.
+    /// The group considered the member dead: its partitions may already be assigned to others.
     pub(crate) fn assignment_lost(&self) -> bool {
         // SAFETY: the instance lives.
         unsafe { sys::rd_kafka_assignment_lost(self.ptr()) != 0 }
@@ -146,7 +146,7 @@ impl Kafka<'_> {
 }
 
 /// # Safety
-/// `error` is null or an error that nobody else has.
+/// `error` is null or an error that nothing else owns.
 unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), Asked> {
     if error.is_null() {
         return Ok(());

@@ -38,8 +38,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no holder panics")
 }
 
-/// Brokers that list the addresses that `advertise` sets, which may be nobody, as one does that has just
-/// started beside a ZooKeeper.
+/// Brokers that list the addresses that `advertise` sets, possibly none, as a broker that has just
+/// started with ZooKeeper.
 pub(crate) struct Brokers {
     pub ports: Vec<u16>,
     shared: Arc<Shared>,

@@ -18,8 +18,8 @@ pub(super) unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<
 ///
 /// Messages are taken one by one. `rd_kafka_consume_batch_queue` counts an end of partition as a message: the
 /// position of the application is one too far then, and an incremental rebalance, which pauses and resumes what
-/// stays, goes on behind a message that nobody was given. And while a batch is held, a rebalance of the same call
-/// can take a partition and give it back: what the batch holds of it comes a second time.
+/// stays, goes on behind a message that was delivered to no client. And while a batch is held, a rebalance of the same
+/// call can revoke a partition and assign it again: the batch's messages of it come a second time.
 pub(crate) struct GroupQueue<'a> {
     queue: NonNull<sys::rd_kafka_queue_t>,
     last: Option<NonNull<sys::rd_kafka_message_t>>,
@@ -34,8 +34,8 @@ impl<'a> GroupQueue<'a> {
         Some(Self { queue, last: None, _kafka: kafka })
     }
 
-    /// The next message, for which it waits at most so long. Callbacks are called meanwhile. The message
-    /// before it ends its life.
+    /// The next message; waits at most `limit`. Callbacks are called meanwhile. The previous message is
+    /// destroyed.
     pub(crate) fn next(&mut self, limit: Duration) -> Option<Message<'_>> {
         self.clear();
         // SAFETY: the queue lives; the message is ours until it is destroyed, by the next call or at the end,

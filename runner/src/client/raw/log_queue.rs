@@ -55,7 +55,7 @@ impl<'a> LogQueue<'a> {
         }
     }
 
-    /// Waits for the first message at most so long, and shows `each` what is there by then. The queue
+    /// Waits at most `limit` for the first message, and passes all messages by then to `each`. The queue
     /// is emptied under one lock; what groups need takes the lock for each message.
     pub(crate) fn serve<F: FnMut(&Message<'_>)>(&self, limit: Duration, mut each: F) {
         // SAFETY: the queue lives, and librdkafka calls back on this thread before it returns, with

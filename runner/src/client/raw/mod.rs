@@ -79,7 +79,7 @@ impl Code {
         codes().get(&self.0).map_or("UNKNOWN", |c| c.0.as_str())
     }
 
-    /// What it means, in librdkafka's words.
+    /// Its meaning, as librdkafka's text.
     pub fn meaning(self) -> &'static str {
         codes().get(&self.0).map_or("unknown error", |c| c.1)
     }
@@ -145,24 +145,24 @@ pub(crate) enum ClientType {
     Consumer,
 }
 
-/// Why a setting is not taken.
+/// Why a setting is refused.
 #[derive(Debug)]
 pub(crate) enum NotSet {
-    /// librdkafka has none of this name.
+    /// librdkafka has no setting of this name.
     Unknown,
-    /// Not this value, in librdkafka's words.
+    /// librdkafka refuses the value: its text.
     Value(String),
 }
 
-/// A borrowed librdkafka instance: what may be asked of it, also from inside a callback. Only the
-/// thread that made it has it (it is neither `Send` nor `Sync`).
+/// A borrowed librdkafka instance: the functions that may be called, also from inside a callback. Only the
+/// thread that created it has it (it is neither `Send` nor `Sync`).
 #[derive(Debug)]
 pub(super) struct Kafka<'a> {
     rk: NonNull<sys::rd_kafka_t>,
     life: PhantomData<&'a ()>,
 }
 
-/// Who answered a metadata request.
+/// The broker that answered a metadata request.
 #[derive(Clone, Debug)]
 pub(super) struct Contact {
     pub broker: i32,
@@ -196,7 +196,7 @@ impl Kafka<'_> {
         }
     }
 
-    /// Calls the callbacks that are due; waits for the first one at most so long.
+    /// Calls the callbacks that are due; waits at most `limit` for the first one.
     pub(super) fn poll(&self, limit: Duration) -> i32 {
         // SAFETY: the instance lives.
         unsafe { sys::rd_kafka_poll(self.ptr(), millis(limit)) }

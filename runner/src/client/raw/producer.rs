@@ -1,4 +1,4 @@
-//! What only producers are asked.
+//! Functions of producers only.
 
 use std::{
     ffi::{CString, c_void},
@@ -184,7 +184,7 @@ impl Kafka<'_> {
         unsafe {
             let group = sys::rd_kafka_consumer_group_metadata(consumer.ptr());
             if group.is_null() {
-                return Err(refused("the consumer is in no group".to_owned()));
+                return Err(refused("the consumer is not in a group".to_owned()));
             }
             let error = sys::rd_kafka_send_offsets_to_transaction(
                 self.ptr(),
@@ -211,7 +211,7 @@ impl Kafka<'_> {
 }
 
 /// # Safety
-/// `error` is null or an error that nobody else has.
+/// `error` is null or an error that nothing else owns.
 unsafe fn taken(error: *mut sys::rd_kafka_error_t) -> Result<(), TxnError> {
     if error.is_null() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Where librdkafka's connections go: it asks for every address that it is to connect to, and a
+//! Routes librdkafka's connections: it resolves every address before it connects, and a
 //! [`Router`] answers.
 
 use std::{
@@ -61,7 +61,7 @@ pub(super) unsafe fn answer(
         }
         let wanted = address(text(node), text(service));
         let target = router.and_then(|router| router.target(&wanted));
-        // librdkafka tries again later: somebody may advertise it by then.
+        // librdkafka retries later: a broker may advertise the address by then.
         let Some(target) = target else { return libc::EAI_AGAIN };
         let Some((host, port)) = parts(&target) else { return libc::EAI_NONAME };
         let (Ok(host), Ok(port)) = (CString::new(host), CString::new(port)) else {
@@ -90,7 +90,7 @@ unsafe extern "C" fn by_list(
     unsafe { answer(router.as_deref(), node, service, hints, result) }
 }
 
-/// A client of the `rdkafka` crate whose connections go where a [`Router`] says, if there is one.
+/// A client of the `rdkafka` crate whose connections a [`Router`] routes, if there is one.
 pub(crate) struct Routed<T> {
     // Goes first: its threads ask the list.
     client: T,
@@ -184,7 +184,7 @@ mod tests {
         fn stats(&self, _: &[u8]) {}
     }
 
-    /// What brokers advertise and nobody may connect to: counts who does.
+    /// Advertised addresses to which no client may connect: counts connections.
     struct Traps {
         ports: Vec<u16>,
         caught: Arc<AtomicUsize>,
@@ -243,7 +243,7 @@ mod tests {
             let before = brokers.asked(1, PRODUCE);
             topic.produce(0, None, b"value", &[], 0).expect("room");
             until(what, || {
-                // Whatever becomes of it: it makes librdkafka learn.
+                // The result does not matter: the request makes librdkafka learn the addresses.
                 let _ = kafka.contact(Duration::from_millis(200));
                 kafka.poll(Duration::from_millis(20));
                 brokers.asked(1, PRODUCE) > before

@@ -1,9 +1,9 @@
 //! librdkafka's waits, by the monotonic clock.
 //!
-//! It says when a wait ends by the wall clock (C11's `cnd_timedwait` knows no other). Where somebody
-//! sets that clock back by an hour, a wait of 100 ms lasts an hour, and so does a client's stop, or the
-//! runner's own end. This function takes the place of the C library's in kplan's processes and waits
-//! for as long as was left at the call. Only where `cnd_t` and `mtx_t` are `pthread`'s types under
+//! librdkafka limits its waits by the wall clock (C11's `cnd_timedwait` has no other). If that clock is
+//! set back by an hour, a wait of 100 ms lasts an hour, and so does a client's stop, or the
+//! runner's own end. This function replaces that of the C library in kplan's processes and waits
+//! for the time that was left at the call. Only if `cnd_t` and `mtx_t` are `pthread`'s types under
 //! another name, as in glibc (2.30 or later).
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    /// What a wait for nobody's signal gives, and how long it took.
+    /// The result of a wait without a signal, and how long it took.
     fn waited(until: TimeSpec) -> (c_int, Duration) {
         let (mut condition, mut mutex) = (PTHREAD_COND_INITIALIZER, PTHREAD_MUTEX_INITIALIZER);
         let begun = Instant::now();

@@ -37,7 +37,7 @@ pub struct LogTopic {
 /// What the audit's reader does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogSpec {
-    /// Who it is and where; the name is `audit`, `client_id` 0, and `life` counts the audits.
+    /// The common part; the name is `audit`, `client_id` 0, and `life` counts the audits.
     pub common: Common,
     pub topics: Vec<LogTopic>,
     /// Give up after this long without any progress, in milliseconds.

@@ -34,7 +34,7 @@ pub struct ProducerSpec {
     pub partitions: u32,
     /// Messages a second; none: as fast as librdkafka takes them.
     pub rate: Option<f64>,
-    /// How many answer for a send.
+    /// The producer's `acks`.
     pub acks: Acks,
     /// librdkafka's `enable.idempotence`.
     pub idempotent: bool,

@@ -1,4 +1,4 @@
-//! What this machine's kernel lets a container do: asked once, in a container that is thrown away.
+//! What this machine's kernel lets a container do: tested once, in a temporary container.
 
 use std::time::Duration;
 
@@ -39,12 +39,12 @@ tc qdisc add dev lo root netem delay 1ms && echo latency
 exit 0";
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Tries them in a container of `image`.
+/// Tests them in a container of `image`.
 pub async fn abilities(docker: &Docker, image: &str) -> Result<KernelCan, RigError> {
     let run = format!("doctor-{}", std::process::id());
     let said = tokio::time::timeout(LIMIT, ask(docker, image, &run)).await;
     cleanup::remove_run(&run).await?;
-    let what = "try what containers can do".to_owned();
+    let what = "test what containers can do".to_owned();
     let said = said.map_err(|_| RigError::TimedOut { what, limit: LIMIT })??;
     let has = |word: &str| said.lines().any(|line| line.trim() == word);
     Ok(KernelCan {
@@ -56,7 +56,7 @@ pub async fn abilities(docker: &Docker, image: &str) -> Result<KernelCan, RigErr
 }
 
 async fn ask(docker: &Docker, image: &str, run: &str) -> Result<String, RigError> {
-    let fail = |error| failed("try what containers can do", &error);
+    let fail = |error| failed("test what containers can do", &error);
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         entrypoint: Some(vec!["/bin/bash".to_owned()]),
@@ -73,7 +73,7 @@ async fn ask(docker: &Docker, image: &str, run: &str) -> Result<String, RigError
     let made = docker.create_container(None::<CreateContainerOptions>, body).await.map_err(fail)?;
     docker.start_container(&made.id, None::<StartContainerOptions>).await.map_err(fail)?;
     let mut ended = std::pin::pin!(docker.wait_container(&made.id, None::<WaitContainerOptions>));
-    // How it ended does not matter: what it printed tells.
+    // The exit status does not matter: the output shows what works.
     let _ = ended.next().await;
     Ok(logs::tail(docker, &made.id, 100).await)
 }

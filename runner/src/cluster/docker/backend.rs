@@ -12,7 +12,7 @@ use crate::cluster::{
     backend::{Backend, Chosen, Enrolled, Health, Line, NODE_BYTES, Setup, Sweep, Traces},
 };
 
-/// How long an engine that went away under a run is waited for.
+/// How long the guardian waits for an engine that stopped during a run.
 const ENGINE_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// Real Kafka in containers.
@@ -89,7 +89,7 @@ impl Backend for DockerBackend {
             }
         }
         if first.is_some() {
-            // One image is enough for plans of that version.
+            // One image is enough to run plans of that version.
             let missing = images.iter_mut().filter(|l| l.state == Health::Missing);
             missing.for_each(|l| l.state = Health::Lacks);
         }
@@ -112,7 +112,7 @@ impl Backend for DockerBackend {
     }
 }
 
-/// What the kernel can do to a network.
+/// The lines about network faults that the kernel supports.
 fn kernel(can: KernelCan) -> Vec<Line> {
     let line = |what: &str, can: bool, lacks: &str| Line {
         what: what.to_owned(),
@@ -120,12 +120,20 @@ fn kernel(can: KernelCan) -> Vec<Line> {
         found: if can { "works".to_owned() } else { "does not work".to_owned() },
         mend: Some(lacks.to_owned()),
     };
-    let tables = "the image needs iptables, the kernel ip_tables and xt_statistic: modprobe them";
+    let tables = "install iptables in the image, and load the kernel modules with `modprobe ip_tables xt_statistic`";
     vec![
         line("partition_network", can.drop, tables),
         line("degrade_network: loss", can.loss, tables),
-        line("degrade_network: bandwidth", can.bandwidth, "modprobe sch_tbf"),
-        line("degrade_network: latency, jitter", can.latency, "modprobe sch_netem"),
+        line(
+            "degrade_network: bandwidth",
+            can.bandwidth,
+            "load the kernel module with `modprobe sch_tbf`",
+        ),
+        line(
+            "degrade_network: latency, jitter",
+            can.latency,
+            "load the kernel module with `modprobe sch_netem`",
+        ),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Removes what runs left: everything that carries the label `kplan.run`.
+//! Removes what runs left behind: everything with the label `kplan.run`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,8 +28,8 @@ pub const CLUSTER_LABEL: &str = "kplan.cluster";
 pub const OWNER_LABEL: &str = "kplan.owner";
 
 const LIMIT: Duration = Duration::from_secs(60);
-/// Looks this many times in a row that find nothing end a removal: a runner that was killed in
-/// the middle of a request may have left one in the engine that is still being served.
+/// A removal ends after this many looks in a row that find nothing: the engine may still be serving a request of a
+/// runner that was killed in the middle of it.
 const EMPTY_LOOKS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(400);
 
@@ -56,7 +56,7 @@ impl From<EngineHolds> for Traces {
     }
 }
 
-/// Every run of which the engine holds something, by id.
+/// Every run with containers, networks or volumes in the engine, by id.
 pub async fn list_runs() -> Result<BTreeMap<String, Traces>, RigError> {
     let docker = connect().await?;
     let runs = look(&docker, &[RUN_LABEL.to_owned()]).await?;
@@ -69,23 +69,22 @@ pub async fn remove_run(run: &str) -> Result<Traces, RigError> {
     remove(&docker, &[format!("{RUN_LABEL}={run}")], EMPTY_LOOKS).await
 }
 
-/// The same for a run that came to its own end and has no request under way: a look that finds nothing
-/// is enough.
+/// The same for a run that ended by itself and has no request under way: one look that finds nothing is enough.
 pub async fn remove_rest(run: &str) -> Result<Traces, RigError> {
     let docker = connect().await?;
     remove(&docker, &[format!("{RUN_LABEL}={run}")], 1).await
 }
 
-/// Removes everything with these labels (`key=value`) until it was not seen `looks` times in a row.
+/// Removes everything with these labels (`key=value`) until `looks` looks in a row find nothing.
 pub(super) async fn remove(
     docker: &Docker,
     labels: &[String],
     looks: u32,
 ) -> Result<Traces, RigError> {
-    // A request that hangs ends with the whole.
+    // The limit also ends a request that hangs.
     let removed = tokio::time::timeout(LIMIT + PAUSE * 10, look_and_remove(docker, labels, looks));
     removed.await.unwrap_or_else(|_| {
-        Err(RigError::TimedOut { what: "removing what a run left".to_owned(), limit: LIMIT })
+        Err(RigError::TimedOut { what: "removing what a run left behind".to_owned(), limit: LIMIT })
     })
 }
 
@@ -132,7 +131,8 @@ fn merge(all: &mut Vec<String>, more: Vec<String>) {
     all.dedup();
 }
 
-/// Containers first: a network with a container in it cannot go. True when something was refused.
+/// Removes containers first: a network with a container in it cannot be removed. True if the engine refused a
+/// removal.
 async fn remove_once(docker: &Docker, traces: &EngineHolds) -> bool {
     let containers = traces.containers.iter().map(|name| async move {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
@@ -155,7 +155,7 @@ async fn look(
     labels: &[String],
 ) -> Result<BTreeMap<String, EngineHolds>, RigError> {
     let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
-    let fail = |error: Error| failed("list what runs left", &error);
+    let fail = |error: Error| failed("list what runs left behind", &error);
     let containers = docker
         .list_containers(Some(
             ListContainersOptionsBuilder::new().all(true).filters(&filters).build(),
@@ -173,7 +173,7 @@ async fn look(
     let mut runs: BTreeMap<String, EngineHolds> = BTreeMap::new();
     for container in containers {
         let traces = entry(&mut runs, container.labels);
-        // The id serves when the name is gone in the middle of a removal.
+        // The id is used if the name is missing in the middle of a removal.
         let name = container.names.unwrap_or_default().into_iter().next();
         let name = name.map(|name| name.trim_start_matches('/').to_owned()).or(container.id);
         traces.containers.extend(name);

@@ -1,5 +1,5 @@
-//! Disks of brokers, where a plan needs more of them than a container's own layer: of a limited
-//! size, so that they can be filled, or apart from the container, so that it can be exchanged.
+//! Disks of brokers outside the container's own layer, where a plan needs them: of a limited
+//! size, so that they can be filled, or independent of the container, so that it can be replaced.
 //!
 //! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
 //! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
@@ -22,12 +22,12 @@ use crate::history::{RunClock, now_us};
 
 /// Where the holder sees the disks.
 const DISKS: &str = "/disks";
-/// What takes the space.
+/// The file that takes the space.
 const FILLER: &str = ".kplan-filler";
-/// The size of a filesystem's block: less cannot be left exactly.
+/// The block size of the file system: free space cannot be set more exactly.
 const BLOCK: u64 = 4096;
 
-/// The volume of a node's data; none where it is in its container.
+/// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
     let apart = spec.disk.is_some() || spec.exchangeable;
@@ -43,7 +43,7 @@ fn holder(blueprint: &Blueprint) -> String {
     format!("{}-disks", blueprint.at.prefix)
 }
 
-/// Makes the volumes, and who holds them.
+/// Creates the volumes and the container that holds them.
 pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
     let mut binds = Vec::new();
     for node in nodes(&blueprint.spec) {
@@ -61,7 +61,7 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
             ..Default::default()
         };
         let made = blueprint.docker.create_volume(request).await;
-        made.map_err(|error| failed(&format!("make a disk for {node}"), &error))?;
+        made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
         binds.push(format!("{name}:{DISKS}/{}", node.slug()));
     }
     let body = ContainerCreateBody {
@@ -80,9 +80,9 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
     let name = holder(blueprint);
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     let made = blueprint.docker.create_container(Some(options), body).await;
-    made.map_err(|error| failed("make the holder of the disks", &error))?;
+    made.map_err(|error| failed("create the container that holds the disks", &error))?;
     let started = blueprint.docker.start_container(&name, None::<StartContainerOptions>).await;
-    started.map_err(|error| failed("start the holder of the disks", &error))
+    started.map_err(|error| failed("start the container that holds the disks", &error))
 }
 
 /// Empties a disk, as after its loss.
@@ -99,7 +99,7 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
 }
 
 impl DockerCluster {
-    /// Takes all space of a broker's disk but `leave` bytes, and looks whether it is taken.
+    /// Fills a broker's disk up to `leave` free bytes, and checks that the space is taken.
     pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
         let limited = self.blueprint.spec.disk.is_some() && matches!(node, Node::Broker(_));
         if !limited {
@@ -124,13 +124,13 @@ impl DockerCluster {
                 Ok(Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now()))
             }
             Some(left) => Err(RigError::Other(format!(
-                "the disk of {node} was filled, yet {left} bytes are free instead of {leave}"
+                "the disk of {node} was filled, but {left} bytes are free instead of {leave}"
             ))),
             None => Err(RigError::Other(format!("the disk of {node} could not be filled: {text}"))),
         }
     }
 
-    /// Gives the space back, and looks whether it is there.
+    /// Frees the space, and checks that it is free.
     pub(super) async fn free(&self, node: Node) -> Result<u64, RigError> {
         let script = format!(
             "cd {DISKS}/{} && rm -f {FILLER}-* && df -B1 --output=avail . | tail -n 1",

@@ -1,4 +1,4 @@
-//! The container engine: is it there, what is it, and has it the image.
+//! The container engine: whether it answers, its version, and whether it has the image.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Engine {
     pub cpus: Option<u64>,
     /// Memory of the engine's machine, in bytes.
     pub memory: Option<u64>,
-    /// Its operating system, in words.
+    /// The name of its operating system.
     pub system: String,
 }
 
@@ -28,21 +28,20 @@ pub struct Image {
 }
 
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// An engine that has not answered a request by then hangs; no request of kplan's takes it as long.
+/// An engine that has not answered a request by then hangs; none of kplan's requests takes as long.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
-/// Connects to the engine (`DOCKER_HOST`, or the local socket) and asks whether it answers.
-/// Fails with [`RigError::Missing`] with the way to mend it.
+/// Connects to the engine (`DOCKER_HOST`, or the local socket) and checks that it answers.
+/// Fails with [`RigError::Missing`] and how to fix it.
 pub async fn connect() -> Result<Docker, RigError> {
     let missing = |why: String| RigError::Missing {
         what: match std::env::var("DOCKER_HOST") {
             Ok(host) => format!("no container engine answers at DOCKER_HOST={host}: {why}"),
             Err(_) => format!("no container engine answers: {why}"),
         },
-        help:
-            "start your engine (`ci/engine start` does it on Debian), or name it in DOCKER_HOST; \
-               `--backend embedded` runs without any"
-                .to_owned(),
+        help: "start the container engine (on Debian: `ci/engine start`), or set DOCKER_HOST; \
+               `--backend embedded` needs no engine"
+            .to_owned(),
     };
     let docker = testcontainers::core::client::docker_client_instance()
         .await
@@ -51,14 +50,14 @@ pub async fn connect() -> Result<Docker, RigError> {
     match tokio::time::timeout(ANSWER_LIMIT, docker.ping()).await {
         Ok(Ok(_)) => Ok(docker),
         Ok(Err(error)) => Err(missing(error.to_string())),
-        Err(_) => Err(missing(format!("it was silent for {ANSWER_LIMIT:?}"))),
+        Err(_) => Err(missing(format!("no answer within {ANSWER_LIMIT:?}"))),
     }
 }
 
-/// What the engine is, for `kplan doctor` and the report.
+/// Describes the engine, for `kplan doctor` and the report.
 pub async fn describe() -> Result<Engine, RigError> {
     let docker = connect().await?;
-    let info = docker.info().await.map_err(|error| failed("ask the engine what it is", &error))?;
+    let info = docker.info().await.map_err(|error| failed("report its version", &error))?;
     Ok(Engine {
         version: info.server_version.unwrap_or_default(),
         cpus: info.ncpu.and_then(|n| u64::try_from(n).ok()),
@@ -67,8 +66,8 @@ pub async fn describe() -> Result<Engine, RigError> {
     })
 }
 
-/// The names under which an image of this version is looked for, the first that exists wins.
-/// A template (with `{version}`) leaves one.
+/// The names under which an image of this version is looked for; the first that exists is used.
+/// A template (with `{version}`) gives one name.
 pub fn image_names(version: &Version, template: Option<&str>) -> Vec<String> {
     match template {
         Some(template) => vec![template.replace("{version}", &version.text)],
@@ -77,7 +76,7 @@ pub fn image_names(version: &Version, template: Option<&str>) -> Vec<String> {
 }
 
 /// The image to start: the plan's or the command line's template, else `KPLAN_IMAGE`, else the
-/// default names. It is never pulled here: a plan's time is not for that.
+/// default names. It is never pulled here: that would count as time of the plan.
 /// Fails with [`RigError::Missing`] naming the commands that make it.
 pub async fn find_image(
     docker: &Docker,
@@ -93,23 +92,23 @@ pub async fn find_image(
                 return Ok(Image { name: name.clone(), id: found.id.unwrap_or_default() });
             }
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
-            Err(error) => return Err(failed(&format!("look for the image {name}"), &error)),
+            Err(error) => return Err(failed(&format!("inspect the image {name}"), &error)),
         }
     }
     let pulled = names.last().cloned().unwrap_or_default();
     Err(RigError::Missing {
-        what: format!("the image {} is not there", names.join(" or ")),
+        what: format!("the engine has no image {}", names.join(" or ")),
         help: match template {
-            Some(_) => format!("`docker pull {pulled}`, or mend the template"),
+            Some(_) => format!("run `docker pull {pulled}`, or correct the template"),
             None => format!(
-                "make it with `kplan image {version}` (in a checkout `ci/kafka-image {version}`), \
-                 or get it with `docker pull {pulled}`"
+                "build it with `kplan image {version}` (in a checkout `ci/kafka-image {version}`), \
+                 or run `docker pull {pulled}`"
             ),
         },
     })
 }
 
-/// An image's name and tag (or digest), as testcontainers wants them apart.
+/// An image's name and tag (or digest), which testcontainers takes separately.
 pub fn split_image(image: &str) -> (&str, &str) {
     match image.rsplit_once(':') {
         // A colon before a slash belongs to a registry's port.
@@ -118,7 +117,7 @@ pub fn split_image(image: &str) -> (&str, &str) {
     }
 }
 
-/// An engine's refusal in one line.
+/// An error of the engine in one line.
 pub(super) fn failed(what: &str, error: &dyn std::fmt::Display) -> RigError {
     RigError::Other(format!("the container engine could not {what}: {error}"))
 }

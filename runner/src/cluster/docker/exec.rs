@@ -1,4 +1,4 @@
-//! Commands inside a container that runs.
+//! Commands inside a running container.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use tokio::time::timeout;
 use super::super::RigError;
 use super::engine::failed;
 
-/// No command of kplan's takes longer.
+/// The limit of each command.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// In a script: what follows begins to act.
+/// Marks in a script the moment before an action.
 pub const FROM: &str = "echo kplan-from $EPOCHREALTIME";
-/// In a script: what went before has acted.
+/// Marks in a script the moment after an action.
 pub const BY: &str = "echo kplan-by $EPOCHREALTIME";
 
-/// What came of a command.
+/// The result of a command.
 pub struct Output {
-    /// Exit status; none where the engine does not tell.
+    /// Exit status; none if the engine does not report it.
     pub status: Option<i64>,
     /// What it printed, to both streams.
     pub text: Vec<u8>,
@@ -35,12 +35,12 @@ impl Output {
         String::from_utf8_lossy(&self.text).into_owned()
     }
 
-    /// What [`FROM`] and [`BY`] printed of the wall clock, in microseconds, where both did.
+    /// The wall-clock times that [`FROM`] and [`BY`] printed, in microseconds, if both did.
     pub fn stamps(&self) -> Option<(i64, i64)> {
         let text = self.text();
         let stamp = |mark: &str| {
             let mut told = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
-            // The decimal separator is the locale's.
+            // The decimal separator depends on the locale.
             told.next_back()?.trim().replace(['.', ','], "").parse().ok()
         };
         Some((stamp("kplan-from")?, stamp("kplan-by")?))
@@ -52,7 +52,7 @@ impl Output {
     }
 }
 
-/// Runs a command and waits for its end. Impossible in a container that is dead or frozen.
+/// Runs a command and waits for its end. Impossible in a dead or paused container.
 pub async fn run(
     docker: &Docker,
     container: &str,

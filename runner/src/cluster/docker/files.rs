@@ -1,4 +1,4 @@
-//! What stands in a node's container before its first start: configuration, start script, and
+//! The files of a node's container before its first start: configuration, start script, and
 //! the environment that Apache's scripts read.
 
 use indexmap::IndexMap;
@@ -13,7 +13,7 @@ use super::{addresses::HOME, config};
 pub struct File {
     pub path: String,
     pub bytes: Vec<u8>,
-    /// Who may read it.
+    /// Its permissions.
     pub mode: u32,
 }
 
@@ -33,12 +33,12 @@ impl File {
     }
 }
 
-/// The JVM remembers names it could not resolve for 10 s and addresses for 30 s. Nodes start at
-/// the same time and may get another address at each start, so it must remember nothing.
+/// The JVM caches names it could not resolve for 10 s and addresses for 30 s. Nodes start at
+/// the same time and may get another address at each start, so it must cache nothing.
 const JAVA_SECURITY: &str = "networkaddress.cache.ttl=0\nnetworkaddress.cache.negative.ttl=0\n";
 
-/// Brokers of versions without named listeners speak SASL among themselves. Not a secret: no
-/// client is asked for it, and the port is not published.
+/// Brokers of versions without named listeners use SASL among themselves. Not a secret: no
+/// client logs in with it, and the port is not published.
 const JAAS: &str = r#"KafkaServer {
   org.apache.kafka.common.security.plain.PlainLoginModule required
   username="kplan" password="kplan" user_kplan="kplan";
@@ -74,7 +74,7 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
 }
 
 /// Apache's images and those of `kplan image` hold an archive of the classes that a node loads, which
-/// halves the processor time of a start. One that does not fit is passed over by the JVM.
+/// halves the processor time of a start. The JVM ignores an archive that does not fit.
 const ARCHIVE: &str = "\
 if [[ -e /opt/kafka/kafka.jsa ]]; then
   export KAFKA_JVM_PERFORMANCE_OPTS=\"$KAFKA_JVM_PERFORMANCE_OPTS -XX:SharedArchiveFile=/opt/kafka/kafka.jsa\"
@@ -104,15 +104,15 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
     )
 }
 
-/// It has a listener at which somebody logs in.
+/// Whether it has a listener with a login.
 fn logs_in(spec: &ClusterSpec, node: Node) -> bool {
     let broker = matches!(node, Node::Broker(_));
     let clients = broker && (config::needs_sasl_trick(spec) || config::has_users(spec));
     clients || config::has_controller_login(spec, node)
 }
 
-/// Environment of a node: what Apache's scripts hand to the JVM. The plan's options come last
-/// and win.
+/// Environment of a node: Apache's scripts pass it to the JVM. The plan's options come last
+/// and take precedence.
 pub fn environment(spec: &ClusterSpec, node: Node) -> Result<IndexMap<String, String>, RigError> {
     let mut options = vec![format!("-Djava.security.properties={HOME}/java.security")];
     let mut heap = "-Xms64m -Xmx256m";
@@ -120,13 +120,13 @@ pub fn environment(spec: &ClusterSpec, node: Node) -> Result<IndexMap<String, St
         options.push(format!("-Djava.security.auth.login.config={HOME}/jaas.conf"));
     }
     if let Node::Broker(_) = node {
-        // A first heap above the plan's own limit would be refused by the JVM.
+        // The JVM refuses an initial heap above the plan's own limit.
         let limited = spec.jvm.iter().any(|option| option.starts_with("-Xmx"));
         heap = if limited { "-Xmx384m" } else { "-Xms128m -Xmx384m" };
         if let Some(bad) = spec.jvm.iter().find(|option| option.contains(char::is_whitespace)) {
             return Err(RigError::Unsupported {
                 backend: "docker",
-                what: format!("pass the JVM option `{bad}`: Kafka's scripts split it at its blank"),
+                what: format!("pass the JVM option `{bad}`: Kafka's scripts split it at the space"),
             });
         }
         options.extend(spec.jvm.iter().cloned());
@@ -134,7 +134,7 @@ pub fn environment(spec: &ClusterSpec, node: Node) -> Result<IndexMap<String, St
     let pairs = [
         ("KAFKA_HEAP_OPTS", heap.to_owned()),
         // One compiler tier and the serial collector start fastest with small heaps. A JVM
-        // without memory ends instead of lingering half dead.
+        // without memory ends instead of going on half broken.
         (
             "KAFKA_JVM_PERFORMANCE_OPTS",
             "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \

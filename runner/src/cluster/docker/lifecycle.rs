@@ -30,16 +30,16 @@ use super::{
     segments, sockets, storage, zookeeper,
 };
 
-/// How long a process may need to vanish after SIGKILL.
+/// How long a process may need to end after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
-/// How long after one SIGTERM the next is sent to a node that still runs.
+/// Time between two SIGTERMs to a node that still runs.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// How long the engine may need to free a port of the earlier life.
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(25);
-/// How long a node is tried to be frozen, and what the engine says when it could not be.
+/// How long pausing a node is retried, and the engine's error text when it failed.
 const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 const NOT_FROZEN: &str = "unable to freeze";
 /// How long the rest of the output may need to reach its file.
@@ -91,7 +91,7 @@ impl Cluster for DockerCluster {
     }
 
     async fn destroy(&self) -> Result<(), RigError> {
-        // What an engine that is gone holds is for the guardian, who waits for it.
+        // If the engine is gone, the guardian waits for it and removes what it holds.
         self.pulse.check()?;
         let limit = DESTROY_LIMIT;
         timeout(limit, self.remove_all()).await.unwrap_or_else(|_| {
@@ -160,7 +160,7 @@ impl NodeLife for DockerCluster {
         self.start_together(&first, data).await?;
         self.wait_for_old_sessions(&others).await?;
         self.start_together(&others, data).await?;
-        // A new life has a new network stack, and perhaps another address.
+        // A restarted container has a new network stack, and perhaps another address.
         self.renew_network().await
     }
 
@@ -169,8 +169,8 @@ impl NodeLife for DockerCluster {
         let deadline = Instant::now() + FREEZE_LIMIT;
         loop {
             let paused = nodes.iter().map(|n| self.docker().pause_container(&n.name));
-            match each(&nodes, join_all(paused).await, "freeze", "already paused") {
-                // On a busy machine the kernel gives up before all threads stand still, and thaws.
+            match each(&nodes, join_all(paused).await, "pause", "already paused") {
+                // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
                 Err(e) if e.to_string().contains(NOT_FROZEN) && Instant::now() < deadline => {
                     sleep(PAUSE * 8).await;
                 }
@@ -183,8 +183,8 @@ impl NodeLife for DockerCluster {
         let nodes = self.some(nodes)?;
         let results =
             join_all(nodes.iter().map(|n| self.docker().unpause_container(&n.name))).await;
-        each(&nodes, results, "thaw", "is not paused")?;
-        // What changed while it was frozen could not be told to it.
+        each(&nodes, results, "resume", "is not paused")?;
+        // The network may have changed while the node was paused and could not run a script.
         self.renew_network().await
     }
 
@@ -205,7 +205,7 @@ impl NodeLife for DockerCluster {
         for node in self.nodes.iter().filter(|node| node.looks_dead()) {
             let state = node.inspect(self.docker()).await?;
             if state.running == Some(true) {
-                // Only the stream of its output was cut off.
+                // Only the stream of its output was interrupted.
                 node.follow(self.docker());
                 continue;
             }
@@ -320,12 +320,12 @@ impl DockerCluster {
         let _ = self.signal(&nodes, "SIGKILL").await;
         let followers = self.nodes.iter().filter_map(DockerNode::take_follower);
         let _ = timeout(LOG_LIMIT, join_all(followers)).await;
-        // What resists here is removed, or named, by the second look.
+        // What could not be removed here is removed, or reported, by the second look.
         let _ = join_all(self.nodes.iter().map(DockerNode::remove)).await;
         cleanup::remove(self.docker(), &labels_of(self.spec()), 1).await.map(drop)
     }
 
-    /// The first cluster of an image leaves its format to the later ones.
+    /// Keeps the storage format of the first cluster of an image for later clusters.
     async fn keep_format(&self) {
         let kraft = self.spec().mode != Quorum::Zookeeper;
         let living = self.nodes.iter().find(|node| node.looks_alive());
@@ -337,7 +337,7 @@ impl DockerCluster {
         }
     }
 
-    /// Signals all at once; what is dead already needs none.
+    /// Signals all nodes at once; a dead node is no error.
     async fn signal(&self, nodes: &[&DockerNode], signal: &str) -> Result<(), RigError> {
         let sent = nodes.iter().map(|node| {
             node.set_wanted(false);
@@ -347,8 +347,8 @@ impl DockerCluster {
         each(nodes, join_all(sent).await, "signal", "is not running")
     }
 
-    /// Asks until they end: to the first process of a container a SIGTERM that comes before its
-    /// handler is nothing at all, so that a node that has just been started would not hear of it.
+    /// Sends SIGTERM repeatedly until the nodes end: the first process of a container ignores a SIGTERM that comes
+    /// before its handler is installed, so a node that has just been started may miss it.
     async fn ask_to_end(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
         let deadline = Instant::now() + limit;
         loop {
@@ -364,11 +364,11 @@ impl DockerCluster {
         }
     }
 
-    /// Nothing outlives SIGKILL: one that does is held by the kernel.
+    /// Waits until killed nodes are dead: a process that survives SIGKILL hangs in the kernel.
     async fn killed(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
         self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
             RigError::StillRuns { node, limit } => {
-                RigError::TimedOut { what: format!("the end of {node}"), limit }
+                RigError::TimedOut { what: format!("killing {node}"), limit }
             }
             other => other,
         })
@@ -402,7 +402,7 @@ impl DockerCluster {
         Ok(())
     }
 
-    /// The same port again; the engine may still be about to give up the old one.
+    /// Starts the container on the same port; the engine may not have released it yet.
     async fn start_container(&self, node: &DockerNode) -> Result<(), RigError> {
         let deadline = Instant::now() + PORT_LIMIT;
         loop {
@@ -417,7 +417,7 @@ impl DockerCluster {
         }
     }
 
-    /// In ZooKeeper mode a broker must not start while its earlier life is still listed.
+    /// In ZooKeeper mode a broker must not start while the session of its earlier life is still listed.
     async fn wait_for_old_sessions(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
         let brokers: Vec<u32> = nodes
             .iter()
@@ -427,7 +427,7 @@ impl DockerCluster {
             })
             .collect();
         let Some(address) = self.zookeeper_address() else { return Ok(()) };
-        // With ZooKeeper down the broker's own fate is what the plan wants to see.
+        // If ZooKeeper is down, the plan wants to see how the broker starts without it.
         let zookeeper_runs = self.state(Node::Zookeeper(1)).await? == NodeState::Running;
         if self.spec().mode != Quorum::Zookeeper || brokers.is_empty() || !zookeeper_runs {
             return Ok(());
@@ -442,7 +442,7 @@ impl DockerCluster {
     }
 }
 
-/// All results or the first error, but for the one that says there was nothing to do.
+/// The first error, except the one that means there was nothing to do.
 fn each(
     nodes: &[&DockerNode],
     results: Vec<Result<(), Error>>,
@@ -459,12 +459,12 @@ fn each(
     Ok(())
 }
 
-/// Exit code, signal or lack of memory in words, and whose doing it was.
+/// Exit code, signal or lack of memory as text, and whether the cause lies outside the node.
 fn how_it_ended(state: &ContainerState, log_tail: &str, small_disk: bool) -> Ending {
     if state.oom_killed == Some(true) {
         return ending::killed_for_memory();
     }
-    // What the engine itself could not do.
+    // An error of the engine itself.
     let error = state.error.as_deref().filter(|error| !error.is_empty());
     let told = || ending::told(state.exit_code.unwrap_or_default(), log_tail, small_disk);
     error.map_or_else(told, |error| Ending { exit: error.to_owned(), foreign: true })

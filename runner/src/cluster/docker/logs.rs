@@ -1,4 +1,4 @@
-//! Follows a container's output into a file, over all its lives.
+//! Copies a container's output to a file, over all its restarts.
 
 use std::{
     io::Write,
@@ -14,10 +14,10 @@ use tokio::{task::JoinHandle, time::timeout};
 
 use crate::secrets;
 
-/// How long the engine may take to tell the last lines.
+/// How long the engine may take to return the last lines.
 const TAIL_LIMIT: Duration = Duration::from_secs(15);
 
-/// How far a container's output was written, over all its lives.
+/// How far a container's output was written, over all its restarts.
 #[derive(Clone, Debug, Default)]
 pub struct Seen(Arc<Mutex<LogFollow>>);
 
@@ -25,7 +25,7 @@ pub struct Seen(Arc<Mutex<LogFollow>>);
 struct LogFollow {
     /// The engine's time stamp of the last line written, in nanoseconds.
     last: String,
-    /// Why no more can be written.
+    /// Why no more output can be written.
     trouble: Option<String>,
 }
 
@@ -45,8 +45,8 @@ impl Seen {
     }
 }
 
-/// Tells the lines that were written in earlier lives, which the engine repeats, from new ones. The
-/// clock may have been set back in between: a line after the last known one is new whatever its stamp.
+/// Distinguishes new lines from earlier ones, which the engine repeats after a restart. The clock may have been set
+/// back in between: a line after the last known one is new whatever its time stamp.
 #[derive(Debug)]
 struct Passage {
     last: String,
@@ -114,7 +114,7 @@ pub async fn tail(docker: &Docker, container: &str, lines: usize) -> String {
             text.push_str(&String::from_utf8_lossy(line.as_ref()));
         }
     };
-    // As far as it came serves as well.
+    // A part of the lines is useful too.
     let _ = timeout(TAIL_LIMIT, read).await;
     text.trim_end().to_owned()
 }

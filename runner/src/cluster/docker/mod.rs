@@ -1,4 +1,4 @@
-//! Real Kafka in containers, by testcontainers and the bollard it re-exports.
+//! Real Kafka in containers, with testcontainers and the bollard it re-exports.
 //!
 //! Every node is a container in a network of the cluster's own; brokers and ZooKeeper are
 //! published on 127.0.0.1, on ports that are chosen before the start and kept over restarts.
@@ -47,7 +47,7 @@ const NAME: &str = "docker";
 const PREFIX_LENGTH: usize = 48;
 
 /// A cluster of containers. Dropping it removes nothing (that needs a runtime, and time): call
-/// [`super::Cluster::destroy`]; what a crash leaves is removed by [`cleanup::remove_run`].
+/// [`super::Cluster::destroy`]; [`cleanup::remove_run`] removes what a crash leaves.
 pub struct DockerCluster {
     blueprint: Blueprint,
     nodes: Vec<DockerNode>,
@@ -68,7 +68,7 @@ impl DockerCluster {
         let image = find_image(&docker, &spec.version, spec.image.as_deref()).await?;
         let logs = spec.dir.join("logs");
         std::fs::create_dir_all(&logs).map_err(|error| {
-            RigError::Other(format!("cannot make the directory {}: {error}", logs.display()))
+            RigError::Other(format!("cannot create the directory {}: {error}", logs.display()))
         })?;
         let secured = Secured::new(&spec)?;
         let blueprint = blueprint(spec, docker, image, secured);
@@ -146,7 +146,7 @@ fn blueprint(
     Blueprint { spec, docker, at, image, labels, checkpoint, secured }
 }
 
-/// A name that no other cluster has, made of letters that host names may hold.
+/// A name that no other cluster has, with only characters that host names allow.
 fn prefix(spec: &ClusterSpec) -> String {
     let wanted = format!("kplan-{}-{}", spec.run, spec.name);
     let plain = wanted.chars().map(|c| match c.to_ascii_lowercase() {
@@ -177,15 +177,15 @@ async fn start_nodes(blueprint: &Blueprint) -> Result<Vec<DockerNode>, RigError>
     // start: old ZooKeeper clients look their server's address up only once.
     let launch = |node| DockerNode::launch(blueprint, node);
     let first = try_join_all(first.into_iter().map(launch)).await?;
-    // All are waited for: a removal must not race with a start that is still under way.
+    // Waits for all of them: a removal must not race with a start that is still under way.
     let started = join_all(others.into_iter().map(launch)).await;
     let mut nodes = started.into_iter().collect::<Result<Vec<_>, _>>()?;
     nodes.extend(first);
     Ok(nodes)
 }
 
-/// Removes whatever exists of a cluster that could not be started; its error is already known, and
-/// what resists is removed with the run.
+/// Removes whatever exists of a cluster that could not be started; the error is already known, and
+/// what cannot be removed now is removed with the run.
 async fn undo(blueprint: &Blueprint) {
     let _ = cleanup::remove(&blueprint.docker, &labels_of(&blueprint.spec), 1).await;
 }

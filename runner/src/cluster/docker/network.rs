@@ -20,35 +20,35 @@ use super::{
 };
 use crate::history::{RunClock, now_us};
 
-/// How long a healed line may need until a connection succeeds, and a lossy one until it has lost
-/// something: brokers talk to each other twice a second at least.
+/// How long a healed connection may need to succeed, and a lossy link to lose a packet: brokers send each other
+/// requests at least twice a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
-/// So much later than the order the rules come into force, in all nodes at once, in microseconds: their
-/// commands have begun by then.
+/// Microseconds from the order until the rules come into force, in all nodes at once: the commands have begun by
+/// then.
 const TOGETHER_US: i64 = 300_000;
 
-/// What the containers were told.
+/// The rules that the containers have.
 #[derive(Default)]
 pub struct Applied {
     network: Network,
-    /// Nodes that hold rules, or did: the others are never touched.
+    /// Nodes that have rules, or had: the others are never changed.
     touched: BTreeSet<Node>,
 }
 
-/// Wall-clock microseconds before and after a script acted, where it told them.
+/// Wall-clock microseconds before and after a script took effect, if it printed them.
 type Stamps = Option<(i64, i64)>;
 type Places = BTreeMap<Node, ContainerPlace>;
 
 impl DockerCluster {
-    /// Tells every living node its part of the network; answers with when the rules came into force.
+    /// Gives every living node its rules; returns when they came into force.
     pub(super) async fn change_network(&self, network: &Network) -> Result<Acted, RigError> {
         let mut applied = self.net.lock().await;
         applied.network = network.clone();
         self.tell(&mut applied, Some(TOGETHER_US)).await
     }
 
-    /// Tells it again, to nodes that have begun a new life or moved.
+    /// Gives the rules again to nodes that were restarted or changed their address.
     pub(super) async fn renew_network(&self) -> Result<(), RigError> {
         let mut applied = self.net.lock().await;
         if applied.touched.is_empty() {
@@ -58,8 +58,8 @@ impl DockerCluster {
         }
     }
 
-    /// Gives every living node its rules: so many microseconds later in all at once, or in each as soon as
-    /// it can be.
+    /// Gives every living node its rules: after `after_us` microseconds in all nodes at once, or in each node as
+    /// soon as possible.
     async fn tell(&self, applied: &mut Applied, after_us: Option<i64>) -> Result<Acted, RigError> {
         let begun_us = now_us();
         let network = &applied.network;
@@ -80,12 +80,12 @@ impl DockerCluster {
         Ok(each.reduce(Acted::and).unwrap_or(whole))
     }
 
-    /// Answers with what the script told of when it acted; none for a node that was not told.
+    /// Returns when the script took effect; none for a node that cannot run it.
     async fn tell_one(&self, node: Node, script: String) -> Result<Option<Stamps>, RigError> {
         let own = self.node(node)?;
         let output = match exec::script(self.docker(), &own.name, &script).await {
             Ok(output) if output.succeeded() => return Ok(Some(output.stamps())),
-            // It ended, or was frozen, in between: it is told when it comes back.
+            // The node ended, or was paused, in between: it gets the rules when it comes back.
             _ if !self.can_be_told(own).await? => return Ok(None),
             tried => tried?,
         };
@@ -103,20 +103,20 @@ impl DockerCluster {
         Ok(place.is_some_and(|place| !place.frozen))
     }
 
-    /// The network is there, and every node that lives is in it: the plan's own faults are rules inside
-    /// the containers and take nothing out of it.
+    /// Checks that the network exists and contains every living node: the plan's own faults are rules inside
+    /// the containers and disconnect no container.
     pub(super) async fn stands_in_network(&self) -> Result<(), RigError> {
         let network = &self.blueprint.at.prefix;
         let options = None::<InspectNetworkOptions>;
         let there = self.docker().inspect_network(network, options).await;
-        let there = there.map_err(|error| failed("look at the brokers' network", &error))?;
+        let there = there.map_err(|error| failed("inspect the brokers' network", &error))?;
         let inside = there.containers.unwrap_or_default();
         let inside: BTreeSet<String> = inside.into_values().filter_map(|c| c.name).collect();
         for node in self.nodes.iter().filter(|n| n.looks_alive() && !inside.contains(&n.name)) {
-            // It may have ended, or begun, between the two looks.
+            // It may have ended, or started, between the two looks.
             if node.is_outside(self.docker(), network).await? {
                 return Err(RigError::Other(format!(
-                    "{} was taken out of the brokers' network by somebody else",
+                    "{} was disconnected from the brokers' network, and not by kplan",
                     node.node
                 )));
             }
@@ -133,7 +133,7 @@ impl DockerCluster {
         Ok(named.collect())
     }
 
-    /// Tries every cut line, every line that was healed, and every bad one.
+    /// Tests every cut connection, every healed one, and every degraded link.
     pub(super) async fn prove_network(&self, before: &Network) -> Result<(), RigError> {
         let network = self.net.lock().await.network.clone();
         let places = self.places().await?;
@@ -155,15 +155,15 @@ impl DockerCluster {
     async fn all_dropped(&self, cuts: &[(Node, Node)], places: &Places) -> Result<(), RigError> {
         let tried = self.connect(cuts, places).await?;
         if tried.is_empty() && !cuts.is_empty() {
-            let why = "no node on either side lives and can try the line that was cut";
+            let why = "no running node on either side can test the connection that was cut";
             return Err(RigError::Other(format!(
-                "whether the network is parted is unknown: {why}"
+                "whether the network is partitioned is unknown: {why}"
             )));
         }
         match tried.iter().find(|(_, passes)| **passes) {
             None => Ok(()),
             Some(((from, to), _)) => Err(RigError::Other(format!(
-                "the network was cut, yet packets between {from} and {to} still pass"
+                "the network was cut, but packets between {from} and {to} still pass"
             ))),
         }
     }
@@ -177,13 +177,13 @@ impl DockerCluster {
             };
             if Instant::now() >= deadline {
                 return Err(RigError::Other(format!(
-                    "the network was healed, yet packets between {from} and {to} do not pass"
+                    "the network was healed, but packets between {from} and {to} do not pass"
                 )));
             }
         }
     }
 
-    /// Opens a connection for each pair whose first can run a command; false where packets vanish.
+    /// Opens a connection for each pair whose first node can run a command; false if packets are dropped.
     async fn connect(
         &self,
         pairs: &[(Node, Node)],
@@ -208,20 +208,20 @@ impl DockerCluster {
         Ok(try_join_all(tries).await?.into_iter().flatten().collect())
     }
 
-    /// A bad line can be felt: packets are lost, pass the limit, or take the time.
+    /// Checks that a degraded link has its effect: lost packets, limited bandwidth, or latency.
     async fn feels(&self, node: Node, network: &Network, places: &Places) -> Result<(), RigError> {
         let Some(link) = network.links.get(&node) else { return Ok(()) };
         let awake = places.get(&node).is_some_and(|place| !place.frozen);
         let not = |what: &str| Err(RigError::Other(format!("the network of {node}: {what}")));
         if !awake {
-            return not("the node does not run, so a bad line cannot be felt");
+            return not("the node is dead or paused, so its degraded link cannot be tested");
         }
         let name = &self.node(node)?.name;
         let deadline = Instant::now() + PATIENCE;
         while let Some(loss) = link.loss {
             let output = exec::script(self.docker(), name, rules::COUNT_SCRIPT).await?;
             let Counted { seen, lost } = rules::counted(&output.text());
-            // A small share of few packets may be none yet.
+            // A small share of few packets may still be zero.
             #[allow(clippy::cast_precision_loss, reason = "small numbers")]
             let too_few = (seen as f64) * loss < 5.0;
             if lost > 0 || (seen > 0 && too_few && Instant::now() >= deadline) {
@@ -235,13 +235,13 @@ impl DockerCluster {
         if link.bandwidth.is_some() {
             let output = exec::script(self.docker(), name, rules::QDISC_SCRIPT).await?;
             if !output.text().contains("tbf") {
-                return not("nothing limits what it sends");
+                return not("its bandwidth is not limited");
             }
         }
         if let Some(latency) = link.latency {
             let other = places.iter().find(|(other, place)| **other != node && !place.frozen);
             let Some((other, place)) = other else {
-                return not("no other node lives to measure the latency to");
+                return not("there is no other running node to measure the latency to");
             };
             let target = format!("{}/{}", place.address, port(*other));
             let script = rules::time_script(&target);
@@ -249,9 +249,7 @@ impl DockerCluster {
             let least = latency.saturating_sub(link.jitter.unwrap_or_default()) / 2;
             let took = rules::longest(&output.text());
             if took < least {
-                return not(&format!(
-                    "a connection takes {took:?}, expected was {least:?} or more"
-                ));
+                return not(&format!("a connection takes {took:?}, expected is {least:?} or more"));
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ use super::logs::{self, Seen};
 use super::ports::{self, Reserved};
 use super::security::Secured;
 
-/// The port is looked at before the start, but something may take it in between.
+/// The port is checked before the start, but another process may take it in between.
 const PORT_TRIES: u32 = 5;
 /// How long the engine may take to make and start one container.
 const START_LIMIT: Duration = Duration::from_secs(120);
@@ -43,17 +43,17 @@ pub struct Blueprint {
     pub docker: Docker,
     /// Where nodes reach each other.
     pub at: Addresses,
-    /// The image that was found.
+    /// The image of its containers.
     pub image: Image,
     pub labels: BTreeMap<String, String>,
-    /// What an earlier cluster's storage was formatted with, to be copied.
+    /// The checkpoint of an earlier cluster's formatted storage, to be copied.
     pub checkpoint: Option<Vec<u8>>,
     /// How the clients' listener is secured, if it is.
     pub secured: Option<Secured>,
 }
 
 impl Blueprint {
-    /// The same cluster with other software on storage that is formatted already.
+    /// The same cluster with another version on storage that is formatted already.
     pub fn of_version(&self, version: &Version, image: Image) -> Self {
         let mut other = Self { image, checkpoint: None, ..self.clone() };
         other.spec.version = version.clone();
@@ -66,7 +66,7 @@ impl Blueprint {
 pub struct ContainerPlace {
     /// Its address in the cluster's network.
     pub address: IpAddr,
-    /// No command can be run in it.
+    /// It is paused: no command can be run in it.
     pub frozen: bool,
 }
 
@@ -87,14 +87,14 @@ struct ContainerLife {
     held: Option<Held>,
     /// The follower of this life's output; it ends with the process.
     follower: Option<JoinHandle<()>>,
-    /// It is meant to run.
+    /// It should be running.
     wanted: bool,
-    /// What it is made from, where that is not what the cluster was started with.
+    /// Its own blueprint, if that differs from the cluster's.
     own: Option<Blueprint>,
 }
 
-/// testcontainers removes a container when its value is dropped, and panics where no runtime is.
-/// Held back: only [`DockerNode::remove`] removes, and what a crash leaves is for the guardian.
+/// testcontainers removes a container when its value is dropped, and panics without a runtime. This wrapper prevents
+/// that: only [`DockerNode::remove`] removes, and the guardian removes what a crash leaves.
 struct Held(ManuallyDrop<ContainerAsync<GenericImage>>);
 
 impl DockerNode {
@@ -138,23 +138,22 @@ impl DockerNode {
         self.ports.own()
     }
 
-    /// The one under which this machine reaches its listener for controllers, if it has one that is
-    /// published.
+    /// The port under which this machine reaches its listener for controllers, if that is published.
     pub fn controller_port(&self) -> Option<u16> {
         self.ports.controller.as_ref().map(|(_, reserved)| reserved.port)
     }
 
-    /// Follows the output of the life that has just begun.
+    /// Follows the output of the container that has just started.
     pub fn follow(&self, docker: &Docker) {
         let (docker, name) = (docker.clone(), self.name.clone());
         let follower = logs::follow(docker, name, self.log_path(), self.seen.clone());
         self.life().follower = Some(follower);
     }
 
-    /// From now on its output goes below another directory.
+    /// From now on its output is written below another directory.
     pub fn move_log(&self, docker: &Docker, dir: &Path) {
         if let Some(follower) = self.take_follower() {
-            // It writes whole lines between two waits, and notes each.
+            // The follower writes whole lines between two waits, and records each.
             follower.abort();
         }
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = log_path(dir, self.node);
@@ -165,7 +164,7 @@ impl DockerNode {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Why its output cannot be kept any more, if it cannot.
+    /// Why its output can no longer be written, if it cannot.
     pub fn log_trouble(&self) -> Option<String> {
         let why = self.seen.trouble()?;
         Some(format!(
@@ -175,18 +174,18 @@ impl DockerNode {
         ))
     }
 
-    /// Says whether it is meant to run.
+    /// Sets whether it should be running.
     pub fn set_wanted(&self, wanted: bool) {
         self.life().wanted = wanted;
     }
 
-    /// True when it is meant to run and its output has ended: worth a closer look.
+    /// True if it should be running and its output has ended: it may be dead.
     pub fn looks_dead(&self) -> bool {
         let life = self.life();
         life.wanted && life.follower.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// True when it is meant to run and its output goes on.
+    /// True if it should be running and its output goes on.
     pub fn looks_alive(&self) -> bool {
         self.life().wanted && !self.looks_dead()
     }
@@ -202,11 +201,11 @@ impl DockerNode {
         let answer = docker
             .inspect_container(&self.name, options)
             .await
-            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
         Ok(answer.state.unwrap_or_default())
     }
 
-    /// Its address in the cluster's network while its process lives, and whether it is frozen.
+    /// Its address in the cluster's network while its process is alive, and whether it is paused.
     pub async fn place(
         &self,
         docker: &Docker,
@@ -216,7 +215,7 @@ impl DockerNode {
         let answer = docker
             .inspect_container(&self.name, options)
             .await
-            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
         let frozen = answer.state.and_then(|s| s.paused) == Some(true);
         let known = answer.network_settings.and_then(|n| n.networks);
         let endpoint = known.and_then(|mut all| all.remove(network));
@@ -224,13 +223,13 @@ impl DockerNode {
         Ok(address.map(|address| ContainerPlace { address, frozen }))
     }
 
-    /// It runs, and is not in this network.
+    /// Whether it runs and is not in this network.
     pub async fn is_outside(&self, docker: &Docker, network: &str) -> Result<bool, RigError> {
         let options = None::<InspectContainerOptions>;
         let answer = docker
             .inspect_container(&self.name, options)
             .await
-            .map_err(|error| failed(&format!("look at {}", self.node), &error))?;
+            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
         let runs = answer.state.and_then(|s| s.running) == Some(true);
         let inside = answer.network_settings.and_then(|n| n.networks);
         Ok(runs && !inside.is_some_and(|all| all.contains_key(network)))
@@ -264,7 +263,7 @@ impl DockerNode {
         Ok(())
     }
 
-    /// Removes the container and its anonymous volumes. Once it is gone, does nothing.
+    /// Removes the container and its anonymous volumes. Does nothing if it is removed already.
     pub async fn remove(&self) -> Result<(), RigError> {
         self.set_wanted(false);
         let held = self.life().held.take();
@@ -301,8 +300,8 @@ fn published_port(node: Node) -> Option<u16> {
 #[derive(Debug)]
 struct Ports {
     own: Option<Reserved>,
-    /// Its listener for controllers, which only the observer asks: the one with a login where clients log
-    /// in, so that the cluster is not opened by it.
+    /// Its listener for controllers, which only the observer uses: the one with a login where clients log in, so
+    /// that the cluster has no open access.
     controller: Option<(u16, Reserved)>,
 }
 
@@ -333,8 +332,8 @@ impl Ports {
     }
 }
 
-/// All brokers wait for the metadata's keeper while everything starts at once: where processors
-/// are few it goes first. Others keep the engine's default of 1024.
+/// While everything starts at once, all brokers wait for ZooKeeper or the controllers: with few processors those get
+/// more time. The other nodes keep the engine's default of 1024.
 fn cpu_shares(node: Node) -> Option<i64> {
     match node {
         Node::Broker(_) => None,
@@ -342,13 +341,13 @@ fn cpu_shares(node: Node) -> Option<i64> {
     }
 }
 
-/// Of the engine's usual privileges those that no Kafka needs; the rest is for its files and signals, and
-/// NET_RAW for iptables.
+/// The engine's default privileges that Kafka does not need; the others are for its files and signals, and NET_RAW
+/// is for iptables.
 const NEEDLESS: [&str; 5] = ["AUDIT_WRITE", "MKNOD", "SETFCAP", "SETPCAP", "SYS_CHROOT"];
 /// A broker has some hundred threads.
 const MOST_PROCESSES: i64 = 4096;
 
-/// No more of the machine, and no more privileges, than the plan needs and the command line allows.
+/// Limits a container to the resources and privileges that the plan needs and the command line allows.
 fn confine(host: &mut HostConfig, bounds: Bounds) {
     host.cap_add = bounds.network_faults.then(|| vec!["NET_ADMIN".to_owned()]);
     host.cap_drop = Some(NEEDLESS.map(str::to_owned).to_vec());
@@ -360,7 +359,7 @@ fn confine(host: &mut HostConfig, bounds: Bounds) {
     host.memory_swap = memory;
 }
 
-/// True for the engine's words when a port could not be published.
+/// True for the engine's error text when a port could not be published.
 pub fn is_port_taken(error: &str) -> bool {
     ["port is already allocated", "address already in use"]
         .iter()
@@ -411,10 +410,10 @@ fn request(
         .with_label(super::cleanup::NODE_LABEL, node.slug())
         // As root: network faults need NET_ADMIN, which other users of a container lose.
         .with_user("0:0")
-        // No ulimit: an engine that is itself confined cannot raise one, and refuses to start.
+        // No ulimit: an engine that is confined itself cannot raise one, and refuses to start.
         .with_host_config_modifier(move |host| {
             // testcontainers publishes on every address of the machine, and all ports that the
-            // image names when it is told none.
+            // image names if none is given.
             host.publish_all_ports = Some(false);
             confine(host, bounds);
             host.cpu_shares = shares;
@@ -437,7 +436,7 @@ fn request(
     Ok(request)
 }
 
-/// Removes what a start that failed may have left under a name; nothing there is no error.
+/// Removes a container that a failed start may have left under this name; a missing container is no error.
 async fn discard(docker: &Docker, name: &str) {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     let _ = docker.remove_container(name, Some(options)).await;

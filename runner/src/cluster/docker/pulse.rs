@@ -1,5 +1,5 @@
-//! Whether the engine still answers, asked beside everything else: an engine that hangs closes no
-//! connection, and a cluster can live on under it while its logs and its deaths go unnoticed.
+//! Checks in the background whether the engine still answers: an engine that hangs closes no
+//! connection, and its containers can go on while their logs and deaths go unnoticed.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,7 +15,7 @@ use tokio::{
 use super::super::RigError;
 use super::engine::ANSWER_LIMIT;
 
-/// Between two questions.
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Asks an engine until it is dropped, or until there was no answer.
@@ -34,7 +34,7 @@ impl Pulse {
                 let why = match timeout(ANSWER_LIMIT, docker.ping()).await {
                     Ok(Ok(_)) => continue,
                     Ok(Err(error)) => error.to_string(),
-                    Err(_) => format!("it was silent for {ANSWER_LIMIT:?}"),
+                    Err(_) => format!("no answer within {ANSWER_LIMIT:?}"),
                 };
                 let _ = told.set(why);
                 return;
@@ -43,10 +43,10 @@ impl Pulse {
         Self { lost, task }
     }
 
-    /// Whether it answered so far.
+    /// Fails if the engine has stopped answering.
     pub fn check(&self) -> Result<(), RigError> {
         self.lost.get().map_or(Ok(()), |why| {
-            Err(RigError::Other(format!("the container engine does not answer any more: {why}")))
+            Err(RigError::Other(format!("the container engine stopped answering: {why}")))
         })
     }
 }

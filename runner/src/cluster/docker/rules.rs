@@ -1,7 +1,7 @@
-//! Scripts that change and try the network of one container, and what they answer. Pure text.
+//! Scripts that change and test the network of one container, and the parsing of their output. Pure text.
 //!
-//! Loopback is never touched. Packets of a cut are dropped at both ends, so that a container that
-//! cannot be told now (it is frozen) is cut off by the others.
+//! Loopback is never changed. Packets of a cut are dropped at both ends, so that a container that
+//! cannot run a script now (it is paused) is cut off by the others.
 
 use std::{fmt::Write, time::Duration};
 
@@ -21,7 +21,7 @@ pub const COUNT_SCRIPT: &str = "iptables -w 5 -nvxL KPLAN-IN; iptables -w 5 -nvx
 /// Prints the queueing disciplines.
 pub const QDISC_SCRIPT: &str = "tc -s qdisc show dev eth0";
 
-/// Replaces the rules of a node. `address` of a node that is dead is none: it has no packets, and every
+/// Replaces the rules of a node. `address` of a dead node is none: it has no packets, and every
 /// node gets new rules when it starts. The rules come into force at `at_us` (wall-clock microseconds), so
 /// that all nodes change at the same moment: commands start some ten milliseconds apart.
 pub fn script(
@@ -38,8 +38,8 @@ pub fn script(
             "iptables -w 5 -C {hook} -j {chain} 2>/dev/null || iptables -w 5 -I {hook} -j {chain}"
         );
     }
-    // One transaction: no packet passes between the old rules and the new ones. What replaces them has begun and
-    // read them when their moment comes: a program takes some ten milliseconds to begin, and more beside others.
+    // One transaction: no packet passes between the old rules and the new ones. iptables-restore has started and
+    // read the rules before the moment: a program takes some ten milliseconds to start, and more on a busy machine.
     out.push_str("exec 3>&1\n{\ncat <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n");
     for (from, to) in &network.cuts {
         let rule = if *to == node {
@@ -70,7 +70,7 @@ pub fn script(
     }
     out.push_str("END\n");
     if let Some(at_us) = at_us {
-        // Not at all where the clock is another one.
+        // No sleep if the container's clock differs.
         let _ = writeln!(
             out,
             "left=$(( {at_us} - ${{EPOCHREALTIME//[.,]/}} ))\n\
@@ -83,7 +83,7 @@ pub fn script(
     out
 }
 
-/// What a node sends, delayed and limited.
+/// Delays and limits what a node sends.
 fn shape(out: &mut String, link: &Link) {
     let _ = writeln!(out, "tc qdisc del dev {DEVICE} root 2>/dev/null || true");
     let mut parent = "root".to_owned();
@@ -106,8 +106,8 @@ fn shape(out: &mut String, link: &Link) {
     }
 }
 
-/// Opens a connection to each `ADDRESS/PORT` at once; prints those from which nothing comes back.
-/// A refusal comes back: somebody is there.
+/// Opens a connection to each `ADDRESS/PORT` at once; prints the targets that do not answer.
+/// A refused connection is an answer.
 pub fn connect_script(targets: &[&str]) -> String {
     let mut out = String::new();
     for target in targets {
@@ -139,11 +139,11 @@ pub fn longest(text: &str) -> Duration {
     Duration::from_micros(times.max().unwrap_or(0))
 }
 
-/// Packets that passed a lossy line.
+/// Packets on a lossy link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     pub seen: u64,
-    /// Those that were lost.
+    /// Packets that were dropped.
     pub lost: u64,
 }
 

@@ -1,5 +1,4 @@
-//! What secures the clients' listener of a broker in a container: its settings, and the files that hold
-//! what is secret.
+//! The security of a broker's client listener in a container: its settings, and the files with its secrets.
 
 use std::sync::Arc;
 
@@ -13,16 +12,16 @@ use super::super::{
 use super::files::File;
 use crate::rundir::private_file;
 
-/// Who is let in, and with what.
+/// The certificates and users of a secured cluster.
 #[derive(Clone)]
 pub struct Secured {
-    /// What clients need.
+    /// What clients need to log in.
     pub access: Access,
     authority: Option<Arc<Authority>>,
 }
 
 impl Secured {
-    /// What a cluster needs, made anew; clients' part of it goes to a file in the suite's directory.
+    /// New certificates and passwords for a cluster; the clients' part is written to the suite's directory.
     pub fn new(spec: &ClusterSpec) -> Result<Option<Self>, RigError> {
         let Some(security) = &spec.security else { return Ok(None) };
         possible(security.is_encrypted() || security.has_scram())?;
@@ -39,7 +38,7 @@ impl Secured {
         Ok(Some(Self { access, authority: Some(Arc::new(authority)) }))
     }
 
-    /// The files of a broker that hold its key and its users' passwords; of a controller, with kplan's own.
+    /// The files of a broker with its key and its users' passwords; of a controller, with kplan's own password.
     pub fn files(
         &self,
         spec: &ClusterSpec,
@@ -63,7 +62,7 @@ impl Secured {
     }
 }
 
-/// With SCRAM the users live in the cluster's metadata; only kplan's own logs in by PLAIN.
+/// With SCRAM the users are in the cluster's metadata; only kplan's own user logs in by PLAIN.
 fn jaas(access: &Access) -> String {
     let mut text = String::from(
         "KafkaServer {\n  org.apache.kafka.common.security.plain.PlainLoginModule required",
@@ -80,7 +79,7 @@ fn jaas(access: &Access) -> String {
     text
 }
 
-/// At the voters' listener nobody but kplan is let in.
+/// At the voters' listener only kplan can log in.
 fn controller_jaas(access: &Access) -> String {
     format!(
         "{}.KafkaServer {{\n  org.apache.kafka.common.security.plain.PlainLoginModule required\n  \
@@ -90,7 +89,7 @@ fn controller_jaas(access: &Access) -> String {
     )
 }
 
-/// As Java's reader of such files undoes it.
+/// Escapes text as Java's reader of such files expects it.
 fn quoted(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -1,4 +1,4 @@
-//! A partition's files from a container's disk, by the engine's archive: it needs no process inside,
+//! Reads a partition's files from a container's disk as an archive of the engine: it needs no process inside,
 //! so the disks of dead brokers can be read too.
 
 use std::{
@@ -25,8 +25,8 @@ use super::addresses::HOME;
 /// Limit of one partition.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Copies the segment files of a partition into a directory. An index, which is reserved in full,
-/// comes along in the archive and is passed over.
+/// Copies the segment files of a partition into a directory. Index files, which are preallocated in full,
+/// are in the archive too and are skipped.
 pub async fn copy(
     docker: &Docker,
     container: &str,
@@ -52,7 +52,7 @@ pub async fn copy(
     }
 }
 
-/// The container is there, and the path in it is not.
+/// The container exists, but the path in it does not.
 fn is_absent(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, message }
         if !message.contains("No such container"))
@@ -70,7 +70,7 @@ async fn unpack(
     while let Some(entry) = entries.next().await {
         let mut entry = entry?;
         let path = entry.path()?.into_owned();
-        // Only the last part of a name is taken: an archive says nothing of where files go.
+        // Only the file name is used: the archive must not choose the directory.
         let Some(name) = path.file_name() else { continue };
         if path.extension().is_none_or(|kind| kind != "log") {
             continue;

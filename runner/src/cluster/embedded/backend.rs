@@ -16,7 +16,7 @@ pub struct EmbeddedBackend;
 
 impl Enrolled for EmbeddedBackend {
     const NAME: &'static str = NAME;
-    const ABOUT: &'static str = "a simulation in this process: needs nothing";
+    const ABOUT: &'static str = "a simulation inside kplan: needs nothing else";
 
     fn choose(_: Setup) -> Chosen {
         Chosen::plain(Self)
@@ -44,6 +44,9 @@ impl Backend for EmbeddedBackend {
     }
 
     async fn examine(&self) -> Vec<Line> {
-        vec![Line::good("embedded backend", "part of kplan: needs nothing, simulates".to_owned())]
+        vec![Line::good(
+            "embedded backend",
+            "built into kplan: a simulation, needs nothing else".to_owned(),
+        )]
     }
 }

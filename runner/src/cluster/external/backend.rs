@@ -12,7 +12,7 @@ use crate::cluster::{
     backend::{Backend, Chosen, Enrolled, Line, Setup},
 };
 
-/// What cannot be done to processes that kplan neither starts nor sees.
+/// Capabilities that need processes which kplan starts or sees.
 const LACKS: [Capability; 10] = [
     Capability::Images,
     Capability::BrokerSettings,
@@ -26,9 +26,9 @@ const LACKS: [Capability; 10] = [
     Capability::BrokerLogs,
 ];
 
-/// A cluster that exists, as a file tells.
+/// An existing cluster that a file describes.
 pub struct ExternalBackend {
-    /// What the file says; none where it is wrong.
+    /// The parsed file; none if it has mistakes.
     file: Option<Arc<BackendFile>>,
 }
 
@@ -41,14 +41,14 @@ impl ExternalBackend {
 
 impl Enrolled for ExternalBackend {
     const NAME: &'static str = NAME;
-    const ABOUT: &'static str = "a cluster that exists: FILE tells where, see docs/backends.md";
+    const ABOUT: &'static str = "an existing cluster that FILE describes, see docs/backends.md";
     const USAGE: &'static str = "external=FILE";
 
-    /// Reads the file. The user names it on the command line, as a program: so its commands need no
+    /// Reads the file. The user names it on the command line and so trusts it like a program: its commands need no
     /// `--allow-run`, and its templates may read the whole environment.
     fn choose(setup: Setup) -> Chosen {
         let Some(path) = setup.file else { return Chosen::plain(Self { file: None }) };
-        // Names and values that are no text cannot be meant by a text.
+        // Names and values that are not UTF-8 cannot be named in a file.
         let vars = std::env::vars_os();
         let texts = vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let env = EnvNames { allowed: texts.collect(), trusted: true };
@@ -67,8 +67,8 @@ impl Backend for ExternalBackend {
         NAME
     }
 
-    /// What Kafka's protocol can, and what there is a command for. While the file has mistakes, everything
-    /// that can be possible is: its mistakes are enough to read.
+    /// What Kafka's protocol can do, and what the file has a command for. If the file has mistakes, all possible
+    /// abilities are assumed, so that only its mistakes are reported.
     fn abilities(&self) -> Abilities {
         let commands = self.file.as_ref().map(|file| file.lacks()).unwrap_or_default();
         let lacks: Vec<Capability> = LACKS.into_iter().chain(commands).collect();
@@ -87,12 +87,12 @@ impl Backend for ExternalBackend {
 
     async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
         let file = self.file.clone().ok_or_else(|| {
-            RigError::Other("the file of the external cluster cannot be used".to_owned())
+            RigError::Other("the backend file of the external cluster cannot be used".to_owned())
         })?;
         Ok(Arc::new(ExternalCluster::attach(file, spec).await?))
     }
 
-    /// Nothing without its file.
+    /// No lines: it needs its file.
     async fn examine(&self) -> Vec<Line> {
         Vec::new()
     }

@@ -16,8 +16,8 @@ use super::super::RigError;
 
 /// What is kept of each of the two streams.
 const KEPT: usize = 16 * 1024;
-/// How long output may still come after the command has ended: a broker that it started may hold the
-/// pipe for ever.
+/// How long output is read after the command has ended: a broker that it started may hold the
+/// pipe forever.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// One command for one broker.
@@ -28,12 +28,12 @@ pub struct Work<'a> {
     /// The program and its arguments.
     pub words: Vec<String>,
     pub limit: Duration,
-    /// The run whose end is its end too; none for what may start a broker: that stays.
+    /// The run that the command ends with; none for a command that may start a broker, which must stay.
     pub run: Option<&'a str>,
 }
 
 impl Work<'_> {
-    /// Runs it to its end.
+    /// Runs the command to its end.
     pub async fn run(self) -> Result<(), RigError> {
         let name = format!("`{}` for broker {}", self.what, self.broker);
         let failed = |why: String| {
@@ -55,7 +55,7 @@ impl Work<'_> {
         let stderr = tokio::spawn(keep(child.stderr.take()));
         let Ok(ended) = timeout(self.limit, child.wait()).await else {
             if let Some(group) = group {
-                // Nobody left is no error.
+                // An empty process group is no error.
                 let _ = killpg(group, Signal::SIGKILL);
             }
             return Err(RigError::TimedOut {
@@ -73,7 +73,7 @@ impl Work<'_> {
     }
 }
 
-/// Reads to the end, and keeps the beginning.
+/// Reads to the end, but keeps only the beginning.
 async fn keep(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut stream) = stream else { return kept };

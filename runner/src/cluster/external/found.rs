@@ -1,4 +1,4 @@
-//! What the cluster says of itself when kplan comes to it.
+//! What kplan finds out about the external cluster when it attaches.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -32,9 +32,9 @@ pub struct FoundBroker {
 pub struct FoundCluster {
     /// Its brokers by number.
     pub brokers: BTreeMap<u32, FoundBroker>,
-    /// It keeps its metadata in KRaft.
+    /// Whether it keeps its metadata in KRaft.
     pub kraft: bool,
-    /// The highest level of `metadata.version` that the broker supports, where it tells.
+    /// The highest level of `metadata.version` that the broker supports, if it reports one.
     pub level: Option<i16>,
 }
 
@@ -66,9 +66,10 @@ pub async fn find(
     }
     Err(RigError::Missing {
         what: format!("no broker of the external cluster answers: {}", refusals.join("; ")),
-        help: "see that the addresses under `bootstrap` in the backend file are right, that this \
-               machine reaches them, and that `client` holds what they ask for"
-            .to_owned(),
+        help:
+            "check that the addresses under `bootstrap` in the backend file are right, that this \
+               machine reaches them, and that `client` holds the settings that the brokers require"
+                .to_owned(),
     })
 }
 
@@ -83,8 +84,8 @@ async fn ask(address: &str, credentials: &Credentials) -> Result<FoundCluster, W
     Ok(FoundCluster { brokers: brokers.collect(), kraft, level })
 }
 
-/// Brokers from 2.4 on (KIP-511, KIP-584) tell which features they support; what an older one makes
-/// of the question does not matter.
+/// Brokers from 2.4 on (KIP-511, KIP-584) report which features they support; the answer of an older one is
+/// ignored.
 async fn level(connection: &mut Connection) -> Option<i16> {
     let version =
         connection.version::<ApiVersionsRequest>(3).ok().filter(|version| *version >= 3)?;
@@ -97,7 +98,7 @@ async fn level(connection: &mut Connection) -> Option<i16> {
     Some(feature.max_version)
 }
 
-/// Refuses a cluster that is not the plan's.
+/// Refuses a cluster that differs from what the plan declares.
 pub fn compare(
     file: &BackendFile,
     spec: &ClusterSpec,
@@ -108,22 +109,22 @@ pub fn compare(
     if wanted != there {
         let ids: Vec<String> = found.brokers.keys().map(ToString::to_string).collect();
         return other(format!(
-            "the plan is for {wanted} brokers, the external cluster has {there}: {}; give \
-             `start_cluster` its `brokers`",
+            "the plan declares {wanted} brokers, but the external cluster has {there}: {}; set \
+             `brokers` of `start_cluster` to that number",
             ids.join(", ")
         ));
     }
     let unknown = file.brokers.0.iter().map(|(broker, _)| broker.value);
     if let Some(unknown) = unknown.into_iter().find(|broker| !found.brokers.contains_key(broker)) {
         return other(format!(
-            "the backend file names broker {unknown}, which the external cluster does not have"
+            "the backend file names broker {unknown}, but the external cluster has no such broker"
         ));
     }
     let kraft = spec.mode != Quorum::Zookeeper;
     if kraft != found.kraft {
         let (plan, cluster) = if kraft { ("kraft", "zookeeper") } else { ("zookeeper", "kraft") };
         return other(format!(
-            "the plan is for `mode: {plan}`, the external cluster runs in `mode: {cluster}`"
+            "the plan declares `mode: {plan}`, but the external cluster runs in `mode: {cluster}`"
         ));
     }
     let version = &spec.version;
@@ -131,16 +132,16 @@ pub fn compare(
         && own != version.text
     {
         return other(format!(
-            "the plan is for Kafka {version}, the backend file says that {own} runs there; give \
-             `start_cluster` its `version`"
+            "the plan declares Kafka {version}, but the backend file declares {own}; set `version` of \
+             `start_cluster` to that version"
         ));
     }
     let release = found.level.and_then(release);
     match release {
         Some((major, minor)) if version.numbers.get(..2) != Some(&[major, minor]) => {
             other(format!(
-                "the plan is for Kafka {version}, the external cluster runs {major}.{minor}; give \
-                 `start_cluster` its `version`"
+                "the plan declares Kafka {version}, but the external cluster runs {major}.{minor}; set \
+                 `version` of `start_cluster` to that version"
             ))
         }
         _ => Ok(()),
@@ -207,7 +208,9 @@ mod tests {
         assert!(told(&plain, &found(&[1, 2], true, None)).contains("has 2: 1, 2"));
         assert!(told(&plain, &found(&[1, 2, 3], false, None)).contains("`mode: zookeeper`"));
         assert!(told(&plain, &found(&[1, 2, 3], true, Some(21))).contains("runs 3.9"));
-        assert!(told(&old, &found(&[1, 2, 3], true, None)).contains("says that 3.9.1 runs"));
+        assert!(
+            told(&old, &found(&[1, 2, 3], true, None)).contains("the backend file declares 3.9.1")
+        );
         assert!(told(&odd, &found(&[1, 2, 3], true, None)).contains("broker 7"));
         assert_eq!(
             told(&plain, &found(&[1, 2, 3], true, Some(900))),

@@ -1,4 +1,4 @@
-//! Leaves the cluster as it was found.
+//! Leaves the external cluster as it was found.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep};
 use super::super::{RigError, TopicAdmin as _};
 use super::{BrokerLife, ExternalCluster};
 
-/// How long a broker that was started or thawed at the end may need to answer.
+/// How long a broker that was started or resumed at the end may need to answer.
 const BACK_LIMIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl ExternalCluster {
-    /// Mends what the plan broke and deletes the topics that it created; says what was done.
+    /// Undoes what the plan broke and deletes the topics that it created; returns what was done.
     pub(super) async fn mend_and_clear(&self) -> Result<Vec<String>, RigError> {
         let mut told = Vec::new();
         let mut troubles = Vec::new();
@@ -32,7 +32,7 @@ impl ExternalCluster {
                     self.set(&brokers, BrokerLife::Starting);
                     told.push(format!("{who} {verb} again"));
                 }
-                Err(error) => troubles.push(format!("{who} left down: {error}")),
+                Err(error) => troubles.push(format!("{who} not {verb} again: {error}")),
             }
         }
         if let Err(error) = self.all_answer().await {
@@ -46,14 +46,11 @@ impl ExternalCluster {
                     self.created().remove(&topic);
                     deleted.push(topic);
                 }
-                Err(error) => troubles.push(format!("topic {topic} is left: {error}")),
+                Err(error) => troubles.push(format!("topic {topic} not deleted: {error}")),
             }
         }
         if !deleted.is_empty() {
-            told.push(format!(
-                "{} deleted, which this plan created",
-                list("topic", deleted.iter())
-            ));
+            told.push(format!("{}, created by this plan, deleted", list("topic", deleted.iter())));
         }
         if troubles.is_empty() { Ok(told) } else { Err(RigError::Other(troubles.join("; "))) }
     }
@@ -62,7 +59,7 @@ impl ExternalCluster {
         self.lives().iter().filter(|(_, own)| **own == life).map(|(broker, _)| *broker).collect()
     }
 
-    /// Waits until those that were started answer.
+    /// Waits until the started brokers answer.
     async fn all_answer(&self) -> Result<(), RigError> {
         let deadline = Instant::now() + BACK_LIMIT;
         for broker in self.brokers_in(BrokerLife::Starting) {
@@ -79,7 +76,7 @@ impl ExternalCluster {
     }
 }
 
-/// `broker 2`, `topics a and b`.
+/// `broker 2`, `topics a, b`.
 fn list<T: ToString>(what: &str, all: impl ExactSizeIterator<Item = T>) -> String {
     let many = if all.len() == 1 { "" } else { "s" };
     let words: Vec<String> = all.map(|one| one.to_string()).collect();

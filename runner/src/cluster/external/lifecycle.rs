@@ -1,4 +1,4 @@
-//! What can be done to a cluster that exists.
+//! What can be done to an existing cluster.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,10 +15,10 @@ use super::super::{
 use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
 use crate::{client::routes::Router, wire::Connection};
 
-/// A broker that says nothing for so long does not answer.
+/// A broker that sends no answer for this long counts as not answering.
 const SILENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
-/// The limit of commands where the file names none.
+/// The limit of commands if the file has none.
 const LIMIT: Duration = Duration::from_secs(60);
 
 type Pick = fn(&Commands) -> Option<&BrokerCommand>;
@@ -54,7 +54,7 @@ impl Cluster for ExternalCluster {
         given.map(|(node, at)| (node.value, at.as_str().to_owned())).collect()
     }
 
-    /// Controllers have listeners of their own, which often want no login where brokers want one.
+    /// Controllers have listeners of their own, which often require no login even if brokers require one.
     fn controller_configs(&self) -> Vec<IndexMap<String, String>> {
         vec![client_config(&self.file), IndexMap::new()]
     }
@@ -72,7 +72,7 @@ impl Cluster for ExternalCluster {
     }
 
     async fn destroy(&self) -> Result<(), RigError> {
-        // It is not ours: what was ours in it was given back.
+        // The cluster is not kplan's: `give_back` has undone all changes.
         Ok(())
     }
 
@@ -135,9 +135,9 @@ impl NodeLife for ExternalCluster {
 
     async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
         let exit = match self.life(self.number(node)?) {
-            BrokerLife::Down => "taken down by its command".to_owned(),
+            BrokerLife::Down => "taken down by the command of the backend file".to_owned(),
             _ if self.state(node).await? != NodeState::Dead => return Ok(None),
-            _ => "it does not answer; why is not seen from here".to_owned(),
+            _ => "it does not answer; kplan cannot see why".to_owned(),
         };
         Ok(Some(Death { node, exit, log_tail: String::new(), foreign: false }))
     }
@@ -177,7 +177,9 @@ impl ExternalCluster {
     fn number(&self, node: Node) -> Result<u32, RigError> {
         match node {
             Node::Broker(id) if self.found.brokers.contains_key(&id) => Ok(id),
-            _ => Err(RigError::Other(format!("kplan reaches no {node} of the external cluster"))),
+            _ => {
+                Err(RigError::Other(format!("kplan does not know {node} of the external cluster")))
+            }
         }
     }
 
@@ -194,13 +196,13 @@ impl ExternalCluster {
     ) -> Result<(), RigError> {
         let command = self.file.commands.as_ref().and_then(pick);
         let command = command.ok_or_else(|| {
-            unsupported(&format!("{what} brokers: its backend file names no such command"))
+            unsupported(&format!("{what} brokers: its backend file has no such command"))
         })?;
         let mut work = Vec::new();
         for broker in brokers {
             let host = self.found.brokers.get(broker).map_or("", |found| &found.host);
             let words = command.words(*broker, host, &self.spec.run).map_err(RigError::Other)?;
-            // What may leave a broker behind must not carry the run's id, or it ends with the run.
+            // A command that may start a broker must not carry the run's id, or the broker ends with the run.
             let stays = matches!(what, "start" | "wipe");
             let run = (!stays).then_some(self.spec.run.as_str());
             work.push(Work { what, broker: *broker, words, limit: self.limit(), run }.run());
@@ -219,12 +221,12 @@ impl ExternalCluster {
         let living: Vec<u32> =
             brokers.into_iter().filter(|broker| self.life(*broker) != BrokerLife::Down).collect();
         self.command(&living, what, pick).await?;
-        // From here on they are ours to start again, even if one still answers.
+        // From here on kplan must start them again, even if one still answers.
         self.set(&living, BrokerLife::Down);
         self.all_silent(&living, what, limit).await
     }
 
-    /// A command that ended well proves nothing: the broker must have stopped answering.
+    /// A successful command proves nothing: the broker must have stopped answering.
     async fn all_silent(
         &self,
         brokers: &[u32],
@@ -236,7 +238,7 @@ impl ExternalCluster {
             while self.answers(*broker).await {
                 if Instant::now() >= deadline {
                     return Err(RigError::Other(format!(
-                        "the command `{what}` for broker {broker} ended well, yet the broker still \
+                        "the command `{what}` for broker {broker} succeeded, but the broker still \
                          answers {limit:?} later"
                     )));
                 }
@@ -246,12 +248,12 @@ impl ExternalCluster {
         Ok(())
     }
 
-    /// Whether a broker answers a question now.
+    /// Whether a broker answers a request now.
     pub(super) async fn answers(&self, broker: u32) -> bool {
         Connection::open(&self.address(broker), &self.credentials, SILENCE).await.is_ok()
     }
 
-    /// Topics that were there before the plan are left as they are.
+    /// Refuses to change topics that existed before the plan.
     fn only_own(&self, name: &str, what: &str) -> Result<(), RigError> {
         if self.created().contains(name) {
             return Ok(());

@@ -1,9 +1,9 @@
-//! A cluster that exists: kplan finds it, uses it, breaks its brokers with the commands of its backend
+//! An existing cluster: kplan attaches to it, breaks its brokers with the commands of the backend
 //! file, and leaves it as it was.
 //!
-//! kplan starts none of its processes and sees none of them. Whether a broker lives is asked of the
-//! broker itself. Topics that the plan created are deleted at the end, brokers that it took down are
-//! started again; nothing else is touched.
+//! kplan starts none of its processes and sees none of them. A broker counts as alive if it answers.
+//! Topics that the plan created are deleted at the end, brokers that it took down are
+//! started again; nothing else is changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,9 +33,9 @@ const NAME: &str = "external";
 /// What kplan did to a broker last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BrokerLife {
-    /// Nothing, or it answered since it was started.
+    /// Nothing, or the broker has answered since it was started.
     Up,
-    /// Started, and not heard of yet.
+    /// Started, but has not answered yet.
     Starting,
     /// Killed or stopped.
     Down,
@@ -43,7 +43,7 @@ enum BrokerLife {
 }
 
 impl BrokerLife {
-    /// What is known without asking.
+    /// The state that is known without asking the broker.
     fn state(self) -> Option<NodeState> {
         match self {
             Self::Up => None,
@@ -54,14 +54,14 @@ impl BrokerLife {
     }
 }
 
-/// A cluster of somebody else's.
+/// A cluster that kplan did not start.
 pub struct ExternalCluster {
     file: Arc<BackendFile>,
     spec: ClusterSpec,
     found: FoundCluster,
     credentials: Credentials,
     topics: Topics,
-    /// None where the file does not say how a broker is reached.
+    /// None if the file gives no address of a broker.
     router: Option<Arc<Router>>,
     lives: Mutex<BTreeMap<u32, BrokerLife>>,
     /// Topics that the plan created and did not delete.
@@ -69,10 +69,10 @@ pub struct ExternalCluster {
 }
 
 impl ExternalCluster {
-    /// Finds the cluster and compares it with what the plan says of it.
+    /// Finds the cluster and compares it with what the plan declares.
     pub async fn attach(file: Arc<BackendFile>, spec: ClusterSpec) -> Result<Self, RigError> {
         std::fs::create_dir_all(spec.dir.join("logs")).map_err(|error| {
-            RigError::Other(format!("cannot make {}: {error}", spec.dir.join("logs").display()))
+            RigError::Other(format!("cannot create {}: {error}", spec.dir.join("logs").display()))
         })?;
         let client = client_config(&file);
         let credentials = Credentials::from_client_config(&client);
@@ -111,8 +111,8 @@ impl ExternalCluster {
     }
 }
 
-/// The brokers' own addresses lead where the file says; every broker that it does not name is reached
-/// where it advertises.
+/// Maps the brokers' advertised addresses to those of the file; a broker that the file does not name is reached
+/// at its advertised address.
 fn router(
     file: &BackendFile,
     found: &FoundCluster,
@@ -128,7 +128,7 @@ fn router(
     Some(Arc::new(Router::new(routes)))
 }
 
-/// What every client of the cluster needs to be told.
+/// The settings that every client of the cluster needs.
 fn client_config(file: &BackendFile) -> IndexMap<String, String> {
     file.client.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

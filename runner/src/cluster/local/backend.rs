@@ -23,18 +23,18 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Real Kafka as processes of this machine.
+/// Real Kafka as processes on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalBackend {
-    /// A directory in Apache's layout (`libs/*.jar`), `{version}` standing for the version; none:
-    /// what was fetched into the cache, or is to be.
+    /// The directory of an Apache Kafka distribution (`libs/*.jar`), with `{version}` for the version; none:
+    /// the cache, into which Kafka is fetched if needed.
     pub kafka_dir: Option<String>,
 }
 
 impl Enrolled for LocalBackend {
     const NAME: &'static str = NAME;
     const ABOUT: &'static str =
-        "real Kafka as processes of this machine: needs Java, and no engine";
+        "real Kafka as processes on this machine: needs Java, no container engine";
 
     fn choose(setup: Setup) -> Chosen {
         Chosen::plain(Self { kafka_dir: setup.kafka_dir })
@@ -53,11 +53,11 @@ impl Backend for LocalBackend {
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 
-    /// Finds Java and every version, and fetches what is not there.
+    /// Finds Java and every version, and fetches missing versions.
     async fn prepare(&self, versions: &BTreeSet<String>, run: &str) -> Result<(), RigError> {
         java::find().await?;
         for text in versions {
-            // The step itself reports what is no version.
+            // The step itself reports an invalid version.
             let Ok(version) = text.parse::<Version>() else { continue };
             if self.kafka_dir.is_none() && software::cached(&version).is_none() {
                 tell!("fetching Kafka {version} into kplan's cache (once)");
@@ -75,7 +75,7 @@ impl Backend for LocalBackend {
         Ok(cleanup::list_runs())
     }
 
-    /// Until the last process of the run is dead, something may be written anew.
+    /// Repeats until the last process of the run is dead: until then it may write new files.
     async fn sweep(&self, run: &str, _: Sweep) -> Result<Traces, RigError> {
         let end = Instant::now() + LIMIT;
         loop {
@@ -105,11 +105,11 @@ impl Backend for LocalBackend {
         lines.push(match software::can_fetch().await {
             Ok(maven) => Line::good("local: Maven", maven),
             Err(error) if names.is_empty() => Line::missing("local: Maven", &error),
-            // What is in the cache serves without it.
+            // Versions in the cache work without Maven.
             Err(error) => Line::lacking("local: Maven", &error),
         });
         let found = match names.is_empty() {
-            true => "none yet: fetched at the first run".to_owned(),
+            true => "none yet; the first run fetches it".to_owned(),
             false => format!("{} in the cache", names.join(", ")),
         };
         lines.push(Line::good("local: Kafka", found));
@@ -121,7 +121,7 @@ impl Backend for LocalBackend {
     }
 }
 
-/// A directory that the user names: some version must be in it.
+/// A directory that the user names: it must hold at least one version.
 async fn given(dir: &str, versions: &[Version]) -> Line {
     let mut found = Vec::new();
     let mut refusal: Option<RigError> = None;

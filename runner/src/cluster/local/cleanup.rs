@@ -1,4 +1,4 @@
-//! What runs of this backend left: processes with the run's id in their command line, directories
+//! Removes what runs of this backend left behind: processes with the run's id in their command line, directories
 //! with it in their name.
 
 use std::{
@@ -19,7 +19,7 @@ pub(super) fn prefix(run: &str, cluster: &str) -> String {
     format!("{NAME}{run}.{cluster}.")
 }
 
-/// Every run of which there is a directory, by id.
+/// Every run that left a directory, by id.
 pub fn list_runs() -> BTreeMap<String, Traces> {
     list_in(&std::env::temp_dir())
 }

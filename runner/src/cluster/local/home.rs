@@ -11,15 +11,15 @@ use crate::processes::owner;
 pub struct Home(PathBuf);
 
 impl Home {
-    /// Makes it in the directory for temporary files, private to this user, with the run's id in its
-    /// name: so it is found when nobody is left who knows of it.
+    /// Creates it in the directory for temporary files, private to this user, with the run's id in its
+    /// name: so `kplan clean` finds it after its run has died.
     pub fn create(spec: &ClusterSpec) -> Result<Self, RigError> {
         let base = std::env::temp_dir();
         let made = tempfile::Builder::new()
             .prefix(&cleanup::prefix(&spec.run, &spec.name))
             .tempdir_in(&base)
-            .map_err(|error| failed("make a directory below", &base, &error))?;
-        // From here on its removal is told, not left to a drop.
+            .map_err(|error| failed("create a directory below", &base, &error))?;
+        // From here on it is removed explicitly, not by a drop.
         let path = made.keep();
         let mark = path.join(cleanup::OWNER_FILE);
         std::fs::write(&mark, owner()).map_err(|error| failed("write", &mark, &error))?;
@@ -30,7 +30,7 @@ impl Home {
         &self.0
     }
 
-    /// Removes it; what is gone already needs no removal.
+    /// Removes it; a missing directory is no error.
     pub fn remove(&self) -> Result<(), RigError> {
         match std::fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -13,7 +13,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Java {
     pub program: PathBuf,
-    /// What it calls itself, in one line.
+    /// Its version, in one line.
     pub version: String,
 }
 
@@ -27,7 +27,7 @@ pub async fn find() -> Result<Java, RigError> {
     };
     let missing = |why: String| RigError::Missing {
         what: format!("no Java: {} {why}", program.display()),
-        help: "install one (Debian: apt-get install openjdk-17-jre-headless), or name its \
+        help: "install it (Debian: apt-get install openjdk-17-jre-headless), or name its \
                directory in JAVA_HOME; Kafka 4 needs Java 17 or later"
             .to_owned(),
     };
@@ -36,9 +36,9 @@ pub async fn find() -> Result<Java, RigError> {
     let output = match timeout(LIMIT, command.output()).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) => return Err(missing(format!("cannot be started: {error}"))),
-        Err(_) => return Err(missing(format!("was silent for {LIMIT:?}"))),
+        Err(_) => return Err(missing(format!("did not answer within {LIMIT:?}"))),
     };
-    // It tells its version on standard error.
+    // `java -version` prints to standard error.
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         return Err(missing(format!("does not run: {}", text.trim())));

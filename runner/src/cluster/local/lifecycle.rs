@@ -19,9 +19,9 @@ use super::{
     software::{self},
 };
 
-/// How long a process may need to vanish after SIGKILL.
+/// How long a process may need to end after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
-/// How long a process may need to freeze or thaw.
+/// How long a process may need to pause or resume.
 const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 
 #[async_trait]
@@ -117,8 +117,8 @@ impl NodeLife for LocalCluster {
         if data == DataFate::Wiped {
             dead.iter().try_for_each(|node| node.format(&self.common))?;
         }
-        // A broker must not start while ZooKeeper still lists its earlier life, and ZooKeeper itself
-        // may be among those that start.
+        // A broker must not start while ZooKeeper still lists the session of its earlier life, and ZooKeeper itself
+        // may be among the nodes to start.
         let (first, others): (Vec<&LocalNode>, Vec<&LocalNode>) =
             dead.into_iter().partition(|node| matches!(node.node, Node::Zookeeper(_)));
         self.start_in_order(&first).await?;
@@ -182,17 +182,17 @@ impl LogAbility for LocalCluster {
 }
 
 impl LocalCluster {
-    /// Nothing outlives SIGKILL: one that does is held by the kernel.
+    /// Waits until killed nodes are dead: a process that survives SIGKILL hangs in the kernel.
     async fn killed(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
         self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
             RigError::StillRuns { node, limit } => {
-                RigError::TimedOut { what: format!("the end of {node}"), limit }
+                RigError::TimedOut { what: format!("killing {node}"), limit }
             }
             other => other,
         })
     }
 
-    /// Signals all and waits until the kernel says that all are as wished.
+    /// Signals all nodes and waits until the kernel reports the wanted state.
     async fn change(
         &self,
         nodes: &[Node],
@@ -201,7 +201,7 @@ impl LocalCluster {
     ) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         if let Some(dead) = nodes.iter().find(|node| node.state() == NodeState::Dead) {
-            let what = if state == NodeState::Paused { "freeze" } else { "thaw" };
+            let what = if state == NodeState::Paused { "pause" } else { "resume" };
             return Err(RigError::NotSo(format!("cannot {what} {}: it does not run", dead.node)));
         }
         nodes.iter().try_for_each(|node| node.signal(signal))?;
@@ -209,8 +209,8 @@ impl LocalCluster {
         join_all(changes).await.into_iter().collect()
     }
 
-    /// In ZooKeeper mode a broker must not start while its earlier life is still listed. With
-    /// ZooKeeper down the broker's own fate is what the plan wants to see.
+    /// In ZooKeeper mode a broker must not start while the session of its earlier life is still listed. If
+    /// ZooKeeper is down, the plan wants to see how the broker starts without it.
     async fn wait_for_old_sessions(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
         let id = |node: &&LocalNode| match node.node {
             Node::Broker(id) => Some(id),

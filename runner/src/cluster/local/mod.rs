@@ -1,8 +1,8 @@
-//! Real Kafka as processes of this machine: needs Java and Kafka's jars, and no container engine.
+//! Real Kafka as processes on this machine: needs Java and Kafka's jars, and no container engine.
 //!
-//! Every node is a Java machine in a process group of its own, with the run's id in its command
+//! Every node is a JVM in a process group of its own, with the run's id in its command
 //! line (`-Dkplan.run=ID`). All listen on 127.0.0.1 only, on ports that are chosen before the start
-//! and kept over restarts. Data lies below a directory of the cluster's own; it is removed with the
+//! and kept over restarts. Data is below a directory of the cluster's own, which is removed with the
 //! cluster.
 
 use std::{
@@ -43,12 +43,12 @@ use super::{
 };
 
 const NAME: &str = "local";
-/// How long ZooKeeper may need until it takes connections; an old broker gives up after 6 s.
+/// How long ZooKeeper may need until it accepts connections; an old broker gives up after 6 s.
 const ZOOKEEPER_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// A cluster of processes. Dropping it removes nothing: call [`Cluster::destroy`]; what a crash
-/// leaves is removed by [`cleanup::remove_run`].
+/// A cluster of processes. Dropping it removes nothing: call [`Cluster::destroy`];
+/// [`cleanup::remove_run`] removes what a crash leaves.
 pub struct LocalCluster {
     common: Common,
     local: LocalBackend,
@@ -84,7 +84,7 @@ impl LocalCluster {
         match cluster.first_start().await {
             Ok(()) => Ok(cluster),
             Err(error) => {
-                // The first error is the one to tell; what resists is removed with the run.
+                // The first error is reported; what cannot be removed now is removed with the run.
                 let _ = cluster.destroy().await;
                 Err(error)
             }
@@ -97,7 +97,7 @@ impl LocalCluster {
         self.check().await
     }
 
-    /// ZooKeeper first, and the others once it takes connections.
+    /// Starts ZooKeeper first, and the others once it accepts connections.
     async fn start_in_order(&self, nodes: &[&LocalNode]) -> Result<(), RigError> {
         let (first, others): (Vec<&LocalNode>, Vec<&LocalNode>) =
             nodes.iter().copied().partition(|node| matches!(node.node, Node::Zookeeper(_)));
@@ -144,7 +144,7 @@ impl LocalCluster {
     }
 }
 
-/// Everything that stands before the first process starts: ports, directories, configuration.
+/// Prepares everything before the first process starts: ports, directories, configuration.
 async fn prepare(
     spec: ClusterSpec,
     home: &Path,
@@ -152,7 +152,8 @@ async fn prepare(
     software: Arc<Software>,
 ) -> Result<(Common, Vec<LocalNode>, Vec<Reserved>), RigError> {
     let logs = spec.dir.join("logs");
-    std::fs::create_dir_all(&logs).map_err(|error| failed("make the directory", &logs, &error))?;
+    std::fs::create_dir_all(&logs)
+        .map_err(|error| failed("create the directory", &logs, &error))?;
     let mut reserved = Vec::new();
     let mut places = BTreeMap::new();
     for node in config::nodes(&spec) {
@@ -180,8 +181,7 @@ async fn prepare(
     Ok((common, nodes, reserved))
 }
 
-/// What a format of this Kafka's storage writes beside the node's own name: from the cache, or made
-/// once by Kafka's own tool.
+/// The checkpoint of this Kafka's formatted storage: from the cache, or made once by Kafka's own tool.
 async fn checkpoint(common: &Common, nodes: &[LocalNode]) -> Result<Vec<u8>, RigError> {
     if let Some(known) = storage::load(&common.software.id) {
         return Ok(known);
@@ -203,12 +203,12 @@ fn bootstrap(nodes: &[LocalNode]) -> String {
     brokers.map(|node| format!("{LOOPBACK}:{}", node.port())).collect::<Vec<_>>().join(",")
 }
 
-/// A refusal of this machine in one line.
+/// An error of this machine in one line.
 fn failed(what: &str, path: &Path, error: &dyn std::fmt::Display) -> RigError {
     RigError::Other(format!("cannot {what} {}: {error}", path.display()))
 }
 
-/// Where kplan keeps what it fetched or learned: `KPLAN_CACHE`, else `kplan` in this user's cache.
+/// The directory for fetched and generated files: `KPLAN_CACHE`, else `kplan` in this user's cache.
 pub fn cache() -> Option<PathBuf> {
     storage::cache_root()
 }

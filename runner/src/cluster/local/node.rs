@@ -33,7 +33,7 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(90);
 /// Where a node's storage keeps what a format wrote.
 const CHECKPOINT: &str = "data/bootstrap.checkpoint";
 const TAIL_LINES: usize = 20;
-/// As much of a log's end is looked at for its last lines.
+/// Bytes of a log's end that are searched for its last lines.
 const TAIL_BYTES: u64 = 16 * 1024;
 
 /// What all nodes of a cluster have in common.
@@ -61,9 +61,9 @@ struct ProcessLife {
     /// Its configuration as written.
     properties: String,
     process: Option<Process>,
-    /// It is meant to run.
+    /// It should be running.
     wanted: bool,
-    /// What it runs, where that is not what the cluster was started with.
+    /// Its own software, if that differs from the cluster's.
     own: Option<Arc<Software>>,
 }
 
@@ -75,7 +75,7 @@ struct Process {
 }
 
 impl LocalNode {
-    /// Makes its directory and writes its configuration.
+    /// Creates its directory and writes its configuration.
     pub fn prepare(common: &Common, node: Node) -> Result<Self, RigError> {
         let home = PathBuf::from(common.at.home(node));
         std::fs::create_dir_all(&home).map_err(|error| failed("make", &home, &error))?;
@@ -124,7 +124,7 @@ impl LocalNode {
         std::fs::write(&path, bytes).map_err(|error| failed("write", &path, &error))
     }
 
-    /// An empty disk, formatted where that is needed.
+    /// Empties its data directory, and formats it if needed.
     pub fn format(&self, common: &Common) -> Result<(), RigError> {
         let data = self.home.join("data");
         match std::fs::remove_dir_all(&data) {
@@ -148,8 +148,8 @@ impl LocalNode {
         Ok(())
     }
 
-    /// Has Kafka's own tool format the storage, and returns what it wrote beside the node's name;
-    /// nothing where the version (before 3.3) keeps no such file.
+    /// Formats the storage with Kafka's own tool, and returns the checkpoint that it wrote;
+    /// empty if the version (before 3.3) has no such file.
     pub async fn format_by_kafka(&self, common: &Common) -> Result<Vec<u8>, RigError> {
         let properties = self.home.join("node.properties").display().to_string();
         let id = &common.at.cluster_id;
@@ -210,7 +210,7 @@ impl LocalNode {
         Ok(())
     }
 
-    /// Starts it with other software on the data it has.
+    /// Starts it with another version on its data.
     pub fn exchange(&self, common: &Common, software: Arc<Software>) -> Result<(), RigError> {
         self.configure(common, &software.version)?;
         self.life().own = Some(software);
@@ -233,13 +233,13 @@ impl LocalNode {
         command
     }
 
-    /// Options of the Java machine; the plan's come last and win.
+    /// JVM options; the plan's come last and take precedence.
     fn options(&self, spec: &ClusterSpec) -> Vec<String> {
         let plans = match self.node {
             Node::Broker(_) => spec.jvm.as_slice(),
             Node::Controller(_) | Node::Zookeeper(_) => &[],
         };
-        // A first heap above the plan's own limit would be refused by the JVM.
+        // The JVM refuses an initial heap above the plan's own limit.
         let limited = plans.iter().any(|option| option.starts_with("-Xmx"));
         let heap: &[&str] = match self.node {
             Node::Broker(_) if limited => &["-Xmx384m"],
@@ -247,38 +247,38 @@ impl LocalNode {
             Node::Controller(_) | Node::Zookeeper(_) => &["-Xms64m", "-Xmx256m"],
         };
         // One compiler tier and the serial collector start fastest with small heaps. A JVM without
-        // memory ends instead of lingering half dead.
+        // memory ends instead of going on half broken.
         let usual = [
             "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC",
             "-XX:+ExitOnOutOfMemoryError",
             "-Djava.awt.headless=true",
-            // It would show log4j's settings through classes that log4j's mended fork left out.
+            // ZooKeeper would show log4j's settings with classes that the fork reload4j does not have.
             "-Dzookeeper.jmx.log4j.disable=true",
         ];
         heap.iter().chain(&usual).map(|o| (*o).to_owned()).chain(plans.iter().cloned()).collect()
     }
 
-    /// What its process does now.
+    /// The state of its process.
     pub fn state(&self) -> NodeState {
         let Some(process) = self.life().process.clone() else { return NodeState::Dead };
         if process.ended.borrow().is_some() {
             return NodeState::Dead;
         }
         match process::state(process.pid.as_raw()) {
-            // How it ended is known a moment later, unless nobody waits for it any more.
+            // The exit status is known a moment later, unless no task waits for it any more.
             NodeState::Dead if process.ended.has_changed().is_ok() => NodeState::Running,
             state => state,
         }
     }
 
-    /// The process's id while it lives.
+    /// The process's id while it is alive.
     pub fn pid(&self) -> Option<i32> {
         let pid = self.life().process.as_ref().map(|process| process.pid.as_raw());
         pid.filter(|_| self.state() != NodeState::Dead)
     }
 
-    /// Signals its process group; who is dead needs no signal.
+    /// Signals its process group; a dead process is no error.
     pub fn signal(&self, signal: Signal) -> Result<(), RigError> {
         if matches!(signal, Signal::SIGKILL | Signal::SIGTERM) {
             self.life().wanted = false;
@@ -306,8 +306,8 @@ impl LocalNode {
                     NodeState::Dead => {
                         return Err(RigError::StillRuns { node: self.node, limit });
                     }
-                    NodeState::Paused => format!("the freezing of {}", self.node),
-                    NodeState::Running => format!("the thawing of {}", self.node),
+                    NodeState::Paused => format!("pausing {}", self.node),
+                    NodeState::Running => format!("resuming {}", self.node),
                 };
                 return Err(RigError::TimedOut { what, limit });
             }
@@ -315,14 +315,14 @@ impl LocalNode {
         }
     }
 
-    /// True when it is meant to run and does not.
+    /// True if it should be running and is not.
     pub fn ended_by_itself(&self) -> bool {
         self.life().wanted && self.state() == NodeState::Dead
     }
 
     pub fn death(&self) -> Death {
         let log_tail = self.tail();
-        let never = || Ending { exit: "it never ran".to_owned(), foreign: true };
+        let never = || Ending { exit: "it was never started".to_owned(), foreign: true };
         let Ending { exit, foreign } =
             self.code().map_or_else(never, |code| ending::told(code, &log_tail, false));
         Death { node: self.node, exit, log_tail, foreign }
@@ -352,8 +352,8 @@ fn last_lines(path: &Path) -> std::io::Result<String> {
     Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n"))
 }
 
-/// Which property names the configuration of the logging that the version has: log4j 1 (or its
-/// mended fork) before 4.0, log4j 2 from there on. Who does not know a property passes it over.
+/// The properties that name the logging configuration: log4j 1 (or its fork reload4j) before 4.0, log4j 2 from 4.0
+/// on. Each version ignores the other's property.
 const LOGGING: [(&str, &str); 2] = [
     ("log4j.configuration=file:", "log4j.properties"),
     ("log4j2.configurationFile=", "log4j2.xml"),

@@ -1,4 +1,4 @@
-//! What the kernel tells of one process (proc(5)).
+//! Reads the state of one process from the kernel (proc(5)).
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::super::{Listening, NodeState, RigError, sockets};
 use super::NAME;
 use crate::processes;
 
-/// This backend looks at its processes through /proc.
+/// This backend reads the state of its processes from /proc.
 pub fn needs_proc() -> Result<(), RigError> {
     if cfg!(target_os = "linux") {
         return Ok(());
@@ -14,7 +14,7 @@ pub fn needs_proc() -> Result<(), RigError> {
     Err(RigError::Unsupported { backend: NAME, what: "run here: it needs Linux".to_owned() })
 }
 
-/// What a process does now.
+/// The state of a process.
 pub fn state(pid: i32) -> NodeState {
     state_of(u32::try_from(pid).ok().and_then(processes::stat).map(|stat| stat.state))
 }
@@ -40,7 +40,7 @@ pub fn sockets(pid: i32) -> Vec<Listening> {
     found.collect()
 }
 
-/// The sockets that a process holds: `/proc/PID/fd/N` is a link to `socket:[INODE]`.
+/// The inodes of a process's sockets: `/proc/PID/fd/N` is a link to `socket:[INODE]`.
 fn inodes(pid: i32) -> BTreeSet<u64> {
     let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else { return BTreeSet::new() };
     let links = entries.filter_map(Result::ok).filter_map(|e| std::fs::read_link(e.path()).ok());

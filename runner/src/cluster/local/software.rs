@@ -1,8 +1,8 @@
 //! Kafka's jars: in a directory that the user names, or fetched once into the cache.
 //!
-//! What is fetched comes from the repository that Maven is set up for, with Maven's own check of
-//! every file's published checksum made strict. The checksums of what came are written beside it,
-//! and looked at again whenever a run takes the files from the cache.
+//! The files come from the repository that Maven is configured for, with Maven's check of every file's
+//! published checksum set to strict. The checksums of the fetched files are written beside them, and
+//! verified whenever a run takes the files from the cache.
 
 use std::{
     collections::BTreeMap,
@@ -25,19 +25,19 @@ pub use fetch::can_fetch;
 pub struct Software {
     pub version: Version,
     pub libs: PathBuf,
-    /// Names them in caches; another set of files has another.
+    /// Their id in caches; another set of files has another id.
     pub id: String,
 }
 
 /// The file of checksums beside the jars, in the form that `sha256sum --check` reads.
 const MANIFEST: &str = "SHA256SUMS";
 
-/// Jars that this process has looked at already: their checksums need no second look.
+/// Jars that this process has verified already: their checksums are not computed again.
 static KNOWN: Mutex<BTreeMap<PathBuf, Arc<Software>>> = Mutex::new(BTreeMap::new());
 
 /// The jars of a version: from `dir` (a template with `{version}`), else from the cache, else
 /// fetched into it.
-/// Fails with [`RigError::Missing`] naming what would help; another when the files are not what they were.
+/// Fails with [`RigError::Missing`] and how to fix it; also when the cached files have changed.
 pub async fn find(
     version: &Version,
     dir: Option<&str>,
@@ -56,34 +56,34 @@ pub async fn find(
     }
     let (version, from) = (version.clone(), place.clone());
     let looked = tokio::task::spawn_blocking(move || verified(&version, &from)).await;
-    let found = looked.map_err(|error| failed("look at", &place, &error))??;
+    let found = looked.map_err(|error| failed("check", &place, &error))??;
     let found = Arc::new(found);
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(place, found.clone());
     Ok(found)
 }
 
-/// Where the jars of a version are in the cache, if they are there.
+/// The directory of a version's jars in the cache, if it exists.
 pub fn cached(version: &Version) -> Option<PathBuf> {
     place(version).ok().filter(|place| place.is_dir())
 }
 
 fn place(version: &Version) -> Result<PathBuf, RigError> {
     let root = super::cache().ok_or_else(|| RigError::Missing {
-        what: "no place for Kafka's jars: neither HOME nor XDG_CACHE_HOME is set".to_owned(),
-        help: "name a directory in KPLAN_CACHE, or Kafka's own in KPLAN_KAFKA_DIR".to_owned(),
+        what: "no cache directory for Kafka's jars: neither HOME nor XDG_CACHE_HOME is set".to_owned(),
+        help: "set KPLAN_CACHE to a directory, or KPLAN_KAFKA_DIR to the directory of a Kafka distribution".to_owned(),
     })?;
     // A version's text is plain: it cannot lead elsewhere.
     Ok(root.join("kafka").join(&version.text))
 }
 
-/// A directory in Apache's layout.
+/// The directory of an Apache Kafka distribution.
 fn in_directory(version: &Version, template: &str) -> Result<Software, RigError> {
     let dir = PathBuf::from(template.replace("{version}", &version.text));
     let libs = dir.join("libs");
     let missing = |what: String| RigError::Missing {
         what,
         help: "name a directory that holds libs/kafka_*.jar in KPLAN_KAFKA_DIR or --kafka-dir; \
-               {version} in it stands for the version; without it kplan fetches what it needs"
+               {version} in it stands for the version; without it kplan fetches Kafka"
             .to_owned(),
     };
     let jars =
@@ -94,10 +94,10 @@ fn in_directory(version: &Version, template: &str) -> Result<Software, RigError>
     }
     if !versions.contains(&version.text.as_str()) {
         let found = versions.join(" and ");
-        let what = format!("the plan wants Kafka {version}, {} holds {found}", dir.display());
+        let what = format!("the plan needs Kafka {version}, but {} holds {found}", dir.display());
         return Err(missing(what));
     }
-    // Names and sizes suffice to tell one release from another; what is in them is the user's.
+    // Names and sizes suffice to distinguish releases; the user is responsible for the content.
     let listed = jars.iter().fold(String::new(), |mut text, (name, size)| {
         let _ = writeln!(text, "{size} {name}");
         text
@@ -152,12 +152,14 @@ fn manifest(libs: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Looks whether the cached files are what was fetched.
+/// Checks that the cached files are the fetched ones.
 fn verified(version: &Version, place: &Path) -> Result<Software, RigError> {
     let libs = place.join("libs");
     let changed = |what: &str| RigError::Missing {
-        what: format!("Kafka {version} in the cache is not what was fetched: {what}"),
-        help: format!("remove {}: the next run fetches it again", place.display()),
+        what: format!(
+            "the cached files of Kafka {version} have changed since they were fetched: {what}"
+        ),
+        help: format!("remove {}: the next run fetches the files again", place.display()),
     };
     let noted = std::fs::read_to_string(place.join(MANIFEST))
         .map_err(|error| changed(&format!("{MANIFEST}: {error}")))?;
@@ -167,10 +169,10 @@ fn verified(version: &Version, place: &Path) -> Result<Software, RigError> {
         let added = || found.lines().find(|line| !noted.lines().any(|other| other == *line));
         let line = different.or_else(added).unwrap_or_default();
         let name = line.split_whitespace().nth(1).unwrap_or(MANIFEST);
-        return Err(changed(&format!("{name} has another checksum, is gone or is new")));
+        return Err(changed(&format!("{name} has another checksum, is missing or was added")));
     }
     if !found.contains("  libs/kafka_") {
-        return Err(changed("no broker is in it"));
+        return Err(changed("they contain no broker"));
     }
     Ok(Software { version: version.clone(), id: id_of(&found), libs })
 }
@@ -228,7 +230,7 @@ mod tests {
         let found = in_directory(&version("4.1.1"), template).expect("that version");
         assert_eq!(found.version, version("4.1.1"));
         let error = in_directory(&version("3.9.1"), template).expect_err("another");
-        assert!(error.to_string().contains("wants Kafka 3.9.1"), "{error}");
+        assert!(error.to_string().contains("needs Kafka 3.9.1"), "{error}");
         assert!(error.to_string().contains("holds 4.1.1"), "{error}");
         let error = in_directory(&version("3.9.1"), "/nowhere/{version}").expect_err("nothing");
         assert!(error.to_string().contains("/nowhere/3.9.1"), "{error}");

@@ -1,4 +1,4 @@
-//! One diagnostic as every format of machines tells it.
+//! One diagnostic in the form that all machine-readable formats use.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use crate::{
     report::text::{clean, one_line},
 };
 
-/// A stretch of a file.
+/// A span of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePlace {
-    /// The file: relative to the working directory where it lies below it, with `/`.
+    /// The file: relative to the working directory if it is below it, with `/`.
     pub file: String,
     /// Line and character of the first one.
     pub start: Position,
@@ -30,25 +30,25 @@ pub struct SourcePlace {
 /// Something that is wrong, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckFinding {
-    /// What kind of mistake.
+    /// The kind of mistake.
     pub code: Code,
     pub message: String,
-    /// How to mend it.
+    /// How to correct it.
     pub help: Option<String>,
     pub place: SourcePlace,
     /// Other places that matter, with a few words.
     pub related: Vec<(SourcePlace, String)>,
-    /// Tells this finding from all others, and stays the same while only lines around it change.
+    /// Identifies this finding among all others, and stays the same while only lines around it change.
     pub fingerprint: String,
 }
 
 impl CheckFinding {
-    /// How bad it is.
+    /// Its severity.
     pub fn severity(&self) -> Severity {
         self.code.severity()
     }
 
-    /// What is wrong and how to mend it, in one text.
+    /// What is wrong and how to correct it, in one text.
     pub fn sentence(&self) -> String {
         match &self.help {
             Some(help) => format!("{}; {help}", self.message),
@@ -77,7 +77,7 @@ pub fn findings(checked: &[Checked]) -> Vec<CheckFinding> {
     all
 }
 
-/// The same mistake a second time in one file is another one.
+/// The fingerprint of a mistake: the same mistake a second time in one file has another one.
 fn fingerprint(identity: &str, nth: u32) -> String {
     let digest = Sha256::digest(format!("{identity}\0{nth}"));
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
@@ -100,7 +100,7 @@ impl Teller<'_> {
         let place = match source.filter(|s| !self.checked.is_note(s.path())) {
             Some(source) => self.place(source, diagnostic.span),
             None => {
-                // A mistake on the command line has no place in a file: the plan stands for it.
+                // A mistake on the command line has no place in a file: it is reported at the plan.
                 if let Some(source) = source {
                     message = format!("{}: {message}", source.path().shown());
                 }
@@ -142,7 +142,7 @@ impl Teller<'_> {
         SourcePlace { file: self.shown(source.path()), start, end, bytes }
     }
 
-    /// Where machines look for a file: relative to where kplan was called, without dots.
+    /// The path for other programs: relative to the working directory, without dots.
     fn shown(&self, path: &Path) -> String {
         let mut clean = PathBuf::new();
         for part in path.strip_prefix(self.here).unwrap_or(path).components() {

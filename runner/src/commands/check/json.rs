@@ -1,4 +1,4 @@
-//! Diagnostics as JSON, for scripts: the form is documented and stays.
+//! Diagnostics as JSON, for scripts: the format is documented and stable.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Versions of plans as git has them: read with the `git` program, nothing is checked out.
+//! Reads versions of plans from git, with the `git` program; nothing is checked out.
 
 use crate::out::Shown as _;
 use std::{
@@ -15,13 +15,13 @@ use kplan_dsl::{Checked, Disk, Files, check_with, diff::FileDiff};
 pub(super) fn files(range: &str, paths: &[PathBuf]) -> anyhow::Result<Vec<FileDiff>> {
     let (base, head) = match range.split_once("..") {
         Some((_, head)) if head.starts_with('.') => {
-            bail!("write BASE..HEAD with two dots: `{range}` has three")
+            bail!("`{range}` has three dots: write BASE..HEAD with two")
         }
         Some((base, head)) => (base, Some(if head.is_empty() { "HEAD" } else { head })),
         None => (range, None),
     };
     let root = git(&["rev-parse", "--show-toplevel"])
-        .context("this is no git repository, or git is missing")?;
+        .context("this directory is in no git repository, or git is not installed")?;
     let root = PathBuf::from(String::from_utf8(root)?.trim_end());
     let base = revision(base)?;
     let head = head.map(revision).transpose()?;
@@ -47,14 +47,14 @@ pub(super) fn files(range: &str, paths: &[PathBuf]) -> anyhow::Result<Vec<FileDi
     Ok(all)
 }
 
-/// A file in both versions, relative to the repository's root; none where it is not.
+/// The path of a file in both versions, relative to the repository's root; none where the file does not exist.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Changed {
     old: Option<String>,
     new: Option<String>,
 }
 
-/// What git says on its standard output.
+/// Runs git and returns its standard output.
 fn git(args: &[&str]) -> anyhow::Result<Vec<u8>> {
     let output = Command::new("git").args(args).output().context("cannot start git")?;
     if !output.status.success() {
@@ -64,13 +64,13 @@ fn git(args: &[&str]) -> anyhow::Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The commit that a revision names; what begins with a dash is none.
+/// The commit that a revision names; a name that begins with a dash is no revision.
 fn revision(name: &str) -> anyhow::Result<String> {
     let commit = format!("{name}^{{commit}}");
     let found = git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
     match found {
         Ok(commit) if !name.is_empty() => Ok(String::from_utf8(commit)?.trim().to_owned()),
-        _ => bail!("git knows no revision `{name}`"),
+        _ => bail!("git has no revision `{name}`"),
     }
 }
 

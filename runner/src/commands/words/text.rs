@@ -5,7 +5,7 @@ use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use crate::out::paint;
 
-/// Where lines end.
+/// The longest line.
 const WIDTH: usize = 96;
 
 pub fn strong(text: &str) -> String {
@@ -19,7 +19,7 @@ pub fn render(markdown: &str) -> String {
     page.text
 }
 
-/// What is written so far.
+/// The text so far.
 #[derive(Default)]
 struct Page {
     text: String,
@@ -61,7 +61,7 @@ impl Page {
             }
             Event::Start(Tag::List(_)) => self.gap(),
             Event::Text(text) | Event::Code(text) => self.line.push_str(text),
-            // What an argument takes, and whether a code is an error, stand in italics.
+            // The type of an argument, and whether a code is an error, are in italics.
             Event::Start(Tag::Emphasis) => self.line.push('('),
             Event::End(TagEnd::Emphasis) => self.line.push(')'),
             Event::SoftBreak | Event::HardBreak => self.line.push(' '),

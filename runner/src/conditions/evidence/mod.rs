@@ -1,10 +1,10 @@
-//! What a judgement rests on: asked in this one place by every condition.
+//! The evidence that a judgement needs: every condition is checked in this one place.
 //!
-//! Evidence is a property of the faults and of the traffic. That nothing was lost says something about a
-//! fault only if something was sent while it was in effect; a count `since` a step only if something came
-//! after that step. Each condition says in its own file what it needs; [`lack`] looks for it in a [`Scene`],
-//! which is what the clients' histories and the plan's faults show. Both are pure. What lacks evidence is
-//! inconclusive, unless more traffic could not change the judgement ([`Found::firm`]).
+//! Evidence is a property of the faults and of the traffic. That nothing was lost proves something about a
+//! fault only if something was sent while it was in effect; a count `since` a step only if something was sent
+//! after that step. Each condition declares in its own file what it needs; [`lack`] searches for it in a [`Scene`],
+//! which is what the clients' histories and the plan's faults show. Both are pure. A judgement without evidence is
+//! inconclusive, unless more traffic could not change it ([`Found::firm`]).
 
 mod scene;
 
@@ -28,7 +28,7 @@ use crate::{
 
 pub use scene::{Scene, Subject, Times};
 
-/// What a judgement rests on.
+/// The evidence that a judgement needs, and the judged time.
 pub type RestsOn = (Needs, JudgedTime);
 
 /// What a condition needs.
@@ -36,9 +36,9 @@ pub type RestsOn = (Needs, JudgedTime);
 pub struct Needs {
     pub traffic: Traffic,
     pub subject: Subject,
-    /// While each fault was in effect. Counts of what was achieved say nothing about faults.
+    /// The traffic must have gone on while each fault was in effect. Counts of successes prove nothing about faults.
     pub faults: bool,
-    /// A reader that was killed or paused must have come back: what it then read again is the question.
+    /// A reader that was killed or paused must have come back: the condition is about what it then read again.
     pub back: bool,
 }
 
@@ -47,16 +47,16 @@ pub struct Needs {
 pub struct JudgedTime {
     /// Since, monotonic microseconds.
     pub from_us: i64,
-    /// The step that it begins with, where one is named: then something must have come after it.
+    /// The step that it begins with, if one is named: then there must be traffic after it.
     pub since: Option<String>,
-    /// The faults that are meant.
+    /// The faults in the judged time.
     pub faults: Vec<Break>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lack {
     pub why: String,
-    /// Nothing was judged: not even what is certain otherwise stands.
+    /// Nothing was judged: not even an otherwise certain judgement stands.
     pub total: bool,
 }
 
@@ -66,8 +66,8 @@ impl Lack {
     }
 }
 
-/// Weighs what a condition found: without its evidence it is inconclusive. It rests on nothing where it asks how
-/// things are at this moment.
+/// Weighs what a condition found: without its evidence it is inconclusive. A condition about the state at this moment
+/// needs no evidence.
 pub fn weigh(
     condition: &Condition,
     found: Found,
@@ -88,14 +88,14 @@ pub fn weigh(
     }
 }
 
-/// The steps that a condition counts from must have run, and be more than a note.
+/// Checks that the steps that a condition counts from have run, and are not notes.
 fn moments(condition: &Condition, j: &Judge<'_>) -> Result<(), String> {
     let own: Vec<&str> = condition.steps().iter().map(|step| step.as_str()).collect();
     let outer = own.is_empty() && condition.facts().takes_since;
     let named = if outer { j.since.into_iter().collect() } else { own };
     for name in named {
         if j.stage.plan.step_named(name).is_some_and(|step| step.head.facts.kind == Kind::Note) {
-            return Err(format!("step \"{name}\" is a note: nothing begins with it"));
+            return Err(format!("step \"{name}\" is a note: no time can be counted from it"));
         }
         if j.since(Some(name)).is_none() {
             return Err(format!("step \"{name}\" has not run: nothing came after it"));
@@ -119,7 +119,7 @@ impl Subject {
 }
 
 impl Needs {
-    /// What is needed of one client.
+    /// The needs of a condition about one client.
     pub fn of_client(
         client: &Client,
         topic: Option<&TopicName>,
@@ -128,14 +128,14 @@ impl Needs {
     ) -> Self {
         let subject = Subject::of(topic, partition, Some(client.name.clone()));
         let traffic = if client.sends() { Traffic::Sent } else { Traffic::Read };
-        // In the middle of a time that is watched a fault may have just begun: the last look asks for all.
+        // In the middle of the judged time a fault may have just begun: only the last look requires all evidence.
         let faults = !matches!(j.looking, Looking::Throughout { last: false });
         Self { traffic, subject, faults, back: false }
     }
 }
 
 impl JudgedTime {
-    /// From a moment on, which a step began if one is named.
+    /// The time from a moment on; `since` is the step that began then, if one is named.
     pub fn of(from_us: i64, since: Option<String>, j: &Judge<'_>) -> Self {
         let from_us = from_us.max(j.faults_from_us);
         let mut faults = j.stage.breaks.list();
@@ -143,7 +143,7 @@ impl JudgedTime {
         Self { from_us, since, faults }
     }
 
-    /// Since a step: the condition's own, or that of the step that asks; without any, all of the time.
+    /// The time since a step: the condition's own `since`, or that of its step; without any, all of the time.
     pub fn since(own: Option<&StepName>, j: &Judge<'_>) -> Self {
         let name = own.map(StepName::as_str).or(j.since);
         let from_us = name.and_then(|name| j.since(Some(name)));
@@ -151,7 +151,7 @@ impl JudgedTime {
     }
 }
 
-/// What is missing of what a judgement needs; nothing if all is there.
+/// The evidence that is missing for a judgement; none if it is complete.
 pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     let subject = &needs.subject;
     let went_on = |times: Times| scene.went_on(needs.traffic, subject, times);
@@ -169,7 +169,7 @@ pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     if needs.back
         && let Some(fault) = span.faults.iter().find(|f| gone(f, subject, scene))
     {
-        let why = "it did not come back to read on";
+        let why = "the reader did not come back to read on";
         return Lack::some(format!("{}, and {why} (step {})", fault.what, fault.step));
     }
     if !needs.faults {
@@ -177,7 +177,7 @@ pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     }
     let begun = scene.first_us(subject)?;
     let cluster = span.faults.iter().filter(|f| matches!(f.struck, Struck::Cluster(_)));
-    // A fault that was over before anything was sent or read is not what is asked about.
+    // A fault that was over before anything was sent or read does not count.
     let mut meant = cluster.filter(|fault| fault.over_us.is_none_or(|over| over >= begun));
     let quiet = meant.find(|fault| !went_on(in_effect(fault)))?;
     Lack::some(format!(
@@ -186,7 +186,7 @@ pub fn lack(needs: &Needs, span: &JudgedTime, scene: &Scene) -> Option<Lack> {
     ))
 }
 
-/// How long the clients that were there go on noticing a fault that was over at once.
+/// How long running clients may still notice a fault that was over at once.
 const NOTICED_US: i64 = 1_000_000;
 
 /// The time in which a fault was in effect.
@@ -195,7 +195,7 @@ fn in_effect(fault: &Break) -> Times {
     Times { noticed: to.max(fault.at_us + NOTICED_US), ..Times::of(fault.at_us, to) }
 }
 
-/// A fault that struck a reader which never came back from it.
+/// Whether a fault affected a reader that never came back from it.
 fn gone(fault: &Break, subject: &Subject, scene: &Scene) -> bool {
     let Struck::Client { client, .. } = &fault.struck else { return false };
     fault.over_us.is_none()

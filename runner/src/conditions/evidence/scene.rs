@@ -1,4 +1,4 @@
-//! What the clients' histories show of the traffic.
+//! What the clients' histories show about the traffic.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,13 +9,13 @@ use crate::{
 
 use super::Traffic;
 
-/// A time in which traffic is looked for, monotonic microseconds.
+/// A time in which traffic is searched for, monotonic microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     pub from: i64,
     pub to: i64,
-    /// Until when those who were at work between `from` and `to` may still notice what happened there; not
-    /// before `to`. It says nothing about those who were not there.
+    /// Until when clients that were running between `from` and `to` may still notice what happened there; not
+    /// before `to`. It does not apply to other clients.
     pub noticed: i64,
 }
 
@@ -28,7 +28,7 @@ impl Times {
     }
 }
 
-/// Whose traffic is meant, and where.
+/// Which traffic is searched for: of which client, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     pub topic: Option<String>,
@@ -44,24 +44,24 @@ pub struct Party {
     pub sends: Vec<String>,
     /// The topics that it reads.
     pub reads: Vec<String>,
-    /// It begins at the log's start: what was sent before it came is for it too.
+    /// It begins at the log's start: earlier messages are for it too.
     pub from_start: bool,
     /// When the plan kept it from working; open at the end while it lasts.
     pub downs: Vec<(i64, Option<i64>)>,
-    /// It is kept from working now.
+    /// The plan keeps it from working now.
     pub away: bool,
     pub files: Vec<HistoryFile>,
 }
 
-/// Everybody who took part.
+/// The traffic of all clients.
 #[derive(Debug, Default)]
 pub struct Scene {
     pub parties: Vec<Party>,
 }
 
 impl Scene {
-    /// What the histories of a suite's clients show by now. Those that cannot be read show nothing: the
-    /// audit tells of them.
+    /// What the histories of a suite's clients show by now. Unreadable histories are skipped: the
+    /// audit reports them.
     pub fn of(clients: &[Arc<Client>]) -> Self {
         Self { parties: clients.iter().map(|client| Party::of(client)).collect() }
     }
@@ -70,7 +70,7 @@ impl Scene {
         self.parties.iter().find(|p| p.name == name)
     }
 
-    /// Those who send what is meant: the client itself, or whoever sends to what it reads.
+    /// The clients that send such traffic: the client itself, or the senders to what it reads.
     pub fn senders<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s Party> {
         let only = subject.client.as_deref().and_then(|name| self.named(name));
         self.parties.iter().filter(move |party| {
@@ -83,7 +83,7 @@ impl Scene {
         })
     }
 
-    /// Those who read what is meant: the client itself, or whoever reads what it sends.
+    /// The clients that read such traffic: the client itself, or the readers of what it sends.
     pub fn readers<'s>(&'s self, subject: &'s Subject) -> impl Iterator<Item = &'s Party> {
         let only = subject.client.as_deref().and_then(|name| self.named(name));
         self.parties.iter().filter(move |party| {
@@ -96,7 +96,7 @@ impl Scene {
         })
     }
 
-    /// When the first message of these was sent or delivered; none if there was none.
+    /// When the first such message was sent or delivered; none if there was none.
     pub fn first_us(&self, subject: &Subject) -> Option<i64> {
         self.senders(subject).chain(self.readers(subject)).filter_map(Party::first_us).min()
     }
@@ -122,7 +122,7 @@ impl Scene {
         self.senders(subject).any(|party| party.sent(subject, times, transactions))
     }
 
-    /// Something was sent that one of these readers was to be given.
+    /// Whether a message was sent that one of these readers should receive.
     fn owed<'s>(
         &'s self,
         mut readers: impl Iterator<Item = &'s Party>,
@@ -136,7 +136,7 @@ impl Scene {
         })
     }
 
-    /// A copier wrote or was given something of what is meant, or could have.
+    /// Whether a copier wrote or received such messages, or could have.
     fn copied(&self, subject: &Subject, times: Times) -> bool {
         let only = subject.client.as_deref().and_then(|name| self.named(name));
         let meant = |copier: &&Party| {
@@ -161,7 +161,7 @@ impl Scene {
         senders.any(|party| party.sent(subject, times, transactions))
     }
 
-    /// Something was delivered; or it was sent, and a reader was there to take it.
+    /// Whether a message was delivered; or it was sent, and a reader was running to receive it.
     fn read(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
         self.readers(subject).any(|reader| {
             if !transactions && reader.took(subject, times) {
@@ -187,7 +187,7 @@ impl Party {
         }
     }
 
-    /// It reads, and writes what it read.
+    /// Whether it reads, and writes what it read.
     fn copies(&self) -> bool {
         !self.reads.is_empty() && !self.sends.is_empty()
     }
@@ -213,10 +213,10 @@ impl Party {
         files.filter_map(of).min()
     }
 
-    /// Whether it handed messages over, or heard of messages that were on their way, in a time.
+    /// Whether it handed messages over, or received answers to messages that were under way, in a time.
     ///
     /// Histories keep the time at which a message was to be sent. What was to be sent while the client
-    /// was frozen was sent when it was let go: then, and not before, it was traffic.
+    /// was paused was sent when it was resumed: it counts as traffic from then on.
     fn sent(&self, subject: &Subject, times: Times, transactions: bool) -> bool {
         let (awake, let_go) = self.awake(times);
         let due: Vec<TimePart> = awake.iter().chain(&let_go).copied().collect();
@@ -232,8 +232,8 @@ impl Party {
             || self.waited(subject, times.from, self.until(times), transactions)
     }
 
-    /// The parts of a time in which nothing kept it from working, and the times before which it made up for
-    /// when it was let go in that time. A history's run goes on over a short absence: which part it is in
+    /// The parts of a time in which nothing kept it from working, and the earlier times whose messages it sent when
+    /// it was resumed in that time. A run of a history continues over a short absence: the part that it is in
     /// decides, not where it begins and ends.
     fn awake(&self, times: Times) -> (Vec<TimePart>, Vec<TimePart>) {
         let (mut awake, mut made_up) = (Vec::new(), Vec::new());
@@ -255,7 +255,7 @@ impl Party {
         (awake, made_up)
     }
 
-    /// Until when a time is one for it.
+    /// The end of a time for this client.
     fn until(&self, times: Times) -> i64 {
         let Times { from, to, noticed } = times;
         let there = || self.at_work(Times::of(from, to));
@@ -263,12 +263,12 @@ impl Party {
     }
 
     /// Whether messages that it had handed over before a moment had no answer yet, in a life that is known
-    /// to have gone on: they were on their way at that moment, and while the client was let go.
+    /// to have gone on: they were under way at that moment, and while the client was running.
     fn waited(&self, subject: &Subject, from: i64, to: i64, transactions: bool) -> bool {
         if self.let_go(from).is_none_or(|at| at > to) {
             return false;
         }
-        // Whatever reaches over the moment has been counted as handed over or heard already.
+        // Runs that reach over the moment have been counted as handed over or answered already.
         let mut open: BTreeMap<(u16, u16, Option<&String>, u32), i128> = BTreeMap::new();
         let producers = self.files.iter().filter(|file| {
             matches!(file.header().writer, Writer::ProducerSent | Writer::ProducerHeard)
@@ -304,19 +304,19 @@ impl Party {
     fn took(&self, subject: &Subject, times: Times) -> bool {
         let given =
             |run: &MessageRun| matches!(run.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
-        // What came later may have been sent by somebody who was not there before.
+        // Later messages may have been sent by a client that was not running before.
         let (awake, _) = self.awake(Times::of(times.from, times.to));
         self.written(Writer::Consumer)
             .any(|file| some(file, &awake, |run| given(run) && subject.covers(file, run)))
     }
 
-    /// The moment at which something that was to be done at a time could be done; none if never.
+    /// The moment at which an action that was due at a time could be done; none if never.
     fn let_go(&self, at: i64) -> Option<i64> {
         let down = self.downs.iter().find(|(from, to)| *from <= at && to.is_none_or(|to| at < to));
         down.map_or(Some(at), |(_, to)| *to)
     }
 
-    /// Whether it was there for a part of the time: begun, and neither stopped, killed nor paused.
+    /// Whether it was running for a part of the time: started, and neither stopped, killed nor paused.
     fn at_work(&self, Times { from, to, .. }: Times) -> bool {
         let Some(begun) = self.begun_us() else { return false };
         begun <= to && self.let_go(from.max(begun)).is_some_and(|at| at <= to)
@@ -331,7 +331,7 @@ impl Subject {
     }
 }
 
-/// Whether a run of a history that reaches into one of these times is such a one.
+/// Whether a run of a history that overlaps one of these times meets a condition.
 fn some(file: &HistoryFile, times: &[TimePart], is: impl Fn(&MessageRun) -> bool) -> bool {
     times.iter().any(|(from, to)| {
         let Ok(first) = file.first_at_or_after(*from) else { return false };
@@ -341,7 +341,7 @@ fn some(file: &HistoryFile, times: &[TimePart], is: impl Fn(&MessageRun) -> bool
     })
 }
 
-/// What there was none of, in words.
+/// Describes the traffic that is missing.
 pub fn words(traffic: Traffic, subject: &Subject) -> String {
     let who = subject.client.as_deref();
     let mut text = match (traffic, who) {
@@ -350,14 +350,16 @@ pub fn words(traffic: Traffic, subject: &Subject) -> String {
         (Traffic::Transactions | Traffic::ReadTransactions, _) => {
             "nothing was sent in a transaction".to_owned()
         }
-        (Traffic::Read, None) => "nothing was there to be read by a consumer at work".to_owned(),
-        (Traffic::Read, Some(who)) => format!("nothing was there to be read by {who} at work"),
-        (Traffic::Owed, None) => "nothing was sent that a consumer was to be given".to_owned(),
-        (Traffic::Owed, Some(who)) => {
-            format!("nothing was sent by {who}, or to {who}, that a consumer was to be given")
+        (Traffic::Read, None) => "there was nothing to read for a running consumer".to_owned(),
+        (Traffic::Read, Some(who)) => {
+            format!("there was nothing to read for {who} while it was running")
         }
-        (Traffic::ToCopy, _) => "nothing was sent that a copier was to copy".to_owned(),
-        (Traffic::Copied, _) => "no copier at work had anything to copy".to_owned(),
+        (Traffic::Owed, None) => "nothing was sent that a consumer should receive".to_owned(),
+        (Traffic::Owed, Some(who)) => {
+            format!("nothing was sent by or to {who} that a consumer should receive")
+        }
+        (Traffic::ToCopy, _) => "nothing was sent that a copier should copy".to_owned(),
+        (Traffic::Copied, _) => "no running copier had anything to copy".to_owned(),
         (Traffic::Any, _) => "nothing was sent or read".to_owned(),
     };
     match (subject.topic.as_deref(), subject.partition) {

@@ -1,5 +1,5 @@
 //! `unavailable`: the longest time without an acknowledgement (a delivery) while there was something
-//! to acknowledge (to deliver), by partition. Leading gaps and gaps still open count; the client's
+//! to acknowledge (to deliver), by partition. Gaps at the begin and gaps that are still open count; the client's
 //! own absence does not.
 //!
 //! A failed message does not end a gap: it was to be acknowledged, and was not.
@@ -62,8 +62,8 @@ struct Sending {
     life: u16,
 }
 
-/// The longest gap of each partition that a producer uses, within what is asked about. `files` are all its
-/// lives' histories, sent and heard.
+/// The longest gap of each partition that a producer uses, within the judged time. `files` are the histories of all
+/// its lives, sent and answered.
 pub fn producer_gaps(
     files: &[&HistoryFile],
     time: &GapTime<'_>,
@@ -108,7 +108,7 @@ pub fn producer_gaps(
 impl Sending {
     fn sent(&mut self, life: u16, count: i64, at: i64) {
         if life > self.life {
-            // What an earlier life still waited for, nobody waits for any more.
+            // Messages that an earlier life waited for no longer count.
             (self.life, self.open) = (life, 0);
         }
         self.open += count;
@@ -133,13 +133,13 @@ struct Reading {
     follower: Follower,
     /// The client has begun to read it.
     began: bool,
-    /// No other client of its group was given it since.
+    /// The partition was assigned to no other client of the group since.
     held: bool,
     /// The next sequence of each producer's life: acknowledged up to, delivered up to.
     streams: BTreeMap<AckStream, (u64, u64)>,
     /// The highest acknowledged offset.
     last_offset: i64,
-    /// Of some of what was sent to it nobody knows the offset.
+    /// For some messages that were sent to it the offset is unknown.
     unplaced: bool,
 }
 
@@ -184,7 +184,7 @@ impl Reading {
         }
     }
 
-    /// What another client of the group was given is not the client's any more; until then it was.
+    /// A partition that is assigned to another client of the group is no longer this client's.
     fn others(&mut self, run: &MessageRun, time: &GapTime<'_>) {
         match run.mark {
             Mark::Assigned if self.held => {
@@ -208,10 +208,10 @@ impl Reading {
     }
 }
 
-/// The longest gap of each partition that a client reads, within what is asked about. `consumers` are the
-/// histories of all its members and lives, `mates` the other clients of its group, `producers` the heard
-/// histories of who writes to its topics. With `unanswered` also what was sent with acks=0 was to be delivered,
-/// though nobody knows whether it reached the log: then gaps are the longest that are possible.
+/// The longest gap of each partition that a client reads, within the judged time. `consumers` are the
+/// histories of all its members and lives, `mates` the other clients of its group, `producers` the answer
+/// histories of the producers of its topics. With `unanswered`, messages that were sent with acks=0 count as to be
+/// delivered, although it is unknown whether they reached the log: the gaps are then the longest possible ones.
 pub fn consumer_gaps(
     consumers: &[&HistoryFile],
     mates: &[Mate],

@@ -2,8 +2,8 @@
 
 use crate::history::HistoryFile;
 
-/// A time in which a client could not do anything: it was stopped, killed or paused. Its own waits
-/// are not the cluster's.
+/// A time in which a client could not do anything because it was stopped, killed or paused. It does not count as
+/// unavailability of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away {
     /// Since, in monotonic microseconds.
@@ -29,9 +29,9 @@ pub fn absent_us(away: &[Away], from_us: i64, to_us: i64) -> i64 {
 /// A time without an answer while one was owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// When it began, in monotonic microseconds; not before what is asked about.
+    /// When it began, in monotonic microseconds; not before the judged time.
     pub from_us: i64,
-    /// When the answer came, or up to when was looked.
+    /// When the answer came, or the end of the judged time.
     pub to_us: i64,
     /// Its length without the client's own absence, in microseconds.
     pub length_us: i64,
@@ -39,10 +39,10 @@ pub struct Gap {
     pub open: bool,
 }
 
-/// What of the gaps is asked about.
+/// The judged time.
 #[derive(Clone, Copy, Debug)]
 pub struct GapTime<'a> {
-    /// What lies before does not count, also of a gap that goes on: `i64::MIN` for all of it.
+    /// Time before this does not count, also as a part of a longer gap: `i64::MIN` for all.
     pub since_us: i64,
     /// Time ends here.
     pub until_us: i64,
@@ -64,7 +64,7 @@ impl GapTime<'_> {
     }
 }
 
-/// Follows one partition, told in the order of time.
+/// Follows one partition in the order of time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Follower {
     owed_since: Option<i64>,
@@ -73,20 +73,20 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Something is to be answered from `at` on.
+    /// A message waits for an answer from `at` on.
     pub(super) fn owe(&mut self, at: i64) {
         let from = self.last_answer.map_or(at, |last| last.max(at));
         self.owed_since.get_or_insert(from);
     }
 
-    /// Nothing is to be answered any more, though no answer came.
+    /// No message waits any more, although no answer came.
     pub(super) fn forgive(&mut self) {
         self.owed_since = None;
     }
 
     /// Answers came from `first` to `last`; `more`: others are still owed.
     pub(super) fn answer(&mut self, first: i64, last: i64, more: bool, time: &GapTime<'_>) {
-        // What was given before it was known to be there has not waited: a gap of no length.
+        // A delivery before the message was known did not wait: a gap of length 0.
         self.owed_since.get_or_insert(first);
         self.close(first, false, time);
         let last = self.last_answer.map_or(last, |known| known.max(last));
@@ -96,7 +96,7 @@ impl Follower {
         }
     }
 
-    /// Somebody else is to be answered from `at` on.
+    /// Another client waits from `at` on.
     pub(super) fn hand_over(&mut self, at: i64, time: &GapTime<'_>) {
         self.close(at, false, time);
     }
@@ -107,7 +107,7 @@ impl Follower {
         self.longest
     }
 
-    /// Each gap is cut to what is asked about before it is compared: an earlier one that was longer hides none.
+    /// Each gap is cut to the judged time before it is compared, so that a longer earlier gap hides no other.
     fn close(&mut self, to_us: i64, open: bool, time: &GapTime<'_>) {
         let Some(from) = self.owed_since.take() else { return };
         if let Some(gap) = time.part(from, to_us, open)

@@ -1,7 +1,8 @@
-//! Whose the partitions of a group are: what a reader owes is what it holds.
+//! Which client of a group holds each partition: a reader is judged on the partitions that it holds.
 //!
-//! A client holds a partition from its assignment until another client of its group is given it, also while
-//! nobody reads it: that a rebalance takes long is its wait. What no client was given yet is everybody's.
+//! A client holds a partition from its assignment until the partition is assigned to another client of its group, also
+//! while no client reads it: a long rebalance counts as its wait. A partition without any assignment yet counts for all
+//! clients.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +12,25 @@ use crate::history::{HistoryError, HistoryFile, Mark};
 /// Another client of a reader's group.
 #[derive(Debug)]
 pub struct Mate {
-    /// What all its members and lives were given.
+    /// The histories of all its members and lives.
     pub files: Vec<HistoryFile>,
     /// It does not run, and the client does.
     pub gone: bool,
 }
 
-/// How a client stands to a partition.
+/// Whether a client holds a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holding {
     /// It is the client's since it took it over from another one; `i64::MIN` if it never did.
     Own { since_us: i64 },
     /// Another client has it.
     Another,
-    /// Another client had it, which does not run: nobody has taken it over yet.
+    /// It was assigned to another client, which no longer runs, and no client has taken it over yet.
     Left,
 }
 
 impl Holding {
-    /// Since when the client waits for what is sent to it; none if it does not.
+    /// Since when the client waits for messages of the partition; none if it does not.
     pub fn since_us(self) -> Option<i64> {
         match self {
             Self::Own { since_us } => Some(since_us),
@@ -39,7 +40,7 @@ impl Holding {
     }
 }
 
-/// When each partition was given to whom.
+/// When each partition was assigned, and to which client.
 #[derive(Debug, Default)]
 pub struct Holders {
     /// By partition, in the order of time; none for the client itself, else whether the other one is gone.
@@ -47,7 +48,7 @@ pub struct Holders {
 }
 
 impl Holders {
-    /// Reads who was given what. Without other clients in the group everything is the client's own.
+    /// Reads the assignments. Without other clients in the group all partitions are the client's own.
     pub fn read(own: &[HistoryFile], mates: &[Mate]) -> Result<Self, HistoryError> {
         let mut this = Self::default();
         if mates.is_empty() {
@@ -66,7 +67,7 @@ impl Holders {
         Ok(this)
     }
 
-    /// How the client stands to a partition by now.
+    /// Whether the client holds a partition now.
     pub fn now(&self, place: &PartitionPlace) -> Holding {
         let turns = self.turns.get(place).map(Vec::as_slice).unwrap_or_default();
         match turns.last() {

@@ -1,5 +1,5 @@
-//! Judging histories while they are written: counts, progress, recovery, unavailability. Pure
-//! functions over [`HistoryFile`]s; who asks refreshes the files first.
+//! Judges histories while they are written: counts, progress, recovery, unavailability. Pure
+//! functions over [`HistoryFile`]s; the caller refreshes the files first.
 //!
 //! Times are exact to [`super::RUN_SPAN_US`], the longest time that one run covers.
 

@@ -22,7 +22,7 @@ pub struct SentSince {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
     pub by: BTreeMap<PartitionPlace, Option<i64>>,
-    /// Partitions in use to which nothing was sent after the time: nothing is waited for there.
+    /// Partitions in use to which nothing was sent after the time: no message waits there.
     pub idle: BTreeSet<PartitionPlace>,
 }
 
@@ -45,9 +45,9 @@ impl Answered {
 }
 
 impl SentSince {
-    /// Reads what the producers' histories say of `since_us` and later. `waits` says since when somebody
-    /// waits for what is sent to a partition, none if nobody does; histories other than
-    /// [`Writer::ProducerSent`] are passed over.
+    /// Reads the producers' histories from `since_us` on. `waits` returns since when the client
+    /// waits for messages of a partition, none if it does not; histories other than
+    /// [`Writer::ProducerSent`] are skipped.
     pub fn new(
         files: &[&HistoryFile],
         since_us: i64,
@@ -170,7 +170,7 @@ mod tests {
         ]
     }
 
-    /// Somebody waits for all.
+    /// The client waits for all partitions.
     fn always(_: &PartitionPlace) -> Option<i64> {
         Some(i64::MIN)
     }

@@ -1,8 +1,8 @@
 //! `recovered`: how long a client waited after a fault, by partition.
 //!
-//! A wait begins with the fault if something was on its way then, else with the first message that was to be
-//! answered after it: before, there was nothing that could have come back. It ends with the first answer to a
-//! message that was sent when the fault acted on all that it struck.
+//! A wait begins with the fault if a message was under way then, else with the first message that was to be
+//! answered after it: before that there was nothing that could have recovered. It ends with the first answer to a
+//! message that was sent after the fault had taken effect on all its targets.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
 /// A producing client.
 type SenderId = u16;
 
-/// A client that sends all the time has nothing on its way for shorter times than this; they end no wait.
+/// Shorter times than this without a message under way also occur with continuous traffic; they end no wait.
 const PACE_US: i64 = 100_000;
 
-/// When a fault began to act, and when it acted on all that it struck, in monotonic microseconds.
+/// When a fault began to take effect, and when it had taken effect on all its targets, in monotonic microseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Onset {
     pub from_us: i64,
@@ -23,7 +23,7 @@ pub struct Onset {
 }
 
 impl Onset {
-    /// For somebody who waits since a moment.
+    /// The onset for a client that waits since a moment.
     fn of(self, waits_us: i64) -> Self {
         Self { from_us: self.from_us.max(waits_us), by_us: self.by_us.max(waits_us) }
     }
@@ -46,7 +46,7 @@ struct Reached {
 }
 
 impl Reached {
-    /// What an earlier life still waited for, nobody waits for any more.
+    /// Messages that an earlier life waited for no longer count.
     fn take(&mut self, step: &WaitStep) {
         if step.life > self.life {
             *self = Self { life: step.life, ..Self::default() };
@@ -81,19 +81,19 @@ struct WaitPart {
     onset: Onset,
     /// When the fault began.
     before: BTreeMap<SenderId, Reached>,
-    /// From then on, until the first message was sent that it acted on.
+    /// From then on, until the first message was sent under its full effect.
     steps: Vec<WaitStep>,
-    /// Of the messages that were sent when the fault acted on all: the first of each life, and when the first
+    /// The messages that were sent under the full effect of the fault: the first of each life, and when the first
     /// of all was sent.
     first: BTreeMap<(SenderId, u16), u64>,
     begun_us: Option<i64>,
     until_us: Option<i64>,
 }
 
-/// Reads what `senders`, each with its absences, sent, and what the client's own histories say of it. What was
-/// to be sent while a sender was away was sent when it was back. `held` says since when the client waits for what
-/// is sent to a partition, none if it does not. Partitions to which nothing was sent when the fault acted on all
-/// that it struck are not in it.
+/// Reads what `senders`, each with its absences, sent, and the client's own histories. A message that was
+/// due while a sender was away counts as sent when it was back. `held` returns since when the client waits for
+/// messages of a partition, none if it does not. Partitions to which nothing was sent under the full effect of the
+/// fault are not in the result.
 pub fn waits(
     senders: &[SenderFiles],
     own: &[HistoryFile],
@@ -108,7 +108,7 @@ pub fn waits(
         }
     }
     parts.retain(|_, part| part.begun_us.is_some());
-    // Nobody can be given what could not be sent. Who sent it waits on: it was to be answered.
+    // A message that could not be sent cannot be delivered. For its sender it still waits: it was to be answered.
     let reads = own.iter().any(|file| of(&file, Writer::Consumer));
     let heard = senders.iter().flat_map(|(files, _)| files);
     for file in heard.filter(|file| of(file, Writer::ProducerHeard)) {
@@ -153,8 +153,8 @@ fn add_sent(
     Ok(())
 }
 
-/// Adds how messages ended that `ends` speaks of, by what became of them and when: answered, or only not to be
-/// waited for any more. In a transaction they end with it.
+/// Adds the ends of messages: answered, or only no longer waited for. In a transaction they end with
+/// it.
 fn add_answers(
     parts: &mut BTreeMap<PartitionPlace, WaitPart>,
     file: &HistoryFile,
@@ -214,7 +214,7 @@ impl WaitPart {
         }
     }
 
-    /// Nothing if nothing was sent that the fault acted on.
+    /// None if no message was sent under the full effect of the fault.
     fn wait(mut self) -> Option<Waited> {
         let begun_us = self.begun_us?;
         let mut reached = self.before;

@@ -1,11 +1,11 @@
-//! Counts of one history, kept up with as it grows.
+//! Counts of one history, updated as it grows.
 
 use std::collections::BTreeMap;
 
 use super::{PartitionPlace, place};
 use crate::history::{HistoryError, HistoryFile, Mark, MessageRun};
 
-/// Messages of one partition, by what became of them.
+/// Messages of one partition, by their outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Handed to librdkafka.
@@ -47,7 +47,7 @@ impl Counts {
     }
 }
 
-/// Counts one history; asked again it only reads what is new.
+/// Counts one history; repeated calls only read what is new.
 #[derive(Clone, Debug, Default)]
 pub struct FileTally {
     settled: u64,

@@ -315,7 +315,7 @@ fn what_nobody_answers_was_perhaps_to_be_delivered() {
     let longest = gap(true).unwrap();
     assert!((2 * S - 60 * MS..=2 * S + 60 * MS).contains(&longest.length_us), "{longest:?}");
     assert_eq!(gap(false).unwrap().length_us, 0, "for certain nothing waited");
-    // It begins in the middle: whether what was written before is there for it, nobody knows.
+    // It begins in the middle: it is unknown whether earlier messages are to be delivered to it.
     let dir = tempfile::tempdir().unwrap();
     let late = consumed(dir.path(), (5 * S, 90), |_, at| (at >= 6 * S).then_some(at + 8 * MS));
     let time = ever(&[], 30 * S);

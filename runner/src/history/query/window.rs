@@ -1,5 +1,5 @@
-//! Progress by windows: whether, at a moment, something was answered in the time before it, or waited all of
-//! it in vain.
+//! Progress by windows: whether, at a moment, a message was answered in the time before it, or waited all of
+//! that time without an answer.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +9,21 @@ use crate::history::{HistoryError, HistoryFile, Mark, Writer};
 /// A producing client and its life.
 type WindowStream = (u16, u16);
 
-/// How traffic stands on one partition.
+/// The state of traffic on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Something was answered in the window.
     Answered,
     /// Something waits for longer than a window, and nothing was answered in it.
     Stuck,
-    /// What waits was sent within the window: it is too early to say.
+    /// The waiting messages were sent within the window: it is too early to judge.
     Early,
 }
 
 /// The window that ends at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// By partition; where nothing was sent and nothing waits there is nothing.
+    /// By partition; a partition without sent or waiting messages has no entry.
     pub by: BTreeMap<PartitionPlace, Standing>,
     /// Something was sent at any time.
     pub begun: bool,
@@ -31,7 +31,7 @@ pub struct Window {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
-    /// What is watched begins here: answers from before it do not count.
+    /// The begin of the judged time: earlier answers do not count.
     pub begin_us: i64,
     /// The window's end.
     pub now_us: i64,
@@ -49,10 +49,10 @@ struct Part {
 }
 
 impl Window {
-    /// Reads what senders, each with its absences, sent in the last two windows, and what the client's own
-    /// histories say of it. What was to be sent while a sender was away was sent when it was back; what an
-    /// earlier life still waited for, nobody waits for any more. What other clients of its group hold is none of
-    /// a reader's, and they may have been given what waited before it took a partition over.
+    /// Reads what senders, each with its absences, sent in the last two windows, and the client's own
+    /// histories. A message that was due while a sender was away counts as sent when it was back; messages that an
+    /// earlier life waited for no longer count. Partitions of other clients of the group do not count for a
+    /// reader, and those clients may have got the waiting messages before it took a partition over.
     pub fn read(
         senders: &[SenderFiles],
         (own, mates): (&[HistoryFile], &[Mate]),

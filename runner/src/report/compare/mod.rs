@@ -1,4 +1,4 @@
-//! Two runs, or the cells of one, side by side: verdicts, counts, recovery, latency.
+//! Compares two runs, or the cells of one: verdicts, counts, recovery, latency.
 
 mod render;
 
@@ -16,7 +16,7 @@ use crate::{
     record::{RunRecord, SuiteRecord},
 };
 
-/// What stands side by side.
+/// The comparison of two sides.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// Name of the left side.
@@ -34,7 +34,7 @@ pub struct Comparison {
 /// Two suites.
 #[derive(Clone, Debug, Serialize)]
 pub struct Pair {
-    /// What they are called; both titles where they differ.
+    /// Their title; both titles if they differ.
     pub title: String,
     pub rows: Vec<Row>,
 }
@@ -45,15 +45,15 @@ pub struct Row {
     pub name: String,
     pub left: String,
     pub right: String,
-    /// The difference in words; empty where there is none.
+    /// The difference as text; empty if there is none.
     pub change: String,
     /// `worse`, `better`, `plain`.
     pub tone: &'static str,
 }
 
 impl Comparison {
-    /// Two runs: suites are paired by plan, cell and time round; one that is left over on both
-    /// sides under the same name (another version, say) is paired too.
+    /// Two runs: suites are paired by plan, cell and repetition; if one suite of the same name is left over on both
+    /// sides (another version, for example), those are paired too.
     pub fn of_runs(left: &RunRecord, right: &RunRecord) -> Self {
         let mut rest: Vec<&SuiteRecord> = right.decisive().collect();
         let mut pairs = Vec::new();
@@ -84,7 +84,7 @@ impl Comparison {
         }
     }
 
-    /// The matrix cells of one run's plans: each further cell beside the plan's first.
+    /// The matrix cells of one run's plans: each further cell is compared with the plan's first.
     pub fn of_cells(record: &RunRecord) -> Self {
         let mut plans: IndexMap<_, Vec<&SuiteRecord>> = IndexMap::new();
         for suite in record.decisive() {
@@ -146,7 +146,7 @@ fn counts(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
     let (a, b) = (totals(left), totals(right));
     let names: IndexSet<&String> = a.keys().chain(b.keys()).collect();
     let mut names: Vec<_> = names.into_iter().collect();
-    // Damage first, in the order in which it is told everywhere.
+    // Damage first, in the order of all reports.
     let rank = |name: &str| (damage_of(name).is_none(), damage_of(name).and(Measure::named(name)));
     names.sort_by_key(|name| rank(name));
     let row = |name: &String| {
@@ -226,7 +226,7 @@ fn latency(left: &SuiteRecord, right: &SuiteRecord) -> Vec<Row> {
             };
             let mut row = plain(&format!("{client} latency, {name}"), words(a), words(b));
             if let (Some(from), Some(to)) = (a, b) {
-                // Latency moves with the machine: told, never judged.
+                // Latency depends on the machine: shown, never judged.
                 row.change = change(from, to).0;
             }
             rows.push(row);

@@ -14,7 +14,7 @@ use crate::{
     report::text::{duration_us, grouped, one_line},
 };
 
-/// Examples shown of one kind.
+/// The most examples of one kind.
 const EXAMPLES: usize = 100;
 /// Moments of one kind whose log lines are shown at once.
 const MOMENTS: usize = 2;
@@ -36,7 +36,7 @@ pub struct AnomalyView {
     pub examples: Vec<ExampleView>,
     /// How many messages are not shown.
     pub more: String,
-    /// For what is lost: where it lies on the brokers' disks.
+    /// For lost messages: where they are on the brokers' disks.
     pub on_disk: String,
     /// Broker logs: title and lines.
     pub around: Vec<Around>,
@@ -63,7 +63,7 @@ pub struct ExampleView {
 #[derive(Clone, Debug, Serialize)]
 pub struct Around {
     pub when: String,
-    /// Who, level, text.
+    /// The log's name, level, text.
     pub lines: Vec<(String, Level, String)>,
 }
 
@@ -125,7 +125,7 @@ fn example(
     }
 }
 
-/// The nearest fault in words.
+/// Describes the nearest fault.
 fn nearest(suite: &SuiteRecord, at_us: i64) -> Option<String> {
     let fault = suite.nearest_fault(at_us)?;
     let what = one_line(&fault.what, 100);

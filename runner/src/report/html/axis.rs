@@ -14,7 +14,7 @@ pub struct Axis<'a> {
 
 /// Distances between two ticks, in seconds.
 const STEPS: [i64; 14] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600];
-/// About so many ticks.
+/// The approximate number of ticks.
 const TICKS: i64 = 9;
 
 impl<'a> Axis<'a> {
@@ -24,7 +24,7 @@ impl<'a> Axis<'a> {
         Self { record, from_us: suite.started_us, span_us }
     }
 
-    /// Where a moment lies, 0 to 100, three decimals.
+    /// The position of a moment, 0 to 100, three decimals.
     pub fn percent(&self, at_us: i64) -> f64 {
         let part = (at_us - self.from_us) as f64 / self.span_us as f64;
         (part.clamp(0.0, 1.0) * 100_000.0).round() / 1_000.0

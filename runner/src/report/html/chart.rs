@@ -7,7 +7,7 @@ use crate::{record::SuiteRecord, report::text::grouped};
 
 /// Points of one curve at most.
 pub const POINTS: usize = 1_800;
-/// A silence longer than this breaks a curve: nobody reported.
+/// A gap without reports that is longer than this interrupts a curve.
 const GAP_US: i64 = 2_600_000;
 
 /// One chart: curves with one unit.
@@ -32,14 +32,14 @@ pub struct Curve {
     pub path: String,
     /// The highest value, as text.
     pub peak: String,
-    /// For the pointer: milliseconds since the suite's begin, and value.
+    /// For the tooltip: milliseconds since the suite's begin, and value.
     #[serde(skip)]
     pub points: Vec<(i64, f64)>,
 }
 
 type Points = Vec<(i64, f64)>;
 
-/// The charts of a suite: what producers had acknowledged, what consumers were delivered, latency.
+/// The charts of a suite: acknowledged messages of producers, deliveries of consumers, latency.
 /// `points` bounds each curve.
 pub fn charts(axis: &Axis<'_>, suite: &SuiteRecord, points: usize) -> Vec<Chart> {
     let mut acked = Vec::new();
@@ -102,8 +102,8 @@ fn chart(
     }
 }
 
-/// At most `limit` points: of each stretch of time the lowest and the highest, so that neither a
-/// short silence nor a short burst is lost.
+/// At most `limit` points: the lowest and the highest of each time span, so that neither a
+/// short gap nor a short burst is lost.
 pub fn downsample(points: Points, limit: usize) -> Points {
     if points.len() <= limit.max(4) {
         return points;

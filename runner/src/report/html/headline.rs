@@ -1,4 +1,4 @@
-//! What a person should know first: how much was lost, where, and how long recovery took.
+//! The most important results: how much was lost, where, and how long recovery took.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// One number with its words.
+/// One number with its label.
 #[derive(Clone, Debug, Serialize)]
 pub struct Card {
     /// `36`.
@@ -29,7 +29,7 @@ pub struct Card {
     pub link: String,
 }
 
-/// What an anomaly of a kind is, in a sentence.
+/// The definition of an anomaly, in a sentence.
 pub fn definition(kind: &str) -> &'static str {
     Measure::named(kind).map_or("", |measure| measure.facts().headline.definition)
 }
@@ -54,7 +54,7 @@ pub fn title(record: &RunRecord) -> String {
         return format!("{word}: {} {}", grouped(failed), label("lost", failed));
     }
     let title = format!("{word}: {}", reason(record));
-    // A plan may count what is lost without judging it: said, and never taken for the verdict.
+    // A plan may count lost messages without judging them: that is shown, but not as the verdict.
     match lost(|_| true) {
         0 => title,
         all => format!("{title}; {} {}", grouped(all), label("lost", all)),
@@ -79,7 +79,7 @@ fn reason(record: &RunRecord) -> String {
             let bad = Tally { passed: 0, ..tally };
             let all = plural(tally.all() as u64, "suite");
             match bad.words().split_once(' ') {
-                // One kind only, and the verdict has said which.
+                // One kind only, and the verdict shows which.
                 Some((count, kind)) if !kind.contains(',') => format!("{count} of {all}"),
                 _ => format!("{} of {all}", bad.words()),
             }
@@ -184,7 +184,7 @@ fn faults(suite: &SuiteRecord) -> Option<Card> {
     Some(plain(&count.to_string(), label, detail, "plain", "timeline"))
 }
 
-/// First letter large.
+/// The word with a capital first letter.
 pub fn capital(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()

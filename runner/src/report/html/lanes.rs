@@ -14,9 +14,9 @@ use crate::{
     },
 };
 
-/// Segments of one lane at most; later ones are left out and counted.
+/// The most segments of one lane; later ones are left out and counted.
 const SEGMENTS: usize = 400;
-/// Partitions shown at most: those that changed most.
+/// The most partitions that are shown: those with the most changes.
 const PARTITIONS: usize = 48;
 /// Rows of lanes whose segments overlap.
 const ROWS: usize = 6;
@@ -27,11 +27,11 @@ pub struct LaneView {
     pub label: String,
     /// Kind, a class: `faults`, `steps`, `spans`, `node`, `client`, `partition`, `anomalies`.
     pub kind: &'static str,
-    /// What lies in it.
+    /// Its segments.
     pub segments: Vec<Segment>,
 }
 
-/// A stretch in a lane.
+/// A time span in a lane.
 #[derive(Clone, Debug, Serialize)]
 pub struct Segment {
     /// Left edge, percent.
@@ -39,9 +39,9 @@ pub struct Segment {
     pub width: f64,
     pub class: String,
     pub text: String,
-    /// Everything, for pointer and screen reader.
+    /// The full text, for tooltip and screen reader.
     pub tip: String,
-    /// Where it leads, e.g. a step.
+    /// The target of its link, e.g. a step.
     pub link: Option<String>,
 }
 
@@ -222,7 +222,7 @@ fn controller(axis: &Axis<'_>, suite: &SuiteRecord) -> Option<LaneView> {
 
 fn partitions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let mut tracks: Vec<&PartitionTrack> = suite.partitions.iter().collect();
-    // Kafka's own topics are looked at last.
+    // Kafka's own topics come last.
     tracks.sort_by_key(|t| (t.topic.starts_with("__"), usize::MAX - t.states.len()));
     let left_out = tracks.len().saturating_sub(PARTITIONS);
     tracks.truncate(PARTITIONS);
@@ -232,7 +232,7 @@ fn partitions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     });
     let mut lanes: Vec<_> = tracks.into_iter().map(|t| partition(axis, t)).collect();
     if left_out > 0 {
-        let label = format!("{left_out} quieter partitions are not shown");
+        let label = format!("{left_out} partitions with fewer changes are not shown");
         lanes.push(LaneView { label, kind: "more", segments: Vec::new() });
     }
     lanes

@@ -1,4 +1,4 @@
-//! Log lines with their times: those that matter most within a bound.
+//! Selects the most useful log lines, with their times, within a size limit.
 
 use std::{
     collections::VecDeque,
@@ -13,19 +13,19 @@ use crate::report::{logs::LogFile, text::clean};
 
 /// Longest line that is kept, in bytes.
 const LINE: usize = 2_000;
-/// Most bytes of one file that are looked at.
+/// The most bytes of one file that are read.
 const FILE: u64 = 256 << 20;
-/// A moment's neighbourhood: everything.
+/// Distance from a moment within which all lines are kept.
 const NEAR_MS: i64 = 3_000;
-/// A moment's neighbourhood: warnings and errors.
+/// Distance from a moment within which warnings and errors are kept.
 const ROUND_MS: i64 = 15_000;
 
-/// How bad a line is.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Debug,
-    /// Information, or not told.
+    /// Information, or unknown.
     Info,
     Warn,
     Error,
@@ -33,7 +33,7 @@ pub enum Level {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// Unix milliseconds; that of the line before where it has none of its own.
+    /// Unix milliseconds; that of the line before if it has none of its own.
     pub at_ms: Option<i64>,
     pub level: Level,
     pub text: String,
@@ -48,7 +48,7 @@ pub struct Lines {
     pub left_out: u64,
 }
 
-/// Reads the lines of a log that matter most within `budget` bytes: those around `moments` (Unix
+/// Reads the most useful lines of a log within `budget` bytes: those around `moments` (Unix
 /// milliseconds, sorted), then warnings, then the newest.
 pub fn read(file: &LogFile, moments: &[i64], budget: usize) -> Lines {
     let Ok(opened) = File::open(&file.path) else { return Lines::default() };
@@ -71,7 +71,7 @@ pub fn read(file: &LogFile, moments: &[i64], budget: usize) -> Lines {
     }
 }
 
-/// Lines by how much they matter, each class with the budget; the last class keeps its newest.
+/// Lines by priority, each class with the budget; the last class keeps its newest.
 struct Kept {
     classes: [VecDeque<(u64, LogLine)>; 4],
     sizes: [usize; 4],

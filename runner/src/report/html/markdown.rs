@@ -1,4 +1,4 @@
-//! Markdown of plans and descriptions to HTML that can do no harm.
+//! Converts the Markdown of plans and descriptions to safe HTML.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
 

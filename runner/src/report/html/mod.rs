@@ -1,8 +1,8 @@
 //! The HTML report: one file that needs nothing from the network.
 //!
 //! Everything from a run is escaped by the template; the page's policy lets no script run but its
-//! own (by its hash) and no request leave. Curves are at most [`chart::POINTS`] points, log lines are
-//! chosen by what they stand near to, and suites that do not fit are told in the overview.
+//! own (by its hash) and no request leave. Curves have at most [`chart::POINTS`] points, log lines are
+//! chosen by the moments they are near to, and suites that do not fit are listed in the overview only.
 
 mod anomalies;
 mod axis;
@@ -109,7 +109,7 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     Ok(env)
 }
 
-/// A name that is fit for an element's id and a link to it: another one for every name, or a link would lead to the
+/// A name that is valid as an element's id and in a link to it, different for every name, so that no link leads to the
 /// wrong element.
 fn anchor(kind: &str, name: &str) -> String {
     let mut id = format!("{kind}-");
@@ -122,13 +122,13 @@ fn anchor(kind: &str, name: &str) -> String {
     id
 }
 
-/// The templates are part of the program and tested; a defect in them still must say something.
+/// The page if a template has a defect. The templates are part of the program and tested.
 fn excuse(error: &minijinja::Error) -> String {
     let text = format!("{error:#}").replace('&', "&amp;").replace('<', "&lt;");
     format!("<!doctype html><title>kplan</title><pre>this report could not be made: {text}</pre>")
 }
 
-/// Each suite's part; the worst get their room first, none where there is no room left.
+/// Renders each suite's part; the worst suites get their space first, others none if no space is left.
 fn render_suites(
     env: &Environment<'_>,
     record: &RunRecord,
@@ -176,7 +176,7 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
         shown: shown.is_some(),
     };
     let rows: Vec<_> = suites.iter().zip(&rendered).take(2_000).map(row).collect();
-    // What a person should see first: of the suite that lost most, else of the worst.
+    // The cards at the top are those of the suite that lost most, else of the worst.
     let first = suites
         .iter()
         .max_by_key(|s| (super::totals::totals(s).get("lost").copied().unwrap_or(0), s.verdict));
@@ -188,7 +188,7 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
         run: run_facts(record),
         command: one_line(&record.info.command.join(" "), 1_000),
         trouble: of_run(record).unwrap_or_default(),
-        // One suite shows its own right below.
+        // A single suite shows its own cards right below.
         cards: match suites.len() {
             0 | 1 => Vec::new(),
             _ => first.map(|s| cards(s)).unwrap_or_default().into_iter().take(4).collect(),

@@ -1,4 +1,4 @@
-//! What happened, in order: the timeline for those who read or hear it.
+//! The events in order: the timeline as text, also for screen readers.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// Lines at most.
+/// The most lines.
 const LINES: usize = 600;
 
 #[derive(Clone, Debug, Serialize)]
@@ -78,7 +78,7 @@ pub fn story(axis: &Axis<'_>, suite: &SuiteRecord) -> (Vec<Happened>, usize) {
     (lines.collect(), left_out)
 }
 
-/// Changes of leaders; in-sync sets come and go too often to be read as lines.
+/// Changes of leaders; in-sync sets change too often to be listed.
 fn leaders(suite: &SuiteRecord, all: &mut Vec<(i64, &'static str, String)>) {
     for track in suite.partitions.iter().filter(|t| !t.topic.starts_with("__")) {
         let mut known = None;
@@ -90,7 +90,7 @@ fn leaders(suite: &SuiteRecord, all: &mut Vec<(i64, &'static str, String)>) {
             let in_sync = numbers(&state.in_sync);
             let epoch = state.epoch.map(|e| format!(" in epoch {e}")).unwrap_or_default();
             let text = match state.leader {
-                // It has a line of its own.
+                // An unclean election has a line of its own.
                 Some(_) if state.unclean.is_some() => {
                     known = Some(state.leader);
                     continue;

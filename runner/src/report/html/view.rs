@@ -1,4 +1,4 @@
-//! What the page's template is given: strings and lists, nothing to compute.
+//! The data for the page's template: strings and lists, nothing to compute.
 
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// How much room one suite has.
+/// How much space one suite has.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
     /// Points of a curve.
@@ -135,7 +135,7 @@ pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
     let faults = lanes.iter().filter(|l| l.kind == "faults");
     let info = &suite.info;
     let facts = facts(record, suite);
-    // The cluster's facts often are the plan's parameters: once is enough.
+    // The cluster's facts are often parameters of the plan too: they are shown once.
     let mut params = pairs(&info.params);
     params.retain(|pair| !facts.contains(pair));
     SuiteView {

@@ -19,7 +19,7 @@ pub struct Report {
     pub kplan: String,
     /// `docker`, `embedded`, `local`, `external`.
     pub backend: String,
-    /// Seed of everything random.
+    /// Seed of all random choices.
     pub seed: u64,
     /// The command line, secrets masked.
     pub command: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Report {
     pub verdict: Outcome,
     /// Begin.
     pub started: String,
-    /// How long it took, or was seen to run.
+    /// How long it took, or until its last event.
     pub took_ms: u64,
     /// Exit status; none for a killed run.
     pub exit: Option<u8>,
@@ -37,11 +37,11 @@ pub struct Report {
     pub killed: bool,
     /// What went wrong with the run itself.
     pub trouble: Option<String>,
-    /// How often a suite may be tried: `--retries` and one.
+    /// The most attempts of a suite: `--retries` plus one.
     pub attempts: u32,
-    /// Suites that failed and passed when they were tried again.
+    /// Suites that failed and passed on a retry.
     pub suites_flaky: u32,
-    /// Suites that never began.
+    /// Suites that were not started.
     pub suites_not_begun: u32,
     /// Lines of the events' file that could not be read.
     pub damaged_lines: u64,
@@ -53,11 +53,11 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It was done and, if judged, held.
+    /// It was carried out and, if judged, held.
     Passed,
-    /// An expectation did not hold, ran out of time, or had nothing to judge by.
+    /// An expectation did not hold, ran out of time, or its evidence was missing.
     Failed,
-    /// The rig could not do it.
+    /// The rig failed.
     Broken,
     /// It did not run.
     Skipped,
@@ -72,13 +72,13 @@ pub struct Suite {
     pub name: String,
     /// The matrix cell, e.g. `version=4.1.1`; empty without a matrix.
     pub cell: String,
-    /// Time round of `--repeat`, from 1.
+    /// Repetition of `--repeat`, from 1.
     pub round: u32,
     /// Attempt of `--retries`, from 1.
     pub attempt: u32,
     /// It failed in an earlier attempt and passed in this one.
     pub flaky: bool,
-    /// False for an attempt that a later one took the place of.
+    /// False for an attempt that a later one replaced.
     pub counts: bool,
     /// The plan's file.
     pub file: String,
@@ -108,28 +108,28 @@ pub struct Suite {
     pub steps: Vec<Step>,
     /// Faults in the order they began.
     pub faults: Vec<Fault>,
-    /// Measured stretches of time: recovery, unavailability.
+    /// Measured time spans: recovery, unavailability.
     pub measured: Vec<Measured>,
     /// Anomalies of the log above zero.
     pub anomalies: Vec<Anomaly>,
-    /// Leaders that did not know all that was committed, in the order of time.
+    /// Leaders that may have lacked committed messages when they were elected, in the order of time.
     pub unclean_elections: Vec<UncleanElection>,
     /// Settings in effect: by node, topic (`topic orders`) and for the cluster's `features`.
     pub settings: IndexMap<String, IndexMap<String, String>>,
 }
 
-/// A leader that did not know all that was committed.
+/// A leader that may have lacked committed messages when it was elected.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UncleanElection {
     /// When it was seen.
     pub at: String,
     /// Topic and partition, e.g. `orders/0`.
     pub place: String,
-    /// Who leads since.
+    /// The new leader.
     pub leader: u32,
-    /// In which epoch.
+    /// Its epoch.
     pub epoch: Option<i32>,
-    /// Who was in sync before.
+    /// The replicas that were in sync before.
     pub in_sync_before: Vec<u32>,
 }
 
@@ -160,20 +160,20 @@ pub struct Trouble {
 pub enum Kind {
     /// An expectation did not hold.
     Failed,
-    /// There was nothing to judge by.
+    /// The evidence for a judgement was missing.
     Inconclusive,
     /// A limit ran out.
     Timeout,
-    /// The rig could not do it.
+    /// The rig failed.
     Broken,
 }
 
 /// One step.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Step {
-    /// Its id, e.g. `7.2`, with `#2` for a repeat's second time round.
+    /// Its id, e.g. `7.2`, with `#2` for the second round of a repeat.
     pub id: String,
-    /// Its name, or what it does in words.
+    /// Its name, or a description of what it does.
     pub title: String,
     /// Its verb.
     pub verb: String,
@@ -193,7 +193,7 @@ pub struct Step {
     pub reason: Option<String>,
     /// What was judged, in the plan's order.
     pub conditions: Vec<Condition>,
-    /// Targets and the nodes they meant.
+    /// Targets and the nodes that they selected.
     pub targets: BTreeMap<String, Vec<String>>,
     /// Values it recorded.
     pub recorded: IndexMap<String, Value>,
@@ -204,9 +204,9 @@ pub struct Step {
 /// A condition and how it was judged.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Condition {
-    /// As the plan has it.
+    /// As in the plan.
     pub condition: String,
-    /// Where it stands.
+    /// Its line in the plan.
     pub line: u32,
     /// How it was judged.
     pub judged: Judged,
@@ -214,7 +214,7 @@ pub struct Condition {
     pub expected: String,
     /// What was found; for `inconclusive` what was missing.
     pub found: String,
-    /// Which messages, partitions, seconds.
+    /// The messages, partitions or times that were found.
     pub evidence: Vec<String>,
     /// When it first held, after the step's begin.
     pub after_ms: Option<u64>,
@@ -226,9 +226,9 @@ pub struct Condition {
 pub enum Judged {
     /// It holds.
     Holds,
-    /// It does not.
+    /// It does not hold.
     DoesNotHold,
-    /// There was nothing to judge it by.
+    /// The evidence to judge it was missing.
     Inconclusive,
     /// Recorded, not judged.
     Recorded,
@@ -239,17 +239,17 @@ pub enum Judged {
 pub struct Fault {
     /// The step that made it.
     pub step: String,
-    /// In words.
+    /// Its description.
     pub what: String,
     /// Begin.
     pub began: String,
-    /// End; none when it was never told.
+    /// End; none if it was not recorded.
     pub ended: Option<String>,
-    /// What it must not be taken for.
+    /// A limit of what it proves.
     pub caution: Option<String>,
 }
 
-/// A stretch of time that a condition measured.
+/// A time span that a condition measured.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Measured {
     /// `recovered`, `unavailable`.
@@ -277,24 +277,24 @@ pub struct Anomaly {
     pub by: Vec<Place>,
     /// Examples; not all of them.
     pub examples: Vec<Example>,
-    /// For `lost`: where it lies on the brokers' disks; none where they could not be read.
+    /// For `lost`: where the messages are on the brokers' disks; none if those could not be read.
     pub on_disk: Option<OnDisk>,
 }
 
-/// Where lost messages lie on the brokers' disks.
+/// Where lost messages are on the brokers' disks.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OnDisk {
     /// On no disk, and every disk was read.
     pub gone: u64,
-    /// Still on a disk, and shown to no reader.
+    /// Still on a disk, but not readable by consumers.
     pub cut_off: u64,
-    /// By broker and what it is: how many of them it holds.
+    /// By broker and its state: how many of them it holds.
     pub holders: BTreeMap<String, u64>,
     /// Disks that could not be read, and why.
     pub unread: Vec<String>,
 }
 
-/// Where an anomaly lies.
+/// The place of an anomaly.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Place {
     /// Topic and partition, e.g. `orders/0`.
@@ -320,6 +320,6 @@ pub struct Example {
     pub sequence: Option<u64>,
     /// When it was acknowledged or delivered.
     pub at: Option<String>,
-    /// In words.
+    /// Description.
     pub text: String,
 }

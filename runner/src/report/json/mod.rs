@@ -1,4 +1,4 @@
-//! The run as JSON, for scripts: a documented form of its own, not the events.
+//! The run as JSON, for scripts: a documented format of its own, not the events.
 
 mod form;
 
@@ -20,7 +20,7 @@ use crate::{
     record::{RunRecord, StepRecord, SuiteRecord},
 };
 
-/// Name and version of the form; the number rises when a reader of the old form would be misled.
+/// Name and version of the format; the number rises when readers of the old format would misread the new one.
 pub const FORMAT: &str = "kplan-report/1";
 
 /// The JSON of a run.

@@ -1,6 +1,6 @@
 //! The terminal's lines, and below them one that is redrawn for each suite.
 //!
-//! A frame moves the cursor from where the one before it left it, so none may be missing: the next is drawn
+//! Each frame moves the cursor relative to the previous one, so no frame may be missing: the next is drawn
 //! when the terminal has taken the last, and lines wait here until then.
 
 use std::{
@@ -17,7 +17,7 @@ use crate::{event::SuiteId, out};
 /// Lines that wait for the terminal; more are left out.
 const WAITING: usize = 1_000;
 
-/// What is shown, and what waits to be.
+/// What is shown, and what waits to be shown.
 pub struct Bars {
     all: MultiProgress,
     shown: BTreeMap<SuiteId, ProgressBar>,
@@ -117,7 +117,7 @@ impl Screen {
         self.frame.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
-    /// A movement of the cursor, by so many places.
+    /// Moves the cursor by a number of places.
     fn go(&self, places: usize, how: char) {
         if places > 0 {
             self.add(&format!("\x1b[{places}{how}"));

@@ -1,9 +1,9 @@
-//! The terminal while a run runs: a line for each step that ended, and for each suite that runs what
-//! it does, its clients' rates, and the time that a wait has left.
+//! The terminal during a run: a line for each step that ended, and for each running suite what
+//! it does, its clients' rates, and the remaining time of a wait.
 //!
 //! On a terminal the status lines are redrawn in place; elsewhere plain lines are written, with a
-//! sign of life every [`HEARTBEAT`], so that no CI system takes a long wait for a hang. Where nobody reads,
-//! lines are left out, and one line with their number is written as soon as somebody does.
+//! status line every [`HEARTBEAT`], so that no CI system takes a long wait for a hang. If the output is not read,
+//! lines are left out, and one line with their number is written as soon as it is read again.
 
 mod bars;
 mod screen;
@@ -23,15 +23,15 @@ use crate::{
     out, secrets,
 };
 
-/// Between two signs of life where the output is no terminal.
+/// Time between two status lines if the output is no terminal.
 pub const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Between two drawings of the status lines.
 const TICK: Duration = Duration::from_millis(200);
 
-/// How much is said.
+/// How much is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Words {
-    /// Only what goes wrong.
+    /// Only failures.
     Quiet,
     /// A line for each step.
     #[default]
@@ -44,14 +44,14 @@ pub enum Words {
 #[derive(Clone, Debug)]
 pub struct Waiting {
     pub step: StepRun,
-    /// What is not yet so, e.g. `P and C make progress`; empty where only time must pass.
+    /// What does not hold yet, e.g. `P and C make progress`; empty if only time must pass.
     pub missing: String,
     /// When its limit runs out; none for a wait without.
     pub deadline: Option<Instant>,
 }
 
-/// A handle for those who wait: tells the terminal for what. It is a state, not a queue: only the
-/// newest is shown, and whoever shows nothing costs nothing.
+/// A handle for waiting steps: it shows on the terminal what a step waits for. It is a state, not a queue: only the
+/// newest is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Live {
     waits: Arc<Mutex<BTreeMap<SuiteId, Waiting>>>,
@@ -64,7 +64,7 @@ impl Live {
         self.lock().insert(suite, Waiting { missing, ..waiting });
     }
 
-    /// A step waits no more. The next step may wait already: the screen hears of an end a little later.
+    /// A step no longer waits. The next step may wait already: the screen gets the end a little later.
     pub fn done(&self, suite: SuiteId, step: &StepRun) {
         let mut waits = self.lock();
         if waits.get(&suite).is_some_and(|w| w.step == *step) {
@@ -72,8 +72,8 @@ impl Live {
         }
     }
 
-    /// The time left and what is not yet so, in words, if the suite's step is this one. The time comes
-    /// first on a line: it is short, and what is missing may be long.
+    /// The time left and what does not hold yet, as text, if the suite's step is this one. The time comes
+    /// first on a line: it is short, and the other text may be long.
     pub fn words(&self, suite: SuiteId, step: &StepRun) -> [Option<String>; 2] {
         let waits = self.lock();
         let Some(waiting) = waits.get(&suite).filter(|w| w.step == *step) else {
@@ -85,12 +85,12 @@ impl Live {
                 let left = deadline.saturating_duration_since(Instant::now()).as_secs();
                 [Some(format!("{left} s left")), missing.map(|m| format!("not yet: {m}"))]
             }
-            None => [None, missing.map(|m| format!("waits for {m}"))],
+            None => [None, missing.map(|m| format!("waiting for {m}"))],
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<SuiteId, Waiting>> {
-        // A panic elsewhere is no reason to show nothing.
+        // After a panic elsewhere the state is still shown.
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the live terminal says, as text: events in, lines out.
+//! The lines of the live terminal, made from events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ use crate::{
 const PREFIX: usize = 28;
 /// Widest step's title.
 const TITLE: usize = 60;
-/// A second of traffic is news for so many microseconds.
+/// For how many microseconds a traffic sample is shown.
 const FRESH_US: i64 = 3_000_000;
 
 /// The state behind the lines.
@@ -32,7 +32,7 @@ pub struct Screen {
     live: Live,
     suites: BTreeMap<SuiteId, Suite>,
     now_us: i64,
-    /// How often a suite may be tried.
+    /// The most attempts of a suite.
     attempts: u32,
 }
 
@@ -44,7 +44,7 @@ struct Suite {
     /// Steps in flight with their begins, innermost last.
     running: Vec<(StepRun, i64)>,
     rates: IndexMap<String, (i64, Sample)>,
-    /// Clients that ever sent something: in an outage they send nothing.
+    /// Clients that have sent something: during an outage they send nothing.
     producers: BTreeSet<String>,
 }
 
@@ -54,12 +54,12 @@ impl Screen {
         Self { words, live, suites: BTreeMap::new(), now_us: 0, attempts: 1 }
     }
 
-    /// How much is said.
+    /// How much is printed.
     pub fn words(&self) -> Words {
         self.words
     }
 
-    /// The lines that an event is worth.
+    /// The lines for an event.
     pub fn lines(&mut self, stamped: &Stamped) -> Vec<String> {
         let at = stamped.mono_us;
         self.now_us = self.now_us.max(at);
@@ -88,7 +88,7 @@ impl Screen {
                 let word = paint(verdict_style(*verdict), verdict_word(*verdict));
                 let mut line = format!("{word}  {}", one_line(&ended.title, 200));
                 let tried = record::tried(ended.attempt, self.attempts, *verdict);
-                // A suite that passed only when tried again is news to those too who want to know only what went wrong.
+                // A suite that passed only on a retry is also shown in quiet mode.
                 let said =
                     self.words != Words::Quiet || *verdict > Verdict::Passed || tried.is_some();
                 line.extend(tried.map(|tried| format!("  {}", paint(DIM, &tried))));
@@ -165,7 +165,7 @@ impl Screen {
         lines
     }
 
-    /// For each suite that runs: what it does now.
+    /// For each running suite: what it does now.
     pub fn status(&self) -> Vec<(SuiteId, String)> {
         self.suites.iter().map(|(id, suite)| (*id, self.status_of(*id, suite))).collect()
     }
@@ -210,7 +210,7 @@ fn rate(client: &str, sample: &Sample, producer: bool) -> String {
     one_line(&text, 60)
 }
 
-/// What only `--verbose` tells.
+/// The lines that only `--verbose` prints.
 fn verbose(event: &Event) -> Vec<String> {
     let text = match event {
         Event::TargetResolved { target, nodes, .. } => {

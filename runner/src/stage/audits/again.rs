@@ -1,4 +1,4 @@
-//! Reads the log again while leaders still change: after a fault they are given back what they led.
+//! Reads the log again while leaders still change: after a fault, preferred leaders take their partitions back.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,23 +16,23 @@ use crate::{
 /// One reading of the log.
 #[derive(Default)]
 pub(super) struct Taken {
-    /// When it began, in monotonic microseconds: who had done all before writes no more.
+    /// When it began, in monotonic microseconds: a client that had finished before writes no more.
     pub at_us: i64,
-    /// How far the histories were published before the log's end was asked for.
+    /// How far the histories were published before the log's end was requested.
     pub extents: BTreeMap<PathBuf, Extent>,
-    /// The clients that had read to their end and left by then: what they wrote is in what was read.
+    /// The clients that had read to their end and left by then: their histories are complete.
     pub left: BTreeSet<String>,
     pub bounds: AuditBounds,
-    /// Where what was read is.
+    /// The file of what was read.
     pub log: Option<PathBuf>,
     pub unread: Unread,
-    /// Partitions whose leader changed while they were read: nothing is known of them.
+    /// Partitions whose leader changed while they were read: nothing is known about them.
     pub moved: BTreeSet<TopicPartition>,
 }
 
-/// Reads (`take`, told how long it may wait) until no leader changed meanwhile. No reading begins after
-/// `limit`, save the second: a reading may take longer than that. With `again` false there is one only.
-/// The last one counts, whatever moved in it.
+/// Reads (`take`, with the time that it may wait) until no leader changed meanwhile. No reading begins after
+/// `limit`, except the second: a reading may take longer than that. With `again` false there is only one.
+/// The last reading counts, even if leaders changed during it.
 pub(super) async fn until_settled<R>(
     limit: Duration,
     again: bool,

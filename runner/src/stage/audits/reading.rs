@@ -1,4 +1,4 @@
-//! Has the log read by a process of its own: by librdkafka, and where that meets what it cannot read, again
+//! Has a process of its own read the log: with librdkafka, and if that meets something it cannot read, again
 //! without it.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -17,7 +17,7 @@ use crate::{
 
 /// The reader gives up after this long without any progress.
 const STALL: Duration = Duration::from_secs(30);
-/// A reader that says nothing for this long hangs; between its passes it compares what it read.
+/// A reader that sends no report for this long hangs; between its passes it compares what it read.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The reader's limit in all.
 const READ: Duration = Duration::from_secs(30 * 60);
@@ -41,14 +41,14 @@ impl Unread {
 enum Reading {
     /// It ended as ordered.
     Ended(Box<ClientState>, Ended),
-    /// librdkafka could not read what a broker gave, or did not live on: in words.
+    /// librdkafka could not read a broker's answer, or crashed: the reason.
     Stumbled(String),
-    /// It ended otherwise.
+    /// It ended in another way: the reason.
     Failed(String),
 }
 
 impl Stage {
-    /// Has the log read; answers with the file of what was found.
+    /// Has the log read; returns the file of what was found.
     pub(crate) async fn read_log(
         &self,
         running: &Running,
@@ -82,7 +82,7 @@ impl Stage {
                     return Ok((path, Unread { all: Some(why), ..Unread::default() }));
                 }
             };
-            self.talk(step, "the audit to read the log again, past what cannot be read", None);
+            self.talk(step, "the audit to read the log again, past the unreadable part", None);
         }
     }
 
@@ -102,7 +102,7 @@ impl Stage {
         ClientSpec::Log(LogSpec { common, topics, stall_ms, careful })
     }
 
-    /// Runs one reader to its end. One that is given up ends with its handle.
+    /// Runs one reader to its end. A reader that is given up ends when its handle is dropped.
     async fn have_read(&self, spec: ClientSpec) -> Result<Reading, StepError> {
         let careful = matches!(&spec, ClientSpec::Log(spec) if spec.careful);
         let handle = Handle::spawn(&self.run.binary, spec, self.client_events()).await?;
@@ -132,7 +132,7 @@ impl Stage {
             (Ok(()), Some(ended)) => Reading::Ended(Box::new(state), ended),
             (Err(error), _) => Reading::Failed(error.to_string()),
             (Ok(()), None) => {
-                Reading::Failed("the audit's reader did not say how far it came".to_owned())
+                Reading::Failed("the audit's reader did not report how far it read".to_owned())
             }
         })
     }
@@ -142,8 +142,8 @@ fn is_damaged(state: &ClientState) -> bool {
     state.errors.iter().any(|error| error.code == DAMAGED)
 }
 
-/// What a reader left, with its words. With transactions the log is not read a second time then: nothing is
-/// known of what readers of committed messages are shown.
+/// The partitions that a reader did not read to the end, with its error. With transactions the log is then not read
+/// a second time: it is unknown what readers of committed messages see.
 fn unread(state: &ClientState, ended: &Ended, transactional: bool) -> Unread {
     let mut unread = Unread::default();
     for p in &ended.unread {
@@ -159,13 +159,13 @@ fn unread(state: &ClientState, ended: &Ended, transactional: bool) -> Unread {
     unread
 }
 
-/// Waits until a reader has said nothing for too long.
+/// Waits until a reader has sent no report for too long.
 async fn silence(handle: &Handle) -> String {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let silent_us = now_us() - handle.state().borrow().heard_us;
         if silent_us > i64::try_from(SILENCE.as_micros()).unwrap_or(i64::MAX) {
-            return format!("the audit's reader hangs: it said nothing for {SILENCE:?}");
+            return format!("the audit's reader hangs: it sent no report for {SILENCE:?}");
         }
     }
 }

@@ -6,9 +6,8 @@ use kplan_dsl::{Conditions, conditions::Condition};
 
 use crate::observer::{ClusterView, PartitionView};
 
-/// What of `keep` would not hold any more if these brokers were gone from what the view shows, in
-/// words. Foreseen are the number of living brokers and in-sync sets; of other conditions only what
-/// holds now is known.
+/// Describes what of `keep` would no longer hold if these brokers were gone from the view. Only the number of
+/// living brokers and the in-sync sets are predicted; other conditions are judged as they hold now.
 pub fn broken_by(keep: &Conditions, view: &ClusterView, gone: &BTreeSet<u32>) -> Option<String> {
     keep.iter().find_map(|condition| broken(condition, view, gone))
 }
@@ -75,7 +74,7 @@ mod tests {
         assert_eq!(broken_by(&keep, &all, &[1].into()), None);
         let found = broken_by(&keep, &all, &[1, 3].into());
         assert_eq!(found.as_deref(), Some("1 brokers would be alive"));
-        // Who is dead already is not gone twice.
+        // A broker that is dead already does not count twice.
         assert_eq!(broken_by(&keep, &view(&[1, 2], &[]), &[3].into()), None);
         assert!(broken_by(&keep, &view(&[1, 2], &[]), &[2].into()).is_some());
     }

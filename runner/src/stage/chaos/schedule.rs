@@ -4,18 +4,18 @@ use std::time::Duration;
 
 use kplan_dsl::{Verb, facts::Strikes, steps::ChaosFault, value::Target};
 
-/// More faults than this are in no schedule.
+/// The most faults of a schedule.
 const MOST: u32 = 10_000;
 
 /// One fault of a schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub number: u32,
-    /// When it begins, from the begin of the chaos.
+    /// When it begins, counted from the begin of the chaos.
     pub at: Duration,
     /// When it is undone.
     pub until: Duration,
-    /// What is done; where the plan says `random`, to whom.
+    /// What is done, with the broker that was chosen where the plan has `random`.
     pub verb: Verb,
 }
 
@@ -26,8 +26,8 @@ impl Planned {
     }
 }
 
-/// How long a chaos of so long, with a fault every so often, lasts when only these of its faults are
-/// kept: until an `every` after the last of them, because nothing breaks later.
+/// How long a chaos lasts when only these of its faults are kept: until one `every` after the last of them,
+/// because nothing breaks later.
 pub fn lasting<'p>(
     (total, every): (Duration, Duration),
     kept: impl Iterator<Item = &'p Planned>,
@@ -36,8 +36,8 @@ pub fn lasting<'p>(
 }
 
 /// A random number for a seed, a place in the plan and a purpose: FNV-1a, finished by SplitMix64's
-/// mixer. Own code, because the libraries' generators may change with their version, and the seed
-/// of an old report with them.
+/// mixer. Own code, because the generators of libraries may change with their version, and the seed
+/// of an old report must keep its meaning.
 fn draw(seed: u64, place: &str, number: u32, purpose: u8) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(place.bytes());
     let bytes = bytes.chain(number.to_le_bytes()).chain([purpose]);
@@ -49,7 +49,7 @@ fn draw(seed: u64, place: &str, number: u32, purpose: u8) -> u64 {
     hash ^ (hash >> 31)
 }
 
-/// One fault begins in the first quarter of every `every`, and none is left when `total` is over.
+/// One fault begins in the first quarter of every `every`, and all are undone when `total` is over.
 pub fn schedule(
     seed: u64,
     place: &str,
@@ -96,7 +96,7 @@ fn settle(target: &mut Target, broker: u32) {
         Target::Random => *target = Target::Broker(broker),
         Target::Several(all) => {
             all.iter_mut().for_each(|t| settle(&mut t.value, broker));
-            // `[1, random]` may have chosen 1: that is one broker.
+            // `random` in `[1, random]` may have chosen 1: the list is then one broker.
             let mut seen = Vec::new();
             all.retain(|t| match t.value {
                 Target::Broker(n) if seen.contains(&n) => false,
@@ -112,18 +112,18 @@ fn settle(target: &mut Target, broker: u32) {
     }
 }
 
-/// What a fault touches: two that touch differently do not overlap, because a broker that starts
+/// What a fault affects: faults of different kinds do not overlap, because a starting broker
 /// must reach the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hits {
     /// Processes or disks of brokers.
     Nodes,
-    /// Who reaches whom.
+    /// Connections between nodes.
     Network,
     Others,
 }
 
-/// What a verb touches.
+/// What a verb affects.
 pub fn hits(verb: &Verb) -> Hits {
     match verb.facts().strikes {
         Strikes::Routes => Hits::Network,

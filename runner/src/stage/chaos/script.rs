@@ -1,4 +1,4 @@
-//! A schedule as steps of a plan that a person reads.
+//! Writes a schedule as readable steps of a plan.
 
 use std::{fmt::Write, time::Duration};
 
@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::stage::chaos::{Planned, lasting};
 
-/// The plan's text with a chaos step, of so long and with a fault every so often, replaced by these
-/// faults at their times: each in a branch of its own, because a step lasts until what it broke is back.
+/// The plan's text with a chaos step of this duration and interval replaced by these
+/// faults at their times: each in a branch of its own, because a step lasts until its fault is undone.
 pub fn with_faults(
     plan: &str,
     head: &StepHead,
@@ -27,7 +27,7 @@ pub fn with_faults(
     }
     let _ = writeln!(out, "{indent}# {about}");
     match &head.name {
-        // Others may refer to it. JSON's quotes are YAML's.
+        // Other steps may refer to the name. JSON strings are valid YAML.
         Some(name) => {
             let _ = writeln!(out, "{indent}- name: {}", serde_json::json!(name.as_str()));
             let _ = writeln!(out, "{indent}  parallel:");
@@ -64,7 +64,7 @@ fn steps(fault: &Planned) -> Vec<String> {
     steps
 }
 
-/// A part of a plan on one line. JSON's quotes are YAML's; what cannot be read as anything else needs none.
+/// A part of a plan on one line. JSON strings are valid YAML; plain words are written without quotes.
 fn flow(value: &Value) -> String {
     match value {
         Value::Object(map) => {
@@ -80,7 +80,8 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// Letters, digits and what stands in names, sizes, percentages and partitions; no number, no word of YAML.
+/// Whether a text needs no quotes: letters, digits and characters of names, sizes, percentages and partitions; no
+/// number, no keyword of YAML.
 fn is_plain(text: &str) -> bool {
     let is_safe = |c: char| c.is_ascii_alphanumeric() || "_-./%".contains(c);
     let word = ["true", "false", "null", "yes", "no", "on", "off"];

@@ -1,21 +1,21 @@
-//! Which faults of a failing schedule are needed: delta debugging (Zeller's ddmin) with a bound on
-//! the tries. A state machine, so that it needs no cluster to be tested.
+//! Finds which faults of a failing schedule are needed: delta debugging (Zeller's ddmin) with a limit on
+//! the tries. A state machine, so that its tests need no cluster.
 
-/// Looks for a smaller set of things that still fails.
+/// Searches for a smaller set of things that still fails.
 #[derive(Debug)]
 pub struct Shrinker {
     /// The smallest set that is known to fail, as indexes.
     fewest: Vec<usize>,
-    /// Into how many parts it is taken apart now.
+    /// Into how many parts the set is split now.
     parts: usize,
-    /// Which part, and after the parts which rest, is tried next.
+    /// Which part, and after the parts which complement, is tried next.
     next: usize,
     /// How many tries are left.
     left: u32,
 }
 
 impl Shrinker {
-    /// All `things` together fail; at most so many tries.
+    /// All `things` together fail; `most` is the number of tries.
     pub fn new(things: usize, most: u32) -> Self {
         Self { fewest: (0..things).collect(), parts: 2, next: 0, left: most }
     }
@@ -44,7 +44,7 @@ impl Shrinker {
         kept.map(|(_, thing)| *thing).collect()
     }
 
-    /// What came of the set that [`Self::propose`] gave.
+    /// Takes the result of the set that [`Self::propose`] returned.
     pub fn told(&mut self, fails: bool) {
         if fails {
             let was_rest = self.next >= self.parts;

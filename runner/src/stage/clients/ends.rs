@@ -1,4 +1,4 @@
-//! Ends of clients that the plan did not ask for, until a step has told of them.
+//! Ends of clients that the plan did not ask for, until a step has reported them.
 
 use crate::{
     client::handle::{Exit, NotInTime},
@@ -6,24 +6,24 @@ use crate::{
     stage::clients::*,
 };
 
-/// Last bytes of a client's log that are shown, and of how many lines.
+/// Last bytes and lines of a client's log that are shown.
 const LOG_BYTES: u64 = 8 << 10;
 const LOG_LINES: usize = 10;
 
 /// A client's end that the plan did not ask for.
 #[derive(Clone, Debug)]
 pub struct OwnEnd {
-    /// The client, or its member, and which of its lives.
+    /// The client or member.
     pub who: String,
     pub life: u16,
-    /// What is known of it.
+    /// Its last known state.
     pub state: ClientState,
-    /// Where it wrote what else it had to say.
+    /// Its log file.
     pub log: PathBuf,
 }
 
 impl OwnEnd {
-    /// By whose doing it was.
+    /// The error with its cause.
     pub fn error(&self) -> StepError {
         let (name, state) = (self.who.clone(), Box::new(self.state.clone()));
         NotInTime { name, what: "alive", limit: Duration::ZERO, state }.into()
@@ -38,19 +38,19 @@ impl OwnEnd {
 }
 
 impl MemberState {
-    /// Whether the process of now ended, was not asked to, and had not done all that it was to do.
+    /// Whether the present process ended, was not asked to, and had not finished its work.
     fn ended_by_itself(&self, exit: Option<&Exit>) -> bool {
         self.asked != self.life && exit.is_some_and(|exit| !exit.clean)
     }
 }
 
 impl Clients {
-    /// A step told of a client's or a member's end.
+    /// Records that a step reported a client's or a member's end.
     pub fn told_of(&self, who: &str) {
         for client in self.all() {
             for member in client.members.iter().filter(|m| shown(&client, m) == who) {
                 let mut state = member.state();
-                // One that lives has not ended yet: what becomes of it later is not told.
+                // A living member has not ended yet: its later end is not reported by this.
                 let ended = state.told.as_ref().is_some_and(|t| t.borrow().exit.is_some());
                 if ended {
                     state.told_of = state.life;
@@ -59,7 +59,7 @@ impl Clients {
         }
     }
 
-    /// Every end that the plan did not ask for and of which no step told.
+    /// Every end that the plan did not ask for and that no step reported.
     pub fn untold(&self) -> Vec<OwnEnd> {
         let mut all = Vec::new();
         for client in self.all() {
@@ -74,7 +74,7 @@ impl Clients {
 }
 
 impl Member {
-    /// The end of its life of now, if the plan did not ask for it and no step told of it.
+    /// The end of its present life, if the plan did not ask for it and no step reported it.
     pub(super) fn own_end(&self, client: &Client, state: &MemberState) -> Option<OwnEnd> {
         let told = state.told.as_ref()?.borrow();
         if state.told_of == state.life || !state.ended_by_itself(told.exit.as_ref()) {

@@ -10,7 +10,7 @@ use crate::client::{
     protocol::{Buckets, LatencySlice},
 };
 
-/// Intervals that are kept: half a day's, at two a second.
+/// The most intervals that are kept: half a day at two a second.
 const INTERVALS: usize = 90_000;
 
 /// A member and its life.
@@ -19,31 +19,31 @@ type Life = (u16, u16);
 /// Latencies as the processes report them, for each reported interval.
 #[derive(Debug, Default)]
 pub struct Latencies {
-    /// The slices of each interval, as they are packed.
+    /// The packed slices of each interval.
     intervals: VecDeque<Box<[u8]>>,
-    /// What came since the last sample, as it was reported.
+    /// What was reported since the last sample.
     fresh: Buckets,
-    /// Where the unreported ones of each life are, and up to when it has reported.
+    /// The file with the unreported latencies of each life, and up to when it has reported.
     lives: BTreeMap<Life, (PathBuf, i64)>,
 }
 
-/// Which messages are meant, in monotonic microseconds.
+/// Which messages to measure, in monotonic microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MeantMessages {
-    /// Those that were sent at this moment or later.
+    /// Messages that were sent at this moment or later.
     SentSince(i64),
-    /// Those that were answered in one of these times (the end exclusive).
+    /// Messages that were answered in one of these times (the end exclusive).
     AnsweredIn(Vec<(i64, i64)>),
 }
 
 impl MeantMessages {
     pub const ALL: Self = Self::SentSince(i64::MIN);
 
-    /// Whether the messages of a slice that took as long as one are meant; none where it is not known.
+    /// Whether messages of a slice with this latency are to be measured; none if that is not known.
     fn holds(&self, slice: &LatencySlice, latency_us: u64) -> Option<bool> {
         match self {
             Self::SentSince(since_us) => {
-                // It may have taken a little longer than it is told.
+                // The real latency may be a little longer than the reported one.
                 let longest = latency_us.saturating_add(step(latency_us) - 1);
                 let sent = |at: i64, took: u64| at.saturating_sub_unsigned(took);
                 match () {
@@ -66,12 +66,12 @@ impl MeantMessages {
 }
 
 impl Latencies {
-    /// A life begins, and keeps here what it has not reported yet.
+    /// A life begins, with the file for what it has not reported yet.
     pub fn begin(&mut self, life: Life, path: PathBuf) {
         self.lives.insert(life, (path, i64::MIN));
     }
 
-    /// Takes in what a life reports up to a moment.
+    /// Adds what a life reports up to a moment.
     pub fn add(&mut self, life: Life, to_us: i64, slices: &[LatencySlice]) {
         if let Some((_, reported_us)) = self.lives.get_mut(&life) {
             *reported_us = to_us;
@@ -83,15 +83,15 @@ impl Latencies {
         }
     }
 
-    /// p50, p99 and maximum in milliseconds of what came since the last call.
+    /// p50, p99 and maximum in milliseconds of what was reported since the last call.
     pub fn since_last_sample(&mut self) -> Option<[f64; 3]> {
         let measured = Measured::of(std::mem::take(&mut self.fresh), Buckets::new());
         (measured.messages > 0)
             .then(|| [0.5, 0.99, 1.0].map(|share| measured.at(share) as f64 / 1_000.0))
     }
 
-    /// Latencies of some messages: of what was reported, and of what the processes have not reported yet, or
-    /// never will, since they were killed.
+    /// Latencies of some messages: reported ones, and those that the processes have not reported yet, or never will
+    /// because they were killed.
     pub fn of(&self, meant: &MeantMessages) -> Measured {
         let (mut sure, mut doubtful) = (Buckets::new(), Buckets::new());
         let lives = self.lives.values();
@@ -109,15 +109,15 @@ impl Latencies {
     }
 }
 
-/// Latencies that were measured.
+/// The measured latencies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured {
-    /// In microseconds, ascending, with how often each occurred, and in how many of these it is not known whether
-    /// the message is meant.
+    /// In microseconds, ascending, with how often each occurred, and for how many of these it is not known whether
+    /// the message is to be measured.
     values: Vec<(u64, u64, u64)>,
-    /// How many messages are meant for certain.
+    /// How many messages are certainly to be measured.
     pub messages: u64,
-    /// Of how many it is not known.
+    /// For how many messages that is not known.
     pub doubtful: u64,
 }
 
@@ -131,8 +131,7 @@ impl Measured {
         Self { values, messages, doubtful: in_doubt }
     }
 
-    /// The latency, in microseconds, that this share of the messages that are meant for certain did not exceed:
-    /// one that was measured.
+    /// The latency, in microseconds, that this share of the certain messages did not exceed: a measured value.
     pub fn at(&self, share: f64) -> u64 {
         let wanted = wanted(share, self.messages);
         let mut seen = 0;
@@ -143,15 +142,15 @@ impl Measured {
         reached.or(self.values.last()).map_or(0, |(value, ..)| *value)
     }
 
-    /// The least and the most that the same can be, whichever of the doubtful messages are meant.
+    /// The least and the greatest value of the same, depending on which doubtful messages count.
     pub fn between(&self, share: f64) -> (u64, u64) {
-        // The least: only doubtful ones up to it are meant.
+        // The least: only doubtful messages up to it count.
         let (mut sure, mut doubtful) = (0, 0);
         let least = self.values.iter().find(|(_, count, unknown)| {
             (sure, doubtful) = (sure + count, doubtful + unknown);
             sure + doubtful >= wanted(share, self.messages + doubtful)
         });
-        // The most: only doubtful ones from it on.
+        // The greatest: only doubtful messages from it on count.
         let (mut below, mut doubtful) = (self.messages, 0);
         let most = self.values.iter().rev().find(|(_, count, unknown)| {
             (below, doubtful) = (below - count, doubtful + unknown);
@@ -162,14 +161,14 @@ impl Measured {
     }
 }
 
-/// How many of so many messages a share is.
+/// How many messages a share of all is.
 fn wanted(share: f64, messages: u64) -> u64 {
     // Rounding must not ask for one message more than there are, nor for none.
     (share * messages as f64 - 1e-6).ceil().max(1.0) as u64
 }
 
-/// Seven bits a byte: of each slice its begin as the distance to the end of the one before, its length, how many
-/// values; and these, ascending, as the distance to the one before, with their counts.
+/// Packs with seven bits a byte: for each slice its begin as the distance to the end of the one before, its length,
+/// the number of values; then the values, ascending, each as the distance to the one before, with its count.
 fn pack(slices: &[LatencySlice]) -> Box<[u8]> {
     let pairs: usize = slices.iter().map(|slice| slice.buckets.len()).sum();
     let mut bytes = Vec::with_capacity(pairs * 3 + slices.len() * 7);
@@ -287,7 +286,7 @@ mod tests {
         assert_eq!(since(10_000, 150), None);
         assert_eq!(since(10_000, 200), None);
         assert_eq!(since(10_000, 201), Some(false), "the last was sent before");
-        // 9,120 is what 9,129 is told as.
+        // 9,129 is reported as 9,120.
         assert_eq!(since(971, 9_120), Some(true));
         assert_eq!(since(972, 9_120), None);
         assert_eq!(MeantMessages::ALL.holds(&one, u64::MAX / 2), Some(true));

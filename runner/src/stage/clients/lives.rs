@@ -1,4 +1,4 @@
-//! How clients begin, pause, end and come back.
+//! How clients start, pause, end and start again.
 
 use crate::{
     client::handle::{HandleError, NotInTime},
@@ -25,7 +25,7 @@ impl Stage {
             let mut state = member.state();
             let untold = member.own_end(client, &state);
             state.past.extend(untold);
-            // Until it is ready its end is for this step to tell, also when the step is cut off.
+            // Until it is ready, this step reports its end, even if the step is cut off.
             (state.life, state.asked) = (life, life);
             state.told = Some(handle.state());
             state.pid = handle.pid();
@@ -48,7 +48,7 @@ impl Stage {
         Ok(())
     }
 
-    /// SIGKILL: breaking for this client.
+    /// Kills a member (SIGKILL): a fault for this client.
     pub async fn kill_member(
         &self,
         step: &StepRun,
@@ -59,13 +59,13 @@ impl Stage {
         let Some(handle) = slot.take().filter(Handle::alive) else {
             return Err(absent(client, member));
         };
-        // Said first: its end is heard of by others too, who must know that it was asked for.
+        // Set first: other code sees its end too, and must know that the plan asked for it.
         {
             let mut state = member.state();
             (state.lane, state.asked) = (Some(LaneState::Dead), state.life);
         }
         let begun_us = now_us();
-        // Nothing outlives SIGKILL: one that does is held by the kernel.
+        // A process that survives SIGKILL hangs in the kernel.
         handle.kill().await.map_err(StepError::rig)?;
         let acted = Acted::since(begun_us);
         member.state().down(begun_us);
@@ -73,7 +73,7 @@ impl Stage {
         Ok(())
     }
 
-    /// SIGSTOP: breaking for this client.
+    /// Pauses a member (SIGSTOP): a fault for this client.
     pub async fn pause_member(
         &self,
         step: &StepRun,
@@ -83,7 +83,7 @@ impl Stage {
         if member.lives() && !member.runs() {
             return Err(StepError::not_so(format!("{} is paused already", shown(client, member))));
         }
-        // Said first: who finds it frozen must know that it was asked for.
+        // Set first: a check that finds it paused must know that the plan paused it.
         let before = member.state().lane.replace(LaneState::Paused);
         let begun_us = now_us();
         if let Err(error) = self.signal(client, member, Signal::SIGSTOP).await {
@@ -112,7 +112,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Ends the faults that struck a member which is back.
+    /// Ends the faults of a member that is back.
     fn client_back(&self, client: &Client, member: &Member) {
         let at_us = now_us();
         let over = self.breaks.client_over(&client.name, member.number, at_us);
@@ -132,7 +132,7 @@ impl Stage {
         Ok(handle.signal(signal)?)
     }
 
-    /// Lets a member end well: a producer flushes, a consumer reads up to `ends`.
+    /// Stops a member gracefully: a producer flushes, a consumer reads up to `ends`.
     pub async fn stop_member(
         &self,
         client: &Arc<Client>,
@@ -174,7 +174,7 @@ impl Stage {
         )))
     }
 
-    /// The same as a fault of a step, which starts it again: a consumer reads no further. Breaking for this client.
+    /// The same as a fault of a step that starts it again: a consumer reads no further. A fault for this client.
     pub async fn end_member(
         &self,
         step: &StepRun,
@@ -189,7 +189,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Tells the timeline what a client's process is.
+    /// Records the state of a client's process in the timeline.
     pub fn client_lane(
         &self,
         client: &Client,
@@ -225,7 +225,7 @@ impl Stage {
     }
 }
 
-/// Why a member is not there to be acted on: the plan's doing, its own, or somebody else's.
+/// Why a step cannot act on a member: the plan ended it, it ended by itself, or from outside.
 fn absent(client: &Client, member: &Member) -> StepError {
     let name = shown(client, member);
     let state = member.state();
@@ -236,9 +236,9 @@ fn absent(client: &Client, member: &Member) -> StepError {
     };
     match &told.exit {
         Some(exit) if exit.clean => {
-            StepError::not_so(format!("{name} does not run: it had sent all that it was to send"))
+            StepError::not_so(format!("{name} does not run: it had sent all its messages"))
         }
-        // Its process is there while its handle is not: it was given up by the step that started it.
+        // Its process exists but its handle does not: the step that started it gave it up.
         None => StepError::not_so(format!("{name} does not run")),
         Some(_) => {
             NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(told) }.into()
@@ -246,7 +246,7 @@ fn absent(client: &Client, member: &Member) -> StepError {
     }
 }
 
-/// What a client's process did instead of what it was asked, by the member's own name.
+/// The error of a client's process that did not do what it was ordered to, with the member's name.
 fn of_member(error: HandleError, client: &Client, member: &Member) -> StepError {
     match error {
         HandleError::NotInTime(late) => NotInTime { name: shown(client, member), ..late }.into(),

@@ -1,4 +1,4 @@
-//! Whose doing it was that a step did not succeed, with what is known of it.
+//! Why a step did not succeed: a cause in Kafka, in the plan or in the rig, with its details.
 
 use std::time::Duration;
 
@@ -10,32 +10,32 @@ use crate::{
 /// One answer that was an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// What it is about, e.g. a message or a partition; empty where the request was one.
+    /// What it is about, e.g. a message or a partition; empty if the request was about one thing.
     pub about: String,
     pub error: KafkaError,
 }
 
-/// Kafka's doing: an answer, a silence of what lives, a death by itself.
+/// A cause in Kafka: an error answer, a missing answer of a living node, a node or client that ended by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum KafkaCause {
-    /// It answered with errors.
+    /// Kafka answered with errors.
     #[error("{}", refused(what, answers))]
     Refused {
-        /// What was refused; empty where the answer says it.
+        /// What was refused; empty if the answer contains it.
         what: String,
         answers: Vec<Answer>,
     },
     /// A node ended by itself.
     #[error(transparent)]
     Died(Death),
-    /// It did not do what was asked, and by then a node had ended by itself.
+    /// Kafka did not do what was asked, and by then a node had ended by itself.
     #[error("{cause}; {death}")]
     After {
         cause: Box<KafkaCause>,
         /// The node that ended.
         death: Death,
     },
-    /// A client ended because of what Kafka answered it, or did not.
+    /// A client ended because of Kafka's answer, or a missing answer.
     #[error("client {client} ended by itself ({exit}): {}", listed(errors))]
     ClientDied {
         client: String,
@@ -43,7 +43,7 @@ pub enum KafkaCause {
         exit: String,
         errors: Vec<KafkaError>,
     },
-    /// A client lives, and did not get in time where it was to be.
+    /// A client is alive, but did not reach a state in time.
     #[error("client {client} was not {what} within {limit:?}: {}", listed(errors))]
     ClientNotInTime {
         client: String,
@@ -52,44 +52,44 @@ pub enum KafkaCause {
         limit: Duration,
         errors: Vec<KafkaError>,
     },
-    /// It lives, and did not get there in time.
+    /// Kafka is alive, but did not reach a state in time.
     #[error("{what} (waited {limit:?})")]
     NotInTime {
-        /// What was waited for, and what was found instead.
+        /// The state that was waited for, and the one that was found.
         what: String,
         limit: Duration,
     },
-    /// It lives, and does not answer.
+    /// Kafka is alive, but does not answer.
     #[error("{0}")]
     Silent(String),
-    /// It does not have what the step needs: a leader, a controller, a topic.
+    /// Kafka does not have what the step needs: a leader, a controller, a topic.
     #[error("{0}")]
     Lacks(String),
 }
 
-/// The plan's doing: it asks for what cannot be, or is not so.
+/// A cause in the plan: it asks for something impossible, or requires a state that does not hold.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanCause {
     /// An expression or a template cannot be evaluated.
     #[error("{0}")]
     Expression(String),
-    /// It asks for what is not so, e.g. to kill a broker that is down already.
+    /// It requires a state that does not hold, e.g. it kills a broker that is down already.
     #[error("{0}")]
     NotSo(String),
     /// A setting that only a broker or a client could refuse.
-    #[error("{of} does not take a setting of the plan: {text}")]
+    #[error("{of} refuses a setting of the plan: {text}")]
     Setting { of: Party, text: String },
     /// A command that does not exist on this machine or cannot be run.
     #[error("{0}")]
     Command(String),
 }
 
-/// Who does not take a setting.
+/// The party that refuses a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
     Client(String),
     Node(Node),
-    /// What a step uses for itself.
+    /// A client that a step uses itself.
     Own(&'static str),
 }
 
@@ -103,20 +103,20 @@ impl std::fmt::Display for Party {
     }
 }
 
-/// The rig's doing: never a word about Kafka.
+/// A cause in the rig: it shows nothing about Kafka.
 #[derive(Debug, thiserror::Error)]
 pub enum RigCause {
-    /// A client that a signal or a mistake of kplan's own ended, or that cannot record what it does.
+    /// A client that ended by a signal or a defect in kplan, or that cannot record what it does.
     #[error("{text}")]
     Client {
         client: String,
-        /// What became of it.
+        /// What happened to it.
         text: String,
     },
-    /// What carries the cluster: the engine, its network, memory, a signal of somebody else.
+    /// What the cluster runs on: the engine, its network, memory, a signal from outside.
     #[error("{0}")]
     Cluster(RigError),
-    /// Somebody else took away, froze or filled up what the plan rests on.
+    /// Something outside the plan removed, paused or filled up what the plan depends on.
     #[error("{0}")]
     Taken(String),
     /// This machine: a process, a file, kplan itself.
@@ -140,19 +140,19 @@ fn listed(errors: &[KafkaError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What Kafka says at its start where a setting cannot be: the exceptions of its settings' own checks.
+/// What Kafka logs at its start for an impossible setting: the exceptions of its settings' checks.
 const SETTINGS: [&str; 2] = [
     "org.apache.kafka.common.config.ConfigException",
     "IllegalArgumentException: requirement failed",
 ];
 
-/// Whether a broker's last words are about its settings.
+/// Whether the last lines of a broker's log are about its settings.
 pub(crate) fn is_about_settings(log_tail: &str) -> bool {
     SETTINGS.iter().any(|words| log_tail.contains(words))
 }
 
 impl KafkaCause {
-    /// The errors for which the step failed, each with its code; none for a silence or a death.
+    /// The errors for which the step failed, each with its code; none for a missing answer or a death.
     pub fn errors(&self) -> Vec<&KafkaError> {
         match self {
             Self::Refused { answers, .. } => answers.iter().map(|a| &a.error).collect(),
@@ -168,7 +168,7 @@ impl KafkaCause {
         matches!(self, Self::ClientDied { .. })
     }
 
-    /// Whom it is about.
+    /// The client or node that it is about.
     pub(crate) fn party(&self) -> Option<Party> {
         match self {
             Self::Died(death) => Some(Party::Node(death.node)),
@@ -197,7 +197,7 @@ impl KafkaCause {
 }
 
 impl PlanCause {
-    /// Who does not take a setting.
+    /// The party that refuses a setting.
     pub(crate) fn party(&self) -> Option<Party> {
         if let Self::Setting { of, .. } = self { Some(of.clone()) } else { None }
     }
@@ -208,7 +208,7 @@ impl PlanCause {
 }
 
 impl RigCause {
-    /// Whom it is about.
+    /// The client or node that it is about.
     pub(crate) fn party(&self) -> Option<Party> {
         match self {
             Self::Cluster(RigError::NodeExited(death)) => Some(Party::Node(death.node)),

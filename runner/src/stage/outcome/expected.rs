@@ -1,4 +1,4 @@
-//! `expect_error`: the step must fail, for that reason and no other.
+//! `expect_error`: the step must fail for that reason and no other.
 
 use kplan_dsl::value::ExpectedError;
 
@@ -9,8 +9,8 @@ use crate::{
     stage::outcome::{Done, KafkaCause, StepError},
 };
 
-/// Judges how a step with `expect_error` ended. What the rig ended stays the rig's: that says nothing of
-/// what Kafka would have answered.
+/// Judges how a step with `expect_error` ended. A failure of the rig stays one: it does not show what Kafka would
+/// have answered.
 pub fn expect_error(
     expected: &ExpectedError,
     result: Result<Done, StepError>,
@@ -35,8 +35,8 @@ pub fn expect_error(
     }])
 }
 
-/// Every error for which it failed is the expected one. A pattern is looked for in each error, or in the
-/// step's own words where no code was given.
+/// Whether every error of the step is the expected one. A pattern is searched for in each error, or in the
+/// step's error text if there is no code.
 fn is_it(expected: &ExpectedError, error: &StepError) -> bool {
     let errors = match error {
         StepError::Kafka(cause) => cause.errors(),
@@ -50,7 +50,7 @@ fn is_it(expected: &ExpectedError, error: &StepError) -> bool {
     }
 }
 
-/// What a pattern is looked for in: not in the log of a node that ended beside it.
+/// The text that a pattern is searched for in, without the log of a node that ended at the same time.
 fn reason(error: &StepError) -> Option<String> {
     match error {
         StepError::Kafka(KafkaCause::After { cause, death }) => {
@@ -60,7 +60,7 @@ fn reason(error: &StepError) -> Option<String> {
     }
 }
 
-/// Whether an error is the one that is meant.
+/// Whether an error is the expected one.
 pub fn is_error(meant: &ExpectedError, error: &KafkaError) -> bool {
     match meant {
         ExpectedError::Code(code) => {

@@ -12,12 +12,12 @@ use super::super::super::{RigError, Version};
 use super::super::failed;
 use super::{MANIFEST, manifest};
 
-/// About 50 MB, on a slow line.
+/// Enough for about 50 MB on a slow connection.
 const LIMIT: Duration = Duration::from_secs(600);
 /// Lines of Maven's errors that are shown.
 const SHOWN: usize = 5;
 
-/// Whether Maven is there, in one line.
+/// Maven's version, in one line.
 /// Fails with [`RigError::Missing`] when it is not.
 pub async fn can_fetch() -> Result<String, RigError> {
     let output =
@@ -41,14 +41,14 @@ fn maven(words: &[&str]) -> Command {
     command
 }
 
-/// Fetches a version's jars to `place`, where they appear all at once or not at all.
+/// Fetches a version's jars to `place`, where they appear all together or not at all.
 pub async fn fetch(version: &Version, place: &Path, run: &str) -> Result<(), RigError> {
     let parent = place.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(|error| failed("make", parent, &error))?;
     let work = tempfile::Builder::new()
         .prefix(".fetch-")
         .tempdir_in(parent)
-        .map_err(|error| failed("make a directory in", parent, &error))?;
+        .map_err(|error| failed("create a directory in", parent, &error))?;
     let pom = work.path().join("pom.xml");
     let fresh = work.path().join("fresh");
     let libs = fresh.join("libs");
@@ -67,7 +67,7 @@ pub async fn fetch(version: &Version, place: &Path, run: &str) -> Result<(), Rig
         "-DincludeScope=runtime",
         &to,
     ];
-    // The run's id, so that a killed run's Maven is found and ended.
+    // The run's id, so that the Maven of a killed run is found and killed.
     let running = maven(&words).env("KPLAN_RUN", run).output();
     let output = match timeout(LIMIT, running).await {
         Ok(Ok(output)) => output,
@@ -83,8 +83,8 @@ pub async fn fetch(version: &Version, place: &Path, run: &str) -> Result<(), Rig
     let sums = manifest(&libs).map_err(|error| failed("read", &libs, &error))?;
     write(&fresh.join(MANIFEST), &sums)?;
     match std::fs::rename(&fresh, place) {
-        // Another kplan was faster: its files serve as well, and are looked at next.
-        Err(error) if !place.is_dir() => Err(failed("make", place, &error)),
+        // Another kplan was faster: its files are used, and verified next.
+        Err(error) if !place.is_dir() => Err(failed("create", place, &error)),
         _ => Ok(()),
     }
 }
@@ -106,13 +106,13 @@ fn refused(version: &Version, output: &Output) -> RigError {
         text.lines().filter(|line| line.starts_with("[ERROR]")).take(SHOWN).collect();
     RigError::Missing {
         what: format!("Maven could not fetch Kafka {version}:\n{}", errors.join("\n")),
-        help: "see that Maven reaches its repository (its settings.xml names it), or name a \
+        help: "check that Maven reaches its repository (see its settings.xml), or name a \
                directory that holds Kafka in KPLAN_KAFKA_DIR"
             .to_owned(),
     }
 }
 
-/// The Scala that a version was released for; it shows in the artifact's name only.
+/// The Scala version of a Kafka release; it is part of the artifact's name.
 fn scala(version: &Version) -> &'static str {
     if version.at_least(&[2, 4]) {
         "2.13"
@@ -123,8 +123,8 @@ fn scala(version: &Version) -> &'static str {
     }
 }
 
-/// A project whose dependencies are what a broker needs: `ci/kafka-image` takes the same. Kafka's
-/// artifacts name no log binding (or one with known holes), and are silent without.
+/// A Maven project with a broker's dependencies, the same as in `ci/kafka-image`. Kafka's artifacts name no log
+/// binding (or one with known vulnerabilities), and log nothing without one.
 fn project(version: &Version) -> String {
     let mut dependencies = vec![];
     let mut add = |artifact: &str, version: &str, more: &str| {
@@ -150,7 +150,7 @@ fn project(version: &Version) -> String {
         add("org.slf4j:slf4j-api", "1.7.36", "");
     }
     if !version.at_least(&[2]) {
-        // Older versions use a package that Java has had until 8.
+        // Older versions use a package that Java had until version 8.
         add("javax.xml.bind:jaxb-api", "2.3.1", "");
     }
     format!(

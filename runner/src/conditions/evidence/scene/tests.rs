@@ -163,7 +163,7 @@ fn what_was_on_its_way_over_the_whole_fault_is_traffic() {
     assert!(!sent(&party, 15, 20, false), "frozen over the whole fault");
     let party = Party { downs: frozen(14, 18).to_vec(), ..party };
     assert!(sent(&party, 15, 20, false), "let go while the fault was in effect");
-    // A life that was over before the fault waits for nothing, whatever the next one does.
+    // A life that was over before the fault waits for nothing, even if the next one does.
     let mut killed = waiting(dirs[2].path(), 0, &frozen(12, 13));
     let first = [message(Mark::Acked, 0, 0, -1, 10 * S)];
     killed.files[1] = history(dirs[3].path(), &header(Writer::ProducerHeard, "P", 1, 1), &first);
