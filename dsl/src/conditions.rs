@@ -151,8 +151,8 @@ macro_rules! roster {
                 match self { $(Self::$name(it) => it),+ }
             }
 
-            /// What its arguments mean.
-            pub(crate) fn arguments(&self) -> serde_json::Value {
+            /// What its arguments mean, in their longest form.
+            pub fn arguments(&self) -> serde_json::Value {
                 match self { $(Self::$name(it) => crate::meaning::Meaning::meaning(it)),+ }
             }
 

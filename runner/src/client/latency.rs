@@ -18,12 +18,12 @@ const INTERVAL_US: i64 = 500_000;
 const ROOM: usize = 65_536;
 /// Words of one interval: when it began, how many messages, and of each when it was answered and its latency.
 const SLOT: usize = 2 + 2 * ROOM;
-/// Different latencies of an interval that are told exactly.
+/// Different latencies of an interval that are reported exactly.
 const EXACT: usize = 1_000;
-/// An interval is told in slices of this time, in microseconds: within one it is not known which message was
+/// An interval is reported in slices of this time, in microseconds: within one it is not known which message was
 /// answered when.
 const SLICE_US: i64 = 20_000;
-/// The same where there are so many messages that latencies are not told exactly.
+/// The same where there are so many messages that latencies are not reported exactly.
 const COARSE_SLICE_US: i64 = 100_000;
 
 /// Latencies of the current interval, in microseconds. Two intervals take turns in the file, so that the one
@@ -104,14 +104,14 @@ fn slices(answers: &[(i64, u64)]) -> Vec<LatencySlice> {
     let shorter = shorter(answers.iter().map(|(_, latency)| *latency).collect());
     let length = if shorter.is_some() { COARSE_SLICE_US } else { SLICE_US };
     // The shortest of those with which it is one.
-    let told = |latency: u64| match &shorter {
+    let reported = |latency: u64| match &shorter {
         Some(all) => all[all.partition_point(|one| *one <= latency).saturating_sub(1)],
         None => latency,
     };
     let slice = |of: &[(i64, u64)]| LatencySlice {
         from_us: of.iter().map(|(at, _)| *at).min().unwrap_or_default(),
         to_us: of.iter().map(|(at, _)| *at).max().unwrap_or_default(),
-        buckets: counted(of.iter().map(|(_, latency)| told(*latency)).collect()),
+        buckets: counted(of.iter().map(|(_, latency)| reported(*latency)).collect()),
     };
     let mut all = Vec::new();
     let mut rest = answers;
@@ -124,7 +124,7 @@ fn slices(answers: &[(i64, u64)]) -> Vec<LatencySlice> {
     all
 }
 
-/// The values that stand for all, ascending; none where each is told exactly. Where there are very many
+/// The values that stand for all, ascending; none where each is reported exactly. Where there are very many
 /// different ones, those that share three digits are one, and as short as the shortest of them; the longest
 /// of all stays what it is.
 fn shorter(mut values: Vec<u64>) -> Option<Vec<u64>> {
@@ -143,7 +143,7 @@ fn cut(value: u64) -> u64 {
     value / step(value) * step(value)
 }
 
-/// One of the third digit of a value: so much less than this longer it may have been than it is told.
+/// One of the third digit of a value. A latency is reported as less than this shorter than it was.
 pub fn step(value: u64) -> u64 {
     10_u64.pow(value.checked_ilog10().unwrap_or(0).saturating_sub(2))
 }
@@ -210,13 +210,13 @@ mod tests {
         let latency = |i: u64| 100_000 + i * 13;
         let answers: Vec<(i64, u64)> =
             (0..10_000).map(|i: u64| (i.cast_signed() * 50, latency(i))).collect();
-        let told = slices(&answers);
-        let buckets: Buckets = told.iter().flat_map(|slice| slice.buckets.clone()).collect();
+        let reported = slices(&answers);
+        let buckets: Buckets = reported.iter().flat_map(|slice| slice.buckets.clone()).collect();
         assert!(buckets.len() < 1_000 && buckets.iter().map(|b| b.1).sum::<u64>() == 10_000);
         let measured = |value: u64| answers.iter().any(|(_, one)| *one == value);
         assert!(buckets.iter().all(|(value, _)| measured(*value)), "each was measured");
-        for slice in &told {
-            // Each was told as no more than a step shorter than it was.
+        for slice in &reported {
+            // Each is less than a step shorter than it was measured.
             let own = answers.iter().filter(|(at, _)| (slice.from_us..=slice.to_us).contains(at));
             let longest = own.map(|(_, value)| *value).max().expect("some");
             let last = slice.buckets.last().expect("some").0;

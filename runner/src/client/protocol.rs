@@ -69,7 +69,7 @@ pub struct LatencySlice {
     pub from_us: i64,
     pub to_us: i64,
     /// Latencies in microseconds, ascending, and their counts; where there are very many, those that
-    /// share three digits are one, and none but the longest is told longer than it was.
+    /// share three digits are one, and the longest of all is exact, and none is longer than it was measured.
     pub buckets: Buckets,
 }
 

@@ -23,7 +23,7 @@ use crate::{
 const ANSWERS: Duration = Duration::from_secs(10);
 
 /// What is known of a client's requests to a broker that did not answer it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BrokerRequest {
     /// None that the broker had to answer.
     Unknown,
@@ -79,8 +79,7 @@ pub async fn connected(c: &Connected, client: &Client, j: &Judge<'_>) -> Judged 
     Ok(Found { covers, ..Found::inconclusive(why) }.because([client.causes()]))
 }
 
-/// Whether a client must have asked a broker, which has not answered it since a moment, for something. A dead
-/// broker answers nobody, whatever it is asked.
+/// Whether a client must have asked a broker, which has not answered it since a moment, for something.
 fn request(
     client: &Client,
     j: &Judge<'_>,
@@ -94,7 +93,6 @@ fn request(
     let Some(begun) = begun.filter(|begun| since(*begun) >= patience) else {
         return Ok(BrokerRequest::Early);
     };
-    let dead = j.stage.wanted.get(Node::Broker(broker)) == NodeState::Dead;
     let view = j.view().ok();
     let leads = |topic: &str, partition: u32| {
         let at = view.as_ref().and_then(|view| view.partition(topic, partition));
@@ -103,20 +101,39 @@ fn request(
     // A reader asks the leaders of what it holds, without end; from a rack it may ask others.
     let reads = matches!(&client.template, Template::Consumer(c)
         if !c.common.config.contains_key("client.rack"));
-    if dead || reads && client.given().iter().any(|at| leads(&at.topic, at.partition)) {
-        return Ok(BrokerRequest::Overdue);
+    Ok(InVain {
+        dead: j.stage.wanted.get(Node::Broker(broker)) == NodeState::Dead,
+        leads_for_reader: reads && client.given().iter().any(|at| leads(&at.topic, at.partition)),
+        asked: client.asked_us(broker, since_us).map(|at| since(at) >= patience),
+        waits: if client.sends() { waits(client, &leads, begun, patience)? } else { None },
     }
-    let asked = client.asked_us(broker, since_us).map(|at| since(at) >= patience);
-    if asked == Some(true) {
-        return Ok(BrokerRequest::Overdue);
+    .request())
+}
+
+/// What shows that a client asked a broker that did not answer, though both had the time.
+#[derive(Clone, Copy)]
+struct InVain {
+    /// A dead broker answers nobody, whatever it is asked.
+    dead: bool,
+    /// It leads a partition that the client reads.
+    leads_for_reader: bool,
+    /// A request was sent, and whether the broker had the time to answer since.
+    asked: Option<bool>,
+    /// How the messages stand that the client sends to partitions which it leads.
+    waits: Option<Standing>,
+}
+
+impl InVain {
+    fn request(self) -> BrokerRequest {
+        let overdue = self.asked == Some(true) || self.waits == Some(Standing::Stuck);
+        if self.dead || self.leads_for_reader || overdue {
+            BrokerRequest::Overdue
+        } else if self.asked.is_some() || self.waits.is_some() {
+            BrokerRequest::Early
+        } else {
+            BrokerRequest::Unknown
+        }
     }
-    let waits = if client.sends() { waits(client, &leads, begun, patience)? } else { None };
-    Ok(match waits {
-        Some(Standing::Stuck) => BrokerRequest::Overdue,
-        Some(_) => BrokerRequest::Early,
-        None if asked.is_some() => BrokerRequest::Early,
-        None => BrokerRequest::Unknown,
-    })
 }
 
 /// Whether a message waits for long, or at all, on a partition that a broker leads.
@@ -144,4 +161,26 @@ fn waits(
         }
     }
     Ok(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_overdue_only_from_a_broker_that_was_asked_long_ago() {
+        let of = |dead, leads_for_reader, asked, waits| {
+            InVain { dead, leads_for_reader, asked, waits }.request()
+        };
+        use BrokerRequest::{Early, Overdue, Unknown};
+        assert_eq!(of(false, false, None, None), Unknown, "nothing shows that it was asked");
+        assert_eq!(of(true, false, None, None), Overdue);
+        assert_eq!(of(false, true, None, None), Overdue, "a reader fetches without end");
+        assert_eq!(of(false, false, Some(true), None), Overdue);
+        assert_eq!(of(false, false, Some(false), None), Early);
+        assert_eq!(of(false, false, None, Some(Standing::Stuck)), Overdue);
+        assert_eq!(of(false, false, None, Some(Standing::Early)), Early);
+        assert_eq!(of(false, false, Some(false), Some(Standing::Stuck)), Overdue);
+        assert_eq!(of(false, false, Some(true), Some(Standing::Early)), Overdue);
+    }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use kplan_dsl::{
     conditions::{Recovered, Unavailable},
-    value::{BoundGroup, duration_text},
+    value::BoundGroup,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +25,11 @@ use crate::{
             producer_gaps, waits,
         },
     },
-    stage::{clients::Client, judge::Judge, outcome::StepError},
+    stage::{
+        clients::Client,
+        judge::{Judge, in_ms},
+        outcome::StepError,
+    },
 };
 
 /// `recovered`: from the moment at which the last fault began to act to the first acknowledgement (delivery)
@@ -96,8 +100,7 @@ fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
     if judged.firm {
         return judged;
     }
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+    let shown = in_ms(waited);
     Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will"))
 }
 
@@ -166,8 +169,7 @@ fn narrow<T>(
 
 fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
     let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    let shown = in_ms(time);
     Found::bounded(
         bound,
         time,

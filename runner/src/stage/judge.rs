@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kplan_dsl::{Conditions, facts::Kind};
+use kplan_dsl::{Conditions, facts::Kind, value::duration_text};
 
 use crate::{
     cluster::Acted,
@@ -210,6 +210,11 @@ pub struct Looked {
 /// What is always true judges nothing, and keeps nobody waiting.
 fn holds(finding: &Finding) -> bool {
     matches!(finding.holds, Holds::Yes | Holds::Unjudged)
+}
+
+/// A measured time in words, without what is below a millisecond.
+pub fn in_ms(time: Duration) -> String {
+    duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// Microseconds from a moment to now as a duration; zero for the future.

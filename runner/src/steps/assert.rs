@@ -8,7 +8,7 @@ use kplan_dsl::{Conditions, steps::Assert, value::duration_text};
 use crate::{
     event::Holds,
     stage::{
-        judge::{Judge, since},
+        judge::{Judge, in_ms, since},
         outcome::{Done, StepError},
     },
     steps::{Act, Cx, limits::JUDGEMENT_LIMIT},
@@ -39,7 +39,7 @@ impl Act for Assert {
         };
         if gone > *within {
             // How it is now says nothing about how it was then, neither that it held nor that it did not.
-            let (late, within) = (duration_text(whole_ms(gone - *within)), duration_text(*within));
+            let (late, within) = (in_ms(gone - *within), duration_text(*within));
             let why = format!("the {within} were over {late} before this step could look");
             return not_judged(&judge, &self.that, &why).await;
         }
@@ -59,9 +59,4 @@ async fn not_judged(judge: &Judge<'_>, that: &Conditions, why: &str) -> Result<D
         why.clone_into(&mut finding.found);
     }
     Done::judged(findings)
-}
-
-/// Without what nobody reads.
-fn whole_ms(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

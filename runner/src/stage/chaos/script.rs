@@ -65,7 +65,7 @@ fn steps(fault: &Planned) -> Vec<String> {
 }
 
 /// A part of a plan on one line. JSON's quotes are YAML's; what cannot be read as anything else needs none.
-fn flow(value: &Value) -> String {
+pub fn flow(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let each: Vec<String> = map.iter().map(|(k, v)| format!("{k}: {}", flow(v))).collect();

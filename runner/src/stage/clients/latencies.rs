@@ -43,7 +43,7 @@ impl MeantMessages {
     fn holds(&self, slice: &LatencySlice, latency_us: u64) -> Option<bool> {
         match self {
             Self::SentSince(since_us) => {
-                // It may have taken a little longer than it is told.
+                // It may have taken a little longer than was reported.
                 let longest = latency_us.saturating_add(step(latency_us) - 1);
                 let sent = |at: i64, took: u64| at.saturating_sub_unsigned(took);
                 match () {
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(since(10_000, 150), None);
         assert_eq!(since(10_000, 200), None);
         assert_eq!(since(10_000, 201), Some(false), "the last was sent before");
-        // 9,120 is what 9,129 is told as.
+        // 9,129 is reported as 9,120.
         assert_eq!(since(971, 9_120), Some(true));
         assert_eq!(since(972, 9_120), None);
         assert_eq!(MeantMessages::ALL.holds(&one, u64::MAX / 2), Some(true));
