@@ -348,9 +348,17 @@ impl JsonSchema for Condition {
     }
 }
 
+impl Condition {
+    /// The meaning of its arguments, each in its long form.
+    pub fn arguments(&self) -> serde_json::Value {
+        each_condition!(self, it => it.meaning())
+    }
+}
+
 impl Meaning for Condition {
     fn meaning(&self) -> serde_json::Value {
-        let arguments = each_condition!(self, it => it.meaning());
-        serde_json::Value::Object([(self.info().word.to_owned(), arguments)].into_iter().collect())
+        serde_json::Value::Object(
+            [(self.info().word.to_owned(), self.arguments())].into_iter().collect(),
+        )
     }
 }

@@ -104,14 +104,14 @@ fn slices(answers: &[(i64, u64)]) -> Vec<LatencySlice> {
     let shorter = shorter(answers.iter().map(|(_, latency)| *latency).collect());
     let length = if shorter.is_some() { COARSE_SLICE_US } else { SLICE_US };
     // The shortest of those with which it is one.
-    let told = |latency: u64| match &shorter {
+    let reported = |latency: u64| match &shorter {
         Some(all) => all[all.partition_point(|one| *one <= latency).saturating_sub(1)],
         None => latency,
     };
     let slice = |of: &[(i64, u64)]| LatencySlice {
         from_us: of.iter().map(|(at, _)| *at).min().unwrap_or_default(),
         to_us: of.iter().map(|(at, _)| *at).max().unwrap_or_default(),
-        buckets: counted(of.iter().map(|(_, latency)| told(*latency)).collect()),
+        buckets: counted(of.iter().map(|(_, latency)| reported(*latency)).collect()),
     };
     let mut all = Vec::new();
     let mut rest = answers;
@@ -210,12 +210,12 @@ mod tests {
         let latency = |i: u64| 100_000 + i * 13;
         let answers: Vec<(i64, u64)> =
             (0..10_000).map(|i: u64| (i.cast_signed() * 50, latency(i))).collect();
-        let told = slices(&answers);
-        let buckets: Buckets = told.iter().flat_map(|slice| slice.buckets.clone()).collect();
+        let reported = slices(&answers);
+        let buckets: Buckets = reported.iter().flat_map(|slice| slice.buckets.clone()).collect();
         assert!(buckets.len() < 1_000 && buckets.iter().map(|b| b.1).sum::<u64>() == 10_000);
         let measured = |value: u64| answers.iter().any(|(_, one)| *one == value);
         assert!(buckets.iter().all(|(value, _)| measured(*value)), "each was measured");
-        for slice in &told {
+        for slice in &reported {
             // Each was reported as at most one step shorter than it was.
             let own = answers.iter().filter(|(at, _)| (slice.from_us..=slice.to_us).contains(at));
             let longest = own.map(|(_, value)| *value).max().expect("some");

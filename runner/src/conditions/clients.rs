@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use kplan_dsl::value::{BoundGroup, PartitionRef, TopicName, duration_text};
+use kplan_dsl::value::{BoundGroup, PartitionRef, TopicName};
 use serde_json::json;
 
 use super::{Found, cluster::row};
@@ -15,7 +15,7 @@ use crate::{
     },
     stage::{
         clients::{Client, Presence},
-        judge::Judge,
+        judge::{Judge, in_ms},
         outcome::StepError,
     },
 };
@@ -170,8 +170,7 @@ pub(super) fn narrow<T>(
 
 pub(super) fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
     let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)));
+    let shown = in_ms(time);
     Found::bounded(
         bound,
         time,

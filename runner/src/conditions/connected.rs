@@ -30,7 +30,7 @@ use crate::{
 const ANSWERS: Duration = Duration::from_secs(10);
 
 /// What is known about a client's requests to a broker that did not answer it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum BrokerRequest {
     /// No request is known that the broker had to answer.
     Unknown,
@@ -110,7 +110,6 @@ fn request(
     let Some(begun) = begun.filter(|begun| since(*begun) >= patience) else {
         return Ok(BrokerRequest::Early);
     };
-    let dead = j.stage.wanted.get(Node::Broker(broker)) == NodeState::Dead;
     let view = j.view().ok();
     let leads = |topic: &str, partition: u32| {
         let at = view.as_ref().and_then(|view| view.partition(topic, partition));
@@ -119,20 +118,39 @@ fn request(
     // A reader continuously sends requests to the leaders of its partitions; with a rack it may ask other replicas.
     let own_rack = client.spec.common().config.contains_key("client.rack");
     let reads = !client.sends() && !own_rack;
-    if dead || reads && client.given().iter().any(|at| leads(&at.topic, at.partition)) {
-        return Ok(BrokerRequest::Overdue);
+    Ok(RequestEvidence {
+        dead: j.stage.wanted.get(Node::Broker(broker)) == NodeState::Dead,
+        leads_for_reader: reads && client.given().iter().any(|at| leads(&at.topic, at.partition)),
+        asked: client.asked_us(broker, since_us).map(|at| since(at) >= patience),
+        waits: if client.sends() { waits(client, &leads, begun, patience)? } else { None },
     }
-    let asked = client.asked_us(broker, since_us).map(|at| since(at) >= patience);
-    if asked == Some(true) {
-        return Ok(BrokerRequest::Overdue);
+    .request())
+}
+
+/// What shows whether a client sent a request to a broker that has not answered it.
+#[derive(Clone, Copy)]
+struct RequestEvidence {
+    /// The broker is dead: it answers no request.
+    dead: bool,
+    /// It leads a partition that the client reads.
+    leads_for_reader: bool,
+    /// Whether the broker has had the time to answer the request; none if no request is known.
+    asked: Option<bool>,
+    /// How the client's messages to partitions that the broker leads stand; none if there are none.
+    waits: Option<Standing>,
+}
+
+impl RequestEvidence {
+    fn request(self) -> BrokerRequest {
+        let overdue = self.asked == Some(true) || self.waits == Some(Standing::Stuck);
+        if self.dead || self.leads_for_reader || overdue {
+            BrokerRequest::Overdue
+        } else if self.asked.is_some() || self.waits.is_some() {
+            BrokerRequest::Early
+        } else {
+            BrokerRequest::Unknown
+        }
     }
-    let waits = if client.sends() { waits(client, &leads, begun, patience)? } else { None };
-    Ok(match waits {
-        Some(Standing::Stuck) => BrokerRequest::Overdue,
-        Some(_) => BrokerRequest::Early,
-        None if asked.is_some() => BrokerRequest::Early,
-        None => BrokerRequest::Unknown,
-    })
 }
 
 /// Whether a message waits for a long time, or at all, on a partition that a broker leads.
@@ -160,4 +178,26 @@ fn waits(
         }
     }
     Ok(any)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_overdue_only_from_a_broker_that_was_asked_long_ago() {
+        let of = |dead, leads_for_reader, asked, waits| {
+            RequestEvidence { dead, leads_for_reader, asked, waits }.request()
+        };
+        use BrokerRequest::{Early, Overdue, Unknown};
+        assert_eq!(of(false, false, None, None), Unknown, "nothing shows that it was asked");
+        assert_eq!(of(true, false, None, None), Overdue);
+        assert_eq!(of(false, true, None, None), Overdue, "a reader fetches without end");
+        assert_eq!(of(false, false, Some(true), None), Overdue);
+        assert_eq!(of(false, false, Some(false), None), Early);
+        assert_eq!(of(false, false, None, Some(Standing::Stuck)), Overdue);
+        assert_eq!(of(false, false, None, Some(Standing::Early)), Early);
+        assert_eq!(of(false, false, Some(false), Some(Standing::Stuck)), Overdue);
+        assert_eq!(of(false, false, Some(true), Some(Standing::Early)), Overdue);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kplan_dsl::{
     conditions::Recovered,
-    value::{BoundGroup, Clients, duration_text},
+    value::{BoundGroup, Clients},
 };
 use serde_json::Value;
 
@@ -25,7 +25,10 @@ use crate::{
         HistoryFile, now_us,
         query::{Holders, Onset, PartitionPlace, Waited, absent_us, waits},
     },
-    stage::{clients::Client, judge::Judge},
+    stage::{
+        clients::Client,
+        judge::{Judge, in_ms},
+    },
 };
 
 #[async_trait]
@@ -121,7 +124,6 @@ fn not_yet(bound: BoundGroup<Duration>, waited_us: i64, found: &str) -> Found {
     if judged.firm {
         return judged;
     }
-    let shown =
-        duration_text(Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)));
+    let shown = in_ms(waited);
     Found::inconclusive(format!("{found}, {shown} ago: it is not known when it will recover"))
 }

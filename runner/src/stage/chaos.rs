@@ -15,7 +15,7 @@ use crate::event::StepRun;
 
 pub use keep::broken_by;
 pub use schedule::{Hits, Planned, hits, lasting, schedule};
-pub use script::with_faults;
+pub use script::{flow, with_faults};
 pub use shrink::Shrinker;
 
 /// A fault that was done: the chaos step's id, and what it was.

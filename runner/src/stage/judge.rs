@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kplan_dsl::facts::Kind;
+use kplan_dsl::{facts::Kind, value::duration_text};
 
 use crate::{
     cluster::Acted,
@@ -92,6 +92,11 @@ impl Judge<'_> {
         };
         fault?.over_us
     }
+}
+
+/// A measured time as text, in whole milliseconds.
+pub fn in_ms(time: Duration) -> String {
+    duration_text(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
 }
 
 /// Microseconds from a moment to now as a duration; zero for the future.

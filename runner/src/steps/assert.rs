@@ -8,7 +8,7 @@ use kplan_dsl::{Conditions, steps::Assert, value::duration_text};
 use crate::{
     event::Holds,
     stage::{
-        judge::{Judge, since},
+        judge::{Judge, in_ms, since},
         outcome::{Done, StepError},
     },
     steps::{Act, Cx, limits::JUDGEMENT_LIMIT},
@@ -23,7 +23,11 @@ impl Act for Assert {
             let id = cx.stage.timeline.named(step);
             let ended = id.and_then(|id| cx.stage.timeline.times(&id)).and_then(|t| t.ended_us);
             let Some(ended) = ended else {
-                let why = if judge.stage.timeline.has_begun(step) { "has not ended" } else { "has not run" };
+                let why = if judge.stage.timeline.has_begun(step) {
+                    "has not ended"
+                } else {
+                    "has not run"
+                };
                 let why = format!("step \"{step}\" {why}: the judged time begins at its end");
                 return not_judged(&judge, &self.that, &why).await;
             };
@@ -39,7 +43,7 @@ impl Act for Assert {
         };
         if gone > *within {
             // The present state does not show whether the conditions held then.
-            let (late, within) = (duration_text(whole_ms(gone - *within)), duration_text(*within));
+            let (late, within) = (in_ms(gone - *within), duration_text(*within));
             let why = format!("the {within} had ended {late} before this step could judge");
             return not_judged(&judge, &self.that, &why).await;
         }
@@ -59,9 +63,4 @@ async fn not_judged(judge: &Judge<'_>, that: &Conditions, why: &str) -> Result<D
         why.clone_into(&mut finding.found);
     }
     Done::judged(findings)
-}
-
-/// Rounded down to milliseconds.
-fn whole_ms(time: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

@@ -8,11 +8,15 @@ use std::{
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use kplan_dsl::{conditions::Condition, steps::Record};
+use serde_json::Value;
 
 use crate::{
     conditions,
     event::{Event, Holds},
-    stage::outcome::{Done, StepError},
+    stage::{
+        chaos::flow,
+        outcome::{Done, StepError},
+    },
     steps::{Act, Cx, limits::JUDGEMENT_LIMIT},
 };
 
@@ -56,7 +60,7 @@ impl Act for Record {
 }
 
 /// The total of a count by client, for reports; everything else as it is.
-fn plain(value: serde_json::Value) -> serde_json::Value {
+fn plain(value: Value) -> Value {
     match value.get("total") {
         Some(total) => total.clone(),
         None => value,
@@ -65,22 +69,12 @@ fn plain(value: serde_json::Value) -> serde_json::Value {
 
 /// Which part of a count is recorded, as written in the plan: reports must not show it as the whole count.
 fn narrowed(condition: &Condition, since: Option<&str>) -> String {
-    let Some(count) = condition.count() else { return String::new() };
-    let error = match condition {
-        Condition::Failed(c) => c.error.as_ref().map(|e| format!("error: {}", **e)),
-        _ => None,
-    };
-    let own = count.since.as_deref().map(|step| step.as_str());
-    let parts = [
-        count.client.as_deref().map(|client| format!("client: {client}")),
-        count.topic.as_deref().map(|topic| format!("topic: {topic}")),
-        count.partition.as_deref().map(|partition| format!("partition: {partition}")),
-        error,
-        own.or(since).map(|step| format!("since: {step}")),
-        count.of.as_deref().map(|step| format!("sent: before, of: {step}")),
-    ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if parts.is_empty() { String::new() } else { format!("{{ {} }}", parts.join(", ")) }
+    let arguments = condition.count().map(|_| condition.arguments());
+    let Some(Value::Object(mut parts)) = arguments else { return String::new() };
+    if let Some(since) = since {
+        parts.entry("since").or_insert_with(|| since.into());
+    }
+    if parts.is_empty() { String::new() } else { flow(&Value::Object(parts)) }
 }
 
 fn unique(names: &BTreeSet<String>, word: &str) -> String {
@@ -91,4 +85,47 @@ fn unique(names: &BTreeSet<String>, word: &str) -> String {
         number += 1;
     }
     name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use kplan_dsl::{Options, Verb, check_text};
+
+    use super::*;
+
+    /// What a part of a count is called.
+    fn named(condition: &str, since: Option<&str>) -> String {
+        let text = format!(
+            "plan: v1\nname: x\nsteps:\n  - start_cluster: {{ brokers: 3 }}\n  \
+             - create_topic: orders\n  - start_producer: {{ name: P, topic: orders }}\n  \
+             - {{ name: the end, kill_broker: 2 }}\n  - stop_client: P\n  - record: [{condition}]\n"
+        );
+        let checked = check_text(Path::new("x.yaml"), &text, &Options::default());
+        let plan = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let Some(Verb::Record(record)) = plan.steps.last().and_then(|step| step.verb()) else {
+            panic!("{text}");
+        };
+        narrowed(&record.that[0], since)
+    }
+
+    #[test]
+    fn every_way_to_narrow_a_count_is_in_its_name() {
+        let names = [
+            ("acked", None, ""),
+            ("brokers_alive", Some("the end"), ""),
+            ("acked", Some("the end"), "{ since: \"the end\" }"),
+            ("{ acked: { client: P } }", None, "{ client: P }"),
+            ("{ acked: { topic: orders } }", None, "{ topic: orders }"),
+            ("{ acked: { partition: orders/0 } }", None, "{ partition: orders/0 }"),
+            ("{ acked: { client: P, since: the end } }", None, "{ client: P, since: \"the end\" }"),
+            ("{ failed: { error: _MSG_TIMED_OUT } }", None, "{ error: \"_MSG_TIMED_OUT\" }"),
+        ];
+        for (condition, since, name) in names {
+            assert_eq!(named(condition, since), name, "{condition} {since:?}");
+        }
+        let at_rest = named("{ lost: { sent: before, of: the end } }", None);
+        assert_eq!(at_rest, "{ sent: before, of: \"the end\" }");
+    }
 }

@@ -65,7 +65,7 @@ fn steps(fault: &Planned) -> Vec<String> {
 }
 
 /// A part of a plan on one line. JSON strings are valid YAML; plain words are written without quotes.
-fn flow(value: &Value) -> String {
+pub fn flow(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let each: Vec<String> = map.iter().map(|(k, v)| format!("{k}: {}", flow(v))).collect();
