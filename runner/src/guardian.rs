@@ -76,8 +76,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub fn main(run: &str, backend: &dyn Backend) -> Exit {
     // A closing terminal must not end the guardian. nix's `signal()` is unsafe, so its own process group and
     // null streams protect it instead.
-    let told = BufReader::new(std::io::stdin()).lines().map_while(Result::ok).any(|l| l == "done");
-    if told {
+    let reported =
+        BufReader::new(std::io::stdin()).lines().map_while(Result::ok).any(|l| l == "done");
+    if reported {
         return Exit::Passed;
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {

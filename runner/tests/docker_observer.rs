@@ -16,7 +16,7 @@ use futures::FutureExt;
 use indexmap::IndexMap;
 use kplan::{
     cluster::{Bounds, Cluster, ClusterSpec, Node, Placement, Quorum, TopicSpec, docker::cleanup},
-    observer::{At, Change, ClusterView, Lag, Observer},
+    observer::{At, Change, ClusterView, Lag, Observer, Records},
 };
 use kplan_dsl::value::{DataFate, ElectionType, Isolation};
 use rdkafka::{
@@ -167,7 +167,7 @@ async fn asked(cluster: &dyn Cluster, observer: &Observer, old: bool) -> Result<
         let lag = ask.lag("readers", "orders", isolation).await?;
         assert_eq!(
             lag[&1],
-            Lag { committed: Some(7), end: 10, records: Some(3), exact: true },
+            Lag { committed: Some(7), end: 10, records: Some(Records::exactly(3)) },
             "{isolation:?}"
         );
         assert_eq!(lag[&0].records, None);
@@ -202,9 +202,9 @@ async fn transactional_lag(cluster: &dyn Cluster, observer: &Observer) -> Result
     // 1 data record after the commit at 10, its marker, 4 aborted records, their marker.
     assert_eq!(bounds.ready[&("orders".to_owned(), 2)].end, 17, "{bounds:?}");
     let lag = ask.lag("readers", "orders", Isolation::ReadCommitted).await?;
-    assert_eq!(lag[&2], Lag { committed: Some(10), end: 17, records: Some(1), exact: true });
+    assert_eq!(lag[&2], Lag { committed: Some(10), end: 17, records: Some(Records::exactly(1)) });
     let lag = ask.lag("readers", "orders", Isolation::ReadUncommitted).await?;
-    assert_eq!(lag[&2].records, Some(5));
+    assert_eq!(lag[&2].records, Some(Records::exactly(5)));
     Ok(())
 }
 

@@ -266,7 +266,7 @@ fn a_fault_begins_and_a_client_is_back_when_an_observer_outside_sees_it() {
         .filter(|e| e["event"] == "step_ended")
         .flat_map(|e| e["findings"].as_array().into_iter().flatten())
         .filter_map(|f| f["found"].as_str())
-        .filter(|f| f.contains("came back within"))
+        .filter(|f| f.contains("recovered within"))
         .collect();
     assert!(found.iter().any(|f| f.contains(" UTC (broker 2 killed)")), "{found:?}");
 }

@@ -238,6 +238,14 @@ impl Step {
         }
     }
 
+    /// The expressions of the templates in its late arguments.
+    pub fn late_expressions(&self) -> Vec<String> {
+        let Action::Late(_) = &self.action else { return Vec::new() };
+        let text = self.arguments().to_string();
+        let opened = text.split("{{").skip(1).filter_map(|part| part.split_once("}}"));
+        opened.map(|(expression, _)| expression.to_owned()).collect()
+    }
+
     /// The step with late arguments read again with the current values of the run.
     pub fn finish(&self, values: &Arc<Values>) -> Result<ReadyStep<'_>, Vec<Diagnostic>> {
         match &self.action {

@@ -108,7 +108,7 @@ pub struct Disk {
 /// Adds what the disks hold to the result: counts by place, and a remark to every example.
 pub fn tell(result: &mut AuditResult, disks: &[Disk]) {
     let mut places: BTreeMap<CountPlace, OnDisk> = BTreeMap::new();
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     for (at, missing) in result.missing.iter().enumerate() {
         let nth = result.missing[..at]
             .iter()
@@ -119,12 +119,12 @@ pub fn tell(result: &mut AuditResult, disks: &[Disk]) {
             .filter(|d| (&d.topic, d.partition) == (&missing.topic, missing.partition))
             .collect();
         places.entry(missing.place()).or_default().add(&count(missing, &own, nth));
-        told.insert((missing.place(), missing.life), (own, nth));
+        reported.insert((missing.place(), missing.life), (own, nth));
     }
     let evidence = result.measures.get_mut(&Measure::Lost).map(|j| &mut j.evidence);
     for one in evidence.into_iter().flatten() {
         let (Some(life), Some(seq)) = (one.life, one.sequence) else { continue };
-        if let Some((own, nth)) = told.get(&(one.place.clone(), life)) {
+        if let Some((own, nth)) = reported.get(&(one.place.clone(), life)) {
             say(one, own, *nth, seq);
         }
     }

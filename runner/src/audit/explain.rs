@@ -34,8 +34,8 @@ pub(super) fn fill(digest: &Digest<'_>, books: &mut Books) {
 
 fn tell(case: &mut Case, run: &MessageRun) {
     let Some((_, seq)) = case.identity else { return };
-    let told = matches!(run.mark, Mark::Sent | Mark::Acked | Mark::Failed);
-    if !told || !(run.first_seq..run.first_seq + run.count).contains(&seq) {
+    let reported = matches!(run.mark, Mark::Sent | Mark::Acked | Mark::Failed);
+    if !reported || !(run.first_seq..run.first_seq + run.count).contains(&seq) {
         return;
     }
     case.time_us.get_or_insert(run.last_us);

@@ -184,10 +184,10 @@ fn of_log(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure
 }
 
 fn of_group(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measure, u64> {
-    let told: Vec<&MessageRun> = w.taken.values().flatten().collect();
+    let reported: Vec<&MessageRun> = w.taken.values().flatten().collect();
     let is_delivery =
         |r: &MessageRun| matches!(r.mark, Mark::Delivered | Mark::Foreign | Mark::Corrupt);
-    let given: Vec<&MessageRun> = told.iter().copied().filter(|r| is_delivery(r)).collect();
+    let given: Vec<&MessageRun> = reported.iter().copied().filter(|r| is_delivery(r)).collect();
     let at = |r: &MessageRun| (r.partition, r.first_offset);
     // A wrong checksum on either side leaves the offset alone to compare.
     let same = |r: &MessageRun| {
@@ -202,8 +202,9 @@ fn of_group(w: &World, known: &Known, visible: &[&MessageRun]) -> BTreeMap<Measu
     let keys: BTreeSet<_> = late.iter().map(|r| key(r)).filter(|key| !old.contains(key)).collect();
     let covered: BTreeSet<(u32, i64)> = given.iter().filter(|r| same(r)).map(|r| at(r)).collect();
     let start = |partition: u32| {
-        let told = told.iter().filter(|r| r.mark == Mark::Assigned && r.partition == partition);
-        told.min_by_key(|r| r.first_us).map_or(0, |r| r.first_offset)
+        let reported =
+            reported.iter().filter(|r| r.mark == Mark::Assigned && r.partition == partition);
+        reported.min_by_key(|r| r.first_us).map_or(0, |r| r.first_offset)
     };
     let undelivered = visible
         .iter()
@@ -278,9 +279,9 @@ fn skipped(
     diverged: &BTreeSet<(u32, i64)>,
 ) -> u64 {
     let mut skipped = 0;
-    for told in w.taken.values() {
+    for reported in w.taken.values() {
         let mut next: BTreeMap<u32, i64> = BTreeMap::new();
-        for run in told {
+        for run in reported {
             match run.mark {
                 Mark::Revoked => _ = next.remove(&run.partition),
                 Mark::Assigned | Mark::Reset => _ = next.insert(run.partition, run.first_offset),

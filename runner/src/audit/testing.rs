@@ -190,8 +190,9 @@ impl World {
 
     /// Tells a consumer of an assignment, a reset, or the like.
     pub fn tell(&mut self, who: Who, mark: Mark, partition: u32, offset: i64) {
-        let told = self.stamp(MessageRun { count: 0, ..run(mark, partition, (0, 0), 0, offset) });
-        self.taken.entry(who).or_default().push(told);
+        let reported =
+            self.stamp(MessageRun { count: 0, ..run(mark, partition, (0, 0), 0, offset) });
+        self.taken.entry(who).or_default().push(reported);
     }
 
     /// Delivers what the log holds in a range of offsets, without what is hidden.

@@ -30,7 +30,7 @@ pub use errors::{HandleError, NotInTime, is_refusal, kafkas_name};
 
 use super::{
     protocol::{Answers, ClientReport, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING},
-    spec::{ClientSpec, Common, Told},
+    spec::{ClientSpec, ClientStart, Common},
 };
 use crate::{codes::KafkaError, history::now_us};
 
@@ -271,9 +271,9 @@ impl Handle {
         let (sender, state) = watch::channel(ClientState::of_process(now_us()));
         let who = Who { name: name.clone(), member: common.member, life: common.life };
         tokio::spawn(follow(child, stdout, sender, who, events));
-        let told = Told { spec: spec.clone(), secrets: crate::secrets::all() };
+        let reported = ClientStart { spec: spec.clone(), secrets: crate::secrets::all() };
         let mut line =
-            serde_json::to_vec(&told).map_err(io::Error::from).map_err(failed("its spec"))?;
+            serde_json::to_vec(&reported).map_err(io::Error::from).map_err(failed("its spec"))?;
         line.push(b'\n');
         stdin.write_all(&line).await.map_err(failed("its spec"))?;
         Ok(Self { spec, pid, stdin, state })

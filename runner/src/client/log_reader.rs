@@ -181,15 +181,15 @@ struct Pass<'a> {
 #[derive(Default)]
 struct Clock {
     now: i64,
-    told: u32,
+    reported: u32,
 }
 
 impl Clock {
     fn now(&mut self) -> i64 {
-        if self.told.is_multiple_of(256) {
+        if self.reported.is_multiple_of(256) {
             self.now = now_us();
         }
-        self.told = self.told.wrapping_add(1);
+        self.reported = self.reported.wrapping_add(1);
         self.now
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use raw::{ClientType, NotSet, Routed, ask, create};
 use crate::history::{HistoryError, now_us};
 use protocol::{ClientReport, GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING};
 use raw::{Asked, Instance, Refused};
-use spec::Told;
+use spec::ClientStart;
 use voice::Voice;
 
 /// Why a client ends before it was ordered to.
@@ -72,17 +72,17 @@ impl From<Asked> for ClientError {
 
 /// The body of a client process: its arguments only identify it in the process list. Exit
 /// status 0 after an ordered end, 1 when it could not go on (it reported why), 2 for a first line
-/// that is not a [`Told`], 3 when the runner is gone.
+/// that is not a [`ClientStart`], 3 when the runner is gone.
 pub fn hidden_main() -> ExitCode {
     close_inherited();
     let mut first = String::new();
-    let Told { spec, secrets } = match std::io::stdin()
+    let ClientStart { spec, secrets } = match std::io::stdin()
         .lock()
         .read_line(&mut first)
         .map_err(serde_json::Error::io)
         .and_then(|_| serde_json::from_str(&first))
     {
-        Ok(told) => told,
+        Ok(reported) => reported,
         Err(e) => {
             log(&format!("cannot read the orders: {e}"));
             return ExitCode::from(2);

@@ -166,9 +166,9 @@ fn ask(places: &[String], credentials: &Credentials, wanted: &str) -> Vec<BTreeM
         let mut answers = Vec::new();
         while let Ok(Some(answer)) = tokio::time::timeout_at(end, asked.next()).await {
             let Ok(answer) = answer else { continue };
-            let told = answer.values().any(|address| address == wanted);
+            let reported = answer.values().any(|address| address == wanted);
             answers.push(answer);
-            if told {
+            if reported {
                 break;
             }
         }
@@ -182,7 +182,7 @@ fn ask(places: &[String], credentials: &Credentials, wanted: &str) -> Vec<BTreeM
 async fn one(place: &str, credentials: &Credentials) -> Result<BTreeMap<u32, String>, WireError> {
     let mut connection = Connection::open(place, credentials, LIMIT).await?;
     let brokers = advertised(&mut connection, LIMIT).await?;
-    Ok(brokers.into_iter().map(|(broker, told)| (broker, told.address)).collect())
+    Ok(brokers.into_iter().map(|(broker, reported)| (broker, reported.address)).collect())
 }
 
 #[cfg(test)]

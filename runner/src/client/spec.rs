@@ -142,7 +142,7 @@ impl Common {
 
 /// The first line that a client process reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct ClientStart {
     pub spec: ClientSpec,
     /// What its log must not show.
     pub secrets: Vec<String>,

@@ -55,15 +55,15 @@ mod tests {
 
     #[test]
     fn another_clock_narrows_it_down() {
-        let told = KNOWN.narrowed(Some((49_200, 49_300)), &CLOCK);
-        assert_eq!(told, Acted { from_us: 200, by_us: 300 });
+        let reported = KNOWN.narrowed(Some((49_200, 49_300)), &CLOCK);
+        assert_eq!(reported, Acted { from_us: 200, by_us: 300 });
         assert_eq!(KNOWN.narrowed(None, &CLOCK), KNOWN);
     }
 
     #[test]
     fn a_clock_that_contradicts_what_is_known_is_not_believed() {
-        for told in [(49_050, 49_300), (49_200, 49_950), (49_400, 49_300)] {
-            assert_eq!(KNOWN.narrowed(Some(told), &CLOCK), KNOWN, "{told:?}");
+        for reported in [(49_050, 49_300), (49_200, 49_950), (49_400, 49_300)] {
+            assert_eq!(KNOWN.narrowed(Some(reported), &CLOCK), KNOWN, "{reported:?}");
         }
     }
 

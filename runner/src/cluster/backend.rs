@@ -112,13 +112,13 @@ impl Default for Setup {
 /// The chosen backend, and the diagnostics of its file.
 pub struct Chosen {
     pub backend: Arc<dyn Backend>,
-    pub told: Option<(Vec<Diagnostic>, Arc<Sources>)>,
+    pub reported: Option<(Vec<Diagnostic>, Arc<Sources>)>,
 }
 
 impl Chosen {
     /// A backend without a file.
     pub(super) fn plain(backend: impl Backend + 'static) -> Self {
-        Self { backend: Arc::new(backend), told: None }
+        Self { backend: Arc::new(backend), reported: None }
     }
 }
 

@@ -69,7 +69,7 @@ const NO_SPACE: &str = "No space left on device";
 /// The ending for an exit code (128 and the signal's number for an end by a signal) and the last lines of the log,
 /// which show what the code alone does not. A node with a small disk of its own (`small_disk`) is meant to fill
 /// it; otherwise the machine's disk is full.
-pub fn told(code: i64, log_tail: &str, small_disk: bool) -> Ending {
+pub fn reported(code: i64, log_tail: &str, small_disk: bool) -> Ending {
     if NO_ROOM.iter().any(|words| log_tail.contains(words)) {
         let exit = format!(
             "out of memory: the machine had no memory or threads left for the JVM (exit code {code})"
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn an_end_is_told_in_words() {
-        let exit = |code, log: &str| told(code, log, false).exit;
+        let exit = |code, log: &str| reported(code, log, false).exit;
         assert_eq!(exit(1, ""), "exit code 1");
         assert_eq!(exit(137, ""), "killed by SIGKILL");
         assert_eq!(exit(134, ""), "killed by signal 6");
@@ -134,9 +134,9 @@ mod tests {
         };
         let words = "broker 1 ended by itself: exit code 1";
         assert_eq!(death("\n").evidence(), [words]);
-        let told = death("INFO starts\n\nERROR all log dirs have failed\n").evidence();
+        let reported = death("INFO starts\n\nERROR all log dirs have failed\n").evidence();
         let first = format!("{words}; the last lines of its log, the newest first:");
-        assert_eq!(told, [first.as_str(), "ERROR all log dirs have failed", "INFO starts"]);
+        assert_eq!(reported, [first.as_str(), "ERROR all log dirs have failed", "INFO starts"]);
     }
 
     #[test]
@@ -163,11 +163,11 @@ mod tests {
             (1, native, true),
             (3, threads, true),
         ] {
-            assert_eq!(told(code, log, false).foreign, foreign, "{code} {log}");
+            assert_eq!(reported(code, log, false).foreign, foreign, "{code} {log}");
         }
         let full = "java.io.IOException: No space left on device";
-        assert!(told(1, full, false).foreign, "the machine's disk");
-        assert!(!told(1, full, true).foreign, "the disk that the plan fills");
+        assert!(reported(1, full, false).foreign, "the machine's disk");
+        assert!(!reported(1, full, true).foreign, "the disk that the plan fills");
         assert!(killed_for_memory().foreign);
     }
 }

@@ -139,7 +139,7 @@ fn check(selection: &Selection) -> Vec<Checked> {
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.sort_by_key(|(at, _)| *at);
     let mut found: Vec<Checked> = found.into_iter().map(|(_, one)| one).collect();
-    if let (Some(path), Some((diagnostics, sources))) = (&selection.backend.file, chosen.told) {
+    if let (Some(path), Some((diagnostics, sources))) = (&selection.backend.file, chosen.reported) {
         let path = path.clone();
         found.insert(0, Checked { path, diagnostics, sources, notes: Arc::clone(&notes) });
     }

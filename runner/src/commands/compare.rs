@@ -73,7 +73,7 @@ pub fn main(args: &CompareArgs) -> Exit {
         CompareFormat::Html => compare::html(&comparison),
     };
     if let Some(Err(error)) = args.output.as_deref().map(|path| reports::prepare(path, &[])) {
-        return out::told(&error);
+        return out::reported(&error);
     }
     let done = match (&args.output, args.format) {
         (Some(path), CompareFormat::Text) => reports::write(path, &out::fit(&text, false)),
@@ -81,7 +81,7 @@ pub fn main(args: &CompareArgs) -> Exit {
         (None, _) => out::print(&text).map_err(Into::into),
     };
     match done {
-        Err(error) => out::told(&error),
+        Err(error) => out::reported(&error),
         Ok(()) if args.fail_if_worse && comparison.worse() => Exit::Failed,
         Ok(()) => Exit::Passed,
     }

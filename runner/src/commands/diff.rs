@@ -106,7 +106,7 @@ fn compare(path: String, old: Option<&Checked>, new: Option<&Checked>) -> FileDi
     if !broken.is_empty() {
         return FileDiff { path, change: FileChange::Broken(broken.join("\n")) };
     }
-    let told = |checked: &Checked| {
+    let reported = |checked: &Checked| {
         let suites = checked.suites.len();
         let name = checked.suites.first().map(|p| p.without_secrets(&p.name)).unwrap_or_default();
         let steps = checked.suites.first().map_or(0, |p| p.steps.len());
@@ -116,8 +116,8 @@ fn compare(path: String, old: Option<&Checked>, new: Option<&Checked>) -> FileDi
         (Some(old), Some(new)) => {
             FileChange::Changed(kplan_dsl::diff::diff(&old.suites, &new.suites))
         }
-        (None, Some(new)) => FileChange::Added(told(new)),
-        (Some(old), None) => FileChange::Removed(told(old)),
+        (None, Some(new)) => FileChange::Added(reported(new)),
+        (Some(old), None) => FileChange::Removed(reported(old)),
         (None, None) => FileChange::Changed(Vec::new()),
     };
     FileDiff { path, change }

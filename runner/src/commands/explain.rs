@@ -57,7 +57,7 @@ pub fn main(args: &ExplainArgs) -> Exit {
         Format::Mermaid => ExplainFormat::Mermaid,
     };
     // The suites of one file are explained together.
-    let told: Vec<String> =
+    let reported: Vec<String> =
         wanted.chunk_by(|a, b| a.path == b.path).map(|suites| explain(suites, format)).collect();
-    say(&told.join("\n"), ended(checked.has_errors(), told.is_empty()))
+    say(&reported.join("\n"), ended(checked.has_errors(), reported.is_empty()))
 }

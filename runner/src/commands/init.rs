@@ -38,22 +38,22 @@ pub fn main(args: &InitArgs) -> Exit {
         ("plans/plan.schema.json", schema.as_str()),
         (".github/workflows/kplan.yml", include_str!("init/workflow.yml")),
     ];
-    let mut told = String::new();
+    let mut reported = String::new();
     for (name, text) in files {
         let path = args.dir.join(name);
         match write_new(&path, text) {
-            Ok(true) => told.push_str(&format!("wrote {}\n", path.shown())),
-            Ok(false) => told.push_str(&format!("{} exists: not changed\n", path.shown())),
+            Ok(true) => reported.push_str(&format!("wrote {}\n", path.shown())),
+            Ok(false) => reported.push_str(&format!("{} exists: not changed\n", path.shown())),
             Err(error) => {
                 // Files that were written before the error are listed too.
-                say(&told, Exit::Rig);
-                return out::told(&error);
+                say(&reported, Exit::Rig);
+                return out::reported(&error);
             }
         }
     }
     let plans = args.dir.join("plans");
-    told.push_str(&format!("next: kplan run {} --backend embedded\n", plans.shown()));
-    say(&told, Exit::Passed)
+    reported.push_str(&format!("next: kplan run {} --backend embedded\n", plans.shown()));
+    say(&reported, Exit::Passed)
 }
 
 /// False if something of this name exists, even a dangling link.

@@ -48,13 +48,13 @@ pub fn main(args: &ListArgs) -> Exit {
     checked.tell();
     let wanted: Vec<&Plan> = checked.plans.iter().filter(|p| args.selection.wants(p)).collect();
     let plans: Vec<&[&Plan]> = wanted.chunk_by(|a, b| a.path == b.path).collect();
-    let told = match args.format {
+    let reported = match args.format {
         Format::Text => text(&plans),
         Format::Json => {
             visible::json(&format!("{:#}\n", json!({ "plans": json_of(&plans) }))).into_owned()
         }
     };
-    say(&told, ended(checked.has_errors(), plans.is_empty()))
+    say(&reported, ended(checked.has_errors(), plans.is_empty()))
 }
 
 /// The exit status of a command that shows plans.

@@ -24,7 +24,7 @@ pub struct ManArgs {
 pub fn main(args: &ManArgs, command: Command) -> Exit {
     match write(&args.dir, command) {
         Ok(()) => Exit::Passed,
-        Err(error) => out::told(&error),
+        Err(error) => out::reported(&error),
     }
 }
 

@@ -101,7 +101,7 @@ pub fn check(args: &Selection, setup: Setup) -> anyhow::Result<Checked> {
     let options = options(args, &chosen);
     let mut checked =
         Checked { plans: Vec::new(), diagnostics: Vec::new(), backend: chosen.backend };
-    checked.diagnostics.extend(chosen.told);
+    checked.diagnostics.extend(chosen.reported);
     for path in find(&args.paths)? {
         let one = kplan_dsl::check_file(&path, &options);
         one.secrets.iter().for_each(|secret| secrets::hide(secret));

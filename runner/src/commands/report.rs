@@ -58,7 +58,7 @@ pub fn main(args: &ReportArgs) -> Exit {
         tell!("the run is still going on: the report shows what it has recorded so far");
     }
     if let Err(error) = args.files.prepare(&inputs(&record)) {
-        return out::told(&error);
+        return out::reported(&error);
     }
     let root = reports::root();
     let wanted = args.files.wanted();
@@ -72,6 +72,6 @@ pub fn main(args: &ReportArgs) -> Exit {
     };
     match args.files.write(&record, &root).and(printed) {
         Ok(()) => Exit::Passed,
-        Err(error) => out::told(&error),
+        Err(error) => out::reported(&error),
     }
 }

@@ -166,7 +166,7 @@ pub fn main(args: &RunArgs) -> Exit {
     let ready = args.reports.prepare(&inputs);
     let ready = ready.and_then(|()| args.out.as_deref().map_or(Ok(()), RunDir::prepare));
     if let Err(error) = ready {
-        return out::told(&error);
+        return out::reported(&error);
     }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -178,7 +178,7 @@ pub fn main(args: &RunArgs) -> Exit {
         };
     match runtime.block_on(run(args, backend, jobs)) {
         Ok(exit) => exit,
-        Err(error) => out::told(&error),
+        Err(error) => out::reported(&error),
     }
 }
 

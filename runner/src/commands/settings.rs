@@ -20,16 +20,16 @@ const MOST: usize = 8;
 /// Reports the settings in plans that librdkafka refuses; the clients also have the backend's own settings.
 pub fn pass(base: SettingsMap) -> Pass {
     Pass::new(move |plan| {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).collect();
         while let Some(step) = left.pop() {
             let runs = step.head.when.as_ref().is_none_or(|when| when.known() != Some(false));
             if runs {
                 left.extend(step.children().into_iter().flatten());
-                told.extend(of_step(step, &base));
+                reported.extend(of_step(step, &base));
             }
         }
-        told
+        reported
     })
 }
 
@@ -73,16 +73,16 @@ fn refused(
     place: Span,
     make: &MakesHalves<'_>,
 ) -> Vec<Diagnostic> {
-    let (mut told, mut left) = (Vec::new(), Vec::new());
+    let (mut reported, mut left) = (Vec::new(), Vec::new());
     // A setting that runs a program would run it when librdkafka is asked.
     for (key, value) in config.0.iter().filter(|(key, _)| !Settings::runs_program(key)) {
         match ask::takes(key, value) {
             Ok(()) => left.push((key, value)),
-            Err(why) => told.push(alone(key, value.span, why)),
+            Err(why) => reported.push(alone(key, value.span, why)),
         }
     }
     if left.is_empty() && base.is_empty() {
-        return told;
+        return reported;
     }
     let over = |base: &SettingsMap, chosen: &[Setting<'_>]| {
         let mut all = base.clone();
@@ -95,13 +95,13 @@ fn refused(
     let answer = |chosen: &[Setting<'_>]| over(base, chosen);
     // A client that is refused without any settings is not the settings' fault: the language has diagnostics for it.
     if answer(&left).is_none() || over(&SettingsMap::new(), &[]).is_some() {
-        return told;
+        return reported;
     }
     if let Some(refusal) = answer(&[]) {
         let what = "librdkafka refuses the backend file's settings for this client";
         let message = format!("{what}: {}", plain(&refusal.why));
-        told.push(Diagnostic::new(Code::E017, place, message));
-        return told;
+        reported.push(Diagnostic::new(Code::E017, place, message));
+        return reported;
     }
     for _ in 0..MOST {
         let Some(refusal) = answer(&left) else { break };
@@ -115,10 +115,10 @@ fn refused(
         };
         let helps = |at: &usize| without(*at).is_none_or(|other| other.why != refusal.why);
         let Some(at) = order.iter().copied().find(helps).or(order.first().copied()) else { break };
-        told.push(refusal.told(&left, at));
+        reported.push(refusal.reported(&left, at));
         left.remove(at);
     }
-    told
+    reported
 }
 
 type Setting<'s> = (&'s Spanned<String>, &'s Spanned<String>);
@@ -159,19 +159,19 @@ impl Refusal {
         self.named().any(|named| named == key)
     }
 
-    fn told(&self, left: &[Setting<'_>], at: usize) -> Diagnostic {
+    fn reported(&self, left: &[Setting<'_>], at: usize) -> Diagnostic {
         let message =
             format!("librdkafka refuses this combination of settings: {}", plain(&self.why));
-        let mut told = Diagnostic::new(Code::E017, left[at].0.span, message);
+        let mut reported = Diagnostic::new(Code::E017, left[at].0.span, message);
         let mut others: Vec<String> = Vec::new();
         for named in self.named().filter(|named| *named != left[at].0.value) {
             match left.iter().find(|(key, _)| key.value == named) {
-                Some((key, _)) => told = told.related(key.span, "together with this"),
+                Some((key, _)) => reported = reported.related(key.span, "together with this"),
                 None => others.push(format!("`{named}` is {} here", self.all[named])),
             }
         }
         others.dedup();
-        told.maybe_help((!others.is_empty()).then(|| others.join(", ")))
+        reported.maybe_help((!others.is_empty()).then(|| others.join(", ")))
     }
 }
 

@@ -62,7 +62,7 @@ pub async fn shrink(
             faults.len(),
             if fails { "fails" } else { "does not fail" }
         );
-        shrinker.told(fails);
+        shrinker.reported(fails);
     }
     let fewest: Vec<&DoneFault> = shrinker.fewest().iter().map(|i| &faults[*i]).collect();
     let words: Vec<String> = fewest.iter().map(|f| f.planned.verb.explain()).collect();

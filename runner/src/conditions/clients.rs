@@ -39,8 +39,9 @@ pub(super) fn why<'p>(
 ) -> Vec<String> {
     let mut all = vec![client.causes()];
     if let Ok(view) = j.view() {
-        let told = waiting.filter_map(|at| Some((at, view.partition(&at.topic, at.partition)?)));
-        all.extend(told.take(PARTITIONS_TOLD).map(|(at, p)| row(&at.topic, p)));
+        let reported =
+            waiting.filter_map(|at| Some((at, view.partition(&at.topic, at.partition)?)));
+        all.extend(reported.take(PARTITIONS_TOLD).map(|(at, p)| row(&at.topic, p)));
     }
     all
 }
@@ -174,7 +175,7 @@ pub(super) fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str
     Found::bounded(
         bound,
         time,
-        format!("{who} {did} for {shown}").replace("came back for", "came back within"),
+        format!("{who} {did} {shown}"),
         json!(time.as_secs_f64()),
     )
 }

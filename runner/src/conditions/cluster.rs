@@ -35,17 +35,17 @@ pub(super) fn is_node(
     some: &str,
     none: &str,
 ) -> Found {
-    let told = node.map_or(Value::Null, Value::from);
+    let reported = node.map_or(Value::Null, Value::from);
     let found = node.map_or_else(|| none.to_owned(), |n| format!("{some} {n}"));
     let Some(wanted) = wanted else {
-        return Found::bounded(None::<Bound<u64>>, 0, found, told);
+        return Found::bounded(None::<Bound<u64>>, 0, found, reported);
     };
     let holds = match wanted {
         LeaderIs::Broker(n) => node == Some(*n),
         LeaderIs::Any => node.is_some(),
         LeaderIs::None => node.is_none(),
     };
-    Found { value: told, ..Found::plain(holds, found) }
+    Found { value: reported, ..Found::plain(holds, found) }
 }
 
 /// Counts partitions; an unknown topic proves nothing.

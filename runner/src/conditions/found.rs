@@ -53,10 +53,17 @@ impl Found {
         bound: Option<Bound<T>>,
         value: T,
         found: impl Into<String>,
-        told: Value,
+        reported: Value,
     ) -> Self {
         let (holds, firm) = stands(bound, value);
-        Self { holds, found: found.into(), evidence: Vec::new(), value: told, firm, covers: true }
+        Self {
+            holds,
+            found: found.into(),
+            evidence: Vec::new(),
+            value: reported,
+            firm,
+            covers: true,
+        }
     }
 
     /// The evidence for a judgement is missing.
@@ -89,6 +96,19 @@ impl Found {
         };
         let value = least.map_or(Value::Null, |n| serde_json::json!({ "at_least": n }));
         Self { value, evidence: self.evidence, ..Self::inconclusive(found) }
+    }
+
+    /// The same if the measured value may have been less, but not less than `least`: judged only if all values in
+    /// between are judged alike.
+    pub fn or_less<T: Amount>(self, bound: Option<Bound<T>>, least: T, why: String) -> Self {
+        let least = Self::bounded(bound, least, "", Value::Null);
+        // A "no" is firm if it breaks the upper bound.
+        let no =
+            (least.holds == Holds::No && least.firm) || (self.holds == Holds::No && !self.firm);
+        if no || (least.holds, self.holds) == (Holds::Yes, Holds::Yes) {
+            return Self { firm: least.firm, ..self.because([why]) };
+        }
+        Self::inconclusive(format!("{}, but {why}", self.found))
     }
 
     /// The same with evidence.
@@ -145,7 +165,32 @@ pub fn rank(holds: Holds) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn what_is_known_to_lie_between_two_values_is_judged_where_both_agree() {
+        let s = Duration::from_secs;
+        let bounds = [Bound::AtMost(s(5)), Bound::AtLeast(s(5)), Bound::Between(s(2), s(5))];
+        let holds = |bound: Bound<Duration>, least: u64, most: u64| {
+            let found = Found::bounded(Some(bound), s(most), "", Value::Null);
+            found.or_less(Some(bound), s(least), String::new()).holds
+        };
+        let (yes, no, unknown) = (Holds::Yes, Holds::No, Holds::Inconclusive);
+        for (least, most, expected) in [
+            (0, 1, [yes, no, no]),
+            (0, 4, [yes, no, unknown]),
+            (3, 4, [yes, no, yes]),
+            (1, 9, [unknown, unknown, unknown]),
+            (3, 9, [unknown, unknown, unknown]),
+            (6, 9, [no, yes, no]),
+        ] {
+            assert_eq!(bounds.map(|b| holds(b, least, most)), expected, "{least} to {most}");
+        }
+        let recorded = Found::bounded(None, s(1), "", Value::Null);
+        assert_eq!(recorded.or_less(None, s(0), String::new()).holds, unknown);
+    }
 
     #[test]
     fn the_worst_of_several_counts_and_a_no_beats_a_doubt() {
@@ -174,23 +219,26 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_no_number() {
-        let told = serde_json::json!({ "total": 0, "P": 0 });
-        let none = Found::bounded(Some(Bound::Is(0_u64)), 0, "0", told).doubted("no traffic");
+        let reported = serde_json::json!({ "total": 0, "P": 0 });
+        let none = Found::bounded(Some(Bound::Is(0_u64)), 0, "0", reported).doubted("no traffic");
         assert_eq!((none.holds, none.value), (Holds::Inconclusive, Value::Null));
-        let told = serde_json::json!({ "total": 3, "P": 3 });
-        let some = Found::bounded(Some(Bound::Is(3_u64)), 3, "3", told).doubted("no traffic");
+        let reported = serde_json::json!({ "total": 3, "P": 3 });
+        let some = Found::bounded(Some(Bound::Is(3_u64)), 3, "3", reported).doubted("no traffic");
         assert_eq!(some.value, serde_json::json!({ "at_least": 3 }));
         assert!(some.found.contains("at least 3"), "{}", some.found);
     }
 
     #[test]
     fn a_bound_judges_and_no_bound_does_not() {
-        let told = Value::from(3);
-        assert_eq!(Found::bounded(Some(Bound::Is(3_u64)), 3, "3", told.clone()).holds, Holds::Yes);
+        let reported = Value::from(3);
         assert_eq!(
-            Found::bounded(Some(Bound::AtMost(2_u64)), 3, "3", told.clone()).holds,
+            Found::bounded(Some(Bound::Is(3_u64)), 3, "3", reported.clone()).holds,
+            Holds::Yes
+        );
+        assert_eq!(
+            Found::bounded(Some(Bound::AtMost(2_u64)), 3, "3", reported.clone()).holds,
             Holds::No
         );
-        assert_eq!(Found::bounded(None::<Bound<u64>>, 3, "3", told).holds, Holds::Unjudged);
+        assert_eq!(Found::bounded(None::<Bound<u64>>, 3, "3", reported).holds, Holds::Unjudged);
     }
 }

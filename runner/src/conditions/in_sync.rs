@@ -35,19 +35,19 @@ impl JudgedNow for InSync {
         } else {
             format!("{least} to {most} in sync")
         };
-        let told: serde_json::Map<String, Value> = partitions
+        let reported: serde_json::Map<String, Value> = partitions
             .iter()
             .map(|(t, p)| (format!("{t}/{}", p.partition), json!(p.in_sync)))
             .collect();
         let Some(bound) = self.replicas else {
-            return Ok(Found::bounded(None::<Bound<u64>>, least, found, Value::Object(told)));
+            return Ok(Found::bounded(None::<Bound<u64>>, least, found, Value::Object(reported)));
         };
         let outside: Vec<String> = partitions
             .iter()
             .filter(|(_, p)| !bound.holds(p.in_sync.len() as u64))
             .map(|(t, p)| row(t, p))
             .collect();
-        Ok(Found { value: Value::Object(told), ..Found::plain(outside.is_empty(), found) }
+        Ok(Found { value: Value::Object(reported), ..Found::plain(outside.is_empty(), found) }
             .because(outside))
     }
 }

@@ -19,16 +19,16 @@ impl JudgedNow for Lag {
             (None, Some(t)) => vec![t.to_string()],
             (None, None) => j.stage.topics_of_group(&self.group),
         };
-        let mut lag = 0_u64;
+        let (mut lag, mut least) = (0_u64, 0_u64);
         let mut evidence = Vec::new();
         for topic in &topics {
-            let told =
+            let reported =
                 match ask.lag(&self.group, topic, j.stage.isolation_of_group(&self.group)).await {
-                    Ok(told) => told,
+                    Ok(reported) => reported,
                     Err(error) => return Ok(Found::inconclusive(error.to_string())),
                 };
             for (partition, of) in
-                told.iter().filter(|(p, _)| one.is_none_or(|o| o.partition == **p))
+                reported.iter().filter(|(p, _)| one.is_none_or(|o| o.partition == **p))
             {
                 let (Some(next), Some(behind)) = (of.committed, of.records) else {
                     return Ok(Found::inconclusive(format!(
@@ -36,11 +36,12 @@ impl JudgedNow for Lag {
                         *self.group
                     )));
                 };
-                lag += behind;
-                let about = if of.exact { "" } else { "at most " };
+                lag += behind.most;
+                least += behind.least;
                 evidence.push(format!(
-                    "{topic}/{partition}: committed {next}, end {}, {about}{behind} messages behind",
-                    of.end
+                    "{topic}/{partition}: committed {next}, end {}, {} messages behind",
+                    of.end,
+                    span(behind.least, behind.most)
                 ));
             }
         }
@@ -50,7 +51,16 @@ impl JudgedNow for Lag {
                 *self.group
             )));
         }
-        Ok(Found::bounded(self.bound, lag, format!("{lag} messages behind"), Value::from(lag))
-            .because(evidence))
+        let words = format!("{} messages behind", span(least, lag));
+        let found = Found::bounded(self.bound, lag, words, Value::from(lag)).because(evidence);
+        if least < lag {
+            let why = "only the first 100,000 offsets of a partition are looked at".to_owned();
+            return Ok(found.or_less(self.bound, least, why));
+        }
+        Ok(found)
     }
+}
+
+fn span(least: u64, most: u64) -> String {
+    if least == most { most.to_string() } else { format!("{least} to {most}") }
 }

@@ -51,9 +51,9 @@ impl JudgedByClient for Latency {
         let mut value = percentiles(&measured);
         let mut found = format!("{}: {}{when}", client.name, words(&measured));
         if meant == MeantMessages::ALL
-            && let Some((told, parts)) = around(client, j)
+            && let Some((reported, parts)) = around(client, j)
         {
-            found.push_str(&told);
+            found.push_str(&reported);
             value["fault"] = parts;
         }
         Ok(Found::bounded(None::<Bound<u64>>, 0, found, value))
@@ -182,16 +182,16 @@ fn around(client: &Client, j: &Judge<'_>) -> Option<(String, Value)> {
         ("during", fault.at_us, until),
         ("after", until, i64::MAX),
     ];
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut value = json!({ "what": fault.what });
     for (phase, from, to) in parts {
         let measured = client.latencies().of(&MeantMessages::AnsweredIn(vec![(from, to)]));
         if measured.messages > 0 {
-            told.push(format!("{phase} {}", words(&measured)));
+            reported.push(format!("{phase} {}", words(&measured)));
             value[phase] = percentiles(&measured);
         }
     }
-    (!told.is_empty()).then(|| (format!("; {}: {}", fault.what, told.join("; ")), value))
+    (!reported.is_empty()).then(|| (format!("; {}: {}", fault.what, reported.join("; ")), value))
 }
 
 fn at(measured: &Measured, share: f64) -> Duration {

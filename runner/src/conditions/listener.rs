@@ -16,7 +16,7 @@ impl JudgedNow for Listener {
         for broker in j.stage.brokers_meant(&self.broker).await? {
             let sockets = running.cluster.hosts()?.sockets(broker).await?;
             let mut wrong = Vec::new();
-            let mut told = Vec::new();
+            let mut reported = Vec::new();
             for port in running.cluster.hosts()?.listener_ports(broker) {
                 let bound: Vec<_> = sockets.iter().filter(|s| s.port == port).collect();
                 // A dual-stack socket is in the IPv6 table only.
@@ -28,7 +28,7 @@ impl JudgedNow for Listener {
                 match family {
                     None => wrong.push(format!("nothing listens on port {port}")),
                     Some(f) => {
-                        told.push(format!("port {port} on {f}"));
+                        reported.push(format!("port {port} on {f}"));
                         if self.family.is_some_and(|wanted| wanted != f) {
                             wrong.push(format!("port {port} is bound to {f}"));
                         }
@@ -42,9 +42,9 @@ impl JudgedNow for Listener {
                         answer.err().map_or_else(|| "it answers".to_owned(), |e| e.to_string());
                     wrong.push(format!("ApiVersions request: {why}"));
                 }
-                told.push(if answered { "answers".into() } else { "does not answer".into() });
+                reported.push(if answered { "answers".into() } else { "does not answer".into() });
             }
-            let words = if wrong.is_empty() { told } else { wrong.clone() };
+            let words = if wrong.is_empty() { reported } else { wrong.clone() };
             let mut found =
                 Found::plain(wrong.is_empty(), format!("broker {broker}: {}", words.join(", ")));
             found.value = json!(words);

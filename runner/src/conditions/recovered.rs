@@ -92,7 +92,7 @@ impl JudgedByClient for Recovered {
         }
         let who = format!("{} after {what}, last on {place}", client.name);
         // With more traffic it could have been sooner, or later.
-        Ok(Found { firm: false, ..timed(self.bound, took_us, who, "came back") })
+        Ok(Found { firm: false, ..timed(self.bound, took_us, who, "recovered within") })
     }
 
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {

@@ -4,11 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kplan_dsl::{
-    conditions::Unavailable,
-    value::{BoundGroup, Clients},
-};
-use serde_json::Value;
+use kplan_dsl::{conditions::Unavailable, value::Clients};
 
 use super::{
     Found, Judged, JudgedByClient,
@@ -19,7 +15,7 @@ use super::{
     evidence::{JudgedTime, Needs, RestsOn},
 };
 use crate::{
-    event::{Holds, Stretch},
+    event::Stretch,
     history::{
         now_us,
         query::{Gap, GapTime, PartitionPlace, consumer_gaps, producer_gaps},
@@ -55,14 +51,15 @@ impl JudgedByClient for Unavailable {
             )));
         };
         let who = format!("{} on {place}", client.name);
-        let did = format!("from {} was without service", time_of_day(j, longest.from_us));
+        let did = format!("from {} was without service for", time_of_day(j, longest.from_us));
         let found = timed(self.bound, longest.length_us, who, &did);
         let senders = senders(client, j);
         if let Some(sender) = senders.iter().find(|s| !client.sends() && s.unanswered()) {
             let least_us = worst(false)?.map_or(0, |(_, gap)| gap.length_us);
             if least_us < longest.length_us {
                 let why = format!("{}, so it may have been shorter", unanswered(sender));
-                return Ok(at_most(self.bound, least_us, found, why));
+                let least = Duration::from_micros(u64::try_from(least_us).unwrap_or_default());
+                return Ok(found.or_less(self.bound, least, why));
             }
         }
         let until_us = (!longest.open).then_some(longest.to_us);
@@ -75,47 +72,5 @@ impl JudgedByClient for Unavailable {
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
         let needs = Needs::of_client(client, self.topic.as_deref(), self.partition.as_deref(), j);
         Some((needs, JudgedTime::since(self.since.as_deref(), j)))
-    }
-}
-
-/// Judges a gap that lasted between `least_us` and what was found: only if all values in between are judged
-/// alike.
-fn at_most(bound: BoundGroup<Duration>, least_us: i64, most: Found, why: String) -> Found {
-    let time = Duration::from_micros(u64::try_from(least_us).unwrap_or_default());
-    let least = Found::bounded(bound, time, "", Value::Null);
-    // A "no" is firm if it breaks the upper bound.
-    let no = (least.holds == Holds::No && least.firm) || (most.holds == Holds::No && !most.firm);
-    if no || (least.holds, most.holds) == (Holds::Yes, Holds::Yes) {
-        return Found { firm: least.firm, ..most.because([why]) };
-    }
-    Found::inconclusive(format!("{}, but {why}", most.found))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kplan_dsl::value::Bound;
-
-    #[test]
-    fn what_is_known_to_lie_between_two_times_is_judged_where_both_agree() {
-        let s = Duration::from_secs;
-        let bounds = [Bound::AtMost(s(5)), Bound::AtLeast(s(5)), Bound::Between(s(2), s(5))];
-        let holds = |bound: Bound<Duration>, least: i64, most: u64| {
-            let found = Found::bounded(Some(bound), s(most), "", Value::Null);
-            at_most(Some(bound), least * 1_000_000, found, String::new()).holds
-        };
-        let (yes, no, unknown) = (Holds::Yes, Holds::No, Holds::Inconclusive);
-        for (least, most, expected) in [
-            (0, 1, [yes, no, no]),
-            (0, 4, [yes, no, unknown]),
-            (3, 4, [yes, no, yes]),
-            (1, 9, [unknown, unknown, unknown]),
-            (3, 9, [unknown, unknown, unknown]),
-            (6, 9, [no, yes, no]),
-        ] {
-            assert_eq!(bounds.map(|b| holds(b, least, most)), expected, "{least} to {most}");
-        }
-        let recorded = Found::bounded(None, s(1), "", Value::Null);
-        assert_eq!(at_most(None, 0, recorded, String::new()).holds, unknown);
     }
 }

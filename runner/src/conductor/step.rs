@@ -10,7 +10,7 @@ use kplan_dsl::{
 
 use crate::{
     conductor::{Tally, during},
-    event::{Event, Holds, StepEnded, StepRun, Verdict},
+    event::{Event, Finding, Holds, StepEnded, StepRun, Verdict},
     history::now_us,
     stage::{
         Stage,
@@ -96,16 +96,9 @@ async fn run_one(stage: &Arc<Stage>, step: &Step, flow: &Flow, tally: &Tally) ->
     let ready = match ready {
         Ok(Some(ready)) => ready,
         Ok(None) => return None,
-        Err(text) => {
+        Err(error) => {
             stage.tell.emit(Event::StepStarted { step: id.clone() });
-            return conclude(
-                stage,
-                &id,
-                &step.head,
-                began_us,
-                Err(StepError::Plan(PlanCause::Expression(text))),
-                (tally, flow),
-            );
+            return conclude(stage, &id, &step.head, began_us, Err(error), (tally, flow));
         }
     };
     if let Some(around) = &flow.within {
@@ -185,14 +178,22 @@ fn ends_the_plan(stage: &Stage, head: &StepHead) -> bool {
 }
 
 /// The step with its late arguments read, or none if its `when` is false.
-fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, String> {
+fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, StepError> {
     let values = Arc::new(stage.values());
+    let wrong = |text: String| StepError::Plan(PlanCause::Expression(text));
     if let Some(when) = &step.head.when {
+        if let Some(why) = stage.captures.unknown_in(when.text()) {
+            return Err(StepError::Judged(vec![unknown_value(step, why)]));
+        }
         match when.eval(&values) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(diagnostic) => return Err(diagnostic.message.to_string()),
+            Err(diagnostic) => return Err(wrong(diagnostic.message.to_string())),
         }
+    }
+    let mut late = step.late_expressions().into_iter();
+    if let Some(why) = late.find_map(|expression| stage.captures.unknown_in(&expression)) {
+        return Err(StepError::Judged(vec![unknown_value(step, why)]));
     }
     let finished = step.finish(&values);
     // Also if it cannot be read: the error message may show the value.
@@ -200,6 +201,20 @@ fn ready<'s>(stage: &Stage, step: &'s Step) -> Result<Option<ReadyStep<'s>>, Str
     finished
         .map(Some)
         .map_err(|all| all.iter().map(|d| d.message.to_string()).collect::<Vec<_>>().join("; "))
+        .map_err(wrong)
+}
+
+/// The finding for a step that needs a value which an earlier step could not measure.
+fn unknown_value(step: &Step, why: String) -> Finding {
+    Finding {
+        condition: step.head.word.to_owned(),
+        line: step.head.lines.0,
+        holds: Holds::Inconclusive,
+        expected: "the captured values that the step uses are known".to_owned(),
+        found: why,
+        evidence: Vec::new(),
+        after_ms: None,
+    }
 }
 
 async fn run_flow(
@@ -250,20 +265,20 @@ async fn stands(
         (StepError::Judged(mut findings), Some(death)) => {
             let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
             // One finding shows the log, the others only how the node ended.
-            let mut told = death.evidence();
+            let mut reported = death.evidence();
             for finding in wrong {
-                finding.evidence.append(&mut told);
-                told = vec![death.words()];
+                finding.evidence.append(&mut reported);
+                reported = vec![death.words()];
             }
             StepError::Judged(findings)
         }
         (StepError::TimedOut(text), Some(death)) => {
             // An expected error is not looked for in a log.
-            let told = match head.expect_error {
+            let reported = match head.expect_error {
                 Some(_) => death.words(),
                 None => death.to_string(),
             };
-            StepError::TimedOut(format!("{text}; {told}"))
+            StepError::TimedOut(format!("{text}; {reported}"))
         }
         (error @ StepError::Kafka(KafkaCause::Died(_)), _) => error,
         (StepError::Kafka(cause), Some(death)) => {

@@ -103,7 +103,7 @@ pub async fn run_suite(
     // After a second interruption the run does not wait for an engine.
     if !stage.run.interrupt.hard().is_cancelled() {
         let holds = tally.verdict() != Verdict::Broken;
-        tally.reasons(stage.untold_ends(holds).await);
+        tally.reasons(stage.unreported_ends(holds).await);
     }
     drop(sampler);
     let kept = match suite.keep {

@@ -164,7 +164,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut recorder = RunRecorder::new(writer(&in_dir(&dir)));
-        let (mut now, mut told) = (0, Vec::new());
+        let (mut now, mut reported) = (0, Vec::new());
         let mut next = [0_u64; 3];
         for (partition, pause, jump, kind) in steps {
             now += pause;
@@ -173,7 +173,7 @@ proptest! {
             let mark = if kind == 0 { Mark::Failed } else { Mark::Acked };
             let m = message(mark, partition, *seq, (*seq + jump / 18) as i64, now);
             recorder.record(&m).unwrap();
-            told.push(m);
+            reported.push(m);
         }
         drop(recorder);
         let file = HistoryFile::open(&in_dir(&dir)).unwrap();
@@ -185,7 +185,7 @@ proptest! {
             }))
             .collect();
         let mut expected: Vec<_> =
-            told.iter().map(|m| (m.mark, m.partition, m.seq, m.offset)).collect();
+            reported.iter().map(|m| (m.mark, m.partition, m.seq, m.offset)).collect();
         expanded.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(expanded, expected);

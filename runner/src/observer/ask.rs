@@ -63,6 +63,14 @@ pub enum AskError {
     Zookeeper(String),
 }
 
+/// The error if a view does not have a topic or partition: without any broker in reach nothing is known of it.
+pub(super) fn absent(view: &ClusterView, what: String) -> AskError {
+    if view.brokers_alive().is_empty() {
+        return AskError::NobodyAnswers;
+    }
+    AskError::Missing(what)
+}
+
 /// Sends requests; connections are kept between requests. Cheap to clone.
 #[derive(Clone)]
 pub struct Asker {

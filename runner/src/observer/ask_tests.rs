@@ -9,7 +9,7 @@ use rdkafka::{
 use super::*;
 use crate::{
     cluster::Quorum,
-    observer::{At, Bounds, Observer, fake::Fake},
+    observer::{At, Bounds, Observer, Records, fake::Fake},
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -22,15 +22,16 @@ fn mock() -> (MockCluster<'static, DefaultProducerContext>, Observer) {
     (mock, observer)
 }
 
-/// Three messages to orders/1; group `readers` commits offset 1 there.
-fn traffic(servers: String) {
+/// `messages` to orders/1; group `readers` commits offset 1 there.
+fn traffic(servers: String, messages: usize) {
     let config = || {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &servers).set("group.id", "readers");
         config
     };
-    let producer: BaseProducer = config().create().expect("a producer");
-    for _ in 0..3 {
+    let producer: BaseProducer =
+        config().set("queue.buffering.max.messages", "0").create().expect("a producer");
+    for _ in 0..messages {
         let record = BaseRecord::<(), str>::to("orders").payload("x").partition(1);
         producer.send(record).map_err(|(e, _)| e).expect("room in the queue");
     }
@@ -46,7 +47,7 @@ async fn offsets_bounds_and_lag_of_a_simulated_cluster() {
     let (mock, observer) = mock();
     observer.all_listed(&[1, 2], LONG).await.expect("both answer");
     let servers = mock.bootstrap_servers();
-    tokio::task::spawn_blocking(move || traffic(servers)).await.expect("no panic");
+    tokio::task::spawn_blocking(move || traffic(servers, 3)).await.expect("no panic");
     let ask = observer.ask();
     let bounds = ask.audit_bounds(&["orders".to_owned()], LONG).await;
     let one = ("orders".to_owned(), 1);
@@ -55,8 +56,22 @@ async fn offsets_bounds_and_lag_of_a_simulated_cluster() {
     let committed = ask.committed("readers", "orders").await.expect("commits");
     assert_eq!(committed, [(0, None), (1, Some(1))].into());
     let lag = ask.lag("readers", "orders", Isolation::ReadCommitted).await.expect("a lag");
-    assert_eq!((lag[&1].records, lag[&1].exact, lag[&0].records), (Some(2), true, None));
+    assert_eq!((lag[&1].records, lag[&0].records), (Some(Records::exactly(2)), None));
     assert!([1, 2].contains(&ask.coordinator_of("readers").await.expect("a coordinator")));
+}
+
+#[tokio::test]
+async fn a_lag_that_is_not_counted_whole_lies_between_two_numbers() {
+    let (mock, observer) = mock();
+    observer.all_listed(&[1, 2], LONG).await.expect("both answer");
+    let servers = mock.bootstrap_servers();
+    tokio::task::spawn_blocking(move || traffic(servers, 100_201)).await.expect("no panic");
+    let ask = observer.ask();
+    let bounds = ask.audit_bounds(&["orders".to_owned()], LONG).await;
+    let one = ("orders".to_owned(), 1);
+    assert!(matches!(bounds.ready[&one], Bounds { end: 100_201, .. }), "{bounds:?}");
+    let lag = ask.lag("readers", "orders", Isolation::ReadCommitted).await.expect("a lag");
+    assert_eq!(lag[&1].records, Some(Records { least: 100_000, most: 100_200 }));
 }
 
 #[tokio::test]
@@ -77,8 +92,13 @@ async fn what_is_not_there_is_an_error() {
     gone.expect("nobody answers");
     let error = ask.coordinator_of("readers").await.expect_err("nobody answers");
     assert!(matches!(error, AskError::NobodyAnswers), "{error}");
+    // Without a broker in reach it is not known whether the topic exists.
     let error = ask.offset("orders", 0, At::Start).await.expect_err("nobody leads");
-    assert!(matches!(error, AskError::Missing(_)), "{error}");
+    assert!(matches!(error, AskError::NobodyAnswers), "{error}");
+    for topic in ["orders", "nothing"] {
+        let error = ask.lag("readers", topic, Isolation::ReadCommitted).await.expect_err(topic);
+        assert!(matches!(error, AskError::NobodyAnswers), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ impl Behind {
     /// Stores what is new in `view`.
     pub(super) fn keep(&mut self, view: &ClusterView) {
         self.epochs.keep(view);
-        for (broker, told) in view.brokers.iter().filter(|(_, b)| b.answers) {
-            if !told.listed {
+        for (broker, reported) in view.brokers.iter().filter(|(_, b)| b.answers) {
+            if !reported.listed {
                 self.left_out.insert(*broker);
             }
         }
@@ -35,8 +35,8 @@ impl Behind {
             .collect();
         // A broker that went on with the others lists it again.
         self.left_out.retain(|broker| {
-            let told = view.brokers.get(broker).filter(|b| b.listed);
-            told.is_none_or(|b| b.listed_by.is_disjoint(&current))
+            let reported = view.brokers.get(broker).filter(|b| b.listed);
+            reported.is_none_or(|b| b.listed_by.is_disjoint(&current))
         });
     }
 
@@ -102,11 +102,11 @@ impl Epochs {
                 return None;
             }
             topic.partitions.iter().find_map(|p| {
-                let (told, newest) = (p.leader_epoch?, *known.epochs.get(&p.partition)?);
+                let (reported, newest) = (p.leader_epoch?, *known.epochs.get(&p.partition)?);
                 let place = format!("{name}/{}", p.partition);
-                (told < newest).then(|| {
+                (reported < newest).then(|| {
                     format!(
-                        "they show {place} in leader epoch {told}, but {newest} was seen before"
+                        "they show {place} in leader epoch {reported}, but {newest} was seen before"
                     )
                 })
             })
@@ -171,7 +171,7 @@ mod tests {
         assert!(epochs.outdated(&first).is_some(), "hearing it again makes it no newer");
         assert_eq!(epochs.outdated(&second), None);
         assert_eq!(epochs.outdated(&ClusterView::default()), None, "nobody answers");
-        assert_eq!(epochs.outdated(&view(Some("a"), None)), None, "a leader epoch is not told");
+        assert_eq!(epochs.outdated(&view(Some("a"), None)), None, "a leader epoch is not reported");
         let anew = view(Some("b"), Some(0));
         assert_eq!(epochs.outdated(&anew), None, "another topic of that name");
         epochs.keep(&anew);

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use super::{
-    ask::{AskError, Asker, answering, check},
+    ask::{AskError, Asker, absent, answering, check},
     offsets::name,
 };
 use crate::cluster::{KafkaError, Quorum};
@@ -34,7 +34,7 @@ impl Asker {
     ) -> Result<Elected, AskError> {
         let view = self.watch.fresh().await;
         let known = view.topics.get(topic);
-        let known = known.ok_or_else(|| AskError::Missing(format!("topic {topic}")))?;
+        let known = known.ok_or_else(|| absent(&view, format!("topic {topic}")))?;
         let partitions: Vec<u32> = known.partitions.iter().map(|p| p.partition).collect();
         // With ZooKeeper only the controller can; with KRaft every broker forwards to it.
         let asked = match (self.cluster.spec().mode, view.controller) {
@@ -76,8 +76,8 @@ impl Asker {
             })
             .await?;
         check(answer.error_code, None, "ElectLeaders")?;
-        let told = answer.replica_election_results.iter().flat_map(|t| &t.partition_result);
-        Ok(told
+        let reported = answer.replica_election_results.iter().flat_map(|t| &t.partition_result);
+        Ok(reported
             .filter_map(|p| {
                 let refused = check(p.error_code, p.error_message.as_ref(), "ElectLeaders").err();
                 let error = refused.and_then(|e| match e {

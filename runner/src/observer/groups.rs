@@ -14,7 +14,7 @@ use kafka_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ask::{AskError, Asker, check},
+    ask::{AskError, Asker, absent, check},
     offsets::{missing, name},
 };
 use crate::wire::guard::Guarded;
@@ -67,9 +67,9 @@ impl Asker {
             })
             .await?;
         let what = format!("group {group}");
-        let told = answer.groups.first().ok_or_else(|| AskError::Missing(what.clone()))?;
-        check(told.error_code, told.error_message.as_ref(), &what)?;
-        Ok(group_view(told, coordinator))
+        let reported = answer.groups.first().ok_or_else(|| AskError::Missing(what.clone()))?;
+        check(reported.error_code, reported.error_message.as_ref(), &what)?;
+        Ok(group_view(reported, coordinator))
     }
 
     /// What `group` has committed for each partition of `topic`: the next offset to read, none if
@@ -81,7 +81,7 @@ impl Asker {
     ) -> Result<BTreeMap<u32, Option<i64>>, AskError> {
         let view = self.watch.view();
         let known = view.topics.get(topic);
-        let known = known.ok_or_else(|| AskError::Missing(format!("topic {topic}")))?;
+        let known = known.ok_or_else(|| absent(&view, format!("topic {topic}")))?;
         let partitions: Vec<u32> = known.partitions.iter().map(|p| p.partition).collect();
         let indexes: Vec<i32> = partitions.iter().filter_map(|p| (*p).try_into().ok()).collect();
         let coordinator = self.coordinator_of(group).await?;
@@ -99,12 +99,12 @@ impl Asker {
             .await?;
         let what = format!("commits of group {group}");
         check(answer.error_code, None, &what)?;
-        let told = answer.topics.iter().flat_map(|t| &t.partitions);
-        let told: BTreeMap<i32, _> = told.map(|p| (p.partition_index, p)).collect();
+        let reported = answer.topics.iter().flat_map(|t| &t.partitions);
+        let reported: BTreeMap<i32, _> = reported.map(|p| (p.partition_index, p)).collect();
         partitions
             .into_iter()
             .map(|partition| {
-                let p = i32::try_from(partition).ok().and_then(|index| told.get(&index));
+                let p = i32::try_from(partition).ok().and_then(|index| reported.get(&index));
                 let p = p.ok_or_else(|| missing(&(topic.to_owned(), partition)))?;
                 check(p.error_code, None, &what)?;
                 Ok((partition, Some(p.committed_offset).filter(|offset| *offset >= 0)))
@@ -113,16 +113,16 @@ impl Asker {
     }
 }
 
-fn group_view(told: &DescribedGroup, coordinator: u32) -> GroupView {
-    let members = told.members.iter().map(|m| Member {
+fn group_view(reported: &DescribedGroup, coordinator: u32) -> GroupView {
+    let members = reported.members.iter().map(|m| Member {
         id: m.member_id.to_string(),
         client_id: m.client_id.to_string(),
         host: m.client_host.to_string(),
         assignment: assignment(&m.member_assignment),
     });
     GroupView {
-        state: told.group_state.to_string(),
-        assignor: told.protocol_data.to_string(),
+        state: reported.group_state.to_string(),
+        assignor: reported.protocol_data.to_string(),
         coordinator,
         members: members.collect(),
     }
@@ -132,12 +132,13 @@ fn group_view(told: &DescribedGroup, coordinator: u32) -> GroupView {
 fn assignment(encoded: &Bytes) -> BTreeMap<String, Vec<u32>> {
     let mut rest = Guarded::new(encoded.clone());
     let Ok(version) = rest.try_get_i16() else { return BTreeMap::new() };
-    let Ok(told) = ConsumerProtocolAssignment::decode(&mut rest, version) else {
+    let Ok(reported) = ConsumerProtocolAssignment::decode(&mut rest, version) else {
         return BTreeMap::new();
     };
     let partitions =
         |p: &Vec<i32>| p.iter().filter_map(|p| u32::try_from(*p).ok()).collect::<Vec<_>>();
-    told.assigned_partitions
+    reported
+        .assigned_partitions
         .iter()
         .map(|t| (t.topic.to_string(), partitions(&t.partitions)))
         .collect()

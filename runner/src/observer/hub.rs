@@ -11,7 +11,7 @@ use super::{
     behind::Behind,
     change::{Memory, Seen, changes},
     merge::{Answer, Authority, Inputs, Via, Znodes, merge, quorum_leader},
-    quorum::Told,
+    quorum::QuorumAnswer,
     view::ClusterView,
 };
 use crate::history::now_us;
@@ -88,24 +88,24 @@ impl Hub {
     }
 
     /// The quorum's answer; none if there was none.
-    pub(super) fn quorum(&self, via: Via, asked_us: i64, told: Option<Told>) {
+    pub(super) fn quorum(&self, via: Via, asked_us: i64, reported: Option<QuorumAnswer>) {
         let mut state = self.lock();
-        if let (Via::Broker(broker), Some(Told { word, .. })) = (via, told)
+        if let (Via::Broker(broker), Some(QuorumAnswer { word, .. })) = (via, reported)
             && word.backed.unwrap_or(word.leader != broker)
         {
             state.behind.in_touch(broker);
         }
-        match told {
-            Some(told) => {
-                let proven_us = asked_us.saturating_sub(told.proof_ms.saturating_mul(1000));
+        match reported {
+            Some(reported) => {
+                let proven_us = asked_us.saturating_sub(reported.proof_ms.saturating_mul(1000));
                 state.proven_us.insert(via, proven_us)
             }
             None => state.proven_us.remove(&via),
         };
         self.update_locked(state, Source::Quorum(via), asked_us, |inputs| {
             let Authority::Quorum(words) = &mut inputs.authority else { return false };
-            match told {
-                Some(Told { word, .. }) => words.insert(via, word) != Some(word),
+            match reported {
+                Some(QuorumAnswer { word, .. }) => words.insert(via, word) != Some(word),
                 None => words.remove(&via).is_some(),
             }
         });
@@ -234,23 +234,23 @@ mod tests {
     #[test]
     fn what_was_proven_before_a_fault_proves_nothing_after_it() {
         let hub = Hub::new([1, 2].into(), Authority::Quorum(BTreeMap::new()));
-        let told = |epoch, leader, proof_ms| {
+        let reported = |epoch, leader, proof_ms| {
             let word = QuorumWord { epoch, leader, backed: Some(true) };
-            Some(Told { word, proof_ms })
+            Some(QuorumAnswer { word, proof_ms })
         };
         hub.answered(1, 0, Answer::default());
         hub.answered(2, 0, Answer::default());
         let (one, two) = (Via::Broker(1), Via::Controller(2));
-        hub.quorum(one, 5_000_000, told(7, 1, 800));
+        hub.quorum(one, 5_000_000, reported(7, 1, 800));
         assert_eq!(hub.controller_since(4_200_000), Ok(Some(1)));
         // The fault acted after the newest fetch that is certain.
         let doubt = hub.controller_since(4_200_001).expect_err("not proven");
         assert!(doubt.contains("before the newest fault"), "{doubt}");
         assert_eq!(hub.view().borrow().controller, Some(1), "the timeline keeps it");
         // Still answering, its voters' stamps grow old.
-        hub.quorum(one, 6_000_000, told(7, 1, 1800));
+        hub.quorum(one, 6_000_000, reported(7, 1, 1800));
         assert!(hub.controller_since(4_200_001).is_err());
-        hub.quorum(two, 6_500_000, told(8, 2, 600));
+        hub.quorum(two, 6_500_000, reported(8, 2, 600));
         assert_eq!(hub.controller_since(4_200_001), Ok(Some(2)));
         assert!(!hub.broker_heard_since(4_200_001), "no broker follows it as far as is known");
         hub.quorum(two, 7_000_000, None);

@@ -20,7 +20,7 @@ use super::{
     offsets::{At, name},
 };
 
-/// A difference of offsets above which the records are not counted.
+/// The offsets whose records are counted; of more than these only the number of offsets is known.
 const COUNTED: i64 = 100_000;
 /// Bytes of one fetch.
 const FETCH: i32 = 1 << 20;
@@ -35,10 +35,24 @@ pub struct Lag {
     /// Where the visible log ends.
     pub end: i64,
     /// Visible data records from `committed` on; none if nothing is committed.
-    pub records: Option<u64>,
-    /// False if `records` is the difference of offsets (more than 100,000): the true number
-    /// is not larger.
-    pub exact: bool,
+    pub records: Option<Records>,
+}
+
+/// How many records there are: exactly known if both numbers are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// The records that were counted.
+    pub least: u64,
+    /// These, and every offset that was not looked at (beyond the first 100,000): a transaction's marker, an aborted
+    /// or a compacted record may be at such an offset.
+    pub most: u64,
+}
+
+impl Records {
+    /// A number that is known.
+    pub fn exactly(number: u64) -> Self {
+        Self { least: number, most: number }
+    }
 }
 
 impl Asker {
@@ -60,19 +74,16 @@ impl Asker {
         for (partition, committed) in committed {
             let key = (topic.to_owned(), partition);
             let end = ends.remove(&key).unwrap_or(Err(AskError::NobodyAnswers))?;
-            let (records, exact) = match committed {
-                None => (None, true),
-                Some(from) => {
-                    let (n, exact) = self.records(topic, partition, from, end, isolation).await?;
-                    (Some(n), exact)
-                }
+            let records = match committed {
+                None => None,
+                Some(from) => Some(self.records(topic, partition, from, end, isolation).await?),
             };
-            out.insert(partition, Lag { committed, end, records, exact });
+            out.insert(partition, Lag { committed, end, records });
         }
         Ok(out)
     }
 
-    /// Visible data records in `[from, end)`, and whether they were counted.
+    /// Visible data records in `[from, end)`.
     async fn records(
         &self,
         topic: &str,
@@ -80,17 +91,15 @@ impl Asker {
         from: i64,
         end: i64,
         isolation: Isolation,
-    ) -> Result<(u64, bool), AskError> {
-        let difference = u64::try_from(end.saturating_sub(from)).unwrap_or(0);
-        if difference == 0 || end - from > COUNTED {
-            return Ok((difference, difference == 0));
-        }
-        let mut count = Count::new(from, end);
-        while count.next < end {
+    ) -> Result<Records, AskError> {
+        let offsets = |from: i64| u64::try_from(end.saturating_sub(from)).unwrap_or(0);
+        let counted = end.min(from.saturating_add(COUNTED));
+        let mut count = Count::new(from, counted);
+        while count.next < counted {
             let fetched = match self.fetch(topic, partition, count.next, isolation).await {
                 // Before 0.11 there are no transactions: every offset is a record.
                 Err(AskError::Wire { cause, .. }) if cause.is_unsupported() => {
-                    return Ok((difference, true));
+                    return Ok(Records::exactly(offsets(from)));
                 }
                 fetched => fetched?,
             };
@@ -99,14 +108,17 @@ impl Asker {
             let before = count.next;
             let readable = count.batches(fetched.records.unwrap_or_default());
             if !readable {
-                return Ok((difference, false));
+                return Ok(Records {
+                    least: count.records,
+                    most: count.records + offsets(count.next),
+                });
             }
             if count.next == before {
                 // Nothing more is visible although the reported end was later: the log was truncated.
-                break;
+                return Ok(Records::exactly(count.records));
             }
         }
-        Ok((count.records, true))
+        Ok(Records { least: count.records, most: count.records + offsets(counted) })
     }
 
     async fn fetch(
@@ -140,10 +152,10 @@ impl Asker {
             .await?;
         let what = format!("records of {topic}/{partition} from {from}");
         check(answer.error_code, None, &what)?;
-        let told = answer.responses.into_iter().flat_map(|t| t.partitions).next();
-        let told = told.ok_or_else(|| AskError::Missing(what.clone()))?;
-        check(told.error_code, None, &what)?;
-        Ok(told)
+        let reported = answer.responses.into_iter().flat_map(|t| t.partitions).next();
+        let reported = reported.ok_or_else(|| AskError::Missing(what.clone()))?;
+        check(reported.error_code, None, &what)?;
+        Ok(reported)
     }
 }
 
@@ -164,9 +176,9 @@ impl Count {
 
     /// Aborted transactions (producer, first offset) of a fetch; each fetch lists all that overlap
     /// it.
-    fn aborted(&mut self, told: impl Iterator<Item = (i64, i64)>) {
+    fn aborted(&mut self, reported: impl Iterator<Item = (i64, i64)>) {
         self.aborted.clear();
-        for (producer, first) in told {
+        for (producer, first) in reported {
             self.aborted.entry(producer).or_default().push(first);
         }
     }

@@ -58,7 +58,7 @@ fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
             (2, answer(lists, new())),
             (3, answer(lists, new())),
         ]);
-        let p = view.partition("t", 0).expect("told by all");
+        let p = view.partition("t", 0).expect("reported by all");
         assert_eq!((p.leader, &p.in_sync[..]), (Some(2), &[2, 3][..]));
         assert_eq!(view.brokers_alive().contains(&1), lists.contains(&1));
     }
@@ -66,20 +66,21 @@ fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
 
 #[test]
 fn within_an_epoch_the_living_leader_knows_the_in_sync_set() {
-    let told = |in_sync: &[u32]| vec![("t", topic("a", vec![partition(0, Some(2), 5, in_sync)]))];
+    let reported =
+        |in_sync: &[u32]| vec![("t", topic("a", vec![partition(0, Some(2), 5, in_sync)]))];
     let all = &[1, 2, 3];
     let view = kraft(vec![
-        (1, answer(all, told(&[1, 2, 3]))),
-        (2, answer(all, told(&[2]))),
-        (3, answer(all, told(&[1, 2, 3]))),
+        (1, answer(all, reported(&[1, 2, 3]))),
+        (2, answer(all, reported(&[2]))),
+        (3, answer(all, reported(&[1, 2, 3]))),
     ]);
-    assert_eq!(view.partition("t", 0).expect("told by all").in_sync, [2]);
+    assert_eq!(view.partition("t", 0).expect("reported by all").in_sync, [2]);
 }
 
 #[test]
 fn an_isolated_broker_alone_is_still_heard() {
-    let told = vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1])]))];
-    let view = kraft(vec![(1, answer(&[2, 3], told))]);
+    let reported = vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1])]))];
+    let view = kraft(vec![(1, answer(&[2, 3], reported))]);
     assert_eq!(view.leader("t", 0), Some(1));
     assert_eq!(view.brokers_alive(), BTreeSet::new());
 }
@@ -92,18 +93,18 @@ fn a_deleted_topic_does_not_live_on_in_a_stale_broker() {
     assert!(view.topics.is_empty());
     // Nor does its old incarnation win by its higher epoch.
     let fresh = || vec![("t", topic("b", vec![partition(0, Some(3), 0, &[3])]))];
-    let told = || answer(&[1, 2, 3], fresh());
-    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, told()), (3, told())]);
+    let reported = || answer(&[1, 2, 3], fresh());
+    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, reported()), (3, reported())]);
     assert_eq!(view.leader("t", 0), Some(3));
 }
 
 #[test]
 fn the_controller_is_the_quorums_word_not_metadatas() {
-    let mut told = Answer { controller: Some(3), ..Answer::default() };
-    told.brokers.insert(1, (String::new(), None));
+    let mut reported = Answer { controller: Some(3), ..Answer::default() };
+    reported.brokers.insert(1, (String::new(), None));
     let mut inputs = Inputs {
         expected: [1].into(),
-        answers: [(1, Arc::new(told))].into(),
+        answers: [(1, Arc::new(reported))].into(),
         authority: quorum(&[(1, 8, 101), (2, 7, 102)]),
     };
     assert_eq!(merge(&inputs, 0).controller, Some(101));
@@ -125,7 +126,7 @@ fn the_controller_is_the_quorums_word_not_metadatas() {
 const BACKED: Option<bool> = Some(true);
 const ALONE: Option<bool> = Some(false);
 /// Before Kafka 3.3.
-const UNTOLD: Option<bool> = None;
+const NOT_REPORTED: Option<bool> = None;
 
 /// Which controller is known, from the nodes that answer and the quorum's answers through each of them.
 fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
@@ -159,10 +160,30 @@ fn the_controller_is_who_leads_the_newest_epoch_with_a_majority() {
         (all, vec![(1, word(7, 101, BACKED))], Some(101), "a controller of its own"),
         (all, vec![(1, word(7, 101, ALONE)), (2, word(8, 102, BACKED))], Some(102), "a newer one"),
         (all, vec![(1, word(7, 101, ALONE))], None, "an old one's side"),
-        (all, vec![(1, word(7, 1, UNTOLD))], None, "without stamps one broker is no majority"),
-        (all, vec![(1, word(7, 1, UNTOLD)), (2, word(7, 1, UNTOLD))], Some(1), "two of three are"),
-        (all, vec![(1, word(7, 1, UNTOLD)), (2, word(8, 2, UNTOLD))], None, "one against one"),
-        (&[1], vec![(1, word(7, 1, UNTOLD))], Some(1), "nobody else answers: `whole` judges that"),
+        (
+            all,
+            vec![(1, word(7, 1, NOT_REPORTED))],
+            None,
+            "without stamps one broker is no majority",
+        ),
+        (
+            all,
+            vec![(1, word(7, 1, NOT_REPORTED)), (2, word(7, 1, NOT_REPORTED))],
+            Some(1),
+            "two of three are",
+        ),
+        (
+            all,
+            vec![(1, word(7, 1, NOT_REPORTED)), (2, word(8, 2, NOT_REPORTED))],
+            None,
+            "one against one",
+        ),
+        (
+            &[1],
+            vec![(1, word(7, 1, NOT_REPORTED))],
+            Some(1),
+            "nobody else answers: `whole` judges that",
+        ),
     ] {
         assert_eq!(controller(answering, &words), known, "{what}");
     }
@@ -255,11 +276,11 @@ fn a_broker_is_alive_if_it_answers_and_is_listed() {
 
 #[test]
 fn min_isr_counts_by_topic() {
-    let told = vec![
+    let reported = vec![
         ("a", topic("a", vec![partition(0, Some(1), 1, &[1])])),
         ("b", topic("b", vec![partition(0, Some(1), 1, &[1])])),
     ];
-    let view = kraft(vec![(1, answer(&[1], told))]);
+    let view = kraft(vec![(1, answer(&[1], reported))]);
     let least = |name: &str| if name == "a" { 2 } else { 1 };
     let under: Vec<_> = view.below_min_isr(None, least).map(|(t, _)| t).collect();
     assert_eq!(under, ["a"]);

@@ -30,7 +30,7 @@ pub use ask::{AskError, Asker};
 pub use change::{Change, Seen};
 pub use elect::Elected;
 pub use groups::{GroupView, Member};
-pub use lag::Lag;
+pub use lag::{Lag, Records};
 pub use merge::{Answer, Authority, Inputs, Via, ZnodeState, Znodes, merge};
 pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
 pub use quorum::QuorumWord;

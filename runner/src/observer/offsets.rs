@@ -15,7 +15,7 @@ use kafka_protocol::{
 use tokio::time::sleep;
 
 use super::{
-    ask::{AskError, Asker, check},
+    ask::{AskError, Asker, absent, check},
     view::{ClusterView, PartitionView},
 };
 
@@ -88,7 +88,10 @@ impl Asker {
         let mut by_leader: BTreeMap<u32, Vec<&TopicPartition>> = BTreeMap::new();
         for key in wanted {
             match view.partition(&key.0, key.1) {
-                None => drop(out.insert(key.clone(), Err(missing(key)))),
+                None => {
+                    let unknown = absent(&view, partition_name(key));
+                    out.insert(key.clone(), Err(unknown));
+                }
                 Some(p) => match p.leader {
                     Some(leader) => by_leader.entry(leader).or_default().push(key),
                     None => {
@@ -111,7 +114,7 @@ impl Asker {
                 return keys.into_iter().map(|key| (key.clone(), Err(error.clone()))).collect();
             }
         };
-        let mut told: Offsets = answer
+        let mut reported: Offsets = answer
             .topics
             .iter()
             .flat_map(|t| t.partitions.iter().map(move |p| (t.name.to_string(), p)))
@@ -123,7 +126,7 @@ impl Asker {
             })
             .collect();
         keys.into_iter()
-            .map(|key| (key.clone(), told.remove(key).unwrap_or_else(|| Err(missing(key)))))
+            .map(|key| (key.clone(), reported.remove(key).unwrap_or_else(|| Err(missing(key)))))
             .collect()
     }
 
@@ -257,7 +260,11 @@ pub(super) fn name(topic: &str) -> TopicName {
 }
 
 pub(super) fn missing(key: &TopicPartition) -> AskError {
-    AskError::Missing(format!("partition {}/{}", key.0, key.1))
+    AskError::Missing(partition_name(key))
+}
+
+fn partition_name(key: &TopicPartition) -> String {
+    format!("partition {}/{}", key.0, key.1)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::{
     hub::Hub,
     is_internal,
     merge::{Answer, Via},
-    quorum::{self, Told},
+    quorum::{self, QuorumAnswer},
     view::{PartitionView, TopicView},
 };
 use crate::{
@@ -162,18 +162,18 @@ async fn ask_metadata(connection: &mut Connection, controller: bool) -> Result<A
     let version = connection.version::<MetadataRequest>(12)?;
     let request = metadata_request(version);
     let answer = connection.call(&request, version, SILENCE).await?;
-    let mut told = read_metadata(&answer, version, controller);
+    let mut reported = read_metadata(&answer, version, controller);
     if connection.supports::<DescribeTopicPartitionsRequest>() {
-        add_eligible(connection, &mut told).await?;
+        add_eligible(connection, &mut reported).await?;
     }
-    Ok(told)
+    Ok(reported)
 }
 
 /// Requests eligible leader replicas (KIP-966), which only partitions that lack in-sync replicas can
 /// have: a healthy cluster gets no such request.
-async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<(), WireError> {
+async fn add_eligible(connection: &mut Connection, reported: &mut Answer) -> Result<(), WireError> {
     let lacks = |t: &TopicView| t.partitions.iter().any(PartitionView::under_replicated);
-    let lacking = told.topics.iter().filter(|(_, topic)| lacks(topic));
+    let lacking = reported.topics.iter().filter(|(_, topic)| lacks(topic));
     let request: Vec<TopicRequest> = lacking
         .map(|(name, _)| StrBytes::from_string(name.clone()))
         .map(|name| TopicRequest::default().with_name(TopicName(name)))
@@ -187,7 +187,7 @@ async fn add_eligible(connection: &mut Connection, told: &mut Answer) -> Result<
         .with_response_partition_limit(2000);
     let answer = connection.call(&request, 0, SILENCE).await?;
     for topic in &answer.topics {
-        let known = topic.name.as_ref().and_then(|name| told.topics.get_mut(name.as_str()));
+        let known = topic.name.as_ref().and_then(|name| reported.topics.get_mut(name.as_str()));
         let Some(known) = known else { continue };
         for partition in &topic.partitions {
             let eligible = partition.eligible_leader_replicas.iter().flatten().map(|b| b.0);
@@ -249,7 +249,7 @@ fn sorted(numbers: impl Iterator<Item = i32>) -> Vec<u32> {
 }
 
 /// The quorum's leader; none while the broker finds none.
-async fn ask_quorum(connection: &mut Connection) -> Result<Option<Told>, WireError> {
+async fn ask_quorum(connection: &mut Connection) -> Result<Option<QuorumAnswer>, WireError> {
     let version = connection.version::<DescribeQuorumRequest>(i16::MAX)?;
     let topic = TopicName(StrBytes::from_static_str("__cluster_metadata"));
     let request = DescribeQuorumRequest::default().with_topics(vec![
@@ -299,17 +299,17 @@ mod tests {
                 .with_is_internal(internal)
                 .with_partitions(vec![partition(1, -1), partition(0, 3)])
         };
-        let told = MetadataResponse::default()
+        let reported = MetadataResponse::default()
             .with_controller_id(BrokerId(2))
             .with_topics(vec![topic("t", false), topic("__consumer_offsets", false)]);
-        let answer = read_metadata(&told, 7, false);
+        let answer = read_metadata(&reported, 7, false);
         assert_eq!(answer.controller, None);
-        assert_eq!(read_metadata(&told, 7, true).controller, Some(2));
+        assert_eq!(read_metadata(&reported, 7, true).controller, Some(2));
         assert!(answer.topics["__consumer_offsets"].internal && !answer.topics["t"].internal);
         let [zero, one] = &answer.topics["t"].partitions[..] else { panic!("{answer:?}") };
         assert_eq!((zero.partition, zero.leader, zero.leader_epoch), (0, Some(3), Some(4)));
         assert_eq!((one.partition, one.leader), (1, None));
         assert_eq!((&zero.replicas[..], &zero.in_sync[..]), (&[3, 1][..], &[1, 3][..]));
-        assert_eq!(read_metadata(&told, 6, false).topics["t"].partitions[0].leader_epoch, None);
+        assert_eq!(read_metadata(&reported, 6, false).topics["t"].partitions[0].leader_epoch, None);
     }
 }

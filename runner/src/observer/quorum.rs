@@ -27,14 +27,14 @@ pub struct QuorumWord {
 
 /// An answer, and how old its proof was when it was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(super) struct QuorumAnswer {
     pub(super) word: QuorumWord,
     /// How long before the answer a majority had certainly fetched from the leader.
     pub(super) proof_ms: i64,
 }
 
 /// A partition's part of the answer; none if it names no leader.
-pub(super) fn read(answer: &PartitionData) -> Option<Told> {
+pub(super) fn read(answer: &PartitionData) -> Option<QuorumAnswer> {
     let leader = u32::try_from(answer.leader_id.0).ok()?;
     let age = majority_age(leader, &answer.current_voters);
     // The leader's own stamp is the present time.
@@ -42,7 +42,7 @@ pub(super) fn read(answer: &PartitionData) -> Option<Told> {
     let held_back = if alone || age.is_none() { 0 } else { HELD_BACK_MS };
     let backed = age.map(|age| age.is_some_and(|age| age <= BACKED_MS));
     let proof_ms = age.flatten().unwrap_or(0).saturating_add(held_back);
-    Some(Told { word: QuorumWord { epoch: answer.leader_epoch, leader, backed }, proof_ms })
+    Some(QuorumAnswer { word: QuorumWord { epoch: answer.leader_epoch, leader, backed }, proof_ms })
 }
 
 /// How long ago, by the leader's clock, the last of the quickest majority (the leader is one of them)
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     /// The leader is 1; when each voter fetched last, by its clock, −1 for never.
-    fn told(stamps: &[i64]) -> Told {
+    fn reported(stamps: &[i64]) -> QuorumAnswer {
         let voters = stamps.iter().zip(1..).map(|(at, id)| {
             ReplicaState::default().with_replica_id(BrokerId(id)).with_last_fetch_timestamp(*at)
         });
@@ -99,7 +99,7 @@ mod tests {
             // Before Kafka 3.3.
             (&[-1, -1, -1], None, 0),
         ] {
-            let found = told(stamps);
+            let found = reported(stamps);
             assert_eq!((found.word.backed, found.proof_ms), (backed, proof_ms), "{stamps:?}");
             assert_eq!((found.word.epoch, found.word.leader), (7, 1));
         }

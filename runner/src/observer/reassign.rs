@@ -74,9 +74,9 @@ impl Asker {
             })
             .await?;
         check(answer.error_code, answer.error_message.as_ref(), WHAT)?;
-        for told in answer.responses.iter().flat_map(|t| &t.partitions) {
-            let what = format!("{WHAT} of {topic}/{}", told.partition_index);
-            check(told.error_code, told.error_message.as_ref(), &what)?;
+        for reported in answer.responses.iter().flat_map(|t| &t.partitions) {
+            let what = format!("{WHAT} of {topic}/{}", reported.partition_index);
+            check(reported.error_code, reported.error_message.as_ref(), &what)?;
         }
         Ok(())
     }
@@ -117,8 +117,8 @@ impl Asker {
                 IncrementalAlterConfigsRequest::default().with_resources(vec![one.clone()])
             })
             .await?;
-        for told in &answer.responses {
-            check(told.error_code, told.error_message.as_ref(), "IncrementalAlterConfigs")?;
+        for reported in &answer.responses {
+            check(reported.error_code, reported.error_message.as_ref(), "IncrementalAlterConfigs")?;
         }
         Ok(())
     }

@@ -97,13 +97,13 @@ impl Asker {
             None => self.call_any(4, request).await?,
         };
         let what = format!("configuration of {resource}");
-        let told = answer.results.first().ok_or_else(|| AskError::Missing(what.clone()))?;
-        check(told.error_code, told.error_message.as_ref(), &what)?;
+        let reported = answer.results.first().ok_or_else(|| AskError::Missing(what.clone()))?;
+        check(reported.error_code, reported.error_message.as_ref(), &what)?;
         let value = |sensitive: bool, value: Option<&StrBytes>| match value {
             _ if sensitive => SECRET.to_owned(),
             value => value.map(ToString::to_string).unwrap_or_default(),
         };
-        Ok(told
+        Ok(reported
             .configs
             .iter()
             .map(|c| (c.name.to_string(), value(c.is_sensitive, c.value.as_ref())))

@@ -41,8 +41,8 @@ pub fn cluster_table(view: &ClusterView) -> String {
         out.push_str(&format!("\nController: {c}\n"));
     } else if view.controller.is_none() {
         let why = view.controller_unknown.as_deref();
-        let told = why.map_or_else(|| "none".to_owned(), |why| format!("not known ({why})"));
-        out.push_str(&format!("\nController: {told}\n"));
+        let reported = why.map_or_else(|| "none".to_owned(), |why| format!("not known ({why})"));
+        out.push_str(&format!("\nController: {reported}\n"));
     }
     let topics = view.topics.iter().map(|(name, topic)| {
         let lacking = |n: usize| if n == 0 { String::new() } else { n.to_string() };

@@ -59,12 +59,12 @@ impl Asker {
 impl Vigil {
     async fn begin(addresses: Vec<String>, credentials: &Credentials, all: bool) -> Self {
         let (count, credentials) = (addresses.len(), credentials.clone());
-        let (tell, told) = oneshot::channel();
+        let (tell, reported) = oneshot::channel();
         let (over, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("vigil".to_owned());
         // If the thread cannot be started, nothing is known about any broker.
         drop(thread.spawn(move || keep(&addresses, &credentials, tell, ended)));
-        let signs: Vec<Arc<Signs>> = told.await.unwrap_or_default();
+        let signs: Vec<Arc<Signs>> = reported.await.unwrap_or_default();
         let blind = !all || signs.len() < count;
         Self { begun_us: now_us(), signs, blind, _over: over }
     }

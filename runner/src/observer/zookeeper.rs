@@ -97,7 +97,7 @@ impl Mirror {
         for path in [Path::Ids, Path::Controller, Path::Topics] {
             self.follow(path);
         }
-        let mut told: Option<Arc<Znodes>> = None;
+        let mut reported: Option<Arc<Znodes>> = None;
         let began = Instant::now();
         let mut session = self.client.state_watcher();
         loop {
@@ -112,13 +112,13 @@ impl Mirror {
             self.step(step);
             // A first state with half of its znodes unread would show topics without leaders. A
             // topic that never got leaders must not delay it forever.
-            let first = told.is_none() && began.elapsed() < CONNECT;
+            let first = reported.is_none() && began.elapsed() < CONNECT;
             if ends(self.client.state()) || (first && !self.complete()) {
                 continue;
             }
-            if told.as_deref() != Some(&self.nodes) {
+            if reported.as_deref() != Some(&self.nodes) {
                 let now = Arc::new(self.nodes.clone());
-                told = Some(now.clone());
+                reported = Some(now.clone());
                 tell(now);
             }
         }

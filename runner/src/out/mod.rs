@@ -178,7 +178,7 @@ pub fn say(text: &str, exit: Exit) -> Exit {
 }
 
 /// Prints an error on standard error; returns the command's exit status.
-pub fn told(error: &anyhow::Error) -> Exit {
+pub fn reported(error: &anyhow::Error) -> Exit {
     tell_line(&format!("error: {error:#}"));
     Exit::by_error(error)
 }

@@ -41,7 +41,7 @@ fn subtest(out: &mut String, suite: &SuiteRecord) {
     for trouble in own {
         number += 1;
         out.push_str(&format!("    not ok {number} - {}\n", description(&trouble.title)));
-        told(out, &trouble);
+        reported(out, &trouble);
     }
 }
 
@@ -60,11 +60,11 @@ fn point(out: &mut String, number: usize, step: &StepRecord) {
     };
     out.push_str(&format!("    {ok} {number} - {title}{directive}\n"));
     if let Some(trouble) = trouble {
-        told(out, &trouble);
+        reported(out, &trouble);
     }
 }
 
-fn told(out: &mut String, trouble: &Trouble<'_>) {
+fn reported(out: &mut String, trouble: &Trouble<'_>) {
     let mut pairs = vec![
         ("message", trouble.message.clone()),
         ("severity", trouble.kind.word().to_owned()),

@@ -126,17 +126,18 @@ fn table(out: &mut String, record: &RunRecord) {
         let word = paint(verdict_style(suite.verdict), &word);
         let title = one_line(&suite.title(), TITLE);
         out.push_str(&format!("{word} {:>11}  {title}\n", duration(suite.took_ms())));
-        let mut told = vec![Tally::steps(suite).words()];
-        told.push(totals_line(suite));
-        told.extend(longest(suite, Stretch::Recovered).into_iter().map(|s| span_words(suite, s)));
+        let mut reported = vec![Tally::steps(suite).words()];
+        reported.push(totals_line(suite));
+        reported
+            .extend(longest(suite, Stretch::Recovered).into_iter().map(|s| span_words(suite, s)));
         if suite.info.simulated {
-            told.push("simulated".to_owned());
+            reported.push("simulated".to_owned());
         }
         // First, since the line is cut at its end.
-        told.splice(0..0, record.tried(suite));
-        told.retain(|t| !t.is_empty());
-        let told = one_line(&told.join(" · "), 300);
-        out.push_str(&format!("{:22}{}\n", "", paint(DIM, &told)));
+        reported.splice(0..0, record.tried(suite));
+        reported.retain(|t| !t.is_empty());
+        let reported = one_line(&reported.join(" · "), 300);
+        out.push_str(&format!("{:22}{}\n", "", paint(DIM, &reported)));
     }
 }
 

@@ -61,9 +61,9 @@ impl Tally {
             (self.passed, "passed"),
             (self.skipped, "skipped"),
         ];
-        let told: Vec<_> =
+        let reported: Vec<_> =
             parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-        if told.is_empty() { "nothing".to_owned() } else { told.join(", ") }
+        if reported.is_empty() { "nothing".to_owned() } else { reported.join(", ") }
     }
 }
 
@@ -123,16 +123,16 @@ pub fn totals_line(suite: &SuiteRecord) -> String {
     let all = totals(suite);
     let unknown = unknown(suite);
     let certain = damage(suite).into_iter().filter(|(k, _)| !unknown.contains_key(k));
-    let mut told: Vec<_> = unknown.iter().map(|(k, words)| format!("{k} {words}")).collect();
-    told.extend(certain.map(|(k, n)| format!("{k} {}", grouped(n))));
+    let mut reported: Vec<_> = unknown.iter().map(|(k, words)| format!("{k} {words}")).collect();
+    reported.extend(certain.map(|(k, n)| format!("{k} {}", grouped(n))));
     // Zero lost messages are shown, other zeros are not.
     let rest = all.iter().filter(|(k, n)| match damage_of(k).is_some() {
         true => k.as_str() == "lost" && **n == 0,
         false => **n > 0,
     });
     let rest = rest.filter(|(k, _)| !unknown.contains_key(*k));
-    told.extend(rest.map(|(k, n)| format!("{k} {}", grouped(*n))));
-    told.join(" · ")
+    reported.extend(rest.map(|(k, n)| format!("{k} {}", grouped(*n))));
+    reported.join(" · ")
 }
 
 /// The longest stretch of a kind for each client, e.g. of `recovered`.

@@ -173,8 +173,8 @@ fn judge(
         return true;
     }
     let words = || {
-        let told = has.iter().zip(replicas).filter(|(one, _)| counts(one));
-        let words: Vec<String> = told
+        let reported = has.iter().zip(replicas).filter(|(one, _)| counts(one));
+        let words: Vec<String> = reported
             .map(|(one, replica)| {
                 let what = match one {
                     Has::Record(entry) => name(entry),

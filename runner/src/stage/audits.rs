@@ -46,7 +46,7 @@ pub struct Audits {
     cache: Mutex<Option<Cached>>,
     lives: Mutex<u16>,
     ends: Mutex<BTreeMap<String, Vec<audit::At>>>,
-    told: Mutex<BTreeSet<(String, Measure)>>,
+    reported: Mutex<BTreeSet<(String, Measure)>>,
 }
 
 /// Changes whenever the log, the histories or the judgement may have changed: while it stays the same, the log is
@@ -283,7 +283,8 @@ impl Stage {
         };
         let places: Vec<_> = finding.by.iter().map(|c| (&c.place, c.count)).collect();
         let key = (format!("{step} {} {places:?}", finding.count), measure);
-        if finding.count == 0 || !self.audits.told.lock().expect("no holder panics").insert(key) {
+        if finding.count == 0 || !self.audits.reported.lock().expect("no holder panics").insert(key)
+        {
             return;
         }
         let who = |p: &audit::CountPlace| {
@@ -328,7 +329,7 @@ impl Stage {
         };
         let Some(counted) = of(measure) else { return };
         let key = (format!("{step} counted {}", counted.1), measure);
-        if self.audits.told.lock().expect("no holder panics").insert(key) {
+        if self.audits.reported.lock().expect("no holder panics").insert(key) {
             let values = of(Measure::Acked).into_iter().chain([counted]).collect();
             self.tell.emit(Event::Recorded { step: step.clone(), values });
         }

@@ -63,14 +63,14 @@ pub struct Member {
 struct MemberState {
     life: u16,
     lane: Option<LaneState>,
-    told: Option<watch::Receiver<ClientState>>,
+    reported: Option<watch::Receiver<ClientState>>,
     pid: i32,
     histories: Vec<PathBuf>,
     downs: Vec<(i64, Option<i64>)>,
     /// The life whose end the plan asked for, or that was given up while it was starting.
     asked: u16,
     /// The life whose end by itself a step reported.
-    told_of: u16,
+    end_reported: u16,
     /// Earlier lives that ended by themselves and that no step reported.
     past: Vec<OwnEnd>,
 }
@@ -256,8 +256,8 @@ impl Client {
         }
         let died = |m: &Member| {
             let state = m.state();
-            let told = state.told.as_ref().map(|t| t.borrow());
-            told.is_some_and(|t| {
+            let reported = state.reported.as_ref().map(|t| t.borrow());
+            reported.is_some_and(|t| {
                 t.exit.as_ref().is_some_and(|e| !e.clean && (!e.signalled || e.crashed))
             })
         };
@@ -273,7 +273,7 @@ impl Client {
 
     /// When all its members had sent all their messages and had the answer to each.
     pub fn finished_us(&self) -> Option<i64> {
-        let finished = |m: &Member| m.state().told.as_ref()?.borrow().finished_us;
+        let finished = |m: &Member| m.state().reported.as_ref()?.borrow().finished_us;
         self.members.iter().map(finished).try_fold(i64::MIN, |last, at| Some(last.max(at?)))
     }
 
@@ -287,36 +287,37 @@ impl Client {
         let id = i32::try_from(broker).unwrap_or(i32::MAX);
         self.members.iter().any(|m| {
             let state = m.state();
-            state.told.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
+            state.reported.as_ref().is_some_and(|t| t.borrow().answers.connected(id, since_us))
         })
     }
 
     /// The latest time at which it had sent a request to a broker, after `since_us`, that is still unanswered.
     pub fn asked_us(&self, broker: u32, since_us: i64) -> Option<i64> {
         let id = i32::try_from(broker).unwrap_or(i32::MAX);
-        let asked = |m: &Member| m.state().told.as_ref()?.borrow().answers.asked_us(id, since_us);
+        let asked =
+            |m: &Member| m.state().reported.as_ref()?.borrow().answers.asked_us(id, since_us);
         self.members.iter().filter_map(asked).min()
     }
 
     /// Since when the answers to its present lives are sampled; none before the first sample.
     pub fn answers_since_us(&self) -> Option<i64> {
-        let first = |m: &Member| m.state().told.as_ref()?.borrow().answers.first_us();
+        let first = |m: &Member| m.state().reported.as_ref()?.borrow().answers.first_us();
         self.members.iter().filter_map(first).min()
     }
 
     /// The partitions that are assigned to its living members.
     pub fn given(&self) -> Vec<Position> {
         let living = self.members.iter().filter(|m| m.lives());
-        let told = living.filter_map(|m| m.state().told.clone());
-        told.flat_map(|told| told.borrow().given.clone()).collect()
+        let reported = living.filter_map(|m| m.state().reported.clone());
+        reported.flat_map(|reported| reported.borrow().given.clone()).collect()
     }
 
     /// Its newest errors as text.
     pub fn causes(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         for member in &self.members {
-            if let Some(told) = &member.state().told {
-                words.push(told.borrow().causes());
+            if let Some(reported) = &member.state().reported {
+                words.push(reported.borrow().causes());
             }
         }
         words.dedup();
@@ -369,15 +370,15 @@ impl Member {
     /// Its process id, and the microseconds since its last report; none when it has ended.
     pub fn pulse(&self) -> Option<(i32, i64)> {
         let state = self.state();
-        let told = state.told.as_ref()?.borrow();
+        let reported = state.reported.as_ref()?.borrow();
         // The time during which the plan paused it does not count as silence.
         let back_us = state.downs.last().and_then(|down| down.1).unwrap_or(0);
-        told.exit.is_none().then(|| (state.pid, now_us() - told.heard_us.max(back_us)))
+        reported.exit.is_none().then(|| (state.pid, now_us() - reported.heard_us.max(back_us)))
     }
 
     /// Whether its process is alive (running or paused).
     pub fn lives(&self) -> bool {
-        self.state().told.as_ref().is_some_and(|t| t.borrow().exit.is_none())
+        self.state().reported.as_ref().is_some_and(|t| t.borrow().exit.is_none())
     }
 
     /// Whether its process is alive and not paused.

@@ -20,7 +20,7 @@ pub struct Ended(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    told: BTreeSet<Node>,
+    reported: BTreeSet<Node>,
     past: Vec<Death>,
 }
 
@@ -31,14 +31,14 @@ impl Ended {
 
     /// Records that a step reported a node's end.
     pub fn tell(&self, node: Node) {
-        self.known().told.insert(node);
+        self.known().reported.insert(node);
     }
 
     /// These nodes are started again; no step has reported these deaths.
     fn again(&self, nodes: &[Node], deaths: Vec<Death>) {
         let mut known = self.known();
         known.past.extend(deaths);
-        known.told.retain(|node| !nodes.contains(node));
+        known.reported.retain(|node| !nodes.contains(node));
     }
 }
 
@@ -46,7 +46,7 @@ impl Stage {
     /// Records that a step's error reports the client and the node that it names.
     pub fn tells(&self, error: &StepError) {
         match error.own_party() {
-            Some(Party::Client(client)) => self.clients.told_of(&client),
+            Some(Party::Client(client)) => self.clients.end_reported(&client),
             Some(Party::Node(node)) => self.ended.tell(node),
             Some(Party::Own(_)) | None => {}
         }
@@ -100,19 +100,19 @@ impl Stage {
     pub async fn start_again(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         let mut deaths = Vec::new();
         for &node in nodes {
-            deaths.extend(self.untold_death(running, node).await?);
+            deaths.extend(self.unreported_death(running, node).await?);
         }
         self.ended.again(nodes, deaths);
         self.full.started(nodes);
         Ok(())
     }
 
-    async fn untold_death(
+    async fn unreported_death(
         &self,
         running: &Running,
         node: Node,
     ) -> Result<Option<Death>, StepError> {
-        if self.full.explains(node) || self.ended.known().told.contains(&node) {
+        if self.full.explains(node) || self.ended.known().reported.contains(&node) {
             return Ok(None);
         }
         self.own_death(running, node).await
@@ -120,14 +120,14 @@ impl Stage {
 
     /// Each client and node that ended by itself and that no step reported, at the end of the steps. Nodes are
     /// checked only if the rig has worked so far (`holds`): an engine that hangs does not answer.
-    pub async fn untold_ends(&self, holds: bool) -> Vec<Reason> {
-        let clients = self.clients.untold();
+    pub async fn unreported_ends(&self, holds: bool) -> Vec<Reason> {
+        let clients = self.clients.unreported();
         let mut all: Vec<Reason> =
             clients.iter().map(|end| reason(&end.error(), end.last_lines())).collect();
         let mut deaths = std::mem::take(&mut self.ended.known().past);
         if let Some(running) = self.running().ok().filter(|_| holds) {
             for node in running.cluster.nodes() {
-                match self.untold_death(&running, node).await {
+                match self.unreported_death(&running, node).await {
                     Ok(death) => deaths.extend(death),
                     Err(error) => {
                         all.push(reason(&error, Vec::new()));
@@ -139,13 +139,13 @@ impl Stage {
         all.extend(deaths.into_iter().map(|death| {
             let log = death.log_tail.lines().map(str::to_owned).collect();
             let words = death.words();
-            Reason { text: format!("{words}{UNTOLD}"), ..reason(&death.into(), log) }
+            Reason { text: format!("{words}{NOT_REPORTED}"), ..reason(&death.into(), log) }
         }));
         all
     }
 }
 
-const UNTOLD: &str = "; no step reported it";
+const NOT_REPORTED: &str = "; no step reported it";
 
 fn explained(death: &Death) -> String {
     format!("{}; the plan filled its disk", death.words())
@@ -156,6 +156,6 @@ fn reason(error: &StepError, evidence: Vec<String>) -> Reason {
         Verdict::Broken => ReasonKind::Rig,
         _ => ReasonKind::Ended,
     };
-    let text = format!("{}{UNTOLD}", error.words().unwrap_or_default());
+    let text = format!("{}{NOT_REPORTED}", error.words().unwrap_or_default());
     Reason { evidence, ..Reason::new(kind, text) }
 }

@@ -27,10 +27,10 @@ const AGAIN_US: i64 = 5_000_000;
 pub fn clients(stage: &Arc<Stage>, mut heard: mpsc::Receiver<(Who, ClientEvent)>) {
     let stage: Weak<Stage> = Arc::downgrade(stage);
     tokio::spawn(async move {
-        let mut told: BTreeMap<String, (u32, BTreeMap<String, i64>)> = BTreeMap::new();
+        let mut reported: BTreeMap<String, (u32, BTreeMap<String, i64>)> = BTreeMap::new();
         while let Some((who, event)) = heard.recv().await {
             let Some(stage) = stage.upgrade() else { return };
-            let (count, errors) = told.entry(who.name.clone()).or_default();
+            let (count, errors) = reported.entry(who.name.clone()).or_default();
             let Ok(client) = stage.clients.get(&who.name) else { continue };
             if let Some(text) = words(&stage, &client, &who, event, errors) {
                 *count += 1;

@@ -80,7 +80,7 @@ impl Stage {
         let running = self.running()?;
         for &node in nodes {
             if self.wanted.get(node) == NodeState::Dead {
-                return Err(StepError::not_so(format!("{node} is down already")));
+                return Err(StepError::not_so(format!("{node} is already down")));
             }
         }
         self.all_there_or_full(step, &running, nodes).await?;
@@ -174,7 +174,7 @@ impl Stage {
         Ok(())
     }
 
-    pub async fn freeze(&self, step: &StepRun, nodes: &[Node]) -> Result<(), StepError> {
+    pub async fn pause_nodes(&self, step: &StepRun, nodes: &[Node]) -> Result<(), StepError> {
         let running = self.running()?;
         self.all_there(&running, nodes).await?;
         // Set first: a check that finds them paused must know that the plan paused them.

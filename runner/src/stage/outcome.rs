@@ -106,9 +106,9 @@ impl StepError {
     /// The cause for reports, field by field.
     pub fn cause(&self) -> Option<Cause> {
         match self {
-            Self::Kafka(cause) => Some(cause.told()),
-            Self::Plan(cause) => Some(cause.told()),
-            Self::Rig(cause) => Some(cause.told()),
+            Self::Kafka(cause) => Some(cause.reported()),
+            Self::Plan(cause) => Some(cause.reported()),
+            Self::Rig(cause) => Some(cause.reported()),
             Self::TimedOut(_) => Some(Cause::of(Whose::Kafka)),
             Self::Judged(_) | Self::Interrupted => None,
         }

@@ -202,8 +202,8 @@ impl Stage {
         let end = offset(At::HighWatermark).await?;
         // Read the in-sync set after the watermark: every replica in it has passed the watermark.
         let view = running.observer.fresh().await;
-        let told = view.partition(topic, partition).ok_or("no living broker knows it")?;
-        Ok((start..end, told.clone()))
+        let reported = view.partition(topic, partition).ok_or("no living broker knows it")?;
+        Ok((start..end, reported.clone()))
     }
 
     fn named_records(&self) -> Named {
@@ -234,8 +234,8 @@ async fn state(
     (topic, partition): (&str, u32),
 ) -> String {
     let process = running.cluster.state(Node::Broker(broker)).await;
-    let told = view.partition(topic, partition);
-    let word = match (process, told) {
+    let reported = view.partition(topic, partition);
+    let word = match (process, reported) {
         (Ok(NodeState::Dead), _) => "dead",
         (Ok(NodeState::Paused), _) => "paused",
         (Err(_), _) | (_, None) => "in an unknown state",

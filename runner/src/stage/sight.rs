@@ -42,12 +42,12 @@ impl Stage {
         let since_us = self.breaks.cluster_since().unwrap_or(i64::MIN);
         let _pace = running.observer.hurry();
         loop {
-            let told = match running.observer.controller_since(since_us) {
+            let reported = match running.observer.controller_since(since_us) {
                 Ok(Some(id)) => self.in_touch(&running, id).await.map(|()| Some(id)),
                 other => other,
             };
-            if told.is_ok() {
-                return Ok(told);
+            if reported.is_ok() {
+                return Ok(reported);
             }
             let left = limit.saturating_sub(begun.elapsed());
             let mut living = self.left_alive(&running);
@@ -60,7 +60,7 @@ impl Stage {
                 return Ok(Ok(None));
             }
             if left.is_zero() {
-                return Ok(told);
+                return Ok(reported);
             }
             tokio::time::sleep(PAUSE.min(left)).await;
         }

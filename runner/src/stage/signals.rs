@@ -45,12 +45,12 @@ impl Interrupt {
                 continue;
             }
             let mut signals = signal(kind)?;
-            let told = this.clone();
+            let reported = this.clone();
             let number = u8::try_from(kind.as_raw_value()).unwrap_or(u8::MAX);
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     out::hurry();
-                    told.raise(number);
+                    reported.raise(number);
                 }
             });
         }

@@ -80,7 +80,7 @@ fn judge(
 ) -> Result<Done, StepError> {
     let line = cx.stage.line_of(args.until.span);
     let mut findings = Vec::new();
-    let mut evidence: Vec<String> = came.iter().take(20).map(told).collect();
+    let mut evidence: Vec<String> = came.iter().take(20).map(reported).collect();
     if came.len() > 20 {
         evidence.push(format!("... and {} more", came.len() - 20));
     }
@@ -155,7 +155,7 @@ fn missing(expect: &[GivenMessage], came: &[Came]) -> Vec<String> {
     missing
 }
 
-fn told(c: &Came) -> String {
+fn reported(c: &Came) -> String {
     let what = spelled(c.key.as_deref(), c.value.as_deref());
     format!("partition {} offset {}: {what}", c.partition, c.offset)
 }
@@ -190,11 +190,11 @@ mod tests {
     #[test]
     fn messages_are_told_as_people_write_them() {
         let mut one = came(0, 7, "k", "a \"b\"");
-        assert_eq!(told(&one), "partition 0 offset 7: key \"k\" value \"a \\\"b\\\"\"");
+        assert_eq!(reported(&one), "partition 0 offset 7: key \"k\" value \"a \\\"b\\\"\"");
         one.key = None;
-        assert_eq!(told(&one), "partition 0 offset 7: value \"a \\\"b\\\"\"");
+        assert_eq!(reported(&one), "partition 0 offset 7: value \"a \\\"b\\\"\"");
         one.value = None;
-        assert_eq!(told(&one), "partition 0 offset 7: a message without key and value");
+        assert_eq!(reported(&one), "partition 0 offset 7: a message without key and value");
         let left = missing(&[wanted("k", "v")], &[]);
         assert_eq!(left, ["key \"k\" value \"v\" was not read"]);
     }

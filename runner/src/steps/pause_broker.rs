@@ -13,7 +13,7 @@ use crate::{
 impl Fault for PauseBroker {
     async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
         let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
-        cx.stage.freeze(cx.id, &nodes).await
+        cx.stage.pause_nodes(cx.id, &nodes).await
     }
 
     async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {

@@ -112,8 +112,8 @@ impl ClientContext for SendTrouble {
 impl SendTrouble {
     /// Resolves when the cluster has refused the producer, and still does a little later.
     async fn refused(&self) -> Answered {
-        let mut told = self.0.subscribe();
-        let first = told.wait_for(Option::is_some).await.ok().and_then(|t| t.clone());
+        let mut reported = self.0.subscribe();
+        let first = reported.wait_for(Option::is_some).await.ok().and_then(|t| t.clone());
         let Some(why) = first else { return std::future::pending().await };
         tokio::time::sleep(REFUSED).await;
         why

@@ -8,7 +8,7 @@ use std::{
 };
 
 use kplan::{
-    client::spec::{ClientSpec, Told},
+    client::spec::{ClientSpec, ClientStart},
     history::{Mark, Writer},
 };
 use nix::sys::signal::Signal;
@@ -118,7 +118,7 @@ fn a_client_ends_with_its_runner_even_while_it_finds_nobody() {
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
         let line =
-            serde_json::to_string(&Told { spec: ClientSpec::Producer(spec), secrets: vec![] })
+            serde_json::to_string(&ClientStart { spec: ClientSpec::Producer(spec), secrets: vec![] })
                 .unwrap();
         writeln!(stdin, "{line}").unwrap();
         std::thread::sleep(Duration::from_millis(300));

@@ -129,6 +129,16 @@ fn what_a_record_does_not_know_is_no_number() {
     let expr = "  - assert: [{ expr: '{{ counted.lost.total | default(0) == 0 }}' }]\n";
     ends(&format!("steps:\n{BEGIN}{quiet}{expr}"), Verdict::Failed, "lost is not known");
     ends(&format!("steps:\n{BEGIN}{quiet}"), Verdict::Passed, "lost unknown");
+    // Also where it is a bound, an argument or the condition of a step.
+    for needs in [
+        "assert: [{ acked: { at_least: '{{ counted.lost.total }}' } }]",
+        "wait: '{{ counted.lost.total | default(1) }}s'",
+        "{ when: '{{ counted.lost.total == 0 }}', wait: 1s }",
+        "parallel: { one: [{ wait: '{{ counted.lost.total }}s' }] }",
+    ] {
+        let plan = format!("steps:\n{BEGIN}{quiet}  - {needs}\n");
+        ends(&plan, Verdict::Failed, "counted.lost is not known");
+    }
     let known = "  - assert: [{ expr: '{{ counted.acked.total > 0 }}' }]\n";
     ends(&format!("steps:\n{BEGIN}{quiet}{known}"), Verdict::Passed, "lost unknown");
 }

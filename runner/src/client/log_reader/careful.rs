@@ -196,9 +196,9 @@ impl Pass<'_> {
         };
         let offsets = match (damaged.doubt(part.position, behind), &damaged.offsets) {
             (None, Ok(offsets)) => offsets,
-            (why, told) => {
-                let told = told.as_ref().err().cloned();
-                let why = why.or(told).unwrap_or_default();
+            (why, reported) => {
+                let reported = reported.as_ref().err().cloned();
+                let why = why.or(reported).unwrap_or_default();
                 state.over = Some(not_known(part.position, &why));
                 return Ok(());
             }

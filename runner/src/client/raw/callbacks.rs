@@ -49,7 +49,7 @@ pub(crate) trait Events {
 }
 
 /// The receiver and data of an instance's callbacks.
-pub(super) struct Told {
+pub(super) struct Receiver {
     pub events: Rc<dyn Events>,
     /// The brokers to ask first, as in `bootstrap.servers`.
     pub bootstrap: CString,
@@ -59,7 +59,7 @@ pub(super) struct Told {
     pub given_us: Cell<i64>,
 }
 
-impl Told {
+impl Receiver {
     /// Whether the first brokers are to be given again, where no connection has changed for that long: librdkafka
     /// keeps all that it is given, so not at each look.
     fn is_to_give_again(&self, still_us: i64) -> bool {
@@ -74,15 +74,19 @@ impl Told {
 }
 
 /// # Safety
-/// `conf` is alive, and `told` stays where it is for as long as the instance made of it lives.
-pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: ClientType, told: *const Told) {
+/// `conf` is alive, and `receiver` stays where it is for as long as the instance made of it lives.
+pub(super) unsafe fn install(
+    conf: *mut sys::rd_kafka_conf_t,
+    kind: ClientType,
+    receiver: *const Receiver,
+) {
     // SAFETY: the caller's promise.
     unsafe {
-        sys::rd_kafka_conf_set_opaque(conf, told.cast_mut().cast::<c_void>());
+        sys::rd_kafka_conf_set_opaque(conf, receiver.cast_mut().cast::<c_void>());
         sys::rd_kafka_conf_set_error_cb(conf, Some(on_error));
         sys::rd_kafka_conf_set_stats_cb(conf, Some(on_stats));
         sys::rd_kafka_conf_set_log_cb(conf, Some(on_log));
-        if (*told).router.is_some() {
+        if (*receiver).router.is_some() {
             resolve::install(conf, on_resolve);
         }
         if kind == ClientType::Producer {
@@ -96,16 +100,16 @@ pub(super) unsafe fn install(conf: *mut sys::rd_kafka_conf_t, kind: ClientType, 
 
 /// # Safety
 /// `opaque` is what [`install`] was given, and it lives.
-unsafe fn told<'a>(opaque: *mut c_void) -> &'a Told {
+unsafe fn receiver<'a>(opaque: *mut c_void) -> &'a Receiver {
     // SAFETY: the caller's promise.
-    unsafe { &*opaque.cast::<Told>() }
+    unsafe { &*opaque.cast::<Receiver>() }
 }
 
 /// # Safety
-/// As [`told`].
+/// As [`receiver`].
 unsafe fn events<'a>(opaque: *mut c_void) -> &'a dyn Events {
     // SAFETY: the caller's promise.
-    unsafe { &*told(opaque).events }
+    unsafe { &*receiver(opaque).events }
 }
 
 // In the callbacks below librdkafka passes pointers that live for the call, and the opaque of the
@@ -157,13 +161,13 @@ unsafe extern "C" fn on_stats(
     // SAFETY: see above. The answer 0 leaves the string to librdkafka.
     unsafe {
         if let Some(json) = super::group_queue::bytes(json.cast::<c_void>(), bytes) {
-            let told = told(opaque);
-            told.events.stats(json);
-            if told.is_to_give_again(still_us(json)) {
+            let receiver = receiver(opaque);
+            receiver.events.stats(json);
+            if receiver.is_to_give_again(still_us(json)) {
                 super::super::log(
                     "librdkafka has no broker to ask any more: the bootstrap brokers are added again",
                 );
-                sys::rd_kafka_brokers_add(rk, told.bootstrap.as_ptr());
+                sys::rd_kafka_brokers_add(rk, receiver.bootstrap.as_ptr());
             }
         }
     }
@@ -225,7 +229,7 @@ unsafe extern "C" fn on_resolve(
 ) -> c_int {
     // SAFETY: see above; the field is made a reference without one of the whole.
     unsafe {
-        let router = (&raw const (*opaque.cast::<Told>()).router).as_ref();
+        let router = (&raw const (*opaque.cast::<Receiver>()).router).as_ref();
         resolve::answer(router.and_then(Option::as_ref), node, service, hints, result)
     }
 }
@@ -334,16 +338,18 @@ mod tests {
 
     #[test]
     fn the_first_brokers_are_given_again_at_once_or_now_and_then() {
-        let told = Told {
+        let receiver = Receiver {
             events: Rc::new(Nobody),
             bootstrap: CString::default(),
             router: None,
             given_us: Cell::new(now_us()),
         };
-        assert!(told.is_to_give_again(i64::MAX) && told.is_to_give_again(i64::MAX));
-        assert!(!told.is_to_give_again(STILL_US + 1), "they were given just now");
-        told.given_us.set(now_us() - 2 * STILL_US);
-        assert!(!told.is_to_give_again(STILL_US), "not for long enough");
-        assert!(told.is_to_give_again(STILL_US + 1) && !told.is_to_give_again(STILL_US + 1));
+        assert!(receiver.is_to_give_again(i64::MAX) && receiver.is_to_give_again(i64::MAX));
+        assert!(!receiver.is_to_give_again(STILL_US + 1), "they were given just now");
+        receiver.given_us.set(now_us() - 2 * STILL_US);
+        assert!(!receiver.is_to_give_again(STILL_US), "not for long enough");
+        assert!(
+            receiver.is_to_give_again(STILL_US + 1) && !receiver.is_to_give_again(STILL_US + 1)
+        );
     }
 }

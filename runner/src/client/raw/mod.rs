@@ -31,7 +31,7 @@ use std::{
 use indexmap::IndexMap;
 use rdkafka_sys as sys;
 
-use callbacks::Told;
+use callbacks::Receiver;
 
 use super::routes::{Router, Routes};
 use crate::codes::kafkas_own;
@@ -207,7 +207,7 @@ impl Kafka<'_> {
 pub(super) struct Instance {
     kafka: Kafka<'static>,
     // The callbacks' opaque is its address.
-    _told: Box<Told>,
+    _receiver: Box<Receiver>,
 }
 
 impl Instance {
@@ -221,21 +221,21 @@ impl Instance {
     ) -> Result<Self, Refused> {
         let conf = Conf::new(settings)?;
         let first = settings.get("bootstrap.servers").map_or("", String::as_str);
-        let told = Box::new(Told {
+        let receiver = Box::new(Receiver {
             events,
             bootstrap: c_string(first)?,
             router: routes.cloned().map(Router::new),
             given_us: Cell::new(0),
         });
-        // SAFETY: the opaque is the address of `told`, which `Instance` keeps at that address until
+        // SAFETY: the opaque is the address of `receiver`, which `Instance` keeps at that address until
         // the instance is destroyed.
         unsafe {
-            callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*told));
+            callbacks::install(conf.0.as_ptr(), kind, std::ptr::from_ref(&*receiver));
             let rk = conf.start(kind)?;
             if kind == ClientType::Consumer {
                 sys::rd_kafka_poll_set_consumer(rk.as_ptr());
             }
-            Ok(Self { kafka: Kafka { rk, life: PhantomData }, _told: told })
+            Ok(Self { kafka: Kafka { rk, life: PhantomData }, _receiver: receiver })
         }
     }
 }

@@ -39,9 +39,9 @@ impl Output {
     pub fn stamps(&self) -> Option<(i64, i64)> {
         let text = self.text();
         let stamp = |mark: &str| {
-            let mut told = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
+            let mut reported = text.lines().filter_map(|line| line.trim().strip_prefix(mark));
             // The decimal separator depends on the locale.
-            told.next_back()?.trim().replace(['.', ','], "").parse().ok()
+            reported.next_back()?.trim().replace(['.', ','], "").parse().ok()
         };
         Some((stamp("kplan-from")?, stamp("kplan-by")?))
     }

@@ -40,8 +40,8 @@ const PORT_LIMIT: Duration = Duration::from_secs(10);
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(25);
 /// How long pausing a node is retried, and the engine's error text when it failed.
-const FREEZE_LIMIT: Duration = Duration::from_secs(10);
-const NOT_FROZEN: &str = "unable to freeze";
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
+const NOT_PAUSED: &str = "unable to freeze";
 /// How long the rest of the output may need to reach its file.
 const LOG_LIMIT: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 20;
@@ -166,12 +166,12 @@ impl NodeLife for DockerCluster {
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
-        let deadline = Instant::now() + FREEZE_LIMIT;
+        let deadline = Instant::now() + PAUSE_LIMIT;
         loop {
             let paused = nodes.iter().map(|n| self.docker().pause_container(&n.name));
             match each(&nodes, join_all(paused).await, "pause", "already paused") {
                 // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
-                Err(e) if e.to_string().contains(NOT_FROZEN) && Instant::now() < deadline => {
+                Err(e) if e.to_string().contains(NOT_PAUSED) && Instant::now() < deadline => {
                     sleep(PAUSE * 8).await;
                 }
                 result => return result,
@@ -466,8 +466,8 @@ fn how_it_ended(state: &ContainerState, log_tail: &str, small_disk: bool) -> End
     }
     // An error of the engine itself.
     let error = state.error.as_deref().filter(|error| !error.is_empty());
-    let told = || ending::told(state.exit_code.unwrap_or_default(), log_tail, small_disk);
-    error.map_or_else(told, |error| Ending { exit: error.to_owned(), foreign: true })
+    let reported = || ending::reported(state.exit_code.unwrap_or_default(), log_tail, small_disk);
+    error.map_or_else(reported, |error| Ending { exit: error.to_owned(), foreign: true })
 }
 
 #[cfg(test)]

@@ -66,17 +66,17 @@ impl DockerCluster {
         applied.touched.extend(network.cuts.iter().flat_map(|(from, to)| [*from, *to]));
         applied.touched.extend(network.unreachable.iter().chain(network.links.keys()));
         let places = self.places().await?;
-        let told = applied.touched.iter().filter(|n| places.get(n).is_some_and(|p| !p.frozen));
+        let reported = applied.touched.iter().filter(|n| places.get(n).is_some_and(|p| !p.paused));
         let at_us = after_us.map(|after_us| RunClock::now().wall_us + after_us);
-        let scripts = told.map(|node| {
+        let scripts = reported.map(|node| {
             let script = rules::script(*node, network, at_us, &|other| {
                 places.get(&other).map(|place| place.address.to_string())
             });
             self.tell_one(*node, script)
         });
-        let told: Result<Vec<_>, RigError> = join_all(scripts).await.into_iter().collect();
+        let reported: Result<Vec<_>, RigError> = join_all(scripts).await.into_iter().collect();
         let (whole, clock) = (Acted::since(begun_us), RunClock::now());
-        let each = told?.into_iter().flatten().map(|stamps| whole.narrowed(stamps, &clock));
+        let each = reported?.into_iter().flatten().map(|stamps| whole.narrowed(stamps, &clock));
         Ok(each.reduce(Acted::and).unwrap_or(whole))
     }
 
@@ -86,7 +86,7 @@ impl DockerCluster {
         let output = match exec::script(self.docker(), &own.name, &script).await {
             Ok(output) if output.succeeded() => return Ok(Some(output.stamps())),
             // The node ended, or was paused, in between: it gets the rules when it comes back.
-            _ if !self.can_be_told(own).await? => return Ok(None),
+            _ if !self.takes_commands(own).await? => return Ok(None),
             tried => tried?,
         };
         let text = output.text();
@@ -98,9 +98,9 @@ impl DockerCluster {
         Err(RigError::Other(format!("the network of {node} could not be changed: {text}")))
     }
 
-    async fn can_be_told(&self, node: &DockerNode) -> Result<bool, RigError> {
+    async fn takes_commands(&self, node: &DockerNode) -> Result<bool, RigError> {
         let place = node.place(self.docker(), &self.blueprint.at.prefix).await?;
-        Ok(place.is_some_and(|place| !place.frozen))
+        Ok(place.is_some_and(|place| !place.paused))
     }
 
     /// Checks that the network exists and contains every living node: the plan's own faults are rules inside
@@ -191,7 +191,7 @@ impl DockerCluster {
     ) -> Result<BTreeMap<(Node, Node), bool>, RigError> {
         let mut by_node: BTreeMap<Node, Vec<(Node, String)>> = BTreeMap::new();
         for (from, to) in pairs {
-            let awake = places.get(from).is_some_and(|place| !place.frozen);
+            let awake = places.get(from).is_some_and(|place| !place.paused);
             if let (true, Some(place)) = (awake, places.get(to)) {
                 let target = (*to, format!("{}/{}", place.address, port(*to)));
                 by_node.entry(*from).or_default().push(target);
@@ -211,7 +211,7 @@ impl DockerCluster {
     /// Checks that a degraded link has its effect: lost packets, limited bandwidth, or latency.
     async fn feels(&self, node: Node, network: &Network, places: &Places) -> Result<(), RigError> {
         let Some(link) = network.links.get(&node) else { return Ok(()) };
-        let awake = places.get(&node).is_some_and(|place| !place.frozen);
+        let awake = places.get(&node).is_some_and(|place| !place.paused);
         let not = |what: &str| Err(RigError::Other(format!("the network of {node}: {what}")));
         if !awake {
             return not("the node is dead or paused, so its degraded link cannot be tested");
@@ -239,7 +239,7 @@ impl DockerCluster {
             }
         }
         if let Some(latency) = link.latency {
-            let other = places.iter().find(|(other, place)| **other != node && !place.frozen);
+            let other = places.iter().find(|(other, place)| **other != node && !place.paused);
             let Some((other, place)) = other else {
                 return not("there is no other running node to measure the latency to");
             };

@@ -67,7 +67,7 @@ pub struct ContainerPlace {
     /// Its address in the cluster's network.
     pub address: IpAddr,
     /// It is paused: no command can be run in it.
-    pub frozen: bool,
+    pub paused: bool,
 }
 
 /// A node that was started at least once.
@@ -216,11 +216,11 @@ impl DockerNode {
             .inspect_container(&self.name, options)
             .await
             .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
-        let frozen = answer.state.and_then(|s| s.paused) == Some(true);
+        let paused = answer.state.and_then(|s| s.paused) == Some(true);
         let known = answer.network_settings.and_then(|n| n.networks);
         let endpoint = known.and_then(|mut all| all.remove(network));
         let address = endpoint.and_then(|e| e.ip_address).and_then(|ip| ip.parse().ok());
-        Ok(address.map(|address| ContainerPlace { address, frozen }))
+        Ok(address.map(|address| ContainerPlace { address, paused }))
     }
 
     /// Whether it runs and is not in this network.

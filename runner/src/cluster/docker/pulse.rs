@@ -27,7 +27,7 @@ pub struct Pulse {
 impl Pulse {
     pub fn feel(docker: Docker) -> Self {
         let lost = Arc::new(OnceLock::new());
-        let told = lost.clone();
+        let reported = lost.clone();
         let task = tokio::spawn(async move {
             loop {
                 sleep(PAUSE).await;
@@ -36,7 +36,7 @@ impl Pulse {
                     Ok(Err(error)) => error.to_string(),
                     Err(_) => format!("no answer within {ANSWER_LIMIT:?}"),
                 };
-                let _ = told.set(why);
+                let _ = reported.set(why);
                 return;
             }
         });

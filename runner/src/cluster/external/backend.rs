@@ -56,7 +56,7 @@ impl Enrolled for ExternalBackend {
         let wrong = !read.diagnostics.is_empty();
         Chosen {
             backend: Arc::new(Self { file: read.file.map(Arc::new) }),
-            told: wrong.then_some((read.diagnostics, read.sources)),
+            reported: wrong.then_some((read.diagnostics, read.sources)),
         }
     }
 }

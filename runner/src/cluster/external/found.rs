@@ -77,8 +77,8 @@ async fn ask(address: &str, credentials: &Credentials) -> Result<FoundCluster, W
     let mut connection = Connection::open(address, credentials, ANSWER).await?;
     let kraft = connection.supports::<DescribeQuorumRequest>();
     let level = level(&mut connection).await;
-    let brokers = advertised(&mut connection, ANSWER).await?.into_iter().map(|(id, told)| {
-        let Advertised { host, address } = told;
+    let brokers = advertised(&mut connection, ANSWER).await?.into_iter().map(|(id, reported)| {
+        let Advertised { host, address } = reported;
         (id, FoundBroker { address: address.clone(), advertised: address, host })
     });
     Ok(FoundCluster { brokers: brokers.collect(), kraft, level })
@@ -195,25 +195,26 @@ mod tests {
         let old = file("backend: v1\nbootstrap: [k1:9092]\nversion: 3.9.1\n");
         let odd = file("backend: v1\nbootstrap: [k1:9092]\nbrokers: { 7: other:9092 }\n");
         let new = spec("4.1.1", Quorum::KraftCombined);
-        let told = |file: &BackendFile, found: &FoundCluster| match compare(file, &new, found) {
+        let reported = |file: &BackendFile, found: &FoundCluster| match compare(file, &new, found) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         };
-        assert_eq!(told(&plain, &found(&[1, 2, 3], true, Some(27))), "");
+        assert_eq!(reported(&plain, &found(&[1, 2, 3], true, Some(27))), "");
         assert_eq!(
-            told(&plain, &found(&[0, 1, 2], true, None)),
+            reported(&plain, &found(&[0, 1, 2], true, None)),
             "",
             "numbers are the cluster's own"
         );
-        assert!(told(&plain, &found(&[1, 2], true, None)).contains("has 2: 1, 2"));
-        assert!(told(&plain, &found(&[1, 2, 3], false, None)).contains("`mode: zookeeper`"));
-        assert!(told(&plain, &found(&[1, 2, 3], true, Some(21))).contains("runs 3.9"));
+        assert!(reported(&plain, &found(&[1, 2], true, None)).contains("has 2: 1, 2"));
+        assert!(reported(&plain, &found(&[1, 2, 3], false, None)).contains("`mode: zookeeper`"));
+        assert!(reported(&plain, &found(&[1, 2, 3], true, Some(21))).contains("runs 3.9"));
         assert!(
-            told(&old, &found(&[1, 2, 3], true, None)).contains("the backend file declares 3.9.1")
+            reported(&old, &found(&[1, 2, 3], true, None))
+                .contains("the backend file declares 3.9.1")
         );
-        assert!(told(&odd, &found(&[1, 2, 3], true, None)).contains("broker 7"));
+        assert!(reported(&odd, &found(&[1, 2, 3], true, None)).contains("broker 7"));
         assert_eq!(
-            told(&plain, &found(&[1, 2, 3], true, Some(900))),
+            reported(&plain, &found(&[1, 2, 3], true, Some(900))),
             "",
             "an unknown level is none"
         );

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl ExternalCluster {
     /// Undoes what the plan broke and deletes the topics that it created; returns what was done.
     pub(super) async fn mend_and_clear(&self) -> Result<Vec<String>, RigError> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut troubles = Vec::new();
         let frozen = self.brokers_in(BrokerLife::Paused);
         let down = self.brokers_in(BrokerLife::Down);
@@ -30,7 +30,7 @@ impl ExternalCluster {
             match done {
                 Ok(()) => {
                     self.set(&brokers, BrokerLife::Starting);
-                    told.push(format!("{who} {verb} again"));
+                    reported.push(format!("{who} {verb} again"));
                 }
                 Err(error) => troubles.push(format!("{who} not {verb} again: {error}")),
             }
@@ -50,9 +50,10 @@ impl ExternalCluster {
             }
         }
         if !deleted.is_empty() {
-            told.push(format!("{}, created by this plan, deleted", list("topic", deleted.iter())));
+            reported
+                .push(format!("{}, created by this plan, deleted", list("topic", deleted.iter())));
         }
-        if troubles.is_empty() { Ok(told) } else { Err(RigError::Other(troubles.join("; "))) }
+        if troubles.is_empty() { Ok(reported) } else { Err(RigError::Other(troubles.join("; "))) }
     }
 
     fn brokers_in(&self, life: BrokerLife) -> Vec<u32> {

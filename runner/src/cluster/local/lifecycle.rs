@@ -22,7 +22,7 @@ use super::{
 /// How long a process may need to end after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
 /// How long a process may need to pause or resume.
-const FREEZE_LIMIT: Duration = Duration::from_secs(10);
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 
 #[async_trait]
 impl Cluster for LocalCluster {
@@ -205,7 +205,7 @@ impl LocalCluster {
             return Err(RigError::NotSo(format!("cannot {what} {}: it does not run", dead.node)));
         }
         nodes.iter().try_for_each(|node| node.signal(signal))?;
-        let changes = nodes.iter().map(|node| node.wait_for(state, FREEZE_LIMIT));
+        let changes = nodes.iter().map(|node| node.wait_for(state, PAUSE_LIMIT));
         join_all(changes).await.into_iter().collect()
     }
 

@@ -169,7 +169,7 @@ impl LocalNode {
             let text = [output.stdout, output.stderr].concat();
             let log_tail = String::from_utf8_lossy(&text).trim().to_owned();
             let code = output.status.code().map_or(0, i64::from);
-            let Ending { exit, foreign } = ending::told(code, &log_tail, false);
+            let Ending { exit, foreign } = ending::reported(code, &log_tail, false);
             let exit = format!("{what}: {exit}");
             return Err(Death { node: self.node, exit, log_tail, foreign }.into());
         }
@@ -324,7 +324,7 @@ impl LocalNode {
         let log_tail = self.tail();
         let never = || Ending { exit: "it was never started".to_owned(), foreign: true };
         let Ending { exit, foreign } =
-            self.code().map_or_else(never, |code| ending::told(code, &log_tail, false));
+            self.code().map_or_else(never, |code| ending::reported(code, &log_tail, false));
         Death { node: self.node, exit, log_tail, foreign }
     }
 

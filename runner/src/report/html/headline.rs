@@ -95,11 +95,11 @@ fn places(suite: &SuiteRecord, kind: &str) -> String {
     for place in &anomaly.by {
         *by.entry((&place.topic, place.partition)).or_insert(0u64) += place.count;
     }
-    let told: Vec<_> =
+    let reported: Vec<_> =
         by.iter().take(8).map(|((t, p), n)| format!("{t}/{p}: {}", grouped(*n))).collect();
-    let more = by.len().saturating_sub(told.len());
+    let more = by.len().saturating_sub(reported.len());
     let more = if more > 0 { format!(", {more} more partitions") } else { String::new() };
-    told.join(", ") + &more
+    reported.join(", ") + &more
 }
 
 /// The cards of a suite, worst first.

@@ -176,8 +176,8 @@ fn anomalies(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
 fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
     let lane = |lane: &crate::record::ProcessLane| {
         let next = lane.states.iter().skip(1).map(|s| Some(s.0)).chain([None]);
-        let told = lane.states.iter().zip(next).take(SEGMENTS);
-        let segments = told.map(|((from, state, why), until)| {
+        let reported = lane.states.iter().zip(next).take(SEGMENTS);
+        let segments = reported.map(|((from, state, why), until)| {
             let mut one =
                 segment(axis, *from, until, state_word(*state), state_word(*state).to_owned());
             one.tip = format!("{} {}", lane.name, one.tip);
@@ -245,8 +245,8 @@ fn partition(axis: &Axis<'_>, track: &PartitionTrack) -> LaneView {
         (b.leader, b.epoch, &b.in_sync, &b.replicas) == (a.leader, a.epoch, &a.in_sync, &a.replicas)
     });
     let next: Vec<_> = states.iter().skip(1).map(|s| Some(s.at_us)).chain([None]).collect();
-    let told = states.into_iter().zip(next).take(SEGMENTS);
-    let segments = told.map(|(state, until)| {
+    let reported = states.into_iter().zip(next).take(SEGMENTS);
+    let segments = reported.map(|(state, until)| {
         let how = if state.unclean.is_some() { ", elected uncleanly" } else { "" };
         let leader =
             state.leader.map_or_else(|| "no leader".to_owned(), |l| format!("leader {l}{how}"));

@@ -155,12 +155,10 @@ impl Screen {
         }
         if self.words == Words::Verbose {
             let held = end.findings.iter().filter(|f| f.holds == Holds::Yes);
-            let told = |c: &str, f: &str| one_line(&format!("{c}: {f}"), 200);
-            lines.extend(
-                held.map(|f| {
-                    paint(DIM, &format!("               {}", told(&f.condition, &f.found)))
-                }),
-            );
+            let reported = |c: &str, f: &str| one_line(&format!("{c}: {f}"), 200);
+            lines.extend(held.map(|f| {
+                paint(DIM, &format!("               {}", reported(&f.condition, &f.found)))
+            }));
         }
         lines
     }

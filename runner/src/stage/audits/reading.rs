@@ -149,8 +149,8 @@ fn unread(state: &ClientState, ended: &Ended, transactional: bool) -> Unread {
     for p in &ended.unread {
         let place = format!("{}/{} ended at offset {}", p.topic, p.partition, p.offset);
         let errors = state.errors.iter().filter(|e| e.code == UNREAD);
-        let told = errors.map(|e| &e.text).find(|text| text.starts_with(&place));
-        let words = format!("the log was not read to its end: {}", told.unwrap_or(&place));
+        let reported = errors.map(|e| &e.text).find(|text| text.starts_with(&place));
+        let words = format!("the log was not read to its end: {}", reported.unwrap_or(&place));
         if transactional {
             unread.all.get_or_insert_with(|| words.clone());
         }

@@ -45,7 +45,7 @@ impl Shrinker {
     }
 
     /// Takes the result of the set that [`Self::propose`] returned.
-    pub fn told(&mut self, fails: bool) {
+    pub fn reported(&mut self, fails: bool) {
         if fails {
             let was_rest = self.next >= self.parts;
             self.fewest = self.candidate();
@@ -78,7 +78,7 @@ mod tests {
         while let Some(set) = shrinker.propose() {
             assert!(!set.is_empty() && set.len() < shrinker.fewest().len(), "{set:?}");
             tries += 1;
-            shrinker.told(fails(&set));
+            shrinker.reported(fails(&set));
         }
         (shrinker.fewest().to_vec(), tries)
     }

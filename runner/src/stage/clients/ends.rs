@@ -46,21 +46,21 @@ impl MemberState {
 
 impl Clients {
     /// Records that a step reported a client's or a member's end.
-    pub fn told_of(&self, who: &str) {
+    pub fn end_reported(&self, who: &str) {
         for client in self.all() {
             for member in client.members.iter().filter(|m| shown(&client, m) == who) {
                 let mut state = member.state();
                 // A living member has not ended yet: its later end is not reported by this.
-                let ended = state.told.as_ref().is_some_and(|t| t.borrow().exit.is_some());
+                let ended = state.reported.as_ref().is_some_and(|t| t.borrow().exit.is_some());
                 if ended {
-                    state.told_of = state.life;
+                    state.end_reported = state.life;
                 }
             }
         }
     }
 
     /// Every end that the plan did not ask for and that no step reported.
-    pub fn untold(&self) -> Vec<OwnEnd> {
+    pub fn unreported(&self) -> Vec<OwnEnd> {
         let mut all = Vec::new();
         for client in self.all() {
             for member in &client.members {
@@ -76,14 +76,14 @@ impl Clients {
 impl Member {
     /// The end of its present life, if the plan did not ask for it and no step reported it.
     pub(super) fn own_end(&self, client: &Client, state: &MemberState) -> Option<OwnEnd> {
-        let told = state.told.as_ref()?.borrow();
-        if state.told_of == state.life || !state.ended_by_itself(told.exit.as_ref()) {
+        let reported = state.reported.as_ref()?.borrow();
+        if state.end_reported == state.life || !state.ended_by_itself(reported.exit.as_ref()) {
             return None;
         }
         Some(OwnEnd {
             who: shown(client, self),
             life: state.life,
-            state: told.clone(),
+            state: reported.clone(),
             log: client.spec.in_life(self.number, state.life).common().log_path(),
         })
     }
@@ -122,29 +122,29 @@ mod tests {
         for (member, exit) in client.members.iter().zip(exits) {
             let state = ClientState { exit, ..ClientState::default() };
             let mut own = member.state();
-            (own.life, own.told) = (1, Some(watch::channel(state).1));
+            (own.life, own.reported) = (1, Some(watch::channel(state).1));
         }
         clients
     }
 
-    fn untold(clients: &Clients) -> Vec<(String, u16)> {
-        clients.untold().into_iter().map(|end| (end.who, end.life)).collect()
+    fn unreported(clients: &Clients) -> Vec<(String, u16)> {
+        clients.unreported().into_iter().map(|end| (end.who, end.life)).collect()
     }
 
     #[test]
     fn an_end_of_its_own_counts_until_a_step_tells_of_it() {
         let clients = group([None, Some(exit(1, false))]);
-        assert_eq!(untold(&clients), [("C/2".to_owned(), 1)]);
-        clients.told_of("C");
-        clients.told_of("C/1");
-        assert_eq!(untold(&clients).len(), 1, "that is another one");
-        clients.told_of("C/2");
-        assert!(untold(&clients).is_empty());
-        let error = group([None, Some(exit(1, false))]).untold()[0].error();
+        assert_eq!(unreported(&clients), [("C/2".to_owned(), 1)]);
+        clients.end_reported("C");
+        clients.end_reported("C/1");
+        assert_eq!(unreported(&clients).len(), 1, "that is another one");
+        clients.end_reported("C/2");
+        assert!(unreported(&clients).is_empty());
+        let error = group([None, Some(exit(1, false))]).unreported()[0].error();
         assert_eq!(error.cause().and_then(|c| c.client).as_deref(), Some("C/2"));
         for whose in [exit(9, true), exit(101, false)] {
             let clients = group([Some(whose), None]);
-            let error = clients.untold()[0].error();
+            let error = clients.unreported()[0].error();
             assert!(matches!(error, StepError::Rig(_)), "{error:?}");
             assert_eq!(error.cause().and_then(|c| c.client).as_deref(), Some("C/1"));
         }
@@ -155,21 +155,21 @@ mod tests {
         let clients = group([Some(exit(9, true)), Some(exit(0, false))]);
         let client = clients.get("C").expect("it is there");
         client.members[0].state().asked = 1;
-        assert!(untold(&clients).is_empty());
+        assert!(unreported(&clients).is_empty());
         // It was started again, and ended by itself.
         client.members[0].state().life = 2;
-        assert_eq!(untold(&clients), [("C/1".to_owned(), 2)]);
+        assert_eq!(unreported(&clients), [("C/1".to_owned(), 2)]);
     }
 
     #[test]
     fn one_that_lives_is_not_told_of_beforehand() {
         let clients = group([None, None]);
         let client = clients.get("C").expect("it is there");
-        let (sender, told) = watch::channel(ClientState::default());
-        client.members[0].state().told = Some(told);
-        clients.told_of("C/1");
+        let (sender, reported) = watch::channel(ClientState::default());
+        client.members[0].state().reported = Some(reported);
+        clients.end_reported("C/1");
         sender.send_modify(|state| state.exit = Some(exit(1, false)));
-        assert_eq!(untold(&clients), [("C/1".to_owned(), 1)]);
+        assert_eq!(unreported(&clients), [("C/1".to_owned(), 1)]);
     }
 
     #[test]
@@ -180,8 +180,8 @@ mod tests {
         let end = client.members[0].own_end(&client, &state);
         state.past.extend(end);
         (state.life, state.asked) = (2, 2);
-        state.told = Some(watch::channel(ClientState::default()).1);
+        state.reported = Some(watch::channel(ClientState::default()).1);
         drop(state);
-        assert_eq!(untold(&clients), [("C/1".to_owned(), 1)]);
+        assert_eq!(unreported(&clients), [("C/1".to_owned(), 1)]);
     }
 }

@@ -19,7 +19,10 @@ type Life = (u16, u16);
 /// Latencies as the processes report them, for each reported interval.
 #[derive(Debug, Default)]
 pub struct Latencies {
-    /// The packed slices of each interval.
+    /// Messages of intervals that are no longer kept one by one: when the first and the last was answered, and how
+    /// often each latency occurred.
+    early: Option<(i64, i64, BTreeMap<u64, u64>)>,
+    /// The packed slices of each later interval.
     intervals: VecDeque<Box<[u8]>>,
     /// What was reported since the last sample.
     fresh: Buckets,
@@ -78,9 +81,18 @@ impl Latencies {
         }
         self.fresh.extend(slices.iter().flat_map(|slice| &slice.buckets));
         self.intervals.push_back(pack(slices));
-        if self.intervals.len() > INTERVALS {
-            self.intervals.pop_front();
+        if self.intervals.len() > INTERVALS
+            && let Some(first) = self.intervals.pop_front()
+        {
+            unpack(&first).into_iter().for_each(|slice| self.join_early(slice));
         }
+    }
+
+    fn join_early(&mut self, slice: LatencySlice) {
+        let (LatencySlice { from_us, to_us, buckets }, new) = (slice, BTreeMap::new());
+        let early = self.early.get_or_insert((from_us, to_us, new));
+        (early.0, early.1) = (early.0.min(from_us), early.1.max(to_us));
+        buckets.into_iter().for_each(|(value, count)| *early.2.entry(value).or_default() += count);
     }
 
     /// p50, p99 and maximum in milliseconds of what was reported since the last call.
@@ -96,7 +108,13 @@ impl Latencies {
         let (mut sure, mut doubtful) = (Buckets::new(), Buckets::new());
         let lives = self.lives.values();
         let open = lives.flat_map(|(path, reported_us)| unreported(path, *reported_us));
-        for slice in self.intervals.iter().flat_map(|packed| unpack(packed)).chain(open) {
+        let early = self.early.iter().map(|(from_us, to_us, all)| LatencySlice {
+            from_us: *from_us,
+            to_us: *to_us,
+            buckets: all.iter().map(|(value, count)| (*value, *count)).collect(),
+        });
+        let kept = self.intervals.iter().flat_map(|packed| unpack(packed));
+        for slice in early.chain(kept).chain(open) {
             for (value, count) in &slice.buckets {
                 match meant.holds(&slice, *value) {
                     Some(true) => sure.push((*value, *count)),
@@ -261,6 +279,26 @@ mod tests {
         assert_eq!(in_time(0, 3_000).messages, 101);
         assert_eq!(latencies.of(&MeantMessages::ALL).messages, 101);
         assert_eq!(in_time(3_000, 4_000).messages, 0);
+    }
+
+    #[test]
+    fn of_more_intervals_than_are_kept_no_message_is_left_out() {
+        let mut latencies = Latencies::default();
+        let more = INTERVALS + 100;
+        for at in (0..).take(more) {
+            latencies.add(P, at, &[slice(at * 10, at * 10 + 5, &[(at.unsigned_abs() % 7, 2)])]);
+        }
+        let of = |meant| {
+            let measured = latencies.of(&meant);
+            (measured.messages, measured.doubtful)
+        };
+        let all = 2 * more as u64;
+        assert_eq!(of(MeantMessages::ALL), (all, 0));
+        assert_eq!(latencies.of(&MeantMessages::ALL).at(1.0), 6);
+        // The first hundred are one slice: on a border within it they are in doubt.
+        assert_eq!(of(MeantMessages::AnsweredIn(vec![(1_000, i64::MAX)])), (all - 200, 0));
+        assert_eq!(of(MeantMessages::AnsweredIn(vec![(500, i64::MAX)])), (all - 200, 200));
+        assert_eq!(of(MeantMessages::AnsweredIn(vec![(0, 500)])), (0, 200));
     }
 
     #[test]

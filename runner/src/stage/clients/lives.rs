@@ -23,11 +23,11 @@ impl Stage {
         client.latencies().begin((member.number, life), handle.latencies());
         {
             let mut state = member.state();
-            let untold = member.own_end(client, &state);
-            state.past.extend(untold);
+            let unreported = member.own_end(client, &state);
+            state.past.extend(unreported);
             // Until it is ready, this step reports its end, even if the step is cut off.
             (state.life, state.asked) = (life, life);
-            state.told = Some(handle.state());
+            state.reported = Some(handle.state());
             state.pid = handle.pid();
             state.histories.extend(handle.histories());
         }
@@ -230,18 +230,20 @@ fn absent(client: &Client, member: &Member) -> StepError {
     let name = shown(client, member);
     let state = member.state();
     let by_plan = state.asked == state.life;
-    let Some(told) = state.told.as_ref().filter(|_| !by_plan).map(|told| told.borrow().clone())
+    let Some(reported) =
+        state.reported.as_ref().filter(|_| !by_plan).map(|reported| reported.borrow().clone())
     else {
         return StepError::not_so(format!("{name} does not run"));
     };
-    match &told.exit {
+    match &reported.exit {
         Some(exit) if exit.clean => {
             StepError::not_so(format!("{name} does not run: it had sent all its messages"))
         }
         // Its process exists but its handle does not: the step that started it gave it up.
         None => StepError::not_so(format!("{name} does not run")),
         Some(_) => {
-            NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(told) }.into()
+            NotInTime { name, what: "alive", limit: Duration::ZERO, state: Box::new(reported) }
+                .into()
         }
     }
 }

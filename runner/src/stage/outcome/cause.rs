@@ -73,7 +73,7 @@ pub enum PlanCause {
     /// An expression or a template cannot be evaluated.
     #[error("{0}")]
     Expression(String),
-    /// It requires a state that does not hold, e.g. it kills a broker that is down already.
+    /// It requires a state that does not hold, e.g. it kills a broker that is already down.
     #[error("{0}")]
     NotSo(String),
     /// A setting that only a broker or a client could refuse.
@@ -182,12 +182,12 @@ impl KafkaCause {
         }
     }
 
-    pub(crate) fn told(&self) -> Cause {
+    pub(crate) fn reported(&self) -> Cause {
         let mut codes: Vec<String> = self.errors().iter().map(|e| e.code.clone()).collect();
         codes.dedup();
         let mut cause = Cause { codes, ..Cause::of(Whose::Kafka) };
         if let Self::After { cause: inner, .. } = self {
-            cause = inner.told();
+            cause = inner.reported();
         }
         if let Self::After { death, .. } | Self::Died(death) = self {
             cause.log = death.log_tail.lines().map(str::to_owned).collect();
@@ -202,7 +202,7 @@ impl PlanCause {
         if let Self::Setting { of, .. } = self { Some(of.clone()) } else { None }
     }
 
-    pub(crate) fn told(&self) -> Cause {
+    pub(crate) fn reported(&self) -> Cause {
         about(Cause::of(Whose::Plan), self.party())
     }
 }
@@ -217,7 +217,7 @@ impl RigCause {
         }
     }
 
-    pub(crate) fn told(&self) -> Cause {
+    pub(crate) fn reported(&self) -> Cause {
         let mut cause = Cause::of(Whose::Rig);
         if let Self::Cluster(RigError::NodeExited(death)) = self {
             cause.log = death.log_tail.lines().map(str::to_owned).collect();

@@ -105,7 +105,7 @@ mod tests {
             refused(&["NOT_ENOUGH_REPLICAS_AFTER_APPEND"]),
             // One of two failed for another reason.
             refused(&["NOT_ENOUGH_REPLICAS", "MESSAGE_TOO_LARGE"]),
-            Err(StepError::not_so("broker 2 is down already")),
+            Err(StepError::not_so("broker 2 is already down")),
             Err(StepError::TimedOut("the step's limit ran out".to_owned())),
             Ok(Done::default()),
         ] {
@@ -122,8 +122,8 @@ mod tests {
         );
         let two = refused(&["NOT_ENOUGH_REPLICAS", "MESSAGE_TOO_LARGE"]);
         assert!(expect_error(&pattern("NOT_ENOUGH"), two).is_err());
-        let down = || Err(StepError::not_so("broker 2 is down already"));
-        assert!(expect_error(&pattern("down already"), down()).is_ok());
+        let down = || Err(StepError::not_so("broker 2 is already down"));
+        assert!(expect_error(&pattern("already down"), down()).is_ok());
         assert!(expect_error(&pattern("paused"), down()).is_err());
     }
 
