@@ -172,12 +172,7 @@ pub(super) fn narrow<T>(
 pub(super) fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {
     let time = Duration::from_micros(u64::try_from(us).unwrap_or(0));
     let shown = in_ms(time);
-    Found::bounded(
-        bound,
-        time,
-        format!("{who} {did} {shown}"),
-        json!(time.as_secs_f64()),
-    )
+    Found::bounded(bound, time, format!("{who} {did} {shown}"), json!(time.as_secs_f64()))
 }
 
 /// The time of day at a moment of the histories, as logs have it.
