@@ -119,7 +119,7 @@ fn states(word: &str) -> (&'static str, &'static [&'static str]) {
     const PAUSED: &str = "  - pause_client: %\n    when: \"{{ run.id != '' }}\"\n";
     const RUNNING: &str = "  - kill_client: %\n    when: \"{{ run.id == '' }}\"\n";
     match word {
-        "kill_client" | "stop_client" => ("", &[KILLED]),
+        "kill_client" | "stop_client" | "restart_client" => ("", &[KILLED]),
         "pause_client" => ("", &[KILLED, PAUSED]),
         "resume_client" => (PAUSED, &[RUNNING, KILLED]),
         "start_client" => (KILLED, &[RUNNING, PAUSED]),
@@ -155,7 +155,7 @@ fn a_step_on_several_clients_works_on_those_in_the_state_that_it_needs() {
             assert!(words.contains("P "), "{words}");
         }
     }
-    assert_eq!(total, 8, "steps on clients, and states in which they leave a client out");
+    assert_eq!(total, 9, "steps on clients, and states in which they leave a client out");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn members_are_left_out_as_clients_are() {
         assert!(leaves_out(&ran, "C/1"), "{word} after {before}\n{}", ran.events());
         total += 1;
     }
-    assert_eq!(total, 5, "steps on clients");
+    assert_eq!(total, 6, "steps on clients");
 }
 
 #[test]

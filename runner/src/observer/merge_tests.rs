@@ -58,7 +58,7 @@ fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
             (2, answer(lists, new())),
             (3, answer(lists, new())),
         ]);
-        let p = view.partition("t", 0).expect("reported by all");
+        let p = view.partition("t", 0).expect("seen by all");
         assert_eq!((p.leader, &p.in_sync[..]), (Some(2), &[2, 3][..]));
         assert_eq!(view.brokers_alive().contains(&1), lists.contains(&1));
     }
@@ -66,21 +66,20 @@ fn an_isolated_leader_with_an_old_epoch_is_not_believed() {
 
 #[test]
 fn within_an_epoch_the_living_leader_knows_the_in_sync_set() {
-    let reported =
-        |in_sync: &[u32]| vec![("t", topic("a", vec![partition(0, Some(2), 5, in_sync)]))];
+    let seen = |in_sync: &[u32]| vec![("t", topic("a", vec![partition(0, Some(2), 5, in_sync)]))];
     let all = &[1, 2, 3];
     let view = kraft(vec![
-        (1, answer(all, reported(&[1, 2, 3]))),
-        (2, answer(all, reported(&[2]))),
-        (3, answer(all, reported(&[1, 2, 3]))),
+        (1, answer(all, seen(&[1, 2, 3]))),
+        (2, answer(all, seen(&[2]))),
+        (3, answer(all, seen(&[1, 2, 3]))),
     ]);
-    assert_eq!(view.partition("t", 0).expect("reported by all").in_sync, [2]);
+    assert_eq!(view.partition("t", 0).expect("seen by all").in_sync, [2]);
 }
 
 #[test]
 fn an_isolated_broker_alone_is_still_heard() {
-    let reported = vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1])]))];
-    let view = kraft(vec![(1, answer(&[2, 3], reported))]);
+    let seen = vec![("t", topic("a", vec![partition(0, Some(1), 4, &[1])]))];
+    let view = kraft(vec![(1, answer(&[2, 3], seen))]);
     assert_eq!(view.leader("t", 0), Some(1));
     assert_eq!(view.brokers_alive(), BTreeSet::new());
 }
@@ -93,18 +92,18 @@ fn a_deleted_topic_does_not_live_on_in_a_stale_broker() {
     assert!(view.topics.is_empty());
     // Nor does its old incarnation win by its higher epoch.
     let fresh = || vec![("t", topic("b", vec![partition(0, Some(3), 0, &[3])]))];
-    let reported = || answer(&[1, 2, 3], fresh());
-    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, reported()), (3, reported())]);
+    let seen = || answer(&[1, 2, 3], fresh());
+    let view = kraft(vec![(1, answer(&[1, 2, 3], stale())), (2, seen()), (3, seen())]);
     assert_eq!(view.leader("t", 0), Some(3));
 }
 
 #[test]
 fn the_controller_is_the_quorums_word_not_metadatas() {
-    let mut reported = Answer { controller: Some(3), ..Answer::default() };
-    reported.brokers.insert(1, (String::new(), None));
+    let mut seen = Answer { controller: Some(3), ..Answer::default() };
+    seen.brokers.insert(1, (String::new(), None));
     let mut inputs = Inputs {
         expected: [1].into(),
-        answers: [(1, Arc::new(reported))].into(),
+        answers: [(1, Arc::new(seen))].into(),
         authority: quorum(&[(1, 8, 101), (2, 7, 102)]),
     };
     assert_eq!(merge(&inputs, 0).controller, Some(101));
@@ -276,11 +275,11 @@ fn a_broker_is_alive_if_it_answers_and_is_listed() {
 
 #[test]
 fn min_isr_counts_by_topic() {
-    let reported = vec![
+    let seen = vec![
         ("a", topic("a", vec![partition(0, Some(1), 1, &[1])])),
         ("b", topic("b", vec![partition(0, Some(1), 1, &[1])])),
     ];
-    let view = kraft(vec![(1, answer(&[1], reported))]);
+    let view = kraft(vec![(1, answer(&[1], seen))]);
     let least = |name: &str| if name == "a" { 2 } else { 1 };
     let under: Vec<_> = view.below_min_isr(None, least).map(|(t, _)| t).collect();
     assert_eq!(under, ["a"]);

@@ -15,12 +15,12 @@ use crate::{
 /// The most unclean elections that are kept as evidence; all of them are in the events.
 const UNCLEAN: usize = 1_000;
 
-/// Where the cluster of a suite stands.
+/// The running cluster of a suite, and what was seen of it.
 #[derive(Default)]
-pub struct ClusterPlace(Mutex<Standing>);
+pub struct ClusterPlace(Mutex<PlaceParts>);
 
 #[derive(Default)]
-struct Standing {
+struct PlaceParts {
     running: Option<Running>,
     /// All of its brokers have been up together.
     up: bool,
@@ -32,52 +32,52 @@ struct Standing {
 }
 
 impl ClusterPlace {
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn parts(&self) -> MutexGuard<'_, PlaceParts> {
         self.0.lock().expect("no holder panics")
     }
 
     /// The cluster that runs.
     pub fn running(&self) -> Option<Running> {
-        self.standing().running.clone()
+        self.parts().running.clone()
     }
 
     /// Sets or removes the running cluster.
     pub fn set_running(&self, running: Option<Running>) -> Option<Running> {
-        let mut standing = self.standing();
+        let mut standing = self.parts();
         standing.up = false;
         mem::replace(&mut standing.running, running)
     }
 
     /// Records that all brokers of the running cluster are up.
     pub fn came_up(&self) {
-        self.standing().up = true;
+        self.parts().up = true;
     }
 
     /// Whether all brokers of the running cluster have been up together: before that there is nothing to judge.
     pub fn is_up(&self) -> bool {
-        self.standing().up
+        self.parts().up
     }
 
     /// The number of the next cluster, from 1.
     pub(super) fn next(&self) -> u32 {
-        let mut standing = self.standing();
+        let mut standing = self.parts();
         standing.clusters += 1;
         standing.clusters
     }
 
     /// Sets the cluster of an earlier suite that this suite may reuse.
     pub fn give_warm(&self, warm: Option<Warm>) {
-        self.standing().warm = warm;
+        self.parts().warm = warm;
     }
 
     /// Takes the cluster to reuse, once.
     pub fn take_warm(&self) -> Option<Warm> {
-        self.standing().warm.take()
+        self.parts().warm.take()
     }
 
     /// An unclean election was seen.
     pub fn elected_uncleanly(&self, election: UncleanElection) {
-        let unclean = &mut self.standing().unclean;
+        let unclean = &mut self.parts().unclean;
         if unclean.len() < UNCLEAN {
             unclean.push(election);
         }
@@ -86,12 +86,12 @@ impl ClusterPlace {
     /// The unclean elections that were seen in a topic, or in any.
     pub fn unclean_elections(&self, topic: Option<&str>) -> Vec<UncleanElection> {
         let of_topic = |e: &&UncleanElection| topic.is_none_or(|t| e.topic == t);
-        self.standing().unclean.iter().filter(of_topic).cloned().collect()
+        self.parts().unclean.iter().filter(of_topic).cloned().collect()
     }
 
     /// The size of a node's log at a time: later lines begin there.
     pub fn log_size_at(&self, node: Node, us: i64) -> u64 {
-        let standing = self.standing();
+        let standing = self.parts();
         let sizes = standing.log_sizes.get(&node).into_iter().flatten();
         sizes.filter(|(at, _)| *at <= us).map(|(_, size)| *size).max().unwrap_or(0)
     }
@@ -102,7 +102,7 @@ impl ClusterPlace {
         for node in running.cluster.nodes() {
             let Some(path) = logs.log_file(node) else { continue };
             let size = std::fs::metadata(path).map_or(0, |m| m.len());
-            self.standing().log_sizes.entry(node).or_default().push((at_us, size));
+            self.parts().log_sizes.entry(node).or_default().push((at_us, size));
         }
     }
 }
