@@ -11,7 +11,7 @@ const TWICE: &str = "\
     Header Inner Judged Keys Kind Known Lag Latencies Limits Line Lines Log Logs Measured Member Memory \
     Message Named Names Next Nobody Node OnDisk Open Outcome Page Pair Party Pass Placement Places \
     Position Reading Refusal Room Row Run Runs Scope Screen Seen Sending Settings Shared Source State \
-    Stats Step Stream Suite Taken Tally Target Told TopicFacts Trouble UncleanElection Wanted Who Window \
+    Stats Step Stream Suite Taken Tally Target TopicFacts Trouble UncleanElection Wanted Who Window \
     Words Work";
 
 fn files(dir: &Path, all: &mut Vec<PathBuf>) {

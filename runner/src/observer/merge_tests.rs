@@ -125,7 +125,7 @@ fn the_controller_is_the_quorums_word_not_metadatas() {
 const BACKED: Option<bool> = Some(true);
 const ALONE: Option<bool> = Some(false);
 /// Before Kafka 3.3.
-const NOT_REPORTED: Option<bool> = None;
+const ABSENT: Option<bool> = None;
 
 /// Which controller is known, from the nodes that answer and the quorum's answers through each of them.
 fn controller(answering: &[u32], words: &[(u32, QuorumWord)]) -> Option<u32> {
@@ -159,30 +159,10 @@ fn the_controller_is_who_leads_the_newest_epoch_with_a_majority() {
         (all, vec![(1, word(7, 101, BACKED))], Some(101), "a controller of its own"),
         (all, vec![(1, word(7, 101, ALONE)), (2, word(8, 102, BACKED))], Some(102), "a newer one"),
         (all, vec![(1, word(7, 101, ALONE))], None, "an old one's side"),
-        (
-            all,
-            vec![(1, word(7, 1, NOT_REPORTED))],
-            None,
-            "without stamps one broker is no majority",
-        ),
-        (
-            all,
-            vec![(1, word(7, 1, NOT_REPORTED)), (2, word(7, 1, NOT_REPORTED))],
-            Some(1),
-            "two of three are",
-        ),
-        (
-            all,
-            vec![(1, word(7, 1, NOT_REPORTED)), (2, word(8, 2, NOT_REPORTED))],
-            None,
-            "one against one",
-        ),
-        (
-            &[1],
-            vec![(1, word(7, 1, NOT_REPORTED))],
-            Some(1),
-            "nobody else answers: `whole` judges that",
-        ),
+        (all, vec![(1, word(7, 1, ABSENT))], None, "without stamps one broker is no majority"),
+        (all, vec![(1, word(7, 1, ABSENT)), (2, word(7, 1, ABSENT))], Some(1), "two of three are"),
+        (all, vec![(1, word(7, 1, ABSENT)), (2, word(8, 2, ABSENT))], None, "one against one"),
+        (&[1], vec![(1, word(7, 1, ABSENT))], Some(1), "nobody else answers: `whole` judges that"),
     ] {
         assert_eq!(controller(answering, &words), known, "{what}");
     }
