@@ -5,9 +5,7 @@ use kplan_dsl::{StepHead, steps::StartCopier};
 
 use crate::{
     client::spec::{ClientSpec, Common, CopierSpec},
-    stage::{
-        outcome::{Done, StepError},
-    },
+    stage::outcome::{Done, StepError},
     steps::{
         Act, Cx,
         new_client::{self, ClientDraft},

@@ -117,9 +117,11 @@ fn a_client_ends_with_its_runner_even_while_it_finds_nobody() {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        let line =
-            serde_json::to_string(&ClientStart { spec: ClientSpec::Producer(spec), secrets: vec![] })
-                .unwrap();
+        let line = serde_json::to_string(&ClientStart {
+            spec: ClientSpec::Producer(spec),
+            secrets: vec![],
+        })
+        .unwrap();
         writeln!(stdin, "{line}").unwrap();
         std::thread::sleep(Duration::from_millis(300));
         assert!(child.try_wait().unwrap().is_none(), "it runs as long as its stdin is open");
