@@ -61,12 +61,12 @@ class Run:
 
 
 def bootstrap(run: str) -> str:
-    """Where a run's brokers listen on this machine."""
+    """Where a run's brokers listen for clients on this machine: not the controllers' ports, which answer no client."""
     ports = subprocess.run(
         ["docker", "ps", "--filter", f"label=kplan.run={run}", "--format", "{{.Ports}}"],
         check=True, capture_output=True, text=True,
     ).stdout
-    return ",".join(re.findall(r"(127\.0\.0\.1:\d+)->", ports))
+    return ",".join(re.findall(r"(127\.0\.0\.1:\d+)->9094/", ports))
 
 
 def container(run: str) -> str:

@@ -13,7 +13,7 @@ use rdkafka::{
     ClientConfig, ClientContext, Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, RDKafkaErrorCode},
-    producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext},
+    producer::{BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer},
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -33,7 +33,8 @@ impl ProducerContext for Acknowledged {
 }
 
 fn produce(servers: &str, topic: &str, messages: u64) -> Result<u64, Failure> {
-    let producer: BaseProducer<Acknowledged> = ClientConfig::new()
+    // With its own thread for callbacks, as the crate recommends for many messages.
+    let producer: ThreadedProducer<Acknowledged> = ClientConfig::new()
         .set("bootstrap.servers", servers)
         .set("acks", "all")
         .create_with_context(Acknowledged::default())?;
@@ -44,10 +45,9 @@ fn produce(servers: &str, topic: &str, messages: u64) -> Result<u64, Failure> {
             let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
                 return Err(error.into());
             };
-            producer.poll(Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(1));
             record = back;
         }
-        producer.poll(Duration::ZERO);
     }
     producer.flush(Duration::from_secs(60))?;
     Ok(producer.context().0.load(Ordering::Relaxed))
