@@ -45,6 +45,7 @@ fn produce(servers: &str, topic: &str, messages: u64) -> Result<u64, Failure> {
             let KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) = error else {
                 return Err(error.into());
             };
+            // The queue is full, and the producer's thread empties it: nothing can be waited for.
             std::thread::sleep(Duration::from_millis(1));
             record = back;
         }
