@@ -2,7 +2,8 @@
 
 One cluster, rounds in turn: a plan sends a million messages as fast as it can, with kplan's full
 accounting; while the plan then waits, kcat, Kafka's own tool and the producer of the rdkafka crate (which only
-counts acknowledgements: runner/examples/wrapper.rs) send as many to another topic.
+counts acknowledgements: runner/examples/wrapper.rs) send as many to another topic. In the same rounds another producer
+of kplan sends as many messages that the plan writes (`value`, JSON with four slots).
 """
 
 import pathlib
@@ -15,6 +16,9 @@ from common import SMALL, Run, bootstrap, container, seconds, wrapper
 MESSAGES = 20_000 if SMALL else 1_000_000
 PAUSE_S = 40
 ROUNDS = 1 if SMALL else 3
+# About 90 bytes, of which the identity is 34 to 40.
+VALUE = ('{"order":"{{ message.id }}","n":{{ message.number }},"amount":{{ message.random(100, 999) }},'
+         '"partition":{{ message.partition }}}')
 
 
 def plan() -> str:
@@ -25,6 +29,7 @@ steps:
   - start_cluster: { brokers: 3 }
   - create_topic: { name: orders, partitions: 3, replicas: 3 }
   - create_topic: { name: others, partitions: 3, replicas: 3 }
+  - create_topic: { name: written, partitions: 3, replicas: 3 }
 """
     # Round 0 warms the brokers' Java machines up, for all three alike; it does not count.
     for i in range(0, ROUNDS + 1):
@@ -35,10 +40,17 @@ steps:
       until:
         - acked: {{ client: P{i}, is: {MESSAGES} }}
       within: 5m
+  - name: write {i}
+    start_producer: {{ name: W{i}, topic: written, rate: max, value: '{VALUE}', count: {MESSAGES} }}
+  - name: written {i}
+    wait:
+      until:
+        - acked: {{ client: W{i}, is: {MESSAGES} }}
+      within: 5m
   - name: others {i}
     wait: {PAUSE_S}s
 """
-    names = ", ".join(f"P{i}" for i in range(ROUNDS + 1))
+    names = ", ".join(f"P{i}, W{i}" for i in range(ROUNDS + 1))
     return text + f"""  - stop_client: [{names}]
   - assert:
       - lost: 0
@@ -64,7 +76,7 @@ def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, kplan's figure, the other's, the ratio."""
     lines = pathlib.Path("/tmp") / f"kplan-bench-{id(object())}.txt"
     lines.write_text(("x" * 99 + "\n") * MESSAGES)
-    ours, kcats, perfs, wrappers, began = [], [], [], [], {}
+    ours, written, kcats, perfs, wrappers, began = [], [], [], [], [], {}
     run = Run(plan())
     run_id, names = "", {}
     try:
@@ -85,19 +97,22 @@ def measure() -> list[tuple[str, float, float, float]]:
                     wrappers.append(wrapper("produce", servers, "others", MESSAGES))
             elif kind == "step_ended":
                 name = names[event["step"]]
-                if name.startswith("sent"):
-                    took_us = event["mono_us"] - began[name.replace("sent", "send")]
-                    ours.append(MESSAGES / (took_us / 1e6))
+                for done, start, rates in [("sent", "send", ours), ("written", "write", written)]:
+                    if name.startswith(done):
+                        took_us = event["mono_us"] - began[name.replace(done, start)]
+                        rates.append(MESSAGES / (took_us / 1e6))
         run.passed()
     finally:
         lines.unlink()
         run.process.terminate()
     print("rounds:", *(f"{a:,.0f}/{b:,.0f}" for a, b in zip(ours, kcats)), file=sys.stderr)
-    ours_s, kcat_s, perf_s, wrapper_s = (statistics.median(all_[1:]) for all_ in (ours, kcats, perfs, wrappers))
+    all_rates = (ours, written, kcats, perfs, wrappers)
+    ours_s, written_s, kcat_s, perf_s, wrapper_s = (statistics.median(rates[1:]) for rates in all_rates)
     return [
         ("producer, messages/s, over kcat -P", ours_s, kcat_s, ours_s / kcat_s),
         ("producer, messages/s, over kafka-producer-perf-test", ours_s, perf_s, ours_s / perf_s),
         ("producer, messages/s, over the rdkafka crate's", ours_s, wrapper_s, ours_s / wrapper_s),
+        ("producer with `value`, messages/s, over kplan's own payload", written_s, ours_s, written_s / ours_s),
     ]
 
 

@@ -61,6 +61,8 @@ capabilities! {
     Reassignment = "move replicas",
     /// Use another image for containers.
     Images = "use another container image",
+    /// Run containers in the cluster's network.
+    Containers = "run services as containers",
     /// Use logins and encryption.
     Security = "use authentication or encryption",
     /// Run ZooKeeper or dedicated controllers.

@@ -58,6 +58,8 @@ pub struct Options {
     pub allow_run: bool,
     /// Images that plans may name, with `*` for any text; without a list any image.
     pub images: Option<Vec<String>>,
+    /// Hosts besides this machine to which plans may send HTTP requests; without a list any host.
+    pub http_hosts: Option<Vec<String>>,
     /// The greatest number of brokers of a cluster; without it, the limit of the language.
     pub most_brokers: Option<u32>,
     /// A check that only the program that uses this crate can make.
@@ -192,6 +194,7 @@ impl<'o> Check<'o> {
         base.set_limits(Limits {
             allow_run: self.options.allow_run,
             images: self.options.images.clone(),
+            hosts: self.options.http_hosts.clone(),
             brokers: self.options.most_brokers,
         });
         let mut reader = self.reader(base.clone());

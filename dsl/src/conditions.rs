@@ -36,6 +36,7 @@ mod expired;
 mod expr;
 mod failed;
 mod group;
+mod http;
 mod in_sync;
 mod lag;
 mod latency;
@@ -49,6 +50,7 @@ mod message;
 mod offline_partitions;
 mod offset;
 mod overcopied;
+mod overprocessed;
 mod partitions;
 mod phantom;
 mod preferred_leaders;
@@ -57,6 +59,7 @@ mod recovered;
 mod redelivered;
 mod reordered;
 mod replicas_differ;
+mod running;
 mod skipped;
 mod unavailable;
 mod uncopied;
@@ -64,10 +67,12 @@ mod undelivered;
 mod under_min_isr_partitions;
 mod under_replicated_partitions;
 mod unexpected_success;
+mod unprocessed;
 mod unresolved;
 mod word;
 
 pub use count::Count;
+pub use http::HttpBody;
 pub use list::Conditions;
 pub use word::{ConditionWord, Judgeable, Shows};
 
@@ -139,6 +144,8 @@ roster! {
     offset::Offset,
     listener::Listener,
     log::Log,
+    running::InstancesRun,
+    http::Http,
     message::Message,
     acked::Acked,
     failed::Failed,
@@ -163,6 +170,8 @@ roster! {
     phantom::Phantom,
     unexpected_success::UnexpectedSuccess,
     aborted_read::AbortedRead,
+    unprocessed::Unprocessed,
+    overprocessed::Overprocessed,
     uncopied::Uncopied,
     overcopied::Overcopied,
     unresolved::Unresolved,
@@ -239,7 +248,7 @@ impl Condition {
 
     /// The ability of the backend that it needs, without those of conditions inside `all`, `any` and `not`.
     pub fn needs(&self) -> Option<Need> {
-        self.facts().needs.map(Need::word)
+        each_condition!(self, it => it.needs())
     }
 
     /// Whether it can be judged as written.

@@ -239,6 +239,8 @@ pub enum CountsOf {
     Consumers,
     /// Messages that copiers wrote.
     Copiers,
+    /// Messages that one service or copier wrote.
+    Services,
     /// Messages in the log, of all clients.
     Anyone,
 }

@@ -16,6 +16,7 @@ mod around;
 mod brokers;
 mod clients;
 mod names;
+mod programs;
 mod settings;
 mod state;
 
@@ -163,7 +164,10 @@ impl<'p> Ground<'p> {
                 ClientKind::Consumer if member > client.members => {
                     format!("consumer `{text}` has no member {member}")
                 }
-                ClientKind::Consumer => return Some(client),
+                ClientKind::Service if member > client.members => {
+                    format!("service `{text}` has no instance {member}")
+                }
+                ClientKind::Consumer | ClientKind::Service => return Some(client),
             };
             let help = match client.members {
                 0 | 1 => format!("write `{text}`"),
@@ -239,18 +243,23 @@ impl<'p> Ground<'p> {
     }
 
     pub fn user(&mut self, user: Option<&Spanned<UserName>>) {
-        let (Some(user), Some(cluster)) = (user, &self.state.cluster) else { return };
-        if self.state.external {
-            return;
+        if let Some(user) = user {
+            self.user_name(user, user.span);
         }
+    }
+
+    pub fn user_name(&mut self, user: &str, span: Span) {
+        let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
+            return;
+        };
         let users = cluster.users.clone().unwrap_or_default();
-        if !users.iter().any(|u| u == user.as_str()) {
-            let message = format!("the cluster has no user `{}`", user.value);
+        if !users.iter().any(|known| known == user) {
+            let message = format!("the cluster has no user `{user}`");
             let help = did_you_mean(user, users.iter().map(String::as_str));
             let help = help.or_else(|| {
                 Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
             });
-            self.report(Diagnostic::new(Code::E066, user.span, message).maybe_help(help));
+            self.report(Diagnostic::new(Code::E066, span, message).maybe_help(help));
         }
     }
 }

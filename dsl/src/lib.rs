@@ -25,6 +25,7 @@ mod matrix;
 mod meaning;
 mod params;
 pub mod plan;
+mod programs;
 mod publish;
 pub mod read;
 mod render;

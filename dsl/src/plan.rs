@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conditions::Conditions;
+use crate::meaning::Meaning as _;
 use crate::source::{Sources, Span, Spanned};
-use crate::value::StepName;
+use crate::steps::Verb;
+use crate::value::{ChosenClient, StepName};
 use crate::visible::SECRET;
 
 pub use crate::steps::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
@@ -105,6 +107,19 @@ impl Plan {
         [&self.steps, &self.finally].into_iter().find_map(|steps| named(steps, name))
     }
 
+    /// The clients of other programs that its steps start, each once.
+    pub fn programs(&self) -> Vec<&ChosenClient> {
+        let mut all = Vec::new();
+        [&self.steps, &self.finally].into_iter().for_each(|steps| programs(steps, &mut all));
+        all
+    }
+
+    /// The same as the map `clients` of a plan, in its canonical form.
+    pub fn programs_meant(&self) -> serde_json::Value {
+        let all = self.programs().into_iter();
+        all.filter_map(|c| Some((c.name.clone(), c.program.as_ref()?.meaning()))).collect()
+    }
+
     /// The lines of a step, as written in the plan.
     pub fn source_text(&self, head: &StepHead) -> &str {
         let source = self.sources.get(head.span.file);
@@ -129,4 +144,16 @@ fn named<'p>(steps: &'p [Step], name: &str) -> Option<&'p Step> {
         }
         step.children().into_iter().find_map(|inner| named(inner, name))
     })
+}
+
+fn programs<'p>(steps: &'p [Step], all: &mut Vec<&'p ChosenClient>) {
+    for step in steps {
+        let chosen = match step.verb() {
+            Some(Verb::StartProducer(it)) => Some(&it.client.value),
+            Some(Verb::StartConsumer(it)) => Some(&it.client.value),
+            _ => None,
+        };
+        all.extend(chosen.filter(|c| c.program.is_some() && !all.contains(c)));
+        step.children().into_iter().for_each(|inner| programs(inner, all));
+    }
 }

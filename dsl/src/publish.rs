@@ -13,7 +13,7 @@ use crate::params::ParamArgs;
 use crate::read::FromNode;
 use crate::schema::{argument, described, or_template};
 use crate::steps::{COMMON, StartCluster, StartConsumer, StartProducer, Verb};
-use crate::value::{ExpectedError, Expression, text_schema};
+use crate::value::{ExpectedError, Expression, ProgramArgs, text_schema};
 
 /// The JSON Schema (draft 07) of plans and fragments.
 ///
@@ -53,6 +53,7 @@ fn properties(generator: &mut SchemaGenerator, always: &Value) -> Map<String, Va
             "params" => params(generator),
             "matrix" => matrix(),
             "defaults" => defaults(generator),
+            "clients" => clients(generator),
             "steps" | "finally" => {
                 json!({ "type": "array", "items": { "$ref": "#/definitions/step" } })
             }
@@ -81,6 +82,11 @@ fn params(generator: &mut SchemaGenerator) -> Value {
             full,
         ] },
     })
+}
+
+fn clients(generator: &mut SchemaGenerator) -> Value {
+    let one = ProgramArgs::schema(generator);
+    json!({ "type": "object", "additionalProperties": one })
 }
 
 fn matrix() -> Value {

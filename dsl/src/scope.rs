@@ -6,6 +6,7 @@ use std::sync::Arc;
 use minijinja::Value;
 
 use crate::document::Node;
+use crate::programs::{ClientProgram, Programs};
 use crate::visible::secret_forms;
 
 /// Values that are known only while the plan runs.
@@ -30,6 +31,7 @@ pub struct Scope {
     /// Texts that are never shown, long enough to be recognized inside another value.
     hidden: BTreeSet<String>,
     defaults: Arc<BTreeMap<&'static str, Node>>,
+    programs: Arc<Programs>,
     env: Arc<EnvNames>,
     limits: Arc<Limits>,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Limits {
     pub allow_run: bool,
     /// Images that it may name, with `*` for any text; without a list any image.
     pub images: Option<Vec<String>>,
+    /// Hosts besides this machine to which it may send HTTP requests; without a list any host.
+    pub hosts: Option<Vec<String>>,
     /// The greatest number of brokers of a cluster; without it, the limit of the language.
     pub brokers: Option<u32>,
 }
@@ -123,6 +127,22 @@ impl Scope {
         self.defaults.get(word)
     }
 
+    /// Adds clients of other programs, by name. A name of the including plan is replaced.
+    pub(crate) fn add_programs(&mut self, programs: Programs) {
+        let known = self.programs.iter().map(|(name, program)| (name.clone(), program.clone()));
+        self.programs = Arc::new(known.chain(programs).collect());
+    }
+
+    /// The client of this name; the inner value is none if its declaration has mistakes.
+    pub(crate) fn program(&self, name: &str) -> Option<&Option<Arc<ClientProgram>>> {
+        self.programs.get(name)
+    }
+
+    /// The names of the clients of other programs.
+    pub(crate) fn programs(&self) -> impl Iterator<Item = &str> + Clone {
+        self.programs.keys().map(String::as_str)
+    }
+
     /// A scope with the same environment, defaults and late names, and no other names.
     pub(crate) fn bare(&self) -> Self {
         Self {
@@ -132,15 +152,17 @@ impl Scope {
             hidden: self.hidden.clone(),
             late: self.late.clone(),
             defaults: Arc::clone(&self.defaults),
+            programs: Arc::clone(&self.programs),
             env: Arc::clone(&self.env),
             limits: Arc::clone(&self.limits),
         }
     }
 
-    /// This scope with the late names of another one.
+    /// This scope with the late names and the clients of another one, which was made from it.
     pub(crate) fn with_late_of(&self, other: &Self) -> Self {
         let mut joined = self.clone();
         joined.late.extend(other.late.iter().cloned());
+        joined.programs = Arc::clone(&other.programs);
         joined
     }
 
@@ -181,6 +203,13 @@ impl Limits {
     /// True if a plan may name this image.
     pub(crate) fn allows_image(&self, image: &str) -> bool {
         self.images.as_ref().is_none_or(|all| all.iter().any(|pattern| is_like(pattern, image)))
+    }
+
+    /// True if a plan may send HTTP requests to this host: this machine, or one that the command line names.
+    pub(crate) fn allows_host(&self, host: &str) -> bool {
+        let own = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        let named = |all: &Vec<String>| all.iter().any(|allowed| allowed == host);
+        own || host == "localhost" || self.hosts.as_ref().is_none_or(named)
     }
 }
 

@@ -39,6 +39,7 @@ mod kill_broker;
 mod kill_client;
 mod lasting;
 mod note;
+mod other_clients;
 mod parallel;
 mod partition_network;
 mod pause_broker;
@@ -59,6 +60,7 @@ mod start_cluster;
 mod start_consumer;
 mod start_copier;
 mod start_producer;
+mod start_service;
 mod step;
 mod stop_broker;
 mod stop_client;
@@ -75,7 +77,8 @@ pub(crate) use read::{COMMON, read_steps};
 pub use repeat::Round;
 pub use run::RunExpect;
 pub use start_cluster::SecurityArgs;
-pub use start_producer::{Payload, PayloadRange, Transactional};
+pub use start_producer::Transactional;
+pub use start_service::{ReadyHttp, ServiceReady};
 pub(crate) use step::Finally;
 pub use step::{Action, Children, LateVerb, ReadyStep, Step, StepHead, StepId};
 pub use wait::WaitUntil;
@@ -232,6 +235,7 @@ roster! {
     start_producer::StartProducer,
     start_consumer::StartConsumer,
     start_copier::StartCopier,
+    start_service::StartService,
     kill_client::KillClient,
     pause_client::PauseClient,
     resume_client::ResumeClient,

@@ -5,33 +5,49 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
+use crate::source::Spanned;
 
 mod bound;
 mod errors;
 mod expression;
+mod http;
 mod json;
 mod keywords;
+mod message;
 mod names;
+mod payload;
+mod program;
 mod quantity;
+mod service;
 mod settings;
+mod slots;
 mod target;
 mod version;
 
+pub use crate::programs::{ClientProgram, ProgramFlags};
 pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
+pub use http::HttpUrl;
+pub(crate) use http::check_http_path;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
     GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients, OffsetReset,
     RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
+pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};
 pub(crate) use names::template_name as is_template_name;
 pub use names::{
     CaptureName, ClientName, Clients, GroupName, MemberRef, PartitionRef, StepName, TopicName,
     Topics, UserName,
 };
+pub use payload::{Payload, PayloadRange};
+pub use program::{BUILT_IN, ChosenClient};
+pub(crate) use program::{ProgramArgs, read_programs};
 pub use quantity::{Bandwidth, ByteSize, Percent, Rate, duration_text};
+pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
+pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
 pub use target::{Target, broker_numbers, controller_numbers, is_controller};
 pub use version::{KafkaVersion, TESTED};
 
@@ -175,6 +191,17 @@ impl FromNode for String {
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
         text_schema()
+    }
+}
+
+/// Reports a text that is not a regular expression.
+pub(crate) fn check_pattern(pattern: &Spanned<String>, reader: &mut Reader) {
+    let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+    if let Err(error) = built {
+        let why = error.to_string();
+        let last = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        let message = format!("not a regular expression: {last}");
+        reader.push(Diagnostic::new(Code::E013, pattern.span, message));
     }
 }
 

@@ -2,7 +2,7 @@
 //! beside it. `KPLAN_BLESS=1 cargo test --test cases` writes them anew.
 //!
 //! A case may begin with comments that set the check: `# backend: embedded`, `# param: acks=1`,
-//! `# allow-run`, `# env: HOME`, `# allow-image: kafka:*`, `# max-brokers: 3`.
+//! `# allow-run`, `# allow-http: example.org`, `# env: HOME`, `# allow-image: kafka:*`, `# max-brokers: 3`.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ fn options(text: &str) -> Options {
         match line.split_once(": ").unwrap_or((line, "")) {
             ("backend", name) => options.backend = common::abilities(name),
             ("allow-run", _) => options.allow_run = true,
+            ("allow-http", host) => options.http_hosts = Some(vec![host.to_owned()]),
             ("allow-image", image) => options.images = Some(vec![image.to_owned()]),
             ("max-brokers", most) => options.most_brokers = most.parse().ok(),
             ("env", name) => {

@@ -27,6 +27,20 @@ fn plans(page: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_plan_of_the_page_on_clients_checks_clean() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let options = Options { allow_run: true, ..Options::default() };
+    let all = plans(&page);
+    for text in &all {
+        let checked = check_text(Path::new("page.yaml"), text, &options);
+        assert_eq!(render(&checked.diagnostics, &checked.sources, false), "");
+        assert_eq!(checked.suites.len(), 2, "one for each client");
+    }
+    assert_eq!(all.len(), 1);
+}
+
+#[test]
 fn every_plan_of_the_page_on_faults_and_time_checks_as_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/faults-and-time.md");
     let page = std::fs::read_to_string(path).expect("the page");

@@ -9,7 +9,7 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 17] = [
+const LEFT: [(&str, &str, &str); 19] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
@@ -21,6 +21,11 @@ const LEFT: [(&str, &str, &str); 17] = [
     ("fenced", "causes.rs", "a_fenced_producer_that_no_step_looks_at_fails_the_plan"),
     ("fenced-judged", "causes.rs", "a_fenced_producer_is_judged_to_the_end"),
     ("half-killed", "embedded.rs", "a_step_on_a_whole_client_works_on_the_members_that_run"),
+    (
+        "java-leader",
+        "real.rs",
+        "kafkas_verifiable_clients_lose_nothing_through_the_death_of_a_leader",
+    ),
     ("left-behind", "real.rs", "what_a_broker_tells_that_missed_the_elections_is_inconclusive"),
     (
         "moments",
@@ -31,6 +36,7 @@ const LEFT: [(&str, &str, &str); 17] = [
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),
     ("unreadable-log", "embedded.rs", "a_log_that_cannot_be_read_proves_nothing"),
+    ("written", "embedded.rs", "messages_that_the_plan_writes_are_found_again"),
 ];
 
 /// Faults; the last one is over when its step ends.
@@ -59,7 +65,7 @@ const UNDOING: [&str; 7] = [
     "start_client",
 ];
 /// What a cluster says of itself, and what changes with a fault.
-const STATE: [&str; 9] = [
+const STATE: [&str; 10] = [
     "brokers_alive",
     "connected",
     "controller",
@@ -67,6 +73,7 @@ const STATE: [&str; 9] = [
     "leader",
     "listener",
     "offline_partitions",
+    "running",
     "under_min_isr_partitions",
     "under_replicated_partitions",
 ];

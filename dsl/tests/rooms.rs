@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-const DSL: &str = "words visible source diagnostic document library scope template schema meaning read \
+const DSL: &str = "words visible source diagnostic document library schema meaning programs scope template read \
     args value params matrix backend facts ground conditions steps plan follow render check external manual diff \
     explain publish";
 const RUNNER: &str = "exit secrets out processes rundir history identity codes event wire record segments audit client \

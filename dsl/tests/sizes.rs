@@ -20,10 +20,13 @@ const LONG: &[(&str, &str)] = &[
     ("dsl/src/read.rs", "one reader and the trait that it reads by, for all basic types"),
     ("dsl/src/steps.rs", "the roster of verbs and the functions that go over it"),
     (
+        "dsl/src/steps/start_producer.rs",
+        "the verb with the most arguments, whose checks read each other",
+    ),
+    (
         "dsl/src/template.rs",
         "one engine's limits, functions and errors, which the engine's types tie together",
     ),
-    ("runner/src/audit/copied.rs", "uncopied and overcopied are found by one comparison"),
     ("runner/src/audit/disks.rs", "one search, in the order in which it asks"),
     (
         "runner/src/audit/groups.rs",
@@ -47,6 +50,10 @@ const LONG: &[(&str, &str)] = &[
     (
         "runner/src/client/handle.rs",
         "one process from its start to its end, and what is known of it",
+    ),
+    (
+        "runner/src/client/spec.rs",
+        "the part of a specification that all clients have, and the trait by which the runner knows them",
     ),
     (
         "runner/src/client/log_reader.rs",

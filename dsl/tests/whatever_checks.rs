@@ -42,6 +42,7 @@ fn read_again(plan: &Plan) {
         "plan": "v1",
         "name": plan.name.value,
         "timeout": kplan_dsl::value::duration_text(plan.timeout.value),
+        "clients": plan.programs_meant(),
         "steps": steps,
     });
     let text = serde_json::to_string_pretty(&written).expect("JSON");

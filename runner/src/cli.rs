@@ -9,6 +9,7 @@ use crate::{
         backend::{BackendName, BackendParser},
         check::CheckArgs,
         clean::CleanArgs,
+        client::ClientArgs,
         compare::CompareArgs,
         diff::DiffArgs,
         doctor::DoctorArgs,
@@ -69,6 +70,8 @@ enum Command {
     Diff(DiffArgs),
     /// Lists suites with their tags, parameters and matrix.
     List(ListArgs),
+    /// Tests clients of other programs.
+    Client(ClientArgs),
     /// Removes the containers, networks, volumes, processes and directories of dead runs.
     Clean(CleanArgs),
     /// Prints a completion script for a shell.
@@ -121,6 +124,7 @@ pub fn main() -> Exit {
         Command::Diff(args) => commands::diff::main(&args),
         Command::List(args) => commands::list::main(&args),
         Command::Clean(args) => commands::clean::main(&args),
+        Command::Client(args) => commands::client::main(&args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "kplan", &mut script);

@@ -315,6 +315,8 @@ pub enum Whose {
     Kafka,
     /// In the plan: it asks for something impossible, or requires a state that does not hold.
     Plan,
+    /// In a service: it ended by itself, or was not ready or did not stop in time.
+    Service,
     /// In the machine that everything runs on.
     Rig,
 }

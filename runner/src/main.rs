@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // A client process reads its orders from stdin; its arguments are only for the process list.
-    if std::env::args().nth(1).is_some_and(|word| word == "client") {
+    let mut words = std::env::args().skip(1);
+    if words.next().is_some_and(|word| word == "client") && words.next().as_deref() == Some("--run")
+    {
         return kplan::client::hidden_main();
     }
     let _last = kplan::out::LastWords;

@@ -63,6 +63,18 @@ pub fn processes_of(run: &str) -> Vec<u32> {
     numbers().filter(|pid| run_of(*pid).as_deref() == Some(run)).collect()
 }
 
+/// Ids of the processes whose environment has all of these variables with these values.
+pub fn carrying(variables: &[(&str, String)]) -> Vec<u32> {
+    let wanted: Vec<String> =
+        variables.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let carries = |pid: &u32| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let has = |one: &String| environ.split(|b| *b == 0).any(|v| v == one.as_bytes());
+        wanted.iter().all(has)
+    };
+    numbers().filter(carries).collect()
+}
+
 /// Every run that has a process on this machine, the guardians excepted.
 pub fn runs_with_processes() -> BTreeSet<String> {
     numbers().filter_map(run_of).collect()

@@ -274,7 +274,7 @@ const MEND_REAL_BROKERS: [&str; 6] = [
 ];
 
 /// Those that leave what they did, or did nothing.
-const MEND_NOTHING: [&str; 27] = [
+const MEND_NOTHING: [&str; 28] = [
     "start_cluster",
     "stop_cluster",
     "create_topic",
@@ -287,6 +287,7 @@ const MEND_NOTHING: [&str; 27] = [
     "free_disk",
     "heal_network",
     "start_producer",
+    "start_service",
     "start_consumer",
     "start_copier",
     "resume_client",
@@ -415,4 +416,19 @@ fn a_count_of_a_part_is_no_total() {
     let suite = &ran.record.suites[0];
     assert_eq!(suite.values().get("acked { client: Q }"), Some(&30.into()));
     assert_eq!(totals(suite).into_iter().collect::<Vec<_>>(), [("acked".to_owned(), 90)]);
+}
+
+/// Their identity is in the value, in the key, in a header, or in bytes that are no text. A broker and a producer die
+/// meanwhile, and each message is counted once.
+#[test]
+fn messages_that_the_plan_writes_are_found_again() {
+    let ran = run(&["runner/tests/plans/written.yaml", "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.text());
+    let suite = &ran.record.suites[0];
+    let count = |name: &str| suite.values().get(name).and_then(serde_json::Value::as_u64);
+    let (acked, delivered) =
+        (count("acked").expect("a count"), count("delivered").expect("a count"));
+    assert!(acked > 1_000 && delivered >= acked, "{acked} {delivered}");
+    let faults = ran.events().lines().filter(|line| line.contains(r#""event":"fault","#)).count();
+    assert_eq!(faults, 4, "a broker and a producer die, and are back");
 }

@@ -57,11 +57,12 @@ fn the_plans_are_explained_and_listed() {
     let (status, out, _) =
         ended(&root, &["explain", "plans/quickstart.yaml", "--format", "mermaid"]);
     assert!(status == 0 && out.starts_with("gantt\n"), "{out}");
-    let (status, out, _) = ended(&root, &["list", "plans", "--format", "json"]);
+    let (status, out, _) = ended(&root, &["list", "plans", "--allow-run", "--format", "json"]);
     assert_eq!(status, 0);
     let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert!(json["plans"].as_array().is_some_and(|p| p.len() >= 6), "{out}");
-    let (status, _, err) = ended(&root, &["list", "plans", "--tag", "nobody-has-this"]);
+    let (status, _, err) =
+        ended(&root, &["list", "plans", "--allow-run", "--tag", "nobody-has-this"]);
     assert!(status == 4 && err.contains("no plan matches the paths, tags and filters"), "{err}");
 }
 

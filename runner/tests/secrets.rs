@@ -339,6 +339,7 @@ fn processes_are_started_in_known_places_and_never_by_a_shell() {
         starters,
         [
             "runner/src/client/handle.rs",
+            "runner/src/client/program/command.rs",
             "runner/src/cluster/external/command.rs",
             "runner/src/cluster/local/java.rs",
             "runner/src/cluster/local/node.rs",

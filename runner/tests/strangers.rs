@@ -95,6 +95,11 @@ fn calls<'s>(command: &str, scene: &'s Scene) -> Vec<Vec<&'s str>> {
         "schema" => vec![vec![], vec!["--check", plan]],
         "init" => vec![vec![scene.plan.rsplit_once('/').expect("a folder").0]],
         "completions" => vec![vec!["bash"], vec!["zsh"], vec!["fish"], vec!["e\x1b[5m"]],
+        "client" => vec![
+            vec!["test", "--", "/nowhere/e\x1b[5m"],
+            vec!["test", "--consumer", "--", "false", "e\x1b[5m"],
+            vec!["e\x1b[5m"],
+        ],
         "image" => vec![vec!["e\x1b[5m\u{9b}"]],
         other => panic!("`{other}` is not tried with strangers' words: add how it is called"),
     }

@@ -19,9 +19,10 @@ use crate::scope::Scope;
 use crate::source::{FileId, Spanned};
 use crate::steps::{Finally, StartCluster, StartConsumer, StartProducer, read_steps};
 use crate::template;
+use crate::value::read_programs;
 
 /// The keys of a plan, with their text for the manual and the schema.
-pub(crate) const KEYS: [(&str, &str); 11] = [
+pub(crate) const KEYS: [(&str, &str); 12] = [
     ("plan", "The version of the language: `v1`."),
     ("name", "The plan's name in every report."),
     ("description", "A description of the plan in Markdown, shown by `explain` and in reports."),
@@ -33,6 +34,10 @@ pub(crate) const KEYS: [(&str, &str); 11] = [
     ("matrix", "The plan runs as one suite for each combination of these values."),
     ("timeout", "The time limit of all steps together; `finally` still runs after it."),
     ("defaults", "Default arguments of `start_producer`, `start_consumer` and `start_cluster`."),
+    (
+        "clients",
+        "Clients of other programs, by name: `start_producer` and `start_consumer` start them by `client`.",
+    ),
     ("steps", "The steps, which run in order."),
     ("always", "Conditions that must hold all the time."),
     ("finally", "Steps that run at the end, whatever happened before."),
@@ -47,6 +52,7 @@ const NAMES: &[&str] = &[
     "matrix",
     "timeout",
     "defaults",
+    "clients",
     "steps",
     "always",
     "finally",
@@ -70,7 +76,11 @@ impl Check<'_> {
         reader.place.files.push(file);
         let mut scope = scope_of(base, cell, params, &mut reader);
         scope.set_defaults(Arc::new(defaults_of(document, &mut reader)));
-        reader.scope = Arc::new(scope);
+        reader.scope = Arc::new(scope.clone());
+        if let Some(node) = document.get("clients") {
+            scope.add_programs(read_programs(node, &mut reader));
+            reader.scope = Arc::new(scope);
+        }
         let plan = read_plan(path, document, cell, params, &mut reader);
         self.diagnostics.extend(reader.into_diagnostics());
         if let Some(plan) = &plan {
@@ -170,7 +180,7 @@ fn read_plan(
 ) -> Option<Plan> {
     let shape = Shape { word: "plan", keys: NAMES, short: None, short_keys: &[] };
     let mut map = reader.open(document, &shape, None)?;
-    for handled in ["plan", "params", "matrix", "defaults"] {
+    for handled in ["plan", "params", "matrix", "defaults", "clients"] {
         map.node(handled);
     }
     let name: Option<Spanned<String>> = early(&mut map, "name", reader);

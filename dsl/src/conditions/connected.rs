@@ -43,6 +43,7 @@ impl ConditionWord for Connected {
         }
         for name in self.client.iter() {
             ground.must_run(name.client.as_str(), "talk to a broker", name.span);
+            ground.must_report(name, "its connections", false);
         }
     }
 

@@ -123,7 +123,11 @@ impl ConditionWord for Latency {
         self.since.as_ref().or(self.after.as_ref())
     }
 
-    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
+    fn follow(&self, _: Span, ground: &mut Ground<'_>) {
+        for name in self.client.iter() {
+            ground.must_report(name, "when the messages that it reads were to be sent", true);
+        }
+    }
 }
 
 fn time(bound: &Bound<Duration>) -> String {

@@ -2,6 +2,7 @@
 
 use super::Judgeable::{Bounded, Open, Unbounded};
 use crate::args::Arguments;
+use crate::backend::Need;
 use crate::diagnostic::Diagnostic;
 use crate::facts::ConditionFacts;
 use crate::ground::Ground;
@@ -20,6 +21,11 @@ pub trait ConditionWord: Arguments {
     /// The condition as a clause, after "wait until" and "check that": `there is no lost message`.
     fn clause(&self) -> String {
         self.explain()
+    }
+
+    /// The ability of the backend that it needs.
+    fn needs(&self) -> Option<Need> {
+        Self::FACTS.needs.map(Need::word)
     }
 
     /// Whether it can be judged as written.

@@ -73,6 +73,10 @@ codes! {
     /// combination (each one alone is checked), settings that run programs, and values that are known only during
     /// the run.
     E017 "setting that the client refuses",
+    /// A producer whose messages the plan writes (`value`, `value_base64`) must write `{{ message.id }}` into the
+    /// value, the key or a header. By this text kplan finds each message again, in its topic and in what services make
+    /// of it.
+    E018 "message without identity",
     /// The step's verb is unknown. The help text names the nearest verb, if there is one; `kplan words` lists all
     /// verbs.
     E020 "unknown step",
@@ -154,7 +158,7 @@ codes! {
     /// The cluster's `security` has no user of this name.
     E066 "unknown user",
     /// The condition does not apply to this kind of client: acknowledgements are counted for producers, deliveries
-    /// for consumers.
+    /// for consumers, processed messages for services and copiers.
     E067 "other kind of client",
     /// A step of `during` undoes or replaces the fault that contains it. A fault with `during` is undone
     /// automatically when its steps have ended: remove the step, or put it after the fault.
@@ -173,6 +177,11 @@ codes! {
     E073 "image not allowed",
     /// The cluster has more brokers than the command line allows with `--max-brokers`.
     E074 "more brokers than allowed",
+    /// The plan sends an HTTP request to a host other than this machine. Allow the host with `--allow-http`.
+    E075 "host not allowed",
+    /// A client of another program cannot do this, or does not report what the condition needs. docs/clients.md lists
+    /// what such clients can do.
+    E076 "not with this client",
     /// The included file includes itself, is included too deep, or is not below the plan's directory.
     E080 "bad include",
     /// The plan compares a parameter with a value that the parameter can never have, so the comparison always has

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Change, Effect, PlanPart, conditions, flow, weigh};
 use crate::meaning::Meaning;
 use crate::plan::{Always, Param, Plan};
+use crate::value::ChosenClient;
 
 /// Compares everything but the steps.
 pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
@@ -29,6 +30,30 @@ pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
         add(effect, format!("`timeout: {}` became `{}`", flow::flow(&was), flow::flow(&is)));
     }
     changes.extend(params(old, new));
+    changes.extend(clients(old, new));
+    changes
+}
+
+/// Compares the clients of other programs. Another program may make a plan weaker or stronger: nobody can tell.
+fn clients(old: &Plan, new: &Plan) -> Vec<Change> {
+    let (was, is) = (old.programs(), new.programs());
+    let named = |all: &[&ChosenClient], name: &str| -> Vec<Value> {
+        let same = all.iter().filter(|c| c.name == name).filter_map(|c| c.program.as_ref());
+        same.map(|program| program.meaning()).collect()
+    };
+    let mut names: Vec<&str> = was.iter().chain(&is).map(|c| c.name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut changes = Vec::new();
+    let mut add = |text: String| changes.push(Change::new(Effect::Neutral, PlanPart::Head, text));
+    for name in names {
+        match (named(&was, name), named(&is, name)) {
+            (was, is) if was == is => {}
+            (was, _) if was.is_empty() => add(format!("the client `{name}` is new")),
+            (_, is) if is.is_empty() => add(format!("the client `{name}` is gone")),
+            _ => add(format!("the client `{name}` is another program")),
+        }
+    }
     changes
 }
 

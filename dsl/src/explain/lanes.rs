@@ -247,7 +247,8 @@ mod tests {
         assert!(examples.len() >= 3, "{examples:?}");
         for example in examples {
             let text = format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n  - {example}\n");
-            let checked = check_text(Path::new("x.yaml"), &text, &Options::default());
+            let options = Options { allow_run: true, ..Options::default() };
+            let checked = check_text(Path::new("x.yaml"), &text, &options);
             let plan = checked.suites.first().unwrap_or_else(|| panic!("{text}"));
             let lanes = plan.steps[1].verb().map(Verb::lanes).unwrap_or_default();
             let client =

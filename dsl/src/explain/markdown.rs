@@ -66,6 +66,7 @@ fn facts(text: &mut String, it: &Minutes) {
         it.others.iter().for_each(|other| fact("Also with", &other.label));
     }
     it.clusters.iter().for_each(|cluster| fact("Cluster", cluster));
+    it.clients.iter().for_each(|client| fact("Client", client));
     fact("Time limit", &format!("{} for all steps together", it.timeout));
     text.push('\n');
 }

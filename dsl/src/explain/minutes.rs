@@ -22,6 +22,8 @@ pub(super) struct Minutes {
     /// The other combinations with their differences.
     pub others: Vec<Other>,
     pub clusters: Vec<String>,
+    /// The clients of other programs, with what runs them.
+    pub clients: Vec<String>,
     pub steps: Vec<Line>,
     /// The checks after the last step that does something.
     pub end: Vec<String>,
@@ -69,6 +71,11 @@ impl Minutes {
             cell: plan.cell_label(),
             others,
             clusters: clusters(&plan.steps),
+            clients: plan
+                .programs()
+                .into_iter()
+                .map(crate::value::ChosenClient::in_words)
+                .collect(),
             end: at_the_end(&plan.steps),
             always: plan.always.iter().flat_map(always).collect(),
             timeline: Timeline::of(plan),
@@ -82,6 +89,7 @@ impl Minutes {
     fn shown(mut self) -> Self {
         let heads = [&mut self.name, &mut self.path].into_iter();
         let heads = heads.chain(&mut self.tags).chain(&mut self.cell).chain(&mut self.clusters);
+        let heads = heads.chain(&mut self.clients);
         let others = self.others.iter_mut();
         let others = others.flat_map(|o| o.differs.iter_mut().chain([&mut o.label]));
         let params = self

@@ -64,6 +64,7 @@ fn facts(text: &mut String, it: &Minutes) {
     for cluster in &it.clusters {
         fact("Cluster", cluster);
     }
+    it.clients.iter().for_each(|client| fact("Client", client));
     fact("Time limit", &format!("{} for all steps together", it.timeout));
     text.push('\n');
 }

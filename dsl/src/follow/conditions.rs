@@ -9,7 +9,7 @@ use crate::ground::{ClientKind, KnownClient};
 use crate::source::Spanned;
 use crate::steps::{Step, Verb};
 use crate::value::{
-    Acks, Clients, GroupName, LeaderIs, MemberRef, PartitionRef, Target, TopicName,
+    Acks, ClientName, Clients, GroupName, LeaderIs, MemberRef, PartitionRef, Target, TopicName,
 };
 
 /// What is done with conditions.
@@ -68,7 +68,19 @@ impl<'p> Follow<'p> {
         for client in arguments_of::<Clients>(arguments).into_iter().flat_map(|all| all.iter()) {
             self.whole_client(condition, client, any_time);
         }
+        for service in arguments_of::<Spanned<ClientName>>(arguments) {
+            self.service(condition, service, any_time);
+        }
         let ground = &mut self.ground;
+        for service in arguments_of::<Spanned<MemberRef>>(arguments) {
+            let known = ground.client(service, any_time);
+            let word = condition.info().word;
+            if word != "log" && known.is_some_and(|client| client.kind != ClientKind::Service) {
+                let message =
+                    format!("`{word}` is judged for services, but `{}` is none", **service);
+                ground.report(Diagnostic::new(Code::E067, service.span, message));
+            }
+        }
         for group in arguments_of::<Spanned<GroupName>>(arguments) {
             ground.group(group);
         }
@@ -104,6 +116,13 @@ impl<'p> Follow<'p> {
     ) -> Option<KnownClient> {
         let client = self.ground.client(name, any_time)?;
         let word = condition.info().word;
+        if client.kind == ClientKind::Service {
+            let message =
+                format!("`{word}` cannot be judged for `{}`, which is a service", name.client);
+            let help = "the conditions about services are `running`, `log`, `http`, `unprocessed` and `overprocessed`";
+            self.ground.report(Diagnostic::new(Code::E067, name.span, message).help(help));
+            return None;
+        }
         if name.member.is_some_and(|member| member <= client.members) && client.kind.reads() {
             let message = format!(
                 "`{word}` is judged for a whole client, but `{}` is a member of a client",
@@ -123,6 +142,29 @@ impl<'p> Follow<'p> {
             self.ground.report(Diagnostic::new(Code::E063, name.span, message).help(help));
         }
         Some(client)
+    }
+
+    /// Reports a client that is no service where the work of a service is judged.
+    fn service(&mut self, condition: &Condition, name: &Spanned<ClientName>, any_time: bool) {
+        let member = MemberRef { client: name.value.clone(), member: None };
+        let Some(client) = self.ground.client(&Spanned::new(member, name.span), any_time) else {
+            return;
+        };
+        let word = condition.info().word;
+        if !client.kind.serves() {
+            let kind = client.kind.word();
+            let message =
+                format!("`{}` is a {kind}, and `{word}` counts for services and copiers", **name);
+            self.ground.report(Diagnostic::new(Code::E067, name.span, message));
+        } else if client.kind == ClientKind::Service
+            && (client.from.is_none() || client.topics.is_empty())
+        {
+            let message = format!("`{word}` needs the topics of service `{}`", **name);
+            let help = "write the topic that it reads and the one that it writes: `from: TOPIC` and `to: TOPIC` of \
+                        its `start_service`";
+            let wrong = Diagnostic::new(Code::E063, name.span, message).help(help);
+            self.ground.report(wrong.related(client.span, "started here"));
+        }
     }
 
     fn count(

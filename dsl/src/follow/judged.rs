@@ -1,11 +1,13 @@
 //! Finds judgements about the log that have nothing to judge, or that settings of the plan make pointless.
 
 use super::Follow;
+use crate::args::arguments_of;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::CountsOf;
 use crate::ground::{ClientKind, KnownClient, Liveness};
 use crate::source::Spanned;
+use crate::value::ClientName;
 
 impl<'p> Follow<'p> {
     pub(super) fn judged(&mut self, condition: &'p Spanned<Condition>) {
@@ -22,6 +24,11 @@ impl<'p> Follow<'p> {
             return false;
         }
         let producers = self.of_kind(ClientKind::sends);
+        let named = arguments_of::<Spanned<ClientName>>(condition.parts());
+        let services = named.into_iter().filter_map(|name| {
+            let known = self.ground.state.clients.get(name.as_str())?;
+            Some((name.to_string(), known.clone()))
+        });
         let word = condition.info().word;
         if producers.is_empty() && !self.ground.state.produced {
             let message = format!("`{word}` has nothing to judge: no earlier step sends messages");
@@ -31,8 +38,9 @@ impl<'p> Follow<'p> {
             );
             return false;
         }
-        if let Some((name, client)) = producers.iter().find(|(_, c)| c.life == Liveness::Up) {
-            let kind = if client.kind == ClientKind::Copier { "copier" } else { "producer" };
+        let mut running = producers.iter().cloned().chain(services);
+        if let Some((name, client)) = running.find(|(_, c)| c.life == Liveness::Up) {
+            let kind = client.kind.word();
             let message = format!("`{word}` is judged while {kind} `{name}` still runs");
             let help = format!("stop it first: `- stop_client: {name}`");
             self.ground.report(Diagnostic::new(Code::W008, condition.span, message).help(help));

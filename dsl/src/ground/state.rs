@@ -76,17 +76,33 @@ pub enum ClientKind {
     Producer,
     Consumer,
     Copier,
+    Service,
 }
 
 impl ClientKind {
     /// A client that sends.
     pub fn sends(self) -> bool {
-        self != Self::Consumer
+        matches!(self, Self::Producer | Self::Copier)
+    }
+
+    /// A client that makes messages of messages.
+    pub fn serves(self) -> bool {
+        matches!(self, Self::Copier | Self::Service)
+    }
+
+    /// Its name in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Producer => "producer",
+            Self::Consumer => "consumer",
+            Self::Copier => "copier",
+            Self::Service => "service",
+        }
     }
 
     /// A client that reads in a group.
     pub fn reads(self) -> bool {
-        self != Self::Producer
+        matches!(self, Self::Consumer | Self::Copier)
     }
 }
 
@@ -97,11 +113,17 @@ pub struct KnownClient {
     pub members: u32,
     /// The topic to which it sends, or the topics that a consumer reads.
     pub topics: Vec<String>,
-    /// The topic that a copier reads.
+    /// The topic that a copier or a service reads.
     pub from: Option<String>,
+    /// The ports of a service that can be reached; none if every port of its process can be.
+    pub published: Option<Vec<u32>>,
     pub acks: Acks,
     /// True if it ends by itself after a number of messages.
     pub ends: bool,
+    /// Its name in the plan's `clients`, if it is another program.
+    pub program: Option<String>,
+    /// True if it sends texts, which other programs can print.
+    pub sends_text: bool,
     pub span: Span,
 }
 

@@ -11,8 +11,10 @@ use crate::read::Reader;
 use crate::scope::Scope;
 use crate::source::Span;
 use crate::template::{self, Rendered};
+use crate::value::read_programs;
 
-const KEYS: [&str; 6] = ["fragment", "name", "description", "params", "steps", "finally"];
+const KEYS: [&str; 7] =
+    ["fragment", "name", "description", "params", "clients", "steps", "finally"];
 
 /// Reads a fragment's steps with the parameters that the including step sets.
 pub(crate) fn read_fragment(
@@ -39,6 +41,11 @@ pub(crate) fn read_fragment(
     let outer = Arc::clone(&reader.scope);
     let inner = scope_of(document, given, &outer, reader);
     reader.scope = Arc::new(inner?);
+    if let Some(node) = document.get("clients") {
+        let mut scope = (*reader.scope).clone();
+        scope.add_programs(read_programs(node, reader));
+        reader.scope = Arc::new(scope);
+    }
     let steps = match document.get("steps") {
         Some(node) => read_steps(node, reader),
         None => Some(Vec::new()),

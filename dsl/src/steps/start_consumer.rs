@@ -1,6 +1,6 @@
 //! `start_consumer`
 
-use super::StepWord;
+use super::{StepWord, other_clients};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -9,7 +9,8 @@ use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Acks, ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings, Topics, UserName,
+    Acks, ChosenClient, ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings,
+    Topics, UserName,
 };
 use crate::words::{self, Sentence};
 
@@ -38,9 +39,11 @@ args! {
         /// Whether the members are static (Kafka 2.3 and newer). A static member keeps its partitions while it is
         /// away for less than its `session.timeout.ms`, and does not leave the group when it is stopped.
         fixed as "static": Spanned<bool> = "false",
+        /// The client that reads: a name of the plan's `clients`, or `librdkafka`, kplan's own client.
+        client: Spanned<ChosenClient> = "librdkafka",
         /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Settings of librdkafka.
+        /// Settings of the client's library: librdkafka, unless `client` names another.
         config: Settings,
     }
 }
@@ -102,6 +105,7 @@ impl StepWord for StartConsumer {
         if self.isolation == Isolation::ReadUncommitted {
             more.push("reads uncommitted messages too".to_owned());
         }
+        more.extend(self.client.shown().map(|client| format!("is {client}")));
         more.extend(self.config.shown());
         let (name, topics, group) = (&self.name, &self.topics, self.group_name());
         let text =
@@ -125,6 +129,9 @@ impl StepWord for StartConsumer {
             let message =
                 format!("{} members: between 1 and {MOST_MEMBERS} are possible", self.members);
             reader.push(Diagnostic::new(Code::E015, self.members.span, message));
+        }
+        if self.client.program.is_some() {
+            return other_clients::check_consumer(self, reader);
         }
         let said = [
             ("group.instance.id", "write `static:` beside `topics:` instead"),
@@ -159,11 +166,14 @@ impl StepWord for StartConsumer {
             members: self.members.value,
             topics: self.topics.iter().map(ToString::to_string).collect(),
             from: None,
+            published: None,
             acks: Acks::All,
             ends: false,
+            program: self.client.program.as_ref().map(|_| self.client.name.clone()),
+            sends_text: false,
             span: self.name.span,
         };
-        ground.state.clients.insert(self.name.to_string(), client);
+        ground.add_client(&self.name, client);
     }
 
     fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {

@@ -125,11 +125,14 @@ impl StepWord for StartCopier {
             members: 1,
             topics: vec![self.to.to_string()],
             from: Some(self.from.to_string()),
+            published: None,
             acks: Acks::All,
             ends: false,
+            program: None,
+            sends_text: false,
             span: self.name.span,
         };
-        ground.state.clients.insert(self.name.to_string(), client);
+        ground.add_client(&self.name, client);
     }
 
     fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {

@@ -1,17 +1,16 @@
 //! `start_producer`
 
-use super::StepWord;
+use super::{StepWord, other_clients};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
-use crate::meaning::Meaning;
-use crate::read::{FromNode, Reader};
+use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Acks, ByteSize, ClientName, Compression, Percent, Rate, Settings, TopicName, UserName,
+    Acks, ByteSize, ChosenClient, ClientName, Compression, MessageBytes, MessageHeaders,
+    MessageSlot, MessageText, Payload, Percent, Rate, Settings, TopicName, UserName,
 };
 use crate::words::{self, Sentence};
 
@@ -20,8 +19,12 @@ args! {
     ///
     /// The step waits until the producer has contact with the cluster. Every message contains an identity and a
     /// checksum, so that kplan can find each message again.
+    ///
+    /// With `value` the plan writes the messages, as a service needs them. The text `{{ message.id }}` is the identity
+    /// then: it must stand in the value, the key or a header. Only it has check digits, not the whole message.
     #[example("start_producer: { name: P, topic: orders, rate: 200/s, acks: all }")]
     #[example("start_producer: { name: P, topic: orders, transactional: { messages: 100, abort: 10% } }")]
+    #[example("start_producer: { name: P, topic: orders, value: '{\"order\": \"{{ message.id }}\"}' }")]
     pub struct StartProducer("start_producer") {
         /// The client's name in the plan.
         name: Spanned<ClientName>,
@@ -38,10 +41,22 @@ args! {
         transactional: Option<Spanned<Transactional>>,
         /// The size of each message's value, or `{min, max}` for sizes that vary between two limits.
         payload: Spanned<Payload> = "100B",
-        /// Headers of every message (Kafka 0.11 and newer).
-        headers: Settings,
-        /// The number of different keys. If it is not set, messages have no keys and are sent to the partitions in
-        /// turn (at `rate: max` in blocks).
+        /// The value of each message, in place of kplan's own. `{{ message.id }}` is the message's identity (at most
+        /// 40 letters, digits and dashes), `{{ message.number }}` the number of messages that this process of the
+        /// client sent before it, `{{ message.partition }}` its partition, `{{ message.time }}` the time when it was
+        /// to be sent, `{{ message.random(1, 100) }}` a whole number that the run's seed chooses. Each stands alone
+        /// in its braces; all other expressions are rendered once.
+        value: Option<Spanned<MessageText>>,
+        /// The same as base64, for a value that is no text.
+        value_base64: Option<Spanned<MessageBytes>>,
+        /// The key of each message, with the same slots as `value`. The key decides the partition, as in Kafka's
+        /// clients; if it contains `{{ message.id }}` or `{{ message.partition }}`, messages are sent to the
+        /// partitions in turn.
+        key: Option<Spanned<MessageText>>,
+        /// Headers of each message, with the same slots as `value` (Kafka 0.11 and newer).
+        headers: MessageHeaders,
+        /// The number of different keys, which kplan chooses. If neither it nor `key` is set, messages have no keys
+        /// and are sent to the partitions in turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
         /// The number of messages after which the producer ends. If it is not set, the producer does not end by
         /// itself.
@@ -49,9 +64,11 @@ args! {
         count: Option<Spanned<u64>>,
         /// The compression of messages.
         compression: Option<Spanned<Compression>>,
+        /// The client that sends: a name of the plan's `clients`, or `librdkafka`, kplan's own client.
+        client: Spanned<ChosenClient> = "librdkafka",
         /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
-        /// Settings of librdkafka.
+        /// Settings of the client's library: librdkafka, unless `client` names another.
         config: Settings,
     }
 }
@@ -67,54 +84,11 @@ args! {
     }
 }
 
-/// The size of values: the same for all, or evenly distributed between two sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Payload {
-    /// The shortest.
-    pub min: ByteSize,
-    /// The longest.
-    pub max: ByteSize,
-}
-
-args! {
-    /// The range of sizes.
-    #[example("{ min: 100B, max: 10KiB }")]
-    pub struct PayloadRange("payload") {
-        /// The shortest.
-        min: ByteSize,
-        /// The longest.
-        max: ByteSize,
-    }
-}
-
-impl Meaning for Payload {
-    fn meaning(&self) -> serde_json::Value {
-        let (min, max) = (self.min.meaning(), self.max.meaning());
-        if min == max { min } else { serde_json::json!({ "min": min, "max": max }) }
-    }
-}
-
-impl FromNode for Payload {
-    const EXPECTS: &'static str = "a size such as `1KiB`, or `{min: SIZE, max: SIZE}`";
-
-    fn from_node(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match &node.kind {
-            Kind::Map(_) => {
-                reader.read::<PayloadRange>(node).map(|r| Self { min: r.min, max: r.max })
-            }
-            _ => reader.read::<ByteSize>(node).map(|size| Self { min: size, max: size }),
-        }
-    }
-
-    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let (size, range) = (ByteSize::schema(generator), PayloadRange::schema(generator));
-        schemars::json_schema!({ "anyOf": [size, range] })
-    }
-}
-
 /// The smallest payload, which must have space for a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
+/// The size that is meant without `payload`.
+pub(super) const DEFAULT_SIZE: ByteSize = ByteSize(100);
 
 impl StartProducer {
     fn kind(&self) -> &'static str {
@@ -125,17 +99,77 @@ impl StartProducer {
         }
     }
 
+    /// The value that the plan writes, if it does.
+    pub fn own_value(&self) -> Option<&MessageText> {
+        let text = self.value.as_ref().map(|value| &value.value);
+        text.or_else(|| self.value_base64.as_ref().map(|bytes| &bytes.value.0))
+    }
+
+    /// Every text that the plan writes into its messages.
+    fn own_texts(&self) -> impl Iterator<Item = &MessageText> {
+        let key = self.key.as_ref().map(|key| &key.value);
+        self.own_value().into_iter().chain(key).chain(self.headers.0.iter().map(|(_, text)| text))
+    }
+
+    /// The place of `value` or `value_base64`, and its key.
+    pub(super) fn own_value_at(&self) -> Option<(Span, &'static str)> {
+        let text = self.value.as_ref().map(|value| (value.span, "value"));
+        text.or_else(|| self.value_base64.as_ref().map(|bytes| (bytes.span, "value_base64")))
+    }
+
+    /// The most bytes of a value.
+    fn most_bytes(&self) -> u64 {
+        match self.own_value() {
+            // No slot is longer than an identity.
+            Some(text) => (text.constant_bytes() + 40 * text.slots().count()) as u64,
+            None => self.payload.value.max.0,
+        }
+    }
+
+    /// Reports values without identity, and arguments that exclude each other.
+    fn check_own_texts(&self, step: Span, reader: &mut Reader) {
+        let mut exclude = |span: Span, one: &str, other: &str| {
+            let message = format!("`{one}` and `{other}` exclude each other");
+            reader.push(Diagnostic::new(Code::E016, span, message));
+        };
+        if let (Some(_), Some(bytes)) = (&self.value, &self.value_base64) {
+            exclude(bytes.span, "value_base64", "value");
+        }
+        if let (Some(_), Some(keys)) = (&self.key, &self.keys) {
+            exclude(keys.span, "keys", "key");
+        }
+        let Some((span, own)) = self.own_value_at() else { return };
+        // The default is part of every producer's meaning; a size in the plan's `defaults` is for the other producers.
+        let Spanned { value: size, span: at } = self.payload;
+        let here = at.file == step.file && at.start > step.end;
+        if here && [size.min, size.max] != [DEFAULT_SIZE; 2] {
+            exclude(at, "payload", own);
+        }
+        if !self.own_texts().flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id) {
+            let message = "the messages of this producer contain no identity: kplan could not find them again";
+            let help =
+                "write `{{ message.id }}` into a field of the value, into `key` or into a header";
+            reader.push(Diagnostic::new(Code::E018, span, message).help(help));
+        }
+        if self.most_bytes() > MOST_PAYLOAD {
+            reader.push(Diagnostic::new(Code::E015, span, "the value can be longer than 64MiB"));
+        }
+    }
+
     /// What it does in addition to its rate, each as part of a sentence.
     fn details(&self) -> Vec<String> {
         let transactional = self.transactional.as_ref().map(|t| &t.value);
         let (headers, Payload { min, max }) = (self.headers.shown(), self.payload.value);
         let aborts = transactional.filter(|t| t.abort.0 > 0.0);
         let said = [
+            self.client.shown(),
             self.count.as_ref().map(|n| format!("{n} messages in all")),
             transactional.map(|t| format!("{} messages per transaction", t.messages)),
             aborts.map(|t| format!("{} of the transactions aborted", t.abort)),
             self.keys.as_ref().map(|n| format!("{n} different keys")),
             (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
+            self.own_value().map(|_| "values that the plan writes".to_owned()),
+            self.key.as_ref().map(|_| "keys that the plan writes".to_owned()),
             (min != max).then(|| format!("values of {min} to {max}")),
             self.compression.as_ref().map(|c| format!("compressed with {c}")),
         ];
@@ -203,7 +237,7 @@ impl StepWord for StartProducer {
         vec![LaneChange::Begins(LaneOf::client("producer", &self.name))]
     }
 
-    fn validate(&self, _: Span, reader: &mut Reader) {
+    fn validate(&self, step: Span, reader: &mut Reader) {
         let Payload { min, max } = self.payload.value;
         let wrong = [min, max].into_iter().find(|s| !(LEAST_PAYLOAD..=MOST_PAYLOAD).contains(&s.0));
         if let Some(size) = wrong {
@@ -218,6 +252,7 @@ impl StepWord for StartProducer {
             let help = format!("swap them: `{{ min: {max}, max: {min} }}`");
             reader.push(Diagnostic::new(Code::E015, self.payload.span, message).help(help));
         }
+        self.check_own_texts(step, reader);
         let zero = |n: Option<(u64, Span)>| n.filter(|(n, _)| *n == 0).map(|(_, span)| span);
         let keys = self.keys.as_ref().map(|n| (u64::from(n.value), n.span));
         let count = self.count.as_ref().map(|n| (n.value, n.span));
@@ -235,6 +270,9 @@ impl StepWord for StartProducer {
         if needs_all && self.acks.value != Acks::All {
             let message = "an idempotent or transactional producer needs `acks: all`";
             reader.push(Diagnostic::new(Code::E016, self.acks.span, message));
+        }
+        if self.client.program.is_some() {
+            return other_clients::check_producer(self, reader);
         }
         let said = [
             ("acks", "write `acks:` beside `topic:` instead"),
@@ -255,7 +293,7 @@ impl StepWord for StartProducer {
         if let Some(user) = &self.user {
             needs.push(Need::argument(Capability::Security, user.span));
         }
-        let bytes = self.count.as_ref().map(|n| n.value.saturating_mul(self.payload.max.0));
+        let bytes = self.count.as_ref().map(|n| n.value.saturating_mul(self.most_bytes()));
         let small = self.count.as_ref().is_some_and(|n| n.value <= 100_000)
             && bytes.is_some_and(|n| n <= 5 << 20);
         let fast = match self.rate.value {
@@ -287,11 +325,14 @@ impl StepWord for StartProducer {
             members: 1,
             topics: vec![self.topic.to_string()],
             from: None,
+            published: None,
             acks: self.acks.value,
             ends: self.count.is_some(),
+            program: self.client.program.as_ref().map(|_| self.client.name.clone()),
+            sends_text: self.client.program.is_some() || self.own_value().is_some(),
             span: self.name.span,
         };
-        ground.state.clients.insert(self.name.to_string(), client);
+        ground.add_client(&self.name, client);
     }
 
     fn makes<'p>(&'p self, _: StepAt<'p>, ever: &mut Ever<'p>) {

@@ -90,6 +90,11 @@ impl Settings {
         self.refuse(said, NUMBERED, reader);
     }
 
+    /// Refuses settings of a client of another program that are arguments of the step.
+    pub(crate) fn check_program(&self, said: &[(&str, &str)], reader: &mut Reader) {
+        self.refuse(said, &[], reader);
+    }
+
     /// The same for a backend file, in which settings that run programs are allowed.
     pub(crate) fn check_backend(&self, said: &[(&str, &str)], reader: &mut Reader) {
         self.refuse(said, NUMBERED, reader);

@@ -19,12 +19,13 @@ pub(super) struct Spot {
     pub client: Option<u16>,
     pub group: Option<u16>,
     pub consumer: Option<u16>,
+    pub service: Option<u16>,
 }
 
 impl Spot {
     /// A place without a group.
     pub fn of(part: LogPart, client: Option<u16>) -> Spot {
-        Spot { part, client, group: None, consumer: None }
+        Spot { part, client, group: None, consumer: None, service: None }
     }
 }
 
@@ -99,6 +100,7 @@ impl Book {
             partition: Some(spot.part.1),
             client: spot.client.map(|c| names.client(c)),
             group: spot.group.map(|g| names.group(g)),
+            service: spot.service.map(|s| names.service(s)),
             reason,
         });
     }
@@ -141,6 +143,7 @@ pub(super) struct Names {
     topics: Vec<String>,
     clients: BTreeMap<u16, String>,
     groups: Vec<String>,
+    services: Vec<String>,
 }
 
 impl Names {
@@ -168,12 +171,26 @@ impl Names {
         self.topics.iter().position(|t| t == topic).and_then(|n| u16::try_from(n).ok())
     }
 
+    /// The number of a service.
+    pub fn service_number(&mut self, service: &str) -> u16 {
+        number(&mut self.services, service)
+    }
+
+    /// The services, each at its number.
+    pub fn services(&self) -> &[String] {
+        &self.services
+    }
+
     pub fn topic(&self, number: u16) -> String {
         self.topics.get(usize::from(number)).cloned().unwrap_or_default()
     }
 
     pub fn group(&self, number: u16) -> String {
         self.groups.get(usize::from(number)).cloned().unwrap_or_default()
+    }
+
+    fn service(&self, number: u16) -> String {
+        self.services.get(usize::from(number)).cloned().unwrap_or_default()
     }
 
     pub fn client(&self, number: u16) -> String {
@@ -187,6 +204,7 @@ impl Names {
             client: spot.client.map(|c| self.client(c)),
             group: spot.group.map(|g| self.group(g)),
             consumer: spot.consumer.map(|c| self.client(c)),
+            service: spot.service.map(|s| self.service(s)),
         }
     }
 }

@@ -5,10 +5,12 @@ use super::diverged;
 use super::groups::{Group, Groups};
 use super::input::{AuditInput, Facts};
 use super::log::{self, Log, Logs};
+use super::numbered;
 use super::placement::SentStream;
 use super::result::Doubt;
-use super::sends::{AllSends, File, is_running};
+use super::sends::{AllSends, File, client_facts, is_running};
 use super::set::Set;
+use crate::history::Writer;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -22,6 +24,8 @@ pub(super) struct Digest<'a> {
     pub groups: Groups,
     /// (client, life) of the producers that still ran.
     running: HashSet<(u16, u16)>,
+    /// What clients of other programs reported wrongly.
+    notes: Vec<String>,
 }
 
 impl<'a> Digest<'a> {
@@ -40,18 +44,23 @@ impl<'a> Digest<'a> {
                 bad: RefCell::new(None),
             })
             .collect();
+        for (name, _) in facts.clients.iter().filter(|(_, client)| client.derives().is_some()) {
+            names.service_number(name);
+        }
         let mut sends = AllSends::default();
         if let Some(since) = facts.window.since() {
             sends.narrow(&files, since);
+            numbered::narrow(&mut sends, &files, facts);
         }
         sends.hear(&files, &names, facts);
         let logs = log::read(&files, &mut names, facts, &sends);
         let mut groups = Groups::read(&files, &mut names, facts, &sends, &logs);
         sends.send(&files, facts);
+        let notes = numbered::settle(&mut sends, &files, (facts, &names), &logs, &groups);
         diverged::acknowledged(&files, facts, &logs, &mut groups.split, &mut groups.diverged);
         let alive = files.iter().map(File::header).filter(|h| is_running(facts, &files, h));
         let running = alive.map(|h| (h.client_id, h.life)).collect();
-        Digest { files, facts, names, sends, logs, groups, running }
+        Digest { files, facts, names, sends, logs, groups, running, notes }
     }
 
     /// The files of the newest audit.
@@ -67,7 +76,7 @@ impl<'a> Digest<'a> {
 
     /// The notes for a reader of the counts.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.notes.clone();
         for (name, _) in self.facts.clients.iter().filter(|(_, c)| c.running) {
             notes.push(format!(
                 "{name} was still running: judged for what it had recorded before the log's end was requested"
@@ -95,6 +104,7 @@ impl<'a> Digest<'a> {
                 partition: None,
                 client: None,
                 group: header.group.clone(),
+                service: None,
                 reason: format!(
                     "the history of {} (life {}) is damaged: {why}",
                     header.client, header.life
@@ -168,7 +178,30 @@ impl<'a> Digest<'a> {
         if self.running.contains(&(stream.client, stream.life)) {
             unsent.clip(0..sent.and_then(Set::max).unwrap_or(0));
         }
+        if !unsent.is_empty() && self.numbers_itself(stream.client) {
+            // It may choose another partition each time that it sends a message.
+            let same =
+                |other: &SentStream| (other.client, other.life) == (stream.client, stream.life);
+            let sent = self.sends.by.iter().filter(|((t, other), _)| *t == topic && same(other));
+            sent.for_each(|(_, other)| unsent.remove(&other.sent));
+        }
         unsent
+    }
+
+    /// Whether a client numbers its messages over all partitions of a topic: see [`super::numbered`].
+    pub fn numbers_itself(&self, client: u16) -> bool {
+        client_facts(self.facts, &self.names.client(client)).numbers_itself
+    }
+
+    /// Whether something that writes to a topic still ran.
+    pub fn is_written(&self, topic: u16) -> bool {
+        let mut producers = self.files.iter().filter(|f| f.header().writer == Writer::ProducerSent);
+        let runs = |file: &File<'_>| is_running(self.facts, &self.files, file.header());
+        let name = self.names.topic(topic);
+        producers.any(|file| file.topics.contains(&topic) && runs(file))
+            || self.facts.clients.values().any(|client| {
+                client.running && client.derives().is_some_and(|work| work.to == name)
+            })
     }
 
     /// Whether the topic is gone.

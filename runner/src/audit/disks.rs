@@ -81,6 +81,7 @@ impl Missing {
             client: Some(self.client.clone()),
             group: None,
             consumer: None,
+            service: None,
         }
     }
 

@@ -35,9 +35,14 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     digest.doubt_unread(&mut book);
     digest.doubt_removed(&mut book);
     let mut streams: HashMap<(u16, SentStream), Known> = HashMap::new();
+    // Another program numbers its messages over all partitions, so in all of them the same number is the same message.
+    let whole = |stream: SentStream| match digest.numbers_itself(stream.client) {
+        true => SentStream { source: 0, ..stream },
+        false => stream,
+    };
     for (part, log) in &digest.logs {
         for stream in log.copies.keys() {
-            streams.entry((part.0, *stream)).or_default().partitions += 1;
+            streams.entry((part.0, whole(*stream))).or_default().partitions += 1;
         }
     }
     for (part, log) in &digest.logs {
@@ -52,8 +57,9 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
                 book.show(spot, || Case::of(*stream, seq, text).at(offset));
             }
             window::doubt(&mut book, &digest.names, spot, unsure.len(), "extra copies");
-            // Streams stay in their own partition unless Kafka mixed partitions up.
-            let known = streams.get_mut(&(part.0, *stream)).filter(|known| known.partitions > 1);
+            // Other streams stay in their own partition unless Kafka mixed partitions up.
+            let known = streams.get_mut(&(part.0, whole(*stream)));
+            let known = known.filter(|known| known.partitions > 1);
             if let Some(known) = known {
                 known.astray(digest, *part, log, (*stream, copies), &mut book);
             }

@@ -1,11 +1,12 @@
 //! What was delivered to each consumer group, compared with the log.
 
 use super::book::{Book, Case, LogPart, Names, Spot};
+use super::given::Given;
 use super::input::{At, Facts, GroupFacts, Isolation};
-use super::log::{Given, Log, Logs};
+use super::log::{Log, Logs};
 use super::placement::{OffsetSpan, SentStream};
 use super::redelivered::Seen;
-use super::sends::{AllSends, File, is_running, span_of};
+use super::sends::{AllSends, File, client_facts, is_running, span_of};
 use super::set::Set;
 use super::{aborted_read, diverged, diverged::Sight};
 use crate::history::{Mark, MessageRun, Writer};
@@ -27,6 +28,8 @@ pub(super) struct Taken {
     pub corrupt: Set,
     /// Offsets of messages without identity that are neither in the log nor from `produce`.
     pub strange: Set,
+    /// Where lives of clients of other programs ended that were killed: behind the last message that each printed.
+    pub open_ends: Set,
     /// Some delivery jumped over visible messages: [`super::skipped`] judges that.
     pub jumps: bool,
 }
@@ -204,11 +207,18 @@ impl Groups {
                     taken.first = Some((run.first_us, offset));
                 }
                 let consumer = Some(header.client_id);
-                let spot = Spot { part, client: None, group: Some(group.number), consumer };
+                let spot = Spot { group: Some(group.number), consumer, ..Spot::of(part, None) };
                 let committed_only = group.facts.isolation == Isolation::ReadCommitted;
                 if pass.is_none_or(|since| since == facts.window.shows(&run)) {
                     let run = (&run, early);
                     groups.take(taken, facts, sends, &given, log, spot, committed_only, run);
+                }
+            }
+            if client_facts(facts, &header.client).numbers_itself
+                && !is_running(facts, files, header)
+            {
+                for (part, next) in cursors.0 {
+                    group.parts.entry(part).or_default().open_ends.add(next..next + 1);
                 }
             }
             groups.by.insert(name, group);
@@ -314,7 +324,12 @@ impl Groups {
                     self.below.entry((topic, part.stream)).or_default().add(below.seqs());
                 }
             }
-            Mark::Foreign if delivery.counts && !given.has(delivery.spot.part, hash) => {
+            // A consumer does not record what a message was derived from: where a service writes, it may be its.
+            Mark::Foreign
+                if delivery.counts
+                    && !given.is_served(topic)
+                    && !given.has(delivery.spot.part, hash) =>
+            {
                 taken.strange.add(part.offsets());
             }
             _ => {}

@@ -186,18 +186,44 @@ pub struct ClientFacts {
     /// For producers with keys, by partition: after how many messages of that partition the same key
     /// comes again. Message `s` of any life has the key number `s % period`.
     pub key_period: BTreeMap<u32, u64>,
-    pub copies: Option<Copies>,
+    /// Its messages carry their identity in kplan's own form only, which no service passes on.
+    pub own_form: bool,
+    /// What it makes of the messages of a topic, if it is a copier or a service.
+    pub work: Option<ServiceWork>,
+    /// It is another program: it announces no message before it sends it, numbers its messages over all partitions,
+    /// and chooses the partition of each.
+    pub numbers_itself: bool,
 }
 
-/// What a copier copies.
+impl ClientFacts {
+    /// What it makes of messages, if it is a service that kplan does not bring.
+    pub fn derives(&self) -> Option<&ServiceWork> {
+        self.work.as_ref().filter(|work| work.naming == Naming::Derived)
+    }
+}
+
+/// What a copier or a service makes of the messages of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Copies {
-    /// The group it reads in.
-    pub group: String,
+pub struct ServiceWork {
+    /// The group it reads in, if that is known.
+    pub group: Option<String>,
     /// The topic it reads.
     pub from: String,
-    /// The topic of the copies.
+    /// The topic it writes to.
     pub to: String,
+    /// How many messages it makes of each.
+    pub outputs: u64,
+    pub naming: Naming,
+}
+
+/// How the messages of a service name their originals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Naming {
+    /// It is a copier of kplan: see [`Mark::Copied`](crate::history::Mark::Copied).
+    Copied,
+    /// By identities as text: see [`Mark::Derived`](crate::history::Mark::Derived).
+    Derived,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -211,6 +237,24 @@ pub struct GroupFacts {
     pub starts: Vec<At>,
     /// The end that each partition was to be read to; else the end of the audited log.
     pub ends: Vec<At>,
+    /// For the group of a service.
+    pub committed: GroupCommits,
+}
+
+/// What a group had committed before the log's end was requested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupCommits {
+    /// The next offset to read of each partition that it had committed.
+    Known(Vec<At>),
+    /// No broker reported it: why.
+    Unknown(String),
+}
+
+impl Default for GroupCommits {
+    fn default() -> Self {
+        Self::Unknown("no broker was asked".to_owned())
+    }
 }
 
 /// An offset in a partition.

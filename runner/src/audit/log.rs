@@ -1,13 +1,14 @@
 //! What the audit found in each partition.
 
 use super::book::{LogPart, Names};
+use super::given::Given;
 use super::input::{Facts, Window};
 use super::placement::{OffsetSpan, Placement, SentStream};
 use super::sends::{AllSends, File, Sends, span_of};
 use super::set::Set;
 use super::window::{self, Scope};
-use crate::history::{Mark, Writer};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use crate::history::{Mark, MessageRun, Writer};
+use std::collections::BTreeMap;
 
 /// The copies of one stream's messages in one partition, in the committed view: without those that
 /// a read_committed reader is not shown.
@@ -81,7 +82,9 @@ pub(super) struct Log {
     pub bad_batches: Set,
     /// Offsets without identity.
     pub foreign: Set,
-    /// The part of `foreign` that is not from `produce`.
+    /// Offsets of messages in which identities of messages of other topics stand.
+    pub derived: Set,
+    /// The part of `foreign` that is neither from `produce` nor a service's.
     pub strange: Set,
     pub place: Placement,
     pub copies: BTreeMap<SentStream, Copies>,
@@ -100,7 +103,8 @@ impl Log {
         match (window, sends) {
             (Window::Since(_), Some(sends)) if span.seqs().end > sends.from => {
                 let offset = span.offset + sends.from.saturating_sub(span.seq);
-                self.scope.first_after.get_or_insert(offset);
+                let first = self.scope.first_after.get_or_insert(offset);
+                *first = offset.min(*first);
             }
             (Window::AtRest(_), Some(sends)) => {
                 for seq in sends.acked.within(span.seqs()) {
@@ -131,6 +135,18 @@ impl Log {
         if at < span.count {
             copies.add(&span.part(at, span.count - at));
         }
+    }
+
+    /// What was made of a message that was sent since the moment was written after it.
+    fn date(&mut self, offset: u64, run: &MessageRun, sends: &AllSends) {
+        let stream =
+            SentStream { client: run.client, life: run.life, source: run.source_partition };
+        let Some(sends) = sends.of(stream).filter(|s| run.first_seq + run.count > s.from) else {
+            return;
+        };
+        let offset = offset + sends.from.saturating_sub(run.first_seq);
+        let first = self.scope.first_after.get_or_insert(offset);
+        *first = offset.min(*first);
     }
 
     /// Describes what was removed from the log since it was written, if anything.
@@ -175,6 +191,12 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
                     log.hidden.add(offset..offset + run.count);
                     log.open.add(offset..offset + run.count);
                 }
+                Mark::Derived => {
+                    log.derived.add(offset..offset + run.count);
+                    if facts.window.since().is_some() {
+                        log.date(offset, &run, sends);
+                    }
+                }
                 _ => {}
             }
         }
@@ -209,7 +231,8 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
                 }
             } else {
                 log.foreign.add(span.offsets());
-                if !given.has(part, run.first_seq) {
+                let served = given.is_served(part.0) && log.derived.has(span.offset);
+                if !served && !given.has(part, run.first_seq) {
                     log.strange.add(span.offsets());
                 }
             }
@@ -266,26 +289,5 @@ fn apply_facts(logs: &mut Logs, names: &Names, facts: &Facts) {
         }
         let before = offset(known.map(|k| k.start_before_run)).unwrap_or(0);
         log.moved = log.start > before;
-    }
-}
-
-/// The messages of `produce`.
-pub(super) struct Given(HashMap<(u16, Option<u32>), HashSet<u64>>);
-
-impl Given {
-    pub fn new(names: &mut Names, facts: &Facts) -> Given {
-        let mut hashes: HashMap<_, HashSet<u64>> = HashMap::new();
-        for given in &facts.given {
-            let topic = names.topic_number(&given.topic);
-            hashes.entry((topic, given.partition)).or_default().insert(given.hash);
-        }
-        Given(hashes)
-    }
-
-    /// Whether `produce` sent a message of this hash to this partition, or let one be chosen.
-    pub fn has(&self, part: LogPart, hash: u64) -> bool {
-        [Some(part.1), None]
-            .into_iter()
-            .any(|p| self.0.get(&(part.0, p)).is_some_and(|known| known.contains(&hash)))
     }
 }

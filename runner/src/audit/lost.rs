@@ -12,6 +12,7 @@
 
 use super::Measure;
 use super::book::{Book, Books, Case, LogPart, Spot};
+use super::contradicted;
 use super::digest::Digest;
 use super::disks::Missing;
 use super::expired;
@@ -69,6 +70,9 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
     if !fates.is_empty() {
         locate(digest, &mut fates);
         infer(digest, &mut fates);
+        for (key, fate) in &mut fates {
+            fate.explained += contradicted::explain(digest, *key, &mut fate.missing, &mut lost);
+        }
         compact(digest, &mut fates, &mut lost, &mut expired);
     }
     for ((topic, stream), sends) in &digest.sends.by {

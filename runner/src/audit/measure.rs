@@ -6,7 +6,7 @@ use super::digest::Digest;
 #[cfg(test)]
 use super::testing::World;
 use kplan_dsl::conditions::Count;
-use kplan_dsl::value::ExpectedError;
+use kplan_dsl::value::{ClientName, ExpectedError};
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 
@@ -120,6 +120,10 @@ pub enum Traffic {
     ToCopy,
     /// A copier copied a message, or there was a message to copy for a running copier.
     Copied,
+    /// Messages were sent to the topic that a service reads; for a copier as `ToCopy`.
+    ToProcess,
+    /// Messages were sent to the topic that a running service reads; for a copier as `Copied`.
+    Processed,
     /// Messages were sent, or delivered as for `Read`.
     Any,
 }
@@ -160,6 +164,11 @@ pub trait CountedWord: Send + Sync {
 
     /// Only messages with this error.
     fn error(&self) -> Option<&ExpectedError>;
+
+    /// The service whose work is counted.
+    fn service(&self) -> Option<&ClientName> {
+        None
+    }
 }
 
 impl Measure {

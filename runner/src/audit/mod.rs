@@ -8,7 +8,7 @@
 
 mod aborted_read;
 mod book;
-mod copied;
+mod contradicted;
 mod corrupted;
 mod counts;
 mod digest;
@@ -17,15 +17,18 @@ mod diverged;
 mod duplicated;
 mod expired;
 mod explain;
+mod given;
 mod groups;
 mod input;
 mod log;
 mod lost;
 mod measure;
+mod numbered;
 #[cfg(test)]
 mod oracle;
 mod phantom;
 mod placement;
+mod processed;
 #[cfg(test)]
 mod properties;
 mod redelivered;
@@ -39,6 +42,7 @@ mod skipped;
 mod testing;
 mod undelivered;
 mod unexpected_success;
+mod unprinted;
 mod unresolved;
 mod window;
 
@@ -102,8 +106,10 @@ measures! {
     Skipped: skipped::FACTS, of Skipped;
     Phantom: phantom::FACTS, of Phantom;
     AbortedRead: aborted_read::FACTS, of AbortedRead;
-    Uncopied: copied::UNCOPIED, of Uncopied;
-    Overcopied: copied::OVERCOPIED, of Overcopied;
+    Unprocessed: processed::UNPROCESSED;
+    Overprocessed: processed::OVERPROCESSED;
+    Uncopied: processed::UNCOPIED, of Uncopied;
+    Overcopied: processed::OVERCOPIED, of Overcopied;
     Reordered: reordered::FACTS, of Reordered;
     Duplicated: duplicated::FACTS, of Duplicated;
     Redelivered: redelivered::FACTS, of Redelivered;

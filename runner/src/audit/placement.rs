@@ -38,6 +38,11 @@ impl OffsetSpan {
         OffsetSpan { offset: self.offset + at, seq: self.seq + at, count, ..*self }
     }
 
+    /// Its messages, each for itself.
+    pub fn singles(&self) -> impl Iterator<Item = OffsetSpan> + '_ {
+        (0..self.count).map(|i| self.part(i, 1))
+    }
+
     /// The part of it that lies in a range of offsets.
     pub fn clip(&self, range: &Range<u64>) -> Option<OffsetSpan> {
         let from = self.offset.max(range.start);

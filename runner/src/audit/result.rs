@@ -25,6 +25,9 @@ pub struct CountPlace {
     /// The consumer that is affected, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
+    /// The service whose work is counted, unless it is a copier: that is in a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// A count in one place.
@@ -68,6 +71,9 @@ pub struct Doubt {
     pub client: Option<String>,
     /// Group that it concerns.
     pub group: Option<String>,
+    /// Service that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
     /// The reason, a sentence without full stop.
     pub reason: String,
 }
@@ -119,6 +125,8 @@ pub struct Scope {
     /// Producer or consumer.
     pub client: Option<String>,
     pub group: Option<String>,
+    /// A service, or a copier and with it its group.
+    pub service: Option<String>,
 }
 
 /// A counted answer.
@@ -190,8 +198,13 @@ impl AuditResult {
         scope.topic.as_ref().is_none_or(|t| *t == place.topic)
             && scope.partition.is_none_or(|p| p == place.partition)
             && scope.group.as_ref().is_none_or(|g| place.group.as_ref() == Some(g))
+            && scope.service.as_ref().is_none_or(|s| match &place.service {
+                Some(service) => service == s,
+                None => place.group.as_ref().is_some_and(|g| self.consumes(s, g)),
+            })
             && scope.client.as_ref().is_none_or(|c| {
                 place.client.as_ref() == Some(c)
+                    || place.service.as_ref() == Some(c)
                     || match &place.consumer {
                         Some(consumer) => consumer == c,
                         None => place.group.as_ref().is_some_and(|g| self.consumes(c, g)),
@@ -209,7 +222,13 @@ impl AuditResult {
             }
             _ => true,
         };
-        open(scope.topic.as_ref(), doubt.topic.as_ref())
+        let of_service = match (&scope.service, &doubt.service, &doubt.group) {
+            (Some(asked), Some(doubted), _) => asked == doubted,
+            (Some(asked), None, Some(group)) => self.consumes(asked, group),
+            _ => true,
+        };
+        of_service
+            && open(scope.topic.as_ref(), doubt.topic.as_ref())
             && open(scope.partition.as_ref(), doubt.partition.as_ref())
             && open(scope.client.as_ref(), doubt.client.as_ref())
             && open(scope.group.as_ref(), doubt.group.as_ref())

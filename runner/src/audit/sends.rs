@@ -161,6 +161,12 @@ fn sent_before(run: &MessageRun, us: i64) -> u64 {
 }
 
 impl AllSends {
+    /// What a stream sent, to the topic that it sends to.
+    pub fn of(&self, stream: SentStream) -> Option<&Sends> {
+        let topics = self.by.last_key_value().map_or(0, |((topic, _), _)| topic + 1);
+        (0..topics).find_map(|topic| self.by.get(&(topic, stream)))
+    }
+
     /// Reads the answers of producers. [`AllSends::narrow`] is called before it, if at all.
     pub fn hear(&mut self, files: &[File<'_>], names: &Names, facts: &Facts) {
         for file in files.iter().filter(|f| f.header().writer == Writer::ProducerHeard) {

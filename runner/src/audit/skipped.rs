@@ -47,10 +47,9 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
             for (part, run, early) in file.published() {
                 let jumped = cursors.follow(part, &run);
                 let spot = Spot {
-                    part,
-                    client: None,
                     group: Some(group.number),
                     consumer: Some(file.header().client_id),
+                    ..Spot::of(part, None)
                 };
                 // What was delivered to another member before a delivery is known only if that delivery
                 // itself was known before the histories were opened.

@@ -172,6 +172,11 @@ impl World {
         offset
     }
 
+    /// The audit's reader adds a mark to a message that it found.
+    pub fn append_mark(&mut self, mark: MessageRun) {
+        self.log.entry(mark.partition).or_default().push(mark);
+    }
+
     /// Cuts a partition's log back to an offset.
     pub fn truncate(&mut self, partition: u32, to: i64) {
         if let Some(log) = self.log.get_mut(&partition) {
@@ -234,6 +239,17 @@ impl World {
         self.heard.entry(who).or_default().push(heard);
         self.second.push(own(Mark::Found, offset));
         self.second.push(MessageRun { epoch: 10, ..run(Mark::Copied, 0, of, seq, offset) });
+    }
+
+    /// A service writes a message into the second topic in which the identities of these messages of partition 0 of
+    /// one sender stand; answers its offset.
+    pub fn derive(&mut self, of: Who, seqs: &[u64]) -> i64 {
+        let offset = self.u_end;
+        self.u_end += 1;
+        let hash = u64::MAX - offset.unsigned_abs();
+        self.second.push(run(Mark::Foreign, 0, (0, 0), hash, offset));
+        self.second.extend(seqs.iter().map(|seq| run(Mark::Derived, 0, of, *seq, offset)));
+        offset
     }
 
     /// Time goes on so far that no run holds what was before and what comes after; answers when it is.

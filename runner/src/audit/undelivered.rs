@@ -5,7 +5,8 @@
 //! is the position resolved at the first assignment of the partition, before any fetch, kept over
 //! lives (0 if the topic was created again since); the end is what the group had to read to. Messages that retention
 //! removed before the audit do not count. With `since` only messages that were written since then. If a group has not
-//! caught up, it is unknown whether the rest would have been delivered.
+//! caught up, it is unknown whether the rest would have been delivered. What a killed consumer of another program may have
+//! received and not printed is `unresolved`: see [`unprinted`].
 
 use super::book::{Book, Case, LogPart, Spot};
 use super::digest::Digest;
@@ -13,6 +14,7 @@ use super::groups::{Group, Taken};
 use super::log::Log;
 use super::measure::measure;
 use super::set::Set;
+use super::unprinted;
 use super::window;
 
 measure! {
@@ -60,7 +62,8 @@ fn judge_part(
         let unsure = unsure.minus(&taken.seen.keys).len();
         window::doubt(book, &digest.names, spot, unsure, "undelivered messages");
     }
-    let missed = visible.minus(&taken.seen.keys);
+    let mut missed = visible.minus(&taken.seen.keys);
+    missed.remove(&unprinted::of(taken, &missed));
     let mut nameless = (visible.len(), missed.clone());
     for (stream, offsets) in log.place.streams() {
         let spot = Spot { client: Some(stream.client), ..spot };

@@ -4,12 +4,16 @@
 //! no acknowledgement (`acks=0`). Counted here and nowhere else, found or not; never lost. Messages
 //! of a running life that have no answer yet are not counted.
 //!
+//! A message that a killed consumer of another program may have received and not printed is counted here too: see
+//! [`unprinted`].
+//!
 //! With `since` only messages that were sent since then.
 
 use super::book::{Book, Case, Spot};
 use super::digest::Digest;
 use super::measure::measure;
 use super::set::Set;
+use super::unprinted;
 
 measure! {
     FACTS: Alone(judge), needs(Sent), {},
@@ -40,6 +44,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
             book.show(spot, || Case::of(*stream, seq, text));
         }
     }
+    unprinted::count(digest, &mut book);
     book
 }
 

@@ -18,8 +18,11 @@ use firsts::Firsts;
 use kplan_dsl::value::CommitMode;
 
 use crate::{
-    history::{self, HistoryError, Mark, RunRecorder, now_us},
-    identity::payload::{self, Decoded},
+    history::{self, HistoryError, Mark, RunClock, RunRecorder, now_us},
+    identity::{
+        RunIds,
+        payload::{self, Decoded},
+    },
 };
 
 /// Ends of partitions are recorded at most this often, in microseconds.
@@ -55,12 +58,13 @@ pub(super) enum TakenMessage {
 /// The consumer's state; see the module.
 pub(super) struct ConsumerShared {
     spec: ConsumerSpec,
-    run: u64,
+    run: RunIds,
     voice: Rc<Voice>,
     /// Latencies of what was delivered; a copier measures its copies.
     latencies: Option<Latencies>,
     /// How far each of its topics was delivered to its group.
     firsts: Vec<Firsts>,
+    clock: RunClock,
     inner: RefCell<Inner>,
 }
 
@@ -110,12 +114,13 @@ fn blank(mark: Mark, topic: u16, partition: u32, offset: i64, at_us: i64) -> his
     }
 }
 
-/// What a value is, for the history: its mark, and its identity where it has one.
+/// What a value is, for the history: its mark, and its identity where it has one. `number` is the topic's: an identity
+/// as text is the message's own if it names this topic.
 pub(super) fn identify(
     decoded: Decoded,
     value: Option<&[u8]>,
     key: Option<&[u8]>,
-    known: Mark,
+    (known, number): (Mark, u16),
     at: (u16, u32, i64),
     at_us: i64,
 ) -> history::Message {
@@ -128,7 +133,22 @@ pub(super) fn identify(
             seq: identity.seq,
             ..blank(known, topic, partition, offset, at_us)
         },
-        Decoded::Foreign => history::Message {
+        Decoded::Text(id) if id.topic == number => history::Message {
+            client: id.client,
+            life: id.life,
+            source_partition: id.partition,
+            seq: id.seq,
+            ..blank(known, topic, partition, offset, at_us)
+        },
+        // Its client chose the partition that it lies in.
+        Decoded::Numbered(own) => history::Message {
+            client: own.client,
+            life: own.life,
+            source_partition: partition,
+            seq: own.seq,
+            ..blank(known, topic, partition, offset, at_us)
+        },
+        Decoded::Foreign | Decoded::Text(_) => history::Message {
             seq: payload::foreign_hash(key, value),
             ..blank(Mark::Foreign, topic, partition, offset, at_us)
         },
@@ -156,10 +176,11 @@ impl ConsumerShared {
         };
         Ok(Self {
             spec: spec.clone(),
-            run: spec.common.run_hash(),
+            run: spec.common.run_ids(),
             voice,
             latencies,
             firsts,
+            clock: RunClock::now(),
             inner: RefCell::new(inner),
         })
     }
@@ -239,18 +260,31 @@ impl ConsumerShared {
         let Some(part) = inner.parts.get_mut(&at) else { return false };
         part.position = message.offset() + 1;
         part.reset_to = None;
-        let decoded = payload::decode(message.value(), self.run);
-        if let (Decoded::Identity(identity), Some(latencies)) = (&decoded, &self.latencies)
-            && self.firsts[usize::from(at.0)].is_first(at.1, message.offset(), identity.intended_us)
+        let number = self.spec.common.topic_number(&self.spec.topics[usize::from(at.0)]);
+        let decoded = message.parts().decode(&self.run);
+        let intended = match decoded {
+            Decoded::Identity(identity) => Some(identity.intended_us),
+            Decoded::Text(id) if id.topic == number => self.intended_us(message),
+            _ => None,
+        };
+        if let (Some(intended_us), Some(latencies)) = (intended, &self.latencies)
+            && self.firsts[usize::from(at.0)].is_first(at.1, message.offset(), intended_us)
         {
-            latencies.add(&self.voice, now, identity.intended_us);
+            latencies.add(&self.voice, now, intended_us);
         }
         let place = (at.0, at.1, message.offset());
-        let mut record =
-            identify(decoded, message.value(), message.key(), Mark::Delivered, place, now);
+        let (value, key) = (message.value(), message.key());
+        let mut record = identify(decoded, value, key, (Mark::Delivered, number), place, now);
         record.epoch = inner.generation;
         inner.keep(&record);
         true
+    }
+
+    /// When a message whose value the plan wrote was to be sent, by the timestamp that its producer gave it: at the
+    /// end of that millisecond, so that none counts as slower than it was. None if the broker replaced the timestamp.
+    fn intended_us(&self, message: &Message<'_>) -> Option<i64> {
+        let created_ms = message.created_ms()?;
+        Some(self.clock.mono_us(created_ms * 1_000 + 999))
     }
 
     fn end_of_partition(&self, at: (u16, u32), position: i64, now: i64) {

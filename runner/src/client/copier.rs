@@ -17,8 +17,10 @@ use super::{
     ClientError,
     consumer::{AT_ONCE, PATIENCE, unread},
     consumer_state::{ConsumerShared, TakenMessage},
-    contact, log,
-    outbox::{Ledger, Outbox, Outgoing},
+    contact,
+    ledger::Ledger,
+    log,
+    outbox::{Body, Outbox, Outgoing},
     protocol::{ClientReport, Order, Position},
     raw::{
         ClientType, Code, Events, GroupQueue, Instance, Kafka, Message, Rebalance, TopicPosition,
@@ -30,7 +32,10 @@ use super::{
 };
 use crate::{
     history::{HistoryWriter, Mark, RunRecorder, Writer, now_us},
-    identity::payload::{self, Decoded, Original},
+    identity::{
+        RunIds,
+        payload::{self, Decoded, Original},
+    },
 };
 
 /// How long adding positions to a transaction may block: unlike a commit it starts from the beginning when it is
@@ -104,8 +109,7 @@ pub(super) fn run(
     )?;
     let queue =
         GroupQueue::of(&kafka).ok_or_else(|| ClientError::new("a copier needs a group".into()))?;
-    let desk =
-        Desk { spec, state: &state, kafka: &kafka, outbox, open: None, number: 0, stop: None };
+    let desk = Desk::new(spec, &state, &kafka, outbox);
     let mut copier = Copier { desk, queue, intake: &intake, resets: Vec::new(), orders };
     // Ends what an earlier life left open, before its positions are asked for.
     if !copier.desk.init(orders)? {
@@ -129,6 +133,7 @@ pub(super) fn run(
 /// What is copied, and how its transactions end.
 struct Desk<'a> {
     spec: &'a CopierSpec,
+    run: RunIds,
     state: &'a ConsumerShared,
     kafka: &'a Instance,
     outbox: Outbox<'a>,
@@ -150,7 +155,17 @@ enum End {
     Unsettled,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    fn new(
+        spec: &'a CopierSpec,
+        state: &'a ConsumerShared,
+        kafka: &'a Instance,
+        outbox: Outbox<'a>,
+    ) -> Self {
+        let run = spec.common.run_ids();
+        Self { spec, run, state, kafka, outbox, open: None, number: 0, stop: None }
+    }
+
     /// Makes every earlier life of this copier unable to commit; false if ordered to stop before.
     fn init(&mut self, orders: &Receiver<Order>) -> Result<bool, ClientError> {
         loop {
@@ -196,8 +211,11 @@ impl Desk<'_> {
             partition: partition % self.spec.partitions,
             key: message.key(),
             intended_us: now_us(),
-            bytes: message.value().map_or(0, <[u8]>::len),
-            original: Some(original(message, partition, self.spec.common.run_hash())),
+            number: 0,
+            body: Body::Copy {
+                bytes: message.value().map_or(0, <[u8]>::len),
+                original: original(message, partition, &self.run),
+            },
         };
         self.outbox.send(&copy)?;
         if let Some((_, messages)) = &mut self.open {
@@ -268,11 +286,15 @@ impl Desk<'_> {
 }
 
 /// The reference of a copy to its original. A message without a readable identity is referenced by its bytes.
-fn original(message: &Message<'_>, partition: u32, run: u64) -> Original {
-    match payload::decode(message.value(), run) {
+fn original(message: &Message<'_>, partition: u32, run: &RunIds) -> Original {
+    match message.parts().decode(run) {
         Decoded::Identity(i) => {
             Original { client: i.client, life: i.life, partition: i.partition, seq: i.seq }
         }
+        Decoded::Text(i) => {
+            Original { client: i.client, life: i.life, partition: i.partition, seq: i.seq }
+        }
+        Decoded::Numbered(i) => Original { client: i.client, life: i.life, partition, seq: i.seq },
         Decoded::Foreign | Decoded::Corrupt => {
             let seq = payload::foreign_hash(message.key(), message.value());
             Original { client: 0, life: 0, partition, seq }

@@ -13,23 +13,22 @@ use std::{
     time::Duration,
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
-    sync::{mpsc, watch},
+    sync::{Mutex, mpsc, watch},
     time::timeout,
 };
 
 mod errors;
+mod orders;
 
 pub use errors::{HandleError, NotInTime, is_refusal, kafkas_name};
 
 use super::{
-    protocol::{Answers, ClientReport, GIVES_UP, NO_HISTORY, Order, Position, REFUSED_SETTING},
+    program::{EndedBy, ProgramKind},
+    protocol::{Answers, ClientReport, GIVES_UP, Position},
     spec::{ClientSpec, ClientStart, Common},
 };
 use crate::{codes::KafkaError, history::now_us};
@@ -114,6 +113,12 @@ pub struct ClientState {
     pub finished_us: Option<i64>,
     /// What it left when it ended as ordered.
     pub ended: Option<Ended>,
+    /// True if its process runs a program.
+    pub runs: Option<ProgramKind>,
+    /// Signals that its program got.
+    pub signals: u32,
+    /// How its program ended, with its last lines.
+    pub program: Option<(EndedBy, Vec<String>)>,
     /// How its process ended.
     pub exit: Option<Exit>,
     /// When its last report came (at first: when it was started), monotonic microseconds.
@@ -131,8 +136,9 @@ pub struct Ended {
 
 impl ClientState {
     /// What is known of a process that begins now.
-    fn of_process(began_us: i64) -> Self {
-        Self { heard_us: began_us, answers: Answers::of_process(began_us), ..Self::default() }
+    fn of_process(began_us: i64, runs: Option<ProgramKind>) -> Self {
+        let answers = Answers::of_process(began_us);
+        Self { heard_us: began_us, answers, runs, ..Self::default() }
     }
 
     fn observe(&mut self, report: &ClientReport) {
@@ -168,7 +174,13 @@ impl ClientState {
             ClientReport::Ended { left, unread, .. } => {
                 self.ended = Some(Ended { left: *left, unread: unread.clone() });
             }
-            ClientReport::Latency { .. } | ClientReport::Reset { .. } => {}
+            ClientReport::Signalled { .. } => self.signals += 1,
+            ClientReport::ProgramEnded { how, last, .. } => {
+                self.program = Some((*how, last.clone()));
+            }
+            ClientReport::Latency { .. }
+            | ClientReport::Reset { .. }
+            | ClientReport::Alive { .. } => {}
         }
     }
 
@@ -226,25 +238,12 @@ impl ClientState {
     }
 }
 
-impl NotInTime {
-    /// It could not record what it did: its disk is full.
-    pub fn cannot_record(&self) -> bool {
-        self.state.errors.iter().any(|e| e.code == NO_HISTORY)
-    }
-
-    /// Its report of a setting with which it could not be created.
-    pub fn refused_setting(&self) -> Option<String> {
-        let error = self.state.errors.iter().find(|e| e.code == REFUSED_SETTING)?;
-        Some(error.text.clone())
-    }
-}
-
 /// A running client.
 #[derive(Debug)]
 pub struct Handle {
     spec: ClientSpec,
     pid: Pid,
-    stdin: ChildStdin,
+    stdin: Mutex<ChildStdin>,
     state: watch::Receiver<ClientState>,
 }
 
@@ -268,7 +267,8 @@ impl Handle {
         let stdout = child.stdout.take().ok_or_else(missing).map_err(failed("stdout"))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let pid = pid.ok_or_else(missing).map_err(failed("process id"))?;
-        let (sender, state) = watch::channel(ClientState::of_process(now_us()));
+        let (sender, state) =
+            watch::channel(ClientState::of_process(now_us(), spec.kind().program()));
         let who = Who { name: name.clone(), member: common.member, life: common.life };
         tokio::spawn(follow(child, stdout, sender, who, events));
         let reported = ClientStart { spec: spec.clone(), secrets: crate::secrets::all() };
@@ -276,7 +276,7 @@ impl Handle {
             serde_json::to_vec(&reported).map_err(io::Error::from).map_err(failed("its spec"))?;
         line.push(b'\n');
         stdin.write_all(&line).await.map_err(failed("its spec"))?;
-        Ok(Self { spec, pid, stdin, state })
+        Ok(Self { spec, pid, stdin: Mutex::new(stdin), state })
     }
 
     /// Its specification.
@@ -346,49 +346,12 @@ impl Handle {
         let state = Box::new(self.state.borrow().clone());
         Err(HandleError::NotInTime(NotInTime { name, what, limit, state }))
     }
-
-    /// Sends a signal: SIGKILL, SIGSTOP, SIGCONT. Nothing happens to a process that has ended.
-    pub fn signal(&self, signal: Signal) -> Result<(), HandleError> {
-        if !self.alive() {
-            return Ok(());
-        }
-        match kill(self.pid, signal) {
-            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-            Err(e) => Err(HandleError::Process {
-                name: self.spec.common().name.clone(),
-                what: "signal",
-                source: e.into(),
-            }),
-        }
-    }
-
-    /// SIGKILL, and waits until the process is gone. What it recorded is in its histories.
-    pub async fn kill(&self) -> Result<(), HandleError> {
-        self.signal(Signal::SIGKILL)?;
-        self.reach("gone", VANISH, |s| s.exit.is_some()).await
-    }
-
-    /// Stops it gracefully; see [`Order::Stop`]. It may still run when this fails: kill it then.
-    pub async fn stop(
-        &mut self,
-        limit: Duration,
-        ends: Vec<Position>,
-    ) -> Result<Ended, HandleError> {
-        // It must be able to report what is left before the time is up.
-        let limit_ms = u64::try_from(limit.as_millis() * 9 / 10).unwrap_or(u64::MAX);
-        let mut line = serde_json::to_vec(&Order::Stop { ends, limit_ms }).unwrap_or_default();
-        line.push(b'\n');
-        // The exit below shows a process that has ended.
-        let _ = timeout(limit, self.stdin.write_all(&line)).await;
-        self.reach("stopped", limit, |s| s.ended.is_some() && s.exit.is_some()).await?;
-        Ok(self.state.borrow().ended.clone().unwrap_or_default())
-    }
 }
 
 impl Drop for Handle {
     /// A client never outlives its handle.
     fn drop(&mut self) {
-        let _ = self.signal(Signal::SIGKILL);
+        let _ = self.signal_process(Signal::SIGKILL);
     }
 }
 
@@ -448,6 +411,10 @@ async fn follow(
             gave_up: false,
         },
     };
+    let mut exit = exit;
+    if let Some((how, _)) = &state.borrow().program {
+        exit.text = how.to_string();
+    }
     state.send_modify(|s| s.exit = Some(exit.clone()));
     let _ = events.send((who, ClientEvent::Exited(exit))).await;
 }

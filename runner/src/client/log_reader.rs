@@ -5,7 +5,7 @@ mod batches;
 mod brokers;
 mod careful;
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, iter, rc::Rc, time::Duration};
 
 use kplan_dsl::value::Isolation;
 
@@ -20,7 +20,11 @@ use super::{
 };
 use crate::{
     history::{self, HistoryWriter, Mark, MessageRun, RunRecorder, Writer, now_us},
-    identity::payload::{self, Decoded, Original},
+    identity::{
+        MessageParts, RunIds,
+        payload::{self, Decoded, Original},
+        text::TextId,
+    },
 };
 
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -83,8 +87,8 @@ pub(super) fn run(spec: &LogSpec, voice: &Rc<Voice>) -> Result<ClientReport, Cli
     }
     let progress = Progress { voice, of: total.unsigned_abs(), said: 0, before: 0 };
     let isolation = Isolation::ReadUncommitted;
-    let run = spec.common.run_hash();
-    let mut pass = Pass { spec, voice, found, progress, isolation, run };
+    let run = spec.common.run_ids();
+    let mut pass = Pass { spec, voice, found, progress, isolation, run, ids: Vec::new() };
     let mut reader = match spec.careful {
         true => Some(brokers::Brokers::new(&spec.common)?),
         false => None,
@@ -174,7 +178,9 @@ struct Pass<'a> {
     found: RunRecorder,
     progress: Progress<'a>,
     isolation: Isolation,
-    run: u64,
+    run: RunIds,
+    /// The identities in the newest message, if it has any as text.
+    ids: Vec<TextId>,
 }
 
 /// The time, read only now and then: messages come by the million.
@@ -292,31 +298,45 @@ impl Pass<'_> {
         let offset = message.offset();
         part.position = offset + 1;
         if offset < part.end {
-            self.record(part, offset, message.key(), message.value(), now)?;
+            self.record(part, offset, message.parts(), now)?;
         }
         Ok(true)
     }
 
     /// Records a message.
-    fn record(
+    fn record<'m>(
         &mut self,
         part: &mut ReadPart,
         offset: i64,
-        key: Option<&[u8]>,
-        value: Option<&[u8]>,
+        message: MessageParts<'m, impl Iterator<Item = &'m [u8]>>,
         now: i64,
     ) -> Result<(), ClientError> {
         part.show(offset);
-        if self.isolation == Isolation::ReadUncommitted {
-            let decoded = payload::decode(value, self.run);
-            let place = (part.topic, part.partition, offset);
-            let record = identify(decoded, value, key, Mark::Found, place, now);
-            self.found.record(&record)?;
-            if let (Decoded::Identity(identity), Some(value)) = (decoded, value)
-                && let Some(original) = payload::original(&identity, value)
-            {
-                self.found.record(&copied(&record, original))?;
+        if self.isolation != Isolation::ReadUncommitted {
+            return Ok(());
+        }
+        let (key, value) = (message.key, message.value);
+        let (decoded, more) = message.decode_all(&self.run);
+        let place = (part.topic, part.partition, offset);
+        let number = self.spec.common.topic_number(&self.spec.topics[usize::from(part.topic)].name);
+        let record = identify(decoded, value, key, (Mark::Found, number), place, now);
+        self.found.record(&record)?;
+        match (decoded, value) {
+            (Decoded::Identity(identity), Some(value)) => {
+                if let Some(original) = payload::original(&identity, value) {
+                    self.found.record(&copied(&record, original))?;
+                }
             }
+            (Decoded::Text(first), _) => {
+                self.ids.clear();
+                self.ids.extend(iter::once(first).chain(more).filter(|id| id.topic != number));
+                self.ids.sort_unstable();
+                self.ids.dedup();
+                for id in &self.ids {
+                    self.found.record(&derived(&record, id))?;
+                }
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -370,6 +390,18 @@ fn copied(copy: &history::Message, original: Original) -> history::Message {
         seq: original.seq,
         epoch: u32::from(copy.client),
         ..*copy
+    }
+}
+
+/// The reference of a message to one that it was made of.
+fn derived(message: &history::Message, from: &TextId) -> history::Message {
+    history::Message {
+        mark: Mark::Derived,
+        client: from.client,
+        life: from.life,
+        source_partition: from.partition,
+        seq: from.seq,
+        ..*message
     }
 }
 

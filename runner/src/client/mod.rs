@@ -1,7 +1,7 @@
 //! Producers, consumers and copiers as child processes: their orders ([`spec`]) and their reports
 //! ([`protocol`], and for each message the [`crate::history`]).
 //!
-//! A client is this same binary, started as `kplan client`: [`hidden_main`]. It reads its
+//! A client is this same binary, started as `kplan client --run`: [`hidden_main`]. It reads its
 //! [`spec::ClientSpec`] and its orders from stdin, reports on stdout, logs to stderr, and ends when
 //! its runner does. [`handle`] is the runner's side.
 
@@ -9,16 +9,22 @@ mod consumer;
 mod consumer_state;
 mod copier;
 pub mod handle;
+pub mod http;
 pub mod latency;
+mod ledger;
 mod log_reader;
+mod message;
 mod outbox;
 mod producer;
+pub mod program;
 pub mod protocol;
 mod raw;
 pub mod routes;
+mod service;
 pub mod settings;
 pub mod spec;
 mod transactions;
+mod verifiable;
 mod voice;
 
 use std::{

@@ -1,162 +1,32 @@
-//! Outgoing messages: each is recorded before librdkafka gets it, and its outcome when
-//! librdkafka reports it.
+//! Outgoing messages: each is recorded before librdkafka gets it.
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    time::Duration,
-};
-
-use indexmap::IndexMap;
-use kplan_dsl::value::Acks;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     ClientError,
-    latency::Latencies,
-    raw::{Code, Delivery, Events, Header, Instance, Topic},
+    ledger::{Ledger, history},
+    message::{MessageFields, OwnTexts},
+    raw::{Code, Instance, Topic},
     spec::Common,
     voice::Voice,
 };
 use crate::{
-    history::{
-        HistoryError, HistoryWriter, Mark, Message, MessageRun, RunRecorder, Writer, now_us,
+    history::{Mark, Message, RunRecorder, Writer, now_us},
+    identity::{
+        payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
+        text::TextId,
     },
-    identity::payload::{self, FLAG_TRANSACTIONAL, Identity, Original},
 };
 
 /// The longest wait in librdkafka, so that an order is answered soon.
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 /// Bits of a message's opaque that hold its sequence number; the partition is above them.
-const SEQ_BITS: u32 = 44;
+pub(super) const SEQ_BITS: u32 = 44;
 
-/// The outcomes of the messages, written from inside librdkafka's callbacks.
-pub(super) struct Ledger {
-    heard: RefCell<RunRecorder>,
-    latencies: Latencies,
-    /// When the acknowledged messages of the running transaction were to be sent.
-    pending: RefCell<Vec<i64>>,
-    voice: Rc<Voice>,
-    acks: Acks,
-    client: u16,
-    life: u16,
-    /// The running transaction's number, else 0.
-    pub(super) epoch: Cell<u32>,
-    reports: Cell<u64>,
-    broken: RefCell<Option<HistoryError>>,
-}
-
-impl Ledger {
-    /// Creates the history of the outcomes of a client that sends to `topic`.
-    pub(super) fn create(
-        common: &Common,
-        topic: &str,
-        acks: Acks,
-        voice: &Rc<Voice>,
-    ) -> Result<Rc<Self>, ClientError> {
-        Ok(Rc::new(Self {
-            heard: RefCell::new(history(common, topic, Writer::ProducerHeard)?),
-            latencies: Latencies::create(&common.latency_path())?,
-            pending: RefCell::default(),
-            voice: Rc::clone(voice),
-            acks,
-            client: common.client_id,
-            life: common.life,
-            epoch: Cell::new(0),
-            reports: Cell::new(0),
-            broken: RefCell::new(None),
-        }))
-    }
-
-    /// Records the outcome of a message at this moment; returns the moment. The clock is read
-    /// here and not earlier: a time from before a wait in librdkafka would be earlier than the
-    /// answer.
-    fn record(&self, mark: Mark, opaque: usize, offset: i64, error: i32) -> i64 {
-        let at_us = now_us();
-        let (partition, seq) = (opaque >> SEQ_BITS, opaque & ((1 << SEQ_BITS) - 1));
-        let message = Message {
-            mark,
-            topic: 0,
-            partition: partition as u32,
-            client: self.client,
-            life: self.life,
-            source_partition: partition as u32,
-            seq: seq as u64,
-            offset,
-            at_us,
-            error,
-            epoch: self.epoch.get(),
-        };
-        self.keep(|heard| heard.record(&message));
-        at_us
-    }
-
-    /// Records the end of a transaction, with which its messages are sent or are not: a message of a
-    /// transaction takes until the commit.
-    pub(super) fn settle(&self, mark: Mark, epoch: u32) {
-        let at_us = now_us();
-        let run = MessageRun {
-            mark,
-            topic: 0,
-            partition: 0,
-            client: self.client,
-            life: self.life,
-            source_partition: 0,
-            first_seq: 0,
-            first_offset: -1,
-            count: 0,
-            first_us: at_us,
-            last_us: at_us,
-            error: 0,
-            epoch,
-        };
-        self.keep(|heard| heard.append(&run));
-        for intended in self.pending.take() {
-            if mark == Mark::Committed {
-                self.latencies.add(&self.voice, at_us, intended);
-            }
-        }
-    }
-
-    fn keep(&self, write: impl FnOnce(&mut RunRecorder) -> Result<(), HistoryError>) {
-        if let Err(e) = write(&mut self.heard.borrow_mut()) {
-            self.broken.borrow_mut().get_or_insert(e);
-        }
-    }
-}
-
-impl Events for Ledger {
-    fn delivered(&self, delivery: &Delivery<'_>) {
-        self.reports.set(self.reports.get() + 1);
-        match delivery.error {
-            Some(code) => drop(self.record(Mark::Failed, delivery.opaque, -1, code.0)),
-            // acks=0: no broker answered, and the offset is made up.
-            None if self.acks == Acks::None => {
-                self.record(Mark::Written, delivery.opaque, -1, 0);
-            }
-            None => {
-                let at_us = self.record(Mark::Acked, delivery.opaque, delivery.offset, 0);
-                let intended = payload::intended_us(delivery.value);
-                if self.epoch.get() == 0 {
-                    self.latencies.add(&self.voice, at_us, intended);
-                } else {
-                    self.pending.borrow_mut().push(intended);
-                }
-            }
-        }
-    }
-
-    fn error(&self, code: Code, fatal: bool, words: &str) {
-        self.voice.error(code, fatal, words);
-    }
-
-    fn stats(&self, json: &[u8]) {
-        self.voice.stats(json);
-    }
-}
-
-fn history(common: &Common, topic: &str, writer: Writer) -> Result<RunRecorder, HistoryError> {
-    let header = common.header(writer, vec![topic.to_owned()], None);
-    HistoryWriter::create(&common.history_path(writer), &header).map(RunRecorder::new)
+/// The timestamp of a message that is sent a millisecond or more after its time; without it librdkafka takes the time
+/// at which it got the message. Readers see by it when the message was to be sent.
+fn late_ms(fields: &MessageFields, intended_us: i64) -> Option<i64> {
+    (now_us() - intended_us >= 1_000).then_some(fields.intended_wall_us.div_euclid(1_000))
 }
 
 /// A message that is to be sent.
@@ -165,10 +35,20 @@ pub(super) struct Outgoing<'m> {
     pub key: Option<&'m [u8]>,
     /// When it was to be sent: its latency counts from here.
     pub intended_us: i64,
-    /// Bytes of its value; more if its identity needs more.
-    pub bytes: usize,
-    /// What it is a copy of.
-    pub original: Option<Original>,
+    /// How many messages the client sent before it, for the plan's texts.
+    pub number: u64,
+    pub body: Body,
+}
+
+/// The value of a message.
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    /// kplan's own, of so many bytes; more if its identity needs more.
+    Own { bytes: usize },
+    /// The same, as a copy of a message.
+    Copy { bytes: usize, original: Original },
+    /// What the plan writes.
+    Written,
 }
 
 /// Where a client's messages leave it.
@@ -183,7 +63,7 @@ pub(super) struct Outbox<'a> {
     /// Messages that librdkafka took.
     taken: u64,
     value: Vec<u8>,
-    headers: Vec<Header>,
+    texts: OwnTexts,
     run: u64,
 }
 
@@ -205,16 +85,19 @@ impl<'a> Outbox<'a> {
             next: vec![0; partitions as usize],
             taken: 0,
             value: Vec::new(),
-            headers: Vec::new(),
+            texts: OwnTexts::default(),
             run: common.run_hash(),
         })
     }
 
-    /// Gives every message from now on these headers.
-    pub(super) fn headers(&mut self, all: &IndexMap<String, String>) -> Result<(), ClientError> {
-        let headers: Result<_, _> = all.iter().map(|(k, v)| Header::new(k, v)).collect();
-        self.headers = headers?;
-        Ok(())
+    /// What the plan writes into messages.
+    pub(super) fn texts(&self) -> &OwnTexts {
+        &self.texts
+    }
+
+    /// Gives every message from now on what the plan writes.
+    pub(super) fn write(&mut self, texts: OwnTexts) {
+        self.texts = texts;
     }
 
     /// Sends a message; waits while librdkafka's queue is full.
@@ -240,15 +123,30 @@ impl<'a> Outbox<'a> {
         self.next[partition as usize] += 1;
         let flags = if epoch == 0 { 0 } else { FLAG_TRANSACTIONAL };
         let identity = Identity { run: self.run, client, life, partition, seq, intended_us, flags };
-        self.value.resize(message.bytes, 0);
-        match &message.original {
-            Some(original) => payload::encode_copy(&identity, original, &mut self.value),
-            None => payload::encode(&identity, &mut self.value),
-        }
         let opaque = (partition as usize) << SEQ_BITS | seq as usize;
+        let mut time_ms = None;
+        let id = TextId { topic: self.texts.topic, client, life, partition, seq };
+        let fields = self.texts.fields(id, self.run, message.number, intended_us);
+        self.texts.fill_around(&fields);
+        match &message.body {
+            Body::Own { bytes } => {
+                self.value.resize(*bytes, 0);
+                payload::encode(&identity, &mut self.value);
+            }
+            Body::Copy { bytes, original } => {
+                self.value.resize(*bytes, 0);
+                payload::encode_copy(&identity, original, &mut self.value);
+            }
+            Body::Written => {
+                self.texts.fill_value(&fields, &mut self.value);
+                self.ledger.intended.borrow_mut().insert(opaque, intended_us);
+                time_ms = late_ms(&fields, intended_us);
+            }
+        }
         loop {
-            let (value, headers) = (&self.value, self.headers.as_slice());
-            match self.topic.produce(partition as i32, message.key, value, headers, opaque) {
+            let key = message.key.or_else(|| self.texts.key());
+            let with = (self.texts.headers.as_slice(), time_ms);
+            match self.topic.produce(partition as i32, key, &self.value, with, opaque) {
                 Ok(()) => {
                     self.taken += 1;
                     return Ok(());

@@ -5,7 +5,9 @@ use std::{rc::Rc, sync::mpsc::Receiver, time::Duration};
 
 use super::{
     ClientError, contact,
-    outbox::{Ledger, Outbox, Outgoing, PATIENCE},
+    ledger::Ledger,
+    message::{OwnTexts, key_decides},
+    outbox::{Body, Outbox, Outgoing, PATIENCE},
     protocol::{ClientReport, Order},
     raw::{ClientType, Events, Instance},
     settings,
@@ -16,8 +18,9 @@ use super::{
 use crate::{
     history::now_us,
     identity::{
-        keys::{KeyPlan, key_name},
+        keys::{KeyPlan, key_name, partition_of},
         payload,
+        text::TextId,
     },
 };
 
@@ -28,6 +31,10 @@ pub(super) struct Producer<'a> {
     spec: &'a ProducerSpec,
     pub(super) outbox: Outbox<'a>,
     keys: KeyPlan,
+    /// The key of the newest message.
+    key: Vec<u8>,
+    /// Whether the plan's key decides the partition.
+    key_decides: bool,
     /// Messages handed over, or refused by librdkafka for good.
     total: u64,
     /// It was reported that all is done.
@@ -56,9 +63,12 @@ pub(super) fn run(
         events,
     )?;
     let mut outbox = Outbox::create(&spec.common, &spec.topic, spec.partitions, &kafka, ledger)?;
-    outbox.headers(&spec.headers)?;
+    outbox.write(OwnTexts::of(spec)?);
     let keys = KeyPlan::new(spec.partitions, spec.keys).in_blocks(block(spec), spec.count);
-    let mut producer = Producer { spec, outbox, keys, total: 0, finished: false, started_us: 0 };
+    let key_decides = key_decides(spec);
+    let key = Vec::new();
+    let mut producer =
+        Producer { spec, outbox, keys, key, key_decides, total: 0, finished: false, started_us: 0 };
     let Some(_) = contact(&kafka, voice, orders) else {
         return Ok(ClientReport::Ended { at_us: now_us(), left: 0, unread: Vec::new() });
     };
@@ -79,7 +89,7 @@ pub(super) fn run(
 
 /// How long the end may take, from an order to stop.
 pub(super) fn stop_limit(orders: &Receiver<Order>) -> Option<Duration> {
-    let Order::Stop { limit_ms, .. } = orders.try_recv().ok()?;
+    let Order::Stop { limit_ms, .. } = orders.try_recv().ok()? else { return None };
     Some(Duration::from_millis(limit_ms))
 }
 
@@ -147,18 +157,34 @@ impl Producer<'_> {
         }
     }
 
+    /// The partition of the next message, and whether its key is known: it is in `key` then.
+    fn place(&mut self, intended_us: i64) -> (u32, bool) {
+        if let Some(text) = self.spec.key.as_ref().filter(|_| self.key_decides) {
+            let (client, life) = (self.spec.common.client_id, self.spec.common.life);
+            let id = TextId { topic: 0, client, life, partition: 0, seq: 0 };
+            let fields = self.outbox.texts().fields(id, 0, self.total, intended_us);
+            OwnTexts::fill_key(text, &fields, &mut self.key);
+            return (partition_of(&self.key, self.spec.partitions), true);
+        }
+        let (partition, key) = self.keys.nth(self.total);
+        if let Some(key) = key {
+            self.key.clear();
+            self.key.extend_from_slice(key_name(key).as_bytes());
+        }
+        (partition, key.is_some())
+    }
+
     /// Sends the next message; waits while librdkafka's queue is full.
     pub(super) fn send(&mut self) -> Result<(), ClientError> {
-        let (partition, key) = self.keys.nth(self.total);
-        let key = key.map(key_name);
-        let message = Outgoing {
-            partition,
-            key: key.as_deref().map(str::as_bytes),
-            intended_us: self.intended(now_us()),
-            bytes: bytes(self.spec, self.total),
-            original: None,
+        let intended_us = self.intended(now_us());
+        let (partition, has_key) = self.place(intended_us);
+        let body = match &self.spec.value {
+            None => Body::Own { bytes: bytes(self.spec, self.total) },
+            Some(_) => Body::Written,
         };
-        self.outbox.send(&message)?;
+        let key = has_key.then_some(self.key.as_slice());
+        let number = self.total;
+        self.outbox.send(&Outgoing { partition, key, intended_us, number, body })?;
         self.total += 1;
         Ok(())
     }

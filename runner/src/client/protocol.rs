@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::program::EndedBy;
+
 /// The error code of a client that cannot write its history (a full disk): nothing that it does
 /// from then on can be judged.
 pub const NO_HISTORY: &str = "HISTORY";
@@ -20,6 +22,9 @@ pub const DAMAGED: &str = "DAMAGED";
 
 /// The error code with which the audit's reader reports why it could not read a partition further.
 pub const UNREAD: &str = "UNREAD";
+
+/// The error code of a client whose program breaks the protocol that it speaks.
+pub const PROTOCOL_BROKEN: &str = "PROTOCOL";
 
 /// A place in a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +47,8 @@ pub enum Order {
         /// How long it may take, in milliseconds.
         limit_ms: u64,
     },
+    /// Send a signal to the program that the client runs. Answered by [`ClientReport::Signalled`].
+    Signal { number: i32 },
 }
 
 /// One broker connection in a client's statistics.
@@ -145,6 +152,17 @@ pub enum ClientReport {
         /// Offsets to pass.
         of: u64,
     },
+    /// The program that the client runs got a signal.
+    Signalled { at_us: i64, number: i32 },
+    /// A sign of life of a client that has nothing else to report.
+    Alive { at_us: i64 },
+    /// The program that the client runs has ended. The client ends next.
+    ProgramEnded {
+        at_us: i64,
+        how: EndedBy,
+        /// The last lines of its output.
+        last: Vec<String>,
+    },
     /// The client is done; its process ends now.
     Ended {
         at_us: i64,
@@ -167,6 +185,9 @@ impl ClientReport {
             | Self::Stats { at_us, .. }
             | Self::Finished { at_us }
             | Self::Progress { at_us, .. }
+            | Self::Signalled { at_us, .. }
+            | Self::Alive { at_us }
+            | Self::ProgramEnded { at_us, .. }
             | Self::Ended { at_us, .. } => *at_us,
             Self::Latency { to_us, .. } => *to_us,
         }

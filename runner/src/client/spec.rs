@@ -5,8 +5,10 @@ mod consumer;
 mod copier;
 mod log;
 mod producer;
+mod service;
+mod verifiable;
 
-use std::{path::PathBuf, rc::Rc, sync::mpsc::Receiver};
+use std::{collections::BTreeMap, path::PathBuf, rc::Rc, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
 use kplan_dsl::value::{Acks, Isolation};
@@ -17,17 +19,21 @@ pub use self::{
     copier::CopierSpec,
     log::{LogSpec, LogTopic, ReadSpan},
     producer::{ProducerSpec, TransactionSpec},
+    service::{ReadyWhen, ServiceSpec, ServiceTraffic},
+    verifiable::{ProgramPlace, VerifiableConsumerSpec, VerifiableProducerSpec},
 };
 
 use super::{
     ClientError, ClientType,
+    program::ProgramKind,
     protocol::{ClientReport, Order},
     routes::Routes,
     voice::Voice,
 };
 use crate::{
+    audit::ServiceWork,
     history::{Header, Writer},
-    identity::payload::run_hash,
+    identity::{RunIds, payload::run_hash},
 };
 
 /// The part of the specification that all clients have.
@@ -51,6 +57,9 @@ pub struct Common {
     /// Where its connections go, if not to the advertised addresses.
     #[serde(default)]
     pub routes: Option<Routes>,
+    /// The numbers of the topics that it sends to or reads: identities as text name them so.
+    #[serde(default)]
+    pub topic_numbers: BTreeMap<String, u16>,
 }
 
 #[cfg(test)]
@@ -75,7 +84,13 @@ impl Common {
             dir: PathBuf::new(),
             config,
             routes: None,
+            topic_numbers: BTreeMap::new(),
         }
+    }
+
+    /// The number of a topic that it sends to or reads.
+    pub(super) fn topic_number(&self, topic: &str) -> u16 {
+        self.topic_numbers.get(topic).copied().unwrap_or(u16::MAX)
     }
 
     /// `P-1`, and for the second member `C.2-1`: the client and its life, for file names.
@@ -120,6 +135,11 @@ impl Common {
         run_hash(&self.run)
     }
 
+    /// What identifies the run's messages.
+    pub(super) fn run_ids(&self) -> RunIds {
+        RunIds::of(&self.run, &self.dir)
+    }
+
     pub(super) fn header(
         &self,
         writer: Writer,
@@ -157,6 +177,8 @@ pub(crate) struct Sending {
     pub transactional: bool,
     /// How many different keys; none: no key, or the keys of what it copies.
     pub keys: Option<u32>,
+    /// Its messages carry their identity in kplan's own form only, not as text.
+    pub own_form: bool,
 }
 
 /// A kind of client: what is known of it without running it, and what its process does.
@@ -193,9 +215,29 @@ pub(crate) trait ClientBody {
         false
     }
 
+    /// What it makes of the messages of a topic, if that is judged: see [`crate::audit::ServiceWork`].
+    fn work(&self) -> Option<ServiceWork> {
+        None
+    }
+
+    /// The group and the topic of a service that reads in a group, and writes no history of it.
+    fn reads_unseen(&self) -> Option<(&str, &str)> {
+        None
+    }
+
+    /// What its process runs, if that is a program, which orders signal and whose end it reports.
+    fn program(&self) -> Option<ProgramKind> {
+        None
+    }
+
     /// All of librdkafka's settings that it has, of each instance that it makes.
     fn settings(&self) -> Vec<(ClientType, IndexMap<String, String>)> {
         Vec::new()
+    }
+
+    /// True if it numbers its messages itself, and announces none before it sends it: a client of another program.
+    fn numbers_itself(&self) -> bool {
+        false
     }
 
     /// The body of its process.
@@ -221,7 +263,7 @@ macro_rules! kinds {
                 }
             }
 
-            fn kind_mut(&mut self) -> &mut dyn ClientBody {
+            pub(crate) fn kind_mut(&mut self) -> &mut dyn ClientBody {
                 match self {
                     $(Self::$name(spec) => spec,)+
                 }
@@ -234,8 +276,13 @@ kinds! {
     Producer(ProducerSpec),
     Consumer(ConsumerSpec),
     Copier(CopierSpec),
+    Service(ServiceSpec),
     /// The audit's reader.
     Log(LogSpec),
+    /// A producer of another program.
+    VerifiableProducer(VerifiableProducerSpec),
+    /// A consumer of another program.
+    VerifiableConsumer(VerifiableConsumerSpec),
 }
 
 impl ClientSpec {

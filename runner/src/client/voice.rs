@@ -68,8 +68,13 @@ impl Voice {
 
     /// Reports an error, unless there are too many.
     pub(super) fn error(&self, code: Code, fatal: bool, words: &str) {
+        self.complain(code.name(), code.0, words, fatal);
+    }
+
+    /// The same for an error by its name.
+    pub(super) fn complain(&self, code: &str, number: i32, text: &str, fatal: bool) {
         let at_us = now_us();
-        log(&format!("error {code}: {words}"));
+        log(&format!("error {code}: {text}"));
         let (second, count) = self.errors.get();
         let this = at_us / 1_000_000;
         let count = if this == second { count + 1 } else { 1 };
@@ -77,9 +82,9 @@ impl Voice {
         if fatal || count <= ERRORS_A_SECOND {
             self.say(ClientReport::Error {
                 at_us,
-                code: code.name().to_owned(),
-                number: code.0,
-                text: words.to_owned(),
+                code: code.to_owned(),
+                number,
+                text: text.to_owned(),
                 fatal,
             });
         }

@@ -1,6 +1,7 @@
 //! What can be done to a cluster, one trait for each ability: a backend lacks the abilities that it cannot provide.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -84,6 +85,29 @@ pub trait HostAbility: Send + Sync {
     fn listener_ports(&self, broker: u32) -> Vec<u16>;
     /// The socket table inside the broker's host (LISTEN only).
     async fn sockets(&self, broker: u32) -> Result<Vec<Listening>, RigError>;
+}
+
+/// Containers of the plan's services in the network of the nodes.
+#[async_trait]
+pub trait ContainerAbility: Send + Sync {
+    /// What a container needs to join the network. Fails if this cluster has no listener for it.
+    fn membership(&self) -> Result<Membership, RigError>;
+    /// Fails with [`RigError::Missing`] if the engine does not have this image. It is never pulled.
+    async fn has_image(&self, image: &str) -> Result<(), RigError>;
+    /// A port of this machine, kept free for as long as the cluster exists.
+    fn reserve_port(&self) -> Result<u16, RigError>;
+}
+
+/// What a container needs to join the cluster's network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    pub network: String,
+    /// The labels by which everything of the cluster is removed.
+    pub labels: BTreeMap<String, String>,
+    /// The brokers' addresses in the network, separated by commas.
+    pub bootstrap: String,
+    /// The most bytes of memory of a container.
+    pub memory: Option<i64>,
 }
 
 /// What the nodes log.

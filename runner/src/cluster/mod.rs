@@ -33,7 +33,8 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    DiskAbility, HostAbility, LogAbility, NetworkAbility, NodeLife, TopicAdmin, UpgradeAbility,
+    ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership, NetworkAbility, NodeLife,
+    TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
 pub use ending::Death;
@@ -258,6 +259,9 @@ pub trait Cluster: NodeLife {
     }
     fn logs(&self) -> Result<&dyn LogAbility, RigError> {
         Err(self.cannot(Capability::BrokerLogs))
+    }
+    fn containers(&self) -> Result<&dyn ContainerAbility, RigError> {
+        Err(self.cannot(Capability::Containers))
     }
     /// The error for an ability that the backend does not have.
     fn cannot(&self, what: Capability) -> RigError {

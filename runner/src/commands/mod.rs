@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod check;
 pub mod clean;
+pub mod client;
 pub mod compare;
 pub mod diff;
 pub mod doctor;

@@ -45,13 +45,16 @@ pub struct Selection {
     /// Environment variables that plans may read, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub allow_env: Vec<String>,
-    /// Allow plans to start programs on this machine (step `run`).
+    /// Allow plans to start programs on this machine (steps `run` and `start_service`).
     #[arg(long)]
     pub allow_run: bool,
     /// Allow plans to name images that match, besides apache/kafka and kplan/kafka; `*` matches any text.
     /// Repeatable.
     #[arg(long = "allow-image", value_name = "PATTERN")]
     pub allow_images: Vec<String>,
+    /// Allow plans to send HTTP requests (condition `http`) to this host, besides this machine. Repeatable.
+    #[arg(long = "allow-http", value_name = "HOST")]
+    pub allow_http: Vec<String>,
     /// Maximum number of brokers in a plan's cluster.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=15))]
     pub max_brokers: u32,
@@ -132,6 +135,7 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
         env: EnvNames { allowed, trusted: false },
         allow_run: args.allow_run,
         images: Some(images(args)),
+        http_hosts: Some(args.allow_http.clone()),
         most_brokers: Some(args.max_brokers),
         pass: settings::pass(chosen.backend.client_config()),
     }

@@ -47,6 +47,13 @@ impl JudgedByClient for Connected {
     }
 
     async fn judge(&self, client: &Client, j: &Judge<'_>) -> Judged {
+        if client.numbers_itself() {
+            let text = format!(
+                "{} is another program, which does not report its connections",
+                client.name
+            );
+            return Ok(Found::inconclusive(text));
+        }
         let brokers = j.stage.brokers_meant(&self.broker).await?;
         let presence = client.presence();
         if presence == Presence::Away {

@@ -11,7 +11,7 @@ use super::{
     evidence::{JudgedTime, Needs, RestsOn, Subject},
 };
 use crate::{
-    audit::{self, CountVerdict, CountedWord, Measure, Scope, Window},
+    audit::{self, CountVerdict, CountedWord, Scope, Window},
     cluster::KafkaError,
     event::Holds,
     stage::{
@@ -24,14 +24,14 @@ use crate::{
 pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> Judged {
     let (measure, count) = (asked.measure(), asked.count());
     if let Some(error) = asked.error() {
-        return of_error(error, count, measure, j);
+        return of_error(error, asked, j);
     }
     if let Some(why) = no_fault(count, j) {
         return Ok(Found::inconclusive(why));
     }
     let window = window(count, j);
     let result = if reads_log { j.stage.audit(j, window).await? } else { j.stage.heard(window)? };
-    let (scope, facts) = (scope(count), measure.facts());
+    let (scope, facts) = (scope(asked), measure.facts());
     let verdict = result.verdict(measure, &scope);
     let mut found = found(count.bound, &verdict, reads_log);
     if found.holds != Holds::Inconclusive {
@@ -57,7 +57,10 @@ pub fn rests_on(asked: &dyn CountedWord, j: &Judge<'_>) -> Option<RestsOn> {
     let client = count.client.as_deref().map(|c| c.client.to_string());
     let needs = Needs {
         traffic: facts.traffic?,
-        subject: Subject::of(count.topic.as_deref(), count.partition.as_deref(), client),
+        subject: Subject {
+            service: asked.service().map(ToString::to_string),
+            ..Subject::of(count.topic.as_deref(), count.partition.as_deref(), client)
+        },
         // A count of messages from before the fault needs no traffic during it.
         faults: facts.faults && count.of.is_none(),
         back: facts.back,
@@ -77,7 +80,7 @@ pub async fn tell_whole(
     j: &Judge<'_>,
 ) -> Result<(), StepError> {
     let (measure, count) = (asked.measure(), asked.count());
-    let whole = scope(count) == Scope::default() && window(count, j) == Window::All;
+    let whole = scope(asked) == Scope::default() && window(count, j) == Window::All;
     if whole && !j.record && found.holds != Holds::Inconclusive {
         j.stage.tell_counted(j.step, measure, &*j.stage.audit(j, Window::All).await?);
     }
@@ -85,9 +88,10 @@ pub async fn tell_whole(
 }
 
 /// Counts failed messages by their error.
-fn of_error(error: &ExpectedError, count: &Count, measure: Measure, j: &Judge<'_>) -> Judged {
+fn of_error(error: &ExpectedError, asked: &dyn CountedWord, j: &Judge<'_>) -> Judged {
+    let (count, measure) = (asked.count(), asked.measure());
     let result = j.stage.heard(window(count, j))?;
-    let scope = scope(count);
+    let scope = scope(asked);
     let matching: Vec<_> = result
         .errors
         .iter()
@@ -135,11 +139,13 @@ fn window(count: &Count, j: &Judge<'_>) -> Window {
     since.map_or(Window::All, Window::Since)
 }
 
-fn scope(count: &Count) -> Scope {
+fn scope(asked: &dyn CountedWord) -> Scope {
+    let count = asked.count();
     let client = count.client.as_deref().map(|c| c.client.to_string());
-    let Subject { topic, partition, client } =
-        Subject::of(count.topic.as_deref(), count.partition.as_deref(), client);
-    Scope { topic, partition, client, group: None }
+    let subject = Subject::of(count.topic.as_deref(), count.partition.as_deref(), client);
+    let service = asked.service().map(ToString::to_string);
+    let Subject { topic, partition, client, .. } = subject;
+    Scope { topic, partition, client, group: None, service }
 }
 
 /// Turns the audit's answer into the condition's. A count that breaks an upper bound, or reaches a lower

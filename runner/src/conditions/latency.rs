@@ -40,6 +40,16 @@ impl JudgedByClient for Latency {
         let measured = client.latencies().of(&meant);
         if measured.messages == 0 {
             let (name, border) = (&client.name, at_border(&measured));
+            if client.numbers_itself() {
+                let what = if client.sends() {
+                    "it prints no `sent_ms`"
+                } else {
+                    "it reports no send times"
+                };
+                return Ok(Found::inconclusive(format!(
+                    "{name} has no latencies to judge{when}{border}: it is another program, and {what}"
+                )));
+            }
             return Ok(Found::inconclusive(format!(
                 "{name} has no latencies to judge{when}{border}"
             )));

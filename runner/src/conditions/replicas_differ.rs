@@ -60,6 +60,7 @@ fn verdict(compared: &[Result<Compared, String>]) -> CountVerdict {
             client: None,
             group: None,
             consumer: None,
+            service: None,
         };
         let (count, judged) = (one.comparison.differing, one.comparison.compared);
         finding.count += count;

@@ -320,7 +320,10 @@ fn conclude(
                     event.findings = findings;
                     stops = (!goes_on).then(|| format!("{title} did not hold"));
                 }
-                error @ (StepError::Kafka(_) | StepError::Plan(_) | StepError::Rig(_)) => {
+                error @ (StepError::Kafka(_)
+                | StepError::Plan(_)
+                | StepError::Service(_)
+                | StepError::Rig(_)) => {
                     let goes_on = error.goes_on();
                     stops = (!goes_on).then(|| format!("{title} could not be carried out"));
                 }

@@ -84,6 +84,11 @@ impl RunClock {
         Self { mono_us: now_us(), wall_us: jiff::Timestamp::now().as_microsecond() }
     }
 
+    /// The monotonic time of Unix microseconds.
+    pub fn mono_us(&self, wall_us: i64) -> i64 {
+        self.mono_us + (wall_us - self.wall_us)
+    }
+
     /// Unix microseconds of a monotonic time.
     pub fn wall_us(&self, mono_us: i64) -> i64 {
         self.wall_us + (mono_us - self.mono_us)

@@ -54,10 +54,14 @@ pub enum Mark {
     /// partition and sequences are the originals'; a client of 0 means that the original carries none, and
     /// that `first_seq` is its [`foreign_hash`]). `epoch` is the number of the client that copied.
     Copied = 35,
+    /// Log: in the messages at these offsets stands, as text, the identity of these messages of other topics
+    /// (client, life, source partition and sequences are theirs). A message with several such identities is in
+    /// several runs.
+    Derived = 36,
 }
 
 impl Mark {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Sent,
         Self::Acked,
         Self::Failed,
@@ -79,6 +83,7 @@ impl Mark {
         Self::FoundAborted,
         Self::FoundOpen,
         Self::Copied,
+        Self::Derived,
     ];
 }
 

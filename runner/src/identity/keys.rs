@@ -75,7 +75,7 @@ pub fn key_name(key: u32) -> String {
 }
 
 /// The partition that Kafka's default partitioner gives a key: murmur2, without its sign.
-fn partition_of(key: &[u8], partitions: u32) -> u32 {
+pub fn partition_of(key: &[u8], partitions: u32) -> u32 {
     (murmur2(key) & 0x7fff_ffff) % partitions
 }
 

@@ -23,6 +23,8 @@
 //! | 52..56 | the partition that it chose |
 //! | 56..64 | the sequence number, or [`foreign_hash`] of the original's key and value |
 
+use super::{prefixes::Numbered, text::TextId};
+
 /// The least bytes that hold an identity.
 pub const MIN_PAYLOAD: usize = 48;
 /// The message was sent inside a transaction.
@@ -72,6 +74,11 @@ pub struct Original {
 pub enum Decoded {
     /// A message of this run, its checksum right.
     Identity(Identity),
+    /// A message whose value the plan wrote, or what a service made of one: an identity of this run stands in it as
+    /// text. See [`super::MessageParts::decode`].
+    Text(TextId),
+    /// A message that a client of another program sent in this run: see [`super::prefixes`].
+    Numbered(Numbered),
     /// Not a message of this run's clients.
     Foreign,
     /// It claims to be of this run, but its checksum or its length is wrong.

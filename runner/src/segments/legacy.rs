@@ -34,7 +34,18 @@ fn entry(offset: i64, format: u8, body: &[u8]) -> Option<Entry> {
     let key = field(&mut rest)?;
     let value = field(&mut rest)?;
     let (control, leader_epoch, headers, producer) = (false, None, 0, None);
-    Some(Entry { offset, control, leader_epoch, time_ms, key, value, headers, producer })
+    let header_values = Vec::new();
+    Some(Entry {
+        offset,
+        control,
+        leader_epoch,
+        time_ms,
+        key,
+        value,
+        headers,
+        header_values,
+        producer,
+    })
 }
 
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {

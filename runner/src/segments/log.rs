@@ -11,6 +11,7 @@ use bytes::Bytes;
 use kafka_protocol::records::{Record, RecordBatchDecoder};
 
 use super::legacy;
+use crate::identity::MessageParts;
 
 /// Offset and size, before every batch (and every message of the old formats).
 const PREFIX: usize = 12;
@@ -33,8 +34,18 @@ pub struct Entry {
     pub value: Option<Bytes>,
     /// A checksum of its headers, 0 without any.
     pub headers: u32,
+    /// The values of its headers.
+    pub header_values: Vec<Bytes>,
     /// The id of the producer, of a record that belongs to a transaction or ends one.
     pub producer: Option<i64>,
+}
+
+impl Entry {
+    /// The parts in which its identity may stand.
+    pub fn parts(&self) -> MessageParts<'_, impl Iterator<Item = &[u8]>> {
+        let headers = self.header_values.iter().map(|value| &**value);
+        MessageParts { key: self.key.as_deref(), value: self.value.as_deref(), headers }
+    }
 }
 
 /// What stands at a place of the log.
@@ -198,6 +209,7 @@ fn entry(record: Record) -> Entry {
         key: record.key,
         value: record.value,
         headers,
+        header_values: record.headers.into_values().flatten().collect(),
         producer: record.transactional.then_some(record.producer_id),
     }
 }

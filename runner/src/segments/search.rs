@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::log::{Item, Log};
-use crate::identity::payload::{Decoded, decode};
+use crate::identity::{RunIds, payload::Decoded};
 
 /// The messages to search for, of one life of a producer and one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,24 +40,39 @@ impl FoundRecord {
     }
 }
 
-/// What of the wanted messages a log holds, in the order of `wanted`. `run` is the run's hash.
-pub fn search(log: &mut Log, run: u64, wanted: &[Wanted]) -> Vec<Vec<FoundRecord>> {
+/// What of the wanted messages a log holds, in the order of `wanted`. `run` identifies the run, `topic` the topic's
+/// number.
+pub fn search(
+    log: &mut Log,
+    (run, topic): (&RunIds, u16),
+    wanted: &[Wanted],
+) -> Vec<Vec<FoundRecord>> {
     let mut found: Vec<Vec<FoundRecord>> = vec![Vec::new(); wanted.len()];
     for item in log {
         let Item::Record(entry) = item else { continue };
-        let Decoded::Identity(id) = decode(entry.value.as_deref(), run) else { continue };
-        let at = wanted.iter().position(|w| {
-            (w.client, w.life, w.partition) == (id.client, id.life, id.partition) && w.has(id.seq)
-        });
-        let Some(at) = at else { continue };
+        // Without a partition: the client chose the one that the log is of.
+        let (sender, partition, seq) = match entry.parts().decode(run) {
+            Decoded::Identity(id) => ((id.client, id.life), Some(id.partition), id.seq),
+            Decoded::Text(id) if id.topic == topic => {
+                ((id.client, id.life), Some(id.partition), id.seq)
+            }
+            Decoded::Numbered(id) => ((id.client, id.life), None, id.seq),
+            _ => continue,
+        };
+        let has = |w: &Wanted| {
+            (w.client, w.life) == sender
+                && partition.is_none_or(|own| own == w.partition)
+                && w.has(seq)
+        };
+        let Some(at) = wanted.iter().position(has) else { continue };
         match found[at].last_mut() {
             Some(last)
-                if last.seq + last.count == id.seq
+                if last.seq + last.count == seq
                     && last.offset.saturating_add_unsigned(last.count) == entry.offset =>
             {
                 last.count += 1;
             }
-            _ => found[at].push(FoundRecord { seq: id.seq, offset: entry.offset, count: 1 }),
+            _ => found[at].push(FoundRecord { seq, offset: entry.offset, count: 1 }),
         }
     }
     found
@@ -73,6 +88,12 @@ mod tests {
         *,
     };
     use crate::identity::payload::{Identity, encode};
+
+    fn run(hash: u64) -> RunIds {
+        let mut ids = RunIds::of("r", std::path::Path::new("/nowhere"));
+        ids.hash = hash;
+        ids
+    }
 
     fn message(client: u16, seq: u64) -> Vec<u8> {
         let mut value = vec![0; 60];
@@ -100,7 +121,7 @@ mod tests {
         let (mut log, _dir) = log(&bytes());
         let wanted = |client, sequences| Wanted { client, life: 1, partition: 0, sequences };
         let all = [wanted(1, vec![1..3, 5..20]), wanted(2, vec![0..4]), wanted(3, vec![0..99])];
-        let found = search(&mut log, 9, &all);
+        let found = search(&mut log, (&run(9), 0), &all);
         let expected = [
             FoundRecord { seq: 1, offset: 101, count: 2 },
             FoundRecord { seq: 5, offset: 105, count: 1 },
@@ -115,6 +136,6 @@ mod tests {
     fn another_runs_messages_are_not_ours() {
         let (mut log, _dir) = log(&bytes());
         let wanted = [Wanted { client: 1, life: 1, partition: 0, sequences: vec![0..99] }];
-        assert_eq!(search(&mut log, 8, &wanted), [vec![]]);
+        assert_eq!(search(&mut log, (&run(8), 0), &wanted), [vec![]]);
     }
 }

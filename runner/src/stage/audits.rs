@@ -2,6 +2,7 @@
 
 mod again;
 mod reading;
+mod served;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +15,8 @@ use serde_json::Value;
 
 use crate::{
     audit::{
-        self, AuditInput, AuditResult, ClientFacts, Copies, CountVerdict, Facts, Measure,
-        Published, RunSource, Scope, Window,
+        self, AuditInput, AuditResult, ClientFacts, CountVerdict, Facts, Measure, Published,
+        RunSource, Scope, Window,
     },
     event::{Anomaly, AnomalyPlace, Event, Example, StepRun},
     history::{Extent, HistoryFile, now_us},
@@ -87,16 +88,17 @@ impl Stage {
         let stamp = self.stamp(&view);
         if let Some(cached) = &*self.audits.cache.lock().expect("no holder panics")
             && cached.window == window
-            && (cached.stamp == stamp || cached.began_us >= look.look_us)
+            && (cached.stamp == stamp && self.serving().is_empty()
+                || cached.began_us >= look.look_us)
         {
             return Ok(cached.result.clone());
         }
         let topics = self.audited_topics();
-        let transactional = self.clients.all().iter().any(|c| is_transactional(c));
-        let limit = if transactional { READY_TRANSACTIONS } else { READY };
+        let twice = self.read_twice(&topics);
+        let limit = if twice.is_empty() { READY } else { READY_TRANSACTIONS };
         // A look that is followed by others must not delay them: those read the log again.
         let again = look.looking.is_last();
-        let take = |left| self.take(&running, step, &topics, left, transactional);
+        let take = |left| self.take(&running, step, &topics, left, &twice);
         let mut taken = until_settled(limit, again, take).await?;
         // List the histories before the facts: a life that begins in between counts as running by the facts.
         let mut paths = self.histories();
@@ -122,15 +124,17 @@ impl Stage {
         step: &StepRun,
         topics: &[String],
         limit: Duration,
-        transactional: bool,
+        twice: &BTreeSet<String>,
     ) -> Result<Taken, StepError> {
-        // First: the log must contain what had been recorded before its end was requested.
+        // First: the log must contain what had been recorded, or made of what was committed, before its end was
+        // requested.
         let (at_us, left, extents) = (now_us(), self.left(), extents(&self.histories()));
+        let (serving, committed) = (self.serving(), self.committed(running).await);
         self.talk(step, "the log to be readable to its end", None);
         let bounds = self.audit_bounds(topics, limit).await?;
-        let (log, unread) = self.read_log(running, step, &bounds, transactional).await?;
+        let (log, unread) = self.read_log(running, step, &bounds, twice).await?;
         let moved = moved(running, &bounds).await;
-        Ok(Taken { at_us, extents, left, bounds, log, unread, moved })
+        Ok(Taken { at_us, extents, left, serving, committed, bounds, log, unread, moved })
     }
 
     /// What the clients recorded, without reading the log.
@@ -180,6 +184,7 @@ impl Stage {
             .flat_map(|c| [c.topics(), c.read_topics()].concat())
             .collect();
         topics.extend(self.topics.all_given().into_iter().map(|g| g.topic));
+        topics.extend(self.served_topics());
         let facts = self.topics.all();
         topics.into_iter().filter(|t| facts.get(t).is_none_or(|f| !f.deleted)).collect()
     }
@@ -215,6 +220,9 @@ impl Stage {
         for client in self.clients.all() {
             self.client_facts(&client, taken, &mut facts);
         }
+        for (group, committed) in &taken.committed {
+            facts.groups.entry(group.clone()).or_default().committed = committed.clone();
+        }
         facts.given = self
             .topics
             .all_given()
@@ -225,18 +233,17 @@ impl Stage {
     }
 
     fn client_facts(&self, client: &Client, taken: &Taken, facts: &mut Facts) {
-        let running = client.runs_on(taken.at_us);
-        let mut own = ClientFacts { running, ..ClientFacts::default() };
+        let served = taken.serving.contains(&client.name);
+        let running = served || client.runs_on(taken.at_us);
+        let (work, numbers_itself) = (client.work(), client.numbers_itself());
+        let mut own = ClientFacts { running, work, numbers_itself, ..ClientFacts::default() };
         if let (Some(sending), [topic]) = (client.sending(), client.topics().as_slice()) {
             (own.acks, own.idempotent) = (sending.acks, sending.idempotent);
+            own.own_form = sending.own_form;
             let known = self.topics.all().remove(topic);
             // With another number of partitions, later producers send the same keys to other partitions.
             if !known.is_some_and(|t| t.repartitioned) {
-                own.key_period = key_period(topic, sending.keys, facts);
-            }
-            if let (Some((group, _)), [from]) = (client.group(), client.read_topics().as_slice()) {
-                let (from, to) = (from.clone(), topic.clone());
-                own.copies = Some(Copies { group: group.to_owned(), from, to });
+                own.key_period = key_period(topic, sending.keys, facts, numbers_itself);
             }
         }
         if let Some((name, isolation)) = client.group() {
@@ -337,18 +344,23 @@ impl Stage {
 }
 
 /// After how many messages of a partition the same key is used again.
-fn key_period(topic: &str, keys: Option<u32>, facts: &Facts) -> BTreeMap<u32, u64> {
+fn key_period(
+    topic: &str,
+    keys: Option<u32>,
+    facts: &Facts,
+    numbers_itself: bool,
+) -> BTreeMap<u32, u64> {
     let partitions = facts.topics.get(topic).map_or(0, |t| t.partitions.len());
     match (keys, u32::try_from(partitions)) {
+        // Its number alone decides the key, in every partition.
+        (Some(keys), Ok(partitions)) if numbers_itself => {
+            (0..partitions).map(|partition| (partition, keys.into())).collect()
+        }
         (Some(keys), Ok(partitions)) if partitions > 0 => {
             KeyPlan::new(partitions, Some(keys)).periods().collect()
         }
         _ => BTreeMap::new(),
     }
-}
-
-fn is_transactional(client: &Client) -> bool {
-    client.sending().is_some_and(|sending| sending.transactional)
 }
 
 /// Partitions whose leader has changed since their ends were requested.

@@ -3,6 +3,7 @@
 mod ends;
 mod latencies;
 mod lives;
+mod logs;
 
 use std::{
     path::PathBuf,
@@ -19,6 +20,7 @@ pub use ends::OwnEnd;
 pub use latencies::{Latencies, MeantMessages, Measured};
 
 use crate::{
+    audit::{Naming, ServiceWork},
     client::{
         handle::{ClientState, Handle},
         protocol::Position,
@@ -48,6 +50,8 @@ pub struct Client {
     pub spec: ClientSpec,
     /// One for a producer, one or more for a consumer.
     pub members: Vec<Member>,
+    /// When it was first started.
+    pub started_us: i64,
     latencies: Mutex<Latencies>,
     totals: Mutex<Totals>,
 }
@@ -73,6 +77,10 @@ struct MemberState {
     end_reported: u16,
     /// Earlier lives that ended by themselves and that no step reported.
     past: Vec<OwnEnd>,
+    /// Lives that were begun after one that had ended by itself.
+    restarts: u16,
+    /// The size of its log at the begin of steps: when, in which life, how many bytes.
+    log_sizes: Vec<(i64, u16, u64)>,
 }
 
 impl MemberState {
@@ -127,6 +135,7 @@ impl Clients {
             name: name.to_owned(),
             spec,
             members: (1..=members).map(Member::new).collect(),
+            started_us: now_us(),
             latencies: Mutex::default(),
             totals: Mutex::default(),
         });
@@ -201,9 +210,29 @@ impl Client {
         self.kind().group()
     }
 
+    /// The group and the topic of a service that reads in a group.
+    pub fn reads_unseen(&self) -> Option<(&str, &str)> {
+        self.kind().reads_unseen()
+    }
+
+    /// What it makes of the messages of a topic, if that is judged.
+    pub fn work(&self) -> Option<ServiceWork> {
+        self.kind().work()
+    }
+
+    /// The same if it is a service that kplan does not bring: what it writes is in no history.
+    pub fn derives(&self) -> Option<ServiceWork> {
+        self.work().filter(|work| work.naming == Naming::Derived)
+    }
+
     /// Its number: the identity in its messages.
     pub fn id(&self) -> u16 {
         self.spec.common().client_id
+    }
+
+    /// True if it numbers its messages itself, and announces none before it sends it: another program.
+    pub fn numbers_itself(&self) -> bool {
+        self.kind().numbers_itself()
     }
 
     /// Whether any member's process is alive.

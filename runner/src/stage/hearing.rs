@@ -9,7 +9,7 @@ use tokio::sync::{broadcast::error::RecvError, mpsc};
 
 use crate::{
     client::{
-        handle::{ClientEvent, Who},
+        handle::{ClientEvent, Exit, Who},
         protocol::{ClientReport, NO_HISTORY, Position},
     },
     event::{Event, LaneState},
@@ -61,33 +61,7 @@ fn words(
     let report = match event {
         ClientEvent::Report(report) => report,
         ClientEvent::Exited(exit) => {
-            let member = client.members.iter().find(|m| m.number == who.member)?;
-            let unasked = member.life() == who.life
-                && matches!(
-                    member.lane(),
-                    Some(LaneState::Up | LaneState::Starting | LaneState::Paused)
-                );
-            // The step may have given up a client that was still starting.
-            let outside = exit.signalled && !exit.crashed;
-            if unasked && outside && member.lane() != Some(LaneState::Starting) {
-                let who = shown(client, who);
-                stage.taken.note(format!("client {who} was ended from outside: {}", exit.text));
-            }
-            if unasked && !exit.clean {
-                stage.client_lane(
-                    client,
-                    member,
-                    LaneState::Dead,
-                    format!("its process ended by itself: {}", exit.text),
-                );
-            } else if unasked {
-                stage.client_lane(
-                    client,
-                    member,
-                    LaneState::Stopped,
-                    "it had sent all its messages",
-                );
-            }
+            exited(stage, client, who, &exit);
             return None;
         }
     };
@@ -123,11 +97,39 @@ fn words(
             client.latencies().add((who.member, who.life), to_us, &slices);
             None
         }
+        ClientReport::ProgramEnded { how, last, .. } => {
+            let lines =
+                if last.is_empty() { "it wrote nothing".to_owned() } else { last.join("\n") };
+            Some(format!("life {}: the program ended: {how}; its last lines:\n{lines}", who.life))
+        }
         ClientReport::Stats { .. }
+        | ClientReport::Signalled { .. }
+        | ClientReport::Alive { .. }
         | ClientReport::Progress { .. }
         | ClientReport::Finished { .. }
         | ClientReport::Ended { .. } => None,
     }
+}
+
+/// Shows the end of a member's process that no step had asked for.
+fn exited(stage: &Stage, client: &Arc<Client>, who: &Who, exit: &Exit) {
+    let Some(member) = client.members.iter().find(|m| m.number == who.member) else { return };
+    let asked_for =
+        !matches!(member.lane(), Some(LaneState::Up | LaneState::Starting | LaneState::Paused));
+    if asked_for || member.life() != who.life {
+        return;
+    }
+    // The step may have given up a client that was still starting.
+    if exit.signalled && !exit.crashed && member.lane() != Some(LaneState::Starting) {
+        let who = shown(client, who);
+        stage.taken.note(format!("client {who} was ended from outside: {}", exit.text));
+    }
+    let (state, why) = if exit.clean {
+        (LaneState::Stopped, "it had sent all its messages".to_owned())
+    } else {
+        (LaneState::Dead, format!("its process ended by itself: {}", exit.text))
+    };
+    stage.client_lane(client, member, state, why);
 }
 
 /// Turns changes that the observer sees into events, until the observer is gone.

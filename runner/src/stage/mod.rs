@@ -219,6 +219,7 @@ impl Stage {
         if let Ok(running) = self.running() {
             self.place.note_log_sizes(&running, began_us);
         }
+        self.clients.note_log_sizes(began_us);
         self.timeline.began(id, name, began_us);
     }
 
@@ -271,6 +272,8 @@ impl Stage {
         let all = self.clients.all();
         let own = all.iter().filter(|c| c.group().is_some_and(|(name, _)| name == group));
         let mut topics: Vec<String> = own.flat_map(|c| c.read_topics()).collect();
+        let unseen = all.iter().filter_map(|c| c.reads_unseen()).filter(|(own, _)| *own == group);
+        topics.extend(unseen.map(|(_, topic)| topic.to_owned()));
         topics.sort();
         topics.dedup();
         topics

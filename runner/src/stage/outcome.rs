@@ -5,11 +5,14 @@ mod expected;
 #[cfg(test)]
 mod tests;
 
-pub use cause::{Answer, KafkaCause, Party, PlanCause, RigCause};
+pub use cause::{Answer, KafkaCause, Party, PlanCause, RigCause, ServiceCause};
 pub use expected::{expect_error, is_error};
 
 use crate::{
-    client::handle::{HandleError, NotInTime},
+    client::{
+        handle::{HandleError, NotInTime},
+        program::ProgramKind,
+    },
     cluster::{AdminError, Death, RigError},
     event::{Cause, Finding, Holds, Verdict, Whose},
     observer::AskError,
@@ -33,6 +36,8 @@ pub enum StepError {
     Kafka(KafkaCause),
     /// The plan asks for something impossible, or requires a state that does not hold: the plan failed.
     Plan(PlanCause),
+    /// A service of the plan ended by itself, or did not reach a state in time: the plan failed.
+    Service(ServiceCause),
     /// A failure of the machine that everything runs on: no verdict about Kafka.
     Rig(RigCause),
     /// It took longer than its limit, and the nodes that it asked are alive: the plan failed.
@@ -65,7 +70,11 @@ impl StepError {
     /// The verdict of a step that ended this way.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Judged(_) | Self::Kafka(_) | Self::Plan(_) | Self::TimedOut(_) => Verdict::Failed,
+            Self::Judged(_)
+            | Self::Kafka(_)
+            | Self::Plan(_)
+            | Self::Service(_)
+            | Self::TimedOut(_) => Verdict::Failed,
             Self::Rig(_) | Self::Interrupted => Verdict::Broken,
         }
     }
@@ -76,6 +85,7 @@ impl StepError {
         match self {
             Self::Kafka(KafkaCause::After { cause, .. }) => cause.is_clients_death(),
             Self::Kafka(cause) => cause.is_clients_death(),
+            Self::Service(cause) => !matches!(cause, ServiceCause::NotInTime { .. }),
             _ => false,
         }
     }
@@ -98,6 +108,7 @@ impl StepError {
             Self::Judged(_) | Self::Interrupted => None,
             Self::Kafka(cause) => Some(cause.to_string()),
             Self::Plan(cause) => Some(cause.to_string()),
+            Self::Service(cause) => Some(cause.to_string()),
             Self::Rig(cause) => Some(cause.to_string()),
             Self::TimedOut(text) => Some(text.clone()),
         }
@@ -108,6 +119,7 @@ impl StepError {
         match self {
             Self::Kafka(cause) => Some(cause.reported()),
             Self::Plan(cause) => Some(cause.reported()),
+            Self::Service(cause) => Some(cause.reported()),
             Self::Rig(cause) => Some(cause.reported()),
             Self::TimedOut(_) => Some(Cause::of(Whose::Kafka)),
             Self::Judged(_) | Self::Interrupted => None,
@@ -122,6 +134,7 @@ impl StepError {
             Self::Kafka(KafkaCause::After { cause, .. }) => cause.party(),
             Self::Kafka(cause) => cause.party(),
             Self::Plan(cause) => cause.party(),
+            Self::Service(cause) => Some(cause.party()),
             Self::Rig(cause) => cause.party(),
             Self::TimedOut(_) | Self::Judged(_) | Self::Interrupted => None,
         }
@@ -209,6 +222,9 @@ impl From<NotInTime> for StepError {
         if late.cannot_record() {
             return Self::Rig(RigCause::Client { client, text });
         }
+        if let Some(kind) = late.state.runs {
+            return of_program(kind, late);
+        }
         match &late.state.exit {
             None => {
                 let NotInTime { what, limit, .. } = late;
@@ -225,6 +241,28 @@ impl From<NotInTime> for StepError {
             Some(exit) if exit.clean => Self::not_so(text),
             // A signal, or a defect in kplan.
             Some(_) => Self::Rig(RigCause::Client { client, text }),
+        }
+    }
+}
+
+/// The program of a client's process did something else than it was ordered to.
+fn of_program(kind: ProgramKind, late: NotInTime) -> StepError {
+    let text = late.to_string();
+    let (no_program, not_started) = (late.no_program(), late.not_started());
+    let broke = late.broke_protocol();
+    let NotInTime { name, what, limit, state } = late;
+    if let Some(text) = broke.filter(|_| state.exit.is_some()) {
+        return StepError::Service(ServiceCause::BrokeProtocol { client: name, text });
+    }
+    match (state.program, &state.exit, no_program) {
+        (Some((how, last)), ..) if !how.is_foreign() => {
+            StepError::Service(ServiceCause::Ended { kind, name, how, last })
+        }
+        (None, None, _) => StepError::Service(ServiceCause::NotInTime { kind, name, what, limit }),
+        (_, _, Some(why)) => StepError::Plan(PlanCause::Command(format!("{kind} {name}: {why}"))),
+        _ => {
+            let text = not_started.map_or(text, |why| format!("{kind} {name}: {why}"));
+            StepError::Rig(RigCause::Client { client: name, text })
         }
     }
 }

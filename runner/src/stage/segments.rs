@@ -13,7 +13,7 @@ use crate::{
     },
     cluster::{Node, NodeState},
     event::StepRun,
-    identity::payload::{Decoded, decode, run_hash},
+    identity::{RunIds, payload::Decoded},
     observer::{At, ClusterView, PartitionView},
     segments::{self, Comparison, Entry, FoundRecord, Log, Replica},
     stage::{Running, Stage, outcome::StepError},
@@ -72,14 +72,16 @@ impl Stage {
                 .filter(|m| (&m.topic, m.partition) == (&topic, partition))
                 .map(|m| m.wanted())
                 .collect();
-            let run = run_hash(&self.run.id);
+            let numbers = self.topics.numbers(std::iter::once(topic.as_str()));
+            let number = numbers[&topic];
             for broker in running.cluster.brokers() {
                 let place = (topic.as_str(), partition);
                 let held = match self.copied(running, broker, place, &mut budget).await? {
                     Ok(None) => return Ok(()),
                     Ok(Some((_, log, dir))) => {
                         let wanted = wanted.clone();
-                        let work = move || held(log, run, &wanted, &dir);
+                        let ids = RunIds::of(&self.run.id, &self.dir);
+                        let work = move || held(log, (&ids, number), &wanted, &dir);
                         tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
                     }
                     Err(why) => Err(why),
@@ -209,13 +211,13 @@ impl Stage {
     fn named_records(&self) -> Named {
         let clients = self.clients.all();
         let numbers = clients.iter().map(|c| (c.id(), c.name.clone())).collect();
-        Named { run: run_hash(&self.run.id), numbers }
+        Named { run: RunIds::of(&self.run.id, &self.dir), numbers }
     }
 }
 
 fn held(
     mut log: Log,
-    run: u64,
+    run: (&RunIds, u16),
     wanted: &[segments::Wanted],
     _dir: &tempfile::TempDir,
 ) -> Result<Vec<Vec<FoundRecord>>, String> {
@@ -249,7 +251,7 @@ async fn state(
 
 /// Describes which message a record is.
 struct Named {
-    run: u64,
+    run: RunIds,
     numbers: BTreeMap<u16, String>,
 }
 
@@ -258,11 +260,14 @@ impl Named {
         if entry.control {
             return "the end of a transaction".to_owned();
         }
-        match decode(entry.value.as_deref(), self.run) {
-            Decoded::Identity(id) => {
-                let client = self.numbers.get(&id.client).map_or("a client", String::as_str);
-                format!("{client} life {} message {}", id.life, id.seq)
-            }
+        let message = |client: u16, life: u16, seq: u64| {
+            let client = self.numbers.get(&client).map_or("a client", String::as_str);
+            format!("{client} life {life} message {seq}")
+        };
+        match entry.parts().decode(&self.run) {
+            Decoded::Identity(id) => message(id.client, id.life, id.seq),
+            Decoded::Text(id) => message(id.client, id.life, id.seq),
+            Decoded::Numbered(id) => message(id.client, id.life, id.seq),
             Decoded::Foreign => {
                 let value = entry.value.as_deref().unwrap_or_default();
                 format!("a message of {} bytes", value.len())

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use crate::{history::now_us, stage::Stage};
+use crate::{history::now_us, identity::text::MOST_TOPICS, stage::Stage};
 
 /// A message that `produce` wrote: known by topic, partition, key and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +54,15 @@ impl TopicFacts {
 
 /// The topics of a plan, and what `produce` wrote.
 #[derive(Default)]
-pub struct PlanTopics(Mutex<(BTreeMap<String, TopicFacts>, Vec<Given>)>);
+pub struct PlanTopics {
+    plan: Mutex<(BTreeMap<String, TopicFacts>, Vec<Given>)>,
+    /// Numbers of topics, from 0 in the order in which clients first used them.
+    numbers: Mutex<BTreeMap<String, u16>>,
+}
 
 impl PlanTopics {
     fn both(&self) -> MutexGuard<'_, (BTreeMap<String, TopicFacts>, Vec<Given>)> {
-        self.0.lock().expect("no holder panics")
+        self.plan.lock().expect("no holder panics")
     }
 
     /// A topic was created with these settings.
@@ -79,6 +83,17 @@ impl PlanTopics {
 
     pub fn all(&self) -> BTreeMap<String, TopicFacts> {
         self.both().0.clone()
+    }
+
+    /// The numbers by which identities as text name these topics.
+    pub fn numbers<'t>(&self, topics: impl Iterator<Item = &'t str>) -> BTreeMap<String, u16> {
+        let mut numbers = self.numbers.lock().expect("no holder panics");
+        let mut number = |topic: &str| {
+            // Topics beyond these share a number: only identities as text in each other's messages would be mistaken.
+            let next = u16::try_from(numbers.len()).unwrap_or(MOST_TOPICS).min(MOST_TOPICS - 1);
+            *numbers.entry(topic.to_owned()).or_insert(next)
+        };
+        topics.map(|topic| (topic.to_owned(), number(topic))).collect()
     }
 
     /// Records messages that `produce` wrote.

@@ -6,6 +6,7 @@ pub mod lasting;
 pub mod limits;
 mod members;
 mod new_client;
+mod other_client;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -164,6 +165,7 @@ acts! {
     start_producer::StartProducer,
     start_consumer::StartConsumer,
     start_copier::StartCopier,
+    start_service::StartService,
     kill_client::KillClient,
     pause_client::PauseClient,
     resume_client::ResumeClient,

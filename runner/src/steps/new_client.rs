@@ -1,5 +1,7 @@
 //! Shared code of the steps that start a client, for a run and for the check of its settings.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use kplan_dsl::value;
 
@@ -75,16 +77,20 @@ pub fn common(
         dir: cx.stage.dir.clone(),
         config: settings,
         routes: running.cluster.router().map(|router| router.routes()),
+        topic_numbers: BTreeMap::new(),
     })
 }
 
 /// Starts the first life of all members at once.
 pub async fn begin(
     name: &str,
-    spec: ClientSpec,
+    mut spec: ClientSpec,
     members: u16,
     cx: &Cx<'_>,
 ) -> Result<Done, StepError> {
+    let topics = spec.kind().reads_from().iter().map(String::as_str);
+    let numbers = cx.stage.topics.numbers(topics.chain(spec.kind().sends_to()));
+    spec.kind_mut().common_mut().topic_numbers = numbers;
     let halves = spec.kind().settings().into_iter();
     let settings: SettingsMap = halves.flat_map(|(_, half)| half).collect();
     let client = cx.stage.clients.add(name, spec, members)?;

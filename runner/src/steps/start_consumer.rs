@@ -1,14 +1,22 @@
 //! `start_consumer`
 
 use async_trait::async_trait;
-use kplan_dsl::{StepHead, steps::StartConsumer};
+use kplan_dsl::{
+    StepHead,
+    steps::StartConsumer,
+    value::{self, ClientProgram},
+};
 
 use crate::{
-    client::spec::{ClientSpec, Common, ConsumerSpec},
-    stage::outcome::{Done, StepError},
+    client::spec::{ClientSpec, Common, ConsumerSpec, VerifiableConsumerSpec},
+    stage::{
+        Running,
+        outcome::{Done, StepError},
+    },
     steps::{
         Act, Cx,
         new_client::{self, ClientDraft},
+        other_client,
     },
 };
 
@@ -16,18 +24,51 @@ use crate::{
 impl Act for StartConsumer {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
         let running = cx.stage.running()?;
-        let common =
-            new_client::common(&self.name, self.user.as_deref(), &self.config, &running, cx)?;
-        let spec = spec(self, common);
-        running.cluster.topics().expect_group(&spec.group);
+        let spec = match &self.client.program {
+            Some(program) => {
+                ClientSpec::VerifiableConsumer(of_program(self, program, &running, cx).await?)
+            }
+            None => {
+                let user = self.user.as_deref();
+                let common = new_client::common(&self.name, user, &self.config, &running, cx)?;
+                ClientSpec::Consumer(spec(self, common))
+            }
+        };
+        running.cluster.topics().expect_group(&self.group_name());
         let members = u16::try_from(*self.members).unwrap_or(u16::MAX);
-        new_client::begin(&self.name, ClientSpec::Consumer(spec), members, cx).await
+        new_client::begin(&self.name, spec, members, cx).await
     }
 
     fn client(&self, _: &StepHead) -> Option<ClientDraft<'_>> {
+        // librdkafka does not know the settings of other libraries.
+        if self.client.program.is_some() {
+            return None;
+        }
         let own = |common| ClientSpec::Consumer(spec(self, common));
         Some(ClientDraft::new(&self.name, &self.config, own))
     }
+}
+
+async fn of_program(
+    args: &StartConsumer,
+    program: &ClientProgram,
+    running: &Running,
+    cx: &Cx<'_>,
+) -> Result<VerifiableConsumerSpec, StepError> {
+    let none = value::Settings::default();
+    let topic = args.topics.iter().next().map(ToString::to_string);
+    Ok(VerifiableConsumerSpec {
+        common: new_client::common(&args.name, None, &none, running, cx)?,
+        program: program.clone(),
+        place: other_client::place(program, running).await?,
+        topic: topic.unwrap_or_default(),
+        group: args.group_name(),
+        from: args.from,
+        commit: args.commit,
+        isolation: args.isolation,
+        fixed: *args.fixed,
+        settings: new_client::config(&args.config),
+    })
 }
 
 fn spec(args: &StartConsumer, common: Common) -> ConsumerSpec {

@@ -23,7 +23,7 @@ async fn every_message_is_copied_once_and_names_its_original() {
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
 
     let copying = ClientSpec::Copier(rig.copier(1));
-    let mut copier = rig.start(copying.clone()).await;
+    let copier = rig.start(copying.clone()).await;
     let ended = copier.stop(LIMIT, positions(&ends(&acked))).await.unwrap();
     assert_eq!((ended.left, ended.unread.len()), (0, 0));
     assert_eq!(messages(&runs(&copying, Writer::Consumer), Mark::Delivered), acked);

@@ -23,7 +23,7 @@ use super::rig::{LIMIT, Rig, count, ends, messages, positions, runs, until};
 async fn a_killed_members_partitions_go_to_the_others() {
     let rig = Rig::new();
     let producing = ClientSpec::Producer(rig.producer(1));
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     let member = |number| {
         let mut spec: ConsumerSpec = rig.consumer(number, 1);
         // The mock coordinator waits that long for a dead member.
@@ -31,7 +31,7 @@ async fn a_killed_members_partitions_go_to_the_others() {
         ClientSpec::Consumer(spec)
     };
     let first = rig.start(member(1)).await;
-    let mut second = rig.start(member(2)).await;
+    let second = rig.start(member(2)).await;
     let shared = |runs: &[_]| count(runs, Mark::Delivered) > 100;
     until(&member(1), Writer::Consumer, shared).await;
     until(&member(2), Writer::Consumer, shared).await;
@@ -79,7 +79,7 @@ async fn a_position_that_the_log_does_not_hold_is_reset_and_recorded() {
         let mut spec = rig.consumer(1, 1);
         spec.from = from;
         let consuming = ClientSpec::Consumer(spec);
-        let mut consumer = rig.start(consuming.clone()).await;
+        let consumer = rig.start(consuming.clone()).await;
         let assignment = consumer.state().borrow().assignment.clone().unwrap();
         assert!(assignment.iter().all(|p| p.offset == 5_000), "{assignment:?}");
         until(&consuming, Writer::Consumer, |r| {

@@ -13,7 +13,7 @@ fn a_connection_of_the_runner_ends_when_the_runner_closes_it() {
     // Like a socket of the mock cluster: not closed when another program starts.
     let (ours, handed_on) = nix::unistd::pipe().expect("a pipe");
     let mut client = Command::new(env!("CARGO_BIN_EXE_kplan"))
-        .args(["client", "--name", "P"])
+        .args(["client", "--run", "R", "--name", "P"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -49,12 +49,12 @@ async fn a_killed_producers_history_is_whole() {
 async fn a_frozen_producer_catches_up_without_leaving_anything_out() {
     let rig = Rig::new();
     let producing = ClientSpec::Producer(rig.producer(1));
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) > 50).await;
-    producer.signal(Signal::SIGSTOP).unwrap();
+    producer.signal(Signal::SIGSTOP).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     let frozen = count(&runs(&producing, Writer::ProducerSent), Mark::Sent);
-    producer.signal(Signal::SIGCONT).unwrap();
+    producer.signal(Signal::SIGCONT).await.unwrap();
     // 500/s over two seconds, at once.
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) > frozen + 900).await;
     producer.stop(LIMIT, vec![]).await.unwrap();
@@ -110,7 +110,7 @@ fn a_client_ends_with_its_runner_even_while_it_finds_nobody() {
         spec.common.dir = rig.dir.path().join(spec.common.bootstrap.len().to_string());
         std::fs::create_dir_all(spec.common.dir.join("history")).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_kplan"))
-            .arg("client")
+            .args(["client", "--run", "R"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -136,7 +136,7 @@ fn a_client_ends_with_its_runner_even_while_it_finds_nobody() {
 fn a_first_line_that_says_nothing_is_refused() {
     for line in ["", "{}", "{\"producer\": 1}", "\u{0}"] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_kplan"))
-            .arg("client")
+            .args(["client", "--run", "R"])
             .stdin(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod copier;
+mod derived;
 mod groups;
 mod inherited;
 mod lives;
@@ -11,3 +12,5 @@ mod real;
 mod rejoins;
 mod rig;
 mod stamps;
+mod verifiable;
+mod written;

@@ -20,8 +20,8 @@ async fn what_was_sent_is_acknowledged_delivered_and_found() {
     let mut rig = Rig::new();
     let producing = ClientSpec::Producer(rig.producer(1));
     let consuming = ClientSpec::Consumer(rig.consumer(1, 1));
-    let mut producer = rig.start(producing.clone()).await;
-    let mut consumer = rig.start(consuming.clone()).await;
+    let producer = rig.start(producing.clone()).await;
+    let consumer = rig.start(consuming.clone()).await;
     until(&consuming, Writer::Consumer, |r| count(r, Mark::Delivered) > 300).await;
     let ended = producer.stop(LIMIT, vec![]).await.unwrap();
     assert_eq!(ended.left, 0);
@@ -95,7 +95,7 @@ async fn a_count_ends_the_sending_and_keys_stay_in_their_partitions() {
     let mut spec = rig.producer(1);
     (spec.count, spec.rate, spec.keys) = (Some(5_000), None, Some(7));
     let producing = ClientSpec::Producer(spec);
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 5_000).await;
     producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();
     producer.stop(LIMIT, vec![]).await.unwrap();
@@ -114,7 +114,7 @@ async fn without_acks_nothing_is_acknowledged() {
     let mut spec = rig.producer(1);
     (spec.acks, spec.count) = (Acks::None, Some(100));
     let producing = ClientSpec::Producer(spec);
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Written) == 100).await;
     assert_eq!(producer.stop(LIMIT, vec![]).await.unwrap().left, 0);
     let heard = runs(&producing, Writer::ProducerHeard);
@@ -129,7 +129,7 @@ async fn transactions_end_as_the_seed_says() {
     spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
     (spec.rate, spec.count) = (None, Some(400));
     let producing = ClientSpec::Producer(spec);
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| {
         r.iter().filter(|r| matches!(r.mark, Mark::Committed | Mark::Aborted)).count() == 40
     })
@@ -162,11 +162,11 @@ async fn a_group_shares_the_partitions_and_commits_as_told() {
             spec.commit = commit;
             ClientSpec::Consumer(spec)
         };
-        let mut first = rig.start(spec(1)).await;
+        let first = rig.start(spec(1)).await;
         let ended = first.stop(LIMIT, positions(&[100, 100, 100])).await.unwrap();
         assert_eq!(ended.left, 0);
         assert_eq!(count(&runs(&spec(1), Writer::Consumer), Mark::Delivered), 300);
-        let mut second = rig.start(spec(2)).await;
+        let second = rig.start(spec(2)).await;
         let start = if commit == CommitMode::None { 0 } else { 100 };
         let assignment = second.state().borrow().assignment.clone().unwrap();
         assert!(assignment.iter().all(|p| p.offset == start), "{commit:?} {assignment:?}");
@@ -184,7 +184,7 @@ async fn latest_starts_at_the_end() {
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 300).await;
     let mut spec = rig.consumer(1, 1);
     spec.from = OffsetReset::Latest;
-    let mut consumer = rig.start(ClientSpec::Consumer(spec)).await;
+    let consumer = rig.start(ClientSpec::Consumer(spec)).await;
     let assignment = consumer.state().borrow().assignment.clone().unwrap();
     assert!(assignment.iter().all(|p| p.offset == 100), "{assignment:?}");
     assert_eq!(consumer.stop(LIMIT, positions(&[100; 3])).await.unwrap().left, 0);
@@ -193,7 +193,7 @@ async fn latest_starts_at_the_end() {
 #[tokio::test]
 async fn an_end_that_is_never_reached_is_told() {
     let rig = Rig::new();
-    let mut consumer = rig.start(ClientSpec::Consumer(rig.consumer(1, 1))).await;
+    let consumer = rig.start(ClientSpec::Consumer(rig.consumer(1, 1))).await;
     let limit = Duration::from_secs(5);
     let ended = consumer.stop(limit, positions(&[0, 7, 0])).await.unwrap();
     assert_eq!(ended.left, 7);
@@ -211,7 +211,7 @@ async fn statistics_are_no_messages_without_an_answer() {
         let mut spec = rig.producer(life);
         spec.common.config.insert("statistics.interval.ms".into(), "1".into());
         let spec = ClientSpec::Producer(spec);
-        let mut producer = rig.start(spec.clone()).await;
+        let producer = rig.start(spec.clone()).await;
         until(&spec, Writer::ProducerHeard, |r| count(r, Mark::Acked) > 0).await;
         assert_eq!(producer.stop(LIMIT, vec![]).await.unwrap().left, 0, "life {life}");
     }

@@ -116,7 +116,7 @@ async fn broker_and_producer_die(version: &str, mode: Quorum) {
         let again = ClientSpec::Producer(rig.producer(2));
         let consuming = ClientSpec::Consumer(rig.consumer(1, 1));
         let first = rig.start(producing.clone()).await;
-        let mut consumer = rig.start(consuming.clone()).await;
+        let consumer = rig.start(consuming.clone()).await;
         progress(&[&producing], &[&producing], now_us()).await;
         progress(&[&producing], &[&consuming], now_us()).await;
 
@@ -131,7 +131,7 @@ async fn broker_and_producer_die(version: &str, mode: Quorum) {
         connected(&consumer, 2, started).await;
 
         first.kill().await.unwrap();
-        let mut second = rig.start(again.clone()).await;
+        let second = rig.start(again.clone()).await;
         let lives = [&producing, &again];
         progress(&lives, &[&again], now_us()).await;
         second.stop(LIMIT, vec![]).await.unwrap();
@@ -191,8 +191,8 @@ async fn a_committed_view_shows_no_aborted_message() {
         (spec.rate, spec.count) = (Some(3_000.0), Some(6_000));
         let producing = ClientSpec::Producer(spec);
         let consuming = ClientSpec::Consumer(rig.consumer(1, 1));
-        let mut producer = rig.start(producing.clone()).await;
-        let mut consumer = rig.start(consuming.clone()).await;
+        let producer = rig.start(producing.clone()).await;
+        let consumer = rig.start(consuming.clone()).await;
         let ended = |m: Mark| matches!(m, Mark::Committed | Mark::Aborted);
         until(&producing, Writer::ProducerHeard, |runs| {
             runs.iter().filter(|r| ended(r.mark)).count() == 200
@@ -246,7 +246,7 @@ async fn an_abort_never_overtakes_its_transactions_beginning() {
             spec.transactional = Some(TransactionSpec { messages: 1, abort_percent: 50.0 });
             spec.rate = Some(5_000.0);
             let spec = ClientSpec::Producer(spec);
-            let mut producer = rig.start(spec.clone()).await;
+            let producer = rig.start(spec.clone()).await;
             until(&spec, Writer::ProducerHeard, |runs| {
                 runs.iter().filter(|r| r.mark == Mark::Committed).count() > 2
             })

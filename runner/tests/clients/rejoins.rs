@@ -71,16 +71,16 @@ async fn a_member_comes_and_goes(assignor: &str, commit: CommitMode) {
     let told = format!("{assignor}, {commit:?}");
     let rig = Rig::new();
     let producing = ClientSpec::Producer(ProducerSpec { rate: Some(100.0), ..rig.producer(1) });
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     let mut members = vec![member(&rig, 1, 1, assignor, commit)];
-    let mut first = rig.start(members[0].clone()).await;
+    let first = rig.start(members[0].clone()).await;
     until(&members[0], Writer::Consumer, |r| {
         r.iter().filter(|run| run.mark == Mark::Eof).count() > 3
     })
     .await;
     for life in 1..=LIVES {
         let spec = member(&rig, 2, life, assignor, commit);
-        let mut second = rig.start(spec.clone()).await;
+        let second = rig.start(spec.clone()).await;
         until(&spec, Writer::Consumer, |r| !held(r).is_empty()).await;
         until(&spec, Writer::Consumer, |r| count(r, Mark::Delivered) > 20).await;
         let before = count(&runs(&members[0], Writer::Consumer), Mark::Delivered);

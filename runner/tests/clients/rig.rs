@@ -63,6 +63,7 @@ impl Rig {
             dir: self.dir.path().to_owned(),
             config: IndexMap::new(),
             routes: None,
+            topic_numbers: [("orders".to_owned(), 0), ("copies".to_owned(), 1)].into(),
         }
     }
 
@@ -77,6 +78,8 @@ impl Rig {
             transactional: None,
             payload_bytes: 100,
             payload_most: None,
+            value: None,
+            key: None,
             headers: IndexMap::new(),
             keys: None,
             count: None,

@@ -41,7 +41,7 @@ async fn no_acknowledgement_is_stamped_before_its_answer() {
     let mut spec = rig.producer(1);
     spec.count = Some(600);
     let producing = ClientSpec::Producer(spec);
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 600).await;
     producer.stop(LIMIT, vec![]).await.unwrap();
     let least_us = RTT.as_micros() as u64;
@@ -67,7 +67,7 @@ async fn a_message_of_a_transaction_takes_until_the_commit_and_aborted_ones_do_n
     spec.transactional = Some(TransactionSpec { messages: 10, abort_percent: 40.0 });
     (spec.rate, spec.count) = (Some(1_000.0), Some(395));
     let producing = ClientSpec::Producer(spec);
-    let mut producer = rig.start(producing.clone()).await;
+    let producer = rig.start(producing.clone()).await;
     let ends = |r: &MessageRun| matches!(r.mark, Mark::Committed | Mark::Aborted);
     until(&producing, Writer::ProducerHeard, |r| r.iter().filter(|r| ends(r)).count() == 40).await;
     producer.reach("finished", LIMIT, |state| state.finished_us.is_some()).await.unwrap();

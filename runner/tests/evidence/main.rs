@@ -21,8 +21,16 @@ const SITUATIONS: [&str; 6] =
     ["evidence", "no traffic", "no fault", "nothing after", "client gone", "log unread"];
 
 /// Words that the simulation cannot show: their rows are judged on real brokers.
-const REAL: [&str; 6] =
-    ["aborted", "committed", "aborted_read", "uncopied", "overcopied", "diverged"];
+const REAL: [&str; 8] = [
+    "aborted",
+    "committed",
+    "aborted_read",
+    "uncopied",
+    "overcopied",
+    "unprocessed",
+    "overprocessed",
+    "diverged",
+];
 
 /// The word of a condition as the table writes it.
 fn word(condition: &str) -> &str {

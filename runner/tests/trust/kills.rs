@@ -15,7 +15,8 @@ use crate::{
     send, until,
 };
 
-const PLAN: &str = "runner/tests/plans/long.yaml";
+/// A plan with kplan's own clients, and one with a service and a client of another program.
+const PLANS: [&str; 2] = ["runner/tests/plans/long.yaml", "runner/tests/plans/long-programs.yaml"];
 /// Runs side by side.
 const LANES: u64 = 4;
 
@@ -29,12 +30,12 @@ enum Victim {
 }
 
 /// One run, one victim, one moment.
-fn one(seed: u64, backend: &str, victim: Victim, latest_ms: u64) {
+fn one(plan: &str, seed: u64, backend: &str, victim: Victim, latest_ms: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut run = Under::start(&[PLAN, "--backend", backend], &[]);
+    let mut run = Under::start(&[plan, "--backend", backend, "--allow-run"], &[]);
     let moment = Duration::from_millis(rng.random_range(0..latest_ms));
     std::thread::sleep(moment);
-    let told = format!("seed {seed}, {victim:?} after {moment:?}");
+    let told = format!("{plan}, seed {seed}, {victim:?} after {moment:?}");
     match victim {
         Victim::Runner => {
             run.signal(Signal::SIGKILL);
@@ -73,7 +74,7 @@ fn clients(run: &mut Under, told: &str) {
 }
 
 #[test]
-fn fifty_sigkills_at_random_moments_leave_nothing() {
+fn fifty_sigkills_of_each_plan_at_random_moments_leave_nothing() {
     let seed: u64 = 20_261_125;
     let next = AtomicU64::new(0);
     let victims = [Victim::Runner, Victim::Clients, Victim::Guardian, Victim::RunnerAndGuardian];
@@ -82,11 +83,11 @@ fn fifty_sigkills_at_random_moments_leave_nothing() {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= 50 {
+                    if number >= 100 {
                         break;
                     }
-                    let victim = victims[(number % 4) as usize];
-                    one(seed + number, "embedded", victim, 2_500);
+                    let (plan, victim) = (PLANS[(number % 2) as usize], (number / 2 % 4) as usize);
+                    one(plan, seed + number, "embedded", victims[victim], 2_500);
                 }
             });
         }
@@ -97,7 +98,9 @@ fn fifty_sigkills_at_random_moments_leave_nothing() {
 #[ignore = "needs a container engine: ci/test"]
 fn what_runner_and_guardian_left_is_cleaned() {
     let _turn = real();
-    one(7, "docker", Victim::RunnerAndGuardian, 6_000);
+    for plan in PLANS {
+        one(plan, 7, "docker", Victim::RunnerAndGuardian, 6_000);
+    }
 }
 
 #[test]

@@ -2,7 +2,11 @@
 
 use std::{io, time::Duration};
 
-use super::ClientState;
+use super::{ClientState, SeenError};
+use crate::client::{
+    program::{NO_PROGRAM, NOT_STARTED},
+    protocol::{NO_HISTORY, PROTOCOL_BROKEN, REFUSED_SETTING},
+};
 
 /// True for librdkafka's codes of a client that brokers refuse.
 pub fn is_refusal(code: &str) -> bool {
@@ -48,4 +52,37 @@ pub struct NotInTime {
     pub limit: Duration,
     /// Its last known state.
     pub state: Box<ClientState>,
+}
+
+impl NotInTime {
+    /// It could not record what it did: its disk is full.
+    pub fn cannot_record(&self) -> bool {
+        self.state.errors.iter().any(|e| e.code == NO_HISTORY)
+    }
+
+    /// Its report of a setting with which it could not be created.
+    pub fn refused_setting(&self) -> Option<String> {
+        self.reported(REFUSED_SETTING)
+    }
+
+    /// Its report of a program that does not exist or cannot be run.
+    pub fn no_program(&self) -> Option<String> {
+        self.reported(NO_PROGRAM)
+    }
+
+    /// Its report of a program that breaks the protocol, if it ended because of it.
+    pub fn broke_protocol(&self) -> Option<String> {
+        let broke = |e: &&SeenError| e.fatal && e.code == PROTOCOL_BROKEN;
+        self.state.errors.iter().find(broke).map(|error| error.text.clone())
+    }
+
+    /// Its report of a program that the machine could not start.
+    pub fn not_started(&self) -> Option<String> {
+        self.reported(NOT_STARTED)
+    }
+
+    fn reported(&self, code: &str) -> Option<String> {
+        let error = self.state.errors.iter().find(|e| e.code == code)?;
+        Some(error.text.clone())
+    }
 }

@@ -239,13 +239,7 @@ impl Pass<'_> {
             }
             let wanted = (part.position..part.end).contains(&record.offset);
             if wanted && (shown || self.isolation == Isolation::ReadUncommitted) {
-                self.record(
-                    part,
-                    record.offset,
-                    record.key.as_deref(),
-                    record.value.as_deref(),
-                    now,
-                )?;
+                self.record(part, record.offset, record.parts(), now)?;
             }
         }
         part.position = head.next;

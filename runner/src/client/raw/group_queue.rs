@@ -5,6 +5,7 @@ use std::{ffi::c_void, ptr::NonNull, time::Duration};
 use rdkafka_sys as sys;
 
 use super::{Code, Kafka, millis, text};
+use crate::identity::MessageParts;
 
 /// # Safety
 /// `pointer` is null or the start of `length` bytes that live as long as the result is used.
@@ -107,6 +108,40 @@ impl<'a> Message<'a> {
     pub(crate) fn key(&self) -> Option<&'a [u8]> {
         // SAFETY: as above.
         unsafe { bytes(self.0.key, self.0.key_len) }
+    }
+
+    /// Its parts; the headers are only read if they are asked for.
+    pub(crate) fn parts(&self) -> MessageParts<'a, impl Iterator<Item = &'a [u8]> + use<'a>> {
+        let message = self.0;
+        let (mut headers, mut begun, mut at) = (std::ptr::null_mut(), false, 0);
+        let next = move || {
+            // SAFETY: the message lives as long as its queue lends it, and keeps its headers and their values as
+            // long; the pointers are written during the calls.
+            unsafe {
+                if !std::mem::replace(&mut begun, true) {
+                    Code::check(sys::rd_kafka_message_headers(message, &raw mut headers)).ok()?;
+                }
+                let headers = NonNull::new(headers)?.as_ptr();
+                let (mut name, mut value, mut size) = (std::ptr::null(), std::ptr::null(), 0);
+                let (name, of, size_of) = (&raw mut name, &raw mut value, &raw mut size);
+                let found = sys::rd_kafka_header_get_all(headers, at, name, of, size_of);
+                Code::check(found).ok()?;
+                at += 1;
+                Some(bytes(value, size).unwrap_or_default())
+            }
+        };
+        let headers = std::iter::from_fn(next);
+        MessageParts { key: self.key(), value: self.value(), headers }
+    }
+
+    /// When its producer created it, milliseconds of the wall clock; none if the broker replaced the timestamp, or
+    /// there is none.
+    pub(crate) fn created_ms(&self) -> Option<i64> {
+        let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+        // SAFETY: the message lives as long as its queue lends it, and `kind` is written during the call.
+        let at = unsafe { sys::rd_kafka_message_timestamp(self.0, &raw mut kind) };
+        let own = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME;
+        (own && at >= 0).then_some(at)
     }
 
     /// An error's words.

@@ -63,6 +63,7 @@ impl Code {
         Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__BAD_COMPRESSION as i32);
     pub(super) const NOT_IMPLEMENTED: Self =
         Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED as i32);
+    pub(super) const FAIL: Self = Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__FAIL as i32);
     pub(super) const FATAL: Self = Self(sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__FATAL as i32);
 
     pub(super) fn of(err: sys::rd_kafka_resp_err_t) -> Self {

@@ -23,8 +23,14 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn new(name: &str, value: &str) -> Result<Self, Refused> {
-        Ok(Self { name: c_string(name)?, value: value.as_bytes().to_vec() })
+    /// A header whose value is still to be written.
+    pub(crate) fn new(name: &str) -> Result<Self, Refused> {
+        Ok(Self { name: c_string(name)?, value: Vec::new() })
+    }
+
+    /// Its value, to be written.
+    pub(crate) fn value(&mut self) -> &mut Vec<u8> {
+        &mut self.value
     }
 
     fn argument(&self) -> sys::rd_kafka_vu_t {
@@ -49,17 +55,18 @@ fn bytes(of: &[u8]) -> Union {
 }
 
 impl Topic<'_> {
-    /// Hands a message over; value, key and headers are copied. `opaque` comes back with its report.
+    /// Hands a message over; value, key and headers are copied. `opaque` comes back with its report. `time_ms`: the
+    /// message's timestamp, milliseconds of the wall clock; none for now.
     pub(crate) fn produce(
         &self,
         partition: i32,
         key: Option<&[u8]>,
         value: &[u8],
-        headers: &[Header],
+        (headers, time_ms): (&[Header], Option<i64>),
         opaque: usize,
     ) -> Result<(), Code> {
-        if !headers.is_empty() {
-            return self.produce_with(partition, key, value, headers, opaque);
+        if !headers.is_empty() || time_ms.is_some() {
+            return self.produce_with(partition, key, value, (headers, time_ms), opaque);
         }
         let (key, key_len) = key.map_or((std::ptr::null(), 0), |k| (k.as_ptr(), k.len()));
         // SAFETY: the topic lives; librdkafka only reads value and key during the call (F_COPY),
@@ -85,13 +92,13 @@ impl Topic<'_> {
 }
 
 impl Topic<'_> {
-    /// The same by the call that takes headers, which costs more.
+    /// The same by the call that takes headers and timestamps, which costs more.
     fn produce_with(
         &self,
         partition: i32,
         key: Option<&[u8]>,
         value: &[u8],
-        headers: &[Header],
+        (headers, time_ms): (&[Header], Option<i64>),
         opaque: usize,
     ) -> Result<(), Code> {
         use sys::rd_kafka_vtype_t::*;
@@ -104,6 +111,7 @@ impl Topic<'_> {
             argument(RD_KAFKA_VTYPE_OPAQUE, Union { ptr }),
         ];
         arguments.extend(key.map(|key| argument(RD_KAFKA_VTYPE_KEY, bytes(key))));
+        arguments.extend(time_ms.map(|i64_| argument(RD_KAFKA_VTYPE_TIMESTAMP, Union { i64_ })));
         arguments.extend(headers.iter().map(Header::argument));
         // SAFETY: instance and topic live; what the arguments point to is read during the call only
         // (F_COPY, headers are copied always); the error is ours and destroyed here.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientBody, Common, ConsumerSpec, ProducerSpec, Sending, TransactionSpec};
 use crate::{
+    audit::{Naming, ServiceWork},
     client::{
         ClientError, ClientType, copier,
         protocol::{ClientReport, Order},
@@ -58,6 +59,8 @@ impl CopierSpec {
             transactional: Some(TransactionSpec { messages: self.messages, abort_percent: 0.0 }),
             payload_bytes: 0,
             payload_most: None,
+            value: None,
+            key: None,
             headers: IndexMap::new(),
             keys: None,
             count: None,
@@ -85,7 +88,13 @@ impl ClientBody for CopierSpec {
     }
 
     fn sending(&self) -> Option<Sending> {
-        Some(Sending { acks: Acks::All, idempotent: true, transactional: true, keys: None })
+        Some(Sending {
+            acks: Acks::All,
+            idempotent: true,
+            transactional: true,
+            keys: None,
+            own_form: true,
+        })
     }
 
     fn reads_from(&self) -> &[String] {
@@ -98,6 +107,16 @@ impl ClientBody for CopierSpec {
 
     fn begins_at_start(&self) -> bool {
         true
+    }
+
+    fn work(&self) -> Option<ServiceWork> {
+        Some(ServiceWork {
+            group: Some(self.group.clone()),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            outputs: 1,
+            naming: Naming::Copied,
+        })
     }
 
     fn settings(&self) -> Vec<(ClientType, IndexMap<String, String>)> {

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
-use kplan_dsl::value::Acks;
+use kplan_dsl::value::{Acks, MessageSlot, MessageText};
 use serde::{Deserialize, Serialize};
 
 use super::{ClientBody, Common, Sending};
@@ -45,9 +45,15 @@ pub struct ProducerSpec {
     /// The most bytes, if their number varies from message to message.
     #[serde(default)]
     pub payload_most: Option<u32>,
+    /// The value that the plan writes; none: kplan's own.
+    #[serde(default)]
+    pub value: Option<MessageText>,
+    /// The key that the plan writes.
+    #[serde(default)]
+    pub key: Option<MessageText>,
     /// Headers of every message.
     #[serde(default)]
-    pub headers: IndexMap<String, String>,
+    pub headers: IndexMap<String, MessageText>,
     /// How many different keys; none: no key, and the partitions in turn (without a
     /// rate in blocks).
     pub keys: Option<u32>,
@@ -79,7 +85,9 @@ impl ClientBody for ProducerSpec {
     fn sending(&self) -> Option<Sending> {
         let transactional = self.transactional.is_some();
         let idempotent = self.idempotent || transactional;
-        Some(Sending { acks: self.acks, idempotent, transactional, keys: self.keys })
+        let texts = self.value.iter().chain(&self.key).chain(self.headers.values());
+        let own_form = !texts.flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id);
+        Some(Sending { acks: self.acks, idempotent, transactional, keys: self.keys, own_form })
     }
 
     fn settings(&self) -> Vec<(ClientType, IndexMap<String, String>)> {

@@ -108,6 +108,19 @@ pub async fn find_image(
     })
 }
 
+/// Whether the engine has an image of exactly this name. It is never pulled.
+/// Fails with [`RigError::Missing`] if it does not.
+pub async fn has_image(docker: &Docker, name: &str) -> Result<(), RigError> {
+    match docker.inspect_image(name).await {
+        Ok(_) => Ok(()),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Err(RigError::Missing {
+            what: format!("the engine has no image {name}"),
+            help: format!("build it, or run `docker pull {name}`: kplan never pulls an image"),
+        }),
+        Err(error) => Err(failed(&format!("inspect the image {name}"), &error)),
+    }
+}
+
 /// An image's name and tag (or digest), which testcontainers takes separately.
 pub fn split_image(image: &str) -> (&str, &str) {
     match image.rsplit_once(':') {

@@ -17,9 +17,9 @@ use testcontainers::bollard::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    Acted, Cluster, ClusterSpec, DiskAbility, HostAbility, Listening, LogAbility, Network,
-    NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin, UpgradeAbility,
-    Version, security::Access,
+    Acted, Cluster, ClusterSpec, ContainerAbility, DiskAbility, HostAbility, Listening, LogAbility,
+    Network, NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin,
+    UpgradeAbility, Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -120,6 +120,10 @@ impl Cluster for DockerCluster {
     }
 
     fn logs(&self) -> Result<&dyn LogAbility, RigError> {
+        Ok(self)
+    }
+
+    fn containers(&self) -> Result<&dyn ContainerAbility, RigError> {
         Ok(self)
     }
 }

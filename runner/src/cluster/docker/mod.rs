@@ -5,7 +5,10 @@
 //! Restarting is starting the same container again, so a broker keeps its data; a lost disk is a
 //! new container in its place.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Mutex,
+};
 
 use futures::future::{join_all, try_join_all};
 use testcontainers::bollard::{Docker, models::NetworkCreateRequest};
@@ -25,6 +28,7 @@ mod pulse;
 mod rules;
 mod security;
 mod segments;
+mod services;
 
 pub use backend::DockerBackend;
 
@@ -54,6 +58,8 @@ pub struct DockerCluster {
     topics: Topics,
     net: tokio::sync::Mutex<network::Applied>,
     pulse: pulse::Pulse,
+    /// Ports of services.
+    reserved: Mutex<Vec<ports::Reserved>>,
 }
 
 impl DockerCluster {
@@ -101,7 +107,8 @@ impl DockerCluster {
         let own = blueprint.secured.as_ref().map(|s| s.access.own_config()).unwrap_or_default();
         let topics = Topics::new(&addresses.join(","), &own);
         let pulse = pulse::Pulse::feel(blueprint.docker.clone());
-        Self { blueprint, nodes, topics, net: tokio::sync::Mutex::default(), pulse }
+        let net = tokio::sync::Mutex::default();
+        Self { blueprint, nodes, topics, net, pulse, reserved: Mutex::default() }
     }
 
     fn docker(&self) -> &Docker {

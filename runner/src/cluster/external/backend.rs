@@ -13,8 +13,9 @@ use crate::cluster::{
 };
 
 /// Capabilities that need processes which kplan starts or sees.
-const LACKS: [Capability; 10] = [
+const LACKS: [Capability; 11] = [
     Capability::Images,
+    Capability::Containers,
     Capability::BrokerSettings,
     Capability::Security,
     Capability::Upgrade,

@@ -49,7 +49,8 @@ impl Backend for LocalBackend {
 
     fn abilities(&self) -> Abilities {
         use Capability::*;
-        let lacks = [NetworkPartition, NetworkDegradation, FullDisk, Disks, Images, Security];
+        let lacks =
+            [NetworkPartition, NetworkDegradation, FullDisk, Disks, Images, Containers, Security];
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 

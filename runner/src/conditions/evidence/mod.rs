@@ -114,7 +114,7 @@ impl Subject {
         client: Option<String>,
     ) -> Self {
         let topic = topic.or(partition.map(|p| &p.topic)).map(ToString::to_string);
-        Self { topic, partition: partition.map(|p| p.partition), client }
+        Self { topic, partition: partition.map(|p| p.partition), client, service: None }
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Subject {
     pub partition: Option<u32>,
     /// Only this client: what it sent, or what it was to read.
     pub client: Option<String>,
+    /// Only what is for this service or copier.
+    pub service: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +46,8 @@ pub struct Party {
     pub sends: Vec<String>,
     /// The topics that it reads.
     pub reads: Vec<String>,
+    /// For a service, which has no histories: the topic that it reads, and when it was first started.
+    pub serves: Option<(String, i64)>,
     /// It begins at the log's start: earlier messages are for it too.
     pub from_start: bool,
     /// When the plan kept it from working; open at the end while it lasts.
@@ -114,6 +118,12 @@ impl Scene {
                 self.owed(copiers, subject, times)
             }
             Traffic::Copied => self.copied(subject, times),
+            Traffic::ToProcess => {
+                let copiers = self.readers(subject);
+                let copiers = copiers.filter(|party| party.copies() && subject.is_for(party));
+                self.owed(copiers, subject, times) || self.served(subject, times, false)
+            }
+            Traffic::Processed => self.copied(subject, times) || self.served(subject, times, true),
             Traffic::Any => self.sent(subject, times, false) || self.read(subject, times, false),
         }
     }
@@ -145,13 +155,31 @@ impl Scene {
             });
             let mut topics = copier.reads.iter().chain(&copier.sends);
             let by_topic = subject.topic.as_ref().is_none_or(|t| topics.any(|own| own == t));
-            copier.copies() && by_client && by_topic
+            copier.copies() && by_client && by_topic && subject.is_for(copier)
         };
         self.parties.iter().filter(meant).any(|copier| {
             copier.sent(subject, times, false)
                 || copier.took(subject, times)
                 || (copier.at_work(times)
                     && self.sent_to(copier, &Subject::default(), times, false))
+        })
+    }
+
+    /// Whether a message was sent that one of the services is to process; with `at_work` it ran meanwhile.
+    fn served(&self, subject: &Subject, times: Times, at_work: bool) -> bool {
+        let mut services = self.parties.iter().filter(|party| subject.is_for(party));
+        services.any(|service| {
+            let Some((from, _)) = &service.serves else { return false };
+            let by_topic = subject.topic.as_ref().is_none_or(|topic| topic == from);
+            // A count of the output is about what was sent to the input.
+            let partition = subject.partition.filter(|_| by_topic);
+            let part = Subject { partition, ..Subject::default() };
+            let only = subject.client.as_ref().filter(|client| **client != service.name);
+            let mut senders = self.parties.iter().filter(|party| party.sends.contains(from));
+            (!at_work || service.at_work(times))
+                && senders.any(|party| {
+                    only.is_none_or(|only| *only == party.name) && party.sent(&part, times, false)
+                })
         })
     }
 
@@ -180,6 +208,7 @@ impl Party {
             name: client.name.clone(),
             sends: if client.sends() { client.topics() } else { Vec::new() },
             reads: client.read_topics(),
+            serves: client.derives().map(|work| (work.from, client.started_us)),
             from_start: client.begins_at_start(),
             away: downs.iter().any(|(_, to)| to.is_none()),
             downs,
@@ -194,6 +223,9 @@ impl Party {
 
     /// When it began to read or to send.
     fn begun_us(&self) -> Option<i64> {
+        if let Some((_, started_us)) = self.serves {
+            return Some(started_us);
+        }
         let first = |file: &HistoryFile| Some(file.iter_from(0).next()?.ok()?.first_us);
         let files = self.written(Writer::ProducerSent).chain(self.written(Writer::Consumer));
         files.filter_map(first).min()
@@ -324,6 +356,11 @@ impl Party {
 }
 
 impl Subject {
+    /// Whether it is about what this service or copier is to process.
+    fn is_for(&self, party: &Party) -> bool {
+        self.service.as_ref().is_none_or(|service| *service == party.name)
+    }
+
     fn covers(&self, file: &HistoryFile, run: &MessageRun) -> bool {
         let topic = file.header().topics.get(usize::from(run.topic));
         self.topic.as_ref().is_none_or(|own| topic == Some(own))
@@ -360,6 +397,12 @@ pub fn words(traffic: Traffic, subject: &Subject) -> String {
         }
         (Traffic::ToCopy, _) => "nothing was sent that a copier should copy".to_owned(),
         (Traffic::Copied, _) => "no running copier had anything to copy".to_owned(),
+        (Traffic::ToProcess, _) => {
+            format!("nothing was sent that {} should process", served(subject))
+        }
+        (Traffic::Processed, _) => {
+            format!("nothing was sent that {} could process while it was running", served(subject))
+        }
         (Traffic::Any, _) => "nothing was sent or read".to_owned(),
     };
     match (subject.topic.as_deref(), subject.partition) {
@@ -368,6 +411,10 @@ pub fn words(traffic: Traffic, subject: &Subject) -> String {
         _ => {}
     }
     text
+}
+
+fn served(subject: &Subject) -> &str {
+    subject.service.as_deref().unwrap_or("a service")
 }
 
 #[cfg(test)]

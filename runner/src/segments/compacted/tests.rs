@@ -196,6 +196,7 @@ fn more_keys_than_are_kept_are_a_doubt() {
                 key: Some(Bytes::from(vec![offset as u8])),
                 value: Some(Bytes::new()),
                 headers: 0,
+                header_values: Vec::new(),
                 producer: None,
             };
             entry.producer = (offset == 0).then_some(5);

@@ -8,6 +8,7 @@ use std::{
 
 use super::reading::Unread;
 use crate::{
+    audit::GroupCommits,
     history::Extent,
     observer::{AuditBounds, TopicPartition},
     stage::outcome::StepError,
@@ -22,6 +23,10 @@ pub(super) struct Taken {
     pub extents: BTreeMap<PathBuf, Extent>,
     /// The clients that had read to their end and left by then: their histories are complete.
     pub left: BTreeSet<String>,
+    /// The services that lived by then.
+    pub serving: BTreeSet<String>,
+    /// What the groups of services had committed before the log's end was requested.
+    pub committed: BTreeMap<String, GroupCommits>,
     pub bounds: AuditBounds,
     /// The file of what was read.
     pub log: Option<PathBuf>,

@@ -1,7 +1,11 @@
 //! Has a process of its own read the log: with librdkafka, and if that meets something it cannot read, again
 //! without it.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use crate::{
     client::{
@@ -54,7 +58,7 @@ impl Stage {
         running: &Running,
         step: &StepRun,
         bounds: &AuditBounds,
-        transactional: bool,
+        twice: &BTreeSet<String>,
     ) -> Result<(Option<PathBuf>, Unread), StepError> {
         let mut topics: BTreeMap<String, Vec<ReadSpan>> = BTreeMap::new();
         for ((topic, partition), b) in &bounds.ready {
@@ -64,7 +68,10 @@ impl Stage {
         if topics.is_empty() {
             return Ok((None, Unread::default()));
         }
-        let log_topic = |(name, spans)| LogTopic { name, spans, transactional };
+        let log_topic = |(name, spans)| {
+            let transactional = twice.contains(&name);
+            LogTopic { name, spans, transactional }
+        };
         let topics: Vec<LogTopic> = topics.into_iter().map(log_topic).collect();
         self.talk(step, "the audit to read the log", None);
         let mut careful = false;
@@ -75,7 +82,7 @@ impl Stage {
             careful = match reading {
                 Reading::Ended(_, ended) if ended.left > 0 && !careful => true,
                 Reading::Ended(state, ended) => {
-                    return Ok((path, unread(&state, &ended, transactional)));
+                    return Ok((path, unread(&state, &ended, !twice.is_empty())));
                 }
                 Reading::Stumbled(_) if !careful => true,
                 Reading::Stumbled(why) | Reading::Failed(why) => {
@@ -97,6 +104,7 @@ impl Stage {
             dir: self.dir.clone(),
             config: running.cluster.client_config(),
             routes: running.cluster.router().map(|router| router.routes()),
+            topic_numbers: self.topics.numbers(topics.iter().map(|topic| topic.name.as_str())),
         };
         let stall_ms = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);
         ClientSpec::Log(LogSpec { common, topics, stall_ms, careful })

@@ -39,7 +39,7 @@ impl OwnEnd {
 
 impl MemberState {
     /// Whether the present process ended, was not asked to, and had not finished its work.
-    fn ended_by_itself(&self, exit: Option<&Exit>) -> bool {
+    pub(super) fn ended_by_itself(&self, exit: Option<&Exit>) -> bool {
         self.asked != self.life && exit.is_some_and(|exit| !exit.clean)
     }
 }

@@ -25,6 +25,11 @@ impl Stage {
             let mut state = member.state();
             let unreported = member.own_end(client, &state);
             state.past.extend(unreported);
+            let died = state
+                .reported
+                .as_ref()
+                .is_some_and(|reported| state.ended_by_itself(reported.borrow().exit.as_ref()));
+            state.restarts += u16::from(died);
             // Until it is ready, this step reports its end, even if the step is cut off.
             (state.life, state.asked) = (life, life);
             state.reported = Some(handle.state());
@@ -129,7 +134,7 @@ impl Stage {
         let Some(handle) = slot.as_ref().filter(|h| h.alive()) else {
             return Err(absent(client, member));
         };
-        Ok(handle.signal(signal)?)
+        Ok(handle.signal(signal).await?)
     }
 
     /// Stops a member gracefully: a producer flushes, a consumer reads up to `ends`.
@@ -142,7 +147,7 @@ impl Stage {
     ) -> Result<(), StepError> {
         let mut slot = member.handle.lock().await;
         let name = shown(client, member);
-        let Some(handle) = slot.as_mut().filter(|h| h.alive()) else {
+        let Some(handle) = slot.as_ref().filter(|h| h.alive()) else {
             return Err(absent(client, member));
         };
         if member.lane() == Some(LaneState::Paused) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    client::program::{EndedBy, ProgramKind},
     cluster::{Death, KafkaError, Node, RigError},
     event::{Cause, Whose},
 };
@@ -65,6 +66,51 @@ pub enum KafkaCause {
     /// Kafka does not have what the step needs: a leader, a controller, a topic.
     #[error("{0}")]
     Lacks(String),
+}
+
+/// A cause in a service of the plan's author.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceCause {
+    /// It ended by itself.
+    #[error("{kind} {name} ended by itself: {how}")]
+    Ended {
+        kind: ProgramKind,
+        /// The service, its instance, or the client.
+        name: String,
+        how: EndedBy,
+        /// The last lines of its output.
+        last: Vec<String>,
+    },
+    /// A client of another program broke the protocol that it speaks, and was ended.
+    #[error("client {client}: {text}")]
+    BrokeProtocol { client: String, text: String },
+    /// It runs, but did not reach a state in time.
+    #[error("{kind} {name} was not {what} within {limit:?}")]
+    NotInTime {
+        kind: ProgramKind,
+        name: String,
+        /// Ready, stopped.
+        what: &'static str,
+        limit: Duration,
+    },
+}
+
+impl ServiceCause {
+    /// The service that it is about.
+    pub(crate) fn party(&self) -> Party {
+        let (Self::Ended { name, .. }
+        | Self::NotInTime { name, .. }
+        | Self::BrokeProtocol { client: name, .. }) = self;
+        Party::Client(name.clone())
+    }
+
+    pub(crate) fn reported(&self) -> Cause {
+        let mut cause = Cause::of(Whose::Service);
+        if let Self::Ended { last, .. } = self {
+            cause.log.clone_from(last);
+        }
+        about(cause, Some(self.party()))
+    }
 }
 
 /// A cause in the plan: it asks for something impossible, or requires a state that does not hold.

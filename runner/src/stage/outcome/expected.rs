@@ -6,7 +6,7 @@ use crate::{
     client::handle::kafkas_name,
     cluster::KafkaError,
     event::{Finding, Holds},
-    stage::outcome::{Done, KafkaCause, StepError},
+    stage::outcome::{Done, KafkaCause, ServiceCause, StepError},
 };
 
 /// Judges how a step with `expect_error` ended. A failure of the rig stays one: it does not show what Kafka would
@@ -17,7 +17,12 @@ pub fn expect_error(
 ) -> Result<Done, StepError> {
     let (holds, found) = match &result {
         Ok(_) => (Holds::No, "it succeeded".to_owned()),
-        Err(StepError::Kafka(_) | StepError::Plan(_) | StepError::TimedOut(_)) => {
+        Err(
+            StepError::Kafka(_)
+            | StepError::Plan(_)
+            | StepError::Service(_)
+            | StepError::TimedOut(_),
+        ) => {
             let error = result.as_ref().expect_err("it is one");
             let found = error.words().unwrap_or_default();
             (if is_it(expected, error) { Holds::Yes } else { Holds::No }, found)
@@ -50,11 +55,16 @@ fn is_it(expected: &ExpectedError, error: &StepError) -> bool {
     }
 }
 
-/// The text that a pattern is searched for in, without the log of a node that ended at the same time.
+/// The text that a pattern is searched for in: without the log of a node that ended at the same time, and with the
+/// last lines of a program that ended by itself.
 fn reason(error: &StepError) -> Option<String> {
     match error {
         StepError::Kafka(KafkaCause::After { cause, death }) => {
             Some(format!("{cause}; {}", death.words()))
+        }
+        // Only its own output says why a program ended.
+        StepError::Service(cause @ ServiceCause::Ended { last, .. }) => {
+            Some(format!("{cause}\n{}", last.join("\n")))
         }
         other => other.words(),
     }
@@ -74,6 +84,7 @@ pub fn is_error(meant: &ExpectedError, error: &KafkaError) -> bool {
 mod tests {
     use super::*;
     use crate::{
+        client::program::{EndedBy, ProgramKind},
         cluster::{Death, Node},
         stage::outcome::Answer,
     };
@@ -125,6 +136,23 @@ mod tests {
         let down = || Err(StepError::not_so("broker 2 is already down"));
         assert!(expect_error(&pattern("already down"), down()).is_ok());
         assert!(expect_error(&pattern("paused"), down()).is_err());
+    }
+
+    #[test]
+    fn a_pattern_is_looked_for_in_the_last_lines_of_a_program_that_ended() {
+        let ended = || {
+            Err(StepError::Service(ServiceCause::Ended {
+                kind: ProgramKind::Client,
+                name: "P".to_owned(),
+                how: EndedBy::Status(1),
+                last: vec!["starting".to_owned(), "NoBrokersAvailable: none".to_owned()],
+            }))
+        };
+        for text in ["^NoBrokers", "^client P ended by itself: exit status 1"] {
+            // Lines begin and end where the program's did.
+            assert!(expect_error(&pattern(&format!("(?m){text}")), ended()).is_ok(), "{text}");
+        }
+        assert!(expect_error(&pattern("TimeoutException"), ended()).is_err());
     }
 
     #[test]

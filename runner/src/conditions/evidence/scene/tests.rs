@@ -58,8 +58,11 @@ fn each_fault_after_the_first_message_must_meet_traffic() {
     let why = sent(&[fault(15, 20), fault(60, 70)]).expect("the second met none");
     assert!(why.contains("nothing was sent") && why.contains("broker 2 killed"), "{why}");
     assert_eq!(sent(&[fault(9, 10)]), None, "the first message came at its end");
-    let subject =
-        |topic: &str, partition| Subject { topic: Some(topic.into()), partition, client: None };
+    let subject = |topic: &str, partition| Subject {
+        topic: Some(topic.into()),
+        partition,
+        ..Subject::default()
+    };
     let of = |subject| missing(&scene, Traffic::Sent, subject, &[fault(15, 20)]);
     assert_eq!(of(subject("orders", Some(0))), None);
     assert!(of(subject("orders", Some(1))).is_some(), "nothing went to that partition");
@@ -182,4 +185,60 @@ fn transactions_are_asked_for_where_they_are_meant() {
     let why = of(&plain, &[]).expect("there was none");
     assert_eq!(why, "nothing was sent in a transaction");
     assert_eq!(of(&producer(other.path(), 1, &[]), &[fault(15, 20)]), None);
+}
+
+/// A producer that sends to `orders` from 10 s to 30 s, and a service that reads it and was away for a time.
+fn served(dir: &std::path::Path, started: i64, downs: &[(i64, Option<i64>)]) -> Scene {
+    let mut scene = producer(dir, 0, &[]);
+    let serves = Some(("orders".to_owned(), started * S));
+    let (name, downs) = ("S".to_owned(), downs.to_vec());
+    scene.parties.push(Party { name, serves, downs, ..Party::default() });
+    scene
+}
+
+#[test]
+fn what_is_sent_for_a_service_is_its_traffic_and_it_works_on_it_only_while_it_runs() {
+    let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a directory"));
+    let [first, second, third] = dirs.each_ref().map(tempfile::TempDir::path);
+    let of = |scene: &Scene, traffic, subject: Subject, faults: &[Break]| {
+        missing(scene, traffic, subject, faults)
+    };
+    let service = |name: &str| Subject { service: Some(name.into()), ..Subject::default() };
+    let (asked, outage) = (service("S"), [fault(15, 20)]);
+    let running = served(first, 5, &[]);
+    for traffic in [Traffic::ToProcess, Traffic::Processed] {
+        assert_eq!(of(&running, traffic, asked.clone(), &outage), None);
+        let why = of(&running, traffic, asked.clone(), &[fault(40, 50)]).expect("none was sent");
+        assert!(why.starts_with("nothing was sent that S"), "{why}");
+        assert!(of(&running, traffic, service("T"), &outage).is_some(), "T is no service");
+        for client in ["P", "Q"] {
+            let one = Subject { client: Some(client.into()), ..asked.clone() };
+            assert_eq!(of(&running, traffic, one, &outage).is_none(), client == "P", "{client}");
+        }
+    }
+    for scene in [served(second, 5, &[(14 * S, Some(22 * S))]), served(third, 25, &[])] {
+        assert_eq!(of(&scene, Traffic::ToProcess, asked.clone(), &outage), None, "it is owed");
+        assert!(of(&scene, Traffic::Processed, asked.clone(), &outage).is_some(), "it was away");
+    }
+}
+
+#[test]
+fn a_copier_is_a_service_and_no_other_copiers_traffic_counts() {
+    let dirs: Vec<_> = (0..2).map(|_| tempfile::tempdir().expect("one")).collect();
+    let mut scene = producer(dirs[0].path(), 0, &[]);
+    let taken = [message(Mark::Delivered, 0, 0, 0, 11 * S)];
+    let files = vec![history(dirs[1].path(), &header(Writer::Consumer, "X", 3, 1), &taken)];
+    let (reads, sends) = (vec!["orders".to_owned()], vec!["copies".to_owned()]);
+    let name = "X".to_owned();
+    scene.parties.push(Party { name, reads, sends, files, ..Party::default() });
+    let of = |name: &str, traffic| {
+        let subject = Subject { service: Some(name.into()), ..Subject::default() };
+        missing(&scene, traffic, subject, &[fault(15, 20)]).is_none()
+    };
+    for (own, same) in
+        [(Traffic::ToProcess, Traffic::ToCopy), (Traffic::Processed, Traffic::Copied)]
+    {
+        assert_eq!(missing(&scene, same, Subject::default(), &[fault(15, 20)]), None);
+        assert!(of("X", own) && !of("Y", own), "{own:?}");
+    }
 }

@@ -1,0 +1,82 @@
+//! Programs that are clients of Kafka, as a plan declares them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::meaning::{Meaning, put};
+
+/// A program that is a client of Kafka.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientProgram {
+    /// The program and its arguments, as a producer.
+    pub producer: Vec<String>,
+    /// The same as a consumer.
+    pub consumer: Vec<String>,
+    /// The image in whose containers it runs; none: on the machine that kplan runs on.
+    pub image: Option<String>,
+    /// Additional environment variables.
+    pub env: Vec<(String, String)>,
+    /// Names of flags.
+    pub flags: ProgramFlags,
+}
+
+/// The names of flags that differ between versions of Kafka's tools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramFlags {
+    /// The brokers' addresses.
+    pub bootstrap: String,
+    /// The file with settings, for a producer.
+    pub producer_config: String,
+    /// The same for a consumer.
+    pub consumer_config: String,
+}
+
+impl Default for ProgramFlags {
+    fn default() -> Self {
+        Self {
+            bootstrap: "--bootstrap-server".to_owned(),
+            producer_config: "--producer.config".to_owned(),
+            consumer_config: "--consumer.config".to_owned(),
+        }
+    }
+}
+
+impl Meaning for ClientProgram {
+    fn meaning(&self) -> Value {
+        let mut map = serde_json::Map::new();
+        for (key, command) in [("producer", &self.producer), ("consumer", &self.consumer)] {
+            if !command.is_empty() {
+                put(&mut map, key, command.meaning());
+            }
+        }
+        put(&mut map, "image", self.image.meaning());
+        let env = self.env.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
+        put(&mut map, "env", Value::Object(env.collect()));
+        let ProgramFlags { bootstrap, producer_config, consumer_config } = &self.flags;
+        let flags = json!({
+            "bootstrap": bootstrap,
+            "producer_config": producer_config,
+            "consumer_config": consumer_config,
+        });
+        put(&mut map, "flags", flags);
+        Value::Object(map)
+    }
+}
+
+/// The clients of a plan or fragment, by name.
+pub(crate) type Programs = BTreeMap<String, Option<Arc<ClientProgram>>>;
+
+#[cfg(test)]
+mod tests {
+    use super::ProgramFlags;
+
+    #[test]
+    fn the_flags_are_those_of_kafka_4_1() {
+        let flags = ProgramFlags::default();
+        let all = [flags.bootstrap, flags.producer_config, flags.consumer_config];
+        assert_eq!(all, ["--bootstrap-server", "--producer.config", "--consumer.config"]);
+    }
+}

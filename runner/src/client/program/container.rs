@@ -1,0 +1,233 @@
+//! A program as a container in the cluster's network.
+
+mod request;
+
+use std::{collections::BTreeMap, io, path::PathBuf, sync::mpsc::SyncSender, time::Duration};
+
+use futures::StreamExt as _;
+use indexmap::IndexMap;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use testcontainers::bollard::{
+    Docker, body_full,
+    container::LogOutput,
+    errors::Error,
+    models::ContainerState,
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+        LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+        UploadToContainerOptionsBuilder,
+    },
+};
+use tokio::{runtime::Runtime, time::timeout};
+
+use self::request::{archive, body, container_name};
+use super::{
+    EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner,
+    output::{LinePieces, ProgramOutput},
+};
+use crate::history::now_us;
+
+/// The limit of one request to the engine.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// A container to start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub image: String,
+    /// What runs in it instead of what the image would start.
+    pub command: Option<Vec<String>>,
+    /// The cluster's network.
+    pub network: String,
+    /// The labels by which it is found and removed.
+    pub labels: BTreeMap<String, String>,
+    /// Ports of all instances.
+    pub ports: Vec<PublishedPort>,
+    /// Files of this machine that are copied into it, by their path there.
+    pub files: BTreeMap<String, PathBuf>,
+    /// The most bytes of memory.
+    pub memory: Option<i64>,
+}
+
+/// A port of an instance's container that is published on 127.0.0.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    pub member: u16,
+    pub inside: u16,
+    pub host: u16,
+}
+
+/// A running container, and the runtime of its requests.
+pub(crate) struct ServiceContainer {
+    /// There until its end.
+    runtime: Option<Runtime>,
+    docker: Docker,
+    name: String,
+}
+
+impl ServiceContainer {
+    pub(super) fn start(
+        spec: &ContainerSpec,
+        env: &IndexMap<String, String>,
+        owner: &ProgramOwner,
+        log: ProgramLog,
+        events: SyncSender<ProgramEvent>,
+    ) -> Result<Self, ProgramError> {
+        let failed = |error: io::Error| ProgramError::machine("cannot ask the engine", error);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let name = container_name(&spec.network, owner);
+        let output = ProgramOutput::new(log, events);
+        let docker = runtime.block_on(async {
+            let docker = testcontainers::core::client::docker_client_instance().await;
+            let docker = docker.map_err(|e| failed(io::Error::other(e)))?.with_timeout(REQUEST);
+            create(&docker, &name, spec, env, owner).await?;
+            Ok::<_, ProgramError>(docker)
+        })?;
+        runtime.spawn(follow(docker.clone(), name.clone(), output));
+        Ok(Self { runtime: Some(runtime), docker, name })
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<(), ProgramError> {
+        let sent = async {
+            match signal {
+                Signal::SIGSTOP => self.docker.pause_container(&self.name).await,
+                Signal::SIGCONT => self.docker.unpause_container(&self.name).await,
+                other => {
+                    let options = KillContainerOptionsBuilder::new().signal(other.as_str()).build();
+                    self.docker.kill_container(&self.name, Some(options)).await
+                }
+            }
+        };
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        match runtime.block_on(sent) {
+            Ok(()) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(engine(&format!("send {signal} to {}", self.name), error)),
+        }
+    }
+}
+
+impl Drop for ServiceContainer {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let removed = self.docker.remove_container(&self.name, Some(options));
+        // What cannot be removed here is removed with its cluster, or by the guardian.
+        let _ = runtime.block_on(async { timeout(REQUEST, removed).await });
+        // The follower of the output may wait for a reader that is gone.
+        runtime.shutdown_background();
+    }
+}
+
+/// The container has ended, or was removed.
+fn is_gone(error: &Error) -> bool {
+    let status = match error {
+        Error::DockerResponseServerError { status_code, .. } => *status_code,
+        _ => return false,
+    };
+    status == 404 || error.to_string().contains("is not running")
+}
+
+fn engine(what: &str, error: Error) -> ProgramError {
+    ProgramError::machine(
+        &format!("the container engine could not {what}"),
+        io::Error::other(error),
+    )
+}
+
+async fn create(
+    docker: &Docker,
+    name: &str,
+    spec: &ContainerSpec,
+    env: &IndexMap<String, String>,
+    owner: &ProgramOwner,
+) -> Result<(), ProgramError> {
+    let options = CreateContainerOptionsBuilder::new().name(name).build();
+    let body = body(name, spec, env, owner);
+    docker
+        .create_container(Some(options), body)
+        .await
+        .map_err(|e| engine("make the container", e))?;
+    if !spec.files.is_empty() {
+        let archive = archive(&spec.files).await;
+        let archive = archive.map_err(|e| ProgramError::machine("cannot read a file", e))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let sent = docker.upload_to_container(name, Some(options), body_full(archive)).await;
+        sent.map_err(|e| engine("copy files into the container", e))?;
+    }
+    match docker.start_container(name, None::<StartContainerOptions>).await {
+        Ok(()) => Ok(()),
+        // The engine found the image, but not the program in it.
+        Err(error) if is_no_program(&error) => Err(ProgramError::program(
+            &format!("cannot start {}", spec.image),
+            io::Error::other(error),
+        )),
+        Err(error) => Err(engine("start the container", error)),
+    }
+}
+
+/// True for the engine's answer about a program that the image does not have, or that cannot be run.
+fn is_no_program(error: &Error) -> bool {
+    let text = error.to_string();
+    ["executable file not found", "no such file or directory", "permission denied"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// Passes on what the container writes until it has ended, and reports how it ended.
+async fn follow(docker: Docker, name: String, output: ProgramOutput) {
+    let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
+    let mut written = docker.logs(&name, Some(options));
+    let (mut out, mut errors) = (LinePieces::default(), LinePieces::default());
+    while let Some(Ok(piece)) = written.next().await {
+        let is_error = matches!(piece, LogOutput::StdErr { .. });
+        let lines = if is_error { &mut errors } else { &mut out };
+        lines.add(&piece.into_bytes(), |line| output.take(line, is_error));
+    }
+    out.end(|line| output.take(line, false));
+    errors.end(|line| output.take(line, true));
+    let how = ended_by(&docker, &name).await;
+    output.ended(ProgramEnd { at_us: now_us(), how, last: output.last() });
+}
+
+/// Waits for the end of the container's process.
+async fn ended_by(docker: &Docker, name: &str) -> EndedBy {
+    let mut waited = docker.wait_container(name, None);
+    // An exit status other than 0 is an error of this stream.
+    let _ = waited.next().await;
+    let state = docker.inspect_container(name, None::<InspectContainerOptions>).await;
+    state.ok().and_then(|answer| answer.state).map_or(EndedBy::Removed, |state| how(&state))
+}
+
+fn how(state: &ContainerState) -> EndedBy {
+    let code = state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(-1);
+    match (state.oom_killed, code) {
+        (Some(true), _) => EndedBy::OutOfMemory,
+        // The engine reports a signal as a shell does.
+        (_, 129..=192) => EndedBy::Signal(code - 128),
+        _ => EndedBy::Status(code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_and_lack_of_memory_are_no_status() {
+        let ended = |code, oom| {
+            how(&ContainerState {
+                exit_code: Some(code),
+                oom_killed: Some(oom),
+                ..Default::default()
+            })
+        };
+        assert_eq!(ended(3, false), EndedBy::Status(3));
+        assert_eq!(ended(137, false), EndedBy::Signal(9));
+        assert_eq!(ended(137, true), EndedBy::OutOfMemory);
+    }
+}

@@ -1,0 +1,32 @@
+//! Where the program of a client runs: on this machine, or in a container in the cluster's network.
+
+use std::collections::BTreeMap;
+
+use kplan_dsl::value::ClientProgram;
+
+use crate::{
+    client::{program::ContainerSpec, spec::ProgramPlace},
+    cluster::Membership,
+    stage::{Running, outcome::StepError},
+};
+
+/// Where a program runs, and how it reaches the brokers from there.
+pub async fn place(program: &ClientProgram, running: &Running) -> Result<ProgramPlace, StepError> {
+    let Some(image) = &program.image else {
+        return Ok(ProgramPlace { bootstrap: running.bootstrap(), container: None });
+    };
+    let containers = running.cluster.containers()?;
+    containers.has_image(image).await?;
+    let Membership { network, labels, bootstrap, memory } = containers.membership()?;
+    let container = ContainerSpec {
+        image: image.clone(),
+        // Its client process adds the words, and the file of its settings.
+        command: None,
+        network,
+        labels,
+        ports: Vec::new(),
+        files: BTreeMap::new(),
+        memory,
+    };
+    Ok(ProgramPlace { bootstrap, container: Some(container) })
+}
