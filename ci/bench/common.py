@@ -60,6 +60,30 @@ class Run:
             raise SystemExit(f"bench: kplan run ended with {status}:\n{self.talk.read()}")
 
 
+def timed(run: Run, pairs: dict[str, str], others) -> dict[str, list[float]]:
+    """Seconds of each round, by the first word of a step's name: from the beginning of the step that `pairs` names for
+    it, of the same round, to its own end. At the beginning of each step `others ROUND`, calls others(run's id, round)."""
+    began, names, run_id = {}, {}, ""
+    took: dict[str, list[float]] = {done: [] for done in pairs}
+    for event in run.events():
+        kind = event["event"]
+        if kind == "run_started":
+            run_id = event["run"]
+        elif kind == "suite_started":
+            names = {step["id"]: step["title"] for step in event["steps"]}
+        elif kind == "step_started":
+            name = names[event["step"]]
+            began[name] = event["mono_us"]
+            if name.startswith("others"):
+                others(run_id, int(name.split()[1]))
+        elif kind == "step_ended":
+            done, _, number = names[event["step"]].partition(" ")
+            if done in pairs:
+                took[done].append((event["mono_us"] - began[f"{pairs[done]} {number}"]) / 1e6)
+    run.passed()
+    return took
+
+
 def bootstrap(run: str) -> str:
     """Where a run's brokers listen for clients on this machine: not the controllers' ports, which answer no client."""
     ports = subprocess.run(

@@ -7,7 +7,7 @@ full accounting; while the plan then waits, the same producer works alone, and i
 import statistics
 import sys
 
-from common import ROOT, SMALL, Run, bootstrap, seconds
+from common import ROOT, SMALL, Run, bootstrap, seconds, timed
 
 CLIENT = ROOT / "target" / "clients" / "franz-go" / "client"
 MESSAGES = 20_000 if SMALL else 500_000
@@ -55,30 +55,14 @@ def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, the figure with kplan, the figure without, the ratio."""
     if not CLIENT.exists():
         raise SystemExit("bench: franz-go is missing: run ci/clients franz-go")
-    sent, read, others, began = [], [], [], {}
+    others = []
     run = Run(plan(), "--allow-run")
-    run_id, names = "", {}
     try:
-        for event in run.events():
-            kind = event["event"]
-            if kind == "run_started":
-                run_id = event["run"]
-            elif kind == "suite_started":
-                names = {s["id"]: s["title"] for s in event["steps"]}
-            elif kind == "step_started":
-                name = names[event["step"]]
-                began[name] = event["mono_us"]
-                if name.startswith("others"):
-                    others.append(alone(bootstrap(run_id), int(name.split()[1])))
-            elif kind == "step_ended":
-                name = names[event["step"]]
-                for done, start, rates in [("sent", "send", sent), ("done", "read", read)]:
-                    if name.startswith(done):
-                        took_us = event["mono_us"] - began[name.replace(done, start)]
-                        rates.append(MESSAGES / (took_us / 1e6))
-        run.passed()
+        took = timed(run, {"sent": "send", "done": "read"},
+                     lambda run_id, i: others.append(alone(bootstrap(run_id), i)))
     finally:
         run.process.terminate()
+    sent, read = ([MESSAGES / s for s in took[done]] for done in ("sent", "done"))
     print("rounds:", *(f"{a:,.0f}/{b:,.0f} {c:,.0f}" for a, b, c in zip(sent, others, read)), file=sys.stderr)
     sent_s, other_s, read_s = (statistics.median(rates[1:]) for rates in (sent, others, read))
     return [

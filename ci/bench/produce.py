@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 
-from common import SMALL, Run, bootstrap, container, seconds, wrapper
+from common import SMALL, Run, bootstrap, container, seconds, timed, wrapper
 
 MESSAGES = 20_000 if SMALL else 1_000_000
 PAUSE_S = 40
@@ -76,35 +76,22 @@ def measure() -> list[tuple[str, float, float, float]]:
     """Rows: what, kplan's figure, the other's, the ratio."""
     lines = pathlib.Path("/tmp") / f"kplan-bench-{id(object())}.txt"
     lines.write_text(("x" * 99 + "\n") * MESSAGES)
-    ours, written, kcats, perfs, wrappers, began = [], [], [], [], [], {}
+    kcats, perfs, wrappers = [], [], []
+
+    def others(run_id: str, _: int) -> None:
+        servers = bootstrap(run_id)
+        kcats.append(MESSAGES / seconds(
+            "kcat", "-P", "-b", servers, "-t", "others", "-X", "acks=all", "-l", lines))
+        perfs.append(perf_test("localhost:9092", run_id))
+        wrappers.append(wrapper("produce", servers, "others", MESSAGES))
+
     run = Run(plan())
-    run_id, names = "", {}
     try:
-        for event in run.events():
-            kind = event["event"]
-            if kind == "run_started":
-                run_id = event["run"]
-            elif kind == "suite_started":
-                names = {s["id"]: s["title"] for s in event["steps"]}
-            elif kind == "step_started":
-                name = names[event["step"]]
-                began[name] = event["mono_us"]
-                if name.startswith("others"):
-                    servers = bootstrap(run_id)
-                    kcats.append(MESSAGES / seconds(
-                        "kcat", "-P", "-b", servers, "-t", "others", "-X", "acks=all", "-l", lines))
-                    perfs.append(perf_test("localhost:9092", run_id))
-                    wrappers.append(wrapper("produce", servers, "others", MESSAGES))
-            elif kind == "step_ended":
-                name = names[event["step"]]
-                for done, start, rates in [("sent", "send", ours), ("written", "write", written)]:
-                    if name.startswith(done):
-                        took_us = event["mono_us"] - began[name.replace(done, start)]
-                        rates.append(MESSAGES / (took_us / 1e6))
-        run.passed()
+        took = timed(run, {"sent": "send", "written": "write"}, others)
     finally:
         lines.unlink()
         run.process.terminate()
+    ours, written = ([MESSAGES / s for s in took[done]] for done in ("sent", "written"))
     print("rounds:", *(f"{a:,.0f}/{b:,.0f}" for a, b in zip(ours, kcats)), file=sys.stderr)
     all_rates = (ours, written, kcats, perfs, wrappers)
     ours_s, written_s, kcat_s, perf_s, wrapper_s = (statistics.median(rates[1:]) for rates in all_rates)

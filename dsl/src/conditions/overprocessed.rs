@@ -12,7 +12,7 @@ args! {
     /// input: of a message that the service processed twice, or that was aborted.
     ///
     /// Together, `overprocessed: { service: X, is: 0 }` and `unprocessed: { service: X, is: 0 }` mean that the service
-    /// processed every message exactly once. A copier (`start_copier`) is a service too; for a copier the condition is
+    /// processed every message exactly once. A copier is a service too; for a copier the condition is
     /// the same as `overcopied`.
     #[example("overprocessed: { service: X, is: 0 }")]
     pub struct Overprocessed("overprocessed") {

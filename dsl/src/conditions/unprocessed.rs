@@ -15,7 +15,7 @@ args! {
     /// Every such message of the input counts, also a message that was there before the service began to read. While
     /// the service runs, a message without an output makes the condition inconclusive: stop the service first, or
     /// `wait`. If the service has a `group`, the same holds for messages at or after the group's committed offset. A
-    /// copier (`start_copier`) is a service too; for a copier the condition is the same as `uncopied`.
+    /// copier is a service too; for a copier the condition is the same as `uncopied`.
     #[example("unprocessed: { service: X, is: 0 }")]
     pub struct Unprocessed("unprocessed") {
         /// The service, or a copier.

@@ -89,28 +89,12 @@ impl Inner {
 
     /// Appends a mark about a partition that stands for itself.
     fn mark(&mut self, mark: Mark, (topic, partition): (u16, u32), offset: i64, at_us: i64) {
-        let mut run = blank(mark, topic, partition, offset, at_us).run();
+        let mut run = history::Message::at_offset(mark, (topic, partition), offset, at_us).run();
         run.count = 0;
         run.epoch = self.generation;
         if let Err(e) = self.seen.append(&run) {
             self.broken.get_or_insert(e);
         }
-    }
-}
-
-fn blank(mark: Mark, topic: u16, partition: u32, offset: i64, at_us: i64) -> history::Message {
-    history::Message {
-        mark,
-        topic,
-        partition,
-        client: 0,
-        life: 0,
-        source_partition: 0,
-        seq: 0,
-        offset,
-        at_us,
-        error: 0,
-        epoch: 0,
     }
 }
 
@@ -131,14 +115,14 @@ pub(super) fn identify(
             life: identity.life,
             source_partition: identity.partition,
             seq: identity.seq,
-            ..blank(known, topic, partition, offset, at_us)
+            ..history::Message::at_offset(known, (topic, partition), offset, at_us)
         },
         Decoded::Text(id) if id.topic == number => history::Message {
             client: id.client,
             life: id.life,
             source_partition: id.partition,
             seq: id.seq,
-            ..blank(known, topic, partition, offset, at_us)
+            ..history::Message::at_offset(known, (topic, partition), offset, at_us)
         },
         // Its client chose the partition that it lies in.
         Decoded::Numbered(own) => history::Message {
@@ -146,13 +130,15 @@ pub(super) fn identify(
             life: own.life,
             source_partition: partition,
             seq: own.seq,
-            ..blank(known, topic, partition, offset, at_us)
+            ..history::Message::at_offset(known, (topic, partition), offset, at_us)
         },
         Decoded::Foreign | Decoded::Text(_) => history::Message {
             seq: payload::foreign_hash(key, value),
-            ..blank(Mark::Foreign, topic, partition, offset, at_us)
+            ..history::Message::at_offset(Mark::Foreign, (topic, partition), offset, at_us)
         },
-        Decoded::Corrupt => blank(Mark::Corrupt, topic, partition, offset, at_us),
+        Decoded::Corrupt => {
+            history::Message::at_offset(Mark::Corrupt, (topic, partition), offset, at_us)
+        }
     }
 }
 

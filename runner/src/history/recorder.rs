@@ -33,6 +33,23 @@ pub struct Message {
 }
 
 impl Message {
+    /// What is said of an offset of a partition, without an identity.
+    pub fn at_offset(mark: Mark, (topic, partition): (u16, u32), offset: i64, at_us: i64) -> Self {
+        Self {
+            mark,
+            topic,
+            partition,
+            client: 0,
+            life: 0,
+            source_partition: 0,
+            seq: 0,
+            offset,
+            at_us,
+            error: 0,
+            epoch: 0,
+        }
+    }
+
     /// A run of this message alone.
     pub fn run(&self) -> MessageRun {
         MessageRun {

@@ -259,17 +259,8 @@ impl<'a> TakenBook<'a> {
     /// Appends a mark about a partition that stands for itself.
     fn mark(&mut self, mark: Mark, partition: u32, offset: i64, at_us: i64) -> Result<(), Broken> {
         let message = Message {
-            mark,
-            topic: 0,
-            partition,
-            client: 0,
-            life: 0,
-            source_partition: 0,
-            seq: 0,
-            offset,
-            at_us,
-            error: 0,
             epoch: self.generation,
+            ..Message::at_offset(mark, (0, partition), offset, at_us)
         };
         let mut run = message.run();
         run.count = 0;
