@@ -9,6 +9,8 @@ import { translate } from './settings.mjs';
 
 // kafkajs puts no bound on what waits for an answer.
 const MOST_UNACKNOWLEDGED = 1000;
+// How long the last answers are waited for, in milliseconds: as long as kafkajs waits for one.
+const LAST_ANSWERS = 30_000;
 
 const COMMON = {
   topic: { type: 'string' },
@@ -85,12 +87,13 @@ async function produce(flags, kafka, config) {
   await producer.connect();
   line('startup_complete');
   const started = Date.now();
-  const unanswered = new Set();
+  // What was sent and has no answer yet, with its message.
+  const unanswered = new Map();
   let sent = 0;
   let acked = 0;
   for (; sent !== flags['max-messages']; sent++) {
     while (unanswered.size >= MOST_UNACKNOWLEDGED && !stopped()) {
-      await Promise.race([...unanswered, once(stopping.signal, 'abort')]);
+      await Promise.race([...unanswered.keys(), once(stopping.signal, 'abort')]);
     }
     const sent_ms = await due(sent, started, flags);
     if (sent_ms === null) break;
@@ -108,10 +111,14 @@ async function produce(flags, kafka, config) {
       },
       ({ name, message }) => line('producer_send_error', { ...fields, exception: name, message }),
     );
-    unanswered.add(answer);
+    unanswered.set(answer, fields);
     answer.finally(() => unanswered.delete(answer));
   }
-  await Promise.all(unanswered);
+  // kafkajs forgets some messages whose connection broke: it never answers them.
+  await Promise.race([Promise.all(unanswered.keys()), delay(LAST_ANSWERS)]);
+  for (const fields of unanswered.values()) {
+    line('producer_send_error', { ...fields, exception: 'TimeoutException', message: 'kafkajs gave no answer' });
+  }
   await producer.disconnect();
   const rate = (acked * 1000) / Math.max(Date.now() - started, 1);
   return { sent, acked, target_throughput: flags.throughput, avg_throughput: rate };
