@@ -1,6 +1,11 @@
 //! The processes of this machine, as the kernel shows them (proc(5)): those of a run, its runner, its guardian.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, Read as _},
+    time::Duration,
+};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -68,7 +73,7 @@ pub fn carrying(variables: &[(&str, String)]) -> Vec<u32> {
     let wanted: Vec<String> =
         variables.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let carries = |pid: &u32| {
-        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let environ = environment(*pid);
         let has = |one: &String| environ.split(|b| *b == 0).any(|v| v == one.as_bytes());
         wanted.iter().all(has)
     };
@@ -104,6 +109,7 @@ fn numbers() -> impl Iterator<Item = u32> {
 /// of a local backend), or its environment holds `KPLAN_RUN=<id>` (commands of the step `run`, and what
 /// they started).
 fn run_of(pid: u32) -> Option<String> {
+    let environ = environment(pid);
     let args = words(pid);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if args.get(1).is_some_and(|a| a == b"client")
@@ -116,10 +122,55 @@ fn run_of(pid: u32) -> Option<String> {
         let word = a.strip_prefix(b"-D".as_slice()).unwrap_or(a);
         word.strip_prefix(b"kplan.run=".as_slice()).map(text)
     });
-    labelled.or_else(|| {
-        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environ.split(|b| *b == 0).find_map(|v| v.strip_prefix(b"KPLAN_RUN=".as_slice()).map(text))
-    })
+    let marked = |v: &[u8]| v.strip_prefix(b"KPLAN_RUN=".as_slice()).map(text);
+    labelled.or_else(|| environ.split(|b| *b == 0).find_map(marked))
+}
+
+/// How often a process is looked at that replaces its program.
+const LOOKS: u32 = 200;
+
+/// More bytes than the variables of most processes.
+const AT_ONCE: usize = 128 * 1024;
+
+/// The variables of a process, each with a zero byte behind it. While a process replaces its program (execve(2)), the
+/// kernel shows none: it is looked at again then, or nobody would know to whom it belongs.
+fn environment(pid: u32) -> Vec<u8> {
+    for _ in 0..LOOKS {
+        match read_at_once(&format!("/proc/{pid}/environ")) {
+            Ok(none) if none.is_empty() && !has_no_environment(pid) => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            found => return found.unwrap_or_default(),
+        }
+    }
+    vec![]
+}
+
+/// Between two reads a process may replace its program, and the second one would give nothing.
+fn read_at_once(path: &str) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![0; AT_ONCE];
+    let length = file.read(&mut bytes)?;
+    bytes.truncate(length);
+    if length == AT_ONCE {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Whether there is nothing to wait for: the process is gone, belongs to the kernel, or has an empty environment.
+fn has_no_environment(pid: u32) -> bool {
+    let has_program = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    !has_program || stat.map_or(true, |text| is_bare(&text).unwrap_or(true))
+}
+
+/// Whether a program that is whole has no variables: of one that is not, the kernel does not yet show where its code
+/// begins (field 26 of `/proc/PID/stat`). The variables lie between the addresses in the fields 50 and 51.
+fn is_bare(stat: &str) -> Option<bool> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let field = |number: usize| rest.split_whitespace().nth(number - 3);
+    Some(field(26)? != "0" && field(50)? == field(51)?)
 }
 
 fn parent(pid: u32) -> Option<u32> {
@@ -212,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_by_what_its_processes_carry() {
-        let run = format!("test-{}", std::process::id());
+        let run = format!("marked-{}", std::process::id());
         let mut child =
             Command::new("sleep").arg("60").env("KPLAN_RUN", &run).spawn().expect("sleep starts");
         assert_eq!(processes_of(&run), [child.id()]);
@@ -221,5 +272,29 @@ mod tests {
         assert_eq!(kill_processes(&run), 1);
         child.wait().expect("reaped");
         assert!(processes_of(&run).is_empty() && !has_living_runner(&run));
+    }
+
+    #[test]
+    fn a_process_that_replaces_its_program_is_never_overlooked() {
+        let run = format!("replaced-{}", std::process::id());
+        let dir = tempfile::tempdir().expect("a directory");
+        let program = dir.path().join("again");
+        std::fs::write(&program, "exec /bin/sh \"$0\"").expect("written");
+        let mut command = Command::new("/bin/sh");
+        let mut child = command.arg(&program).env("KPLAN_RUN", &run).spawn().expect("it starts");
+        let found = (0..500).filter(|_| processes_of(&run) == [child.id()]).count();
+        kill_processes(&run);
+        child.wait().expect("reaped");
+        assert_eq!(found, 500);
+    }
+
+    #[test]
+    fn an_empty_environment_is_not_waited_for() {
+        let mut child = Command::new("sleep").arg("60").env_clear().spawn().expect("sleep starts");
+        // Until the program is whole.
+        while environment(child.id()).is_empty() && !has_no_environment(child.id()) {}
+        assert!(has_no_environment(child.id()));
+        child.kill().expect("killed");
+        child.wait().expect("reaped");
     }
 }

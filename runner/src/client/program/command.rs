@@ -206,7 +206,7 @@ mod tests {
     fn start(name: &str, script: &str) -> StartedCommand {
         let words = ["/bin/sh", "-c", script].map(str::to_owned);
         let owner = ProgramOwner {
-            run: format!("test-{}", std::process::id()),
+            run: format!("programs-{}", std::process::id()),
             service: name.to_owned(),
             member: 1,
             life: 1,
