@@ -244,6 +244,12 @@ impl ConsumerShared {
         let inner = &mut *inner;
         // No longer assigned: the message was delivered to no client, and its offset is not stored.
         let Some(part) = inner.parts.get_mut(&at) else { return false };
+        if message.offset() < part.position {
+            // librdkafka pauses all partitions while others are assigned or revoked. A message that it hands out at
+            // that moment it reads again afterwards, though the position was never moved back.
+            log(&format!("{}/{}: offset {} came twice", message.topic(), at.1, message.offset()));
+            return false;
+        }
         part.position = message.offset() + 1;
         part.reset_to = None;
         let number = self.spec.common.topic_number(&self.spec.topics[usize::from(at.0)]);
