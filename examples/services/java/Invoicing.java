@@ -82,7 +82,11 @@ public class Invoicing {
             }
             Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
             Future<RecordMetadata> newest = null;
+            int number = 0;
             for (ConsumerRecord<String, String> order : orders) {
+                if (number++ == orders.count() / 2) {
+                    System.out.println("halfway through " + orders.count() + " orders");
+                }
                 Thread.sleep(WORK_MS);
                 newest = producer.send(new ProducerRecord<>(ENV.get("TO"), order.key(), invoice(order.value())));
                 var place = new TopicPartition(order.topic(), order.partition());

@@ -37,7 +37,9 @@ def run(process, finish):
         messages = [each for each in consumer.consume(BATCH, timeout=0.5) if each.error() is None]
         if messages and commit_first:
             commit(consumer)
-        for message in messages:
+        for number, message in enumerate(messages):
+            if number == len(messages) // 2:
+                print(f"halfway through {len(messages)} orders", flush=True)
             time.sleep(WORK_SECONDS)
             process(json.loads(message.value()))
         finish()
