@@ -5,6 +5,7 @@
 mod common;
 
 use std::{
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -18,6 +19,16 @@ use kplan::cluster::{
     AdminError, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, docker::cleanup,
 };
 use kplan_dsl::value::DataFate;
+use testcontainers::{
+    bollard::{
+        Docker,
+        models::{ContainerCreateBody, HostConfig},
+        query_parameters::{
+            CreateContainerOptions, ListContainersOptionsBuilder, StartContainerOptions,
+        },
+    },
+    core::client::docker_client_instance,
+};
 
 /// Launches, works, and destroys whatever the work's end; then nothing may be left.
 async fn with_cluster(
@@ -103,6 +114,65 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
     assert_eq!(left.counts(), "1 containers, 1 networks, 0 volumes");
     assert!(cleanup::remove_run(&run).await?.is_empty());
     Ok(())
+}
+
+/// The addresses of a run's containers in its network, by their names; dead ones have none.
+async fn network_addresses(docker: &Docker, run: &str) -> Result<BTreeMap<String, String>, Any> {
+    let filters = HashMap::from([("label".to_owned(), vec![format!("kplan.run={run}")])]);
+    let options = ListContainersOptionsBuilder::new().filters(&filters).build();
+    let listed = docker.list_containers(Some(options)).await?;
+    let known = listed.into_iter().filter_map(|container| {
+        let name = container.names?.into_iter().next()?;
+        let mut networks = container.network_settings?.networks?.into_values();
+        Some((name, networks.next()?.ip_address?))
+    });
+    Ok(known.collect())
+}
+
+/// A container that is not a node, in the network of a cluster.
+async fn stranger(docker: &Docker, cluster: &dyn Cluster) -> Result<(), Any> {
+    let membership = cluster.containers()?.membership()?;
+    let body = ContainerCreateBody {
+        image: Some("kplan/kafka:4.1.1".to_owned()),
+        entrypoint: Some(vec!["sleep".to_owned()]),
+        cmd: Some(vec!["600".to_owned()]),
+        labels: Some(membership.labels.into_iter().collect()),
+        host_config: Some(HostConfig {
+            network_mode: Some(membership.network),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let made = docker.create_container(None::<CreateContainerOptions>, body).await?;
+    Ok(docker.start_container(&made.id, None::<StartContainerOptions>).await?)
+}
+
+/// Whoever looked a name up before must not ask another node, in whichever order they come back.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
+async fn a_node_has_its_address_for_all_its_lives_and_nothing_else_gets_it() -> Result<(), Any> {
+    let _turn = alone();
+    let dir = tempfile::tempdir()?;
+    let spec = spec("4.1.1", Quorum::KraftSeparate(1), dir.path());
+    let run = spec.run.clone();
+    with_cluster(spec, async |cluster| {
+        let docker = docker_client_instance().await?;
+        let before = network_addresses(&docker, &run).await?;
+        assert_eq!(before.len(), 4, "{before:?}");
+        let [two, three] = [Node::Broker(2), Node::Broker(3)];
+        cluster.kill(&[two, three]).await?;
+        stranger(&docker, cluster.as_ref()).await?;
+        cluster.start(&[three], DataFate::Wiped).await?;
+        cluster.start(&[two], DataFate::Kept).await?;
+        joined(cluster.as_ref(), 3).await?;
+        let after = network_addresses(&docker, &run).await?;
+        assert_eq!(after.len(), 5, "{after:?}");
+        for (name, address) in &before {
+            assert_eq!(after.get(name), Some(address), "{name}: {before:?} {after:?}");
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// A signal that comes before the node handles it is lost, and a stop must be heard all the same.

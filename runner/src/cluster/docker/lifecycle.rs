@@ -164,7 +164,7 @@ impl NodeLife for DockerCluster {
         self.start_together(&first, data).await?;
         self.wait_for_old_sessions(&others).await?;
         self.start_together(&others, data).await?;
-        // A restarted container has a new network stack, and perhaps another address.
+        // A restarted container has a new network stack.
         self.renew_network().await
     }
 

@@ -5,13 +5,10 @@
 //! Restarting is starting the same container again, so a broker keeps its data; a lost disk is a
 //! new container in its place.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, sync::Mutex};
 
 use futures::future::{join_all, try_join_all};
-use testcontainers::bollard::{Docker, models::NetworkCreateRequest};
+use testcontainers::bollard::Docker;
 
 mod abilities;
 mod backend;
@@ -29,12 +26,13 @@ mod rules;
 mod security;
 mod segments;
 mod services;
+mod subnet;
 
 pub use backend::DockerBackend;
 
 use self::{
     abilities::{KernelCan, abilities},
-    engine::{Image, connect, describe, failed, find_image},
+    engine::{Image, connect, describe, find_image},
     node::{Blueprint, DockerNode},
     security::Secured,
 };
@@ -77,9 +75,12 @@ impl DockerCluster {
             RigError::Other(format!("cannot create the directory {}: {error}", logs.display()))
         })?;
         let secured = Secured::new(&spec)?;
-        let blueprint = blueprint(spec, docker, image, secured);
-        let started = match create_network(&blueprint).await {
-            Ok(()) => start_nodes(&blueprint).await,
+        let mut blueprint = blueprint(spec, docker, image, secured);
+        let started = match subnet::create(&blueprint).await {
+            Ok(ips) => {
+                blueprint.ips = ips;
+                start_nodes(&blueprint).await
+            }
             Err(error) => Err(error),
         };
         let cluster = match started {
@@ -150,7 +151,7 @@ fn blueprint(
         cluster_id: storage::random_id(),
         ..Addresses::default()
     };
-    Blueprint { spec, docker, at, image, labels, checkpoint, secured }
+    Blueprint { spec, docker, at, ips: BTreeMap::new(), image, labels, checkpoint, secured }
 }
 
 /// A name that no other cluster has, with only characters that host names allow.
@@ -164,24 +165,12 @@ fn prefix(spec: &ClusterSpec) -> String {
     format!("{}-{:04x}", cut.trim_end_matches('-'), rand::random::<u16>())
 }
 
-async fn create_network(blueprint: &Blueprint) -> Result<(), RigError> {
-    let request = NetworkCreateRequest {
-        name: blueprint.at.prefix.clone(),
-        driver: Some("bridge".to_owned()),
-        labels: Some(blueprint.labels.clone().into_iter().collect::<HashMap<_, _>>()),
-        ..Default::default()
-    };
-    let created = blueprint.docker.create_network(request).await;
-    created.map(drop).map_err(|error| failed("create a network", &error))
-}
-
 async fn start_nodes(blueprint: &Blueprint) -> Result<Vec<DockerNode>, RigError> {
     disks::create(blueprint).await?;
     let (first, others): (Vec<Node>, Vec<Node>) = config::nodes(&blueprint.spec)
         .into_iter()
         .partition(|node| matches!(node, Node::Zookeeper(_)));
-    // The first container of a network has its lowest address, and finds it free again at each
-    // start: old ZooKeeper clients look their server's address up only once.
+    // Old ZooKeeper clients look their server's address up only once.
     let launch = |node| DockerNode::launch(blueprint, node);
     let first = try_join_all(first.into_iter().map(launch)).await?;
     // Waits for all of them: a removal must not race with a start that is still under way.

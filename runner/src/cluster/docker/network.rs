@@ -48,7 +48,7 @@ impl DockerCluster {
         self.tell(&mut applied, Some(TOGETHER_US)).await
     }
 
-    /// Gives the rules again to nodes that were restarted or changed their address.
+    /// Gives the rules again to nodes that were restarted.
     pub(super) async fn renew_network(&self) -> Result<(), RigError> {
         let mut applied = self.net.lock().await;
         if applied.touched.is_empty() {

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     mem::ManuallyDrop,
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -29,6 +29,7 @@ use super::files::{self, File};
 use super::logs::{self, Seen};
 use super::ports::{self, Reserved};
 use super::security::Secured;
+use super::subnet;
 
 /// The port is checked before the start, but another process may take it in between.
 const PORT_TRIES: u32 = 5;
@@ -43,6 +44,8 @@ pub struct Blueprint {
     pub docker: Docker,
     /// Where nodes reach each other.
     pub at: Addresses,
+    /// The nodes' addresses in the cluster's network; empty before that is made.
+    pub ips: BTreeMap<Node, Ipv4Addr>,
     /// The image of its containers.
     pub image: Image,
     pub labels: BTreeMap<String, String>,
@@ -73,7 +76,7 @@ pub struct ContainerPlace {
 /// A node that was started at least once.
 pub struct DockerNode {
     pub node: Node,
-    /// Its container's name, which is its host name.
+    /// Its container's name, under which the others find it.
     pub name: String,
     /// Its configuration as written.
     pub properties: String,
@@ -378,7 +381,9 @@ async fn create(
         RigError::TimedOut { what, limit: START_LIMIT }
     })?;
     let container = started.map_err(|error| failed(&format!("start {node}"), &error))?;
-    Ok(Held(ManuallyDrop::new(container)))
+    let held = Held(ManuallyDrop::new(container));
+    subnet::settle(blueprint, node).await?;
+    Ok(held)
 }
 
 fn request(
@@ -403,8 +408,8 @@ fn request(
     let mut request = GenericImage::new(image, tag)
         .with_entrypoint("/bin/bash")
         .with_cmd([format!("{}/start", addresses::HOME)])
+        // No host name of its own: the engine would list the address that it has before it is settled.
         .with_container_name(&name)
-        .with_hostname(&name)
         .with_network(&blueprint.at.prefix)
         .with_labels(&blueprint.labels)
         .with_label(super::cleanup::NODE_LABEL, node.slug())
