@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const TWICE: &str = "\
     Always Anomaly Answer Answered Asked At Authority Bounds Broker Brokers Cell Change Changed \
     Checked Chosen Client Code Common Comparison Condition Controller Count Counted Counts \
-    Delivery Desk Disk Ended Entry Example Exit Fate Fault File Format Full Given Group Guarded Handle \
+    Delivery Desk Disk Ended Entry Example Exit Fate Fault Format Full Given Group Guarded Handle \
     Header Inner Judged Keys Kind Known Lag Latencies Limits Line Lines Log Logs Measured Member Memory \
     Message Named Names Next Nobody Node OnDisk Open Outcome Page Pair Party Pass Placement Places \
     Position Reading Refusal Room Row Run Runs Scope Screen Seen Sending Settings Shared Source State \

@@ -10,6 +10,7 @@
 )]
 #![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::disallowed_methods))]
 
+pub mod archive;
 pub mod audit;
 pub mod cli;
 pub mod client;

@@ -6,15 +6,12 @@
 
 use std::collections::HashMap;
 
-use testcontainers::bollard::{
-    models::{ContainerCreateBody, HostConfig, VolumeCreateRequest},
-    query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions},
-};
+use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
 
 use super::super::{Acted, ClusterSpec, Node, RigError};
 use super::{
     DockerCluster,
-    engine::failed,
+    engine::{self, failed},
     exec::{self, BY, FROM},
     node::Blueprint,
 };
@@ -77,11 +74,7 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
         }),
         ..Default::default()
     };
-    let name = holder(blueprint);
-    let options = CreateContainerOptionsBuilder::new().name(&name).build();
-    let made = blueprint.docker.create_container(Some(options), body).await;
-    made.map_err(|error| failed("create the container that holds the disks", &error))?;
-    let started = blueprint.docker.start_container(&name, None::<StartContainerOptions>).await;
+    let started = engine::start_new(&blueprint.docker, &holder(blueprint), body, None).await;
     started.map_err(|error| failed("start the container that holds the disks", &error))
 }
 

@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
-use testcontainers::bollard::{Docker, errors::Error};
+use bytes::Bytes;
+use testcontainers::bollard::{
+    Docker, body_full,
+    errors::Error,
+    models::ContainerCreateBody,
+    query_parameters::{
+        CreateContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
+    },
+};
 
 use super::super::{RigError, Version};
 
@@ -121,13 +129,20 @@ pub async fn has_image(docker: &Docker, name: &str) -> Result<(), RigError> {
     }
 }
 
-/// An image's name and tag (or digest), which testcontainers takes separately.
-pub fn split_image(image: &str) -> (&str, &str) {
-    match image.rsplit_once(':') {
-        // A colon before a slash belongs to a registry's port.
-        Some((name, tag)) if !tag.contains('/') => (name, tag),
-        _ => (image, "latest"),
+/// Makes a container, unpacks an archive in its root, and starts it.
+pub(super) async fn start_new(
+    docker: &Docker,
+    name: &str,
+    body: ContainerCreateBody,
+    archive: Option<Bytes>,
+) -> Result<(), Error> {
+    let options = CreateContainerOptionsBuilder::new().name(name).build();
+    docker.create_container(Some(options), body).await?;
+    if let Some(archive) = archive {
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        docker.upload_to_container(name, Some(options), body_full(archive)).await?;
     }
+    docker.start_container(name, None::<StartContainerOptions>).await
 }
 
 /// An error of the engine in one line.
@@ -144,13 +159,5 @@ mod tests {
         let version: Version = "4.1.1".parse().expect("a version");
         assert_eq!(image_names(&version, None), ["kplan/kafka:4.1.1", "apache/kafka:4.1.1"]);
         assert_eq!(image_names(&version, Some("r:5/k:{version}-x")), ["r:5/k:4.1.1-x"]);
-    }
-
-    #[test]
-    fn splits_names_with_registries_and_digests() {
-        assert_eq!(split_image("kplan/kafka:4.1.1"), ("kplan/kafka", "4.1.1"));
-        assert_eq!(split_image("host:5000/kafka"), ("host:5000/kafka", "latest"));
-        assert_eq!(split_image("host:5000/kafka:3"), ("host:5000/kafka", "3"));
-        assert_eq!(split_image("kafka@sha256:ab"), ("kafka@sha256", "ab"));
     }
 }

@@ -1,23 +1,13 @@
 //! The files of a node's container before its first start: configuration, start script, and
 //! the environment that Apache's scripts read.
 
-use std::net::Ipv4Addr;
-
 use indexmap::IndexMap;
 
 use super::super::{ClusterSpec, Node, Quorum, RigError};
 use super::node::Blueprint;
 use super::storage;
 use super::{addresses::HOME, config};
-
-/// A file copied into a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    pub path: String,
-    pub bytes: Vec<u8>,
-    /// Its permissions.
-    pub mode: u32,
-}
+pub use crate::archive::ArchiveFile as File;
 
 impl File {
     fn plain(name: &str, bytes: &[u8]) -> Self {
@@ -36,7 +26,7 @@ impl File {
 }
 
 /// The JVM caches names it could not resolve for 10 s and addresses for 30 s. Nodes start at
-/// the same time, and get their addresses then, so it must cache nothing.
+/// the same time, so it must cache nothing.
 const JAVA_SECURITY: &str = "networkaddress.cache.ttl=0\nnetworkaddress.cache.negative.ttl=0\n";
 
 /// Brokers of versions without named listeners use SASL among themselves. Not a secret: no
@@ -52,10 +42,9 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
     let (spec, at) = (&blueprint.spec, &blueprint.at);
     let file = |name: &str, text: &str| File::plain(name, text.as_bytes());
     let settings = config::settings(spec, node, at, host_port);
-    let settled = blueprint.ips.get(&node).map(wait_for_address).unwrap_or_default();
     let mut files = vec![
         file("node.properties", &config::render(&settings)),
-        file("start", &(settled + &script(spec, node, &at.cluster_id))),
+        file("start", &script(spec, node, &at.cluster_id)),
         file("java.security", JAVA_SECURITY),
     ];
     if matches!(node, Node::Broker(_)) && config::needs_sasl_trick(spec) {
@@ -83,12 +72,6 @@ if [[ -e /opt/kafka/kafka.jsa ]]; then
   export KAFKA_JVM_PERFORMANCE_OPTS=\"$KAFKA_JVM_PERFORMANCE_OPTS -XX:SharedArchiveFile=/opt/kafka/kafka.jsa\"
 fi
 ";
-
-/// The beginning of the script: a new container gets its address after its start (`subnet::settle`).
-fn wait_for_address(ip: &Ipv4Addr) -> String {
-    let table = "$(< /proc/net/fib_trie)";
-    format!("until [[ {table} == *\" {ip}\"$'\\n'* ]]; do sleep 0.02; done\n")
-}
 
 /// The script that a container runs, at every start.
 fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {

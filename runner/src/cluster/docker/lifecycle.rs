@@ -325,7 +325,7 @@ impl DockerCluster {
         let followers = self.nodes.iter().filter_map(DockerNode::take_follower);
         let _ = timeout(LOG_LIMIT, join_all(followers)).await;
         // What could not be removed here is removed, or reported, by the second look.
-        let _ = join_all(self.nodes.iter().map(DockerNode::remove)).await;
+        let _ = join_all(self.nodes.iter().map(|node| node.remove(self.docker()))).await;
         cleanup::remove(self.docker(), &labels_of(self.spec()), 1).await.map(drop)
     }
 

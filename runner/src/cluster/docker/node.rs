@@ -1,35 +1,33 @@
 //! One node: its container, from creation to removal.
 
 use std::{
-    collections::BTreeMap,
-    mem::ManuallyDrop,
+    collections::{BTreeMap, HashMap},
     net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use testcontainers::{
-    ContainerAsync, ContainerRequest, CopyTargetOptions, GenericImage, ImageExt,
-    bollard::{
-        Docker,
-        models::{ContainerState, HostConfig, PortBinding},
-        query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
-    },
-    core::{IntoContainerPort, Mount},
-    runners::AsyncRunner,
+use testcontainers::bollard::{
+    Docker,
+    errors::Error,
+    models::{ContainerCreateBody, ContainerState, HostConfig, Mount, MountType, PortBinding},
+    query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
 };
 use tokio::{task::JoinHandle, time::timeout};
 
 use super::super::{Bounds, ClusterSpec, Node, RigError, Version, config};
-use super::addresses::{self, Addresses};
-use super::disks;
-use super::engine::{Image, failed, split_image};
-use super::files::{self, File};
-use super::logs::{self, Seen};
-use super::ports::{self, Reserved};
-use super::security::Secured;
-use super::subnet;
+use super::{
+    addresses::{self, Addresses},
+    cleanup, disks,
+    engine::{self, Image, failed},
+    files::{self, File},
+    logs::{self, Seen},
+    ports::{self, Reserved},
+    security::Secured,
+    subnet,
+};
+use crate::archive;
 
 /// The port is checked before the start, but another process may take it in between.
 const PORT_TRIES: u32 = 5;
@@ -76,7 +74,7 @@ pub struct ContainerPlace {
 /// A node that was started at least once.
 pub struct DockerNode {
     pub node: Node,
-    /// Its container's name, under which the others find it.
+    /// Its container's name, which is its host name.
     pub name: String,
     /// Its configuration as written.
     pub properties: String,
@@ -87,7 +85,8 @@ pub struct DockerNode {
 }
 
 struct ContainerLife {
-    held: Option<Held>,
+    /// There is a container of this node.
+    made: bool,
     /// The follower of this life's output; it ends with the process.
     follower: Option<JoinHandle<()>>,
     /// It should be running.
@@ -96,24 +95,21 @@ struct ContainerLife {
     own: Option<Blueprint>,
 }
 
-/// testcontainers removes a container when its value is dropped, and panics without a runtime. This wrapper prevents
-/// that: only [`DockerNode::remove`] removes, and the guardian removes what a crash leaves.
-struct Held(ManuallyDrop<ContainerAsync<GenericImage>>);
-
 impl DockerNode {
     /// Creates and starts a node's container.
     pub async fn launch(blueprint: &Blueprint, node: Node) -> Result<Self, RigError> {
         let name = blueprint.at.host(node);
         let mut tries = 0;
-        let (held, ports, properties) = loop {
+        let (ports, properties) = loop {
             tries += 1;
             let ports = Ports::reserve(blueprint, node)?;
             let files = files::files(blueprint, node, ports.own())?;
             let properties = files.first().map(File::text).unwrap_or_default();
             match create(blueprint, node, &ports, files).await {
-                Ok(held) => break (held, ports, properties),
+                Ok(()) => break (ports, properties),
                 Err(error) => {
-                    discard(&blueprint.docker, &name).await;
+                    // What is left of it has its name.
+                    let _ = discard(&blueprint.docker, node, &name).await;
                     if !(is_port_taken(&error.to_string()) && tries < PORT_TRIES) {
                         return Err(error);
                     }
@@ -121,7 +117,7 @@ impl DockerNode {
             }
         };
         let log = Mutex::new(log_path(&blueprint.spec.dir, node));
-        let life = ContainerLife { held: Some(held), follower: None, wanted: true, own: None };
+        let life = ContainerLife { made: true, follower: None, wanted: true, own: None };
         let this = Self {
             node,
             name,
@@ -240,8 +236,7 @@ impl DockerNode {
 
     /// Puts a new container in the old one's place: same name, port and configuration, no data.
     pub async fn renew(&self, blueprint: &Blueprint) -> Result<(), RigError> {
-        self.remove().await?;
-        discard(&blueprint.docker, &self.name).await;
+        self.remove(&blueprint.docker).await?;
         disks::wipe(blueprint, self.node).await?;
         let own = self.life().own.clone();
         self.rebuild(own.as_ref().unwrap_or(blueprint)).await
@@ -250,8 +245,7 @@ impl DockerNode {
     /// Puts a new container with other software in the old one's place; the data, on a disk apart
     /// from the container, stays.
     pub async fn exchange(&self, blueprint: &Blueprint) -> Result<(), RigError> {
-        self.remove().await?;
-        discard(&blueprint.docker, &self.name).await;
+        self.remove(&blueprint.docker).await?;
         self.rebuild(blueprint).await?;
         self.life().own = Some(blueprint.clone());
         Ok(())
@@ -261,24 +255,17 @@ impl DockerNode {
         let files = files::files(blueprint, self.node, self.host_port())?;
         // The new container's output has its own beginning.
         self.seen.forget();
-        let held = create(blueprint, self.node, &self.ports, files).await?;
-        self.life().held = Some(held);
-        Ok(())
+        self.life().made = true;
+        create(blueprint, self.node, &self.ports, files).await
     }
 
     /// Removes the container and its anonymous volumes. Does nothing if it is removed already.
-    pub async fn remove(&self) -> Result<(), RigError> {
+    pub async fn remove(&self, docker: &Docker) -> Result<(), RigError> {
         self.set_wanted(false);
-        let held = self.life().held.take();
-        if let Some(Held(container)) = held {
-            let removed = timeout(START_LIMIT, ManuallyDrop::into_inner(container).rm()).await;
-            let removed = removed.map_err(|_| {
-                let what = format!("the removal of the container of {}", self.node);
-                RigError::TimedOut { what, limit: START_LIMIT }
-            })?;
-            removed.map_err(|error| failed(&format!("remove {}", self.node), &error))?;
+        if !std::mem::take(&mut self.life().made) {
+            return Ok(());
         }
-        Ok(())
+        discard(docker, self.node, &self.name).await
     }
 
     fn life(&self) -> MutexGuard<'_, ContainerLife> {
@@ -369,80 +356,77 @@ pub fn is_port_taken(error: &str) -> bool {
         .any(|words| error.contains(words))
 }
 
+/// Makes the container with its files, and starts it.
 async fn create(
     blueprint: &Blueprint,
     node: Node,
     ports: &Ports,
     files: Vec<File>,
-) -> Result<Held, RigError> {
-    let request = request(blueprint, node, ports, files)?;
-    let started = timeout(START_LIMIT, request.start()).await.map_err(|_| {
+) -> Result<(), RigError> {
+    let what = format!("start {node}");
+    let body = body(blueprint, node, ports)?;
+    let archive = archive::pack(files).await.map_err(|error| failed(&what, &error))?;
+    let docker = blueprint.docker.clone().with_timeout(START_LIMIT);
+    let name = blueprint.at.host(node);
+    let started = engine::start_new(&docker, &name, body, Some(archive));
+    let started = timeout(START_LIMIT, started).await.map_err(|_| {
         let what = format!("the start of the container of {node}");
         RigError::TimedOut { what, limit: START_LIMIT }
     })?;
-    let container = started.map_err(|error| failed(&format!("start {node}"), &error))?;
-    let held = Held(ManuallyDrop::new(container));
-    subnet::settle(blueprint, node).await?;
-    Ok(held)
+    started.map_err(|error| failed(&what, &error))
 }
 
-fn request(
-    blueprint: &Blueprint,
-    node: Node,
-    ports: &Ports,
-    files: Vec<File>,
-) -> Result<ContainerRequest<GenericImage>, RigError> {
-    let (image, tag) = split_image(&blueprint.image.name);
-    let name = blueprint.at.host(node);
+fn body(blueprint: &Blueprint, node: Node, ports: &Ports) -> Result<ContainerCreateBody, RigError> {
     let published = ports.published(node);
-    let bindings = published.iter().map(|(inside, host_port)| {
-        let binding = PortBinding {
-            host_ip: Some(addresses::LOOPBACK.to_owned()),
-            host_port: Some(host_port.to_string()),
-        };
+    let binding = |(inside, port): &(u16, u16)| {
+        let host_ip = Some(addresses::LOOPBACK.to_owned());
+        let binding = PortBinding { host_ip, host_port: Some(port.to_string()) };
         (format!("{inside}/tcp"), Some(vec![binding]))
+    };
+    let data = disks::volume(blueprint, node).map(|volume| Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume),
+        target: Some(format!("{}/data", addresses::HOME)),
+        ..Default::default()
     });
-    let bindings = (!published.is_empty()).then(|| bindings.collect());
-    let shares = cpu_shares(node);
-    let bounds = blueprint.spec.bounds;
-    let mut request = GenericImage::new(image, tag)
-        .with_entrypoint("/bin/bash")
-        .with_cmd([format!("{}/start", addresses::HOME)])
-        // No host name of its own: the engine would list the address that it has before it is settled.
-        .with_container_name(&name)
-        .with_network(&blueprint.at.prefix)
-        .with_labels(&blueprint.labels)
-        .with_label(super::cleanup::NODE_LABEL, node.slug())
-        // As root: network faults need NET_ADMIN, which other users of a container lose.
-        .with_user("0:0")
+    let mut host = HostConfig {
+        network_mode: Some(blueprint.at.prefix.clone()),
+        port_bindings: Some(published.iter().map(binding).collect()),
+        mounts: Some(data.into_iter().collect()),
+        cpu_shares: cpu_shares(node),
         // No ulimit: an engine that is confined itself cannot raise one, and refuses to start.
-        .with_host_config_modifier(move |host| {
-            // testcontainers publishes on every address of the machine, and all ports that the
-            // image names if none is given.
-            host.publish_all_ports = Some(false);
-            confine(host, bounds);
-            host.cpu_shares = shares;
-            host.port_bindings = bindings.clone();
-        });
-    for (inside, host_port) in published {
-        request = request.with_mapped_port(host_port, inside.tcp());
-    }
-    if let Some(volume) = disks::volume(blueprint, node) {
-        request =
-            request.with_mount(Mount::volume_mount(volume, format!("{}/data", addresses::HOME)));
-    }
-    for (key, value) in files::environment(&blueprint.spec, node)? {
-        request = request.with_env_var(key, value);
-    }
-    for file in files {
-        let target = CopyTargetOptions::new(file.path).with_mode(file.mode);
-        request = request.with_copy_to(target, file.bytes);
-    }
-    Ok(request)
+        ..Default::default()
+    };
+    confine(&mut host, blueprint.spec.bounds);
+    let environment = files::environment(&blueprint.spec, node)?;
+    let mut labels: HashMap<String, String> = blueprint.labels.clone().into_iter().collect();
+    labels.insert(cleanup::NODE_LABEL.to_owned(), node.slug());
+    Ok(ContainerCreateBody {
+        image: Some(blueprint.image.name.clone()),
+        hostname: Some(blueprint.at.host(node)),
+        entrypoint: Some(vec!["/bin/bash".to_owned()]),
+        cmd: Some(vec![format!("{}/start", addresses::HOME)]),
+        // As root: network faults need NET_ADMIN, which other users of a container lose.
+        user: Some("0:0".to_owned()),
+        env: Some(environment.iter().map(|(key, value)| format!("{key}={value}")).collect()),
+        labels: Some(labels),
+        exposed_ports: Some(published.iter().map(|(inside, _)| format!("{inside}/tcp")).collect()),
+        host_config: Some(host),
+        networking_config: Some(subnet::endpoint(blueprint, node)),
+        ..Default::default()
+    })
 }
 
-/// Removes a container that a failed start may have left under this name; a missing container is no error.
-async fn discard(docker: &Docker, name: &str) {
+/// Removes a node's container; one that is not there is no error.
+async fn discard(docker: &Docker, node: Node, name: &str) -> Result<(), RigError> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    let _ = docker.remove_container(name, Some(options)).await;
+    let removed = timeout(START_LIMIT, docker.remove_container(name, Some(options))).await;
+    match removed {
+        Ok(Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. })) => Ok(()),
+        Ok(Err(error)) => Err(failed(&format!("remove {node}"), &error)),
+        Err(_) => {
+            let what = format!("the removal of the container of {node}");
+            Err(RigError::TimedOut { what, limit: START_LIMIT })
+        }
+    }
 }

@@ -13,8 +13,8 @@ use ipnet::Ipv4Net;
 use testcontainers::bollard::{
     errors::Error,
     models::{
-        EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
-        NetworkCreateRequest, NetworkDisconnectRequest,
+        EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkCreateRequest,
+        NetworkingConfig,
     },
     query_parameters::InspectNetworkOptions,
 };
@@ -41,19 +41,13 @@ pub async fn create(blueprint: &Blueprint) -> Result<BTreeMap<Node, Ipv4Addr>, R
     }
 }
 
-/// Moves a node's new container to the address of the node: testcontainers starts it with one that the engine chose,
-/// and the container's script waits. The engine keeps the address over restarts.
-pub async fn settle(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
-    let (docker, network) = (&blueprint.docker, &blueprint.at.prefix);
-    let container = blueprint.at.host(node);
-    let leave = NetworkDisconnectRequest { container: container.clone(), force: Some(true) };
-    let what = format!("give {node} its address");
-    docker.disconnect_network(network, leave).await.map_err(|error| failed(&what, &error))?;
+/// How a node's container joins the network: at its own address.
+pub fn endpoint(blueprint: &Blueprint, node: Node) -> NetworkingConfig {
     let address = blueprint.ips.get(&node).map(Ipv4Addr::to_string);
     let own = EndpointIpamConfig { ipv4_address: address, ..Default::default() };
     let endpoint = EndpointSettings { ipam_config: Some(own), ..Default::default() };
-    let join = NetworkConnectRequest { container, endpoint_config: Some(endpoint) };
-    docker.connect_network(network, join).await.map_err(|error| failed(&what, &error))
+    let network = blueprint.at.prefix.clone();
+    NetworkingConfig { endpoints_config: Some(HashMap::from([(network, endpoint)])) }
 }
 
 /// The addresses that the engine would give to a new network.

@@ -11,10 +11,12 @@ use indexmap::IndexMap;
 use testcontainers::bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
 };
-use tokio_tar as tar;
 
 use super::{ContainerSpec, PublishedPort};
-use crate::client::program::ProgramOwner;
+use crate::{
+    archive::{ArchiveFile, pack},
+    client::program::ProgramOwner,
+};
 
 /// The most processes of a container.
 const MOST_PROCESSES: i64 = 4096;
@@ -83,16 +85,15 @@ pub(super) fn body(
 
 /// The files as an archive.
 pub(super) async fn archive(files: &BTreeMap<String, PathBuf>) -> io::Result<Bytes> {
-    let mut archive = tar::Builder::new(Vec::new());
+    let mut copies = Vec::new();
     for (path, source) in files {
-        let bytes = tokio::fs::read(source).await?;
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o444);
-        header.set_cksum();
-        archive.append_data(&mut header, path.trim_start_matches('/'), bytes.as_slice()).await?;
+        copies.push(ArchiveFile {
+            path: path.clone(),
+            bytes: tokio::fs::read(source).await?,
+            mode: 0o444,
+        });
     }
-    archive.into_inner().await.map(Bytes::from)
+    pack(copies).await
 }
 
 #[cfg(test)]
