@@ -97,7 +97,7 @@ fn calls<'s>(command: &str, scene: &'s Scene) -> Vec<Vec<&'s str>> {
         "completions" => vec![vec!["bash"], vec!["zsh"], vec!["fish"], vec!["e\x1b[5m"]],
         "client" => vec![
             vec!["test", "--", "/nowhere/e\x1b[5m"],
-            vec!["test", "--consumer", "--", "false", "e\x1b[5m"],
+            vec!["test", "--consumer", "--", "/nowhere", "e\x1b[5m"],
             vec!["e\x1b[5m"],
         ],
         "image" => vec![vec!["e\x1b[5m\u{9b}"]],

@@ -42,6 +42,8 @@ pub(super) struct AssignedPart {
     eof_recorded: (i64, i64),
     /// Where the position was reset to, until something comes from there.
     reset_to: Option<i64>,
+    /// Nothing was delivered since others were assigned or revoked beside it.
+    resumed: bool,
 }
 
 /// What a polled item was.
@@ -244,9 +246,9 @@ impl ConsumerShared {
         let inner = &mut *inner;
         // No longer assigned: the message was delivered to no client, and its offset is not stored.
         let Some(part) = inner.parts.get_mut(&at) else { return false };
-        if message.offset() < part.position {
-            // librdkafka pauses all partitions while others are assigned or revoked. A message that it hands out at
-            // that moment it reads again afterwards, though the position was never moved back.
+        // librdkafka pauses all partitions while others are assigned or revoked. A message that it hands out at that
+        // moment it reads again afterwards, as the first one, though the position was never moved back.
+        if std::mem::take(&mut part.resumed) && message.offset() + 1 == part.position {
             log(&format!("{}/{}: offset {} came twice", message.topic(), at.1, message.offset()));
             return false;
         }

@@ -127,6 +127,7 @@ impl ConsumerShared {
             let mut inner = self.inner.borrow_mut();
             inner.generation = generation;
             inner.assigned = true;
+            inner.parts.values_mut().for_each(|part| part.resumed = true);
             for place in &resolved {
                 let Some(topic) = self.topic_number(&place.topic) else { continue };
                 let at = (topic, place.partition.max(0).unsigned_abs());
@@ -138,6 +139,7 @@ impl ConsumerShared {
                     eof: -1,
                     eof_recorded: (-1, i64::MIN / 2),
                     reset_to: None,
+                    resumed: false,
                 };
                 inner.parts.insert(at, part);
                 inner.mark(Mark::Assigned, at, position, now);
@@ -206,6 +208,7 @@ impl ConsumerShared {
                 inner.mark(Mark::Revoked, at, place.offset, now);
             }
             inner.assigned = false;
+            inner.parts.values_mut().for_each(|part| part.resumed = true);
             inner.generation
         };
         self.voice.say(ClientReport::Revoked {
