@@ -171,11 +171,10 @@ impl Lie {
     fn plan(&self) -> String {
         let Self { topic, producer, linger, rate, .. } = self;
         let mut words: Vec<&str> = WORDS.to_vec();
-        // Aborted messages are never acknowledged.
-        let mut sent = "        - acked: { client: P, is: 300 }\n";
+        let (mut count, mut sent) = (300, "  - wait: { until: [acked: { client: P, is: 300 }] }\n");
         if producer.contains("transactional") {
             words.push("aborted_read");
-            sent = "        - acked: { client: P, at_least: 60 }\n        - aborted: { client: P, at_least: 40 }\n";
+            (count, sent) = (5_000, SOME_ABORTED);
         }
         let words: Vec<String> = words.iter().map(|word| format!("      - {word}: 0\n")).collect();
         let consumer = format!("  - start_consumer: {{ name: C, topics: [{topic}] }}\n");
@@ -191,17 +190,22 @@ steps:
       name: P
       topic: {topic}
       rate: {rate}/s
-      count: 300
+      count: {count}
       config: {{ batch.num.messages: 10, linger.ms: {linger} }}
-{producer}  - wait:
-      until:
-{sent}{after}  - stop_client: [P, C]
+{producer}{sent}{after}  - stop_client: [P, C]
   - assert:
 {}",
             words.concat()
         )
     }
 }
+
+/// Some messages were aborted, and others were committed behind them.
+const SOME_ABORTED: &str = "  - wait: { until: [aborted: { client: P, at_least: 40 }] }
+  - record: [acked: { client: P }]
+    capture: before
+  - wait: { until: [acked: { client: P, at_least: '{{ before.acked.P + 60 }}' }] }
+";
 
 /// What kplan found, and what was done.
 pub struct Told {
