@@ -10,7 +10,6 @@
 )]
 #![cfg_attr(not(test), warn(clippy::disallowed_macros, clippy::disallowed_methods))]
 
-pub mod archive;
 pub mod audit;
 pub mod cli;
 pub mod client;
@@ -24,6 +23,7 @@ pub mod exit;
 pub mod guardian;
 pub mod history;
 pub mod identity;
+pub mod new_container;
 pub mod observer;
 pub mod out;
 pub mod processes;

@@ -147,7 +147,8 @@ async fn stranger(docker: &Docker, cluster: &dyn Cluster) -> Result<(), Any> {
     Ok(docker.start_container(&made.id, None::<StartContainerOptions>).await?)
 }
 
-/// Whoever looked a name up before must not ask another node, in whichever order they come back.
+/// A broker that has looked up another one's address must not reach a third one there, in whatever order they start
+/// again.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
 async fn a_node_has_its_address_for_all_its_lives_and_nothing_else_gets_it() -> Result<(), Any> {

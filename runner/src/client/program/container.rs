@@ -9,24 +9,23 @@ use indexmap::IndexMap;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use testcontainers::bollard::{
-    Docker, body_full,
+    Docker,
     container::LogOutput,
     errors::Error,
     models::ContainerState,
     query_parameters::{
-        CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-        LogsOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-        UploadToContainerOptionsBuilder,
+        InspectContainerOptions, KillContainerOptionsBuilder, LogsOptionsBuilder,
+        RemoveContainerOptionsBuilder,
     },
 };
 use tokio::{runtime::Runtime, time::timeout};
 
-use self::request::{archive, body, container_name};
+use self::request::{body, container_name, copies};
 use super::{
     EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner,
     output::{LinePieces, ProgramOutput},
 };
-use crate::history::now_us;
+use crate::{history::now_us, new_container::start_new};
 
 /// The limit of one request to the engine.
 const REQUEST: Duration = Duration::from_secs(60);
@@ -146,20 +145,9 @@ async fn create(
     env: &IndexMap<String, String>,
     owner: &ProgramOwner,
 ) -> Result<(), ProgramError> {
-    let options = CreateContainerOptionsBuilder::new().name(name).build();
-    let body = body(name, spec, env, owner);
-    docker
-        .create_container(Some(options), body)
-        .await
-        .map_err(|e| engine("make the container", e))?;
-    if !spec.files.is_empty() {
-        let archive = archive(&spec.files).await;
-        let archive = archive.map_err(|e| ProgramError::machine("cannot read a file", e))?;
-        let options = UploadToContainerOptionsBuilder::new().path("/").build();
-        let sent = docker.upload_to_container(name, Some(options), body_full(archive)).await;
-        sent.map_err(|e| engine("copy files into the container", e))?;
-    }
-    match docker.start_container(name, None::<StartContainerOptions>).await {
+    let files = copies(&spec.files).await;
+    let files = files.map_err(|e| ProgramError::machine("cannot read a file", e))?;
+    match start_new(docker, name, body(name, spec, env, owner), files).await {
         Ok(()) => Ok(()),
         // The engine found the image, but not the program in it.
         Err(error) if is_no_program(&error) => Err(ProgramError::program(

@@ -11,11 +11,14 @@ use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, VolumeCre
 use super::super::{Acted, ClusterSpec, Node, RigError};
 use super::{
     DockerCluster,
-    engine::{self, failed},
+    engine::failed,
     exec::{self, BY, FROM},
     node::Blueprint,
 };
-use crate::history::{RunClock, now_us};
+use crate::{
+    history::{RunClock, now_us},
+    new_container::start_new,
+};
 
 /// Where the holder sees the disks.
 const DISKS: &str = "/disks";
@@ -74,7 +77,7 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
         }),
         ..Default::default()
     };
-    let started = engine::start_new(&blueprint.docker, &holder(blueprint), body, None).await;
+    let started = start_new(&blueprint.docker, &holder(blueprint), body, Vec::new()).await;
     started.map_err(|error| failed("start the container that holds the disks", &error))
 }
 

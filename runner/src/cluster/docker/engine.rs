@@ -2,15 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use testcontainers::bollard::{
-    Docker, body_full,
-    errors::Error,
-    models::ContainerCreateBody,
-    query_parameters::{
-        CreateContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
-    },
-};
+use testcontainers::bollard::{Docker, errors::Error};
 
 use super::super::{RigError, Version};
 
@@ -127,22 +119,6 @@ pub async fn has_image(docker: &Docker, name: &str) -> Result<(), RigError> {
         }),
         Err(error) => Err(failed(&format!("inspect the image {name}"), &error)),
     }
-}
-
-/// Makes a container, unpacks an archive in its root, and starts it.
-pub(super) async fn start_new(
-    docker: &Docker,
-    name: &str,
-    body: ContainerCreateBody,
-    archive: Option<Bytes>,
-) -> Result<(), Error> {
-    let options = CreateContainerOptionsBuilder::new().name(name).build();
-    docker.create_container(Some(options), body).await?;
-    if let Some(archive) = archive {
-        let options = UploadToContainerOptionsBuilder::new().path("/").build();
-        docker.upload_to_container(name, Some(options), body_full(archive)).await?;
-    }
-    docker.start_container(name, None::<StartContainerOptions>).await
 }
 
 /// An error of the engine in one line.

@@ -7,7 +7,7 @@ use super::super::{ClusterSpec, Node, Quorum, RigError};
 use super::node::Blueprint;
 use super::storage;
 use super::{addresses::HOME, config};
-pub use crate::archive::ArchiveFile as File;
+pub use crate::new_container::ContainerFile as File;
 
 impl File {
     fn plain(name: &str, bytes: &[u8]) -> Self {

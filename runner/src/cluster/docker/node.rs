@@ -20,14 +20,14 @@ use super::super::{Bounds, ClusterSpec, Node, RigError, Version, config};
 use super::{
     addresses::{self, Addresses},
     cleanup, disks,
-    engine::{self, Image, failed},
+    engine::{Image, failed},
     files::{self, File},
     logs::{self, Seen},
     ports::{self, Reserved},
     security::Secured,
     subnet,
 };
-use crate::archive;
+use crate::new_container::start_new;
 
 /// The port is checked before the start, but another process may take it in between.
 const PORT_TRIES: u32 = 5;
@@ -85,8 +85,6 @@ pub struct DockerNode {
 }
 
 struct ContainerLife {
-    /// There is a container of this node.
-    made: bool,
     /// The follower of this life's output; it ends with the process.
     follower: Option<JoinHandle<()>>,
     /// It should be running.
@@ -117,7 +115,7 @@ impl DockerNode {
             }
         };
         let log = Mutex::new(log_path(&blueprint.spec.dir, node));
-        let life = ContainerLife { made: true, follower: None, wanted: true, own: None };
+        let life = ContainerLife { follower: None, wanted: true, own: None };
         let this = Self {
             node,
             name,
@@ -255,16 +253,12 @@ impl DockerNode {
         let files = files::files(blueprint, self.node, self.host_port())?;
         // The new container's output has its own beginning.
         self.seen.forget();
-        self.life().made = true;
         create(blueprint, self.node, &self.ports, files).await
     }
 
-    /// Removes the container and its anonymous volumes. Does nothing if it is removed already.
+    /// Removes the container and its anonymous volumes; one that is removed already is no error.
     pub async fn remove(&self, docker: &Docker) -> Result<(), RigError> {
         self.set_wanted(false);
-        if !std::mem::take(&mut self.life().made) {
-            return Ok(());
-        }
         discard(docker, self.node, &self.name).await
     }
 
@@ -365,10 +359,9 @@ async fn create(
 ) -> Result<(), RigError> {
     let what = format!("start {node}");
     let body = body(blueprint, node, ports)?;
-    let archive = archive::pack(files).await.map_err(|error| failed(&what, &error))?;
     let docker = blueprint.docker.clone().with_timeout(START_LIMIT);
     let name = blueprint.at.host(node);
-    let started = engine::start_new(&docker, &name, body, Some(archive));
+    let started = start_new(&docker, &name, body, files);
     let started = timeout(START_LIMIT, started).await.map_err(|_| {
         let what = format!("the start of the container of {node}");
         RigError::TimedOut { what, limit: START_LIMIT }

@@ -6,17 +6,13 @@ use std::{
     path::PathBuf,
 };
 
-use bytes::Bytes;
 use indexmap::IndexMap;
 use testcontainers::bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
 };
 
 use super::{ContainerSpec, PublishedPort};
-use crate::{
-    archive::{ArchiveFile, pack},
-    client::program::ProgramOwner,
-};
+use crate::{client::program::ProgramOwner, new_container::ContainerFile};
 
 /// The most processes of a container.
 const MOST_PROCESSES: i64 = 4096;
@@ -83,17 +79,14 @@ pub(super) fn body(
     }
 }
 
-/// The files as an archive.
-pub(super) async fn archive(files: &BTreeMap<String, PathBuf>) -> io::Result<Bytes> {
+/// Files of this machine as those of a container.
+pub(super) async fn copies(files: &BTreeMap<String, PathBuf>) -> io::Result<Vec<ContainerFile>> {
     let mut copies = Vec::new();
     for (path, source) in files {
-        copies.push(ArchiveFile {
-            path: path.clone(),
-            bytes: tokio::fs::read(source).await?,
-            mode: 0o444,
-        });
+        let bytes = tokio::fs::read(source).await?;
+        copies.push(ContainerFile { path: path.clone(), bytes, mode: 0o444 });
     }
-    pack(copies).await
+    Ok(copies)
 }
 
 #[cfg(test)]
