@@ -24,6 +24,7 @@ use crate::words::Sentence;
 mod alter_topic;
 mod assert;
 mod chaos;
+mod collect;
 mod consume;
 mod create_topic;
 mod degrade_network;
@@ -251,6 +252,7 @@ roster! {
     include::Include,
     chaos::Chaos,
     run::Run,
+    collect::Collect,
     note::Note,
 }
 

@@ -274,7 +274,7 @@ const MEND_REAL_BROKERS: [&str; 6] = [
 ];
 
 /// Those that leave what they did, or did nothing.
-const MEND_NOTHING: [&str; 28] = [
+const MEND_NOTHING: [&str; 29] = [
     "start_cluster",
     "stop_cluster",
     "create_topic",
@@ -299,6 +299,7 @@ const MEND_NOTHING: [&str; 28] = [
     "assert",
     "record",
     "run",
+    "collect",
     "note",
     "repeat",
     "parallel",

@@ -132,25 +132,6 @@ fn chaos_keeps_what_it_must_and_repeats_its_schedule() {
 }
 
 #[test]
-#[ignore = "needs a container engine: ci/test"]
-fn a_failing_chaos_shrinks_to_the_fault_that_is_enough() {
-    let _turn = real();
-    let plan = "runner/tests/plans/chaos-weak.yaml";
-    let ran = run(&[plan, "--seed", "2", "--shrink"]);
-    assert_eq!(ran.status(), Some(1), "{}", ran.text());
-    let text = ran.text();
-    let file = text
-        .lines()
-        .find_map(|l| l.strip_prefix("the plan with these faults: "))
-        .expect("a plan is written");
-    let written = std::fs::read_to_string(file).expect("the plan");
-    assert_eq!(written.matches("isolate: { leader_of: orders/0 }").count(), 1, "{written}");
-    assert!(!written.contains("_client: C"), "the harmless faults are gone: {written}");
-    let again = run(&[file]);
-    assert_eq!(again.status(), Some(1), "{}", again.text());
-}
-
-#[test]
 fn commands_are_run_where_they_are_allowed() {
     let plan = ["runner/tests/plans/run.yaml", "--backend", "embedded"];
     let ran = run(&[plan.as_slice(), &["--allow-run"]].concat());
@@ -168,4 +149,28 @@ fn the_simulation_refuses_what_it_cannot_show() {
     let output = common::kplan(&[["run"].as_slice(), &plan].concat()).output().expect("kplan");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot partition the network"));
+}
+
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::common::{real, run};
+
+    #[test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    fn a_failing_chaos_shrinks_to_the_fault_that_is_enough() {
+        let _turn = real();
+        let plan = "runner/tests/plans/chaos-weak.yaml";
+        let ran = run(&[plan, "--seed", "2", "--shrink"]);
+        assert_eq!(ran.status(), Some(1), "{}", ran.text());
+        let text = ran.text();
+        let file = text
+            .lines()
+            .find_map(|l| l.strip_prefix("the plan with these faults: "))
+            .expect("a plan is written");
+        let written = std::fs::read_to_string(file).expect("the plan");
+        assert_eq!(written.matches("isolate: { leader_of: orders/0 }").count(), 1, "{written}");
+        assert!(!written.contains("_client: C"), "the harmless faults are gone: {written}");
+        let again = run(&[file]);
+        assert_eq!(again.status(), Some(1), "{}", again.text());
+    }
 }

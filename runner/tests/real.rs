@@ -140,6 +140,13 @@ fn kafkas_verifiable_clients_lose_nothing_through_the_death_of_a_leader() {
 
 #[test]
 #[ignore = "needs a container engine: ci/test"]
+fn kafkas_verifiable_clients_log_in_as_a_user() {
+    let _turn = real();
+    with_java("runner/tests/plans/java-users.yaml");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
 fn an_unclean_election_is_counted_exactly_with_kafkas_verifiable_producer() {
     let _turn = real();
     let ran = with_java("runner/tests/plans/java-unclean.yaml");

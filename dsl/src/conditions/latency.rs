@@ -16,6 +16,10 @@ args! {
     /// The latency of messages, from the time at which a message was due to be sent: for a producer to its
     /// acknowledgement, for a consumer to its delivery.
     ///
+    /// For a service with `from` and `to` it ends when the first message that is derived from the message of `from`
+    /// was appended to `to`: at the record's timestamp if `to` has `message.timestamp.type: LogAppendTime`, else when
+    /// kplan read the record.
+    ///
     /// The latency of a message in a transaction ends with the commit; messages of aborted transactions do not
     /// count. If a message is delivered to a group several times, the first delivery counts. What a client measured
     /// before it was killed counts. Bounds are compared with measured latencies, which are exact to the

@@ -16,6 +16,9 @@ args! {
     /// a consumer: delivered) that was sent (for a consumer: appended) after the step began. If consumers of one
     /// group share the partitions, those assigned to the client count.
     ///
+    /// A service with `from` and `to` is judged on the partitions of `from`: a message counts as delivered when the
+    /// first message that is derived from it is in `to`.
+    ///
     /// Messages from before the step prove nothing. The condition is inconclusive if nothing was sent, or if less
     /// time has passed than an answer may take.
     ///
@@ -105,12 +108,13 @@ impl ConditionWord for Progressing {
     }
 }
 
-/// A consumer receives nothing new while no producer sends to its topics.
+/// A client receives nothing new while no producer sends to its topics.
 fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
     let Some(consumer) = ground.state.clients.get(client) else { return };
     let (what, read) = match (consumer.kind, &consumer.from) {
         (ClientKind::Consumer, _) => ("consumer", consumer.topics.as_slice()),
         (ClientKind::Copier, Some(from)) => ("copier", std::slice::from_ref(from)),
+        (ClientKind::Service, Some(from)) => ("service", std::slice::from_ref(from)),
         _ => return,
     };
     if ground.state.clients_unknown {

@@ -23,6 +23,9 @@ args! {
     /// answers while the broker hands over its leaders count: `unavailable` shows the gaps in between. Faults are
     /// kill, stop, pause, partition, degrade, fill and chaos, and, for the client itself, its kill and pause;
     /// start, resume and heal are not faults.
+    ///
+    /// A service with `from` and `to` is judged on the partitions of `from`: a message counts as delivered when the
+    /// first message that is derived from it is in `to`.
     #[example("recovered: { client: P, at_most: 60s }")]
     pub struct Recovered("recovered") short "client" {
         /// The client or clients; each is judged.

@@ -14,6 +14,9 @@ args! {
     /// The longest time without an acknowledgement (for a consumer: a delivery) while there was a message to
     /// acknowledge (deliver), on the worst partition. A gap that is still open at the end counts up to the end. The
     /// result contains the time of day at which the gap began.
+    ///
+    /// A service with `from` and `to` is judged on the partitions of `from`: a message counts as delivered when the
+    /// first message that is derived from it is in `to`.
     #[example("unavailable: { client: P, at_most: 60s }")]
     pub struct Unavailable("unavailable") short "client" {
         /// The client or clients; each is judged.

@@ -116,14 +116,12 @@ impl<'p> Follow<'p> {
     ) -> Option<KnownClient> {
         let client = self.ground.client(name, any_time)?;
         let word = condition.info().word;
-        if client.kind == ClientKind::Service {
-            let message =
-                format!("`{word}` cannot be judged for `{}`, which is a service", name.client);
-            let help = "the conditions about services are `running`, `log`, `http`, `unprocessed` and `overprocessed`";
-            self.ground.report(Diagnostic::new(Code::E067, name.span, message).help(help));
+        let service = client.kind == ClientKind::Service;
+        if service && !self.shows_traffic(condition, name, &client) {
             return None;
         }
-        if name.member.is_some_and(|member| member <= client.members) && client.kind.reads() {
+        let several = service || client.kind.reads();
+        if name.member.is_some_and(|member| member <= client.members) && several {
             let message = format!(
                 "`{word}` is judged for a whole client, but `{}` is a member of a client",
                 **name
@@ -144,6 +142,38 @@ impl<'p> Follow<'p> {
         Some(client)
     }
 
+    /// Reports a condition that cannot be judged for a service: the traffic of a service is known by what it makes of
+    /// the messages of one topic in another one.
+    fn shows_traffic(
+        &mut self,
+        condition: &Condition,
+        name: &Spanned<MemberRef>,
+        service: &KnownClient,
+    ) -> bool {
+        let by_answers = condition.facts().needs_answers;
+        if by_answers && service.from.is_some() && !service.topics.is_empty() {
+            return true;
+        }
+        let word = condition.info().word;
+        let message =
+            format!("`{word}` cannot be judged for `{}`, which is a service", name.client);
+        let wrong = Diagnostic::new(Code::E067, name.span, message);
+        self.ground.report(if by_answers {
+            let help = "write the topic that it reads and the one that it writes: `from: TOPIC` and `to: TOPIC` of \
+                        its `start_service`";
+            wrong.help(help).related(service.span, "started here")
+        } else {
+            let words = Condition::FACTS.iter().filter(|(_, facts)| facts.needs_answers);
+            let words: Vec<String> = words.map(|(word, _)| format!("`{word}`")).collect();
+            wrong.help(format!(
+                "the conditions about services are `running`, `log`, `http`, `unprocessed` and `overprocessed`, and \
+                 with `from` and `to` also {}",
+                crate::words::list(&words)
+            ))
+        });
+        false
+    }
+
     /// Reports a client that is no service where the work of a service is judged.
     fn service(&mut self, condition: &Condition, name: &Spanned<ClientName>, any_time: bool) {
         let member = MemberRef { client: name.value.clone(), member: None };
@@ -157,11 +187,12 @@ impl<'p> Follow<'p> {
                 format!("`{}` is a {kind}, and `{word}` counts for services and copiers", **name);
             self.ground.report(Diagnostic::new(Code::E067, name.span, message));
         } else if client.kind == ClientKind::Service
-            && (client.from.is_none() || client.topics.is_empty())
+            && (client.from.is_none()
+                || client.topics.is_empty() && !self.ground.state.collected.contains(name.as_str()))
         {
-            let message = format!("`{word}` needs the topics of service `{}`", **name);
-            let help = "write the topic that it reads and the one that it writes: `from: TOPIC` and `to: TOPIC` of \
-                        its `start_service`";
+            let message = format!("`{word}` needs what service `{}` reads and writes", **name);
+            let help = "write `from: TOPIC` and `to: TOPIC` of its `start_service`, or `from` and an earlier step \
+                        `collect` if it writes elsewhere";
             let wrong = Diagnostic::new(Code::E063, name.span, message).help(help);
             self.ground.report(wrong.related(client.span, "started here"));
         }

@@ -1,6 +1,6 @@
 //! Clients: which of them a step can work on, and their state after it.
 
-use super::{Ground, Liveness, StepAt};
+use super::{ClientKind, Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Strikes;
 use crate::source::{Span, Spanned};
@@ -58,6 +58,25 @@ impl Ground<'_> {
                 "no producer runs during this fault, so the fault proves nothing about producers";
             let help = "put the fault before the step that ends or pauses the producers, or start them again first";
             self.report(Diagnostic::new(Code::W009, at.key, message).help(help));
+        }
+    }
+
+    /// Reports what has no network of its own: only services that run as containers have one.
+    pub fn own_networks(&mut self, clients: &Clients) {
+        for name in clients.iter() {
+            let Some(client) = self.client(name, false) else { continue };
+            let wrong = if client.kind != ClientKind::Service {
+                let message =
+                    format!("`{}` is a {}, and no service", name.client, client.kind.word());
+                Diagnostic::new(Code::E067, name.span, message)
+            } else if client.published.is_none() {
+                let message = format!("service `{}` has no network of its own", name.client);
+                let help = "it runs as a process of this machine: run it as a container, with `image` in its `start_service`";
+                Diagnostic::new(Code::E016, name.span, message).help(help)
+            } else {
+                continue;
+            };
+            self.report(wrong.related(client.span, "started here"));
         }
     }
 

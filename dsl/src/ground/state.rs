@@ -1,6 +1,6 @@
 //! What is known of cluster, topics and clients between two steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Blurs, Kind, StepFacts};
 use crate::source::Span;
@@ -138,6 +138,8 @@ pub struct KnownState {
     pub topics_unknown: bool,
     pub clients: BTreeMap<String, KnownClient>,
     pub clients_unknown: bool,
+    /// Services of which a `collect` has read what they wrote.
+    pub collected: BTreeSet<String>,
     /// A `produce` has sent messages.
     pub produced: bool,
     /// A fault was injected so far.
@@ -246,6 +248,7 @@ impl KnownState {
         self.cluster_unknown |= branch.cluster_unknown;
         self.topics_unknown |= branch.topics_unknown;
         self.clients_unknown |= branch.clients_unknown;
+        self.collected.extend(branch.collected);
         self.produced |= branch.produced;
         self.broken |= branch.broken;
         self.elected_unclean |= branch.elected_unclean;

@@ -49,7 +49,7 @@ pub(super) fn check_producer(step: &StartProducer, reader: &mut Reader) {
     let header = step.headers.0.first().map(|(name, _)| name.span);
     let own = "kplan's own client, `librdkafka`, can do it";
     let library = "set it in `config`, by the name that the client's library has for it";
-    let all: [(Option<Span>, &str, &str); 8] = [
+    let all: [(Option<Span>, &str, &str); 7] = [
         (step.transactional.as_ref().map(|t| t.span), "it has no transactions", own),
         (
             step.idempotent.value.then_some(step.idempotent.span),
@@ -61,7 +61,6 @@ pub(super) fn check_producer(step: &StartProducer, reader: &mut Reader) {
         (header, "it sends no headers", own),
         (sized.then_some(payload.span), "its values have one size", own),
         (step.compression.as_ref().map(|c| c.span), "it has no flag for it", library),
-        (step.user.as_ref().map(|user| user.span), "it has no flag for it", library),
     ];
     for (span, what, help) in all {
         if let Some(span) = span {
@@ -100,9 +99,5 @@ pub(super) fn check_consumer(step: &StartConsumer, reader: &mut Reader) {
     if step.commit == CommitMode::None {
         let help = "write `commit: auto` or `commit: sync`";
         refused.report(step.client.span, "it always commits", help);
-    }
-    if let Some(user) = &step.user {
-        let help = "set what it needs in `config`, by the names that the client's library has";
-        refused.report(user.span, "it has no flag for it", help);
     }
 }

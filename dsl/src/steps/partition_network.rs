@@ -8,11 +8,11 @@ use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{NetworkClients, Target};
+use crate::value::{Clients, NetworkClients, Target};
 use crate::words;
 
 args! {
-    /// Drops packets between brokers until `heal_network`, or for a time.
+    /// Drops packets between brokers, or between a service and the brokers, until `heal_network`, or for a time.
     ///
     /// With `groups`, brokers of different groups cannot reach each other. Brokers that no group names form one
     /// more group; dedicated controllers and ZooKeeper that no group names still reach all nodes. With `isolate`,
@@ -23,9 +23,13 @@ args! {
     /// kplan tests every connection that it cut: the step fails if a cut has no effect. Cuts of several steps add
     /// up, and remain after a restart of a broker. With `clients: cut`, kplan itself is cut off from the brokers
     /// too: it knows their state only from what other brokers report, and `brokers_alive` does not count them.
+    ///
+    /// With `service`, the instances of a service that run as containers cannot reach any node of the cluster; all
+    /// other clients still do. This remains when an instance is started again.
     #[example("partition_network: { groups: [[1], [2, 3]] }")]
     #[example("partition_network: { isolate: { leader_of: orders/0 }, for: 30s }")]
     #[example("partition_network: { from: 1, to: [2, 3] }")]
+    #[example("partition_network: { service: invoicing/2, for: 30s }")]
     pub struct PartitionNetwork("partition_network") {
         /// Groups of brokers that cannot reach each other.
         groups: Option<Spanned<Vec<Vec<Spanned<u32>>>>>,
@@ -36,6 +40,9 @@ args! {
         from: Option<Spanned<Target>>,
         /// The brokers that do not receive packets of those in `from`.
         to: Option<Spanned<Target>>,
+        /// The service, or the instances, that are cut off from all nodes. They run as containers (`image`).
+        #[weighs(Elements)]
+        service: Option<Spanned<Clients>>,
         /// Whether clients still reach every broker (`stay`) or are cut off from the named brokers (`cut`).
         clients: NetworkClients = "stay",
         ..lasting: Lasting,
@@ -59,7 +66,10 @@ impl StepWord for PartitionNetwork {
             }
             (None, Some(target), ..) => format!("Isolate {target}"),
             (None, None, Some(from), Some(to)) => format!("Drop packets from {from} to {to}"),
-            _ => "Partition the network".to_owned(),
+            _ => match &self.service {
+                Some(service) => format!("Cut {} off from the brokers", service.value),
+                None => "Partition the network".to_owned(),
+            },
         };
         let clients = match self.clients {
             NetworkClients::Stay => "",
@@ -72,7 +82,11 @@ impl StepWord for PartitionNetwork {
         let cut_off = |target| LaneChange::Nodes(target, LaneMark::Isolated);
         let Some(groups) = &self.groups else {
             let target = self.isolate.as_ref().or(self.from.as_ref());
-            return target.map(|t| cut_off(t.value.clone())).into_iter().collect();
+            let nodes = target.map(|t| cut_off(t.value.clone()));
+            let service = self.service.as_ref();
+            let services =
+                service.map(|s| LaneChange::Clients(s.value.clone(), LaneMark::Isolated));
+            return nodes.into_iter().chain(services).collect();
         };
         // All groups but the largest are shown as cut off.
         let largest = groups.iter().map(Vec::len).max().unwrap_or(0);
@@ -84,15 +98,19 @@ impl StepWord for PartitionNetwork {
 
     fn validate(&self, span: Span, reader: &mut Reader) {
         let one_way = self.from.is_some() || self.to.is_some();
-        let forms = [self.groups.is_some(), self.isolate.is_some(), one_way];
+        let service = self.service.is_some();
+        let forms = [self.groups.is_some(), self.isolate.is_some(), one_way, service];
         if forms.into_iter().filter(|f| *f).count() != 1 {
-            let message =
-                "`partition_network` takes one of `groups`, `isolate`, or `from` and `to`";
+            let message = "`partition_network` takes one of `groups`, `isolate`, `service`, or `from` and `to`";
             reader.push(Diagnostic::new(Code::E016, span, message));
         } else if one_way && (self.from.is_none() || self.to.is_none()) {
             let missing = if self.from.is_none() { "from" } else { "to" };
             let message = format!("`{missing}` is missing: `from` and `to` need each other");
             reader.push(Diagnostic::new(Code::E011, span, message));
+        }
+        if service && self.clients == NetworkClients::Cut {
+            let message = "`clients: cut` is about brokers, and `service` cuts off no broker";
+            reader.push(Diagnostic::new(Code::E016, span, message));
         }
         let groups = self.groups.iter().flat_map(|groups| groups.iter());
         let mut seen: Vec<&Spanned<u32>> = Vec::new();
@@ -115,6 +133,10 @@ impl StepWord for PartitionNetwork {
         }
         for target in self.isolate.iter().chain(&self.from).chain(&self.to) {
             ground.target(target);
+        }
+        if let Some(service) = &self.service {
+            ground.own_networks(service);
+            return;
         }
         // Which brokers count as alive depends on which ones the controller can reach.
         ground.maybe_all();

@@ -47,7 +47,7 @@ args! {
         env: ServiceTexts,
         /// The number of instances.
         instances: Spanned<u32> = "1",
-        /// The topic that it reads.
+        /// The topic that it reads. With `from` and `to`, its traffic can be judged as a client's.
         from: Option<Spanned<TopicName>>,
         /// The topic that it writes.
         to: Option<Spanned<TopicName>>,

@@ -21,7 +21,7 @@ measure! {
 pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         let spot = Spot::of(*part, None);
         book.judged(spot, log.scope().len());
         let (here, _) = log.scope.split(&log.corrupt);

@@ -123,6 +123,9 @@ impl<'a> Digest<'a> {
             let name = format!("{}/{}", self.names.topic(part.0), part.1);
             match self.logs.get(&part) {
                 None => Some((part, format!("the log of {name} was not read"))),
+                Some(Log { not_ready: Some(reason), .. }) if self.is_elsewhere(part.0) => {
+                    Some((part, format!("the {} is not known: {reason}", self.names.topic(part.0))))
+                }
                 Some(Log { not_ready: Some(reason), .. }) => Some((
                     part,
                     format!("the log of {name} could not be read to its end: {reason}"),
@@ -140,9 +143,14 @@ impl<'a> Digest<'a> {
         self.logs.get(&part).is_some_and(|log| log.end.is_some() && log.not_ready.is_none())
     }
 
-    /// Adds doubts to a measure of the log for every log that is not known to its end.
+    /// The logs of topics.
+    pub fn topic_logs(&self) -> impl Iterator<Item = (&LogPart, &Log)> {
+        self.logs.iter().filter(|(part, _)| !self.is_elsewhere(part.0))
+    }
+
+    /// Adds doubts to a measure of the log for every log of a topic that is not known to its end.
     pub fn doubt_unread(&self, book: &mut Book) {
-        for (part, reason) in self.unread() {
+        for (part, reason) in self.unread().filter(|(part, _)| !self.is_elsewhere(part.0)) {
             book.doubt(&self.names, Spot::of(part, None), reason);
         }
     }
@@ -207,6 +215,11 @@ impl<'a> Digest<'a> {
     /// Whether the topic is gone.
     pub fn is_deleted(&self, topic: u16) -> bool {
         self.facts.topics.get(&self.names.topic(topic)).is_some_and(|t| t.deleted)
+    }
+
+    /// Whether it is no topic, but what a service wrote elsewhere.
+    fn is_elsewhere(&self, topic: u16) -> bool {
+        self.facts.topics.get(&self.names.topic(topic)).is_some_and(|t| t.elsewhere)
     }
 
     /// Removes from a set of a stream's sequences those with a copy in any partition of the topic,

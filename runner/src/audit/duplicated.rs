@@ -40,12 +40,12 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
         true => SentStream { source: 0, ..stream },
         false => stream,
     };
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         for stream in log.copies.keys() {
             streams.entry((part.0, whole(*stream))).or_default().partitions += 1;
         }
     }
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         for (stream, copies) in &log.copies {
             let spot = Spot::of(*part, Some(stream.client));
             book.judged(spot, log.judged(*stream));

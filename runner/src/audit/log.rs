@@ -243,13 +243,14 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
     logs
 }
 
-/// The files of the newest audit.
+/// The files of the newest audit, and what steps collected.
 pub(super) fn newest_audit<'f, 'a>(
     files: &'f [File<'a>],
 ) -> impl Iterator<Item = &'f File<'a>> + use<'f, 'a> {
     let audits = || files.iter().filter(|f| f.header().writer == Writer::Audit);
     let newest = audits().map(|f| f.header().life).max();
-    audits().filter(move |f| Some(f.header().life) == newest)
+    let collected = files.iter().filter(|f| f.header().writer == Writer::Collected);
+    audits().filter(move |f| Some(f.header().life) == newest).chain(collected)
 }
 
 /// One log for each partition that the facts know.

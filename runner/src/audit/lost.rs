@@ -100,7 +100,7 @@ pub(super) fn judge(digest: &Digest<'_>, books: &mut Books) {
 
 /// Reports committed messages that are in the log in a transaction that has not ended there.
 fn doubt_open(digest: &Digest<'_>, lost: &mut Book) {
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         for (stream, copies) in log.copies.iter().filter(|(_, c)| !c.open.is_empty()) {
             let sends = digest.sends.by.get(&(part.0, *stream));
             let count = sends.map_or(0, |s| s.owed.common(&copies.open));

@@ -27,7 +27,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
     let mut known: BTreeMap<(u16, SentStream), Set> = BTreeMap::new();
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         book.judged(Spot::of(*part, None), log.scope().len());
         for (stream, copies) in &log.copies {
             let spot = Spot::of(*part, Some(stream.client));

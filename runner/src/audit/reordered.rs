@@ -22,7 +22,7 @@ pub(super) fn judge(digest: &Digest<'_>) -> Book {
     let mut book = Book::default();
     digest.doubt_unread(&mut book);
     digest.doubt_removed(&mut book);
-    for (part, log) in &digest.logs {
+    for (part, log) in digest.topic_logs() {
         for (stream, copies) in &log.copies {
             let spot = Spot::of(*part, Some(stream.client));
             book.judged(spot, log.judged(*stream));

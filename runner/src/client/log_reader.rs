@@ -63,7 +63,8 @@ impl ReadPart {
     }
 }
 
-struct Talk(Rc<Voice>);
+/// The events of a reader: it reports errors.
+pub(super) struct Talk(pub(super) Rc<Voice>);
 
 impl Events for Talk {
     fn error(&self, code: Code, fatal: bool, words: &str) {
@@ -215,7 +216,7 @@ impl Pass<'_> {
 
     /// Reads the partitions to their ends, or until nothing has come for the spec's time.
     fn read(&mut self, mut parts: Vec<ReadPart>) -> Result<Vec<ReadPart>, ClientError> {
-        let settings = settings::log_reader(self.spec, self.isolation);
+        let settings = settings::log_reader(&self.spec.common, self.isolation);
         let events: Rc<dyn Events> = Rc::new(Talk(Rc::clone(self.voice)));
         let kafka = Instance::new(
             ClientType::Consumer,

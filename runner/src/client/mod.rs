@@ -1,4 +1,4 @@
-//! Producers, consumers and copiers as child processes: their orders ([`spec`]) and their reports
+//! Producers, consumers, copiers, services and readers as child processes: their orders ([`spec`]) and their reports
 //! ([`protocol`], and for each message the [`crate::history`]).
 //!
 //! A client is this same binary, started as `kplan client --run`: [`hidden_main`]. It reads its
@@ -8,6 +8,7 @@
 mod consumer;
 mod consumer_state;
 mod copier;
+pub mod derived;
 pub mod handle;
 pub mod http;
 pub mod latency;

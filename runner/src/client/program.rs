@@ -50,6 +50,11 @@ pub enum Origin {
 }
 
 impl ProgramSpec {
+    /// True if it runs as a container in the cluster's network.
+    pub fn in_network(&self) -> bool {
+        matches!(self.origin, Origin::Container(_))
+    }
+
     /// The port of this machine at which a port of an instance is reached.
     pub fn reached(&self, port: u16, member: u16) -> u16 {
         let Origin::Container(container) = &self.origin else { return port };

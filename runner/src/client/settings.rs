@@ -8,7 +8,7 @@ use kplan_dsl::{
 };
 
 use super::routes::Routes;
-use super::spec::{Common, ConsumerSpec, LogSpec, ProducerSpec};
+use super::spec::{Common, ConsumerSpec, ProducerSpec};
 
 /// Which clients a default is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,10 +137,26 @@ pub fn copiers(mut common: Common) -> Common {
     common
 }
 
+/// The settings of the reader of a service's output: as the audit's reader of committed messages. It reads on where a
+/// log begins, finds a new leader soon, and connects again soon after a broker was down.
+pub fn derived_reader(common: &Common) -> IndexMap<String, String> {
+    let mut settings = log_reader(common, Isolation::ReadCommitted);
+    let values = [
+        ("auto.offset.reset", "earliest"),
+        ("reconnect.backoff.ms", "50"),
+        ("reconnect.backoff.max.ms", "500"),
+        ("topic.metadata.refresh.interval.ms", "1000"),
+        ("socket.timeout.ms", "5000"),
+        ("statistics.interval.ms", "0"),
+    ];
+    settings.extend(values.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    settings
+}
+
 /// The settings of the audit's reader; nothing of the plan's clients but the cluster's security.
-pub fn log_reader(spec: &LogSpec, isolation: Isolation) -> IndexMap<String, String> {
-    let mut settings = base(&spec.common, Role::Consumer);
-    merge(&mut settings, &spec.common);
+pub fn log_reader(common: &Common, isolation: Isolation) -> IndexMap<String, String> {
+    let mut settings = base(common, Role::Consumer);
+    merge(&mut settings, common);
     let values = [
         ("isolation.level", isolation.text()),
         ("check.crcs", "true"),
@@ -194,7 +210,7 @@ fn merge(settings: &mut IndexMap<String, String>, common: &Common) {
 mod tests {
     use indexmap::IndexMap;
 
-    use super::{Common, DEFAULTS, Isolation, LogSpec, log_reader};
+    use super::{Common, DEFAULTS, Isolation, derived_reader, log_reader};
 
     fn settings(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -228,8 +244,7 @@ mod tests {
             ("enable.auto.offset.store", "true"),
             ("session.timeout.ms", "7000"),
         ]));
-        let spec = LogSpec { common, topics: Vec::new(), stall_ms: 1, careful: false };
-        let reader = log_reader(&spec, Isolation::ReadUncommitted);
+        let reader = log_reader(&common, Isolation::ReadUncommitted);
         for (key, value) in [
             ("isolation.level", "read_uncommitted"),
             ("check.crcs", "true"),
@@ -241,6 +256,12 @@ mod tests {
             assert_eq!(reader[key], value, "{key}");
         }
         assert!(!reader.contains_key("group.id"), "the audit is in no group");
+        let derived = derived_reader(&common);
+        assert_eq!(derived["isolation.level"], "read_committed", "what is aborted is not done");
+        for (key, value) in derived {
+            let answer = crate::client::raw::ask::takes(&key, &value);
+            assert!(key == "bootstrap.servers" || answer.is_ok(), "{key}: {answer:?}");
+        }
         let default = |key| DEFAULTS.iter().find(|d| d.key == key).map(|d| d.value);
         assert_eq!(default("session.timeout.ms"), Some("10000"));
     }

@@ -3,6 +3,7 @@
 
 mod consumer;
 mod copier;
+mod derived;
 mod log;
 mod producer;
 mod service;
@@ -17,9 +18,10 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     consumer::ConsumerSpec,
     copier::CopierSpec,
+    derived::DerivedSpec,
     log::{LogSpec, LogTopic, ReadSpan},
     producer::{ProducerSpec, TransactionSpec},
-    service::{ReadyWhen, ServiceSpec, ServiceTraffic},
+    service::{ReadyWhen, ServiceSpec, ServiceTraffic, collected_from},
     verifiable::{ProgramPlace, VerifiableConsumerSpec, VerifiableProducerSpec},
 };
 
@@ -109,6 +111,7 @@ impl Common {
             Writer::ProducerHeard => "heard",
             Writer::Consumer => "seen",
             Writer::Audit => "log",
+            Writer::Collected => "collected",
         };
         self.dir.join("history").join(format!("{}.{kind}", self.file_stem()))
     }
@@ -116,6 +119,11 @@ impl Common {
     /// Where the latencies of its current interval are.
     pub fn latency_path(&self) -> PathBuf {
         self.dir.join("history").join(format!("{}.latency", self.file_stem()))
+    }
+
+    /// Where the reader of a service's output shows how far it has read.
+    pub(super) fn reached_path(&self) -> PathBuf {
+        self.dir.join("history").join(format!("{}.reached", self.file_stem()))
     }
 
     /// The file with how far a topic was delivered to a group: its members, and all their lives, share it.
@@ -220,6 +228,11 @@ pub(crate) trait ClientBody {
         None
     }
 
+    /// What a service makes of messages that writes elsewhere than into a topic: its output is what a step collects.
+    fn elsewhere(&self) -> Option<ServiceWork> {
+        None
+    }
+
     /// The group and the topic of a service that reads in a group, and writes no history of it.
     fn reads_unseen(&self) -> Option<(&str, &str)> {
         None
@@ -227,6 +240,11 @@ pub(crate) trait ClientBody {
 
     /// What its process runs, if that is a program, which orders signal and whose end it reports.
     fn program(&self) -> Option<ProgramKind> {
+        None
+    }
+
+    /// The container that its process runs, if it is one that has a network of its own.
+    fn container(&self) -> Option<String> {
         None
     }
 
@@ -279,6 +297,8 @@ kinds! {
     Service(ServiceSpec),
     /// The audit's reader.
     Log(LogSpec),
+    /// The reader of a service's output.
+    Derived(DerivedSpec),
     /// A producer of another program.
     VerifiableProducer(VerifiableProducerSpec),
     /// A consumer of another program.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use kplan_dsl::value::DataFate;
 
 use super::{
-    Acted, AdminError, Death, Listening, Network, Node, NodeState, RigError, TopicChange,
-    TopicSpec, Version,
+    Acted, AdminError, Death, Listening, Network, Node, NodeState, RigError, ServiceLine,
+    TopicChange, TopicSpec, Version,
 };
 
 /// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
@@ -56,6 +56,14 @@ pub trait NetworkAbility: Send + Sync {
     /// Tests whether the network is as it was last set: an error names a connection that passes and should not, one
     /// that should pass and does not (`before` are the earlier faults), or a degraded link without effect.
     async fn try_network(&self, before: &Network) -> Result<(), RigError>;
+    /// Sets what is wrong between a container that is no node and the nodes, as soon as the container runs, and tests
+    /// it as [`Self::try_network`] does. It is lost with the container.
+    async fn set_line(
+        &self,
+        container: &str,
+        line: &ServiceLine,
+        before: &ServiceLine,
+    ) -> Result<Acted, RigError>;
 }
 
 /// The disks of the brokers.

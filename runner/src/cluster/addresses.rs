@@ -13,6 +13,8 @@ pub const CONTROLLER_PORT: u16 = 9093;
 pub const CONTROLLER_LOGIN_PORT: u16 = 9095;
 /// Port of the listener that is published to this machine's clients, inside.
 pub const EXTERNAL_PORT: u16 = 9094;
+/// Port of the listener for services that run as containers, inside: only clusters with `security` have it.
+pub const SERVICES_PORT: u16 = 9096;
 /// ZooKeeper's port, inside.
 pub const ZOOKEEPER_PORT: u16 = 2181;
 
@@ -61,6 +63,8 @@ pub enum Purpose {
     ControllerLogin,
     /// This machine's clients.
     External,
+    /// Services that run as containers, where clients log in or encrypt.
+    Services,
     Zookeeper,
 }
 
@@ -72,6 +76,7 @@ impl Purpose {
             Self::Controller => CONTROLLER_PORT,
             Self::ControllerLogin => CONTROLLER_LOGIN_PORT,
             Self::External => EXTERNAL_PORT,
+            Self::Services => SERVICES_PORT,
             Self::Zookeeper => ZOOKEEPER_PORT,
         }
     }

@@ -5,7 +5,7 @@
 //! | version | how listeners for inter-broker traffic and for this machine's clients differ |
 //! |---|---|
 //! | before 0.10.2 (no named listeners) | by protocol: `SASL_PLAINTEXT` inside, `PLAINTEXT` outside; the reverse where the plan's clients log in |
-//! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER`; where clients log in, voters have `CONTROLLER_LOGIN` for kplan's observer too |
+//! | from 0.10.2 (KIP-103) | by name: `INTERNAL`, `EXTERNAL`, and in KRaft `CONTROLLER`; where clients log in, voters have `CONTROLLER_LOGIN` for kplan's observer too; in containers with `security`, brokers have `SERVICES` for containers of services |
 
 use indexmap::IndexMap;
 
@@ -55,7 +55,9 @@ pub fn purposes(spec: &ClusterSpec, node: Node) -> Vec<Purpose> {
 pub fn listening(spec: &ClusterSpec, node: Node, at: &Addresses) -> Vec<u16> {
     let one = at.share_a_host() && needs_sasl_trick(spec);
     let used = purposes(spec, node).into_iter().filter(|p| !(one && *p == Purpose::Internal));
-    used.map(|purpose| at.port(node, purpose)).collect()
+    let broker = matches!(node, Node::Broker(_));
+    let services = (broker && has_services_listener(spec, at)).then_some(Purpose::Services);
+    used.chain(services).map(|purpose| at.port(node, purpose)).collect()
 }
 
 /// Refuses what no Kafka can do, on any backend.
@@ -76,6 +78,12 @@ pub fn refuse(spec: &ClusterSpec, backend: &'static str) -> Result<(), RigError>
         }
         _ => Ok(()),
     }
+}
+
+/// True if brokers have a listener of their own for containers of services, which `INTERNAL` would let in without a
+/// login and unencrypted.
+pub fn has_services_listener(spec: &ClusterSpec, at: &Addresses) -> bool {
+    spec.security.is_some() && !is_nameless(spec) && !at.share_a_host()
 }
 
 /// True for versions without named listeners.
@@ -193,7 +201,7 @@ fn quorum(out: &mut Settings, spec: &ClusterSpec, id: u32, node: Node, at: &Addr
         .map(|(id, node)| format!("{id}@{}", at.reached(node, Purpose::Controller)))
         .collect();
     out.set("controller.quorum.voters", voters.join(","));
-    let mut map = format!("INTERNAL:PLAINTEXT,EXTERNAL:{},CONTROLLER:PLAINTEXT", outside(spec));
+    let mut map = format!("{},CONTROLLER:PLAINTEXT", protocols(spec, at));
     if has_controller_login(spec, node) {
         // Nodes use the first of the names among themselves.
         out.set("controller.listener.names", format!("CONTROLLER,{CONTROLLER_LOGIN}"));
@@ -222,22 +230,32 @@ fn kraft_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses,
     out.set("process.roles", if combined { "broker,controller" } else { "broker" });
     let node = Node::Broker(id);
     quorum(out, spec, id, node, at);
-    named_listeners(out, id, at, port);
+    named_listeners(out, spec, id, at, port);
     if combined {
         let listeners = format!("{},{}", out.0["listeners"], controllers(spec, node, at));
         out.set("listeners", listeners);
     }
 }
 
-fn named_listeners(out: &mut Settings, id: u32, at: &Addresses, port: u16) {
+/// The security protocol of each of a broker's named listeners.
+fn protocols(spec: &ClusterSpec, at: &Addresses) -> String {
+    let outside = outside(spec);
+    let services = has_services_listener(spec, at).then(|| format!(",SERVICES:{outside}"));
+    format!("INTERNAL:PLAINTEXT,EXTERNAL:{outside}{}", services.unwrap_or_default())
+}
+
+fn named_listeners(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addresses, port: u16) {
     let node = Node::Broker(id);
     let (inside, outside) = (at.bound(node, Purpose::Internal), at.bound(node, Purpose::External));
-    out.set("listeners", format!("INTERNAL://{inside},EXTERNAL://{outside}"));
+    let mut listeners = format!("INTERNAL://{inside},EXTERNAL://{outside}");
     let inside = at.reached(node, Purpose::Internal);
-    out.set(
-        "advertised.listeners",
-        format!("INTERNAL://{inside},EXTERNAL://{}", at.published(port)),
-    );
+    let mut advertised = format!("INTERNAL://{inside},EXTERNAL://{}", at.published(port));
+    if has_services_listener(spec, at) {
+        listeners.push_str(&format!(",SERVICES://{}", at.bound(node, Purpose::Services)));
+        advertised.push_str(&format!(",SERVICES://{}", at.reached(node, Purpose::Services)));
+    }
+    out.set("listeners", listeners);
+    out.set("advertised.listeners", advertised);
     out.set("inter.broker.listener.name", "INTERNAL");
 }
 
@@ -246,13 +264,12 @@ fn zookeeper_broker(out: &mut Settings, spec: &ClusterSpec, id: u32, at: &Addres
     let node = Node::Broker(id);
     out.set("zookeeper.connect", at.reached(Node::Zookeeper(1), Purpose::Zookeeper));
     out.set("log.dirs", format!("{}/data", at.home(node)));
-    let outside = outside(spec);
     if !is_nameless(spec) {
-        let map = format!("INTERNAL:PLAINTEXT,EXTERNAL:{outside}");
-        out.set("listener.security.protocol.map", map);
-        named_listeners(out, id, at, port);
+        out.set("listener.security.protocol.map", protocols(spec, at));
+        named_listeners(out, spec, id, at, port);
         return;
     }
+    let outside = outside(spec);
     if at.share_a_host() {
         // Brokers and clients reach each other under the same address: one listener serves both.
         let both = format!("PLAINTEXT://{}", at.bound(node, Purpose::External));

@@ -126,8 +126,8 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
         SaslMechanism::ScramSha512,
     );
     for line in [
-        "listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:SASL_SSL,CONTROLLER:PLAINTEXT,CONTROLLER_LOGIN:SASL_PLAINTEXT\n",
-        "listeners=INTERNAL://:9092,EXTERNAL://:9094,CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n",
+        "listener.security.protocol.map=INTERNAL:PLAINTEXT,EXTERNAL:SASL_SSL,SERVICES:SASL_SSL,CONTROLLER:PLAINTEXT,CONTROLLER_LOGIN:SASL_PLAINTEXT\n",
+        "listeners=INTERNAL://:9092,EXTERNAL://:9094,SERVICES://:9096,CONTROLLER://:9093,CONTROLLER_LOGIN://:9095\n",
         "controller.listener.names=CONTROLLER,CONTROLLER_LOGIN\n",
         "listener.name.controller_login.sasl.enabled.mechanisms=PLAIN\n",
         "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN\n",
@@ -153,7 +153,7 @@ fn only_listeners_that_this_machine_reaches_are_secured() {
     assert!(!tls.contains("CONTROLLER_LOGIN"), "nobody logs in: {tls}");
     let tls = secured("3.9.1", Quorum::Zookeeper, SecurityProtocol::Ssl, SaslMechanism::Plain);
     assert!(
-        tls.contains("map=INTERNAL:PLAINTEXT,EXTERNAL:SSL\n") && !tls.contains("sasl"),
+        tls.contains("map=INTERNAL:PLAINTEXT,EXTERNAL:SSL,SERVICES:SSL\n") && !tls.contains("sasl"),
         "{tls}"
     );
 }

@@ -39,7 +39,7 @@ pub use abilities::{
 pub use acted::Acted;
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
-pub use network::{Link, Network};
+pub use network::{Link, Network, ServiceLine};
 use security::{Access, Security};
 pub use version::Version;
 

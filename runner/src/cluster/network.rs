@@ -31,6 +31,38 @@ pub struct Link {
     pub bandwidth: Option<u64>,
 }
 
+impl Link {
+    /// Of two settings the later holds.
+    fn add(&mut self, later: &Self) {
+        self.latency = later.latency.or(self.latency);
+        // Jitter belongs to its latency.
+        self.jitter = if later.latency.is_some() { later.jitter } else { self.jitter };
+        self.loss = later.loss.or(self.loss);
+        self.bandwidth = later.bandwidth.or(self.bandwidth);
+    }
+}
+
+/// What is wrong between the container of a service and the nodes; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceLine {
+    /// The nodes that it cannot reach.
+    pub cut: BTreeSet<Node>,
+    pub link: Link,
+}
+
+impl ServiceLine {
+    /// Nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds what another step made wrong.
+    pub fn add(&mut self, later: &Self) {
+        self.cut.extend(&later.cut);
+        self.link.add(&later.link);
+    }
+}
+
 impl Network {
     /// There is no fault.
     pub fn is_whole(&self) -> bool {
@@ -42,12 +74,7 @@ impl Network {
         self.cuts.extend(&more.cuts);
         self.unreachable.extend(&more.unreachable);
         for (node, link) in &more.links {
-            let known = self.links.entry(*node).or_default();
-            known.latency = link.latency.or(known.latency);
-            // Jitter belongs to its latency.
-            known.jitter = if link.latency.is_some() { link.jitter } else { known.jitter };
-            known.loss = link.loss.or(known.loss);
-            known.bandwidth = link.bandwidth.or(known.bandwidth);
+            self.links.entry(*node).or_default().add(link);
         }
     }
 

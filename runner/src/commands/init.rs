@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::{
@@ -19,22 +19,85 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Writes plans/first.yaml, plans/plan.schema.json and .github/workflows/kplan.yml.
+With --service it writes plans/service.yaml in place of plans/first.yaml: a plan that starts your service,
+kills an instance and a broker, and counts what the service left out.
 A file that exists is not changed.
 
 Examples:
   kplan init
+  kplan init --service acme/invoicing:1.4 --from orders --to invoices
   kplan init ../shop && kplan run ../shop/plans --backend embedded")]
 pub struct InitArgs {
     /// Target directory; created if it does not exist.
     #[arg(default_value = ".")]
     pub dir: PathBuf,
+    /// The container image of a service of your own.
+    #[arg(long, value_name = "IMAGE", requires = "from", requires = "to")]
+    pub service: Option<String>,
+    /// The topic that the service reads.
+    #[arg(long, value_name = "TOPIC", requires = "service")]
+    pub from: Option<String>,
+    /// The topic that the service writes.
+    #[arg(long, value_name = "TOPIC", requires = "service")]
+    pub to: Option<String>,
+}
+
+impl InitArgs {
+    /// The first plan: its name and its text.
+    fn plan(&self) -> anyhow::Result<(&'static str, String)> {
+        let (Some(image), Some(from), Some(to)) = (&self.service, &self.from, &self.to) else {
+            return Ok(("plans/first.yaml", include_str!("init/first.yaml").to_owned()));
+        };
+        let text = of_service(image, from, to);
+        let options = kplan_dsl::Options {
+            images: Some(vec![image.clone()]),
+            ..kplan_dsl::Options::default()
+        };
+        let checked = kplan_dsl::check_text(Path::new("service.yaml"), &text, &options);
+        if checked.has_errors() {
+            let shown = kplan_dsl::render(&checked.diagnostics, &checked.sources, false);
+            let wrong = anyhow!("these names cannot stand in a plan:\n{}", shown.trim_end());
+            return Err(refused(wrong));
+        }
+        Ok(("plans/service.yaml", text))
+    }
+
+    /// What to do next.
+    fn next(&self) -> String {
+        match &self.service {
+            None => {
+                let plans = self.dir.join("plans");
+                format!("kplan run {} --backend embedded", plans.shown())
+            }
+            Some(image) => {
+                let plan = self.dir.join("plans/service.yaml");
+                let image = kplan_dsl::visible::one_line(image);
+                format!("kplan run {} --allow-image '{image}'", plan.shown())
+            }
+        }
+    }
+}
+
+/// The plan for a service. A text of JSON is one of YAML.
+fn of_service(image: &str, from: &str, to: &str) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let first = quoted(&format!("{from}/0"));
+    let values =
+        [("IMAGE", quoted(image)), ("FROM_0", first), ("FROM", quoted(from)), ("TO", quoted(to))];
+    values.into_iter().fold(include_str!("init/service.yaml").to_owned(), |text, (name, value)| {
+        text.replace(&format!("@{name}@"), &value)
+    })
 }
 
 /// Runs the command.
 pub fn main(args: &InitArgs) -> Exit {
     let schema = kplan_dsl::plan_schema_text();
+    let (name, plan) = match args.plan() {
+        Ok(plan) => plan,
+        Err(error) => return out::reported(&error),
+    };
     let files = [
-        ("plans/first.yaml", include_str!("init/first.yaml")),
+        (name, plan.as_str()),
         ("plans/plan.schema.json", schema.as_str()),
         (".github/workflows/kplan.yml", include_str!("init/workflow.yml")),
     ];
@@ -51,8 +114,7 @@ pub fn main(args: &InitArgs) -> Exit {
             }
         }
     }
-    let plans = args.dir.join("plans");
-    reported.push_str(&format!("next: kplan run {} --backend embedded\n", plans.shown()));
+    reported.push_str(&format!("next: {}\n", args.next()));
     say(&reported, Exit::Passed)
 }
 

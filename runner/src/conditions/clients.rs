@@ -46,12 +46,21 @@ pub(super) fn why<'p>(
     all
 }
 
+/// Describes the answers that a client did not get.
+pub(super) fn nothing(client: &Client) -> &'static str {
+    match client.sends() {
+        true => "nothing acknowledged",
+        false if client.derives().is_some() => "nothing processed",
+        false => "nothing delivered",
+    }
+}
+
 pub(super) fn standstill<'p>(
     client: &Client,
     waiting: impl Iterator<Item = &'p PartitionPlace>,
 ) -> String {
     let waiting: Vec<String> = waiting.map(PartitionPlace::to_string).collect();
-    let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
+    let what = nothing(client);
     if waiting.is_empty() {
         "has not sent anything".to_owned()
     } else {

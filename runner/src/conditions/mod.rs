@@ -1,6 +1,6 @@
 //! How each condition is judged, from observations. Mirrors `kplan_dsl::conditions`: a file for each condition. A count
 //! of messages has its file in `audit`, with its measure. A condition without a way to judge it does not compile.
-//! Shared code is in `clients`, `cluster`, `counts`, `evidence` and `found`.
+//! Shared code is in `clients`, `cluster`, `counts`, `derived`, `evidence` and `found`.
 
 mod ask;
 mod brokers_alive;
@@ -9,6 +9,7 @@ mod cluster;
 mod connected;
 mod controller;
 mod counts;
+mod derived;
 mod evidence;
 mod expr;
 mod found;
@@ -177,11 +178,7 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Judged>
                     let name = name.client.to_string();
                     let found = match j.stage.clients.get(&name) {
                         Ok(client) => {
-                            let found = if client.unanswered() && condition.facts().needs_answers {
-                                Found::inconclusive(clients::unanswered(&client))
-                            } else {
-                                it.judge(&client, j).await?
-                            };
+                            let found = of_client(condition, it, &client, j).await?;
                             evidence::weigh(condition, found, || it.rests_on(&client, j), j)
                         }
                         Err(_) => Found::not_covered(format!("client {name} was never started")),
@@ -193,6 +190,23 @@ fn find<'a>(condition: &'a Condition, j: &'a Judge<'_>) -> BoxFuture<'a, Judged>
         })
     }
     .boxed()
+}
+
+/// Judges a condition for a client, if what it is judged by can be known.
+async fn of_client(
+    condition: &Condition,
+    it: &dyn JudgedByClient,
+    client: &Client,
+    j: &Judge<'_>,
+) -> Judged {
+    if client.unanswered() && condition.facts().needs_answers {
+        return Ok(Found::inconclusive(clients::unanswered(client)));
+    }
+    let since_us = it.rests_on(client, j).map_or(j.began_us, |(_, time)| time.from_us);
+    match derived::unknown(client, since_us, j).await? {
+        Some(why) => Ok(Found::inconclusive(why)),
+        None => it.judge(client, j).await,
+    }
 }
 
 /// At a single moment, a client that is away counts as covered too; not so throughout a time.

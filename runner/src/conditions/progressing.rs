@@ -12,7 +12,8 @@ use kplan_dsl::{
 use super::{
     Found, Judged, JudgedByClient,
     clients::{
-        LEFT, answered_since, left, mates, open, senders, sent_by, standstill, unreadable, why,
+        LEFT, answered_since, left, mates, nothing, open, senders, sent_by, standstill, unreadable,
+        why,
     },
     evidence::{JudgedTime, Needs, RestsOn},
 };
@@ -52,6 +53,9 @@ impl JudgedByClient for Progressing {
             }
             Presence::Away => Found::not_covered(format!("{name} does not run: the plan ended it")),
             Presence::Finished => Found::not_covered(format!("{name} had sent all its messages")),
+            Presence::Working if answered.by.is_empty() && client.derives().is_some() => {
+                Found::inconclusive(format!("nothing was sent to the topic that {name} reads"))
+            }
             Presence::Working if answered.by.is_empty() && !client.sends() => Found::inconclusive(
                 format!("nothing was sent to a partition that is assigned to {name}"),
             ),
@@ -126,7 +130,7 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
         Some(Standing::Stuck) => {
             let answered = answered_since(client, j, now_us - within_us, &holders)?;
             let places: Vec<String> = stuck(&window).map(ToString::to_string).collect();
-            let what = if client.sends() { "nothing acknowledged" } else { "nothing delivered" };
+            let what = nothing(client);
             let found = format!("{name} has {what} for {shown} on {}", places.join(", "));
             Ok(Found::plain(false, found).because(why(client, answered.waiting(), j)))
         }

@@ -46,6 +46,8 @@ pub enum Writer {
     Consumer,
     /// What the audit found in the log.
     Audit,
+    /// What a step of the plan collected of a service's output, in the form of the audit.
+    Collected,
 }
 
 /// The header of a history file.

@@ -102,6 +102,7 @@ impl Stage {
         let mut taken = until_settled(limit, again, take).await?;
         // List the histories before the facts: a life that begins in between counts as running by the facts.
         let mut paths = self.histories();
+        paths.extend(self.collected.paths());
         let facts = self.facts(window, &taken);
         paths.extend(taken.log.take());
         let Taken { extents, bounds, .. } = taken;
@@ -155,6 +156,7 @@ impl Stage {
     fn stamp(&self, view: &ClusterView) -> Stamp {
         let clients = self.clients.all();
         let mut parts = vec![self.breaks.count() as u64, self.topics.all_given().len() as u64];
+        parts.push(self.collected.count());
         for client in &clients {
             let counts = client.counts();
             parts.extend([counts.sent, counts.done, counts.failed]);
@@ -219,6 +221,7 @@ impl Stage {
         }
         for client in self.clients.all() {
             self.client_facts(&client, taken, &mut facts);
+            self.collected_facts(&client, &mut facts);
         }
         for (group, committed) in &taken.committed {
             facts.groups.entry(group.clone()).or_default().committed = committed.clone();
@@ -268,6 +271,18 @@ impl Stage {
             }
         }
         facts.clients.insert(client.name.clone(), own);
+    }
+
+    /// What a service wrote elsewhere counts as a partition of its own.
+    fn collected_facts(&self, client: &Client, facts: &mut Facts) {
+        let Some(work) = client.elsewhere() else { return };
+        let part = facts.partition(&work.to, 0);
+        part.end = self.collected.of(&client.name).map(|found| found.lines);
+        part.not_ready = self.collected.lacks(client);
+        facts.topics.entry(work.to.clone()).or_default().elsewhere = true;
+        if let Some(own) = facts.clients.get_mut(&client.name) {
+            own.work = Some(work);
+        }
     }
 
     /// Partitions that were added after a group had begun to read: for the group they begin at 0.

@@ -1,5 +1,6 @@
 //! Producers and consumers of a suite: their processes, their reports, their histories.
 
+mod derived;
 mod ends;
 mod latencies;
 mod lives;
@@ -16,6 +17,7 @@ use kplan_dsl::value::{Acks, Isolation};
 use nix::sys::signal::Signal;
 use tokio::sync::watch;
 
+pub use derived::DerivedReader;
 pub use ends::OwnEnd;
 pub use latencies::{Latencies, MeantMessages, Measured};
 
@@ -52,6 +54,8 @@ pub struct Client {
     pub members: Vec<Member>,
     /// When it was first started.
     pub started_us: i64,
+    /// What kplan reads of its output, if it is a service whose input and output are known.
+    reader: Mutex<Option<Arc<DerivedReader>>>,
     latencies: Mutex<Latencies>,
     totals: Mutex<Totals>,
 }
@@ -136,6 +140,7 @@ impl Clients {
             spec,
             members: (1..=members).map(Member::new).collect(),
             started_us: now_us(),
+            reader: Mutex::default(),
             latencies: Mutex::default(),
             totals: Mutex::default(),
         });
@@ -152,6 +157,9 @@ impl Clients {
     /// SIGKILLs all living clients, at the end of a suite.
     pub async fn kill_all(&self, stage: &Stage) {
         for client in self.all() {
+            if let Some(reader) = client.reader() {
+                reader.kill().await;
+            }
             for member in &client.members {
                 let mut slot = member.handle.lock().await;
                 if let Some(handle) = slot.take() {
@@ -169,6 +177,11 @@ impl Clients {
 impl Client {
     fn kind(&self) -> &dyn ClientBody {
         self.spec.kind()
+    }
+
+    /// The container of a member's life, if it runs in one that has a network of its own.
+    pub fn container(&self, member: &Member, life: u16) -> Option<String> {
+        self.spec.in_life(member.number, life).kind().container()
     }
 
     /// True if it sends: a producer or a copier; its traffic is judged by what it sends.
@@ -191,9 +204,11 @@ impl Client {
         self.sending().is_some_and(|sending| sending.acks == Acks::None)
     }
 
-    /// The topics of its traffic: those it sends to, or else reads.
+    /// The topics of its traffic: those it sends to, or else reads; of a service the one that it reads.
     pub fn topics(&self) -> Vec<String> {
-        self.kind().sends_to().map_or_else(|| self.read_topics(), |topic| vec![topic.to_owned()])
+        let sends_to = self.kind().sends_to().map(str::to_owned);
+        let traffic = sends_to.or_else(|| self.derives().map(|work| work.from));
+        traffic.map_or_else(|| self.read_topics(), |topic| vec![topic])
     }
 
     pub fn read_topics(&self) -> Vec<String> {
@@ -220,9 +235,19 @@ impl Client {
         self.kind().work()
     }
 
+    /// What it makes of messages, if it is a service that writes elsewhere than into a topic.
+    pub fn elsewhere(&self) -> Option<ServiceWork> {
+        self.kind().elsewhere()
+    }
+
     /// The same if it is a service that kplan does not bring: what it writes is in no history.
     pub fn derives(&self) -> Option<ServiceWork> {
         self.work().filter(|work| work.naming == Naming::Derived)
+    }
+
+    /// True if it runs in the cluster's network: what cuts clients off from brokers does not cut it off.
+    pub fn in_network(&self) -> bool {
+        matches!(&self.spec, ClientSpec::Service(service) if service.program.in_network())
     }
 
     /// Its number: the identity in its messages.
@@ -245,9 +270,11 @@ impl Client {
         self.members.iter().flat_map(|m| m.state().histories.clone()).collect()
     }
 
-    /// The history files that its traffic is judged by, without what a copier read.
+    /// The history files that its traffic is judged by, without what a copier read. Those of a service are what kplan
+    /// read of its output: they say of each message of its input when the first message derived from it was there.
     pub fn traffic(&self) -> Vec<PathBuf> {
         let mut files = self.histories();
+        files.extend(self.reader().iter().flat_map(|reader| reader.histories()));
         if self.sends() {
             files.retain(|path| path.extension().is_none_or(|kind| kind != "seen"));
         }

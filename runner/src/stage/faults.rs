@@ -126,10 +126,12 @@ impl Breaks {
         })
     }
 
-    /// A member of a client is back: ends its faults.
+    /// A member of a client is back: ends the faults of its process. Those of its network outlive it.
     pub fn client_over(&self, name: &str, number: u16, at_us: i64) -> Vec<Break> {
         self.end(at_us, |one| match &one.struck {
-            Struck::Client { client, member } => client == name && *member == number,
+            Struck::Client { client, member } => {
+                client == name && *member == number && one.kind != FaultKind::Network
+            }
             Struck::Cluster(_) => false,
         })
     }

@@ -4,6 +4,7 @@ pub mod audits;
 pub mod captures;
 pub mod chaos;
 pub mod clients;
+pub mod collected;
 pub mod disks;
 pub mod ended;
 pub mod faults;
@@ -49,10 +50,10 @@ use crate::{
     observer::{ClusterView, Hurry, Observer},
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits, captures::Captures, chaos::Faults, clients::Clients, disks::Full,
-        ended::Ended, faults::Breaks, network::Disturbed, nodes::Wanted, outcome::StepError,
-        place::ClusterPlace, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
-        throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
+        audits::Audits, captures::Captures, chaos::Faults, clients::Clients, collected::Collected,
+        disks::Full, ended::Ended, faults::Breaks, network::Disturbed, nodes::Wanted,
+        outcome::StepError, place::ClusterPlace, rig::Taken, signals::Interrupt, sink::Sink,
+        tell::Telling, throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -134,6 +135,8 @@ pub struct Stage {
     pub ended: Ended,
     /// What the audits found.
     pub audits: Audits,
+    /// What services wrote elsewhere than into topics.
+    pub collected: Collected,
     /// What was changed from outside this plan.
     pub taken: Taken,
     /// The cluster that runs.
@@ -172,6 +175,7 @@ impl Stage {
             clients: Clients::default(),
             ended: Ended::default(),
             audits: Audits::default(),
+            collected: Collected::default(),
             taken: Taken::default(),
             place: ClusterPlace::default(),
             timeline: StepTimeline::default(),

@@ -6,16 +6,31 @@ use async_trait::async_trait;
 use kplan_dsl::steps::DegradeNetwork;
 
 use crate::{
-    cluster::{Link, Network, Node},
+    cluster::{Link, Network, Node, ServiceLine},
     stage::{nodes::names, outcome::StepError},
-    steps::{Cx, Fault},
+    steps::{
+        Cx, Fault,
+        members::{LIVES, chosen, each},
+    },
 };
 
 #[async_trait]
 impl Fault for DegradeNetwork {
     async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
-        let nodes = cx.stage.resolve(&self.broker, cx.id).await?;
-        let (network, what) = meant(self, &nodes);
+        let (link, how) = meant(self);
+        if let Some(service) = &self.service {
+            let instances = chosen(service, LIVES, cx)?;
+            let line = ServiceLine { link, ..ServiceLine::default() };
+            let what = format!("has a degraded network: {how}");
+            return cx.stage.disturb_services(cx.id, each(&instances), &line, &what).await;
+        }
+        let Some(broker) = &self.broker else {
+            return Err(StepError::not_so("the step names neither a broker nor a service"));
+        };
+        let nodes = cx.stage.resolve(broker, cx.id).await?;
+        let links = nodes.iter().map(|node| (*node, link)).collect();
+        let network = Network { links, ..Network::default() };
+        let what = format!("network of {} degraded: {how}", names(&nodes));
         cx.stage.disturb(cx.id, network, what).await
     }
 
@@ -29,8 +44,8 @@ impl Fault for DegradeNetwork {
     }
 }
 
-/// The degraded links, and their description.
-fn meant(args: &DegradeNetwork, nodes: &[Node]) -> (Network, String) {
+/// The degraded link, and its description.
+fn meant(args: &DegradeNetwork) -> (Link, String) {
     let link = Link {
         latency: args.latency.as_deref().copied(),
         jitter: args.jitter.as_deref().copied(),
@@ -46,7 +61,5 @@ fn meant(args: &DegradeNetwork, nodes: &[Node]) -> (Network, String) {
     .into_iter()
     .flatten()
     .collect();
-    let network =
-        Network { links: nodes.iter().map(|n| (*n, link)).collect(), ..Network::default() };
-    (network, format!("network of {} degraded: {}", names(nodes), words.join(", ")))
+    (link, words.join(", "))
 }

@@ -181,6 +181,7 @@ acts! {
     include::Include,
     chaos::Chaos,
     run::Run,
+    collect::Collect,
     note::Note,
 }
 

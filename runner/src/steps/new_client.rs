@@ -98,6 +98,7 @@ pub async fn begin(
         who: SettingsOf::Client(name.to_owned()),
         settings: settings::shown(settings),
     });
+    cx.stage.read_output(&client).await?;
     let starts = client.members.iter().map(|m| cx.stage.start_member(&client, m));
     members::worst_error(futures::future::join_all(starts).await)
 }

@@ -6,14 +6,24 @@ use async_trait::async_trait;
 use kplan_dsl::{Spanned, steps::PartitionNetwork, value::NetworkClients};
 
 use crate::{
-    cluster::{Network, Node},
+    cluster::{Network, Node, ServiceLine},
     stage::{nodes::names, outcome::StepError},
-    steps::{Cx, Fault, meant_by},
+    steps::{
+        Cx, Fault, meant_by,
+        members::{LIVES, chosen, each},
+    },
 };
 
 #[async_trait]
 impl Fault for PartitionNetwork {
     async fn begin(&self, cx: &Cx<'_>) -> Result<(), StepError> {
+        if let Some(service) = &self.service {
+            let instances = chosen(service, LIVES, cx)?;
+            let nodes = cx.stage.running()?.cluster.nodes().into_iter().collect();
+            let line = ServiceLine { cut: nodes, ..ServiceLine::default() };
+            let what = "cut off from the brokers";
+            return cx.stage.disturb_services(cx.id, each(&instances), &line, what).await;
+        }
         let (network, what) = meant(self, cx).await?;
         cx.stage.disturb(cx.id, network, what).await
     }
@@ -24,6 +34,9 @@ impl Fault for PartitionNetwork {
 
     /// With groups, all nodes outside the largest group.
     async fn takes_away(&self, cx: &Cx<'_>) -> Result<BTreeSet<Node>, StepError> {
+        if self.service.is_some() {
+            return Ok(BTreeSet::new());
+        }
         if self.groups.is_none() {
             return meant_by(cx).await;
         }

@@ -3,14 +3,17 @@
 use std::{process::Stdio, time::Duration};
 
 use async_trait::async_trait;
-use kplan_dsl::steps::{Run, RunExpect};
+use kplan_dsl::{
+    steps::{Run, RunExpect},
+    value::Settings,
+};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Command,
+    process::{Child, Command},
 };
 
 use crate::{
@@ -25,12 +28,12 @@ const KEPT: usize = 64 * 1024;
 const SHOWN: usize = 20;
 /// How long output is read after the command has ended: a process that left its process group may hold
 /// the pipe forever.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Kills the command and all that it started, however the step ends.
-struct Group(Pid);
+pub(super) struct CommandGroup(Pid);
 
-impl Drop for Group {
+impl Drop for CommandGroup {
     fn drop(&mut self) {
         // An empty process group is no error.
         let _ = killpg(self.0, Signal::SIGKILL);
@@ -42,19 +45,7 @@ impl Drop for Group {
 impl Act for Run {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
         let words: Vec<&str> = self.command.iter().map(|w| w.as_str()).collect();
-        let Some((program, rest)) = words.split_first() else {
-            return Err(StepError::not_so("the command is empty"));
-        };
-        let mut command = Command::new(program);
-        command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).env("KPLAN_RUN", &cx.stage.run.id);
-        if let Ok(running) = cx.stage.running() {
-            command.env("KPLAN_BOOTSTRAP", running.bootstrap());
-        }
-        command.envs(self.env.iter());
-        let mut child = command.spawn().map_err(|error| not_started(program, &error))?;
-        let pid = child.id().and_then(|id| i32::try_from(id).ok());
-        let group = pid.map(|id| Group(Pid::from_raw(id)));
+        let (mut child, group) = start(&words, &self.env, cx)?;
         let stdout = tokio::spawn(keep(child.stdout.take()));
         let stderr = tokio::spawn(keep(child.stderr.take()));
         let status = child.wait().await.map_err(StepError::rig)?;
@@ -73,6 +64,27 @@ impl Act for Run {
     }
 }
 
+/// Starts a command. What is returned beside it ends it, with everything that it started.
+pub(super) fn start(
+    words: &[&str],
+    env: &Settings,
+    cx: &Cx<'_>,
+) -> Result<(Child, Option<CommandGroup>), StepError> {
+    let Some((program, rest)) = words.split_first() else {
+        return Err(StepError::not_so("the command is empty"));
+    };
+    let mut command = Command::new(program);
+    command.args(rest).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.process_group(0).env("KPLAN_RUN", &cx.stage.run.id);
+    if let Ok(running) = cx.stage.running() {
+        command.env("KPLAN_BOOTSTRAP", running.bootstrap());
+    }
+    command.envs(env.iter());
+    let child = command.spawn().map_err(|error| not_started(program, &error))?;
+    let pid = child.id().and_then(|id| i32::try_from(id).ok());
+    Ok((child, pid.map(|id| CommandGroup(Pid::from_raw(id)))))
+}
+
 /// A command that does not exist or may not be run is a mistake of the plan; missing memory or processes are a
 /// failure of the machine.
 fn not_started(program: &str, error: &std::io::Error) -> StepError {
@@ -85,7 +97,7 @@ fn not_started(program: &str, error: &std::io::Error) -> StepError {
 }
 
 /// Reads to the end, but keeps only the beginning.
-async fn keep(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+pub(super) async fn keep(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut kept = Vec::new();
     let Some(mut stream) = stream else { return kept };
     let mut chunk = [0; 4096];

@@ -58,7 +58,7 @@ async fn of_program(
     let none = value::Settings::default();
     let topic = args.topics.iter().next().map(ToString::to_string);
     Ok(VerifiableConsumerSpec {
-        common: new_client::common(&args.name, None, &none, running, cx)?,
+        common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
         program: program.clone(),
         place: other_client::place(program, running).await?,
         topic: topic.unwrap_or_default(),

@@ -54,7 +54,7 @@ async fn of_program(
 ) -> Result<VerifiableProducerSpec, StepError> {
     let none = value::Settings::default();
     Ok(VerifiableProducerSpec {
-        common: new_client::common(&args.name, None, &none, running, cx)?,
+        common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
         program: program.clone(),
         place: other_client::place(program, running).await?,
         topic: args.topic.to_string(),

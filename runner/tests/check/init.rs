@@ -37,3 +37,36 @@ fn what_cannot_be_written_is_told() {
     assert_eq!(status, 2);
     assert!(err.contains("cannot create the directory"), "{err}");
 }
+
+const SERVICE: [&str; 7] =
+    ["init", "--service", "acme/invoicing:1.4", "--from", "orders", "--to", "invoices"];
+
+#[test]
+fn a_plan_for_a_service_checks_clean() {
+    let dir = dir(&[]);
+    let (status, out, err) = ended(dir.path(), &SERVICE);
+    assert_eq!(status, 0, "{err}");
+    let next = "next: kplan run ./plans/service.yaml --allow-image 'acme/invoicing:1.4'\n";
+    assert!(out.contains("wrote ./plans/service.yaml") && out.ends_with(next), "{out}");
+    let allow = ["--allow-image", "acme/invoicing:1.4", "--deny-warnings"];
+    let (status, out, _) = ended(dir.path(), &[&["check", "plans"], allow.as_slice()].concat());
+    assert_eq!((status, out.as_str()), (0, "checked 1 plan: all clean\n"));
+}
+
+#[test]
+fn what_cannot_stand_in_a_plan_is_refused() {
+    let dir = dir(&[]);
+    for (at, wrong, told) in [
+        (4, "a topic", "`a topic`"),
+        (4, "invoices", "`from` and `to` are both `invoices`"),
+        (6, "in voices", "`in voices`"),
+    ] {
+        let mut call = SERVICE;
+        call[at] = wrong;
+        let (status, _, err) = ended(dir.path(), &call);
+        assert!(status == 2 && err.contains(told), "{wrong}: {status}: {err}");
+    }
+    let (status, _, err) = ended(dir.path(), &SERVICE[..5]);
+    assert!(status == 2 && err.contains("--to"), "{err}");
+    assert!(!dir.path().join("plans").exists(), "nothing is written");
+}

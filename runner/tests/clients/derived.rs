@@ -9,8 +9,13 @@ use kplan::{
         AuditInput, ClientFacts, CountVerdict, Facts, Measure, Naming, RunSource, Scope,
         ServiceWork, audit,
     },
-    client::spec::{ClientSpec, LogTopic, ReadSpan},
-    history::{HistoryFile, Mark, Writer},
+    client::{
+        derived::{MEMBER, OutputReached},
+        handle::ClientEvent,
+        protocol::ClientReport,
+        spec::{ClientSpec, Common, DerivedSpec, LogTopic, ReadSpan},
+    },
+    history::{HistoryFile, Mark, Writer, now_us},
 };
 use kplan_dsl::value::{MessagePart, MessageSlot, MessageText};
 use rdkafka::{
@@ -90,15 +95,70 @@ fn serve(bootstrap: &str) -> BTreeMap<i32, i64> {
     written
 }
 
-#[tokio::test]
-async fn what_a_service_makes_of_messages_is_judged_by_their_identities() {
-    let rig = Rig::new();
+/// Sends the orders.
+async fn produced(rig: &Rig) -> ClientSpec {
     let mut spec = rig.producer(1);
     (spec.rate, spec.count, spec.value) = (Some(2_000.0), Some(MESSAGES), Some(value()));
     spec.headers = IndexMap::from([("empty".to_owned(), MessageText::new(vec![]))]);
     let producing = ClientSpec::Producer(spec);
     let _producer = rig.start(producing.clone()).await;
     until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == MESSAGES).await;
+    producing
+}
+
+/// How many messages have no output, and how many have two.
+fn left_out_and_twice() -> (usize, usize) {
+    let left_out = (0..MESSAGES).filter(|n| n % LEFT_OUT == 7).count();
+    let twice = (0..MESSAGES).filter(|n| n % LEFT_OUT != 7 && n % TWICE == 9).count();
+    (left_out, twice)
+}
+
+#[tokio::test]
+async fn the_first_output_of_each_message_is_recorded_with_its_latency() {
+    let mut rig = Rig::new();
+    let common = Common { member: MEMBER, ..rig.common("invoicing", 4, 1) };
+    let spec = DerivedSpec { common, from: "orders".into(), to: "copies".into() };
+    let reading = ClientSpec::Derived(spec);
+    let reader = rig.spawn(reading.clone()).await;
+    reader.reach("ready", LIMIT, |state| state.ready.is_some()).await.unwrap();
+    let begun_us = now_us();
+    let producing = produced(&rig).await;
+    let sent = messages(&runs(&producing, Writer::ProducerSent), Mark::Sent);
+    let bootstrap = rig.bootstrap.clone();
+    let written = tokio::task::spawn_blocking(move || serve(&bootstrap)).await.unwrap();
+    let reached = OutputReached::open(reading.common()).unwrap();
+    let all_read = || written.iter().all(|(p, end)| reached.has(p.cast_unsigned(), *end));
+    until(&reading, Writer::Consumer, |_| all_read()).await;
+    assert!(!reached.has(0, written[&0] + 1), "no further than the end");
+    reader.stop(LIMIT, Vec::new()).await.unwrap();
+
+    let found = runs(&reading, Writer::Consumer);
+    let assigned = found.iter().filter(|run| run.mark == Mark::Assigned);
+    let assigned: Vec<_> = assigned.map(|run| (run.partition, run.first_offset)).collect();
+    assert_eq!(assigned, [(0, 0), (1, 0), (2, 0)], "the input's");
+    let delivered = messages(&found, Mark::Delivered);
+    let (left_out, _) = left_out_and_twice();
+    assert_eq!(delivered.len(), MESSAGES as usize - left_out + SUMMED);
+    assert!(delivered.windows(2).all(|pair| pair[0] != pair[1]), "each once");
+    assert!(delivered.iter().all(|one| sent.contains(one)), "by the identities of the input");
+    let (mut measured, longest) = (0, (now_us() - begun_us).unsigned_abs());
+    while let Ok((who, event)) = rig.heard.try_recv() {
+        let ClientEvent::Report(ClientReport::Latency { slices, .. }) = event else { continue };
+        if who.member != MEMBER {
+            continue;
+        }
+        for (latency, messages) in slices.iter().flat_map(|slice| &slice.buckets) {
+            assert!((1..longest).contains(latency), "{latency}");
+            measured += messages;
+        }
+    }
+    assert_eq!(measured, delivered.len() as u64);
+}
+
+#[tokio::test]
+async fn what_a_service_makes_of_messages_is_judged_by_their_identities() {
+    let rig = Rig::new();
+    let producing = produced(&rig).await;
     let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
     let bootstrap = rig.bootstrap.clone();
     let written = tokio::task::spawn_blocking(move || serve(&bootstrap)).await.unwrap();
@@ -134,8 +194,7 @@ async fn what_a_service_makes_of_messages_is_judged_by_their_identities() {
         CountVerdict::Counted(finding) => finding.count,
         CountVerdict::Inconclusive { reason, .. } => panic!("{measure:?}: {reason}"),
     };
-    let left_out = (0..MESSAGES).filter(|n| n % LEFT_OUT == 7).count();
-    let twice = (0..MESSAGES).filter(|n| n % LEFT_OUT != 7 && n % TWICE == 9).count();
+    let (left_out, twice) = left_out_and_twice();
     assert_eq!(counted(Measure::Unprocessed, &scope), (left_out - SUMMED) as u64);
     assert_eq!(counted(Measure::Overprocessed, &scope), twice as u64);
     assert_eq!(counted(Measure::Phantom, &Scope::default()), 0);

@@ -1,7 +1,10 @@
 //! Services: programs of the plan's author, as clients of a run.
 
+mod collected;
 #[path = "../common/mod.rs"]
 mod common;
+mod relay;
+mod traffic;
 
 use std::{
     io::{Read as _, Write as _},
@@ -161,6 +164,43 @@ fn a_service_in_a_container_lives_in_the_clusters_network() {
 
 #[test]
 #[ignore = "needs a container engine: ci/test"]
+fn a_service_in_a_container_logs_in_as_clients_do() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/services/container-users.yaml", "--backend", "docker"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn one_instance_is_cut_off_from_the_brokers_over_its_restart_and_another_is_not() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/services/container-line.yaml", "--backend", "docker"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+    let faults: Vec<&str> =
+        ran.record.suites[0].faults.iter().map(|fault| fault.what.as_str()).collect();
+    assert!(faults.contains(&"S/1 cut off from the brokers"), "{faults:?}");
+    assert!(left_behind(&ran.record.info.run).is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_container_that_the_plan_kills_and_one_that_ends_by_itself_are_told_apart() {
+    let _turn = real();
+    let plan = "runner/tests/plans/services/container-dies.yaml";
+    let ran = run(&[plan, "--backend", "docker"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.why());
+    let suite = &ran.record.suites[0];
+    assert!(suite.steps.iter().all(|step| step.verdict == Verdict::Passed), "{}", ran.why());
+    // Only the second life ended by itself.
+    assert_eq!(suite.reasons.len(), 1, "{:?}", suite.reasons);
+    let reason = &suite.reasons[0];
+    assert!(reason.text.starts_with("service S ended by itself: exit status 7"), "{reason:?}");
+    assert!(reason.evidence.iter().any(|line| line == "no space left"), "{reason:?}");
+    assert!(left_behind(&ran.record.info.run).is_empty());
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
 fn an_image_that_the_engine_lacks_is_a_lack_of_the_machine() {
     let _turn = real();
     let plan = "runner/tests/plans/services/no-image.yaml";
@@ -169,4 +209,14 @@ fn an_image_that_the_engine_lacks_is_a_lack_of_the_machine() {
     let (verdict, whose, text, _) = failed(&ran);
     assert_eq!((verdict, whose), (Verdict::Broken, Some(Whose::Rig)), "{text}");
     assert!(text.contains("the engine has no image kplan/no-such-image:1"), "{text}");
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_container_that_writes_without_end_is_followed_and_killed() {
+    let _turn = real();
+    let ran = run(&["runner/tests/plans/services/container-loud.yaml", "--backend", "docker"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+    // Its client saw its end: it had not to be killed itself.
+    assert!(ran.events().contains("the program ended: killed by SIGKILL"), "{}", ran.events());
 }

@@ -48,6 +48,13 @@ pub struct ContainerSpec {
     pub memory: Option<i64>,
 }
 
+impl ContainerSpec {
+    /// The name of an instance's container.
+    pub(crate) fn name(&self, owner: &ProgramOwner) -> String {
+        container_name(&self.network, owner)
+    }
+}
+
 /// A port of an instance's container that is published on 127.0.0.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishedPort {
@@ -74,11 +81,12 @@ impl ServiceContainer {
     ) -> Result<Self, ProgramError> {
         let failed = |error: io::Error| ProgramError::machine("cannot ask the engine", error);
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            // One may wait for a reader of the output; the other carries orders out.
+            .worker_threads(2)
             .enable_all()
             .build()
             .map_err(failed)?;
-        let name = container_name(&spec.network, owner);
+        let name = spec.name(owner);
         let output = ProgramOutput::new(log, events);
         let docker = runtime.block_on(async {
             let docker = testcontainers::core::client::docker_client_instance().await;

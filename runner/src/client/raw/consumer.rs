@@ -122,6 +122,24 @@ impl Kafka<'_> {
         Ok((low, high))
     }
 
+    /// How many partitions a topic has; 0 if there is no such topic.
+    pub(crate) fn partitions(&self, topic: &str, limit: Duration) -> Result<u32, Asked> {
+        let mut answer = std::ptr::null();
+        // SAFETY: the instance lives; on success the answer is ours until it is destroyed, and it contains as many
+        // topics as it says, each with its name.
+        unsafe {
+            let none = std::ptr::null_mut();
+            let limit = millis(limit);
+            Code::check(sys::rd_kafka_metadata(self.ptr(), 1, none, &raw mut answer, limit))?;
+            let count = usize::try_from((*answer).topic_cnt).unwrap_or_default();
+            let mut topics = (0..count).map(|at| &*(*answer).topics.add(at));
+            let found = topics.find(|one| text(one.topic) == topic);
+            let partitions = found.and_then(|one| u32::try_from(one.partition_cnt).ok());
+            sys::rd_kafka_metadata_destroy(answer);
+            Ok(partitions.unwrap_or_default())
+        }
+    }
+
     /// Marks these positions as done: the next commit commits them.
     pub(crate) fn store_offsets(&self, positions: &[TopicPosition]) -> Result<(), Asked> {
         let list = List::new(positions)?;

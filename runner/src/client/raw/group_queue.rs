@@ -137,11 +137,20 @@ impl<'a> Message<'a> {
     /// When its producer created it, milliseconds of the wall clock; none if the broker replaced the timestamp, or
     /// there is none.
     pub(crate) fn created_ms(&self) -> Option<i64> {
+        self.timestamp_ms(sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME)
+    }
+
+    /// When the broker appended it, milliseconds of the broker's wall clock; none if the topic keeps the timestamps of
+    /// producers.
+    pub(crate) fn appended_ms(&self) -> Option<i64> {
+        self.timestamp_ms(sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME)
+    }
+
+    fn timestamp_ms(&self, meant: sys::rd_kafka_timestamp_type_t) -> Option<i64> {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: the message lives as long as its queue lends it, and `kind` is written during the call.
         let at = unsafe { sys::rd_kafka_message_timestamp(self.0, &raw mut kind) };
-        let own = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME;
-        (own && at >= 0).then_some(at)
+        (kind == meant && at >= 0).then_some(at)
     }
 
     /// An error's words.

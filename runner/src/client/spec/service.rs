@@ -9,7 +9,7 @@ use crate::{
     audit::{Naming, ServiceWork},
     client::{
         ClientError,
-        program::{ProgramKind, ProgramOwner, ProgramSpec},
+        program::{Origin, ProgramKind, ProgramOwner, ProgramSpec},
         protocol::{ClientReport, Order},
         service,
         voice::Voice,
@@ -52,7 +52,18 @@ pub enum ReadyWhen {
     Http { port: u16, path: String, status: u16 },
 }
 
+/// What stands for the topic that a service writes, if it writes elsewhere. No topic has such a name.
+pub fn collected_from(service: &str) -> String {
+    format!("output of {service}")
+}
+
 impl ServiceSpec {
+    fn work_into(&self, to: String) -> Option<ServiceWork> {
+        let ServiceTraffic { from, group, outputs, .. } = &self.traffic;
+        let (group, from, naming) = (group.clone(), from.clone()?, Naming::Derived);
+        Some(ServiceWork { group, from, to, outputs: *outputs, naming })
+    }
+
     /// Whose program it is.
     pub(crate) fn owner(&self) -> ProgramOwner {
         let Common { run, name, member, life, .. } = &self.common;
@@ -75,14 +86,12 @@ impl ClientBody for ServiceSpec {
     }
 
     fn work(&self) -> Option<ServiceWork> {
-        let ServiceTraffic { from, to, group, outputs } = &self.traffic;
-        Some(ServiceWork {
-            group: group.clone(),
-            from: from.clone()?,
-            to: to.clone()?,
-            outputs: *outputs,
-            naming: Naming::Derived,
-        })
+        self.work_into(self.traffic.to.clone()?)
+    }
+
+    fn elsewhere(&self) -> Option<ServiceWork> {
+        let into = self.traffic.to.is_none().then(|| collected_from(&self.common.name))?;
+        self.work_into(into)
     }
 
     fn reads_unseen(&self) -> Option<(&str, &str)> {
@@ -91,6 +100,13 @@ impl ClientBody for ServiceSpec {
 
     fn program(&self) -> Option<ProgramKind> {
         Some(ProgramKind::Service)
+    }
+
+    fn container(&self) -> Option<String> {
+        match &self.program.origin {
+            Origin::Container(container) => Some(container.name(&self.owner())),
+            Origin::Command { .. } => None,
+        }
     }
 
     fn run(

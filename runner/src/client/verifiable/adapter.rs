@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use kplan_dsl::value::ClientProgram;
 use nix::sys::signal::Signal;
 
-use super::{Broken, Keeper, event, flags};
+use super::{Broken, Keeper, event, flags, security};
 use crate::{
     client::{
         ClientError,
@@ -70,12 +70,17 @@ impl<'a> Adapter<'a> {
         (flag, settings): (&str, &IndexMap<String, String>),
         voice: &'a Voice,
     ) -> Result<Self, ClientError> {
-        let file = flags::write(common, settings)
+        let mut all = security::settings(&common.config, place.container.is_some());
+        all.extend(settings.clone());
+        let file = flags::write(common, &all)
             .map_err(|e| ClientError::new(format!("its settings cannot be written: {e}")))?;
         let env = program.env.iter().cloned().collect();
         let origin = match &place.container {
             Some(container) => {
                 let mut container = container.clone();
+                if let Some(authority) = common.config.get("ssl.ca.location") {
+                    container.files.insert(security::AUTHORITY.to_owned(), authority.into());
+                }
                 if let Some(file) = file {
                     words.extend([flag.to_owned(), SETTINGS.to_owned()]);
                     container.files.insert(SETTINGS.to_owned(), file);
@@ -110,7 +115,7 @@ impl<'a> Adapter<'a> {
         orders: &Receiver<Order>,
     ) -> Result<ClientReport, ClientError> {
         let end = loop {
-            if let Some(end) = self.turn(book)? {
+            if let Some(end) = turn(&self.events, |l| take(book, &l.bytes, l.at_us))? {
                 break end;
             }
             let now = now_us();
@@ -127,11 +132,6 @@ impl<'a> Adapter<'a> {
             self.voice.complain(PROTOCOL_BROKEN, 0, &text, false);
         }
         self.ended(book, &end, orders)
-    }
-
-    /// Takes in the lines that are there. Returns the program's end.
-    fn turn(&self, book: &mut impl Keeper) -> Result<Option<ProgramEnd>, ClientError> {
-        turn(&self.events, |line| take(book, &line.bytes, line.at_us))
     }
 
     /// Takes in the lines that come after the end: what it had written and was not yet read.
@@ -168,15 +168,11 @@ impl<'a> Adapter<'a> {
                 if signal == Signal::SIGKILL {
                     self.ordered = Ordered::Killed;
                 }
-                self.signal(signal)?;
+                self.program.signal(signal)?;
                 self.voice.say(ClientReport::Signalled { at_us: now_us(), number });
                 Ok(())
             }
         }
-    }
-
-    fn signal(&self, signal: Signal) -> Result<(), ClientError> {
-        Ok(self.program.signal(signal)?)
     }
 
     /// Ends the program when it has read what it had to read, or when its time is up.
@@ -187,7 +183,7 @@ impl<'a> Adapter<'a> {
                 let over = now >= until_us;
                 if over || unread.as_ref().is_some_and(Vec::is_empty) {
                     self.ordered = Ordered::Ending { unread: unread.unwrap_or_default(), until_us };
-                    self.signal(Signal::SIGTERM)?;
+                    self.program.signal(Signal::SIGTERM)?;
                 }
             }
             Ordered::Ending { until_us, unread } if unread.is_empty() && now >= *until_us => {

@@ -6,6 +6,7 @@ mod adapter;
 mod errors;
 mod event;
 mod flags;
+mod security;
 mod sent;
 mod starts;
 mod taken;

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
     Acted, Cluster, ClusterSpec, ContainerAbility, DiskAbility, HostAbility, Listening, LogAbility,
-    Network, NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin,
-    UpgradeAbility, Version, security::Access,
+    NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin, UpgradeAbility,
+    Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -244,17 +244,6 @@ impl UpgradeAbility for DockerCluster {
             node.follow(self.docker());
         }
         self.renew_network().await
-    }
-}
-
-#[async_trait]
-impl NetworkAbility for DockerCluster {
-    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
-        self.change_network(network).await
-    }
-
-    async fn try_network(&self, before: &Network) -> Result<(), RigError> {
-        self.prove_network(before).await
     }
 }
 

@@ -18,6 +18,7 @@ mod engine;
 mod exec;
 mod files;
 mod lifecycle;
+mod lines;
 mod logs;
 mod network;
 mod node;

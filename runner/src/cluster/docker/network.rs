@@ -3,14 +3,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Display,
     time::Duration,
 };
 
+use async_trait::async_trait;
 use futures::future::{join_all, try_join_all};
 use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Acted, Network, Node, RigError};
+use super::super::{Acted, Link, Network, NetworkAbility, Node, RigError, ServiceLine};
 use super::{
     DockerCluster, NAME, addresses,
     engine::failed,
@@ -22,7 +24,7 @@ use crate::history::{RunClock, now_us};
 
 /// How long a healed connection may need to succeed, and a lossy link to lose a packet: brokers send each other
 /// requests at least twice a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(250);
 /// Microseconds from the order until the rules come into force, in all nodes at once: the commands have begun by
 /// then.
@@ -38,16 +40,31 @@ pub struct Applied {
 
 /// Wall-clock microseconds before and after a script took effect, if it printed them.
 type Stamps = Option<(i64, i64)>;
-type Places = BTreeMap<Node, ContainerPlace>;
+pub(super) type Places = BTreeMap<Node, ContainerPlace>;
 
-impl DockerCluster {
-    /// Gives every living node its rules; returns when they came into force.
-    pub(super) async fn change_network(&self, network: &Network) -> Result<Acted, RigError> {
+#[async_trait]
+impl NetworkAbility for DockerCluster {
+    async fn set_network(&self, network: &Network) -> Result<Acted, RigError> {
         let mut applied = self.net.lock().await;
         applied.network = network.clone();
         self.tell(&mut applied, Some(TOGETHER_US)).await
     }
 
+    async fn try_network(&self, before: &Network) -> Result<(), RigError> {
+        self.prove_network(before).await
+    }
+
+    async fn set_line(
+        &self,
+        container: &str,
+        line: &ServiceLine,
+        before: &ServiceLine,
+    ) -> Result<Acted, RigError> {
+        self.change_line(container, line, before).await
+    }
+}
+
+impl DockerCluster {
     /// Gives the rules again to nodes that were restarted.
     pub(super) async fn renew_network(&self) -> Result<(), RigError> {
         let mut applied = self.net.lock().await;
@@ -89,13 +106,7 @@ impl DockerCluster {
             _ if !self.takes_commands(own).await? => return Ok(None),
             tried => tried?,
         };
-        let text = output.text();
-        if text.contains("qdisc kind is unknown") && script.contains("netem") {
-            let what = "delay packets: this machine's kernel has no netem (module sch_netem)";
-            return Err(RigError::Unsupported { backend: NAME, what: what.to_owned() });
-        }
-        let text = text.trim();
-        Err(RigError::Other(format!("the network of {node} could not be changed: {text}")))
+        Err(not_changed(&node, &script, &output.text()))
     }
 
     async fn takes_commands(&self, node: &DockerNode) -> Result<bool, RigError> {
@@ -124,7 +135,7 @@ impl DockerCluster {
         Ok(())
     }
 
-    async fn places(&self) -> Result<Places, RigError> {
+    pub(super) async fn places(&self) -> Result<Places, RigError> {
         let network = &self.blueprint.at.prefix;
         let look = self.nodes.iter().map(|node| node.place(self.docker(), network));
         let found = try_join_all(look).await?;
@@ -134,7 +145,7 @@ impl DockerCluster {
     }
 
     /// Tests every cut connection, every healed one, and every degraded link.
-    pub(super) async fn prove_network(&self, before: &Network) -> Result<(), RigError> {
+    async fn prove_network(&self, before: &Network) -> Result<(), RigError> {
         let network = self.net.lock().await.network.clone();
         let places = self.places().await?;
         let new: Vec<(Node, Node)> = network.cuts.difference(&before.cuts).copied().collect();
@@ -208,18 +219,30 @@ impl DockerCluster {
         Ok(try_join_all(tries).await?.into_iter().flatten().collect())
     }
 
-    /// Checks that a degraded link has its effect: lost packets, limited bandwidth, or latency.
+    /// Checks that a degraded link has its effect.
     async fn feels(&self, node: Node, network: &Network, places: &Places) -> Result<(), RigError> {
         let Some(link) = network.links.get(&node) else { return Ok(()) };
-        let awake = places.get(&node).is_some_and(|place| !place.paused);
-        let not = |what: &str| Err(RigError::Other(format!("the network of {node}: {what}")));
-        if !awake {
-            return not("the node is dead or paused, so its degraded link cannot be tested");
+        if places.get(&node).is_none_or(|place| place.paused) {
+            let what = "the node is dead or paused, so its degraded link cannot be tested";
+            return Err(RigError::Other(format!("the network of {node}: {what}")));
         }
-        let name = &self.node(node)?.name;
+        let other = places.iter().find(|(other, place)| **other != node && !place.paused);
+        let target = other.map(|(other, place)| format!("{}/{}", place.address, port(*other)));
+        self.felt(&node, &self.node(node)?.name, link, target).await
+    }
+
+    /// Checks that a degraded link has its effect, from a container: lost packets, limited bandwidth, or latency.
+    pub(super) async fn felt(
+        &self,
+        whose: &(dyn Display + Sync),
+        container: &str,
+        link: &Link,
+        target: Option<String>,
+    ) -> Result<(), RigError> {
+        let not = |what: &str| Err(RigError::Other(format!("the network of {whose}: {what}")));
         let deadline = Instant::now() + PATIENCE;
         while let Some(loss) = link.loss {
-            let output = exec::script(self.docker(), name, rules::COUNT_SCRIPT).await?;
+            let output = exec::script(self.docker(), container, rules::COUNT_SCRIPT).await?;
             let Counted { seen, lost } = rules::counted(&output.text());
             // A small share of few packets may still be zero.
             #[allow(clippy::cast_precision_loss, reason = "small numbers")]
@@ -233,19 +256,17 @@ impl DockerCluster {
             sleep(PAUSE).await;
         }
         if link.bandwidth.is_some() {
-            let output = exec::script(self.docker(), name, rules::QDISC_SCRIPT).await?;
+            let output = exec::script(self.docker(), container, rules::QDISC_SCRIPT).await?;
             if !output.text().contains("tbf") {
                 return not("its bandwidth is not limited");
             }
         }
         if let Some(latency) = link.latency {
-            let other = places.iter().find(|(other, place)| **other != node && !place.paused);
-            let Some((other, place)) = other else {
+            let Some(target) = target else {
                 return not("there is no other running node to measure the latency to");
             };
-            let target = format!("{}/{}", place.address, port(*other));
             let script = rules::time_script(&target);
-            let output = exec::script(self.docker(), name, &script).await?;
+            let output = exec::script(self.docker(), container, &script).await?;
             let least = latency.saturating_sub(link.jitter.unwrap_or_default()) / 2;
             let took = rules::longest(&output.text());
             if took < least {
@@ -256,8 +277,17 @@ impl DockerCluster {
     }
 }
 
+/// Why the rules of a container could not be changed.
+pub(super) fn not_changed(whose: &dyn Display, script: &str, text: &str) -> RigError {
+    if text.contains("qdisc kind is unknown") && script.contains("netem") {
+        let what = "delay packets: this machine's kernel has no netem (module sch_netem)";
+        return RigError::Unsupported { backend: NAME, what: what.to_owned() };
+    }
+    RigError::Other(format!("the network of {whose} could not be changed: {}", text.trim()))
+}
+
 /// A port on which a node listens for other nodes.
-fn port(node: Node) -> u16 {
+pub(super) fn port(node: Node) -> u16 {
     match node {
         Node::Broker(_) => addresses::INTERNAL_PORT,
         Node::Controller(_) => addresses::CONTROLLER_PORT,

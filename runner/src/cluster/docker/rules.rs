@@ -30,6 +30,33 @@ pub fn script(
     at_us: Option<i64>,
     address: &dyn Fn(Node) -> Option<String>,
 ) -> String {
+    let cut = network.cuts.iter().filter_map(|(from, to)| {
+        if *to == node {
+            address(*from).map(|a| format!("-A KPLAN-IN -s {a} -j DROP"))
+        } else if *from == node {
+            address(*to).map(|a| format!("-A KPLAN-OUT -d {a} -j DROP"))
+        } else {
+            None
+        }
+    });
+    let mut dropped: Vec<String> = cut.collect();
+    if network.unreachable.contains(&node) {
+        dropped.push(format!("-A KPLAN-IN ! -i lo -p tcp --dport {EXTERNAL_PORT} -j DROP"));
+        dropped.push(format!("-A KPLAN-OUT ! -o lo -p tcp --sport {EXTERNAL_PORT} -j DROP"));
+    }
+    let link = network.links.get(&node).copied().unwrap_or_default();
+    replace(&dropped, &link, at_us)
+}
+
+/// Replaces the rules of a container that is no node: it cannot reach these addresses, nor they it.
+pub fn line_script(cut: impl Iterator<Item = String>, link: &Link) -> String {
+    let both =
+        |a: String| [format!("-A KPLAN-IN -s {a} -j DROP"), format!("-A KPLAN-OUT -d {a} -j DROP")];
+    replace(&cut.flat_map(both).collect::<Vec<_>>(), link, None)
+}
+
+/// Replaces the rules of the container in which the script runs.
+fn replace(dropped: &[String], link: &Link, at_us: Option<i64>) -> String {
     let mut out = String::from("set -e\n");
     for (hook, chain) in [("INPUT", "KPLAN-IN"), ("OUTPUT", "KPLAN-OUT")] {
         let _ = writeln!(out, "iptables -w 5 -N {chain} 2>/dev/null || true");
@@ -41,23 +68,9 @@ pub fn script(
     // One transaction: no packet passes between the old rules and the new ones. iptables-restore has started and
     // read the rules before the moment: a program takes some ten milliseconds to start, and more on a busy machine.
     out.push_str("exec 3>&1\n{\ncat <<'END'\n*filter\n:KPLAN-IN - [0:0]\n:KPLAN-OUT - [0:0]\n");
-    for (from, to) in &network.cuts {
-        let rule = if *to == node {
-            address(*from).map(|a| format!("-A KPLAN-IN -s {a} -j DROP"))
-        } else if *from == node {
-            address(*to).map(|a| format!("-A KPLAN-OUT -d {a} -j DROP"))
-        } else {
-            None
-        };
-        if let Some(line) = rule {
-            let _ = writeln!(out, "{line}");
-        }
+    for line in dropped {
+        let _ = writeln!(out, "{line}");
     }
-    if network.unreachable.contains(&node) {
-        let _ = writeln!(out, "-A KPLAN-IN ! -i lo -p tcp --dport {EXTERNAL_PORT} -j DROP");
-        let _ = writeln!(out, "-A KPLAN-OUT ! -o lo -p tcp --sport {EXTERNAL_PORT} -j DROP");
-    }
-    let link = network.links.get(&node).copied().unwrap_or_default();
     if let Some(loss) = link.loss {
         for (chain, side) in [("KPLAN-IN", "-i"), ("KPLAN-OUT", "-o")] {
             let all = format!("-A {chain} ! {side} lo -m comment --comment");
@@ -78,7 +91,7 @@ pub fn script(
         );
     }
     let _ = writeln!(out, "{FROM} >&3\necho COMMIT\n}} | iptables-restore -w 5 --noflush");
-    shape(&mut out, &link);
+    shape(&mut out, link);
     let _ = writeln!(out, "{BY}");
     out
 }
@@ -179,6 +192,16 @@ mod tests {
         assert!(!whole.contains("DROP") && whole.contains(":KPLAN-IN - [0:0]"), "{whole}");
         assert!(whole.contains("tc qdisc del dev eth0 root"), "{whole}");
         assert!(!whole.contains("tc qdisc add"), "{whole}");
+    }
+
+    #[test]
+    fn a_service_is_cut_off_in_both_directions() {
+        let cut = ["10.0.0.1", "10.0.0.2"].map(str::to_owned).into_iter();
+        let text = line_script(cut, &Link { loss: Some(0.5), ..Link::default() });
+        assert!(text.contains("-A KPLAN-OUT -d 10.0.0.2 -j DROP"), "{text}");
+        assert!(text.contains("-A KPLAN-IN -s 10.0.0.1 -j DROP"), "{text}");
+        assert_eq!(text.matches("--probability 0.500000000 -j DROP").count(), 2, "{text}");
+        assert!(!text.contains("left="), "at once: {text}");
     }
 
     #[test]

@@ -13,15 +13,18 @@ use super::{DockerCluster, NAME, config, engine};
 impl ContainerAbility for DockerCluster {
     fn membership(&self) -> Result<Membership, RigError> {
         let (spec, at) = (self.spec(), &self.blueprint.at);
-        if spec.security.is_some() || config::needs_sasl_trick(spec) {
-            let what = match spec.security {
-                Some(_) => "run services as containers in a cluster with `security`".to_owned(),
-                None => format!("run services as containers with Kafka {}", spec.version),
-            };
+        let purpose = match config::has_services_listener(spec, at) {
+            true => Purpose::Services,
+            false => Purpose::Internal,
+        };
+        if spec.security.is_some() != (purpose == Purpose::Services)
+            || config::needs_sasl_trick(spec)
+        {
+            let what = format!("run services as containers with Kafka {}", spec.version);
             return Err(RigError::Unsupported { backend: NAME, what });
         }
         let brokers = self.brokers().into_iter().map(Node::Broker);
-        let reached: Vec<String> = brokers.map(|b| at.reached(b, Purpose::Internal)).collect();
+        let reached: Vec<String> = brokers.map(|b| at.reached(b, purpose)).collect();
         Ok(Membership {
             network: at.prefix.clone(),
             labels: self.blueprint.labels.clone(),

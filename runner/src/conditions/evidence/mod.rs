@@ -126,8 +126,15 @@ impl Needs {
         partition: Option<&PartitionRef>,
         j: &Judge<'_>,
     ) -> Self {
-        let subject = Subject::of(topic, partition, Some(client.name.clone()));
-        let traffic = if client.sends() { Traffic::Sent } else { Traffic::Read };
+        let name = Some(client.name.clone());
+        let (traffic, subject) = match client.derives() {
+            Some(_) => {
+                let subject = Subject::of(topic, partition, None);
+                (Traffic::Processed, Subject { service: name, ..subject })
+            }
+            None if client.sends() => (Traffic::Sent, Subject::of(topic, partition, name)),
+            None => (Traffic::Read, Subject::of(topic, partition, name)),
+        };
         // In the middle of the judged time a fault may have just begun: only the last look requires all evidence.
         let faults = !matches!(j.looking, Looking::Throughout { last: false });
         Self { traffic, subject, faults, back: false }

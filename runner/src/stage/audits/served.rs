@@ -12,14 +12,17 @@ impl Stage {
     /// The services that live: they may write what no history shows.
     pub(super) fn serving(&self) -> BTreeSet<String> {
         let mut all = self.clients.all();
-        all.retain(|client| client.derives().is_some() && client.lives());
+        all.retain(|client| client.lives());
+        all.retain(|client| client.derives().or_else(|| client.elsewhere()).is_some());
         all.iter().map(|client| client.name.clone()).collect()
     }
 
     /// The topics that services read and write.
     pub(super) fn served_topics(&self) -> Vec<String> {
-        let works = self.clients.all().into_iter().filter_map(|client| client.derives());
-        works.flat_map(|work| [work.from, work.to]).collect()
+        let clients = self.clients.all();
+        let works = clients.iter().filter_map(|client| client.derives());
+        let inputs = clients.iter().filter_map(|client| client.elsewhere()).map(|work| work.from);
+        works.flat_map(|work| [work.from, work.to]).chain(inputs).collect()
     }
 
     /// The topics of which the committed view is not known beforehand: where transactions may have been used.
@@ -34,7 +37,9 @@ impl Stage {
     /// What the groups of services have committed by now.
     pub(super) async fn committed(&self, running: &Running) -> BTreeMap<String, GroupCommits> {
         let mut all: BTreeMap<String, GroupCommits> = BTreeMap::new();
-        let works = self.clients.all().into_iter().filter_map(|client| client.derives());
+        let clients = self.clients.all();
+        let works =
+            clients.iter().filter_map(|client| client.derives().or_else(|| client.elsewhere()));
         for (group, topic) in works.filter_map(|work| Some((work.group?, work.from))) {
             let answer = match running.observer.ask().committed(&group, &topic).await {
                 Err(error) => GroupCommits::Unknown(error.to_string()),

@@ -123,12 +123,13 @@ steps:
   - create_topic: orders
   - start_producer: {{ name: P, topic: orders }}
   - start_consumer: {{ name: C, topics: [orders], members: 2 }}
+  - start_service: {{ name: invoicing, image: acme/invoicing:1.4, instances: 2 }}
   - name: storm
     chaos:
       for: 2m
       every: 10s
       faults:{faults}
-  - stop_client: [P, C]
+  - stop_client: [P, C, invoicing]
   - assert:
       - lost: 0
 "
@@ -142,7 +143,7 @@ steps:
     }
 
     fn chaos(plan: &Plan) -> (&StepHead, &Chaos, (Duration, Duration)) {
-        let step = &plan.steps[4];
+        let step = &plan.steps[5];
         let Some(Verb::Chaos(chaos)) = step.verb() else { panic!("a chaos step") };
         (&step.head, chaos, (*chaos.for_time, *chaos.every))
     }
@@ -153,7 +154,7 @@ steps:
         let plan = checked(&text);
         let (head, chaos, times) = chaos(&plan);
         let faults: Vec<Planned> =
-            (1..=4).flat_map(|seed| schedule(seed, "4", times, &chaos.faults, 3)).collect();
+            (1..=4).flat_map(|seed| schedule(seed, "5", times, &chaos.faults, 3)).collect();
         let mut seen = std::collections::BTreeSet::new();
         let each = faults.iter().filter(|p| seen.insert(p.verb.explain()));
         let each: Vec<Planned> =
@@ -175,10 +176,10 @@ steps:
         let (head, chaos, times) = chaos(&plan);
         assert!(chaos.faults.len() > 20, "{text}");
         for (number, fault) in (1..).zip(chaos.faults.iter()) {
-            let planned = schedule(number, "4", times, std::slice::from_ref(fault), 3);
+            let planned = schedule(number, "5", times, std::slice::from_ref(fault), 3);
             let one = planned.first().expect("a fault");
             let again = checked(&with_faults(&text, head, times, &[one], "alone"));
-            let inner: Vec<_> = again.steps[4].children().into_iter().flatten().collect();
+            let inner: Vec<_> = again.steps[5].children().into_iter().flatten().collect();
             let words: Vec<String> = inner.iter().map(|step| step.explain()).collect();
             assert!(words.contains(&one.verb.explain()), "{words:?}: {one:?}");
         }

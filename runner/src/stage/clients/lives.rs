@@ -1,5 +1,9 @@
 //! How clients start, pause, end and start again.
 
+use std::pin::pin;
+
+use futures::future::{Either, select};
+
 use crate::{
     client::handle::{HandleError, NotInTime},
     cluster::Acted,
@@ -32,6 +36,10 @@ impl Stage {
             state.restarts += u16::from(died);
             // Until it is ready, this step reports its end, even if the step is cut off.
             (state.life, state.asked) = (life, life);
+            if life == 1 && client.reader().is_some() {
+                // A service works from when it is ready: its start is no wait for what it makes.
+                state.down(client.started_us);
+            }
             state.reported = Some(handle.state());
             state.pid = handle.pid();
             state.histories.extend(handle.histories());
@@ -42,15 +50,40 @@ impl Stage {
             LaneState::Starting,
             format!("life {life}, process {}", handle.pid()),
         );
-        let ready = handle.ready(READY_LIMIT).await;
+        let ready = self.ready_in_its_line(client, member, &handle).await;
         *slot = Some(handle);
         drop(slot);
         member.state().asked = 0;
-        ready.map_err(|error| of_member(error, client, member))?;
+        ready?;
         member.state().back(now_us());
         self.client_lane(client, member, LaneState::Up, "ready");
         self.client_back(client, member);
         Ok(())
+    }
+
+    /// Waits until a member is ready. A container of its own gets what the plan made wrong in its network meanwhile.
+    async fn ready_in_its_line(
+        &self,
+        client: &Arc<Client>,
+        member: &Member,
+        handle: &Handle,
+    ) -> Result<(), StepError> {
+        let ready = async {
+            let ready = handle.ready(READY_LIMIT).await;
+            ready.map_err(|error| of_member(error, client, member))
+        };
+        let line = self.disturbed.line(&client.name, member.number);
+        let container = client.container(member, member.life());
+        let Some(container) = container.filter(|_| !line.is_whole()) else { return ready.await };
+        let set = pin!(self.disturb_again(&container, &line));
+        match select(pin!(ready), set).await {
+            Either::Left((ready, set)) => {
+                ready?;
+                set.await
+            }
+            // If it ended by itself, that says more than what failed in its network.
+            Either::Right((set, ready)) => ready.await.and(set),
+        }
     }
 
     /// Kills a member (SIGKILL): a fault for this client.
