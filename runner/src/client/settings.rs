@@ -258,9 +258,10 @@ mod tests {
         assert!(!reader.contains_key("group.id"), "the audit is in no group");
         let derived = derived_reader(&common);
         assert_eq!(derived["isolation.level"], "read_committed", "what is aborted is not done");
-        for (key, value) in derived {
+        assert!(derived.len() > 5, "{derived:?}");
+        for (key, value) in derived.into_iter().filter(|(key, _)| key != "bootstrap.servers") {
             let answer = crate::client::raw::ask::takes(&key, &value);
-            assert!(key == "bootstrap.servers" || answer.is_ok(), "{key}: {answer:?}");
+            assert!(answer.is_ok(), "{key}: {answer:?}");
         }
         let default = |key| DEFAULTS.iter().find(|d| d.key == key).map(|d| d.value);
         assert_eq!(default("session.timeout.ms"), Some("10000"));

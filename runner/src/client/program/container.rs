@@ -2,7 +2,9 @@
 
 mod request;
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::mpsc::SyncSender, time::Duration};
+use std::{
+    collections::BTreeMap, io, path::PathBuf, sync::mpsc::SyncSender, thread, time::Duration,
+};
 
 use futures::StreamExt as _;
 use indexmap::IndexMap;
@@ -63,10 +65,9 @@ pub struct PublishedPort {
     pub host: u16,
 }
 
-/// A running container, and the runtime of its requests.
+/// A running container, and the runtime of its orders.
 pub(crate) struct ServiceContainer {
-    /// There until its end.
-    runtime: Option<Runtime>,
+    runtime: Runtime,
     docker: Docker,
     name: String,
 }
@@ -80,22 +81,22 @@ impl ServiceContainer {
         events: SyncSender<ProgramEvent>,
     ) -> Result<Self, ProgramError> {
         let failed = |error: io::Error| ProgramError::machine("cannot ask the engine", error);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            // One may wait for a reader of the output; the other carries orders out.
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(failed)?;
+        let asking = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(failed)?;
+            let docker = runtime.block_on(testcontainers::core::client::docker_client_instance());
+            let docker = docker.map_err(|e| failed(io::Error::other(e)))?.with_timeout(REQUEST);
+            Ok::<_, ProgramError>((runtime, docker))
+        };
         let name = spec.name(owner);
         let output = ProgramOutput::new(log, events);
-        let docker = runtime.block_on(async {
-            let docker = testcontainers::core::client::docker_client_instance().await;
-            let docker = docker.map_err(|e| failed(io::Error::other(e)))?.with_timeout(REQUEST);
-            create(&docker, &name, spec, env, owner).await?;
-            Ok::<_, ProgramError>(docker)
-        })?;
-        runtime.spawn(follow(docker.clone(), name.clone(), output));
-        Ok(Self { runtime: Some(runtime), docker, name })
+        let (runtime, docker) = asking()?;
+        // Its own thread and connection: it waits for a reader of the output, and orders are carried out meanwhile.
+        let (following, logs) = asking()?;
+        runtime.block_on(create(&docker, &name, spec, env, owner))?;
+        let followed = follow(logs, name.clone(), output);
+        thread::spawn(move || following.block_on(followed));
+        Ok(Self { runtime, docker, name })
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), ProgramError> {
@@ -109,8 +110,7 @@ impl ServiceContainer {
                 }
             }
         };
-        let Some(runtime) = &self.runtime else { return Ok(()) };
-        match runtime.block_on(sent) {
+        match self.runtime.block_on(sent) {
             Ok(()) => Ok(()),
             Err(error) if is_gone(&error) => Ok(()),
             Err(error) => Err(engine(&format!("send {signal} to {}", self.name), error)),
@@ -120,13 +120,10 @@ impl ServiceContainer {
 
 impl Drop for ServiceContainer {
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else { return };
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         let removed = self.docker.remove_container(&self.name, Some(options));
         // What cannot be removed here is removed with its cluster, or by the guardian.
-        let _ = runtime.block_on(async { timeout(REQUEST, removed).await });
-        // The follower of the output may wait for a reader that is gone.
-        runtime.shutdown_background();
+        let _ = self.runtime.block_on(async { timeout(REQUEST, removed).await });
     }
 }
 
