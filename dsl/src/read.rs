@@ -175,6 +175,15 @@ impl Reader {
         self.late = true;
     }
 
+    /// Reports what runs a program on this machine, unless that is allowed.
+    pub(crate) fn needs_allow_run(&mut self, what: &str, span: Span) {
+        if !self.scope.allows_run() {
+            let message = format!("{what} is not allowed");
+            let help = "allow commands with --allow-run, if you trust the plan";
+            self.push(Diagnostic::new(Code::E072, span, message).help(help));
+        }
+    }
+
     /// Reports a key that is not one of `known`.
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, known: &[&str], of: &str) {
         let list = known.iter().find(|k| matches!(**k, "that" | "until"));

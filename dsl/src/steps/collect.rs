@@ -73,11 +73,7 @@ impl StepWord for Collect {
             let message = "the command is empty";
             reader.push(Diagnostic::new(Code::E015, self.command.span, message));
         }
-        if !reader.scope.allows_run() {
-            let message = "`collect` is not allowed";
-            let help = "allow commands with --allow-run, if you trust the plan";
-            reader.push(Diagnostic::new(Code::E072, span, message).help(help));
-        }
+        reader.needs_allow_run("`collect`", span);
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

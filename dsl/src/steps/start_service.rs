@@ -106,10 +106,8 @@ impl StartService {
                 let help = format!("allow it with --allow-image '{image}', if you trust the plan");
                 reader.push(Diagnostic::new(Code::E073, image.span, message).help(help));
             }
-            (None, Some(command)) if !reader.scope.allows_run() => {
-                let message = "a `command` of this machine is not allowed";
-                let help = "allow commands with --allow-run, if you trust the plan";
-                reader.push(Diagnostic::new(Code::E072, command.span, message).help(help));
+            (None, Some(command)) => {
+                reader.needs_allow_run("a `command` of this machine", command.span);
             }
             _ => {}
         }

@@ -81,12 +81,8 @@ impl ProgramArgs {
                 let help = format!("allow it with --allow-image {image}, if you trust the plan");
                 reader.push(Diagnostic::new(Code::E073, image.span, message).help(help));
             }
-            None if !reader.scope.allows_run() => {
-                let message = "a client of another program is not allowed";
-                let help = "allow programs with --allow-run, if you trust the plan";
-                reader.push(Diagnostic::new(Code::E072, name, message).help(help));
-            }
-            _ => {}
+            None => reader.needs_allow_run("a client of another program", name),
+            Some(_) => {}
         }
         if reader.mistakes() > mistakes {
             return None;

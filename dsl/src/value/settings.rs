@@ -113,12 +113,10 @@ impl Settings {
     /// Refuses settings that run programs, unless commands are allowed.
     fn refuse_programs(&self, reader: &mut Reader) {
         for (key, _) in self.0.iter().filter(|(key, _)| Self::runs_program(key)) {
-            if !reader.scope.allows_run() {
-                let message =
-                    format!("`{key}` runs a program on this machine, which is not allowed");
-                let help = "allow commands with --allow-run, if you trust the plan";
-                reader.push(Diagnostic::new(Code::E072, key.span, message).help(help));
-            }
+            reader.needs_allow_run(
+                &format!("`{key}` runs a program on this machine, which"),
+                key.span,
+            );
         }
     }
 }

@@ -151,7 +151,8 @@ impl<'a> DerivedReading<'a> {
     }
 
     fn begin_input(&mut self, partition: u32, offset: i64) {
-        let mut run = original(Mark::Assigned, (0, 0, partition), 0, now_us()).run();
+        let mut run =
+            history::Message::of_sequence(Mark::Assigned, (0, 0, partition), 0, now_us()).run();
         (run.count, run.first_offset) = (0, offset);
         if let Err(error) = self.recorder.append(&run) {
             self.broken.get_or_insert(error);
@@ -193,34 +194,17 @@ impl<'a> DerivedReading<'a> {
         if !self.known.entry(stream).or_default().insert(id.seq) {
             return Ok(());
         }
-        self.recorder.record(&original(Mark::Delivered, stream, id.seq, at_us))?;
+        self.recorder.record(&history::Message::of_sequence(
+            Mark::Delivered,
+            stream,
+            id.seq,
+            at_us,
+        ))?;
         if let Some(sent_us) = self.sent.of(id)? {
             // A broker whose clock differs from this machine's may report an impossible time.
             let possible = appended_us.filter(|at| (sent_us..=at_us).contains(at));
             self.latencies.add(self.voice, possible.unwrap_or(at_us), sent_us);
         }
         Ok(())
-    }
-}
-
-/// A message of the input.
-fn original(
-    mark: Mark,
-    (client, life, partition): OriginalStream,
-    seq: u64,
-    at_us: i64,
-) -> history::Message {
-    history::Message {
-        mark,
-        topic: 0,
-        partition,
-        client,
-        life,
-        source_partition: partition,
-        seq,
-        offset: -1,
-        at_us,
-        error: 0,
-        epoch: 0,
     }
 }

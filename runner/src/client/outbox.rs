@@ -107,19 +107,9 @@ impl<'a> Outbox<'a> {
         let intended_us = message.intended_us;
         let epoch = self.ledger.epoch.get();
         let (client, life) = (self.ledger.client, self.ledger.life);
-        self.sent.record(&Message {
-            mark: Mark::Sent,
-            topic: 0,
-            partition,
-            client,
-            life,
-            source_partition: partition,
-            seq,
-            offset: -1,
-            at_us: intended_us,
-            error: 0,
-            epoch,
-        })?;
+        let stream = (client, life, partition);
+        let sent = Message::of_sequence(Mark::Sent, stream, seq, intended_us);
+        self.sent.record(&Message { epoch, ..sent })?;
         self.next[partition as usize] += 1;
         let flags = if epoch == 0 { 0 } else { FLAG_TRANSACTIONAL };
         let identity = Identity { run: self.run, client, life, partition, seq, intended_us, flags };

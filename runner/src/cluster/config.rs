@@ -87,7 +87,7 @@ pub fn has_services_listener(spec: &ClusterSpec, at: &Addresses) -> bool {
 }
 
 /// True for versions without named listeners.
-fn is_nameless(spec: &ClusterSpec) -> bool {
+pub fn is_nameless(spec: &ClusterSpec) -> bool {
     !spec.version.at_least(&[0, 10, 2])
 }
 

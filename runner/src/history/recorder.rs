@@ -50,6 +50,18 @@ impl Message {
         }
     }
 
+    /// What is said of a message by its identity, on the partition to which it was sent; it is outside of transactions,
+    /// and its offset is not known.
+    pub fn of_sequence(
+        mark: Mark,
+        (client, life, partition): (u16, u16, u32),
+        seq: u64,
+        at_us: i64,
+    ) -> Self {
+        let here = Self::at_offset(mark, (0, partition), -1, at_us);
+        Self { client, life, source_partition: partition, seq, ..here }
+    }
+
     /// A run of this message alone.
     pub fn run(&self) -> MessageRun {
         MessageRun {

@@ -235,14 +235,19 @@ impl Client {
         self.kind().work()
     }
 
+    /// The same if it is a service that kplan does not bring: what it writes is in no history.
+    pub fn derives(&self) -> Option<ServiceWork> {
+        self.work().filter(|work| work.naming == Naming::Derived)
+    }
+
     /// What it makes of messages, if it is a service that writes elsewhere than into a topic.
     pub fn elsewhere(&self) -> Option<ServiceWork> {
         self.kind().elsewhere()
     }
 
-    /// The same if it is a service that kplan does not bring: what it writes is in no history.
-    pub fn derives(&self) -> Option<ServiceWork> {
-        self.work().filter(|work| work.naming == Naming::Derived)
+    /// What a service that kplan does not bring makes of messages, into a topic or elsewhere.
+    pub fn serves(&self) -> Option<ServiceWork> {
+        self.derives().or_else(|| self.elsewhere())
     }
 
     /// True if it runs in the cluster's network: what cuts clients off from brokers does not cut it off.

@@ -164,19 +164,7 @@ impl SentBook {
     }
 
     fn message(&self, mark: Mark, partition: u32, seq: u64, at_us: i64) -> Message {
-        Message {
-            mark,
-            topic: 0,
-            partition,
-            client: self.client,
-            life: self.life,
-            source_partition: partition,
-            seq,
-            offset: -1,
-            at_us,
-            error: 0,
-            epoch: 0,
-        }
+        Message::of_sequence(mark, (self.client, self.life, partition), seq, at_us)
     }
 
     fn number(&self, line: &SentLine) -> Result<u64, Broken> {

@@ -13,16 +13,15 @@ use super::{DockerCluster, NAME, config, engine};
 impl ContainerAbility for DockerCluster {
     fn membership(&self) -> Result<Membership, RigError> {
         let (spec, at) = (self.spec(), &self.blueprint.at);
+        // Without named listeners none in the network is for clients.
+        if config::is_nameless(spec) {
+            let what = format!("run services as containers with Kafka {}", spec.version);
+            return Err(RigError::Unsupported { backend: NAME, what });
+        }
         let purpose = match config::has_services_listener(spec, at) {
             true => Purpose::Services,
             false => Purpose::Internal,
         };
-        if spec.security.is_some() != (purpose == Purpose::Services)
-            || config::needs_sasl_trick(spec)
-        {
-            let what = format!("run services as containers with Kafka {}", spec.version);
-            return Err(RigError::Unsupported { backend: NAME, what });
-        }
         let brokers = self.brokers().into_iter().map(Node::Broker);
         let reached: Vec<String> = brokers.map(|b| at.reached(b, purpose)).collect();
         Ok(Membership {

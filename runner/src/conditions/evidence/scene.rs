@@ -208,10 +208,7 @@ impl Party {
             name: client.name.clone(),
             sends: if client.sends() { client.topics() } else { Vec::new() },
             reads: client.read_topics(),
-            serves: client
-                .derives()
-                .or_else(|| client.elsewhere())
-                .map(|work| (work.from, client.started_us)),
+            serves: client.serves().map(|work| (work.from, client.started_us)),
             from_start: client.begins_at_start(),
             away: downs.iter().any(|(_, to)| to.is_none()),
             downs,

@@ -12,8 +12,7 @@ impl Stage {
     /// The services that live: they may write what no history shows.
     pub(super) fn serving(&self) -> BTreeSet<String> {
         let mut all = self.clients.all();
-        all.retain(|client| client.lives());
-        all.retain(|client| client.derives().or_else(|| client.elsewhere()).is_some());
+        all.retain(|client| client.lives() && client.serves().is_some());
         all.iter().map(|client| client.name.clone()).collect()
     }
 
@@ -38,8 +37,7 @@ impl Stage {
     pub(super) async fn committed(&self, running: &Running) -> BTreeMap<String, GroupCommits> {
         let mut all: BTreeMap<String, GroupCommits> = BTreeMap::new();
         let clients = self.clients.all();
-        let works =
-            clients.iter().filter_map(|client| client.derives().or_else(|| client.elsewhere()));
+        let works = clients.iter().filter_map(|client| client.serves());
         for (group, topic) in works.filter_map(|work| Some((work.group?, work.from))) {
             let answer = match running.observer.ask().committed(&group, &topic).await {
                 Err(error) => GroupCommits::Unknown(error.to_string()),
