@@ -9,7 +9,7 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 19] = [
+const LEFT: [(&str, &str, &str); 20] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
@@ -36,6 +36,7 @@ const LEFT: [(&str, &str, &str); 19] = [
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),
     ("unreadable-log", "embedded.rs", "a_log_that_cannot_be_read_proves_nothing"),
+    ("untold", "embedded.rs", "what_a_client_of_another_program_does_not_tell_is_not_known"),
     ("written", "embedded.rs", "messages_that_the_plan_writes_are_found_again"),
 ];
 

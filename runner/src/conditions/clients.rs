@@ -171,11 +171,18 @@ pub(super) fn narrow<T>(
     topic: Option<&TopicName>,
     partition: Option<&PartitionRef>,
 ) {
-    by.retain(|place, _| {
-        topic.is_none_or(|t| place.topic == t.as_str())
-            && partition
-                .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
-    });
+    by.retain(|place, _| is_meant(place, topic, partition));
+}
+
+/// Whether a condition is about a partition.
+pub(super) fn is_meant(
+    place: &PartitionPlace,
+    topic: Option<&TopicName>,
+    partition: Option<&PartitionRef>,
+) -> bool {
+    topic.is_none_or(|t| place.topic == t.as_str())
+        && partition
+            .is_none_or(|p| place.topic == p.topic.as_str() && place.partition == p.partition)
 }
 
 pub(super) fn timed(bound: BoundGroup<Duration>, us: i64, who: String, did: &str) -> Found {

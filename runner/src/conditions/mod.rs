@@ -1,6 +1,6 @@
 //! How each condition is judged, from observations. Mirrors `kplan_dsl::conditions`: a file for each condition. A count
 //! of messages has its file in `audit`, with its measure. A condition without a way to judge it does not compile.
-//! Shared code is in `clients`, `cluster`, `counts`, `derived`, `evidence` and `found`.
+//! Shared code is in `clients`, `cluster`, `counts`, `derived`, `evidence`, `found` and `untold`.
 
 mod ask;
 mod brokers_alive;
@@ -33,6 +33,7 @@ mod running;
 mod unavailable;
 mod under_min_isr_partitions;
 mod under_replicated_partitions;
+mod untold;
 
 use async_trait::async_trait;
 use futures::future::{BoxFuture, FutureExt as _};

@@ -12,19 +12,21 @@ use kplan_dsl::{
 use super::{
     Found, Judged, JudgedByClient,
     clients::{
-        LEFT, answered_since, left, mates, nothing, open, senders, sent_by, standstill, unreadable,
-        why,
+        LEFT, answered_since, left, mates, nothing, open, refs, senders, sent_by, standstill,
+        unreadable, why,
     },
     evidence::{JudgedTime, Needs, RestsOn},
+    untold::{is_open, why_unknown},
 };
 use crate::{
     history::{
-        now_us,
-        query::{Asked, Holders, PartitionPlace, Standing, Window},
+        HistoryFile, now_us,
+        query::{Asked, Holders, PartitionPlace, SentSince, Standing, Window},
     },
     stage::{
         clients::{Client, Presence},
         judge::{Judge, Looking, since},
+        outcome::StepError,
     },
 };
 
@@ -125,7 +127,12 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
     let window = Window::read(&files, (&own, &mates), asked).map_err(unreadable)?;
     let any = c.partitions == Spread::Any;
     let shown = duration_text(within);
+    let silent = if any { Vec::new() } else { silent(client, &own, &window)? };
     match standing(&window, any) {
+        Some(Standing::Answered) if !silent.is_empty() => {
+            let (why, on) = (why_unknown(client), silent.join(", "));
+            Ok(Found::inconclusive(format!("{why}: whether one waits on {on} is not known")))
+        }
         Some(Standing::Answered) => Ok(Found::plain(true, format!("{name} makes progress"))),
         Some(Standing::Stuck) => {
             let answered = answered_since(client, j, now_us - within_us, &holders)?;
@@ -148,6 +155,16 @@ fn watched(c: &Progressing, client: &Client, j: &Judge<'_>, last: bool) -> Judge
 
 fn stuck(window: &Window) -> impl Iterator<Item = &PartitionPlace> {
     window.by.iter().filter(|(_, standing)| **standing == Standing::Stuck).map(|(place, _)| place)
+}
+
+/// Partitions that a producer uses and on which messages may wait of which it has not told.
+fn silent(client: &Client, own: &[HistoryFile], window: &Window) -> Result<Vec<String>, StepError> {
+    if !client.sends() || !is_open(client) {
+        return Ok(Vec::new());
+    }
+    let used = SentSince::new(&refs(own), now_us(), |_| Some(i64::MIN)).map_err(unreadable)?;
+    let silent = used.partitions().filter(|place| !window.by.contains_key(*place));
+    Ok(silent.map(PartitionPlace::to_string).collect())
 }
 
 /// All partitions together: on every one where something was sent, or on any.

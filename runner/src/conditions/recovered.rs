@@ -2,7 +2,7 @@
 //! of a message that was sent after it had taken effect on all its targets, on the worst partition. If no message was
 //! under way at that moment, the time begins with the first message after it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use kplan_dsl::{
@@ -14,20 +14,22 @@ use serde_json::Value;
 use super::{
     Found, Judged, JudgedByClient,
     clients::{
-        LEFT, away, held, left, mates, measured, narrow, open, senders, sent_by, standstill,
-        time_of_day, timed, unreadable, why,
+        LEFT, away, held, is_meant, left, mates, measured, narrow, open, senders, sent_by,
+        standstill, time_of_day, timed, unreadable, why,
     },
     evidence::{JudgedTime, Needs, RestsOn},
+    untold::{hides_send_times, is_open, why_unknown},
 };
 use crate::{
-    event::Stretch,
+    event::{Holds, Stretch},
     history::{
         HistoryFile, now_us,
-        query::{Holders, Onset, PartitionPlace, Waited, absent_us, waits},
+        query::{Holders, Onset, PartitionPlace, SenderFiles, SentSince, Waited, absent_us, waits},
     },
     stage::{
         clients::Client,
         judge::{Judge, in_ms},
+        outcome::StepError,
     },
 };
 
@@ -55,12 +57,19 @@ impl JudgedByClient for Recovered {
         let what = format!("{} ({what})", time_of_day(j, acted.from_us));
         // A target that was not affected yet may have answered messages sent before the fault took full effect.
         let onset = Onset { from_us: acted.from_us, by_us: acted.by_us };
-        let senders = sent_by(&senders(client, j))?;
+        let senders = senders(client, j);
+        if let Some(sender) = senders.iter().find(|sender| hides_send_times(sender)) {
+            let why = why_unknown(sender);
+            let found = format!("{why}: which messages were sent after {what} is not known");
+            return Ok(Found::inconclusive(found));
+        }
+        let senders = sent_by(&senders)?;
         let holders = Holders::read(&files, &mates(client, j)?).map_err(unreadable)?;
         let topics = client.topics();
         let own = |place: &PartitionPlace| held(place, &topics, &holders);
-        let mut by = waits(&senders, &files, own, onset).map_err(unreadable)?;
+        let mut by = waits(&senders, &files, &own, onset).map_err(unreadable)?;
         narrow(&mut by, self.topic.as_deref(), self.partition.as_deref());
+        let silent = silent(self, client, &senders, &own, &by)?;
         let (away, now_us) = (away(client), now_us());
         let length = |wait: &Waited| {
             let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
@@ -91,8 +100,14 @@ impl JudgedByClient for Recovered {
             return Ok(not_yet(self.bound, took_us, &found).because(why(client, waiting(), j)));
         }
         let who = format!("{} after {what}, last on {place}", client.name);
+        let judged = timed(self.bound, took_us, who, "recovered within");
+        if !silent.is_empty() && !(judged.holds == Holds::No && judged.firm) {
+            let (found, why, on) = (judged.found, why_unknown(client), silent.join(", "));
+            let found = format!("{found}, but {why}: whether one waits on {on} is not known");
+            return Ok(Found::inconclusive(found));
+        }
         // With more traffic it could have been sooner, or later.
-        Ok(Found { firm: false, ..timed(self.bound, took_us, who, "recovered within") })
+        Ok(Found { firm: false, ..judged })
     }
 
     fn rests_on(&self, client: &Client, j: &Judge<'_>) -> Option<RestsOn> {
@@ -110,6 +125,25 @@ impl JudgedByClient for Recovered {
         let faults = meant.into_iter().collect();
         Some((needs, JudgedTime { since: None, faults, ..time }))
     }
+}
+
+/// Partitions that a producer uses and on which messages may wait of which it has not told.
+fn silent(
+    c: &Recovered,
+    client: &Client,
+    senders: &[SenderFiles],
+    own: impl Fn(&PartitionPlace) -> Option<i64>,
+    by: &BTreeMap<PartitionPlace, Waited>,
+) -> Result<Vec<String>, StepError> {
+    if !client.sends() || !is_open(client) {
+        return Ok(Vec::new());
+    }
+    let files: Vec<_> = senders.iter().flat_map(|(files, _)| files).collect();
+    let used = SentSince::new(&files, now_us(), own).map_err(unreadable)?;
+    let (topic, partition) = (c.topic.as_deref(), c.partition.as_deref());
+    let silent = used.partitions().filter(|place| !by.contains_key(*place));
+    let silent = silent.filter(|place| is_meant(place, topic, partition));
+    Ok(silent.map(PartitionPlace::to_string).collect())
 }
 
 /// When a client's histories begin.

@@ -39,6 +39,8 @@ pub(super) struct SentBook {
     acked: RoaringTreemap,
     failed: RoaringTreemap,
     started: bool,
+    /// Whether it prints when messages were sent; none before the first.
+    timed: Option<bool>,
     /// It printed its last event.
     pub(super) ended: bool,
     /// What it says that it sent, and that was acknowledged.
@@ -69,6 +71,7 @@ impl SentBook {
             acked: RoaringTreemap::new(),
             failed: RoaringTreemap::new(),
             started: false,
+            timed: None,
             ended: false,
             sums: None,
             reported: BTreeSet::new(),
@@ -155,6 +158,10 @@ impl SentBook {
         seq: u64,
         at_us: i64,
     ) -> Result<Option<i64>, Broken> {
+        let timed = line.sent_ms.is_some();
+        if *self.timed.get_or_insert(timed) != timed {
+            return Err(Broken::rule("only some of its messages have `sent_ms`"));
+        }
         let wall_us = line.sent_ms.map(|ms| (ms * 1_000.0) as i64);
         // No message is sent after its answer.
         let sent_us = wall_us.map(|wall_us| self.clock.mono_us(wall_us).min(at_us));
@@ -313,13 +320,14 @@ mod tests {
         let now = clock.mono_us;
         ran.print(now, &at(now - 50_000, 0)).expect("acknowledged");
         ran.print(now, &at(now + 50_000, 1)).expect("acknowledged");
-        ran.print(now, &acked(2, 0, 2)).expect("acknowledged");
         let times: Vec<i64> = ran.runs(Writer::ProducerSent).iter().map(|r| r.first_us).collect();
         assert!((times[0] - (now - 50_000)).abs() < 10, "{times:?} {now}");
-        assert_eq!(times[1..], [now], "the last two are one run");
+        assert_eq!(times[1..], [now]);
         let measured = crate::client::latency::unreported(&ran.spec.common.latency_path(), 0);
         let counted: u64 = measured.iter().flat_map(|s| &s.buckets).map(|b| b.1).sum();
-        assert_eq!(counted, 2, "without a send time there is no latency");
+        assert_eq!(counted, 2);
+        let error = ran.print(now, &acked(2, 0, 2)).expect_err("without a send time").to_string();
+        assert!(error.contains("only some of its messages have `sent_ms`"), "{error}");
     }
 
     #[test]

@@ -4,54 +4,18 @@
 //!
 //! A failed message does not end a gap: it was to be acknowledged, and was not.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
-    iter::Peekable,
-};
+use std::collections::BTreeMap;
 
 use super::{
     Gap, Mate, PartitionPlace,
     gaps::{Follower, GapTime},
+    merged::Merged,
     place,
 };
-use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Runs, Writer};
+use crate::history::{HistoryError, HistoryFile, Mark, MessageRun, Writer};
 
 /// A producing client and its life.
 type AckStream = (u16, u16);
-
-/// Runs of several histories in the order of their first message; at the same time in the order of
-/// the files.
-struct Merged<'a> {
-    files: Vec<(&'a HistoryFile, Peekable<Runs<'a>>)>,
-    heap: BinaryHeap<Reverse<(i64, usize)>>,
-}
-
-impl<'a> Merged<'a> {
-    fn new(files: &[&'a HistoryFile]) -> Self {
-        let files = files.iter().map(|file| (*file, file.iter_from(0).peekable())).collect();
-        let mut this = Self { files, heap: BinaryHeap::new() };
-        for i in 0..this.files.len() {
-            this.push(i);
-        }
-        this
-    }
-
-    fn push(&mut self, i: usize) {
-        if let Some(next) = self.files[i].1.peek() {
-            let at = next.as_ref().map_or(i64::MIN, |run| run.first_us);
-            self.heap.push(Reverse((at, i)));
-        }
-    }
-
-    fn next(&mut self) -> Option<Result<(&'a HistoryFile, MessageRun), HistoryError>> {
-        let Reverse((_, i)) = self.heap.pop()?;
-        let file = self.files[i].0;
-        let run = self.files[i].1.next()?;
-        self.push(i);
-        Some(run.map(|run| (file, run)))
-    }
-}
 
 /// A producer's partition.
 #[derive(Default)]
@@ -264,7 +228,7 @@ fn unread() -> Reading {
     Reading { last_offset: -1, ..Reading::default() }
 }
 
-fn ended(
+pub(super) fn ended(
     parts: impl Iterator<Item = (PartitionPlace, Follower)>,
     time: &GapTime<'_>,
 ) -> BTreeMap<PartitionPlace, Gap> {

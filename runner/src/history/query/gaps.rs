@@ -79,6 +79,11 @@ impl Follower {
         self.owed_since.get_or_insert(from);
     }
 
+    /// True before the first answer.
+    pub(super) fn is_new(&self) -> bool {
+        self.last_answer.is_none()
+    }
+
     /// No message waits any more, although no answer came.
     pub(super) fn forgive(&mut self) {
         self.owed_since = None;

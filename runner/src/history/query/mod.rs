@@ -6,11 +6,13 @@
 mod availability;
 mod gaps;
 mod holders;
+mod merged;
 mod progress;
 mod recovery;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod untold;
 mod window;
 
 pub use availability::{consumer_gaps, producer_gaps};
@@ -19,6 +21,7 @@ pub use holders::{Holders, Holding, Mate};
 pub use progress::{Answered, SentSince};
 pub use recovery::{Onset, Waited, waits};
 pub use tally::{Counts, FileTally};
+pub use untold::{Untold, untold_gaps};
 pub use window::{Asked, Standing, Window};
 
 use super::{HistoryError, HistoryFile, MessageRun};
