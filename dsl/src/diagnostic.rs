@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::Span;
 
 mod codes;
+mod other_words;
 
 pub use codes::Code;
 
@@ -120,12 +121,20 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.then_some(best)
 }
 
-/// A help text with the nearest known word, or with all known words if there are few.
+/// The known word that is meant: the one for a word of another tool, or the nearest.
+pub(crate) fn meant<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> Option<&'a str> {
+    other_words::of_others(word, known.clone()).or_else(|| nearest(word, known))
+}
+
+/// A help text with the word that is meant, or with all known words if there are few.
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
 ) -> Option<String> {
-    if let Some(near) = nearest(word, known.clone()) {
+    if let Some(near) = meant(word, known.clone()) {
         return Some(format!("did you mean `{near}`?"));
     }
     let all: Vec<&str> = known.into_iter().collect();

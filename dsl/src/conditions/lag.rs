@@ -2,8 +2,9 @@
 
 use super::{ConditionWord, Judgeable};
 use crate::args::args;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::ConditionFacts;
-use crate::ground::Ground;
+use crate::ground::{Ground, KnownClient, Liveness};
 use crate::source::{Span, Spanned};
 use crate::value::{BoundGroup, GroupName, PartitionRef, TopicName};
 
@@ -42,5 +43,34 @@ impl ConditionWord for Lag {
         Judgeable::by(self.bound)
     }
 
-    fn follow(&self, _: Span, _: &mut Ground<'_>) {}
+    fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        let none = self.bound.and_then(|bound| bound.most()) == Some(0);
+        if let Some(name) = none.then(|| self.sender(ground)).flatten() {
+            let message = format!("`lag` can hardly be 0 while producer `{name}` still sends");
+            let help = format!(
+                "stop it first: `- stop_client: {name}`; or allow some messages: `at_most: 1000`"
+            );
+            ground.report(Diagnostic::new(Code::W008, span, message).help(help));
+        }
+    }
+}
+
+impl Lag {
+    /// A producer without end that sends to a topic of the group.
+    fn sender(&self, ground: &Ground<'_>) -> Option<String> {
+        let (state, group) = (&ground.state, Some(self.group.as_str()));
+        let partition = self.partition.as_ref().map(|p| p.topic.as_str());
+        let only = partition.or_else(|| self.topic.as_ref().map(|topic| topic.as_str()));
+        let readers = state.clients.values().filter(|c| c.group.as_deref() == group);
+        let topics = readers.flat_map(KnownClient::reads).map(String::as_str);
+        let topics: Vec<&str> = topics.filter(|t| only.is_none_or(|o| o == *t)).collect();
+        let sends = |c: &KnownClient| {
+            c.kind.sends()
+                && c.life == Liveness::Up
+                && !c.ends
+                && c.from.is_none()
+                && c.topics.iter().any(|topic| topics.contains(&topic.as_str()))
+        };
+        state.clients.iter().find(|(_, client)| sends(client)).map(|(name, _)| name.clone())
+    }
 }

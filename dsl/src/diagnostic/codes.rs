@@ -204,7 +204,7 @@ codes! {
     /// `min.insync.replicas` has an effect only on writes with `acks: all`.
     W007 "min.insync.replicas without acks: all",
     /// A condition about the log is judged while a producer or copier still runs. It covers only messages that were
-    /// acknowledged before the audit began.
+    /// acknowledged before the audit began. The same holds for a `lag` of 0 while a producer without end sends.
     W008 "log judged while producing",
     /// No producer runs during the fault, so the fault proves nothing about producers.
     W009 "fault without traffic",

@@ -115,6 +115,8 @@ pub struct KnownClient {
     pub topics: Vec<String>,
     /// The topic that a copier or a service reads.
     pub from: Option<String>,
+    /// The group in which it reads.
+    pub group: Option<String>,
     /// The ports of a service that can be reached; none if every port of its process can be.
     pub published: Option<Vec<u32>>,
     pub acks: Acks,
@@ -125,6 +127,17 @@ pub struct KnownClient {
     /// True if it sends texts, which other programs can print.
     pub sends_text: bool,
     pub span: Span,
+}
+
+impl KnownClient {
+    /// The topics that it reads.
+    pub fn reads(&self) -> &[String] {
+        match &self.from {
+            Some(topic) => std::slice::from_ref(topic),
+            None if self.kind.reads() => &self.topics,
+            None => &[],
+        }
+    }
 }
 
 /// What is known between two steps.

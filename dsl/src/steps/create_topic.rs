@@ -125,6 +125,16 @@ impl StepWord for CreateTopic {
             let message = format!("topic `{name}` already exists");
             ground.report(Diagnostic::new(Code::E055, self.name.span, message));
         }
+        let alike = |other: &str| other.replace('.', "_") == name.replace('.', "_");
+        let there =
+            ground.state.topics.iter().filter(|(other, topic)| !topic.gone && *other != name);
+        if let Some(other) = there.map(|(other, _)| other).find(|other| alike(other)) {
+            let message = format!(
+                "topic `{name}` collides with `{other}`: Kafka refuses names that differ only in `.` and `_`"
+            );
+            let help = "choose another name: in the names of Kafka's metrics `.` is written as `_`";
+            ground.report(Diagnostic::new(Code::E055, self.name.span, message).help(help));
+        }
         if let Some(assignment) = &self.assignment {
             ground.assigned_brokers(assignment);
         }

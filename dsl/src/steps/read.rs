@@ -8,7 +8,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use super::step::{Action, During, LateVerb, ReadyStep, Step, StepHead, StepId};
 use crate::conditions::Condition;
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, meant};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -194,10 +194,9 @@ fn verb_of_map<'n>(
 
 fn unknown_verb(word: &str, span: Span, reader: &mut Reader) {
     let known = Verb::words().chain(COMMON.iter().map(|(key, _)| *key));
-    let help = crate::nearest(word, known)
-        .map_or("`kplan words` lists all steps".to_owned(), |near| {
-            format!("did you mean `{near}`?")
-        });
+    let help = meant(word, known).map_or("`kplan words` lists all steps".to_owned(), |near| {
+        format!("did you mean `{near}`?")
+    });
     let message = format!("unknown step `{word}`");
     reader.push(Diagnostic::new(Code::E020, span, message).label("unknown step").help(help));
 }

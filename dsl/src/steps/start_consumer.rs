@@ -166,6 +166,7 @@ impl StepWord for StartConsumer {
             members: self.members.value,
             topics: self.topics.iter().map(ToString::to_string).collect(),
             from: None,
+            group: Some(self.group_name()),
             published: None,
             acks: Acks::All,
             ends: false,

@@ -125,6 +125,7 @@ impl StepWord for StartCopier {
             members: 1,
             topics: vec![self.to.to_string()],
             from: Some(self.from.to_string()),
+            group: Some(self.group_name()),
             published: None,
             acks: Acks::All,
             ends: false,

@@ -325,6 +325,7 @@ impl StepWord for StartProducer {
             members: 1,
             topics: vec![self.topic.to_string()],
             from: None,
+            group: None,
             published: None,
             acks: self.acks.value,
             ends: self.count.is_some(),

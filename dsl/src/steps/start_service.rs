@@ -242,6 +242,7 @@ impl StepWord for StartService {
             members: self.instances.value,
             topics: self.to.iter().map(ToString::to_string).collect(),
             from: self.from.as_ref().map(ToString::to_string),
+            group: self.group.as_ref().map(ToString::to_string),
             published: self.image.is_some().then(|| self.published()),
             acks: Acks::All,
             ends: false,

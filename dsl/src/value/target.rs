@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::{GroupName, PartitionRef, StepName};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -85,11 +85,8 @@ impl Target {
                 }
             },
             _ => {
-                let near = crate::diagnostic::did_you_mean(
-                    word,
-                    WORDS.into_iter().chain(KEYS.iter().copied()),
-                );
-                let help = near.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
+                let help = form(word).or_else(|| did_you_mean(word, WORDS));
+                let help = help.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
                 let message = format!("`{word}` is not a broker");
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
                 None
@@ -112,6 +109,22 @@ impl Target {
             }
         }
     }
+}
+
+/// How a target is written whose key begins a word.
+fn form(word: &str) -> Option<String> {
+    let (first, rest) =
+        word.split_once(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or((word, ""));
+    let key = nearest(first, KEYS.iter().copied())?;
+    let rest = rest.trim_matches(|c: char| " :()".contains(c));
+    let value = match key {
+        _ if !rest.is_empty() => rest,
+        "leader_of" | "followers_of" => "TOPIC/PARTITION",
+        "coordinator_of" => "GROUP",
+        "same_as" => "STEP",
+        _ => "BROKER",
+    };
+    Some(format!("did you mean `{{ {key}: {value} }}`?"))
 }
 
 impl FromNode for Target {
