@@ -11,6 +11,10 @@ import { translate } from './settings.mjs';
 const MOST_UNACKNOWLEDGED = 1000;
 // How long the last answers are waited for, in milliseconds: as long as kafkajs waits for one.
 const LAST_ANSWERS = 30_000;
+// kafkajs sends a message again within this time, in milliseconds, or has forgotten it.
+const FORGOTTEN = 60_000;
+// Time between two looks for forgotten messages, in milliseconds.
+const LOOK = 1_000;
 
 const COMMON = {
   topic: { type: 'string' },
@@ -87,13 +91,23 @@ async function produce(flags, kafka, config) {
   await producer.connect();
   line('startup_complete');
   const started = Date.now();
-  // What was sent and has no answer yet, with its message.
+  // What was sent and has no answer yet, with its message and when it was sent; the oldest first.
   const unanswered = new Map();
+  // kafkajs forgets some messages whose connection broke: it never answers them.
+  const giveUp = (before) => {
+    for (const [answer, waiting] of unanswered) {
+      if (waiting.at > before) break;
+      unanswered.delete(answer);
+      waiting.forgotten = true;
+      line('producer_send_error', { ...waiting.fields, exception: 'TimeoutException', message: 'kafkajs gave no answer' });
+    }
+  };
   let sent = 0;
   let acked = 0;
   for (; sent !== flags['max-messages']; sent++) {
     while (unanswered.size >= MOST_UNACKNOWLEDGED && !stopped()) {
-      await Promise.race([...unanswered.keys(), once(stopping.signal, 'abort')]);
+      await Promise.race([...unanswered.keys(), once(stopping.signal, 'abort'), delay(LOOK)]);
+      giveUp(Date.now() - FORGOTTEN);
     }
     const sent_ms = await due(sent, started, flags);
     if (sent_ms === null) break;
@@ -102,23 +116,24 @@ async function produce(flags, kafka, config) {
     const prefix = flags['value-prefix'];
     const value = prefix === undefined ? String(sent) : `${prefix}.${sent}`;
     const fields = { key, value, sent_ms, topic: flags.topic };
+    const waiting = { fields, at: Date.now(), forgotten: false };
     const answer = producer.send({ topic: flags.topic, acks: flags.acks, messages: [{ key, value }] }).then(
       ([metadata]) => {
+        if (waiting.forgotten) return;
         acked += 1;
         // No broker answers acks=0. What a broker older than 0.11 answers is in `offset`.
         const { partition = -1, offset = '-1', baseOffset = offset } = metadata ?? {};
         line('producer_send_success', { ...fields, partition, offset: Number(baseOffset) });
       },
-      ({ name, message }) => line('producer_send_error', { ...fields, exception: name, message }),
+      ({ name, message }) => {
+        if (!waiting.forgotten) line('producer_send_error', { ...fields, exception: name, message });
+      },
     );
-    unanswered.set(answer, fields);
+    unanswered.set(answer, waiting);
     answer.finally(() => unanswered.delete(answer));
   }
-  // kafkajs forgets some messages whose connection broke: it never answers them.
   await Promise.race([Promise.all(unanswered.keys()), delay(LAST_ANSWERS)]);
-  for (const fields of unanswered.values()) {
-    line('producer_send_error', { ...fields, exception: 'TimeoutException', message: 'kafkajs gave no answer' });
-  }
+  giveUp(Date.now());
   await producer.disconnect();
   const rate = (acked * 1000) / Math.max(Date.now() - started, 1);
   return { sent, acked, target_throughput: flags.throughput, avg_throughput: rate };
