@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::meaning::{Meaning, put};
 
@@ -21,6 +21,9 @@ pub struct ClientProgram {
     pub env: Vec<(String, String)>,
     /// Names of flags.
     pub flags: ProgramFlags,
+    /// It is told to end by the line `{"stop": true}` on its standard input, and not by SIGTERM.
+    #[serde(default)]
+    pub stdin: bool,
 }
 
 /// The names of flags that differ between versions of Kafka's tools.
@@ -32,6 +35,9 @@ pub struct ProgramFlags {
     pub producer_config: String,
     /// The same for a consumer.
     pub consumer_config: String,
+    /// The run's seed; none: it gets none.
+    #[serde(default)]
+    pub seed: Option<String>,
 }
 
 impl Default for ProgramFlags {
@@ -40,6 +46,7 @@ impl Default for ProgramFlags {
             bootstrap: "--bootstrap-server".to_owned(),
             producer_config: "--producer.config".to_owned(),
             consumer_config: "--consumer.config".to_owned(),
+            seed: None,
         }
     }
 }
@@ -55,13 +62,18 @@ impl Meaning for ClientProgram {
         put(&mut map, "image", self.image.meaning());
         let env = self.env.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
         put(&mut map, "env", Value::Object(env.collect()));
-        let ProgramFlags { bootstrap, producer_config, consumer_config } = &self.flags;
-        let flags = json!({
-            "bootstrap": bootstrap,
-            "producer_config": producer_config,
-            "consumer_config": consumer_config,
-        });
-        put(&mut map, "flags", flags);
+        let ProgramFlags { bootstrap, producer_config, consumer_config, seed } = &self.flags;
+        let mut flags = serde_json::Map::new();
+        for (key, flag) in [
+            ("bootstrap", Some(bootstrap)),
+            ("producer_config", Some(producer_config)),
+            ("consumer_config", Some(consumer_config)),
+            ("seed", seed.as_ref()),
+        ] {
+            put(&mut flags, key, flag.map_or(Value::Null, |flag| flag.as_str().into()));
+        }
+        put(&mut map, "flags", Value::Object(flags));
+        put(&mut map, "stop", Value::from(if self.stdin { "stdin" } else { "signal" }));
         Value::Object(map)
     }
 }
@@ -78,5 +90,6 @@ mod tests {
         let flags = ProgramFlags::default();
         let all = [flags.bootstrap, flags.producer_config, flags.consumer_config];
         assert_eq!(all, ["--bootstrap-server", "--producer.config", "--consumer.config"]);
+        assert_eq!(flags.seed, None, "Kafka's tools know no seed");
     }
 }

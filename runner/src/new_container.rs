@@ -28,6 +28,17 @@ pub async fn start_new(
     body: ContainerCreateBody,
     files: Vec<ContainerFile>,
 ) -> Result<(), Error> {
+    make(docker, name, body, files).await?;
+    start(docker, name).await
+}
+
+/// Makes a container with files in it.
+pub async fn make(
+    docker: &Docker,
+    name: &str,
+    body: ContainerCreateBody,
+    files: Vec<ContainerFile>,
+) -> Result<(), Error> {
     let options = CreateContainerOptionsBuilder::new().name(name).build();
     docker.create_container(Some(options), body).await?;
     if !files.is_empty() {
@@ -35,6 +46,11 @@ pub async fn start_new(
         let files = body_full(archive(files).await?);
         docker.upload_to_container(name, Some(options), files).await?;
     }
+    Ok(())
+}
+
+/// Starts a container that was made.
+pub async fn start(docker: &Docker, name: &str) -> Result<(), Error> {
     docker.start_container(name, None::<StartContainerOptions>).await
 }
 

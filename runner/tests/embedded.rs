@@ -433,3 +433,41 @@ fn messages_that_the_plan_writes_are_found_again() {
     let faults = ran.events().lines().filter(|line| line.contains(r#""event":"fault","#)).count();
     assert_eq!(faults, 4, "a broker and a producer die, and are back");
 }
+
+#[test]
+fn what_a_client_of_another_program_does_not_tell_is_not_known() {
+    let ran = run(&["runner/tests/plans/untold.yaml", "--backend", "embedded", "--allow-run"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+    let steps = &ran.record.suites[0].steps;
+    let asserted = steps.iter().filter(|step| step.info.verb == "assert");
+    let found: Vec<_> = asserted
+        .map(|step| {
+            let holds: Vec<Holds> = step.findings.iter().map(|finding| finding.holds).collect();
+            let text = step.findings.iter().map(|finding| finding.found.clone());
+            (holds, text.collect::<Vec<_>>().join("; "))
+        })
+        .collect();
+    let no_times = "H is another program and prints no `sent_ms`";
+    let not_yet = "T is another program and prints a message when its outcome is known";
+    let expected = [
+        (vec![Holds::Yes], "T on t/1 from"),
+        (vec![Holds::Inconclusive], no_times),
+        (vec![Holds::Inconclusive], no_times),
+        (vec![Holds::Inconclusive], not_yet),
+        (vec![Holds::Inconclusive], "whether one waits on t/1 is not known"),
+        (vec![Holds::Yes], "recovered within"),
+        (vec![Holds::Inconclusive], "whether one waits on t/1 is not known"),
+        (vec![Holds::Yes, Holds::Yes], "T after"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for ((holds, text), (expected, words)) in found.iter().zip(&expected) {
+        assert!(holds == expected && text.contains(words), "{words}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_client_that_ends_by_a_line_gets_the_seed() {
+    let plan = "runner/tests/plans/told-by-line.yaml";
+    let ran = run(&[plan, "--backend", "embedded", "--allow-run", "--seed", "7"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+}

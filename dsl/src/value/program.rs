@@ -18,6 +18,14 @@ use crate::source::{Span, Spanned};
 pub const BUILT_IN: &str = "librdkafka";
 
 words! {
+    /// How a client is told to end.
+    pub enum StopBy("`signal` or `stdin`") {
+        /// By SIGTERM.
+        Signal = "signal",
+        /// By the line `{"stop": true}` on its standard input.
+        Stdin = "stdin",
+    }
+
     /// The protocol of a client's command line and output.
     pub enum Protocol("`verifiable`") {
         /// That of Kafka's `VerifiableProducer` and `VerifiableConsumer`.
@@ -45,6 +53,8 @@ args! {
         env: Settings,
         /// The names of flags that differ between versions of Kafka's tools.
         flags: Option<FlagArgs>,
+        /// How `stop_client` ends it: by SIGTERM, or by the line `{"stop": true}` on its standard input.
+        stop: StopBy = "signal",
         /// The protocol of its command line and its output.
         speaks: Protocol = "verifiable",
     }
@@ -59,6 +69,8 @@ args! {
         producer_config: String = "--producer.config",
         /// The flag with the file of a consumer's settings (`--command-config` in newer versions).
         consumer_config: String = "--consumer.config",
+        /// The flag with the run's seed, for a client that draws random numbers; without it the client gets none.
+        seed: Option<String>,
     }
 }
 
@@ -99,6 +111,7 @@ impl ProgramArgs {
             bootstrap: flags.bootstrap,
             producer_config: flags.producer_config,
             consumer_config: flags.consumer_config,
+            seed: flags.seed,
         });
         Some(ClientProgram {
             producer: words(&self.producer).unwrap_or_else(|| common("producer")),
@@ -106,6 +119,7 @@ impl ProgramArgs {
             image: self.image.map(|image| image.value),
             env: self.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             flags,
+            stdin: self.stop == StopBy::Stdin,
         })
     }
 }

@@ -5,7 +5,15 @@ mod command;
 mod container;
 mod output;
 
-use std::{fs::File, io, path::PathBuf, sync::mpsc::SyncSender};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, ErrorKind},
+    path::PathBuf,
+    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    thread,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use nix::sys::signal::Signal;
@@ -16,6 +24,9 @@ pub use self::{
     container::{ContainerSpec, PublishedPort},
     output::LOG_ENDS,
 };
+
+/// Time between two looks whether a signal was sent.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The error code of a client whose program does not exist, or cannot be run.
 pub const NO_PROGRAM: &str = "NO_PROGRAM";
@@ -32,6 +43,9 @@ pub struct ProgramSpec {
     pub origin: Origin,
     /// Environment variables, in addition to those that it inherits.
     pub env: IndexMap<String, String>,
+    /// Its standard input is a pipe, for [`Program::tell`].
+    #[serde(default)]
+    pub stdin: bool,
 }
 
 /// Where a program comes from.
@@ -198,38 +212,77 @@ impl ProgramError {
     }
 }
 
-/// A program that was started.
-pub(crate) enum Program {
+/// A program that was started, and what it does.
+pub(crate) struct Program {
+    events: Receiver<ProgramEvent>,
+    /// What it did while a signal was sent.
+    early: VecDeque<ProgramEvent>,
+    running: StartedProgram,
+}
+
+enum StartedProgram {
     Process(CommandProcess),
     Container(ServiceContainer),
 }
 
 impl Program {
-    /// Starts a program. Its output goes to `events` and into `log`; a receiver that reads slowly slows it down.
-    /// The calling thread must live as long as the program: the kernel kills the program when that thread ends.
+    /// Starts a program. Its output goes into `log` and to [`Program::next`]; with `queued` lines that were not asked
+    /// for it has to wait. The calling thread must live as long as the program: the kernel kills the program when that
+    /// thread ends.
     pub(crate) fn start(
         spec: &ProgramSpec,
         owner: ProgramOwner,
         log: ProgramLog,
-        events: SyncSender<ProgramEvent>,
+        queued: usize,
     ) -> Result<Self, ProgramError> {
-        match &spec.origin {
-            Origin::Command { words, dir } => {
-                CommandProcess::start(words, dir, &spec.env, owner, log, events).map(Self::Process)
-            }
-            Origin::Container(container) => {
-                ServiceContainer::start(container, &spec.env, &owner, log, events)
-                    .map(Self::Container)
+        let (sender, events) = sync_channel(queued);
+        let running = match &spec.origin {
+            Origin::Command { words, dir } => StartedProgram::Process(CommandProcess::start(
+                words, dir, spec, owner, log, sender,
+            )?),
+            Origin::Container(container) => StartedProgram::Container(ServiceContainer::start(
+                container, spec, &owner, log, sender,
+            )?),
+        };
+        Ok(Self { events, early: VecDeque::new(), running })
+    }
+
+    /// What it did next; waits for that.
+    pub(crate) fn next(&mut self, patience: Duration) -> Result<ProgramEvent, RecvTimeoutError> {
+        match self.early.pop_front() {
+            Some(event) => Ok(event),
+            None => self.events.recv_timeout(patience),
+        }
+    }
+
+    /// Writes a line to its standard input. Nothing happens to a program that has ended.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<(), ProgramError> {
+        let told = match &mut self.running {
+            StartedProgram::Process(process) => process.tell(line),
+            StartedProgram::Container(container) => container.tell(line),
+        };
+        match told.map_err(|error| (error.kind(), error)) {
+            Ok(()) | Err((ErrorKind::BrokenPipe | ErrorKind::ConnectionReset, _)) => Ok(()),
+            Err((_, error)) => {
+                Err(ProgramError::machine("cannot write to its standard input", error))
             }
         }
     }
 
     /// Sends a signal. SIGKILL, SIGSTOP and SIGCONT also reach every process that it started; others are for the
     /// program to pass on. Nothing happens to a program that has ended.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), ProgramError> {
-        match self {
-            Self::Process(process) => process.signal(signal),
-            Self::Container(container) => container.signal(signal),
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<(), ProgramError> {
+        match &mut self.running {
+            StartedProgram::Process(process) => process.signal(signal),
+            // The engine answers an order to kill when the container has ended, and that is when its output was read.
+            StartedProgram::Container(container) => thread::scope(|scope| {
+                let sent = scope.spawn(|| container.signal(signal));
+                while !sent.is_finished() {
+                    self.early.extend(self.events.recv_timeout(LOOK));
+                }
+                let panicked = |_| Err(ProgramError::machine("a signal", io::Error::other("lost")));
+                sent.join().unwrap_or_else(panicked)
+            }),
         }
     }
 }

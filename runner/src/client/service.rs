@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError},
     },
     thread,
     time::{Duration, Instant},
@@ -59,13 +59,11 @@ pub(super) fn run(
         text: format!("cannot write {}: {error}", path.display()),
         code: NO_HISTORY,
     })?;
-    let (sender, events) = sync_channel(LINES);
     let owner = spec.owner();
     let ready = Ready::new(spec)?;
     let log = ProgramLog { file: log, is_data: |_| false };
-    let program = Program::start(&spec.program, owner, log, sender)?;
-    ServiceRun { voice, program, ready, begun: Instant::now(), ended_by_plan: false }
-        .follow(&events, orders)
+    let program = Program::start(&spec.program, owner, log, LINES)?;
+    ServiceRun { voice, program, ready, begun: Instant::now(), ended_by_plan: false }.follow(orders)
 }
 
 struct ServiceRun<'a> {
@@ -78,14 +76,10 @@ struct ServiceRun<'a> {
 }
 
 impl ServiceRun<'_> {
-    fn follow(
-        mut self,
-        events: &Receiver<ProgramEvent>,
-        orders: &Receiver<Order>,
-    ) -> Result<ClientReport, ClientError> {
+    fn follow(mut self, orders: &Receiver<Order>) -> Result<ClientReport, ClientError> {
         let mut sign = Instant::now();
         loop {
-            match events.recv_timeout(LOOK) {
+            match self.program.next(LOOK) {
                 Ok(ProgramEvent::Line(line)) => self.ready.line(&line.bytes),
                 Ok(ProgramEvent::Ended(end)) => return self.ended(end),
                 Err(RecvTimeoutError::Timeout) => {}

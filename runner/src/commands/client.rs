@@ -37,6 +37,9 @@ struct TestArgs {
     /// Test only the consumer; the command gets no first argument.
     #[arg(long)]
     consumer: bool,
+    /// End the program by the line `{"stop": true}` on its standard input, as `stop: stdin` does, and not by SIGTERM.
+    #[arg(long)]
+    stdin: bool,
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -87,7 +90,8 @@ fn plan(args: &TestArgs) -> String {
         (_, true) => "consumer",
         _ => "command",
     };
-    format!("{PLAN}clients: {}\n", json!({ "tested": { key: args.command } }))
+    let stop = if args.stdin { "stdin" } else { "signal" };
+    format!("{PLAN}clients: {}\n", json!({ "tested": { key: args.command, "stop": stop } }))
 }
 
 #[cfg(test)]
@@ -97,8 +101,12 @@ mod tests {
     #[test]
     fn the_plan_is_one_for_each_role() {
         for (producer, consumer) in [(false, false), (true, false), (false, true)] {
-            let args =
-                TestArgs { producer, consumer, command: vec!["a client".into(), "x".into()] };
+            let args = TestArgs {
+                producer,
+                consumer,
+                stdin: producer,
+                command: vec!["a client".into(), "x".into()],
+            };
             let path = std::path::Path::new("client-test.yaml");
             let param = |name: &str, on: bool| kplan_dsl::Override {
                 name: name.to_owned(),

@@ -1,4 +1,5 @@
-//! Where the program of a client runs: on this machine, or in a container in the cluster's network.
+//! What the program of a client is started with, and where it runs: on this machine, or in a container in the cluster's
+//! network.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +10,17 @@ use crate::{
     cluster::Membership,
     stage::{Running, outcome::StepError},
 };
+
+/// A program whose words have the run's seed, if it takes one.
+pub fn seeded(program: &ClientProgram, seed: u64) -> ClientProgram {
+    let mut seeded = program.clone();
+    if let Some(flag) = &program.flags.seed {
+        for words in [&mut seeded.producer, &mut seeded.consumer] {
+            words.extend([flag.clone(), seed.to_string()]);
+        }
+    }
+    seeded
+}
 
 /// Where a program runs, and how it reaches the brokers from there.
 pub async fn place(program: &ClientProgram, running: &Running) -> Result<ProgramPlace, StepError> {

@@ -59,7 +59,7 @@ async fn of_program(
     let topic = args.topics.iter().next().map(ToString::to_string);
     Ok(VerifiableConsumerSpec {
         common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
-        program: program.clone(),
+        program: other_client::seeded(program, cx.stage.run.seed),
         place: other_client::place(program, running).await?,
         topic: topic.unwrap_or_default(),
         group: args.group_name(),

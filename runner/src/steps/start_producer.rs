@@ -55,7 +55,7 @@ async fn of_program(
     let none = value::Settings::default();
     Ok(VerifiableProducerSpec {
         common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
-        program: program.clone(),
+        program: other_client::seeded(program, cx.stage.run.seed),
         place: other_client::place(program, running).await?,
         topic: args.topic.to_string(),
         rate: match *args.rate {

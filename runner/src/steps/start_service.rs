@@ -42,7 +42,7 @@ impl Act for StartService {
         let (origin, seen) = origin(self, instances, &running).await?;
         let texts = self.env.iter().map(|(key, text)| Ok((key.to_owned(), seen.fill(text)?)));
         let env = texts.collect::<Result<IndexMap<_, _>, StepError>>()?;
-        let program = ProgramSpec { origin, env };
+        let program = ProgramSpec { origin, env, stdin: false };
         let spec = ServiceSpec { common, program, ready: when(self), traffic: traffic(self) };
         if let Some(group) = &self.group {
             running.cluster.topics().expect_group(group);

@@ -221,3 +221,12 @@ fn a_container_that_writes_without_end_is_followed_and_killed() {
     let ends = ran.events().matches("the program ended: killed by SIGKILL").count();
     assert_eq!(ends, 5, "{}", ran.events());
 }
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_client_in_a_container_ends_by_a_line() {
+    let _turn = real();
+    let plan = "runner/tests/plans/services/container-told.yaml";
+    let ran = run(&[plan, "--backend", "docker", "--allow-image", "kplan/kafka"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+}

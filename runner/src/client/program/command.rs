@@ -2,10 +2,10 @@
 #![allow(unsafe_code)]
 
 use std::{
-    io::{self, ErrorKind as K},
+    io::{self, ErrorKind as K, Write as _},
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, SyncSender, channel},
@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 
-use indexmap::IndexMap;
 use nix::{
     errno::Errno,
     sys::{
@@ -26,7 +25,7 @@ use nix::{
 };
 
 use super::{
-    EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner,
+    EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner, ProgramSpec,
     output::ProgramOutput,
 };
 use crate::{history::now_us, processes};
@@ -42,6 +41,7 @@ const ROUNDS: usize = 10;
 pub(crate) struct CommandProcess {
     pid: Pid,
     owner: ProgramOwner,
+    stdin: Option<ChildStdin>,
     /// True when its number may belong to another process.
     reaped: Arc<Mutex<bool>>,
 }
@@ -50,7 +50,7 @@ impl CommandProcess {
     pub(super) fn start(
         words: &[String],
         dir: &Path,
-        env: &IndexMap<String, String>,
+        spec: &ProgramSpec,
         owner: ProgramOwner,
         log: ProgramLog,
         events: SyncSender<ProgramEvent>,
@@ -64,14 +64,16 @@ impl CommandProcess {
             _ => ProgramError::program(&what, error),
         };
         let mut command = Command::new(program);
-        command.args(words.get(1..).unwrap_or_default()).current_dir(dir).envs(env);
+        command.args(words.get(1..).unwrap_or_default()).current_dir(dir).envs(&spec.env);
         command.envs(marks(&owner)).process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if spec.stdin { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         die_with_this_thread(&mut command);
         let mut child = command.spawn().map_err(failed)?;
         let no_pipe = || failed(io::Error::other("it has no pipe"));
         let stdout = child.stdout.take().ok_or_else(no_pipe)?;
         let stderr = child.stderr.take().ok_or_else(no_pipe)?;
+        let stdin = child.stdin.take();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
         let output = ProgramOutput::new(log, events);
         let (reading, done) = channel();
@@ -79,10 +81,14 @@ impl CommandProcess {
         thread::spawn(move || out.read(stdout, false, out_reading));
         let errors = output.clone();
         thread::spawn(move || errors.read(stderr, true, reading));
-        let this = Self { pid, owner, reaped: Arc::default() };
+        let this = Self { pid, owner, stdin, reaped: Arc::default() };
         let (reaped, owner) = (this.reaped.clone(), this.owner.clone());
         thread::spawn(move || follow(child, pid, &owner, &reaped, &output, &done));
         Ok(this)
+    }
+
+    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+        self.stdin.as_mut().map_or(Ok(()), |stdin| writeln!(stdin, "{line}"))
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), ProgramError> {
@@ -192,7 +198,9 @@ mod tests {
         time::Instant,
     };
 
-    use super::*;
+    use indexmap::IndexMap;
+
+    use super::{super::Origin, *};
 
     /// Longer than anything here takes.
     const LIMIT: Duration = Duration::from_secs(30);
@@ -203,8 +211,15 @@ mod tests {
         owner: ProgramOwner,
     }
 
+    fn spec(words: &[String]) -> ProgramSpec {
+        let origin = Origin::Command { words: words.to_vec(), dir: "/".into() };
+        let env = IndexMap::from([("GREETING".to_owned(), "hello".to_owned())]);
+        ProgramSpec { origin, env, stdin: true }
+    }
+
     fn start(name: &str, script: &str) -> StartedCommand {
         let words = ["/bin/sh", "-c", script].map(str::to_owned);
+        let spec = spec(&words);
         let owner = ProgramOwner {
             run: format!("programs-{}", std::process::id()),
             service: name.to_owned(),
@@ -213,9 +228,8 @@ mod tests {
         };
         let (sender, events) = sync_channel(1_000);
         let log = log();
-        let env = IndexMap::from([("GREETING".to_owned(), "hello".to_owned())]);
-        let dir = Path::new("/");
-        let process = CommandProcess::start(&words, dir, &env, owner.clone(), log, sender);
+        let process =
+            CommandProcess::start(&words, Path::new("/"), &spec, owner.clone(), log, sender);
         StartedCommand { process: process.expect("it starts"), events, owner }
     }
 
@@ -286,8 +300,7 @@ mod tests {
 
     #[test]
     fn what_it_leaves_in_the_background_ends_with_it() {
-        let program =
-            start("background", "setsid sh -c 'echo child; exec sleep 600' & read x; exit 0");
+        let program = start("background", "setsid sh -c 'echo child; exec sleep 600' & exit 0");
         assert_eq!(program.end().how, EndedBy::Status(0));
         wait_for("all are gone", || program.all().is_empty());
     }
@@ -320,13 +333,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_reaches_its_standard_input() {
+        let mut program = start("told", "read line; echo \"got $line\"; exec sleep 1000");
+        program.process.tell("end").expect("told");
+        assert_eq!(program.line(), "got end");
+        let mut deaf = start("deaf", "exec true");
+        assert!(matches!(deaf.events.recv_timeout(LIMIT), Ok(ProgramEvent::Ended(_))));
+        let error = deaf.process.tell("end").expect_err("nothing reads");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
     fn one_that_is_not_there_is_named() {
         let words = ["/nowhere/program".to_owned()];
         let (run, service) = ("r".to_owned(), "s".to_owned());
         let owner = ProgramOwner { run, service, member: 1, life: 1 };
         let log = log();
-        let (dir, env) = (Path::new("/"), IndexMap::new());
-        let error = CommandProcess::start(&words, dir, &env, owner, log, sync_channel(1).0).err();
+        let (dir, spec) = (Path::new("/"), spec(&words));
+        let error = CommandProcess::start(&words, dir, &spec, owner, log, sync_channel(1).0).err();
         let error = error.expect("no such program");
         assert!(error.is_no_program());
         assert_eq!(

@@ -3,34 +3,41 @@
 mod request;
 
 use std::{
-    collections::BTreeMap, io, path::PathBuf, sync::mpsc::SyncSender, thread, time::Duration,
+    collections::BTreeMap, io, path::PathBuf, pin::Pin, sync::mpsc::SyncSender, thread,
+    time::Duration,
 };
 
-use futures::StreamExt as _;
-use indexmap::IndexMap;
+use futures::{StreamExt as _, stream::BoxStream};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use testcontainers::bollard::{
     Docker,
-    container::LogOutput,
+    container::{AttachContainerResults, LogOutput},
     errors::Error,
     models::ContainerState,
     query_parameters::{
-        InspectContainerOptions, KillContainerOptionsBuilder, LogsOptionsBuilder,
+        AttachContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
         RemoveContainerOptionsBuilder,
     },
 };
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{
+    io::{AsyncWrite, AsyncWriteExt as _},
+    runtime::Runtime,
+    time::timeout,
+};
 
 use self::request::{body, container_name, copies};
 use super::{
-    EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner,
+    EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner, ProgramSpec,
     output::{LinePieces, ProgramOutput},
 };
-use crate::{history::now_us, new_container::start_new};
+use crate::{history::now_us, new_container};
 
 /// The limit of one request to the engine.
 const REQUEST: Duration = Duration::from_secs(60);
+
+/// The output of a container, in pieces.
+type Written = BoxStream<'static, Result<LogOutput, Error>>;
 
 /// A container to start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,12 +77,13 @@ pub(crate) struct ServiceContainer {
     runtime: Runtime,
     docker: Docker,
     name: String,
+    stdin: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 impl ServiceContainer {
     pub(super) fn start(
         spec: &ContainerSpec,
-        env: &IndexMap<String, String>,
+        program: &ProgramSpec,
         owner: &ProgramOwner,
         log: ProgramLog,
         events: SyncSender<ProgramEvent>,
@@ -92,14 +100,35 @@ impl ServiceContainer {
         let output = ProgramOutput::new(log, events);
         let (runtime, docker) = asking()?;
         // Its own thread and connection: it waits for a reader of the output, and orders are carried out meanwhile.
-        let (following, logs) = asking()?;
-        runtime.block_on(create(&docker, &name, spec, env, owner))?;
-        let followed = follow(logs, name.clone(), output);
+        let (following, listening) = asking()?;
+        runtime.block_on(create(&docker, &name, spec, program, owner))?;
+        let attached = following.block_on(attach(&listening, &name, program.stdin))?;
+        let stdin = attached.input;
+        let container = Self { runtime, docker, name: name.clone(), stdin };
+        container.start_made(spec)?;
+        let followed = follow(listening, name, attached.output, output);
         thread::spawn(move || following.block_on(followed));
-        Ok(Self { runtime, docker, name })
+        Ok(container)
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<(), ProgramError> {
+    fn start_made(&self, spec: &ContainerSpec) -> Result<(), ProgramError> {
+        match self.runtime.block_on(new_container::start(&self.docker, &self.name)) {
+            Ok(()) => Ok(()),
+            // The engine found the image, but not the program in it.
+            Err(error) if is_no_program(&error) => Err(ProgramError::program(
+                &format!("cannot start {}", spec.image),
+                io::Error::other(error),
+            )),
+            Err(error) => Err(engine("start the container", error)),
+        }
+    }
+
+    pub(super) fn tell(&mut self, line: &str) -> io::Result<()> {
+        let line = format!("{line}\n");
+        self.runtime.block_on(self.stdin.write_all(line.as_bytes()))
+    }
+
+    pub(super) fn signal(&mut self, signal: Signal) -> Result<(), ProgramError> {
         let sent = async {
             match signal {
                 Signal::SIGSTOP => self.docker.pause_container(&self.name).await,
@@ -147,20 +176,13 @@ async fn create(
     docker: &Docker,
     name: &str,
     spec: &ContainerSpec,
-    env: &IndexMap<String, String>,
+    program: &ProgramSpec,
     owner: &ProgramOwner,
 ) -> Result<(), ProgramError> {
     let files = copies(&spec.files).await;
     let files = files.map_err(|e| ProgramError::machine("cannot read a file", e))?;
-    match start_new(docker, name, body(name, spec, env, owner), files).await {
-        Ok(()) => Ok(()),
-        // The engine found the image, but not the program in it.
-        Err(error) if is_no_program(&error) => Err(ProgramError::program(
-            &format!("cannot start {}", spec.image),
-            io::Error::other(error),
-        )),
-        Err(error) => Err(engine("start the container", error)),
-    }
+    let made = new_container::make(docker, name, body(name, spec, program, owner), files).await;
+    made.map_err(|error| engine("make the container", error))
 }
 
 /// True for the engine's answer about a program that the image does not have, or that cannot be run.
@@ -171,10 +193,20 @@ fn is_no_program(error: &Error) -> bool {
         .any(|words| text.contains(words))
 }
 
+/// What a container writes, from its start. It waits for its reader as a process does whose pipe is full, so that at
+/// most about a megabyte is unread when it ends; a reader of the engine's log files would be behind by any amount.
+async fn attach(
+    docker: &Docker,
+    name: &str,
+    stdin: bool,
+) -> Result<AttachContainerResults, ProgramError> {
+    let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true);
+    let attached = docker.attach_container(name, Some(options.stdin(stdin).build())).await;
+    attached.map_err(|error| engine("pass on the container's output", error))
+}
+
 /// Passes on what the container writes until it has ended, and reports how it ended.
-async fn follow(docker: Docker, name: String, output: ProgramOutput) {
-    let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).build();
-    let mut written = docker.logs(&name, Some(options));
+async fn follow(docker: Docker, name: String, mut written: Written, output: ProgramOutput) {
     let (mut out, mut errors) = (LinePieces::default(), LinePieces::default());
     while let Some(Ok(piece)) = written.next().await {
         let is_error = matches!(piece, LogOutput::StdErr { .. });

@@ -1,7 +1,7 @@
 //! A program that runs: what it prints goes to what keeps it, and the runner's orders to the program.
 
 use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
 
@@ -9,13 +9,17 @@ use indexmap::IndexMap;
 use kplan_dsl::value::ClientProgram;
 use nix::sys::signal::Signal;
 
-use super::{Broken, Keeper, event, flags, security};
+use super::{
+    Broken, Keeper,
+    ending::{on_request, own_end},
+    event, flags, security,
+};
 use crate::{
     client::{
         ClientError,
         program::{
-            EndedBy, Origin, PROGRAM_ENDED, Program, ProgramEnd, ProgramEvent, ProgramLine,
-            ProgramLog, ProgramOwner, ProgramSpec,
+            EndedBy, Origin, Program, ProgramEnd, ProgramEvent, ProgramLine, ProgramLog,
+            ProgramOwner, ProgramSpec,
         },
         protocol::{ClientReport, NO_HISTORY, Order, PROTOCOL_BROKEN, Position},
         spec::{Common, ProgramPlace},
@@ -34,6 +38,8 @@ const QUEUED: usize = 16_384;
 const LAST_LINES: Duration = Duration::from_secs(2);
 /// Where a container has the file with its settings.
 const SETTINGS: &str = "/kplan-client.properties";
+/// What tells a program on its standard input to end.
+const STOP: &str = r#"{"stop": true}"#;
 /// How often the process reports that it lives.
 const ALIVE_US: i64 = 5_000_000;
 
@@ -56,7 +62,8 @@ enum Ordered {
 /// A program that runs.
 pub(super) struct Adapter<'a> {
     program: Program,
-    events: Receiver<ProgramEvent>,
+    /// It is told to end on its standard input.
+    stdin: bool,
     voice: &'a Voice,
     ordered: Ordered,
     alive_us: i64,
@@ -96,16 +103,16 @@ impl<'a> Adapter<'a> {
                 Origin::Command { words, dir }
             }
         };
-        let spec = ProgramSpec { origin, env };
+        let spec = ProgramSpec { origin, env, stdin: program.stdin };
         let (run, service) = (common.run.clone(), common.name.clone());
         let owner = ProgramOwner { run, service, member: common.member, life: common.life };
         let log = std::fs::OpenOptions::new().append(true).create(true).open(common.log_path());
         let log =
             log.map_err(|e| ClientError { text: format!("its log: {e}"), code: NO_HISTORY })?;
-        let (sender, events) = sync_channel(QUEUED);
         let log = ProgramLog { file: log, is_data: event::is_message };
-        let program = Program::start(&spec, owner, log, sender)?;
-        Ok(Self { program, events, voice, ordered: Ordered::Nothing, alive_us: 0 })
+        let program = Program::start(&spec, owner, log, QUEUED)?;
+        let stdin = spec.stdin;
+        Ok(Self { program, stdin, voice, ordered: Ordered::Nothing, alive_us: 0 })
     }
 
     /// Takes in what the program prints until it has ended; reports what it left.
@@ -115,7 +122,8 @@ impl<'a> Adapter<'a> {
         orders: &Receiver<Order>,
     ) -> Result<ClientReport, ClientError> {
         let end = loop {
-            if let Some(end) = turn(&self.events, |l| take(book, &l.bytes, l.at_us))? {
+            let next = |patience| self.program.next(patience);
+            if let Some(end) = turn(next, |l| take(book, &l.bytes, l.at_us))? {
                 break end;
             }
             let now = now_us();
@@ -135,8 +143,8 @@ impl<'a> Adapter<'a> {
     }
 
     /// Takes in the lines that come after the end: what it had written and was not yet read.
-    fn rest(&self, book: &mut impl Keeper) -> Result<(), ClientError> {
-        while let Ok(event) = self.events.recv_timeout(LAST_LINES) {
+    fn rest(&mut self, book: &mut impl Keeper) -> Result<(), ClientError> {
+        while let Ok(event) = self.program.next(LAST_LINES) {
             if let ProgramEvent::Line(line) = event
                 && !line.error
             {
@@ -183,13 +191,16 @@ impl<'a> Adapter<'a> {
                 let over = now >= until_us;
                 if over || unread.as_ref().is_some_and(Vec::is_empty) {
                     self.ordered = Ordered::Ending { unread: unread.unwrap_or_default(), until_us };
-                    self.program.signal(Signal::SIGTERM)?;
+                    match self.stdin {
+                        true => self.program.tell(STOP)?,
+                        false => self.program.signal(Signal::SIGTERM)?,
+                    }
                 }
             }
             Ordered::Ending { until_us, unread } if unread.is_empty() && now >= *until_us => {
+                let (order, open) = (self.order(), book.unanswered());
                 let text = format!(
-                    "its program did not end on SIGTERM, with {} messages without an outcome",
-                    book.unanswered()
+                    "its program did not end on {order}, with {open} messages without an outcome"
                 );
                 return Err(ClientError { text, code: PROTOCOL_BROKEN });
             }
@@ -207,6 +218,7 @@ impl<'a> Adapter<'a> {
         let ProgramEnd { at_us, how, last } = end;
         let (at_us, how, last) = (*at_us, *how, last.clone());
         self.voice.say(ClientReport::ProgramEnded { at_us, how, last });
+        let order = self.order();
         let report = |left, unread: Vec<(Position, u64)>| {
             let unread = unread.into_iter().map(|(position, _)| position).collect();
             ClientReport::Ended { at_us: now_us(), left, unread }
@@ -218,7 +230,7 @@ impl<'a> Adapter<'a> {
                 Ok(report(unseen + book.unanswered(), unread))
             }
             Ordered::Ending { .. } => {
-                let what = format!("ended on SIGTERM without `shutdown_complete` ({how})");
+                let what = format!("ended on {order} without `shutdown_complete` ({how})");
                 Err(ClientError { code: PROTOCOL_BROKEN, ..own_end(what, end) })
             }
             _ if book.finished() && how == EndedBy::Status(0) => {
@@ -228,6 +240,11 @@ impl<'a> Adapter<'a> {
             }
             _ => Err(own_end(format!("ended by itself ({how})"), end)),
         }
+    }
+
+    /// What tells it to end.
+    fn order(&self) -> &'static str {
+        if self.stdin { STOP } else { "SIGTERM" }
     }
 
     /// Waits for the order to end.
@@ -245,12 +262,12 @@ impl<'a> Adapter<'a> {
 /// Takes in the lines of standard output that are there, at most [`AT_ONCE`]; waits a short time for the first.
 /// Returns the program's end.
 fn turn(
-    events: &Receiver<ProgramEvent>,
+    mut next: impl FnMut(Duration) -> Result<ProgramEvent, RecvTimeoutError>,
     mut take: impl FnMut(ProgramLine) -> Result<(), ClientError>,
 ) -> Result<Option<ProgramEnd>, ClientError> {
     let mut patience = PATIENCE;
     for _ in 0..AT_ONCE {
-        match events.recv_timeout(patience) {
+        match next(patience) {
             Ok(ProgramEvent::Line(line)) if line.error => {}
             Ok(ProgramEvent::Line(line)) => take(line)?,
             Ok(ProgramEvent::Ended(end)) => return Ok(Some(end)),
@@ -272,29 +289,10 @@ fn take(book: &mut impl Keeper, line: &[u8], at_us: i64) -> Result<(), ClientErr
     }
 }
 
-/// Whether a program ended as one that was sent SIGTERM: a JVM then ends with 143.
-fn on_request(how: EndedBy) -> bool {
-    let term = Signal::SIGTERM as i32;
-    [EndedBy::Status(0), EndedBy::Status(128 + term), EndedBy::Signal(term)].contains(&how)
-}
-
-/// The last lines of a program that are shown with its end.
-const SHOWN_LINES: usize = 3;
-
-fn own_end(what: String, end: &ProgramEnd) -> ClientError {
-    let shown = end.last.iter().rev().filter(|line| !line.trim().is_empty()).take(SHOWN_LINES);
-    let mut lines: Vec<&str> = shown.map(|line| line.trim()).collect();
-    lines.reverse();
-    let said = if lines.is_empty() {
-        "it printed nothing".to_owned()
-    } else {
-        format!("its last lines: {}", lines.join(" | "))
-    };
-    ClientError { text: format!("its program {what}; {said}"), code: PROGRAM_ENDED }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
     use super::*;
 
     #[test]
@@ -311,7 +309,8 @@ mod tests {
         let (mut taken, mut turns) = (Vec::new(), 0);
         let ended = loop {
             turns += 1;
-            let end = turn(&events, |line| {
+            let next = |patience| events.recv_timeout(patience);
+            let end = turn(next, |line| {
                 taken.push(String::from_utf8(line.bytes).expect("text"));
                 Ok(())
             });

@@ -3,6 +3,7 @@
 //! `docs/clients.md` describes the protocol.
 
 mod adapter;
+mod ending;
 mod errors;
 mod event;
 mod flags;

@@ -6,13 +6,16 @@ use std::{
     path::PathBuf,
 };
 
-use indexmap::IndexMap;
 use testcontainers::bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkingConfig,
+    PortBinding,
 };
 
 use super::{ContainerSpec, PublishedPort};
-use crate::{client::program::ProgramOwner, new_container::ContainerFile};
+use crate::{
+    client::program::{ProgramOwner, ProgramSpec},
+    new_container::ContainerFile,
+};
 
 /// The most processes of a container.
 const MOST_PROCESSES: i64 = 4096;
@@ -36,12 +39,12 @@ fn plain(text: &str) -> String {
 pub(super) fn body(
     name: &str,
     spec: &ContainerSpec,
-    env: &IndexMap<String, String>,
+    program: &ProgramSpec,
     owner: &ProgramOwner,
 ) -> ContainerCreateBody {
     let marks = owner.marks();
     let marks = marks.iter().map(|(key, value)| (*key, value));
-    let all = env.iter().map(|(key, value)| (key.as_str(), value));
+    let all = program.env.iter().map(|(key, value)| (key.as_str(), value));
     let env = all.chain(marks).map(|(key, value)| format!("{key}={value}"));
     let own: Vec<&PublishedPort> = spec.ports.iter().filter(|p| p.member == owner.member).collect();
     let binding = |port: &&PublishedPort| {
@@ -56,6 +59,8 @@ pub(super) fn body(
         port_bindings: Some(own.iter().map(binding).collect()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         pids_limit: Some(MOST_PROCESSES),
+        // Its client writes its output down.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         memory: spec.memory,
         memory_swap: spec.memory,
         ..Default::default()
@@ -67,6 +72,7 @@ pub(super) fn body(
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some(name.to_owned()),
+        open_stdin: Some(program.stdin),
         // An empty entry point: the command is all.
         entrypoint: spec.command.as_ref().map(|_| vec![String::new()]),
         cmd: spec.command.clone(),
@@ -91,7 +97,10 @@ pub(super) async fn copies(files: &BTreeMap<String, PathBuf>) -> io::Result<Vec<
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+
     use super::*;
+    use crate::client::program::Origin;
 
     fn owner() -> ProgramOwner {
         ProgramOwner { run: "r".into(), service: "My_Service".into(), member: 2, life: 3 }
@@ -119,7 +128,10 @@ mod tests {
 
     #[test]
     fn an_instance_publishes_its_own_ports_at_loopback_only() {
-        let body = body("n-1", &spec(), &IndexMap::new(), &owner());
+        let origin = Origin::Container(spec());
+        let program = ProgramSpec { origin, env: IndexMap::new(), stdin: true };
+        let body = body("n-1", &spec(), &program, &owner());
+        assert_eq!(body.open_stdin, Some(true));
         let bindings = body.host_config.and_then(|host| host.port_bindings).expect("ports");
         let all: Vec<_> = bindings.into_values().flatten().flatten().collect();
         let [one] = all.as_slice() else { panic!("{all:?}") };
