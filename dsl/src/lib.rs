@@ -9,6 +9,7 @@
 
 pub mod args;
 mod backend;
+mod catalogue;
 mod check;
 pub mod conditions;
 mod diagnostic;
@@ -39,6 +40,10 @@ pub mod visible;
 pub mod words;
 
 pub use backend::{Abilities, Capability, Need, by_command};
+pub use catalogue::{
+    BrokenCombination, BrokenValue, Catalogue, KnownSetting, LibrarySetting, LibrarySettings,
+    SettingEra, SettingOf, SettingType, SettingsAt, librdkafka_instead,
+};
 pub use check::{Checked, Options, Override, Pass, check_file, check_text, check_with};
 pub use conditions::{Condition, Conditions};
 pub use diagnostic::{Code, Diagnostic, Severity, nearest};

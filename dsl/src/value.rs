@@ -15,6 +15,7 @@ mod json;
 mod keywords;
 mod message;
 mod names;
+mod own_settings;
 mod payload;
 mod program;
 mod quantity;

@@ -137,7 +137,7 @@ fn a_matrix_value_is_accepted_though_the_default_has_another_type() {
 #[test]
 fn templates_give_what_is_wanted_where_it_is_wanted() {
     let text = "plan: v1\nname: test\nparams:\n  yes: true\n  n: 10\n  t: 20s\n  dead: [1, 2]\nsteps:\n  \
-        - start_cluster: { brokers: \"{{ n / 2 }}\", config: { a: \"{{ yes }}\", b: \"x-{{ not yes }}\" } }\n  \
+        - start_cluster: { brokers: \"{{ n / 2 }}\", config: { rsm.config.a: \"{{ yes }}\", rsm.config.b: \"x-{{ not yes }}\" } }\n  \
         - kill_broker: { broker: \"{{ dead }}\", for: \"{{ n / 2 }}s\" }\n    optional: \"{{ n > 3 }}\"\n    \
         timeout: \"{{ t }}\"\n  - note: \"{{ yes }} {{ none }} {{ [yes, 'a'] }} {{ yes | string }}\"\n";
     let found = suites(text, &Options::default());
@@ -207,8 +207,9 @@ fn an_expression_that_is_the_whole_scalar_keeps_its_type() {
 
 #[test]
 fn scalars_keep_their_text_where_text_is_meant() {
-    let found =
-        plan("  - start_cluster: { config: { a: no, b: 0x10, c: 1.0, d: 4.10, e: true } }\n");
+    let found = plan(
+        "  - start_cluster: { config: { rsm.config.a: no, rsm.config.b: 0x10, rsm.config.c: 1.0, rsm.config.d: 4.10, rsm.config.e: true } }\n",
+    );
     let Verb::StartCluster(cluster) = verb(&found.steps[0]) else { panic!("a cluster") };
     let texts: Vec<&str> = cluster.config.iter().map(|(_, v)| v).collect();
     assert_eq!(texts, ["no", "0x10", "1.0", "4.10", "true"]);

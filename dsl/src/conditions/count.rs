@@ -117,6 +117,12 @@ impl FieldGroup for Count {
 }
 
 impl Count {
+    /// The topic whose messages are counted, if it is only one.
+    pub(super) fn of_topic(&self) -> Option<&str> {
+        let of_partition = self.partition.as_ref().map(|partition| partition.topic.as_str());
+        self.topic.as_ref().map(|topic| topic.as_str()).or(of_partition)
+    }
+
     /// Reports `sent`, `of` and `since` that cannot be combined.
     fn check(&self, reader: &mut Reader) -> bool {
         let (code, span, message) = match (&self.sent, &self.of, &self.since) {

@@ -1,9 +1,9 @@
 //! `lost`
 
-use super::count::counted;
+use super::count::{Count, counted};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{ConditionFacts, CountsOf};
-use crate::ground::Ground;
+use crate::ground::{Ground, KnownClient};
 use crate::source::Span;
 use crate::value::Acks;
 
@@ -19,15 +19,21 @@ counted! {
     ConditionFacts::at_rest(CountsOf::Anyone), {
         fn defeated(&self, span: Span, ground: &mut Ground<'_>) {
             if self.count.bound.and_then(|b| b.most()) == Some(0) {
-                none_with_weak_settings(span, ground);
+                none_with_weak_settings(&self.count, span, ground);
             }
         }
     }
 }
 
 /// Warns of `lost: 0` with settings that allow losses, after a fault.
-fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
-    let mut senders = ground.state.clients.iter().filter(|(_, c)| c.kind.sends());
+fn none_with_weak_settings(count: &Count, span: Span, ground: &mut Ground<'_>) {
+    let topic = count.of_topic();
+    let counted = |name: &str| topic.is_none_or(|topic| topic == name);
+    let of_client =
+        |name: &str| count.client.as_ref().is_none_or(|client| client.client.as_str() == name);
+    let sends_there = |c: &KnownClient| c.kind.sends() && c.topics.iter().any(|t| counted(t));
+    let mut senders =
+        ground.state.clients.iter().filter(|(name, c)| of_client(name) && sends_there(c));
     let broken = ground.state.broken;
     let weak = senders.find(|(_, c)| match c.acks {
         Acks::None => true,
@@ -48,7 +54,7 @@ fn none_with_weak_settings(span: Span, ground: &mut Ground<'_>) {
         return;
     }
     let state = &ground.state;
-    let why = match state.topics.iter().find(|(_, t)| t.unclean) {
+    let why = match state.topics.iter().find(|(name, t)| t.unclean && counted(name)) {
         Some((topic, _)) => format!("topic `{topic}` allows unclean elections"),
         None if state.cluster.as_ref().is_some_and(|c| c.unclean) => {
             "the cluster allows unclean elections".to_owned()

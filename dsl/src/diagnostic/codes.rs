@@ -77,6 +77,11 @@ codes! {
     /// value, the key or a header. By this text kplan finds each message again, in its topic and in what services make
     /// of it.
     E018 "message without identity",
+    /// Kafka refuses this setting of the brokers or of the topic: the broker would not start, or the topic would not
+    /// be made or changed. The version of the cluster has no such setting of topics, the value has another type or is
+    /// out of range, or two values are refused together. kplan knows the settings of each version of Kafka. Where it
+    /// does not know what runs (a vendor's version, an `image`, an external cluster), W014 warns instead.
+    E019 "setting that Kafka refuses",
     /// The step's verb is unknown. The help text names the nearest verb, if there is one; `kplan words` lists all
     /// verbs.
     E020 "unknown step",
@@ -212,7 +217,9 @@ codes! {
     W010 "timeout too short",
     /// The plan uses a topic that it does not create.
     W012 "topic that the plan does not create",
-    /// The setting of the broker or topic is unknown. Kafka would ignore a misspelt setting.
+    /// The cluster's version of Kafka has no such setting of brokers: a broker ignores it, so the plan does not test
+    /// what it seems to test. Or kplan does not know what runs (a vendor's version, an `image`, an external cluster),
+    /// and no version of Kafka that it knows has this setting, or takes this value.
     W014 "unknown setting",
     /// The target matches no node of this cluster: `controllers` where no controller has a process of its own, or
     /// `zookeeper` in a cluster without ZooKeeper.

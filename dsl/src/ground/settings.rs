@@ -1,34 +1,48 @@
-//! The settings of brokers and topics that the checker knows.
-
-use std::sync::LazyLock;
+//! What is wrong with the settings of brokers and topics, by the catalogue.
 
 use super::Ground;
+use crate::catalogue::{Catalogue, SettingOf, SettingsAt};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::source::Spanned;
 use crate::value::Settings;
-use crate::words;
 
 /// The setting that allows a replica that is not in sync to become leader.
 pub const UNCLEAN: &str = "unclean.leader.election.enable";
 
-/// Settings of topics (Kafka's documentation, "Topic Configs", 0.10 to 4.1).
-static TOPIC: LazyLock<Vec<&str>> =
-    LazyLock::new(|| words::names(include_str!("topic-settings.txt")));
+/// Beginnings of settings that brokers hand on to what they load: listeners, authorizers, metrics, remote storage.
+const HANDED_ON: [&str; 11] = [
+    "listener.name.",
+    "config.providers.",
+    "authorizer.",
+    "super.users",
+    "allow.everyone.if.no.acl.found",
+    "client.quota.callback.",
+    "metrics.jmx.",
+    "kafka.metrics.",
+    "kafka.csv.metrics.",
+    "rlmm.config.",
+    "rsm.config.",
+];
 
-/// Settings of brokers that resilience plans use. A name that is almost one of them is a misspelling.
-static BROKER: LazyLock<Vec<&str>> =
-    LazyLock::new(|| words::names(include_str!("broker-settings.txt")));
+/// The settings that a step gives to brokers or topics, and what they are checked against.
+struct Given<'g> {
+    of: SettingOf,
+    at: SettingsAt,
+    /// Kafka, with its version: `Kafka 3.9.1`.
+    kafka: String,
+    /// False if nobody knows what runs: another image, an unknown version, a cluster that others started.
+    sure: bool,
+    /// Settings that hold unless these say otherwise.
+    common: &'g Settings,
+    own: &'g Settings,
+}
 
 impl Ground<'_> {
-    /// Reports topic settings that Kafka does not have, and a `min.insync.replicas` greater than the number of
-    /// replicas.
+    /// Reports what Kafka would refuse or ignore in the settings of a topic, and a `min.insync.replicas` greater than
+    /// the number of replicas.
     pub fn topic_settings(&mut self, config: &Settings, replicas: u32) {
+        self.kafka_settings(SettingOf::Topic, &Settings::default(), config);
         for (key, value) in &config.0 {
-            if !TOPIC.contains(&key.as_str()) {
-                let message = format!("topics have no setting `{key}`");
-                let help = crate::diagnostic::did_you_mean(key, TOPIC.iter().copied());
-                self.report(Diagnostic::new(Code::W014, key.span, message).maybe_help(help));
-            }
             let wanted: Option<u32> = value.parse().ok();
             if key.value == "min.insync.replicas" && wanted.is_some_and(|n| n > replicas) {
                 let message = format!(
@@ -40,22 +54,136 @@ impl Ground<'_> {
         }
     }
 
-    /// Reports broker settings that are almost spelt like a known one.
-    pub fn broker_settings<'s>(&mut self, keys: impl Iterator<Item = &'s Spanned<String>>) {
-        for key in keys {
-            let known = BROKER.contains(&key.as_str()) || TOPIC.contains(&key.as_str());
-            if let Some(near) =
-                nearest(key, BROKER.iter().copied()).filter(|near| !known && is_slip(key, near))
-            {
-                let message = format!("kplan knows no broker setting `{key}`");
-                let help = format!("did you mean `{near}`?");
-                self.report(Diagnostic::new(Code::W014, key.span, message).help(help));
+    /// Reports what Kafka would refuse or ignore in the settings of brokers: those of all brokers (`common`), and
+    /// those of one (`own`).
+    pub fn broker_settings(&mut self, common: &Settings, own: &Settings) {
+        self.kafka_settings(SettingOf::Broker, common, own);
+    }
+
+    fn kafka_settings(&mut self, of: SettingOf, common: &Settings, own: &Settings) {
+        if own.is_empty() {
+            return;
+        }
+        let catalogue = Catalogue::of_kafka();
+        let cluster = self.state.cluster.as_ref().filter(|_| !self.state.external);
+        let known = cluster.and_then(|cluster| catalogue.version(&cluster.version));
+        let given = Given {
+            of,
+            kafka: match cluster {
+                Some(cluster) => format!("Kafka {}", cluster.version),
+                None => "Kafka".to_owned(),
+            },
+            sure: known.is_some() && cluster.is_some_and(|cluster| cluster.stock),
+            at: known.unwrap_or_else(|| catalogue.newest()),
+            common,
+            own,
+        };
+        for (key, value) in &own.0 {
+            if let Some(wrong) = given.name(key).or_else(|| given.value(key, value)) {
+                self.report(wrong);
             }
         }
+        given.combinations().into_iter().for_each(|wrong| self.report(wrong));
     }
 }
 
-/// True if a word differs from a known one by at most two typing errors.
-fn is_slip(word: &str, known: &str) -> bool {
-    strsim::damerau_levenshtein(word, known) <= 2
+impl Given<'_> {
+    /// An error if Kafka certainly refuses it, else a warning.
+    fn refused(&self) -> Code {
+        if self.sure { Code::E019 } else { Code::W014 }
+    }
+
+    /// What is wrong with a setting's name.
+    fn name(&self, key: &Spanned<String>) -> Option<Diagnostic> {
+        let handed_on = HANDED_ON.iter().any(|beginning| key.starts_with(beginning));
+        if self.at.get(self.of, key).is_some() || (self.of == SettingOf::Broker && handed_on) {
+            return None;
+        }
+        // Where it is not known what runs, any version's names may be right.
+        let elsewhere = self.at.elsewhere(self.of, key);
+        if elsewhere.is_some() && !self.sure {
+            return None;
+        }
+        let (word, others) = (self.of.word(), self.of.other());
+        let mut kafka = format!("{} has", self.kafka);
+        let (message, help) = if elsewhere.is_some() {
+            (format!("{kafka} no {word} setting `{key}`"), elsewhere)
+        } else if self.at.has_or_had(others, key) {
+            let message = format!("`{key}` is a setting of {}s, not of {word}s", others.word());
+            (message, Some(self.meant(key)))
+        } else {
+            let near = nearest(key, self.at.names(self.of));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let unsure = "it may be right: kplan does not know the settings of what runs here";
+            if !self.sure {
+                "kplan knows".clone_into(&mut kafka);
+            }
+            let help = help.or_else(|| (!self.sure).then(|| unsure.to_owned()));
+            (format!("{kafka} no {word} setting `{key}`"), help)
+        };
+        // Brokers ignore settings that they do not know; topics with such settings are refused.
+        let (code, message) = match self.of {
+            SettingOf::Broker if self.sure => (Code::W014, format!("{message}: brokers ignore it")),
+            SettingOf::Broker => (Code::W014, message),
+            SettingOf::Topic => (self.refused(), message),
+        };
+        Some(Diagnostic::new(code, key.span, message).maybe_help(help))
+    }
+
+    /// What to write instead of a broker's setting on a topic, or the reverse.
+    fn meant(&self, key: &str) -> String {
+        match self.of {
+            SettingOf::Topic => match self.at.topic_setting(key) {
+                Some(name) => format!("the setting of topics is `{name}`"),
+                None => "set it in the `config` of `start_cluster`".to_owned(),
+            },
+            SettingOf::Broker => {
+                let era = self.at.get(SettingOf::Topic, key);
+                match era.and_then(|era| era.broker.as_ref()) {
+                    Some(name) => format!("for all topics, set `{name}`"),
+                    None => "set it in the `config` of `create_topic`".to_owned(),
+                }
+            }
+        }
+    }
+
+    /// What is wrong with a setting's value.
+    fn value(&self, key: &Spanned<String>, value: &Spanned<String>) -> Option<Diagnostic> {
+        let settings = Catalogue::of_kafka().settings(self.of);
+        let newest = || settings.get(key.as_str()).and_then(|setting| setting.newest());
+        let era = self.at.get(self.of, key).or_else(newest)?;
+        let broken = era.refuses(value)?;
+        let message = format!("`{key}` {}, not `{value}`", broken.must);
+        let help = broken.nearest.map(|near| format!("did you mean `{near}`?"));
+        Some(Diagnostic::new(self.refused(), value.span, message).maybe_help(help))
+    }
+
+    /// The combinations that Kafka refuses, each at the last of the plan's settings in it.
+    fn combinations(&self) -> Vec<Diagnostic> {
+        let given =
+            |name: &str| self.own.get(name).or_else(|| self.common.get(name)).map(str::to_owned);
+        let place = |name: &str| self.own.0.iter().find(|(key, _)| key.value == name);
+        let mut all = Vec::new();
+        for broken in self.at.combinations(self.of, &given) {
+            let [low, high] = broken.values;
+            let (lower, upper) = (broken.lower, broken.upper);
+            let mut places: Vec<_> = [place(lower), place(upper)].into_iter().flatten().collect();
+            places.sort_by_key(|(key, _)| key.span.start);
+            // Where the settings of all brokers break it already, it is reported there.
+            let Some((_, value)) = places.pop() else { continue };
+            let preset = if given(upper).is_some() { "" } else { " by default" };
+            let message = format!(
+                "{} refuses these values together: `{lower}` is {low}{}, and must be {} `{upper}`, which is {high}{preset}",
+                self.kafka,
+                if given(lower).is_some() { "" } else { " by default" },
+                broken.must,
+            );
+            let mut wrong = Diagnostic::new(self.refused(), value.span, message);
+            if let Some((key, _)) = places.pop() {
+                wrong = wrong.related(key.span, "together with this");
+            }
+            all.push(wrong);
+        }
+        all
+    }
 }

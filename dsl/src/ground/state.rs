@@ -26,6 +26,8 @@ pub struct KnownCluster {
     pub controllers: u32,
     pub mode: MetadataMode,
     pub version: KafkaVersion,
+    /// Whether the image is one of Kafka's own releases.
+    pub stock: bool,
     pub unclean: bool,
     pub users: Option<Vec<String>>,
     /// The states of brokers and dedicated controllers.

@@ -114,6 +114,8 @@ impl StepWord for StartCluster {
                 reader.push(Diagnostic::new(Code::E052, broker.span, message).help(help));
             }
         }
+        self.config.check_broker(reader);
+        self.broker_config.0.iter().for_each(|(_, config)| config.check_broker(reader));
         self.validate_version(reader);
         self.validate_limits(reader);
         if let Some(security) = &self.security {
@@ -160,8 +162,10 @@ impl StepWord for StartCluster {
             ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         ground.state.cluster = Some(self.known(at.span));
-        let single = self.broker_config.0.iter().flat_map(|(_, config)| &config.0);
-        ground.broker_settings(self.config.0.iter().chain(single).map(|(key, _)| key));
+        ground.broker_settings(&Settings::default(), &self.config);
+        for (_, config) in &self.broker_config.0 {
+            ground.broker_settings(&self.config, config);
+        }
     }
 
     fn makes<'p>(&'p self, at: StepAt<'p>, ever: &mut Ever<'p>) {
@@ -213,6 +217,7 @@ impl StartCluster {
             controllers,
             mode: self.mode.value,
             version: self.version.value.clone(),
+            stock: self.image.is_none(),
             unclean: self.config.get(UNCLEAN) == Some("true"),
             users: security.map(|s| s.users.iter().map(|(user, _)| user.to_owned()).collect()),
             lives: numbers.map(|n| (n, Liveness::Up)).collect(),
