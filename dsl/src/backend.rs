@@ -107,6 +107,8 @@ pub struct Abilities {
     pub can: BTreeSet<Capability>,
     /// True if the cluster exists before the plan and stays after it.
     pub borrowed: bool,
+    /// The image of the command line or the environment, instead of Kafka's usual ones.
+    pub image: Option<String>,
     /// What the user can do if it lacks an ability; empty if nothing helps.
     pub advice: fn(Capability) -> &'static str,
 }
@@ -115,13 +117,18 @@ impl Abilities {
     /// A backend that can do everything except this.
     pub fn without(backend: &'static str, lacks: &[Capability]) -> Self {
         let can = Capability::ALL.iter().copied().filter(|can| !lacks.contains(can)).collect();
-        Self { backend, can, borrowed: false, advice: |_| "" }
+        Self { backend, can, borrowed: false, image: None, advice: |_| "" }
     }
 
     /// Adds advice for abilities that it lacks.
     pub fn advise(self, advice: fn(Capability) -> &'static str) -> Self {
         Self { advice, ..self }
     }
+}
+
+/// True for an image of one of Kafka's own releases: Apache's, or one that kplan makes. Others may know more settings.
+pub(crate) fn is_release(image: &str) -> bool {
+    ["apache/kafka:", "kplan/kafka:"].iter().any(|name| image.starts_with(name))
 }
 
 impl Default for Abilities {

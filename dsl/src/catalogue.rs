@@ -10,9 +10,11 @@ use serde::Deserialize;
 use crate::value::{FromText, KafkaVersion};
 
 mod java;
+mod library;
 mod values;
 
 pub use java::librdkafka_instead;
+pub use library::{LibrarySetting, LibrarySettings};
 pub use values::{BrokenCombination, BrokenValue};
 
 static KAFKA: LazyLock<Catalogue> = LazyLock::new(|| {
@@ -146,29 +148,6 @@ struct CombinationEra {
     less: bool,
     /// An upper one of 0 means no limit.
     unless_zero: bool,
-}
-
-/// The settings of librdkafka.
-#[derive(Debug, Default, Deserialize)]
-pub struct LibrarySettings {
-    /// The version of the library.
-    pub version: String,
-    /// Each setting, by name.
-    pub settings: BTreeMap<String, LibrarySetting>,
-}
-
-/// A setting of librdkafka.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct LibrarySetting {
-    /// The clients that it is for: `*`, `C` (consumers) or `P` (producers).
-    pub of: String,
-    /// The range or the words that it takes, as the library shows them.
-    pub range: String,
-    /// The default, as the library shows it.
-    pub default: String,
-    /// The first sentence of its documentation.
-    pub doc: String,
 }
 
 /// The numbers of the minor version: `[0, 10, 1]` of 0.10.1.1, `[3, 9]` of 3.9.1.

@@ -30,7 +30,7 @@ use after::StillBroken;
 /// Follows a plan and reports what cannot or will not work.
 pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
     let mut follow = Follow {
-        ground: Ground::new(backend.borrowed, Ever::of(plan), library),
+        ground: Ground::new(backend, Ever::of(plan), library),
         standing: Vec::new(),
         beside: false,
         doubtful: 0,

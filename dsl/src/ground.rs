@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::backend::{Abilities, is_release};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::facts::StepFacts;
 use crate::library::Library;
@@ -39,6 +40,8 @@ pub struct StepAt<'p> {
 /// What is known at the start of a step.
 pub struct Ground<'p> {
     pub state: KnownState,
+    /// Whether clusters without an `image` run Kafka's own releases.
+    pub releases: bool,
     pub ever: Ever<'p>,
     /// The steps followed so far, by name.
     pub names: BTreeMap<&'p str, Met>,
@@ -55,9 +58,10 @@ pub struct Ground<'p> {
 
 impl<'p> Ground<'p> {
     /// The state before the first step: only the names that the plan's steps make are known.
-    pub(crate) fn new(external: bool, ever: Ever<'p>, library: &'p Library) -> Self {
+    pub(crate) fn new(backend: &Abilities, ever: Ever<'p>, library: &'p Library) -> Self {
         Self {
-            state: KnownState::new(external),
+            state: KnownState::new(backend.borrowed),
+            releases: backend.image.as_deref().is_none_or(is_release),
             ever,
             names: BTreeMap::new(),
             diagnostics: Vec::new(),

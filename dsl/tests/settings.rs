@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use kplan_dsl::{Catalogue, Code, Options, SettingOf, check_text};
+use kplan_dsl::{Abilities, Catalogue, Code, Options, SettingOf, check_text};
 
 /// The codes that a check of these steps reports.
 fn told(steps: &str) -> Vec<Code> {
@@ -82,5 +82,31 @@ fn an_acknowledgement_of_another_topic_does_not_weaken_this_one() {
     }
     for strong in ["topic: orders", "client: P", "partition: orders/0"] {
         assert_eq!(told(&steps(&format!("{{ is: 0, {strong} }}"))), [], "{strong}");
+    }
+}
+
+#[test]
+fn another_image_may_know_more() {
+    let told = |image: &str, own: &str| {
+        let text = format!(
+            "plan: v1\nname: Settings\nsteps:\n  - start_cluster: {{ brokers: 3{own} }}\n  \
+             - create_topic: {{ name: t, config: {{ vendors.own: 1 }} }}\n  - assert: [{{ controller: any }}]\n"
+        );
+        let image = (!image.is_empty()).then(|| image.to_owned());
+        let backend = Abilities { image, ..Abilities::default() };
+        let options = Options { backend, ..Options::default() };
+        let checked = check_text(Path::new("p.yaml"), &text, &options);
+        checked.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>()
+    };
+    for (image, own) in [
+        ("", ""),
+        ("kplan/kafka:{version}", ""),
+        ("", ", image: \"apache/kafka:{version}\""),
+        ("vendor/kafka:1", ", image: \"kplan/kafka:4.1.1\""),
+    ] {
+        assert_eq!(told(image, own), [Code::E019], "{image} {own}");
+    }
+    for (image, own) in [("vendor/kafka:1", ""), ("", ", image: \"vendor/kafka:1\"")] {
+        assert_eq!(told(image, own), [Code::W014], "{image} {own}");
     }
 }

@@ -15,10 +15,17 @@ use common::{
     cluster::{Any, counts, joined, launch, spec},
 };
 use indexmap::IndexMap;
-use kplan::cluster::{
-    AdminError, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, docker::cleanup,
+use kafka_protocol::{
+    messages::{DescribeConfigsRequest, describe_configs_request::DescribeConfigsResource},
+    protocol::StrBytes,
 };
-use kplan_dsl::value::DataFate;
+use kplan::{
+    cluster::{
+        AdminError, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, docker::cleanup,
+    },
+    wire::{Connection, Credentials},
+};
+use kplan_dsl::{Catalogue, SettingOf, SettingType, value::DataFate};
 use testcontainers::{
     bollard::{
         Docker,
@@ -264,4 +271,86 @@ async fn its_death(cluster: &dyn Cluster) -> RigError {
         assert!(Instant::now() < deadline, "the broker should have exited");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The types of Kafka's protocol for settings, by number (version 3 and newer tell them).
+const TYPES: [(i8, SettingType); 9] = [
+    (1, SettingType::Boolean),
+    (2, SettingType::String),
+    (3, SettingType::Int),
+    (4, SettingType::Short),
+    (5, SettingType::Long),
+    (6, SettingType::Double),
+    (7, SettingType::List),
+    (8, SettingType::Class),
+    (9, SettingType::Password),
+];
+/// The source of a setting in an answer: Kafka's default.
+const DEFAULT: i8 = 5;
+
+/// What differs between the settings that a broker of this version reports and those of the catalogue.
+async fn unknown_settings(cluster: &dyn Cluster, version: &str) -> Result<Vec<String>, Any> {
+    let limit = Duration::from_secs(20);
+    let mut connection =
+        Connection::open(&cluster.address(1), &Credentials::default(), limit).await?;
+    let resource = |kind: i8, name: &'static str| {
+        DescribeConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(StrBytes::from_static_str(name))
+            .with_configuration_keys(None)
+    };
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource(4, "1"), resource(2, "orders")])
+        .with_include_synonyms(true);
+    let asked = connection.version::<DescribeConfigsRequest>(4)?;
+    let answer = connection.call(&request, asked, limit).await?;
+    let at = Catalogue::of_kafka().version_of(version).ok_or("a version of the catalogue")?;
+    let mut wrong = Vec::new();
+    for (result, of) in answer.results.iter().zip([SettingOf::Broker, SettingOf::Topic]) {
+        let (code, count) = (result.error_code, result.configs.len());
+        assert!(code == 0 && count > 20, "{version} {of:?}: error {code}, {count} settings");
+        for config in &result.configs {
+            let name = config.name.as_str();
+            let Some(era) = at.get(of, name) else {
+                wrong.push(format!("{version}: no {} setting {name}", of.word()));
+                continue;
+            };
+            let kind = TYPES.iter().find(|(number, _)| *number == config.config_type);
+            if asked >= 3 && kind.map(|(_, kind)| *kind) != Some(era.kind) {
+                wrong.push(format!("{version}: {name} is {:?}, not {kind:?}", era.kind));
+            }
+            // A topic's default is the broker's setting, which kplan may have set.
+            let preset = config.synonyms.iter().find(|synonym| synonym.source == DEFAULT);
+            let theirs =
+                preset.and_then(|preset| preset.value.as_ref()).map(|value| value.as_str());
+            if preset.is_some() && !config.is_sensitive && theirs != era.default.as_deref() {
+                wrong.push(format!("{version}: {name} is {theirs:?}, not {:?}", era.default));
+            }
+        }
+    }
+    Ok(wrong)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a container engine: ci/test"]
+async fn every_setting_that_brokers_report_is_known_with_its_type_and_default() -> Result<(), Any> {
+    let _turn = alone();
+    // 0.10.1.1 cannot report its settings (KIP-133 came with 0.11).
+    let reporting = kplan_dsl::value::TESTED.into_iter().filter(|version| *version != "0.10.1.1");
+    let mut seen = 0;
+    for version in reporting {
+        let dir = tempfile::tempdir()?;
+        let spec = spec(version, Quorum::KraftSeparate(1), dir.path());
+        with_cluster(spec, async |cluster| {
+            let c = cluster.as_ref();
+            c.topics().create_topic(&counts("orders", 3)).await?;
+            let wrong = unknown_settings(c, version).await?;
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+            Ok(())
+        })
+        .await?;
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen} versions");
+    Ok(())
 }

@@ -458,7 +458,7 @@ fn a_broker_that_cannot_take_a_setting_is_the_plans() {
     let _turn = real();
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("plan.yaml");
-    let plan = "plan: v1\nname: A setting\nsteps:\n  - start_cluster: { brokers: 1, config: { num.io.threads: 0 } }\n  \
+    let plan = "plan: v1\nname: A setting\nsteps:\n  - start_cluster: { brokers: 1, config: { num.io.threads: \"{{ 0 if run.id else 1 }}\" } }\n  \
                 - assert:\n      - brokers_alive: 1\n";
     std::fs::write(&path, plan).expect("written");
     let ran = run(&[path.to_str().expect("plain")]);

@@ -23,7 +23,7 @@ args! {
         partitions: Option<Spanned<u32>>,
         /// The number of replicas of each partition. If it is not set: 3, or the number of brokers if that is less.
         replicas: Option<Spanned<u32>>,
-        /// Settings of the topic.
+        /// Settings of the topic, by the names of topics: `retention.ms`, not `log.retention.ms`.
         config: Settings,
         /// The brokers of each partition, the preferred leader first. Replaces `partitions` and `replicas`.
         assignment: Option<Spanned<Assignment>>,

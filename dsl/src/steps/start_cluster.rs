@@ -2,7 +2,7 @@
 
 use super::StepWord;
 use crate::args::args;
-use crate::backend::{Capability, Need};
+use crate::backend::{Capability, Need, is_release};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
@@ -48,7 +48,7 @@ args! {
         /// With KRaft: `combined` runs the controllers in the brokers' processes; a number starts that many
         /// dedicated controllers.
         controllers: Spanned<Controllers> = "combined",
-        /// Settings of all brokers.
+        /// Settings of all brokers. Those that the version does not have are reported: brokers ignore them.
         config: Settings,
         /// Settings of individual brokers, by broker number.
         broker_config: PerBroker<Settings>,
@@ -161,7 +161,9 @@ impl StepWord for StartCluster {
                 "kplan treats it by its leading numbers, or as the newest version if it has none";
             ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
-        ground.state.cluster = Some(self.known(at.span));
+        let own = self.image.as_ref().map(|image| is_release(image));
+        let stock = own.unwrap_or(ground.releases);
+        ground.state.cluster = Some(KnownCluster { stock, ..self.known(at.span) });
         ground.broker_settings(&Settings::default(), &self.config);
         for (_, config) in &self.broker_config.0 {
             ground.broker_settings(&self.config, config);
@@ -217,7 +219,7 @@ impl StartCluster {
             controllers,
             mode: self.mode.value,
             version: self.version.value.clone(),
-            stock: self.image.is_none(),
+            stock: true,
             unclean: self.config.get(UNCLEAN) == Some("true"),
             users: security.map(|s| s.users.iter().map(|(user, _)| user.to_owned()).collect()),
             lives: numbers.map(|n| (n, Liveness::Up)).collect(),

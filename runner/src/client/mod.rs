@@ -36,7 +36,7 @@ use std::{
 };
 
 pub use raw::Code;
-pub(crate) use raw::{ClientType, NotSet, Routed, ask, create};
+pub(crate) use raw::{ClientType, NotSet, Routed, ask, create, table};
 
 use crate::history::{HistoryError, now_us};
 use protocol::{ClientReport, GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING};

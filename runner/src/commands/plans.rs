@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Args;
-use kplan_dsl::{Diagnostic, EnvNames, Options, Override, Plan, Sources};
+use kplan_dsl::{Abilities, Diagnostic, EnvNames, Options, Override, Plan, Sources};
 
 use crate::{
     cluster::backend::{Backend, Chosen, Setup},
@@ -100,8 +100,10 @@ impl Checked {
 
 /// Finds and checks all plans that the arguments name.
 pub fn check(args: &Selection, setup: Setup) -> anyhow::Result<Checked> {
+    let image = setup.image.clone();
     let chosen = args.backend.choose(setup);
-    let options = options(args, &chosen);
+    let mut options = options(args, &chosen);
+    options.backend.image = image.or(options.backend.image);
     let mut checked =
         Checked { plans: Vec::new(), diagnostics: Vec::new(), backend: chosen.backend };
     checked.diagnostics.extend(chosen.reported);
@@ -129,7 +131,7 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     let allowed =
         args.allow_env.iter().filter_map(|n| Some((n.clone(), std::env::var(n).ok()?))).collect();
     Options {
-        backend: chosen.backend.abilities(),
+        backend: Abilities { image: own_image(), ..chosen.backend.abilities() },
         params: from_env.chain(from_flags).collect(),
         params_file: args.params_file.clone(),
         env: EnvNames { allowed, trusted: false },
@@ -141,10 +143,15 @@ pub fn options(args: &Selection, chosen: &Chosen) -> Options {
     }
 }
 
+/// The image of the environment, instead of Kafka's usual ones.
+fn own_image() -> Option<String> {
+    std::env::var("KPLAN_IMAGE").ok().filter(|image| !image.is_empty())
+}
+
 /// Images that plans may name: apache/kafka, kplan/kafka, the image of `KPLAN_IMAGE`, and `--allow-image`.
 fn images(args: &Selection) -> Vec<String> {
     let usual = ["apache/kafka:*", "kplan/kafka:*"].map(str::to_owned);
-    let own = std::env::var("KPLAN_IMAGE").ok().map(|image| image.replace("{version}", "*"));
+    let own = own_image().map(|image| image.replace("{version}", "*"));
     usual.into_iter().chain(own).chain(args.allow_images.iter().cloned()).collect()
 }
 

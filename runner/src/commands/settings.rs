@@ -2,7 +2,7 @@
 //! each refused setting, with its place in the plan, before a run.
 
 use kplan_dsl::{
-    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, nearest,
+    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, librdkafka_instead, nearest,
     value::{ExpectedError, Isolation, Settings},
 };
 
@@ -10,6 +10,7 @@ use crate::{
     client::{
         ClientType, NotSet, ask, settings,
         spec::{Common, CopierSpec, ProducerSpec},
+        table,
     },
     steps::{MakesHalves, SettingsMap, act_of},
 };
@@ -61,8 +62,33 @@ fn of_step(step: &Step, base: &SettingsMap) -> Vec<Diagnostic> {
     }
     let client = step.verb().and_then(|verb| act_of(verb).client(&step.head));
     client.map_or_else(Vec::new, |client| {
-        refused(client.config, base, step.head.key, &*client.halves)
+        let mut reported = refused(client.config, base, step.head.key, &*client.halves);
+        reported.extend(ignored(client.config, &*client.halves));
+        reported
     })
+}
+
+/// The settings that this client ignores, because they are of consumers and it only produces, or the reverse.
+fn ignored(config: &Settings, make: &MakesHalves<'_>) -> Vec<Diagnostic> {
+    if config.is_empty() {
+        return Vec::new();
+    }
+    let kinds: Vec<ClientType> =
+        make(SettingsMap::new()).into_iter().map(|(kind, _)| kind).collect();
+    let (letter, of, who) = match kinds[..] {
+        [ClientType::Producer] => ("C", "consumers", "a producer"),
+        [ClientType::Consumer] => ("P", "producers", "a consumer"),
+        _ => return Vec::new(),
+    };
+    let others = table::only_of(letter);
+    let keys = config.0.iter().map(|(key, _)| key);
+    let ignored = keys.filter(|key| others.contains(key.value.as_str()));
+    ignored
+        .map(|key| {
+            let message = format!("`{}` is a setting of {of}: {who} ignores it", key.value);
+            Diagnostic::new(Code::W014, key.span, message)
+        })
+        .collect()
 }
 
 /// Each setting that librdkafka refuses by itself, then the other settings that it refuses in combination. If the
@@ -126,11 +152,11 @@ type Setting<'s> = (&'s Spanned<String>, &'s Spanned<String>);
 fn alone(key: &Spanned<String>, value: Span, why: NotSet) -> Diagnostic {
     match why {
         NotSet::Unknown => {
-            let names = ask::names().iter().map(String::as_str);
-            let help = nearest(key, names).map_or_else(
-                || "`config` takes librdkafka's names, not those of Java's clients".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let names = table::settings().keys().map(String::as_str);
+            let near = || nearest(key, names).map(|near| format!("did you mean `{near}`?"));
+            let help = librdkafka_instead(key).or_else(near).unwrap_or_else(|| {
+                "`config` takes librdkafka's names, not those of Java's clients".to_owned()
+            });
             let message = format!("librdkafka has no setting `{}`", key.value);
             Diagnostic::new(Code::E017, key.span, message).help(help)
         }

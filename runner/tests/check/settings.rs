@@ -34,7 +34,10 @@ fn every_step_with_settings_and_every_way_to_refuse_one() {
             "socket.timeout.mss",
             "did you mean `socket.timeout.ms`",
         ),
-        ("{ buffer.memory: 5 }", "buffer.memory", "not those of Java"),
+        ("{ nonsense.key: 5 }", "nonsense.key", "not those of Java"),
+        ("{ buffer.memory: 5 }", "buffer.memory", "has `queue.buffering.max.kbytes`: in KiB"),
+        ("{ key.serializer: x }", "key.serializer", "does not need"),
+        ("{ sasl.login.retry.backoff.ms: 5 }", "sasl.login.retry", "librdkafka has none like it"),
         ("{ socket.timeout.ms: soon }", "soon", "socket.timeout.ms"),
         ("{ socket.timeout.ms: 1 }", "1 }", "socket.timeout.ms"),
         ("{ socket.keepalive.enable: maybe }", "maybe", "socket.keepalive.enable"),
@@ -143,4 +146,39 @@ fn settings_of_a_backend_file_are_asked_too() {
         ended(files.path(), &["check", "p.yaml", "--backend", "external=b.yaml"]);
     assert_eq!((status, out.matches("error[E017]").count()), (2, 1), "{out}");
     assert!(out.contains("p.yaml:7:5") && out.contains("backend file's settings"), "{out}");
+}
+
+#[test]
+fn settings_of_brokers_and_topics_that_kafka_refuses_or_ignores() {
+    let refused = [
+        ("create_topic: { name: t, config: { retention.mss: 1 } }", "did you mean `retention.ms`"),
+        ("create_topic: { name: t, config: { min.insync.replicas: two } }", "a whole number"),
+        ("alter_topic: { name: orders, config: { cleanup.policy: compacted } }", "`compact`?"),
+    ];
+    for (step, words) in refused {
+        let (status, out) = told(&format!("  - {step}\n"));
+        assert_eq!(status, 2, "{step}: {out}");
+        assert!(out.contains("error[E019]") && out.contains(words), "{step}: {out}");
+        assert!(out.contains("p.yaml:7:"), "{step}: {out}");
+    }
+    let cluster = "  - stop_cluster\n  - start_cluster: { config: { unclean.leader.election.enabled: true } }\n";
+    let (status, out) = told(cluster);
+    assert_eq!(status, 0, "a warning: {out}");
+    assert!(out.contains("W014") && out.contains("`unclean.leader.election.enable`?"), "{out}");
+}
+
+#[test]
+fn settings_of_the_other_kind_of_client_are_ignored() {
+    let producer = "start_producer: { name: P, topic: orders, config: { fetch.min.bytes: 5 } }";
+    let consumer = "start_consumer: { name: C, topics: [orders], config: { linger.ms: 5 } }";
+    for (step, who) in [(producer, "a producer ignores it"), (consumer, "a consumer ignores it")] {
+        let (status, out) = told(&format!("  - {step}\n"));
+        assert_eq!(status, 0, "{step}: {out}");
+        assert!(out.contains("warning[W014]") && out.contains(who), "{step}: {out}");
+        let allowed = told(&format!("  # kplan: allow W014\n  - {step}\n"));
+        assert_eq!(allowed.1.matches("W014").count(), 0, "{allowed:?}");
+    }
+    // A copier is both.
+    let copier = "start_copier: { name: X, from: orders, to: copies, config: { fetch.min.bytes: 5, linger.ms: 5 } }";
+    assert_eq!(told(&format!("  - {copier}\n")).1.matches("W014").count(), 0);
 }

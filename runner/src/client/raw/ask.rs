@@ -2,11 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use indexmap::IndexMap;
-use nix::libc;
 use rdkafka_sys as sys;
 
 use super::{ClientType, Conf, NotSet};
@@ -70,51 +69,12 @@ fn start(kind: ClientType, settings: &IndexMap<String, String>) -> Result<(), St
     Ok(())
 }
 
-/// The names of librdkafka's settings, old ones too.
-pub(crate) fn names() -> &'static [String] {
-    static NAMES: OnceLock<Vec<String>> = OnceLock::new();
-    NAMES.get_or_init(|| {
-        let is_name = |text: &&str| {
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._".contains(c);
-            // Callbacks are listed too, and are no settings.
-            !text.is_empty() && text.chars().all(plain) && !text.ends_with("_cb")
-        };
-        let table = table();
-        let rows = table.lines().filter_map(|line| line.split_once('|'));
-        let mut names: Vec<String> =
-            rows.map(|(name, _)| name.trim()).filter(is_name).map(str::to_owned).collect();
-        names.sort();
-        names.dedup();
-        names
-    })
-}
-
-/// librdkafka's own table of its settings; a row is a name, a bar, and more.
-fn table() -> String {
-    let (mut text, mut size) = (std::ptr::null_mut::<libc::c_char>(), 0);
-    // SAFETY: the stream is ours; when it is closed the buffer of that size is ours, and is freed here.
-    unsafe {
-        let file = libc::open_memstream(&raw mut text, &raw mut size);
-        if file.is_null() {
-            return String::new();
-        }
-        sys::rd_kafka_conf_properties_show(file);
-        libc::fclose(file);
-        if text.is_null() {
-            return String::new();
-        }
-        let bytes = std::slice::from_raw_parts(text.cast::<u8>(), size);
-        let table = String::from_utf8_lossy(bytes).into_owned();
-        libc::free(text.cast());
-        table
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::{io::ErrorKind, net::TcpListener};
 
     use super::*;
+    use crate::client::table;
 
     fn settings(pairs: &[(&str, &str)]) -> IndexMap<String, String> {
         pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -167,12 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn the_names_are_librdkafkas_and_all_of_them_are_known_to_it() {
+    fn the_names_of_the_table_are_known_to_librdkafka() {
+        let names = || table::settings().keys();
         for name in ["linger.ms", "queue.buffering.max.ms", "acks", "auto.offset.reset"] {
-            assert!(names().iter().any(|n| n == name), "{name} of {}", names().len());
+            assert!(names().any(|n| n == name), "{name} of {}", names().len());
         }
         let safe = |name: &&String| !kplan_dsl::value::Settings::runs_program(name);
-        for name in names().iter().filter(safe) {
+        for name in names().filter(safe) {
             assert!(!matches!(takes(name, ""), Err(NotSet::Unknown)), "{name}");
         }
     }

@@ -14,6 +14,7 @@ mod list;
 mod log_queue;
 mod producer;
 mod resolve;
+pub(crate) mod table;
 mod waits;
 
 use std::{
