@@ -51,13 +51,15 @@ impl StepWord for AlterTopic {
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
-        let Some(topic) = ground.topic(&self.name, false) else { return };
+        let topic = ground.topic(&self.name, false);
+        // Of a topic that the plan does not create, the number of replicas is not known.
+        ground.topic_settings(&self.config, topic.as_ref().map_or(u32::MAX, |t| t.replicas));
+        let Some(topic) = topic else { return };
         if let Some(partitions) = self.partitions.as_ref().filter(|n| n.value <= topic.partitions) {
             let message = format!("the topic already has {} partitions", topic.partitions);
             let help = "the number of partitions can only grow";
             ground.report(Diagnostic::new(Code::E015, partitions.span, message).help(help));
         }
-        ground.topic_settings(&self.config, topic.replicas);
         if let Some(kept) = ground.state.topics.get_mut(self.name.as_str()) {
             if let Some(partitions) = &self.partitions {
                 kept.partitions = partitions.value.max(kept.partitions);

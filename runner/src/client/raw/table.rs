@@ -24,7 +24,7 @@ fn rows(table: &str) -> BTreeMap<String, LibrarySetting> {
         !text.is_empty() && text.chars().all(plain) && !text.ends_with("_cb")
     };
     for line in table.lines() {
-        let cells: Vec<&str> = line.splitn(6, '|').map(str::trim).collect();
+        let cells: Vec<&str> = line.splitn(6, " | ").map(str::trim).collect();
         let [name, of, range, default, _, doc] = cells[..] else { continue };
         if is_name(name) {
             let doc = doc.split("<br>*Type").next().unwrap_or_default().trim();
@@ -51,7 +51,7 @@ pub(crate) fn only_of(letter: &str) -> HashSet<&'static str> {
     all.map(|(name, _)| name.as_str()).collect()
 }
 
-/// The table as the library prints it; the cells of a row are separated by bars.
+/// The table as the library prints it; the cells of a row are separated by a bar between spaces.
 fn printed() -> String {
     let (mut text, mut size) = (std::ptr::null_mut::<libc::c_char>(), 0);
     // SAFETY: the stream is ours; when it is closed the buffer of that size is ours, and is freed here.
