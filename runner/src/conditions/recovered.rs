@@ -67,9 +67,9 @@ impl JudgedByClient for Recovered {
         let holders = Holders::read(&files, &mates(client, j)?).map_err(unreadable)?;
         let topics = client.topics();
         let own = |place: &PartitionPlace| held(place, &topics, &holders);
-        let mut by = waits(&senders, &files, &own, onset).map_err(unreadable)?;
+        let mut by = waits(&senders, &files, own, onset).map_err(unreadable)?;
         narrow(&mut by, self.topic.as_deref(), self.partition.as_deref());
-        let silent = silent(self, client, &senders, &own, &by)?;
+        let silent = silent(self, client, &senders, own, &by)?;
         let (away, now_us) = (away(client), now_us());
         let length = |wait: &Waited| {
             let until_us = wait.until_us.unwrap_or(now_us).max(wait.from_us);
@@ -101,7 +101,9 @@ impl JudgedByClient for Recovered {
         }
         let who = format!("{} after {what}, last on {place}", client.name);
         let judged = timed(self.bound, took_us, who, "recovered within");
-        if !silent.is_empty() && !(judged.holds == Holds::No && judged.firm) {
+        // More time would only confirm a "no" that breaks the upper bound.
+        let certain = judged.holds == Holds::No && judged.firm;
+        if !silent.is_empty() && !certain {
             let (found, why, on) = (judged.found, why_unknown(client), silent.join(", "));
             let found = format!("{found}, but {why}: whether one waits on {on} is not known");
             return Ok(Found::inconclusive(found));
