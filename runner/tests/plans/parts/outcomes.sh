@@ -13,7 +13,15 @@ while (($# > 0)); do
 done
 
 asked=0
-if [[ -n ${STDIN:-} ]]; then trap '' TERM; else trap 'asked=1' TERM; fi
+# The line is read in the background: a read with a time limit could lose a part of it.
+if [[ -n ${STDIN:-} ]]; then
+  trap '' TERM
+  trap 'asked=1' USR1
+  exec 3<&0
+  (read -r line <&3 && [[ $line == '{"stop": true}' ]] && kill -USR1 $$) &
+else
+  trap 'asked=1' TERM
+fi
 echo '{"name":"startup_complete"}'
 offsets=(0 0)
 n=0
@@ -25,11 +33,7 @@ while ((asked == 0)); do
     "$prefix" "$n" "$topic" "$partition" "${offsets[partition]}" "$sent"
   offsets[partition]=$((offsets[partition] + 1))
   n=$((n + 1))
-  if [[ -z ${STDIN:-} ]]; then
-    sleep 0.02
-  elif read -r -t 0.02 line && [[ $line == '{"stop": true}' ]]; then
-    asked=1
-  fi
+  sleep 0.02
 done
 echo '{"name":"shutdown_complete"}'
 printf '{"name":"tool_data","sent":%d,"acked":%d}\n' "$n" "$n"
