@@ -21,7 +21,7 @@ pub struct ClientProgram {
     pub env: Vec<(String, String)>,
     /// Names of flags.
     pub flags: ProgramFlags,
-    /// It is told to end by the line `{"stop": true}` on its standard input, and not by SIGTERM.
+    /// The line `{"stop": true}` on its standard input ends it, and not SIGTERM.
     #[serde(default)]
     pub stdin: bool,
 }

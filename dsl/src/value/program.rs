@@ -18,7 +18,7 @@ use crate::source::{Span, Spanned};
 pub const BUILT_IN: &str = "librdkafka";
 
 words! {
-    /// How a client is told to end.
+    /// What ends a client.
     pub enum StopBy("`signal` or `stdin`") {
         /// By SIGTERM.
         Signal = "signal",

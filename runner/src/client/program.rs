@@ -214,6 +214,7 @@ impl ProgramError {
 
 /// A program that was started, and what it does.
 pub(crate) struct Program {
+    /// Dropped before the program: whoever passes its output on must not wait for a reader then.
     events: Receiver<ProgramEvent>,
     /// What it did while a signal was sent.
     early: VecDeque<ProgramEvent>,
@@ -278,10 +279,14 @@ impl Program {
             StartedProgram::Container(container) => thread::scope(|scope| {
                 let sent = scope.spawn(|| container.signal(signal));
                 while !sent.is_finished() {
-                    self.early.extend(self.events.recv_timeout(LOOK));
+                    match self.events.recv_timeout(LOOK) {
+                        Ok(event) => self.early.push_back(event),
+                        Err(RecvTimeoutError::Timeout) => {}
+                        // It has ended: nothing is left to read.
+                        Err(RecvTimeoutError::Disconnected) => break,
+                    }
                 }
-                let panicked = |_| Err(ProgramError::machine("a signal", io::Error::other("lost")));
-                sent.join().unwrap_or_else(panicked)
+                sent.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             }),
         }
     }

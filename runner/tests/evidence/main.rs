@@ -316,7 +316,7 @@ fn begin_on_real_brokers(name: &str) -> String {
     let (before, wait) = begin.split_once("  - wait:").expect("a wait");
     let copier = "  - create_topic: { name: copies, partitions: 3, replicas: 3 }\n  \
                   - start_copier: { name: X, from: orders, to: copies }\n";
-    // One message a transaction, one a second: a partition in turn.
+    // At one message a second each partition has its turn only after a while.
     let wait = wait.replace("[P, C]", "[P, C, X]").replace("}] }", "}], within: 2m }");
     format!("{before}{copier}  - wait:{wait}")
 }

@@ -62,7 +62,7 @@ enum Ordered {
 /// A program that runs.
 pub(super) struct Adapter<'a> {
     program: Program,
-    /// It is told to end on its standard input.
+    /// A line on its standard input ends it, and not SIGTERM.
     stdin: bool,
     voice: &'a Voice,
     ordered: Ordered,
