@@ -32,6 +32,7 @@ mod count;
 mod delivered;
 mod diverged;
 mod duplicated;
+mod eligible_leader_replicas;
 mod expired;
 mod expr;
 mod failed;
@@ -136,6 +137,7 @@ roster! {
     leader::Leader,
     preferred_leaders::PreferredLeaders,
     in_sync::InSync,
+    eligible_leader_replicas::EligibleLeaderReplicas,
     under_replicated_partitions::UnderReplicatedPartitions,
     under_min_isr_partitions::UnderMinIsrPartitions,
     offline_partitions::OfflinePartitions,

@@ -18,10 +18,12 @@ mod ever;
 mod flow;
 mod judged;
 mod lasting;
+mod measured;
 mod needs;
 mod nothing;
 mod since;
 
+pub(crate) use measured::check as check_measured;
 pub(crate) use needs::check as check_needs;
 pub(crate) use nothing::proves_nothing;
 

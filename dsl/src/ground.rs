@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backend::{Abilities, is_release};
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
@@ -119,6 +119,7 @@ impl<'p> Ground<'p> {
         }
         if self.state.topics_unknown
             || text.starts_with("__")
+            || self.ever.external.contains(text)
             || (any_time && self.ever.topics.contains(text))
         {
             return None;
@@ -134,8 +135,8 @@ impl<'p> Ground<'p> {
             Diagnostic::new(Code::E050, name.span, message)
         } else {
             let message = format!("topic `{text}` is not created by this plan");
-            let help = did_you_mean(text, self.ever.topics.iter().copied());
-            Diagnostic::new(Code::W012, name.span, message).maybe_help(help)
+            let help = near_or_external("topics", text, self.ever.topics.iter().copied());
+            Diagnostic::new(Code::W012, name.span, message).help(help)
         };
         self.report(diagnostic);
         None
@@ -205,8 +206,9 @@ impl<'p> Ground<'p> {
             return;
         }
         let message = format!("no consumer of this plan is in group `{}`", name.value);
-        let help = did_you_mean(name, self.ever.groups.iter().map(String::as_str));
-        self.report(Diagnostic::new(Code::E057, name.span, message).maybe_help(help));
+        let known = self.ever.groups.iter().map(String::as_str);
+        let help = near_or_external("groups", name, known);
+        self.report(Diagnostic::new(Code::E057, name.span, message).help(help));
     }
 
     /// Reports a condition whose result does not depend on the cluster.
@@ -265,5 +267,19 @@ impl<'p> Ground<'p> {
             });
             self.report(Diagnostic::new(Code::E066, span, message).maybe_help(help));
         }
+    }
+}
+
+/// The nearest name, or how a plan declares a name that it does not make itself.
+fn near_or_external<'n>(
+    key: &str,
+    name: &str,
+    known: impl Iterator<Item = &'n str> + Clone,
+) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "if another program makes it, declare it in the plan: `external: {{ {key}: [{name}] }}`"
+        ),
     }
 }

@@ -9,7 +9,7 @@ use crate::conditions::Conditions;
 use crate::meaning::Meaning as _;
 use crate::source::{Sources, Span, Spanned};
 use crate::steps::Verb;
-use crate::value::{ChosenClient, StepName};
+use crate::value::{ChosenClient, External, StepName};
 use crate::visible::SECRET;
 
 pub use crate::steps::{Action, LateVerb, ReadyStep, Step, StepHead, StepId};
@@ -31,6 +31,8 @@ pub struct Plan {
     pub params: Vec<Param>,
     /// The time limit of all steps together; `finally` still runs after it.
     pub timeout: Spanned<Duration>,
+    /// Topics and groups of programs outside the plan.
+    pub external: Option<External>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The rules that must hold all the time.

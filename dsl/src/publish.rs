@@ -13,7 +13,7 @@ use crate::params::ParamArgs;
 use crate::read::FromNode;
 use crate::schema::{argument, described, or_template};
 use crate::steps::{COMMON, StartCluster, StartConsumer, StartProducer, Verb};
-use crate::value::{ExpectedError, Expression, ProgramArgs, text_schema};
+use crate::value::{ExpectedError, Expression, External, ProgramArgs, text_schema};
 
 /// The JSON Schema (draft 07) of plans and fragments.
 ///
@@ -54,6 +54,7 @@ fn properties(generator: &mut SchemaGenerator, always: &Value) -> Map<String, Va
             "matrix" => matrix(),
             "defaults" => defaults(generator),
             "clients" => clients(generator),
+            "external" => External::schema(generator).to_value(),
             "steps" | "finally" => {
                 json!({ "type": "array", "items": { "$ref": "#/definitions/step" } })
             }

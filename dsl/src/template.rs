@@ -22,7 +22,7 @@ mod secret;
 mod size;
 mod written;
 
-pub(crate) use lex::{Comparison, comparisons};
+pub(crate) use lex::{Comparison, comparisons, measured};
 pub(crate) use secret::late as late_secrets;
 pub(crate) use written::{text as written, texts};
 

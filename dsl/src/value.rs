@@ -13,8 +13,10 @@ mod expression;
 mod http;
 mod json;
 mod keywords;
+mod members;
 mod message;
 mod names;
+mod others;
 mod own_settings;
 mod payload;
 mod program;
@@ -23,25 +25,29 @@ mod service;
 mod settings;
 mod slots;
 mod target;
+mod timestamp;
 mod version;
 
 pub use crate::programs::{ClientProgram, ProgramFlags};
 pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
+pub(crate) use expression::not_a_number;
 pub use http::HttpUrl;
 pub(crate) use http::check_http_path;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
-    GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients, OffsetReset,
-    RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
+    GroupProtocol, GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients,
+    OffsetReset, RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
+pub use members::StaticMembers;
 pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};
 pub(crate) use names::template_name as is_template_name;
 pub use names::{
-    CaptureName, ClientName, Clients, GroupName, MemberRef, PartitionRef, StepName, TopicName,
-    Topics, UserName,
+    CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef, PartitionRef, StepName,
+    TopicName, Topics, UserName,
 };
+pub use others::External;
 pub use payload::{Payload, PayloadRange};
 pub use program::{BUILT_IN, ChosenClient};
 pub(crate) use program::{ProgramArgs, read_programs};
@@ -50,6 +56,7 @@ pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
 pub use target::{Target, broker_numbers, controller_numbers, is_controller};
+pub use timestamp::MessageTime;
 pub use version::{KafkaVersion, TESTED};
 
 /// A type read from one scalar's text.

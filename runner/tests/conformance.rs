@@ -1,6 +1,6 @@
 //! One suite of checks over `trait Cluster` for every backend of the roster: each says what it can do, and must do
 //! it. The simulation runs always; the others are ignored unless asked for: containers need an engine
-//! and the images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`, processes need Java and Maven.
+//! and the images of `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`, processes need Java and Maven.
 
 mod common;
 
@@ -215,7 +215,7 @@ async fn life(name: &str, version: &str, mode: Quorum) -> Result<(), Any> {
 #[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_4() -> Result<(), Any> {
     let _turn = real();
-    life("docker", "4.1.1", Quorum::KraftCombined).await
+    life("docker", "4.4.0", Quorum::KraftCombined).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,9 +234,9 @@ async fn docker_kraft_combined_3() -> Result<(), Any> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
-async fn docker_zookeeper_3() -> Result<(), Any> {
+async fn docker_zookeeper_2() -> Result<(), Any> {
     let _turn = real();
-    life("docker", "3.9.1", Quorum::Zookeeper).await
+    life("docker", "2.8.2", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What only the docker backend has (tests/conformance.rs has what all have), against real Kafka:
 //! ignored unless asked for (`--ignored`), with a container engine and the images of
-//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
+//! `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`. One cluster at a time.
 
 mod common;
 
@@ -340,8 +340,9 @@ async fn every_setting_that_brokers_report_is_known_with_its_type_and_default() 
     let mut seen = 0;
     for version in reporting {
         let dir = tempfile::tempdir()?;
-        let spec = spec(version, Quorum::KraftSeparate(1), dir.path());
-        with_cluster(spec, async |cluster| {
+        let kraft = !version.starts_with("2.");
+        let quorum = if kraft { Quorum::KraftSeparate(1) } else { Quorum::Zookeeper };
+        with_cluster(spec(version, quorum, dir.path()), async |cluster| {
             let c = cluster.as_ref();
             c.topics().create_topic(&counts("orders", 3)).await?;
             let wrong = unknown_settings(c, version).await?;
@@ -351,6 +352,6 @@ async fn every_setting_that_brokers_report_is_known_with_its_type_and_default() 
         .await?;
         seen += 1;
     }
-    assert!(seen >= 2, "{seen} versions");
+    assert!(seen >= 4, "{seen} versions");
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! The observer against real Kafka: ignored unless asked for (`--ignored`), with a container engine and the
-//! images of `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. One cluster at a time.
+//! images of `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`. One cluster at a time.
 
 mod common;
 

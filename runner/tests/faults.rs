@@ -1,5 +1,5 @@
 //! Every fault on real brokers: ignored unless asked for (`--ignored`), with an engine and the images of
-//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`. What needs no broker runs always.
+//! `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`. What needs no broker runs always.
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Whole runs on real brokers: ignored unless asked for (`--ignored`), with an engine and the images of
-//! `ci/kafka-image 0.10.1.1 3.9.1 4.1.1`.
+//! `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`.
 
 mod common;
 
@@ -303,4 +303,18 @@ fn a_missing_image_names_the_command_that_makes_it() {
     let ran = run(&["plans/quickstart.yaml", "--param", "version=4.0.77"]);
     assert_eq!(ran.status(), Some(3), "{}", ran.text());
     assert!(ran.text().contains("ci/kafka-image 4.0.77"), "{}", ran.text());
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn groups_of_the_newer_protocol_fenced_members_and_transaction_coordinators() {
+    let _turn = real();
+    passes("runner/tests/plans/groups-today.yaml", 1);
+}
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn eligible_leaders_are_seen_and_the_plans_timestamps_are_kafkas() {
+    let _turn = real();
+    passes("runner/tests/plans/eligible.yaml", 1);
 }

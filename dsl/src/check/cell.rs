@@ -19,10 +19,10 @@ use crate::scope::Scope;
 use crate::source::{FileId, Spanned};
 use crate::steps::{Finally, StartCluster, StartConsumer, StartProducer, read_steps};
 use crate::template;
-use crate::value::read_programs;
+use crate::value::{External, read_programs};
 
 /// The keys of a plan, with their text for the manual and the schema.
-pub(crate) const KEYS: [(&str, &str); 12] = [
+pub(crate) const KEYS: [(&str, &str); 13] = [
     ("plan", "The version of the language: `v1`."),
     ("name", "The plan's name in every report."),
     ("description", "A description of the plan in Markdown, shown by `explain` and in reports."),
@@ -37,6 +37,10 @@ pub(crate) const KEYS: [(&str, &str); 12] = [
     (
         "clients",
         "Clients of other programs, by name: `start_producer` and `start_consumer` start them by `client`.",
+    ),
+    (
+        "external",
+        "Topics and groups that programs outside the plan create and use: `topics` and `groups`.",
     ),
     ("steps", "The steps, which run in order."),
     ("always", "Conditions that must hold all the time."),
@@ -53,6 +57,7 @@ const NAMES: &[&str] = &[
     "timeout",
     "defaults",
     "clients",
+    "external",
     "steps",
     "always",
     "finally",
@@ -93,6 +98,7 @@ impl Check<'_> {
     fn meaning(&mut self, plan: &Plan) {
         let backend = &self.options.backend;
         self.diagnostics.extend(follow::check_needs(plan, backend));
+        self.diagnostics.extend(follow::check_measured(plan, &self.library));
         self.diagnostics.extend(follow::check(plan, backend, &self.library));
         self.diagnostics.extend(self.options.pass.run(plan));
     }
@@ -190,6 +196,7 @@ fn read_plan(
     let description: Option<Option<String>> = map.field("description", reader);
     let tags: Option<Option<Vec<String>>> = map.field("tags", reader);
     let timeout: Option<Spanned<Duration>> = map.field_or("timeout", reader, TIMEOUT);
+    let external: Option<Option<External>> = map.field("external", reader);
     let steps = match map.node("steps") {
         Some(node) => read_steps(node, reader),
         None => {
@@ -216,6 +223,7 @@ fn read_plan(
         tags: tags?.unwrap_or_default(),
         params: shown_params(params, cell),
         timeout: timeout?,
+        external: external?,
         steps: steps?,
         always: always.unwrap_or_else(|| Some(Vec::new()))?,
         finally,

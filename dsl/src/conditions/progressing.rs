@@ -125,8 +125,20 @@ fn must_be_fed(client: &str, span: Span, ground: &mut Ground<'_>) {
             && matches!(c.life, Liveness::Up | Liveness::Maybe)
             && c.topics.iter().any(|t| read.contains(t))
     };
-    if !ground.state.clients.values().any(feeds) {
-        ground
-            .impossible(span, format!("no producer sends to the topics of {what} `{client}` here"));
+    if ground.state.clients.values().any(feeds) {
+        return;
     }
+    let Some(topic) = read.iter().find(|topic| ground.ever.external.contains(topic.as_str()))
+    else {
+        let message = format!("no producer sends to the topics of {what} `{client}` here");
+        return ground.impossible(span, message);
+    };
+    let message = format!(
+        "`progressing` cannot be judged for {what} `{client}`: only programs outside the plan send to `{topic}`, and \
+         kplan does not know when they do"
+    );
+    let help = format!(
+        "send to `{topic}` with a producer of the plan as well, or judge the `lag` of its group"
+    );
+    ground.report(Diagnostic::new(Code::E063, span, message).help(help));
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Change, Effect, PlanPart, conditions, flow, weigh};
 use crate::meaning::Meaning;
 use crate::plan::{Always, Param, Plan};
-use crate::value::ChosenClient;
+use crate::value::{ChosenClient, External};
 
 /// Compares everything but the steps.
 pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
@@ -28,6 +28,11 @@ pub(super) fn compare(old: &Plan, new: &Plan) -> Vec<Change> {
         let (was, is) = (old.timeout.meaning(), new.timeout.meaning());
         let effect = weigh::common("timeout", &was, &is);
         add(effect, format!("`timeout: {}` became `{}`", flow::flow(&was), flow::flow(&is)));
+    }
+    if old.external.meaning() != new.external.meaning() {
+        let all =
+            |plan: &Plan| plan.external.as_ref().map_or("nothing".to_owned(), External::in_words);
+        add(Effect::Neutral, format!("`external` was {} and is {}", all(old), all(new)));
     }
     changes.extend(params(old, new));
     changes.extend(clients(old, new));

@@ -67,6 +67,7 @@ fn facts(text: &mut String, it: &Minutes) {
     }
     it.clusters.iter().for_each(|cluster| fact("Cluster", cluster));
     it.clients.iter().for_each(|client| fact("Client", client));
+    it.external.iter().for_each(|external| fact("External", external));
     fact("Time limit", &format!("{} for all steps together", it.timeout));
     text.push('\n');
 }

@@ -6,6 +6,7 @@ use super::timeline::Timeline;
 use crate::facts::Kind;
 use crate::plan::{Always, Param, Plan, Step};
 use crate::steps::{Children, Verb};
+use crate::value::External;
 use crate::visible;
 use crate::words::{Sentence, spoken};
 
@@ -24,6 +25,8 @@ pub(super) struct Minutes {
     pub clusters: Vec<String>,
     /// The clients of other programs, with what runs them.
     pub clients: Vec<String>,
+    /// The topics and groups of programs outside the plan.
+    pub external: Option<String>,
     pub steps: Vec<Line>,
     /// The checks after the last step that does something.
     pub end: Vec<String>,
@@ -76,6 +79,11 @@ impl Minutes {
                 .into_iter()
                 .map(crate::value::ChosenClient::in_words)
                 .collect(),
+            external: plan
+                .external
+                .as_ref()
+                .map(External::in_words)
+                .filter(|words| !words.is_empty()),
             end: at_the_end(&plan.steps),
             always: plan.always.iter().flat_map(always).collect(),
             timeline: Timeline::of(plan),
@@ -89,7 +97,7 @@ impl Minutes {
     fn shown(mut self) -> Self {
         let heads = [&mut self.name, &mut self.path].into_iter();
         let heads = heads.chain(&mut self.tags).chain(&mut self.cell).chain(&mut self.clusters);
-        let heads = heads.chain(&mut self.clients);
+        let heads = heads.chain(&mut self.clients).chain(&mut self.external);
         let others = self.others.iter_mut();
         let others = others.flat_map(|o| o.differs.iter_mut().chain([&mut o.label]));
         let params = self

@@ -65,6 +65,7 @@ fn facts(text: &mut String, it: &Minutes) {
         fact("Cluster", cluster);
     }
     it.clients.iter().for_each(|client| fact("Client", client));
+    it.external.iter().for_each(|external| fact("External", external));
     fact("Time limit", &format!("{} for all steps together", it.timeout));
     text.push('\n');
 }

@@ -7,6 +7,11 @@ use crate::steps::Verb;
 impl<'p> Ever<'p> {
     pub fn of(plan: &'p Plan) -> Self {
         let mut ever = Self::default();
+        if let Some(external) = &plan.external {
+            ever.external.extend(external.topics());
+            ever.topics.extend(external.topics());
+            ever.groups.extend(external.groups().map(str::to_owned));
+        }
         let mut left: Vec<&'p Step> = plan.steps.iter().chain(&plan.finally).collect();
         while let Some(step) = left.pop() {
             ever.add(step);

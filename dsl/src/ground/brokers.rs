@@ -75,6 +75,7 @@ impl Ground<'_> {
                 self.partition(partition, false);
             }
             Target::CoordinatorOf(group) => self.group(group),
+            Target::TransactionCoordinatorOf(client) => self.transactional(client),
             Target::SameAs(step) => {
                 self.step_name(step, false);
                 if self.names.get(step.as_str()).is_some_and(|met| !met.has_target) {

@@ -4,7 +4,7 @@ use super::{ClientKind, Ground, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Strikes;
 use crate::source::{Span, Spanned};
-use crate::value::{ClientName, Clients};
+use crate::value::{ClientName, Clients, MemberRef};
 
 /// What is known of a client that a step names.
 struct Named<'n> {
@@ -32,6 +32,18 @@ impl Ground<'_> {
             format!("to start the same client again, write `- start_client: {}`", name.value);
         let diagnostic = Diagnostic::new(Code::E055, name.span, message).help(help);
         self.report(diagnostic.related(old.span, "it is started here"));
+    }
+
+    /// Reports a client that uses no transactions, where those of a client are meant.
+    pub fn transactional(&mut self, name: &Spanned<ClientName>) {
+        let member = MemberRef { client: name.value.clone(), member: None };
+        let Some(client) = self.client(&Spanned::new(member, name.span), false) else { return };
+        if !client.transactional {
+            let message = format!("`{}` is a {} without transactions", **name, client.kind.word());
+            let help = "name a copier, or a producer with `transactional`";
+            let wrong = Diagnostic::new(Code::E067, name.span, message).help(help);
+            self.report(wrong.related(client.span, "started here"));
+        }
     }
 
     /// Reports a client that is not running where it must be.

@@ -10,6 +10,8 @@ pub struct Ever<'p> {
     pub topics: BTreeSet<&'p str>,
     pub clients: BTreeSet<&'p str>,
     pub groups: BTreeSet<String>,
+    /// Those of the topics that belong to programs outside the plan.
+    pub external: BTreeSet<&'p str>,
     pub names: BTreeSet<&'p str>,
     /// Names of faults that a condition with `sent: before` refers to: they need no traffic.
     pub at_rest: BTreeSet<&'p str>,

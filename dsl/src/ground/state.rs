@@ -122,6 +122,8 @@ pub struct KnownClient {
     /// The ports of a service that can be reached; none if every port of its process can be.
     pub published: Option<Vec<u32>>,
     pub acks: Acks,
+    /// True if it sends in transactions.
+    pub transactional: bool,
     /// True if it ends by itself after a number of messages.
     pub ends: bool,
     /// Its name in the plan's `clients`, if it is another program.

@@ -125,6 +125,12 @@ impl StepWord for CreateTopic {
             let message = format!("topic `{name}` already exists");
             ground.report(Diagnostic::new(Code::E055, self.name.span, message));
         }
+        if ground.ever.external.contains(name) {
+            let message =
+                format!("topic `{name}` is declared in `external`: another program creates it");
+            let help = "remove it from `external`, or remove this step";
+            ground.report(Diagnostic::new(Code::E055, self.name.span, message).help(help));
+        }
         let alike = |other: &str| other.replace('.', "_") == name.replace('.', "_");
         let there =
             ground.state.topics.iter().filter(|(other, topic)| !topic.gone && *other != name);

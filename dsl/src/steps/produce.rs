@@ -10,12 +10,13 @@ use crate::facts::{Blurs, Kind, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Acks, Settings, TopicName, UserName};
+use crate::value::{Acks, MessageTime, Settings, TopicName, UserName};
 use crate::words::{self, Sentence};
 
 args! {
     /// Sends the given messages and waits for their acknowledgements.
     #[example("produce: { topic: hello, messages: [{ key: a, value: one }] }")]
+    #[example("produce: { topic: hello, messages: [{ key: a, timestamp: -2h }] }")]
     pub struct Produce("produce") {
         /// The topic.
         topic: Spanned<TopicName>,
@@ -40,12 +41,16 @@ args! {
     pub struct GivenMessage("message") {
         /// The key. If it is not set, the message has no key.
         key: Option<String>,
-        /// The value. If it is not set, the message has no value.
+        /// The value. If it is not set, the message has no value: with a key, it is a tombstone, by which a compacted
+        /// topic deletes the key.
         value: Option<String>,
         /// The headers.
         headers: Settings,
         /// The partition. If it is not set, the key decides.
         partition: Option<Spanned<u32>>,
+        /// The timestamp: an offset from now, such as `-2h` or `+5m`, or a time, such as `2026-01-31T12:00:00Z`. If it
+        /// is not set, it is the time of sending.
+        timestamp: Option<MessageTime>,
     }
 }
 
@@ -55,9 +60,10 @@ impl GivenMessage {
         let part = |text: &Option<String>| {
             text.as_deref().map_or("nothing".to_owned(), |t| format!("\"{t}\""))
         };
+        let time = self.timestamp.map(|time| format!(", timestamp {time}")).unwrap_or_default();
         match &self.key {
-            Some(_) => format!("key {}, value {}", part(&self.key), part(&self.value)),
-            None => format!("value {}", part(&self.value)),
+            Some(_) => format!("key {}, value {}{time}", part(&self.key), part(&self.value)),
+            None => format!("value {}{time}", part(&self.value)),
         }
     }
 }

@@ -41,7 +41,7 @@ args! {
         /// The number of brokers.
         brokers: Spanned<u32> = "3",
         /// The version of Kafka.
-        version: Spanned<KafkaVersion> = "4.1.1",
+        version: Spanned<KafkaVersion> = "4.4.0",
         /// Where the cluster stores its metadata: `kraft` (Kafka 3.3 and newer) or `zookeeper` (Kafka 3.9 and
         /// older).
         mode: Spanned<MetadataMode> = "kraft",

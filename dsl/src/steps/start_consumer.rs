@@ -9,8 +9,8 @@ use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Acks, ChosenClient, ClientName, CommitMode, GroupName, Isolation, OffsetReset, Settings,
-    Topics, UserName,
+    Acks, ChosenClient, ClientName, CommitMode, GroupName, GroupProtocol, Isolation, OffsetReset,
+    Settings, StaticMembers, Topics, UserName,
 };
 use crate::words::{self, Sentence};
 
@@ -21,6 +21,8 @@ args! {
     #[example("start_consumer: { name: C, topics: [orders], group: readers }")]
     #[example("start_consumer: { name: C, topics: [orders], members: 3, commit: sync }")]
     #[example("start_consumer: { name: C, topics: [orders], members: 3, static: true }")]
+    #[example("start_consumer: { name: C, topics: [orders], members: 2, static: [till-1, till-2] }")]
+    #[example("start_consumer: { name: C, topics: [orders], members: 3, protocol: consumer }")]
     pub struct StartConsumer("start_consumer") {
         /// The client's name in the plan; its members are `C/1`, `C/2` and so on.
         name: Spanned<ClientName>,
@@ -37,8 +39,13 @@ args! {
         /// The number of members, each a separate process.
         members: Spanned<u32> = "1",
         /// Whether the members are static (Kafka 2.3 and newer). A static member keeps its partitions while it is
-        /// away for less than its `session.timeout.ms`, and does not leave the group when it is stopped.
-        fixed as "static": Spanned<bool> = "false",
+        /// away for less than its `session.timeout.ms`, and does not leave the group when it is stopped. A name, or
+        /// a list with the name of each member, sets `group.instance.id`: of two members with the same one in a
+        /// group, Kafka fences the earlier.
+        fixed as "static": Spanned<StaticMembers> = "false",
+        /// The protocol of the group: with `consumer` (Kafka 4.0 and newer, KIP-848) the group coordinator decides
+        /// on the assignment, and the broker's `group.consumer.session.timeout.ms` replaces `session.timeout.ms`.
+        protocol: Spanned<GroupProtocol> = "classic",
         /// The client that reads: a name of the plan's `clients`, or `librdkafka`, kplan's own client.
         client: Spanned<ChosenClient> = "librdkafka",
         /// The user that the client logs in as: one of the cluster's `security` users.
@@ -59,6 +66,41 @@ impl StartConsumer {
             None => format!("kplan-{}", self.name),
         }
     }
+
+    /// Reports names of static members that do not fit.
+    fn check_names(&self, reader: &mut Reader) {
+        let names = self.fixed.names();
+        if !names.is_empty() && names.len() != self.members.value as usize {
+            let message = format!(
+                "{} for {}",
+                words::count(names.len() as u64, "static name"),
+                words::count(self.members.value.into(), "member")
+            );
+            let help = format!("give each member one name, or write `members: {}`", names.len());
+            reader.push(Diagnostic::new(Code::E015, self.fixed.span, message).help(help));
+        }
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].iter().any(|earlier| earlier.value == name.value) {
+                let message = format!("two members have the static name `{}`", name.value);
+                let help = "Kafka would fence one of them; to try that, start two consumers of one `group`";
+                reader.push(Diagnostic::new(Code::E055, name.span, message).help(help));
+            }
+        }
+    }
+
+    /// Reports what the cluster's version of Kafka does not have.
+    fn fits_version(&self, ground: &mut Ground<'_>) {
+        let fixed = self.fixed.are_static().then_some((self.fixed.span, "static members", [2, 3]));
+        let newer = self.protocol.value == GroupProtocol::Consumer;
+        let newer = newer.then_some((self.protocol.span, "group protocol `consumer`", [4, 0]));
+        for (span, what, since) in fixed.into_iter().chain(newer) {
+            if let Some(version) = ground.version().filter(|v| v.before(&since)) {
+                let message = format!("Kafka {version} has no {what}");
+                let help = format!("use version {}.{} or newer", since[0], since[1]);
+                ground.report(Diagnostic::new(Code::E071, span, message).help(help));
+            }
+        }
+    }
 }
 
 impl StepWord for StartConsumer {
@@ -70,11 +112,14 @@ impl StepWord for StartConsumer {
 
     fn explain(&self) -> String {
         let members = match self.members.value {
-            1 if !self.fixed.value => String::new(),
+            1 if !self.fixed.are_static() => String::new(),
             n => format!(" with {}", words::count(n.into(), "member")),
         };
-        let members =
-            if self.fixed.value { members.replace(" with", " with static") } else { members };
+        let members = if self.fixed.are_static() {
+            members.replace(" with", " with static")
+        } else {
+            members
+        };
         let topic = if self.topics.len() == 1 { "topic" } else { "topics" };
         let (name, topics) = (&self.name, &self.topics);
         format!(
@@ -99,8 +144,14 @@ impl StepWord for StartConsumer {
             CommitMode::Sync => more.push("commits after each batch".to_owned()),
             CommitMode::None => more.push("never commits".to_owned()),
         }
-        if self.fixed.value {
+        if self.fixed.are_static() {
             more.push("keeps the partitions of members that are away for a short time".to_owned());
+        }
+        if !self.fixed.names().is_empty() {
+            more.push(format!("names its static members {}", words::list(self.fixed.names())));
+        }
+        if self.protocol.value == GroupProtocol::Consumer {
+            more.push("uses the group protocol `consumer`".to_owned());
         }
         if self.isolation == Isolation::ReadUncommitted {
             more.push("reads uncommitted messages too".to_owned());
@@ -130,12 +181,14 @@ impl StepWord for StartConsumer {
                 format!("{} members: between 1 and {MOST_MEMBERS} are possible", self.members);
             reader.push(Diagnostic::new(Code::E015, self.members.span, message));
         }
+        self.check_names(reader);
         if self.client.program.is_some() {
             return other_clients::check_consumer(self, reader);
         }
         let said = [
             ("group.instance.id", "write `static:` beside `topics:` instead"),
             ("group.id", "write `group:` beside `topics:` instead"),
+            ("group.protocol", "write `protocol:` beside `topics:` instead"),
             ("auto.offset.reset", "write `from:` beside `topics:` instead"),
             ("isolation.level", "write `isolation:` beside `topics:` instead"),
             ("enable.auto.commit", "write `commit:` beside `topics:` instead"),
@@ -154,12 +207,7 @@ impl StepWord for StartConsumer {
             ground.topic(topic, false);
         }
         ground.user(self.user.as_ref());
-        let fixed = self.fixed.value;
-        if let Some(version) = ground.version().filter(|v| fixed && v.before(&[2, 3])) {
-            let message = format!("Kafka {version} has no static members");
-            let help = "use version 2.3 or newer";
-            ground.report(Diagnostic::new(Code::E071, self.fixed.span, message).help(help));
-        }
+        self.fits_version(ground);
         let client = KnownClient {
             kind: ClientKind::Consumer,
             life: Liveness::Up,
@@ -169,6 +217,7 @@ impl StepWord for StartConsumer {
             group: Some(self.group_name()),
             published: None,
             acks: Acks::All,
+            transactional: false,
             ends: false,
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),
             sends_text: false,

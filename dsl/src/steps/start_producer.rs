@@ -10,7 +10,7 @@ use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
     Acks, ByteSize, ChosenClient, ClientName, Compression, MessageBytes, MessageHeaders,
-    MessageSlot, MessageText, Payload, Percent, Rate, Settings, TopicName, UserName,
+    MessageSlot, MessageText, MessageTime, Payload, Percent, Rate, Settings, TopicName, UserName,
 };
 use crate::words::{self, Sentence};
 
@@ -58,6 +58,9 @@ args! {
         /// The number of different keys, which kplan chooses. If neither it nor `key` is set, messages have no keys
         /// and are sent to the partitions in turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
+        /// The timestamp of each message: an offset from the time when it is due, such as `-2h` or `+5m`, or one time
+        /// for all, such as `2026-01-31T12:00:00Z`. If it is not set, it is the time of sending.
+        timestamp: Option<Spanned<MessageTime>>,
         /// The number of messages after which the producer ends. If it is not set, the producer does not end by
         /// itself.
         #[weighs(MoreIsStronger(Some(f64::INFINITY)))]
@@ -145,6 +148,11 @@ impl StartProducer {
         if here && [size.min, size.max] != [DEFAULT_SIZE; 2] {
             exclude(at, "payload", own);
         }
+        if let Some(time) = &self.timestamp {
+            let message = format!("`timestamp` and `{own}` exclude each other");
+            let help = "of a message whose value the plan writes, kplan knows by its timestamp when it was due";
+            reader.push(Diagnostic::new(Code::E016, time.span, message).help(help));
+        }
         if !self.own_texts().flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id) {
             let message = "the messages of this producer contain no identity: kplan could not find them again";
             let help =
@@ -172,6 +180,7 @@ impl StartProducer {
             self.key.as_ref().map(|_| "keys that the plan writes".to_owned()),
             (min != max).then(|| format!("values of {min} to {max}")),
             self.compression.as_ref().map(|c| format!("compressed with {c}")),
+            self.timestamp.as_ref().map(|time| format!("timestamps {time}")),
         ];
         said.into_iter().flatten().chain(self.config.shown()).collect()
     }
@@ -328,6 +337,7 @@ impl StepWord for StartProducer {
             group: None,
             published: None,
             acks: self.acks.value,
+            transactional: self.transactional.is_some(),
             ends: self.count.is_some(),
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),
             sends_text: self.client.program.is_some() || self.own_value().is_some(),

@@ -134,6 +134,69 @@ pub(crate) fn comparisons(text: &str) -> Vec<Comparison> {
     found
 }
 
+/// A value such as `seen.acked` that an expression orders, or compares with a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// Its names: `seen`, `acked`.
+    pub path: Vec<String>,
+    /// Where it stands in the text, in bytes.
+    pub range: Range<usize>,
+}
+
+/// The values that the expression compares as one compares numbers: a map among them is a mistake.
+pub(crate) fn measured(text: &str) -> Vec<Measured> {
+    let all = tokens(text);
+    let sign = |at: usize| match all.get(at) {
+        Some((Token::Sign(sign), _)) => *sign,
+        _ => "",
+    };
+    let number = |at: usize| matches!(all.get(at), Some((Token::Number(_), _)));
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < all.len() {
+        let begins = at;
+        let Some((path, next)) = path_at(&all, at) else {
+            at += 1;
+            continue;
+        };
+        at = next;
+        let before = begins.checked_sub(1).map_or("", sign);
+        let ordered = matches!(sign(next), "<" | ">") || matches!(before, "<" | ">");
+        // The lexer reads `<=` as two signs.
+        let ordered =
+            ordered || before == "=" && begins > 1 && matches!(sign(begins - 2), "<" | ">");
+        let equal = matches!(sign(next), "==" | "!=") && number(next + 1)
+            || matches!(before, "==" | "!=") && begins > 1 && number(begins - 2);
+        // What a filter gives is not known.
+        let whole = before != "|" && !continues(all.get(next).map(|t| t.0));
+        if whole && (ordered || equal) {
+            let range = all[begins].1.start..all[next - 1].1.end;
+            found.push(Measured { path, range });
+        }
+    }
+    found
+}
+
+/// The names of a path that begins at this token, and the place after it.
+fn path_at(all: &[(Token<'_>, Range<usize>)], begins: usize) -> Option<(Vec<String>, usize)> {
+    let token = |at: usize| all.get(at).map(|t| t.0);
+    let Some(Token::Name(first)) = token(begins) else { return None };
+    let (mut path, mut at) = (vec![first.to_owned()], begins + 1);
+    loop {
+        match (token(at), token(at + 1), token(at + 2)) {
+            (Some(Token::Sign(".")), Some(Token::Name(name)), _) => {
+                path.push(name.to_owned());
+                at += 2;
+            }
+            (Some(Token::Sign("[")), Some(Token::Text(name)), Some(Token::Sign("]"))) => {
+                path.push(name.to_owned());
+                at += 3;
+            }
+            _ => return Some((path, at)),
+        }
+    }
+}
+
 /// True if a name before an operator is not a part of something longer.
 fn is_alone(before: Option<Token<'_>>, further: Option<Token<'_>>) -> bool {
     match before {
@@ -180,9 +243,25 @@ mod tests {
     }
 
     #[test]
+    fn values_compared_as_numbers_are_found() {
+        let of = |text| -> Vec<String> {
+            measured(text).into_iter().map(|m| m.path.join(".")).collect()
+        };
+        assert_eq!(of("{{ seen.acked > 10 }}"), ["seen.acked"]);
+        assert_eq!(of("{{ 10 <= seen['acked'] and x }}"), ["seen.acked"]);
+        assert_eq!(of("{{ after.acked >= before.acked }}"), ["after.acked", "before.acked"]);
+        assert_eq!(of("{{ seen.lost == 0 or 0 != seen.acked.P }}"), ["seen.lost", "seen.acked.P"]);
+        let none: [String; 0] = [];
+        assert_eq!(of("{{ after.acked == before.acked }}"), none);
+        assert_eq!(of("{{ seen.acked | length > 1 }}"), none);
+        assert_eq!(of("{{ seen.acked.P + 1 > 3 }}"), none);
+    }
+
+    #[test]
     fn odd_text_is_survived() {
         for text in ["'", "\"\\", "{{ 'ö", "ö == 'é'", "==", "a ==", "1..2"] {
             comparisons(text);
+            measured(text);
             plain_numbers(text);
         }
     }

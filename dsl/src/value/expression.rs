@@ -50,6 +50,7 @@ impl Expression {
 
     /// Its value with the current values of the run.
     pub fn eval(&self, values: &Values) -> Result<bool, Diagnostic> {
+        self.compares_numbers(values)?;
         match self.known {
             Some(known) => Ok(known),
             None => match template::evaluate(self.text(), &self.scope, Some(values)) {
@@ -62,6 +63,30 @@ impl Expression {
             },
         }
     }
+}
+
+impl Expression {
+    /// Fails if a captured map is compared as if it were a number: minijinja orders them, without meaning.
+    fn compares_numbers(&self, values: &Values) -> Result<(), Diagnostic> {
+        for measured in template::measured(self.text()) {
+            let Some((capture, keys)) = measured.path.split_first() else { continue };
+            let value = values.captures.get(capture);
+            let value = keys.iter().fold(value, |value, key| value.and_then(|v| v.get(key)));
+            if value.is_some_and(serde_json::Value::is_object) {
+                let span = self.library.inside(self.node.span, self.text(), measured.range);
+                return Err(not_a_number(&measured.path, span));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A map is compared as if it were a number.
+pub(crate) fn not_a_number(path: &[String], span: crate::Span) -> Diagnostic {
+    let name = path.join(".");
+    let message = format!("`{name}` is a map, not a number");
+    let help = format!("compare one of its values: of a count `{name}.total`, or `{name}.CLIENT`");
+    Diagnostic::new(Code::E032, span, message).help(help)
 }
 
 /// Whether a value counts as true. The text `false` does not, because values from the command line and from

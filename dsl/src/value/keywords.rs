@@ -107,10 +107,22 @@ words! {
         Ipv6 = "ipv6",
     }
 
+    /// The protocol by which the members of a group share the partitions.
+    pub enum GroupProtocol("`classic` or `consumer`") {
+        /// The members agree on the assignment.
+        Classic = "classic",
+        /// The group coordinator decides on the assignment (KIP-848).
+        Consumer = "consumer",
+    }
+
     /// The state of a consumer group.
     pub enum GroupState("a group state such as `Stable`") {
         /// The partitions are assigned to the members.
         Stable = "Stable",
+        /// The group coordinator works out the assignment (`protocol: consumer`).
+        Assigning = "Assigning",
+        /// Members give up and take over partitions (`protocol: consumer`).
+        Reconciling = "Reconciling",
         /// Members are joining.
         PreparingRebalance = "PreparingRebalance",
         /// Partitions are being assigned.

@@ -64,6 +64,8 @@ names! {
     StepName("a step's name", some_text);
     /// A name that templates can use.
     CaptureName("a name of letters, digits and `_`", template_name);
+    /// The `group.instance.id` of a static member.
+    InstanceId("a member's static name", legal_instance);
     /// The name of a user.
     UserName("a user's name", some_text);
 }
@@ -81,6 +83,18 @@ fn legal_topic(text: &str) -> Result<(), TextError> {
     plain_name(text)?;
     if text.len() > 249 || text == "." || text == ".." {
         return Err(TextError::new(Code::E013, format!("`{text}` is not a legal topic name")));
+    }
+    Ok(())
+}
+
+/// Kafka's rule for `group.instance.id` is that for names of topics (`JoinGroupRequest.validateGroupInstanceId`).
+fn legal_instance(text: &str) -> Result<(), TextError> {
+    plain_name(text)?;
+    if text.len() > 249 || text == "." || text == ".." {
+        return Err(TextError::new(
+            Code::E013,
+            format!("`{text}` is no legal `group.instance.id`"),
+        ));
     }
     Ok(())
 }
@@ -246,6 +260,8 @@ one_or_several! {
     Clients of MemberRef, "a client or a list of clients";
     /// One topic or several.
     Topics of TopicName, "a topic or a list of topics";
+    /// One group or several.
+    Groups of GroupName, "a group or a list of groups";
 }
 
 impl Clients {

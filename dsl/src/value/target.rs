@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::{GroupName, PartitionRef, StepName};
+use super::{ClientName, GroupName, PartitionRef, StepName};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
@@ -34,6 +34,8 @@ pub enum Target {
     FollowersOf(Spanned<PartitionRef>),
     /// The coordinator of a group.
     CoordinatorOf(Spanned<GroupName>),
+    /// The transaction coordinator of a client.
+    TransactionCoordinatorOf(Spanned<ClientName>),
     /// One of these, chosen by the run's seed.
     AnyOf(Box<Spanned<Self>>),
     /// All brokers except these.
@@ -44,7 +46,15 @@ pub enum Target {
 
 /// Words and keys of a target.
 const WORDS: [&str; 5] = ["all", "random", "controller", "controllers", "zookeeper"];
-const KEYS: &[&str] = &["leader_of", "followers_of", "coordinator_of", "any_of", "not", "same_as"];
+const KEYS: &[&str] = &[
+    "leader_of",
+    "followers_of",
+    "coordinator_of",
+    "transaction_coordinator_of",
+    "any_of",
+    "not",
+    "same_as",
+];
 
 impl Target {
     /// The broker numbers, if it consists only of numbers.
@@ -100,6 +110,7 @@ impl Target {
             "leader_of" => reader.read(value).map(Self::LeaderOf),
             "followers_of" => reader.read(value).map(Self::FollowersOf),
             "coordinator_of" => reader.read(value).map(Self::CoordinatorOf),
+            "transaction_coordinator_of" => reader.read(value).map(Self::TransactionCoordinatorOf),
             "any_of" => reader.read(value).map(|t| Self::AnyOf(Box::new(t))),
             "not" => reader.read(value).map(|t| Self::Not(Box::new(t))),
             "same_as" => reader.read(value).map(Self::SameAs),
@@ -121,6 +132,7 @@ fn form(word: &str) -> Option<String> {
         _ if !rest.is_empty() => rest,
         "leader_of" | "followers_of" => "TOPIC/PARTITION",
         "coordinator_of" => "GROUP",
+        "transaction_coordinator_of" => "CLIENT",
         "same_as" => "STEP",
         _ => "BROKER",
     };
@@ -185,6 +197,7 @@ impl JsonSchema for Target {
                         "leader_of": partition,
                         "followers_of": partition,
                         "coordinator_of": text,
+                        "transaction_coordinator_of": text,
                         "any_of": { "$ref": "#/definitions/target" },
                         "not": { "$ref": "#/definitions/target" },
                         "same_as": text,
@@ -233,6 +246,9 @@ impl std::fmt::Display for Target {
             Self::LeaderOf(partition) => write!(f, "the leader of {partition}"),
             Self::FollowersOf(partition) => write!(f, "the followers of {partition}"),
             Self::CoordinatorOf(group) => write!(f, "the coordinator of group {group}"),
+            Self::TransactionCoordinatorOf(client) => {
+                write!(f, "the transaction coordinator of {client}")
+            }
             Self::AnyOf(target) => write!(f, "any of {target}"),
             Self::Not(target) => write!(f, "every broker except {target}"),
             Self::SameAs(step) => write!(f, "the same broker as in \"{step}\""),
@@ -259,6 +275,9 @@ impl Meaning for Target {
             Self::LeaderOf(it) => one("leader_of", it.meaning()),
             Self::FollowersOf(it) => one("followers_of", it.meaning()),
             Self::CoordinatorOf(it) => one("coordinator_of", it.as_str().into()),
+            Self::TransactionCoordinatorOf(it) => {
+                one("transaction_coordinator_of", it.as_str().into())
+            }
             Self::AnyOf(it) => one("any_of", it.meaning()),
             Self::Not(it) => one("not", it.meaning()),
             Self::SameAs(it) => one("same_as", it.as_str().into()),

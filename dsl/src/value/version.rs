@@ -15,12 +15,9 @@ pub struct KafkaVersion {
 }
 
 /// The versions that kplan is tested with, oldest first.
-pub const TESTED: [&str; 3] = ["0.10.1.1", "3.9.1", "4.1.1"];
+pub const TESTED: [&str; 5] = ["0.10.1.1", "2.8.2", "3.9.1", "4.1.1", "4.4.0"];
 
 impl KafkaVersion {
-    /// The newest version that kplan knows.
-    pub const NEWEST: &str = "4.1.1";
-
     /// The version, as written.
     pub fn text(&self) -> &str {
         &self.text

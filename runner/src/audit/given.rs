@@ -10,6 +10,8 @@ pub(super) struct Given {
     hashes: HashMap<(u16, Option<u32>), HashSet<u64>>,
     /// The topics that services write to.
     served: HashSet<u16>,
+    /// The topics that programs outside the plan write to.
+    external: HashSet<u16>,
 }
 
 impl Given {
@@ -21,7 +23,14 @@ impl Given {
         }
         let works = facts.clients.values().filter_map(ClientFacts::derives);
         let served = works.map(|work| names.topic_number(&work.to)).collect();
-        Given { hashes, served }
+        let external = facts.topics.iter().filter(|(_, topic)| topic.external);
+        let external = external.map(|(topic, _)| names.topic_number(topic)).collect();
+        Given { hashes, served, external }
+    }
+
+    /// Whether programs outside the plan write to a topic.
+    pub fn is_external(&self, topic: u16) -> bool {
+        self.external.contains(&topic)
     }
 
     /// Whether a service writes to a topic.

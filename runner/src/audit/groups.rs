@@ -328,6 +328,7 @@ impl Groups {
             Mark::Foreign
                 if delivery.counts
                     && !given.is_served(topic)
+                    && !given.is_external(topic)
                     && !given.has(delivery.spot.part, hash) =>
             {
                 taken.strange.add(part.offsets());

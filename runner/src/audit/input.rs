@@ -159,6 +159,8 @@ pub struct TopicFacts {
     pub deleted: bool,
     /// `cleanup.policy` contains `compact`, or once did.
     pub compacted: bool,
+    /// Programs outside the plan write to it too.
+    pub external: bool,
     /// No topic: what a service wrote elsewhere, as a step collected it. Only what is said of the service is about it.
     pub elsewhere: bool,
     pub partitions: BTreeMap<u32, PartitionFacts>,

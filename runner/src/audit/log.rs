@@ -232,7 +232,8 @@ pub(super) fn read(files: &[File<'_>], names: &mut Names, facts: &Facts, sends: 
             } else {
                 log.foreign.add(span.offsets());
                 let served = given.is_served(part.0) && log.derived.has(span.offset);
-                if !served && !given.has(part, run.first_seq) {
+                let others = served || given.is_external(part.0);
+                if !others && !given.has(part, run.first_seq) {
                     log.strange.add(span.offsets());
                 }
             }

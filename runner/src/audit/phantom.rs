@@ -157,6 +157,20 @@ mod tests {
     }
 
     #[test]
+    fn others_write_to_a_topic_that_the_plan_declares_external() {
+        let mut w = World::new(1);
+        w.send((1, 1), 0, 10, Fate::Acked);
+        w.append(run(Mark::Foreign, 0, (0, 0), 99, -1));
+        w.append(run(Mark::Found, 0, (9, 1), 0, -1));
+        w.read_all((10, 1));
+        w.give((10, 1), run(Mark::Foreign, 0, (0, 0), 98, 13));
+        assert_eq!(w.count(Measure::Phantom), 3);
+        w.facts.topics.entry("t".into()).or_default().external = true;
+        // A message with the identity of a client that never was is still one.
+        assert_eq!(w.count(Measure::Phantom), 1);
+    }
+
+    #[test]
     fn messages_of_produce_are_known() {
         let mut w = World::new(1);
         for hash in [5, u64::MAX, 6] {

@@ -120,10 +120,7 @@ impl Loop<'_> {
         state.reset(kafka, &mut self.resets);
         state.advance(kafka);
         state.report(now, false);
-        match state.broken() {
-            Some(e) => Err(e.into()),
-            None => Ok(()),
-        }
+        state.goes_on(kafka)
     }
 }
 

@@ -7,11 +7,13 @@ mod membership;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use super::{
+    ClientError,
     latency::Latencies,
     log,
     protocol::Position,
     raw::{Asked, Code, Events, Kafka, Message, Rebalance, TopicPosition},
     spec::ConsumerSpec,
+    usable,
     voice::Voice,
 };
 use firsts::Firsts;
@@ -185,6 +187,14 @@ impl ConsumerShared {
         self.inner.borrow_mut().broken.take()
     }
 
+    /// Fails if the client cannot go on: its history failed, or its instance is of no use any more.
+    pub(super) fn goes_on(&self, kafka: &Kafka<'_>) -> Result<(), ClientError> {
+        match self.broken() {
+            Some(e) => Err(e.into()),
+            None => usable(kafka, &self.voice),
+        }
+    }
+
     /// The assigned partitions; none while a rebalance is under way.
     pub(super) fn assigned(&self) -> Option<BTreeMap<(u16, u32), AssignedPart>> {
         let inner = self.inner.borrow();
@@ -208,7 +218,8 @@ impl ConsumerShared {
     /// Takes in a message, an end of partition or an error.
     pub(super) fn take(&self, message: &Message<'_>, now: i64) -> TakenMessage {
         let Some(topic) = self.topic_of(message) else {
-            if let Some(code) = message.error() {
+            // After a fatal error the client ends, and reports the error itself.
+            if let Some(code) = message.error().filter(|code| *code != Code::FATAL) {
                 self.voice.error(code, false, message.words());
             }
             return TakenMessage::Nothing;

@@ -366,9 +366,6 @@ impl Copier<'_> {
             self.desk.state.rewind(self.desk.kafka);
         }
         self.desk.state.reset(self.desk.kafka, &mut self.resets);
-        match self.desk.state.broken() {
-            Some(e) => Err(e.into()),
-            None => Ok(end),
-        }
+        self.desk.state.goes_on(self.desk.kafka).map(|()| end)
     }
 }

@@ -1,7 +1,7 @@
 //! Messages whose value, key and headers the plan writes: their texts are cut into pieces once, and each message only
 //! fills the slots.
 
-use kplan_dsl::value::{MessagePart, MessageSlot, MessageText};
+use kplan_dsl::value::{MessagePart, MessageSlot, MessageText, MessageTime};
 
 use super::{
     raw::{Header, Refused},
@@ -30,6 +30,7 @@ pub(super) struct OwnTexts {
     pub topic: u16,
     seed: u64,
     clock: Option<RunClock>,
+    timestamp: Option<MessageTime>,
     value: MessageText,
     /// The key, unless it decides the partition: then it is written before the message has one.
     key: Option<MessageText>,
@@ -53,6 +54,7 @@ impl OwnTexts {
             topic: spec.common.topic_number(&spec.topic),
             seed: spec.seed,
             clock: Some(RunClock::now()),
+            timestamp: spec.timestamp,
             value: spec.value.clone().unwrap_or_default(),
             key: spec.key.clone().filter(|_| !key_decides(spec)),
             header_texts: spec.headers.values().cloned().collect(),
@@ -77,6 +79,11 @@ impl OwnTexts {
     ) -> MessageFields {
         let intended_wall_us = self.clock.map_or(0, |clock| clock.wall_us(intended_us));
         MessageFields { id, run, number, intended_wall_us, seed: self.seed }
+    }
+
+    /// The timestamp that the plan gives to a message, in milliseconds since 1970.
+    pub(super) fn timestamp_ms(&self, of: &MessageFields) -> Option<i64> {
+        self.timestamp.map(|timestamp| timestamp.of(of.intended_wall_us.div_euclid(1_000)))
     }
 
     /// Writes a message's value.

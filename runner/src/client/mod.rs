@@ -40,7 +40,7 @@ pub(crate) use raw::{ClientType, NotSet, Routed, ask, create, table};
 
 use crate::history::{HistoryError, now_us};
 use protocol::{ClientReport, GIVES_UP, NO_HISTORY, Order, REFUSED_SETTING};
-use raw::{Asked, Instance, Refused};
+use raw::{Asked, Instance, Kafka, Refused};
 use spec::ClientStart;
 use voice::Voice;
 
@@ -75,6 +75,14 @@ impl From<Asked> for ClientError {
     fn from(e: Asked) -> Self {
         Self::new(e.to_string())
     }
+}
+
+/// Ends a client whose instance of librdkafka is of no use any more, such as a consumer that was fenced: it would wait
+/// for ever.
+fn usable(kafka: &Kafka<'_>, voice: &Voice) -> Result<(), ClientError> {
+    let Some((code, words)) = kafka.fatal() else { return Ok(()) };
+    voice.error(code, true, &words);
+    Err(ClientError::new(format!("{code}: {words}")))
 }
 
 /// The body of a client process: its arguments only identify it in the process list. Exit

@@ -114,10 +114,10 @@ impl<'a> Outbox<'a> {
         let flags = if epoch == 0 { 0 } else { FLAG_TRANSACTIONAL };
         let identity = Identity { run: self.run, client, life, partition, seq, intended_us, flags };
         let opaque = (partition as usize) << SEQ_BITS | seq as usize;
-        let mut time_ms = None;
         let id = TextId { topic: self.texts.topic, client, life, partition, seq };
         let fields = self.texts.fields(id, self.run, message.number, intended_us);
         self.texts.fill_around(&fields);
+        let mut time_ms = self.texts.timestamp_ms(&fields);
         match &message.body {
             Body::Own { bytes } => {
                 self.value.resize(*bytes, 0);

@@ -13,6 +13,7 @@ use super::{
     settings,
     spec::ProducerSpec,
     transactions::Transactions,
+    usable,
     voice::Voice,
 };
 use crate::{
@@ -105,6 +106,7 @@ impl Producer<'_> {
                 self.send()?;
             }
             self.outbox.poll(self.pause())?;
+            usable(self.outbox.kafka, &self.outbox.voice)?;
             self.tell_finished();
         }
     }

@@ -3,7 +3,7 @@
 
 use indexmap::IndexMap;
 use kplan_dsl::{
-    value::{CommitMode, Isolation},
+    value::{CommitMode, GroupProtocol, Isolation},
     visible::SECRET,
 };
 
@@ -105,7 +105,7 @@ pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
         set("enable.idempotence", "true");
     }
     if spec.transactional.is_some() {
-        set("transactional.id", &format!("kplan-{}-{}", spec.common.run, spec.common.name));
+        set("transactional.id", &transactional_id(&spec.common.run, &spec.common.name));
     }
     settings
 }
@@ -113,12 +113,18 @@ pub fn producer(spec: &ProducerSpec) -> IndexMap<String, String> {
 /// The consumer's settings in effect.
 pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     let mut settings = base(&spec.common, Role::Consumer);
+    if spec.protocol == GroupProtocol::Consumer {
+        // The broker decides, and librdkafka refuses it.
+        settings.shift_remove("session.timeout.ms");
+    }
     merge(&mut settings, &spec.common);
     let mut set = |key: &str, value: &str| settings.insert(key.to_owned(), value.to_owned());
     set("group.id", &spec.group);
-    if spec.fixed {
-        // The same in every life, and different for each member.
-        set("group.instance.id", &format!("kplan-{}-{}", spec.common.name, spec.common.member));
+    if let Some(instance) = instance_of(&spec.instances, &spec.common) {
+        set("group.instance.id", instance);
+    }
+    if spec.protocol == GroupProtocol::Consumer {
+        set("group.protocol", "consumer");
     }
     set("isolation.level", spec.isolation.text());
     set("enable.auto.commit", if spec.commit == CommitMode::Auto { "true" } else { "false" });
@@ -127,6 +133,16 @@ pub fn consumer(spec: &ConsumerSpec) -> IndexMap<String, String> {
     set("auto.offset.reset", "error");
     set("enable.partition.eof", "true");
     settings
+}
+
+/// The transactional id of a client.
+pub fn transactional_id(run: &str, client: &str) -> String {
+    format!("kplan-{run}-{client}")
+}
+
+/// The static name of a member: the same in every life.
+pub fn instance_of<'i>(instances: &'i [String], common: &Common) -> Option<&'i str> {
+    instances.get(usize::from(common.member).checked_sub(1)?).map(String::as_str)
 }
 
 /// Further defaults of a copier's producing half; the plan's settings override them.

@@ -41,10 +41,10 @@ Exit status: 0 built, or there already; 2 the command line is wrong; 3 an image 
 130 interrupted (143 for SIGTERM).
 
 Examples:
-  kplan image 4.1.1                                    kplan/kafka:4.1.1, the image that plans use by default
-  kplan image 0.10.1.1 3.9.1 4.1.1
-  kplan image 4.1.1 --base eclipse-temurin:17-jre      use a base image that the engine has
-  kplan image 4.1.1 --name registry.example/kafka:{version}
+  kplan image 4.4.0                                    kplan/kafka:4.4.0, the image that plans use by default
+  kplan image 0.10.1.1 3.9.1 4.1.1 4.4.0
+  kplan image 4.4.0 --base eclipse-temurin:17-jre      use a base image that the engine has
+  kplan image 4.4.0 --name registry.example/kafka:{version}
   kplan run plans/ --image registry.example/kafka:{version}")]
 pub struct ImageArgs {
     /// Versions of Kafka, from 0.10 on.

@@ -1,11 +1,16 @@
 //! `lag`: visible data records after the committed offset. Without a commit the lag is unknown, not 0.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
-use kplan_dsl::conditions::Lag;
+use kplan_dsl::{conditions::Lag, value::External};
 use serde_json::Value;
 
 use super::{Found, Judged, JudgedNow, cluster::whole};
-use crate::stage::judge::Judge;
+use crate::{
+    observer::{AskError, Asker},
+    stage::judge::Judge,
+};
 
 #[async_trait]
 impl JudgedNow for Lag {
@@ -17,7 +22,10 @@ impl JudgedNow for Lag {
         let topics: Vec<String> = match (one, self.topic.as_deref()) {
             (Some(p), _) => vec![p.topic.to_string()],
             (None, Some(t)) => vec![t.to_string()],
-            (None, None) => j.stage.topics_of_group(&self.group),
+            (None, None) => match all_topics(&self.group, j, &ask).await {
+                Ok(topics) => topics.into_iter().collect(),
+                Err(error) => return Ok(Found::inconclusive(error.to_string())),
+            },
         };
         let (mut lag, mut least) = (0_u64, 0_u64);
         let mut evidence = Vec::new();
@@ -59,6 +67,15 @@ impl JudgedNow for Lag {
         }
         Ok(found)
     }
+}
+
+/// The topics that a group reads. What programs outside the plan read in it shows only in what it has committed.
+async fn all_topics(group: &str, j: &Judge<'_>, ask: &Asker) -> Result<BTreeSet<String>, AskError> {
+    let mut topics: BTreeSet<String> = j.stage.topics_of_group(group).into_iter().collect();
+    if j.stage.plan.external.iter().flat_map(External::groups).any(|other| other == group) {
+        topics.extend(ask.committed_topics(group).await?);
+    }
+    Ok(topics)
 }
 
 fn span(least: u64, most: u64) -> String {

@@ -10,6 +10,7 @@ mod connected;
 mod controller;
 mod counts;
 mod derived;
+mod eligible_leader_replicas;
 mod evidence;
 mod expr;
 mod found;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, Bytes};
 use kafka_protocol::{
+    ResponseError,
     messages::{
-        ConsumerProtocolAssignment, DescribeGroupsRequest, FindCoordinatorRequest, GroupId,
-        OffsetFetchRequest, describe_groups_response::DescribedGroup,
-        offset_fetch_request::OffsetFetchRequestTopic,
+        ConsumerGroupDescribeRequest, ConsumerProtocolAssignment, DescribeGroupsRequest,
+        FindCoordinatorRequest, GroupId, OffsetFetchRequest,
+        consumer_group_describe_response::DescribedGroup as NewerGroup,
+        describe_groups_response::DescribedGroup, offset_fetch_request::OffsetFetchRequestTopic,
+        offset_fetch_response::OffsetFetchResponseTopic,
     },
     protocol::{Decodable, StrBytes},
 };
@@ -22,7 +25,7 @@ use crate::wire::guard::Guarded;
 /// A group as its coordinator reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupView {
-    /// Kafka's name of the state: `Stable`, `PreparingRebalance`, `CompletingRebalance`, `Empty`, `Dead`.
+    /// Kafka's name of the state: `Stable`, `PreparingRebalance`, `Empty`, `Dead`, or `Reconciling` and others.
     pub state: String,
     /// The assignor that the members agreed on.
     pub assignor: String,
@@ -44,14 +47,29 @@ pub struct Member {
     pub assignment: BTreeMap<String, Vec<u32>>,
 }
 
+/// The state of a group that does not exist.
+const DEAD: &str = "Dead";
+/// Kinds of keys in FindCoordinator.
+const OF_GROUP: i8 = 0;
+const OF_TRANSACTIONS: i8 = 1;
+
 impl Asker {
     /// The broker that coordinates `group`. Asking makes Kafka create `__consumer_offsets`.
     pub async fn coordinator_of(&self, group: &str) -> Result<u32, AskError> {
-        let key = StrBytes::from_string(group.to_owned());
-        // 3 is the newest that asks for one group.
-        let answer =
-            self.call_any(3, |_| FindCoordinatorRequest::default().with_key(key.clone())).await?;
-        let what = format!("coordinator of group {group}");
+        self.find(group, OF_GROUP, format!("coordinator of group {group}")).await
+    }
+
+    /// The broker that coordinates the transactions of a transactional id (Kafka 0.11 and newer). Asking makes Kafka
+    /// create `__transaction_state`.
+    pub async fn transaction_coordinator_of(&self, id: &str) -> Result<u32, AskError> {
+        self.find(id, OF_TRANSACTIONS, format!("coordinator of transactional id {id}")).await
+    }
+
+    async fn find(&self, key: &str, kind: i8, what: String) -> Result<u32, AskError> {
+        let key = StrBytes::from_string(key.to_owned());
+        // 3 is the newest that asks for one key.
+        let ask = |_| FindCoordinatorRequest::default().with_key(key.clone()).with_key_type(kind);
+        let answer = self.call_any(3, ask).await?;
         check(answer.error_code, answer.error_message.as_ref(), &what)?;
         u32::try_from(answer.node_id.0).map_err(|_| AskError::Missing(what))
     }
@@ -59,6 +77,40 @@ impl Asker {
     /// State and members of `group`; an unknown group is `Dead` and empty.
     pub async fn group(&self, group: &str) -> Result<GroupView, AskError> {
         let coordinator = self.coordinator_of(group).await?;
+        let classic = self.classic_group(group, coordinator).await?;
+        // To this question a group of the newer protocol does not exist.
+        if classic.state != DEAD {
+            return Ok(classic);
+        }
+        match self.consumer_group(group, coordinator).await {
+            Ok(newer) => Ok(newer.unwrap_or(classic)),
+            // A broker before 3.7 has no such groups.
+            Err(AskError::Wire { cause, .. }) if cause.is_unsupported() => Ok(classic),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A group of the protocol `consumer` (KIP-848); none if there is no such group.
+    async fn consumer_group(
+        &self,
+        group: &str,
+        coordinator: u32,
+    ) -> Result<Option<GroupView>, AskError> {
+        let id = GroupId(StrBytes::from_string(group.to_owned()));
+        let ask = |_| ConsumerGroupDescribeRequest::default().with_group_ids(vec![id.clone()]);
+        let answer = self.call(coordinator, 1, ask).await?;
+        let what = format!("group {group}");
+        let reported = answer.groups.first().ok_or_else(|| AskError::Missing(what.clone()))?;
+        // The second is the answer of a broker that has these groups switched off.
+        let none = [ResponseError::GroupIdNotFound, ResponseError::UnsupportedVersion];
+        if none.iter().any(|error| error.code() == reported.error_code) {
+            return Ok(None);
+        }
+        check(reported.error_code, reported.error_message.as_ref(), &what)?;
+        Ok(Some(consumer_group_view(reported, coordinator)))
+    }
+
+    async fn classic_group(&self, group: &str, coordinator: u32) -> Result<GroupView, AskError> {
         let id = GroupId(StrBytes::from_string(group.to_owned()));
         // From 6 on an unknown group is an error instead of dead.
         let answer = self
@@ -110,6 +162,45 @@ impl Asker {
                 Ok((partition, Some(p.committed_offset).filter(|offset| *offset >= 0)))
             })
             .collect()
+    }
+
+    /// The topics in which `group` has committed anything. Brokers before 0.10.2 cannot be asked for all of them.
+    pub async fn committed_topics(&self, group: &str) -> Result<Vec<String>, AskError> {
+        let coordinator = self.coordinator_of(group).await?;
+        let id = GroupId(StrBytes::from_string(group.to_owned()));
+        let answer = self
+            .call(coordinator, 7, |_| {
+                OffsetFetchRequest::default().with_group_id(id.clone()).with_topics(None)
+            })
+            .await?;
+        check(answer.error_code, None, &format!("commits of group {group}"))?;
+        let committed = |topic: &&OffsetFetchResponseTopic| {
+            topic.partitions.iter().any(|partition| partition.committed_offset >= 0)
+        };
+        let topics = answer.topics.iter().filter(committed);
+        Ok(topics.map(|topic| topic.name.as_str().to_owned()).collect())
+    }
+}
+
+fn consumer_group_view(reported: &NewerGroup, coordinator: u32) -> GroupView {
+    let members = reported.members.iter().map(|member| {
+        let mut assignment: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for topic in &member.assignment.topic_partitions {
+            let partitions = topic.partitions.iter().filter_map(|p| u32::try_from(*p).ok());
+            assignment.entry(topic.topic_name.to_string()).or_default().extend(partitions);
+        }
+        Member {
+            id: member.member_id.to_string(),
+            client_id: member.client_id.to_string(),
+            host: member.client_host.to_string(),
+            assignment,
+        }
+    });
+    GroupView {
+        state: reported.group_state.to_string(),
+        assignor: reported.assignor_name.to_string(),
+        coordinator,
+        members: members.collect(),
     }
 }
 

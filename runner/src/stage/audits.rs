@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kplan_dsl::value::External;
 use serde_json::Value;
 
 use crate::{
@@ -207,6 +208,9 @@ impl Stage {
             topic.deleted = known.deleted;
             topic.made_anew_us = known.made_anew_us;
             topic.compacted = known.compacted;
+        }
+        for topic in self.plan.external.iter().flat_map(External::topics) {
+            facts.topics.entry(topic.to_owned()).or_default().external = true;
         }
         for ((topic, partition), b) in &bounds.ready {
             let part = facts.partition(topic, *partition);

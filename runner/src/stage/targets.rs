@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use kplan_dsl::value::Target;
 
 use crate::{
+    client::settings::transactional_id,
     cluster::{Node, NodeState},
     event::{Event, StepRun},
     observer::ClusterView,
@@ -106,6 +107,12 @@ impl Stage {
                 Target::CoordinatorOf(group) => {
                     self.whole_view(&running).await?;
                     let id = running.observer.ask().coordinator_of(group).await?;
+                    [self.numbered(id, &all)?].into()
+                }
+                Target::TransactionCoordinatorOf(client) => {
+                    self.whole_view(&running).await?;
+                    let id = transactional_id(&self.run.id, client);
+                    let id = running.observer.ask().transaction_coordinator_of(&id).await?;
                     [self.numbered(id, &all)?].into()
                 }
                 Target::AnyOf(inner) => {

@@ -170,6 +170,7 @@ mod tests {
             value: Some(value.to_owned()),
             headers: Default::default(),
             partition: None,
+            timestamp: None,
         }
     }
 

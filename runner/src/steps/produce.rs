@@ -151,6 +151,9 @@ async fn send(producer: &Sender, args: &Produce, message: &GivenMessage) -> Resu
     if let Some(partition) = message.partition.as_deref() {
         record = record.partition(i32::try_from(*partition).unwrap_or(i32::MAX));
     }
+    if let Some(timestamp) = message.timestamp {
+        record = record.timestamp(timestamp.of(jiff::Timestamp::now().as_millisecond()));
+    }
     if !message.headers.is_empty() {
         let headers = message.headers.iter().fold(OwnedHeaders::new(), |all, (key, value)| {
             all.insert(Header { key, value: Some(value) })

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use kplan_dsl::{
     StepHead,
     steps::StartConsumer,
-    value::{self, ClientProgram},
+    value::{self, ClientProgram, GroupProtocol, StaticMembers},
 };
 
 use crate::{
@@ -56,6 +56,10 @@ async fn of_program(
     cx: &Cx<'_>,
 ) -> Result<VerifiableConsumerSpec, StepError> {
     let none = value::Settings::default();
+    let mut settings = new_client::config(&args.config);
+    if *args.protocol == GroupProtocol::Consumer {
+        settings.entry("group.protocol".to_owned()).or_insert_with(|| "consumer".to_owned());
+    }
     let topic = args.topics.iter().next().map(ToString::to_string);
     Ok(VerifiableConsumerSpec {
         common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
@@ -66,8 +70,8 @@ async fn of_program(
         from: args.from,
         commit: args.commit,
         isolation: args.isolation,
-        fixed: *args.fixed,
-        settings: new_client::config(&args.config),
+        instances: instances(args),
+        settings,
     })
 }
 
@@ -79,6 +83,18 @@ fn spec(args: &StartConsumer, common: Common) -> ConsumerSpec {
         from: args.from,
         commit: args.commit,
         isolation: args.isolation,
-        fixed: *args.fixed,
+        instances: instances(args),
+        protocol: *args.protocol,
+    }
+}
+
+/// The static names of its members; none if they are not static.
+fn instances(args: &StartConsumer) -> Vec<String> {
+    match &*args.fixed {
+        StaticMembers::No => Vec::new(),
+        StaticMembers::Numbered => {
+            (1..=*args.members).map(|member| format!("kplan-{}-{member}", *args.name)).collect()
+        }
+        StaticMembers::Named(names) => names.iter().map(ToString::to_string).collect(),
     }
 }

@@ -90,6 +90,7 @@ fn spec(args: &StartProducer, common: Common, partitions: u32, seed: u64) -> Pro
         value: args.own_value().cloned(),
         key: args.key.as_deref().cloned(),
         headers: args.headers.iter().map(|(name, text)| (name.to_owned(), text.clone())).collect(),
+        timestamp: args.timestamp.as_deref().copied(),
         keys: args.keys.as_deref().copied(),
         count: args.count.as_deref().copied(),
         compression: args.compression.as_deref().map(ToString::to_string),

@@ -78,6 +78,7 @@ impl Rig {
             transactional: None,
             payload_bytes: 100,
             payload_most: None,
+            timestamp: None,
             value: None,
             key: None,
             headers: IndexMap::new(),
@@ -96,7 +97,8 @@ impl Rig {
             from: OffsetReset::Earliest,
             commit: CommitMode::Auto,
             isolation: Isolation::ReadCommitted,
-            fixed: false,
+            instances: Vec::new(),
+            protocol: kplan_dsl::value::GroupProtocol::Classic,
         }
     }
 

@@ -285,7 +285,7 @@ fn consumer(rig: &Rig, life: u16) -> VerifiableConsumerSpec {
         from: OffsetReset::Earliest,
         commit: CommitMode::Sync,
         isolation: Isolation::ReadCommitted,
-        fixed: false,
+        instances: Vec::new(),
         settings: IndexMap::new(),
     }
 }

@@ -2,55 +2,62 @@
 //! names what it needs (`runner/tests/hidden.rs` holds that): cargo counts it as ignored, and where it is asked
 //! for and the machine lacks it, it fails.
 
-use std::{
-    process::Command,
-    sync::{Condvar, Mutex, OnceLock, PoisonError},
-};
+use std::{array, fs::File, path::Path, process::Command, sync::OnceLock};
 
 /// Clusters at a time: most of a test's time is waiting, and more would only slow each other down.
-const CLUSTERS: u32 = 2;
-static FREE: Mutex<u32> = Mutex::new(CLUSTERS);
-static FREED: Condvar = Condvar::new();
+const CLUSTERS: usize = 2;
 static ENGINE: OnceLock<Result<(), String>> = OnceLock::new();
 static JAVA: OnceLock<Result<(), String>> = OnceLock::new();
 
-/// Leave to run some clusters, given back when it is dropped.
+/// Leave to run some clusters, given back when it is dropped: a locked file for each. Files, because ci/test runs two
+/// test binaries at a time.
 #[must_use]
-pub struct Turn(u32);
+pub struct Turn {
+    _held: Vec<File>,
+}
 
 impl Turn {
-    fn take(clusters: u32) -> Self {
-        let free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free =
-            FREED.wait_while(free, |free| *free < clusters).unwrap_or_else(PoisonError::into_inner);
-        *free -= clusters;
-        Self(clusters)
+    /// Leave to run one cluster: the first that is free.
+    fn one() -> Self {
+        let slots = slots();
+        let free = slots.iter().position(|slot| slot.try_lock().is_ok());
+        let at = free.unwrap_or_else(|| {
+            let any = std::process::id() as usize % CLUSTERS;
+            slots[any].lock().expect("a lock");
+            any
+        });
+        Self { _held: slots.into_iter().skip(at).take(1).collect() }
+    }
+
+    /// Leave to run all of them, taken in one order by everyone.
+    fn all() -> Self {
+        let slots = slots();
+        slots.iter().for_each(|slot| slot.lock().expect("a lock"));
+        Self { _held: slots.into() }
     }
 }
 
-impl Drop for Turn {
-    fn drop(&mut self) {
-        *FREE.lock().unwrap_or_else(PoisonError::into_inner) += self.0;
-        FREED.notify_all();
-    }
+fn slots() -> [File; CLUSTERS] {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    array::from_fn(|n| File::create(dir.join(format!("cluster-{n}.lock"))).expect("a lock's file"))
 }
 
 /// A turn with brokers in containers, beside one other.
 pub fn real() -> Turn {
     needs(&ENGINE, "a container engine", "docker", "version");
-    Turn::take(1)
+    Turn::one()
 }
 
 /// A turn with brokers in containers and nothing beside them.
 pub fn alone() -> Turn {
     needs(&ENGINE, "a container engine", "docker", "version");
-    Turn::take(CLUSTERS)
+    Turn::all()
 }
 
 /// A turn with brokers that are processes of this machine.
 pub fn java() -> Turn {
     needs(&JAVA, "Java", "java", "-version");
-    Turn::take(1)
+    Turn::one()
 }
 
 /// Whether a test of this process asked for an engine, and has one.

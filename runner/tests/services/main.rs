@@ -230,3 +230,12 @@ fn a_client_in_a_container_ends_by_a_line() {
     let ran = run(&[plan, "--backend", "docker", "--allow-image", "kplan/kafka"]);
     assert_eq!(ran.status(), Some(0), "{}", ran.why());
 }
+
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn programs_that_the_plan_does_not_own_are_no_mistake() {
+    let _turn = real();
+    let plan = "runner/tests/plans/services/container-others.yaml";
+    let ran = run(&[plan, "--backend", "docker", "--allow-image", "kplan/kafka"]);
+    assert_eq!(ran.status(), Some(0), "{}", ran.why());
+}

@@ -37,7 +37,10 @@ fn brokers_in(target: &Spanned<Target>, ground: &mut Ground<'_>) -> u32 {
         return 0;
     };
     match &target.value {
-        Target::Random | Target::LeaderOf(_) | Target::CoordinatorOf(_) => 1,
+        Target::Random
+        | Target::LeaderOf(_)
+        | Target::CoordinatorOf(_)
+        | Target::TransactionCoordinatorOf(_) => 1,
         Target::Controller => u32::from(!own),
         Target::Broker(_) | Target::Several(_) | Target::All | Target::Not(_) => {
             // The check of the target reports its mistakes.

@@ -176,6 +176,16 @@ impl Kafka<'_> {
         self.rk.as_ptr()
     }
 
+    /// The error after which the instance is of no use, with its words; none while it works.
+    pub(super) fn fatal(&self) -> Option<(Code, String)> {
+        let mut words = [0_u8; 512];
+        // SAFETY: the instance lives; the buffer for the words has that length.
+        let code = Code::of(unsafe {
+            sys::rd_kafka_fatal_error(self.ptr(), words.as_mut_ptr().cast::<c_char>(), words.len())
+        });
+        (code.0 != 0).then(|| (code, until_zero(&words)))
+    }
+
     /// Asks any broker for metadata of the topics known to this instance: proof of contact.
     pub(super) fn contact(&self, limit: Duration) -> Result<Contact, Code> {
         let mut answer = std::ptr::null();

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{CommitMode, Isolation, OffsetReset};
+use kplan_dsl::value::{CommitMode, GroupProtocol, Isolation, OffsetReset};
 use serde::{Deserialize, Serialize};
 
 use super::{ClientBody, Common};
@@ -27,9 +27,17 @@ pub struct ConsumerSpec {
     pub from: OffsetReset,
     pub commit: CommitMode,
     pub isolation: Isolation,
-    /// Whether its members are static.
+    /// The `group.instance.id` of each member; none if they are not static.
     #[serde(default)]
-    pub fixed: bool,
+    pub instances: Vec<String>,
+    /// The protocol of the group.
+    #[serde(default = "classic")]
+    pub protocol: GroupProtocol,
+}
+
+/// The protocol of consumers that name none.
+fn classic() -> GroupProtocol {
+    GroupProtocol::Classic
 }
 
 impl ClientBody for ConsumerSpec {

@@ -3,7 +3,7 @@
 use std::{rc::Rc, slice, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Acks, CommitMode, Isolation, OffsetReset};
+use kplan_dsl::value::{Acks, CommitMode, GroupProtocol, Isolation, OffsetReset};
 use serde::{Deserialize, Serialize};
 
 use super::{ClientBody, Common, ConsumerSpec, ProducerSpec, Sending, TransactionSpec};
@@ -43,7 +43,8 @@ impl CopierSpec {
             from: OffsetReset::Earliest,
             commit: CommitMode::None,
             isolation: self.isolation,
-            fixed: false,
+            instances: Vec::new(),
+            protocol: GroupProtocol::Classic,
         }
     }
 
@@ -59,6 +60,7 @@ impl CopierSpec {
             transactional: Some(TransactionSpec { messages: self.messages, abort_percent: 0.0 }),
             payload_bytes: 0,
             payload_most: None,
+            timestamp: None,
             value: None,
             key: None,
             headers: IndexMap::new(),

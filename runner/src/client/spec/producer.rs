@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::mpsc::Receiver};
 
 use indexmap::IndexMap;
-use kplan_dsl::value::{Acks, MessageSlot, MessageText};
+use kplan_dsl::value::{Acks, MessageSlot, MessageText, MessageTime};
 use serde::{Deserialize, Serialize};
 
 use super::{ClientBody, Common, Sending};
@@ -54,6 +54,9 @@ pub struct ProducerSpec {
     /// Headers of every message.
     #[serde(default)]
     pub headers: IndexMap<String, MessageText>,
+    /// The messages' timestamps; none: librdkafka's.
+    #[serde(default)]
+    pub timestamp: Option<MessageTime>,
     /// How many different keys; none: no key, and the partitions in turn (without a
     /// rate in blocks).
     pub keys: Option<u32>,

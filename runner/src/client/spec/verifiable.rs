@@ -100,8 +100,8 @@ pub struct VerifiableConsumerSpec {
     pub from: OffsetReset,
     pub commit: CommitMode,
     pub isolation: Isolation,
-    /// Whether its members are static.
-    pub fixed: bool,
+    /// The `group.instance.id` of each member; none if they are not static.
+    pub instances: Vec<String>,
     /// The client's own settings, by the names of its library.
     pub settings: IndexMap<String, String>,
 }
@@ -179,7 +179,7 @@ impl VerifiableConsumerSpec {
             from: OffsetReset::Earliest,
             commit: CommitMode::Auto,
             isolation: Isolation::ReadCommitted,
-            fixed: false,
+            instances: Vec::new(),
             settings: IndexMap::new(),
         }
     }

@@ -10,7 +10,10 @@ use std::{
 use indexmap::IndexMap;
 use kplan_dsl::value::{Acks, CommitMode, OffsetReset};
 
-use crate::client::spec::{Common, VerifiableConsumerSpec, VerifiableProducerSpec};
+use crate::client::{
+    settings::instance_of,
+    spec::{Common, VerifiableConsumerSpec, VerifiableProducerSpec},
+};
 
 /// Settings of a consumer that have a flag of their own.
 const FLAGS: [(&str, &str); 3] = [
@@ -57,10 +60,8 @@ pub(super) fn consumer(spec: &VerifiableConsumerSpec) -> Vec<String> {
             OffsetReset::Latest => "latest",
         },
     );
-    if spec.fixed {
-        // The same in every life, and different for each member.
-        let common = &spec.common;
-        add("--group-instance-id", &format!("kplan-{}-{}", common.name, common.member));
+    if let Some(instance) = instance_of(&spec.instances, &spec.common) {
+        add("--group-instance-id", instance);
     }
     for (key, flag) in FLAGS {
         if let Some(value) = spec.settings.get(key) {
@@ -169,7 +170,8 @@ mod tests {
             "vc --topic t --group-id g --bootstrap-server 127.0.0.1:1 --reset-policy earliest --session-timeout 10000 \
              --verbose --enable-autocommit"
         );
-        (spec.commit, spec.fixed, spec.from) = (CommitMode::Sync, true, OffsetReset::Latest);
+        (spec.commit, spec.from) = (CommitMode::Sync, OffsetReset::Latest);
+        spec.instances = vec!["till-1".to_owned(), "till-2".to_owned()];
         spec.common.member = 2;
         let set = |pairs: &[(&str, &str)]| -> IndexMap<String, String> {
             pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -178,7 +180,7 @@ mod tests {
         assert_eq!(
             joined(&consumer(&spec)),
             "vc --topic t --group-id g --bootstrap-server 127.0.0.1:1 --reset-policy latest \
-             --group-instance-id kplan-C-2 --group-protocol CONSUMER --verbose"
+             --group-instance-id till-2 --group-protocol CONSUMER --verbose"
         );
         let file = set(&[("isolation.level", "read_committed"), ("max.poll.records", "10")]);
         assert_eq!(consumers_file(&spec), file);

@@ -93,7 +93,7 @@ impl Member {
 mod tests {
     use super::*;
     use crate::client::spec::{Common, ConsumerSpec};
-    use kplan_dsl::value::{CommitMode, OffsetReset};
+    use kplan_dsl::value::{CommitMode, GroupProtocol, OffsetReset};
 
     fn exit(status: i32, signalled: bool) -> Exit {
         Exit {
@@ -115,7 +115,8 @@ mod tests {
             from: OffsetReset::Earliest,
             commit: CommitMode::Auto,
             isolation: Isolation::ReadCommitted,
-            fixed: false,
+            instances: Vec::new(),
+            protocol: GroupProtocol::Classic,
         };
         let clients = Clients::default();
         let client = clients.add("C", ClientSpec::Consumer(spec), 2).expect("its name is free");
