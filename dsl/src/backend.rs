@@ -107,6 +107,8 @@ pub struct Abilities {
     pub can: BTreeSet<Capability>,
     /// True if the cluster exists before the plan and stays after it.
     pub borrowed: bool,
+    /// The version of Kafka that a cluster without `version` has, if it is not the language's default.
+    pub version: Option<String>,
     /// The image of the command line or the environment, instead of Kafka's usual ones.
     pub image: Option<String>,
     /// What the user can do if it lacks an ability; empty if nothing helps.
@@ -117,7 +119,7 @@ impl Abilities {
     /// A backend that can do everything except this.
     pub fn without(backend: &'static str, lacks: &[Capability]) -> Self {
         let can = Capability::ALL.iter().copied().filter(|can| !lacks.contains(can)).collect();
-        Self { backend, can, borrowed: false, image: None, advice: |_| "" }
+        Self { backend, can, borrowed: false, version: None, image: None, advice: |_| "" }
     }
 
     /// Adds advice for abilities that it lacks.

@@ -285,6 +285,8 @@ const TYPES: [(i8, SettingType); 9] = [
     (8, SettingType::Class),
     (9, SettingType::Password),
 ];
+/// Kafka's error UNKNOWN_TOPIC_OR_PARTITION.
+const UNKNOWN_TOPIC: i16 = 3;
 /// The source of a setting in an answer: Kafka's default.
 const DEFAULT: i8 = 5;
 
@@ -303,7 +305,15 @@ async fn unknown_settings(cluster: &dyn Cluster, version: &str) -> Result<Vec<St
         .with_resources(vec![resource(4, "1"), resource(2, "orders")])
         .with_include_synonyms(true);
     let asked = connection.version::<DescribeConfigsRequest>(4)?;
-    let answer = connection.call(&request, asked, limit).await?;
+    // A broker may not know of the topic yet.
+    let until = Instant::now() + limit;
+    let answer = loop {
+        let answer = connection.call(&request, asked, limit).await?;
+        let unknown = answer.results.iter().any(|result| result.error_code == UNKNOWN_TOPIC);
+        if !unknown || Instant::now() > until {
+            break answer;
+        }
+    };
     let at = Catalogue::of_kafka().version_of(version).ok_or("a version of the catalogue")?;
     let mut wrong = Vec::new();
     for (result, of) in answer.results.iter().zip([SettingOf::Broker, SettingOf::Topic]) {

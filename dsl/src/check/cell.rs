@@ -9,14 +9,14 @@ use minijinja::Value;
 
 use super::{Check, always, shown_params};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::document::Node;
+use crate::document::{Entry, Kind, Node};
 use crate::follow;
 use crate::matrix::Cell;
 use crate::params::Declared;
 use crate::plan::Plan;
 use crate::read::{MapReader, Reader, Shape};
 use crate::scope::Scope;
-use crate::source::{FileId, Spanned};
+use crate::source::{FileId, Span, Spanned};
 use crate::steps::{Finally, StartCluster, StartConsumer, StartProducer, read_steps};
 use crate::template;
 use crate::value::{External, read_programs};
@@ -80,7 +80,11 @@ impl Check<'_> {
         let mut reader = self.reader(base.clone());
         reader.place.files.push(file);
         let mut scope = scope_of(base, cell, params, &mut reader);
-        scope.set_defaults(Arc::new(defaults_of(document, &mut reader)));
+        let mut defaults = defaults_of(document, &mut reader);
+        if let Some(version) = &self.options.backend.version {
+            set_default_version(&mut defaults, version, document.span);
+        }
+        scope.set_defaults(Arc::new(defaults));
         reader.scope = Arc::new(scope.clone());
         if let Some(node) = document.get("clients") {
             scope.add_programs(read_programs(node, &mut reader));
@@ -175,6 +179,17 @@ fn defaults_of(document: &Node, reader: &mut Reader) -> BTreeMap<&'static str, N
         all.insert(info.word, entry.value.clone());
     }
     all
+}
+
+/// Gives clusters without `version` that of an existing cluster.
+fn set_default_version(defaults: &mut BTreeMap<&'static str, Node>, version: &str, span: Span) {
+    let own = defaults.remove(StartCluster::INFO.word);
+    let mut entries = own.as_ref().and_then(Node::map).unwrap_or_default().to_vec();
+    if entries.iter().all(|entry| entry.key.value != "version") {
+        let key = Spanned::new("version".to_owned(), span);
+        entries.push(Entry { key, value: Node::rendered(version.to_owned(), span) });
+    }
+    defaults.insert(StartCluster::INFO.word, Node { span, kind: Kind::Map(entries) });
 }
 
 fn read_plan(

@@ -79,7 +79,9 @@ impl Backend for ExternalBackend {
             }
             false => "run it in containers: --backend docker",
         };
-        Abilities { borrowed: true, ..Abilities::without(NAME, &lacks).advise(advice) }
+        let file = self.file.as_ref().and_then(|file| file.version.as_ref());
+        let version = file.map(|version| version.text().to_owned());
+        Abilities { borrowed: true, version, ..Abilities::without(NAME, &lacks).advise(advice) }
     }
 
     fn client_config(&self) -> IndexMap<String, String> {
