@@ -31,6 +31,7 @@ mod placement;
 mod processed;
 #[cfg(test)]
 mod properties;
+mod ranges;
 mod redelivered;
 mod reordered;
 mod replicas_differ;
@@ -48,6 +49,7 @@ mod window;
 
 pub use input::*;
 pub use measure::{CountedWord, Damage, Headline, MeasureFacts, Traffic};
+pub use ranges::{EvidenceRange, ranges};
 pub use result::*;
 
 use book::{Book, Books};

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How much evidence is kept for one measure in one cell, and for one measure in all.
-pub const EVIDENCE_PER_CELL: usize = 20;
+pub const EVIDENCE_PER_CELL: usize = 2_000;
 /// See [`EVIDENCE_PER_CELL`].
-pub const EVIDENCE_IN_ALL: usize = 100;
+pub const EVIDENCE_IN_ALL: usize = 10_000;
 
 /// Where something was counted. Lives and members are added up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn evidence_is_bounded() {
         let mut w = World::new(9);
-        (0..9).for_each(|p| _ = w.send((1, 1), p, 50, Fate::Dropped));
+        (0..9).for_each(|p| _ = w.send((1, 1), p, 2_500, Fate::Dropped));
         let evidence = w.evidence(Measure::Lost);
         assert_eq!(evidence.len(), EVIDENCE_IN_ALL);
         assert_eq!(evidence.iter().filter(|e| e.place.partition == 3).count(), EVIDENCE_PER_CELL);

@@ -41,8 +41,9 @@ pub async fn judge(asked: &dyn CountedWord, reads_log: bool, j: &Judge<'_>) -> J
         add_zeros(&mut found.value, counted.map(|c| c.name.as_str()), &scope);
     }
     if facts.elections && found.holds == Holds::No {
+        // The reason first: a terminal shows only the first lines.
         let elections = j.stage.place.unclean_elections(scope.topic.as_deref());
-        found.evidence.extend(elections.iter().map(|e| e.words()));
+        found.evidence.splice(0..0, elections.iter().map(|e| e.words()));
     }
     if reads_log {
         j.stage.tell_anomaly(j.step, measure, &verdict);
@@ -156,7 +157,8 @@ pub(super) fn found(bound: Option<Bound<u64>>, verdict: &CountVerdict, of_how_ma
         CountVerdict::Counted(finding) => (finding, None),
         CountVerdict::Inconclusive { reason, at_least } => (at_least, Some(reason)),
     };
-    let evidence: Vec<String> = finding.evidence.iter().map(evidence_line).collect();
+    let ranges = audit::ranges(&finding.evidence);
+    let evidence: Vec<String> = ranges.iter().map(audit::EvidenceRange::line).collect();
     let value = by_client(finding);
     let mut text = spread(finding);
     if let Some(on_disk) = &finding.on_disk {
@@ -209,18 +211,6 @@ fn add_zeros<'c>(value: &mut Value, clients: impl Iterator<Item = &'c str>, scop
     for name in clients.filter(|name| scope.client.as_ref().is_none_or(|only| only == name)) {
         map.entry(name).or_insert(Value::from(0));
     }
-}
-
-fn evidence_line(e: &audit::Evidence) -> String {
-    let mut line = format!("{}/{}", e.place.topic, e.place.partition);
-    if let Some(offset) = e.offset {
-        line.push_str(&format!(" offset {offset}"));
-    }
-    if let (Some(client), Some(sequence)) = (&e.place.client, e.sequence) {
-        let life = e.life.map(|l| format!(" life {l}")).unwrap_or_default();
-        line.push_str(&format!(", {client}{life} message {sequence}"));
-    }
-    format!("{line}: {}", e.text)
 }
 
 #[cfg(test)]

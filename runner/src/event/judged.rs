@@ -246,7 +246,12 @@ pub struct AnomalyPlace {
     pub count: u64,
 }
 
-/// One message that an anomaly is about.
+/// An example of an older run is one message.
+fn one_message() -> u64 {
+    1
+}
+
+/// One message that an anomaly is about, or several that follow on one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Example {
     /// Topic.
@@ -261,6 +266,9 @@ pub struct Example {
     pub life: Option<u16>,
     /// Sequence.
     pub sequence: Option<u64>,
+    /// How many messages, with offsets and sequences that follow on these.
+    #[serde(default = "one_message")]
+    pub count: u64,
     /// When (acknowledged, delivered), monotonic microseconds.
     pub mono_us: Option<i64>,
     /// In words.

@@ -29,6 +29,7 @@ fn anomaly(by: &[(&str, &str, u64)]) -> Anomaly {
         client: None,
         life: None,
         sequence: None,
+        count: 1,
         mono_us: None,
         text: format!("of {}", by.len()),
     };

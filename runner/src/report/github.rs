@@ -34,7 +34,7 @@ fn flaky(record: &RunRecord) -> impl Iterator<Item = String> + '_ {
         let mut body = record.tried(suite).unwrap_or_default();
         for earlier in record.earlier_attempts(suite) {
             for trouble in troubles(earlier) {
-                let at = format!("attempt {}: {}", earlier.info.attempt, trouble.title);
+                let at = format!("attempt {}: {}", earlier.info.attempt, trouble.heading());
                 body.push_str(&format!("\n{}\n{}", one_line(&at, 200), trouble.body(earlier)));
             }
         }
@@ -59,7 +59,8 @@ fn limited(level: &str, mut commands: Vec<String>) -> String {
 fn command(level: &str, suite: &SuiteRecord, trouble: &Trouble<'_>) -> String {
     let mut title = one_line(&format!("{}: {}", suite.title(), trouble.title), 200);
     if let Some(step) = trouble.step {
-        title = one_line(&format!("{}: step {}: {}", suite.title(), step.id, trouble.title), 200);
+        title =
+            one_line(&format!("{}: step {}: {}", suite.title(), step.id, trouble.heading()), 200);
     }
     let end = trouble.step.map_or(trouble.line, |s| s.info.end_line.max(trouble.line));
     format!(

@@ -114,7 +114,7 @@ fn section(suite: &SuiteRecord, trouble: &Trouble<'_>) -> String {
     let mut out = format!(
         "\n### {} · {id}{} ({}{optional})\n\n",
         text(&one_line(&suite.title(), 200)),
-        text(&one_line(&trouble.title, 200)),
+        text(&one_line(&trouble.heading(), 220)),
         trouble.kind.word()
     );
     if trouble.misses.is_empty() {

@@ -71,7 +71,7 @@ fn trouble(out: &mut String, suite: &SuiteRecord, trouble: &Trouble<'_>) {
         true => format!("{}, optional", trouble.kind.word()),
         false => trouble.kind.word().to_owned(),
     };
-    let title = one_line(&format!("{id}{}", trouble.title), 200);
+    let title = one_line(&format!("{id}{}", trouble.heading()), 220);
     out.push_str(&format!("\n  {}  {}\n", paint(BOLD, &title), paint(style, &word)));
     if trouble.misses.is_empty() {
         let reason = trouble.step.and_then(|s| s.reason.as_deref()).unwrap_or(&trouble.message);

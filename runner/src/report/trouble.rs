@@ -204,7 +204,26 @@ pub fn quote(suite: &SuiteRecord, file: &Path, line: u32, end_line: u32) -> Vec<
         .collect()
 }
 
+/// The verbs whose steps are named by what they expect.
+const EXPECTING: [&str; 2] = ["assert", "wait"];
+
 impl Trouble<'_> {
+    /// What went wrong, as a heading: a step is often named by what it expects, and "failed: the lag is gone" would
+    /// read as its opposite.
+    pub fn heading(&self) -> String {
+        let expects = self.step.is_some_and(|s| EXPECTING.contains(&s.info.verb.as_str()));
+        let what = match self.kind {
+            TroubleKind::Failed => "did not hold",
+            TroubleKind::Inconclusive => "could not be judged",
+            TroubleKind::Timeout => "did not hold in time",
+            TroubleKind::Broken => return self.title.clone(),
+        };
+        match expects {
+            true => format!("\"{}\" {what}", self.title),
+            false => self.title.clone(),
+        }
+    }
+
     /// Everything as plain text: expected, found, evidence, the lines of the plan.
     pub fn body(&self, suite: &SuiteRecord) -> String {
         let mut out = String::new();

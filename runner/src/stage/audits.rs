@@ -326,15 +326,17 @@ impl Stage {
             client: who(&c.place),
             count: c.count,
         });
-        let examples = finding.evidence.iter().map(|e| Example {
-            topic: e.place.topic.clone(),
-            partition: e.place.partition,
-            offset: e.offset,
-            client: e.place.client.clone(),
-            life: e.life,
-            sequence: e.sequence,
-            mono_us: e.time_us,
-            text: e.text.clone(),
+        let ranges = audit::ranges(&finding.evidence);
+        let examples = ranges.iter().map(|range| Example {
+            topic: range.first.place.topic.clone(),
+            partition: range.first.place.partition,
+            offset: range.first.offset,
+            client: range.first.place.client.clone(),
+            life: range.first.life,
+            sequence: range.first.sequence,
+            count: range.count,
+            mono_us: range.first.time_us,
+            text: range.text(),
         });
         self.tell.emit(Event::Anomaly(Box::new(Anomaly {
             step: step.clone(),

@@ -256,6 +256,7 @@ fn lost_messages(lost: u64, outages: &[Outage]) -> Anomaly {
             client: Some("P".into()),
             life: Some(1),
             sequence: Some(3_310 + n),
+            count: 1,
             mono_us: Some(at + n as i64 * 1_000),
             text: "acknowledged by the leader alone, which was killed before it was copied".into(),
         }

@@ -335,6 +335,7 @@ fn lost(count: u64) -> Anomaly {
         client: Some("P".into()),
         life: Some(1),
         sequence: Some(200 + n),
+        count: 1,
         mono_us: Some(us(9.9) + n as i64 * 1_000),
         text: format!("P's message {} was acknowledged and is not in the log", 200 + n),
     };

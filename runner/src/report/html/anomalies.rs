@@ -79,8 +79,8 @@ pub fn anomalies(
             let place = one_line(&format!("{}/{}", p.topic, p.partition), 200);
             (place, one_line(&p.client, 80), grouped(p.count))
         });
-        let shown = anomaly.examples.len().min(EXAMPLES);
-        let more = anomaly.count.saturating_sub(shown as u64);
+        let shown: u64 = anomaly.examples.iter().take(EXAMPLES).map(|e| e.count).sum();
+        let more = anomaly.count.saturating_sub(shown);
         AnomalyView {
             kind: one_line(&anomaly.kind, 60),
             anchor: anchor("anomaly", &anomaly.kind),
@@ -113,11 +113,15 @@ fn example(
 ) -> ExampleView {
     let life = example.life.filter(|l| *l > 1).map(|l| format!(", life {l}")).unwrap_or_default();
     let text = |n: Option<String>| n.unwrap_or_else(|| "–".to_owned());
+    let span = |first: u64| match example.count {
+        0 | 1 => first.to_string(),
+        count => format!("{first} to {}", first.saturating_add(count - 1)),
+    };
     ExampleView {
         place: one_line(&format!("{}/{}", example.topic, example.partition), 200),
-        offset: text(example.offset.map(|o| o.to_string())),
+        offset: text(example.offset.and_then(|o| u64::try_from(o).ok()).map(span)),
         client: text(example.client.as_ref().map(|c| one_line(&format!("{c}{life}"), 80))),
-        sequence: text(example.sequence.map(|s| s.to_string())),
+        sequence: text(example.sequence.map(span)),
         when: text(example.mono_us.map(|at| axis.moment(at))),
         at_ms: example.mono_us.map(|at| record.wall(at).as_millisecond()),
         fault: text(example.mono_us.and_then(|at| nearest(suite, at))),

@@ -71,7 +71,7 @@ fn reason(record: &RunRecord) -> String {
     if let Some(suite) = one
         && let Some(first) = troubles(suite).iter().find(|t| !t.optional)
     {
-        return one_line(&first.title, 120);
+        return one_line(&first.heading(), 140);
     }
     match record.verdict() {
         Verdict::Passed => plural(tally.all() as u64, "suite"),

@@ -197,7 +197,9 @@ fn processes(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<LaneView> {
 }
 
 fn controller(axis: &Axis<'_>, suite: &SuiteRecord) -> Option<LaneView> {
-    let states = &suite.controllers;
+    // Later the cluster is taken down, and has no controller because of that.
+    let worked_until = suite.steps.iter().filter_map(|s| s.ended_us).max().unwrap_or(i64::MAX);
+    let states: Vec<_> = suite.controllers.iter().filter(|(at, _)| *at <= worked_until).collect();
     let next = states.iter().skip(1).map(|s| Some(s.0)).chain([None]);
     let segments: Vec<_> = states
         .iter()

@@ -305,7 +305,7 @@ pub struct Place {
     pub count: u64,
 }
 
-/// One message that an anomaly is about.
+/// One message that an anomaly is about, or several that follow on one another.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Example {
     /// Topic and partition.
@@ -318,6 +318,8 @@ pub struct Example {
     pub life: Option<u16>,
     /// Sequence.
     pub sequence: Option<u64>,
+    /// How many messages, with offsets and sequences that follow on these.
+    pub count: u64,
     /// When it was acknowledged or delivered.
     pub at: Option<String>,
     /// Description.

@@ -207,6 +207,7 @@ fn anomaly(record: &RunRecord, anomaly: &event::Anomaly) -> Anomaly {
                 client: e.client.clone(),
                 life: e.life,
                 sequence: e.sequence,
+                count: e.count,
                 at: e.mono_us.map(|at| record.wall(at).to_string()),
                 text: e.text.clone(),
             })

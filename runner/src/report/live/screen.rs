@@ -115,7 +115,7 @@ impl Screen {
                 }
                 return Vec::new();
             }
-            Event::StepEnded(end) => self.step_ended(number, end),
+            Event::StepEnded(end) => self.step_ended(number, end, stamped.at),
             other => match self.words {
                 Words::Verbose => verbose(other),
                 _ => return Vec::new(),
@@ -130,7 +130,7 @@ impl Screen {
         lines.into_iter().map(|l| format!("{prefix}{l}")).collect()
     }
 
-    fn step_ended(&mut self, number: SuiteId, end: &StepEnded) -> Vec<String> {
+    fn step_ended(&mut self, number: SuiteId, end: &StepEnded, at: jiff::Timestamp) -> Vec<String> {
         self.live.done(number, &end.step);
         let Some(suite) = self.suites.get_mut(&number) else { return Vec::new() };
         suite.running.retain(|(id, _)| *id != end.step);
@@ -141,7 +141,9 @@ impl Screen {
         let title = one_line(&suite.name_of(&end.step), TITLE);
         let mut line = format!("  {word} {:>4}  {title}", end.step.to_string());
         if end.verdict != Verdict::Skipped {
-            line.push_str(&format!("  {}", paint(DIM, &duration(end.took_ms))));
+            // In UTC, as the logs of brokers in containers.
+            let took = format!("{} · {}", duration(end.took_ms), at.strftime("%H:%M:%S"));
+            line.push_str(&format!("  {}", paint(DIM, &took)));
         }
         let mut lines = vec![line];
         let misses =
