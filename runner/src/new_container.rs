@@ -1,7 +1,7 @@
 //! Makes containers: of nodes, of their disks and of services.
 
 use bytes::Bytes;
-use testcontainers::bollard::{
+use bollard::{
     Docker, body_full,
     errors::Error,
     models::ContainerCreateBody,

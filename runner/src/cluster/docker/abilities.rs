@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     models::{ContainerCreateBody, HostConfig},
     query_parameters::{CreateContainerOptions, StartContainerOptions, WaitContainerOptions},

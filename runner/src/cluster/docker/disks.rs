@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
 
 use super::super::{Acted, ClusterSpec, Node, RigError};
 use super::{

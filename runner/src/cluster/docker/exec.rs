@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     errors::Error,
     exec::{CreateExecOptions, StartExecOptions, StartExecResults},

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use indexmap::IndexMap;
 use kplan_dsl::value::DataFate;
-use testcontainers::bollard::{
+use bollard::{
     errors::Error,
     models::ContainerState,
     query_parameters::{KillContainerOptionsBuilder, StartContainerOptions},
@@ -29,6 +29,7 @@ use super::{
     node::{DockerNode, is_port_taken},
     segments, sockets, storage, zookeeper,
 };
+use crate::engine::ContainerIs;
 
 /// How long a process may need to end after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
@@ -39,9 +40,8 @@ const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(25);
-/// How long pausing a node is retried, and the engine's error text when it failed.
+/// How long pausing a node that goes on running is retried.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
-const NOT_PAUSED: &str = "unable to freeze";
 /// How long the rest of the output may need to reach its file.
 const LOG_LIMIT: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 20;
@@ -139,7 +139,7 @@ impl NodeLife for DockerCluster {
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         for node in &nodes {
-            if node.inspect(self.docker()).await?.paused == Some(true) {
+            if node.is(self.docker()).await? == ContainerIs::Paused {
                 let why = "is paused: it cannot shut down before it is resumed";
                 return Err(RigError::NotSo(format!("{} {why}", node.node)));
             }
@@ -155,7 +155,7 @@ impl NodeLife for DockerCluster {
     async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let mut dead = Vec::new();
         for node in self.some(nodes)? {
-            if node.inspect(self.docker()).await?.running != Some(true) {
+            if node.is(self.docker()).await? == ContainerIs::Ended {
                 dead.push(node);
             }
         }
@@ -172,14 +172,14 @@ impl NodeLife for DockerCluster {
         let nodes = self.some(nodes)?;
         let deadline = Instant::now() + PAUSE_LIMIT;
         loop {
-            let paused = nodes.iter().map(|n| self.docker().pause_container(&n.name));
-            match each(&nodes, join_all(paused).await, "pause", "already paused") {
-                // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
-                Err(e) if e.to_string().contains(NOT_PAUSED) && Instant::now() < deadline => {
-                    sleep(PAUSE * 8).await;
-                }
-                result => return result,
+            let paused = join_all(nodes.iter().map(|n| self.docker().pause_container(&n.name))).await;
+            let left = self.failures(&nodes, paused, |is| is == ContainerIs::Paused).await?;
+            let Some((node, is, error)) = left.into_iter().next() else { return Ok(()) };
+            // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
+            if is != ContainerIs::Running || Instant::now() >= deadline {
+                return Err(failed(&format!("pause {}", node.node), &error));
             }
+            sleep(PAUSE * 8).await;
         }
     }
 
@@ -187,17 +187,16 @@ impl NodeLife for DockerCluster {
         let nodes = self.some(nodes)?;
         let results =
             join_all(nodes.iter().map(|n| self.docker().unpause_container(&n.name))).await;
-        each(&nodes, results, "resume", "is not paused")?;
+        self.each(&nodes, results, "resume", |is| is != ContainerIs::Paused).await?;
         // The network may have changed while the node was paused and could not run a script.
         self.renew_network().await
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
-        let state = self.node(node)?.inspect(self.docker()).await?;
-        Ok(match (state.running, state.paused) {
-            (_, Some(true)) => NodeState::Paused,
-            (Some(true), _) => NodeState::Running,
-            _ => NodeState::Dead,
+        Ok(match self.node(node)?.is(self.docker()).await? {
+            ContainerIs::Paused => NodeState::Paused,
+            ContainerIs::Running => NodeState::Running,
+            ContainerIs::Ended => NodeState::Dead,
         })
     }
 
@@ -208,7 +207,7 @@ impl NodeLife for DockerCluster {
         }
         for node in self.nodes.iter().filter(|node| node.looks_dead()) {
             let state = node.inspect(self.docker()).await?;
-            if state.running == Some(true) {
+            if ContainerIs::from(&state) != ContainerIs::Ended {
                 // Only the stream of its output was interrupted.
                 node.follow(self.docker());
                 continue;
@@ -222,7 +221,7 @@ impl NodeLife for DockerCluster {
     async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
         let node = self.node(node)?;
         let state = node.inspect(self.docker()).await?;
-        if state.running == Some(true) {
+        if ContainerIs::from(&state) != ContainerIs::Ended {
             return Ok(None);
         }
         let tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
@@ -337,7 +336,40 @@ impl DockerCluster {
             let options = KillContainerOptionsBuilder::new().signal(signal).build();
             self.docker().kill_container(&node.name, Some(options))
         });
-        each(nodes, join_all(sent).await, "signal", "is not running")
+        self.each(nodes, join_all(sent).await, "signal", |is| is == ContainerIs::Ended).await
+    }
+
+    /// The first error, except of a node that is in the wanted state all the same: there was nothing to do, which
+    /// every engine says in its own words.
+    async fn each(
+        &self,
+        nodes: &[&DockerNode],
+        results: Vec<Result<(), Error>>,
+        verb: &str,
+        wanted: impl Fn(ContainerIs) -> bool,
+    ) -> Result<(), RigError> {
+        let left = self.failures(nodes, results, wanted).await?;
+        left.into_iter().next().map_or(Ok(()), |(node, _, error)| {
+            Err(failed(&format!("{verb} {}", node.node), &error))
+        })
+    }
+
+    /// The errors of nodes that are not in the wanted state, with the states that they are in.
+    async fn failures<'n>(
+        &self,
+        nodes: &[&'n DockerNode],
+        results: Vec<Result<(), Error>>,
+        wanted: impl Fn(ContainerIs) -> bool,
+    ) -> Result<Vec<(&'n DockerNode, ContainerIs, Error)>, RigError> {
+        let mut failures = Vec::new();
+        for (node, result) in nodes.iter().copied().zip(results) {
+            let Err(error) = result else { continue };
+            let is = node.is(self.docker()).await?;
+            if !wanted(is) {
+                failures.push((node, is, error));
+            }
+        }
+        Ok(failures)
     }
 
     /// Sends SIGTERM repeatedly until the nodes end: the first process of a container ignores a SIGTERM that comes
@@ -370,7 +402,7 @@ impl DockerCluster {
     async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
         let deadline = Instant::now() + limit;
         for node in nodes {
-            while node.inspect(self.docker()).await?.running == Some(true) {
+            while node.is(self.docker()).await? != ContainerIs::Ended {
                 if Instant::now() >= deadline {
                     return Err(RigError::StillRuns { node: node.node, limit });
                 }
@@ -433,23 +465,6 @@ impl DockerCluster {
         let output = exec::run(self.docker(), &node.name, &["cat", path], false).await?;
         Ok(output.text)
     }
-}
-
-/// The first error, except the one that means there was nothing to do.
-fn each(
-    nodes: &[&DockerNode],
-    results: Vec<Result<(), Error>>,
-    verb: &str,
-    harmless: &str,
-) -> Result<(), RigError> {
-    for (node, result) in nodes.iter().zip(results) {
-        match result {
-            Ok(()) => {}
-            Err(error) if error.to_string().contains(harmless) => {}
-            Err(error) => return Err(failed(&format!("{verb} {}", node.node), &error)),
-        }
-    }
-    Ok(())
 }
 
 /// Exit code, signal or lack of memory as text, and whether the cause lies outside the node.

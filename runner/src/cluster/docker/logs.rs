@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::StreamExt;
-use testcontainers::bollard::{Docker, query_parameters::LogsOptionsBuilder};
+use bollard::{Docker, query_parameters::LogsOptionsBuilder};
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::secrets;

@@ -1,4 +1,4 @@
-//! Real Kafka in containers, with testcontainers and the bollard it re-exports.
+//! Real Kafka in containers, over the engine's API (bollard).
 //!
 //! Every node is a container in a network of the cluster's own; brokers and ZooKeeper are
 //! published on 127.0.0.1, on ports that are chosen before the start and kept over restarts.
@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, sync::Mutex};
 
 use futures::future::{join_all, try_join_all};
-use testcontainers::bollard::Docker;
+use bollard::Docker;
 
 mod abilities;
 mod backend;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use testcontainers::bollard::{
+use bollard::{
     Docker, errors::Error, query_parameters::DownloadFromContainerOptionsBuilder,
 };
 use tokio::{
