@@ -10,9 +10,8 @@ use futures::future::join_all;
 use indexmap::IndexMap;
 use kplan_dsl::value::DataFate;
 use bollard::{
-    errors::Error,
     models::ContainerState,
-    query_parameters::{KillContainerOptionsBuilder, StartContainerOptions},
+    query_parameters::StartContainerOptions,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -31,15 +30,11 @@ use super::{
 };
 use crate::engine::ContainerIs;
 
-/// How long a process may need to end after SIGKILL.
-const DEATH_LIMIT: Duration = Duration::from_secs(20);
-/// Time between two SIGTERMs to a node that still runs.
-const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// How long the engine may need to free a port of the earlier life.
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
-const PAUSE: Duration = Duration::from_millis(25);
+pub(super) const PAUSE: Duration = Duration::from_millis(25);
 /// How long pausing a node that goes on running is retried.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the rest of the output may need to reach its file.
@@ -88,6 +83,10 @@ impl Cluster for DockerCluster {
 
     fn effective_config(&self, node: Node) -> Option<String> {
         Some(self.node(node).ok()?.properties.clone())
+    }
+
+    async fn out_of_reach(&self) -> RigError {
+        self.not_reached().await
     }
 
     async fn destroy(&self) -> Result<(), RigError> {
@@ -327,89 +326,6 @@ impl DockerCluster {
         {
             storage::keep(&self.blueprint.image.id, &checkpoint);
         }
-    }
-
-    /// Signals all nodes at once; a dead node is no error.
-    async fn signal(&self, nodes: &[&DockerNode], signal: &str) -> Result<(), RigError> {
-        let sent = nodes.iter().map(|node| {
-            node.set_wanted(false);
-            let options = KillContainerOptionsBuilder::new().signal(signal).build();
-            self.docker().kill_container(&node.name, Some(options))
-        });
-        self.each(nodes, join_all(sent).await, "signal", |is| is == ContainerIs::Ended).await
-    }
-
-    /// The first error, except of a node that is in the wanted state all the same: there was nothing to do, which
-    /// every engine says in its own words.
-    async fn each(
-        &self,
-        nodes: &[&DockerNode],
-        results: Vec<Result<(), Error>>,
-        verb: &str,
-        wanted: impl Fn(ContainerIs) -> bool,
-    ) -> Result<(), RigError> {
-        let left = self.failures(nodes, results, wanted).await?;
-        left.into_iter().next().map_or(Ok(()), |(node, _, error)| {
-            Err(failed(&format!("{verb} {}", node.node), &error))
-        })
-    }
-
-    /// The errors of nodes that are not in the wanted state, with the states that they are in.
-    async fn failures<'n>(
-        &self,
-        nodes: &[&'n DockerNode],
-        results: Vec<Result<(), Error>>,
-        wanted: impl Fn(ContainerIs) -> bool,
-    ) -> Result<Vec<(&'n DockerNode, ContainerIs, Error)>, RigError> {
-        let mut failures = Vec::new();
-        for (node, result) in nodes.iter().copied().zip(results) {
-            let Err(error) = result else { continue };
-            let is = node.is(self.docker()).await?;
-            if !wanted(is) {
-                failures.push((node, is, error));
-            }
-        }
-        Ok(failures)
-    }
-
-    /// Sends SIGTERM repeatedly until the nodes end: the first process of a container ignores a SIGTERM that comes
-    /// before its handler is installed, so a node that has just been started may miss it.
-    async fn ask_to_end(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
-        let deadline = Instant::now() + limit;
-        loop {
-            self.signal(nodes, "SIGTERM").await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.wait_dead(nodes, left.min(ASK_AGAIN)).await {
-                Err(RigError::StillRuns { node, .. }) if left <= ASK_AGAIN => {
-                    return Err(RigError::StillRuns { node, limit });
-                }
-                Err(RigError::StillRuns { .. }) => {}
-                ended => return ended,
-            }
-        }
-    }
-
-    /// Waits until killed nodes are dead: a process that survives SIGKILL hangs in the kernel.
-    async fn killed(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
-        self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
-            RigError::StillRuns { node, limit } => {
-                RigError::TimedOut { what: format!("killing {node}"), limit }
-            }
-            other => other,
-        })
-    }
-
-    async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
-        let deadline = Instant::now() + limit;
-        for node in nodes {
-            while node.is(self.docker()).await? != ContainerIs::Ended {
-                if Instant::now() >= deadline {
-                    return Err(RigError::StillRuns { node: node.node, limit });
-                }
-                sleep(PAUSE).await;
-            }
-        }
-        Ok(())
     }
 
     async fn start_together(&self, nodes: &[&DockerNode], data: DataFate) -> Result<(), RigError> {

@@ -10,7 +10,6 @@ use std::{collections::BTreeMap, sync::Mutex};
 use futures::future::{join_all, try_join_all};
 use bollard::Docker;
 
-mod abilities;
 mod backend;
 pub mod cleanup;
 mod disks;
@@ -23,16 +22,18 @@ mod logs;
 mod network;
 mod node;
 mod pulse;
+mod reach;
 mod rules;
 mod security;
 mod segments;
 mod services;
+mod signals;
 mod subnet;
+mod trial;
 
 pub use backend::DockerBackend;
 
 use self::{
-    abilities::{KernelCan, abilities},
     engine::{Image, connect, describe, find_image},
     node::{Blueprint, DockerNode},
     security::Secured,
