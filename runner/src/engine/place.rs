@@ -174,8 +174,8 @@ impl EnginePlace {
         }
         let certificates = here.config.join("contexts/tls").join(&id).join("docker");
         let certificates = Some(certificates).filter(|dir| dir.is_dir());
-        let words = format!("{} (the docker context `{name}`)", endpoint.host);
         let host = if endpoint.host.is_empty() { "unix://" } else { &endpoint.host };
+        let words = format!("{host} (the docker context `{name}`)");
         let at = parse(host, certificates, &format!("the docker context `{name}`"))?;
         Ok(Self { at, words })
     }

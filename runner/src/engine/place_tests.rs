@@ -13,7 +13,8 @@ fn config() -> (tempfile::TempDir, Surroundings) {
 fn context(dir: &Path, id: &str, name: &str, endpoint: &str) {
     let meta = dir.join("contexts/meta").join(id);
     fs::create_dir_all(&meta).expect("directory");
-    let text = format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{endpoint}}}}}"#);
+    let text =
+        format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{endpoint}}}}}"#);
     fs::write(meta.join("meta.json"), text).expect("written");
 }
 
@@ -91,7 +92,10 @@ fn a_context_that_does_not_exist_is_named_with_who_asks_for_it() {
     let (dir, mut here) = config();
     here.context = Some("staging".to_owned());
     let text = refused(&here);
-    assert!(text.contains("context `staging`, which DOCKER_CONTEXT names, does not exist"), "{text}");
+    assert!(
+        text.contains("context `staging`, which DOCKER_CONTEXT names, does not exist"),
+        "{text}"
+    );
     assert!(text.contains("docker context ls"), "{text}");
     here.context = None;
     current(dir.path(), "gone");
@@ -105,9 +109,12 @@ fn a_context_that_does_not_exist_is_named_with_who_asks_for_it() {
 fn a_context_that_cannot_be_used_says_why() {
     for (endpoint, words) in [
         ("null", "names no container engine"),
-        (r#"{"Host":"ssh://me@host"}"#, "the docker context `remote` names ssh://me@host: kplan cannot reach"),
+        (
+            r#"{"Host":"ssh://me@host"}"#,
+            "the docker context `remote` names ssh://me@host: kplan cannot reach",
+        ),
         (r#"{"Host":"tcp://a:1","SkipTLSVerify":true}"#, "does not check the engine's certificate"),
-        ("[]", "cannot be read from"),
+        ("1", "cannot be read from"),
     ] {
         let (dir, mut here) = config();
         context(dir.path(), REMOTE, "remote", endpoint);
@@ -149,5 +156,8 @@ fn an_address_is_read_as_the_docker_command_reads_it() {
     assert_eq!(at("tcp://[::1]:7"), tcp("[::1]:7"));
     let host = Some("fd://".to_owned());
     let text = refused(&Surroundings { host, ..Surroundings::default() });
-    assert!(text.starts_with("DOCKER_HOST names fd://: kplan cannot reach an engine over fd"), "{text}");
+    assert!(
+        text.starts_with("DOCKER_HOST names fd://: kplan cannot reach an engine over fd"),
+        "{text}"
+    );
 }
