@@ -31,7 +31,9 @@ impl From<&ContainerState> for ContainerIs {
 /// What the engine knows of a container.
 pub async fn inspect(docker: &Docker, name: &str) -> Result<ContainerInspectResponse, Error> {
     let answer = docker.inspect_container(name, None::<InspectContainerOptions>).await;
-    answer.or_else(|error| without_names(error, |answer| forget(answer.pointer_mut("/State"), "Status")))
+    answer.or_else(|error| {
+        without_names(error, |answer| forget(answer.pointer_mut("/State"), "Status"))
+    })
 }
 
 /// Containers, as [`Docker::list_containers`] does.
@@ -112,8 +114,11 @@ mod tests {
     #[test]
     fn a_paused_process_runs_and_is_paused() {
         let is = |running, paused| {
-            let state =
-                ContainerState { running: Some(running), paused: Some(paused), ..Default::default() };
+            let state = ContainerState {
+                running: Some(running),
+                paused: Some(paused),
+                ..Default::default()
+            };
             ContainerIs::from(&state)
         };
         assert_eq!(is(true, false), ContainerIs::Running);

@@ -5,6 +5,7 @@
 mod containers;
 mod place;
 mod refused;
+mod requests;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use bollard::Docker;
 
 pub use self::containers::{ContainerIs, inspect, is, list};
 pub use self::place::{EngineAt, EnginePlace, Surroundings};
+pub use self::requests::ContainerRequest;
 
 /// How long the engine may need to answer the question whether it is there.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(15);

@@ -20,11 +20,12 @@ pub(super) fn socket(place: &EnginePlace, path: &Path, error: &Error) -> NoEngin
                 path.display(),
                 owner(path)
             ),
-            help: "become a member of the socket's group (usually `sudo usermod -aG docker $USER`, \
+            help:
+                "become a member of the socket's group (usually `sudo usermod -aG docker $USER`, \
                    then log in again), or start an engine without root (\"rootless\") and name its \
                    socket, for example DOCKER_HOST=unix://$XDG_RUNTIME_DIR/docker.sock; \
                    `--backend local` and `--backend embedded` need no engine"
-                .to_owned(),
+                    .to_owned(),
         },
         ErrorKind::NotFound => NoEngine::silent(place, "there is no such socket"),
         _ => NoEngine::silent(place, error),

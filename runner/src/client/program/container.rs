@@ -7,18 +7,16 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream::BoxStream};
-use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
 use bollard::{
     Docker,
     container::{AttachContainerResults, LogOutput},
     errors::Error,
     models::ContainerState,
-    query_parameters::{
-        AttachContainerOptionsBuilder, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
-    },
+    query_parameters::{AttachContainerOptionsBuilder, RemoveContainerOptionsBuilder},
 };
+use futures::{StreamExt as _, stream::BoxStream};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     runtime::Runtime,
@@ -31,7 +29,7 @@ use super::{
     output::{LinePieces, ProgramOutput},
 };
 use crate::{
-    engine::{self, ContainerIs},
+    engine::{self, ContainerIs, ContainerRequest},
     history::now_us,
     new_container,
 };
@@ -133,17 +131,12 @@ impl ServiceContainer {
     }
 
     pub(super) fn signal(&mut self, signal: Signal) -> Result<(), ProgramError> {
-        let sent = async {
-            match signal {
-                Signal::SIGSTOP => self.docker.pause_container(&self.name).await,
-                Signal::SIGCONT => self.docker.unpause_container(&self.name).await,
-                other => {
-                    let options = KillContainerOptionsBuilder::new().signal(other.as_str()).build();
-                    self.docker.kill_container(&self.name, Some(options)).await
-                }
-            }
+        let request = match signal {
+            Signal::SIGSTOP => ContainerRequest::Pause,
+            Signal::SIGCONT => ContainerRequest::Resume,
+            other => ContainerRequest::Signal(other.as_str()),
         };
-        match self.runtime.block_on(sent) {
+        match self.runtime.block_on(request.carry_out(&self.docker, &self.name)) {
             Ok(()) => Ok(()),
             Err(_) if self.runtime.block_on(is_gone(&self.docker, &self.name)) => Ok(()),
             Err(error) => Err(failed(&format!("send {signal} to {}", self.name), error)),

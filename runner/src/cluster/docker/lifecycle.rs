@@ -6,13 +6,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bollard::{models::ContainerState, query_parameters::StartContainerOptions};
 use futures::future::join_all;
 use indexmap::IndexMap;
 use kplan_dsl::value::DataFate;
-use bollard::{
-    models::ContainerState,
-    query_parameters::StartContainerOptions,
-};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
@@ -28,15 +25,13 @@ use super::{
     node::{DockerNode, is_port_taken},
     segments, sockets, storage, zookeeper,
 };
-use crate::engine::ContainerIs;
+use crate::engine::{ContainerIs, ContainerRequest};
 
 /// How long the engine may need to free a port of the earlier life.
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
 pub(super) const PAUSE: Duration = Duration::from_millis(25);
-/// How long pausing a node that goes on running is retried.
-const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the rest of the output may need to reach its file.
 const LOG_LIMIT: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 20;
@@ -169,24 +164,12 @@ impl NodeLife for DockerCluster {
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
-        let deadline = Instant::now() + PAUSE_LIMIT;
-        loop {
-            let paused = join_all(nodes.iter().map(|n| self.docker().pause_container(&n.name))).await;
-            let left = self.failures(&nodes, paused, |is| is == ContainerIs::Paused).await?;
-            let Some((node, is, error)) = left.into_iter().next() else { return Ok(()) };
-            // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
-            if is != ContainerIs::Running || Instant::now() >= deadline {
-                return Err(failed(&format!("pause {}", node.node), &error));
-            }
-            sleep(PAUSE * 8).await;
-        }
+        self.each(&nodes, ContainerRequest::Pause).await
     }
 
     async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
-        let results =
-            join_all(nodes.iter().map(|n| self.docker().unpause_container(&n.name))).await;
-        self.each(&nodes, results, "resume", |is| is != ContainerIs::Paused).await?;
+        self.each(&nodes, ContainerRequest::Resume).await?;
         // The network may have changed while the node was paused and could not run a script.
         self.renew_network().await
     }

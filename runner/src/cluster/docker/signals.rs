@@ -1,15 +1,13 @@
-//! Signals to the nodes' processes, and what became of them. What a request to the engine achieved is judged by the
-//! state that the container is in: engines differ in status codes and texts.
+//! Requests that change the nodes' processes, and what became of them.
 
 use std::time::Duration;
 
-use bollard::{errors::Error, query_parameters::KillContainerOptionsBuilder};
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use super::super::RigError;
 use super::{DockerCluster, engine::failed, lifecycle::PAUSE, node::DockerNode};
-use crate::engine::ContainerIs;
+use crate::engine::{ContainerIs, ContainerRequest};
 
 /// How long a process may need to end after SIGKILL.
 const DEATH_LIMIT: Duration = Duration::from_secs(20);
@@ -19,50 +17,30 @@ const ASK_AGAIN: Duration = Duration::from_secs(3);
 impl DockerCluster {
     /// Signals all nodes at once; a dead node is no error.
     pub(super) async fn signal(&self, nodes: &[&DockerNode], signal: &str) -> Result<(), RigError> {
-        let sent = nodes.iter().map(|node| {
-            node.set_wanted(false);
-            let options = KillContainerOptionsBuilder::new().signal(signal).build();
-            self.docker().kill_container(&node.name, Some(options))
-        });
-        self.each(nodes, join_all(sent).await, "signal", |is| is == ContainerIs::Ended).await
+        nodes.iter().for_each(|node| node.set_wanted(false));
+        self.each(nodes, ContainerRequest::Signal(signal)).await
     }
 
-    /// The first error, except of a node that is in the wanted state all the same: there was nothing to do, which
-    /// every engine says in its own words.
+    /// Carries out a request on all nodes at once. Fails with the first error.
     pub(super) async fn each(
         &self,
         nodes: &[&DockerNode],
-        results: Vec<Result<(), Error>>,
-        verb: &str,
-        wanted: impl Fn(ContainerIs) -> bool,
+        request: ContainerRequest<'_>,
     ) -> Result<(), RigError> {
-        let left = self.failures(nodes, results, wanted).await?;
-        left.into_iter().next().map_or(Ok(()), |(node, _, error)| {
-            Err(failed(&format!("{verb} {}", node.node), &error))
-        })
-    }
-
-    /// The errors of nodes that are not in the wanted state, with the states that they are in.
-    pub(super) async fn failures<'n>(
-        &self,
-        nodes: &[&'n DockerNode],
-        results: Vec<Result<(), Error>>,
-        wanted: impl Fn(ContainerIs) -> bool,
-    ) -> Result<Vec<(&'n DockerNode, ContainerIs, Error)>, RigError> {
-        let mut failures = Vec::new();
-        for (node, result) in nodes.iter().copied().zip(results) {
-            let Err(error) = result else { continue };
-            let is = node.is(self.docker()).await?;
-            if !wanted(is) {
-                failures.push((node, is, error));
-            }
+        let requests = nodes.iter().map(|node| request.carry_out(self.docker(), &node.name));
+        for (node, done) in nodes.iter().zip(join_all(requests).await) {
+            done.map_err(|error| failed(&format!("{} {}", request.verb(), node.node), &error))?;
         }
-        Ok(failures)
+        Ok(())
     }
 
     /// Sends SIGTERM repeatedly until the nodes end: the first process of a container ignores a SIGTERM that comes
     /// before its handler is installed, so a node that has just been started may miss it.
-    pub(super) async fn ask_to_end(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
+    pub(super) async fn ask_to_end(
+        &self,
+        nodes: &[&DockerNode],
+        limit: Duration,
+    ) -> Result<(), RigError> {
         let deadline = Instant::now() + limit;
         loop {
             self.signal(nodes, "SIGTERM").await?;
