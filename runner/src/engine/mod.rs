@@ -12,7 +12,7 @@ use std::time::Duration;
 use bollard::Docker;
 
 pub use self::containers::{ContainerIs, inspect, is, list};
-pub use self::place::{EngineAt, EnginePlace, Surroundings};
+pub use self::place::{EngineAt, EngineHints, EnginePlace};
 pub use self::requests::ContainerRequest;
 
 /// How long the engine may need to answer the question whether it is there.
@@ -43,7 +43,7 @@ impl NoEngine {
 
 /// Finds the engine as `docker` does, and checks that it answers. Fails with what is in the way.
 pub async fn connect() -> Result<Docker, NoEngine> {
-    let place = EnginePlace::find(&Surroundings::here())?;
+    let place = EnginePlace::find(&EngineHints::here())?;
     if let EngineAt::Socket(path) = &place.at {
         let connected = tokio::time::timeout(ANSWER_LIMIT, tokio::net::UnixStream::connect(path));
         match connected.await {
@@ -62,7 +62,7 @@ pub async fn connect() -> Result<Docker, NoEngine> {
 
 /// A connection to the engine that has been found to answer before.
 pub fn connect_again(limit: Duration) -> Result<Docker, NoEngine> {
-    EnginePlace::find(&Surroundings::here())?.open(limit)
+    EnginePlace::find(&EngineHints::here())?.open(limit)
 }
 
 fn late() -> String {

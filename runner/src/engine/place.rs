@@ -21,7 +21,7 @@ const TLS_PORT: u16 = 2376;
 
 /// What decides where the engine is. A variable that is empty counts as not set.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct EngineHints {
     /// `DOCKER_HOST`
     pub host: Option<String>,
     /// `DOCKER_CONTEXT`
@@ -36,7 +36,7 @@ pub struct Surroundings {
     pub own_sockets: Vec<PathBuf>,
 }
 
-impl Surroundings {
+impl EngineHints {
     /// Those of this process.
     pub fn here() -> Self {
         let set = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
@@ -129,7 +129,7 @@ impl Display for EnginePlace {
 impl EnginePlace {
     /// The place that the docker command would use: `DOCKER_HOST`, else `DOCKER_CONTEXT`, else the current context,
     /// else the usual socket. Fails with the name of a context that does not exist.
-    pub fn find(here: &Surroundings) -> Result<Self, NoEngine> {
+    pub fn find(here: &EngineHints) -> Result<Self, NoEngine> {
         if let Some(host) = &here.host {
             let usual = || here.certificates.clone().unwrap_or_else(|| here.config.clone());
             let at = parse(host, here.tls.then(usual), "DOCKER_HOST")?;
@@ -142,14 +142,14 @@ impl EnginePlace {
     }
 
     /// The usual socket, or one of an engine without root if only that exists.
-    fn usual(here: &Surroundings) -> Self {
+    fn usual(here: &EngineHints) -> Self {
         let usual = PathBuf::from(DEFAULT_SOCKET);
         let own = here.own_sockets.iter().find(|path| path.exists());
         let path = own.filter(|_| is_missing(&usual)).cloned().unwrap_or(usual);
         Self { words: format!("unix://{}", path.display()), at: EngineAt::Socket(path) }
     }
 
-    fn of_context(here: &Surroundings, name: &str, by: &str) -> Result<Self, NoEngine> {
+    fn of_context(here: &EngineHints, name: &str, by: &str) -> Result<Self, NoEngine> {
         let id: String =
             Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         let path = here.config.join("contexts/meta").join(&id).join("meta.json");

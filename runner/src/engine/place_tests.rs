@@ -3,9 +3,9 @@ use std::fs;
 use super::*;
 
 /// A directory of the docker command, without contexts yet.
-fn config() -> (tempfile::TempDir, Surroundings) {
+fn config() -> (tempfile::TempDir, EngineHints) {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let here = Surroundings { config: dir.path().to_owned(), ..Surroundings::default() };
+    let here = EngineHints { config: dir.path().to_owned(), ..EngineHints::default() };
     (dir, here)
 }
 
@@ -25,11 +25,11 @@ fn current(dir: &Path, name: &str) {
     fs::write(dir.join("config.json"), text).expect("written");
 }
 
-fn found(here: &Surroundings) -> EnginePlace {
+fn found(here: &EngineHints) -> EnginePlace {
     EnginePlace::find(here).expect("a place")
 }
 
-fn refused(here: &Surroundings) -> String {
+fn refused(here: &EngineHints) -> String {
     EnginePlace::find(here).expect_err("refused").to_string()
 }
 
@@ -46,7 +46,7 @@ fn without_a_word_it_is_the_usual_socket() {
         fs::write(dir.path().join("config.json"), text).expect("written");
         assert_eq!(found(&here).at, socket(DEFAULT_SOCKET), "{text}");
     }
-    let named = Surroundings { context: Some("default".to_owned()), ..here };
+    let named = EngineHints { context: Some("default".to_owned()), ..here };
     assert_eq!(found(&named).at, socket(DEFAULT_SOCKET));
 }
 
@@ -143,7 +143,7 @@ fn certificates_of_a_context_and_of_the_environment_mean_tls() {
 #[test]
 fn an_address_is_read_as_the_docker_command_reads_it() {
     let at = |host: &str| {
-        found(&Surroundings { host: Some(host.to_owned()), ..Surroundings::default() }).at
+        found(&EngineHints { host: Some(host.to_owned()), ..EngineHints::default() }).at
     };
     let tcp = |host: &str| EngineAt::Tcp(host.to_owned());
     assert_eq!(at("unix://"), socket(DEFAULT_SOCKET));
@@ -155,7 +155,7 @@ fn an_address_is_read_as_the_docker_command_reads_it() {
     assert_eq!(at("tcp://[::1]"), tcp("[::1]:2375"));
     assert_eq!(at("tcp://[::1]:7"), tcp("[::1]:7"));
     let host = Some("fd://".to_owned());
-    let text = refused(&Surroundings { host, ..Surroundings::default() });
+    let text = refused(&EngineHints { host, ..EngineHints::default() });
     assert!(
         text.starts_with("DOCKER_HOST names fd://: kplan cannot reach an engine over fd"),
         "{text}"
