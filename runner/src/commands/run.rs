@@ -173,8 +173,11 @@ pub fn main(args: &RunArgs) -> Exit {
             }
         };
     match runtime.block_on(lacks(backend.as_ref(), &jobs)) {
-        Ok(lacks) if lacks.is_empty() => {}
-        Ok(lacks) => return refuse(&args.selection, Setup { lacks, ..setup }),
+        Ok(lacks) => {
+            if let Some(exit) = refused(&args.selection, Setup { lacks, ..setup }) {
+                return exit;
+            }
+        }
         Err(error) => return out::reported(&error.into()),
     }
     let ready = args.reports.prepare(&inputs);
@@ -197,13 +200,18 @@ async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capabilit
     Ok(lacks.then_some(needed).into_iter().collect())
 }
 
-/// Reports the steps that need what is missing here, as for a backend that never has it.
-fn refuse(selection: &Selection, setup: Setup) -> Exit {
+/// Reports the steps that need what is missing here, as for a backend that never has it. None if no step is known to
+/// need it.
+fn refused(selection: &Selection, setup: Setup) -> Option<Exit> {
+    if setup.lacks.is_empty() {
+        return None;
+    }
     match plans::check(selection, setup) {
+        Ok(checked) if !checked.has_errors() => return None,
         Ok(checked) => checked.tell(),
         Err(error) => tell!("error: {error:#}"),
     }
-    Exit::Usage
+    Some(Exit::Usage)
 }
 
 /// Every file that the run reads: no report may overwrite one.
