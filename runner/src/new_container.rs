@@ -1,6 +1,5 @@
 //! Makes containers: of nodes, of their disks and of services.
 
-use bytes::Bytes;
 use bollard::{
     Docker, body_full,
     errors::Error,
@@ -9,6 +8,7 @@ use bollard::{
         CreateContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
     },
 };
+use bytes::Bytes;
 use tokio_tar as tar;
 
 /// A file of a container before its start.

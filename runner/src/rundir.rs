@@ -71,9 +71,11 @@ impl RunDir {
 fn elsewhere(error: anyhow::Error) -> anyhow::Error {
     let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
     match kind {
-        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => refused(anyhow::anyhow!(
-            "{error:#}. This user may not keep runs here: name another directory with --out"
-        )),
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            refused(anyhow::anyhow!(
+                "{error:#}. This user may not keep runs here: name another directory with --out"
+            ))
+        }
         _ => error,
     }
 }

@@ -10,16 +10,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
-    alone,
-    cluster::{Any, counts, joined, launch, spec},
-};
 use bollard::{
     Docker,
     models::{ContainerCreateBody, HostConfig},
     query_parameters::{
         CreateContainerOptions, ListContainersOptionsBuilder, StartContainerOptions,
     },
+};
+use common::{
+    alone,
+    cluster::{Any, counts, joined, launch, spec},
 };
 use indexmap::IndexMap;
 use kafka_protocol::{

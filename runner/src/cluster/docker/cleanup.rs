@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
 use bollard::{
     Docker,
     errors::Error,
@@ -14,6 +13,7 @@ use bollard::{
         RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     },
 };
+use futures::future::join_all;
 
 use super::super::{RigError, backend::Traces};
 use super::engine::{connect, failed};

@@ -108,7 +108,9 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
         let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
         let made = match limited {
             Some(size) => limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await,
-            None => blueprint.docker.create_volume(request(&name, &blueprint.labels)).await.map(drop),
+            None => {
+                blueprint.docker.create_volume(request(&name, &blueprint.labels)).await.map(drop)
+            }
         };
         made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
         binds.push(format!("{name}:{DISKS}/{}", node.slug()));

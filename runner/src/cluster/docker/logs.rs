@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use futures::StreamExt;
 use bollard::{Docker, query_parameters::LogsOptionsBuilder};
+use futures::StreamExt;
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::secrets;

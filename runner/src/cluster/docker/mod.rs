@@ -7,8 +7,8 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
-use futures::future::{join_all, try_join_all};
 use bollard::Docker;
+use futures::future::{join_all, try_join_all};
 
 mod backend;
 pub mod cleanup;

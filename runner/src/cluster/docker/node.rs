@@ -12,8 +12,8 @@ use bollard::{
     Docker,
     errors::Error,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerState, HostConfig, Mount, MountType,
-        PortBinding,
+        ContainerCreateBody, ContainerInspectResponse, ContainerState, HostConfig, Mount,
+        MountType, PortBinding,
     },
     query_parameters::RemoveContainerOptionsBuilder,
 };

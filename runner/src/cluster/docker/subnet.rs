@@ -9,7 +9,6 @@ use std::{
     net::Ipv4Addr,
 };
 
-use ipnet::Ipv4Net;
 use bollard::{
     errors::Error,
     models::{
@@ -18,6 +17,7 @@ use bollard::{
     },
     query_parameters::InspectNetworkOptions,
 };
+use ipnet::Ipv4Net;
 
 use super::super::{Node, RigError, config};
 use super::{engine::failed, node::Blueprint};

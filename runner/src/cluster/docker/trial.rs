@@ -148,10 +148,8 @@ impl Trial<'_> {
             ..Default::default()
         };
         self.docker.create_network(network).await.map_err(fail)?;
-        let binding = PortBinding {
-            host_ip: Some(LOOPBACK.to_owned()),
-            host_port: Some(port.to_string()),
-        };
+        let binding =
+            PortBinding { host_ip: Some(LOOPBACK.to_owned()), host_port: Some(port.to_string()) };
         let inside = format!("{PORT}/tcp");
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
