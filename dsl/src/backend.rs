@@ -51,6 +51,12 @@ capabilities! {
     Truncation = "truncate a log",
     /// Apply settings of brokers.
     BrokerSettings = "set broker settings",
+    /// Check what users may do.
+    Acls = "check permissions of users",
+    /// Limit clients by quotas.
+    Quotas = "set quotas",
+    /// Change settings of running brokers.
+    DynamicSettings = "change settings of running brokers",
     /// Apply settings of topics.
     TopicSettings = "set topic settings",
     /// Delete and change topics.

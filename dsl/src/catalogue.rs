@@ -210,6 +210,18 @@ impl Catalogue {
     }
 }
 
+impl SettingEra {
+    /// True if it can be changed while a broker runs.
+    pub fn is_dynamic(&self) -> bool {
+        self.is_cluster_wide() || self.dynamic.as_deref() == Some("per-broker")
+    }
+
+    /// True if it can be changed while brokers run, for all of them by one value.
+    pub fn is_cluster_wide(&self) -> bool {
+        self.dynamic.as_deref() == Some("cluster-wide")
+    }
+}
+
 impl KnownSetting {
     /// What holds in a minor version, if that has the setting.
     fn at(&self, version: &[u32]) -> Option<&SettingEra> {
@@ -260,6 +272,13 @@ impl SettingsAt {
             }
             (None, None) => None,
         }
+    }
+
+    /// The first later version in which running brokers can be given another value: `1.1`.
+    pub fn dynamic_since(&self, name: &str) -> Option<&'static str> {
+        let eras = &self.catalogue.settings(SettingOf::Broker).get(name)?.eras;
+        let later = |era: &&SettingEra| numbers(&era.since).as_slice() > self.minor.as_slice();
+        eras.iter().filter(later).find(|era| era.is_dynamic()).map(|era| era.since.as_str())
     }
 
     /// Whether any version has a setting of this name.

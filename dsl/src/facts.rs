@@ -36,6 +36,8 @@ pub enum Kind {
     Cluster,
     /// Creates, changes or deletes a topic.
     Topic,
+    /// Changes settings, quotas or permissions of the running cluster.
+    Setting,
     /// Sends or reads messages.
     Traffic,
     /// Judges the cluster or clients.
@@ -99,6 +101,8 @@ pub enum LaneMark {
     Degraded,
     /// Its disk is full.
     DiskFull,
+    /// Slowed down by a quota.
+    Throttled,
     /// Stopped and started again.
     Restarting,
     /// Under random faults.

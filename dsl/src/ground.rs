@@ -10,7 +10,7 @@ use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName, UserName,
+    Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName,
 };
 
 mod around;
@@ -20,6 +20,7 @@ mod names;
 mod programs;
 mod settings;
 mod state;
+mod users;
 
 pub use names::{Ever, Met, Runs};
 pub use settings::UNCLEAN;
@@ -231,6 +232,16 @@ impl<'p> Ground<'p> {
         self.state.cluster.as_ref().map(|c| &c.version)
     }
 
+    /// Reports what Kafka does not have before a version (`since`: `2.6`).
+    pub fn needs_kafka(&mut self, span: Span, what: &str, since: &str) {
+        let first: Vec<u32> = since.split('.').filter_map(|number| number.parse().ok()).collect();
+        let old = self.version().filter(|version| version.before(&first)).map(ToString::to_string);
+        let Some(version) = old.filter(|_| !self.state.external) else { return };
+        let message = format!("Kafka {version} cannot {what}");
+        let help = format!("use version {since} or newer");
+        self.report(Diagnostic::new(Code::E071, span, message).help(help));
+    }
+
     pub fn assigned_brokers(&mut self, assignment: &Spanned<Assignment>) {
         for broker in assignment.0.iter().flatten() {
             self.broker_number(broker.value, broker.span);
@@ -245,27 +256,6 @@ impl<'p> Ground<'p> {
             let help = "with KRaft, more than half of the controllers must be running; with `controllers: combined` \
                         they run in the brokers' processes";
             self.report(Diagnostic::new(Code::W003, span, message).help(help));
-        }
-    }
-
-    pub fn user(&mut self, user: Option<&Spanned<UserName>>) {
-        if let Some(user) = user {
-            self.user_name(user, user.span);
-        }
-    }
-
-    pub fn user_name(&mut self, user: &str, span: Span) {
-        let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
-            return;
-        };
-        let users = cluster.users.clone().unwrap_or_default();
-        if !users.iter().any(|known| known == user) {
-            let message = format!("the cluster has no user `{user}`");
-            let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| {
-                Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
-            });
-            self.report(Diagnostic::new(Code::E066, span, message).maybe_help(help));
         }
     }
 }

@@ -21,6 +21,10 @@ use crate::source::{Span, Spanned};
 use crate::value::{Clients, KafkaVersion, Target};
 use crate::words::Sentence;
 
+mod access;
+mod allow;
+mod alter_broker;
+mod alter_quota;
 mod alter_topic;
 mod assert;
 mod chaos;
@@ -28,7 +32,9 @@ mod collect;
 mod consume;
 mod create_topic;
 mod degrade_network;
+mod delete_records;
 mod delete_topic;
+mod deny;
 mod describe;
 mod elect_leaders;
 mod fill_disk;
@@ -69,6 +75,7 @@ mod stop_cluster;
 mod upgrade_broker;
 mod wait;
 
+pub use access::AccessRule;
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
 pub use lasting::Lasting;
@@ -217,6 +224,7 @@ roster! {
     create_topic::CreateTopic,
     delete_topic::DeleteTopic,
     alter_topic::AlterTopic,
+    delete_records::DeleteRecords,
     describe::Describe,
     kill_broker::KillBroker,
     stop_broker::StopBroker,
@@ -233,6 +241,10 @@ roster! {
     free_disk::FreeDisk,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
+    alter_broker::AlterBroker,
+    alter_quota::AlterQuota,
+    allow::Allow,
+    deny::Deny,
     start_producer::StartProducer,
     start_consumer::StartConsumer,
     start_copier::StartCopier,

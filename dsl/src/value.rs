@@ -7,6 +7,8 @@ use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
 
+mod acl;
+mod before;
 mod bound;
 mod errors;
 mod expression;
@@ -21,6 +23,7 @@ mod own_settings;
 mod payload;
 mod program;
 mod quantity;
+mod quota;
 mod service;
 mod settings;
 mod slots;
@@ -29,6 +32,8 @@ mod timestamp;
 mod version;
 
 pub use crate::programs::{ClientProgram, ProgramFlags};
+pub use acl::{AclOperation, AclUser, NamePattern};
+pub use before::BeforeOffset;
 pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
@@ -44,14 +49,15 @@ pub use members::StaticMembers;
 pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};
 pub(crate) use names::template_name as is_template_name;
 pub use names::{
-    CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef, PartitionRef, StepName,
-    TopicName, Topics, UserName,
+    AclOperations, CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef,
+    PartitionRef, StepName, TopicName, Topics, UserName,
 };
 pub use others::External;
 pub use payload::{Payload, PayloadRange};
 pub use program::{BUILT_IN, ChosenClient};
 pub(crate) use program::{ProgramArgs, read_programs};
 pub use quantity::{Bandwidth, ByteSize, Percent, Rate, duration_text};
+pub use quota::{QuotaLimit, QuotaOf};
 pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};

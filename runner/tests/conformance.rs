@@ -409,11 +409,26 @@ async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {
     let path = dir.path().join("cluster.yaml");
     std::fs::write(&path, &text)?;
     let backend = format!("external={}", path.display());
-    let ran = tokio::task::spawn_blocking(move || run(&[PLAN, "--backend", &backend])).await?;
+    let through = async |plan: &'static str| {
+        let backend = backend.clone();
+        tokio::task::spawn_blocking(move || run(&[plan, "--backend", &backend])).await
+    };
+    let ran = through(PLAN).await?;
     assert_eq!(ran.status(), Some(0), "{}", ran.why());
     assert_eq!(ran.record.info.backend, "external");
     let events = ran.events();
     assert!(events.contains("topic orders, created by this plan, deleted"), "{events}");
+    // The second time the brokers have again what they had before the first.
+    for _ in 0..2 {
+        let ran = through("runner/tests/plans/left-altered.yaml").await?;
+        assert_eq!(ran.status(), Some(0), "{}", ran.why());
+        let events = ran.events();
+        for told in ["settings of brokers", "quotas"] {
+            let told = format!("{told}, changed by this plan, set back");
+            assert!(events.contains(&told), "{events}");
+        }
+        assert!(events.contains(r#""num.io.threads":"8""#), "{events}");
+    }
     Ok(())
 }
 

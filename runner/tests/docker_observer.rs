@@ -42,6 +42,8 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        authorizer: false,
+        dynamic: false,
         bounds: Bounds::default(),
         security: None,
         dir: dir.to_owned(),

@@ -7,7 +7,7 @@ use crate::value::{Clients, Target, is_controller};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Running,
         Self::Killed,
         Self::Stopped,
@@ -15,6 +15,7 @@ impl LaneMark {
         Self::Isolated,
         Self::Degraded,
         Self::DiskFull,
+        Self::Throttled,
         Self::Restarting,
         Self::Chaos,
         Self::Absent,
@@ -31,6 +32,7 @@ impl LaneMark {
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
+            Self::Throttled => "throttled",
             Self::Restarting => "restarting",
             Self::Chaos => "random faults",
         }
@@ -47,6 +49,7 @@ impl LaneMark {
             Self::Isolated => '╳',
             Self::Degraded => '~',
             Self::DiskFull => '▓',
+            Self::Throttled => '≈',
             Self::Restarting => '↻',
             Self::Chaos => '?',
         }

@@ -141,6 +141,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Isolated => "**cut off**",
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",
+        LaneMark::Throttled => "**throttled**",
         LaneMark::Restarting => "**restarts**",
         LaneMark::Chaos => "**chaos**",
     }

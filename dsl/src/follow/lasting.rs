@@ -44,6 +44,7 @@ impl<'p> Follow<'p> {
                 | LaneMark::Isolated
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
+                | LaneMark::Throttled
                 | LaneMark::Restarting
                 | LaneMark::Chaos,
             )

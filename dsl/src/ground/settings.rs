@@ -24,6 +24,13 @@ const HANDED_ON: [&str; 11] = [
     "rsm.config.",
 ];
 
+/// The settings that only running brokers have.
+const ONLY_DYNAMIC: [&str; 3] = [
+    "leader.replication.throttled.rate",
+    "follower.replication.throttled.rate",
+    "replica.alter.log.dirs.io.max.bytes.per.second",
+];
+
 /// The settings that a step gives to brokers or topics, and what they are checked against.
 struct Given<'g> {
     of: SettingOf,
@@ -32,6 +39,8 @@ struct Given<'g> {
     kafka: String,
     /// False if nobody knows what runs: another image, an unknown version, a cluster that others started.
     sure: bool,
+    /// True if the brokers run already.
+    running: bool,
     /// Settings that hold unless these say otherwise.
     common: &'g Settings,
     own: &'g Settings,
@@ -60,30 +69,49 @@ impl Ground<'_> {
         self.kafka_settings(SettingOf::Broker, common, own);
     }
 
+    /// Reports what running brokers would refuse or ignore of these settings. The other settings of the brokers are
+    /// not known here, so that values which are refused together are not found.
+    pub fn dynamic_settings(&mut self, config: &Settings) {
+        let common = Settings::default();
+        let given = Given { running: true, ..self.given(SettingOf::Broker, &common, config) };
+        let new = config.0.iter().filter(|(key, _)| !ONLY_DYNAMIC.contains(&key.as_str()));
+        let wrong = new.filter_map(|(key, value)| {
+            let name = given.name(key).or_else(|| given.fixed(key));
+            name.or_else(|| given.value(key, value).filter(|_| value.value != Settings::DEFAULT))
+        });
+        let wrong: Vec<Diagnostic> = wrong.collect();
+        wrong.into_iter().for_each(|wrong| self.report(wrong));
+    }
+
     fn kafka_settings(&mut self, of: SettingOf, common: &Settings, own: &Settings) {
         if own.is_empty() {
             return;
         }
-        let catalogue = Catalogue::of_kafka();
-        let cluster = self.state.cluster.as_ref().filter(|_| !self.state.external);
-        let known = cluster.and_then(|cluster| catalogue.version(&cluster.version));
-        let given = Given {
-            of,
-            kafka: match cluster {
-                Some(cluster) => format!("Kafka {}", cluster.version),
-                None => "Kafka".to_owned(),
-            },
-            sure: known.is_some() && cluster.is_some_and(|cluster| cluster.stock),
-            at: known.unwrap_or_else(|| catalogue.newest()),
-            common,
-            own,
-        };
+        let given = self.given(of, common, own);
         for (key, value) in &own.0 {
             if let Some(wrong) = given.name(key).or_else(|| given.value(key, value)) {
                 self.report(wrong);
             }
         }
         given.combinations().into_iter().for_each(|wrong| self.report(wrong));
+    }
+
+    fn given<'g>(&self, of: SettingOf, common: &'g Settings, own: &'g Settings) -> Given<'g> {
+        let catalogue = Catalogue::of_kafka();
+        let cluster = self.state.cluster.as_ref().filter(|_| !self.state.external);
+        let known = cluster.and_then(|cluster| catalogue.version(&cluster.version));
+        Given {
+            of,
+            kafka: match cluster {
+                Some(cluster) => format!("Kafka {}", cluster.version),
+                None => "Kafka".to_owned(),
+            },
+            sure: known.is_some() && cluster.is_some_and(|cluster| cluster.stock),
+            running: false,
+            at: known.unwrap_or_else(|| catalogue.newest()),
+            common,
+            own,
+        }
     }
 }
 
@@ -123,11 +151,23 @@ impl Given<'_> {
         };
         // Brokers ignore settings that they do not know; topics with such settings are refused.
         let (code, message) = match self.of {
+            SettingOf::Broker if self.running => (self.refused(), message),
             SettingOf::Broker if self.sure => (Code::W014, format!("{message}: brokers ignore it")),
             SettingOf::Broker => (Code::W014, message),
             SettingOf::Topic => (self.refused(), message),
         };
         Some(Diagnostic::new(code, key.span, message).maybe_help(help))
+    }
+
+    /// What is wrong with a setting that brokers read only when they start.
+    fn fixed(&self, key: &Spanned<String>) -> Option<Diagnostic> {
+        self.at.get(self.of, key).filter(|era| !era.is_dynamic())?;
+        let message = format!("{} cannot change `{key}` while brokers run", self.kafka);
+        let help = match self.at.dynamic_since(key) {
+            Some(since) => format!("Kafka {since} is the first version that can"),
+            None => "set it in the `config` or `broker_config` of `start_cluster`".to_owned(),
+        };
+        Some(Diagnostic::new(self.refused(), key.span, message).help(help))
     }
 
     /// What to write instead of a broker's setting on a topic, or the reverse.

@@ -17,7 +17,7 @@ use crate::steps::step::{During, Step};
 use crate::value::{Target, duration_text};
 use crate::words::spoken;
 
-/// How long a fault lasts. With neither key it lasts until another step undoes it.
+/// How long a fault or another change lasts. With neither key it lasts until another step undoes it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lasting {
     /// At least this time.
@@ -28,9 +28,9 @@ pub struct Lasting {
 
 const KEYS: &[&str] = &["for", "during"];
 const DOCS: [&str; 2] = [
-    "The fault is undone after this time. The step lasts as long: the next step begins after the fault.",
-    "Steps that run while the fault is in force. The fault is undone when these steps have ended and \
-     `for`, if it is set, has passed; immediately if one of the steps ends the plan.",
+    "What the step does is undone after this time. The step lasts as long: the next step begins after that.",
+    "Steps that run while it is in force. It is undone when these steps have ended and `for`, if it is set, \
+     has passed; immediately if one of the steps ends the plan.",
 ];
 
 impl FieldGroup for Lasting {

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{FromText, TextError, text_schema, text_value};
+use super::{AclOperation, FromText, TextError, text_schema, text_value};
 use crate::Code;
 use crate::document::{Kind, Node};
 use crate::read::{FromNode, Reader};
@@ -258,6 +258,8 @@ macro_rules! one_or_several {
 one_or_several! {
     /// One client or several, whole or by member.
     Clients of MemberRef, "a client or a list of clients";
+    /// One operation or several.
+    AclOperations of AclOperation, "an operation or a list of operations";
     /// One topic or several.
     Topics of TopicName, "a topic or a list of topics";
     /// One group or several.

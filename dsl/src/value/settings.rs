@@ -15,6 +15,9 @@ use crate::source::Spanned;
 pub struct Settings(pub Vec<(Spanned<String>, Spanned<String>)>);
 
 impl Settings {
+    /// The value that stands for a setting's default, where settings are changed.
+    pub const DEFAULT: &str = "default";
+
     /// The value of a setting.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(k, _)| k.value == key).map(|(_, v)| v.as_str())

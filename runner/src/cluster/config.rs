@@ -14,13 +14,16 @@ use kplan_dsl::value::{SaslMechanism, SecurityProtocol, broker_numbers, controll
 use super::{
     ClusterSpec, Node, Quorum, RigError,
     addresses::{Addresses, LOOPBACK, Purpose},
-    security::Security,
+    security::{OWN_USER, Security},
 };
 
 /// Partitions of `__consumer_offsets` and `__transaction_state` unless the plan says otherwise.
 /// Kafka's own default is 50, which costs a small test cluster seconds at its first start and at
 /// every failover (0.10 most of all) and adds nothing to what a plan observes.
 pub const INTERNAL_TOPIC_PARTITIONS: u32 = 3;
+
+/// Bytes of the log cleaner's buffer where a plan changes settings of running brokers.
+const CLEANER_BUFFER: u32 = 16 << 20;
 
 /// Every node of a cluster, brokers first.
 pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
@@ -139,6 +142,7 @@ pub fn settings(
             out.set("process.roles", "controller");
             quorum(&mut out, spec, id, node, at);
             out.set("listeners", controllers(spec, node, at));
+            authorizer(&mut out, spec);
             // Controllers read several broker settings too (minimum in-sync replicas, elections, rebalancing of
             // leaders), but not the listeners of brokers.
             let listening = ["listeners", "advertised.listeners", "broker.rack"];
@@ -156,6 +160,7 @@ pub fn settings(
                 }
             }
             defaults(&mut out, spec);
+            authorizer(&mut out, spec);
             let home = at.home(node);
             out.0.extend(spec.security.iter().flat_map(|s| s.settings(&home)));
             if let Some(rack) = spec.racks.get(&id) {
@@ -307,10 +312,36 @@ fn defaults(out: &mut Settings, spec: &ClusterSpec) {
         out.set("transaction.state.log.num.partitions", INTERNAL_TOPIC_PARTITIONS);
         out.set("group.initial.rebalance.delay.ms", 0);
     }
+    // Another `message.max.bytes`, for example, makes a running broker start its log cleaner again. Its buffer is in
+    // the heap twice then, and with Kafka's default of 128 MiB brokers ran out of memory.
+    if spec.dynamic {
+        out.set("log.cleaner.dedupe.buffer.size", CLEANER_BUFFER);
+    }
     // Kafka's own default from 1.0 on.
     if !spec.version.at_least(&[1]) {
         out.set("delete.topic.enable", true);
     }
+}
+
+/// Kafka's authorizer, where the plan gives and takes permissions. Brokers and controllers use listeners among
+/// themselves on which nobody logs in.
+fn authorizer(out: &mut Settings, spec: &ClusterSpec) {
+    if !spec.authorizer {
+        return;
+    }
+    let class = match spec.mode {
+        Quorum::KraftCombined | Quorum::KraftSeparate(_) => {
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        }
+        // KIP-504 replaced the class.
+        Quorum::Zookeeper if spec.version.at_least(&[2, 4]) => {
+            "kafka.security.authorizer.AclAuthorizer"
+        }
+        Quorum::Zookeeper => "kafka.security.auth.SimpleAclAuthorizer",
+    };
+    out.set("authorizer.class.name", class);
+    out.set("super.users", format!("User:{OWN_USER};User:ANONYMOUS"));
+    out.set("allow.everyone.if.no.acl.found", true);
 }
 
 /// Settings as a Java properties file.

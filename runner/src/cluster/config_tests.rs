@@ -24,6 +24,8 @@ pub fn spec(version: &str, mode: Quorum) -> ClusterSpec {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        authorizer: false,
+        dynamic: false,
         bounds: Bounds::default(),
         security: None,
         dir: PathBuf::new(),
@@ -70,6 +72,41 @@ fn the_plan_wins_and_one_broker_wins_over_all() {
     let controller = text(&spec, Node::Controller(101));
     assert!(controller.contains("min.insync.replicas=2\n"), "{controller}");
     assert!(controller.contains("listeners=CONTROLLER://:9093\n"), "{controller}");
+}
+
+#[test]
+fn a_plan_about_permissions_gets_the_authorizer_of_its_version() {
+    for (version, mode, class) in [
+        ("4.1.1", Quorum::KraftCombined, "metadata.authorizer.StandardAuthorizer"),
+        ("3.9.1", Quorum::Zookeeper, "kafka.security.authorizer.AclAuthorizer"),
+        ("2.3.1", Quorum::Zookeeper, "kafka.security.auth.SimpleAclAuthorizer"),
+    ] {
+        let plain = text(&spec(version, mode), Node::Broker(1));
+        assert!(!plain.contains("authorizer"), "{plain}");
+        let authorized = ClusterSpec { authorizer: true, ..spec(version, mode) };
+        let broker = text(&authorized, Node::Broker(1));
+        assert!(broker.contains(&format!("{class}\n")), "{broker}");
+        assert!(broker.contains("super.users=User:kplan;User:ANONYMOUS\n"), "{broker}");
+    }
+    let mut own = spec("4.1.1", Quorum::KraftSeparate(1));
+    own.authorizer = true;
+    own.config.insert("allow.everyone.if.no.acl.found".into(), "false".into());
+    for node in [Node::Broker(1), Node::Controller(101)] {
+        let text = text(&own, node);
+        assert!(
+            text.contains("authorizer.class.name=") && text.contains("found=false\n"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_broker_that_is_given_settings_while_it_runs_can_start_its_log_cleaner_again() {
+    let plain = spec("4.1.1", Quorum::KraftCombined);
+    assert!(!text(&plain, Node::Broker(1)).contains("log.cleaner"));
+    let dynamic = ClusterSpec { dynamic: true, ..plain };
+    let broker = text(&dynamic, Node::Broker(1));
+    assert!(broker.contains("log.cleaner.dedupe.buffer.size=16777216\n"), "{broker}");
 }
 
 #[test]

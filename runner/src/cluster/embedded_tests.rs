@@ -26,6 +26,8 @@ fn launch(brokers: u32) -> EmbeddedCluster {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        authorizer: false,
+        dynamic: false,
         bounds: Bounds::default(),
         security: None,
         dir: PathBuf::new(),

@@ -113,6 +113,10 @@ pub struct ClusterSpec {
     pub exchangeable: bool,
     /// Limits of its nodes on this machine.
     pub bounds: Bounds,
+    /// The plan gives and takes permissions: the nodes have Kafka's authorizer.
+    pub authorizer: bool,
+    /// The plan changes settings of running brokers.
+    pub dynamic: bool,
     /// How the clients' listener is secured; none: not secured.
     #[serde(skip)]
     pub security: Option<Security>,

@@ -11,6 +11,8 @@ use kafka_protocol::{
     protocol::{Request, StrBytes},
 };
 
+use tokio::time::{Instant, sleep};
+
 use super::{view::ClusterView, watch::Watch};
 use crate::{
     cluster::{Cluster, KafkaError},
@@ -20,6 +22,9 @@ use crate::{
 
 /// Limit of one request.
 pub(super) const LIMIT: Duration = Duration::from_secs(3);
+/// How long a request is retried while the controller or a leader changes.
+const PATIENCE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(250);
 /// Open connections kept for each broker.
 const KEPT: usize = 4;
 
@@ -61,6 +66,35 @@ pub enum AskError {
     /// ZooKeeper returned an error.
     #[error("ZooKeeper: {0}")]
     Zookeeper(String),
+}
+
+impl AskError {
+    /// The controller or a leader is about to change: a retry may succeed.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Wire { cause, .. } => !cause.is_unsupported(),
+            Self::Kafka { error, .. } => {
+                let passing = ["NOT_CONTROLLER", "NOT_LEADER_OR_FOLLOWER", "REQUEST_TIMED_OUT"];
+                passing.contains(&error.code.as_str())
+            }
+            Self::NobodyAnswers | Self::NoController | Self::NoLeader { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Asks again while the controller or a leader changes.
+pub async fn patiently<T, R>(mut ask: impl FnMut() -> R) -> Result<T, AskError>
+where
+    R: Future<Output = Result<T, AskError>>,
+{
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if error.passes() && Instant::now() < deadline => sleep(PAUSE).await,
+            other => return other,
+        }
+    }
 }
 
 /// The error if a view does not have a topic or partition: without any broker in reach nothing is known of it.

@@ -33,6 +33,8 @@ impl Fake {
             racks: BTreeMap::new(),
             disk: None,
             exchangeable: false,
+            authorizer: false,
+            dynamic: false,
             bounds: Bounds::default(),
             security: None,
             dir: PathBuf::new(),

@@ -4,6 +4,8 @@
 //! [`ClusterView`] and reports every [`Change`]. [`Asker`] sends single requests: offsets,
 //! groups, settings, reachability. Both use the protocol through [`crate::wire::Connection`].
 
+mod acls;
+mod alter;
 mod ask;
 mod behind;
 mod change;
@@ -17,7 +19,9 @@ mod merge;
 mod offsets;
 mod poll;
 mod quorum;
+mod quotas;
 mod reassign;
+mod records;
 mod settings;
 mod table;
 mod users;
@@ -26,7 +30,9 @@ mod vigil;
 mod watch;
 mod zookeeper;
 
-pub use ask::{AskError, Asker};
+pub use acls::{AclResource, AclRule, acl_operation};
+pub use alter::{Changes, DynamicValue, Resource};
+pub use ask::{AskError, Asker, patiently};
 pub use change::{Change, Seen};
 pub use elect::Elected;
 pub use groups::{GroupView, Member};
@@ -34,6 +40,7 @@ pub use lag::{Lag, Records};
 pub use merge::{Answer, Authority, Inputs, Via, ZnodeState, Znodes, merge};
 pub use offsets::{At, AuditBounds, Bounds, TopicPartition};
 pub use quorum::QuorumWord;
+pub use quotas::{QuotaEntity, QuotaLimits};
 pub use table::{cluster_table, topic_table};
 pub use view::{BrokerView, ClusterView, Named, PartitionView, TopicView};
 pub use vigil::Vigil;

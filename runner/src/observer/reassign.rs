@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use kafka_protocol::{
-    messages::{
-        AlterPartitionReassignmentsRequest, BrokerId, IncrementalAlterConfigsRequest,
-        alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
-        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
-    },
-    protocol::StrBytes,
+use kafka_protocol::messages::{
+    AlterPartitionReassignmentsRequest, BrokerId,
+    alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
 };
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::{
+    alter::{Changes, Resource},
     ask::{AskError, Asker, answering, check},
     elect::request_by_znode,
     offsets::name,
@@ -25,11 +22,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 const ZNODE_LIMIT: Duration = Duration::from_secs(9 * 60);
 const REQUEST: &str = "/admin/reassign_partitions";
 const WHAT: &str = "AlterPartitionReassignments";
-/// Resource types and operations of the protocol.
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const SET: i8 = 0;
-const DELETE: i8 = 1;
 
 impl Asker {
     /// Asks the controller to move the replicas of `topic`: index is the partition. Kafka 2.4 and
@@ -102,39 +94,15 @@ impl Asker {
         let rates = sides.map(|s| format!("{s}.replication.throttled.rate"));
         let view = self.watch.fresh().await;
         let brokers = answering(&view);
+        let each = |keys: [String; 2], value: Option<String>| -> Changes {
+            keys.map(|key| (key, value.clone())).into()
+        };
         for broker in &brokers {
-            let value = rate.map(|r| r.to_string());
-            let resource = resource(BROKER, &broker.to_string(), &rates, value.as_deref());
-            self.set_configs(*broker, resource).await?;
+            let changes = each(rates.clone(), rate.map(|r| r.to_string()));
+            self.set_configs(*broker, Resource::Broker(*broker), &changes).await?;
         }
         let broker = brokers.first().ok_or(AskError::NobodyAnswers)?;
-        self.set_configs(*broker, resource(TOPIC, topic, &replicas, rate.map(|_| "*"))).await
+        let changes = each(replicas, rate.map(|_| "*".to_owned()));
+        self.set_configs(*broker, Resource::Topic(topic), &changes).await
     }
-
-    async fn set_configs(&self, broker: u32, one: AlterConfigsResource) -> Result<(), AskError> {
-        let answer = self
-            .call_within(broker, 1, LIMIT, |_| {
-                IncrementalAlterConfigsRequest::default().with_resources(vec![one.clone()])
-            })
-            .await?;
-        for reported in &answer.responses {
-            check(reported.error_code, reported.error_message.as_ref(), "IncrementalAlterConfigs")?;
-        }
-        Ok(())
-    }
-}
-
-/// The same value for some settings of a resource; none removes them.
-fn resource(kind: i8, of: &str, keys: &[String], value: Option<&str>) -> AlterConfigsResource {
-    let text = |t: &str| StrBytes::from_string(t.to_owned());
-    let setting = |key: &String| {
-        AlterableConfig::default()
-            .with_name(text(key))
-            .with_config_operation(if value.is_some() { SET } else { DELETE })
-            .with_value(value.map(text))
-    };
-    AlterConfigsResource::default()
-        .with_resource_type(kind)
-        .with_resource_name(text(of))
-        .with_configs(keys.iter().map(setting).collect())
 }

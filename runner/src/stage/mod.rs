@@ -1,5 +1,6 @@
 //! What the steps of one suite share: the cluster, its observer, the clients, and what the plan has done so far.
 
+pub mod altered;
 pub mod audits;
 pub mod captures;
 pub mod chaos;
@@ -50,10 +51,11 @@ use crate::{
     observer::{ClusterView, Hurry, Observer},
     report::live::{Live, Waiting},
     stage::{
-        audits::Audits, captures::Captures, chaos::Faults, clients::Clients, collected::Collected,
-        disks::Full, ended::Ended, faults::Breaks, network::Disturbed, nodes::Wanted,
-        outcome::StepError, place::ClusterPlace, rig::Taken, signals::Interrupt, sink::Sink,
-        tell::Telling, throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
+        altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
+        collected::Collected, disks::Full, ended::Ended, faults::Breaks, network::Disturbed,
+        nodes::Wanted, outcome::StepError, place::ClusterPlace, rig::Taken, signals::Interrupt,
+        sink::Sink, tell::Telling, throttles::Throttles, timeline::StepTimeline,
+        topics::PlanTopics,
     },
 };
 
@@ -129,6 +131,8 @@ pub struct Stage {
     pub full: Full,
     /// Which topics' replication is throttled.
     pub throttles: Throttles,
+    /// Which settings of the running cluster were changed.
+    pub altered: Altered,
     /// Producers and consumers.
     pub clients: Clients,
     /// Which nodes ended by themselves.
@@ -172,6 +176,7 @@ impl Stage {
             disturbed: Disturbed::default(),
             full: Full::default(),
             throttles: Throttles::default(),
+            altered: Altered::default(),
             clients: Clients::default(),
             ended: Ended::default(),
             audits: Audits::default(),

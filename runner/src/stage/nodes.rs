@@ -200,7 +200,13 @@ impl Stage {
 
     /// Leaves an external cluster as it was found, and reports in the timeline what was done for it.
     pub async fn give_back(&self, running: &Running) -> Result<(), RigError> {
-        for text in running.cluster.give_back().await? {
+        let mended = running.cluster.give_back().await;
+        let unaltered = match running.cluster.borrowed() {
+            true => self.unalter(running).await.map_err(|e| RigError::Other(e.to_string())),
+            false => Ok(Vec::new()),
+        };
+        self.altered.forget();
+        for text in mended?.into_iter().chain(unaltered?) {
             let step = self.timeline.newest().unwrap_or_default();
             self.tell.emit(Event::Note { step, text });
         }

@@ -3,7 +3,7 @@
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::{UpgradeBroker, Verb},
+    steps::{Allow, AlterBroker, Deny, UpgradeBroker, Verb},
 };
 
 /// True if a fault of the plan affects one of these.
@@ -15,6 +15,25 @@ pub fn strikes(plan: &Plan, what: &[Strikes]) -> bool {
 /// True when some step starts brokers with another version.
 pub fn upgrades(plan: &Plan) -> bool {
     uses(plan, &|word| word == UpgradeBroker::INFO.word)
+}
+
+/// True when some step gives or takes permissions.
+pub fn authorizes(plan: &Plan) -> bool {
+    has(plan, &[Allow::INFO.word, Deny::INFO.word])
+}
+
+/// True when some step changes settings of running brokers.
+pub fn alters_brokers(plan: &Plan) -> bool {
+    has(plan, &[AlterBroker::INFO.word])
+}
+
+/// True if a step has one of these words, which no `chaos` chooses.
+fn has(plan: &Plan, words: &[&str]) -> bool {
+    plan.steps.iter().chain(&plan.finally).any(|step| step_has(step, words))
+}
+
+fn step_has(step: &Step, words: &[&str]) -> bool {
+    words.contains(&step.head.word) || step.inside().into_iter().any(|inner| step_has(inner, words))
 }
 
 /// True if a step, or a fault of a `chaos`, has such a word; also if the chaos is only known at run time.

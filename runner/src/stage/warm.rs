@@ -85,6 +85,8 @@ pub mod tests {
             racks: BTreeMap::new(),
             disk: None,
             exchangeable: false,
+            authorizer: false,
+            dynamic: false,
             bounds: Default::default(),
             security: None,
             dir: std::path::PathBuf::from(name),

@@ -4,23 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kplan_dsl::{steps::ElectLeaders, value::ElectionType};
-use tokio::time::{Instant, sleep};
 
 use crate::{
     cluster::KafkaError,
-    observer::{AskError, Elected},
-    stage::{
-        Running,
-        outcome::{Answer, Done, KafkaCause, StepError},
-    },
+    observer::patiently,
+    stage::outcome::{Answer, Done, KafkaCause, StepError},
     steps::{Act, Cx},
 };
 
-/// How long the request is retried while the controller changes.
-const ASK: Duration = Duration::from_secs(30);
 /// Limit until the winners are seen to lead.
 const SETTLE: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(250);
 
 /// Requests the election for every partition of the topic.
 #[async_trait]
@@ -29,7 +22,8 @@ impl Act for ElectLeaders {
         let running = cx.stage.running()?;
         let topic = self.topic.to_string();
         let kind = self.kind;
-        let elected = ask(&running, &topic, kind).await?;
+        let ask = running.observer.ask();
+        let elected = patiently(|| ask.hold_election(&topic, kind)).await?;
         let refused: Vec<(u32, &KafkaError)> =
             elected.iter().filter_map(|(p, e)| Some((*p, e.as_ref()?))).collect();
         if !refused.is_empty() {
@@ -60,27 +54,5 @@ impl Act for ElectLeaders {
         };
         let what = format!("not every partition of {topic} was led {who} after the election");
         Err(StepError::not_in_time(what, SETTLE))
-    }
-}
-
-async fn ask(running: &Running, topic: &str, kind: ElectionType) -> Result<Elected, StepError> {
-    let deadline = Instant::now() + ASK;
-    loop {
-        match running.observer.ask().hold_election(topic, kind).await {
-            Err(error) if is_early(&error) && Instant::now() < deadline => sleep(PAUSE).await,
-            other => return other.map_err(StepError::from),
-        }
-    }
-}
-
-/// The controller is about to change: a retry may succeed.
-fn is_early(error: &AskError) -> bool {
-    match error {
-        AskError::Wire { cause, .. } => !cause.is_unsupported(),
-        AskError::Kafka { error, .. } => {
-            matches!(error.code.as_str(), "NOT_CONTROLLER" | "REQUEST_TIMED_OUT")
-        }
-        AskError::NobodyAnswers | AskError::NoController => true,
-        _ => false,
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// A fault that undoes itself: every verb with `for` and `during`.
+/// A fault, or another change of the cluster, that undoes itself: every verb with `for` and `during`.
 #[async_trait]
 pub trait Fault: Send + Sync {
     /// Does what the fault does.

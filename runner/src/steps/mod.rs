@@ -1,6 +1,7 @@
 //! The implementation of each verb. Mirrors `kplan_dsl::steps`: a file for each verb, and a line in the list below.
 //! The other files that are declared here contain code that several verbs share.
 
+mod access;
 mod down;
 pub mod lasting;
 pub mod limits;
@@ -146,6 +147,7 @@ acts! {
     create_topic::CreateTopic,
     delete_topic::DeleteTopic,
     alter_topic::AlterTopic,
+    delete_records::DeleteRecords,
     describe::Describe,
     kill_broker::KillBroker,
     stop_broker::StopBroker,
@@ -162,6 +164,10 @@ acts! {
     free_disk::FreeDisk,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
+    alter_broker::AlterBroker,
+    alter_quota::AlterQuota,
+    allow::Allow,
+    deny::Deny,
     start_producer::StartProducer,
     start_consumer::StartConsumer,
     start_copier::StartCopier,

@@ -175,6 +175,8 @@ pub fn spec(
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
         disk: wants::strikes(plan, &[Strikes::Disks]).then_some(DISK),
         exchangeable: wants::upgrades(plan),
+        authorizer: wants::authorizes(plan),
+        dynamic: wants::alters_brokers(plan),
         bounds: Bounds {
             memory: Some(run.broker_memory),
             network_faults: wants::strikes(plan, &[Strikes::Routes, Strikes::Lines]),

@@ -40,6 +40,8 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         racks: [].into(),
         disk: None,
         exchangeable: false,
+        authorizer: false,
+        dynamic: false,
         bounds: Bounds::default(),
         security: None,
         dir: dir.to_owned(),

@@ -3,7 +3,8 @@
 //!
 //! kplan starts none of its processes and sees none of them. A broker counts as alive if it answers.
 //! Topics that the plan created are deleted at the end, brokers that it took down are
-//! started again; nothing else is changed.
+//! started again, settings, quotas and permissions that it changed are set back (`stage/altered`);
+//! nothing else is changed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -49,8 +49,16 @@ impl Backend for LocalBackend {
 
     fn abilities(&self) -> Abilities {
         use Capability::*;
-        let lacks =
-            [NetworkPartition, NetworkDegradation, FullDisk, Disks, Images, Containers, Security];
+        let lacks = [
+            NetworkPartition,
+            NetworkDegradation,
+            FullDisk,
+            Disks,
+            Images,
+            Containers,
+            Security,
+            Acls,
+        ];
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 
