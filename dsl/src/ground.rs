@@ -104,9 +104,8 @@ impl<'p> Ground<'p> {
         } else {
             let message = format!("no step has the name \"{text}\"");
             let help = did_you_mean(text, self.ever.names.iter().copied());
-            Diagnostic::new(Code::E053, name.span, message).maybe_help(
-                help.or_else(|| Some("set `name` on the step that is meant".to_owned())),
-            )
+            Diagnostic::new(Code::E053, name.span, message)
+                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".into())))
         };
         self.report(diagnostic);
     }
@@ -262,9 +261,8 @@ impl<'p> Ground<'p> {
         if !users.iter().any(|known| known == user) {
             let message = format!("the cluster has no user `{user}`");
             let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| {
-                Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
-            });
+            let help = help
+                .or_else(|| Some("add it to `security: { users: ... }` of `start_cluster`".into()));
             self.report(Diagnostic::new(Code::E066, span, message).maybe_help(help));
         }
     }
