@@ -83,7 +83,7 @@ pub(super) fn of(spots: &Spots<'_>, source: &Source) -> Vec<NameUse> {
     let mut all = Vec::new();
     for spot in spots.iter() {
         match spot.part {
-            SpotPart::Key(key, value) => of_key(key, value, spot, spots, &mut all),
+            SpotPart::Key(key, _) => of_key(key, spot, spots, &mut all),
             SpotPart::Scalar(scalar) => of_scalar(scalar, spot, spots, source, &mut all),
             SpotPart::Holder(_) => {}
         }
@@ -105,7 +105,7 @@ fn name(kind: NameKind, name: &str, span: Span) -> NameUse {
     NameUse { kind, name, span, defines: false, local: false, of_file: None, extent: None }
 }
 
-fn of_key(key: &str, _: &Node, spot: &PlanSpot<'_>, spots: &Spots<'_>, all: &mut Vec<NameUse>) {
+fn of_key(key: &str, spot: &PlanSpot<'_>, spots: &Spots<'_>, all: &mut Vec<NameUse>) {
     let Some(map) = spots.parent(spot) else { return };
     let around = spots.parent(map);
     let top = around.is_some_and(|around| around.parent.is_none());

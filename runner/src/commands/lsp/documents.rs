@@ -116,7 +116,8 @@ impl Documents {
             paths.retain(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml"));
             paths.sort();
             for path in paths.into_iter().take(MOST_FILES) {
-                let plan = self.load(&path).filter(|plan| !plan.file().is_fragment());
+                let plan = self.load_if(&path, |text| text.contains("include"));
+                let plan = plan.filter(|plan| !plan.file().is_fragment());
                 plans.extend(plan.filter(|plan| self.reaches(plan.file(), &fragment)));
             }
         }
@@ -141,11 +142,19 @@ impl Documents {
 
     /// A plan or fragment: as it is open, or from the disk.
     fn load(&self, path: &Path) -> Option<Relative> {
+        self.load_if(path, |_| true)
+    }
+
+    /// The same, if its text is wanted.
+    fn load_if(&self, path: &Path, wanted: impl Fn(&str) -> bool) -> Option<Relative> {
         if let Some(document) = self.at(path) {
             return Some(Relative::Open(Arc::clone(document)));
         }
         let bytes = Disk.read(path, MOST_BYTES).ok()?;
-        let text = String::from_utf8(bytes).ok().filter(|text| looks_like_plan(text))?;
+        let text = String::from_utf8(bytes).ok()?;
+        if !looks_like_plan(&text) || !wanted(&text) {
+            return None;
+        }
         Some(Relative::OnDisk(Arc::new(EditorFile::new(path, text))))
     }
 }

@@ -18,7 +18,7 @@ use super::{
     manual::ManualFile,
 };
 
-/// What the editor was told last, by address.
+/// What the editor got last, by address.
 pub struct PublishedDiagnostics {
     manual: ManualFile,
     known: HashMap<Uri, (Option<i32>, Vec<Shown>)>,

@@ -34,7 +34,7 @@ pub struct Server {
     pub documents: Documents,
     pub options: Arc<Options>,
     pub checker: Checker,
-    /// Whether the editor asks again for hints when it is told to.
+    /// Whether the editor asks again for hints after a request to do so.
     asks_again: Arc<AtomicBool>,
 }
 
@@ -82,10 +82,10 @@ pub fn serve(connection: Connection, options: Arc<Options>) -> Ended {
                     return Ended::Unasked;
                 }
             }
-            Message::Notification(told) if told.method == "exit" => {
+            Message::Notification(news) if news.method == "exit" => {
                 return if phase == Phase::ShutDown { Ended::Asked } else { Ended::Unasked };
             }
-            Message::Notification(told) if phase == Phase::Open => server.notification(told),
+            Message::Notification(news) if phase == Phase::Open => server.notification(news),
             Message::Notification(_) | Message::Response(_) => {}
         }
     }
@@ -156,16 +156,16 @@ impl Server {
         }
     }
 
-    /// Takes note of what the editor tells. What cannot be read is left out: there is no answer to a notification.
-    fn notification(&mut self, told: Notification) {
-        match told.method.as_str() {
+    /// Takes note of what the editor says. What cannot be read is left out: there is no answer to a notification.
+    fn notification(&mut self, news: Notification) {
+        match news.method.as_str() {
             "textDocument/didOpen" => {
-                let read = serde_json::from_value::<DidOpenTextDocumentParams>(told.params);
+                let read = serde_json::from_value::<DidOpenTextDocumentParams>(news.params);
                 let Ok(DidOpenTextDocumentParams { text_document: it }) = read else { return };
                 self.documents.open(it.uri, it.version, &it.text);
             }
             "textDocument/didChange" => {
-                let read = serde_json::from_value::<DidChangeTextDocumentParams>(told.params);
+                let read = serde_json::from_value::<DidChangeTextDocumentParams>(news.params);
                 let Ok(change) = read else { return };
                 let it = change.text_document;
                 self.documents.change(
@@ -175,7 +175,7 @@ impl Server {
                 );
             }
             "textDocument/didClose" => {
-                let read = serde_json::from_value::<DidCloseTextDocumentParams>(told.params);
+                let read = serde_json::from_value::<DidCloseTextDocumentParams>(news.params);
                 let Ok(DidCloseTextDocumentParams { text_document: it }) = read else { return };
                 self.documents.close(&it.uri);
             }
