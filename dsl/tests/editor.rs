@@ -81,6 +81,10 @@ fn arguments_and_their_values_are_offered() {
     has(&plan("  - start_cluster:\n      mode: |\n"), &["kraft", "zookeeper"]);
     has(&plan("  - start_cluster: { version: | }"), &["4.1.1", "3.9.1"]);
     has(&plan("  - kill_broker: |"), &["1", "2", "3", "random", "leader_of"]);
+    has(&plan("  - kill_broker: { | }"), &["broker", "for", "leader_of"]);
+    has_not(&plan("  - kill_broker: { broker: 1, | }"), &["broker", "leader_of"]);
+    has(&plan("  - kill_broker: { broker: 1, | }"), &["for"]);
+    assert_eq!(labels(&plan("  - kill_broker: { leader_of: orders/0, | }")), Vec::<String>::new());
     let inserted = candidates(&plan("  - kill_broker: |")).all;
     let leader = inserted.iter().find(|c| c.label == "leader_of").expect("it is offered");
     assert_eq!(leader.insert, "{ leader_of: }");

@@ -166,10 +166,10 @@ fn of_key(spot: &PlanSpot<'_>, spots: &Spots<'_>) -> Vec<Candidate> {
 /// The keys of forms, without those of a map's entries. A step has one verb.
 fn keys(forms: &Forms, own: &[Entry]) -> Vec<Candidate> {
     let has_verb = own.iter().any(|entry| Verb::known(&entry.key).is_some());
-    let all = forms.keys().into_iter().filter(|(key, _)| {
-        let second = forms.is_step() && has_verb && Verb::known(key).is_some();
-        !second && own.iter().all(|entry| entry.key.value != *key)
-    });
+    let names = own.iter().map(|entry| entry.key.as_str());
+    let names: Vec<&str> = names.filter(|name| !name.contains(MARK)).collect();
+    let all = forms.keys_beside(&names).into_iter();
+    let all = all.filter(|(key, _)| !(forms.is_step() && has_verb && Verb::known(key).is_some()));
     let required = forms.required();
     let mut found: Vec<Candidate> = all
         .map(|(key, value)| {

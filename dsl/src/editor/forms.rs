@@ -65,13 +65,21 @@ impl Forms {
         Self::union(self.0.iter().filter_map(|form| form.get("items")))
     }
 
-    /// The keys that a map may have, each once, with the forms of their values.
-    pub(crate) fn keys(&self) -> Vec<(&'static str, Self)> {
+    /// The keys that a map may have beside those that it has, each once, with the forms of their values. Of several
+    /// forms of a map, those count that have the keys which are there.
+    pub(crate) fn keys_beside(&self, own: &[&str]) -> Vec<(&'static str, Self)> {
+        let maps = || self.0.iter().filter_map(|form| Some((*form, form.get("properties")?)));
+        let fits = |keys: &Value| own.iter().all(|key| keys.get(key).is_some());
+        let is_full = |form: &Value| {
+            let most = form.get("maxProperties").and_then(Value::as_u64);
+            most.is_some_and(|most| most <= own.len() as u64)
+        };
+        let none_fits = !maps().any(|(_, keys)| fits(keys));
+        let fitting = maps().filter(|(form, keys)| !is_full(form) && (none_fits || fits(keys)));
         let mut all: Vec<(&'static str, Self)> = Vec::new();
-        for (key, _) in self.0.iter().filter_map(|f| f.get("properties")?.as_object()).flatten() {
-            if all.iter().all(|(known, _)| known != key) {
-                all.extend(self.key(key).map(|forms| (key.as_str(), forms)));
-            }
+        for (key, _) in fitting.filter_map(|(_, keys)| keys.as_object()).flatten() {
+            let there = own.contains(&key.as_str()) || all.iter().any(|(known, _)| known == key);
+            all.extend(self.key(key).filter(|_| !there).map(|forms| (key.as_str(), forms)));
         }
         all
     }

@@ -3,7 +3,7 @@
 use super::spots::{PlanSpot, SpotPart, Spots};
 use crate::document::{Node, Scalar};
 use crate::source::{Source, Span};
-use crate::steps::Verb;
+use crate::steps::{CreateTopic, Verb};
 use crate::template;
 use crate::value::{self, BUILT_IN};
 
@@ -88,15 +88,6 @@ pub(super) fn of(spots: &Spots<'_>, source: &Source) -> Vec<NameUse> {
             SpotPart::Holder(_) => {}
         }
     }
-    // A topic is made where it is named first: later steps change or delete it.
-    for at in 0..all.len() {
-        let (before, rest) = all.split_at_mut(at);
-        let topic = &mut rest[0];
-        let known = |other: &NameUse| other.kind == NameKind::Topic && other.name == topic.name;
-        if topic.kind == NameKind::Topic && topic.defines && before.iter().any(known) {
-            topic.defines = !before.iter().any(|other| known(other) && other.defines);
-        }
-    }
     all
 }
 
@@ -153,7 +144,7 @@ fn of_scalar(
     let is_name = argument(spot) == Some("name");
     let found = match names {
         Some("topic") => NameUse {
-            defines: is_name,
+            defines: is_name && spot.verb == Some(CreateTopic::INFO.word),
             extent: extent(spot, spots, "partitions"),
             ..whole(NameKind::Topic)
         },

@@ -100,7 +100,7 @@ fn outline_folds_and_lenses_are_those_of_the_plan() {
     };
     assert_eq!(names(&symbols), ["plan", "name", "params", "matrix", "steps"]);
     assert_eq!(names(&symbols[4]["children"])[4], "kill_broker");
-    assert_eq!(symbols[4]["children"][4]["detail"], "{ leader_of: orders/0, for: 5s }");
+    assert_eq!(symbols[4]["children"][4]["detail"], "{ broker: { leader_of: orders/0 }, for: 5s }");
     let folds = client.result("textDocument/foldingRange", client.whole("p.yaml"));
     let steps = json!({ "startLine": 6, "endLine": 13 });
     assert!(folds.as_array().is_some_and(|all| all.contains(&steps)), "{folds}");

@@ -24,7 +24,7 @@ fn requests_that_cannot_be_answered_get_an_error_and_the_server_goes_on() {
     let unknown = json!({
         "textDocument": { "uri": "file:///no/such.yaml" }, "position": { "line": 1, "character": 1 },
         "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } },
-        "context": { "diagnostics": [], "includeDeclaration": true }, "newName": "x",
+        "context": { "diagnostics": [], "includeDeclaration": true, "triggerKind": 1 }, "newName": "x",
     });
     for method in ["completion", "hover", "references", "codeAction", "inlayHint", "codeLens"] {
         let answer = client.request(&format!("textDocument/{method}"), unknown.clone());

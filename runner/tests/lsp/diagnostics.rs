@@ -42,7 +42,7 @@ fn mistakes_are_shown_while_they_are_typed_and_go_when_they_are_corrected() {
         "textDocument/didChange",
         json!({ "textDocument": document, "contentChanges": changes }),
     );
-    assert_eq!(codes(&client.diagnostics("p.yaml", Some(2))), ["E012"], "`timeout: 2`");
+    assert_eq!(codes(&client.diagnostics("p.yaml", Some(2))), ["E013"], "`timeout: 2`");
     client.change("p.yaml", 3, PLAN);
     assert!(client.diagnostics("p.yaml", Some(3)).is_empty());
     let manual = std::path::PathBuf::from(path);

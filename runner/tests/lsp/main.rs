@@ -22,7 +22,7 @@ steps:
   - create_topic: { name: orders, partitions: 3 }
   - start_producer: { name: P, topic: orders, acks: \"{{ acks }}\" }
   - wait: 5s
-  - kill_broker: { leader_of: orders/0, for: 5s }
+  - kill_broker: { broker: { leader_of: orders/0 }, for: 5s }
   - stop_client: P
   - assert: [lost: 0]
 ";
