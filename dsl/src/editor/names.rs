@@ -141,10 +141,14 @@ fn of_scalar(
     }
     let whole = |kind| name(kind, text, source.inside(spot.span, text, 0..text.len()));
     let part = |kind, end: usize| name(kind, &text[..end], source.inside(spot.span, text, 0..end));
+    // What others made is made where the plan says that it exists.
+    let map = spots.parent(spot);
+    let around = [map, map.and_then(|list| spots.parent(list))];
+    let is_external = around.into_iter().flatten().any(|map| map.key == "external");
     let is_name = argument(spot) == Some("name");
     let found = match names {
         Some("topic") => NameUse {
-            defines: is_name && spot.verb == Some(CreateTopic::INFO.word),
+            defines: is_external || is_name && spot.verb == Some(CreateTopic::INFO.word),
             extent: extent(spot, spots, "partitions"),
             ..whole(NameKind::Topic)
         },
@@ -158,7 +162,9 @@ fn of_scalar(
             None => return,
         },
         Some("member") => part(NameKind::Client, text.find('/').unwrap_or(text.len())),
-        Some("group") => NameUse { defines: beside_client(spot, spots), ..whole(NameKind::Group) },
+        Some("group") => {
+            NameUse { defines: is_external || beside_client(spot, spots), ..whole(NameKind::Group) }
+        }
         Some("step") => NameUse { defines: spot.key == "name", ..whole(NameKind::Step) },
         Some("user") => whole(NameKind::User),
         Some("program") if text != BUILT_IN => whole(NameKind::Program),
