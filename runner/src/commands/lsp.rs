@@ -1,6 +1,6 @@
 //! `kplan lsp`: a language server, which tells editors what kplan knows about plans.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use clap::Args;
 use lsp_server::Connection;
@@ -81,11 +81,12 @@ pub fn main(args: &LspArgs) -> Exit {
     let (connection, threads) = Connection::stdio();
     let ended = server::serve(connection, options);
     match (ended, threads.join()) {
-        (_, Err(error)) => {
+        (_, Err(error)) if error.kind() == ErrorKind::InvalidData => {
             tell!("error: the input is not of the language server protocol: {error}");
             Exit::Usage
         }
         (server::Ended::Asked, Ok(())) => Exit::Passed,
-        (server::Ended::Unasked, Ok(())) => Exit::Failed,
+        // An editor that was killed reads and writes nothing any more.
+        (server::Ended::Asked, Err(_)) | (server::Ended::Unasked, _) => Exit::Failed,
     }
 }
