@@ -62,7 +62,7 @@ fn candidate(kind: NameKind, label: String) -> Candidate {
 /// The numbers of the brokers and dedicated controllers that the plan's clusters have.
 pub(super) fn brokers(spots: &Spots<'_>) -> Vec<Candidate> {
     let mut numbers = BTreeSet::new();
-    for (count, arguments) in spots.iter().filter_map(|spot| cluster(spot)) {
+    for (count, arguments) in spots.iter().filter_map(cluster) {
         let preset = (StartCluster::INFO.fields)().into_iter().find(|f| f.key == "brokers");
         let preset = preset.and_then(|field| field.default?.parse().ok());
         let count: u32 = count.or(preset).unwrap_or(0);

@@ -43,7 +43,7 @@ fn client_of(verb: &str) -> Option<&'static str> {
 /// The settings of the version that the last cluster before a place has.
 fn kafka(of: SettingOf, map: &PlanSpot<'_>, spots: &Spots<'_>) -> SettingsMapOf {
     let catalogue = Catalogue::of_kafka();
-    let own = enclosing(map, spots).and_then(|step| version(step));
+    let own = enclosing(map, spots).and_then(version);
     let before = spots.iter().take_while(|spot| spot.span.start < map.span.start);
     let before = before.filter_map(|spot| match spot.part {
         SpotPart::Key(_, value) if spot.verb == Some(spot.key) => version(value),
