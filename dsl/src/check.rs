@@ -12,11 +12,11 @@ use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::document::Node;
 use crate::follow;
 use crate::library::{Disk, Files, Library, Loaded};
-use crate::matrix::{self, Cell};
+use crate::matrix::Cell;
 use crate::params::{self, Declared};
 use crate::plan::{Param, Plan};
 use crate::read::Reader;
-use crate::scope::{EnvNames, Limits, Scope};
+use crate::scope::{EnvNames, Scope};
 use crate::source::{FileId, Source, Sources, Span, Spanned};
 use crate::template;
 use crate::visible::secret_forms;
@@ -24,11 +24,16 @@ use crate::visible::secret_forms;
 mod always;
 mod cell;
 mod comparisons;
+mod part;
 mod pin;
+mod prepared;
 mod secrets;
+mod values;
 
 pub(crate) use always::AlwaysArgs;
-pub(crate) use cell::KEYS;
+pub(crate) use cell::{KEYS, word_of_defaults};
+pub use part::check_part;
+pub use values::{CellValue, template_values};
 
 /// A parameter's value that is set outside the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +172,11 @@ impl<'o> Check<'o> {
         }
         self.diagnostics.extend(self.library.problems());
         self.nothing_judged(&suites);
+        self.finish(suites)
+    }
+
+    /// The result, from what was found so far.
+    fn finish(mut self, mut suites: Vec<Plan>) -> Checked {
         self.secrets.extend(self.library.secrets());
         self.secrets = self.secrets.iter().flat_map(|secret| secret_forms(secret)).collect();
         let sources = Arc::new(self.library.sources());
@@ -189,61 +199,12 @@ impl<'o> Check<'o> {
 
     fn plan(&mut self, path: &Path, file: FileId, document: &Arc<Node>) -> Option<Vec<Plan>> {
         self.version(document)?;
-        let mut base = Scope::default();
-        base.set_env(Arc::new(self.options.env.clone()));
-        base.set_limits(Limits {
-            allow_run: self.options.allow_run,
-            images: self.options.images.clone(),
-            hosts: self.options.http_hosts.clone(),
-            brokers: self.options.most_brokers,
-        });
-        let mut reader = self.reader(base.clone());
-        let declared = match document.get("params") {
-            Some(node) => params::declared(node, &mut reader),
-            None => Some(Vec::new()),
-        };
-        let given = self.given(declared.as_deref().unwrap_or_default());
-        let axes = axes(document.get("matrix"));
-        let values = declared.as_ref().map(|all| values_of(all, &given, &axes, &mut reader));
-        let mut scope = base;
-        for (declared, value) in declared.iter().flatten().zip(values.iter().flatten()) {
-            if declared.secret {
-                scope.mark_secret(&declared.name, value.iter().flat_map(template::texts));
-            }
-            if let Some(value) = value {
-                scope.define(declared.name.as_str(), value.clone());
-            }
-        }
-        reader.scope = Arc::new(scope.clone());
-        let cells = match document.get("matrix") {
-            Some(node) => matrix::cells(node, &mut reader),
-            None => Some(vec![Cell::new()]),
-        };
-        let (declared, values) = (declared.unwrap_or_default(), values.unwrap_or_default());
-        let mut cells = cells.unwrap_or_default();
-        comparisons::check(document, &declared, &cells, &mut reader);
-        pin::pin_and_report_unknown(&mut cells, &declared, &given, &mut reader);
-        let found = reader.into_diagnostics();
-        if found.iter().any(|d| d.severity() == Severity::Error) {
-            // The steps are still read. Names with wrong values count as known only during the run.
-            let unknown = named(document).into_iter().filter(|name| scope.known(name).is_none());
-            unknown.collect::<Vec<_>>().into_iter().for_each(|name| scope.define_late(name));
-        }
-        self.diagnostics.extend(found);
-        if cells.is_empty() {
-            cells.push(Cell::new());
-        }
-        let params: Vec<(&Declared, Option<&Value>)> =
-            declared.iter().zip(values.iter().map(Option::as_ref)).collect();
-        for (declared, value) in params.iter().filter(|(declared, _)| declared.secret) {
-            let in_cells = cells.iter().flatten().filter(|(k, _)| k.value == declared.name.value);
-            let values = in_cells.map(|(_, value)| value).chain(*value);
-            self.secrets.extend(values.flat_map(template::texts));
-            secrets::of_matrix(document.get("matrix"), &declared.name, &self.library);
-        }
+        let prepared = self.prepared(document);
+        let params = prepared.params();
+        let (scope, cells) = (&prepared.scope, &prepared.cells);
         let mut suites = Vec::with_capacity(cells.len());
-        for cell in &cells {
-            suites.push(self.cell(path, file, document, &scope, cell, &params));
+        for cell in cells {
+            suites.push(self.cell(path, file, document, scope, cell, &params));
             // Further combinations mostly repeat the same mistakes, so they are not read.
             let errors = self.diagnostics.iter().filter(|d| d.severity() == Severity::Error);
             if errors.count() > ENOUGH_ERRORS {

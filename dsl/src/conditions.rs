@@ -342,7 +342,8 @@ impl JsonSchema for Condition {
         let words: Vec<&str> = Self::ALL.iter().map(|info| info.word).collect();
         let mut properties = serde_json::Map::new();
         for (info, schema) in Self::schemas(generator) {
-            let schema = crate::schema::argument(info.doc, schema);
+            let mut schema = crate::schema::argument(info.doc, schema);
+            schema.insert(crate::schema::note::WORD.to_owned(), info.word.into());
             properties.insert(info.word.to_owned(), schema.to_value());
         }
         // One object instead of alternatives, so that editors mark the word that is wrong.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::source::Span;
 
 mod codes;
+mod help;
 mod other_words;
 
 pub use codes::Code;
+pub use help::{Fix, Help};
 
 /// The severity of a diagnostic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,8 @@ pub struct Diagnostic {
     pub label: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// The correction that the help describes, for editors.
+    pub fix: Option<Fix>,
     /// Other relevant places, each with a short text, such as the first of two equal names.
     pub related: Vec<(Span, String)>,
 }
@@ -49,7 +53,7 @@ impl Diagnostic {
     /// A mistake at a place.
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
         let (message, label) = (message.into(), String::new());
-        Self { code, span, message, label, help: None, related: Vec::new() }
+        Self { code, span, message, label, help: None, fix: None, related: Vec::new() }
     }
 
     /// Adds the label beside the marked text.
@@ -58,15 +62,25 @@ impl Diagnostic {
         self
     }
 
-    /// Adds the help text.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    /// Adds the help, with its correction if it has one.
+    pub fn help(mut self, help: impl Into<Help>) -> Self {
+        let help = help.into();
+        self.help = Some(help.text);
+        self.fix = help.fix.or(self.fix);
         self
     }
 
-    /// Adds the help text, if there is one.
-    pub fn maybe_help(mut self, help: Option<String>) -> Self {
-        self.help = help.or(self.help);
+    /// Adds the help, if there is one.
+    pub fn maybe_help(self, help: Option<impl Into<Help>>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
+    /// Adds the correction.
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 
@@ -89,6 +103,10 @@ impl Diagnostic {
                     *text = text.replace(secret.as_str(), crate::visible::SECRET);
                 }
             }
+        }
+        let shows = |secret: &&String| matches!(&self.fix, Some(Fix::Replace { right, .. }) if right.contains(secret.as_str()));
+        if secrets.iter().any(shows) {
+            self.fix = None;
         }
     }
 
@@ -133,12 +151,12 @@ pub(crate) fn meant<'a>(
 pub(crate) fn did_you_mean<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
-) -> Option<String> {
+) -> Option<Help> {
     if let Some(near) = meant(word, known.clone()) {
-        return Some(format!("did you mean `{near}`?"));
+        return Some(Help::did_you_mean(word, near));
     }
     let all: Vec<&str> = known.into_iter().collect();
-    (!all.is_empty() && all.len() <= 14).then(|| format!("known here: {}", all.join(", ")))
+    (!all.is_empty() && all.len() <= 14).then(|| format!("known here: {}", all.join(", ")).into())
 }
 
 #[cfg(test)]

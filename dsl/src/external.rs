@@ -18,6 +18,7 @@ use crate::document::Node;
 use crate::library::{Disk, Files, Library};
 use crate::meaning::{Meaning, shown};
 use crate::read::{FromNode, Reader};
+use crate::schema::note;
 use crate::scope::{EnvNames, Scope, Values};
 use crate::source::{Sources, Span, Spanned};
 use crate::template::{self, Rendered};
@@ -334,6 +335,10 @@ const LOOKUP: &str = "client.dns.lookup";
 
 /// The JSON Schema (draft 07) of backend files.
 pub fn backend_schema() -> Value {
+    note::removed(noted_schema())
+}
+
+fn noted_schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let mut schema = BackendFile::schema(&mut generator).to_value();
     schema["properties"]["backend"] =

@@ -6,9 +6,10 @@
 use crate::backend::Abilities;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Kind;
-use crate::ground::{Ever, Ground, Met, Runs};
+use crate::ground::{Ever, Ground, KnownState, Met, Runs};
 use crate::library::Library;
 use crate::plan::{Action, Always, Plan, Step};
+use crate::source::Span;
 use crate::steps::Verb;
 
 mod after;
@@ -31,20 +32,23 @@ use after::StillBroken;
 
 /// Follows a plan and reports what cannot or will not work.
 pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
-    let mut follow = Follow {
-        ground: Ground::new(backend, Ever::of(plan), library),
-        standing: Vec::new(),
-        beside: false,
-        doubtful: 0,
-        in_rule: false,
-    };
-    follow.steps(&plan.steps);
-    follow.timeout(plan);
-    follow.always(&plan.always);
-    follow.ground.in_finally = true;
-    follow.ground.state.blur();
-    follow.steps(&plan.finally);
-    follow.ground.diagnostics
+    Follow::new(plan, backend, library).plan(plan).ground.diagnostics
+}
+
+/// What is known before and after one step.
+#[derive(Debug, Clone)]
+pub(crate) struct StepStates {
+    /// The place of the step.
+    pub span: Span,
+    pub before: KnownState,
+    pub after: KnownState,
+}
+
+/// What is known before and after each step of a plan, in the order in which they are followed.
+pub(crate) fn states(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<StepStates> {
+    let mut follow = Follow::new(plan, backend, library);
+    follow.states = Some(Vec::new());
+    follow.plan(plan).states.unwrap_or_default()
 }
 
 struct Follow<'p> {
@@ -57,10 +61,42 @@ struct Follow<'p> {
     doubtful: usize,
     /// True for the rules of `always`, which have no `when`.
     in_rule: bool,
+    /// The states around each step, if they are asked for.
+    states: Option<Vec<StepStates>>,
 }
 
 impl<'p> Follow<'p> {
+    fn new(plan: &'p Plan, backend: &Abilities, library: &'p Library) -> Self {
+        Follow {
+            ground: Ground::new(backend, Ever::of(plan), library),
+            standing: Vec::new(),
+            beside: false,
+            doubtful: 0,
+            in_rule: false,
+            states: None,
+        }
+    }
+
+    fn plan(mut self, plan: &'p Plan) -> Self {
+        self.steps(&plan.steps);
+        self.timeout(plan);
+        self.always(&plan.always);
+        self.ground.in_finally = true;
+        self.ground.state.blur();
+        self.steps(&plan.finally);
+        self
+    }
+
     fn step(&mut self, step: &'p Step) {
+        let before = self.states.is_some().then(|| self.ground.state.clone());
+        self.follow(step);
+        if let (Some(before), Some(states)) = (before, &mut self.states) {
+            let after = self.ground.state.clone();
+            states.push(StepStates { span: step.head.span, before, after });
+        }
+    }
+
+    fn follow(&mut self, step: &'p Step) {
         let head = &step.head;
         let when = head.when.as_ref().map(crate::value::Expression::known);
         self.doubtful += usize::from(when == Some(None));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backend::{Abilities, is_release};
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
+use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
@@ -105,9 +105,8 @@ impl<'p> Ground<'p> {
         } else {
             let message = format!("no step has the name \"{text}\"");
             let help = did_you_mean(text, self.ever.names.iter().copied());
-            Diagnostic::new(Code::E053, name.span, message).maybe_help(
-                help.or_else(|| Some("set `name` on the step that is meant".to_owned())),
-            )
+            Diagnostic::new(Code::E053, name.span, message)
+                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".into())))
         };
         self.report(diagnostic);
     }
@@ -265,11 +264,12 @@ fn near_or_external<'n>(
     key: &str,
     name: &str,
     known: impl Iterator<Item = &'n str> + Clone,
-) -> String {
+) -> Help {
     match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => Help::did_you_mean(name, near),
         None => format!(
             "if another program makes it, declare it in the plan: `external: {{ {key}: [{name}] }}`"
-        ),
+        )
+        .into(),
     }
 }

@@ -15,6 +15,7 @@ pub mod conditions;
 mod diagnostic;
 pub mod diff;
 pub mod document;
+pub mod editor;
 mod explain;
 mod external;
 pub mod facts;
@@ -44,9 +45,12 @@ pub use catalogue::{
     BrokenCombination, BrokenValue, Catalogue, KnownSetting, LibrarySetting, LibrarySettings,
     SettingEra, SettingOf, SettingType, SettingsAt, librdkafka_instead,
 };
-pub use check::{Checked, Options, Override, Pass, check_file, check_text, check_with};
+pub use check::{
+    CellValue, Checked, Options, Override, Pass, check_file, check_part, check_text, check_with,
+    template_values,
+};
 pub use conditions::{Condition, Conditions};
-pub use diagnostic::{Code, Diagnostic, Severity, nearest};
+pub use diagnostic::{Code, Diagnostic, Fix, Help, Severity, nearest};
 pub use diff::diff;
 pub use document::json_of;
 pub use explain::{ExplainFormat, explain};

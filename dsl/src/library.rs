@@ -88,6 +88,12 @@ impl Library {
         Self { files, inner: Mutex::default() }
     }
 
+    /// The library of a check that has ended, for its texts.
+    pub(crate) fn of_sources(sources: Sources) -> Self {
+        let inner = Inner { sources, ..Inner::default() };
+        Self { files: Box::new(Memory::default()), inner: Mutex::new(inner) }
+    }
+
     pub(crate) fn files(&self) -> &dyn Files {
         &*self.files
     }
@@ -201,17 +207,6 @@ impl Library {
 
     /// The place of a part of a scalar's text: exact when the scalar stands in the source as it is.
     pub(crate) fn inside(&self, span: Span, text: &str, range: Range<usize>) -> Span {
-        let part = text.get(range.clone()).unwrap_or("");
-        let found = self.with(span.file, |source| {
-            let written = source.slice(span);
-            match written.find(text) {
-                Some(offset) => Some((offset + range.start, offset + range.end)),
-                None => written.find(part).map(|at| (at, at + part.len())),
-            }
-        });
-        match found.flatten() {
-            Some((from, to)) if to > from => span.part(from, to),
-            _ => span,
-        }
+        self.with(span.file, |source| source.inside(span, text, range)).unwrap_or(span)
     }
 }

@@ -11,15 +11,22 @@ use crate::document::{Node, json_of};
 use crate::facts::Kind;
 use crate::params::ParamArgs;
 use crate::read::FromNode;
-use crate::schema::{argument, described, or_template};
+use crate::schema::{argument, described, note, or_template};
 use crate::steps::{COMMON, StartCluster, StartConsumer, StartProducer, Verb};
-use crate::value::{ExpectedError, Expression, External, ProgramArgs, text_schema};
+use crate::value::{
+    CaptureName, ExpectedError, Expression, External, ProgramArgs, StepName, text_schema,
+};
 
 /// The JSON Schema (draft 07) of plans and fragments.
 ///
 /// Every value may also be a template. One object has every verb as a property, because editors complete and
 /// explain it better than alternatives. The checker, not the schema, ensures that a step has exactly one verb.
 pub fn plan_schema() -> Value {
+    note::removed(noted_schema())
+}
+
+/// The schema with the notes that editors need.
+pub(crate) fn noted_schema() -> Value {
     let mut generator = SchemaSettings::draft07().into_generator();
     let step = step(&mut generator);
     let always = always(&mut generator);
@@ -146,6 +153,7 @@ fn step(generator: &mut SchemaGenerator) -> Value {
         let mut schema = argument(info.doc, schema).to_value();
         let examples: Vec<Value> = info.examples.iter().filter_map(|e| value_of(info, e)).collect();
         schema["examples"] = examples.into();
+        schema[note::WORD] = info.word.into();
         properties.insert(info.word.to_owned(), schema);
     }
     for (key, doc) in COMMON {
@@ -169,6 +177,8 @@ fn common(generator: &mut SchemaGenerator, key: &str, doc: &str) -> Schema {
         "optional" => bool::schema(generator),
         "when" => Expression::schema(generator),
         "expect_error" => or_template(ExpectedError::schema(generator)),
+        "name" => StepName::schema(generator),
+        "capture" => CaptureName::schema(generator),
         _ => String::schema(generator),
     };
     described(schema, doc, None)

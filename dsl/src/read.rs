@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use schemars::{Schema, SchemaGenerator};
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
+use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::document::{Entry, Kind, Node};
 use crate::library::Library;
 use crate::scope::{Scope, Values};
@@ -188,10 +188,10 @@ impl Reader {
     pub(crate) fn unknown_key(&mut self, key: &Spanned<String>, known: &[&str], of: &str) {
         let list = known.iter().find(|k| matches!(**k, "that" | "until"));
         let help = match list.filter(|_| (self.is_element)(&key.value)) {
-            Some(_) => Some(format!(
+            Some(_) => Some(Help::from(format!(
                 "conditions are written as a list: put a dash before it, `- {}: ...`",
                 key.value
-            )),
+            ))),
             None => did_you_mean(key, known.iter().copied()),
         };
         let message = format!("unknown key `{}` in {of}", key.value);

@@ -29,6 +29,38 @@ fn takes_any_text(schema: &Value) -> bool {
         || object.contains_key("$ref")
 }
 
+/// What the editor's part of this crate needs to know of a value, beside the schema that is published.
+pub(crate) mod note {
+    /// What the value names: `topic`, `client`, or what else has names.
+    pub(crate) const NAMES: &str = "x-names";
+    /// The meaning of each word that the value may be.
+    pub(crate) const MEANINGS: &str = "x-meanings";
+    /// The value is a map of settings.
+    pub(crate) const SETTINGS: &str = "x-settings";
+    /// The declared word whose arguments these are.
+    pub(crate) const WORD: &str = "x-word";
+
+    /// The schema without these notes.
+    pub(crate) fn removed(mut schema: serde_json::Value) -> serde_json::Value {
+        use serde_json::Value;
+        match &mut schema {
+            Value::Object(map) => {
+                map.retain(|key, _| !key.starts_with("x-"));
+                map.values_mut().for_each(|inner| *inner = removed(inner.take()));
+            }
+            Value::Array(all) => all.iter_mut().for_each(|inner| *inner = removed(inner.take())),
+            _ => {}
+        }
+        schema
+    }
+}
+
+/// The schema of a value that names something.
+pub(crate) fn naming(mut schema: Schema, what: &str) -> Schema {
+    schema.insert(note::NAMES.to_owned(), what.into());
+    schema
+}
+
 /// A property with its text and default.
 pub(crate) fn described(schema: Schema, doc: &str, default: Option<&str>) -> Schema {
     let mut schema = or_template(schema);

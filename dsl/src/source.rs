@@ -173,6 +173,46 @@ impl Source {
         self.text.get(start..end.max(start)).unwrap_or("").trim_end_matches(['\n', '\r'])
     }
 
+    /// The place of a part of a scalar's text: exact when the scalar stands in the source as it is.
+    pub(crate) fn inside(&self, span: Span, text: &str, range: Range<usize>) -> Span {
+        let part = text.get(range.clone()).unwrap_or("");
+        let written = self.slice(span);
+        let found = match written.find(text) {
+            Some(offset) => Some((offset + range.start, offset + range.end)),
+            None => written.find(part).map(|at| (at, at + part.len())),
+        };
+        match found {
+            Some((from, to)) if to > from => span.part(from, to),
+            _ => span,
+        }
+    }
+
+    /// The line (from 0) of a byte, and the UTF-16 units before it in that line: the form in which editors count.
+    pub fn utf16(&self, byte: u32) -> (u32, u32) {
+        let line = self.line(byte);
+        let start = self.line_starts.get(line as usize - 1).copied().unwrap_or(0) as usize;
+        let end = self.text.floor_char_boundary((byte as usize).min(self.text.len()));
+        let before = self.text.get(start..end).unwrap_or("");
+        let units = before.trim_end_matches(['\n', '\r']).encode_utf16().count();
+        (line - 1, u32::try_from(units).unwrap_or(u32::MAX))
+    }
+
+    /// The byte of a line (from 0) and a number of UTF-16 units. A place behind a line's end is its end.
+    pub fn byte_of_utf16(&self, line: u32, units: u32) -> u32 {
+        let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
+        let Some(start) = self.line_starts.get(line as usize).copied() else { return end };
+        let text = self.lines(line.saturating_add(1), line.saturating_add(1));
+        let (mut bytes, mut left) = (0, units as usize);
+        for c in text.chars() {
+            if left < c.len_utf16() {
+                break;
+            }
+            left -= c.len_utf16();
+            bytes += c.len_utf8();
+        }
+        start.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(end)
+    }
+
     /// The text of a span, empty when the span is not of this text.
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.range()).unwrap_or("")
@@ -232,6 +272,17 @@ mod tests {
             assert_eq!(of(byte), Position { line: 1, column });
             assert_eq!(of(line.len() + 1 + byte), Position { line: 2, column });
         }
+    }
+
+    #[test]
+    fn editors_count_in_units_of_utf_16() {
+        let source = Source::new("p", "ab\r\nä\u{1F980}x\n");
+        let x = u32::try_from(source.text().find('x').expect("an x")).expect("small");
+        assert_eq!(source.utf16(x), (1, 3));
+        assert_eq!(source.byte_of_utf16(1, 3), x);
+        assert_eq!(source.byte_of_utf16(1, 2), x - 4, "inside the pair is its start");
+        assert_eq!((source.byte_of_utf16(0, 99), source.byte_of_utf16(99, 0)), (2, x + 2));
+        assert_eq!(source.utf16(4), (1, 0));
     }
 
     #[test]

@@ -78,6 +78,7 @@ mod wait;
 pub use access::AccessRule;
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
+pub(crate) use fragment::read_alone;
 pub use lasting::Lasting;
 pub use parallel::Branch;
 pub use produce::GivenMessage;

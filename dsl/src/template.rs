@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use minijinja::value::Object;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
-use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean};
 use crate::document::{Entry, Kind, Node};
 use crate::library::Library;
 use crate::scope::{Scope, Values};
@@ -22,7 +22,7 @@ mod secret;
 mod size;
 mod written;
 
-pub(crate) use lex::{Comparison, comparisons, measured};
+pub(crate) use lex::{Comparison, comparisons, measured, names};
 pub(crate) use secret::late as late_secrets;
 pub(crate) use written::{text as written, texts};
 
@@ -49,7 +49,7 @@ pub(crate) enum Rendered {
 pub(crate) struct Failure {
     code: Code,
     message: String,
-    help: Option<String>,
+    help: Option<Help>,
     range: Option<Range<usize>>,
 }
 
@@ -274,7 +274,7 @@ impl Root {
         }
         if let Some(name) = notes.refused_env {
             let message = format!("environment variable `{name}` is not allowed here");
-            let help = Some(format!("allow it with --allow-env {name}"));
+            let help = Some(format!("allow it with --allow-env {name}").into());
             let range = lex::find_word(text, &name);
             return Rendered::Failed(Failure { code: Code::E033, message, help, range });
         }

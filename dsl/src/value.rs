@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Help};
 use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
@@ -82,7 +82,7 @@ pub(crate) trait FromText: Sized {
 pub(crate) struct TextError {
     pub code: Code,
     pub message: String,
-    pub help: Option<String>,
+    pub help: Option<Help>,
 }
 
 impl TextError {
@@ -90,7 +90,7 @@ impl TextError {
         Self { code, message: message.into(), help: None }
     }
 
-    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(self, help: impl Into<Help>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
@@ -107,8 +107,9 @@ pub(crate) fn read_text<T: FromText + FromNode>(node: &Node, reader: &mut Reader
     match <T as FromText>::from_text(text) {
         Ok(value) => Some(value),
         Err(error) => {
-            let help =
-                error.help.unwrap_or_else(|| format!("expected {}", <T as FromText>::EXPECTS));
+            let help = error
+                .help
+                .unwrap_or_else(|| format!("expected {}", <T as FromText>::EXPECTS).into());
             reader.push(Diagnostic::new(error.code, node.span, error.message).help(help));
             None
         }
@@ -293,5 +294,7 @@ pub(crate) fn words_schema(words: &[(&str, &str)]) -> Schema {
             all.push(truth.into());
         }
     }
-    json_schema!({ "enum": all })
+    let meanings: serde_json::Map<String, serde_json::Value> =
+        words.iter().map(|(word, doc)| ((*word).to_owned(), doc.trim().into())).collect();
+    json_schema!({ "enum": all, crate::schema::note::MEANINGS: meanings })
 }

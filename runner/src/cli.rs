@@ -17,6 +17,7 @@ use crate::{
         image::ImageArgs,
         init::InitArgs,
         list::ListArgs,
+        lsp::LspArgs,
         man::ManArgs,
         report::ReportArgs,
         run::RunArgs,
@@ -70,6 +71,8 @@ enum Command {
     Diff(DiffArgs),
     /// Lists suites with their tags, parameters and matrix.
     List(ListArgs),
+    /// Tells editors what kplan knows about plans: a language server.
+    Lsp(LspArgs),
     /// Tests clients of other programs.
     Client(ClientArgs),
     /// Removes the containers, networks, volumes, processes and directories of dead runs.
@@ -123,6 +126,7 @@ pub fn main() -> Exit {
         Command::Explain(args) => commands::explain::main(&args),
         Command::Diff(args) => commands::diff::main(&args),
         Command::List(args) => commands::list::main(&args),
+        Command::Lsp(args) => commands::lsp::main(&args),
         Command::Clean(args) => commands::clean::main(&args),
         Command::Client(args) => commands::client::main(&args),
         Command::Completions { shell } => {

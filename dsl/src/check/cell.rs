@@ -8,6 +8,7 @@ use std::time::Duration;
 use minijinja::Value;
 
 use super::{Check, always, shown_params};
+use crate::args::WordInfo;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Kind, Node};
 use crate::follow;
@@ -109,7 +110,7 @@ impl Check<'_> {
 }
 
 /// Parameters and matrix values, by their own names and as members of `params` and `matrix`.
-fn scope_of(
+pub(super) fn scope_of(
     base: &Scope,
     cell: &Cell,
     params: &[(&Declared, Option<&Value>)],
@@ -147,6 +148,16 @@ fn scope_of(
     scope
 }
 
+/// The step whose default arguments stand under this key of `defaults`.
+pub(crate) fn word_of_defaults(key: &str) -> Option<&'static WordInfo> {
+    match key {
+        "producer" => Some(&StartProducer::INFO),
+        "consumer" => Some(&StartConsumer::INFO),
+        "cluster" => Some(&StartCluster::INFO),
+        _ => None,
+    }
+}
+
 /// The plan's default arguments by step word.
 fn defaults_of(document: &Node, reader: &mut Reader) -> BTreeMap<&'static str, Node> {
     let mut all = BTreeMap::new();
@@ -157,14 +168,9 @@ fn defaults_of(document: &Node, reader: &mut Reader) -> BTreeMap<&'static str, N
         return all;
     };
     for entry in entries {
-        let info = match entry.key.as_str() {
-            "producer" => &StartProducer::INFO,
-            "consumer" => &StartConsumer::INFO,
-            "cluster" => &StartCluster::INFO,
-            _ => {
-                reader.unknown_key(&entry.key, &["producer", "consumer", "cluster"], "`defaults`");
-                continue;
-            }
+        let Some(info) = word_of_defaults(&entry.key) else {
+            reader.unknown_key(&entry.key, &["producer", "consumer", "cluster"], "`defaults`");
+            continue;
         };
         let known: Vec<&str> = (info.fields)().iter().map(|f| f.key).collect();
         for argument in entry.value.map().unwrap_or_default() {

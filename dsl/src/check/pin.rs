@@ -72,8 +72,9 @@ fn pinned(
             }
             let message = format!("the matrix has no value `{text}` of `{name}`");
             let near = did_you_mean(&text, all.iter().map(String::as_str));
-            let help = near
-                .unwrap_or_else(|| format!("to set other values, declare `{name}` in `params`"));
+            let help = near.unwrap_or_else(|| {
+                format!("to set other values, declare `{name}` in `params`").into()
+            });
             Diagnostic::new(Code::E040, span, message).help(help)
         }
     };

@@ -2,7 +2,7 @@
 
 use super::Ground;
 use crate::catalogue::{Catalogue, SettingOf, SettingsAt};
-use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::diagnostic::{Code, Diagnostic, Help, nearest};
 use crate::source::Spanned;
 use crate::value::Settings;
 
@@ -135,18 +135,18 @@ impl Given<'_> {
         let (word, others) = (self.of.word(), self.of.other());
         let mut kafka = format!("{} has", self.kafka);
         let (message, help) = if elsewhere.is_some() {
-            (format!("{kafka} no {word} setting `{key}`"), elsewhere)
+            (format!("{kafka} no {word} setting `{key}`"), elsewhere.map(Help::from))
         } else if self.at.has_or_had(others, key) {
             let message = format!("`{key}` is a setting of {}s, not of {word}s", others.word());
             (message, Some(self.meant(key)))
         } else {
             let near = nearest(key, self.at.names(self.of));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let help = near.map(|near| Help::did_you_mean(key.as_str(), near));
             let unsure = "it may be right: kplan does not know the settings of what runs here";
             if !self.sure {
                 "kplan knows".clone_into(&mut kafka);
             }
-            let help = help.or_else(|| (!self.sure).then(|| unsure.to_owned()));
+            let help = help.or_else(|| (!self.sure).then(|| unsure.into()));
             (format!("{kafka} no {word} setting `{key}`"), help)
         };
         // Brokers ignore settings that they do not know; topics with such settings are refused.
@@ -171,17 +171,19 @@ impl Given<'_> {
     }
 
     /// What to write instead of a broker's setting on a topic, or the reverse.
-    fn meant(&self, key: &str) -> String {
+    fn meant(&self, key: &str) -> Help {
         match self.of {
             SettingOf::Topic => match self.at.topic_setting(key) {
-                Some(name) => format!("the setting of topics is `{name}`"),
-                None => "set it in the `config` of `start_cluster`".to_owned(),
+                Some(name) => {
+                    Help::instead(format!("the setting of topics is `{name}`"), key, name)
+                }
+                None => "set it in the `config` of `start_cluster`".into(),
             },
             SettingOf::Broker => {
                 let era = self.at.get(SettingOf::Topic, key);
                 match era.and_then(|era| era.broker.as_ref()) {
-                    Some(name) => format!("for all topics, set `{name}`"),
-                    None => "set it in the `config` of `create_topic`".to_owned(),
+                    Some(name) => Help::instead(format!("for all topics, set `{name}`"), key, name),
+                    None => "set it in the `config` of `create_topic`".into(),
                 }
             }
         }
@@ -194,7 +196,7 @@ impl Given<'_> {
         let era = self.at.get(self.of, key).or_else(newest)?;
         let broken = era.refuses(value)?;
         let message = format!("`{key}` {}, not `{value}`", broken.must);
-        let help = broken.nearest.map(|near| format!("did you mean `{near}`?"));
+        let help = broken.nearest.map(|near| Help::did_you_mean(value.as_str(), near));
         Some(Diagnostic::new(self.refused(), value.span, message).maybe_help(help))
     }
 

@@ -33,9 +33,8 @@ impl Ground<'_> {
         if !users.iter().any(|known| known == user) {
             let message = format!("the cluster has no user `{user}`");
             let help = did_you_mean(user, users.iter().map(String::as_str));
-            let help = help.or_else(|| {
-                Some("add it to `security: { users: ... }` of `start_cluster`".to_owned())
-            });
+            let help = help
+                .or_else(|| Some("add it to `security: { users: ... }` of `start_cluster`".into()));
             self.report(Diagnostic::new(Code::E066, span, message).maybe_help(help));
         }
     }

@@ -1,6 +1,6 @@
 //! A map that is read key by key. At the end, keys that were not read are reported.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fix};
 use crate::document::{Entry, Kind, Node};
 use crate::source::{Span, Spanned};
 
@@ -56,7 +56,8 @@ impl<'n> MapReader<'n> {
             if absent.is_none() {
                 let message = format!("`{}` needs `{key}`", self.word);
                 let help = format!("`{key}` is {}", T::EXPECTS);
-                reader.push(Diagnostic::new(Code::E011, self.span, message).help(help));
+                let missing = Diagnostic::new(Code::E011, self.span, message).help(help);
+                reader.push(missing.fix(Fix::AddKey(key)));
             }
             return absent;
         };

@@ -41,6 +41,28 @@ pub(crate) fn read_fragment(
     let outer = Arc::clone(&reader.scope);
     let inner = scope_of(document, given, &outer, reader);
     reader.scope = Arc::new(inner?);
+    let steps = read_body(document, reader);
+    reader.scope = Arc::new(outer.with_late_of(&reader.scope));
+    steps
+}
+
+/// Reads a fragment that no plan includes: its parameters have no values yet.
+pub(crate) fn read_alone(document: &Node, reader: &mut Reader) {
+    let keys = document.map().unwrap_or_default().iter();
+    for entry in keys.filter(|e| !KEYS.contains(&e.key.as_str())) {
+        reader.unknown_key(&entry.key, &KEYS, "a fragment");
+    }
+    let declared = document.get("params").and_then(|node| params::declared(node, reader));
+    let mut scope = (*reader.scope).clone();
+    for param in declared.into_iter().flatten() {
+        scope.define_late(param.name.as_str());
+    }
+    reader.scope = Arc::new(scope);
+    read_body(document, reader);
+}
+
+/// Reads the clients and steps of a fragment.
+fn read_body(document: &Node, reader: &mut Reader) -> Option<Vec<Step>> {
     if let Some(node) = document.get("clients") {
         let mut scope = (*reader.scope).clone();
         scope.add_programs(read_programs(node, reader));
@@ -59,7 +81,6 @@ pub(crate) fn read_fragment(
         all.extend(finally.unwrap_or_default());
         reader.leave(Finally(all));
     }
-    reader.scope = Arc::new(outer.with_late_of(&reader.scope));
     steps
 }
 

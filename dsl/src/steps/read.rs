@@ -8,7 +8,7 @@ use schemars::{Schema, SchemaGenerator};
 
 use super::step::{Action, During, LateVerb, ReadyStep, Step, StepHead, StepId};
 use crate::conditions::Condition;
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, meant};
+use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, meant};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -194,9 +194,8 @@ fn verb_of_map<'n>(
 
 fn unknown_verb(word: &str, span: Span, reader: &mut Reader) {
     let known = Verb::words().chain(COMMON.iter().map(|(key, _)| *key));
-    let help = meant(word, known).map_or("`kplan words` lists all steps".to_owned(), |near| {
-        format!("did you mean `{near}`?")
-    });
+    let help = meant(word, known)
+        .map_or("`kplan words` lists all steps".into(), |near| Help::did_you_mean(word, near));
     let message = format!("unknown step `{word}`");
     reader.push(Diagnostic::new(Code::E020, span, message).label("unknown step").help(help));
 }
@@ -206,7 +205,7 @@ fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
     let key = &entry.key;
     let fields = Verb::known(verb).map(|info| (info.fields)()).unwrap_or_default();
     let help = if fields.iter().any(|f| f.key == key.value) {
-        Some(format!("`{key}` is an argument of `{verb}`: indent it further"))
+        Some(format!("`{key}` is an argument of `{verb}`: indent it further").into())
     } else {
         did_you_mean(key, COMMON.iter().map(|(key, _)| *key).chain(Verb::words()))
     };

@@ -177,6 +177,47 @@ pub(crate) fn measured(text: &str) -> Vec<Measured> {
     found
 }
 
+/// Words of expressions that are no names of values.
+const WORDS: [&str; 15] = [
+    "and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "run", "env", "params",
+    "matrix", "loop",
+];
+
+/// The names of values in the templates of a text, with their places in it. A text without braces is one expression
+/// if `whole` says so.
+pub(crate) fn names(text: &str, whole: bool) -> Vec<(&str, Range<usize>)> {
+    if whole && !text.contains("{{") {
+        return names_of(text, 0);
+    }
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find("{{").map(|found| at + found + 2) {
+        let close = text[open..].find("}}").map_or(text.len(), |found| open + found);
+        found.extend(names_of(&text[open..close], open));
+        at = close;
+    }
+    found
+}
+
+fn names_of(text: &str, offset: usize) -> Vec<(&str, Range<usize>)> {
+    let all = tokens(text);
+    let at = |index: Option<usize>| index.and_then(|index| all.get(index)).map(|t| t.0);
+    let mut found = Vec::new();
+    for (index, (token, range)) in all.iter().enumerate() {
+        let Token::Name(name) = token else { continue };
+        let (before, further) = (at(index.checked_sub(1)), at(index.checked_sub(2)));
+        let is_value = match before {
+            Some(Token::Sign(".")) => matches!(further, Some(Token::Name("params" | "matrix"))),
+            Some(Token::Sign("|") | Token::Name("is")) => false,
+            _ => !WORDS.contains(name) && at(Some(index + 1)) != Some(Token::Sign("(")),
+        };
+        if is_value {
+            found.push((*name, range.start + offset..range.end + offset));
+        }
+    }
+    found
+}
+
 /// The names of a path that begins at this token, and the place after it.
 fn path_at(all: &[(Token<'_>, Range<usize>)], begins: usize) -> Option<(Vec<String>, usize)> {
     let token = |at: usize| all.get(at).map(|t| t.0);

@@ -74,7 +74,7 @@ pub(super) fn shown(text: &str) -> Failure {
         help: Some(
             "use the whole secret and write other text outside the braces: `Bearer {{ env.TOKEN }}`; \
              pass what is not secret with --param"
-                .to_owned(),
+                .into(),
         ),
         range: lex::whole_expression(text).map(|range| trimmed(text, range)),
     }

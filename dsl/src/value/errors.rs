@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use crate::args::args;
-use crate::diagnostic::{Code, Diagnostic, nearest};
+use crate::diagnostic::{Code, Diagnostic, Help, nearest};
 use crate::document::{Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -87,8 +87,8 @@ impl FromNode for ExpectedError {
                 let message =
                     format!("`{}` is not an error code of Kafka or of its client", scalar.text);
                 let help = nearest(&scalar.text, known()).map_or_else(
-                    || "write an error code, or a pattern for its name and message: `{ matches: ... }`".to_owned(),
-                    |near| format!("did you mean `{near}`?"),
+                    || "write an error code, or a pattern for its name and message: `{ matches: ... }`".into(),
+                    |near| Help::did_you_mean(&scalar.text, near),
                 );
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
                 None

@@ -122,7 +122,7 @@ impl FromNode for Expression {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["string", "boolean"] })
+        crate::schema::naming(json_schema!({ "type": ["string", "boolean"] }), "expression")
     }
 }
 

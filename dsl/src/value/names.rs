@@ -6,10 +6,11 @@ use super::{AclOperation, FromText, TextError, text_schema, text_value};
 use crate::Code;
 use crate::document::{Kind, Node};
 use crate::read::{FromNode, Reader};
+use crate::schema::naming;
 use crate::source::Spanned;
 
 macro_rules! names {
-    ($($(#[doc = $doc:literal])+ $name:ident($expects:literal, $check:path);)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident($what:literal, $expects:literal, $check:path);)+) => {$(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
@@ -44,7 +45,7 @@ macro_rules! names {
             }
 
             fn text_schema() -> Schema {
-                text_schema()
+                naming(text_schema(), $what)
             }
         }
 
@@ -55,19 +56,19 @@ macro_rules! names {
 
 names! {
     /// The name of a topic, legal in Kafka.
-    TopicName("a topic's name", legal_topic);
+    TopicName("topic", "a topic's name", legal_topic);
     /// The name of a producer or consumer.
-    ClientName("a client's name", plain_name);
+    ClientName("client", "a client's name", plain_name);
     /// The name of a consumer group.
-    GroupName("a group's name", some_text);
+    GroupName("group", "a group's name", some_text);
     /// The `name` of a step.
-    StepName("a step's name", some_text);
+    StepName("step", "a step's name", some_text);
     /// A name that templates can use.
-    CaptureName("a name of letters, digits and `_`", template_name);
+    CaptureName("value", "a name of letters, digits and `_`", template_name);
     /// The `group.instance.id` of a static member.
-    InstanceId("a member's static name", legal_instance);
+    InstanceId("instance", "a member's static name", legal_instance);
     /// The name of a user.
-    UserName("a user's name", some_text);
+    UserName("user", "a user's name", some_text);
 }
 
 fn some_text(text: &str) -> Result<(), TextError> {
@@ -150,7 +151,8 @@ impl FromText for PartitionRef {
     }
 
     fn text_schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+/[0-9]+$" })
+        let form = json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+/[0-9]+$" });
+        naming(form, "partition")
     }
 }
 
@@ -186,7 +188,7 @@ impl FromText for MemberRef {
     }
 
     fn text_schema() -> Schema {
-        text_schema()
+        naming(text_schema(), "member")
     }
 }
 

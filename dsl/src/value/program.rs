@@ -199,7 +199,7 @@ impl FromNode for ChosenClient {
                 let message = format!("the plan has no client `{}`", name.value);
                 let help = did_you_mean(&name, scope.programs().chain([BUILT_IN]));
                 let help = help.or_else(|| {
-                    Some(format!("add it to the plan's `clients`, or write `{BUILT_IN}`"))
+                    Some(format!("add it to the plan's `clients`, or write `{BUILT_IN}`").into())
                 });
                 reader.push(Diagnostic::new(Code::E051, name.span, message).maybe_help(help));
                 None
@@ -208,7 +208,7 @@ impl FromNode for ChosenClient {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+        crate::schema::naming(json_schema!({ "type": "string" }), "program")
     }
 }
 

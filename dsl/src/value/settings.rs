@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Entry, Node};
 use crate::meaning::{Meaning, sorted};
 use crate::read::{FromNode, Reader};
+use crate::schema::note;
 use crate::source::Spanned;
 
 /// Settings in the order of the plan, with their values as written.
@@ -105,7 +106,11 @@ impl FromNode for Settings {
     }
 
     fn schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "object", "additionalProperties": text_schema() })
+        json_schema!({
+            "type": "object",
+            "additionalProperties": text_schema(),
+            note::SETTINGS: true,
+        })
     }
 }
 
@@ -193,7 +198,7 @@ impl<T: FromNode> FromNode for PerBroker<T> {
         let value = crate::schema::or_template(T::schema(generator));
         json_schema!({
             "type": "object",
-            "propertyNames": { "pattern": "^[0-9]+$" },
+            "propertyNames": { "pattern": "^[0-9]+$", note::NAMES: "broker" },
             "additionalProperties": value,
         })
     }

@@ -147,7 +147,7 @@ pub(super) fn mark<S: Slot>(
                     let name = Spanned::new(slot.trim().to_owned(), span);
                     let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
                     let nearest = did_you_mean(&name, S::NAMES.iter().copied());
-                    let help = nearest.filter(|_| is_name).unwrap_or_else(|| S::HELP.to_owned());
+                    let help = nearest.filter(|_| is_name).unwrap_or_else(|| S::HELP.into());
                     reader.push(Diagnostic::new(code, span, message).help(help));
                 }
             },

@@ -4,10 +4,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::{ClientName, GroupName, PartitionRef, StepName};
-use crate::diagnostic::{Code, Diagnostic, did_you_mean, nearest};
+use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
+use crate::schema::{described, note};
 use crate::source::Spanned;
 use crate::words;
 
@@ -45,7 +46,13 @@ pub enum Target {
 }
 
 /// Words and keys of a target.
-const WORDS: [&str; 5] = ["all", "random", "controller", "controllers", "zookeeper"];
+const MEANINGS: [(&str, &str); 5] = [
+    ("all", "All brokers together, without dedicated controllers and ZooKeeper."),
+    ("random", "One broker, chosen by the run's seed."),
+    ("controller", "The broker or dedicated controller that is the active controller."),
+    ("controllers", "All dedicated controllers."),
+    ("zookeeper", "All ZooKeeper nodes."),
+];
 const KEYS: &[&str] = &[
     "leader_of",
     "followers_of",
@@ -95,8 +102,10 @@ impl Target {
                 }
             },
             _ => {
-                let help = form(word).or_else(|| did_you_mean(word, WORDS));
-                let help = help.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS));
+                let help = form(word)
+                    .map(Help::from)
+                    .or_else(|| did_you_mean(word, MEANINGS.map(|(word, _)| word)));
+                let help = help.unwrap_or_else(|| format!("a target is {}", Self::EXPECTS).into());
                 let message = format!("`{word}` is not a broker");
                 reader.push(Diagnostic::new(Code::E014, node.span, message).help(help));
                 None
@@ -179,13 +188,18 @@ impl JsonSchema for Target {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let partition = crate::schema::or_template(PartitionRef::schema(generator));
-        let text = super::text_schema();
+        let meanings: serde_json::Map<String, Value> =
+            MEANINGS.iter().map(|(word, text)| ((*word).to_owned(), (*text).into())).collect();
+        let partition = PartitionRef::schema(generator);
+        let target = json_schema!({ "$ref": "#/definitions/target" });
+        let group = GroupName::schema(generator);
+        let client = ClientName::schema(generator);
+        let step = StepName::schema(generator);
         json_schema!({
             "description": "Which brokers. They are chosen when the step runs.",
             "anyOf": [
-                { "type": "integer", "minimum": 1 },
-                { "enum": WORDS },
+                { "type": "integer", "minimum": 1, note::NAMES: "broker", note::MEANINGS: meanings },
+                { "enum": MEANINGS.map(|(word, _)| word) },
                 { "type": "string", "pattern": "^[0-9]+$|\\{\\{" },
                 { "type": "array", "items": { "$ref": "#/definitions/target" }, "minItems": 1 },
                 {
@@ -194,13 +208,13 @@ impl JsonSchema for Target {
                     "minProperties": 1,
                     "maxProperties": 1,
                     "properties": {
-                        "leader_of": partition,
-                        "followers_of": partition,
-                        "coordinator_of": text,
-                        "transaction_coordinator_of": text,
-                        "any_of": { "$ref": "#/definitions/target" },
-                        "not": { "$ref": "#/definitions/target" },
-                        "same_as": text,
+                        "leader_of": described(partition.clone(), "The leader of a partition.", None),
+                        "followers_of": described(partition, "The replicas of a partition except its leader.", None),
+                        "coordinator_of": described(group, "The coordinator of a group.", None),
+                        "transaction_coordinator_of": described(client, "The transaction coordinator of a client.", None),
+                        "any_of": described(target.clone(), "One of these, chosen by the run's seed.", None),
+                        "not": described(target, "All brokers except these.", None),
+                        "same_as": described(step, "The brokers that were the target of an earlier step.", None),
                     },
                 },
             ],

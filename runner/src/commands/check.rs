@@ -28,6 +28,8 @@ mod json;
 mod rdjson;
 mod sarif;
 
+pub use sarif::encoded;
+
 /// The output format of diagnostics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {

@@ -12,6 +12,7 @@ pub mod image;
 pub mod init;
 pub mod kafka;
 pub mod list;
+pub mod lsp;
 pub mod man;
 pub mod plans;
 pub mod report;

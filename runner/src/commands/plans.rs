@@ -21,6 +21,9 @@ use crate::{
     secrets,
 };
 
+/// The greatest number of brokers of a cluster.
+pub const MOST_BROKERS: u32 = 15;
+
 /// Which plans a command reads, and with which parameters and permissions: the same options for every command.
 #[derive(Debug, Args)]
 pub struct Selection {
@@ -56,7 +59,7 @@ pub struct Selection {
     #[arg(long = "allow-http", value_name = "HOST")]
     pub allow_http: Vec<String>,
     /// Maximum number of brokers in a plan's cluster.
-    #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=15))]
+    #[arg(long, value_name = "N", default_value_t = MOST_BROKERS, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_BROKERS)))]
     pub max_brokers: u32,
 }
 

@@ -2,7 +2,7 @@
 //! each refused setting, with its place in the plan, before a run.
 
 use kplan_dsl::{
-    BackendFile, Code, Diagnostic, Pass, Span, Spanned, Step, librdkafka_instead, nearest,
+    BackendFile, Code, Diagnostic, Help, Pass, Span, Spanned, Step, librdkafka_instead, nearest,
     value::{ExpectedError, Isolation, Settings},
 };
 
@@ -153,9 +153,9 @@ fn alone(key: &Spanned<String>, value: Span, why: NotSet) -> Diagnostic {
     match why {
         NotSet::Unknown => {
             let names = table::settings().keys().map(String::as_str);
-            let near = || nearest(key, names).map(|near| format!("did you mean `{near}`?"));
-            let help = librdkafka_instead(key).or_else(near).unwrap_or_else(|| {
-                "`config` takes librdkafka's names, not those of Java's clients".to_owned()
+            let near = || nearest(key, names).map(|near| Help::did_you_mean(key.as_str(), near));
+            let help = librdkafka_instead(key).map(Help::from).or_else(near).unwrap_or_else(|| {
+                "`config` takes librdkafka's names, not those of Java's clients".into()
             });
             let message = format!("librdkafka has no setting `{}`", key.value);
             Diagnostic::new(Code::E017, key.span, message).help(help)

@@ -87,7 +87,7 @@ fn artifact(file: &str) -> Value {
 }
 
 /// A path as a part of an address: everything but unreserved characters and `/` as `%XX`.
-fn encoded(path: &str) -> String {
+pub fn encoded(path: &str) -> String {
     let mut text = String::with_capacity(path.len());
     for byte in path.bytes() {
         match byte {
