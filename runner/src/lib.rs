@@ -18,6 +18,7 @@ pub mod codes;
 pub mod commands;
 pub mod conditions;
 pub mod conductor;
+pub mod engine;
 pub mod event;
 pub mod exit;
 pub mod guardian;

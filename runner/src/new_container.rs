@@ -1,7 +1,6 @@
 //! Makes containers: of nodes, of their disks and of services.
 
-use bytes::Bytes;
-use testcontainers::bollard::{
+use bollard::{
     Docker, body_full,
     errors::Error,
     models::ContainerCreateBody,
@@ -9,6 +8,7 @@ use testcontainers::bollard::{
         CreateContainerOptionsBuilder, StartContainerOptions, UploadToContainerOptionsBuilder,
     },
 };
+use bytes::Bytes;
 use tokio_tar as tar;
 
 /// A file of a container before its start.

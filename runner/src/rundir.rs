@@ -48,8 +48,8 @@ impl RunDir {
         match out {
             Some(out) => Self::prepare(out)?,
             None => {
-                private_dir(&path)?;
-                point_latest(&id)?;
+                let made = private_dir(&path).and_then(|()| point_latest(&id));
+                made.map_err(elsewhere)?;
             }
         }
         let path =
@@ -64,6 +64,19 @@ impl RunDir {
             private_dir(&dir.join(part))?;
         }
         Ok(dir)
+    }
+}
+
+/// Suggests another place where the working directory takes no run: it, or its `.kplan`, belongs to another user.
+fn elsewhere(error: anyhow::Error) -> anyhow::Error {
+    let kind = error.root_cause().downcast_ref::<io::Error>().map(io::Error::kind);
+    match kind {
+        Some(ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) => {
+            refused(anyhow::anyhow!(
+                "{error:#}. This user may not keep runs here: name another directory with --out"
+            ))
+        }
+        _ => error,
     }
 }
 

@@ -150,6 +150,7 @@ async fn a_kill_keeps_data_and_addresses(c: &dyn Cluster, can: &Can) -> Result<(
 async fn a_lost_disk_is_filled_again(c: &dyn Cluster) -> Result<(), Any> {
     let two = [Node::Broker(2)];
     c.stop(&two, Duration::from_secs(60)).await?;
+    c.stop(&two, Duration::from_secs(60)).await?;
     assert_eq!(
         c.obituary(two[0]).await?.map(|death| death.exit).as_deref(),
         Some("ended by SIGTERM")

@@ -10,6 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bollard::{
+    Docker,
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters::{
+        CreateContainerOptions, ListContainersOptionsBuilder, StartContainerOptions,
+    },
+};
 use common::{
     alone,
     cluster::{Any, counts, joined, launch, spec},
@@ -23,19 +30,10 @@ use kplan::{
     cluster::{
         AdminError, Cluster, ClusterSpec, Node, Quorum, RigError, TopicChange, docker::cleanup,
     },
+    engine,
     wire::{Connection, Credentials},
 };
 use kplan_dsl::{Catalogue, SettingOf, SettingType, value::DataFate};
-use testcontainers::{
-    bollard::{
-        Docker,
-        models::{ContainerCreateBody, HostConfig},
-        query_parameters::{
-            CreateContainerOptions, ListContainersOptionsBuilder, StartContainerOptions,
-        },
-    },
-    core::client::docker_client_instance,
-};
 
 /// Launches, works, and destroys whatever the work's end; then nothing may be left.
 async fn with_cluster(
@@ -127,7 +125,7 @@ async fn two_clusters_of_one_run_stand_side_by_side() -> Result<(), Any> {
 async fn network_addresses(docker: &Docker, run: &str) -> Result<BTreeMap<String, String>, Any> {
     let filters = HashMap::from([("label".to_owned(), vec![format!("kplan.run={run}")])]);
     let options = ListContainersOptionsBuilder::new().filters(&filters).build();
-    let listed = docker.list_containers(Some(options)).await?;
+    let listed = engine::list(docker, options).await?;
     let known = listed.into_iter().filter_map(|container| {
         let name = container.names?.into_iter().next()?;
         let mut networks = container.network_settings?.networks?.into_values();
@@ -164,7 +162,7 @@ async fn a_node_has_its_address_for_all_its_lives_and_nothing_else_gets_it() -> 
     let spec = spec("4.1.1", Quorum::KraftSeparate(1), dir.path());
     let run = spec.run.clone();
     with_cluster(spec, async |cluster| {
-        let docker = docker_client_instance().await?;
+        let docker = engine::connect().await?;
         let before = network_addresses(&docker, &run).await?;
         assert_eq!(before.len(), 4, "{before:?}");
         let [two, three] = [Node::Broker(2), Node::Broker(3)];

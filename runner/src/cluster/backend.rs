@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::{Abilities, BackendFile, Diagnostic, Sources};
+use kplan_dsl::{Abilities, BackendFile, Capability, Diagnostic, Sources};
 
 use super::{Cluster, ClusterSpec, RigError};
 use crate::processes;
@@ -35,6 +35,10 @@ pub trait Backend: Send + Sync {
     /// librdkafka settings that every client of its clusters needs.
     fn client_config(&self) -> IndexMap<String, String> {
         IndexMap::new()
+    }
+    /// Whether an ability of [`Self::abilities`] is missing all the same, because its engine refuses it.
+    async fn lacks(&self, _needed: Capability) -> Result<bool, RigError> {
+        Ok(false)
     }
     /// Checks that it answers: one clear message before anything is created, instead of a broken step in each plan.
     async fn reach(&self) -> Result<(), RigError> {
@@ -99,13 +103,16 @@ pub struct Setup {
     pub image: Option<String>,
     /// Kafka's directory on this machine.
     pub kafka_dir: Option<String>,
+    /// Abilities that were found to be missing ([`Backend::lacks`]).
+    pub lacks: BTreeSet<Capability>,
     /// Finds the mistakes in a backend file that only librdkafka knows.
     pub refused: fn(&BackendFile) -> Vec<Diagnostic>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { file: None, image: None, kafka_dir: None, refused: |_| Vec::new() }
+        let (file, image, kafka_dir) = (None, None, None);
+        Self { file, image, kafka_dir, lacks: BTreeSet::new(), refused: |_| Vec::new() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Node, ending::Death};
 pub use crate::codes::KafkaError;
+use crate::engine::NoEngine;
 
 /// An operation of a backend failed. Most failures are the rig's; failures of a node or of the plan have variants
 /// of their own ([`Self::NodeExited`], [`Self::StillRuns`], [`Self::NotSo`]).
@@ -41,6 +42,13 @@ pub enum RigError {
     /// Any other error, with its cause.
     #[error("{0}")]
     Other(String),
+}
+
+impl From<NoEngine> for RigError {
+    fn from(error: NoEngine) -> Self {
+        let NoEngine { what, help } = error;
+        Self::Missing { what, help }
+    }
 }
 
 /// Why an admin operation did not succeed.

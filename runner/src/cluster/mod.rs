@@ -267,6 +267,11 @@ pub trait Cluster: NodeLife {
     fn cannot(&self, what: Capability) -> RigError {
         RigError::Unsupported { backend: self.backend(), what: what.text().to_owned() }
     }
+    /// Returns when it is certain that this machine cannot reach a broker that runs and listens, which no wait
+    /// changes; does not return otherwise. Only while the cluster starts: a fault of the plan looks the same.
+    async fn out_of_reach(&self) -> RigError {
+        std::future::pending().await
+    }
     /// Leaves a [borrowed](Self::borrowed) cluster as it was found, and returns what was done for that.
     async fn give_back(&self) -> Result<Vec<String>, RigError> {
         Ok(Vec::new())

@@ -1,6 +1,7 @@
 //! `kplan run`: checks plans, runs them, writes the reports.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -9,12 +10,12 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use kplan_dsl::Plan;
+use kplan_dsl::{Capability, Plan, facts::Strikes};
 use tokio::task::JoinHandle;
 
 use crate::{
     cluster::{
-        self,
+        self, RigError,
         backend::{Backend, Setup, Sweep},
     },
     commands::{
@@ -139,7 +140,7 @@ pub struct RunArgs {
 pub fn main(args: &RunArgs) -> Exit {
     let setup =
         Setup { image: args.image.clone(), kafka_dir: args.kafka_dir.clone(), ..Setup::default() };
-    let checked = match plans::check(&args.selection, setup) {
+    let checked = match plans::check(&args.selection, setup.clone()) {
         Ok(checked) => checked,
         Err(error) => {
             tell!("error: {error:#}");
@@ -163,11 +164,6 @@ pub fn main(args: &RunArgs) -> Exit {
         tell!("error: no plan matches the paths, tags and filters");
         return Exit::Nothing;
     }
-    let ready = args.reports.prepare(&inputs);
-    let ready = ready.and_then(|()| args.out.as_deref().map_or(Ok(()), RunDir::prepare));
-    if let Err(error) = ready {
-        return out::reported(&error);
-    }
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -176,10 +172,46 @@ pub fn main(args: &RunArgs) -> Exit {
                 return Exit::Rig;
             }
         };
+    match runtime.block_on(lacks(backend.as_ref(), &jobs)) {
+        Ok(lacks) => {
+            if let Some(exit) = refused(&args.selection, Setup { lacks, ..setup }) {
+                return exit;
+            }
+        }
+        Err(error) => return out::reported(&error.into()),
+    }
+    let ready = args.reports.prepare(&inputs);
+    let ready = ready.and_then(|()| args.out.as_deref().map_or(Ok(()), RunDir::prepare));
+    if let Err(error) = ready {
+        return out::reported(&error);
+    }
     match runtime.block_on(run(args, backend, jobs)) {
         Ok(exit) => exit,
         Err(error) => out::reported(&error),
     }
+}
+
+/// What the backend is found not to be able to do here, of what the plans need. Only a full disk depends on more than
+/// the backend.
+async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capability>, RigError> {
+    let needed = Capability::FullDisk;
+    let wanted = jobs.iter().any(|job| wants::strikes(&job.plan, &[Strikes::Disks]));
+    let lacks = wanted && backend.lacks(needed).await?;
+    Ok(lacks.then_some(needed).into_iter().collect())
+}
+
+/// Reports the steps that need what is missing here, as for a backend that never has it. None if no step is known to
+/// need it.
+fn refused(selection: &Selection, setup: Setup) -> Option<Exit> {
+    if setup.lacks.is_empty() {
+        return None;
+    }
+    match plans::check(selection, setup) {
+        Ok(checked) if !checked.has_errors() => return None,
+        Ok(checked) => checked.tell(),
+        Err(error) => tell!("error: {error:#}"),
+    }
+    Some(Exit::Usage)
 }
 
 /// Every file that the run reads: no report may overwrite one.

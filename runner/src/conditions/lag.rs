@@ -22,7 +22,7 @@ impl JudgedNow for Lag {
         let topics: Vec<String> = match (one, self.topic.as_deref()) {
             (Some(p), _) => vec![p.topic.to_string()],
             (None, Some(t)) => vec![t.to_string()],
-            (None, None) => match all_topics(&self.group, j, &ask).await {
+            (None, None) => match all_topics(&self.group, j, ask).await {
                 Ok(topics) => topics.into_iter().collect(),
                 Err(error) => return Ok(Found::inconclusive(error.to_string())),
             },

@@ -54,7 +54,11 @@ impl Act for StartCluster {
         let nodes = running.cluster.nodes();
         stage.lanes(&nodes, LaneState::Starting, "start_cluster");
         tell_settings(&running, None, cx);
-        stage.joined(&running, &brokers_of(&nodes), &nodes, START_LIMIT).await?;
+        let brokers = brokers_of(&nodes);
+        tokio::select! {
+            joined = stage.joined(&running, &brokers, &nodes, START_LIMIT) => joined?,
+            error = running.cluster.out_of_reach() => return Err(error.into()),
+        }
         if let Some(access) = running.cluster.access() {
             running.observer.ask().admit(access).await?;
         }

@@ -7,19 +7,16 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt as _, stream::BoxStream};
-use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     container::{AttachContainerResults, LogOutput},
     errors::Error,
     models::ContainerState,
-    query_parameters::{
-        AttachContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-        RemoveContainerOptionsBuilder,
-    },
+    query_parameters::{AttachContainerOptionsBuilder, RemoveContainerOptionsBuilder},
 };
+use futures::{StreamExt as _, stream::BoxStream};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt as _},
     runtime::Runtime,
@@ -31,7 +28,11 @@ use super::{
     EndedBy, ProgramEnd, ProgramError, ProgramEvent, ProgramLog, ProgramOwner, ProgramSpec,
     output::{LinePieces, ProgramOutput},
 };
-use crate::{history::now_us, new_container};
+use crate::{
+    engine::{self, ContainerIs, ContainerRequest},
+    history::now_us,
+    new_container,
+};
 
 /// The limit of one request to the engine.
 const REQUEST: Duration = Duration::from_secs(60);
@@ -88,12 +89,13 @@ impl ServiceContainer {
         log: ProgramLog,
         events: SyncSender<ProgramEvent>,
     ) -> Result<Self, ProgramError> {
-        let failed = |error: io::Error| ProgramError::machine("cannot ask the engine", error);
+        let unasked = |error: io::Error| ProgramError::machine("cannot ask the engine", error);
         let asking = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(failed)?;
-            let docker = runtime.block_on(testcontainers::core::client::docker_client_instance());
-            let docker = docker.map_err(|e| failed(io::Error::other(e)))?.with_timeout(REQUEST);
+            let runtime = runtime.map_err(unasked)?;
+            // The connection's parts belong to the runtime in which it is made.
+            let docker = runtime.block_on(async { engine::connect_again(REQUEST) });
+            let docker = docker.map_err(|e| unasked(io::Error::other(e)))?;
             Ok::<_, ProgramError>((runtime, docker))
         };
         let name = spec.name(owner);
@@ -119,7 +121,7 @@ impl ServiceContainer {
                 &format!("cannot start {}", spec.image),
                 io::Error::other(error),
             )),
-            Err(error) => Err(engine("start the container", error)),
+            Err(error) => Err(failed("start the container", error)),
         }
     }
 
@@ -129,20 +131,15 @@ impl ServiceContainer {
     }
 
     pub(super) fn signal(&mut self, signal: Signal) -> Result<(), ProgramError> {
-        let sent = async {
-            match signal {
-                Signal::SIGSTOP => self.docker.pause_container(&self.name).await,
-                Signal::SIGCONT => self.docker.unpause_container(&self.name).await,
-                other => {
-                    let options = KillContainerOptionsBuilder::new().signal(other.as_str()).build();
-                    self.docker.kill_container(&self.name, Some(options)).await
-                }
-            }
+        let request = match signal {
+            Signal::SIGSTOP => ContainerRequest::Pause,
+            Signal::SIGCONT => ContainerRequest::Resume,
+            other => ContainerRequest::Signal(other.as_str()),
         };
-        match self.runtime.block_on(sent) {
+        match self.runtime.block_on(request.carry_out(&self.docker, &self.name)) {
             Ok(()) => Ok(()),
-            Err(error) if is_gone(&error) => Ok(()),
-            Err(error) => Err(engine(&format!("send {signal} to {}", self.name), error)),
+            Err(_) if self.runtime.block_on(is_gone(&self.docker, &self.name)) => Ok(()),
+            Err(error) => Err(failed(&format!("send {signal} to {}", self.name), error)),
         }
     }
 }
@@ -157,15 +154,14 @@ impl Drop for ServiceContainer {
 }
 
 /// The container has ended, or was removed.
-fn is_gone(error: &Error) -> bool {
-    let status = match error {
-        Error::DockerResponseServerError { status_code, .. } => *status_code,
-        _ => return false,
-    };
-    status == 404 || error.to_string().contains("is not running")
+async fn is_gone(docker: &Docker, name: &str) -> bool {
+    matches!(
+        engine::is(docker, name).await,
+        Ok(ContainerIs::Ended) | Err(Error::DockerResponseServerError { status_code: 404, .. })
+    )
 }
 
-fn engine(what: &str, error: Error) -> ProgramError {
+fn failed(what: &str, error: Error) -> ProgramError {
     ProgramError::machine(
         &format!("the container engine could not {what}"),
         io::Error::other(error),
@@ -182,7 +178,7 @@ async fn create(
     let files = copies(&spec.files).await;
     let files = files.map_err(|e| ProgramError::machine("cannot read a file", e))?;
     let made = new_container::make(docker, name, body(name, spec, program, owner), files).await;
-    made.map_err(|error| engine("make the container", error))
+    made.map_err(|error| failed("make the container", error))
 }
 
 /// True for the engine's answer about a program that the image does not have, or that cannot be run.
@@ -202,7 +198,7 @@ async fn attach(
 ) -> Result<AttachContainerResults, ProgramError> {
     let options = AttachContainerOptionsBuilder::new().stream(true).stdout(true).stderr(true);
     let attached = docker.attach_container(name, Some(options.stdin(stdin).build())).await;
-    attached.map_err(|error| engine("pass on the container's output", error))
+    attached.map_err(|error| failed("pass on the container's output", error))
 }
 
 /// Passes on what the container writes until it has ended, and reports how it ended.
@@ -224,7 +220,7 @@ async fn ended_by(docker: &Docker, name: &str) -> EndedBy {
     let mut waited = docker.wait_container(name, None);
     // An exit status other than 0 is an error of this stream.
     let _ = waited.next().await;
-    let state = docker.inspect_container(name, None::<InspectContainerOptions>).await;
+    let state = engine::inspect(docker, name).await;
     state.ok().and_then(|answer| answer.state).map_or(EndedBy::Removed, |state| how(&state))
 }
 

@@ -1,12 +1,16 @@
 //! The backend `docker`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use indicatif::HumanBytes;
-use kplan_dsl::{Abilities, value::TESTED};
+use kplan_dsl::{Abilities, Capability, value::TESTED};
 
-use super::{DockerCluster, KernelCan, NAME, abilities, cleanup, connect, describe, find_image};
+use super::{DockerCluster, NAME, cleanup, connect, describe, disks, find_image, trial};
 use crate::cluster::{
     Cluster, ClusterSpec, RigError,
     backend::{Backend, Chosen, Enrolled, Health, Line, NODE_BYTES, Setup, Sweep, Traces},
@@ -20,6 +24,8 @@ const ENGINE_LIMIT: Duration = Duration::from_secs(10 * 60);
 pub struct DockerBackend {
     /// Image template of the command line.
     image: Option<String>,
+    /// What the engine was found not to be able to do.
+    lacks: BTreeSet<Capability>,
 }
 
 impl Enrolled for DockerBackend {
@@ -27,7 +33,7 @@ impl Enrolled for DockerBackend {
     const ABOUT: &'static str = "real Kafka in containers";
 
     fn choose(setup: Setup) -> Chosen {
-        Chosen::plain(Self { image: setup.image })
+        Chosen::plain(Self { image: setup.image, lacks: setup.lacks })
     }
 }
 
@@ -38,7 +44,18 @@ impl Backend for DockerBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::without(NAME, &[])
+        let lacks: Vec<Capability> = self.lacks.iter().copied().collect();
+        Abilities::without(NAME, &lacks).advise(|_| {
+            "this container engine cannot do it, others can (docs/backends.md): `kplan doctor` \
+             shows its answer"
+        })
+    }
+
+    async fn lacks(&self, needed: Capability) -> Result<bool, RigError> {
+        match needed {
+            Capability::FullDisk => disks::are_refused(&connect().await?).await,
+            _ => Ok(false),
+        }
     }
 
     async fn reach(&self) -> Result<(), RigError> {
@@ -95,9 +112,9 @@ impl Backend for DockerBackend {
         }
         lines.extend(images);
         if let Some(image) = first {
-            match abilities(&docker, &image).await {
-                Ok(can) => lines.extend(kernel(can)),
-                Err(error) => lines.push(Line::lacking("network faults", &error)),
+            match trial::all(&docker, &image).await {
+                Ok(tried) => lines.extend(trial::lines(&tried)),
+                Err(error) => lines.push(Line::missing("a container", &error)),
             }
         }
         lines
@@ -109,44 +126,5 @@ impl Backend for DockerBackend {
 
     fn hands_on(&self) -> bool {
         true
-    }
-}
-
-/// The lines about network faults that the kernel supports.
-fn kernel(can: KernelCan) -> Vec<Line> {
-    let line = |what: &str, can: bool, lacks: &str| Line {
-        what: what.to_owned(),
-        state: if can { Health::Good } else { Health::Lacks },
-        found: if can { "works".to_owned() } else { "does not work".to_owned() },
-        mend: Some(lacks.to_owned()),
-    };
-    let tables = "install iptables in the image, and load the kernel modules with `modprobe ip_tables xt_statistic`";
-    vec![
-        line("partition_network", can.drop, tables),
-        line("degrade_network: loss", can.loss, tables),
-        line(
-            "degrade_network: bandwidth",
-            can.bandwidth,
-            "load the kernel module with `modprobe sch_tbf`",
-        ),
-        line(
-            "degrade_network: latency, jitter",
-            can.latency,
-            "load the kernel module with `modprobe sch_netem`",
-        ),
-    ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_kernel_cannot_do_comes_with_its_remedy() {
-        let lines = kernel(KernelCan { drop: true, ..KernelCan::default() });
-        assert!(lines[0].what == "partition_network" && lines[0].state == Health::Good);
-        for line in &lines[1..] {
-            assert!(line.state == Health::Lacks && line.mend.is_some(), "{line:?}");
-        }
     }
 }

@@ -5,8 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join_all;
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     errors::Error,
     query_parameters::{
@@ -14,9 +13,11 @@ use testcontainers::bollard::{
         RemoveContainerOptionsBuilder, RemoveVolumeOptions,
     },
 };
+use futures::future::join_all;
 
 use super::super::{RigError, backend::Traces};
 use super::engine::{connect, failed};
+use crate::engine;
 
 /// Label with the run's id, on every container, network and volume.
 pub const RUN_LABEL: &str = "kplan.run";
@@ -156,12 +157,8 @@ async fn look(
 ) -> Result<BTreeMap<String, EngineHolds>, RigError> {
     let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
     let fail = |error: Error| failed("list what runs left behind", &error);
-    let containers = docker
-        .list_containers(Some(
-            ListContainersOptionsBuilder::new().all(true).filters(&filters).build(),
-        ))
-        .await
-        .map_err(fail)?;
+    let all = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let containers = engine::list(docker, all).await.map_err(fail)?;
     let networks = docker
         .list_networks(Some(ListNetworksOptionsBuilder::new().filters(&filters).build()))
         .await

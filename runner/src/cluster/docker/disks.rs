@@ -4,13 +4,19 @@
 //! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
 //! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use testcontainers::bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::{
+    Docker,
+    errors::Error,
+    models::{ContainerCreateBody, HostConfig, VolumeCreateRequest},
+    query_parameters::RemoveVolumeOptions,
+};
 
 use super::super::{Acted, ClusterSpec, Node, RigError};
 use super::{
     DockerCluster,
+    cleanup::{OWNER_LABEL, RUN_LABEL},
     engine::failed,
     exec::{self, BY, FROM},
     node::Blueprint,
@@ -18,6 +24,7 @@ use super::{
 use crate::{
     history::{RunClock, now_us},
     new_container::start_new,
+    processes,
 };
 
 /// Where the holder sees the disks.
@@ -43,24 +50,68 @@ fn holder(blueprint: &Blueprint) -> String {
     format!("{}-disks", blueprint.at.prefix)
 }
 
+fn request(name: &str, labels: &BTreeMap<String, String>) -> VolumeCreateRequest {
+    VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        labels: Some(labels.clone().into_iter().collect::<HashMap<_, _>>()),
+        ..Default::default()
+    }
+}
+
+/// Creates a volume in memory of a limited size. Fails with the engine's answer where it makes none.
+pub async fn limited_volume(
+    docker: &Docker,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+    size: u64,
+) -> Result<(), Error> {
+    // podman takes an option `size` for a quota of the file system below, and refuses it where there are none; other
+    // options of a volume in memory it passes on to the kernel. Blocks are the kernel's pages.
+    let blocks = size.div_ceil(BLOCK);
+    let mut refused = None;
+    for limit in [format!("size={size}"), format!("nr_blocks={blocks}")] {
+        let options = [("type", "tmpfs"), ("device", "tmpfs"), ("o", &limit)];
+        let options = options.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let request =
+            VolumeCreateRequest { driver_opts: Some(options.into()), ..request(name, labels) };
+        match docker.create_volume(request).await {
+            Ok(_) => return Ok(()),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// Whether the engine makes no disks of a limited size: tried with one that is removed at once.
+pub async fn are_refused(docker: &Docker) -> Result<bool, RigError> {
+    let run = format!("try-{}", std::process::id());
+    let name = format!("kplan-{run}-disk");
+    let labels = [(RUN_LABEL, run), (OWNER_LABEL, processes::owner())];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
+    match limited_volume(docker, &name, &labels, BLOCK).await {
+        Ok(()) => {
+            let removed = docker.remove_volume(&name, None::<RemoveVolumeOptions>).await;
+            removed.map_err(|error| failed("remove a volume", &error))?;
+            Ok(false)
+        }
+        // An answer, and not a connection that broke.
+        Err(Error::DockerResponseServerError { .. }) => Ok(true),
+        Err(error) => Err(failed("create a volume", &error)),
+    }
+}
+
 /// Creates the volumes and the container that holds them.
 pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
     let mut binds = Vec::new();
     for node in nodes(&blueprint.spec) {
         let Some(name) = volume(blueprint, node) else { return Ok(()) };
         let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
-        let options = limited.map(|size| {
-            let pairs = [("type", "tmpfs".to_owned()), ("device", "tmpfs".to_owned())];
-            let size = [("o", format!("size={size}"))];
-            pairs.into_iter().chain(size).map(|(k, v)| (k.to_owned(), v)).collect()
-        });
-        let request = VolumeCreateRequest {
-            name: Some(name.clone()),
-            driver_opts: options,
-            labels: Some(blueprint.labels.clone().into_iter().collect::<HashMap<_, _>>()),
-            ..Default::default()
+        let made = match limited {
+            Some(size) => limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await,
+            None => {
+                blueprint.docker.create_volume(request(&name, &blueprint.labels)).await.map(drop)
+            }
         };
-        let made = blueprint.docker.create_volume(request).await;
         made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
         binds.push(format!("{name}:{DISKS}/{}", node.slug()));
     }
@@ -97,15 +148,19 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
 impl DockerCluster {
     /// Fills a broker's disk up to `leave` free bytes, and checks that the space is taken.
     pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
-        let limited = self.blueprint.spec.disk.is_some() && matches!(node, Node::Broker(_));
-        if !limited {
+        let limited = self.blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
+        let Some(size) = limited else {
             let what = format!("fill the disk of {node}: it has no disk of a limited size");
             return Err(RigError::Unsupported { backend: super::NAME, what });
-        }
+        };
+        // Whatever the engine made of the options: more than the machine can spare must not be taken.
+        let most = size.saturating_mul(2);
         let begun_us = now_us();
         // The broker goes on writing: what was free may be less a moment later.
         let script = format!(
             "cd {DISKS}/{}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
+             has=$(df -B1 --output=size . | tail -n 1)\n\
+             [ $has -gt {most} ] && echo \"it has $has bytes, and not {size}\" && exit\n\
              {FROM}; for i in 1 2 3 4 5; do\n\
                n=$(( $(free) - {leave} )); [ $n -le {BLOCK} ] && break\n\
                fallocate -l $n {FILLER}-$RANDOM$RANDOM 2>/dev/null && break\n\

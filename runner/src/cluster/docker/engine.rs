@@ -1,14 +1,13 @@
 //! The container engine: whether it answers, its version, and whether it has the image.
 
-use std::time::Duration;
-
-use testcontainers::bollard::{Docker, errors::Error};
+use bollard::{Docker, errors::Error, models::SystemVersion};
 
 use super::super::{RigError, Version};
+use crate::engine;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Engine {
-    /// The engine's version.
+    /// Its name and version.
     pub version: String,
     /// Processors that containers may use.
     pub cpus: Option<u64>,
@@ -27,43 +26,30 @@ pub struct Image {
     pub id: String,
 }
 
-pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// An engine that has not answered a request by then hangs; none of kplan's requests takes as long.
-const REQUEST_LIMIT: Duration = Duration::from_secs(60);
-
-/// Connects to the engine (`DOCKER_HOST`, or the local socket) and checks that it answers.
+/// Connects to the engine that the docker command would use, and checks that it answers.
 /// Fails with [`RigError::Missing`] and how to fix it.
 pub async fn connect() -> Result<Docker, RigError> {
-    let missing = |why: String| RigError::Missing {
-        what: match std::env::var("DOCKER_HOST") {
-            Ok(host) => format!("no container engine answers at DOCKER_HOST={host}: {why}"),
-            Err(_) => format!("no container engine answers: {why}"),
-        },
-        help: "start the container engine (on Debian: `ci/engine start`), or set DOCKER_HOST; \
-               `--backend embedded` needs no engine"
-            .to_owned(),
-    };
-    let docker = testcontainers::core::client::docker_client_instance()
-        .await
-        .map_err(|error| missing(error.to_string()))?
-        .with_timeout(REQUEST_LIMIT);
-    match tokio::time::timeout(ANSWER_LIMIT, docker.ping()).await {
-        Ok(Ok(_)) => Ok(docker),
-        Ok(Err(error)) => Err(missing(error.to_string())),
-        Err(_) => Err(missing(format!("no answer within {ANSWER_LIMIT:?}"))),
-    }
+    Ok(engine::connect().await?)
 }
 
 /// Describes the engine, for `kplan doctor` and the report.
 pub async fn describe() -> Result<Engine, RigError> {
     let docker = connect().await?;
     let info = docker.info().await.map_err(|error| failed("report its version", &error))?;
+    let parts = docker.version().await.map_err(|error| failed("report its version", &error))?;
     Ok(Engine {
-        version: info.server_version.unwrap_or_default(),
+        version: named(&parts, &info.server_version.unwrap_or_default()),
         cpus: info.ncpu.and_then(|n| u64::try_from(n).ok()),
         memory: info.mem_total.and_then(|n| u64::try_from(n).ok()),
         system: info.operating_system.unwrap_or_default(),
     })
+}
+
+/// `docker 28.2.2`, `podman 4.3.1`: an engine that is not Docker's names itself as a component.
+fn named(parts: &SystemVersion, version: &str) -> String {
+    let names = parts.components.iter().flatten().map(|part| part.name.to_lowercase());
+    let name = names.filter_map(|name| name.strip_suffix(" engine").map(str::to_owned)).next();
+    format!("{} {version}", name.unwrap_or_else(|| "docker".to_owned()))
 }
 
 /// The names under which an image of this version is looked for; the first that exists is used.

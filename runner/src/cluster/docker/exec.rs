@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     errors::Error,
     exec::{CreateExecOptions, StartExecOptions, StartExecResults},
 };
+use futures::StreamExt;
 use tokio::time::timeout;
 
 use super::super::RigError;

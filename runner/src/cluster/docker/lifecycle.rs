@@ -6,14 +6,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bollard::{models::ContainerState, query_parameters::StartContainerOptions};
 use futures::future::join_all;
 use indexmap::IndexMap;
 use kplan_dsl::value::DataFate;
-use testcontainers::bollard::{
-    errors::Error,
-    models::ContainerState,
-    query_parameters::{KillContainerOptionsBuilder, StartContainerOptions},
-};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
@@ -29,19 +25,13 @@ use super::{
     node::{DockerNode, is_port_taken},
     segments, sockets, storage, zookeeper,
 };
+use crate::engine::{ContainerIs, ContainerRequest};
 
-/// How long a process may need to end after SIGKILL.
-const DEATH_LIMIT: Duration = Duration::from_secs(20);
-/// Time between two SIGTERMs to a node that still runs.
-const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// How long the engine may need to free a port of the earlier life.
 const PORT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a whole cluster may take to be removed.
 const DESTROY_LIMIT: Duration = Duration::from_secs(90);
-const PAUSE: Duration = Duration::from_millis(25);
-/// How long pausing a node is retried, and the engine's error text when it failed.
-const PAUSE_LIMIT: Duration = Duration::from_secs(10);
-const NOT_PAUSED: &str = "unable to freeze";
+pub(super) const PAUSE: Duration = Duration::from_millis(25);
 /// How long the rest of the output may need to reach its file.
 const LOG_LIMIT: Duration = Duration::from_secs(3);
 const TAIL_LINES: usize = 20;
@@ -88,6 +78,10 @@ impl Cluster for DockerCluster {
 
     fn effective_config(&self, node: Node) -> Option<String> {
         Some(self.node(node).ok()?.properties.clone())
+    }
+
+    async fn out_of_reach(&self) -> RigError {
+        self.not_reached().await
     }
 
     async fn destroy(&self) -> Result<(), RigError> {
@@ -139,7 +133,7 @@ impl NodeLife for DockerCluster {
     async fn stop(&self, nodes: &[Node], limit: Duration) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
         for node in &nodes {
-            if node.inspect(self.docker()).await?.paused == Some(true) {
+            if node.is(self.docker()).await? == ContainerIs::Paused {
                 let why = "is paused: it cannot shut down before it is resumed";
                 return Err(RigError::NotSo(format!("{} {why}", node.node)));
             }
@@ -155,7 +149,7 @@ impl NodeLife for DockerCluster {
     async fn start(&self, nodes: &[Node], data: DataFate) -> Result<(), RigError> {
         let mut dead = Vec::new();
         for node in self.some(nodes)? {
-            if node.inspect(self.docker()).await?.running != Some(true) {
+            if node.is(self.docker()).await? == ContainerIs::Ended {
                 dead.push(node);
             }
         }
@@ -170,34 +164,21 @@ impl NodeLife for DockerCluster {
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
-        let deadline = Instant::now() + PAUSE_LIMIT;
-        loop {
-            let paused = nodes.iter().map(|n| self.docker().pause_container(&n.name));
-            match each(&nodes, join_all(paused).await, "pause", "already paused") {
-                // On a busy machine the kernel gives up before all threads have stopped, and resumes them.
-                Err(e) if e.to_string().contains(NOT_PAUSED) && Instant::now() < deadline => {
-                    sleep(PAUSE * 8).await;
-                }
-                result => return result,
-            }
-        }
+        self.each(&nodes, ContainerRequest::Pause).await
     }
 
     async fn resume(&self, nodes: &[Node]) -> Result<(), RigError> {
         let nodes = self.some(nodes)?;
-        let results =
-            join_all(nodes.iter().map(|n| self.docker().unpause_container(&n.name))).await;
-        each(&nodes, results, "resume", "is not paused")?;
+        self.each(&nodes, ContainerRequest::Resume).await?;
         // The network may have changed while the node was paused and could not run a script.
         self.renew_network().await
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
-        let state = self.node(node)?.inspect(self.docker()).await?;
-        Ok(match (state.running, state.paused) {
-            (_, Some(true)) => NodeState::Paused,
-            (Some(true), _) => NodeState::Running,
-            _ => NodeState::Dead,
+        Ok(match self.node(node)?.is(self.docker()).await? {
+            ContainerIs::Paused => NodeState::Paused,
+            ContainerIs::Running => NodeState::Running,
+            ContainerIs::Ended => NodeState::Dead,
         })
     }
 
@@ -208,7 +189,7 @@ impl NodeLife for DockerCluster {
         }
         for node in self.nodes.iter().filter(|node| node.looks_dead()) {
             let state = node.inspect(self.docker()).await?;
-            if state.running == Some(true) {
+            if ContainerIs::from(&state) != ContainerIs::Ended {
                 // Only the stream of its output was interrupted.
                 node.follow(self.docker());
                 continue;
@@ -222,7 +203,7 @@ impl NodeLife for DockerCluster {
     async fn obituary(&self, node: Node) -> Result<Option<Death>, RigError> {
         let node = self.node(node)?;
         let state = node.inspect(self.docker()).await?;
-        if state.running == Some(true) {
+        if ContainerIs::from(&state) != ContainerIs::Ended {
             return Ok(None);
         }
         let tail = logs::tail(self.docker(), &node.name, TAIL_LINES).await;
@@ -330,56 +311,6 @@ impl DockerCluster {
         }
     }
 
-    /// Signals all nodes at once; a dead node is no error.
-    async fn signal(&self, nodes: &[&DockerNode], signal: &str) -> Result<(), RigError> {
-        let sent = nodes.iter().map(|node| {
-            node.set_wanted(false);
-            let options = KillContainerOptionsBuilder::new().signal(signal).build();
-            self.docker().kill_container(&node.name, Some(options))
-        });
-        each(nodes, join_all(sent).await, "signal", "is not running")
-    }
-
-    /// Sends SIGTERM repeatedly until the nodes end: the first process of a container ignores a SIGTERM that comes
-    /// before its handler is installed, so a node that has just been started may miss it.
-    async fn ask_to_end(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
-        let deadline = Instant::now() + limit;
-        loop {
-            self.signal(nodes, "SIGTERM").await?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.wait_dead(nodes, left.min(ASK_AGAIN)).await {
-                Err(RigError::StillRuns { node, .. }) if left <= ASK_AGAIN => {
-                    return Err(RigError::StillRuns { node, limit });
-                }
-                Err(RigError::StillRuns { .. }) => {}
-                ended => return ended,
-            }
-        }
-    }
-
-    /// Waits until killed nodes are dead: a process that survives SIGKILL hangs in the kernel.
-    async fn killed(&self, nodes: &[&DockerNode]) -> Result<(), RigError> {
-        self.wait_dead(nodes, DEATH_LIMIT).await.map_err(|error| match error {
-            RigError::StillRuns { node, limit } => {
-                RigError::TimedOut { what: format!("killing {node}"), limit }
-            }
-            other => other,
-        })
-    }
-
-    async fn wait_dead(&self, nodes: &[&DockerNode], limit: Duration) -> Result<(), RigError> {
-        let deadline = Instant::now() + limit;
-        for node in nodes {
-            while node.inspect(self.docker()).await?.running == Some(true) {
-                if Instant::now() >= deadline {
-                    return Err(RigError::StillRuns { node: node.node, limit });
-                }
-                sleep(PAUSE).await;
-            }
-        }
-        Ok(())
-    }
-
     async fn start_together(&self, nodes: &[&DockerNode], data: DataFate) -> Result<(), RigError> {
         let started = join_all(nodes.iter().map(|node| self.start_one(node, data))).await;
         started.into_iter().collect()
@@ -433,23 +364,6 @@ impl DockerCluster {
         let output = exec::run(self.docker(), &node.name, &["cat", path], false).await?;
         Ok(output.text)
     }
-}
-
-/// The first error, except the one that means there was nothing to do.
-fn each(
-    nodes: &[&DockerNode],
-    results: Vec<Result<(), Error>>,
-    verb: &str,
-    harmless: &str,
-) -> Result<(), RigError> {
-    for (node, result) in nodes.iter().zip(results) {
-        match result {
-            Ok(()) => {}
-            Err(error) if error.to_string().contains(harmless) => {}
-            Err(error) => return Err(failed(&format!("{verb} {}", node.node), &error)),
-        }
-    }
-    Ok(())
 }
 
 /// Exit code, signal or lack of memory as text, and whether the cause lies outside the node.

@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use testcontainers::bollard::{
+use bollard::{
     errors::Error,
-    models::{ContainerCreateBody, ContainerInspectResponse, HostConfig},
-    query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
+    models::{ContainerCreateBody, HostConfig},
+    query_parameters::RemoveContainerOptionsBuilder,
 };
 use tokio::time::{Instant, sleep};
 
@@ -19,6 +19,7 @@ use super::{
     rules,
 };
 use crate::{
+    engine::{self, ContainerIs},
     history::{RunClock, now_us},
     new_container::start_new,
 };
@@ -58,11 +59,8 @@ impl DockerCluster {
     async fn until_it_runs(&self, container: &str) -> Result<(), RigError> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            let options = None::<InspectContainerOptions>;
-            match self.docker().inspect_container(container, options).await {
-                Ok(found) if running(&found) => {
-                    return Ok(());
-                }
+            match engine::is(self.docker(), container).await {
+                Ok(ContainerIs::Running) => return Ok(()),
                 Ok(_) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => {}
                 Err(error) => return Err(failed(&format!("inspect {container}"), &error)),
             }
@@ -157,8 +155,4 @@ fn awake(places: &Places, node: Node) -> bool {
 /// `ADDRESS/PORT` of a node.
 fn target(places: &Places, node: Node) -> Option<String> {
     places.get(&node).map(|place| format!("{}/{}", place.address, port(node)))
-}
-
-fn running(found: &ContainerInspectResponse) -> bool {
-    found.state.as_ref().and_then(|state| state.running) == Some(true)
 }

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
+use bollard::{Docker, query_parameters::LogsOptionsBuilder};
 use futures::StreamExt;
-use testcontainers::bollard::{Docker, query_parameters::LogsOptionsBuilder};
 use tokio::{task::JoinHandle, time::timeout};
 
 use crate::secrets;

@@ -1,4 +1,4 @@
-//! Real Kafka in containers, with testcontainers and the bollard it re-exports.
+//! Real Kafka in containers, over the engine's API (bollard).
 //!
 //! Every node is a container in a network of the cluster's own; brokers and ZooKeeper are
 //! published on 127.0.0.1, on ports that are chosen before the start and kept over restarts.
@@ -7,10 +7,9 @@
 
 use std::{collections::BTreeMap, sync::Mutex};
 
+use bollard::Docker;
 use futures::future::{join_all, try_join_all};
-use testcontainers::bollard::Docker;
 
-mod abilities;
 mod backend;
 pub mod cleanup;
 mod disks;
@@ -23,16 +22,18 @@ mod logs;
 mod network;
 mod node;
 mod pulse;
+mod reach;
 mod rules;
 mod security;
 mod segments;
 mod services;
+mod signals;
 mod subnet;
+mod trial;
 
 pub use backend::DockerBackend;
 
 use self::{
-    abilities::{KernelCan, abilities},
     engine::{Image, connect, describe, find_image},
     node::{Blueprint, DockerNode},
     security::Secured,

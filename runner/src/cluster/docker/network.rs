@@ -8,8 +8,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bollard::query_parameters::InspectNetworkOptions;
 use futures::future::{join_all, try_join_all};
-use testcontainers::bollard::query_parameters::InspectNetworkOptions;
 use tokio::time::{Instant, sleep};
 
 use super::super::{Acted, Link, Network, NetworkAbility, Node, RigError, ServiceLine};

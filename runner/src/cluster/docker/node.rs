@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
-use testcontainers::bollard::{
+use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerCreateBody, ContainerState, HostConfig, Mount, MountType, PortBinding},
-    query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder},
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerState, HostConfig, Mount,
+        MountType, PortBinding,
+    },
+    query_parameters::RemoveContainerOptionsBuilder,
 };
 use tokio::{task::JoinHandle, time::timeout};
 
@@ -27,7 +30,10 @@ use super::{
     security::Secured,
     subnet,
 };
-use crate::new_container::start_new;
+use crate::{
+    engine::{self, ContainerIs},
+    new_container::start_new,
+};
 
 /// The port is checked before the start, but another process may take it in between.
 const PORT_TRIES: u32 = 5;
@@ -192,13 +198,20 @@ impl DockerNode {
         self.life().follower.take()
     }
 
+    /// What the engine knows of its container.
+    async fn look(&self, docker: &Docker) -> Result<ContainerInspectResponse, RigError> {
+        let known = engine::inspect(docker, &self.name).await;
+        known.map_err(|error| failed(&format!("inspect {}", self.node), &error))
+    }
+
+    /// What its process does.
+    pub async fn is(&self, docker: &Docker) -> Result<ContainerIs, RigError> {
+        Ok((&self.inspect(docker).await?).into())
+    }
+
     /// The engine's view of its process.
     pub async fn inspect(&self, docker: &Docker) -> Result<ContainerState, RigError> {
-        let options = None::<InspectContainerOptions>;
-        let answer = docker
-            .inspect_container(&self.name, options)
-            .await
-            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
+        let answer = self.look(docker).await?;
         Ok(answer.state.unwrap_or_default())
     }
 
@@ -208,11 +221,7 @@ impl DockerNode {
         docker: &Docker,
         network: &str,
     ) -> Result<Option<ContainerPlace>, RigError> {
-        let options = None::<InspectContainerOptions>;
-        let answer = docker
-            .inspect_container(&self.name, options)
-            .await
-            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
+        let answer = self.look(docker).await?;
         let paused = answer.state.and_then(|s| s.paused) == Some(true);
         let known = answer.network_settings.and_then(|n| n.networks);
         let endpoint = known.and_then(|mut all| all.remove(network));
@@ -222,11 +231,7 @@ impl DockerNode {
 
     /// Whether it runs and is not in this network.
     pub async fn is_outside(&self, docker: &Docker, network: &str) -> Result<bool, RigError> {
-        let options = None::<InspectContainerOptions>;
-        let answer = docker
-            .inspect_container(&self.name, options)
-            .await
-            .map_err(|error| failed(&format!("inspect {}", self.node), &error))?;
+        let answer = self.look(docker).await?;
         let runs = answer.state.and_then(|s| s.running) == Some(true);
         let inside = answer.network_settings.and_then(|n| n.networks);
         Ok(runs && !inside.is_some_and(|all| all.contains_key(network)))

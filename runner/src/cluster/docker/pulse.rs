@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use testcontainers::bollard::Docker;
+use bollard::Docker;
 use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
 use super::super::RigError;
-use super::engine::ANSWER_LIMIT;
+use crate::engine::ANSWER_LIMIT;
 
 /// Time between two requests.
 const PAUSE: Duration = Duration::from_secs(3);

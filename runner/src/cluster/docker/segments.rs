@@ -7,10 +7,8 @@ use std::{
     time::Duration,
 };
 
+use bollard::{Docker, errors::Error, query_parameters::DownloadFromContainerOptionsBuilder};
 use futures::{StreamExt as _, TryStreamExt as _};
-use testcontainers::bollard::{
-    Docker, errors::Error, query_parameters::DownloadFromContainerOptionsBuilder,
-};
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncWriteExt as _},

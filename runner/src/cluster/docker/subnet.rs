@@ -9,8 +9,7 @@ use std::{
     net::Ipv4Addr,
 };
 
-use ipnet::Ipv4Net;
-use testcontainers::bollard::{
+use bollard::{
     errors::Error,
     models::{
         EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkCreateRequest,
@@ -18,6 +17,7 @@ use testcontainers::bollard::{
     },
     query_parameters::InspectNetworkOptions,
 };
+use ipnet::Ipv4Net;
 
 use super::super::{Node, RigError, config};
 use super::{engine::failed, node::Blueprint};
@@ -28,16 +28,18 @@ const TRIES: u32 = 20;
 /// Makes the network. Returns the nodes' addresses, which are in the lower half of its range: the engine gives
 /// addresses of the upper half to all other containers.
 pub async fn create(blueprint: &Blueprint) -> Result<BTreeMap<Node, Ipv4Addr>, RigError> {
+    let mut free = free_range(blueprint).await?;
     let mut tries = 0;
     loop {
         tries += 1;
-        let free = free_range(blueprint).await?;
         let (range, addresses) = divided(&free, &config::nodes(&blueprint.spec))?;
-        match make(blueprint, Some(range)).await {
-            Ok(()) => return Ok(addresses),
-            Err(error) if error.to_string().contains("overlaps") && tries < TRIES => {}
-            Err(error) => return Err(failed("create a network", &error)),
+        let Err(error) = make(blueprint, Some(range)).await else { return Ok(addresses) };
+        let next = free_range(blueprint).await?;
+        // A range that is still free was not what the engine refused.
+        if next.subnet == free.subnet || tries >= TRIES {
+            return Err(failed("create a network", &error));
         }
+        free = next;
     }
 }
 

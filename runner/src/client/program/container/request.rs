@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use testcontainers::bollard::models::{
+use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkingConfig,
     PortBinding,
 };
