@@ -58,7 +58,7 @@ fn a_socket_without_permission_is_reported_as_that() {
     let dir = open_dir();
     let path = dir.path().join("docker.sock");
     let _listener = UnixListener::bind(&path).expect("a socket");
-    fs::set_permissions(&path, Permissions::from_mode(0)).expect("its owner");
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).expect("its owner");
     let host = format!("unix://{}", path.display());
     for args in [["run", "plan.yaml"].as_slice(), &["doctor"]] {
         let (status, said) = ended(stranger(dir.path(), args).env("DOCKER_HOST", &host));
@@ -67,7 +67,9 @@ fn a_socket_without_permission_is_reported_as_that() {
         assert!(said.contains("usermod -aG docker") && said.contains("rootless"), "{said}");
         assert!(said.contains("DOCKER_HOST="), "{args:?}: {said}");
         assert!(!said.contains("start the container engine"), "{args:?}: {said}");
-        assert!(args[0] == "doctor" || status == Some(3), "{status:?}: {said}");
+        if args[0] == "run" {
+            assert_eq!(status, Some(3), "{said}");
+        }
     }
 }
 
