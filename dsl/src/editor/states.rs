@@ -131,7 +131,7 @@ pub(super) fn candidates(state: &KnownState, key: &str, text: &str) -> Option<St
     let (mut able, living) = match key {
         "leader_of" => (placed().unwrap_or(brokers), true),
         "followers_of" => (placed().unwrap_or(brokers), false),
-        "coordinator_of" => (brokers, true),
+        "coordinator_of" | "transaction_coordinator_of" => (brokers, true),
         "random" | "all" => (brokers, false),
         "controller" if cluster.controllers > 0 => {
             (cluster.lives.keys().copied().filter(|n| is_controller(*n)).collect(), true)
