@@ -44,7 +44,7 @@ pub struct Diagnostic {
     /// How to fix it.
     pub help: Option<String>,
     /// The correction that the help describes, for editors.
-    pub fix: Option<Fix>,
+    pub fix: Option<Box<Fix>>,
     /// Other relevant places, each with a short text, such as the first of two equal names.
     pub related: Vec<(Span, String)>,
 }
@@ -66,7 +66,7 @@ impl Diagnostic {
     pub fn help(mut self, help: impl Into<Help>) -> Self {
         let help = help.into();
         self.help = Some(help.text);
-        self.fix = help.fix.or(self.fix);
+        self.fix = help.fix.map(Box::new).or(self.fix);
         self
     }
 
@@ -80,7 +80,7 @@ impl Diagnostic {
 
     /// Adds the correction.
     pub fn fix(mut self, fix: Fix) -> Self {
-        self.fix = Some(fix);
+        self.fix = Some(Box::new(fix));
         self
     }
 
@@ -104,7 +104,7 @@ impl Diagnostic {
                 }
             }
         }
-        let shows = |secret: &&String| matches!(&self.fix, Some(Fix::Replace { right, .. }) if right.contains(secret.as_str()));
+        let shows = |secret: &&String| matches!(self.fix.as_deref(), Some(Fix::Replace { right, .. }) if right.contains(secret.as_str()));
         if secrets.iter().any(shows) {
             self.fix = None;
         }

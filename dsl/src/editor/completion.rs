@@ -153,7 +153,7 @@ fn of_key(spot: &PlanSpot<'_>, spots: &Spots<'_>) -> Vec<Candidate> {
     }
     let keys = keys(&map.forms, own);
     let numbers = map.forms.key_names() == Some("broker");
-    let brokers = numbers.then(|| brokers(spots)).unwrap_or_default();
+    let brokers = if numbers { brokers(spots) } else { Vec::new() };
     keys.into_iter()
         .chain(
             brokers

@@ -24,7 +24,7 @@ pub struct EditorFix {
 /// The corrections of a mistake in a file.
 pub fn fixes(file: &EditorFile, wrong: &Diagnostic) -> Vec<EditorFix> {
     let mut all = Vec::new();
-    match &wrong.fix {
+    match wrong.fix.as_deref() {
         Some(Fix::Replace { wrong: word, right }) => all.extend(replaced(file, wrong, word, right)),
         Some(Fix::AddKey(key)) => all.extend(added(file, wrong.span, key)),
         None => {}
@@ -150,6 +150,6 @@ fn step_line(file: &EditorFile, byte: u32) -> Option<u32> {
         let part = !matches!(spot.part, SpotPart::Key(..));
         part && spot.forms.is_step() && spot.span.start <= byte && byte <= spot.span.end
     };
-    let innermost = spots.iter().filter(holds).last();
+    let innermost = spots.iter().rfind(holds);
     innermost.map(|spot| file.source().line(spot.span.start))
 }

@@ -95,14 +95,13 @@ async fn given(running: &Running) -> Result<GivenTo, AskError> {
 /// again.
 fn found(given: &GivenTo, key: &SettingKey) -> Option<String> {
     let values = |broker: &u32| given.get(broker)?.get(&key.name);
-    let value = match key.broker {
+    match key.broker {
         Some(broker) => values(&broker).and_then(|v| v.own.clone().filter(|_| !v.secret)),
         None => {
             let shared = given.keys().find_map(values);
             shared.and_then(|v| v.of_all.clone().filter(|_| !v.secret))
         }
-    };
-    value
+    }
 }
 
 /// Sets the values, and waits until the brokers report them.
