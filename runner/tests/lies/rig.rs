@@ -241,8 +241,9 @@ impl Told {
     pub fn names(&self, kind: &str) -> &Self {
         let suite = &self.ran.record.suites[0];
         let found = suite.anomalies.iter().filter(|a| a.kind == kind);
-        let named: BTreeSet<u64> =
-            found.flat_map(|a| &a.examples).filter_map(|e| e.sequence).collect();
+        let examples = found.flat_map(|a| &a.examples);
+        let ranges = examples.filter_map(|e| Some(e.sequence?..e.sequence? + e.count));
+        let named: BTreeSet<u64> = ranges.flatten().collect();
         let deeds = self.deeds();
         let values = deeds.iter().flat_map(|deed| &deed.records).filter_map(|r| r.value.as_ref());
         let run = run_hash(&self.ran.record.info.run);
