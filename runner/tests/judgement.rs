@@ -36,7 +36,10 @@ fn what_is_lost_is_looked_up_on_disk_and_replicas_are_compared() {
             assert_eq!(back.cut_off, 0, "{back:?}");
         }
         let example = &suite.anomalies[0].examples[0].text;
-        assert!(example.contains("still on the disk of broker 1, dead (offset 500 to 799)"), "{example}");
+        assert!(
+            example.contains("still on the disk of broker 1, dead (offset 500 to 799)"),
+            "{example}"
+        );
         let differ = suite.anomalies.iter().find(|a| a.kind == "replicas_differ");
         let differ = differ.expect("the changed replica was found");
         assert!(
