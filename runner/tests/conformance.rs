@@ -221,13 +221,6 @@ async fn docker_kraft_combined_4() -> Result<(), Any> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
-async fn docker_kraft_separate_4() -> Result<(), Any> {
-    let _turn = real();
-    life("docker", "4.1.1", Quorum::KraftSeparate(1)).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a container engine: ci/test"]
 async fn docker_kraft_combined_3() -> Result<(), Any> {
     let _turn = real();
     life("docker", "3.9.1", Quorum::KraftCombined).await
@@ -252,13 +245,6 @@ async fn docker_zookeeper_0_10() -> Result<(), Any> {
 async fn local_kraft_4() -> Result<(), Any> {
     let _turn = java();
     life("local", "4.1.1", Quorum::KraftCombined).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Java and Maven: ci/test"]
-async fn local_zookeeper_0_10() -> Result<(), Any> {
-    let _turn = java();
-    life("local", "0.10.1.1", Quorum::Zookeeper).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -493,4 +479,27 @@ fn a_killed_runner_leaves_no_process_and_no_directory() {
     let left = gone_within(&id, Duration::from_secs(30));
     assert!(left.is_empty(), "{left:?}");
     assert!(RunRecord::read(&out).is_ok(), "what was known is kept");
+}
+
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::{
+        Any, Quorum,
+        common::{java, real},
+        life,
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a container engine: ci/nightly"]
+    async fn docker_kraft_separate_4() -> Result<(), Any> {
+        let _turn = real();
+        life("docker", "4.1.1", Quorum::KraftSeparate(1)).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs Java and Maven: ci/nightly"]
+    async fn local_zookeeper_0_10() -> Result<(), Any> {
+        let _turn = java();
+        life("local", "0.10.1.1", Quorum::Zookeeper).await
+    }
 }

@@ -339,18 +339,6 @@ async fn zookeeper_0_10() -> Result<(), Any> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a container engine: ci/test"]
-async fn zookeeper_3_9() -> Result<(), Any> {
-    let _turn = alone();
-    observed("3.9.1", Quorum::Zookeeper, async |cluster, observer| {
-        create_orders(cluster, observer).await?;
-        asked(cluster, observer, false).await?;
-        failover(cluster, observer, 2).await
-    })
-    .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a container engine: ci/test"]
 async fn kraft_combined() -> Result<(), Any> {
     let _turn = alone();
     observed("4.1.1", Quorum::KraftCombined, async |cluster, observer| {
@@ -442,4 +430,21 @@ async fn an_unclean_election_on_demand() -> Result<(), Any> {
         Ok(())
     })
     .await
+}
+
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::{Any, Quorum, asked, common::alone, create_orders, failover, observed};
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a container engine: ci/nightly"]
+    async fn zookeeper_3_9() -> Result<(), Any> {
+        let _turn = alone();
+        observed("3.9.1", Quorum::Zookeeper, async |cluster, observer| {
+            create_orders(cluster, observer).await?;
+            asked(cluster, observer, false).await?;
+            failover(cluster, observer, 2).await
+        })
+        .await
+    }
 }

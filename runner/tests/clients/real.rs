@@ -178,13 +178,6 @@ async fn nothing_acknowledged_is_lost_on_4_1_1() {
 
 #[tokio::test]
 #[ignore = "needs a container engine: ci/test"]
-async fn nothing_acknowledged_is_lost_on_0_10_1_1() {
-    let _turn = alone();
-    broker_and_producer_die("0.10.1.1", Quorum::Zookeeper).await;
-}
-
-#[tokio::test]
-#[ignore = "needs a container engine: ci/test"]
 async fn a_committed_view_shows_no_aborted_message() {
     let _turn = alone();
     with_cluster("4.1.1", Quorum::KraftCombined, async |rig, _, observer| {
@@ -258,4 +251,16 @@ async fn an_abort_never_overtakes_its_transactions_beginning() {
         }
     })
     .await;
+}
+
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::{Quorum, alone, broker_and_producer_die};
+
+    #[tokio::test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    async fn nothing_acknowledged_is_lost_on_0_10_1_1() {
+        let _turn = alone();
+        broker_and_producer_die("0.10.1.1", Quorum::Zookeeper).await;
+    }
 }
