@@ -56,6 +56,8 @@ fn kplan(dir: &Path, args: &[&str]) -> Command {
     command.current_dir(dir).env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
     // An engine that is there, or not, is no part of what is tested.
     command.env("DOCKER_HOST", "unix:///nowhere.sock");
+    // A language server reads requests until its input ends.
+    command.stdin(Stdio::null());
     command
 }
 
@@ -101,6 +103,7 @@ fn calls<'s>(command: &str, scene: &'s Scene) -> Vec<Vec<&'s str>> {
             vec!["e\x1b[5m"],
         ],
         "image" => vec![vec!["e\x1b[5m\u{9b}"]],
+        "lsp" => vec![vec![], vec!["--backend", "e\x1b[5m\u{9b}"]],
         other => panic!("`{other}` is not tried with strangers' words: add how it is called"),
     }
 }
