@@ -264,22 +264,27 @@ const MEND_THEMSELVES: [(&str, &str); 7] = [
 ];
 
 /// Those that only real brokers can do.
-const MEND_REAL_BROKERS: [&str; 6] = [
+const MEND_REAL_BROKERS: [&str; 10] = [
     "pause_broker",
     "partition_network",
     "degrade_network",
     "fill_disk",
     "upgrade_broker",
     "reassign_partitions",
+    "alter_broker",
+    "alter_quota",
+    "allow",
+    "deny",
 ];
 
 /// Those that leave what they did, or did nothing.
-const MEND_NOTHING: [&str; 29] = [
+const MEND_NOTHING: [&str; 30] = [
     "start_cluster",
     "stop_cluster",
     "create_topic",
     "delete_topic",
     "alter_topic",
+    "delete_records",
     "elect_leaders",
     "describe",
     "start_broker",
