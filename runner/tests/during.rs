@@ -107,9 +107,13 @@ fn what_did_not_hold_is_told_apart_in_every_report() {
     let steps = json["suites"][0]["steps"].as_array().expect("steps");
     for id in failed {
         let title = step_of(&ran, id).title();
-        let heading = format!("step {id}: {title} (failed)");
+        let heading = format!("step {id}: \"{title}\" did not hold (failed)");
         assert_eq!(markdown.matches(&heading).count(), 1, "{markdown}");
-        assert!(ran.text().contains(&format!("step {id}: {title}")), "{}", ran.text());
+        assert!(
+            ran.text().contains(&format!("step {id}: \"{title}\" did not hold")),
+            "{}",
+            ran.text()
+        );
         assert_eq!(steps.iter().filter(|s| s["id"] == id).count(), 1, "{id}");
         let anchor = format!("id=\"s1-step-{}\"", id.replace('#', "-23-"));
         assert_eq!(page.matches(&anchor).count(), 1, "{anchor}");
