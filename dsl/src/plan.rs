@@ -109,10 +109,24 @@ impl Plan {
         [&self.steps, &self.finally].into_iter().find_map(|steps| named(steps, name))
     }
 
+    /// Its steps and those inside them, in their order.
+    pub(crate) fn all_steps(&self) -> Vec<&Step> {
+        let mut all = Vec::new();
+        [&self.steps, &self.finally].into_iter().for_each(|steps| walk(steps, &mut all));
+        all
+    }
+
     /// The clients of other programs that its steps start, each once.
     pub fn programs(&self) -> Vec<&ChosenClient> {
         let mut all = Vec::new();
-        [&self.steps, &self.finally].into_iter().for_each(|steps| programs(steps, &mut all));
+        for step in self.all_steps() {
+            let chosen = match step.verb() {
+                Some(Verb::StartProducer(it)) => Some(&it.client.value),
+                Some(Verb::StartConsumer(it)) => Some(&it.client.value),
+                _ => None,
+            };
+            all.extend(chosen.filter(|c| c.program.is_some() && !all.contains(c)));
+        }
         all
     }
 
@@ -148,14 +162,9 @@ fn named<'p>(steps: &'p [Step], name: &str) -> Option<&'p Step> {
     })
 }
 
-fn programs<'p>(steps: &'p [Step], all: &mut Vec<&'p ChosenClient>) {
+fn walk<'p>(steps: &'p [Step], all: &mut Vec<&'p Step>) {
     for step in steps {
-        let chosen = match step.verb() {
-            Some(Verb::StartProducer(it)) => Some(&it.client.value),
-            Some(Verb::StartConsumer(it)) => Some(&it.client.value),
-            _ => None,
-        };
-        all.extend(chosen.filter(|c| c.program.is_some() && !all.contains(c)));
-        step.children().into_iter().for_each(|inner| programs(inner, all));
+        all.push(step);
+        step.children().into_iter().for_each(|inner| walk(inner, all));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kplan_dsl::{
-    Abilities, Capability, EnvNames, Memory, Options, ReadBackend, backend_schema,
+    Abilities, Capability, EnvNames, Memory, Options, ReadBackend, Verb, backend_schema,
     backend_schema_text, check_text, read_backend, read_backend_with, render,
 };
 
@@ -168,4 +168,25 @@ fn a_plan_is_refused_where_its_command_is_missing() {
     assert!(!text.contains("kill brokers"), "{text}");
     assert!(text.contains("cannot pause brokers"), "a pause needs a resume: {text}");
     assert!(!refused("commands: { kill: [a], pause: [b], resume: [c] }\n").contains("E070"));
+}
+
+#[test]
+fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
+    let backend =
+        Abilities { borrowed: true, version: Some("3.9.1".to_owned()), ..Abilities::default() };
+    let options = Options { backend, ..Options::default() };
+    for (head, step, expected) in [
+        ("", "{ brokers: 3 }", "3.9.1"),
+        ("defaults: { cluster: { brokers: 3 } }\n", "{}", "3.9.1"),
+        ("", "{ brokers: 3, version: 3.8.1 }", "3.8.1"),
+        ("defaults: { cluster: { version: 3.7.2 } }\n", "{ brokers: 3 }", "3.7.2"),
+    ] {
+        let text = format!(
+            "plan: v1\nname: a\n{head}steps:\n  - start_cluster: {step}\n  - assert: [{{ brokers_alive: 3 }}]\n"
+        );
+        let checked = check_text(Path::new("a.yaml"), &text, &options);
+        let suite = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let Some(Verb::StartCluster(cluster)) = suite.steps[0].verb() else { panic!("a cluster") };
+        assert_eq!(cluster.version.text(), expected, "{text}");
+    }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use kplan_dsl::steps::Wait;
 use kplan_dsl::value::{Acks, Rate, Target};
 use kplan_dsl::{
-    Abilities, Action, Checked, Code, Memory, Options, Override, Plan, Step, Values, Verb,
-    check_text, check_with, render,
+    Action, Checked, Code, Memory, Options, Override, Plan, Step, Values, Verb, check_text,
+    check_with, render,
 };
 
 fn check_as(text: &str, options: &Options) -> Checked {
@@ -493,26 +493,5 @@ fn a_step_on_clients_is_wrong_only_where_it_can_work_on_none() {
         let wrong = format!("plan: v1\nname: test\nsteps:\n{both}  - {word}: P\n");
         let told = check_as(&wrong, &Options::default()).diagnostics;
         assert!(told.iter().any(|d| d.code == Code::E064), "{word}: {told:?}");
-    }
-}
-
-#[test]
-fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
-    let backend =
-        Abilities { borrowed: true, version: Some("3.9.1".to_owned()), ..Abilities::default() };
-    let options = Options { backend, ..Options::default() };
-    for (head, step, expected) in [
-        ("", "{ brokers: 3 }", "3.9.1"),
-        ("defaults: { cluster: { brokers: 3 } }\n", "{}", "3.9.1"),
-        ("", "{ brokers: 3, version: 3.8.1 }", "3.8.1"),
-        ("defaults: { cluster: { version: 3.7.2 } }\n", "{ brokers: 3 }", "3.7.2"),
-    ] {
-        let text = format!(
-            "plan: v1\nname: a\n{head}steps:\n  - start_cluster: {step}\n  - assert: [{{ brokers_alive: 3 }}]\n"
-        );
-        let checked = check_text(Path::new("a.yaml"), &text, &options);
-        let suite = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-        let Some(Verb::StartCluster(cluster)) = suite.steps[0].verb() else { panic!("a cluster") };
-        assert_eq!(cluster.version.text(), expected, "{text}");
     }
 }

@@ -12,13 +12,7 @@ impl<'p> Ever<'p> {
             ever.topics.extend(external.topics());
             ever.groups.extend(external.groups().map(str::to_owned));
         }
-        let mut left: Vec<&'p Step> = plan.steps.iter().chain(&plan.finally).collect();
-        while let Some(step) = left.pop() {
-            ever.add(step);
-            for steps in step.children() {
-                left.extend(steps);
-            }
-        }
+        plan.all_steps().into_iter().for_each(|step| ever.add(step));
         ever
     }
 

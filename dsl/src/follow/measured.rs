@@ -15,7 +15,7 @@ type Counts<'p> = BTreeMap<&'p str, Vec<&'static str>>;
 
 /// Reports every such comparison in `when` and `expr`.
 pub(crate) fn check(plan: &Plan, library: &Library) -> Vec<Diagnostic> {
-    let steps = all_steps(plan);
+    let steps = plan.all_steps();
     let counts: Counts<'_> = steps.iter().filter_map(|step| captured(step)).collect();
     let mut found = Vec::new();
     if counts.is_empty() {
@@ -39,16 +39,6 @@ pub(crate) fn check(plan: &Plan, library: &Library) -> Vec<Diagnostic> {
         });
     }
     found
-}
-
-fn all_steps(plan: &Plan) -> Vec<&Step> {
-    let mut left: Vec<&Step> = plan.steps.iter().chain(&plan.finally).rev().collect();
-    let mut all = Vec::new();
-    while let Some(step) = left.pop() {
-        all.push(step);
-        left.extend(step.children().into_iter().flatten());
-    }
-    all
 }
 
 fn captured(step: &Step) -> Option<(&str, Vec<&'static str>)> {

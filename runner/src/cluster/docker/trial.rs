@@ -34,9 +34,9 @@ use crate::{
 pub struct Tried {
     /// A process ends after SIGTERM, with its own exit status, and a second signal does no harm: `stop_broker`.
     pub stop: Result<(), String>,
-    /// Processes stand still and go on: `pause_broker`.
+    /// Processes stand still and go on.
     pub pause: Result<(), String>,
-    /// A disk of a limited size can be filled and freed: `fill_disk`.
+    /// A disk of a limited size can be filled and freed.
     pub disk: Result<(), String>,
     /// Network faults.
     pub kernel: KernelCan,
