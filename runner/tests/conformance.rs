@@ -1,6 +1,5 @@
-//! One suite of checks over `trait Cluster` for every backend of the roster: each says what it can do, and must do
-//! it. The simulation runs always; the others are ignored unless asked for: containers need an engine
-//! and the images of `ci/kafka-image 0.10.1.1 2.8.2 3.9.1 4.1.1 4.4.0`, processes need Java and Maven.
+//! One suite of checks over `trait Cluster` for every backend of the roster: each says what it can do, and must do it. The
+//! simulation runs always; the others are ignored unless asked for: they need an engine with images, or Java and Maven.
 
 mod common;
 
@@ -483,11 +482,7 @@ fn a_killed_runner_leaves_no_process_and_no_directory() {
 
 /// What takes too long for `ci/test`.
 mod nightly {
-    use super::{
-        Any, Quorum,
-        common::{java, real},
-        life,
-    };
+    use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs a container engine: ci/nightly"]
