@@ -6,7 +6,6 @@
 mod completion;
 mod file;
 mod fixes;
-mod forms;
 mod hover;
 mod lenient;
 mod names;

@@ -23,6 +23,19 @@ pub struct StepFacts {
     pub lane: Option<LaneMark>,
     /// What is uncertain after it if its arguments are known only when it runs.
     pub blurs: Blurs,
+    /// Which of the keys that every step may have say something about it.
+    pub ends: StepEnds,
+}
+
+/// What the end of a step can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepEnds {
+    /// It can fail with an error, which `expect_error` can name.
+    WithAnError,
+    /// It has a value, which `capture` can keep, and it can fail with an error.
+    WithAValue,
+    /// It fails only because conditions do not hold, which is no error.
+    WithAVerdict,
 }
 
 /// The purpose of a verb.
@@ -181,6 +194,17 @@ pub enum Blurs {
     Everything,
 }
 
+impl StepEnds {
+    /// True if a key that every step may have says something about a step that ends so.
+    pub(crate) fn allows(self, key: &str) -> bool {
+        match key {
+            "capture" => self == Self::WithAValue,
+            "expect_error" => self != Self::WithAVerdict,
+            _ => true,
+        }
+    }
+}
+
 impl StepFacts {
     /// The properties of most verbs of a kind. They affect nothing, and leave more than topics, so that the cluster
     /// of a new verb is not reused by mistake.
@@ -194,6 +218,7 @@ impl StepFacts {
             goes_on: false,
             lane: None,
             blurs: Blurs::Everything,
+            ends: StepEnds::WithAnError,
         }
     }
 

@@ -20,6 +20,7 @@ mod explain;
 mod external;
 pub mod facts;
 mod follow;
+mod forms;
 mod ground;
 mod library;
 mod manual;

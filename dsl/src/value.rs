@@ -34,6 +34,7 @@ mod version;
 pub use crate::programs::{ClientProgram, ProgramFlags};
 pub use acl::{AclOperation, AclUser, NamePattern};
 pub use before::BeforeOffset;
+pub(crate) use bound::KEYS as BOUND_KEYS;
 pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const DSL: &str = "words visible source diagnostic document library schema meaning programs scope template read \
-    args value params matrix backend catalogue facts ground conditions steps plan follow render check external manual diff \
-    explain publish editor";
+    args value params matrix backend catalogue facts ground conditions steps plan follow render check external publish forms \
+    manual diff explain editor";
 const RUNNER: &str = "exit secrets out processes engine new_container rundir history identity codes event wire record segments audit client \
     cluster observer report guardian stage conditions steps conductor commands cli";
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::file::EditorFile;
-use super::forms::Forms;
 use super::lenient::{self, MARK, MarkedText};
 use super::names::NameKind;
 use super::offered::{brokers, names};
 use super::pages;
 use super::settings;
 use super::spots::{PlanSpot, SpotPart, Spots};
+use crate::forms::Forms;
 use crate::document::Entry;
 use crate::source::{FileId, Span};
 use crate::steps::Verb;

@@ -1,9 +1,9 @@
 //! Corrections of what the checker reports.
 
 use super::file::EditorFile;
-use super::forms::Forms;
 use super::names::NameKind;
 use super::spots::{PlanSpot, SpotPart, Spots};
+use crate::forms::Forms;
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::document::Node;
 use crate::source::Span;

@@ -1,8 +1,8 @@
 //! The outline of a file, and what of it can be folded.
 
 use super::file::EditorFile;
-use super::forms::Forms;
 use super::spots::{SpotPart, Spots};
+use crate::forms::Forms;
 use crate::document::{Kind, Node};
 use crate::source::{Source, Span};
 use crate::steps::Verb;

@@ -1,14 +1,14 @@
 //! Texts about words, arguments and values, for completion and hover.
 
-use super::forms::Forms;
+use crate::forms::Forms;
 use crate::args::{FieldInfo, WordInfo};
 use crate::conditions::Condition;
-use crate::manual::manual;
+use crate::manual::{WordKind, page};
 use crate::steps::Verb;
 
 /// The page of a step or condition.
 pub(super) fn of_word(word: &str) -> Option<String> {
-    info(word).and_then(|info| manual(info.word))
+    page(WordKind::Step, word).or_else(|| page(WordKind::Condition, word))
 }
 
 /// The declaration of a step or condition.

@@ -1,6 +1,6 @@
 //! Every key and value of a document, with what may stand at its place.
 
-use super::forms::Forms;
+use crate::forms::Forms;
 use crate::check::word_of_defaults;
 use crate::document::{Kind, Node, Scalar};
 use crate::source::Span;

@@ -6,7 +6,7 @@ use super::StepWord;
 use crate::args::args;
 use crate::conditions::Conditions;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::facts::{Blurs, Kind, Leaves, StepEnds, StepFacts};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
@@ -42,6 +42,7 @@ impl StepWord for Assert {
         leaves: Leaves::TopicsAndGroups,
         blurs: Blurs::Nothing,
         goes_on: true,
+        ends: StepEnds::WithAVerdict,
         ..StepFacts::of(Kind::Judgement)
     };
 

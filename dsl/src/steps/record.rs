@@ -3,7 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::conditions::Conditions;
-use crate::facts::{Blurs, Kind, Leaves, StepFacts};
+use crate::facts::{Blurs, Kind, Leaves, StepEnds, StepFacts};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
@@ -25,6 +25,7 @@ impl StepWord for Record {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
         blurs: Blurs::Nothing,
+        ends: StepEnds::WithAValue,
         ..StepFacts::of(Kind::Observation)
     };
 

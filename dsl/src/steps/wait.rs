@@ -89,6 +89,7 @@ impl StepWord for Wait {
     const FACTS: StepFacts = StepFacts {
         leaves: Leaves::TopicsAndGroups,
         blurs: Blurs::Nothing,
+        ends: facts::StepEnds::WithAVerdict,
         ..StepFacts::of(facts::Kind::Judgement)
     };
 

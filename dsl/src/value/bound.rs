@@ -114,7 +114,7 @@ impl<T: Amount> std::fmt::Display for Bound<T> {
     }
 }
 
-const KEYS: &[&str] = &["is", "at_most", "at_least", "between"];
+pub(crate) const KEYS: &[&str] = &["is", "at_most", "at_least", "between"];
 const DOCS: [&str; 4] = [
     "Exactly this value. A bare value means the same.",
     "This value or less.",

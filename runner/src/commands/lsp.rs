@@ -3,7 +3,6 @@
 use std::{io::ErrorKind, sync::Arc};
 
 use clap::Args;
-use lsp_server::Connection;
 
 use crate::{
     cluster::backend::Setup,
@@ -27,6 +26,7 @@ mod names;
 mod outline;
 mod published;
 mod server;
+mod wire;
 
 /// Arguments of `kplan lsp`.
 #[derive(Debug, Args)]
@@ -78,9 +78,7 @@ pub fn main(args: &LspArgs) -> Exit {
     };
     let chosen = selection.backend.choose(Setup::default());
     let options = Arc::new(plans::options(&selection, &chosen));
-    let (connection, threads) = Connection::stdio();
-    let ended = server::serve(connection, options);
-    match (ended, threads.join()) {
+    match wire::over_stdio(|connection| server::serve(connection, options)) {
         (_, Err(error)) if error.kind() == ErrorKind::InvalidData => {
             tell!("error: the input is not of the language server protocol: {error}");
             Exit::Usage

@@ -28,9 +28,12 @@ Examples:
   kplan words                    list all words, one line each
   kplan words kill_broker        show the page of a step
   kplan words unavailable        show the page of a condition
-  kplan words E012               show the page of a diagnostic's code")]
+  kplan words E012               show the page of a diagnostic's code
+  kplan words matrix             show the page of a key of a plan
+  kplan words leader_of          show the page of a form of a target
+  kplan words acks               show which words take this argument, and what it says")]
 pub struct WordsArgs {
-    /// A step, a condition or a diagnostic's code [default: list all].
+    /// A step, a condition, a diagnostic's code, a key or an argument [default: list all].
     pub word: Option<String>,
     /// Output format.
     #[arg(long, value_enum, default_value = "text")]

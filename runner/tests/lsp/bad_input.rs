@@ -80,9 +80,16 @@ fn the_status_says_how_the_editor_ended() {
     client.notify("exit", Value::Null);
     assert_eq!(client.status(), (Some(1), String::new()), "not shut down before");
     assert_eq!(Client::silent(&[]).status(), (Some(1), String::new()), "nothing was said");
-    for bytes in
-        [&b"hello\r\n\r\n"[..], b"Content-Length: 3\r\n\r\n{]}", b"Content-Length: x\r\n\r\n"]
-    {
+    let endless = [b'a'; 9000];
+    for bytes in [
+        &b"hello\r\n\r\n"[..],
+        b"Content-Length: 3\r\n\r\n{]}",
+        b"Content-Length: x\r\n\r\n",
+        b"Content-Length: 1099511627776\r\n\r\n{}",
+        b"Content-Length: 18446744073709551615\r\n\r\n{}",
+        b"Content-Length: 99999999999999999999\r\n\r\n{}",
+        &endless,
+    ] {
         let mut client = Client::start(&[]);
         client.raw(bytes);
         let (status, error) = client.status();

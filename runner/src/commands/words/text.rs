@@ -1,7 +1,7 @@
 //! A manual page, written in Markdown, for the terminal.
 
 use anstyle::Style;
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::out::paint;
 
@@ -15,7 +15,7 @@ pub fn strong(text: &str) -> String {
 /// The page as text.
 pub fn render(markdown: &str) -> String {
     let mut page = Page::default();
-    Parser::new(markdown).for_each(|event| page.take(&event));
+    Parser::new_ext(markdown, Options::ENABLE_TABLES).for_each(|event| page.take(&event));
     page.text
 }
 
@@ -59,7 +59,13 @@ impl Page {
                 self.item = false;
                 self.wrapped("  ", "      ");
             }
-            Event::Start(Tag::List(_)) => self.gap(),
+            Event::Start(Tag::List(_) | Tag::Table(_)) => self.gap(),
+            // A row reads as an item: the first cell, then what the others say of it.
+            Event::Start(Tag::TableCell) if !self.line.is_empty() => {
+                self.line.push_str(if self.line.contains(": ") { "; " } else { ": " });
+            }
+            Event::End(TagEnd::TableHead) => self.line.clear(),
+            Event::End(TagEnd::TableRow) => self.wrapped("  ", "      "),
             Event::Text(text) | Event::Code(text) => self.line.push_str(text),
             // The type of an argument, and whether a code is an error, are in italics.
             Event::Start(Tag::Emphasis) => self.line.push('('),

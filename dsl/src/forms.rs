@@ -22,6 +22,11 @@ impl Forms {
         Self::of(&SCHEMA)
     }
 
+    /// The forms of the argument of a step or condition.
+    pub(crate) fn of_word(kind: &str, word: &str) -> Option<Self> {
+        SCHEMA.pointer(&format!("/definitions/{kind}")).map(Self::of)?.key(word)
+    }
+
     fn of(schema: &'static Value) -> Self {
         let mut all = Self::default();
         all.add(schema, 0);
@@ -151,5 +156,12 @@ impl Forms {
         static STEP: LazyLock<Option<&'static Value>> =
             LazyLock::new(|| SCHEMA.pointer("/definitions/step"));
         STEP.is_some_and(|step| self.0.iter().any(|form| std::ptr::eq(*form, step)))
+    }
+
+    /// True if this may be one of the definitions that have pages of their own.
+    pub(crate) fn is_defined(&self) -> bool {
+        let all = SCHEMA.get("definitions").and_then(Value::as_object);
+        let mut all = all.into_iter().flat_map(|all| all.values());
+        all.any(|definition| self.0.iter().any(|form| std::ptr::eq(*form, definition)))
     }
 }
