@@ -1,10 +1,10 @@
-// Takes the pictures of docs/gallery.md: `node gallery.mjs PAGE CHROMIUM DIRECTORY`.
+// Takes the pictures of docs/gallery.md: `node gallery.mjs PAGE CHROMIUM DIRECTORY`, or with names of plans those of their suites.
 
 import { mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import puppeteer from "puppeteer-core";
 
-const [file, chromium, directory] = process.argv.slice(2);
+const [file, chromium, directory, ...only] = process.argv.slice(2);
 const WIDE = { width: 1180, height: 860 };
 const PHONE = { width: 390, height: 844, isMobile: true, hasTouch: true, deviceScaleFactor: 1 };
 const SIZE_LIMIT = 250_000;
@@ -48,20 +48,22 @@ const stretch = (from, until) => page.evaluate((from, until) => {
 }, from, until);
 
 try {
-  await open(WIDE);
-  await keep("page", page);
-  for (const plan of PLANS) {
+  for (const plan of only.length ? only : PLANS) {
     await open(WIDE);
     const id = await suite(plan);
     const clip = await stretch(id, `${id} .legend`);
     await keep(plan, page, { clip, captureBeyondViewport: true });
     if (plan === "outage") await keep("outage-timeline", await page.$(`${id} .timeline`));
   }
-  await open(WIDE, "dark");
-  const dark = await suite("outage");
-  await keep("outage-dark", page, { clip: await stretch(`${dark}-timeline`, `${dark} .legend`), captureBeyondViewport: true });
-  await open(PHONE);
-  await keep("phone", page);
+  if (!only.length) {
+    await open(WIDE);
+    await keep("page", page);
+    await open(WIDE, "dark");
+    const dark = await suite("outage");
+    await keep("outage-dark", page, { clip: await stretch(`${dark}-timeline`, `${dark} .legend`), captureBeyondViewport: true });
+    await open(PHONE);
+    await keep("phone", page);
+  }
   console.log(`gallery: ${taken.join(", ")}`);
 } finally {
   await browser.close();

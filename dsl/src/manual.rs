@@ -138,13 +138,16 @@ pub fn manual(word: &str) -> Option<String> {
 
 /// The words that take an argument of this name, with its text.
 fn argument_page(key: &str) -> Option<String> {
-    let mut text = String::new();
-    for info in Verb::ALL.iter().chain(Condition::ALL.iter()) {
+    let (mut text, mut tables) = (String::new(), String::new());
+    let steps = Verb::ALL.iter().map(|info| ("step", info));
+    for (what, info) in steps.chain(Condition::ALL.iter().map(|info| ("condition", info))) {
         for field in (info.fields)().iter().filter(|field| field.key == key) {
             argument(&mut text, &format!("of `{}`", info.word), field, info.short);
+            let forms = Forms::of_word(what, info.word);
+            forms.iter().for_each(|of| nested(&mut tables, &format!("{key} of {}", info.word), key, of));
         }
     }
-    (!text.is_empty()).then(|| format!("# {key} (argument)\n\n{text}"))
+    (!text.is_empty()).then(|| format!("# {key} (argument)\n\n{text}{tables}"))
 }
 
 fn code_page(code: Code) -> String {
