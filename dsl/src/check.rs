@@ -28,6 +28,7 @@ mod part;
 mod pin;
 mod prepared;
 mod secrets;
+mod unused;
 mod values;
 
 pub(crate) use always::AlwaysArgs;
@@ -210,6 +211,9 @@ impl<'o> Check<'o> {
             if errors.count() > ENOUGH_ERRORS {
                 break;
             }
+        }
+        if !self.diagnostics.iter().any(|d| d.severity() == Severity::Error) {
+            self.diagnostics.extend(unused::warnings(document));
         }
         suites.into_iter().collect()
     }

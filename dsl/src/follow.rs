@@ -4,18 +4,21 @@
 //! step runs, and every step in `finally` make the state of what they change uncertain.
 
 use crate::backend::Abilities;
+use crate::conditions::{Condition, ConditionWord};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Kind;
 use crate::ground::{Ever, Ground, KnownState, Met, Runs};
 use crate::library::Library;
 use crate::plan::{Action, Always, Plan, Step};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::steps::Verb;
+use crate::value::StepName;
 
 mod after;
 mod conditions;
 mod constant;
 mod ever;
+mod fed;
 mod flow;
 mod judged;
 mod lasting;
@@ -63,6 +66,8 @@ struct Follow<'p> {
     in_rule: bool,
     /// The states around each step, if they are asked for.
     states: Option<Vec<StepStates>>,
+    /// The rules that no step has broken for certain so far.
+    rules: Vec<&'p Always>,
 }
 
 impl<'p> Follow<'p> {
@@ -74,6 +79,7 @@ impl<'p> Follow<'p> {
             doubtful: 0,
             in_rule: false,
             states: None,
+            rules: plan.always.iter().collect(),
         }
     }
 
@@ -81,6 +87,7 @@ impl<'p> Follow<'p> {
         self.steps(&plan.steps);
         self.timeout(plan);
         self.always(&plan.always);
+        self.gets_nothing(plan);
         self.ground.in_finally = true;
         self.ground.state.blur();
         self.steps(&plan.finally);
@@ -100,6 +107,7 @@ impl<'p> Follow<'p> {
         let head = &step.head;
         let when = head.when.as_ref().map(crate::value::Expression::known);
         self.doubtful += usize::from(when == Some(None));
+        self.constant_when(step);
         let sends = self.may_send();
         if when != Some(Some(false)) {
             let unsure = when == Some(None) || head.optional || head.expect_error.is_some();
@@ -122,6 +130,7 @@ impl<'p> Follow<'p> {
             self.something_came(step);
         }
         self.meet(step);
+        self.rules_hold(step);
         if sends {
             self.sent_since(step);
         }
@@ -208,6 +217,32 @@ impl<'p> Follow<'p> {
                 Diagnostic::new(Code::W010, span, message).help("give the plan a longer `timeout`"),
             );
         }
+    }
+
+    /// Reports rules about the number of brokers that certainly do not hold after the step just followed.
+    fn rules_hold(&mut self, step: &Step) {
+        if self.ground.in_finally || self.beside {
+            return;
+        }
+        let ground = &mut self.ground;
+        self.rules.retain(|rule| {
+            let met = |name: &Spanned<StepName>| ground.names.contains_key(name.as_str());
+            let begun = rule.from.as_ref().is_none_or(met);
+            if !begun || rule.to.as_ref().is_some_and(met) {
+                return true;
+            }
+            let before = ground.diagnostics.len();
+            for condition in rule.that.iter() {
+                if let Condition::BrokersAlive(alive) = &condition.value {
+                    alive.follow(condition.span, ground);
+                }
+            }
+            let found = ground.diagnostics.split_off(before);
+            let holds = found.is_empty();
+            let because = |found: Diagnostic| found.related(step.head.key, "after this step");
+            ground.diagnostics.extend(found.into_iter().map(because));
+            holds
+        });
     }
 
     fn always(&mut self, always: &'p [Always]) {

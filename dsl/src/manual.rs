@@ -144,7 +144,9 @@ fn argument_page(key: &str) -> Option<String> {
         for field in (info.fields)().iter().filter(|field| field.key == key) {
             argument(&mut text, &format!("of `{}`", info.word), field, info.short);
             let forms = Forms::of_word(what, info.word);
-            forms.iter().for_each(|of| nested(&mut tables, &format!("{key} of {}", info.word), key, of));
+            forms
+                .iter()
+                .for_each(|of| nested(&mut tables, &format!("{key} of {}", info.word), key, of));
         }
     }
     (!text.is_empty()).then(|| format!("# {key} (argument)\n\n{text}{tables}"))
@@ -215,7 +217,7 @@ fn nested(page: &mut String, path: &str, key: &str, of: &Forms) {
         None => (value, false),
     };
     let keys = forms.keys_beside(&[]);
-    let is_bound = keys.iter().all(|(key, _)| crate::value::BOUND_KEYS.contains(key));
+    let is_bound = keys.iter().all(|(key, _)| crate::value::bound::KEYS.contains(key));
     if is_bound || forms.is_defined() {
         return;
     }

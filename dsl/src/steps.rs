@@ -73,6 +73,7 @@ mod stop_broker;
 mod stop_client;
 mod stop_cluster;
 mod upgrade_broker;
+mod useless;
 mod wait;
 
 pub use access::AccessRule;

@@ -9,7 +9,7 @@ use crate::source::Spanned;
 
 mod acl;
 mod before;
-mod bound;
+pub(crate) mod bound;
 mod errors;
 mod expression;
 mod http;
@@ -34,7 +34,6 @@ mod version;
 pub use crate::programs::{ClientProgram, ProgramFlags};
 pub use acl::{AclOperation, AclUser, NamePattern};
 pub use before::BeforeOffset;
-pub(crate) use bound::KEYS as BOUND_KEYS;
 pub use bound::{Amount, Bound, BoundGroup};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;

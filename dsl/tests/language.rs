@@ -50,8 +50,9 @@ fn verb(step: &Step) -> &Verb {
     step.verb().expect("the step is known before the run")
 }
 
-const MATRIX: &str = "plan: v1\nname: test\nmatrix:\n  acks: [1, all]\n  version: [3.9.1, 4.1.1]\n  \
-    exclude:\n    - { acks: 1, version: 4.1.1 }\n  include:\n    - { acks: 0, version: 4.0.0, extra: yes }\n\
+const MATRIX: &str = "plan: v1\nname: test\nmatrix:\n  acks: [1, all]   # kplan: allow W024\n  \
+    version: [3.9.1, 4.1.1]\n  exclude:\n    - { acks: 1, version: 4.1.1 }\n  include:\n    \
+    # kplan: allow W024\n    - { acks: 0, version: 4.0.0, extra: yes }\n\
     steps:\n  - start_cluster: { version: \"{{ version }}\" }\n";
 
 #[test]

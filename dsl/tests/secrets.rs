@@ -79,9 +79,9 @@ const PART: [&str; 36] = [
 fn check(expression: &str) -> Checked {
     let text = format!(
         "plan: v1\nname: x\nparams:\n  p: {{ secret: true, default: {TOKEN} }}\n  \
-         several: {{ secret: true, default: [{TOKEN}] }}\n  \
-         pair: {{ secret: true, default: {{ key: {TOKEN} }} }}\n  around: 'x {{{{ env.TOK }}}} y'\n\
-         matrix: {{ m: ['{{{{ env.TOK }}}}'] }}\nsteps:\n  - start_cluster: {{ brokers: 1 }}\n  - repeat:\n      for_each: ['{{{{ p }}}}']\n      \
+         several: {{ secret: true, default: [{TOKEN}] }}   # kplan: allow W024\n  \
+         pair: {{ secret: true, default: {{ key: {TOKEN} }} }}   # kplan: allow W024\n  around: 'x {{{{ env.TOK }}}} y'   # kplan: allow W024\n\
+         matrix: {{ m: ['{{{{ env.TOK }}}}'] }}   # kplan: allow W024\nsteps:\n  - start_cluster: {{ brokers: 1 }}\n  - repeat:\n      for_each: ['{{{{ p }}}}']\n      \
          as: one\n      steps:\n        - note: \"{expression}\"\n  - assert: [brokers_alive: 1]\n"
     );
     let mut options = Options::default();

@@ -44,6 +44,7 @@ impl ConditionWord for Lag {
     }
 
     fn follow(&self, span: Span, ground: &mut Ground<'_>) {
+        self.must_commit(span, ground);
         let none = self.bound.and_then(|bound| bound.most()) == Some(0);
         if let Some(name) = none.then(|| self.sender(ground)).flatten() {
             let message = format!("`lag` can hardly be 0 while producer `{name}` still sends");
@@ -56,6 +57,22 @@ impl ConditionWord for Lag {
 }
 
 impl Lag {
+    /// The lag of a group that never commits is not known.
+    fn must_commit(&self, span: Span, ground: &mut Ground<'_>) {
+        let (group, state) = (self.group.as_str(), &ground.state);
+        let others = state.clients_unknown || ground.ever.external_groups.contains(group);
+        let mut readers = state.clients.iter().filter(|(_, c)| c.group.as_deref() == Some(group));
+        let Some((name, first)) = readers.next().filter(|_| !state.external && !others) else {
+            return;
+        };
+        if first.commits || readers.any(|(_, client)| client.commits) {
+            return;
+        }
+        let message = format!("group `{group}` commits no offsets, so its lag is not known");
+        let help = format!("let `{name}` commit: `commit: auto` in its `start_consumer`");
+        ground.report(Diagnostic::new(Code::E063, span, message).help(help));
+    }
+
     /// A producer without end that sends to a topic of the group.
     fn sender(&self, ground: &Ground<'_>) -> Option<String> {
         let (state, group) = (&ground.state, Some(self.group.as_str()));

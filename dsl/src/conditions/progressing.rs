@@ -9,7 +9,7 @@ use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
 use crate::ground::{ClientKind, Ground, KnownClient, Liveness};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Clients, Spread, duration_text};
+use crate::value::{Acks, Clients, Spread, duration_text};
 
 args! {
     /// Since this step began, on every partition of the client's topics at least one message was acknowledged (for
@@ -95,6 +95,7 @@ impl ConditionWord for Progressing {
         for name in self.client.iter() {
             ground.must_run(name.client.as_str(), "make progress", name.span);
             must_be_fed(name.client.as_str(), name.span, ground);
+            must_be_taken(name.client.as_str(), self.partitions, name.span, ground);
         }
         let cluster = ground.state.cluster.as_ref();
         let down = |l: Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
@@ -106,6 +107,38 @@ impl ConditionWord for Progressing {
     fn shows(&self, _: &Ground<'_>) -> Shows {
         Shows::Work
     }
+}
+
+/// No message of a client is acknowledged if its topic is deleted, or if its topic needs more in-sync replicas than
+/// brokers live. Where a topic has fewer replicas than the cluster has brokers, some partitions may have enough.
+fn must_be_taken(client: &str, spread: Spread, span: Span, ground: &mut Ground<'_>) {
+    let Some(sender) = ground.state.clients.get(client).filter(|c| c.kind.sends()) else { return };
+    let known: Vec<_> =
+        sender.topics.iter().map(|topic| (topic, ground.state.topics.get(topic))).collect();
+    let gone = known.iter().find(|(_, known)| known.is_some_and(|topic| topic.gone));
+    if let Some((topic, _)) = gone.filter(|_| spread == Spread::Every && !ground.in_finally) {
+        let message = format!(
+            "topic `{topic}` is deleted by an earlier step, so `{client}` cannot make progress"
+        );
+        return ground.impossible(span, message);
+    }
+    let Some(cluster) = ground.state.cluster.as_ref().filter(|_| !ground.state.external) else {
+        return;
+    };
+    let down =
+        cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused));
+    let alive = cluster.brokers - down;
+    let starved = known.iter().find_map(|(name, topic)| {
+        let topic = topic.filter(|topic| topic.replicas == cluster.brokers)?;
+        topic.min_in_sync.filter(|least| *least > alive && down > 0).map(|least| (*name, least))
+    });
+    let Some((topic, least)) = starved.filter(|_| sender.acks == Acks::All) else { return };
+    let message = format!(
+        "topic `{topic}` needs {least} in-sync replicas (min.insync.replicas), and {alive} of {} live \
+         here, so `{client}` gets no acknowledgement",
+        crate::words::count(cluster.brokers.into(), "broker")
+    );
+    ground.impossible(span, message);
 }
 
 /// A client receives nothing new while no producer sends to its topics.

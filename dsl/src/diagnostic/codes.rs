@@ -250,6 +250,12 @@ codes! {
     /// `chaos` leaves out every fault that would break its `keep`. This `keep` rules out all of its faults, so
     /// nothing is broken and nothing is proven.
     W023 "chaos that can break nothing",
+    /// Nothing in the plan uses this parameter or name of the matrix. Each combination of such a matrix runs the same
+    /// steps.
+    W024 "unused name",
+    /// The plan has producers, but nothing in it sends to the topics that this consumer reads, so conditions about
+    /// the consumer judge nothing.
+    W025 "consumer that gets nothing",
 }
 
 impl Code {

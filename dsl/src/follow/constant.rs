@@ -2,9 +2,23 @@
 
 use super::Follow;
 use crate::conditions::Condition;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::plan::Step;
 use crate::source::Spanned;
 
 impl<'p> Follow<'p> {
+    /// Reports a `when` that is written as true or false.
+    pub(super) fn constant_when(&mut self, step: &Step) {
+        let Some(when) = step.head.when.as_ref().filter(|when| when.is_literal()) else { return };
+        let message = match when.known() {
+            Some(true) => "this `when` is always true, so the step always runs",
+            Some(false) => "this `when` is always false, so the step never runs",
+            None => return,
+        };
+        let help = "use a parameter or a name of the matrix in it, or remove it";
+        self.ground.report(Diagnostic::new(Code::W019, when.span(), message).help(help));
+    }
+
     /// Reports a condition with a constant result, or parts of it with one.
     pub(super) fn constant(&mut self, condition: &'p Spanned<Condition>) {
         match condition.constant() {

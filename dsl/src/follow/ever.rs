@@ -11,6 +11,7 @@ impl<'p> Ever<'p> {
             ever.external.extend(external.topics());
             ever.topics.extend(external.topics());
             ever.groups.extend(external.groups().map(str::to_owned));
+            ever.external_groups.extend(external.groups());
         }
         plan.all_steps().into_iter().for_each(|step| ever.add(step));
         ever

@@ -12,6 +12,8 @@ pub struct Ever<'p> {
     pub groups: BTreeSet<String>,
     /// Those of the topics that belong to programs outside the plan.
     pub external: BTreeSet<&'p str>,
+    /// Those of the groups that belong to programs outside the plan.
+    pub external_groups: BTreeSet<&'p str>,
     pub names: BTreeSet<&'p str>,
     /// Names of faults that a condition with `sent: before` refers to: they need no traffic.
     pub at_rest: BTreeSet<&'p str>,

@@ -124,6 +124,8 @@ pub struct KnownClient {
     pub acks: Acks,
     /// True if it sends in transactions.
     pub transactional: bool,
+    /// True if it commits the offsets of its group.
+    pub commits: bool,
     /// True if it ends by itself after a number of messages.
     pub ends: bool,
     /// Its name in the plan's `clients`, if it is another program.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use schemars::{Schema, SchemaGenerator};
 
 use super::step::{Action, During, LateVerb, ReadyStep, Step, StepHead, StepId};
+use super::useless;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, meant};
 use crate::document::{Entry, Kind, Node};
-use crate::facts::StepEnds;
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
 use crate::scope::{Scope, Values};
@@ -223,7 +223,7 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
     let expect_error: Option<Option<Spanned<ExpectedError>>> = common(node, "expect_error", reader);
     let capture: Option<Option<Spanned<CaptureName>>> = common(node, "capture", reader);
     let facts = Verb::facts_of(found?.word)?;
-    useless_keys(node, found?.word, facts.ends, reader);
+    useless::keys(node, found?.word, facts.ends, reader);
     let lines = reader.library.with(node.span.file, |source| {
         let last = node.span.end.saturating_sub(1).max(node.span.start);
         (source.line(node.span.start), source.line(last))
@@ -242,25 +242,6 @@ fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) ->
         expect_error: expect_error?,
         capture: capture?,
     })
-}
-
-/// Reports `capture` of a step that has no value, and `expect_error` of a step that has no error.
-fn useless_keys(node: &Node, verb: &str, ends: StepEnds, reader: &mut Reader) {
-    let entries = node.map().unwrap_or_default();
-    for key in entries.iter().map(|entry| &entry.key).filter(|key| !ends.allows(key)) {
-        let (why, help) = match key.as_str() {
-            "capture" => (
-                format!("`{verb}` has no value that `capture` could keep"),
-                "add a step that has one: `record: [acked]` with `capture: before`",
-            ),
-            _ => (
-                format!("`{verb}` has no error: a condition that does not hold is a failure"),
-                "judge what is meant to hold: `assert: [{ not: { brokers_alive: 3 } }]`",
-            ),
-        };
-        let useless = Diagnostic::new(Code::E016, key.span, why);
-        reader.push(useless.label("of no use here").help(help));
-    }
 }
 
 /// Reads a common key. A late value is used as written if it is text, otherwise as absent: the step is read again

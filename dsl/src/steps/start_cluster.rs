@@ -24,16 +24,13 @@ args! {
     /// Brokers are numbered from 1, dedicated controllers (in processes of their own) from 101. A plan has one
     /// cluster at a time.
     ///
-    /// `security` is `{protocol, mechanism, users}`: `protocol` is `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` (the
-    /// default) or `SASL_SSL`, `mechanism` is `PLAIN` (the default), `SCRAM-SHA-256` or `SCRAM-SHA-512`, `users` is
-    /// a map from user names to passwords. These settings apply to the listener that clients use: brokers and
-    /// controllers communicate with each other without encryption, on a separate network. Each cluster gets new
-    /// certificates. A client without `user` logs in as `kplan`, a user that kplan creates with a random password;
-    /// kplan's own requests use this user too, with PLAIN. In a plan with `allow` or `deny`
-    /// kplan configures Kafka's authorizer; a plan that configures another must list `User:kplan;User:ANONYMOUS` in
-    /// `super.users`. SASL_PLAINTEXT with PLAIN works with every version of Kafka.
-    /// SSL, SASL_SSL and SCRAM need Kafka 2.7 or newer (SCRAM with KRaft: 3.5 or newer), and a kplan that was built
-    /// with the feature `tls`.
+    /// `security` applies to the listener that clients use: brokers and controllers communicate with each other
+    /// without encryption, on a separate network. Each cluster gets new certificates. A client without `user` logs
+    /// in as `kplan`, a user that kplan creates with a random password; kplan's own requests use this user too, with
+    /// PLAIN. In a plan with `allow` or `deny` kplan configures Kafka's authorizer; a plan that configures another
+    /// must list `User:kplan;User:ANONYMOUS` in `super.users`. SASL_PLAINTEXT with PLAIN works with every version of
+    /// Kafka. SSL, SASL_SSL and SCRAM need Kafka 2.7 or newer (SCRAM with KRaft: 3.5 or newer), and a kplan that was
+    /// built with the feature `tls`.
     #[example("start_cluster: { brokers: 3, version: 4.1.1 }")]
     #[example("start_cluster: { security: { protocol: SASL_SSL, mechanism: SCRAM-SHA-512, users: { alice: wonderland } } }")]
     #[example("start_cluster: { version: 0.10.1.1, mode: zookeeper }")]

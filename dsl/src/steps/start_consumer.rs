@@ -217,6 +217,7 @@ impl StepWord for StartConsumer {
             group: Some(self.group_name()),
             published: None,
             acks: Acks::All,
+            commits: self.commit != CommitMode::None,
             transactional: false,
             ends: false,
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),

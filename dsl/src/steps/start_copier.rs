@@ -128,6 +128,7 @@ impl StepWord for StartCopier {
             group: Some(self.group_name()),
             published: None,
             acks: Acks::All,
+            commits: true,
             transactional: true,
             ends: false,
             program: None,

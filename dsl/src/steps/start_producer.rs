@@ -337,6 +337,7 @@ impl StepWord for StartProducer {
             group: None,
             published: None,
             acks: self.acks.value,
+            commits: false,
             transactional: self.transactional.is_some(),
             ends: self.count.is_some(),
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),

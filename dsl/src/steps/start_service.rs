@@ -245,6 +245,7 @@ impl StepWord for StartService {
             group: self.group.as_ref().map(ToString::to_string),
             published: self.image.is_some().then(|| self.published()),
             acks: Acks::All,
+            commits: true,
             transactional: false,
             ends: false,
             program: None,

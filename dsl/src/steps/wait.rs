@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::StepWord;
 use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
@@ -120,6 +121,11 @@ impl StepWord for Wait {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let Self::Until(wait) = self {
+            if wait.within.is_zero() {
+                let message = "`within` must be greater than 0";
+                let help = "to judge at once, write an `assert` without `within`";
+                reader.push(Diagnostic::new(Code::E015, wait.within.span, message).help(help));
+            }
             wait.until.must_be_judged(reader);
             wait.until.must_not_be_watched(reader);
         }

@@ -11,7 +11,7 @@ args! {
     pub struct SecurityArgs("security") {
         /// The protocol of the clients' listener: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
         protocol: Spanned<SecurityProtocol> = "SASL_PLAINTEXT",
-        /// With SASL, the mechanism of authentication; `PLAIN` if it is not set.
+        /// With SASL, how clients log in: `PLAIN` (if it is not set), `SCRAM-SHA-256` or `SCRAM-SHA-512`.
         mechanism: Option<Spanned<SaslMechanism>>,
         /// Users and their passwords.
         users: Settings,
