@@ -148,12 +148,18 @@ impl<'p> Follow<'p> {
                 _ => Runs::Yes,
             };
             let is_note = step.head.facts.kind == Kind::Note;
+            let may_break = !matches!(
+                step.head.facts.kind,
+                Kind::Note | Kind::Topic | Kind::Traffic | Kind::Judgement | Kind::Observation
+            );
             let before = self.ground.names.get(name.as_str()).copied();
             let followed = before.is_some_and(|met| met.followed) || self.may_send();
             // In the rounds of a loop the latest run counts. A round that leaves the step out does not remove an
             // earlier run.
             let runs = before.map_or(runs, |met| met.runs.or(runs));
-            self.ground.names.insert(name.as_str(), Met { has_target, runs, is_note, followed });
+            self.ground
+                .names
+                .insert(name.as_str(), Met { has_target, runs, is_note, may_break, followed });
         }
     }
 

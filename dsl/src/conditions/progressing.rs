@@ -128,6 +128,17 @@ fn must_be_taken(client: &str, spread: Spread, span: Span, ground: &mut Ground<'
     let down =
         cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused));
     let alive = cluster.brokers - down;
+    let leaderless = known.iter().find(|(_, topic)| {
+        topic.is_some_and(|topic| {
+            topic.replicas == 1 && topic.assignment.is_none() && topic.partitions >= cluster.brokers
+        })
+    });
+    if let Some((topic, _)) = leaderless.filter(|_| down > 0 && spread == Spread::Every) {
+        let message = format!(
+            "topic `{topic}` has one replica of each partition, so those of a broker that is down have no leader here"
+        );
+        return ground.impossible(span, message);
+    }
     let starved = known.iter().find_map(|(name, topic)| {
         let topic = topic.filter(|topic| topic.replicas == cluster.brokers)?;
         topic.min_in_sync.filter(|least| *least > alive && down > 0).map(|least| (*name, least))

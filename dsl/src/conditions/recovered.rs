@@ -76,5 +76,14 @@ impl ConditionWord for Recovered {
             let help = "add a fault in an earlier step, or name one with `since: STEP`";
             ground.report(Diagnostic::new(Code::W018, span, message).help(help));
         }
+        let since = self.since.as_ref().filter(|since| {
+            ground.names.get(since.as_str()).is_some_and(|met| !met.may_break && !met.is_note)
+        });
+        if let Some(since) = since {
+            let message =
+                format!("step \"{since}\" breaks nothing, so there is nothing to recover from");
+            let help = "name the step of a fault in `since`, or leave it out: then the newest fault counts";
+            ground.report(Diagnostic::new(Code::W018, since.span, message).help(help));
+        }
     }
 }

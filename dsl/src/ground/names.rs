@@ -27,6 +27,8 @@ pub struct Met {
     pub has_target: bool,
     pub runs: Runs,
     pub is_note: bool,
+    /// True if it may break something, or contains steps that may.
+    pub may_break: bool,
     /// Messages may have been sent after it began.
     pub followed: bool,
 }
