@@ -273,8 +273,13 @@ impl Root {
             return Rendered::Failed(Failure { range: None, ..nested });
         }
         if let Some(name) = notes.refused_env {
-            let message = format!("environment variable `{name}` is not allowed here");
-            let help = Some(format!("allow it with --allow-env {name}").into());
+            let (why, help) = if self.scope.env().trusted {
+                ("is not set", "set it before kplan starts".to_owned())
+            } else {
+                ("is not allowed here", format!("set it, and allow it with --allow-env {name}"))
+            };
+            let message = format!("environment variable `{name}` {why}");
+            let help = Some(help.into());
             let range = lex::find_word(text, &name);
             return Rendered::Failed(Failure { code: Code::E033, message, help, range });
         }

@@ -129,7 +129,10 @@ fn what_is_no_backend_file_is_told() {
             "backend: v1\nbootstrap: ['{{ broker }}:1']\n",
             "`broker`, `host` and `run` are defined only in `commands`",
         ),
-        ("backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n", "NO"),
+        (
+            "backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n",
+            "environment variable `NO` is not set",
+        ),
         ("backend: [\n", "cluster.yaml"),
     ] {
         let found = told(text);

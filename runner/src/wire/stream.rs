@@ -37,6 +37,9 @@ pub enum Transport {
 impl Transport {
     /// TLS trusting the certificates of a PEM file alone.
     pub fn trusting(file: &Path) -> Self {
+        if file.as_os_str().is_empty() {
+            return Self::Unusable(NO_AUTHORITY.to_owned());
+        }
         match client_config(file) {
             Ok(config) => Self::Tls(Arc::new(config)),
             Err(why) => Self::Unusable(format!("{}: {why}", file.shown())),
@@ -57,6 +60,9 @@ impl Transport {
         Ok(Stream::Tls(Box::new(connector.connect(name, tcp).await?)))
     }
 }
+
+const NO_AUTHORITY: &str = "`ssl.ca.location` is not set: kplan needs the certificates that it may trust, on Debian for \
+                            public ones /etc/ssl/certs/ca-certificates.crt";
 
 fn client_config(file: &Path) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
@@ -195,5 +201,8 @@ mod tests {
         let transport = Transport::trusting(Path::new("/nonexistent/ca.pem"));
         let error = transport.connect("127.0.0.1:1").await.expect_err("no file");
         assert!(error.to_string().contains("/nonexistent/ca.pem"), "{error}");
+        let error = Transport::trusting(Path::new("")).connect("127.0.0.1:1").await;
+        let error = error.expect_err("no file is named").to_string();
+        assert!(error.contains("`ssl.ca.location` is not set"), "{error}");
     }
 }
