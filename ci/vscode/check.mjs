@@ -133,7 +133,7 @@ const run = async () => {
   await test("replicas=1", "Failed");
   await test("replicas=3", "Passed");
   await test("outage.yaml", "Failed");
-  await failure("- offline_partitions: 0", "did not hold in time: 1 of 3 partitions without a leader");
+  await failure("- offline_partitions: 0", "did not hold in time: 1 of 2 partitions without a leader");
   await failure("- progressing: P", "did not hold in time: P has nothing acknowledged");
   const failures = await editor.failures();
   expect(failures.length === 2, `two failures: ${JSON.stringify(failures)}`);

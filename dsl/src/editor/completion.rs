@@ -9,8 +9,8 @@ use super::offered::{brokers, names};
 use super::pages;
 use super::settings;
 use super::spots::{PlanSpot, SpotPart, Spots};
-use crate::forms::Forms;
 use crate::document::Entry;
+use crate::forms::Forms;
 use crate::source::{FileId, Span};
 use crate::steps::Verb;
 

@@ -3,9 +3,9 @@
 use super::file::EditorFile;
 use super::names::NameKind;
 use super::spots::{PlanSpot, SpotPart, Spots};
-use crate::forms::Forms;
 use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::document::Node;
+use crate::forms::Forms;
 use crate::source::Span;
 
 /// A correction of a file.

@@ -2,8 +2,8 @@
 
 use super::file::EditorFile;
 use super::spots::{SpotPart, Spots};
-use crate::forms::Forms;
 use crate::document::{Kind, Node};
+use crate::forms::Forms;
 use crate::source::{Source, Span};
 use crate::steps::Verb;
 

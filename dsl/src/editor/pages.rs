@@ -1,8 +1,8 @@
 //! Texts about words, arguments and values, for completion and hover.
 
-use crate::forms::Forms;
 use crate::args::{FieldInfo, WordInfo};
 use crate::conditions::Condition;
+use crate::forms::Forms;
 use crate::manual::{WordKind, page};
 use crate::steps::Verb;
 

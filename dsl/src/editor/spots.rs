@@ -1,8 +1,8 @@
 //! Every key and value of a document, with what may stand at its place.
 
-use crate::forms::Forms;
 use crate::check::word_of_defaults;
 use crate::document::{Kind, Node, Scalar};
+use crate::forms::Forms;
 use crate::source::Span;
 use crate::steps::Verb;
 
