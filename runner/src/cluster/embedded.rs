@@ -22,6 +22,7 @@ use rdkafka::{
     mocking::MockCoordinator,
     producer::{BaseProducer, Producer},
 };
+use rdkafka_sys::RDKafkaApiKey;
 
 use super::{
     AdminError, Cluster, ClusterSpec, KafkaError, Node, NodeLife, NodeState, Placement, RigError,
@@ -88,6 +89,7 @@ impl EmbeddedCluster {
             .create()
             .map_err(|error: ClientError| fail(error.to_string()))?;
         rebalance_at_once(&owner);
+        leaders_only_in_metadata(&owner)?;
         let mock = owner.client().mock_cluster().ok_or_else(|| fail("did not start".into()))?;
         let addresses: Vec<String> =
             mock.bootstrap_servers().split(',').map(str::to_owned).collect();
@@ -142,6 +144,17 @@ fn rebalance_at_once(owner: &BaseProducer) {
             rdkafka_sys::rd_kafka_mock_group_initial_rebalance_delay_ms(mock, 0);
         }
     }
+}
+
+/// From these versions on a mock broker that does not lead a partition names the leader in its answer (KIP-951), and
+/// librdkafka 2.12 ends the process with SIGSEGV if there is none at that moment.
+fn leaders_only_in_metadata(owner: &BaseProducer) -> Result<(), RigError> {
+    let mock = owner.client().mock_cluster().ok_or_else(gone)?;
+    for (api, newest) in [(RDKafkaApiKey::Produce, 9), (RDKafkaApiKey::Fetch, 11)] {
+        mock.apiversion(api, Some(0), Some(newest))
+            .map_err(|error| refused("limit the versions of requests", &error))?;
+    }
+    Ok(())
 }
 
 impl Controller {
