@@ -228,12 +228,14 @@ codes! {
     /// The condition about this consumer will be inconclusive: the consumer was not stopped by `stop_client`, so
     /// its group has not caught up.
     W016 "consumer not stopped",
-    /// The plan asks for recovery before any fault: the condition would be inconclusive.
+    /// The plan asks for recovery before any fault, or since a step that breaks nothing: the condition would be
+    /// inconclusive.
     W018 "nothing to recover from",
     /// The condition is always true, or always false, whatever the cluster does: `lost: { at_least: 0 }`, `expr:
     /// true`, an expression of parameters alone, an empty `expect`. It judges nothing, and a plan without another
     /// judgement is inconclusive. kplan does not warn about an expression of parameters beside other conditions in
-    /// `any`, `all` or `not`: it chooses which of them counts.
+    /// `any`, `all` or `not`: it chooses which of them counts. The same code stands for a `when` that is written as true
+    /// or false.
     W019 "condition with a constant result",
     /// The plan has no `assert` that counts: no `assert` at all, or only asserts that are `optional`, left out by
     /// `when: false`, or always true. If nothing fails, the plan ends inconclusive (exit status 1).

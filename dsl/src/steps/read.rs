@@ -52,7 +52,7 @@ pub(crate) const COMMON: [(&str, &str); 6] = [
         "expect_error",
         "The step must fail with this error and no other: a code of Kafka or of its client, or `{matches: REGEX}`.",
     ),
-    ("capture", "A name for the result of this step, which templates of later steps can use."),
+    ("capture", "A name for the values of a `record`, which templates of later steps can use."),
 ];
 
 /// The deepest nesting of steps.
