@@ -157,9 +157,10 @@ impl<'p> Follow<'p> {
             // In the rounds of a loop the latest run counts. A round that leaves the step out does not remove an
             // earlier run.
             let runs = before.map_or(runs, |met| met.runs.or(runs));
+            let first = before.map_or(self.ground.names.len(), |met| met.first);
             self.ground
                 .names
-                .insert(name.as_str(), Met { has_target, runs, is_note, may_break, followed });
+                .insert(name.as_str(), Met { has_target, runs, is_note, may_break, first, followed });
         }
     }
 
@@ -258,6 +259,7 @@ impl<'p> Follow<'p> {
                 self.ground.step_name(name, true);
                 self.bounds(name);
             }
+            self.ends_before_it_begins(one);
             for condition in one.that.flat() {
                 self.references(condition, true);
                 self.counts_from(condition);

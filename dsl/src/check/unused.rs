@@ -26,7 +26,32 @@ pub(super) fn warnings(document: &Node) -> Vec<Diagnostic> {
         let help = format!("use it in a template: `\"{{{{ {name} }}}}\"`; or remove it");
         all.push(Diagnostic::new(Code::W024, key.key.span, message).help(help));
     }
+    elements(document, &mut all);
     all
+}
+
+/// Warns of the name that a `repeat` gives to its element, if its steps do not use it.
+fn elements(node: &Node, all: &mut Vec<Diagnostic>) {
+    for (name, steps) in
+        node.get("repeat").into_iter().filter_map(|r| r.get("as").zip(r.get("steps")))
+    {
+        let mut used = BTreeSet::new();
+        collect(steps, None, &mut used);
+        let text = name.scalar().map_or("", |scalar| &scalar.text);
+        if !used.contains(text) {
+            let message =
+                format!("the repeated steps do not use `{text}`, so each round does the same");
+            let help = format!(
+                "use it in a template: `\"{{{{ {text} }}}}\"`; or write `times` in place of the list"
+            );
+            all.push(Diagnostic::new(Code::W024, name.span, message).help(help));
+        }
+    }
+    match &node.kind {
+        Kind::Seq(nodes) => nodes.iter().for_each(|node| elements(node, all)),
+        Kind::Map(entries) => entries.iter().for_each(|entry| elements(&entry.value, all)),
+        Kind::Scalar(_) => {}
+    }
 }
 
 /// The names in all templates and expressions.

@@ -2,6 +2,7 @@
 
 use super::Follow;
 use crate::args::arguments_of;
+use crate::backend::Capability;
 use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::CountsOf;
@@ -11,10 +12,34 @@ use crate::value::ClientName;
 
 impl<'p> Follow<'p> {
     pub(super) fn judged(&mut self, condition: &'p Spanned<Condition>) {
+        self.transactions(condition);
         let fits = !condition.facts().is_audited() || self.something_to_audit(condition);
         if fits && !self.ground.in_finally {
             condition.defeated(condition.span, &mut self.ground);
         }
+    }
+
+    /// Reports a condition about transactions in a plan whose producers use none.
+    fn transactions(&mut self, condition: &'p Spanned<Condition>) {
+        let facts = condition.facts();
+        let state = &self.ground.state;
+        let of_messages =
+            facts.counts_of(CountsOf::Producers) || facts.counts_of(CountsOf::Consumers);
+        let asks = of_messages && facts.needs == Some(Capability::Transactions);
+        if !asks || state.external || state.clients_unknown || self.ground.in_finally {
+            return;
+        }
+        let may = |c: &KnownClient| {
+            c.transactional || c.kind == ClientKind::Service || c.program.is_some()
+        };
+        if state.clients.values().any(may) {
+            return;
+        }
+        let word = condition.info().word;
+        let message =
+            format!("`{word}` has nothing to judge: no client of the plan sends in transactions");
+        let help = "let a producer do so: `transactional: { messages: 10, abort: 20% }`";
+        self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
     }
 
     /// Reports missing clients, and clients that still run, where the log is judged. False if no further check is

@@ -15,6 +15,7 @@ impl<'p> Follow<'p> {
         let Some(lasting) = verb.lasting().filter(|l| l.passes()) else { return };
         let begun = self.ground.least;
         self.during(step);
+        self.rules_hold(step);
         self.over(step, verb);
         let least = begun.saturating_add(lasting.for_time.unwrap_or_default());
         self.ground.least = self.ground.least.max(least);

@@ -6,7 +6,7 @@ use crate::conditions::Condition;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind};
 use crate::ground::{ClientKind, Liveness, Runs};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Always, Step};
 use crate::source::Spanned;
 use crate::steps::Verb;
 use crate::value::StepName;
@@ -64,6 +64,22 @@ impl<'p> Follow<'p> {
     /// Reports the name of a step that cannot begin or end a time.
     pub(super) fn bounds(&mut self, name: &Spanned<StepName>) {
         self.serves(name, Serves::Run);
+    }
+
+    /// Reports a rule whose `to` runs before its `from`: it is never judged.
+    pub(super) fn ends_before_it_begins(&mut self, rule: &Always) {
+        let (Some(from), Some(to)) = (&rule.from, &rule.to) else { return };
+        let first =
+            |name: &Spanned<StepName>| self.ground.names.get(name.as_str()).map(|met| met.first);
+        let (Some(begins), Some(ends)) = (first(from), first(to)) else { return };
+        if ends <= begins {
+            let message = format!(
+                "step \"{}\" (`to`) runs before step \"{}\" (`from`)",
+                to.value, from.value
+            );
+            let help = "the rule is never judged: exchange `from` and `to`, or name a later step";
+            self.ground.report(Diagnostic::new(Code::W022, to.span, message).help(help));
+        }
     }
 
     fn serves(&mut self, name: &Spanned<StepName>, need: Serves) {

@@ -29,6 +29,8 @@ pub struct Met {
     pub is_note: bool,
     /// True if it may break something, or contains steps that may.
     pub may_break: bool,
+    /// Its place among the steps with a name, by its first run.
+    pub first: usize,
     /// Messages may have been sent after it began.
     pub followed: bool,
 }
