@@ -83,7 +83,7 @@ args! {
         /// Deletes the data of a broker that is down.
         wipe: Option<BrokerCommand>,
         /// The time limit of each command, and of the effect that it must have.
-        timeout: Duration = "60s",
+        timeout: Spanned<Duration> = "60s",
     }
 }
 
@@ -296,6 +296,7 @@ impl BackendFile {
             let help = "write the address of at least one broker: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
+        reader.must_last("timeout", self.commands.as_ref().map(|c| &c.timeout), None);
         self.client.check_backend(&SAID, reader);
         let canonical = self.client.0.iter().find(|(key, value)| {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"

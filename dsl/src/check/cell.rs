@@ -217,6 +217,7 @@ fn read_plan(
     let description: Option<Option<String>> = map.field("description", reader);
     let tags: Option<Option<Vec<String>>> = map.field("tags", reader);
     let timeout: Option<Spanned<Duration>> = map.field_or("timeout", reader, TIMEOUT);
+    reader.must_last("timeout", timeout.as_ref(), None);
     let external: Option<Option<External>> = map.field("external", reader);
     let steps = match map.node("steps") {
         Some(node) => read_steps(node, reader),

@@ -256,8 +256,13 @@ codes! {
     /// steps.
     W024 "unused name",
     /// The plan has producers, but nothing in it sends to the topics that this consumer reads, so conditions about
-    /// the consumer judge nothing.
+    /// the consumer judge nothing. Or the consumer begins at the log's end (`from: latest`), and nothing is sent
+    /// after it was started.
     W025 "consumer that gets nothing",
+    /// Every message of this producer is larger than what is accepted: than `message.max.bytes` of the producer's
+    /// library (1000000 if it is not set), or than `max.message.bytes` of the topic. None of them is sent, or none is
+    /// acknowledged.
+    W026 "messages that are too large",
 }
 
 impl Code {

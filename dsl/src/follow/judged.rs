@@ -13,6 +13,7 @@ use crate::value::ClientName;
 impl<'p> Follow<'p> {
     pub(super) fn judged(&mut self, condition: &'p Spanned<Condition>) {
         self.transactions(condition);
+        self.more_than_is_sent(condition);
         let fits = !condition.facts().is_audited() || self.something_to_audit(condition);
         if fits && !self.ground.in_finally {
             condition.defeated(condition.span, &mut self.ground);
@@ -40,6 +41,28 @@ impl<'p> Follow<'p> {
             format!("`{word}` has nothing to judge: no client of the plan sends in transactions");
         let help = "let a producer do so: `transactional: { messages: 10, abort: 20% }`";
         self.ground.report(Diagnostic::new(Code::E063, condition.span, message).help(help));
+    }
+
+    /// Reports a number of acknowledged messages that is greater than all that producers send.
+    fn more_than_is_sent(&mut self, condition: &'p Spanned<Condition>) {
+        let (Condition::Acked(acked), state) = (&condition.value, &self.ground.state) else {
+            return;
+        };
+        let least = acked.count.bound.and_then(|bound| bound.least());
+        let unknown = state.external || state.clients_unknown || state.produced;
+        let Some(least) = least.filter(|_| !unknown && !self.ground.in_finally) else { return };
+        let topic = acked.count.of_topic();
+        let meant = |c: &&KnownClient| {
+            c.kind.sends() && topic.is_none_or(|topic| c.topics.iter().any(|own| own == topic))
+        };
+        let senders: Vec<&KnownClient> = state.clients.values().filter(meant).collect();
+        let most = senders.iter().map(|sender| sender.most).sum::<Option<u64>>();
+        let Some(most) = most.filter(|most| *most < least && !senders.is_empty()) else { return };
+        let message = format!(
+            "{} acknowledged, but the producers send {most} in all (`count`)",
+            crate::words::count(least, "message")
+        );
+        self.ground.impossible(condition.span, message);
     }
 
     /// Reports missing clients, and clients that still run, where the log is judged. False if no further check is

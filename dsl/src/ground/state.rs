@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::settings::UNCLEAN;
 use crate::facts::{Blurs, Kind, StepFacts};
 use crate::source::Span;
-use crate::value::{Acks, KafkaVersion, MetadataMode};
+use crate::value::{Acks, KafkaVersion, MetadataMode, Settings};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,19 @@ pub struct KnownTopic {
     pub assignment: Option<Vec<Vec<u32>>>,
     pub min_in_sync: Option<u32>,
     pub unclean: bool,
+    /// The most bytes of a record batch (`max.message.bytes`), if the plan sets it.
+    pub largest: Option<u32>,
     pub gone: bool,
+}
+
+impl KnownTopic {
+    /// Takes over what the plan sets for the topic.
+    pub fn set(&mut self, config: &Settings) {
+        let number = |name| config.get(name).and_then(|n| n.parse().ok());
+        self.min_in_sync = number("min.insync.replicas").or(self.min_in_sync);
+        self.largest = number("max.message.bytes").or(self.largest);
+        self.unclean = config.get(UNCLEAN).map_or(self.unclean, |unclean| unclean == "true");
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +141,10 @@ pub struct KnownClient {
     pub commits: bool,
     /// True if it ends by itself after a number of messages.
     pub ends: bool,
+    /// The most messages that it sends, if that is known.
+    pub most: Option<u64>,
+    /// True for a consumer that begins at the log's end and to which nothing was sent since then.
+    pub waits: bool,
     /// Its name in the plan's `clients`, if it is another program.
     pub program: Option<String>,
     /// True if it sends texts, which other programs can print.

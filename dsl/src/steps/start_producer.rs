@@ -5,7 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{self, Blurs, LaneChange, LaneOf, Leaves, StepFacts};
-use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
+use crate::ground::{ClientKind, Ever, Ground, KnownClient, KnownTopic, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -90,6 +90,8 @@ args! {
 /// The smallest payload, which must have space for a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
+/// librdkafka's default of `message.max.bytes`.
+const LIBRDKAFKA_LARGEST: u64 = 1_000_000;
 /// The size that is meant without `payload`.
 pub(super) const DEFAULT_SIZE: ByteSize = ByteSize(100);
 
@@ -183,6 +185,35 @@ impl StartProducer {
             self.timestamp.as_ref().map(|time| format!("timestamps {time}")),
         ];
         said.into_iter().flatten().chain(self.config.shown()).collect()
+    }
+
+    /// Warns of messages all of which are larger than what the client's library or the topic accepts.
+    fn fits_sizes(&self, topic: Option<&KnownTopic>, ground: &mut Ground<'_>) {
+        let (least, place) = match self.own_value() {
+            Some(text) => (text.constant_bytes() as u64, self.own_value_at().map(|(at, _)| at)),
+            None => (self.payload.value.min.0, Some(self.payload.span)),
+        };
+        let Some(place) = place else { return };
+        // librdkafka measures a message before it is compressed, brokers measure what arrives.
+        let number = |name: &str| self.config.get(name).and_then(|n| n.parse::<u64>().ok());
+        let own = number("message.max.bytes").unwrap_or(LIBRDKAFKA_LARGEST);
+        let own = self.client.program.is_none().then_some(own);
+        let compressed = self.compression.as_ref().is_some_and(|c| c.value != Compression::None)
+            || self.config.iter().any(|(name, _)| name.contains("compression"));
+        let of_topic = topic.and_then(|t| t.largest).filter(|_| !compressed).map(u64::from);
+        let (limit, whose, key) = match (own, of_topic) {
+            (Some(own), _) if own < least => (own, "the producer's library", "message.max.bytes"),
+            (_, Some(most)) if most < least => (most, "the topic", "max.message.bytes"),
+            _ => return,
+        };
+        let message = format!(
+            "each message has at least {least} bytes, and {whose} accepts {limit} (`{key}`)"
+        );
+        let help = format!(
+            "send smaller messages, or set a greater `{key}` in the `config` of {}",
+            if of_topic == Some(limit) { "the topic" } else { "this step" }
+        );
+        ground.report(Diagnostic::new(Code::W026, place, message).help(help));
     }
 
     /// Reports features that the cluster's version does not have.
@@ -320,6 +351,7 @@ impl StepWord for StartProducer {
         let topic = ground.topic(&self.topic, false);
         ground.user(self.user.as_ref());
         self.fits_version(ground);
+        self.fits_sizes(topic.as_ref(), ground);
         let min = topic.and_then(|t| t.min_in_sync).filter(|n| *n > 1);
         let weak = self.acks.value != Acks::All && ground.is_literal(self.acks.span);
         if let Some(min) = min.filter(|_| weak) {
@@ -340,6 +372,8 @@ impl StepWord for StartProducer {
             commits: false,
             transactional: self.transactional.is_some(),
             ends: self.count.is_some(),
+            most: self.count.as_ref().map(|count| count.value),
+            waits: false,
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),
             sends_text: self.client.program.is_some() || self.own_value().is_some(),
             span: self.name.span,

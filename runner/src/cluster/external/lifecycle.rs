@@ -171,7 +171,7 @@ impl TopicAdmin for ExternalCluster {
 impl ExternalCluster {
     /// The limit of every command.
     pub(super) fn limit(&self) -> Duration {
-        self.file.commands.as_ref().map_or(LIMIT, |commands| commands.timeout)
+        self.file.commands.as_ref().map_or(LIMIT, |commands| *commands.timeout)
     }
 
     fn number(&self, node: Node) -> Result<u32, RigError> {
