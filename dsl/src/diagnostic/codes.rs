@@ -220,7 +220,9 @@ codes! {
     /// The cluster's version of Kafka has no such setting of brokers: a broker ignores it, so the plan does not test
     /// what it seems to test. Or kplan does not know what runs (a vendor's version, an `image`, an external cluster),
     /// and no version of Kafka that it knows has this setting, or takes this value. A client of kplan ignores a
-    /// setting that is only for clients of the other kind: one of consumers in a producer, or the reverse.
+    /// setting that is only for clients of the other kind: one of consumers in a producer, or the reverse. And
+    /// brokers of a KRaft cluster ignore settings of ZooKeeper (`zookeeper.*`), those of a cluster with ZooKeeper
+    /// settings of KRaft (`controller.quorum.*`, `broker.session.timeout.ms`).
     W014 "unknown setting",
     /// The target matches no node of this cluster: `controllers` where no controller has a process of its own, or
     /// `zookeeper` in a cluster without ZooKeeper.

@@ -58,6 +58,9 @@ args! {
         /// The number of different keys, which kplan chooses. If neither it nor `key` is set, messages have no keys
         /// and are sent to the partitions in turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
+        /// The share of messages without a value: tombstones, by which a compacted topic deletes their keys. It needs
+        /// `value` for the other messages, and `key`; `{{ message.id }}` must stand in the key or in a header.
+        tombstones: Option<Spanned<Percent>>,
         /// The timestamp of each message: an offset from the time when it is due, such as `-2h` or `+5m`, or one time
         /// for all, such as `2026-01-31T12:00:00Z`. If it is not set, it is the time of sending.
         timestamp: Option<Spanned<MessageTime>>,
@@ -143,7 +146,14 @@ impl StartProducer {
         if let (Some(_), Some(keys)) = (&self.key, &self.keys) {
             exclude(keys.span, "keys", "key");
         }
-        let Some((span, own)) = self.own_value_at() else { return };
+        let Some((span, own)) = self.own_value_at() else {
+            if let Some(tombstones) = &self.tombstones {
+                let message = "`tombstones` needs `value`: the value of the other messages";
+                let help = "kplan's own messages have their identity in the value";
+                reader.push(Diagnostic::new(Code::E016, tombstones.span, message).help(help));
+            }
+            return;
+        };
         // The default is part of every producer's meaning; a size in the plan's `defaults` is for the other producers.
         let Spanned { value: size, span: at } = self.payload;
         let here = at.file == step.file && at.start > step.end;
@@ -161,9 +171,27 @@ impl StartProducer {
                 "write `{{ message.id }}` into a field of the value, into `key` or into a header";
             reader.push(Diagnostic::new(Code::E018, span, message).help(help));
         }
+        self.check_tombstones(reader);
         if self.most_bytes() > MOST_PAYLOAD {
             reader.push(Diagnostic::new(Code::E015, span, "the value can be longer than 64MiB"));
         }
+    }
+
+    /// Reports tombstones that delete nothing, and those without an identity.
+    fn check_tombstones(&self, reader: &mut Reader) {
+        let Some(tombstones) = &self.tombstones else { return };
+        let outside = self.key.iter().map(|key| &key.value);
+        let outside = outside.chain(self.headers.0.iter().map(|(_, text)| text));
+        let (message, help) = if self.key.is_none() {
+            let message = "a tombstone needs a key: it deletes the messages of its key";
+            (message, "add one with some different values: `key: 'k{{ message.random(1, 100) }}'`")
+        } else if !outside.flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id) {
+            let message = "a tombstone has no value: kplan finds it by an identity in its key or a header";
+            (message, "add a header: `headers: { id: '{{ message.id }}' }`")
+        } else {
+            return;
+        };
+        reader.push(Diagnostic::new(Code::E016, tombstones.span, message).help(help));
     }
 
     /// What it does in addition to its rate, each as part of a sentence.
@@ -180,6 +208,7 @@ impl StartProducer {
             (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
             self.own_value().map(|_| "values that the plan writes".to_owned()),
             self.key.as_ref().map(|_| "keys that the plan writes".to_owned()),
+            self.tombstones.as_ref().map(|share| format!("{share} of them tombstones")),
             (min != max).then(|| format!("values of {min} to {max}")),
             self.compression.as_ref().map(|c| format!("compressed with {c}")),
             self.timestamp.as_ref().map(|time| format!("timestamps {time}")),
