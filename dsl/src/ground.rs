@@ -97,7 +97,19 @@ impl<'p> Ground<'p> {
     /// Reports a name that no step has or, unless `any_time`, no earlier step.
     pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
         let text = name.as_str();
-        if self.names.contains_key(text) || (any_time && self.ever.names.contains(text)) {
+        if let Some(met) = self.names.get(text) {
+            if let Some(earlier) = met.twice {
+                let (message, help) = (
+                    format!("two steps have the name \"{text}\": this means the later one"),
+                    "give each step a name of its own",
+                );
+                let twice = Diagnostic::new(Code::W027, name.span, message).help(help);
+                let (later, place) = ("the later one", met.span);
+                self.report(twice.related(earlier, "the earlier one").related(place, later));
+            }
+            return;
+        }
+        if any_time && self.ever.names.contains(text) {
             return;
         }
         let diagnostic = if self.ever.names.contains(text) {

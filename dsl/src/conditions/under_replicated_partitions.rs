@@ -19,7 +19,8 @@ fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
     it.follow(span, ground);
     let state = &ground.state;
     let Some(cluster) = &state.cluster else { return };
-    let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
+    let down =
+        cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused));
     let asked = |name: &str| it.topic.is_none_or(|topic| topic.as_str() == name);
     let everywhere = state
         .topics
@@ -29,7 +30,7 @@ fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
     let fewer = it.bound.and_then(|b| b.most()).is_some_and(|n| n < least);
     if down > 0 && fewer {
         let message = format!(
-            "{} {} a replica on a broker that is down here ({down} are)",
+            "{} {} a replica on a broker that is down or paused here",
             crate::words::count(least, "partition"),
             if least == 1 { "has" } else { "have" },
         );

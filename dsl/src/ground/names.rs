@@ -33,6 +33,9 @@ pub struct Met {
     pub first: usize,
     /// Messages may have been sent after it began.
     pub followed: bool,
+    pub span: Span,
+    /// An earlier step of the same name that certainly ran, too.
+    pub twice: Option<Span>,
 }
 
 /// Whether a step runs.

@@ -187,12 +187,18 @@ impl Given<'_> {
         };
         let message = format!("`{key}` has no effect: {why}");
         let help = match key.as_str() {
-            "zookeeper.session.timeout.ms" => {
-                Help::instead("in KRaft mode it is `broker.session.timeout.ms`".to_owned(), key, "broker.session.timeout.ms").into()
-            }
-            "broker.session.timeout.ms" => {
-                Help::instead("with ZooKeeper it is `zookeeper.session.timeout.ms`".to_owned(), key, "zookeeper.session.timeout.ms").into()
-            }
+            "zookeeper.session.timeout.ms" => Help::instead(
+                "in KRaft mode it is `broker.session.timeout.ms`".to_owned(),
+                key,
+                "broker.session.timeout.ms",
+            )
+            .into(),
+            "broker.session.timeout.ms" => Help::instead(
+                "with ZooKeeper it is `zookeeper.session.timeout.ms`".to_owned(),
+                key,
+                "zookeeper.session.timeout.ms",
+            )
+            .into(),
             _ => None,
         };
         Some(Diagnostic::new(Code::W014, key.span, message).maybe_help(help))

@@ -3,6 +3,7 @@
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need, is_release};
+use crate::catalogue::Catalogue;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
@@ -157,6 +158,13 @@ impl StepWord for StartCluster {
             let message = format!("kplan does not know the version `{}`", self.version);
             let help =
                 "kplan treats it by its leading numbers, or as the newest version if it has none";
+            ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
+        } else if Catalogue::of_kafka().version(&self.version).is_none() {
+            let message = format!("kplan does not know Kafka {}", self.version);
+            let newest = Catalogue::of_kafka().newest_name();
+            let help = format!(
+                "the newest version that it knows is {newest}, and it judges settings by that; check the number"
+            );
             ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         let own = self.image.as_ref().map(|image| is_release(image));

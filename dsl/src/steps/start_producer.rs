@@ -186,7 +186,8 @@ impl StartProducer {
             let message = "a tombstone needs a key: it deletes the messages of its key";
             (message, "add one with some different values: `key: 'k{{ message.random(1, 100) }}'`")
         } else if !outside.flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id) {
-            let message = "a tombstone has no value: kplan finds it by an identity in its key or a header";
+            let message =
+                "a tombstone has no value: kplan finds it by an identity in its key or a header";
             (message, "add a header: `headers: { id: '{{ message.id }}' }`")
         } else {
             return;

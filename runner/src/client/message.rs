@@ -247,9 +247,8 @@ mod tests {
     fn as_many_messages_are_tombstones_as_the_plan_asks_for() {
         for (share, expected) in [(0.0, 0..=0), (0.1, 900..=1_100), (1.0, 10_000..=10_000)] {
             let texts = OwnTexts { tombstones: share, ..OwnTexts::default() };
-            let has_value = |number| {
-                texts.fill_value(&MessageFields { number, ..FIELDS }, &mut Vec::new())
-            };
+            let has_value =
+                |number| texts.fill_value(&MessageFields { number, ..FIELDS }, &mut Vec::new());
             let without = (0..10_000).filter(|number| !has_value(*number)).count();
             assert!(expected.contains(&without), "{share}: {without}");
         }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use kplan_dsl::{
     facts::Strikes,
     plan::Plan,
-    steps::StartCluster,
+    steps::{BROKER_DISK, StartCluster},
     value::{Controllers, MetadataMode},
 };
 
@@ -28,9 +28,6 @@ use crate::{
 
 /// Limit until every broker lists all the others.
 const START_LIMIT: Duration = Duration::from_secs(120);
-
-/// Size of a broker's disk in plans that fill it: enough for the logs of a plan, and quick to fill.
-const DISK: u64 = 256 * 1024 * 1024;
 
 #[async_trait]
 impl Act for StartCluster {
@@ -173,7 +170,7 @@ pub fn spec(
         jvm: args.jvm.iter().flatten().map(ToString::to_string).collect(),
         image: run.image.clone().or_else(|| args.image.as_deref().cloned()),
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
-        disk: wants::strikes(plan, &[Strikes::Disks]).then_some(DISK),
+        disk: wants::strikes(plan, &[Strikes::Disks]).then_some(BROKER_DISK.0),
         exchangeable: wants::upgrades(plan),
         authorizer: wants::authorizes(plan),
         dynamic: wants::alters_brokers(plan),

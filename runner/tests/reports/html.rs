@@ -72,7 +72,12 @@ fn the_outage_says_at_once_how_many_were_lost_where_and_how_long_recovery_took()
 #[test]
 fn traffic_is_shown_by_partition_and_of_many_those_that_stood_still() {
     let few = visible(&render(&failing().record()));
-    assert!(few.contains("Acknowledged by partition orders/0 peak 67/s orders/1 peak 33/s orders/2 peak 0/s"), "{few}");
+    assert!(
+        few.contains(
+            "Acknowledged by partition orders/0 peak 67/s orders/1 peak 33/s orders/2 peak 0/s"
+        ),
+        "{few}"
+    );
     let mut story = failing();
     for stamped in &mut story.events {
         if let Event::Sample(sample) = &mut stamped.event {
