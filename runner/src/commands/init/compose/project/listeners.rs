@@ -33,6 +33,14 @@ impl NamedListener {
 /// What a listener asks of its clients, by the names of Kafka's `security.protocol`.
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
+/// How the reason begins if this machine does not reach a broker.
+pub(super) const UNREACHABLE: &str = "this machine does not reach the broker:";
+
+/// What helps then.
+pub(super) const PUBLISH: &str = "give each broker a listener that is advertised as localhost with a published port, such as \
+                                  LOCAL://localhost:19092 in KAFKA_ADVERTISED_LISTENERS, LOCAL://:9094 in KAFKA_LISTENERS, \
+                                  LOCAL:PLAINTEXT in KAFKA_LISTENER_SECURITY_PROTOCOL_MAP and \"19092:9094\" in `ports`";
+
 /// The mechanisms that kplan's own questions to brokers know.
 const MECHANISMS: [&str; 3] = ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"];
 
@@ -87,12 +95,7 @@ impl ComposeService {
             format!("the ports {}", ports.join(", "))
         };
         let advertised = if advertised.is_empty() { "nothing" } else { advertised };
-        format!(
-            "this machine does not reach the broker: it advertises {advertised} and publishes {ports}. Give it a listener \
-             that is advertised as localhost with a published port, such as LOCAL://localhost:29092 in \
-             KAFKA_ADVERTISED_LISTENERS, LOCAL://:29092 in KAFKA_LISTENERS, LOCAL:PLAINTEXT in \
-             KAFKA_LISTENER_SECURITY_PROTOCOL_MAP, and \"29092:29092\" in `ports`"
-        )
+        format!("{UNREACHABLE} it advertises {advertised} and publishes {ports}")
     }
 
     /// What the listener asks of clients.
