@@ -103,11 +103,15 @@ fn the_errors_of_docker_are_shown_by_their_kind() {
         (refuses, 2, "does not accept apache.yaml:\nservices.kafka: odd"),
         (lacks, 3, "docker-compose-plugin"),
         ("#!/bin/sh\necho '[]'\n", 3, "does not understand"),
-        ("#!/nowhere/sh\n", 3, "docker is not installed"),
     ] {
         let (status, told) = with_docker(dir.path(), script, &call);
         assert!(status == wanted && told.contains(words), "{status}: {told}");
     }
+    let without = common::kplan(&call).current_dir(dir.path()).env("PATH", "/nowhere").output();
+    let without = without.expect("kplan starts");
+    let said = String::from_utf8_lossy(&without.stderr);
+    assert_eq!(without.status.code(), Some(3), "{said}");
+    assert!(said.contains("docker is not installed"), "{said}");
     let both = [call.as_slice(), &["--service", "a", "--from", "b", "--to", "c"]].concat();
     let (status, told) = with_docker(dir.path(), DOCKER, &both);
     assert!(status == 2 && told.contains("cannot be used with"), "{status}: {told}");

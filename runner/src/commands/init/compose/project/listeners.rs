@@ -1,6 +1,6 @@
 //! The listener of a broker through which programs of this machine reach it, and what it requires of them.
 
-use super::ComposeService;
+use super::{ComposeService, PublishedPort};
 
 /// `NAME://HOST:PORT` of Kafka's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,14 +81,12 @@ impl ComposeService {
     }
 
     fn unreachable(&self, advertised: &str) -> String {
-        let ports: Vec<String> = self
-            .ports
-            .iter()
-            .map(|port| match &port.published {
-                Some(published) => format!("{published}:{}", port.target),
-                None => format!("{} (on a port that docker chooses)", port.target),
-            })
-            .collect();
+        let shown = |port: &PublishedPort| match (&port.published, port.host_ip.as_deref()) {
+            (None, _) => format!("{} (on a port that docker chooses)", port.target),
+            (Some(published), None | Some("")) => format!("{published}:{}", port.target),
+            (Some(published), Some(ip)) => format!("{ip}:{published}:{}", port.target),
+        };
+        let ports: Vec<String> = self.ports.iter().map(shown).collect();
         let ports = if ports.is_empty() {
             "no port".to_owned()
         } else {
