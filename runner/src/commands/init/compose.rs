@@ -20,7 +20,7 @@ pub const BACKEND: &str = "backends/compose.yaml";
 
 /// The texts of the backend file and of the first plan.
 #[derive(Debug)]
-pub struct Written {
+pub struct ComposeFiles {
     /// The text of [`BACKEND`].
     pub backend: String,
     /// The text of the first plan.
@@ -29,7 +29,7 @@ pub struct Written {
 
 /// The files for the project that a compose file describes. The file is read by docker's own plugin: it knows all
 /// forms of the file, and the variables that it uses. `dir` is the directory of the files.
-pub fn written(file: &Path, dir: &Path) -> anyhow::Result<Written> {
+pub fn written(file: &Path, dir: &Path) -> anyhow::Result<ComposeFiles> {
     let named = file.strip_prefix(dir).unwrap_or(file).to_string_lossy();
     of_project(&configuration(file)?, &kplan_dsl::visible::one_line(&named))
 }
@@ -62,17 +62,17 @@ const PLUGIN: &str = "`kplan init --compose` needs docker with its compose plugi
                       docker-compose-plugin of Docker, docker-compose of Debian 13, docker-compose-v2 of Ubuntu)";
 
 /// The files for a project as `docker compose config --format json` prints it.
-fn of_project(json: &str, file: &str) -> anyhow::Result<Written> {
+fn of_project(json: &str, file: &str) -> anyhow::Result<ComposeFiles> {
     let project: ComposeProject = serde_json::from_str(json)
         .context("kplan does not understand what `docker compose config --format json` printed")?;
     let kafka = KafkaOfProject::find(&project).map_err(refused)?;
-    let written = Written { backend: backend_text(&kafka, file), plan: plan_text(&kafka) };
+    let written = ComposeFiles { backend: backend_text(&kafka, file), plan: plan_text(&kafka) };
     read_by_kplan(&written)?;
     Ok(written)
 }
 
 /// Only files that kplan itself accepts are written.
-fn read_by_kplan(written: &Written) -> anyhow::Result<()> {
+fn read_by_kplan(written: &ComposeFiles) -> anyhow::Result<()> {
     let text = BTreeMap::from([(BACKEND.into(), written.backend.clone().into_bytes())]);
     // The variables are asked for when the file is used.
     let allowed = text::VARIABLES.map(|name| (name.to_owned(), "/".to_owned())).into();

@@ -29,14 +29,14 @@ struct ComposeService {
     #[serde(default)]
     environment: BTreeMap<String, Option<String>>,
     #[serde(default)]
-    ports: Vec<PublishedPort>,
+    ports: Vec<ComposePort>,
     #[serde(default)]
     volumes: Vec<MountedVolume>,
     deploy: Option<Deployment>,
 }
 
 #[derive(Debug, Deserialize)]
-struct PublishedPort {
+struct ComposePort {
     host_ip: Option<String>,
     /// A number, or a range from which docker takes one.
     published: Option<String>,

@@ -1,6 +1,6 @@
 //! The listener of a broker through which programs of this machine reach it, and what it requires of them.
 
-use super::{ComposeService, PublishedPort};
+use super::{ComposePort, ComposeService};
 
 /// `NAME://HOST:PORT` of Kafka's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl ComposeService {
     }
 
     fn unreachable(&self, advertised: &str) -> String {
-        let shown = |port: &PublishedPort| match (&port.published, port.host_ip.as_deref()) {
+        let shown = |port: &ComposePort| match (&port.published, port.host_ip.as_deref()) {
             (None, _) => format!("{} (on a port that docker chooses)", port.target),
             (Some(published), None | Some("")) => format!("{published}:{}", port.target),
             (Some(published), Some(ip)) => format!("{ip}:{published}:{}", port.target),
