@@ -127,7 +127,7 @@ fn the_example_is_what_kplan_writes() {
     let text = fs::read_to_string(dir.path().join("backends/compose.yaml")).expect("written");
     let text = text
         .replace("backend.schema.json", "../../schemas/backend.schema.json")
-        .replace("apache.yaml", "examples/compose/compose.yaml")
+        .replace("apache.yaml", "docs/how/compose.yaml")
         .replace("external=backends", "external=examples/backends");
     if std::env::var_os("KPLAN_BLESS").is_some() {
         fs::write(&path, &text).expect("writable");

@@ -44,7 +44,7 @@ impl ComposeOfTest {
         let dir = tempfile::tempdir()?;
         let name = format!("kplan-test-{:08x}", rand::random::<u32>());
         let image = format!("{name}/kafka:4.1.1");
-        let mut text = fs::read_to_string(root().join("examples/compose/compose.yaml"))?;
+        let mut text = fs::read_to_string(root().join("docs/how/compose.yaml"))?;
         // Whatever the policy, docker must not start again what a command killed.
         for (old, new) in [
             ("name: shop", format!("name: {name}")),
@@ -170,7 +170,7 @@ async fn the_files_that_init_writes_drive_the_project() -> Result<(), Any> {
 fn the_recorded_configurations_are_the_plugins() -> Result<(), Any> {
     let _turn = compose();
     let recorded = root().join("runner/tests/compose");
-    let mut files = vec![("apache".to_owned(), root().join("examples/compose/compose.yaml"))];
+    let mut files = vec![("apache".to_owned(), root().join("docs/how/compose.yaml"))];
     for entry in fs::read_dir(&recorded)? {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "yaml") {
