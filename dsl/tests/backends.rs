@@ -78,7 +78,7 @@ fn every_example_reads_and_validates() {
         assert!(path.parent().expect("a directory").join(schema).is_file(), "{schema}");
         seen += 1;
     }
-    assert!(seen >= 3, "only {seen} examples");
+    assert!(seen >= 4, "only {seen} examples");
 }
 
 #[test]
@@ -151,6 +151,22 @@ fn commands_are_rendered_for_their_broker() {
     let kill = file.commands.and_then(|commands| commands.kill).expect("a command");
     let words = kill.words(2, "k2", "r1").expect("rendered");
     assert_eq!(words, ["ssh", "k@k2", "kafka-1", "r1", "9", "a b"]);
+}
+
+/// As `kplan init --compose` writes it for services whose names do not have the broker's number.
+#[test]
+fn a_word_is_looked_up_by_its_broker() {
+    let read = read(
+        "backend: v1\nbootstrap: [a:1]\ncommands:\n  \
+         kill: [docker, kill, &container \"{{ {0: 'kafka-a', 7: 'kafka-b'}[broker] }}\"]\n  \
+         start: [docker, start, *container]\n",
+    );
+    let commands = read.file.and_then(|file| file.commands).expect("no mistakes");
+    let start = commands.start.expect("a command");
+    let words = |broker| start.words(broker, "localhost", "r1");
+    assert_eq!(words(0).expect("rendered"), ["docker", "start", "kafka-a"]);
+    assert_eq!(words(7).expect("rendered"), ["docker", "start", "kafka-b"]);
+    assert!(words(1).is_err(), "no container of that broker is named");
 }
 
 #[test]

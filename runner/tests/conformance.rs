@@ -2,6 +2,10 @@
 //! simulation runs always; the others are ignored unless asked for: they need an engine with images, or Java and Maven.
 
 mod common;
+#[path = "conformance/compose.rs"]
+mod compose_plugin;
+#[path = "conformance/table.rs"]
+mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,9 +28,7 @@ use kplan::{
     processes::{kill_processes, processes_of},
     record::RunRecord,
 };
-use kplan_dsl::{
-    Abilities, Capability, EnvNames, Memory, by_command, read_backend_with, value::DataFate,
-};
+use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with, value::DataFate};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -273,42 +275,6 @@ fn what_cannot_be_done_is_refused_with_advice() {
         for lacking in Capability::ALL.iter().filter(|c| !can.can.contains(c)) {
             assert!(!(can.advice)(*lacking).is_empty(), "{}: {lacking:?}", kind.name);
         }
-    }
-}
-
-/// The table as it stands in docs/backends.md.
-fn table() -> String {
-    let all = ROSTER.iter().map(|kind| (kind.choose)(Setup::default()).backend.abilities());
-    let all: Vec<Abilities> = all.collect();
-    let names: Vec<String> = all.iter().map(|can| format!("`{}`", can.backend)).collect();
-    let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(all.len()));
-    for capability in Capability::ALL {
-        let cell = |can: &Abilities| match can.can.contains(capability) {
-            true if can.borrowed && by_command(*capability) => "by its command",
-            true => "yes",
-            false => "no",
-        };
-        let cells: Vec<&str> = all.iter().map(cell).collect();
-        text.push_str(&format!("| {} | {} |\n", capability.text(), cells.join(" | ")));
-    }
-    text
-}
-
-#[test]
-fn the_table_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/backends.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/backends.md");
-    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
-    let (before, rest) = kept.split_once(begin).expect("where the table begins");
-    let (_, after) = rest.split_once(end).expect("where the table ends");
-    let wanted = format!("{before}{begin}{}{end}{after}", table());
-    if std::env::var_os("KPLAN_BLESS").is_some() {
-        std::fs::write(&path, &wanted).expect("writable");
-    } else {
-        assert!(
-            kept == wanted,
-            "docs/backends.md is old: KPLAN_BLESS=1 cargo test --test conformance"
-        );
     }
 }
 
