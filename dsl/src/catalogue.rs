@@ -203,11 +203,6 @@ impl Catalogue {
         KafkaVersion::from_text(text).ok().and_then(|version| self.version(&version))
     }
 
-    /// The newest version, as text.
-    pub fn newest_name(&self) -> &str {
-        self.versions.last().map_or("", String::as_str)
-    }
-
     /// The newest version, which stands for unknown ones.
     pub fn newest(&'static self) -> SettingsAt {
         let newest = self.versions.last().map(|newest| numbers(newest)).unwrap_or_default();

@@ -59,23 +59,31 @@ impl<'p> Follow<'p> {
             count.of_topic().is_none_or(|topic| topics.iter().any(|own| own == topic))
         };
         let all = || state.clients.values();
+        let only = count.client.as_ref().map(|client| client.client.as_str());
+        let meant = |(name, c): &(&String, &KnownClient)| {
+            c.kind.sends() && of_topic(&c.topics) && only.is_none_or(|only| only == name.as_str())
+        };
         let senders: Vec<&KnownClient> =
-            all().filter(|c| c.kind.sends() && of_topic(&c.topics)).collect();
+            state.clients.iter().filter(meant).map(|(_, c)| c).collect();
         let most = senders.iter().map(|sender| sender.most).sum::<Option<u64>>();
+        // What a copier sends depends on what it reads.
+        let endless = senders.iter().any(|c| c.kind == ClientKind::Producer && c.most.is_none());
         let word = condition.info().word;
         let wrong = if of_consumers && !all().any(|c| c.kind.reads() && of_topic(c.reads())) {
             let message =
                 format!("`{word}` has nothing to judge: no earlier step starts a consumer");
             Diagnostic::new(Code::E063, condition.span, message)
                 .help("start a consumer of the topic in an earlier step")
-        } else if let Some(most) = most.filter(|most| bound.least() > Some(*most) && !of_consumers)
+        } else if let Some(most) = most.filter(|most| bound.least() > Some(*most) && !of_consumers && !senders.is_empty())
         {
             let least = crate::words::count(bound.least().unwrap_or_default(), "message");
             let message =
                 format!("{least} acknowledged, but the producers send {most} in all (`count`)");
             Diagnostic::new(Code::E063, condition.span, message)
                 .help("let the producers send more, or change what the plan expects")
-        } else if let (Bound::Is(exact @ 1..), None) = (bound, most) {
+        } else if let Bound::Is(exact @ 1..) = bound
+            && endless
+        {
             let message = format!(
                 "`{word}: {exact}` asks for an exact number, and nothing limits how many messages are sent"
             );

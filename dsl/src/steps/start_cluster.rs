@@ -161,7 +161,7 @@ impl StepWord for StartCluster {
             ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         } else if Catalogue::of_kafka().version(&self.version).is_none() {
             let message = format!("kplan does not know Kafka {}", self.version);
-            let newest = Catalogue::of_kafka().newest_name();
+            let newest = Catalogue::of_kafka().versions.last().map_or("", String::as_str);
             let help = format!(
                 "the newest version that it knows is {newest}, and it judges settings by that; check the number"
             );

@@ -22,11 +22,11 @@ pub struct Totals {
 #[derive(Clone, Debug, Default)]
 struct Counted {
     records: u64,
-    sums: Sums,
+    sums: FileSums,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Sums {
+struct FileSums {
     sent: u64,
     failed: u64,
     /// By the number of the topic in its file, and the partition.
@@ -42,7 +42,7 @@ impl Totals {
             let counted = self.files.entry(path.clone()).or_default();
             let Ok(file) = HistoryFile::open(path) else { continue };
             let settled = file.settled();
-            let mut open = Sums::default();
+            let mut open = FileSums::default();
             for (index, run) in (counted.records..).zip(file.iter_from(counted.records)) {
                 let Ok(run) = run else { break };
                 let sums = if index < settled { &mut counted.sums } else { &mut open };
@@ -65,7 +65,7 @@ impl Totals {
     }
 }
 
-impl Sums {
+impl FileSums {
     fn add(&mut self, run: &MessageRun) {
         let place = (run.topic, run.partition);
         match run.mark {
