@@ -309,6 +309,11 @@ impl BackendFile {
         }
     }
 
+    /// The numbers of the brokers that it names.
+    pub fn numbers(&self) -> BTreeSet<u32> {
+        self.brokers.0.iter().map(|(broker, _)| broker.value).collect()
+    }
+
     /// The abilities that need a command for which there is none.
     pub fn lacks(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();

@@ -1,10 +1,10 @@
 //! The state that steps and conditions are checked against: what is known of cluster, topics and clients between
 //! two steps, which names exist, and the diagnostics about unknown names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::backend::{Abilities, is_release};
+use crate::backend::{Abilities, Capability, is_release};
 use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::facts::StepFacts;
 use crate::library::Library;
@@ -50,6 +50,14 @@ pub struct Ground<'p> {
     /// Above 0: diagnostics are dropped, because the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
+    /// Whether the backend can number the first broker otherwise than 1.
+    pub numbers_brokers: bool,
+    /// Numbers that brokers of a cluster that exists certainly have.
+    pub file_brokers: BTreeSet<u32>,
+    /// Numbers that brokers of the plan's clusters certainly have, if they exist before the plan.
+    pub known_brokers: BTreeSet<u32>,
+    /// The numbers of brokers in the plan, each with its first place, if the cluster exists before the plan.
+    pub named_brokers: BTreeMap<u32, Span>,
     /// The least time that the steps take.
     pub least: Duration,
     /// The faults whose `during` contains this step, the outermost first. They are in force here.
@@ -68,6 +76,10 @@ impl<'p> Ground<'p> {
             diagnostics: Vec::new(),
             muted: 0,
             in_finally: false,
+            numbers_brokers: backend.can.contains(&Capability::BrokerNumbers),
+            file_brokers: backend.brokers.clone(),
+            known_brokers: BTreeSet::new(),
+            named_brokers: BTreeMap::new(),
             least: Duration::ZERO,
             around: Vec::new(),
             library,

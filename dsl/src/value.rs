@@ -61,7 +61,7 @@ pub use quota::{QuotaLimit, QuotaOf};
 pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
-pub use target::{Target, broker_numbers, controller_numbers, is_controller};
+pub use target::{FIRST_BROKER, Target, broker_numbers, controller_numbers, is_controller};
 pub use timestamp::MessageTime;
 pub use version::{KafkaVersion, TESTED};
 

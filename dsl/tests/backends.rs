@@ -194,3 +194,37 @@ fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
         assert_eq!(cluster.version.text(), expected, "{text}");
     }
 }
+
+/// What a plan for an existing cluster says of its brokers, where the backend file names these.
+fn existing(file: &[u32], steps: &str) -> (ExistingBrokers, String) {
+    let backend =
+        Abilities { borrowed: true, brokers: file.iter().copied().collect(), ..Abilities::default() };
+    let text = format!("plan: v1\nname: a\nsteps:\n{steps}  - assert: [{{ brokers_alive: 3 }}]\n");
+    let checked = check_text(Path::new("a.yaml"), &text, &Options { backend, ..Options::default() });
+    let suite = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let timeline = explain(&checked.suites, ExplainFormat::Text).unwrap_or_default();
+    (suite.existing.clone().expect("the cluster exists"), timeline)
+}
+
+#[test]
+fn an_existing_cluster_has_the_numbers_that_it_has() {
+    let steps = "  - start_cluster: { brokers: 3 }\n  - kill_broker: 0\n  - start_broker: 0\n\
+                 \x20 - kill_broker: 101\n  - start_broker: all\n\
+                 \x20 - create_topic: { name: orders, assignment: { 0: [0, 7] } }\n";
+    let (brokers, explained) = existing(&[], steps);
+    assert_eq!(brokers.numbers, [0, 7, 101].into());
+    let lines: Vec<u32> = brokers.named.iter().map(|n| n.value).collect();
+    assert_eq!(lines, [0, 101, 7], "in the order of the plan");
+    for lane in ["broker 0", "broker 7", "broker 101"] {
+        assert!(explained.contains(lane), "{lane}: {explained}");
+    }
+    assert!(!explained.contains("controller 101") && !explained.contains("broker 1 "), "{explained}");
+
+    // Those of the backend file are there, whether the plan names them or not.
+    let (brokers, explained) = existing(&[0, 1, 2], "  - start_cluster\n  - kill_broker: 2\n");
+    assert_eq!(brokers.numbers, [0, 1, 2].into());
+    assert!(explained.contains("broker 1"), "{explained}");
+    // And those that the plan declares.
+    let (brokers, _) = existing(&[], "  - start_cluster: { first_broker: 4 }\n");
+    assert_eq!(brokers.numbers, [4, 5, 6].into());
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::{Blurs, Kind, StepFacts};
 use crate::source::Span;
-use crate::value::{Acks, KafkaVersion, MetadataMode};
+use crate::value::{Acks, KafkaVersion, MetadataMode, is_controller};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,12 @@ pub enum Liveness {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnownCluster {
+    /// How many brokers it has.
     pub brokers: u32,
+    /// Numbers of brokers that it certainly has. The numbers of a cluster that exists may not be known.
+    pub numbers: BTreeSet<u32>,
+    /// True if it exists before the plan: its numbers are all brokers'.
+    pub borrowed: bool,
     /// Dedicated controllers.
     pub controllers: u32,
     pub mode: MetadataMode,
@@ -30,18 +35,47 @@ pub struct KnownCluster {
     pub stock: bool,
     pub unclean: bool,
     pub users: Option<Vec<String>>,
-    /// The states of brokers and dedicated controllers.
+    /// The states of brokers and dedicated controllers whose numbers are known or in the plan.
     pub lives: BTreeMap<u32, Liveness>,
+    /// The state of brokers whose numbers are not known.
+    pub others: Liveness,
     pub span: Span,
 }
 
 impl KnownCluster {
-    /// True if certainly too few controllers are running for a quorum.
+    /// True if the numbers of all its brokers are known.
+    pub fn knows_all(&self) -> bool {
+        self.numbers.len() >= self.brokers as usize
+    }
+
+    /// True for the number of a dedicated controller.
+    pub fn is_dedicated(&self, number: u32) -> bool {
+        !self.borrowed && is_controller(number)
+    }
+
+    /// The brokers whose numbers are known or in the plan.
+    pub fn named(&self) -> impl Iterator<Item = u32> {
+        self.lives.keys().copied().filter(|n| !self.is_dedicated(*n))
+    }
+
+    /// The state of a broker or dedicated controller; none if it certainly does not exist.
+    pub fn life(&self, number: u32) -> Option<Liveness> {
+        let other = (!self.knows_all()).then_some(self.others);
+        self.lives.get(&number).copied().or(other)
+    }
+
+    /// All states, those of the brokers whose numbers are not known as one.
+    pub fn every_life(&mut self) -> impl Iterator<Item = &mut Liveness> {
+        self.lives.values_mut().chain([&mut self.others])
+    }
+
+    /// True if certainly too few controllers are running for a quorum. The controllers of a cluster that exists are
+    /// not known.
     pub fn quorum_is_lost(&self) -> bool {
-        if self.mode == MetadataMode::Zookeeper {
+        if self.mode == MetadataMode::Zookeeper || self.borrowed {
             return false;
         }
-        let is_voter = |n: u32| if self.controllers > 0 { n > 100 } else { n <= 100 };
+        let is_voter = |n: u32| self.is_dedicated(n) == (self.controllers > 0);
         let voters = self.lives.iter().filter(|(n, _)| is_voter(**n));
         let (mut all, mut dead) = (0, 0);
         for (_, life) in voters {
@@ -54,12 +88,15 @@ impl KnownCluster {
 
     /// How many brokers are certainly in this state.
     pub fn count(&self, wanted: impl Fn(Liveness) -> bool) -> u32 {
-        let brokers = self.lives.iter().filter(|(n, _)| **n <= 100);
-        u32::try_from(brokers.filter(|(_, life)| wanted(**life)).count()).unwrap_or(u32::MAX)
+        let named: Vec<u32> = self.named().collect();
+        let unnamed = (self.brokers as usize).saturating_sub(named.len());
+        let found = named.iter().filter(|n| self.lives.get(n).is_some_and(|life| wanted(*life)));
+        let all = found.count() + if wanted(self.others) { unnamed } else { 0 };
+        u32::try_from(all).unwrap_or(u32::MAX).min(self.brokers)
     }
 
     pub fn is_down(&self, broker: u32) -> bool {
-        matches!(self.lives.get(&broker), Some(Liveness::Down | Liveness::Stopped))
+        matches!(self.life(broker), Some(Liveness::Down | Liveness::Stopped))
     }
 }
 
@@ -175,7 +212,7 @@ impl KnownState {
     /// Makes everything uncertain: any step may have been the last one that ran.
     pub fn blur(&mut self) {
         self.cluster_unknown = true;
-        for life in self.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
+        for life in self.cluster.iter_mut().flat_map(KnownCluster::every_life) {
             *life = Liveness::Maybe;
         }
         for client in self.clients.values_mut() {
@@ -207,7 +244,7 @@ impl KnownState {
     /// What stays certain if it is unknown whether a step ran: `before` is the state without it, `self` with it.
     pub fn join(&mut self, before: &Self) {
         match (&mut self.cluster, &before.cluster) {
-            (Some(after), Some(before)) => join_lives(&mut after.lives, &before.lives),
+            (Some(after), Some(before)) => join_lives(after, before),
             (None, None) => {}
             _ => self.cluster_unknown = true,
         }
@@ -240,14 +277,19 @@ impl KnownState {
         if let Some(after) = branch.cluster {
             match &mut self.cluster {
                 Some(cluster) => {
-                    let old = before.cluster.as_ref().map(|c| &c.lives);
+                    let old = before.cluster.as_ref();
                     for (broker, life) in after.lives {
-                        let was = old.and_then(|l| l.get(&broker)).copied();
-                        let now = cluster.lives.get(&broker).copied();
+                        let was = old.and_then(|c| c.life(broker));
+                        let now = cluster.life(broker);
                         if was != Some(life) {
                             let both = now != was && now != Some(life);
                             cluster.lives.insert(broker, if both { Liveness::Maybe } else { life });
                         }
+                    }
+                    if old.is_some_and(|c| c.others != after.others) {
+                        let both = old.is_some_and(|c| c.others != cluster.others)
+                            && cluster.others != after.others;
+                        cluster.others = if both { Liveness::Maybe } else { after.others };
                     }
                 }
                 None => self.cluster = Some(after),
@@ -274,10 +316,13 @@ impl KnownState {
     }
 }
 
-fn join_lives(after: &mut BTreeMap<u32, Liveness>, before: &BTreeMap<u32, Liveness>) {
-    for (broker, life) in after {
-        if before.get(broker) != Some(life) {
+fn join_lives(after: &mut KnownCluster, before: &KnownCluster) {
+    for (broker, life) in &mut after.lives {
+        if before.life(*broker) != Some(*life) {
             *life = Liveness::Maybe;
         }
+    }
+    if before.others != after.others {
+        after.others = Liveness::Maybe;
     }
 }

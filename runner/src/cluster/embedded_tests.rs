@@ -19,6 +19,7 @@ fn launch(brokers: u32) -> EmbeddedCluster {
         version: "4.1.1".parse().expect("a version"),
         mode: Quorum::KraftCombined,
         brokers,
+        first_broker: None,
         config: IndexMap::new(),
         broker_config: BTreeMap::new(),
         jvm: vec![],

@@ -81,7 +81,13 @@ impl Backend for ExternalBackend {
         };
         let file = self.file.as_ref().and_then(|file| file.version.as_ref());
         let version = file.map(|version| version.text().to_owned());
-        Abilities { borrowed: true, version, ..Abilities::without(NAME, &lacks).advise(advice) }
+        let brokers = self.file.as_ref().map(|file| file.numbers()).unwrap_or_default();
+        Abilities {
+            borrowed: true,
+            brokers,
+            version,
+            ..Abilities::without(NAME, &lacks).advise(advice)
+        }
     }
 
     fn client_config(&self) -> IndexMap<String, String> {
