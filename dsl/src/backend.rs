@@ -29,6 +29,8 @@ capabilities! {
     Stop = "stop brokers gracefully",
     /// Start a broker that is down.
     Start = "start brokers",
+    /// Leave a broker that was killed or stopped down until the plan starts it.
+    KeepDown = "keep a killed or stopped broker down",
     /// Pause a broker's process.
     Pause = "pause brokers",
     /// Start a broker with an empty disk.

@@ -16,15 +16,17 @@ use crate::value::{
 mod around;
 mod brokers;
 mod clients;
+mod cluster;
 mod names;
 mod programs;
 mod settings;
 mod state;
 mod users;
 
+pub use cluster::KnownCluster;
 pub use names::{Ever, Met, Runs};
 pub use settings::UNCLEAN;
-pub use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
+pub use state::{ClientKind, KnownClient, KnownState, KnownTopic, Liveness};
 
 /// The step that a verb belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +54,8 @@ pub struct Ground<'p> {
     pub in_finally: bool,
     /// Whether the backend can number the first broker otherwise than 1.
     pub numbers_brokers: bool,
+    /// True if brokers that were killed or stopped come back by themselves.
+    pub come_back: bool,
     /// Numbers that brokers of a cluster that exists certainly have.
     pub file_brokers: BTreeSet<u32>,
     /// Numbers that brokers of the plan's clusters certainly have, if they exist before the plan.
@@ -77,6 +81,7 @@ impl<'p> Ground<'p> {
             muted: 0,
             in_finally: false,
             numbers_brokers: backend.can.contains(&Capability::BrokerNumbers),
+            come_back: !backend.can.contains(&Capability::KeepDown),
             file_brokers: backend.brokers.clone(),
             known_brokers: BTreeSet::new(),
             named_brokers: BTreeMap::new(),

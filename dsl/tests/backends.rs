@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kplan_dsl::{
-    Abilities, Capability, EnvNames, Memory, Options, ReadBackend, Verb, backend_schema,
-    backend_schema_text, check_text, read_backend, read_backend_with, render,
+    Abilities, Capability, EnvNames, ExplainFormat, Memory, Options, ReadBackend, Verb,
+    backend_schema, backend_schema_text, check_text, explain, plan::ExistingBrokers, read_backend,
+    read_backend_with, render,
 };
 
 fn root() -> PathBuf {
@@ -197,12 +198,16 @@ fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
 
 /// What a plan for an existing cluster says of its brokers, where the backend file names these.
 fn existing(file: &[u32], steps: &str) -> (ExistingBrokers, String) {
-    let backend =
-        Abilities { borrowed: true, brokers: file.iter().copied().collect(), ..Abilities::default() };
+    let backend = Abilities {
+        borrowed: true,
+        brokers: file.iter().copied().collect(),
+        ..Abilities::default()
+    };
     let text = format!("plan: v1\nname: a\nsteps:\n{steps}  - assert: [{{ brokers_alive: 3 }}]\n");
-    let checked = check_text(Path::new("a.yaml"), &text, &Options { backend, ..Options::default() });
+    let checked =
+        check_text(Path::new("a.yaml"), &text, &Options { backend, ..Options::default() });
     let suite = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-    let timeline = explain(&checked.suites, ExplainFormat::Text).unwrap_or_default();
+    let timeline = explain(&checked.suites, ExplainFormat::Text);
     (suite.existing.clone().expect("the cluster exists"), timeline)
 }
 
@@ -218,7 +223,10 @@ fn an_existing_cluster_has_the_numbers_that_it_has() {
     for lane in ["broker 0", "broker 7", "broker 101"] {
         assert!(explained.contains(lane), "{lane}: {explained}");
     }
-    assert!(!explained.contains("controller 101") && !explained.contains("broker 1 "), "{explained}");
+    assert!(
+        !explained.contains("controller 101") && !explained.contains("broker 1 "),
+        "{explained}"
+    );
 
     // Those of the backend file are there, whether the plan names them or not.
     let (brokers, explained) = existing(&[0, 1, 2], "  - start_cluster\n  - kill_broker: 2\n");
