@@ -199,8 +199,7 @@ fn a_broker_that_comes_back_cannot_stay_down() {
         let checked = check_text(Path::new("plan.yaml"), &text, &options);
         render(&checked.diagnostics, &checked.sources, false)
     };
-    // Killed twice, and started although it may be there again.
-    let good = "  - kill_broker: 2\n  - kill_broker: 2\n  - start_broker: 2\n  - restart_broker: 1\n\
+    let good = "  - kill_broker: 2\n  - start_broker: 2\n  - restart_broker: 1\n\
                 \x20 - pause_broker: { broker: 1, for: 10s }\n  - assert: [{ brokers_alive: 3 }]\n";
     assert!(!told(good).contains("error"), "{}", told(good));
     let bad = "  - kill_broker: { broker: 2, for: 60s }\n  - stop_broker: { broker: 2, during: [{ wait: 1s }] }\n\

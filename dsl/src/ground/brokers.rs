@@ -230,10 +230,6 @@ impl Ground<'_> {
 
     pub fn take_down(&mut self, target: &Spanned<Target>, life: Liveness) {
         let hit = self.target(target);
-        if self.come_back && life != Liveness::Paused {
-            self.all_are(hit, Liveness::Maybe);
-            return;
-        }
         let paused = |(n, _): &(u32, Span)| (self.life(*n) == Some(Liveness::Paused)).then_some(*n);
         let was_paused: Vec<u32> = hit.certain.iter().filter_map(paused).collect();
         for (broker, span) in hit.certain {
