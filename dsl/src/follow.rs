@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Kind;
 use crate::ground::{Ever, Ground, KnownState, Met, Runs};
 use crate::library::Library;
-use crate::plan::{Action, Always, Plan, Step};
+use crate::plan::{Action, Always, ExistingBrokers, Plan, Step};
 use crate::source::{Span, Spanned};
 use crate::steps::Verb;
 use crate::value::StepName;
@@ -36,9 +36,20 @@ pub(crate) use nothing::proves_nothing;
 
 use after::StillBroken;
 
-/// Follows a plan and reports what cannot or will not work.
-pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
-    Follow::new(plan, backend, library).plan(plan).ground.diagnostics
+/// Follows a plan and reports what cannot or will not work. Also returns what the plan says of the brokers of a
+/// cluster that exists.
+pub(crate) fn check(
+    plan: &Plan,
+    backend: &Abilities,
+    library: &Library,
+) -> (Vec<Diagnostic>, Option<ExistingBrokers>) {
+    let ground = Follow::new(plan, backend, library).plan(plan).ground;
+    let mut named: Vec<Spanned<u32>> =
+        ground.named_brokers.iter().map(|(n, span)| Spanned::new(*n, *span)).collect();
+    named.sort_by_key(|n| (n.span.file, n.span.start));
+    let known = ground.known_brokers.iter().chain(ground.named_brokers.keys());
+    let existing = ExistingBrokers { numbers: known.copied().collect(), named };
+    (ground.diagnostics, backend.borrowed.then_some(existing))
 }
 
 /// What is known before and after one step.

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::diagnostic::{Code, Diagnostic, Help};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
@@ -18,6 +18,7 @@ mod keywords;
 mod members;
 mod message;
 mod names;
+mod numbers;
 mod others;
 mod own_settings;
 mod payload;
@@ -28,6 +29,7 @@ mod service;
 mod settings;
 mod slots;
 mod target;
+mod text_error;
 mod timestamp;
 mod version;
 
@@ -52,6 +54,7 @@ pub use names::{
     AclOperations, CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef,
     PartitionRef, StepName, TopicName, Topics, UserName,
 };
+pub use numbers::{FIRST_BROKER, broker_numbers, controller_numbers, is_controller};
 pub use others::External;
 pub use payload::{Payload, PayloadRange};
 pub use program::{BUILT_IN, ChosenClient};
@@ -61,7 +64,8 @@ pub use quota::{QuotaLimit, QuotaOf};
 pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
-pub use target::{Target, broker_numbers, controller_numbers, is_controller};
+pub use target::Target;
+pub(crate) use text_error::TextError;
 pub use timestamp::MessageTime;
 pub use version::{KafkaVersion, TESTED};
 
@@ -75,24 +79,6 @@ pub(crate) trait FromText: Sized {
 
     /// The schema of its text.
     fn text_schema() -> Schema;
-}
-
-/// The reason why a text cannot be read.
-#[derive(Debug)]
-pub(crate) struct TextError {
-    pub code: Code,
-    pub message: String,
-    pub help: Option<Help>,
-}
-
-impl TextError {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None }
-    }
-
-    pub(crate) fn help(self, help: impl Into<Help>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
 }
 
 /// Reads a scalar through [`FromText`].

@@ -258,7 +258,8 @@ fn a_step_that_needs_the_run_is_read_again_when_it_runs() {
     let Verb::KillBroker(kill) = &*ready.verb else { panic!("a kill") };
     assert_eq!(kill.broker.value, Target::Broker(2));
 
-    let wrong = BTreeMap::from([("before".to_owned(), serde_json::json!({ "brokers_alive": "nobody" }))]);
+    let wrong =
+        BTreeMap::from([("before".to_owned(), serde_json::json!({ "brokers_alive": "nobody" }))]);
     let values = Arc::new(Values { captures: wrong, ..Values::default() });
     let told = late.finish(&values).expect_err("nobody is no broker");
     assert_eq!(told[0].code, Code::E014);

@@ -9,7 +9,6 @@ mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,6 +16,7 @@ use std::{
 
 use common::{
     cluster::{Any, backend, brokers, counts, joined, messages, produce, spec},
+    existing::backend_file,
     gone_within, java, left_behind, real, run, run_id, start,
 };
 use kplan::{
@@ -276,47 +276,6 @@ fn what_cannot_be_done_is_refused_with_advice() {
             assert!(!(can.advice)(*lacking).is_empty(), "{}: {lacking:?}", kind.name);
         }
     }
-}
-
-/// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
-const NODE: &str = r#"#!/bin/bash
-set -eu
-dir=$(dirname "$0")
-pid=$dir/$2.pid
-case $1 in
-  start)
-    mapfile -d '' words <"$dir/$2.cmd"
-    setsid "${words[@]}" </dev/null >>"$dir/$2.log" 2>&1 &
-    echo $! >"$pid" ;;
-  *) kill -s "$1" "$(cat "$pid")" ;;
-esac
-"#;
-
-/// A backend file for a running local cluster, and what its commands need.
-fn backend_file(c: &dyn Cluster, dir: &Path) -> Result<String, Any> {
-    let script = dir.join("node");
-    std::fs::write(&script, NODE)?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-    for broker in brokers(c) {
-        let own = format!("-Dkplan.node=broker-{broker}");
-        let line = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let shows = |pid: &u32| line(pid).split(|b| *b == 0).any(|word| word == own.as_bytes());
-        let pid = processes_of(&c.spec().run).into_iter().find(shows).ok_or("no such process")?;
-        std::fs::write(dir.join(format!("{broker}.cmd")), line(&pid))?;
-        std::fs::write(dir.join(format!("{broker}.pid")), pid.to_string())?;
-    }
-    let script = script.display();
-    let word = |what: &str| format!("[{script}, {what}, '{{{{ broker }}}}']");
-    Ok(format!(
-        "backend: v1\nbootstrap: ['127.0.0.1:1', '{}']\nversion: 4.1.1\ncommands:\n  kill: {}\n  \
-         stop: {}\n  start: {}\n  pause: {}\n  resume: {}\n",
-        c.address(2),
-        word("KILL"),
-        word("TERM"),
-        word("start"),
-        word("STOP"),
-        word("CONT"),
-    ))
 }
 
 async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {

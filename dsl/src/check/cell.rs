@@ -91,20 +91,22 @@ impl Check<'_> {
             scope.add_programs(read_programs(node, &mut reader));
             reader.scope = Arc::new(scope);
         }
-        let plan = read_plan(path, document, cell, params, &mut reader);
+        let mut plan = read_plan(path, document, cell, params, &mut reader);
         self.diagnostics.extend(reader.into_diagnostics());
-        if let Some(plan) = &plan {
+        if let Some(plan) = &mut plan {
             self.meaning(plan);
         }
         plan
     }
 
     /// Checks the plan as a whole, beyond its single parts.
-    fn meaning(&mut self, plan: &Plan) {
+    fn meaning(&mut self, plan: &mut Plan) {
         let backend = &self.options.backend;
         self.diagnostics.extend(follow::check_needs(plan, backend));
         self.diagnostics.extend(follow::check_measured(plan, &self.library));
-        self.diagnostics.extend(follow::check(plan, backend, &self.library));
+        let (found, existing) = follow::check(plan, backend, &self.library);
+        self.diagnostics.extend(found);
+        plan.existing = existing;
         self.diagnostics.extend(self.options.pass.run(plan));
     }
 }
@@ -245,6 +247,7 @@ fn read_plan(
         tags: tags?.unwrap_or_default(),
         params: shown_params(params, cell),
         timeout: timeout?,
+        existing: None,
         external: external?,
         steps: steps?,
         always: always.unwrap_or_else(|| Some(Vec::new()))?,

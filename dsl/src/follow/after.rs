@@ -26,7 +26,13 @@ impl<'p> Follow<'p> {
     fn nothing_is_broken(&self) -> bool {
         let broken =
             |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
-        let down = self.ground.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
+        let down = self
+            .ground
+            .state
+            .cluster
+            .iter()
+            .flat_map(|c| c.lives.values().chain([&c.others]))
+            .any(broken);
         !(down || self.beside || self.ground.in_finally)
             && self.ground.around.is_empty()
             && self.standing.is_empty()

@@ -74,7 +74,8 @@ impl<'p> Follow<'p> {
                 format!("`{word}` has nothing to judge: no earlier step starts a consumer");
             Diagnostic::new(Code::E063, condition.span, message)
                 .help("start a consumer of the topic in an earlier step")
-        } else if let Some(most) = most.filter(|most| bound.least() > Some(*most) && !of_consumers && !senders.is_empty())
+        } else if let Some(most) =
+            most.filter(|most| bound.least() > Some(*most) && !of_consumers && !senders.is_empty())
         {
             let least = crate::words::count(bound.least().unwrap_or_default(), "message");
             let message =

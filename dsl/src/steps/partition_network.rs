@@ -93,7 +93,7 @@ impl StepWord for PartitionNetwork {
         let spared = groups.iter().position(|g| g.len() == largest).filter(|_| groups.len() > 1);
         let others = groups.iter().enumerate().filter(|(index, _)| Some(*index) != spared);
         let brokers = others.flat_map(|(_, group)| group);
-        brokers.map(|broker| cut_off(Target::Broker(broker.value))).collect()
+        brokers.map(|broker| cut_off(Target::numbered(broker.value))).collect()
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {
