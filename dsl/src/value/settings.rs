@@ -1,4 +1,5 @@
-//! Maps with keys that the language does not define: settings, assignments, values for individual brokers.
+//! Maps with keys that the language does not define (settings, assignments, values for individual brokers), and the
+//! numbers of nodes.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
