@@ -9,9 +9,7 @@ use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
-use crate::value::{
-    Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, TopicName,
-};
+use crate::value::{Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, TopicName};
 
 mod around;
 mod brokers;

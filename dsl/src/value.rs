@@ -18,7 +18,6 @@ mod keywords;
 mod members;
 mod message;
 mod names;
-mod numbers;
 mod others;
 mod own_settings;
 mod payload;
@@ -54,7 +53,6 @@ pub use names::{
     AclOperations, CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef,
     PartitionRef, StepName, TopicName, Topics, UserName,
 };
-pub use numbers::{FIRST_BROKER, broker_numbers, controller_numbers, is_controller};
 pub use others::External;
 pub use payload::{Payload, PayloadRange};
 pub use program::{BUILT_IN, ChosenClient};
@@ -64,7 +62,7 @@ pub use quota::{QuotaLimit, QuotaOf};
 pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
-pub use target::Target;
+pub use target::{FIRST_BROKER, Target, broker_numbers, controller_numbers, is_controller};
 pub(crate) use text_error::TextError;
 pub use timestamp::MessageTime;
 pub use version::{KafkaVersion, TESTED};

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use super::{ClientName, GroupName, PartitionRef, StepName, is_controller};
+use super::{ClientName, GroupName, PartitionRef, StepName};
 use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::document::{Entry, Kind, Node};
 use crate::meaning::Meaning;
@@ -11,6 +11,8 @@ use crate::read::{FromNode, Reader};
 use crate::schema::{described, note};
 use crate::source::Spanned;
 use crate::words;
+
+pub use super::settings::{FIRST_BROKER, broker_numbers, controller_numbers, is_controller};
 
 /// The brokers that a step means.
 #[derive(Debug, Clone, PartialEq)]
