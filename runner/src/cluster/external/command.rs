@@ -9,7 +9,7 @@ use nix::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::Command,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::super::RigError;
@@ -34,9 +34,25 @@ pub struct Work<'a> {
     pub run: Option<&'a str>,
 }
 
+/// How often a pause is tried, and the time between two tries: an engine cannot freeze a process while it waits for a
+/// slow disk.
+const PAUSES: u32 = 3;
+const BETWEEN_PAUSES: Duration = Duration::from_secs(2);
+
 impl Work<'_> {
     /// Runs the command to its end. Returns the beginning of what it printed, if that is wanted.
     pub async fn run(self) -> Result<String, RigError> {
+        let more = if self.what == "pause" { PAUSES - 1 } else { 0 };
+        for _ in 0..more {
+            match self.once().await {
+                Err(RigError::Other(_)) => sleep(BETWEEN_PAUSES).await,
+                done => return done,
+            }
+        }
+        self.once().await
+    }
+
+    async fn once(&self) -> Result<String, RigError> {
         let name = format!("`{}` for broker {}", self.what, self.broker);
         let failed = |why: String| {
             RigError::Other(format!("the command {name} ({}) {why}", self.words.join(" ")))
@@ -115,6 +131,19 @@ mod tests {
         assert!(text.contains("`kill` for broker 2") && text.contains("no such host"), "{text}");
         let text = work(&["/no/such/program"], limit).run().await.expect_err("none").to_string();
         assert!(text.contains("cannot be started"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_fails_once_is_tried_again_and_a_kill_is_not() {
+        for (what, works) in [("pause", true), ("kill", false)] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let script = format!(
+                "cd {} && test -e tried || {{ touch tried; false; }}",
+                dir.path().display()
+            );
+            let once = Work { what, ..work(&["sh", "-c", &script], Duration::from_secs(20)) };
+            assert_eq!(once.run().await.is_ok(), works, "{what}");
+        }
     }
 
     #[tokio::test]
