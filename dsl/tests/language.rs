@@ -310,11 +310,10 @@ fn rounds_are_read_with_their_values() {
 #[test]
 fn a_loop_over_something_captured_is_read_when_it_runs() {
     let found = plan(
-        "  - start_cluster\n  - record: [brokers_alive]\n    capture: seen\n  - repeat:\n      \
-         for_each: \"{{ seen.brokers_alive }}\"\n      as: n\n      steps:\n        - restart_broker: \"{{ n }}\"\n",
+        "  - start_cluster\n  - record: [acked]\n    capture: seen\n  - repeat:\n      \
+         for_each: \"{{ seen.acked }}\"\n      as: n\n      steps:\n        - restart_broker: \"{{ n }}\"\n",
     );
-    let captures =
-        BTreeMap::from([("seen".to_owned(), serde_json::json!({ "brokers_alive": [2, 3] }))]);
+    let captures = BTreeMap::from([("seen".to_owned(), serde_json::json!({ "acked": [2, 3] }))]);
     let values = Arc::new(Values { captures, ..Values::default() });
     let ready = found.steps[2].finish(&values).expect("known by now");
     let Verb::Repeat(repeat) = &*ready.verb else { panic!("a loop") };

@@ -67,10 +67,10 @@ impl Guard {
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Time between two looks; two empty looks in a row end the work.
-const LOOK: Duration = Duration::from_millis(1_500);
+pub const LOOK: Duration = Duration::from_millis(1_500);
 /// How long the guardian looks for leftovers: a container whose creation was under way when the runner died may
 /// appear after its death.
-const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// The guardian's own process.
 pub fn main(run: &str, backend: &dyn Backend) -> Exit {

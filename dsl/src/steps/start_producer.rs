@@ -231,17 +231,20 @@ impl StartProducer {
         let compressed = self.compression.as_ref().is_some_and(|c| c.value != Compression::None)
             || self.config.iter().any(|(name, _)| name.contains("compression"));
         let of_topic = topic.and_then(|t| t.largest).filter(|_| !compressed).map(u64::from);
-        let (limit, whose, key) = match (own, of_topic) {
-            (Some(own), _) if own < least => (own, "the producer's library", "message.max.bytes"),
-            (_, Some(most)) if most < least => (most, "the topic", "max.message.bytes"),
+        let (limit, whose, key, place_of) = match (own, of_topic) {
+            (Some(own), _) if own < least => {
+                (own, "the producer's library", "message.max.bytes", "this step")
+            }
+            (_, Some(most)) if most < least => {
+                (most, "the topic", "max.message.bytes", "the topic")
+            }
             _ => return,
         };
         let message = format!(
             "each message has at least {least} bytes, and {whose} accepts {limit} (`{key}`)"
         );
         let help = format!(
-            "send smaller messages, or set a greater `{key}` in the `config` of {}",
-            if of_topic == Some(limit) { "the topic" } else { "this step" }
+            "send smaller messages, or set a greater `{key}` in the `config` of {place_of}"
         );
         ground.report(Diagnostic::new(Code::W026, place, message).help(help));
     }

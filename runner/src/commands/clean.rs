@@ -1,11 +1,6 @@
 //! `kplan clean`: removes what dead runs left behind.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Instant};
 
 use clap::Args;
 
@@ -15,6 +10,7 @@ use crate::{
         backend::{self, Backend, Setup, Sweep, Traces},
     },
     exit::Exit,
+    guardian,
     out::{say, tell},
     processes::{
         has_living_runner, kill_processes, processes_of, runner_lives, runs_with_processes,
@@ -70,11 +66,6 @@ fn id_of(named: &str) -> String {
     dir.file_name().map_or_else(|| named.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// Time between two looks at what is there.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(1_500);
-/// How long it looks again after it has removed something.
-const LOOKING: Duration = Duration::from_secs(10);
-
 /// What a backend holds of a run.
 type HeldThere = (Arc<dyn Backend>, String, Traces);
 
@@ -97,8 +88,8 @@ async fn held() -> (Vec<HeldThere>, Option<RigError>) {
 async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
     let begun = Instant::now();
     let Cleaned { mut removed, left_alone } = look(args, false, said).await?;
-    while !args.dry_run && begun.elapsed() < LOOKING {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+    while !args.dry_run && begun.elapsed() < guardian::LIMIT {
+        tokio::time::sleep(guardian::LOOK).await;
         let more = look(args, true, said).await?.removed;
         if more == 0 {
             break;

@@ -55,8 +55,8 @@ fn bytes(of: &[u8]) -> Union {
 }
 
 impl Topic<'_> {
-    /// Hands a message over; value, key and headers are copied. Without a value it is a tombstone. `opaque` comes back with its report. `time_ms`: the
-    /// message's timestamp, milliseconds of the wall clock; none for now.
+    /// Hands a message over; value, key and headers are copied. Without a value it is a tombstone. `opaque` comes back
+    /// with its report. `time_ms`: the message's timestamp, milliseconds of the wall clock; none for now.
     pub(crate) fn produce(
         &self,
         partition: i32,
