@@ -98,7 +98,7 @@ fn blurred<T: AsRef<str>>(lines: &[T]) -> Vec<String> {
     static VARIES: LazyLock<Regex> = LazyLock::new(|| {
         let run = r"\d{8}-\d{6}-[0-9a-f]{8}|\d{4}-\d\d-\d\d";
         let time = r"\d\d:\d\d:\d\d|(?:\d+ (?:h|min) )*\d+(?:\.\d+)? (?:ms|s|min)\b";
-        let number = r"\b\d{1,3}(?:,\d{3})+\b|\b[1-9]\d{2,}\b|\b\d+ (?:times|%)";
+        let number = r"\b[\d,]+ (?:times|%)|\b\d{1,3}(?:,\d{3})+\b|\b[1-9]\d{2,}\b";
         Regex::new(&format!("duplicated [\\d,]+ · |{run}|{time}|{number}")).expect("a pattern")
     });
     let lines = lines.iter().map(AsRef::as_ref).filter(|l: &&str| !l.starts_with("  … "));
@@ -260,6 +260,12 @@ fn a_page_is_compared_but_for_what_varies() {
     };
     assert!(fits(&shown, &other("1,200", 0)));
     assert!(!fits(&shown, &other("1,200", 3)) && !fits(&shown, &other("none", 0)));
+    for varies in ["50 times", "201 times", "1,201 times", "7 times"] {
+        assert_eq!(
+            blurred(&[format!("unavailable 479 ms 23.8 s {varies}")])[0],
+            "unavailable # # #"
+        );
+    }
     let page = ["```console", "$ kplan", "old", "$ echo $?", "...", "```"];
     let new = [(2..3, vec!["new".to_owned(), "two".to_owned()]), (4..5, vec!["0".to_owned()])];
     assert_eq!(corrected(&page, &new), "```console\n$ kplan\nnew\ntwo\n$ echo $?\n...\n```\n");

@@ -2,6 +2,7 @@
 
 use super::Measure;
 use super::disks::Missing;
+use super::measure::Damage;
 use crate::event::OnDisk;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -159,6 +160,25 @@ pub enum CountVerdict {
 }
 
 impl AuditResult {
+    /// How many messages are missing or damaged by all measures, which a reader that passes over messages would claim.
+    pub fn losses(&self) -> u64 {
+        let of_loss = |measure: Measure| measure.facts().headline.damage == Some(Damage::Loss);
+        let losses = self.measures.iter().filter(|(measure, _)| of_loss(**measure));
+        losses.flat_map(|(_, judgement)| &judgement.cells).map(|cell| cell.count).sum()
+    }
+
+    /// This result of kplan's own reader, with a note if it differs from the `first`, which read with librdkafka.
+    pub(crate) fn after(mut self, first: &Self) -> Self {
+        let (second, first) = (self.losses(), first.losses());
+        if second != first {
+            self.notes.push(format!(
+                "two readings of the log differ: {first} missing or damaged messages with librdkafka, {second} with \
+                 kplan's own reader, which counts"
+            ));
+        }
+        self
+    }
+
     /// Answers for one measure within a scope.
     pub fn verdict(&self, measure: Measure, scope: &Scope) -> CountVerdict {
         static NOTHING: Judgement =

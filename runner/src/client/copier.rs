@@ -137,11 +137,19 @@ struct Desk<'a> {
     state: &'a ConsumerShared,
     kafka: &'a Instance,
     outbox: Outbox<'a>,
-    /// The open transaction: when it began, and its messages so far.
-    open: Option<(i64, u32)>,
+    open: Option<Open>,
     /// The newest transaction's number.
     number: u32,
     stop: Option<(Vec<Position>, i64)>,
+}
+
+/// The open transaction.
+struct Open {
+    begun_us: i64,
+    /// How many copies were sent in it.
+    messages: u32,
+    /// One of them was refused by librdkafka.
+    refused: bool,
 }
 
 /// How a transaction ended.
@@ -204,7 +212,7 @@ impl<'a> Desk<'a> {
             begun.map_err(|e| ClientError::new(e.to_string()))?;
             self.number += 1;
             self.outbox.ledger.epoch.set(self.number);
-            self.open = Some((now_us(), 0));
+            self.open = Some(Open { begun_us: now_us(), messages: 0, refused: false });
         }
         let partition = u32::try_from(message.partition()).unwrap_or(0);
         let copy = Outgoing {
@@ -217,26 +225,27 @@ impl<'a> Desk<'a> {
                 original: original(message, partition, &self.run),
             },
         };
-        self.outbox.send(&copy)?;
-        if let Some((_, messages)) = &mut self.open {
-            *messages += 1;
+        let refused = self.outbox.send(&copy)?;
+        if let Some(open) = &mut self.open {
+            open.messages += 1;
+            open.refused |= refused.is_some();
         }
         Ok(())
     }
 
     fn full(&self) -> bool {
-        self.open.is_some_and(|(_, messages)| messages >= self.spec.messages)
+        self.open.as_ref().is_some_and(|open| open.messages >= self.spec.messages)
     }
 
     fn due(&self) -> bool {
-        self.open.is_some_and(|(begun, _)| now_us() - begun >= OLDEST_US)
+        self.open.as_ref().is_some_and(|open| now_us() - open.begun_us >= OLDEST_US)
     }
 
     /// Ends the open transaction, as long as it takes or until the stop's limit.
     fn end(&mut self, orders: &Receiver<Order>, mut abort: bool) -> Result<End, ClientError> {
-        if self.open.take().is_none() {
-            return Ok(End::Committed);
-        }
+        let Some(open) = self.open.take() else { return Ok(End::Committed) };
+        // A commit would be one of the positions without that copy.
+        abort |= open.refused;
         // An abort that overtakes the transaction's beginning is refused for good (INVALID_TXN_STATE).
         while abort && self.outbox.unanswered() > 0 && !self.over() {
             self.outbox.poll(PATIENCE)?;
@@ -363,7 +372,7 @@ impl Copier<'_> {
             self.desk.state.rebalance(self.desk.kafka, what, partitions);
         }
         if end == End::Aborted {
-            self.desk.state.rewind(self.desk.kafka);
+            self.desk.state.rewind(self.desk.kafka)?;
         }
         self.desk.state.reset(self.desk.kafka, &mut self.resets);
         self.desk.state.goes_on(self.desk.kafka).map(|()| end)

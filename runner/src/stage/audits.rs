@@ -100,17 +100,20 @@ impl Stage {
         // A look that is followed by others must not delay them: those read the log again.
         let again = look.looking.is_last();
         let take = |left| self.take(&running, step, &topics, left, &twice);
-        let mut taken = until_settled(limit, again, take).await?;
+        let taken = until_settled(limit, again, take).await?;
         // List the histories before the facts: a life that begins in between counts as running by the facts.
         let mut paths = self.histories();
         paths.extend(self.collected.paths());
         let facts = self.facts(window, &taken);
-        paths.extend(taken.log.take());
-        let Taken { extents, bounds, .. } = taken;
-        let mut result = judge(paths, extents, facts).await?;
+        let own = Histories { paths, extents: taken.extents.clone(), facts };
+        let mut result = own.judge(taken.read.log.clone()).await?;
+        if let Some(log) = self.read_again(&running, step, (&taken, &twice), &result).await? {
+            let second = own.judge(Some(log)).await?;
+            result = second.after(&result);
+        }
         self.search_disks(&running, step, &mut result).await?;
         let messages =
-            bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
+            taken.bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.tell.emit(Event::Audited { messages, took_ms, topics });
         let result = Arc::new(result);
@@ -134,9 +137,26 @@ impl Stage {
         let (serving, committed) = (self.serving(), self.committed(running).await);
         self.talk(step, "the log to be readable to its end", None);
         let bounds = self.audit_bounds(topics, limit).await?;
-        let (log, unread) = self.read_log(running, step, &bounds, twice).await?;
+        let read = self.read_log(running, step, (&bounds, twice), false).await?;
         let moved = moved(running, &bounds).await;
-        Ok(Taken { at_us, extents, left, serving, committed, bounds, log, unread, moved })
+        Ok(Taken { at_us, extents, left, serving, committed, bounds, read, moved })
+    }
+
+    /// Where messages seem to be missing: has kplan's own reader read the log, and returns its file. None if no message
+    /// seems to be missing, or if that is no second opinion: it was the first reader, or did not come to an end.
+    async fn read_again(
+        &self,
+        running: &Running,
+        step: &StepRun,
+        (taken, twice): (&Taken, &BTreeSet<String>),
+        result: &AuditResult,
+    ) -> Result<Option<PathBuf>, StepError> {
+        if taken.read.careful || result.losses() == 0 {
+            return Ok(None);
+        }
+        let read = self.read_log(running, step, (&taken.bounds, twice), true).await?;
+        let whole = read.unread.is_nothing() && moved(running, &taken.bounds).await.is_empty();
+        Ok(read.log.filter(|_| whole))
     }
 
     /// What the clients recorded, without reading the log.
@@ -201,7 +221,7 @@ impl Stage {
 
     /// The facts besides the histories.
     fn facts(&self, window: Window, taken: &Taken) -> Facts {
-        let Taken { bounds, unread, moved, .. } = taken;
+        let Taken { bounds, read, moved, .. } = taken;
         let mut facts = Facts { window, ..Facts::default() };
         for (name, known) in self.topics.all() {
             let topic = facts.topics.entry(name).or_default();
@@ -215,7 +235,7 @@ impl Stage {
         for ((topic, partition), b) in &bounds.ready {
             let part = facts.partition(topic, *partition);
             part.end = Some(b.end);
-            part.not_ready = unread.why(topic, *partition);
+            part.not_ready = read.unread.why(topic, *partition);
             if moved.contains(&(topic.clone(), *partition)) {
                 part.not_ready = Some("its leader changed while it was read".to_owned());
             }
@@ -412,20 +432,28 @@ fn extents(paths: &[PathBuf]) -> BTreeMap<PathBuf, Extent> {
     paths.iter().filter_map(|path| Some((path.clone(), extent(path)?))).collect()
 }
 
-/// Judges on a thread of its own: it needs a processor for a while, and other threads watch clocks and brokers.
-async fn judge(
+/// What is judged beside the log.
+struct Histories {
     paths: Vec<PathBuf>,
-    mut extents: BTreeMap<PathBuf, Extent>,
+    extents: BTreeMap<PathBuf, Extent>,
     facts: Facts,
-) -> Result<AuditResult, StepError> {
-    let work = move || {
-        let published = |file: HistoryFile| {
-            let extent = extents.remove(file.path()).unwrap_or_default();
-            Published { file, extent }
+}
+
+impl Histories {
+    /// Judges on a thread of its own: it needs a processor for a while, and other threads watch clocks and brokers.
+    /// `log`: the file of what was found in the log.
+    async fn judge(&self, log: Option<PathBuf>) -> Result<AuditResult, StepError> {
+        let paths = self.paths.iter().cloned().chain(log).collect();
+        let (mut extents, facts) = (self.extents.clone(), self.facts.clone());
+        let work = move || {
+            let published = |file: HistoryFile| {
+                let extent = extents.remove(file.path()).unwrap_or_default();
+                Published { file, extent }
+            };
+            let files: Vec<Published> = open(paths)?.into_iter().map(published).collect();
+            let sources = files.iter().map(|f| f as &dyn RunSource).collect();
+            Ok(audit::audit(&AuditInput { sources, facts }))
         };
-        let files: Vec<Published> = open(paths)?.into_iter().map(published).collect();
-        let sources = files.iter().map(|f| f as &dyn RunSource).collect();
-        Ok(audit::audit(&AuditInput { sources, facts }))
-    };
-    tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
+        tokio::task::spawn_blocking(work).await.map_err(StepError::rig)?
+    }
 }

@@ -219,11 +219,28 @@ impl Told {
         self.standing.deeds()
     }
 
+    /// The offsets of the messages that it was done to, however often; at least one.
+    pub fn offsets(&self) -> BTreeSet<(i32, i64)> {
+        let deeds = self.deeds();
+        let of = |deed: &Deed| {
+            let partition = deed.partition;
+            deed.records.iter().map(move |r| (partition, r.offset)).collect::<Vec<_>>()
+        };
+        let offsets: BTreeSet<_> = deeds.iter().flat_map(of).collect();
+        assert!(!offsets.is_empty(), "the lie was told: {}", self.ran.why());
+        offsets
+    }
+
     /// How many messages it was done to; at least one.
     pub fn messages(&self) -> u64 {
-        let count = self.deeds().iter().map(|deed| deed.records.len() as u64).sum();
-        assert!(count > 0, "the lie was told: {}", self.ran.why());
-        count
+        self.offsets().len() as u64
+    }
+
+    /// What stands beside the counts.
+    pub fn notes(&self) -> String {
+        let steps = self.ran.record.suites[0].steps.iter();
+        let evidence = steps.flat_map(|s| &s.findings).flat_map(|f| &f.evidence);
+        evidence.map(String::as_str).collect::<Vec<_>>().join("\n")
     }
 
     /// Where a history of the plan's clients lies.

@@ -7,7 +7,7 @@ use kplan_dsl::value::OffsetReset;
 use super::{AssignedPart, ConsumerShared};
 use crate::{
     client::{
-        log,
+        ClientError, log,
         protocol::{ClientReport, Position},
         raw::{Asked, Kafka, TopicPosition},
     },
@@ -47,8 +47,9 @@ impl ConsumerShared {
         }
     }
 
-    /// Goes back to the committed position: messages that were read for an aborted transaction are read again.
-    pub(in crate::client) fn rewind(&self, kafka: &Kafka<'_>) {
+    /// Goes back to the committed position: messages that were read for an aborted transaction are read again. Fails if
+    /// that is not possible: they would be passed over.
+    pub(in crate::client) fn rewind(&self, kafka: &Kafka<'_>) -> Result<(), ClientError> {
         let mut back = Vec::new();
         for (at, part) in &mut self.inner.borrow_mut().parts {
             if part.position != part.committed {
@@ -56,11 +57,12 @@ impl ConsumerShared {
                 back.push((*at, part.committed));
             }
         }
-        if !back.is_empty()
-            && let Err(e) = self.restart(kafka, &back)
-        {
-            self.complain(&e, "going back to the committed position failed");
+        if back.is_empty() {
+            return Ok(());
         }
+        self.restart(kafka, &back).map_err(|e| {
+            ClientError::new(format!("going back to the committed position failed: {e}"))
+        })
     }
 
     fn record_reset(&self, at: (u16, u32), offset: i64) {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::reading::Unread;
+use super::reading::LogRead;
 use crate::{
     audit::GroupCommits,
     history::Extent,
@@ -28,9 +28,7 @@ pub(super) struct Taken {
     /// What the groups of services had committed before the log's end was requested.
     pub committed: BTreeMap<String, GroupCommits>,
     pub bounds: AuditBounds,
-    /// The file of what was read.
-    pub log: Option<PathBuf>,
-    pub unread: Unread,
+    pub read: LogRead,
     /// Partitions whose leader changed while they were read: nothing is known about them.
     pub moved: BTreeSet<TopicPartition>,
 }

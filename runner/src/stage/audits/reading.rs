@@ -21,6 +21,8 @@ use crate::{
 
 /// The reader gives up after this long without any progress.
 const STALL: Duration = Duration::from_secs(30);
+/// The same for the second reader of a log that was read: where it cannot read at all, the first reading stands.
+const STALL_AGAIN: Duration = Duration::from_secs(10);
 /// A reader that sends no report for this long hangs; between its passes it compares what it read.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The reader's limit in all.
@@ -35,10 +37,25 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
+    /// Everything was read to its end.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.all.is_none() && self.of.is_empty()
+    }
+
     /// Why this partition was not read to its end, if it was not.
     pub(crate) fn why(&self, topic: &str, partition: u32) -> Option<String> {
         self.all.clone().or_else(|| self.of.get(&(topic.to_owned(), partition)).cloned())
     }
+}
+
+/// What was read of the log.
+#[derive(Debug, Default)]
+pub(crate) struct LogRead {
+    /// The file of what was found.
+    pub(crate) log: Option<PathBuf>,
+    pub(crate) unread: Unread,
+    /// It was read without librdkafka.
+    pub(crate) careful: bool,
 }
 
 /// What a reader's process did.
@@ -52,48 +69,58 @@ enum Reading {
 }
 
 impl Stage {
-    /// Has the log read; returns the file of what was found.
+    /// Has the log read, `careful`: without librdkafka from the beginning.
     pub(crate) async fn read_log(
         &self,
         running: &Running,
         step: &StepRun,
-        bounds: &AuditBounds,
-        twice: &BTreeSet<String>,
-    ) -> Result<(Option<PathBuf>, Unread), StepError> {
+        (bounds, twice): (&AuditBounds, &BTreeSet<String>),
+        mut careful: bool,
+    ) -> Result<LogRead, StepError> {
         let mut topics: BTreeMap<String, Vec<ReadSpan>> = BTreeMap::new();
         for ((topic, partition), b) in &bounds.ready {
             let span = ReadSpan { partition: *partition, start: b.start, end: b.end };
             topics.entry(topic.clone()).or_default().push(span);
         }
         if topics.is_empty() {
-            return Ok((None, Unread::default()));
+            return Ok(LogRead { careful, ..LogRead::default() });
         }
         let log_topic = |(name, spans)| {
             let transactional = twice.contains(&name);
             LogTopic { name, spans, transactional }
         };
         let topics: Vec<LogTopic> = topics.into_iter().map(log_topic).collect();
-        self.talk(step, "the audit to read the log", None);
-        let mut careful = false;
+        let (what, stall) = match careful {
+            false => ("the audit to read the log", STALL),
+            true => ("the audit to read the log again, without librdkafka", STALL_AGAIN),
+        };
+        self.talk(step, what, None);
         loop {
-            let spec = self.reader(running, topics.clone(), careful);
-            let path = spec.histories().into_iter().next();
-            let reading = self.have_read(spec).await?;
-            careful = match reading {
-                Reading::Ended(_, ended) if ended.left > 0 && !careful => true,
-                Reading::Ended(state, ended) => {
-                    return Ok((path, unread(&state, &ended, !twice.is_empty())));
-                }
-                Reading::Stumbled(_) if !careful => true,
+            let spec = self.reader(running, topics.clone(), careful, stall);
+            let log = spec.histories().into_iter().next();
+            let unread = match self.have_read(spec).await? {
+                Reading::Ended(_, ended) if ended.left > 0 && !careful => None,
+                Reading::Ended(state, ended) => Some(unread(&state, &ended, !twice.is_empty())),
+                Reading::Stumbled(_) if !careful => None,
                 Reading::Stumbled(why) | Reading::Failed(why) => {
-                    return Ok((path, Unread { all: Some(why), ..Unread::default() }));
+                    Some(Unread { all: Some(why), ..Unread::default() })
                 }
             };
+            if let Some(unread) = unread {
+                return Ok(LogRead { log, unread, careful });
+            }
+            careful = true;
             self.talk(step, "the audit to read the log again, past the unreadable part", None);
         }
     }
 
-    fn reader(&self, running: &Running, topics: Vec<LogTopic>, careful: bool) -> ClientSpec {
+    fn reader(
+        &self,
+        running: &Running,
+        topics: Vec<LogTopic>,
+        careful: bool,
+        stall: Duration,
+    ) -> ClientSpec {
         let common = Common {
             run: self.run.id.clone(),
             name: "audit".to_owned(),
@@ -106,7 +133,7 @@ impl Stage {
             routes: running.cluster.router().map(|router| router.routes()),
             topic_numbers: self.topics.numbers(topics.iter().map(|topic| topic.name.as_str())),
         };
-        let stall_ms = u64::try_from(STALL.as_millis()).unwrap_or(u64::MAX);
+        let stall_ms = u64::try_from(stall.as_millis()).unwrap_or(u64::MAX);
         ClientSpec::Log(LogSpec { common, topics, stall_ms, careful })
     }
 
