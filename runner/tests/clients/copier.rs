@@ -55,3 +55,28 @@ async fn every_message_is_copied_once_and_names_its_original() {
     let sent: Vec<_> = acked.iter().map(|m| (m.0, m.1, m.2)).collect();
     assert_eq!(originals, sent);
 }
+
+/// librdkafka refuses the copies of long messages before they are sent, and commits the transaction all the same.
+#[tokio::test]
+async fn a_copy_that_is_refused_is_never_committed() {
+    let rig = Rig::new();
+    let mut spec = rig.producer(1);
+    (spec.count, spec.rate, spec.payload_bytes) = (Some(30), None, 3_000);
+    let producing = ClientSpec::Producer(spec);
+    let _producer = rig.start(producing.clone()).await;
+    until(&producing, Writer::ProducerHeard, |r| count(r, Mark::Acked) == 30).await;
+
+    let mut spec = rig.copier(1);
+    spec.common.config.insert("message.max.bytes".into(), "1000".into());
+    let copying = ClientSpec::Copier(spec);
+    let copier = rig.start(copying.clone()).await;
+    until(&copying, Writer::ProducerHeard, |r| count(r, Mark::Failed) > 30).await;
+    let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
+    let stopped = copier.stop(std::time::Duration::from_secs(2), positions(&ends(&acked))).await;
+    assert!(stopped.is_err() || stopped.unwrap().left > 0, "nothing was copied");
+    let committed = runs(&copying, Writer::Consumer);
+    assert!(committed.iter().all(|r| r.mark != Mark::OffsetCommitted), "{committed:?}");
+    let heard = runs(&copying, Writer::ProducerHeard);
+    assert!(heard.iter().any(|r| r.mark == Mark::Aborted), "{heard:?}");
+    assert_eq!(heard.iter().filter(|r| r.mark == Mark::Committed).count(), 0);
+}
