@@ -33,6 +33,8 @@ capabilities! {
     Pause = "pause brokers",
     /// Start a broker with an empty disk.
     WipeDisk = "wipe a broker's disk",
+    /// Take the power from nodes: what they did not sync is lost.
+    PowerLoss = "take the power from brokers",
     /// Drop packets between brokers.
     NetworkPartition = "partition the network",
     /// Make the network slow or lossy.

@@ -104,6 +104,8 @@ pub enum LaneMark {
     Running,
     /// Killed with SIGKILL.
     Killed,
+    /// Without power.
+    NoPower,
     /// Stopped gracefully.
     Stopped,
     /// Paused.

@@ -51,6 +51,7 @@ mod parallel;
 mod partition_network;
 mod pause_broker;
 mod pause_client;
+mod power_loss;
 mod produce;
 mod read;
 mod reassign_partitions;
@@ -229,6 +230,7 @@ roster! {
     delete_records::DeleteRecords,
     describe::Describe,
     kill_broker::KillBroker,
+    power_loss::PowerLoss,
     stop_broker::StopBroker,
     start_broker::StartBroker,
     restart_broker::RestartBroker,

@@ -43,7 +43,7 @@ pub(crate) use http::check_http_path;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
     GroupProtocol, GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients,
-    OffsetReset, RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
+    OffsetReset, PowerKeep, RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
 pub use members::StaticMembers;
 pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};

@@ -41,7 +41,7 @@ const LEFT: [(&str, &str, &str); 20] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 13] = [
     "chaos",
     "degrade_network",
     "fill_disk",
@@ -50,6 +50,7 @@ const FAULTS: [&str; 12] = [
     "partition_network",
     "pause_broker",
     "pause_client",
+    "power_loss",
     "stop_broker",
     "stop_cluster",
     "upgrade_broker",

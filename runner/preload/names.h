@@ -21,7 +21,7 @@ struct names_change {
 #define NAMES_BEGIN 8
 
 /* Adds a change. The paths are below the data directory and begin with a slash. */
-static long names_add(long fd, enum names_kind kind, const char *a, const char *b, int64_t number) {
+static inline long names_add(long fd, enum names_kind kind, const char *a, const char *b, int64_t number) {
   static char record[sizeof(struct names_change) + 2 * PATH + NAMES_BEGIN];
   struct stat st;
   if (!look_at(fd, &st)) return -EIO;

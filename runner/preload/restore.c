@@ -2,7 +2,7 @@
  * copy holds (power.c). With a seed, a share of what was not synced survives, as a kernel that was writing back leaves it:
  * of the pending changes of names the first few, and of the changed pages of files some, a few of them torn.
  *
- * Prints `files N bytes N`: how many files lost something, and how many bytes they became shorter by. Files at the top
+ * Removes the mark `active` of the last life when it is done. Prints `files N bytes N`: how many files lost something, and how many bytes they became shorter by. Files at the top
  * whose names begin with `.kplan-` stay. */
 #include "names.h"
 #include "sparse.h"
@@ -188,6 +188,8 @@ static void power_off(const char *power, uint64_t seed) {
   shut(fd);
   each(data, "", sweep, NULL);
   each(disk, "", fill, NULL);
+  /* Last: who looks for it knows that the power is gone, and that all of this is done. */
+  if (join(names, power, "/active")) (void)SYS(__NR_unlinkat, AT_FDCWD, names, 0);
 }
 
 static uint64_t number(const char *text) {

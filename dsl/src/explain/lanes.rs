@@ -7,9 +7,10 @@ use crate::value::{Clients, Target, is_controller};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Running,
         Self::Killed,
+        Self::NoPower,
         Self::Stopped,
         Self::Paused,
         Self::Isolated,
@@ -27,6 +28,7 @@ impl LaneMark {
             Self::Absent => "not started, or ended",
             Self::Running => "running",
             Self::Killed => "killed",
+            Self::NoPower => "without power",
             Self::Stopped => "stopped",
             Self::Paused => "paused",
             Self::Isolated => "cut off",
@@ -44,6 +46,7 @@ impl LaneMark {
             Self::Absent => ' ',
             Self::Running => '─',
             Self::Killed => 'X',
+            Self::NoPower => 'Ø',
             Self::Stopped => 'o',
             Self::Paused => '‖',
             Self::Isolated => '╳',

@@ -136,6 +136,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Absent => "",
         LaneMark::Running => "runs",
         LaneMark::Killed => "**killed**",
+        LaneMark::NoPower => "**no power**",
         LaneMark::Stopped => "stopped",
         LaneMark::Paused => "**paused**",
         LaneMark::Isolated => "**cut off**",

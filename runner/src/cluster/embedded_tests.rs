@@ -26,6 +26,7 @@ fn launch(brokers: u32) -> EmbeddedCluster {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        preload: Default::default(),
         authorizer: false,
         dynamic: false,
         bounds: Bounds::default(),

@@ -16,6 +16,7 @@ pub mod network;
 pub mod nodes;
 pub mod outcome;
 pub mod place;
+mod power;
 pub mod rig;
 pub mod sampler;
 pub mod segments;

@@ -150,6 +150,7 @@ acts! {
     delete_records::DeleteRecords,
     describe::Describe,
     kill_broker::KillBroker,
+    power_loss::PowerLoss,
     stop_broker::StopBroker,
     start_broker::StartBroker,
     restart_broker::RestartBroker,

@@ -12,7 +12,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
+    cluster::{Bounds, Cluster, ClusterSpec, Preload, Quorum, Version, security::Security},
     event::{Event, LaneState, SettingsOf, SuiteId},
     observer::Observer,
     secrets,
@@ -59,6 +59,7 @@ impl Act for StartCluster {
             joined = stage.joined(&running, &brokers, &nodes, START_LIMIT) => joined?,
             error = running.cluster.out_of_reach() => return Err(error.into()),
         }
+        stage.followed(&running, &nodes).await?;
         if let Some(access) = running.cluster.access() {
             running.observer.ask().admit(access).await?;
         }
@@ -175,6 +176,7 @@ pub fn spec(
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
         disk: wants::strikes(plan, &[Strikes::Disks]).then_some(DISK),
         exchangeable: wants::upgrades(plan),
+        preload: Preload { power: wants::takes_power(plan) },
         authorizer: wants::authorizes(plan),
         dynamic: wants::alters_brokers(plan),
         bounds: Bounds {

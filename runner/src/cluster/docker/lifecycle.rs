@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
     Acted, Cluster, ClusterSpec, ContainerAbility, DiskAbility, HostAbility, Listening, LogAbility,
-    NetworkAbility, Node, NodeLife, NodeState, Quorum, RigError, TopicAdmin, UpgradeAbility,
-    Version, security::Access,
+    NetworkAbility, Node, NodeLife, NodeState, PowerAbility, Quorum, RigError, TopicAdmin,
+    UpgradeAbility, Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -106,6 +106,10 @@ impl Cluster for DockerCluster {
     }
 
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
+        Ok(self)
+    }
+
+    fn power(&self) -> Result<&dyn PowerAbility, RigError> {
         Ok(self)
     }
 

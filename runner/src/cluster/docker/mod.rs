@@ -21,6 +21,7 @@ mod lines;
 mod logs;
 mod network;
 mod node;
+mod power;
 mod pulse;
 mod reach;
 mod rules;

@@ -15,6 +15,7 @@ use crate::{
     cluster::{
         Cluster, ClusterSpec, RigError, Version,
         backend::{Backend, Chosen, Enrolled, Line, NODE_BYTES, Setup, Sweep, Traces},
+        preload,
     },
     out::tell,
 };
@@ -59,6 +60,8 @@ impl Backend for LocalBackend {
             Security,
             Acls,
         ];
+        let unbuilt = (!preload::is_built()).then_some(PowerLoss);
+        let lacks: Vec<Capability> = lacks.into_iter().chain(unbuilt).collect();
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 

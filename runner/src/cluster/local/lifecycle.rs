@@ -8,8 +8,8 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife, NodeState, Quorum,
-    RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose, config, ending::Death,
+    Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife, NodeState,
+    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose, config, ending::Death,
     zookeeper,
 };
 use super::{
@@ -75,6 +75,10 @@ impl Cluster for LocalCluster {
     }
 
     fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn power(&self) -> Result<&dyn PowerAbility, RigError> {
         Ok(self)
     }
 

@@ -22,6 +22,7 @@ mod home;
 mod java;
 mod lifecycle;
 mod node;
+mod power;
 mod process;
 mod software;
 

@@ -26,7 +26,7 @@ use super::super::{
     ending::{self, Death, Ending},
     storage,
 };
-use super::{Java, PAUSE, Software, failed, process};
+use super::{Java, PAUSE, Software, failed, power, process};
 
 /// How long Kafka's own tool may need to format a node's storage.
 const FORMAT_LIMIT: Duration = Duration::from_secs(90);
@@ -102,6 +102,11 @@ impl LocalNode {
         self.port
     }
 
+    /// Its own directory.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Its configuration as written.
     pub fn properties(&self) -> String {
         self.life().properties.clone()
@@ -133,6 +138,7 @@ impl LocalNode {
             }
             _ => {}
         }
+        power::forget(&self.home)?;
         std::fs::create_dir_all(&data).map_err(|error| failed("make", &data, &error))?;
         if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) =
             (&common.checkpoint, self.node)
@@ -192,6 +198,9 @@ impl LocalNode {
             Node::Broker(_) | Node::Controller(_) => "kafka.Kafka",
         };
         command.arg(class).arg(self.home.join("node.properties")).stdout(log).stderr(also);
+        if common.spec.preload.power {
+            command.envs(power::prepare(&self.home)?);
+        }
         let mut child =
             command.spawn().map_err(|error| failed("start", &common.java.program, &error))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);

@@ -1,0 +1,87 @@
+//! kplan's own object, which the plans that need it have loaded into the processes of their nodes, and the program that
+//! takes the power from a data directory. Both are in C, without a C library (`runner/preload`): one object runs in
+//! images with glibc and with musl.
+
+use serde::{Deserialize, Serialize};
+
+use super::RigError;
+
+/// The object, for `LD_PRELOAD`.
+pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-preload.so"));
+/// The program `restore DATA POWER [SEED]`.
+pub const RESTORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-restore"));
+
+/// Whether they were built: only for Linux.
+pub const fn is_built() -> bool {
+    !OBJECT.is_empty()
+}
+
+/// What the object does in the nodes of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preload {
+    /// It follows what is synced, because the plan takes the power from nodes.
+    pub power: bool,
+}
+
+/// What a node that lost its power had not synced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotSynced {
+    /// Files that are gone or became shorter.
+    pub files: u64,
+    /// Bytes that they had more before.
+    pub bytes: u64,
+}
+
+impl NotSynced {
+    /// Reads what the program `restore` prints.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let mut number = |name| (words.next()? == name).then(|| words.next()?.parse().ok())?;
+        Some(Self { files: number("files")?, bytes: number("bytes")? })
+    }
+}
+
+impl std::fmt::Display for NotSynced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { files, bytes } = self;
+        match (files, bytes) {
+            (0, _) => f.write_str("no file became shorter"),
+            _ => write!(f, "{bytes} bytes at the ends of {files} files were not synced"),
+        }
+    }
+}
+
+/// The variables with which a node's process has the object and follows what is synced of a data directory.
+pub fn power_variables(object: &str, data: &str, power: &str) -> [(&'static str, String); 3] {
+    let text = str::to_owned;
+    [
+        ("LD_PRELOAD", text(object)),
+        ("KPLAN_POWER_DATA", text(data)),
+        ("KPLAN_POWER", text(power)),
+    ]
+}
+
+/// The error for a node of which it is not known what it has synced.
+pub fn unknown(why: &str) -> RigError {
+    let what = "what a node has synced is not known, so its power cannot be taken";
+    RigError::Other(format!("{what}: {}", why.trim()))
+}
+
+/// The error for a cluster that was started without the object.
+pub fn without(backend: &'static str) -> RigError {
+    let what = "take the power from a node whose cluster was started without that ability";
+    RigError::Unsupported { backend, what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_program_prints_is_read() {
+        let read = NotSynced::read("files 3 bytes 5003\n");
+        assert_eq!(read, Some(NotSynced { files: 3, bytes: 5003 }));
+        assert_eq!(NotSynced::read("read /x: errno 2"), None);
+        assert_eq!(NotSynced::read("files 3"), None);
+    }
+}
