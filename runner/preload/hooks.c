@@ -133,12 +133,13 @@ EXPORT int msync(void *at, size_t size, int flags) {
   return (int)result(SYS(__NR_msync, at, size, flags));
 }
 
-EXPORT int renameat(int da, const char *a, int db, const char *b) {
+EXPORT int renameat2(int da, const char *a, int db, const char *b, unsigned flags) {
   char room_a[PATH], room_b[PATH];
   const char *below_a = power_below(da, a, room_a), *below_b = power_below(db, b, room_b);
-  if (below_a && below_b) return (int)result(power_rename(da, a, below_a, db, b, below_b));
-  return (int)result(SYS(__NR_renameat2, da, a, db, b, 0));
+  if (below_a && below_b) return (int)result(power_rename(da, a, below_a, db, b, below_b, flags));
+  return (int)result(SYS(__NR_renameat2, da, a, db, b, flags));
 }
+EXPORT int renameat(int da, const char *a, int db, const char *b) { return renameat2(da, a, db, b, 0); }
 EXPORT int rename(const char *a, const char *b) { return renameat(AT_FDCWD, a, AT_FDCWD, b); }
 
 static int removed(int dir, const char *path, enum power_way way) {

@@ -400,10 +400,12 @@ static void move(const char *a, const char *b) {
     }
 }
 
-long power_rename(int da, const char *a, const char *below_a, int db, const char *b, const char *below_b) {
+long power_rename(int da, const char *a, const char *below_a, int db, const char *b, const char *below_b,
+                  unsigned flags) {
   lock();
   struct file *moved = only_name(da, a), *over = only_name(db, b);
-  long done = SYS(__NR_renameat2, da, a, db, b, 0);
+  long done = SYS(__NR_renameat2, da, a, db, b, flags);
+  if (done >= 0 && (flags & ~RENAME_NOREPLACE)) fail(below_a, -ENOSYS); /* two names exchanged: not known here */
   if (done >= 0 && !(moved && moved == over)) {
     if (over) lose_name(over);
     move(below_a, below_b);

@@ -14,7 +14,8 @@ enum power_way { WAY_FILE, WAY_DIRECTORY, WAY_EITHER };
 HIDDEN const char *power_below(int dir, const char *path, char out[PATH]);
 /* These five do what the call of the kernel does, and return what it returns. */
 HIDDEN long power_open(int dir, const char *path, const char *below, int flags, int mode);
-HIDDEN long power_rename(int da, const char *a, const char *below_a, int db, const char *b, const char *below_b);
+HIDDEN long power_rename(int da, const char *a, const char *below_a, int db, const char *b, const char *below_b,
+                         unsigned flags);
 HIDDEN long power_remove(int dir, const char *path, const char *below, enum power_way way);
 HIDDEN long power_mkdir(int dir, const char *path, const char *below, int mode);
 HIDDEN long power_link(const char *a, const char *below_a, const char *b, const char *below_b);

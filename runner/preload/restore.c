@@ -2,8 +2,8 @@
  * copy holds (power.c). With a seed, a share of what was not synced survives, as a kernel that was writing back leaves it:
  * of the pending changes of names the first few, and of the changed pages of files some, a few of them torn.
  *
- * Removes the mark `active` of the last life when it is done. Prints `files N bytes N`: how many files lost something, and how many bytes they became shorter by. Files at the top
- * whose names begin with `.kplan-` stay. */
+ * Removes the mark `active` of the last life when it is done. Prints `files N bytes N`: how many files lost how much,
+ * because they became shorter, or with a seed by their pages. Files at the top whose names begin with `.kplan-` stay. */
 #include "names.h"
 #include "sparse.h"
 #include "sys.h"
@@ -101,10 +101,10 @@ static void sweep(const char *below, void *unused) {
   remove_all(below, NULL);
 }
 
-/* Writes down what a file of both is about to lose. */
+/* Writes down by how much a file of both becomes shorter. With a seed that is counted by pages. */
 static void count_lost(const char *here, int64_t held) {
   struct stat has;
-  if (!look(here, &has) || (int64_t)has.st_size <= held) return;
+  if (seeded || !look(here, &has) || (int64_t)has.st_size <= held) return;
   lost_files++;
   lost_bytes += has.st_size - held;
 }
@@ -131,16 +131,16 @@ static void fill(const char *below, void *unused) {
   shut(to);
 }
 
-/* A page of the data survives in the copy: all of it, or its first sectors. */
-static void keep_page(const char *path, long to, const char *page, long n, int64_t at) {
+/* A page of the data may survive in the copy: all of it, or its first sectors. Returns how many bytes do not. */
+static long keep_page(const char *path, long to, const char *page, long n, int64_t at) {
   uint64_t drawn = draw();
-  if ((drawn & 255) >= SURVIVE) return;
-  if (((drawn >> 8) & 255) < TORN) {
-    long part = (long)(1 + (drawn >> 16) % (PAGE / SECTOR - 1)) * SECTOR;
-    if (part < n) n = part;
-  }
-  long done = SYS(__NR_pwrite64, to, page, n, at);
-  must("write", path, done == n ? 0 : done < 0 ? done : -EIO);
+  if ((drawn & 255) >= SURVIVE) return n;
+  long part = n;
+  if (((drawn >> 8) & 255) < TORN) part = (long)(1 + (drawn >> 16) % (PAGE / SECTOR - 1)) * SECTOR;
+  if (part > n) part = n;
+  long done = SYS(__NR_pwrite64, to, page, part, at);
+  must("write", path, done == part ? 0 : done < 0 ? done : -EIO);
+  return n - part;
 }
 
 /* Some of the pages that differ survive. The copy grows up to the last of them: its size is written with it. */
@@ -157,6 +157,7 @@ static void keep_pages(const char *below, void *with) {
   must("read", here, from);
   must("write", there, to);
   int64_t at = 0, next;
+  uint64_t lost = 0;
   while ((next = SYS(__NR_lseek, from, at, SEEK_DATA)) >= 0 && next < (int64_t)has.st_size) {
     at = next & ~(int64_t)(PAGE - 1);
     long n = SYS(__NR_pread64, from, new, PAGE, at);
@@ -166,9 +167,11 @@ static void keep_pages(const char *below, void *with) {
     must("read", there, known);
     int differs = known < n;
     for (long i = 0; i < n && !differs; i++) differs = new[i] != old[i];
-    if (differs) keep_page(there, to, new, n, at);
+    if (differs) lost += keep_page(there, to, new, n, at);
     at += PAGE;
   }
+  lost_files += lost > 0;
+  lost_bytes += lost;
   shut(from);
   shut(to);
 }

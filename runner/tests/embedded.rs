@@ -264,8 +264,9 @@ const MEND_THEMSELVES: [(&str, &str); 7] = [
 ];
 
 /// Those that only real brokers can do.
-const MEND_REAL_BROKERS: [&str; 10] = [
+const MEND_REAL_BROKERS: [&str; 11] = [
     "pause_broker",
+    "power_loss",
     "partition_network",
     "degrade_network",
     "fill_disk",

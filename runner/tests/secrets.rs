@@ -343,6 +343,7 @@ fn processes_are_started_in_known_places_and_never_by_a_shell() {
             "runner/src/cluster/external/command.rs",
             "runner/src/cluster/local/java.rs",
             "runner/src/cluster/local/node.rs",
+            "runner/src/cluster/local/power.rs",
             "runner/src/cluster/local/software/fetch.rs",
             "runner/src/commands/diff/git.rs",
             "runner/src/commands/image.rs",

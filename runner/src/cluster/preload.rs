@@ -26,9 +26,9 @@ pub struct Preload {
 /// What a node that lost its power had not synced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NotSynced {
-    /// Files that are gone or became shorter.
+    /// Files that are gone or became shorter; if a share survives, those that lost pages.
     pub files: u64,
-    /// Bytes that they had more before.
+    /// Bytes that they lost.
     pub bytes: u64,
 }
 
@@ -46,7 +46,7 @@ impl std::fmt::Display for NotSynced {
         let Self { files, bytes } = self;
         match (files, bytes) {
             (0, _) => f.write_str("no file became shorter"),
-            _ => write!(f, "{bytes} bytes at the ends of {files} files were not synced"),
+            _ => write!(f, "{bytes} bytes of {files} files were not synced"),
         }
     }
 }
@@ -74,14 +74,5 @@ pub fn without(backend: &'static str) -> RigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_program_prints_is_read() {
-        let read = NotSynced::read("files 3 bytes 5003\n");
-        assert_eq!(read, Some(NotSynced { files: 3, bytes: 5003 }));
-        assert_eq!(NotSynced::read("read /x: errno 2"), None);
-        assert_eq!(NotSynced::read("files 3"), None);
-    }
-}
+#[path = "preload_tests.rs"]
+mod tests;
