@@ -29,7 +29,7 @@ steps:
     for i in (0, 1):
         for topic, letter, count in (("plain", "P", MESSAGES), ("flushed", "F", FLUSHED)):
             text += f"""  - name: begin_{topic} {i}
-    start_producer: {{ name: {letter}{i}, topic: {topic}, rate: max, payload: 1KB, acks: all, count: {count} }}
+    start_producer: {{ name: {letter}{i}, topic: {topic}, rate: max, payload: 1KiB, acks: all, count: {count} }}
   - name: {topic} {i}
     wait:
       until:

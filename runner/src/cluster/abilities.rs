@@ -93,7 +93,7 @@ pub trait PowerAbility: Send + Sync {
     /// nothing.
     async fn follows(&self, nodes: &[Node]) -> Result<(), RigError>;
     /// Leaves dead nodes what they had synced and nothing else; one with a seed also a share of the rest, which the seed
-    /// chooses. Returns what each lost. A node that has lost its power already keeps what it has.
+    /// chooses. Returns what each lost. A node that has lost its power already keeps what it has, and is not among them.
     async fn cut_power(
         &self,
         nodes: &BTreeMap<Node, Option<u64>>,

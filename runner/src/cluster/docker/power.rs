@@ -85,21 +85,23 @@ impl PowerAbility for DockerCluster {
             let (data, power) = (disks::data_of(*node), disks::power_of(*node));
             let seed = keep.map(|seed| seed.to_string()).unwrap_or_default();
             let script = format!(
-                "[ -e {power}/active ] || {{ echo files 0 bytes 0; exit; }}\n\
+                "[ -e {power}/active ] || exit 0\n\
                  [ ! -e {power}/broken ] || {{ cat {power}/broken; exit 1; }}\n\
                  exec {RESTORE} {data} {power} {seed}"
             );
             let output = exec::script(self.docker(), &holder, &script).await?;
             let text = output.text();
             match NotSynced::read(&text).filter(|_| output.succeeded()) {
-                Some(lost) => Ok((*node, lost)),
+                Some(lost) => Ok(Some((*node, lost))),
+                None if output.succeeded() && text.is_empty() => Ok(None),
                 None => Err(RigError::Other(format!(
                     "{node} could not be left what it had synced: {}",
                     text.trim()
                 ))),
             }
         };
-        join_all(nodes.iter().map(one)).await.into_iter().collect()
+        let done = join_all(nodes.iter().map(one)).await;
+        done.into_iter().filter_map(Result::transpose).collect()
     }
 }
 

@@ -76,10 +76,16 @@ fn is_whole(node: Node, home: &Path) -> Result<(), RigError> {
     }
 }
 
-async fn cut(node: Node, home: &Path, keep: Option<u64>) -> Result<NotSynced, RigError> {
+/// None if its power is gone already.
+async fn cut(
+    node: Node,
+    home: &Path,
+    keep: Option<u64>,
+) -> Result<Option<(Node, NotSynced)>, RigError> {
     let power = power(home);
+    is_whole(node, home)?;
     if !power.join("active").exists() {
-        return Ok(NotSynced::default());
+        return Ok(None);
     }
     let program = home.join("kplan-restore");
     let made = fs::write(&program, preload::RESTORE)
@@ -93,9 +99,10 @@ async fn cut(node: Node, home: &Path, keep: Option<u64>) -> Result<NotSynced, Ri
     let output = output.map_err(|_| RigError::TimedOut { what, limit: LIMIT })?;
     let output = output.map_err(|error| failed("run", &program, &error))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    NotSynced::read(&text).filter(|_| output.status.success()).ok_or_else(|| {
+    let lost = NotSynced::read(&text).filter(|_| output.status.success()).ok_or_else(|| {
         RigError::Other(format!("{node} could not be left what it had synced: {}", text.trim()))
-    })
+    })?;
+    Ok(Some((node, lost)))
 }
 
 #[async_trait]
@@ -119,10 +126,9 @@ impl PowerAbility for LocalCluster {
             return Err(preload::without(NAME));
         }
         let one = async |(node, keep): (&Node, &Option<u64>)| {
-            let home = self.node(*node)?.home();
-            is_whole(*node, home)?;
-            Ok((*node, cut(*node, home, *keep).await?))
+            cut(*node, self.node(*node)?.home(), *keep).await
         };
-        join_all(nodes.iter().map(one)).await.into_iter().collect()
+        let done = join_all(nodes.iter().map(one)).await;
+        done.into_iter().filter_map(Result::transpose).collect()
     }
 }
