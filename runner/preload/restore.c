@@ -77,11 +77,20 @@ static void each(const char *top, const char *below, void (*visit)(const char *,
   shut(fd);
 }
 
-/* How much a file has beyond a size. Kafka's index files are long and have next to nothing in them: holes do not count. */
-static uint64_t beyond(const struct stat *has, const struct stat *held) {
-  uint64_t longer = has->st_size > held->st_size ? (uint64_t)(has->st_size - held->st_size) : 0;
-  uint64_t more = has->st_blocks > held->st_blocks ? (uint64_t)(has->st_blocks - held->st_blocks) * SECTOR : 0;
-  return longer < more ? longer : more;
+/* Writes down what a file has behind a size, and is about to lose. Holes do not count: Kafka's index files are long and
+ * have next to nothing in them. */
+static void count_lost(const char *path, int64_t at) {
+  long fd = open_at(path, O_RDONLY, 0);
+  must("read", path, fd);
+  uint64_t lost = 0;
+  for (int64_t data; (data = SYS(__NR_lseek, fd, at, SEEK_DATA)) >= 0;) {
+    at = SYS(__NR_lseek, fd, data, SEEK_HOLE);
+    if (at <= data) break;
+    lost += (uint64_t)(at - data);
+  }
+  shut(fd);
+  lost_files += lost > 0;
+  lost_bytes += lost;
 }
 
 static void remove_all(const char *below, void *unused) {
@@ -90,7 +99,7 @@ static void remove_all(const char *below, void *unused) {
   (void)unused;
   if (!join(path, data, below) || !look(path, &st)) return;
   if (is_directory(&st)) each(data, below, remove_all, NULL);
-  else lost_files++, lost_bytes += beyond(&st, &(struct stat){0});
+  else count_lost(path, 0);
   must("remove", path, SYS(__NR_unlinkat, AT_FDCWD, path, is_directory(&st) ? AT_REMOVEDIR : 0));
 }
 
@@ -108,15 +117,6 @@ static void sweep(const char *below, void *unused) {
   remove_all(below, NULL);
 }
 
-/* Writes down what a file of both is about to lose. With a seed that is counted by pages. */
-static void count_lost(const char *here, const struct stat *held) {
-  struct stat has;
-  if (seeded || !look(here, &has)) return;
-  uint64_t lost = beyond(&has, held);
-  lost_files += lost > 0;
-  lost_bytes += lost;
-}
-
 /* Makes everything that the disk has. */
 static void fill(const char *below, void *unused) {
   char here[PATH], there[PATH];
@@ -128,7 +128,8 @@ static void fill(const char *below, void *unused) {
     if (made != -EEXIST) must("make", here, made);
     return each(disk, below, fill, NULL);
   }
-  count_lost(here, &held);
+  struct stat has;
+  if (!seeded && look(here, &has)) count_lost(here, held.st_size); /* with a seed, pages were counted */
   (void)SYS(__NR_unlinkat, AT_FDCWD, here, 0);
   long from = open_at(there, O_RDONLY, 0), to = open_at(here, O_CREAT | O_EXCL | O_WRONLY, held.st_mode & 0777);
   must("read", there, from);

@@ -3,16 +3,24 @@
 
 mod common;
 
-use std::{collections::BTreeSet, process::Command};
+use std::{
+    collections::BTreeSet,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use common::{
     Ran,
     cluster::{Any, joined, launch, spec},
-    left_behind, real, run,
+    java, kplan, left_behind, real, run,
 };
-use kplan::cluster::{Node, Preload, Quorum};
+use kplan::{
+    cluster::{Node, Preload, Quorum},
+    record::RunRecord,
+};
 
 const PLAN: &str = "runner/tests/plans/power.yaml";
+const TWIN: &str = "runner/tests/plans/power-twin.yaml";
 const EACH_MESSAGE: &str = "flush=1";
 
 /// Runs the plan with these parameters.
@@ -147,9 +155,94 @@ fn container(run: &str, node: Node) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// An ext4 file system in a file, gone when it is dropped.
+struct Ext4 {
+    dir: tempfile::TempDir,
+}
+
+impl Ext4 {
+    /// Fails the test where this process may not mount.
+    fn mount() -> Self {
+        let this = Self { dir: tempfile::tempdir().expect("temporary directory") };
+        let image = this.image();
+        std::fs::create_dir(this.path()).expect("a directory");
+        outside("truncate", &["-s", "1G", &image]);
+        outside("mkfs.ext4", &["-q", "-F", &image]);
+        outside("mount", &["-o", "loop", &image, &this.path()]);
+        this
+    }
+
+    fn image(&self) -> String {
+        self.dir.path().join("image").display().to_string()
+    }
+
+    fn path(&self) -> String {
+        self.dir.path().join("mounted").display().to_string()
+    }
+
+    /// Takes the power from it: what is not on its disk now will never be. Then it is mounted again.
+    fn lose_power(&self) {
+        let path = self.path();
+        // FS_IOC_SHUTDOWN without a flush of the journal.
+        let call = "import fcntl, os, struct, sys\n\
+                    fd = os.open(sys.argv[1], os.O_RDONLY)\n\
+                    fcntl.ioctl(fd, 0x8004587d, struct.pack('I', 2))";
+        outside("python3", &["-c", call, &path]);
+        outside("umount", &[&path]);
+        outside("mount", &["-o", "loop", &self.image(), &path]);
+    }
+}
+
+impl Drop for Ext4 {
+    fn drop(&mut self) {
+        // What was mounted there is a file of the directory, which is removed.
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+fn outside(program: &str, args: &[&str]) {
+    let output = Command::new(program).args(args).output().expect("it starts");
+    assert!(output.status.success(), "{program} {args:?}: {output:?}");
+}
+
+/// What the same plan loses by the power loss of a real file system.
+fn lost_by_ext4(flush: &str) -> u64 {
+    let (small, dir) = (Ext4::mount(), tempfile::tempdir().expect("temporary directory"));
+    let out = dir.path().join("run");
+    let words = ["run", TWIN, "--backend", "local", "--allow-run", "--param", "how=kill_broker"];
+    let mut command = kplan(&words);
+    command.args(["--param", flush, "--out"]).arg(&out).env("TMPDIR", small.path());
+    let mut child = command.stdout(Stdio::null()).spawn().expect("kplan starts");
+    let end = Instant::now() + Duration::from_secs(180);
+    let begun = || {
+        let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
+        events.lines().any(|line| line.contains(r#""event":"fault""#))
+    };
+    while !begun() {
+        assert!(Instant::now() < end, "the brokers were killed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    small.lose_power();
+    assert_eq!(child.wait().expect("waited for").code(), Some(0));
+    let record = RunRecord::read(&out).expect("a record");
+    record.suites[0].values()["lost"].as_u64().expect("a count")
+}
+
 /// What takes too long for `ci/test`.
 mod nightly {
     use super::*;
+
+    /// The library and a real file system whose power is gone lose the same. It mounts the file system, as root.
+    #[test]
+    #[ignore = "needs Java and Maven: ci/nightly"]
+    fn its_twin_of_ext4_loses_the_same() {
+        let _turn = java();
+        for (flush, lost) in [("flush=9223372036854775807", 3000), (EACH_MESSAGE, 0)] {
+            let ran = run(&[TWIN, "--backend", "local", "--allow-run", "--param", flush]);
+            assert_eq!(ran.status(), Some(0), "{}", ran.why());
+            assert_eq!((recorded(&ran, "lost"), lost_by_ext4(flush)), (lost, lost), "{flush}");
+        }
+    }
 
     #[test]
     #[ignore = "needs a container engine: ci/nightly"]

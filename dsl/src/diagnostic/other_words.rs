@@ -9,7 +9,10 @@ const OTHERS: [(&[&str], &[&str]); 38] = [
     ),
     (&["verify", "check", "expect", "ensure", "should", "judge", "validate"], &["assert"]),
     (&["kill", "crash", "sigkill", "killnode", "brokerkill", "terminate"], &["kill_broker"]),
-    (&["poweroff", "powercut", "poweroutage", "powerfailure", "losepower", "blackout"], &["power_loss"]),
+    (
+        &["poweroff", "powercut", "poweroutage", "powerfailure", "losepower", "blackout"],
+        &["power_loss"],
+    ),
     (&["stop", "shutdown", "stopnode", "terminatebroker"], &["stop_broker"]),
     (&["restart", "restartnode", "bounce", "bouncebroker"], &["restart_broker"]),
     (&["freeze", "freezebroker", "suspend", "sigstop"], &["pause_broker"]),

@@ -3,9 +3,11 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, Liveness, StepAt};
-use crate::source::Spanned;
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
 use crate::value::{PowerKeep, Target};
 use crate::words::Sentence;
 
@@ -21,8 +23,8 @@ args! {
     /// would hold. It is checked after each start. A real kernel also writes data back by itself, mostly after 5 to
     /// 30 s: the default, `keep: nothing`, is the worst that can happen.
     ///
-    /// It does not damage a disk, and it does not cut off clients or the network of the machine in any other way than
-    /// the death of its process does.
+    /// It does not damage a disk. ZooKeeper is not among its targets: it does not start again without its first
+    /// snapshot, which it never syncs.
     #[example("power_loss: all")]
     #[example("power_loss: { broker: [1, 2], for: 10s }")]
     #[example("power_loss: { broker: all, keep: random }")]
@@ -64,6 +66,10 @@ impl StepWord for PowerLoss {
         Sentence::from(format!("Take the power from {}: {kept}", self.broker))
     }
 
+    fn validate(&self, _: Span, reader: &mut Reader) {
+        no_zookeeper(&self.broker, reader);
+    }
+
     fn needs(&self) -> Vec<Need> {
         let again = self.lasting.passes().then(|| Need::word(Capability::Start));
         std::iter::once(Need::word(Capability::PowerLoss)).chain(again).collect()
@@ -71,5 +77,20 @@ impl StepWord for PowerLoss {
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         ground.take_down(&self.broker, Liveness::Down);
+    }
+}
+
+/// Reports the target that does not survive it. ZooKeeper never syncs its first snapshot.
+fn no_zookeeper(target: &Spanned<Target>, reader: &mut Reader) {
+    match &target.value {
+        Target::Several(all) => all.iter().for_each(|one| no_zookeeper(one, reader)),
+        Target::AnyOf(inner) => no_zookeeper(inner, reader),
+        Target::Zookeeper => {
+            let message = "ZooKeeper cannot lose its power here: without its first snapshot, which it \
+                           does not sync, it does not start again";
+            let help = "take the power from brokers, or kill ZooKeeper: `kill_broker: zookeeper`";
+            reader.push(Diagnostic::new(Code::E016, target.span, message).help(help));
+        }
+        _ => {}
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RigError;
+use super::{ClusterSpec, Node, RigError};
 
 /// The object, for `LD_PRELOAD`.
 pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-preload.so"));
@@ -21,6 +21,14 @@ pub const fn is_built() -> bool {
 pub struct Preload {
     /// It follows what is synced, because the plan takes the power from nodes.
     pub power: bool,
+}
+
+impl ClusterSpec {
+    /// Whether it is followed what a node syncs. Not of ZooKeeper, which does not start again after a power loss until the
+    /// kernel has written its first snapshot: it never syncs that.
+    pub fn follows_power(&self, node: Node) -> bool {
+        self.preload.power && !matches!(node, Node::Zookeeper(_))
+    }
 }
 
 /// What a node that lost its power had not synced.
@@ -54,11 +62,7 @@ impl std::fmt::Display for NotSynced {
 /// The variables with which a node's process has the object and follows what is synced of a data directory.
 pub fn power_variables(object: &str, data: &str, power: &str) -> [(&'static str, String); 3] {
     let text = str::to_owned;
-    [
-        ("LD_PRELOAD", text(object)),
-        ("KPLAN_POWER_DATA", text(data)),
-        ("KPLAN_POWER", text(power)),
-    ]
+    [("LD_PRELOAD", text(object)), ("KPLAN_POWER_DATA", text(data)), ("KPLAN_POWER", text(power))]
 }
 
 /// The error for a node of which it is not known what it has synced.

@@ -157,15 +157,15 @@ fn a_seed_keeps_a_share_of_what_was_not_synced() {
         assert!(text.starts_with(b"start"), "what was synced is there");
         text
     };
-    let kept = |text: &[u8]| text.iter().filter(|byte| **byte == b'x').count();
+    let xs = |text: &[u8]| text.iter().filter(|byte| **byte == b'x').count();
     let (one, again, other) = (pages(1), pages(1), pages(2));
     assert_eq!(one, again);
     assert_ne!(one, other);
     for text in [&one, &other] {
-        let kept = kept(text);
+        let kept = xs(text);
         assert!((100_000..300_000).contains(&kept), "{kept} of 400000 bytes survive");
         // Some pages are torn, between two sectors.
-        let pages = text[4096..].chunks_exact(4096).map(kept);
+        let pages = text[4096..].chunks_exact(4096).map(xs);
         let torn: Vec<usize> = pages.filter(|n| (1..4096).contains(n)).collect();
         assert!(!torn.is_empty() && torn.iter().all(|n| n % 512 == 0), "{torn:?}");
     }

@@ -87,7 +87,7 @@ impl Stage {
         }
         self.all_there_or_full(step, &running, nodes).await?;
         if let Down::Power(_) = how {
-            running.cluster.power()?.follows(nodes).await?;
+            self.can_lose_power(&running, nodes).await?;
         }
         self.wanted.set(nodes, NodeState::Dead, step);
         let kind = match how {

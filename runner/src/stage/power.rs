@@ -11,10 +11,24 @@ use crate::{
 impl Stage {
     /// Fails as a failure of the rig if the plan takes the power from nodes and what these have synced is not known.
     pub async fn followed(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
-        if running.cluster.spec().preload.power {
-            running.cluster.power()?.follows(nodes).await?;
+        let spec = running.cluster.spec();
+        let nodes: Vec<Node> = nodes.iter().copied().filter(|n| spec.follows_power(*n)).collect();
+        if !nodes.is_empty() {
+            running.cluster.power()?.follows(&nodes).await?;
         }
         Ok(())
+    }
+
+    /// Fails where a power loss of living nodes would not take what they had not synced.
+    pub(super) async fn can_lose_power(
+        &self,
+        running: &Running,
+        nodes: &[Node],
+    ) -> Result<(), StepError> {
+        if let Some(node) = nodes.iter().find(|node| matches!(node, Node::Zookeeper(_))) {
+            return Err(StepError::not_so(format!("the power cannot be taken from {node}")));
+        }
+        Ok(running.cluster.power()?.follows(nodes).await?)
     }
 
     /// Leaves dead nodes what they had synced, and reports what they lost.

@@ -40,9 +40,8 @@ const BLOCK: u64 = 4096;
 /// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
-    let apart = spec.disk.is_some() || spec.exchangeable;
-    let zookeeper = matches!(node, Node::Zookeeper(_));
-    ((apart && !zookeeper) || spec.preload.power)
+    let apart = spec.disk.is_some() || spec.exchangeable || spec.preload.power;
+    (apart && !matches!(node, Node::Zookeeper(_)))
         .then(|| format!("{}-data", blueprint.at.host(node)))
 }
 

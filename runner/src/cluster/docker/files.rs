@@ -62,7 +62,7 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
         files.push(File::plain(storage::CHECKPOINT, checkpoint));
         files.push(file("data/meta.properties", &meta));
     }
-    files.extend(power::files(blueprint));
+    files.extend(power::file(blueprint, node));
     Ok(files)
 }
 
@@ -92,7 +92,7 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
              {bin}/kafka-storage.sh format --ignore-formatted -t {cluster_id} -c {HOME}/node.properties\nfi\n"
         ),
     };
-    let followed = if spec.preload.power { power::script() } else { String::new() };
+    let followed = if spec.follows_power(node) { power::script() } else { String::new() };
     format!(
         "set -eu\nmkdir -p {HOME}/data\n{archive}{format}{followed}exec {bin}/{server} {HOME}/node.properties\n"
     )

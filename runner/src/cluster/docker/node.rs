@@ -388,7 +388,8 @@ fn body(blueprint: &Blueprint, node: Node, ports: &Ports) -> Result<ContainerCre
         target: Some(target),
         ..Default::default()
     };
-    let data = disks::volume(blueprint, node).map(|v| mount(v, format!("{}/data", addresses::HOME)));
+    let data =
+        disks::volume(blueprint, node).map(|v| mount(v, format!("{}/data", addresses::HOME)));
     let copy = power::volume(blueprint, node).map(|v| mount(v, power::POWER.to_owned()));
     let mut host = HostConfig {
         network_mode: Some(blueprint.at.prefix.clone()),

@@ -9,13 +9,7 @@ use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::super::{Node, NotSynced, PowerAbility, RigError, preload};
-use super::{
-    DockerCluster, NAME,
-    addresses::HOME,
-    disks, exec,
-    files::File,
-    node::Blueprint,
-};
+use super::{DockerCluster, NAME, addresses::HOME, disks, exec, files::File, node::Blueprint};
 
 /// Where a node has the object.
 const OBJECT: &str = "kplan-preload.so";
@@ -27,20 +21,19 @@ const RESTORE: &str = "/kplan/restore";
 /// The volume of a node's copy, if there is one.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let host = blueprint.at.host(node);
-    blueprint.spec.preload.power.then(|| format!("{host}-power"))
+    blueprint.spec.follows_power(node).then(|| format!("{host}-power"))
 }
 
-/// The files that a node needs.
-pub fn files(blueprint: &Blueprint) -> Option<File> {
-    let has = blueprint.spec.preload.power;
+/// The file that a node needs.
+pub fn file(blueprint: &Blueprint, node: Node) -> Option<File> {
+    let has = blueprint.spec.follows_power(node);
     has.then(|| File::plain(OBJECT, preload::OBJECT))
 }
 
 /// The files that the holder of the disks needs.
 pub fn holder_files(blueprint: &Blueprint) -> Vec<File> {
     let has = blueprint.spec.preload.power;
-    let restore =
-        || File { path: RESTORE.to_owned(), bytes: preload::RESTORE.into(), mode: 0o755 };
+    let restore = || File { path: RESTORE.to_owned(), bytes: preload::RESTORE.into(), mode: 0o755 };
     has.then(restore).into_iter().collect()
 }
 

@@ -9,8 +9,8 @@ use nix::sys::signal::Signal;
 
 use super::super::{
     Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife, NodeState,
-    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose, config, ending::Death,
-    zookeeper,
+    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose,
+    config, ending::Death, zookeeper,
 };
 use super::{
     LocalCluster, NAME,

@@ -198,7 +198,7 @@ impl LocalNode {
             Node::Broker(_) | Node::Controller(_) => "kafka.Kafka",
         };
         command.arg(class).arg(self.home.join("node.properties")).stdout(log).stderr(also);
-        if common.spec.preload.power {
+        if common.spec.follows_power(self.node) {
             command.envs(power::prepare(&self.home)?);
         }
         let mut child =
