@@ -158,10 +158,9 @@ impl<'p> Follow<'p> {
             // earlier run.
             let runs = before.map_or(runs, |met| met.runs.or(runs));
             let first = before.map_or(self.ground.names.len(), |met| met.first);
-            self.ground.names.insert(
-                name.as_str(),
-                Met { has_target, runs, is_note, may_break, first, followed },
-            );
+            self.ground
+                .names
+                .insert(name.as_str(), Met { has_target, runs, is_note, may_break, first, followed });
         }
     }
 
