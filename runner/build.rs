@@ -10,8 +10,8 @@ use std::{
 const DIR: &str = "preload";
 const OBJECT: (&str, &[&str], &[&str]) = (
     "kplan-preload.so",
-    &["sys.c", "power.c", "hooks.c"],
-    // Its one foreign symbol is the address of errno, which every C library has.
+    &["sys.c", "power.c", "hooks.c", "clock.c"],
+    // Of the C library it needs the address of errno, and, where a program waits for a time of day, dlsym.
     &["-shared", "-fPIC", "-fvisibility=hidden"],
 );
 const RESTORE: (&str, &[&str], &[&str]) =

@@ -74,6 +74,8 @@ pub enum Strikes {
     Processes,
     /// Disks of brokers.
     Disks,
+    /// Clocks of nodes.
+    Clocks,
     /// Which nodes can reach each other.
     Routes,
     /// The delay and loss of packets.
@@ -116,6 +118,8 @@ pub enum LaneMark {
     Degraded,
     /// Its disk is full.
     DiskFull,
+    /// Its clock is wrong.
+    WrongClock,
     /// Slowed down by a quota.
     Throttled,
     /// Stopped and started again.

@@ -62,6 +62,7 @@ mod restart_client;
 mod resume_broker;
 mod resume_client;
 mod run;
+mod skew_clock;
 mod start_broker;
 mod start_client;
 mod start_cluster;
@@ -243,6 +244,7 @@ roster! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    skew_clock::SkewClock,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
     alter_broker::AlterBroker,

@@ -43,7 +43,7 @@ const LEFT: [(&str, &str, &str); 22] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 13] = [
+const FAULTS: [&str; 14] = [
     "chaos",
     "degrade_network",
     "fill_disk",
@@ -53,6 +53,7 @@ const FAULTS: [&str; 13] = [
     "pause_broker",
     "pause_client",
     "power_loss",
+    "skew_clock",
     "stop_broker",
     "stop_cluster",
     "upgrade_broker",

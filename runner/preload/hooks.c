@@ -9,7 +9,7 @@
 /* Where both C libraries keep the error of the current thread. */
 extern int *__errno_location(void);
 
-static long result(long done) {
+long result(long done) {
   if (done >= 0 || done < -4095) return done;
   *__errno_location() = (int)-done;
   return -1;

@@ -37,4 +37,9 @@ HIDDEN void power_unmapped(void *at, size_t size);
 /* A range of memory was synced. False if no file of the data directory is mapped there. */
 HIDDEN int power_map_synced(void *at, size_t size);
 
+/* The same for the caller of a C library's function: -1 and errno, or the result. */
+HIDDEN long result(long done);
+/* The file that shifts the wall clock of this process (clock.c). */
+HIDDEN void clock_begin(const char *path);
+
 #endif

@@ -124,7 +124,7 @@ async fn without_its_mark_no_power_can_be_taken() -> Result<(), Any> {
     let _turn = real();
     let dir = tempfile::tempdir()?;
     let mut spec = spec("4.4.0", Quorum::KraftCombined, dir.path());
-    spec.preload = Preload { power: true };
+    spec.preload = Preload { power: true, clocks: false };
     let cluster = launch("docker", spec).await?;
     let done = async {
         joined(cluster.as_ref(), 3).await?;
@@ -133,7 +133,7 @@ async fn without_its_mark_no_power_can_be_taken() -> Result<(), Any> {
         for (mark, change) in [("active", "rm"), ("broken", "touch")] {
             let two = Node::Broker(2);
             let inside = ["exec", &container(&cluster.spec().run, two), change];
-            let path = format!("/kplan/power/{mark}");
+            let path = format!("/kplan/preload/power/{mark}");
             let output = Command::new("docker").args(inside).arg(&path).output()?;
             assert!(output.status.success(), "{output:?}");
             let refused = power.follows(&[two]).await.expect_err("not followed").to_string();

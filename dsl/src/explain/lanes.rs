@@ -7,7 +7,7 @@ use crate::value::{Clients, Target, is_controller};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Running,
         Self::Killed,
         Self::NoPower,
@@ -16,6 +16,7 @@ impl LaneMark {
         Self::Isolated,
         Self::Degraded,
         Self::DiskFull,
+        Self::WrongClock,
         Self::Throttled,
         Self::Restarting,
         Self::Chaos,
@@ -34,6 +35,7 @@ impl LaneMark {
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
+            Self::WrongClock => "with a wrong clock",
             Self::Throttled => "throttled",
             Self::Restarting => "restarting",
             Self::Chaos => "random faults",
@@ -52,6 +54,7 @@ impl LaneMark {
             Self::Isolated => '╳',
             Self::Degraded => '~',
             Self::DiskFull => '▓',
+            Self::WrongClock => '±',
             Self::Throttled => '≈',
             Self::Restarting => '↻',
             Self::Chaos => '?',

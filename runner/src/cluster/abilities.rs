@@ -11,7 +11,7 @@ use kplan_dsl::value::DataFate;
 
 use super::{
     Acted, AdminError, Death, Listening, Network, Node, NodeState, NotSynced, RigError,
-    ServiceLine, TopicChange, TopicSpec, Version,
+    ServiceLine, Skew, TopicChange, TopicSpec, Version,
 };
 
 /// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
@@ -98,6 +98,14 @@ pub trait PowerAbility: Send + Sync {
         &self,
         nodes: &BTreeMap<Node, Option<u64>>,
     ) -> Result<BTreeMap<Node, NotSynced>, RigError>;
+}
+
+/// The clocks of the nodes. Needs [`super::Preload::clocks`].
+#[async_trait]
+pub trait ClockAbility: Send + Sync {
+    /// Makes the wall clocks of nodes wrong, or right again, also over restarts. Returns when each node that runs has been
+    /// given a wrong time.
+    async fn skew(&self, nodes: &[Node], skew: Skew) -> Result<Acted, RigError>;
 }
 
 /// The hosts that the brokers run on.

@@ -34,14 +34,14 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership, NetworkAbility, NodeLife,
-    PowerAbility, TopicAdmin, UpgradeAbility,
+    ClockAbility, ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership,
+    NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network, ServiceLine};
-pub use preload::{NotSynced, Preload};
+pub use preload::{NotSynced, Preload, Skew};
 use security::{Access, Security};
 pub use version::Version;
 
@@ -261,6 +261,9 @@ pub trait Cluster: NodeLife {
     }
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
         Err(self.cannot(Capability::Disks))
+    }
+    fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
+        Err(self.cannot(Capability::SkewClock))
     }
     fn power(&self) -> Result<&dyn PowerAbility, RigError> {
         Err(self.cannot(Capability::PowerLoss))

@@ -2,6 +2,7 @@
 //! takes the power from a data directory. Both are in C, without a C library (`runner/preload`): one object runs in
 //! images with glibc and with musl.
 
+use kplan_dsl::Capability;
 use serde::{Deserialize, Serialize};
 
 use super::{ClusterSpec, Node, RigError};
@@ -11,9 +12,10 @@ pub const OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-preloa
 /// The program `restore DATA POWER [SEED]`.
 pub const RESTORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-restore"));
 
-/// Whether they were built: only for Linux.
-pub const fn is_built() -> bool {
-    !OBJECT.is_empty()
+/// What cannot be done where they were not built: elsewhere than on Linux.
+pub fn lacks() -> impl Iterator<Item = Capability> {
+    let all = [Capability::PowerLoss, Capability::SkewClock];
+    all.into_iter().filter(|_| OBJECT.is_empty())
 }
 
 /// What the object does in the nodes of a cluster.
@@ -21,13 +23,55 @@ pub const fn is_built() -> bool {
 pub struct Preload {
     /// It follows what is synced, because the plan takes the power from nodes.
     pub power: bool,
+    /// It answers with another time, because the plan skews clocks.
+    pub clocks: bool,
+}
+
+/// How wrong a clock is; the default is right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skew {
+    /// Nanoseconds by which it jumps.
+    pub by_ns: i64,
+    /// Nanoseconds that it is ahead more after each second.
+    pub drift_ppb: i64,
+}
+
+/// Bytes of the file that says how wrong a node's clock is (`runner/preload/clock.c`).
+pub const CLOCK_BYTES: usize = 64;
+
+impl Skew {
+    /// A clock that jumps, and runs `rate` times as fast.
+    pub fn new(by_ns: i64, rate: f64) -> Self {
+        #[allow(clippy::cast_possible_truncation, reason = "at most a thousand times as fast")]
+        let drift_ppb = ((rate - 1.0) * 1e9).round() as i64;
+        Self { by_ns, drift_ppb }
+    }
+
+    /// Whether it is right.
+    pub fn is_right(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl std::fmt::Display for Skew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        #[allow(clippy::cast_precision_loss, reason = "for people")]
+        let (by, rate) = (self.by_ns as f64 / 1e9, 1.0 + self.drift_ppb as f64 / 1e9);
+        write!(f, "{by:+} s, {rate} times as fast")
+    }
 }
 
 impl ClusterSpec {
     /// Whether it is followed what a node syncs. Not of ZooKeeper, which does not start again after a power loss until the
     /// kernel has written its first snapshot: it never syncs that.
     pub fn follows_power(&self, node: Node) -> bool {
-        self.preload.power && !matches!(node, Node::Zookeeper(_))
+        self.preload.power && self.preloads(node)
+    }
+
+    /// Whether a node has the object.
+    pub fn preloads(&self, node: Node) -> bool {
+        let Preload { power, clocks } = self.preload;
+        (power || clocks) && !matches!(node, Node::Zookeeper(_))
     }
 }
 
@@ -59,10 +103,9 @@ impl std::fmt::Display for NotSynced {
     }
 }
 
-/// The variables with which a node's process has the object and follows what is synced of a data directory.
-pub fn power_variables(object: &str, data: &str, power: &str) -> [(&'static str, String); 3] {
-    let text = str::to_owned;
-    [("LD_PRELOAD", text(object)), ("KPLAN_POWER_DATA", text(data)), ("KPLAN_POWER", text(power))]
+/// The variables with which a node's process follows what is synced of a data directory.
+pub fn power_variables(data: &str, power: &str) -> [(&'static str, String); 2] {
+    [("KPLAN_POWER_DATA", data.to_owned()), ("KPLAN_POWER", power.to_owned())]
 }
 
 /// The error for a node of which it is not known what it has synced.
@@ -71,10 +114,15 @@ pub fn unknown(why: &str) -> RigError {
     RigError::Other(format!("{what}: {}", why.trim()))
 }
 
-/// The error for a cluster that was started without the object.
-pub fn without(backend: &'static str) -> RigError {
-    let what = "take the power from a node whose cluster was started without that ability";
-    RigError::Unsupported { backend, what: what.to_owned() }
+/// The error for a cluster that was started without what an action needs.
+pub fn without(backend: &'static str, action: &str) -> RigError {
+    let what = format!("{action}: the cluster was started without that ability");
+    RigError::Unsupported { backend, what }
+}
+
+/// The error for a node that goes on with the true time.
+pub fn no_skew(node: Node, why: &str) -> RigError {
+    RigError::Other(format!("the clock of {node} could not be changed: {}", why.trim()))
 }
 
 #[cfg(test)]

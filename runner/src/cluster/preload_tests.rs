@@ -37,9 +37,9 @@ impl Machine {
 
     /// Runs a script in the data directory; `$D` is the directory. Only paths that begin with it are followed.
     fn run(&self, script: &str) -> &Self {
-        let variables =
-            power_variables(&self.text("object.so"), &self.text("data"), &self.text("power"));
+        let variables = power_variables(&self.text("data"), &self.text("power"));
         let mut command = Command::new("bash");
+        command.env("LD_PRELOAD", self.path("object.so"));
         command.args(["-euc", script]).envs(variables).env("D", self.path("data"));
         let output = command.output().expect("a shell");
         assert!(output.status.success(), "{script}: {output:?}");
@@ -185,4 +185,33 @@ fn what_the_program_prints_is_read() {
     assert_eq!(read, Some(NotSynced { files: 3, bytes: 5003 }));
     assert_eq!(NotSynced::read("read /x: errno 2"), None);
     assert_eq!(NotSynced::read("files 3"), None);
+}
+
+/// A slot is written, and then its number; the process counts what it answered.
+#[test]
+fn a_clock_is_wrong_while_its_file_says_so() {
+    let machine = Machine::new();
+    let words = |words: [i64; 8]| words.map(i64::to_ne_bytes).concat();
+    let ask = |file: &[u8]| {
+        fs::write(machine.path("clock"), file).expect("written");
+        let mut command = Command::new("date");
+        command.arg("+%s").env("LD_PRELOAD", machine.path("object.so"));
+        let output = command.env("KPLAN_CLOCK", machine.path("clock")).output().expect("date");
+        let said = String::from_utf8_lossy(&output.stdout).trim().parse::<i64>();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("after 1970").as_secs().cast_signed();
+        let answers = fs::read(machine.path("clock")).expect("the file")[8..16].to_vec();
+        (said.expect("seconds") - now, answers != [0; 8])
+    };
+    let near = |(off, told): (i64, bool), expected: i64| told && (off - expected).abs() <= 2;
+    let hour = 3_600_000_000_000;
+    assert_eq!(ask(&words([0, 0, hour, 0, 0, hour, 0, 0])), (0, false), "no slot is in use");
+    assert!(near(ask(&words([1, 0, hour, 0, 0, 0, 0, 0])), 3600));
+    assert!(near(ask(&words([2, 0, 0, 0, 0, -hour, 0, 0])), -3600));
+    // Twice as fast, since 1000 s before the machine began.
+    let since = -1_000_000_000_000;
+    let up = fs::read_to_string("/proc/uptime").expect("the time since the start");
+    let up: f64 = up.split(' ').next().and_then(|text| text.parse().ok()).expect("seconds");
+    let ahead = 1000 + up.round() as i64;
+    assert!(near(ask(&words([1, 0, 0, 1_000_000_000, since, 0, 0, 0])), ahead), "{ahead}");
 }

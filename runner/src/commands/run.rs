@@ -198,6 +198,7 @@ async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capabilit
     let needed = [
         (Capability::FullDisk, wanted(&|plan| wants::strikes(plan, &[Strikes::Disks]))),
         (Capability::PowerLoss, wanted(&wants::takes_power)),
+        (Capability::SkewClock, wanted(&wants::skews_clocks)),
     ];
     let mut lacks = BTreeSet::new();
     for (capability, _) in needed.into_iter().filter(|(_, wanted)| *wanted) {

@@ -112,6 +112,8 @@ pub enum FaultKind {
     Network,
     /// Disks are full.
     Disk,
+    /// Clocks are wrong.
+    Clock,
     /// Not recorded in the run.
     #[default]
     Unknown,

@@ -5,6 +5,7 @@ pub mod audits;
 pub mod captures;
 pub mod chaos;
 pub mod clients;
+pub mod clocks;
 pub mod collected;
 pub mod disks;
 pub mod ended;
@@ -53,10 +54,10 @@ use crate::{
     report::live::{Live, Waiting},
     stage::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
-        collected::Collected, disks::Full, ended::Ended, faults::Breaks, network::Disturbed,
-        nodes::Wanted, outcome::StepError, place::ClusterPlace, rig::Taken, signals::Interrupt,
-        sink::Sink, tell::Telling, throttles::Throttles, timeline::StepTimeline,
-        topics::PlanTopics,
+        clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
+        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, rig::Taken,
+        signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
+        timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -130,6 +131,8 @@ pub struct Stage {
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
+    /// Which clocks are wrong.
+    pub skewed: Skewed,
     /// Which topics' replication is throttled.
     pub throttles: Throttles,
     /// Which settings of the running cluster were changed.
@@ -176,6 +179,7 @@ impl Stage {
             wanted: Wanted::default(),
             disturbed: Disturbed::default(),
             full: Full::default(),
+            skewed: Skewed::default(),
             throttles: Throttles::default(),
             altered: Altered::default(),
             clients: Clients::default(),

@@ -45,9 +45,7 @@ impl Backend for DockerBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        let built = preload::is_built();
-        let unbuilt = (!built).then_some(Capability::PowerLoss);
-        let lacks: Vec<Capability> = self.lacks.iter().copied().chain(unbuilt).collect();
+        let lacks = self.lacks.iter().copied().chain(preload::lacks()).collect::<Vec<_>>();
         Abilities::without(NAME, &lacks).advise(|_| {
             "this container engine cannot do it, others can (docs/backends.md): `kplan doctor` \
              shows its answer"
@@ -58,7 +56,9 @@ impl Backend for DockerBackend {
         match needed {
             Capability::FullDisk => disks::are_refused(&connect().await?).await,
             // The object is for kplan's own kind of processor.
-            Capability::PowerLoss => Ok(describe().await?.processor != std::env::consts::ARCH),
+            Capability::PowerLoss | Capability::SkewClock => {
+                Ok(describe().await?.processor != std::env::consts::ARCH)
+            }
             _ => Ok(false),
         }
     }

@@ -50,9 +50,14 @@ pub fn data_of(node: Node) -> String {
     format!("{DISKS}/{}", node.slug())
 }
 
+/// Where the holder sees what the object in a node needs.
+pub fn preload_of(node: Node) -> String {
+    format!("{DISKS}/{}-preload", node.slug())
+}
+
 /// Where the holder sees what a node has synced.
 pub fn power_of(node: Node) -> String {
-    format!("{DISKS}/{}-power", node.slug())
+    format!("{}/power", preload_of(node))
 }
 
 /// The name of the container that holds the disks.
@@ -110,24 +115,29 @@ pub async fn are_refused(docker: &Docker) -> Result<bool, RigError> {
     }
 }
 
+async fn plain_volume(blueprint: &Blueprint, name: &str) -> Result<(), Error> {
+    blueprint.docker.create_volume(request(name, &blueprint.labels)).await.map(drop)
+}
+
 /// Creates the volumes and the container that holds them.
 pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
     let mut binds = Vec::new();
     for node in config::nodes(&blueprint.spec) {
-        let Some(name) = volume(blueprint, node) else { continue };
-        let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
-        let made = match limited {
-            Some(size) => limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await,
-            None => {
-                blueprint.docker.create_volume(request(&name, &blueprint.labels)).await.map(drop)
-            }
-        };
-        made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
-        binds.push(format!("{name}:{}", data_of(node)));
+        if let Some(name) = volume(blueprint, node) {
+            let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
+            let made = match limited {
+                Some(size) => {
+                    limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await
+                }
+                None => plain_volume(blueprint, &name).await,
+            };
+            made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
+            binds.push(format!("{name}:{}", data_of(node)));
+        }
         if let Some(name) = power::volume(blueprint, node) {
-            let made = blueprint.docker.create_volume(request(&name, &blueprint.labels)).await;
+            let made = plain_volume(blueprint, &name).await;
             made.map_err(|error| failed(&format!("create a second disk for {node}"), &error))?;
-            binds.push(format!("{name}:{}", power_of(node)));
+            binds.push(format!("{name}:{}", preload_of(node)));
         }
     }
     if binds.is_empty() {
@@ -156,7 +166,7 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
     if volume(blueprint, node).is_none() {
         return Ok(());
     }
-    let power = power::volume(blueprint, node).map(|_| power_of(node)).unwrap_or_default();
+    let power = power::volume(blueprint, node).map(|_| preload_of(node)).unwrap_or_default();
     let script = format!("find {} {power} -mindepth 1 -delete", data_of(node));
     let output = exec::script(&blueprint.docker, &holder(blueprint), &script).await?;
     if output.succeeded() {

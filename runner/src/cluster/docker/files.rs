@@ -92,7 +92,7 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
              {bin}/kafka-storage.sh format --ignore-formatted -t {cluster_id} -c {HOME}/node.properties\nfi\n"
         ),
     };
-    let followed = if spec.follows_power(node) { power::script() } else { String::new() };
+    let followed = if spec.preloads(node) { power::script(spec) } else { String::new() };
     format!(
         "set -eu\nmkdir -p {HOME}/data\n{archive}{format}{followed}exec {bin}/{server} {HOME}/node.properties\n"
     )

@@ -390,7 +390,7 @@ fn body(blueprint: &Blueprint, node: Node, ports: &Ports) -> Result<ContainerCre
     };
     let data =
         disks::volume(blueprint, node).map(|v| mount(v, format!("{}/data", addresses::HOME)));
-    let copy = power::volume(blueprint, node).map(|v| mount(v, power::POWER.to_owned()));
+    let copy = power::volume(blueprint, node).map(|v| mount(v, power::PRELOAD.to_owned()));
     let mut host = HostConfig {
         network_mode: Some(blueprint.at.prefix.clone()),
         port_bindings: Some(published.iter().map(binding).collect()),

@@ -8,25 +8,28 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use futures::future::join_all;
 
-use super::super::{Node, NotSynced, PowerAbility, RigError, preload};
-use super::{DockerCluster, NAME, addresses::HOME, disks, exec, files::File, node::Blueprint};
+use super::super::{ClusterSpec, Node, NotSynced, PowerAbility, RigError, preload};
+use super::{
+    DockerCluster, NAME, addresses::HOME, clocks, disks, exec, files::File, node::Blueprint,
+};
 
 /// Where a node has the object.
 const OBJECT: &str = "kplan-preload.so";
-/// Where a node sees its copy.
-pub const POWER: &str = "/kplan/power";
+/// The volume where a node keeps what the object needs, and its copy.
+pub const PRELOAD: &str = "/kplan/preload";
+const POWER: &str = "/kplan/preload/power";
 /// Where the holder of the disks has the program.
 const RESTORE: &str = "/kplan/restore";
 
-/// The volume of a node's copy, if there is one.
+/// The volume of what the object needs, if a node has it.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let host = blueprint.at.host(node);
-    blueprint.spec.follows_power(node).then(|| format!("{host}-power"))
+    blueprint.spec.preloads(node).then(|| format!("{host}-preload"))
 }
 
 /// The file that a node needs.
 pub fn file(blueprint: &Blueprint, node: Node) -> Option<File> {
-    let has = blueprint.spec.follows_power(node);
+    let has = blueprint.spec.preloads(node);
     has.then(|| File::plain(OBJECT, preload::OBJECT))
 }
 
@@ -37,18 +40,24 @@ pub fn holder_files(blueprint: &Blueprint) -> Vec<File> {
     has.then(restore).into_iter().collect()
 }
 
-/// The part of a node's start script after which everything that it does is followed. What the data directory has before
-/// the first start counts as synced.
-pub fn script() -> String {
-    let object = format!("{HOME}/{OBJECT}");
-    let variables = preload::power_variables(&object, &format!("{HOME}/data"), POWER);
+/// The part of a node's start script after which it has the object. What the data directory has before the first start
+/// counts as synced.
+pub fn script(spec: &ClusterSpec) -> String {
+    let (object, data) = (format!("{HOME}/{OBJECT}"), format!("{HOME}/data"));
+    let clock = if spec.preload.clocks { clocks::script() } else { String::new() };
+    let variables = preload::power_variables(&data, POWER);
     let exports = variables.map(|(name, value)| format!("export {name}={value}\n")).concat();
-    format!(
-        "if [[ ! -e {POWER}/disk ]]; then\n  rm -rf {POWER}/new\n  \
-           cp -a {HOME}/data {POWER}/new\n  mv {POWER}/new {POWER}/disk\n\
-         fi\n\
-         rm -f {POWER}/active\n{exports}"
-    )
+    let power = match spec.preload.power {
+        true => format!(
+            "if [[ ! -e {POWER}/disk ]]; then\n  \
+               rm -rf {POWER}\n  mkdir {POWER}\n  \
+               cp -a {data} {POWER}/new\n  mv {POWER}/new {POWER}/disk\n\
+             fi\n\
+             rm -f {POWER}/active\n{exports}"
+        ),
+        false => String::new(),
+    };
+    format!("{clock}{power}export LD_PRELOAD={object}\n")
 }
 
 #[async_trait]
@@ -103,7 +112,7 @@ impl DockerCluster {
     fn holder_of_power(&self) -> Result<String, RigError> {
         match self.blueprint.spec.preload.power {
             true => Ok(disks::holder(&self.blueprint)),
-            false => Err(preload::without(NAME)),
+            false => Err(preload::without(NAME, "take the power from a node")),
         }
     }
 }

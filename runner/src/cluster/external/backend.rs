@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// Capabilities that need processes which kplan starts or sees.
-const LACKS: [Capability; 12] = [
+const LACKS: [Capability; 13] = [
     Capability::Images,
     Capability::Containers,
     Capability::BrokerSettings,
@@ -21,6 +21,7 @@ const LACKS: [Capability; 12] = [
     Capability::Upgrade,
     Capability::FullDisk,
     Capability::PowerLoss,
+    Capability::SkewClock,
     Capability::Disks,
     Capability::NetworkPartition,
     Capability::NetworkDegradation,

@@ -60,8 +60,7 @@ impl Backend for LocalBackend {
             Security,
             Acls,
         ];
-        let unbuilt = (!preload::is_built()).then_some(PowerLoss);
-        let lacks: Vec<Capability> = lacks.into_iter().chain(unbuilt).collect();
+        let lacks: Vec<Capability> = lacks.into_iter().chain(preload::lacks()).collect();
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 

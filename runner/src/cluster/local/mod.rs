@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 mod backend;
 pub mod cleanup;
+mod clocks;
 mod home;
 mod java;
 mod lifecycle;

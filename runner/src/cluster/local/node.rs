@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use super::super::{
-    ClusterSpec, Node, NodeState, RigError, Version,
+    ClusterSpec, Node, NodeState, Preload, RigError, Version,
     addresses::{Addresses, Purpose},
     config,
     ending::{self, Death, Ending},
     storage,
 };
-use super::{Java, PAUSE, Software, failed, power, process};
+use super::{Java, PAUSE, Software, clocks, failed, power, process};
 
 /// How long Kafka's own tool may need to format a node's storage.
 const FORMAT_LIMIT: Duration = Duration::from_secs(90);
@@ -72,6 +72,18 @@ struct Process {
     pid: Pid,
     /// Exit code, or 128 and the signal, once it has ended.
     ended: watch::Receiver<Option<i64>>,
+}
+
+/// The variables of a node that has kplan's own object.
+fn preloaded(home: &Path, what: Preload) -> Result<Vec<(&'static str, String)>, RigError> {
+    let mut all = vec![power::object(home)?];
+    if what.power {
+        all.extend(power::prepare(home)?);
+    }
+    if what.clocks {
+        all.push(clocks::prepare(home)?);
+    }
+    Ok(all)
 }
 
 impl LocalNode {
@@ -198,8 +210,8 @@ impl LocalNode {
             Node::Broker(_) | Node::Controller(_) => "kafka.Kafka",
         };
         command.arg(class).arg(self.home.join("node.properties")).stdout(log).stderr(also);
-        if common.spec.follows_power(self.node) {
-            command.envs(power::prepare(&self.home)?);
+        if common.spec.preloads(self.node) {
+            command.envs(preloaded(&self.home, common.spec.preload)?);
         }
         let mut child =
             command.spawn().map_err(|error| failed("start", &common.java.program, &error))?;

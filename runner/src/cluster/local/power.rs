@@ -24,12 +24,18 @@ fn power(home: &Path) -> PathBuf {
     home.join("power")
 }
 
+/// Writes the object for a node. Returns the variable of its process.
+pub fn object(home: &Path) -> Result<(&'static str, String), RigError> {
+    let object = home.join("kplan-preload.so");
+    fs::write(&object, preload::OBJECT).map_err(|error| failed("write", &object, &error))?;
+    Ok(("LD_PRELOAD", object.display().to_string()))
+}
+
 /// Makes everything ready for a start after which what the node does is followed; what its data directory has before its
 /// first start counts as synced. Returns the variables of its process.
-pub fn prepare(home: &Path) -> Result<Vec<(&'static str, String)>, RigError> {
-    let (object, data, power) = (home.join("kplan-preload.so"), home.join("data"), power(home));
+pub fn prepare(home: &Path) -> Result<[(&'static str, String); 2], RigError> {
+    let (data, power) = (home.join("data"), power(home));
     let make = || {
-        fs::write(&object, preload::OBJECT)?;
         if !power.join("disk").exists() {
             fs::create_dir_all(&power)?;
             copy(&data, &power.join("disk"))?;
@@ -41,7 +47,7 @@ pub fn prepare(home: &Path) -> Result<Vec<(&'static str, String)>, RigError> {
     };
     make().map_err(|error| failed("prepare", &power, &error))?;
     let text = |path: &Path| path.display().to_string();
-    Ok(preload::power_variables(&text(&object), &text(&data), &text(&power)).to_vec())
+    Ok(preload::power_variables(&text(&data), &text(&power)))
 }
 
 /// The node has a new disk.
@@ -123,7 +129,7 @@ impl PowerAbility for LocalCluster {
         nodes: &BTreeMap<Node, Option<u64>>,
     ) -> Result<BTreeMap<Node, NotSynced>, RigError> {
         if !self.common.spec.preload.power {
-            return Err(preload::without(NAME));
+            return Err(preload::without(NAME, "take the power from a node"));
         }
         let one = async |(node, keep): (&Node, &Option<u64>)| {
             cut(*node, self.node(*node)?.home(), *keep).await

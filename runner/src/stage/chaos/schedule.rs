@@ -128,7 +128,11 @@ pub fn hits(verb: &Verb) -> Hits {
     match verb.facts().strikes {
         Strikes::Routes => Hits::Network,
         Strikes::Processes | Strikes::Disks => Hits::Nodes,
-        Strikes::Lines | Strikes::Clients | Strikes::Nothing | Strikes::Everything => Hits::Others,
+        Strikes::Clocks
+        | Strikes::Lines
+        | Strikes::Clients
+        | Strikes::Nothing
+        | Strikes::Everything => Hits::Others,
     }
 }
 
