@@ -9,9 +9,10 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 22] = [
+const LEFT: [(&str, &str, &str); 23] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
+    ("clocks", "clocks.rs", "the_times_of_a_broker_follow_its_clock_and_no_other"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
     ("damaged", "lies/disks.rs", "damaged_segments_are_counted_message_by_message"),
     ("dead-consumer", "embedded.rs", "a_consumer_that_never_catches_up_proves_nothing"),
