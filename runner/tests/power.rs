@@ -225,7 +225,8 @@ fn lost_by_ext4(flush: &str) -> u64 {
     small.lose_power();
     assert_eq!(child.wait().expect("waited for").code(), Some(0));
     let record = RunRecord::read(&out).expect("a record");
-    record.suites[0].values()["lost"].as_u64().expect("a count")
+    let values = record.suites[0].values();
+    values["lost { sent: before, of: crash }"].as_u64().unwrap_or_else(|| panic!("{values:?}"))
 }
 
 /// What takes too long for `ci/test`.
@@ -240,7 +241,8 @@ mod nightly {
         for (flush, lost) in [("flush=9223372036854775807", 3000), (EACH_MESSAGE, 0)] {
             let ran = run(&[TWIN, "--backend", "local", "--allow-run", "--param", flush]);
             assert_eq!(ran.status(), Some(0), "{}", ran.why());
-            assert_eq!((recorded(&ran, "lost"), lost_by_ext4(flush)), (lost, lost), "{flush}");
+            let by_library = recorded(&ran, "lost { sent: before, of: outage }");
+            assert_eq!((by_library, lost_by_ext4(flush)), (lost, lost), "{flush}");
         }
     }
 

@@ -6,7 +6,7 @@ use schemars::{Schema, json_schema};
 
 use super::{FromText, TextError, duration_text, text_value};
 use crate::Code;
-use crate::meaning::{Meaning, shown};
+use crate::meaning::shown;
 
 /// By how much a clock is shifted: ahead, or with a minus sign behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
