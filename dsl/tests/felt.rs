@@ -9,7 +9,7 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 23] = [
+const LEFT: [(&str, &str, &str); 24] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("clocks", "clocks.rs", "the_times_of_a_broker_follow_its_clock_and_no_other"),
@@ -35,6 +35,7 @@ const LEFT: [(&str, &str, &str); 23] = [
     ),
     ("nested-rounds", "embedded.rs", "each_round_is_told_as_what_it_did_and_in_its_order"),
     ("power", "power.rs", "all_three_lose_what_no_disk_had"),
+    ("power-twin-killed", "power.rs", "its_twin_of_ext4_loses_the_same"),
     ("power-twin", "power.rs", "its_twin_of_ext4_loses_the_same"),
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),

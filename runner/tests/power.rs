@@ -21,6 +21,7 @@ use kplan::{
 
 const PLAN: &str = "runner/tests/plans/power.yaml";
 const TWIN: &str = "runner/tests/plans/power-twin.yaml";
+const KILLED: &str = "runner/tests/plans/power-twin-killed.yaml";
 const EACH_MESSAGE: &str = "flush=1";
 
 /// Runs the plan with these parameters.
@@ -209,7 +210,7 @@ fn outside(program: &str, args: &[&str]) {
 fn lost_by_ext4(flush: &str) -> u64 {
     let (small, dir) = (Ext4::mount(), tempfile::tempdir().expect("temporary directory"));
     let out = dir.path().join("run");
-    let words = ["run", TWIN, "--backend", "local", "--allow-run", "--param", "how=kill_broker"];
+    let words = ["run", KILLED, "--backend", "local", "--allow-run"];
     let mut command = kplan(&words);
     command.args(["--param", flush, "--out"]).arg(&out).env("TMPDIR", small.path());
     let mut child = command.stdout(Stdio::null()).spawn().expect("kplan starts");
@@ -226,7 +227,7 @@ fn lost_by_ext4(flush: &str) -> u64 {
     assert_eq!(child.wait().expect("waited for").code(), Some(0));
     let record = RunRecord::read(&out).expect("a record");
     let values = record.suites[0].values();
-    values["lost { sent: before, of: crash }"].as_u64().unwrap_or_else(|| panic!("{values:?}"))
+    values["lost { sent: before, of: outage }"].as_u64().unwrap_or_else(|| panic!("{values:?}"))
 }
 
 /// What takes too long for `ci/test`.
