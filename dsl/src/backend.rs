@@ -29,6 +29,8 @@ capabilities! {
     Stop = "stop brokers gracefully",
     /// Start a broker that is down.
     Start = "start brokers",
+    /// Leave a broker that was killed or stopped down until the plan starts it.
+    KeepDown = "keep a killed or stopped broker down",
     /// Pause a broker's process.
     Pause = "pause brokers",
     /// Start a broker with an empty disk.
@@ -75,6 +77,8 @@ capabilities! {
     Containers = "run services as containers",
     /// Use logins and encryption.
     Security = "use authentication or encryption",
+    /// Number the first broker otherwise than 1.
+    BrokerNumbers = "number brokers from another number than 1",
     /// Run ZooKeeper or dedicated controllers.
     OwnControllers = "run ZooKeeper or dedicated controllers",
     /// Show transactions, including aborted ones.
@@ -117,6 +121,8 @@ pub struct Abilities {
     pub can: BTreeSet<Capability>,
     /// True if the cluster exists before the plan and stays after it.
     pub borrowed: bool,
+    /// Numbers that brokers of a cluster that exists certainly have: those that its backend file names.
+    pub brokers: BTreeSet<u32>,
     /// The version of Kafka that a cluster without `version` has, if it is not the language's default.
     pub version: Option<String>,
     /// The image of the command line or the environment, instead of Kafka's usual ones.
@@ -129,7 +135,8 @@ impl Abilities {
     /// A backend that can do everything except this.
     pub fn without(backend: &'static str, lacks: &[Capability]) -> Self {
         let can = Capability::ALL.iter().copied().filter(|can| !lacks.contains(can)).collect();
-        Self { backend, can, borrowed: false, version: None, image: None, advice: |_| "" }
+        let brokers = BTreeSet::new();
+        Self { backend, can, borrowed: false, brokers, version: None, image: None, advice: |_| "" }
     }
 
     /// Adds advice for abilities that it lacks.

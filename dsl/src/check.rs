@@ -22,6 +22,7 @@ use crate::template;
 use crate::visible::secret_forms;
 
 mod always;
+mod captured;
 mod cell;
 mod comparisons;
 mod part;
@@ -213,6 +214,7 @@ impl<'o> Check<'o> {
             }
         }
         if !self.diagnostics.iter().any(|d| d.severity() == Severity::Error) {
+            self.diagnostics.extend(captured::errors(document, &self.library));
             self.diagnostics.extend(unused::warnings(document));
         }
         suites.into_iter().collect()

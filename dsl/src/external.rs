@@ -56,6 +56,10 @@ args! {
         /// The addresses at which this machine reaches the listeners of KRaft controllers, by node number. With
         /// them kplan knows a new active controller at once, not only when the brokers have noticed it.
         controllers: PerBroker<Spanned<HostPort>>,
+        /// True if something starts brokers again that were killed or stopped, as Kubernetes does. Then `kill` and
+        /// `stop` need `identity`, `start_broker` needs no command and waits until the broker is back, and kplan
+        /// refuses what needs a broker that stays down.
+        brokers_come_back: bool = "false",
         /// `HOST:PORT` of ZooKeeper, if the cluster has ZooKeeper and this machine can reach it.
         zookeeper: Option<Spanned<HostPort>>,
         /// The commands that make and undo faults of brokers. A plan that needs a command that is not set is
@@ -82,8 +86,11 @@ args! {
         resume: Option<BrokerCommand>,
         /// Deletes the data of a broker that is down.
         wipe: Option<BrokerCommand>,
+        /// Prints what identifies the broker's process, such as the id of its container and the time of its start.
+        /// It proves kills and stops of brokers that come back: the output must change.
+        identity: Option<BrokerCommand>,
         /// The time limit of each command, and of the effect that it must have.
-        timeout: Duration = "60s",
+        timeout: Spanned<Duration> = "60s",
     }
 }
 
@@ -296,7 +303,9 @@ impl BackendFile {
             let help = "write the address of at least one broker: `bootstrap: [kafka-1:9092]`";
             reader.push(Diagnostic::new(Code::E015, self.bootstrap.span, message).help(help));
         }
+        reader.must_last("timeout", self.commands.as_ref().map(|c| &c.timeout), None);
         self.client.check_backend(&SAID, reader);
+        self.validate_identity(reader);
         let canonical = self.client.0.iter().find(|(key, value)| {
             key.value == LOOKUP && value.value == "resolve_canonical_bootstrap_servers_only"
         });
@@ -309,6 +318,30 @@ impl BackendFile {
         }
     }
 
+    /// Reports commands whose effect could not be seen.
+    fn validate_identity(&self, reader: &mut Reader) {
+        let Some(commands) = self.commands.as_ref().filter(|_| self.brokers_come_back) else {
+            return;
+        };
+        let unproven = [("kill", &commands.kill), ("stop", &commands.stop)];
+        for (word, command) in unproven {
+            let Some(first) = command.as_ref().and_then(|command| command.words.first()) else {
+                continue;
+            };
+            if commands.identity.is_none() {
+                let message = format!("with `brokers_come_back`, `{word}` needs `identity`");
+                let help = "a broker that comes back may answer again before kplan asks: add a command `identity` \
+                            that prints what identifies its process";
+                reader.push(Diagnostic::new(Code::E011, first.span, message).help(help));
+            }
+        }
+    }
+
+    /// The numbers of the brokers that it names.
+    pub fn numbers(&self) -> BTreeSet<u32> {
+        self.brokers.0.iter().map(|(broker, _)| broker.value).collect()
+    }
+
     /// The abilities that need a command for which there is none.
     pub fn lacks(&self) -> BTreeSet<Capability> {
         let commands = self.commands.as_ref();
@@ -319,14 +352,16 @@ impl BackendFile {
             match wanted {
                 Capability::Kill => has(|c| &c.kill),
                 Capability::Stop => has(|c| &c.stop),
-                Capability::Start => has(|c| &c.start),
+                Capability::Start => self.brokers_come_back || has(|c| &c.start),
                 Capability::Pause => has(|c| &c.pause) && has(|c| &c.resume),
-                Capability::WipeDisk => has(|c| &c.wipe),
+                // A broker that is back uses its disk.
+                Capability::WipeDisk => !self.brokers_come_back && has(|c| &c.wipe),
                 _ => false,
             }
         };
         let asked = Capability::ALL.iter().copied().filter(|c| by_command(*c));
-        asked.filter(|c| !given(*c)).collect()
+        let down = self.brokers_come_back.then_some(Capability::KeepDown);
+        asked.filter(|c| !given(*c)).chain(down).collect()
     }
 }
 

@@ -3,13 +3,15 @@
 //! Only certain mistakes are errors. A step that may not run (`when`, `optional`), a target that is chosen when the
 //! step runs, and every step in `finally` make the state of what they change uncertain.
 
+use std::time::Duration;
+
 use crate::backend::Abilities;
 use crate::conditions::{Condition, ConditionWord};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Kind;
 use crate::ground::{Ever, Ground, KnownState, Met, Runs};
 use crate::library::Library;
-use crate::plan::{Action, Always, Plan, Step};
+use crate::plan::{Action, Always, ExistingBrokers, Plan, Step};
 use crate::source::{Span, Spanned};
 use crate::steps::Verb;
 use crate::value::StepName;
@@ -22,6 +24,7 @@ mod fed;
 mod flow;
 mod judged;
 mod lasting;
+mod limits;
 mod measured;
 mod needs;
 mod nothing;
@@ -33,9 +36,20 @@ pub(crate) use nothing::proves_nothing;
 
 use after::StillBroken;
 
-/// Follows a plan and reports what cannot or will not work.
-pub(crate) fn check(plan: &Plan, backend: &Abilities, library: &Library) -> Vec<Diagnostic> {
-    Follow::new(plan, backend, library).plan(plan).ground.diagnostics
+/// Follows a plan and reports what cannot or will not work. Also returns what the plan says of the brokers of a
+/// cluster that exists.
+pub(crate) fn check(
+    plan: &Plan,
+    backend: &Abilities,
+    library: &Library,
+) -> (Vec<Diagnostic>, Option<ExistingBrokers>) {
+    let ground = Follow::new(plan, backend, library).plan(plan).ground;
+    let mut named: Vec<Spanned<u32>> =
+        ground.named_brokers.iter().map(|(n, span)| Spanned::new(*n, *span)).collect();
+    named.sort_by_key(|n| (n.span.file, n.span.start));
+    let known = ground.known_brokers.iter().chain(ground.named_brokers.keys());
+    let existing = ExistingBrokers { numbers: known.copied().collect(), named };
+    (ground.diagnostics, backend.borrowed.then_some(existing))
 }
 
 /// What is known before and after one step.
@@ -68,6 +82,8 @@ struct Follow<'p> {
     states: Option<Vec<StepStates>>,
     /// The rules that no step has broken for certain so far.
     rules: Vec<&'p Always>,
+    /// The plan's own time limit.
+    timeout: Duration,
 }
 
 impl<'p> Follow<'p> {
@@ -80,6 +96,7 @@ impl<'p> Follow<'p> {
             in_rule: false,
             states: None,
             rules: plan.always.iter().collect(),
+            timeout: plan.timeout.value,
         }
     }
 
@@ -158,9 +175,14 @@ impl<'p> Follow<'p> {
             // earlier run.
             let runs = before.map_or(runs, |met| met.runs.or(runs));
             let first = before.map_or(self.ground.names.len(), |met| met.first);
-            self.ground
-                .names
-                .insert(name.as_str(), Met { has_target, runs, is_note, may_break, first, followed });
+            let certain = |met: &Met| met.runs == Runs::Yes && met.span != step.head.span;
+            let twice = before.filter(certain).filter(|_| runs == Runs::Yes).map(|met| met.span);
+            let twice = twice.or(before.and_then(|met| met.twice));
+            let span = step.head.span;
+            self.ground.names.insert(
+                name.as_str(),
+                Met { has_target, runs, is_note, may_break, first, followed, span, twice },
+            );
         }
     }
 
@@ -178,12 +200,7 @@ impl<'p> Follow<'p> {
         self.flow(verb.children());
         self.condition_step(step, verb);
         let took = self.ground.least.saturating_sub(before);
-        if let Some(timeout) = step.head.timeout.as_ref().filter(|t| t.value < took) {
-            let took = crate::value::duration_text(took);
-            let message = format!("the step takes at least {took}, longer than its `timeout`");
-            let help = "give it a longer `timeout`";
-            self.ground.report(Diagnostic::new(Code::W010, timeout.span, message).help(help));
-        }
+        self.limits(step, verb, took);
     }
 
     /// Reports a step that needs a cluster where none is running.
@@ -208,22 +225,6 @@ impl<'p> Follow<'p> {
         // Reported once: the following steps would repeat it.
         self.ground.state.cluster_unknown = true;
         false
-    }
-
-    fn timeout(&mut self, plan: &Plan) {
-        if self.ground.least > plan.timeout.value {
-            let (least, timeout) = (
-                crate::value::duration_text(self.ground.least),
-                crate::value::duration_text(plan.timeout.value),
-            );
-            let message = format!(
-                "the steps take at least {least}, longer than the plan's timeout of {timeout}"
-            );
-            let span = if plan.timeout.span.end > 0 { plan.timeout.span } else { plan.name.span };
-            self.ground.report(
-                Diagnostic::new(Code::W010, span, message).help("give the plan a longer `timeout`"),
-            );
-        }
     }
 
     /// Reports rules about the number of brokers that certainly do not hold after the step just followed.

@@ -1,30 +1,30 @@
 //! The state that steps and conditions are checked against: what is known of cluster, topics and clients between
 //! two steps, which names exist, and the diagnostics about unknown names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::backend::{Abilities, is_release};
+use crate::backend::{Abilities, Capability, is_release};
 use crate::diagnostic::{Code, Diagnostic, Help, did_you_mean, nearest};
 use crate::facts::StepFacts;
 use crate::library::Library;
 use crate::source::{Span, Spanned};
-use crate::value::{
-    Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, StepName, TopicName,
-};
+use crate::value::{Assignment, GroupName, KafkaVersion, MemberRef, PartitionRef, TopicName};
 
 mod around;
 mod brokers;
 mod clients;
+mod cluster;
 mod names;
 mod programs;
 mod settings;
 mod state;
 mod users;
 
+pub use cluster::KnownCluster;
 pub use names::{Ever, Met, Runs};
 pub use settings::UNCLEAN;
-pub use state::{ClientKind, KnownClient, KnownCluster, KnownState, KnownTopic, Liveness};
+pub use state::{ClientKind, KnownClient, KnownState, KnownTopic, Liveness};
 
 /// The step that a verb belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,16 @@ pub struct Ground<'p> {
     /// Above 0: diagnostics are dropped, because the step is meant to fail.
     pub muted: usize,
     pub in_finally: bool,
+    /// Whether the backend can number the first broker otherwise than 1.
+    pub numbers_brokers: bool,
+    /// True if brokers that were killed or stopped come back by themselves.
+    pub come_back: bool,
+    /// Numbers that brokers of a cluster that exists certainly have.
+    pub file_brokers: BTreeSet<u32>,
+    /// Numbers that brokers of the plan's clusters certainly have, if they exist before the plan.
+    pub known_brokers: BTreeSet<u32>,
+    /// The numbers of brokers in the plan, each with its first place, if the cluster exists before the plan.
+    pub named_brokers: BTreeMap<u32, Span>,
     /// The least time that the steps take.
     pub least: Duration,
     /// The faults whose `during` contains this step, the outermost first. They are in force here.
@@ -68,6 +78,11 @@ impl<'p> Ground<'p> {
             diagnostics: Vec::new(),
             muted: 0,
             in_finally: false,
+            numbers_brokers: backend.can.contains(&Capability::BrokerNumbers),
+            come_back: !backend.can.contains(&Capability::KeepDown),
+            file_brokers: backend.brokers.clone(),
+            known_brokers: BTreeSet::new(),
+            named_brokers: BTreeMap::new(),
             least: Duration::ZERO,
             around: Vec::new(),
             library,
@@ -92,23 +107,6 @@ impl<'p> Ground<'p> {
     /// Adds the least time of a step.
     pub fn takes(&mut self, time: Duration) {
         self.least = self.least.saturating_add(time);
-    }
-
-    /// Reports a name that no step has or, unless `any_time`, no earlier step.
-    pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
-        let text = name.as_str();
-        if self.names.contains_key(text) || (any_time && self.ever.names.contains(text)) {
-            return;
-        }
-        let diagnostic = if self.ever.names.contains(text) {
-            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes after this step"))
-        } else {
-            let message = format!("no step has the name \"{text}\"");
-            let help = did_you_mean(text, self.ever.names.iter().copied());
-            Diagnostic::new(Code::E053, name.span, message)
-                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".into())))
-        };
-        self.report(diagnostic);
     }
 
     /// Reports a topic that does not exist here. Returns the topic, if it is known.

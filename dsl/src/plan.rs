@@ -31,6 +31,8 @@ pub struct Plan {
     pub params: Vec<Param>,
     /// The time limit of all steps together; `finally` still runs after it.
     pub timeout: Spanned<Duration>,
+    /// The brokers of a cluster that exists before the plan; none if kplan starts the cluster.
+    pub existing: Option<ExistingBrokers>,
     /// Topics and groups of programs outside the plan.
     pub external: Option<External>,
     /// The steps, in order.
@@ -43,6 +45,15 @@ pub struct Plan {
     pub sources: Arc<Sources>,
     /// Secrets, which must never be shown: values of secret parameters and of environment variables.
     pub(crate) secrets: Arc<BTreeSet<String>>,
+}
+
+/// What a plan says of the brokers of a cluster that exists.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExistingBrokers {
+    /// The numbers that brokers have, as far as the backend file or the plan says it.
+    pub numbers: BTreeSet<u32>,
+    /// The numbers that the plan's steps and conditions contain, each at its first place. The cluster must have them.
+    pub named: Vec<Spanned<u32>>,
 }
 
 /// A parameter with its value.
@@ -145,6 +156,14 @@ impl Plan {
     /// The file of a step: the plan's file or an included one.
     pub fn file_of(&self, head: &StepHead) -> &std::path::Path {
         self.sources.get(head.span.file).map_or(&self.path, |s| s.path())
+    }
+
+    /// A place as `FILE:LINE`, for people.
+    pub fn place_of(&self, span: Span) -> String {
+        let source = self.sources.get(span.file);
+        let line = source.map_or(0, |s| s.line(span.start));
+        let path = source.map_or(self.path.as_path(), |s| s.path());
+        format!("{}:{line}", path.display())
     }
 
     /// The text at a place, such as a condition's, as written in the plan.

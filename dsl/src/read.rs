@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::{Schema, SchemaGenerator};
 
@@ -140,6 +141,15 @@ impl Reader {
     /// Reports a mistake. Help and places can be added to the returned diagnostic.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports a time of 0 where that has no meaning, such as a time limit.
+    pub fn must_last(&mut self, key: &str, time: Option<&Spanned<Duration>>, help: Option<&str>) {
+        if let Some(time) = time.filter(|time| time.is_zero()) {
+            let message = format!("`{key}` must be greater than 0");
+            let help = help.map(|help| Help::from(help.to_owned()));
+            self.push(Diagnostic::new(Code::E015, time.span, message).maybe_help(help));
+        }
     }
 
     /// Reports a node that does not have the expected form.

@@ -47,6 +47,8 @@ pub(crate) struct Limits {
     pub hosts: Option<Vec<String>>,
     /// The greatest number of brokers of a cluster; without it, the limit of the language.
     pub brokers: Option<u32>,
+    /// True if the cluster exists before the plan: it has the numbers that it has.
+    pub borrowed: bool,
 }
 
 /// The environment variables that templates may read.

@@ -81,6 +81,7 @@ mod wait;
 pub use access::AccessRule;
 pub use chaos::ChaosFault;
 pub use consume::{Until, UntilCount};
+pub use fill_disk::BROKER_DISK;
 pub(crate) use fragment::read_alone;
 pub use lasting::Lasting;
 pub use parallel::Branch;

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use crate::diagnostic::{Code, Diagnostic, Help};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node, Style};
 use crate::read::{FromNode, Reader};
 use crate::source::Spanned;
@@ -29,6 +29,7 @@ mod service;
 mod settings;
 mod slots;
 mod target;
+mod text_error;
 mod timestamp;
 mod version;
 
@@ -63,7 +64,8 @@ pub use quota::{QuotaLimit, QuotaOf};
 pub use service::{ServiceSlot, ServiceText, ServiceTexts};
 pub use settings::{Assignment, PerBroker, Settings};
 pub use slots::{Slot, SlotPart, SlotText, SlotTexts};
-pub use target::{Target, broker_numbers, controller_numbers, is_controller};
+pub use target::{FIRST_BROKER, Target, broker_numbers, controller_numbers, is_controller};
+pub(crate) use text_error::TextError;
 pub use timestamp::MessageTime;
 pub use version::{KafkaVersion, TESTED};
 
@@ -77,24 +79,6 @@ pub(crate) trait FromText: Sized {
 
     /// The schema of its text.
     fn text_schema() -> Schema;
-}
-
-/// The reason why a text cannot be read.
-#[derive(Debug)]
-pub(crate) struct TextError {
-    pub code: Code,
-    pub message: String,
-    pub help: Option<Help>,
-}
-
-impl TextError {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None }
-    }
-
-    pub(crate) fn help(self, help: impl Into<Help>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
 }
 
 /// Reads a scalar through [`FromText`].

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kplan_dsl::{
-    Abilities, Capability, EnvNames, Memory, Options, ReadBackend, Verb, backend_schema,
-    backend_schema_text, check_text, read_backend, read_backend_with, render,
+    Abilities, Capability, EnvNames, ExplainFormat, Memory, Options, ReadBackend, Verb,
+    backend_schema, backend_schema_text, check_text, explain, plan::ExistingBrokers, read_backend,
+    read_backend_with, render,
 };
 
 fn root() -> PathBuf {
@@ -60,11 +61,16 @@ fn the_schema_is_current_and_one_of_draft_07() {
 #[test]
 fn every_example_reads_and_validates() {
     let validator = jsonschema::draft7::new(&backend_schema()).expect("the schema is one");
-    let allowed = [("KAFKA_PASSWORD".to_owned(), "x".to_owned())].into();
+    let allowed = [("KAFKA_PASSWORD", "x"), ("KAFKA_BOOTSTRAP", "x:1")];
+    let allowed = allowed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let env = EnvNames { allowed, trusted: true };
     let mut seen = 0;
     for entry in std::fs::read_dir(root().join("examples/backends")).expect("a directory") {
         let path = entry.expect("a readable entry").path();
+        // What the commands of a file need.
+        if path.is_dir() {
+            continue;
+        }
         let read = read_backend(&path, &env);
         assert_eq!(render(&read.diagnostics, &read.sources, false), "", "{}", path.display());
         let file = read.file.expect("no mistakes");
@@ -78,7 +84,7 @@ fn every_example_reads_and_validates() {
         assert!(path.parent().expect("a directory").join(schema).is_file(), "{schema}");
         seen += 1;
     }
-    assert!(seen >= 3, "only {seen} examples");
+    assert!(seen >= 4, "only {seen} examples");
 }
 
 #[test]
@@ -134,6 +140,10 @@ fn what_is_no_backend_file_is_told() {
             "backend: v1\nbootstrap: [a:1]\nclient: { x: '{{ env.NO }}' }\n",
             "environment variable `NO` is not set",
         ),
+        (
+            "backend: v1\nbootstrap: [a:1]\nbrokers_come_back: true\ncommands: { kill: [a] }\n",
+            "with `brokers_come_back`, `kill` needs `identity`",
+        ),
         ("backend: [\n", "cluster.yaml"),
     ] {
         let found = told(text);
@@ -151,6 +161,22 @@ fn commands_are_rendered_for_their_broker() {
     let kill = file.commands.and_then(|commands| commands.kill).expect("a command");
     let words = kill.words(2, "k2", "r1").expect("rendered");
     assert_eq!(words, ["ssh", "k@k2", "kafka-1", "r1", "9", "a b"]);
+}
+
+/// As `kplan init --compose` writes it for services whose names do not have the broker's number.
+#[test]
+fn a_word_is_looked_up_by_its_broker() {
+    let read = read(
+        "backend: v1\nbootstrap: [a:1]\ncommands:\n  \
+         kill: [docker, kill, &container \"{{ {0: 'kafka-a', 7: 'kafka-b'}[broker] }}\"]\n  \
+         start: [docker, start, *container]\n",
+    );
+    let commands = read.file.and_then(|file| file.commands).expect("no mistakes");
+    let start = commands.start.expect("a command");
+    let words = |broker| start.words(broker, "localhost", "r1");
+    assert_eq!(words(0).expect("rendered"), ["docker", "start", "kafka-a"]);
+    assert_eq!(words(7).expect("rendered"), ["docker", "start", "kafka-b"]);
+    assert!(words(1).is_err(), "no container of that broker is named");
 }
 
 #[test]
@@ -175,6 +201,36 @@ fn a_plan_is_refused_where_its_command_is_missing() {
 }
 
 #[test]
+fn a_broker_that_comes_back_cannot_stay_down() {
+    let read = read(
+        "backend: v1\nbootstrap: [a:1]\nbrokers_come_back: true\n\
+         commands: { kill: [a], stop: [a], pause: [a], resume: [a], wipe: [a], identity: [b] }\n",
+    );
+    let lacks: Vec<Capability> = read.file.expect("no mistakes").lacks().into_iter().collect();
+    assert_eq!(lacks, [Capability::KeepDown, Capability::WipeDisk]);
+    let backend = Abilities { borrowed: true, ..Abilities::without("external", &lacks) };
+    let told = |steps: &str| {
+        let text = format!("plan: v1\nname: x\nsteps:\n  - start_cluster\n{steps}");
+        let options = Options { backend: backend.clone(), ..Options::default() };
+        let checked = check_text(Path::new("plan.yaml"), &text, &options);
+        render(&checked.diagnostics, &checked.sources, false)
+    };
+    let good = "  - kill_broker: 2\n  - start_broker: 2\n  - restart_broker: 1\n\
+                \x20 - pause_broker: { broker: 1, for: 10s }\n  - assert: [{ brokers_alive: 3 }]\n";
+    assert!(!told(good).contains("error"), "{}", told(good));
+    let bad = "  - kill_broker: { broker: 2, for: 60s }\n  - stop_broker: { broker: 2, during: [{ wait: 1s }] }\n\
+               \x20 - restart_broker: { broker: 1, down_for: 5s }\n  - kill_broker: 0\n\
+               \x20 - wait: [{ brokers_alive: 2 }]\n  - assert: [{ brokers_alive: { at_least: 2 } }]\n";
+    let text = told(bad);
+    for line in [5, 6, 7] {
+        assert!(text.contains(&format!("plan.yaml:{line}:5")), "line {line}: {text}");
+    }
+    assert_eq!(text.matches("cannot keep a killed or stopped broker down").count(), 3, "{text}");
+    assert!(text.contains("plan.yaml:9:12") && text.contains("comes back by itself"), "{text}");
+    assert_eq!(text.matches("error[").count(), 4, "{text}");
+}
+
+#[test]
 fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
     let backend =
         Abilities { borrowed: true, version: Some("3.9.1".to_owned()), ..Abilities::default() };
@@ -193,4 +249,45 @@ fn an_existing_cluster_gives_its_version_to_plans_that_name_none() {
         let Some(Verb::StartCluster(cluster)) = suite.steps[0].verb() else { panic!("a cluster") };
         assert_eq!(cluster.version.text(), expected, "{text}");
     }
+}
+
+/// What a plan for an existing cluster says of its brokers, where the backend file names these.
+fn existing(file: &[u32], steps: &str) -> (ExistingBrokers, String) {
+    let backend = Abilities {
+        borrowed: true,
+        brokers: file.iter().copied().collect(),
+        ..Abilities::default()
+    };
+    let text = format!("plan: v1\nname: a\nsteps:\n{steps}  - assert: [{{ brokers_alive: 3 }}]\n");
+    let checked =
+        check_text(Path::new("a.yaml"), &text, &Options { backend, ..Options::default() });
+    let suite = checked.suites.first().unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+    let timeline = explain(&checked.suites, ExplainFormat::Text);
+    (suite.existing.clone().expect("the cluster exists"), timeline)
+}
+
+#[test]
+fn an_existing_cluster_has_the_numbers_that_it_has() {
+    let steps = "  - start_cluster: { brokers: 3 }\n  - kill_broker: 0\n  - start_broker: 0\n\
+                 \x20 - kill_broker: 101\n  - start_broker: all\n\
+                 \x20 - create_topic: { name: orders, assignment: { 0: [0, 7] } }\n";
+    let (brokers, explained) = existing(&[], steps);
+    assert_eq!(brokers.numbers, [0, 7, 101].into());
+    let lines: Vec<u32> = brokers.named.iter().map(|n| n.value).collect();
+    assert_eq!(lines, [0, 101, 7], "in the order of the plan");
+    for lane in ["broker 0", "broker 7", "broker 101"] {
+        assert!(explained.contains(lane), "{lane}: {explained}");
+    }
+    assert!(
+        !explained.contains("controller 101") && !explained.contains("broker 1 "),
+        "{explained}"
+    );
+
+    // Those of the backend file are there, whether the plan names them or not.
+    let (brokers, explained) = existing(&[0, 1, 2], "  - start_cluster\n  - kill_broker: 2\n");
+    assert_eq!(brokers.numbers, [0, 1, 2].into());
+    assert!(explained.contains("broker 1"), "{explained}");
+    // And those that the plan declares.
+    let (brokers, _) = existing(&[], "  - start_cluster: { first_broker: 4 }\n");
+    assert_eq!(brokers.numbers, [4, 5, 6].into());
 }

@@ -2,7 +2,8 @@
 //! beside it. `KPLAN_BLESS=1 cargo test --test cases` writes them anew.
 //!
 //! A case may begin with comments that set the check: `# backend: embedded`, `# param: acks=1`,
-//! `# allow-run`, `# allow-http: example.org`, `# env: HOME`, `# allow-image: kafka:*`, `# max-brokers: 3`.
+//! `# brokers: 0,1,2` (those that the backend file names), `# allow-run`, `# allow-http: example.org`, `# env: HOME`,
+//! `# allow-image: kafka:*`, `# max-brokers: 3`.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,9 @@ fn options(text: &str) -> Options {
     for line in text.lines().map_while(|l| l.strip_prefix("# ")) {
         match line.split_once(": ").unwrap_or((line, "")) {
             ("backend", name) => options.backend = common::abilities(name),
+            ("brokers", list) => {
+                options.backend.brokers = list.split(',').filter_map(|n| n.parse().ok()).collect();
+            }
             ("allow-run", _) => options.allow_run = true,
             ("allow-http", host) => options.http_hosts = Some(vec![host.to_owned()]),
             ("allow-image", image) => options.images = Some(vec![image.to_owned()]),

@@ -82,7 +82,7 @@ steps:
   - chaos: { for: 2m, every: 20s, faults: [{ kill_broker: random, for: 10s }], keep: [{ brokers_alive: { at_least: 2 } }] }
   - record: [acked]
     capture: seen
-  - kill_broker: "{{ seen.victim }}"
+  - kill_broker: "{{ seen.acked }}"
     optional: true
   - wait:
       - any: [{ controller: any }, { not: { lost: 0 } }]

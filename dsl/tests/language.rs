@@ -220,7 +220,7 @@ fn scalars_keep_their_text_where_text_is_meant() {
 fn short_and_long_forms_mean_the_same() {
     let found = plan(
         "  - start_cluster\n  - create_topic: orders\n  - kill_broker: { leader_of: orders/0 }\n  \
-         - start_broker: { broker: { not: { leader_of: orders/0 } }, data: wiped }\n  - heal_network\n",
+         - start_broker: { broker: { not: { leader_of: orders/0 } }, data: wiped }\n  - heal_network # kplan: allow W018\n",
     );
     let Verb::KillBroker(kill) = verb(&found.steps[2]) else { panic!("a kill") };
     assert!(matches!(&kill.broker.value, Target::LeaderOf(p) if p.partition == 0));
@@ -244,12 +244,13 @@ fn defaults_of_the_plan_are_joined_with_the_steps_own() {
 fn a_step_that_needs_the_run_is_read_again_when_it_runs() {
     let found = plan(
         "  - start_cluster\n  - record: [brokers_alive]\n    capture: before\n  \
-         - kill_broker: \"{{ before.victim }}\"\n    name: \"kill {{ before.victim }}\"\n    when: before.victim > 1\n",
+         - kill_broker: \"{{ before.brokers_alive }}\"\n    name: \"kill {{ before.brokers_alive }}\"\n    when: before.brokers_alive > 1\n",
     );
     let late = &found.steps[2];
     assert!(matches!(late.action, Action::Late(_)));
-    assert_eq!(late.title(), "kill {{ before.victim }}");
-    let captures = BTreeMap::from([("before".to_owned(), serde_json::json!({ "victim": 2 }))]);
+    assert_eq!(late.title(), "kill {{ before.brokers_alive }}");
+    let captures =
+        BTreeMap::from([("before".to_owned(), serde_json::json!({ "brokers_alive": 2 }))]);
     let values = Arc::new(Values { captures, ..Values::default() });
     let ready = late.finish(&values).expect("it can be read");
     assert_eq!(ready.head.name.as_ref().map(|n| n.value.as_str()), Some("kill 2"));
@@ -257,7 +258,8 @@ fn a_step_that_needs_the_run_is_read_again_when_it_runs() {
     let Verb::KillBroker(kill) = &*ready.verb else { panic!("a kill") };
     assert_eq!(kill.broker.value, Target::Broker(2));
 
-    let wrong = BTreeMap::from([("before".to_owned(), serde_json::json!({ "victim": "nobody" }))]);
+    let wrong =
+        BTreeMap::from([("before".to_owned(), serde_json::json!({ "brokers_alive": "nobody" }))]);
     let values = Arc::new(Values { captures: wrong, ..Values::default() });
     let told = late.finish(&values).expect_err("nobody is no broker");
     assert_eq!(told[0].code, Code::E014);
@@ -309,9 +311,10 @@ fn rounds_are_read_with_their_values() {
 fn a_loop_over_something_captured_is_read_when_it_runs() {
     let found = plan(
         "  - start_cluster\n  - record: [brokers_alive]\n    capture: seen\n  - repeat:\n      \
-         for_each: \"{{ seen.brokers }}\"\n      as: n\n      steps:\n        - restart_broker: \"{{ n }}\"\n",
+         for_each: \"{{ seen.brokers_alive }}\"\n      as: n\n      steps:\n        - restart_broker: \"{{ n }}\"\n",
     );
-    let captures = BTreeMap::from([("seen".to_owned(), serde_json::json!({ "brokers": [2, 3] }))]);
+    let captures =
+        BTreeMap::from([("seen".to_owned(), serde_json::json!({ "brokers_alive": [2, 3] }))]);
     let values = Arc::new(Values { captures, ..Values::default() });
     let ready = found.steps[2].finish(&values).expect("known by now");
     let Verb::Repeat(repeat) = &*ready.verb else { panic!("a loop") };

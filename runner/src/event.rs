@@ -392,4 +392,8 @@ pub struct Sample {
     pub failed: u64,
     /// Latency percentiles of this second in milliseconds: p50, p99, max (none without messages).
     pub latency_ms: Option<[f64; 3]>,
+    /// `done` by partition (`orders/0`), with the partitions on which nothing happened in this second. Empty for a
+    /// client of one partition, or of more than 64.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub partitions: IndexMap<String, u64>,
 }

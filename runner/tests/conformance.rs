@@ -2,10 +2,13 @@
 //! simulation runs always; the others are ignored unless asked for: they need an engine with images, or Java and Maven.
 
 mod common;
+#[path = "conformance/compose.rs"]
+mod compose_plugin;
+#[path = "conformance/table.rs"]
+mod table;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +16,7 @@ use std::{
 
 use common::{
     cluster::{Any, backend, brokers, counts, joined, messages, produce, spec},
+    existing::backend_file,
     gone_within, java, left_behind, real, run, run_id, start,
 };
 use kplan::{
@@ -24,9 +28,7 @@ use kplan::{
     processes::{kill_processes, processes_of},
     record::RunRecord,
 };
-use kplan_dsl::{
-    Abilities, Capability, EnvNames, Memory, by_command, read_backend_with, value::DataFate,
-};
+use kplan_dsl::{Capability, EnvNames, Memory, read_backend_with, value::DataFate};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -276,83 +278,6 @@ fn what_cannot_be_done_is_refused_with_advice() {
             assert!(!(can.advice)(*lacking).is_empty(), "{}: {lacking:?}", kind.name);
         }
     }
-}
-
-/// The table as it stands in docs/backends.md.
-fn table() -> String {
-    let all = ROSTER.iter().map(|kind| (kind.choose)(Setup::default()).backend.abilities());
-    let all: Vec<Abilities> = all.collect();
-    let names: Vec<String> = all.iter().map(|can| format!("`{}`", can.backend)).collect();
-    let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(all.len()));
-    for capability in Capability::ALL {
-        let cell = |can: &Abilities| match can.can.contains(capability) {
-            true if can.borrowed && by_command(*capability) => "by its command",
-            true => "yes",
-            false => "no",
-        };
-        let cells: Vec<&str> = all.iter().map(cell).collect();
-        text.push_str(&format!("| {} | {} |\n", capability.text(), cells.join(" | ")));
-    }
-    text
-}
-
-#[test]
-fn the_table_is_current() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/backends.md");
-    let kept = std::fs::read_to_string(&path).expect("docs/backends.md");
-    let (begin, end) = ("<!-- table: begin -->\n", "<!-- table: end -->");
-    let (before, rest) = kept.split_once(begin).expect("where the table begins");
-    let (_, after) = rest.split_once(end).expect("where the table ends");
-    let wanted = format!("{before}{begin}{}{end}{after}", table());
-    if std::env::var_os("KPLAN_BLESS").is_some() {
-        std::fs::write(&path, &wanted).expect("writable");
-    } else {
-        assert!(
-            kept == wanted,
-            "docs/backends.md is old: KPLAN_BLESS=1 cargo test --test conformance"
-        );
-    }
-}
-
-/// Kills, freezes and starts the brokers of a local cluster from outside, as an administrator would.
-const NODE: &str = r#"#!/bin/bash
-set -eu
-dir=$(dirname "$0")
-pid=$dir/$2.pid
-case $1 in
-  start)
-    mapfile -d '' words <"$dir/$2.cmd"
-    setsid "${words[@]}" </dev/null >>"$dir/$2.log" 2>&1 &
-    echo $! >"$pid" ;;
-  *) kill -s "$1" "$(cat "$pid")" ;;
-esac
-"#;
-
-/// A backend file for a running local cluster, and what its commands need.
-fn backend_file(c: &dyn Cluster, dir: &Path) -> Result<String, Any> {
-    let script = dir.join("node");
-    std::fs::write(&script, NODE)?;
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
-    for broker in brokers(c) {
-        let own = format!("-Dkplan.node=broker-{broker}");
-        let line = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let shows = |pid: &u32| line(pid).split(|b| *b == 0).any(|word| word == own.as_bytes());
-        let pid = processes_of(&c.spec().run).into_iter().find(shows).ok_or("no such process")?;
-        std::fs::write(dir.join(format!("{broker}.cmd")), line(&pid))?;
-        std::fs::write(dir.join(format!("{broker}.pid")), pid.to_string())?;
-    }
-    let script = script.display();
-    let word = |what: &str| format!("[{script}, {what}, '{{{{ broker }}}}']");
-    Ok(format!(
-        "backend: v1\nbootstrap: ['127.0.0.1:1', '{}']\nversion: 4.1.1\ncommands:\n  kill: {}\n  \
-         stop: {}\n  start: {}\n  pause: {}\n  resume: {}\n",
-        c.address(2),
-        word("KILL"),
-        word("TERM"),
-        word("start"),
-        word("STOP"),
-        word("CONT"),
-    ))
 }
 
 async fn borrowed(c: &dyn Cluster) -> Result<(), Any> {

@@ -35,6 +35,7 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         version: version.parse().expect("a version"),
         mode,
         brokers: 3,
+        first_broker: None,
         config: [("auto.leader.rebalance.enable".to_owned(), "false".to_owned())].into(),
         broker_config: BTreeMap::new(),
         jvm: vec![],

@@ -2,8 +2,8 @@
 //!
 //! A block ```` ```console ```` holds commands (lines that begin with `$ `) and their output. The blocks of a page run
 //! in one directory, from the first to the last. Above a block may stand a comment: `<!-- file: NAME -->` makes the
-//! block a file of that directory; `<!-- needs an engine -->` and `<!-- needs TLS -->` make it a block that runs only where
-//! there is one. A command must end with status 0, unless `echo $?` follows it. Times, numbers from 100 on and factors are not compared,
+//! block a file of that directory; `<!-- needs an engine -->`, `<!-- needs compose -->` (docker's plugin) and
+//! `<!-- needs TLS -->` make it a block that runs only where there is one. A command must end with status 0, unless `echo $?` follows it. Times, numbers from 100 on and factors are not compared,
 //! nor that a few messages were written twice; a line `...` stands for any lines.
 //!
 //! With `KPLAN_BLESS=1` the pages get what the commands print (but for outputs with `...`).
@@ -17,10 +17,11 @@ use std::{
     sync::LazyLock,
 };
 
-use common::{real, root};
+use common::{compose, real, root};
 use regex::{Captures, Regex};
 
 const ENGINE: &str = "<!-- needs an engine -->";
+const COMPOSE: &str = "<!-- needs compose -->";
 const TLS: &str = "<!-- needs TLS -->";
 /// How pages call the directory in which their commands run.
 const HOME: &str = "~/shop";
@@ -38,7 +39,7 @@ enum Item {
 }
 
 /// What a page asks for, in its order.
-fn items(page: &[&str], engine: bool) -> Vec<Item> {
+fn items(page: &[&str], has: &[&str]) -> Vec<Item> {
     let mut items = Vec::new();
     let mut at = 0;
     while at < page.len() {
@@ -53,16 +54,17 @@ fn items(page: &[&str], engine: bool) -> Vec<Item> {
         if let Some(name) = file {
             let text = page[block].iter().flat_map(|l| [l, "\n"]).collect();
             items.push(Item::File { name: name.to_owned(), text });
-        } else if language == "console" && runs(note, engine) {
+        } else if language == "console" && runs(note, has) {
             items.extend(commands(page, block));
         }
     }
     items
 }
 
-/// Whether a block with this line above it runs here.
-fn runs(note: &str, engine: bool) -> bool {
-    (note != ENGINE || engine) && (note != TLS || cfg!(feature = "tls"))
+/// Whether a block with this line above it runs, where there is `has`.
+fn runs(note: &str, has: &[&str]) -> bool {
+    let there = ![ENGINE, COMPOSE].contains(&note) || has.contains(&note);
+    there && (note != TLS || cfg!(feature = "tls"))
 }
 
 fn commands(page: &[&str], block: Range<usize>) -> Vec<Item> {
@@ -156,12 +158,12 @@ struct Held {
 }
 
 impl Held {
-    fn page(&mut self, path: &Path, engine: bool) {
+    fn page(&mut self, path: &Path, has: &[&str]) {
         let text = std::fs::read_to_string(path).expect("a page");
         let page: Vec<&str> = text.lines().collect();
         let mut shop = Shop { dir: tempfile::tempdir().expect("a directory"), status: 0 };
         let mut wrong = Vec::new();
-        for item in items(&page, engine) {
+        for item in items(&page, has) {
             match item {
                 Item::File { name, text } => shop.put(&name, &text),
                 Item::Command { text, output } => {
@@ -217,20 +219,36 @@ fn pages(below: &Path) -> Vec<PathBuf> {
 #[test]
 fn commands_print_what_the_pages_show() {
     let mut held = Held::default();
-    pages(&root().join("docs")).iter().for_each(|page| held.page(page, false));
+    pages(&root().join("docs")).iter().for_each(|page| held.page(page, &[]));
     held.show();
     assert!(held.commands >= 30, "only {} commands", held.commands);
+}
+
+/// The pages with blocks that need this.
+fn pages_that_need(what: &str) {
+    let asks = |path: &&PathBuf| std::fs::read_to_string(path).expect("a page").contains(what);
+    let mut held = Held::default();
+    pages(&root().join("docs")).iter().filter(asks).for_each(|page| held.page(page, &[what]));
+    held.show();
+    assert!(held.commands > 0, "no page: {what}");
 }
 
 #[test]
 #[ignore = "needs a container engine: ci/test"]
 fn commands_on_real_brokers_print_what_the_pages_show() {
     let _turn = real();
-    let asks = |path: &&PathBuf| std::fs::read_to_string(path).expect("a page").contains(ENGINE);
-    let mut held = Held::default();
-    pages(&root().join("docs")).iter().filter(asks).for_each(|page| held.page(page, true));
-    held.show();
-    assert!(held.commands > 0, "no page asks for an engine");
+    pages_that_need(ENGINE);
+}
+
+mod compose_plugin {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs docker's compose plugin: ci/test"]
+    fn commands_about_compose_print_what_the_pages_show() {
+        let _turn = compose();
+        pages_that_need(COMPOSE);
+    }
 }
 
 #[test]
@@ -245,6 +263,7 @@ fn a_page_is_compared_but_for_what_varies() {
     let page = ["```console", "$ kplan", "old", "$ echo $?", "...", "```"];
     let new = [(2..3, vec!["new".to_owned(), "two".to_owned()]), (4..5, vec!["0".to_owned()])];
     assert_eq!(corrected(&page, &new), "```console\n$ kplan\nnew\ntwo\n$ echo $?\n...\n```\n");
-    assert_eq!(items(&page, false).len(), 2);
-    assert_eq!(items(&[&[ENGINE][..], &page[..]].concat(), false).len(), 0);
+    assert_eq!(items(&page, &[]).len(), 2);
+    assert_eq!(items(&[&[COMPOSE][..], &page[..]].concat(), &[COMPOSE]).len(), 2);
+    assert_eq!(items(&[&[ENGINE][..], &page[..]].concat(), &[COMPOSE]).len(), 0);
 }

@@ -273,6 +273,7 @@ fn doctor_tries_what_plans_need_and_leaves_nothing_behind() {
     let mut out = doctor.stdout.take().expect("piped");
     out.read_to_string(&mut said).expect("text");
     assert_eq!(doctor.wait().expect("it ends").code(), Some(0), "{said}");
+    assert!(!said.contains("\\u{1b}"), "no other program's colours: {said}");
     for what in [
         "published ports",
         "stop_broker",

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::root;
 
 /// What takes a turn, and the reason that its tests have then.
-const TURNS: [(&str, &str); 4] = [
+const TURNS: [(&str, &str); 5] = [
     ("real()", "needs a container engine: ci/test"),
     ("alone()", "needs a container engine: ci/test"),
+    ("compose()", "needs docker's compose plugin: ci/test"),
     ("java()", "needs Java and Maven: ci/test"),
     ("Small::mount(", "needs to mount a file system: ci/test"),
 ];

@@ -95,7 +95,10 @@ fn calls<'s>(command: &str, scene: &'s Scene) -> Vec<Vec<&'s str>> {
         "doctor" => vec![vec!["--kafka-dir", plan, "--image", "e\x1b[5m{version}"]],
         "clean" => vec![vec!["--dry-run", plan]],
         "schema" => vec![vec![], vec!["--check", plan]],
-        "init" => vec![vec![scene.plan.rsplit_once('/').expect("a folder").0]],
+        "init" => {
+            let folder = scene.plan.rsplit_once('/').expect("a folder").0;
+            vec![vec![folder], vec![folder, "--compose", "/nowhere/e\x1b[5m\u{9b}"]]
+        }
         "completions" => vec![vec!["bash"], vec!["zsh"], vec!["fish"], vec!["e\x1b[5m"]],
         "client" => vec![
             vec!["test", "--", "/nowhere/e\x1b[5m"],

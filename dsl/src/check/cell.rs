@@ -91,20 +91,22 @@ impl Check<'_> {
             scope.add_programs(read_programs(node, &mut reader));
             reader.scope = Arc::new(scope);
         }
-        let plan = read_plan(path, document, cell, params, &mut reader);
+        let mut plan = read_plan(path, document, cell, params, &mut reader);
         self.diagnostics.extend(reader.into_diagnostics());
-        if let Some(plan) = &plan {
+        if let Some(plan) = &mut plan {
             self.meaning(plan);
         }
         plan
     }
 
     /// Checks the plan as a whole, beyond its single parts.
-    fn meaning(&mut self, plan: &Plan) {
+    fn meaning(&mut self, plan: &mut Plan) {
         let backend = &self.options.backend;
         self.diagnostics.extend(follow::check_needs(plan, backend));
         self.diagnostics.extend(follow::check_measured(plan, &self.library));
-        self.diagnostics.extend(follow::check(plan, backend, &self.library));
+        let (found, existing) = follow::check(plan, backend, &self.library);
+        self.diagnostics.extend(found);
+        plan.existing = existing;
         self.diagnostics.extend(self.options.pass.run(plan));
     }
 }
@@ -217,6 +219,7 @@ fn read_plan(
     let description: Option<Option<String>> = map.field("description", reader);
     let tags: Option<Option<Vec<String>>> = map.field("tags", reader);
     let timeout: Option<Spanned<Duration>> = map.field_or("timeout", reader, TIMEOUT);
+    reader.must_last("timeout", timeout.as_ref(), None);
     let external: Option<Option<External>> = map.field("external", reader);
     let steps = match map.node("steps") {
         Some(node) => read_steps(node, reader),
@@ -244,6 +247,7 @@ fn read_plan(
         tags: tags?.unwrap_or_default(),
         params: shown_params(params, cell),
         timeout: timeout?,
+        existing: None,
         external: external?,
         steps: steps?,
         always: always.unwrap_or_else(|| Some(Vec::new()))?,

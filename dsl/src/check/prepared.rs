@@ -83,6 +83,7 @@ impl Check<'_> {
             images: self.options.images.clone(),
             hosts: self.options.http_hosts.clone(),
             brokers: self.options.most_brokers,
+            borrowed: self.options.backend.borrowed,
         });
         base
     }

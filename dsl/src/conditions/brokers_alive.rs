@@ -36,7 +36,8 @@ impl ConditionWord for BrokersAlive {
 
     fn follow(&self, span: Span, ground: &mut Ground<'_>) {
         let (Some(bound), Some(cluster)) = (self.bound, &ground.state.cluster) else { return };
-        let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
+        let down =
+            cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused));
         let up = cluster.count(|l| l == Liveness::Up);
         let most = u64::from(cluster.brokers - down);
         if bound.least().is_some_and(|n| n > most) {
@@ -44,7 +45,10 @@ impl ConditionWord for BrokersAlive {
             let message = if down == 0 {
                 format!("the cluster has only {all}")
             } else {
-                format!("{down} of {all} {} down here", if down == 1 { "is" } else { "are" })
+                format!(
+                    "{down} of {all} {} down or paused here",
+                    if down == 1 { "is" } else { "are" }
+                )
             };
             ground.impossible(span, message);
         } else if bound.most().is_some_and(|n| n < u64::from(up)) {

@@ -118,7 +118,7 @@ impl FieldGroup for Count {
 
 impl Count {
     /// The topic whose messages are counted, if it is only one.
-    pub(super) fn of_topic(&self) -> Option<&str> {
+    pub(crate) fn of_topic(&self) -> Option<&str> {
         let of_partition = self.partition.as_ref().map(|partition| partition.topic.as_str());
         self.topic.as_ref().map(|topic| topic.as_str()).or(of_partition)
     }

@@ -72,7 +72,9 @@ impl ConditionWord for InSync {
         };
         let Some(least) = self.replicas.and_then(|b| b.least()) else { return };
         let (replicas, all) = (u64::from(topic.replicas), u64::from(cluster.brokers));
-        let down = u64::from(cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped)));
+        let down = u64::from(
+            cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused)),
+        );
         let wanted = crate::words::count(least, "replica");
         let message = if least > replicas {
             let has = crate::words::count(replicas, "replica");
@@ -80,7 +82,7 @@ impl ConditionWord for InSync {
         } else if least > all - down {
             format!("{wanted} in sync, but only {} of {all} brokers live here", all - down)
         } else if replicas == all && down > 0 && least > replicas - down {
-            format!("{wanted} in sync, but {down} of the {all} brokers are down here")
+            format!("{wanted} in sync, but {down} of the {all} brokers are down or paused here")
         } else {
             return;
         };

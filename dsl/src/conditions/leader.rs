@@ -3,9 +3,9 @@
 use super::{ConditionWord, Judgeable, Shows};
 use crate::args::args;
 use crate::facts::{ArgumentWeighs, ConditionFacts, Weighs};
-use crate::ground::Ground;
+use crate::ground::{Ground, Liveness};
 use crate::source::{Span, Spanned};
-use crate::value::{LeaderIs, PartitionRef, broker_numbers};
+use crate::value::{LeaderIs, PartitionRef};
 
 args! {
     /// Which broker is the leader of a partition.
@@ -56,8 +56,12 @@ impl ConditionWord for Leader {
             }
             Some(LeaderIs::Any) => {
                 let Some(cluster) = &ground.state.cluster else { return };
-                let all = replicas.unwrap_or_else(|| broker_numbers(cluster.brokers).collect());
-                if !all.is_empty() && all.iter().all(|n| cluster.is_down(*n)) {
+                let down = |life| matches!(life, Liveness::Down | Liveness::Stopped);
+                let dead = match replicas {
+                    Some(all) => !all.is_empty() && all.iter().all(|n| cluster.is_down(*n)),
+                    None => cluster.count(down) == cluster.brokers,
+                };
+                if dead {
                     ground.impossible(span, format!("every replica of {partition} is down here"));
                 }
             }

@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::{Condition, Judgeable};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Help};
 use crate::document::{Kind, Node};
 use crate::meaning::Meaning;
 use crate::read::{FromNode, Reader};
@@ -105,7 +105,8 @@ impl FromNode for Conditions {
             Kind::Seq(_) => reader.read(node).map(Self),
             _ => {
                 let message = format!("expected a list of conditions, found {}", node.describe());
-                let help = "write each condition with a dash: `- lost: 0`";
+                let help = as_a_list(node, reader)
+                    .unwrap_or_else(|| Help::from("write each condition with a dash: `- lost: 0`"));
                 reader.push(Diagnostic::new(Code::E012, node.span, message).help(help));
                 None
             }
@@ -122,4 +123,14 @@ impl Meaning for Conditions {
     fn meaning(&self) -> serde_json::Value {
         self.0.meaning()
     }
+}
+
+/// The correction for one condition in braces, without the brackets of a list.
+fn as_a_list(node: &Node, reader: &Reader) -> Option<Help> {
+    let written = reader.library.with(node.span.file, |s| s.slice(node.span).to_owned())?;
+    let in_braces = written.starts_with('{') && written.ends_with('}') && !written.contains('\n');
+    in_braces.then(|| {
+        let right = format!("[{written}]");
+        Help::instead(format!("write a list: `{right}`"), &written, &right)
+    })
 }

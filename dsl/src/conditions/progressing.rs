@@ -76,10 +76,7 @@ impl ConditionWord for Progressing {
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
-        if let Some(within) = self.within.as_ref().filter(|within| within.is_zero()) {
-            let message = "`within` must be greater than 0";
-            reader.push(Diagnostic::new(Code::E015, within.span, message));
-        }
+        reader.must_last("within", self.within.as_ref(), None);
     }
 
     fn only_throughout(&self) -> Option<Diagnostic> {

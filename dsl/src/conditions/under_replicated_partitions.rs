@@ -18,14 +18,22 @@ partitions! {
 fn follow(it: &PartitionCount<'_>, span: Span, ground: &mut Ground<'_>) {
     it.follow(span, ground);
     let state = &ground.state;
-    let topic = it.topic.and_then(|name| state.topics.get(name.as_str()));
-    let (Some(topic), Some(cluster)) = (topic, &state.cluster) else { return };
-    let down = cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped));
-    let all = u64::from(topic.partitions);
-    let fewer = it.bound.and_then(|b| b.most()).is_some_and(|n| n < all);
-    if topic.replicas == cluster.brokers && down > 0 && fewer {
-        let message =
-            format!("every partition has a replica on a broker that is down here ({down} are)");
+    let Some(cluster) = &state.cluster else { return };
+    let down =
+        cluster.count(|l| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused));
+    let asked = |name: &str| it.topic.is_none_or(|topic| topic.as_str() == name);
+    let everywhere = state
+        .topics
+        .iter()
+        .filter(|(name, topic)| asked(name) && !topic.gone && topic.replicas == cluster.brokers);
+    let least: u64 = everywhere.map(|(_, topic)| u64::from(topic.partitions)).sum();
+    let fewer = it.bound.and_then(|b| b.most()).is_some_and(|n| n < least);
+    if down > 0 && fewer {
+        let message = format!(
+            "{} {} a replica on a broker that is down or paused here",
+            crate::words::count(least, "partition"),
+            if least == 1 { "has" } else { "have" },
+        );
         ground.impossible(span, message);
     }
 }

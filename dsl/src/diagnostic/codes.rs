@@ -220,16 +220,19 @@ codes! {
     /// The cluster's version of Kafka has no such setting of brokers: a broker ignores it, so the plan does not test
     /// what it seems to test. Or kplan does not know what runs (a vendor's version, an `image`, an external cluster),
     /// and no version of Kafka that it knows has this setting, or takes this value. A client of kplan ignores a
-    /// setting that is only for clients of the other kind: one of consumers in a producer, or the reverse.
+    /// setting that is only for clients of the other kind: one of consumers in a producer, or the reverse. And
+    /// brokers of a KRaft cluster ignore settings of ZooKeeper (`zookeeper.*`), those of a cluster with ZooKeeper
+    /// settings of KRaft (`controller.quorum.*`, `broker.session.timeout.ms`).
     W014 "unknown setting",
     /// The target matches no node of this cluster: `controllers` where no controller has a process of its own, or
-    /// `zookeeper` in a cluster without ZooKeeper.
+    /// `zookeeper` in a cluster without ZooKeeper. Or `partition_network` names every node together, so that it cuts
+    /// nothing.
     W015 "target that matches nothing",
     /// The condition about this consumer will be inconclusive: the consumer was not stopped by `stop_client`, so
     /// its group has not caught up.
     W016 "consumer not stopped",
     /// The plan asks for recovery before any fault, or since a step that breaks nothing: the condition would be
-    /// inconclusive.
+    /// inconclusive. Or `heal_network` or `free_disk` follows no fault that it could undo.
     W018 "nothing to recover from",
     /// The condition is always true, or always false, whatever the cluster does: `lost: { at_least: 0 }`, `expr:
     /// true`, an expression of parameters alone, an empty `expect`. It judges nothing, and a plan without another
@@ -256,8 +259,19 @@ codes! {
     /// steps.
     W024 "unused name",
     /// The plan has producers, but nothing in it sends to the topics that this consumer reads, so conditions about
-    /// the consumer judge nothing.
+    /// the consumer judge nothing. Or the consumer begins at the log's end (`from: latest`), and nothing is sent
+    /// after it was started.
     W025 "consumer that gets nothing",
+    /// Every message of this producer is larger than what is accepted: than `message.max.bytes` of the producer's
+    /// library (1000000 if it is not set), or than `max.message.bytes` of the topic. None of them is sent, or none is
+    /// acknowledged.
+    W026 "messages that are too large",
+    /// Two steps have the same name, and another step refers to it. It means the one that ran last. The rounds of a
+    /// `repeat`, and steps that a `when` keeps apart, may share a name.
+    W027 "name of two steps",
+    /// The condition asks for an exact number of messages, but a producer has no `count`: how many messages it sends
+    /// depends on the time of the run, so the condition holds only by chance.
+    W028 "exact number by chance",
 }
 
 impl Code {

@@ -9,7 +9,7 @@ use super::names::{NameKind, NameUse};
 use super::spots::{PlanSpot, SpotPart, Spots};
 use crate::document::Node;
 use crate::steps::StartCluster;
-use crate::value::{BUILT_IN, broker_numbers, controller_numbers, is_controller};
+use crate::value::{BUILT_IN, FIRST_BROKER, broker_numbers, controller_numbers, is_controller};
 
 /// The names of a plan that a value may be.
 pub(super) fn names(files: &[&EditorFile], what: &str, spots: &Spots<'_>) -> Vec<Candidate> {
@@ -66,7 +66,8 @@ pub(super) fn brokers(spots: &Spots<'_>) -> Vec<Candidate> {
         let preset = (StartCluster::INFO.fields)().into_iter().find(|f| f.key == "brokers");
         let preset = preset.and_then(|field| field.default?.parse().ok());
         let count: u32 = count.or(preset).unwrap_or(0);
-        numbers.extend(broker_numbers(count.min(MOST_NUMBERS)));
+        let first = cluster_number(arguments, "first_broker").unwrap_or(FIRST_BROKER);
+        numbers.extend(broker_numbers(first, count.min(MOST_NUMBERS)));
         let controllers = cluster_number(arguments, "controllers").unwrap_or(0);
         numbers.extend(controller_numbers(controllers.min(MOST_NUMBERS)));
     }

@@ -10,7 +10,7 @@ use crate::ground::{KnownCluster, KnownState, Liveness};
 use crate::library::Library;
 use crate::plan::Plan;
 use crate::source::{FileId, Sources};
-use crate::value::{FromText as _, PartitionRef, is_controller};
+use crate::value::{FromText as _, PartitionRef};
 use crate::words;
 
 /// What is known around each step of a plan.
@@ -92,12 +92,19 @@ fn alive(cluster: &KnownCluster) -> String {
 
 /// The state of each node.
 fn lives(state: &KnownState, cluster: &KnownCluster) -> String {
-    let node = |number: u32| if is_controller(number) { "controller" } else { "broker" };
+    let node = |n: u32| if cluster.is_dedicated(n) { "controller" } else { "broker" };
     let mut lines: Vec<String> = cluster
         .lives
         .iter()
         .map(|(n, life)| format!("- {} {n}: {}", node(*n), word(*life)))
         .collect();
+    match cluster.named().count() {
+        0 => lines.push(format!("- every broker: {}", word(cluster.others))),
+        n if n < cluster.brokers as usize => {
+            lines.push(format!("- every other broker: {}", word(cluster.others)));
+        }
+        _ => {}
+    }
     let topics =
         state.topics.iter().filter(|(_, topic)| !topic.gone).map(|(name, _)| format!("`{name}`"));
     let topics: Vec<String> = topics.collect();
@@ -121,30 +128,29 @@ fn word(life: Liveness) -> &'static str {
 /// Which brokers a target can mean in a state: `key` is its key or word, `text` the value of the key.
 pub(super) fn candidates(state: &KnownState, key: &str, text: &str) -> Option<String> {
     let cluster = state.cluster.as_ref()?;
-    let brokers: Vec<u32> =
-        cluster.lives.keys().copied().filter(|number| !is_controller(*number)).collect();
+    let brokers: Vec<u32> = cluster.named().collect();
+    let controllers = || cluster.lives.keys().copied().filter(|n| cluster.is_dedicated(*n));
     let placed = || {
         let partition = PartitionRef::from_text(text).ok()?;
         let topic = state.topics.get(partition.topic.as_str())?;
         topic.assignment.as_ref()?.get(partition.partition as usize).cloned()
     };
+    if !cluster.knows_all() && placed().is_none() {
+        return None;
+    }
     let (mut able, living) = match key {
         "leader_of" => (placed().unwrap_or(brokers), true),
         "followers_of" => (placed().unwrap_or(brokers), false),
         "coordinator_of" | "transaction_coordinator_of" => (brokers, true),
         "random" | "all" => (brokers, false),
-        "controller" if cluster.controllers > 0 => {
-            (cluster.lives.keys().copied().filter(|n| is_controller(*n)).collect(), true)
-        }
+        "controller" if cluster.controllers > 0 => (controllers().collect(), true),
         "controller" => (brokers, true),
-        "controllers" => {
-            (cluster.lives.keys().copied().filter(|n| is_controller(*n)).collect(), false)
-        }
+        "controllers" => (controllers().collect(), false),
         _ => return None,
     };
     let down = |number: &u32| {
-        let life = cluster.lives.get(number);
-        life.filter(|life| !matches!(life, Liveness::Up | Liveness::Maybe)).copied()
+        let life = cluster.life(*number);
+        life.filter(|life| !matches!(life, Liveness::Up | Liveness::Maybe))
     };
     let gone: Vec<String> =
         able.iter().filter_map(|n| down(n).map(|life| format!("{n} is {}", word(life)))).collect();

@@ -2,8 +2,9 @@
 
 use super::timeline::PlanLane;
 use crate::facts::{LaneChange, LaneMark, LaneOf, Undo};
+use crate::plan::ExistingBrokers;
 use crate::steps::{Lasting, Verb};
-use crate::value::{Clients, Target, is_controller};
+use crate::value::{Clients, Target};
 
 impl LaneMark {
     /// All, in the order of a legend.
@@ -73,6 +74,8 @@ pub(super) struct Lanes {
     lanes: Vec<(LaneOf, PlanLane)>,
     now: Vec<LaneMark>,
     steps: usize,
+    /// The brokers of a cluster that exists, as far as they are known.
+    existing: Option<Vec<u32>>,
 }
 
 /// The states before and after the start of a step.
@@ -82,6 +85,12 @@ pub(super) struct Changed {
 }
 
 impl Lanes {
+    /// No states yet.
+    pub fn of(existing: Option<&ExistingBrokers>) -> Self {
+        let existing = existing.map(|brokers| brokers.numbers.iter().copied().collect());
+        Self { existing, ..Self::default() }
+    }
+
     /// A step that changes no state.
     pub fn nothing(&mut self) {
         for ((_, lane), now) in self.lanes.iter_mut().zip(&self.now) {
@@ -114,10 +123,12 @@ impl Lanes {
 
     fn change(&mut self, change: LaneChange) {
         match change {
-            LaneChange::Begins(of) => {
-                let index = self.lane(of);
-                self.now[index] = LaneMark::Running;
+            LaneChange::Begins(LaneOf::Broker(_)) if self.existing.is_some() => {
+                for number in self.existing.clone().unwrap_or_default() {
+                    self.begins(LaneOf::Broker(number));
+                }
             }
+            LaneChange::Begins(of) => self.begins(of),
             LaneChange::NoCluster => self.set(|of| !is_client(of), LaneMark::Absent),
             LaneChange::Nodes(target, LaneMark::Running) => self.mend(&target),
             LaneChange::Nodes(target, mark) => self.target(&target, mark),
@@ -132,6 +143,11 @@ impl Lanes {
                 }
             }
         }
+    }
+
+    fn begins(&mut self, of: LaneOf) {
+        let index = self.lane(of);
+        self.now[index] = LaneMark::Running;
     }
 
     fn lane(&mut self, of: LaneOf) -> usize {
@@ -159,8 +175,8 @@ impl Lanes {
             Target::Controllers => self.set(|of| matches!(of, LaneOf::Controller(_)), state),
             Target::Zookeeper => self.set(|of| *of == LaneOf::Zookeeper, state),
             Target::Several(all) => all.iter().for_each(|t| self.target(t, state)),
-            Target::Broker(n) if is_controller(*n) => self.node(LaneOf::Controller(*n), state),
             Target::Broker(n) => self.node(LaneOf::Broker(*n), state),
+            Target::Dedicated(n) => self.node(LaneOf::Controller(*n), state),
             chosen => {
                 let index = self.lane(LaneOf::Chosen(chosen.to_string()));
                 self.now[index] = state;

@@ -27,7 +27,7 @@ const MOST_STEPS: usize = 120;
 impl Timeline {
     /// The timeline of a plan's steps, without those of `finally`.
     pub fn of(plan: &Plan) -> Self {
-        let mut lanes = Lanes::default();
+        let mut lanes = Lanes::of(plan.existing.as_ref());
         let mut shown = Vec::new();
         let cut = !add(&plan.steps, &mut lanes, &mut shown);
         let count = shown.len();

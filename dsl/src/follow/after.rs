@@ -26,7 +26,13 @@ impl<'p> Follow<'p> {
     fn nothing_is_broken(&self) -> bool {
         let broken =
             |l: &Liveness| matches!(l, Liveness::Down | Liveness::Stopped | Liveness::Paused);
-        let down = self.ground.state.cluster.iter().flat_map(|c| c.lives.values()).any(broken);
+        let down = self
+            .ground
+            .state
+            .cluster
+            .iter()
+            .flat_map(|c| c.lives.values().chain([&c.others]))
+            .any(broken);
         !(down || self.beside || self.ground.in_finally)
             && self.ground.around.is_empty()
             && self.standing.is_empty()
@@ -38,10 +44,26 @@ impl<'p> Follow<'p> {
         let Some(what) = StillBroken::of(facts.strikes) else { return };
         let passes = step.verb().and_then(Verb::lasting).is_some_and(|l| l.passes());
         if facts.kind == Kind::Repair {
+            self.mends_nothing(step, what);
             self.standing.retain(|broken| *broken != what);
         } else if facts.is_fault() && !passes {
             self.standing.push(what);
         }
+    }
+
+    /// Warns of a step that undoes a fault which no earlier step made.
+    fn mends_nothing(&mut self, step: &Step, what: StillBroken) {
+        let certain = self.ground.around.is_empty() && !self.ground.in_finally && !self.beside;
+        if !certain || is_left_out(step) || self.standing.contains(&what) {
+            return;
+        }
+        let why = match what {
+            StillBroken::Network => "the network has no fault here",
+            StillBroken::Disk => "no disk is full here",
+        };
+        let message = format!("{why}, so `{}` changes nothing", step.head.word);
+        let help = "a fault with `for` or `during` is undone by itself; remove this step";
+        self.ground.report(Diagnostic::new(Code::W018, step.head.key, message).help(help));
     }
 
     /// Reports the first wait or assert after a fault with `for` that can only be meant to run during the fault.

@@ -60,6 +60,31 @@ impl<'p> Follow<'p> {
         if !self.ground.state.external && self.ground.state.cluster.is_some() {
             condition.follow(condition.span, &mut self.ground);
         }
+        if self.ground.come_back {
+            self.comes_back(condition);
+        }
+    }
+
+    /// Reports a condition that is true only while a broker is down, where brokers come back by themselves.
+    fn comes_back(&mut self, condition: &Spanned<Condition>) {
+        let (Condition::BrokersAlive(alive), Some(cluster)) =
+            (&condition.value, &self.ground.state.cluster)
+        else {
+            return;
+        };
+        let all = u64::from(cluster.brokers);
+        let Some(most) = alive.bound.and_then(|bound| bound.most()).filter(|most| *most < all)
+        else {
+            return;
+        };
+        let message = format!(
+            "a killed or stopped broker of this cluster comes back by itself, so that at most {most} of {all} are \
+             alive holds only for a moment, or is never seen"
+        );
+        let help = "judge what must hold after the kill, such as `progressing`, or use a cluster whose brokers stay \
+                    down";
+        let diagnostic = Diagnostic::new(Code::E063, condition.span, message);
+        self.ground.report(diagnostic.help(help));
     }
 
     /// Reports unknown names in a condition. The types of its arguments decide where they are looked up.

@@ -32,14 +32,24 @@ impl Follow<'_> {
                 && !c.topics.iter().any(|topic| sent.contains(&topic) || others(topic))
         };
         let idle = state.clients.iter().filter(|(_, client)| idle(client) && !sent.is_empty());
-        let found: Vec<_> =
-            idle.map(|(name, c)| (name.clone(), c.topics.join(", "), c.span)).collect();
-        for (name, topics, span) in found {
+        let nothing = idle.map(|(name, c)| {
+            let topics = c.topics.join(", ");
             let message =
                 format!("consumer `{name}` reads {topics}, and nothing in the plan sends there");
             let help =
                 "name the topic that a producer of the plan sends to; or declare it as `external`";
-            self.ground.report(Diagnostic::new(Code::W025, span, message).help(help));
-        }
+            Diagnostic::new(Code::W025, c.span, message).help(help)
+        });
+        let late = |c: &&KnownClient| c.waits && !c.topics.iter().any(|topic| others(topic));
+        let late = state.clients.iter().filter(|(_, c)| late(c)).map(|(name, c)| {
+            let message = format!(
+                "consumer `{name}` begins at the log's end, and nothing is sent to {} after its start",
+                c.topics.join(", ")
+            );
+            let help = "start it before the producers, or let it read all: `from: earliest`";
+            Diagnostic::new(Code::W025, c.span, message).help(help)
+        });
+        let found: Vec<Diagnostic> = nothing.chain(late).collect();
+        found.into_iter().for_each(|found| self.ground.report(found));
     }
 }

@@ -68,6 +68,11 @@ impl<'p> Follow<'p> {
                 self.undone_inside(step, step.head.key, &format!("broker {broker}"));
             }
         }
+        if let Some(cluster) = self.ground.state.cluster.as_mut().filter(|_| hit.others)
+            && cluster.others == life
+        {
+            cluster.others = Liveness::Maybe;
+        }
         if hit.chosen {
             self.ground.maybe_all();
         }

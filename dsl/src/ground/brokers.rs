@@ -1,47 +1,79 @@
 //! Brokers and controllers: which of them a target means, and whether they are running.
 
-use super::{Ground, Liveness};
+use super::{Ground, KnownCluster, Liveness};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Span, Spanned};
-use crate::value::{MetadataMode, Target, broker_numbers, controller_numbers, is_controller};
+use crate::value::{MetadataMode, Target, controller_numbers};
+use crate::words;
 
 /// The brokers that a target certainly means, and whether it may mean others.
 pub struct Hit {
     pub certain: Vec<(u32, Span)>,
+    /// True if it certainly means all brokers whose numbers are not known, too.
+    pub others: bool,
     pub chosen: bool,
 }
 
 impl Ground<'_> {
-    /// Reports a number that no broker or controller has.
+    /// Reports a number that no broker or controller has. Whether a cluster that exists has the number may be known
+    /// only when the plan attaches to it.
     pub fn broker_number(&mut self, broker: u32, span: Span) -> bool {
-        let Some(cluster) = self.state.cluster.as_ref().filter(|_| !self.state.external) else {
-            return true;
-        };
-        if cluster.lives.contains_key(&broker) {
+        if self.state.external && self.muted == 0 {
+            self.named_brokers.entry(broker).or_insert(span);
+        }
+        let Some(cluster) = self.state.cluster.as_mut() else { return true };
+        if let Some(life) = cluster.life(broker) {
+            cluster.lives.insert(broker, life);
             return true;
         }
-        let what = if is_controller(broker) { "controller" } else { "broker" };
+        let what = if cluster.is_dedicated(broker) { "controller" } else { "broker" };
         let message = format!("the cluster has no {what} {broker}");
-        let controllers = controller_numbers(cluster.controllers);
+        let (help, place) = (self.other_numbers(broker), self.state.cluster.as_ref());
+        let mut diagnostic = Diagnostic::new(Code::E052, span, message).maybe_help(help);
+        if let Some(cluster) = place {
+            diagnostic = diagnostic.related(cluster.span, "the cluster is started here");
+        }
+        self.report(diagnostic);
+        false
+    }
+
+    /// The numbers that there are, instead of one that there is not.
+    fn other_numbers(&self, broker: u32) -> Option<String> {
+        let cluster = self.state.cluster.as_ref()?;
+        let controllers = controller_numbers(cluster.controllers).filter(|_| !cluster.borrowed);
         let own = match (controllers.clone().next(), controllers.last()) {
             (Some(first), Some(last)) => format!(", its controllers are {first} to {last}"),
             _ => String::new(),
         };
-        let help = match cluster.brokers {
-            1 => format!("its only broker is 1{own}"),
-            n => format!("its brokers are 1 to {n}{own}"),
+        let numbers = &cluster.numbers;
+        let (first, last) = (*numbers.first()?, *numbers.last()?);
+        let near = numbers.iter().min_by_key(|n| n.abs_diff(broker))?;
+        let which = match numbers.len() {
+            1 => format!("its only broker is {first}{own}"),
+            n if (last - first) as usize == n - 1 => {
+                format!("its brokers are {first} to {last}{own}")
+            }
+            _ => {
+                let all: Vec<u32> = numbers.iter().copied().collect();
+                format!("its brokers are {}{own}", words::list(&all))
+            }
         };
-        let diagnostic = Diagnostic::new(Code::E052, span, message).help(help);
-        self.report(diagnostic.related(cluster.span, "the cluster is started here"));
-        false
+        Some(match cluster.borrowed {
+            true => format!("{which}; the nearest number is {near}"),
+            false if broker < first && self.numbers_brokers => format!(
+                "{which}: kplan numbers them from {first}; with `first_broker: {broker}`, \
+                 `start_cluster` numbers them from {broker}"
+            ),
+            false if broker < first => format!("{which}: this backend numbers them from {first}"),
+            false => which,
+        })
     }
 
     /// Reports mistakes in a target, and returns the brokers that it means.
     pub fn target(&mut self, target: &Spanned<Target>) -> Hit {
-        let mut hit = Hit { certain: Vec::new(), chosen: true };
-        let brokers = self.state.cluster.as_ref().map_or(0, |c| c.brokers);
+        let mut hit = Hit { certain: Vec::new(), others: false, chosen: true };
         match &target.value {
-            Target::Broker(n) => {
+            Target::Broker(n) | Target::Dedicated(n) => {
                 if self.broker_number(*n, target.span) {
                     hit.certain.push((*n, target.span));
                 }
@@ -50,22 +82,15 @@ impl Ground<'_> {
             Target::Several(all) => {
                 let hits: Vec<Hit> = all.iter().map(|t| self.target(t)).collect();
                 hit.chosen = hits.iter().any(|h| h.chosen);
+                hit.others = hits.iter().any(|h| h.others);
                 hit.certain = hits.into_iter().flat_map(|h| h.certain).collect();
             }
-            Target::All => {
-                hit.certain = broker_numbers(brokers).map(|n| (n, target.span)).collect();
-                hit.chosen = brokers == 0;
-            }
+            Target::All => self.brokers_but(&[], target.span, &mut hit),
             Target::Controllers | Target::Zookeeper => self.own_controllers(target, &mut hit),
             Target::Not(inner) => {
                 let inner = self.target(inner);
-                if !inner.chosen {
-                    let named = |n: &u32| inner.certain.iter().any(|(c, _)| c == n);
-                    hit.certain = broker_numbers(brokers)
-                        .filter(|n| !named(n))
-                        .map(|n| (n, target.span))
-                        .collect();
-                    hit.chosen = brokers == 0;
+                if !inner.chosen && !inner.others {
+                    self.brokers_but(&inner.certain, target.span, &mut hit);
                 }
             }
             Target::AnyOf(inner) => {
@@ -88,10 +113,21 @@ impl Ground<'_> {
         hit
     }
 
+    /// All brokers except some.
+    fn brokers_but(&self, except: &[(u32, Span)], span: Span, hit: &mut Hit) {
+        let Some(cluster) = &self.state.cluster else { return };
+        let named = |n: &u32| except.iter().any(|(e, _)| e == n);
+        hit.certain = cluster.named().filter(|n| !named(n)).map(|n| (n, span)).collect();
+        hit.others = !cluster.knows_all();
+        hit.chosen = false;
+    }
+
     fn own_controllers(&mut self, target: &Spanned<Target>, hit: &mut Hit) {
         let Some(cluster) = &self.state.cluster else { return };
         let (mode, controllers) = (cluster.mode, cluster.controllers);
         let message = match (&target.value, mode, controllers) {
+            // Its controllers are not known.
+            (Target::Controllers, MetadataMode::Kraft, 1..) if cluster.borrowed => return,
             (Target::Controllers, MetadataMode::Kraft, 1..) => {
                 hit.certain = controller_numbers(controllers).map(|n| (n, target.span)).collect();
                 hit.chosen = false;
@@ -117,7 +153,7 @@ impl Ground<'_> {
     }
 
     pub fn life(&self, broker: u32) -> Option<Liveness> {
-        self.state.cluster.as_ref()?.lives.get(&broker).copied()
+        self.state.cluster.as_ref()?.life(broker)
     }
 
     pub fn set_life(&mut self, broker: u32, life: Liveness) {
@@ -128,8 +164,15 @@ impl Ground<'_> {
 
     /// Makes the state of all nodes uncertain, as after a target that is chosen at run time.
     pub fn maybe_all(&mut self) {
-        for life in self.state.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
+        for life in self.state.cluster.iter_mut().flat_map(KnownCluster::every_life) {
             *life = Liveness::Maybe;
+        }
+    }
+
+    /// Sets the state of the brokers whose numbers are not known, if they are meant.
+    fn others_are(&mut self, meant: bool, life: Liveness) {
+        if let Some(cluster) = self.state.cluster.as_mut().filter(|_| meant) {
+            cluster.others = life;
         }
     }
 
@@ -139,6 +182,7 @@ impl Ground<'_> {
         for (broker, _) in hit.certain {
             self.set_life(broker, life);
         }
+        self.others_are(hit.others, life);
         if hit.chosen {
             self.maybe_all();
         }
@@ -161,6 +205,7 @@ impl Ground<'_> {
             }
             self.set_life(broker, Liveness::Up);
         }
+        self.others_are(hit.others, Liveness::Up);
     }
 
     /// Reports more replicas than running brokers.
@@ -173,7 +218,7 @@ impl Ground<'_> {
         if replicas.value <= alive {
             return;
         }
-        let brokers = |n: u32| crate::words::count(n.into(), "broker");
+        let brokers = |n: u32| words::count(n.into(), "broker");
         let message = if replicas.value > cluster.brokers {
             format!("{replicas} replicas on a cluster of {}", brokers(cluster.brokers))
         } else {
@@ -204,6 +249,7 @@ impl Ground<'_> {
             }
             self.set_life(broker, life);
         }
+        self.others_are(hit.others, life);
         if hit.chosen {
             self.maybe_all();
         }

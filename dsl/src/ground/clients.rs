@@ -1,6 +1,6 @@
 //! Clients: which of them a step can work on, and their state after it.
 
-use super::{ClientKind, Ground, Liveness, StepAt};
+use super::{ClientKind, Ground, KnownClient, Liveness, StepAt};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::Strikes;
 use crate::source::{Span, Spanned};
@@ -164,6 +164,33 @@ impl Ground<'_> {
     fn set_client(&mut self, name: &str, one_member: bool, life: Liveness) {
         if let Some(client) = self.state.clients.get_mut(name) {
             client.life = if one_member && client.members > 1 { Liveness::Maybe } else { life };
+            if life == Liveness::Up {
+                // It may send its `count` once more.
+                client.most = None;
+                self.sends_again(name);
+            }
+        }
+    }
+
+    /// True if a client may send to one of these topics now, or when it is resumed.
+    pub fn is_sent_to(&self, topic: impl Fn(&str) -> bool) -> bool {
+        let sends = |c: &KnownClient| {
+            (c.kind.sends() || c.kind.serves())
+                && !matches!(c.life, Liveness::Down | Liveness::Stopped)
+                && (c.topics.is_empty() || c.topics.iter().any(|own| topic(own)))
+        };
+        self.state.clients.values().any(sends)
+    }
+
+    /// Consumers that waited for messages on the topics to which this client sends get them from now on.
+    pub fn sends_again(&mut self, name: &str) {
+        let Some(sender) = self.state.clients.get(name) else { return };
+        if !(sender.kind.sends() || sender.kind.serves()) {
+            return;
+        }
+        let topics = sender.topics.clone();
+        for client in self.state.clients.values_mut().filter(|client| client.waits) {
+            client.waits = !topics.is_empty() && !client.topics.iter().any(|t| topics.contains(t));
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::source::Span;
+use super::Ground;
+use crate::diagnostic::{Code, Diagnostic, did_you_mean};
+use crate::source::{Span, Spanned};
+use crate::value::StepName;
 
 /// Every name that any step of the plan makes.
 #[derive(Debug, Default)]
@@ -33,6 +36,9 @@ pub struct Met {
     pub first: usize,
     /// Messages may have been sent after it began.
     pub followed: bool,
+    pub span: Span,
+    /// An earlier step of the same name that certainly ran, too.
+    pub twice: Option<Span>,
 }
 
 /// Whether a step runs.
@@ -53,5 +59,36 @@ impl Runs {
             (Self::Perhaps, _) | (_, Self::Perhaps) => Self::Perhaps,
             (Self::No, Self::No) => Self::No,
         }
+    }
+}
+
+impl Ground<'_> {
+    /// Reports a name that no step has or, unless `any_time`, no earlier step.
+    pub fn step_name(&mut self, name: &Spanned<StepName>, any_time: bool) {
+        let text = name.as_str();
+        if let Some(met) = self.names.get(text) {
+            if let Some(earlier) = met.twice {
+                let (message, help) = (
+                    format!("two steps have the name \"{text}\": this means the later one"),
+                    "give each step a name of its own",
+                );
+                let twice = Diagnostic::new(Code::W027, name.span, message).help(help);
+                let (later, place) = ("the later one", met.span);
+                self.report(twice.related(earlier, "the earlier one").related(place, later));
+            }
+            return;
+        }
+        if any_time && self.ever.names.contains(text) {
+            return;
+        }
+        let diagnostic = if self.ever.names.contains(text) {
+            Diagnostic::new(Code::E053, name.span, format!("step \"{text}\" comes after this step"))
+        } else {
+            let message = format!("no step has the name \"{text}\"");
+            let help = did_you_mean(text, self.ever.names.iter().copied());
+            Diagnostic::new(Code::E053, name.span, message)
+                .maybe_help(help.or_else(|| Some("set `name` on the step that is meant".into())))
+        };
+        self.report(diagnostic);
     }
 }

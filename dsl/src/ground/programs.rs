@@ -34,6 +34,7 @@ impl Ground<'_> {
             self.report(Diagnostic::new(Code::E076, client.span, message).help(help));
         }
         self.state.clients.insert(name.to_owned(), client);
+        self.sends_again(name);
     }
 
     /// Reports a condition about a client of another program that needs what such a client does not report.

@@ -4,7 +4,7 @@ use super::Ground;
 use crate::catalogue::{Catalogue, SettingOf, SettingsAt};
 use crate::diagnostic::{Code, Diagnostic, Help, nearest};
 use crate::source::Spanned;
-use crate::value::Settings;
+use crate::value::{MetadataMode, Settings};
 
 /// The setting that allows a replica that is not in sync to become leader.
 pub const UNCLEAN: &str = "unclean.leader.election.enable";
@@ -24,6 +24,18 @@ const HANDED_ON: [&str; 11] = [
     "rsm.config.",
 ];
 
+/// Beginnings of the settings that brokers of a cluster with ZooKeeper ignore.
+const ONLY_KRAFT: [&str; 8] = [
+    "controller.quorum.",
+    "controller.listener.names",
+    "metadata.log.",
+    "metadata.max.",
+    "broker.heartbeat.interval.ms",
+    "broker.session.timeout.ms",
+    "initial.broker.registration.timeout.ms",
+    "early.start.listeners",
+];
+
 /// The settings that only running brokers have.
 const ONLY_DYNAMIC: [&str; 3] = [
     "leader.replication.throttled.rate",
@@ -39,6 +51,8 @@ struct Given<'g> {
     kafka: String,
     /// False if nobody knows what runs: another image, an unknown version, a cluster that others started.
     sure: bool,
+    /// How the cluster keeps its metadata, if that is known.
+    mode: Option<MetadataMode>,
     /// True if the brokers run already.
     running: bool,
     /// Settings that hold unless these say otherwise.
@@ -107,6 +121,7 @@ impl Ground<'_> {
                 None => "Kafka".to_owned(),
             },
             sure: known.is_some() && cluster.is_some_and(|cluster| cluster.stock),
+            mode: cluster.map(|cluster| cluster.mode),
             running: false,
             at: known.unwrap_or_else(|| catalogue.newest()),
             common,
@@ -124,8 +139,11 @@ impl Given<'_> {
     /// What is wrong with a setting's name.
     fn name(&self, key: &Spanned<String>) -> Option<Diagnostic> {
         let handed_on = HANDED_ON.iter().any(|beginning| key.starts_with(beginning));
-        if self.at.get(self.of, key).is_some() || (self.of == SettingOf::Broker && handed_on) {
+        if self.of == SettingOf::Broker && handed_on {
             return None;
+        }
+        if self.at.get(self.of, key).is_some() {
+            return self.of_the_other_mode(key);
         }
         // Where it is not known what runs, any version's names may be right.
         let elsewhere = self.at.elsewhere(self.of, key);
@@ -157,6 +175,33 @@ impl Given<'_> {
             SettingOf::Topic => (self.refused(), message),
         };
         Some(Diagnostic::new(code, key.span, message).maybe_help(help))
+    }
+
+    /// What is wrong with a setting that only clusters with ZooKeeper use, or only those without.
+    fn of_the_other_mode(&self, key: &Spanned<String>) -> Option<Diagnostic> {
+        let of_kraft = || ONLY_KRAFT.iter().any(|beginning| key.starts_with(beginning));
+        let why = match self.mode.filter(|_| self.of == SettingOf::Broker)? {
+            MetadataMode::Kraft if key.starts_with("zookeeper.") => "this cluster has no ZooKeeper",
+            MetadataMode::Zookeeper if of_kraft() => "this cluster keeps its metadata in ZooKeeper",
+            _ => return None,
+        };
+        let message = format!("`{key}` has no effect: {why}");
+        let help = match key.as_str() {
+            "zookeeper.session.timeout.ms" => Help::instead(
+                "in KRaft mode it is `broker.session.timeout.ms`".to_owned(),
+                key,
+                "broker.session.timeout.ms",
+            )
+            .into(),
+            "broker.session.timeout.ms" => Help::instead(
+                "with ZooKeeper it is `zookeeper.session.timeout.ms`".to_owned(),
+                key,
+                "zookeeper.session.timeout.ms",
+            )
+            .into(),
+            _ => None,
+        };
+        Some(Diagnostic::new(Code::W014, key.span, message).maybe_help(help))
     }
 
     /// What is wrong with a setting that brokers read only when they start.

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::KnownCluster;
+use super::settings::UNCLEAN;
 use crate::facts::{Blurs, Kind, StepFacts};
 use crate::source::Span;
-use crate::value::{Acks, KafkaVersion, MetadataMode};
+use crate::value::{Acks, Settings};
 
 /// Whether a process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,57 +22,25 @@ pub enum Liveness {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct KnownCluster {
-    pub brokers: u32,
-    /// Dedicated controllers.
-    pub controllers: u32,
-    pub mode: MetadataMode,
-    pub version: KafkaVersion,
-    /// Whether the image is one of Kafka's own releases.
-    pub stock: bool,
-    pub unclean: bool,
-    pub users: Option<Vec<String>>,
-    /// The states of brokers and dedicated controllers.
-    pub lives: BTreeMap<u32, Liveness>,
-    pub span: Span,
-}
-
-impl KnownCluster {
-    /// True if certainly too few controllers are running for a quorum.
-    pub fn quorum_is_lost(&self) -> bool {
-        if self.mode == MetadataMode::Zookeeper {
-            return false;
-        }
-        let is_voter = |n: u32| if self.controllers > 0 { n > 100 } else { n <= 100 };
-        let voters = self.lives.iter().filter(|(n, _)| is_voter(**n));
-        let (mut all, mut dead) = (0, 0);
-        for (_, life) in voters {
-            all += 1;
-            dead +=
-                usize::from(matches!(life, Liveness::Down | Liveness::Stopped | Liveness::Paused));
-        }
-        (all - dead) * 2 <= all
-    }
-
-    /// How many brokers are certainly in this state.
-    pub fn count(&self, wanted: impl Fn(Liveness) -> bool) -> u32 {
-        let brokers = self.lives.iter().filter(|(n, _)| **n <= 100);
-        u32::try_from(brokers.filter(|(_, life)| wanted(**life)).count()).unwrap_or(u32::MAX)
-    }
-
-    pub fn is_down(&self, broker: u32) -> bool {
-        matches!(self.lives.get(&broker), Some(Liveness::Down | Liveness::Stopped))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
 pub struct KnownTopic {
     pub partitions: u32,
     pub replicas: u32,
     pub assignment: Option<Vec<Vec<u32>>>,
     pub min_in_sync: Option<u32>,
     pub unclean: bool,
+    /// The most bytes of a record batch (`max.message.bytes`), if the plan sets it.
+    pub largest: Option<u32>,
     pub gone: bool,
+}
+
+impl KnownTopic {
+    /// Takes over what the plan sets for the topic.
+    pub fn set(&mut self, config: &Settings) {
+        let number = |name| config.get(name).and_then(|n| n.parse().ok());
+        self.min_in_sync = number("min.insync.replicas").or(self.min_in_sync);
+        self.largest = number("max.message.bytes").or(self.largest);
+        self.unclean = config.get(UNCLEAN).map_or(self.unclean, |unclean| unclean == "true");
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +98,10 @@ pub struct KnownClient {
     pub commits: bool,
     /// True if it ends by itself after a number of messages.
     pub ends: bool,
+    /// The most messages that it sends, if that is known.
+    pub most: Option<u64>,
+    /// True for a consumer that begins at the log's end and to which nothing was sent since then.
+    pub waits: bool,
     /// Its name in the plan's `clients`, if it is another program.
     pub program: Option<String>,
     /// True if it sends texts, which other programs can print.
@@ -175,7 +149,7 @@ impl KnownState {
     /// Makes everything uncertain: any step may have been the last one that ran.
     pub fn blur(&mut self) {
         self.cluster_unknown = true;
-        for life in self.cluster.iter_mut().flat_map(|c| c.lives.values_mut()) {
+        for life in self.cluster.iter_mut().flat_map(KnownCluster::every_life) {
             *life = Liveness::Maybe;
         }
         for client in self.clients.values_mut() {
@@ -207,7 +181,7 @@ impl KnownState {
     /// What stays certain if it is unknown whether a step ran: `before` is the state without it, `self` with it.
     pub fn join(&mut self, before: &Self) {
         match (&mut self.cluster, &before.cluster) {
-            (Some(after), Some(before)) => join_lives(&mut after.lives, &before.lives),
+            (Some(after), Some(before)) => join_lives(after, before),
             (None, None) => {}
             _ => self.cluster_unknown = true,
         }
@@ -240,14 +214,19 @@ impl KnownState {
         if let Some(after) = branch.cluster {
             match &mut self.cluster {
                 Some(cluster) => {
-                    let old = before.cluster.as_ref().map(|c| &c.lives);
+                    let old = before.cluster.as_ref();
                     for (broker, life) in after.lives {
-                        let was = old.and_then(|l| l.get(&broker)).copied();
-                        let now = cluster.lives.get(&broker).copied();
+                        let was = old.and_then(|c| c.life(broker));
+                        let now = cluster.life(broker);
                         if was != Some(life) {
                             let both = now != was && now != Some(life);
                             cluster.lives.insert(broker, if both { Liveness::Maybe } else { life });
                         }
+                    }
+                    if old.is_some_and(|c| c.others != after.others) {
+                        let both = old.is_some_and(|c| c.others != cluster.others)
+                            && cluster.others != after.others;
+                        cluster.others = if both { Liveness::Maybe } else { after.others };
                     }
                 }
                 None => self.cluster = Some(after),
@@ -274,10 +253,13 @@ impl KnownState {
     }
 }
 
-fn join_lives(after: &mut BTreeMap<u32, Liveness>, before: &BTreeMap<u32, Liveness>) {
-    for (broker, life) in after {
-        if before.get(broker) != Some(life) {
+fn join_lives(after: &mut KnownCluster, before: &KnownCluster) {
+    for (broker, life) in &mut after.lives {
+        if before.life(*broker) != Some(*life) {
             *life = Liveness::Maybe;
         }
+    }
+    if before.others != after.others {
+        after.others = Liveness::Maybe;
     }
 }

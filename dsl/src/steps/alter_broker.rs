@@ -8,7 +8,7 @@ use crate::facts::{Blurs, Kind, StepFacts, Undo};
 use crate::ground::{Ground, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Settings, Target, is_controller};
+use crate::value::{Settings, Target};
 
 args! {
     /// Changes settings of running brokers, until another step changes them or for a time.
@@ -84,8 +84,7 @@ fn only_brokers(target: &Spanned<Target>, reader: &mut Reader) {
     match &target.value {
         Target::Several(all) => all.iter().for_each(|one| only_brokers(one, reader)),
         Target::AnyOf(inner) => only_brokers(inner, reader),
-        Target::Controllers | Target::Zookeeper => refuse(target, reader),
-        Target::Broker(number) if is_controller(*number) => refuse(target, reader),
+        Target::Controllers | Target::Zookeeper | Target::Dedicated(_) => refuse(target, reader),
         _ => {}
     }
 }

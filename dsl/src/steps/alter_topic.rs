@@ -5,7 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
-use crate::ground::{Ground, StepAt, UNCLEAN};
+use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Settings, TopicName};
@@ -65,9 +65,7 @@ impl StepWord for AlterTopic {
                 kept.partitions = partitions.value.max(kept.partitions);
                 kept.assignment = None;
             }
-            if let Some(unclean) = self.config.get(UNCLEAN) {
-                kept.unclean = unclean == "true";
-            }
+            kept.set(&self.config);
         }
     }
 }

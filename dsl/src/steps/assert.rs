@@ -75,6 +75,9 @@ impl StepWord for Assert {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         self.that.must_be_judged(reader);
+        let help = "to judge once, at once, write neither `within` nor `for`";
+        reader.must_last("within", self.within.as_ref(), Some(help));
+        reader.must_last("for", self.for_time.as_ref(), Some(help));
         if self.for_time.is_none() {
             self.that.must_not_be_watched(reader);
         }

@@ -171,6 +171,7 @@ impl StepWord for Chaos {
                 "the list of faults is empty",
             ));
         }
+        reader.must_last("for", Some(&self.for_time), None);
         if self.every.is_zero() || self.every.value > self.for_time.value {
             let message = "`every` must be greater than 0 and at most `for`";
             reader.push(Diagnostic::new(Code::E015, self.every.span, message));

@@ -5,7 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, Leaves, StepFacts};
-use crate::ground::{Ever, Ground, KnownTopic, StepAt, UNCLEAN};
+use crate::ground::{Ever, Ground, KnownTopic, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{Assignment, Settings, TopicName};
@@ -153,14 +153,16 @@ impl StepWord for CreateTopic {
         let assignment = self.assignment.as_ref().map(|a| {
             a.0.iter().map(|replicas| replicas.iter().map(|r| r.value).collect()).collect()
         });
-        let topic = KnownTopic {
+        let mut topic = KnownTopic {
             partitions: self.partition_count(),
             replicas,
             assignment,
-            min_in_sync: self.config.get("min.insync.replicas").and_then(|n| n.parse().ok()),
-            unclean: self.config.get(UNCLEAN) == Some("true"),
+            min_in_sync: None,
+            unclean: false,
+            largest: None,
             gone: false,
         };
+        topic.set(&self.config);
         ground.state.topics.insert(name.to_owned(), topic);
     }
 

@@ -3,9 +3,11 @@
 use super::{Lasting, StepWord};
 use crate::args::args;
 use crate::backend::{Capability, Need};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Kind, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
-use crate::source::Spanned;
+use crate::read::Reader;
+use crate::source::{Span, Spanned};
 use crate::value::{ByteSize, Target};
 
 args! {
@@ -25,6 +27,9 @@ args! {
     }
 }
 
+/// The size of a broker's own disk in a plan that fills it: enough for the logs of a plan, and quick to fill.
+pub const BROKER_DISK: ByteSize = ByteSize(256 << 20);
+
 impl StepWord for FillDisk {
     const FACTS: StepFacts = StepFacts {
         strikes: Strikes::Disks,
@@ -36,6 +41,15 @@ impl StepWord for FillDisk {
 
     fn explain(&self) -> String {
         format!("Fill the disk of {} but for {}", self.broker, self.leave)
+    }
+
+    fn validate(&self, span: Span, reader: &mut Reader) {
+        if self.leave.0 >= BROKER_DISK.0 {
+            let message =
+                format!("`leave: {}` fills nothing: the disk has {BROKER_DISK}", self.leave);
+            let help = "leave less, such as `leave: 1MiB`";
+            reader.push(Diagnostic::new(Code::E015, span, message).help(help));
+        }
     }
 
     fn needs(&self) -> Vec<Need> {

@@ -42,8 +42,10 @@ impl StepWord for KillBroker {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let again = self.lasting.passes().then(|| Need::word(Capability::Start));
-        std::iter::once(Need::word(Capability::Kill)).chain(again).collect()
+        let while_down = [Capability::Start, Capability::KeepDown].map(Need::word);
+        let lasts = self.lasting.passes();
+        let lasting = while_down.into_iter().filter(|_| lasts);
+        std::iter::once(Need::word(Capability::Kill)).chain(lasting).collect()
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

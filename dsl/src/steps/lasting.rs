@@ -37,14 +37,16 @@ impl FieldGroup for Lasting {
     const KEYS: &'static [&'static str] = KEYS;
 
     fn from_fields(map: &mut MapReader<'_>, reader: &mut Reader) -> Option<Self> {
-        let for_time: Option<Option<Duration>> = map.field("for", reader);
+        let for_time: Option<Option<Spanned<Duration>>> = map.field("for", reader);
+        let help = "leave `for` out if another step undoes it";
+        reader.must_last("for", for_time.as_ref().and_then(Option::as_ref), Some(help));
         let during = match map.node("during") {
             Some(node) => read_steps(node, reader).map(Arc::from),
             None => Some(Arc::default()),
         };
         // The steps of `during` are known before the run, even if other arguments of the fault are not.
         reader.leave(During(during.clone().unwrap_or_default()));
-        Some(Self { for_time: for_time?, during: during? })
+        Some(Self { for_time: for_time?.map(|time| time.value), during: during? })
     }
 
     fn fields() -> Vec<FieldInfo> {

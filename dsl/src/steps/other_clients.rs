@@ -49,7 +49,7 @@ pub(super) fn check_producer(step: &StartProducer, reader: &mut Reader) {
     let header = step.headers.0.first().map(|(name, _)| name.span);
     let own = "kplan's own client, `librdkafka`, can do it";
     let library = "set it in `config`, by the name that the client's library has for it";
-    let all: [(Option<Span>, &str, &str); 8] = [
+    let all: [(Option<Span>, &str, &str); 9] = [
         (step.transactional.as_ref().map(|t| t.span), "it has no transactions", own),
         (
             step.idempotent.value.then_some(step.idempotent.span),
@@ -59,6 +59,7 @@ pub(super) fn check_producer(step: &StartProducer, reader: &mut Reader) {
         (written.map(|(span, _)| span), "it chooses the values itself", own),
         (step.key.as_ref().map(|key| key.span), "it chooses the keys itself: see `keys`", own),
         (header, "it sends no headers", own),
+        (step.tombstones.as_ref().map(|t| t.span), "it sends no tombstones", own),
         (sized.then_some(payload.span), "its values have one size", own),
         (step.timestamp.as_ref().map(|t| t.span), "it chooses the timestamps itself", own),
         (step.compression.as_ref().map(|c| c.span), "it has no flag for it", library),

@@ -8,7 +8,7 @@ use crate::facts::{Kind, LaneChange, LaneMark, StepFacts, Strikes, Undo};
 use crate::ground::{Ground, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
-use crate::value::{Clients, NetworkClients, Target};
+use crate::value::{Clients, MetadataMode, NetworkClients, Target};
 use crate::words;
 
 args! {
@@ -93,7 +93,7 @@ impl StepWord for PartitionNetwork {
         let spared = groups.iter().position(|g| g.len() == largest).filter(|_| groups.len() > 1);
         let others = groups.iter().enumerate().filter(|(index, _)| Some(*index) != spared);
         let brokers = others.flat_map(|(_, group)| group);
-        brokers.map(|broker| cut_off(Target::Broker(broker.value))).collect()
+        brokers.map(|broker| cut_off(Target::numbered(broker.value))).collect()
     }
 
     fn validate(&self, span: Span, reader: &mut Reader) {
@@ -138,7 +138,31 @@ impl StepWord for PartitionNetwork {
             ground.own_networks(service);
             return;
         }
+        if let Some(span) = self.cuts_nothing(ground) {
+            let message =
+                "this cuts nothing: brokers that are named together still reach each other";
+            let help = "name fewer brokers than the cluster has";
+            ground.report(Diagnostic::new(Code::W015, span, message).help(help));
+        }
         // Which brokers count as alive depends on which ones the controller can reach.
         ground.maybe_all();
+    }
+}
+
+impl PartitionNetwork {
+    /// The place of a group, or of `isolate`, that contains every node of the cluster.
+    fn cuts_nothing(&self, ground: &mut Ground<'_>) -> Option<Span> {
+        let cluster = ground.state.cluster.as_ref().filter(|_| !ground.state.external)?;
+        let (brokers, others) = (cluster.brokers as usize, cluster.controllers > 0);
+        let one = self.groups.as_ref().filter(|groups| groups.len() == 1);
+        if let Some(groups) = one.filter(|groups| groups[0].len() == brokers) {
+            return Some(groups.span);
+        }
+        let alone = !others && cluster.mode == MetadataMode::Kraft;
+        let target = self.isolate.as_ref().filter(|_| alone)?;
+        ground.muted += 1;
+        let hit = ground.target(target);
+        ground.muted -= 1;
+        (!hit.chosen && hit.certain.len() == brokers).then_some(target.span)
     }
 }

@@ -27,7 +27,7 @@ args! {
         acks: Acks = "all",
         /// The time limit of all acknowledgements.
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
-        within: Duration = "30s",
+        within: Spanned<Duration> = "30s",
         /// The user that the client logs in as: one of the cluster's `security` users.
         user: Option<Spanned<UserName>>,
         /// Settings of librdkafka.
@@ -82,12 +82,13 @@ impl StepWord for Produce {
 
     fn in_full(&self) -> Sentence {
         Sentence {
-            text: format!("{}, at most {}", self.explain(), words::spoken(self.within)),
+            text: format!("{}, at most {}", self.explain(), words::spoken(*self.within)),
             points: self.messages.iter().take(Sentence::MOST).map(GivenMessage::in_words).collect(),
         }
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
+        reader.must_last("within", Some(&self.within), None);
         let said = [
             ("acks", "write `acks:` beside `topic:` instead"),
             ("request.required.acks", "write `acks:` beside `topic:` instead"),

@@ -218,6 +218,7 @@ fn unknown_beside(entry: &Entry, verb: &'static str, reader: &mut Reader) {
 fn read_head(node: &Node, found: Option<&FoundVerb<'_>>, reader: &mut Reader) -> Option<StepHead> {
     let name: Option<Option<Spanned<String>>> = common(node, "name", reader);
     let timeout: Option<Option<Spanned<Duration>>> = common(node, "timeout", reader);
+    reader.must_last("timeout", timeout.as_ref().and_then(Option::as_ref), None);
     let when: Option<Option<Expression>> = common(node, "when", reader);
     let optional: Option<Option<bool>> = common(node, "optional", reader);
     let expect_error: Option<Option<Spanned<ExpectedError>>> = common(node, "expect_error", reader);

@@ -38,6 +38,9 @@ impl StepWord for ReassignPartitions {
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         let topic = ground.topic(&self.topic, false);
         ground.assigned_brokers(&self.assignment);
+        for broker in self.assignment.0.iter().flatten() {
+            ground.must_be_up(broker.value, "get a replica", broker.span);
+        }
         if let Some(topic) = topic.filter(|t| self.assignment.0.len() > t.partitions as usize) {
             let message =
                 format!("topic `{}` has only {} partitions", self.topic.value, topic.partitions);

@@ -102,7 +102,8 @@ impl StepWord for RestartBroker {
     fn needs(&self) -> Vec<Need> {
         let kills = self.how == RestartHow::Kill;
         let down = if kills { Capability::Kill } else { Capability::Stop };
-        vec![Need::word(down), Need::word(Capability::Start)]
+        let stays = (!self.down_for.is_zero()).then(|| Need::word(Capability::KeepDown));
+        [Need::word(down), Need::word(Capability::Start)].into_iter().chain(stays).collect()
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

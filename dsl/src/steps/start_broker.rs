@@ -55,7 +55,9 @@ impl StepWord for StartBroker {
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         let hit = ground.target(&self.broker);
         let named = !matches!(self.broker.value, Target::All | Target::Not(_));
-        let down = hit.certain.iter().any(|(b, _)| ground.life(*b) != Some(Liveness::Up));
+        let others = ground.state.cluster.as_ref().map(|c| c.others).filter(|_| hit.others);
+        let down = hit.certain.iter().any(|(b, _)| ground.life(*b) != Some(Liveness::Up))
+            || others.is_some_and(|life| life != Liveness::Up);
         for (broker, span) in &hit.certain {
             // `all` means the brokers that are down: it is a mistake only if none is down.
             if ground.life(*broker) == Some(Liveness::Up) && (named || !down) {

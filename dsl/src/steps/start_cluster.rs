@@ -1,19 +1,22 @@
 //! `start_cluster`
 
+use std::collections::BTreeSet;
+
 use super::StepWord;
 use crate::args::args;
 use crate::backend::{Capability, Need, is_release};
+use crate::catalogue::Catalogue;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{Blurs, Kind, LaneChange, LaneOf, Leaves, StepFacts};
 use crate::ground::{Ever, Ground, KnownCluster, Liveness, StepAt, UNCLEAN};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
-    Controllers, KafkaVersion, MetadataMode, PerBroker, Settings, broker_numbers,
-    controller_numbers,
+    Controllers, FIRST_BROKER, KafkaVersion, MetadataMode, PerBroker, Settings, controller_numbers,
 };
 use crate::words::{self, Sentence};
 
+mod numbers;
 mod security;
 
 pub use security::SecurityArgs;
@@ -21,8 +24,8 @@ pub use security::SecurityArgs;
 args! {
     /// Starts a cluster and waits until every broker lists all other brokers.
     ///
-    /// Brokers are numbered from 1, dedicated controllers (in processes of their own) from 101. A plan has one
-    /// cluster at a time.
+    /// Brokers are numbered from 1, or from `first_broker`, dedicated controllers (in processes of their own) from
+    /// 101. A cluster that exists (`--backend external`) keeps its numbers. A plan has one cluster at a time.
     ///
     /// `security` applies to the listener that clients use: brokers and controllers communicate with each other
     /// without encryption, on a separate network. Each cluster gets new certificates. A client without `user` logs
@@ -35,9 +38,14 @@ args! {
     #[example("start_cluster: { security: { protocol: SASL_SSL, mechanism: SCRAM-SHA-512, users: { alice: wonderland } } }")]
     #[example("start_cluster: { version: 0.10.1.1, mode: zookeeper }")]
     #[example("start_cluster: { brokers: 3, reuse: true }")]
+    #[example("start_cluster: { brokers: 3, first_broker: 0 }")]
     pub struct StartCluster("start_cluster") {
         /// The number of brokers.
         brokers: Spanned<u32> = "3",
+        /// The number of the first broker; the others follow it. StatefulSets and Strimzi number brokers from 0: with
+        /// `first_broker: 0` a plan that names brokers by number runs unchanged on such a cluster and on one that
+        /// kplan starts. Without it kplan numbers brokers from 1, and takes any numbers of a cluster that exists.
+        first_broker: Option<Spanned<u32>>,
         /// The version of Kafka.
         version: Spanned<KafkaVersion> = "4.4.0",
         /// Where the cluster stores its metadata: `kraft` (Kafka 3.3 and newer) or `zookeeper` (Kafka 3.9 and
@@ -86,7 +94,7 @@ impl StepWord for StartCluster {
     }
 
     fn lanes(&self) -> Vec<LaneChange> {
-        let brokers = broker_numbers(self.brokers.value).map(LaneOf::Broker);
+        let brokers = self.numbers().map(LaneOf::Broker);
         let beside: Vec<LaneOf> = match (self.mode.value, self.controllers.value) {
             (MetadataMode::Zookeeper, _) => vec![LaneOf::Zookeeper],
             (MetadataMode::Kraft, Controllers::Own(n)) => {
@@ -104,14 +112,7 @@ impl StepWord for StartCluster {
                 format!("{} brokers: between 1 and {MOST_BROKERS} are possible", self.brokers);
             reader.push(Diagnostic::new(Code::E015, self.brokers.span, message));
         }
-        let configured = self.broker_config.0.iter().map(|(n, _)| n);
-        for broker in configured.chain(self.racks.0.iter().map(|(n, _)| n)) {
-            if !(1..=self.brokers.value).contains(&broker.value) {
-                let message = format!("the cluster has no broker {broker}");
-                let help = format!("its brokers are 1 to {}", self.brokers);
-                reader.push(Diagnostic::new(Code::E052, broker.span, message).help(help));
-            }
-        }
+        self.validate_numbers(reader);
         self.config.check_broker(reader);
         self.broker_config.0.iter().for_each(|(_, config)| config.check_broker(reader));
         self.validate_version(reader);
@@ -136,6 +137,9 @@ impl StepWord for StartCluster {
         if let Some(security) = &self.security {
             needs.push(Need::argument(Capability::Security, security.span));
         }
+        if let Some(first) = self.first_broker.as_ref().filter(|f| f.value != FIRST_BROKER) {
+            needs.push(Need::argument(Capability::BrokerNumbers, first.span));
+        }
         if self.mode.value == MetadataMode::Zookeeper {
             needs.push(Need::argument(Capability::OwnControllers, self.mode.span));
         } else if matches!(self.controllers.value, Controllers::Own(_)) {
@@ -158,10 +162,18 @@ impl StepWord for StartCluster {
             let help =
                 "kplan treats it by its leading numbers, or as the newest version if it has none";
             ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
+        } else if Catalogue::of_kafka().version(&self.version).is_none() {
+            let message = format!("kplan does not know Kafka {}", self.version);
+            let newest = Catalogue::of_kafka().versions.last().map_or("", String::as_str);
+            let help = format!(
+                "the newest version that it knows is {newest}, and it judges settings by that; check the number"
+            );
+            ground.report(Diagnostic::new(Code::W002, self.version.span, message).help(help));
         }
         let own = self.image.as_ref().map(|image| is_release(image));
         let stock = own.unwrap_or(ground.releases);
-        ground.state.cluster = Some(KnownCluster { stock, ..self.known(at.span) });
+        let numbers = self.known_numbers(ground);
+        ground.state.cluster = Some(KnownCluster { stock, ..self.known(numbers, at.span, ground) });
         ground.broker_settings(&Settings::default(), &self.config);
         for (_, config) in &self.broker_config.0 {
             ground.broker_settings(&self.config, config);
@@ -192,7 +204,13 @@ impl StartCluster {
     }
 
     fn brokers_and_mode(&self) -> String {
-        let brokers = words::count(self.brokers.value.into(), "broker");
+        let brokers = match &self.first_broker {
+            Some(first) if self.brokers.value > 1 => {
+                let last = self.numbers().last().unwrap_or(first.value);
+                format!("{} ({first} to {last})", self.brokers_in_words())
+            }
+            _ => self.brokers_in_words(),
+        };
         let with = match (self.mode.value, self.controllers.value) {
             (MetadataMode::Zookeeper, _) => "with ZooKeeper".to_owned(),
             (MetadataMode::Kraft, Controllers::Combined) => "with KRaft".to_owned(),
@@ -205,22 +223,27 @@ impl StartCluster {
     }
 
     /// The known state of the cluster after its start.
-    fn known(&self, span: Span) -> KnownCluster {
+    fn known(&self, numbers: BTreeSet<u32>, span: Span, ground: &Ground<'_>) -> KnownCluster {
         let controllers = match (self.mode.value, self.controllers.value) {
             (MetadataMode::Kraft, Controllers::Own(n)) => n,
             _ => 0,
         };
-        let numbers = broker_numbers(self.brokers.value).chain(controller_numbers(controllers));
+        let borrowed = ground.state.external;
+        let beside = controller_numbers(controllers).filter(|_| !borrowed);
+        let lives = numbers.iter().copied().chain(beside).map(|n| (n, Liveness::Up)).collect();
         let security = self.security.as_ref().filter(|s| s.has_users());
         KnownCluster {
             brokers: self.brokers.value,
+            numbers,
+            borrowed,
             controllers,
             mode: self.mode.value,
             version: self.version.value.clone(),
             stock: true,
             unclean: self.config.get(UNCLEAN) == Some("true"),
             users: security.map(|s| s.users.iter().map(|(user, _)| user.to_owned()).collect()),
-            lives: numbers.map(|n| (n, Liveness::Up)).collect(),
+            lives,
+            others: Liveness::Up,
             span,
         }
     }

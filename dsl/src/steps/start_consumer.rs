@@ -88,6 +88,15 @@ impl StartConsumer {
         }
     }
 
+    /// True if it reads only what is sent after its start, and nothing sends to its topics then.
+    fn begins_after_all(&self, ground: &Ground<'_>) -> bool {
+        let group = self.group_name();
+        let first = ground.state.clients.values().all(|c| c.group.as_ref() != Some(&group));
+        self.from == OffsetReset::Latest
+            && first
+            && !ground.is_sent_to(|topic| self.topics.iter().any(|own| own.as_str() == topic))
+    }
+
     /// Reports what the cluster's version of Kafka does not have.
     fn fits_version(&self, ground: &mut Ground<'_>) {
         let fixed = self.fixed.are_static().then_some((self.fixed.span, "static members", [2, 3]));
@@ -220,6 +229,8 @@ impl StepWord for StartConsumer {
             commits: self.commit != CommitMode::None,
             transactional: false,
             ends: false,
+            most: None,
+            waits: self.begins_after_all(ground),
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),
             sends_text: false,
             span: self.name.span,

@@ -131,6 +131,8 @@ impl StepWord for StartCopier {
             commits: true,
             transactional: true,
             ends: false,
+            most: None,
+            waits: false,
             program: None,
             sends_text: false,
             span: self.name.span,

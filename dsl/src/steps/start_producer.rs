@@ -5,7 +5,7 @@ use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::facts::{self, Blurs, LaneChange, LaneOf, Leaves, StepFacts};
-use crate::ground::{ClientKind, Ever, Ground, KnownClient, Liveness, StepAt};
+use crate::ground::{ClientKind, Ever, Ground, KnownClient, KnownTopic, Liveness, StepAt};
 use crate::read::Reader;
 use crate::source::{Span, Spanned};
 use crate::value::{
@@ -58,6 +58,9 @@ args! {
         /// The number of different keys, which kplan chooses. If neither it nor `key` is set, messages have no keys
         /// and are sent to the partitions in turn (at `rate: max` in blocks).
         keys: Option<Spanned<u32>>,
+        /// The share of messages without a value: tombstones, by which a compacted topic deletes their keys. It needs
+        /// `value` for the other messages, and `key`; `{{ message.id }}` must stand in the key or in a header.
+        tombstones: Option<Spanned<Percent>>,
         /// The timestamp of each message: an offset from the time when it is due, such as `-2h` or `+5m`, or one time
         /// for all, such as `2026-01-31T12:00:00Z`. If it is not set, it is the time of sending.
         timestamp: Option<Spanned<MessageTime>>,
@@ -90,6 +93,8 @@ args! {
 /// The smallest payload, which must have space for a message's identity.
 const LEAST_PAYLOAD: u64 = 48;
 const MOST_PAYLOAD: u64 = 64 << 20;
+/// librdkafka's default of `message.max.bytes`.
+const LIBRDKAFKA_LARGEST: u64 = 1_000_000;
 /// The size that is meant without `payload`.
 pub(super) const DEFAULT_SIZE: ByteSize = ByteSize(100);
 
@@ -141,7 +146,14 @@ impl StartProducer {
         if let (Some(_), Some(keys)) = (&self.key, &self.keys) {
             exclude(keys.span, "keys", "key");
         }
-        let Some((span, own)) = self.own_value_at() else { return };
+        let Some((span, own)) = self.own_value_at() else {
+            if let Some(tombstones) = &self.tombstones {
+                let message = "`tombstones` needs `value`: the value of the other messages";
+                let help = "kplan's own messages have their identity in the value";
+                reader.push(Diagnostic::new(Code::E016, tombstones.span, message).help(help));
+            }
+            return;
+        };
         // The default is part of every producer's meaning; a size in the plan's `defaults` is for the other producers.
         let Spanned { value: size, span: at } = self.payload;
         let here = at.file == step.file && at.start > step.end;
@@ -159,9 +171,28 @@ impl StartProducer {
                 "write `{{ message.id }}` into a field of the value, into `key` or into a header";
             reader.push(Diagnostic::new(Code::E018, span, message).help(help));
         }
+        self.check_tombstones(reader);
         if self.most_bytes() > MOST_PAYLOAD {
             reader.push(Diagnostic::new(Code::E015, span, "the value can be longer than 64MiB"));
         }
+    }
+
+    /// Reports tombstones that delete nothing, and those without an identity.
+    fn check_tombstones(&self, reader: &mut Reader) {
+        let Some(tombstones) = &self.tombstones else { return };
+        let outside = self.key.iter().map(|key| &key.value);
+        let outside = outside.chain(self.headers.0.iter().map(|(_, text)| text));
+        let (message, help) = if self.key.is_none() {
+            let message = "a tombstone needs a key: it deletes the messages of its key";
+            (message, "add one with some different values: `key: 'k{{ message.random(1, 100) }}'`")
+        } else if !outside.flat_map(MessageText::slots).any(|slot| *slot == MessageSlot::Id) {
+            let message =
+                "a tombstone has no value: kplan finds it by an identity in its key or a header";
+            (message, "add a header: `headers: { id: '{{ message.id }}' }`")
+        } else {
+            return;
+        };
+        reader.push(Diagnostic::new(Code::E016, tombstones.span, message).help(help));
     }
 
     /// What it does in addition to its rate, each as part of a sentence.
@@ -178,11 +209,41 @@ impl StartProducer {
             (!headers.is_empty()).then(|| format!("headers {}", words::list(&headers))),
             self.own_value().map(|_| "values that the plan writes".to_owned()),
             self.key.as_ref().map(|_| "keys that the plan writes".to_owned()),
+            self.tombstones.as_ref().map(|share| format!("{share} of them tombstones")),
             (min != max).then(|| format!("values of {min} to {max}")),
             self.compression.as_ref().map(|c| format!("compressed with {c}")),
             self.timestamp.as_ref().map(|time| format!("timestamps {time}")),
         ];
         said.into_iter().flatten().chain(self.config.shown()).collect()
+    }
+
+    /// Warns of messages all of which are larger than what the client's library or the topic accepts.
+    fn fits_sizes(&self, topic: Option<&KnownTopic>, ground: &mut Ground<'_>) {
+        let (least, place) = match self.own_value() {
+            Some(text) => (text.constant_bytes() as u64, self.own_value_at().map(|(at, _)| at)),
+            None => (self.payload.value.min.0, Some(self.payload.span)),
+        };
+        let Some(place) = place else { return };
+        // librdkafka measures a message before it is compressed, brokers measure what arrives.
+        let number = |name: &str| self.config.get(name).and_then(|n| n.parse::<u64>().ok());
+        let own = number("message.max.bytes").unwrap_or(LIBRDKAFKA_LARGEST);
+        let own = self.client.program.is_none().then_some(own);
+        let compressed = self.compression.as_ref().is_some_and(|c| c.value != Compression::None)
+            || self.config.iter().any(|(name, _)| name.contains("compression"));
+        let of_topic = topic.and_then(|t| t.largest).filter(|_| !compressed).map(u64::from);
+        let (limit, whose, key) = match (own, of_topic) {
+            (Some(own), _) if own < least => (own, "the producer's library", "message.max.bytes"),
+            (_, Some(most)) if most < least => (most, "the topic", "max.message.bytes"),
+            _ => return,
+        };
+        let message = format!(
+            "each message has at least {least} bytes, and {whose} accepts {limit} (`{key}`)"
+        );
+        let help = format!(
+            "send smaller messages, or set a greater `{key}` in the `config` of {}",
+            if of_topic == Some(limit) { "the topic" } else { "this step" }
+        );
+        ground.report(Diagnostic::new(Code::W026, place, message).help(help));
     }
 
     /// Reports features that the cluster's version does not have.
@@ -320,6 +381,7 @@ impl StepWord for StartProducer {
         let topic = ground.topic(&self.topic, false);
         ground.user(self.user.as_ref());
         self.fits_version(ground);
+        self.fits_sizes(topic.as_ref(), ground);
         let min = topic.and_then(|t| t.min_in_sync).filter(|n| *n > 1);
         let weak = self.acks.value != Acks::All && ground.is_literal(self.acks.span);
         if let Some(min) = min.filter(|_| weak) {
@@ -340,6 +402,8 @@ impl StepWord for StartProducer {
             commits: false,
             transactional: self.transactional.is_some(),
             ends: self.count.is_some(),
+            most: self.count.as_ref().map(|count| count.value),
+            waits: false,
             program: self.client.program.as_ref().map(|_| self.client.name.clone()),
             sends_text: self.client.program.is_some() || self.own_value().is_some(),
             span: self.name.span,

@@ -248,6 +248,8 @@ impl StepWord for StartService {
             commits: true,
             transactional: false,
             ends: false,
+            most: None,
+            waits: false,
             program: None,
             sends_text: true,
             span: self.name.span,

@@ -40,8 +40,10 @@ impl StepWord for StopBroker {
     }
 
     fn needs(&self) -> Vec<Need> {
-        let again = self.lasting.passes().then(|| Need::word(Capability::Start));
-        std::iter::once(Need::word(Capability::Stop)).chain(again).collect()
+        let while_down = [Capability::Start, Capability::KeepDown].map(Need::word);
+        let lasts = self.lasting.passes();
+        let lasting = while_down.into_iter().filter(|_| lasts);
+        std::iter::once(Need::word(Capability::Stop)).chain(lasting).collect()
     }
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::StepWord;
 use crate::args::{Arguments, WordInfo, args};
 use crate::conditions::Conditions;
-use crate::diagnostic::{Code, Diagnostic};
 use crate::document::{Kind, Node};
 use crate::facts::{self, Blurs, Leaves, StepFacts};
 use crate::ground::{Ground, StepAt};
@@ -39,7 +38,7 @@ args! {
         #[weighs(MoreIsWeaker(Some(f64::INFINITY)))]
         within: Spanned<Duration> = "60s",
         /// How often kplan checks conditions whose changes do not trigger a check by themselves.
-        poll: Option<Duration>,
+        poll: Option<Spanned<Duration>>,
     }
 }
 
@@ -121,11 +120,9 @@ impl StepWord for Wait {
 
     fn validate(&self, _: Span, reader: &mut Reader) {
         if let Self::Until(wait) = self {
-            if wait.within.is_zero() {
-                let message = "`within` must be greater than 0";
-                let help = "to judge at once, write an `assert` without `within`";
-                reader.push(Diagnostic::new(Code::E015, wait.within.span, message).help(help));
-            }
+            let help = "to judge at once, write an `assert` without `within`";
+            reader.must_last("within", Some(&wait.within), Some(help));
+            reader.must_last("poll", wait.poll.as_ref(), None);
             wait.until.must_be_judged(reader);
             wait.until.must_not_be_watched(reader);
         }

@@ -270,7 +270,7 @@ impl FromText for LeaderIs {
     fn text_schema() -> Schema {
         json_schema!({ "anyOf": [
             { "enum": ["any", "none"] },
-            { "type": "integer", "minimum": 1 },
+            { "type": "integer", "minimum": 0 },
         ] })
     }
 }

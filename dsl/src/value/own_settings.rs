@@ -54,7 +54,7 @@ const OWN_OF_BROKERS: &[(&str, &str)] = &[
 ];
 const ADDRESSES: &str =
     "kplan chooses the addresses; `security` says how clients log in and what is encrypted";
-const NUMBERS: &str = "brokers are numbered from 1, controllers of their own from 101";
+const NUMBERS: &str = "brokers are numbered from `first_broker`, controllers of their own from 101";
 const VOTERS: &str = "`brokers` and `controllers` say which nodes there are";
 const DISKS: &str = "kplan gives each broker one directory, and finds its data there";
 

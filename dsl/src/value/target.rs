@@ -12,11 +12,16 @@ use crate::schema::{described, note};
 use crate::source::Spanned;
 use crate::words;
 
+pub use super::settings::{FIRST_BROKER, broker_numbers, controller_numbers, is_controller};
+
 /// The brokers that a step means.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// The broker (from 1) or controller (from 101) of this number.
+    /// The broker of this number.
     Broker(u32),
+    /// The dedicated controller of this number, in a cluster that kplan starts. The numbers of a cluster that exists
+    /// are brokers, whatever they are.
+    Dedicated(u32),
     /// All of these together.
     Several(Vec<Spanned<Self>>),
     /// All brokers together, without dedicated controllers and ZooKeeper.
@@ -64,10 +69,15 @@ const KEYS: &[&str] = &[
 ];
 
 impl Target {
+    /// The broker or dedicated controller of this number, in a cluster that kplan starts.
+    pub fn numbered(number: u32) -> Self {
+        if is_controller(number) { Self::Dedicated(number) } else { Self::Broker(number) }
+    }
+
     /// The broker numbers, if it consists only of numbers.
     pub fn numbers(&self) -> Option<Vec<u32>> {
         match self {
-            Self::Broker(n) => Some(vec![*n]),
+            Self::Broker(n) | Self::Dedicated(n) => Some(vec![*n]),
             Self::Several(all) => {
                 let numbers: Option<Vec<Vec<u32>>> = all.iter().map(|t| t.numbers()).collect();
                 numbers.map(|n| n.concat())
@@ -94,9 +104,12 @@ impl Target {
             "controllers" => Some(Self::Controllers),
             "zookeeper" => Some(Self::Zookeeper),
             _ if word.parse::<i64>().is_ok() => match word.parse() {
-                Ok(n @ 1..) => Some(Self::Broker(n)),
-                _ => {
-                    let message = format!("there is no broker {word}: brokers are numbered from 1");
+                Ok(n) if reader.scope.limits().borrowed => Some(Self::Broker(n)),
+                Ok(n) => Some(Self::numbered(n)),
+                Err(_) => {
+                    let message = format!(
+                        "there is no broker {word}: the number of a broker is 0 or greater"
+                    );
                     reader.push(Diagnostic::new(Code::E015, node.span, message));
                     None
                 }
@@ -198,7 +211,7 @@ impl JsonSchema for Target {
         json_schema!({
             "description": "Which brokers. They are chosen when the step runs.",
             "anyOf": [
-                { "type": "integer", "minimum": 1, note::NAMES: "broker", note::MEANINGS: meanings },
+                { "type": "integer", "minimum": 0, note::NAMES: "broker", note::MEANINGS: meanings },
                 { "enum": MEANINGS.map(|(word, _)| word) },
                 { "type": "string", "pattern": "^[0-9]+$|\\{\\{" },
                 { "type": "array", "items": { "$ref": "#/definitions/target" }, "minItems": 1 },
@@ -222,30 +235,12 @@ impl JsonSchema for Target {
     }
 }
 
-/// The number of the first dedicated controller that `start_cluster` starts.
-const FIRST_CONTROLLER: u32 = 101;
-
-/// The numbers that `start_cluster` gives to this number of brokers.
-pub fn broker_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
-    1..=count
-}
-
-/// The numbers that `start_cluster` gives to this number of dedicated controllers.
-pub fn controller_numbers(count: u32) -> impl Iterator<Item = u32> + Clone {
-    FIRST_CONTROLLER..FIRST_CONTROLLER.saturating_add(count)
-}
-
-/// True if this is the number of a dedicated controller in a cluster that `start_cluster` started.
-pub fn is_controller(number: u32) -> bool {
-    number >= FIRST_CONTROLLER
-}
-
 impl std::fmt::Display for Target {
     /// The target as part of a sentence: `broker 2`, `the leader of orders/0`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Broker(n) if is_controller(*n) => write!(f, "controller {n}"),
             Self::Broker(n) => write!(f, "broker {n}"),
+            Self::Dedicated(n) => write!(f, "controller {n}"),
             Self::Several(all) => match self.numbers() {
                 Some(numbers) if numbers.len() > 1 => {
                     write!(f, "brokers {}", words::list(&numbers))
@@ -276,7 +271,7 @@ impl Meaning for Target {
             Value::Object([(key.to_owned(), value)].into_iter().collect())
         };
         match self {
-            Self::Broker(n) => (*n).into(),
+            Self::Broker(n) | Self::Dedicated(n) => (*n).into(),
             Self::Several(all) => match all.as_slice() {
                 [one] => one.meaning(),
                 all => all.iter().map(Meaning::meaning).collect(),

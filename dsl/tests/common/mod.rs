@@ -39,5 +39,6 @@ pub fn abilities(backend: &str) -> Abilities {
         other => panic!("no test of the language needs {other}"),
     };
     let can = Capability::ALL.iter().filter(can).copied().collect();
-    Abilities { backend, can, borrowed: backend == "external", version: None, image: None, advice }
+    let borrowed = backend == "external";
+    Abilities { backend, can, borrowed, advice, ..Abilities::default() }
 }

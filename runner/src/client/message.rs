@@ -32,6 +32,8 @@ pub(super) struct OwnTexts {
     clock: Option<RunClock>,
     timestamp: Option<MessageTime>,
     value: MessageText,
+    /// The share of messages without a value, from 0 to 1.
+    tombstones: f64,
     /// The key, unless it decides the partition: then it is written before the message has one.
     key: Option<MessageText>,
     header_texts: Vec<MessageText>,
@@ -45,6 +47,9 @@ pub(super) struct OwnTexts {
 /// Salts of the key and the first header; the value's is 0.
 const KEY: u64 = 1;
 const HEADERS: u64 = 2;
+/// Chooses the messages without a value; no text has this salt.
+const TOMBSTONES: u64 = 1 << 63;
+const MILLION: i64 = 1_000_000;
 
 impl OwnTexts {
     pub(super) fn of(spec: &ProducerSpec) -> Result<Self, Refused> {
@@ -56,6 +61,7 @@ impl OwnTexts {
             clock: Some(RunClock::now()),
             timestamp: spec.timestamp,
             value: spec.value.clone().unwrap_or_default(),
+            tombstones: spec.tombstones / 100.0,
             key: spec.key.clone().filter(|_| !key_decides(spec)),
             header_texts: spec.headers.values().cloned().collect(),
             constant: spec.headers.values().all(|text| text.slots().next().is_none()),
@@ -86,10 +92,11 @@ impl OwnTexts {
         self.timestamp.map(|timestamp| timestamp.of(of.intended_wall_us.div_euclid(1_000)))
     }
 
-    /// Writes a message's value.
-    pub(super) fn fill_value(&self, of: &MessageFields, value: &mut Vec<u8>) {
+    /// Writes a message's value. False if it has none: the message is a tombstone.
+    pub(super) fn fill_value(&self, of: &MessageFields, value: &mut Vec<u8>) -> bool {
         value.clear();
         fill(&self.value, of, 0, value);
+        chosen(of, TOMBSTONES, 0, MILLION - 1) as f64 >= self.tombstones * MILLION as f64
     }
 
     /// Writes a message's key and headers.
@@ -234,6 +241,17 @@ mod tests {
             format!(r#"{{"id": "{id}", "n": 120, "p": 3, "at": "2025-11-29T12:00:00.123Z"}}"#);
         assert_eq!(text, expected);
         assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn as_many_messages_are_tombstones_as_the_plan_asks_for() {
+        for (share, expected) in [(0.0, 0..=0), (0.1, 900..=1_100), (1.0, 10_000..=10_000)] {
+            let texts = OwnTexts { tombstones: share, ..OwnTexts::default() };
+            let has_value =
+                |number| texts.fill_value(&MessageFields { number, ..FIELDS }, &mut Vec::new());
+            let without = (0..10_000).filter(|number| !has_value(*number)).count();
+            assert!(expected.contains(&without), "{share}: {without}");
+        }
     }
 
     #[test]

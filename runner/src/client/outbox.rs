@@ -118,25 +118,28 @@ impl<'a> Outbox<'a> {
         let fields = self.texts.fields(id, self.run, message.number, intended_us);
         self.texts.fill_around(&fields);
         let mut time_ms = self.texts.timestamp_ms(&fields);
-        match &message.body {
+        let has_value = match &message.body {
             Body::Own { bytes } => {
                 self.value.resize(*bytes, 0);
                 payload::encode(&identity, &mut self.value);
+                true
             }
             Body::Copy { bytes, original } => {
                 self.value.resize(*bytes, 0);
                 payload::encode_copy(&identity, original, &mut self.value);
+                true
             }
             Body::Written => {
-                self.texts.fill_value(&fields, &mut self.value);
                 self.ledger.intended.borrow_mut().insert(opaque, intended_us);
                 time_ms = late_ms(&fields, intended_us);
+                self.texts.fill_value(&fields, &mut self.value)
             }
-        }
+        };
         loop {
             let key = message.key.or_else(|| self.texts.key());
             let with = (self.texts.headers.as_slice(), time_ms);
-            match self.topic.produce(partition as i32, key, &self.value, with, opaque) {
+            let value = has_value.then_some(self.value.as_slice());
+            match self.topic.produce(partition as i32, key, value, with, opaque) {
                 Ok(()) => {
                     self.taken += 1;
                     return Ok(());

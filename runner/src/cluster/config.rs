@@ -9,7 +9,7 @@
 
 use indexmap::IndexMap;
 
-use kplan_dsl::value::{SaslMechanism, SecurityProtocol, broker_numbers, controller_numbers};
+use kplan_dsl::value::{SaslMechanism, SecurityProtocol, controller_numbers};
 
 use super::{
     ClusterSpec, Node, Quorum, RigError,
@@ -27,7 +27,7 @@ const CLEANER_BUFFER: u32 = 16 << 20;
 
 /// Every node of a cluster, brokers first.
 pub fn nodes(spec: &ClusterSpec) -> Vec<Node> {
-    let mut nodes: Vec<Node> = broker_numbers(spec.brokers).map(Node::Broker).collect();
+    let mut nodes: Vec<Node> = spec.numbers().map(Node::Broker).collect();
     match spec.mode {
         Quorum::KraftCombined => {}
         Quorum::KraftSeparate(n) => nodes.extend(controller_numbers(n).map(Node::Controller)),

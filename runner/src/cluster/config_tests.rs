@@ -17,6 +17,7 @@ pub fn spec(version: &str, mode: Quorum) -> ClusterSpec {
         version: version.parse().unwrap_or_else(|error| panic!("{error}")),
         mode,
         brokers: 3,
+        first_broker: None,
         config: IndexMap::new(),
         broker_config: BTreeMap::new(),
         jvm: vec![],

@@ -15,7 +15,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kplan_dsl::value::DataFate;
+use kplan_dsl::value::{DataFate, FIRST_BROKER};
 use rdkafka::{
     ClientConfig,
     error::KafkaError as ClientError,
@@ -81,6 +81,9 @@ impl EmbeddedCluster {
                 "run {} brokers: 1 to {MAX_BROKERS} are possible",
                 spec.brokers
             )));
+        }
+        if spec.numbers().next().is_some_and(|first| first != FIRST_BROKER) {
+            return Err(cannot("number brokers from another number than 1".to_owned()));
         }
         let fail = |what: String| RigError::Other(format!("librdkafka's mock cluster: {what}"));
         let owner: BaseProducer = ClientConfig::new()

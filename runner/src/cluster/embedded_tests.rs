@@ -13,12 +13,17 @@ use crate::cluster::{Bounds, Quorum};
 type Any = Box<dyn std::error::Error>;
 
 fn launch(brokers: u32) -> EmbeddedCluster {
-    let spec = ClusterSpec {
+    EmbeddedCluster::launch(spec(brokers)).expect("a mock cluster")
+}
+
+fn spec(brokers: u32) -> ClusterSpec {
+    ClusterSpec {
         run: "r".into(),
         name: "main".into(),
         version: "4.1.1".parse().expect("a version"),
         mode: Quorum::KraftCombined,
         brokers,
+        first_broker: None,
         config: IndexMap::new(),
         broker_config: BTreeMap::new(),
         jvm: vec![],
@@ -32,8 +37,16 @@ fn launch(brokers: u32) -> EmbeddedCluster {
         bounds: Bounds::default(),
         security: None,
         dir: PathBuf::new(),
-    };
-    EmbeddedCluster::launch(spec).expect("a mock cluster")
+    }
+}
+
+#[tokio::test]
+async fn its_brokers_are_numbered_from_1() {
+    let from = |first| ClusterSpec { first_broker: Some(first), ..spec(2) };
+    let refused = EmbeddedCluster::launch(from(0));
+    assert!(matches!(refused, Err(RigError::Unsupported { .. })));
+    let cluster = EmbeddedCluster::launch(from(1)).expect("as without it");
+    assert_eq!(cluster.spec.numbers().collect::<Vec<_>>(), [1, 2]);
 }
 
 fn topic(partitions: u32, replicas: u32) -> TopicSpec {

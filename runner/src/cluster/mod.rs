@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use kplan_dsl::Capability;
+use kplan_dsl::{
+    Capability,
+    value::{FIRST_BROKER, broker_numbers},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::client::routes::Router;
@@ -45,8 +48,8 @@ pub use preload::{NotSynced, Preload, Skew};
 use security::{Access, Security};
 pub use version::Version;
 
-/// One process of a cluster. Brokers are numbered from 1, controllers of their own from 101,
-/// ZooKeeper nodes from 1.
+/// One process of a cluster. Brokers are numbered from 1 unless the plan says otherwise, controllers of their own
+/// from 101, ZooKeeper nodes from 1. A cluster that exists has any numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Node {
@@ -100,6 +103,8 @@ pub struct ClusterSpec {
     pub version: Version,
     pub mode: Quorum,
     pub brokers: u32,
+    /// The number of the first broker, if the plan says it.
+    pub first_broker: Option<u32>,
     /// Broker settings for all.
     pub config: IndexMap<String, String>,
     /// Broker settings for one.
@@ -126,6 +131,13 @@ pub struct ClusterSpec {
     pub security: Option<Security>,
     /// The suite's directory: broker logs go to `logs/<node>.log` below it.
     pub dir: PathBuf,
+}
+
+impl ClusterSpec {
+    /// The numbers of the brokers, in a cluster that kplan starts.
+    pub fn numbers(&self) -> impl Iterator<Item = u32> + Clone {
+        broker_numbers(self.first_broker.unwrap_or(FIRST_BROKER), self.brokers)
+    }
 }
 
 /// Limits of a cluster's nodes on this machine, where the backend can enforce them.

@@ -1,5 +1,7 @@
 //! `kplan init`: a first plan, its schema and a CI file.
 
+mod compose;
+
 use std::{
     fs,
     io::{ErrorKind, Write as _},
@@ -21,11 +23,14 @@ use crate::{
 Writes plans/first.yaml, plans/plan.schema.json and .github/workflows/kplan.yml.
 With --service it writes plans/service.yaml in place of plans/first.yaml: a plan that starts your service,
 kills an instance and a broker, and counts what the service left out.
+With --compose it writes backends/compose.yaml and plans/first.yaml with their schemas: a plan for the Kafka brokers of
+your docker compose project, and the file by which kplan finds, kills and starts them.
 A file that exists is not changed.
 
 Examples:
   kplan init
   kplan init --service acme/invoicing:1.4 --from orders --to invoices
+  kplan init --compose docker-compose.yaml
   kplan init ../shop && kplan run ../shop/plans --backend embedded")]
 pub struct InitArgs {
     /// Target directory; created if it does not exist.
@@ -40,11 +45,32 @@ pub struct InitArgs {
     /// The topic that the service writes.
     #[arg(long, value_name = "TOPIC", requires = "service")]
     pub to: Option<String>,
+    /// The compose file of a project with Kafka, which `docker compose` reads.
+    #[arg(long, value_name = "FILE", conflicts_with = "service")]
+    pub compose: Option<PathBuf>,
 }
 
+/// A file that is written: its name below the target directory, and its text.
+type NewFile = (&'static str, String);
+
 impl InitArgs {
-    /// The first plan: its name and its text.
-    fn plan(&self) -> anyhow::Result<(&'static str, String)> {
+    fn files(&self) -> anyhow::Result<Vec<NewFile>> {
+        let schema = ("plans/plan.schema.json", kplan_dsl::plan_schema_text());
+        if let Some(file) = &self.compose {
+            let written = compose::written(file, &self.dir)?;
+            return Ok(vec![
+                (compose::BACKEND, written.backend),
+                ("backends/backend.schema.json", kplan_dsl::backend_schema_text()),
+                ("plans/first.yaml", written.plan),
+                schema,
+            ]);
+        }
+        let workflow = include_str!("init/workflow.yml").to_owned();
+        Ok(vec![self.plan()?, schema, (".github/workflows/kplan.yml", workflow)])
+    }
+
+    /// The first plan of a cluster that kplan starts.
+    fn plan(&self) -> anyhow::Result<NewFile> {
         let (Some(image), Some(from), Some(to)) = (&self.service, &self.from, &self.to) else {
             return Ok(("plans/first.yaml", include_str!("init/first.yaml").to_owned()));
         };
@@ -64,12 +90,19 @@ impl InitArgs {
 
     /// What to do next.
     fn next(&self) -> String {
-        match &self.service {
-            None => {
-                let plans = self.dir.join("plans");
-                format!("kplan run {} --backend embedded", plans.shown())
+        let plans = self.dir.join("plans");
+        match (&self.service, &self.compose) {
+            (None, None) => format!("kplan run {} --backend embedded", plans.shown()),
+            (None, Some(file)) => {
+                let backend = self.dir.join(compose::BACKEND);
+                format!(
+                    "docker compose -f {} up --detach --wait && kplan run {} --backend external={}",
+                    file.shown(),
+                    plans.shown(),
+                    backend.shown()
+                )
             }
-            Some(image) => {
+            (Some(image), _) => {
                 let plan = self.dir.join("plans/service.yaml");
                 let image = kplan_dsl::visible::one_line(image);
                 format!("kplan run {} --allow-image '{image}'", plan.shown())
@@ -91,20 +124,14 @@ fn of_service(image: &str, from: &str, to: &str) -> String {
 
 /// Runs the command.
 pub fn main(args: &InitArgs) -> Exit {
-    let schema = kplan_dsl::plan_schema_text();
-    let (name, plan) = match args.plan() {
-        Ok(plan) => plan,
+    let files = match args.files() {
+        Ok(files) => files,
         Err(error) => return out::reported(&error),
     };
-    let files = [
-        (name, plan.as_str()),
-        ("plans/plan.schema.json", schema.as_str()),
-        (".github/workflows/kplan.yml", include_str!("init/workflow.yml")),
-    ];
     let mut reported = String::new();
     for (name, text) in files {
         let path = args.dir.join(name);
-        match write_new(&path, text) {
+        match write_new(&path, &text) {
             Ok(true) => reported.push_str(&format!("wrote {}\n", path.shown())),
             Ok(false) => reported.push_str(&format!("{} exists: not changed\n", path.shown())),
             Err(error) => {

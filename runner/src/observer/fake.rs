@@ -26,6 +26,7 @@ impl Fake {
             version: Version { numbers: vec![4, 1, 1], text: "4.1.1".to_owned() },
             mode,
             brokers: u32::try_from(addresses.len()).expect("a few"),
+            first_broker: None,
             config: IndexMap::new(),
             broker_config: BTreeMap::new(),
             jvm: vec![],

@@ -71,7 +71,7 @@ impl Stage {
             let brokers: BTreeSet<Node> =
                 all.iter().copied().filter(|n| matches!(n, Node::Broker(_))).collect();
             Ok(match target {
-                Target::Broker(n) => [self.numbered(*n, &all)?].into(),
+                Target::Broker(n) | Target::Dedicated(n) => [self.numbered(*n, &all)?].into(),
                 Target::Several(list) => {
                     let mut nodes = BTreeSet::new();
                     for one in list {

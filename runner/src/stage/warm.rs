@@ -78,6 +78,7 @@ pub mod tests {
             version: "4.1.1".parse().expect("a version"),
             mode: Quorum::KraftCombined,
             brokers,
+            first_broker: None,
             config: IndexMap::new(),
             broker_config: BTreeMap::new(),
             jvm: vec![],

@@ -88,10 +88,10 @@ impl Act for Chaos {
 /// Carries the schedule out. Every fault is undone when its time is over, or when the chaos is cut off;
 /// the step ends when the last fault is undone.
 async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
-    let brokers = cx.stage.running()?.cluster.spec().brokers;
+    let brokers = cx.stage.running()?.cluster.brokers();
     let place = format!("{} {}", cx.stage.plan.cell_label().unwrap_or_default(), cx.id);
     let times = (*args.for_time, *args.every);
-    let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, brokers);
+    let schedule = chaos::schedule(cx.stage.seed, &place, times, &args.faults, &brokers);
     tell(&schedule, cx);
     let begun = Instant::now();
     let all = All { args, begun, in_effect: InEffect::default(), cut: Cut::default() };

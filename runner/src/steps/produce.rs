@@ -160,7 +160,7 @@ async fn send(producer: &Sender, args: &Produce, message: &GivenMessage) -> Resu
         });
         record = record.headers(headers);
     }
-    match producer.send(record, Timeout::After(args.within)).await {
+    match producer.send(record, Timeout::After(*args.within)).await {
         Ok(delivery) => Ok(u32::try_from(delivery.partition).unwrap_or(0)),
         Err((error, _)) => {
             let code = error.rdkafka_error_code().map_or_else(|| "UNKNOWN".to_owned(), error_name);

@@ -7,8 +7,9 @@ use indexmap::IndexMap;
 use kplan_dsl::{
     facts::Strikes,
     plan::Plan,
-    steps::StartCluster,
+    steps::{BROKER_DISK, StartCluster},
     value::{Controllers, MetadataMode},
+    words,
 };
 
 use crate::{
@@ -29,9 +30,6 @@ use crate::{
 /// Limit until every broker lists all the others.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// Size of a broker's disk in plans that fill it: enough for the logs of a plan, and quick to fill.
-const DISK: u64 = 256 * 1024 * 1024;
-
 #[async_trait]
 impl Act for StartCluster {
     async fn act(&self, cx: &Cx<'_>) -> Result<Done, StepError> {
@@ -47,6 +45,7 @@ impl Act for StartCluster {
             return Ok(Done::default());
         }
         let cluster = stage.run.backend.launch(spec).await?;
+        has_all_named(&stage.plan, cluster.as_ref())?;
         if let Some(access) = cluster.access() {
             secrets::hide(&access.password);
         }
@@ -77,6 +76,20 @@ impl Act for StartCluster {
             Err(_) => StepError::rig(format!("the cluster's nodes were not created: {whose}")),
         }
     }
+}
+
+/// Refuses a cluster that exists without a broker that the plan names, before anything is broken.
+fn has_all_named(plan: &Plan, cluster: &dyn Cluster) -> Result<(), StepError> {
+    let Some(existing) = &plan.existing else { return Ok(()) };
+    let there = cluster.brokers();
+    let Some(missing) = existing.named.iter().find(|n| !there.contains(n)) else { return Ok(()) };
+    let place = plan.place_of(missing.span);
+    let near = there.iter().min_by_key(|n| n.abs_diff(missing.value));
+    let near = near.map(|n| format!("; the nearest number is {n}")).unwrap_or_default();
+    Err(StepError::not_so(format!(
+        "{place} names broker {missing}, and the external cluster has no such broker: it has {}{near}",
+        words::list(&there)
+    )))
 }
 
 /// Registers the cluster: from here on it is removed at the end, however the step ends.
@@ -169,12 +182,13 @@ pub fn spec(
         version,
         mode,
         brokers: *args.brokers,
+        first_broker: args.first_broker.as_deref().copied(),
         config: settings(&args.config),
         broker_config: args.broker_config.0.iter().map(|(n, s)| (**n, settings(s))).collect(),
         jvm: args.jvm.iter().flatten().map(ToString::to_string).collect(),
         image: run.image.clone().or_else(|| args.image.as_deref().cloned()),
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
-        disk: wants::strikes(plan, &[Strikes::Disks]).then_some(DISK),
+        disk: wants::strikes(plan, &[Strikes::Disks]).then_some(BROKER_DISK.0),
         exchangeable: wants::upgrades(plan),
         preload: Preload {
             power: wants::takes_power(plan),

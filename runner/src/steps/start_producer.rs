@@ -88,6 +88,7 @@ fn spec(args: &StartProducer, common: Common, partitions: u32, seed: u64) -> Pro
         payload_bytes: u32::try_from(args.payload.min.0).unwrap_or(u32::MAX),
         payload_most: Some(u32::try_from(args.payload.max.0).unwrap_or(u32::MAX)),
         value: args.own_value().cloned(),
+        tombstones: args.tombstones.as_deref().map_or(0.0, |share| share.0),
         key: args.key.as_deref().cloned(),
         headers: args.headers.iter().map(|(name, text)| (name.to_owned(), text.clone())).collect(),
         timestamp: args.timestamp.as_deref().copied(),

@@ -4,6 +4,7 @@
 mod common;
 
 mod basics;
+mod compose;
 mod formats;
 mod init;
 mod settings;

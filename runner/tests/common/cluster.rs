@@ -40,6 +40,7 @@ pub fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         version: version.parse().expect("a version"),
         mode,
         brokers: 3,
+        first_broker: None,
         config: IndexMap::new(),
         broker_config: BTreeMap::new(),
         jvm: vec![],

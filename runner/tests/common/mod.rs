@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod cluster;
+pub mod existing;
 mod turn;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use kplan::record::RunRecord;
 
 #[allow(unused_imports, reason = "each test binary uses its part")]
-pub use turn::{Turn, alone, has_engine, java, real};
+pub use turn::{Turn, alone, compose, has_engine, java, real};
 
 /// The repository's root.
 pub fn root() -> PathBuf {

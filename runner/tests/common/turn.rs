@@ -7,6 +7,7 @@ use std::{array, fs::File, path::Path, process::Command, sync::OnceLock};
 /// Clusters at a time: most of a test's time is waiting, and more would only slow each other down.
 const CLUSTERS: usize = 2;
 static ENGINE: OnceLock<Result<(), String>> = OnceLock::new();
+static COMPOSE: OnceLock<Result<(), String>> = OnceLock::new();
 static JAVA: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// Leave to run some clusters, given back when it is dropped: a locked file for each. Files, because ci/test runs two
@@ -44,19 +45,26 @@ fn slots() -> [File; CLUSTERS] {
 
 /// A turn with brokers in containers, beside one other.
 pub fn real() -> Turn {
-    needs(&ENGINE, "a container engine", "docker", "version");
+    needs(&ENGINE, "a container engine", &["docker", "version"]);
     Turn::one()
 }
 
 /// A turn with brokers in containers and nothing beside them.
 pub fn alone() -> Turn {
-    needs(&ENGINE, "a container engine", "docker", "version");
+    needs(&ENGINE, "a container engine", &["docker", "version"]);
     Turn::all()
+}
+
+/// A turn with brokers of a docker compose project, beside one other.
+pub fn compose() -> Turn {
+    needs(&ENGINE, "a container engine", &["docker", "version"]);
+    needs(&COMPOSE, "docker's compose plugin", &["docker", "compose", "version"]);
+    Turn::one()
 }
 
 /// A turn with brokers that are processes of this machine.
 pub fn java() -> Turn {
-    needs(&JAVA, "Java", "java", "-version");
+    needs(&JAVA, "Java", &["java", "-version"]);
     Turn::one()
 }
 
@@ -65,16 +73,15 @@ pub fn has_engine() -> bool {
     ENGINE.get().is_some_and(Result::is_ok)
 }
 
-/// Fails the test, with what is missing, where `program argument` does not end well.
-fn needs(known: &OnceLock<Result<(), String>>, what: &str, program: &str, argument: &str) {
-    let asked = known.get_or_init(|| match Command::new(program).arg(argument).output() {
+/// Fails the test, with what is missing, where a command does not end well.
+fn needs(known: &OnceLock<Result<(), String>>, what: &str, command: &[&str]) {
+    let asked = known.get_or_init(|| match Command::new(command[0]).args(&command[1..]).output() {
         Ok(said) if said.status.success() => Ok(()),
         Ok(said) => Err(String::from_utf8_lossy(&said.stderr).trim().to_owned()),
         Err(error) => Err(error.to_string()),
     });
     if let Err(why) = asked {
-        panic!(
-            "this test needs {what}, and `{program} {argument}` fails: {why}. ci/test sets one up"
-        );
+        let command = command.join(" ");
+        panic!("this test needs {what}, and `{command}` fails: {why}. ci/test sets one up");
     }
 }

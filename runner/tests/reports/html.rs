@@ -70,6 +70,28 @@ fn the_outage_says_at_once_how_many_were_lost_where_and_how_long_recovery_took()
 }
 
 #[test]
+fn traffic_is_shown_by_partition_and_of_many_those_that_stood_still() {
+    let few = visible(&render(&failing().record()));
+    assert!(
+        few.contains(
+            "Acknowledged by partition orders/0 peak 67/s orders/1 peak 33/s orders/2 peak 0/s"
+        ),
+        "{few}"
+    );
+    let mut story = failing();
+    for stamped in &mut story.events {
+        if let Event::Sample(sample) = &mut stamped.event {
+            let done = |n: u64| if n == 7 { 0 } else { 100 - n };
+            sample.partitions = (0..8).map(|n| (format!("orders/{n}"), done(n))).collect();
+        }
+    }
+    let many = visible(&render(&story.record()));
+    let title = "Acknowledged, 6 of 8 partitions: those with the fewest messages";
+    assert!(many.contains(&format!("{title} orders/2 peak 98/s")), "{many}");
+    assert!(many.contains("orders/6 peak 94/s orders/7 peak 0/s"), "{many}");
+}
+
+#[test]
 fn thirty_minutes_stay_small_and_quick() {
     let dir = tempfile::tempdir().expect("temporary directory");
     write_logs(dir.path(), 30);

@@ -205,6 +205,7 @@ impl Story {
                 done,
                 failed: 0,
                 latency_ms: p99.map(|p| [p / 4.0, p, p * 2.0]),
+                partitions: partitions(done),
             }),
         );
     }
@@ -396,4 +397,10 @@ pub fn killed() -> Story {
     until_assert(&mut story);
     story.events.retain(|e| e.mono_us <= us(12.5));
     story
+}
+
+/// The messages of a second on three partitions, one of which has none.
+fn partitions(done: u64) -> IndexMap<String, u64> {
+    let shares = [done - done / 3, done / 3, 0];
+    (0..).zip(shares).map(|(partition, done)| (format!("orders/{partition}"), done)).collect()
 }

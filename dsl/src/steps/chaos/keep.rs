@@ -42,7 +42,11 @@ fn brokers_in(target: &Spanned<Target>, ground: &mut Ground<'_>) -> u32 {
         | Target::CoordinatorOf(_)
         | Target::TransactionCoordinatorOf(_) => 1,
         Target::Controller => u32::from(!own),
-        Target::Broker(_) | Target::Several(_) | Target::All | Target::Not(_) => {
+        Target::Broker(_)
+        | Target::Dedicated(_)
+        | Target::Several(_)
+        | Target::All
+        | Target::Not(_) => {
             // The check of the target reports its mistakes.
             ground.muted += 1;
             let mut certain: Vec<u32> =

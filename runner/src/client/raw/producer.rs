@@ -55,20 +55,21 @@ fn bytes(of: &[u8]) -> Union {
 }
 
 impl Topic<'_> {
-    /// Hands a message over; value, key and headers are copied. `opaque` comes back with its report. `time_ms`: the
+    /// Hands a message over; value, key and headers are copied. Without a value it is a tombstone. `opaque` comes back with its report. `time_ms`: the
     /// message's timestamp, milliseconds of the wall clock; none for now.
     pub(crate) fn produce(
         &self,
         partition: i32,
         key: Option<&[u8]>,
-        value: &[u8],
+        value: Option<&[u8]>,
         (headers, time_ms): (&[Header], Option<i64>),
         opaque: usize,
     ) -> Result<(), Code> {
         if !headers.is_empty() || time_ms.is_some() {
             return self.produce_with(partition, key, value, (headers, time_ms), opaque);
         }
-        let (key, key_len) = key.map_or((std::ptr::null(), 0), |k| (k.as_ptr(), k.len()));
+        let raw = |of: Option<&[u8]>| of.map_or((std::ptr::null(), 0), |b| (b.as_ptr(), b.len()));
+        let ((key, key_len), (value, value_len)) = (raw(key), raw(value));
         // SAFETY: the topic lives; librdkafka only reads value and key during the call (F_COPY),
         // and passes the opaque on without looking at it.
         let result = unsafe {
@@ -76,8 +77,8 @@ impl Topic<'_> {
                 self.rkt.as_ptr(),
                 partition,
                 sys::RD_KAFKA_MSG_F_COPY,
-                value.as_ptr().cast_mut().cast::<c_void>(),
-                value.len(),
+                value.cast_mut().cast::<c_void>(),
+                value_len,
                 key.cast::<c_void>(),
                 key_len,
                 std::ptr::without_provenance_mut(opaque),
@@ -97,7 +98,7 @@ impl Topic<'_> {
         &self,
         partition: i32,
         key: Option<&[u8]>,
-        value: &[u8],
+        value: Option<&[u8]>,
         (headers, time_ms): (&[Header], Option<i64>),
         opaque: usize,
     ) -> Result<(), Code> {
@@ -107,9 +108,9 @@ impl Topic<'_> {
             argument(RD_KAFKA_VTYPE_RKT, Union { rkt: self.rkt.as_ptr() }),
             argument(RD_KAFKA_VTYPE_PARTITION, Union { i32_: partition }),
             argument(RD_KAFKA_VTYPE_MSGFLAGS, Union { i: sys::RD_KAFKA_MSG_F_COPY }),
-            argument(RD_KAFKA_VTYPE_VALUE, bytes(value)),
             argument(RD_KAFKA_VTYPE_OPAQUE, Union { ptr }),
         ];
+        arguments.extend(value.map(|value| argument(RD_KAFKA_VTYPE_VALUE, bytes(value))));
         arguments.extend(key.map(|key| argument(RD_KAFKA_VTYPE_KEY, bytes(key))));
         arguments.extend(time_ms.map(|i64_| argument(RD_KAFKA_VTYPE_TIMESTAMP, Union { i64_ })));
         arguments.extend(headers.iter().map(Header::argument));

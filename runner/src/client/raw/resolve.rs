@@ -241,7 +241,7 @@ mod tests {
         let topic = kafka.topic(TOPIC).expect("a topic");
         let send = |what: &str| {
             let before = brokers.asked(1, PRODUCE);
-            topic.produce(0, None, b"value", (&[], None), 0).expect("room");
+            topic.produce(0, None, Some(b"value"), (&[], None), 0).expect("room");
             until(what, || {
                 // The result does not matter: the request makes librdkafka learn the addresses.
                 let _ = kafka.contact(Duration::from_millis(200));

@@ -62,6 +62,7 @@ impl CopierSpec {
             payload_most: None,
             timestamp: None,
             value: None,
+            tombstones: 0.0,
             key: None,
             headers: IndexMap::new(),
             keys: None,

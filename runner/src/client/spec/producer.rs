@@ -48,6 +48,9 @@ pub struct ProducerSpec {
     /// The value that the plan writes; none: kplan's own.
     #[serde(default)]
     pub value: Option<MessageText>,
+    /// The share of messages without a value, in percent.
+    #[serde(default)]
+    pub tombstones: f64,
     /// The key that the plan writes.
     #[serde(default)]
     pub key: Option<MessageText>,

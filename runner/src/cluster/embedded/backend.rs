@@ -30,7 +30,8 @@ impl Backend for EmbeddedBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        let can = [Capability::Kill, Capability::Stop, Capability::Start].into();
+        let can =
+            [Capability::Kill, Capability::Stop, Capability::Start, Capability::KeepDown].into();
         Abilities { can, ..Abilities::without(NAME, &[]) }
             .advise(|_| "run it on real brokers: --backend docker")
     }

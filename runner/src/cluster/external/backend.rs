@@ -79,11 +79,21 @@ impl Backend for ExternalBackend {
             true => {
                 "give the backend file a command for it, or run it in containers: --backend docker"
             }
+            false if capability == Capability::KeepDown => {
+                "its brokers come back by themselves: leave `for`, `during` and `down_for` out, and wait for what must \
+                 hold after the kill"
+            }
             false => "run it in containers: --backend docker",
         };
         let file = self.file.as_ref().and_then(|file| file.version.as_ref());
         let version = file.map(|version| version.text().to_owned());
-        Abilities { borrowed: true, version, ..Abilities::without(NAME, &lacks).advise(advice) }
+        let brokers = self.file.as_ref().map(|file| file.numbers()).unwrap_or_default();
+        Abilities {
+            borrowed: true,
+            brokers,
+            version,
+            ..Abilities::without(NAME, &lacks).advise(advice)
+        }
     }
 
     fn client_config(&self) -> IndexMap<String, String> {

@@ -28,13 +28,15 @@ pub struct Work<'a> {
     /// The program and its arguments.
     pub words: Vec<String>,
     pub limit: Duration,
+    /// Its output is wanted, and nothing that it leaves in the background has the same output.
+    pub prints: bool,
     /// The run that the command ends with; none for a command that may start a broker, which must stay.
     pub run: Option<&'a str>,
 }
 
 impl Work<'_> {
-    /// Runs the command to its end.
-    pub async fn run(self) -> Result<(), RigError> {
+    /// Runs the command to its end. Returns the beginning of what it printed, if that is wanted.
+    pub async fn run(self) -> Result<String, RigError> {
         let name = format!("`{}` for broker {}", self.what, self.broker);
         let failed = |why: String| {
             RigError::Other(format!("the command {name} ({}) {why}", self.words.join(" ")))
@@ -64,11 +66,14 @@ impl Work<'_> {
             });
         };
         let status = ended.map_err(|error| failed(error.to_string()))?;
-        if status.success() {
-            return Ok(());
+        if status.success() && !self.prints {
+            return Ok(String::new());
         }
-        let output =
-            [text(timeout(LAST_WORDS, stdout).await), text(timeout(LAST_WORDS, stderr).await)];
+        let printed = text(timeout(LAST_WORDS, stdout).await);
+        if status.success() {
+            return Ok(printed);
+        }
+        let output = [printed, text(timeout(LAST_WORDS, stderr).await)];
         Err(failed(format!("ended with {status}:\n{}", output.concat().trim_end())))
     }
 }
@@ -98,7 +103,7 @@ mod tests {
 
     fn work(words: &[&str], limit: Duration) -> Work<'static> {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
-        Work { what: "kill", broker: 2, words, limit, run: None }
+        Work { what: "kill", broker: 2, words, limit, prints: true, run: None }
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use kafka_protocol::{
     messages::{ApiVersionsRequest, DescribeQuorumRequest},
     protocol::StrBytes,
 };
-use kplan_dsl::BackendFile;
+use kplan_dsl::{BackendFile, words};
 
 use super::super::{ClusterSpec, Quorum, RigError};
 use crate::{
@@ -112,6 +112,15 @@ pub fn compare(
             "the plan declares {wanted} brokers, but the external cluster has {there}: {}; set \
              `brokers` of `start_cluster` to that number",
             ids.join(", ")
+        ));
+    }
+    let own: Vec<u32> = found.brokers.keys().copied().collect();
+    if spec.first_broker.is_some() && !spec.numbers().eq(own.iter().copied()) {
+        let declared: Vec<u32> = spec.numbers().collect();
+        return other(format!(
+            "the plan declares brokers {} (`first_broker`), but the external cluster has {}",
+            words::list(&declared),
+            words::list(&own)
         ));
     }
     let unknown = file.brokers.0.iter().map(|(broker, _)| broker.value);

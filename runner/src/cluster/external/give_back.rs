@@ -24,8 +24,8 @@ impl ExternalCluster {
             }
             let who = list("broker", brokers.iter());
             let done = match what {
-                "resume" => self.command(&brokers, what, |c| c.resume.as_ref()).await,
-                _ => self.command(&brokers, what, |c| c.start.as_ref()).await,
+                "resume" => self.command(&brokers, what, |c| c.resume.as_ref()).await.map(drop),
+                _ => self.start_again(&brokers).await,
             };
             match done {
                 Ok(()) => {

@@ -6,22 +6,18 @@ use async_trait::async_trait;
 use futures::future::join_all;
 use indexmap::IndexMap;
 use kplan_dsl::{BrokerCommand, Commands, value::DataFate};
-use tokio::time::{Instant, sleep};
 
 use super::super::{
     AdminError, Cluster, ClusterSpec, Node, NodeLife, NodeState, RigError, TopicAdmin, TopicChange,
     TopicSpec, ending::Death,
 };
 use super::{BrokerLife, ExternalCluster, NAME, client_config, command::Work};
-use crate::{client::routes::Router, wire::Connection};
+use crate::client::routes::Router;
 
-/// A broker that sends no answer for this long counts as not answering.
-const SILENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(100);
 /// The limit of commands if the file has none.
 const LIMIT: Duration = Duration::from_secs(60);
 
-type Pick = fn(&Commands) -> Option<&BrokerCommand>;
+pub(super) type Pick = fn(&Commands) -> Option<&BrokerCommand>;
 
 #[async_trait]
 impl Cluster for ExternalCluster {
@@ -101,9 +97,7 @@ impl NodeLife for ExternalCluster {
         if data == DataFate::Wiped {
             self.command(&down, "wipe", |c| c.wipe.as_ref()).await?;
         }
-        self.command(&down, "start", |c| c.start.as_ref()).await?;
-        self.set(&down, BrokerLife::Starting);
-        Ok(())
+        self.start_again(&down).await
     }
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
@@ -171,7 +165,7 @@ impl TopicAdmin for ExternalCluster {
 impl ExternalCluster {
     /// The limit of every command.
     pub(super) fn limit(&self) -> Duration {
-        self.file.commands.as_ref().map_or(LIMIT, |commands| commands.timeout)
+        self.file.commands.as_ref().map_or(LIMIT, |commands| *commands.timeout)
     }
 
     fn number(&self, node: Node) -> Result<u32, RigError> {
@@ -187,13 +181,13 @@ impl ExternalCluster {
         nodes.iter().map(|node| self.number(*node)).collect()
     }
 
-    /// Runs a command for all brokers at once.
+    /// Runs a command for all brokers at once. Returns what each printed.
     pub(super) async fn command(
         &self,
         brokers: &[u32],
         what: &'static str,
         pick: Pick,
-    ) -> Result<(), RigError> {
+    ) -> Result<Vec<String>, RigError> {
         let command = self.file.commands.as_ref().and_then(pick);
         let command = command.ok_or_else(|| {
             unsupported(&format!("{what} brokers: its backend file has no such command"))
@@ -205,7 +199,8 @@ impl ExternalCluster {
             // A command that may start a broker must not carry the run's id, or the broker ends with the run.
             let stays = matches!(what, "start" | "wipe");
             let run = (!stays).then_some(self.spec.run.as_str());
-            work.push(Work { what, broker: *broker, words, limit: self.limit(), run }.run());
+            let (limit, prints) = (self.limit(), what == "identity");
+            work.push(Work { what, broker: *broker, words, limit, prints, run }.run());
         }
         join_all(work).await.into_iter().collect()
     }
@@ -220,37 +215,24 @@ impl ExternalCluster {
         let brokers = self.numbers(nodes)?;
         let living: Vec<u32> =
             brokers.into_iter().filter(|broker| self.life(*broker) != BrokerLife::Down).collect();
+        let before = self.identities(&living).await?;
         self.command(&living, what, pick).await?;
         // From here on kplan must start them again, even if one still answers.
         self.set(&living, BrokerLife::Down);
-        self.all_silent(&living, what, limit).await
-    }
-
-    /// A successful command proves nothing: the broker must have stopped answering.
-    async fn all_silent(
-        &self,
-        brokers: &[u32],
-        what: &'static str,
-        limit: Duration,
-    ) -> Result<(), RigError> {
-        let deadline = Instant::now() + limit;
-        for broker in brokers {
-            while self.answers(*broker).await {
-                if Instant::now() >= deadline {
-                    return Err(RigError::Other(format!(
-                        "the command `{what}` for broker {broker} succeeded, but the broker still \
-                         answers {limit:?} later"
-                    )));
-                }
-                sleep(PAUSE).await;
-            }
+        match before {
+            Some(before) => self.all_others(&living, &before, what, limit).await,
+            None => self.all_silent(&living, what, limit).await,
         }
-        Ok(())
     }
 
-    /// Whether a broker answers a request now.
-    pub(super) async fn answers(&self, broker: u32) -> bool {
-        Connection::open(&self.address(broker), &self.credentials, SILENCE).await.is_ok()
+    /// Starts brokers by the command of the file, or lets them come back by themselves.
+    pub(super) async fn start_again(&self, brokers: &[u32]) -> Result<(), RigError> {
+        let has_command = self.file.commands.as_ref().is_some_and(|c| c.start.is_some());
+        if has_command || !self.file.brokers_come_back {
+            self.command(brokers, "start", |c| c.start.as_ref()).await?;
+        }
+        self.set(brokers, BrokerLife::Starting);
+        Ok(())
     }
 
     /// Refuses to change topics that existed before the plan.

@@ -19,6 +19,7 @@ mod command;
 mod found;
 mod give_back;
 mod lifecycle;
+mod proof;
 
 pub use backend::ExternalBackend;
 

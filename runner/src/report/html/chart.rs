@@ -1,9 +1,11 @@
 //! Curves over time as SVG paths, few enough points for any browser.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::axis::Axis;
-use crate::{record::SuiteRecord, report::text::grouped};
+use crate::{event::Sample, record::SuiteRecord, report::text::grouped};
 
 /// Points of one curve at most.
 pub const POINTS: usize = 1_800;
@@ -66,11 +68,50 @@ pub fn charts(axis: &Axis<'_>, suite: &SuiteRecord, points: usize) -> Vec<Chart>
         }
     }
     acked.extend(failed);
-    [("Acknowledged", "/s", acked), ("Delivered", "/s", delivered), ("Latency", " ms", latency)]
-        .into_iter()
-        .filter(|(_, _, curves)| !curves.is_empty())
-        .map(|(title, unit, curves)| chart(axis, title, unit, curves, points))
-        .collect()
+    let (by_partition, of_partitions) = by_partition(suite);
+    let all = [
+        ("Acknowledged", "/s", acked),
+        (of_partitions.as_str(), "/s", by_partition),
+        ("Delivered", "/s", delivered),
+        ("Latency", " ms", latency),
+    ];
+    let shown = all.into_iter().filter(|(_, _, curves)| !curves.is_empty());
+    shown.map(|(title, unit, curves)| chart(axis, title, unit, curves, points)).collect()
+}
+
+/// Curves of one chart at most, so that each has a colour of its own.
+const CURVES: usize = 6;
+/// Samples of several clients within this time are of the same second.
+const SAME_SECOND_US: i64 = 500_000;
+
+/// What producers had acknowledged on each partition, and the title: of many partitions, those with the fewest
+/// messages, which stood still the longest.
+fn by_partition(suite: &SuiteRecord) -> (Vec<(String, Points)>, String) {
+    let produce = |samples: &&Vec<(i64, Sample)>| samples.iter().any(|(_, s)| s.sent > 0);
+    let mut samples: Vec<&(i64, Sample)> =
+        suite.samples.values().filter(produce).flatten().collect();
+    samples.sort_by_key(|(at, _)| *at);
+    let mut curves: BTreeMap<&str, Points> = BTreeMap::new();
+    for (at, sample) in samples {
+        for (partition, done) in &sample.partitions {
+            let points = curves.entry(partition).or_default();
+            match points.last_mut().filter(|(last, _)| at - last < SAME_SECOND_US) {
+                Some((_, sum)) => *sum += *done as f64,
+                None => points.push((*at, *done as f64)),
+            }
+        }
+    }
+    let all = curves.len();
+    let mut fewest: Vec<(&str, Points)> = curves.into_iter().collect();
+    let sum = |points: &Points| points.iter().map(|(_, done)| done).sum::<f64>();
+    fewest.sort_by(|(_, a), (_, b)| sum(a).total_cmp(&sum(b)));
+    fewest.truncate(CURVES);
+    fewest.sort_by_key(|(partition, _)| *partition);
+    let title = match all {
+        0..=CURVES => "Acknowledged by partition".to_owned(),
+        _ => format!("Acknowledged, {CURVES} of {all} partitions: those with the fewest messages"),
+    };
+    (fewest.into_iter().map(|(partition, points)| (partition.to_owned(), points)).collect(), title)
 }
 
 fn chart(

@@ -55,9 +55,9 @@ pub fn schedule(
     place: &str,
     (total, every): (Duration, Duration),
     faults: &[ChaosFault],
-    brokers: u32,
+    brokers: &[u32],
 ) -> Vec<Planned> {
-    if faults.is_empty() || every.is_zero() {
+    if faults.is_empty() || every.is_zero() || brokers.is_empty() {
         return Vec::new();
     }
     let quarter = u64::try_from(every.as_millis() / 4).unwrap_or(u64::MAX).max(1);
@@ -68,8 +68,8 @@ pub fn schedule(
             let chosen = draw(seed, place, i, 1) % faults.len() as u64;
             let fault = &faults[usize::try_from(chosen).unwrap_or(0)];
             let until = fault.for_time.map_or(total, |time| (at + time).min(total));
-            let broker = 1 + draw(seed, place, i, 2) % u64::from(brokers.max(1));
-            let broker = u32::try_from(broker).unwrap_or(1);
+            let drawn = draw(seed, place, i, 2) % brokers.len() as u64;
+            let broker = brokers[usize::try_from(drawn).unwrap_or(0)];
             Planned {
                 number: i + 1,
                 at,
@@ -157,7 +157,7 @@ mod tests {
 
     fn of(seed: u64, faults: &[ChaosFault]) -> Vec<Planned> {
         let times = (Duration::from_secs(60), Duration::from_secs(10));
-        schedule(seed, "5", times, faults, 3)
+        schedule(seed, "5", times, faults, &[1, 2, 3])
     }
 
     #[test]

@@ -153,8 +153,9 @@ steps:
         let text = text(FORMS);
         let plan = checked(&text);
         let (head, chaos, times) = chaos(&plan);
-        let faults: Vec<Planned> =
-            (1..=4).flat_map(|seed| schedule(seed, "5", times, &chaos.faults, 3)).collect();
+        let faults: Vec<Planned> = (1..=4)
+            .flat_map(|seed| schedule(seed, "5", times, &chaos.faults, &[1, 2, 3]))
+            .collect();
         let mut seen = std::collections::BTreeSet::new();
         let each = faults.iter().filter(|p| seen.insert(p.verb.explain()));
         let each: Vec<Planned> =
@@ -176,7 +177,7 @@ steps:
         let (head, chaos, times) = chaos(&plan);
         assert!(chaos.faults.len() > 20, "{text}");
         for (number, fault) in (1..).zip(chaos.faults.iter()) {
-            let planned = schedule(number, "5", times, std::slice::from_ref(fault), 3);
+            let planned = schedule(number, "5", times, std::slice::from_ref(fault), &[1, 2, 3]);
             let one = planned.first().expect("a fault");
             let again = checked(&with_faults(&text, head, times, &[one], "alone"));
             let inner: Vec<_> = again.steps[5].children().into_iter().flatten().collect();

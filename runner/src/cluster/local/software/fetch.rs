@@ -17,12 +17,13 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Lines of Maven's errors that are shown.
 const SHOWN: usize = 5;
 
-/// Maven's version, in one line.
+/// Maven's version, in one line, without the colours that Maven writes even where it should not.
 /// Fails with [`RigError::Missing`] when it is not.
 pub async fn can_fetch() -> Result<String, RigError> {
     let output =
         maven(&["-version"]).output().await.map_err(|error| missing(&error.to_string()))?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let text = anstream::adapter::strip_str(&text).to_string();
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
