@@ -310,8 +310,8 @@ fn inspect(run: &str, limit: Duration) -> serde_json::Value {
     }
 }
 
-/// Who starts a program of this machine: kplan itself, git for `diff`, what `run` and a backend file name,
-/// Java and its fetcher for the local backend, and the script that makes an image.
+/// Who starts a program of this machine: kplan itself, git for `diff`, docker for `init --compose`, what `run` and a
+/// backend file name, Java and its fetcher for the local backend, and the script that makes an image.
 #[test]
 fn processes_are_started_in_known_places_and_never_by_a_shell() {
     let mut starters = Vec::new();
@@ -347,6 +347,7 @@ fn processes_are_started_in_known_places_and_never_by_a_shell() {
             "runner/src/cluster/local/software/fetch.rs",
             "runner/src/commands/diff/git.rs",
             "runner/src/commands/image.rs",
+            "runner/src/commands/init/compose.rs",
             "runner/src/guardian.rs",
             "runner/src/steps/run.rs",
         ]

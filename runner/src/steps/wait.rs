@@ -20,7 +20,10 @@ impl Act for Wait {
                 Ok(Done::default())
             }
             Self::Until(args) => {
-                let findings = cx.judge(false).until(&args.until, *args.within, args.poll.as_deref().copied()).await?;
+                let findings = cx
+                    .judge(false)
+                    .until(&args.until, *args.within, args.poll.as_deref().copied())
+                    .await?;
                 Done::judged(findings)
             }
         }

@@ -28,6 +28,7 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         version: version.parse().unwrap(),
         mode,
         brokers: 3,
+        first_broker: None,
         // A broker that came back leads again soon: clients only connect to leaders.
         config: [
             ("group.initial.rebalance.delay.ms".to_owned(), "0".to_owned()),

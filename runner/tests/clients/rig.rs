@@ -80,6 +80,7 @@ impl Rig {
             payload_most: None,
             timestamp: None,
             value: None,
+            tombstones: 0.0,
             key: None,
             headers: IndexMap::new(),
             keys: None,
