@@ -254,4 +254,15 @@ mod nightly {
         all_three_without_a_flush("version=3.9.1");
         all_three_with_a_flush("version=3.9.1");
     }
+
+    /// Logs end where the first page is missing; what was flushed is there.
+    #[test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    fn a_random_share_survives_and_nothing_that_was_flushed_is_lost() {
+        let _turn = real();
+        let (acked, lost) = counted(&ran(&["version=4.4.0", "keep=random"]));
+        assert!(lost > 0 && lost < acked, "{lost} of {acked}");
+        let (acked, lost) = counted(&ran(&["version=4.4.0", "keep=random", EACH_MESSAGE]));
+        assert!(acked > 5000 && lost == 0, "{lost} of {acked}");
+    }
 }

@@ -37,6 +37,11 @@ impl FromText for ClockShift {
             Some(rest) => (true, rest),
             None => (false, text),
         };
+        if rest.parse::<f64>().is_ok() && rest != "0" {
+            let message = format!("`{text}` is not a duration");
+            let help = format!("write the unit: `{text}s` or `{text}ms`");
+            return Err(TextError::new(Code::E013, message).help(help));
+        }
         Duration::from_text(rest).map(|far| Self { behind: behind && !far.is_zero(), far })
     }
 

@@ -42,7 +42,6 @@ pub const CLOCK_BYTES: usize = 64;
 impl Skew {
     /// A clock that jumps, and runs `rate` times as fast.
     pub fn new(by_ns: i64, rate: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "at most a thousand times as fast")]
         let drift_ppb = ((rate - 1.0) * 1e9).round() as i64;
         Self { by_ns, drift_ppb }
     }
@@ -55,7 +54,6 @@ impl Skew {
 
 impl std::fmt::Display for Skew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        #[allow(clippy::cast_precision_loss, reason = "for people")]
         let (by, rate) = (self.by_ns as f64 / 1e9, 1.0 + self.drift_ppb as f64 / 1e9);
         write!(f, "{by:+} s, {rate} times as fast")
     }
