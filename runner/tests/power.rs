@@ -213,7 +213,8 @@ fn lost_by_ext4(flush: &str) -> u64 {
     let words = ["run", KILLED, "--backend", "local", "--allow-run"];
     let mut command = kplan(&words);
     command.args(["--param", flush, "--out"]).arg(&out).env("TMPDIR", small.path());
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("kplan starts");
+    let mut child =
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("kplan starts");
     let end = Instant::now() + Duration::from_secs(180);
     let begun = || {
         let events = std::fs::read_to_string(out.join("events.jsonl")).unwrap_or_default();
