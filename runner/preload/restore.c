@@ -3,7 +3,8 @@
  * of the pending changes of names the first few, and of the changed pages of files some, a few of them torn.
  *
  * Removes the mark `active` of the last life when it is done. Prints `files N bytes N`: how many files lost how much,
- * because they became shorter, or with a seed by their pages. Files at the top whose names begin with `.kplan-` stay. */
+ * because they became shorter, or with a seed by their pages; then `held NAME` for each directory at the top that has a
+ * log (*.log) with anything in it. Files at the top whose names begin with `.kplan-` stay. */
 #include "names.h"
 #include "sparse.h"
 #include "sys.h"
@@ -204,6 +205,31 @@ static void power_off(const char *power, uint64_t seed) {
   if (join(names, power, "/active")) (void)SYS(__NR_unlinkat, AT_FDCWD, names, 0);
 }
 
+static int ends_with(const char *text, const char *end) {
+  size_t n = length(text), m = length(end);
+  return n >= m && same(text + n - m, end, m + 1);
+}
+
+/* Notes that a log has anything in it. */
+static void look_into(const char *below, void *has) {
+  char path[PATH];
+  struct stat st;
+  if (ends_with(below, ".log") && join(path, data, below) && look(path, &st) && st.st_size) *(int *)has = 1;
+}
+
+static void tell_held(const char *below, void *unused) {
+  char path[PATH];
+  struct stat st;
+  int has = 0;
+  (void)unused;
+  if (!join(path, data, below) || !look(path, &st) || !is_directory(&st)) return;
+  each(data, below, look_into, &has);
+  if (!has) return;
+  say("held ");
+  say(below + 1);
+  say("\n");
+}
+
 static uint64_t number(const char *text) {
   uint64_t n = 0;
   for (; *text >= '0' && *text <= '9'; text++) n = n * 10 + (uint64_t)(*text - '0');
@@ -224,6 +250,7 @@ __attribute__((used)) static void start(long *stack) {
   digits(text, lost_bytes);
   say(text);
   say("\n");
+  each(data, "", tell_held, NULL);
   for (;;) SYS(__NR_exit_group, 0);
 }
 

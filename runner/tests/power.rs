@@ -75,6 +75,8 @@ fn all_three_without_a_flush(version: &str) {
     let (acked, lost) = counted(&ran);
     let fault = &ran.record.suites[0].faults[0];
     assert!(lost >= 5000 && lost < acked, "{lost} of {acked}");
+    let proven = "acknowledged, on no disk at the moment of the power loss (step 5)";
+    assert!(ran.events().contains(proven), "{}", ran.events());
     assert!(fault.what.contains("without power"), "{}", fault.what);
     let notes = ran.events();
     for broker in 1..=3 {

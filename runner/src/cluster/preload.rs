@@ -2,6 +2,8 @@
 //! takes the power from a data directory. Both are in C, without a C library (`runner/preload`): one object runs in
 //! images with glibc and with musl.
 
+use std::collections::BTreeSet;
+
 use kplan_dsl::Capability;
 use serde::{Deserialize, Serialize};
 
@@ -74,26 +76,31 @@ impl ClusterSpec {
 }
 
 /// What a node that lost its power had not synced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotSynced {
     /// Files that are gone or became shorter; if a share survives, those that lost pages.
     pub files: u64,
     /// Bytes that they lost.
     pub bytes: u64,
+    /// The directories, such as `orders-0`, whose logs have anything left.
+    pub held: BTreeSet<String>,
 }
 
 impl NotSynced {
     /// Reads what the program `restore` prints.
     pub fn read(text: &str) -> Option<Self> {
-        let mut words = text.split_whitespace();
+        let mut lines = text.lines();
+        let mut words = lines.next()?.split_whitespace();
         let mut number = |name| (words.next()? == name).then(|| words.next()?.parse().ok())?;
-        Some(Self { files: number("files")?, bytes: number("bytes")? })
+        let (files, bytes) = (number("files")?, number("bytes")?);
+        let held = lines.filter_map(|line| line.trim().strip_prefix("held ").map(str::to_owned));
+        Some(Self { files, bytes, held: held.collect() })
     }
 }
 
 impl std::fmt::Display for NotSynced {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { files, bytes } = self;
+        let Self { files, bytes, .. } = self;
         match (files, bytes) {
             (0, _) => f.write_str("no file became shorter"),
             _ => write!(f, "{bytes} bytes of {files} files were not synced"),

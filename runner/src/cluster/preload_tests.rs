@@ -98,7 +98,8 @@ fn what_was_synced_survives_and_nothing_else() {
         .run("echo x >$D/never");
     assert_eq!(machine.holds(), [file("log", "firstsecond"), file("never", "x\n")]);
     assert!(machine.path("power/active").exists(), "a file was opened through the object");
-    assert_eq!(machine.power_off(None), NotSynced { files: 2, bytes: 8 });
+    let lost = machine.power_off(None);
+    assert_eq!((lost.files, lost.bytes), (2, 8));
     assert_eq!(machine.holds(), [file("log", "first")]);
     // The next life goes on with that, and loses its own.
     machine.run(&format!("printf third | dd of=$D/log {APPEND}; sync $D/log; printf x >>$D/log"));
@@ -181,8 +182,8 @@ fn a_program_without_the_object_leaves_no_mark() {
 
 #[test]
 fn what_the_program_prints_is_read() {
-    let read = NotSynced::read("files 3 bytes 5003\n");
-    assert_eq!(read, Some(NotSynced { files: 3, bytes: 5003 }));
+    let read = NotSynced::read("files 3 bytes 5003\nheld orders-0\n");
+    assert_eq!(read, Some(NotSynced { files: 3, bytes: 5003, held: ["orders-0".into()].into() }));
     assert_eq!(NotSynced::read("read /x: errno 2"), None);
     assert_eq!(NotSynced::read("files 3"), None);
 }
@@ -214,4 +215,18 @@ fn a_clock_is_wrong_while_its_file_says_so() {
     let up: f64 = up.split(' ').next().and_then(|text| text.parse().ok()).expect("seconds");
     let ahead = 1000 + up.round() as i64;
     assert!(near(ask(&words([1, 0, 0, 1_000_000_000, since, 0, 0, 0])), ahead), "{ahead}");
+}
+
+/// What is left of each partition is told: a log of which nothing was synced is empty.
+#[test]
+fn logs_that_hold_anything_are_named() {
+    let machine = Machine::new();
+    let write = |path: &str, sync: &str| {
+        machine.run(&format!("printf x | dd of=$D/{path} status=none {sync}"));
+    };
+    machine.run("mkdir $D/orders-0 $D/orders-1 $D/orders-2");
+    write("orders-0/000.log", "conv=fsync");
+    write("orders-2/000.index", "conv=fsync");
+    write("orders-1/000.log", "");
+    assert_eq!(machine.power_off(None).held, ["orders-0".to_owned()].into());
 }

@@ -109,6 +109,7 @@ impl Stage {
         let Taken { extents, bounds, .. } = taken;
         let mut result = judge(paths, extents, facts).await?;
         self.search_disks(&running, step, &mut result).await?;
+        self.dark.tell(&mut result);
         let messages =
             bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -17,7 +17,7 @@ pub mod network;
 pub mod nodes;
 pub mod outcome;
 pub mod place;
-mod power;
+pub mod power;
 pub mod rig;
 pub mod sampler;
 pub mod segments;
@@ -55,8 +55,8 @@ use crate::{
     stage::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
         clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
-        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, rig::Taken,
-        signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
+        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
+        rig::Taken, signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
         timeline::StepTimeline, topics::PlanTopics,
     },
 };
@@ -133,6 +133,8 @@ pub struct Stage {
     pub full: Full,
     /// Which clocks are wrong.
     pub skewed: Skewed,
+    /// What the disks held when no broker had power.
+    pub dark: Dark,
     /// Which topics' replication is throttled.
     pub throttles: Throttles,
     /// Which settings of the running cluster were changed.
@@ -180,6 +182,7 @@ impl Stage {
             disturbed: Disturbed::default(),
             full: Full::default(),
             skewed: Skewed::default(),
+            dark: Dark::default(),
             throttles: Throttles::default(),
             altered: Altered::default(),
             clients: Clients::default(),
