@@ -1,6 +1,11 @@
 //! `kplan clean`: removes what dead runs left behind.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 
@@ -65,6 +70,11 @@ fn id_of(named: &str) -> String {
     dir.file_name().map_or_else(|| named.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
+/// Time between two looks at what is there.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(1_500);
+/// How long it looks again after it has removed something.
+const LOOKING: Duration = Duration::from_secs(10);
+
 /// What a backend holds of a run.
 type HeldThere = (Arc<dyn Backend>, String, Traces);
 
@@ -82,28 +92,57 @@ async fn held() -> (Vec<HeldThere>, Option<RigError>) {
     (held, missing)
 }
 
+/// Looks until nothing is there any more: the container engine may still be making what a run asked for before it was
+/// killed.
 async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
+    let begun = Instant::now();
+    let Cleaned { mut removed, left_alone } = look(args, false, said).await?;
+    while !args.dry_run && begun.elapsed() < LOOKING {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        let more = look(args, true, said).await?.removed;
+        if more == 0 {
+            break;
+        }
+        removed += more;
+    }
+    if removed == 0 && !args.dry_run && !left_alone {
+        said.push_str("nothing to remove\n");
+    }
+    Ok(if left_alone { Exit::Nothing } else { Exit::Passed })
+}
+
+/// What one look found.
+struct Cleaned {
+    /// Runs of which something was removed.
+    removed: usize,
+    /// True if a named run left nothing behind, or is alive.
+    left_alone: bool,
+}
+
+/// Removes what dead runs left. A look that is not the first says only what it removes.
+async fn look(args: &CleanArgs, again: bool, said: &mut String) -> anyhow::Result<Cleaned> {
     let (held, missing) = held().await;
     let known = held.iter().map(|(_, run, _)| run.clone());
     let mut runs: BTreeSet<String> = known.chain(runs_with_processes()).collect();
     let named: Vec<String> = args.runs.iter().map(|run| id_of(run)).collect();
-    let mut left_alone = false;
+    let mut looked = Cleaned { removed: 0, left_alone: false };
     if !named.is_empty() {
         runs.retain(|run| named.contains(run));
-        for run in named.iter().filter(|run| !runs.contains(*run)) {
+        for run in named.iter().filter(|run| !again && !runs.contains(*run)) {
             tell!("run {} left nothing behind", kplan_dsl::visible::one_line(run));
-            left_alone = true;
+            looked.left_alone = true;
         }
     }
-    let mut removed = 0;
     for run in runs {
         // Whether a runner on another machine is alive cannot be known: a user who names its run decides.
         let lives = if named.is_empty() { Traces::owner_lives } else { Traces::owner_lives_here };
         let own = || held.iter().filter(|(_, of, _)| *of == run);
         let owned = own().any(|(_, _, traces)| lives(traces)) || has_living_runner(&run);
         if (runner_lives(&run) || owned) && !args.all {
-            tell!("run {run} is still alive: not removed (--all removes it too)");
-            left_alone |= !named.is_empty();
+            if !again {
+                tell!("run {run} is still alive: not removed (--all removes it too)");
+            }
+            looked.left_alone |= !named.is_empty();
             continue;
         }
         if args.dry_run {
@@ -118,16 +157,10 @@ async fn clean(args: &CleanArgs, said: &mut String) -> anyhow::Result<Exit> {
             said.push_str(&format!("{}, ", traces.counts()));
         }
         said.push_str(&format!("{processes} processes\n"));
-        removed += 1;
+        looked.removed += 1;
     }
     // A backend that does not answer is an error; it is reported at the end.
-    if let Some(error) = missing {
-        return Err(error.into());
-    }
-    if removed == 0 && !args.dry_run && !left_alone {
-        said.push_str("nothing to remove\n");
-    }
-    Ok(if left_alone { Exit::Nothing } else { Exit::Passed })
+    missing.map_or(Ok(looked), |error| Err(error.into()))
 }
 
 #[cfg(test)]
