@@ -36,7 +36,7 @@ async fn as_existing(c: &dyn Cluster) -> Result<(), Any> {
     let backend = format!("external={}", path.display());
     let own = dir.path().join("plan.yaml");
     let text = fs::read_to_string("tests/plans/from-zero.yaml")?;
-    let wrong = text.replace("kill_broker: 0", "kill_broker: 7").replace(", first_broker: 0", "");
+    let wrong = text.replace("_broker: 0\n", "_broker: 7\n").replace(", first_broker: 0", "");
     fs::write(&own, &wrong)?;
     let own = own.display().to_string();
     let ran = tokio::task::spawn_blocking(move || {
