@@ -35,6 +35,10 @@ capabilities! {
     Pause = "pause brokers",
     /// Start a broker with an empty disk.
     WipeDisk = "wipe a broker's disk",
+    /// Take the power from nodes: what they did not sync is lost.
+    PowerLoss = "take the power from brokers",
+    /// Make the clocks of nodes wrong.
+    SkewClock = "skew the clocks of brokers",
     /// Drop packets between brokers.
     NetworkPartition = "partition the network",
     /// Make the network slow or lossy.

@@ -74,6 +74,8 @@ pub enum Strikes {
     Processes,
     /// Disks of brokers.
     Disks,
+    /// Clocks of nodes.
+    Clocks,
     /// Which nodes can reach each other.
     Routes,
     /// The delay and loss of packets.
@@ -104,6 +106,8 @@ pub enum LaneMark {
     Running,
     /// Killed with SIGKILL.
     Killed,
+    /// Without power.
+    NoPower,
     /// Stopped gracefully.
     Stopped,
     /// Paused.
@@ -114,6 +118,8 @@ pub enum LaneMark {
     Degraded,
     /// Its disk is full.
     DiskFull,
+    /// Its clock is wrong.
+    WrongClock,
     /// Slowed down by a quota.
     Throttled,
     /// Stopped and started again.

@@ -51,6 +51,7 @@ mod parallel;
 mod partition_network;
 mod pause_broker;
 mod pause_client;
+mod power_loss;
 mod produce;
 mod read;
 mod reassign_partitions;
@@ -61,6 +62,7 @@ mod restart_client;
 mod resume_broker;
 mod resume_client;
 mod run;
+mod skew_clock;
 mod start_broker;
 mod start_client;
 mod start_cluster;
@@ -230,6 +232,7 @@ roster! {
     delete_records::DeleteRecords,
     describe::Describe,
     kill_broker::KillBroker,
+    power_loss::PowerLoss,
     stop_broker::StopBroker,
     start_broker::StartBroker,
     restart_broker::RestartBroker,
@@ -242,6 +245,7 @@ roster! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    skew_clock::SkewClock,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
     alter_broker::AlterBroker,

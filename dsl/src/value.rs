@@ -10,6 +10,7 @@ use crate::source::Spanned;
 mod acl;
 mod before;
 pub(crate) mod bound;
+mod clock;
 mod errors;
 mod expression;
 mod http;
@@ -36,6 +37,7 @@ pub use crate::programs::{ClientProgram, ProgramFlags};
 pub use acl::{AclOperation, AclUser, NamePattern};
 pub use before::BeforeOffset;
 pub use bound::{Amount, Bound, BoundGroup};
+pub use clock::{ClockRate, ClockShift};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub(crate) use expression::not_a_number;
@@ -44,7 +46,7 @@ pub(crate) use http::check_http_path;
 pub use keywords::{
     Acks, CommitMode, Compression, Controllers, DataFate, DescribeWhat, ElectionType, Family,
     GroupProtocol, GroupState, Isolation, LeaderIs, LogEdge, MetadataMode, NetworkClients,
-    OffsetReset, RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
+    OffsetReset, PowerKeep, RestartHow, SaslMechanism, SecurityProtocol, SentWhen, Spread,
 };
 pub use members::StaticMembers;
 pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};

@@ -9,9 +9,10 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 20] = [
+const LEFT: [(&str, &str, &str); 24] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
+    ("clocks", "clocks.rs", "the_times_of_a_broker_follow_its_clock_and_no_other"),
     ("cut-off", "embedded.rs", "a_fault_that_is_cut_off_is_undone"),
     ("damaged", "lies/disks.rs", "damaged_segments_are_counted_message_by_message"),
     ("dead-consumer", "embedded.rs", "a_consumer_that_never_catches_up_proves_nothing"),
@@ -33,6 +34,9 @@ const LEFT: [(&str, &str, &str); 20] = [
         "a_fault_begins_and_a_client_is_back_when_an_observer_outside_sees_it",
     ),
     ("nested-rounds", "embedded.rs", "each_round_is_told_as_what_it_did_and_in_its_order"),
+    ("power", "power.rs", "all_three_lose_what_no_disk_had"),
+    ("power-twin-killed", "power.rs", "its_twin_of_ext4_loses_the_same"),
+    ("power-twin", "power.rs", "its_twin_of_ext4_loses_the_same"),
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),
     ("unreadable-log", "embedded.rs", "a_log_that_cannot_be_read_proves_nothing"),
@@ -41,7 +45,7 @@ const LEFT: [(&str, &str, &str); 20] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 14] = [
     "chaos",
     "degrade_network",
     "fill_disk",
@@ -50,6 +54,8 @@ const FAULTS: [&str; 12] = [
     "partition_network",
     "pause_broker",
     "pause_client",
+    "power_loss",
+    "skew_clock",
     "stop_broker",
     "stop_cluster",
     "upgrade_broker",

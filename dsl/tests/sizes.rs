@@ -70,6 +70,10 @@ const LONG: &[(&str, &str)] = &[
     ("runner/src/cluster/embedded.rs", "the abilities of one backend, each a few lines"),
     ("runner/src/cluster/local/node.rs", "one node's files and processes"),
     (
+        "runner/src/cluster/mod.rs",
+        "the types that all backends share, and the trait with one function for each ability",
+    ),
+    (
         "runner/src/commands/run.rs",
         "one command: its arguments, and a function for each part of a run",
     ),

@@ -48,6 +48,8 @@ fn abilities_are_as_told(c: &dyn Cluster, can: &Can) {
         (Capability::NetworkDegradation, c.network().err()),
         (Capability::FullDisk, c.disks().err()),
         (Capability::Disks, c.disks().err()),
+        (Capability::PowerLoss, c.power().err()),
+        (Capability::SkewClock, c.clocks().err()),
         (Capability::Listeners, c.hosts().err()),
         (Capability::BrokerLogs, c.logs().err()),
     ];

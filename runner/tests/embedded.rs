@@ -264,11 +264,13 @@ const MEND_THEMSELVES: [(&str, &str); 7] = [
 ];
 
 /// Those that only real brokers can do.
-const MEND_REAL_BROKERS: [&str; 10] = [
+const MEND_REAL_BROKERS: [&str; 12] = [
     "pause_broker",
+    "power_loss",
     "partition_network",
     "degrade_network",
     "fill_disk",
+    "skew_clock",
     "upgrade_broker",
     "reassign_partitions",
     "alter_broker",

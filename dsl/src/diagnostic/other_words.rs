@@ -1,7 +1,7 @@
 //! Words that other tools, and Kafka's own, use for what a plan says with another word.
 
 /// Words of others, without case and separators, and kplan's words in the order in which they are offered.
-const OTHERS: [(&[&str], &[&str]); 37] = [
+const OTHERS: [(&[&str], &[&str]); 39] = [
     // Steps.
     (
         &["sleep", "pause", "delay", "waitfor", "waituntil", "until", "eventually", "poll"],
@@ -9,6 +9,11 @@ const OTHERS: [(&[&str], &[&str]); 37] = [
     ),
     (&["verify", "check", "expect", "ensure", "should", "judge", "validate"], &["assert"]),
     (&["kill", "crash", "sigkill", "killnode", "brokerkill", "terminate"], &["kill_broker"]),
+    (
+        &["poweroff", "powercut", "poweroutage", "powerfailure", "losepower", "blackout"],
+        &["power_loss"],
+    ),
+    (&["clockskew", "clock", "timeskew", "timetravel", "libfaketime", "faketime"], &["skew_clock"]),
     (&["stop", "shutdown", "stopnode", "terminatebroker"], &["stop_broker"]),
     (&["restart", "restartnode", "bounce", "bouncebroker"], &["restart_broker"]),
     (&["freeze", "freezebroker", "suspend", "sigstop"], &["pause_broker"]),

@@ -136,7 +136,11 @@ impl StillBroken {
         match strikes {
             Strikes::Routes | Strikes::Lines => Some(Self::Network),
             Strikes::Disks => Some(Self::Disk),
-            Strikes::Nothing | Strikes::Processes | Strikes::Clients | Strikes::Everything => None,
+            Strikes::Nothing
+            | Strikes::Processes
+            | Strikes::Clocks
+            | Strikes::Clients
+            | Strikes::Everything => None,
         }
     }
 }

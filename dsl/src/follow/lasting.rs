@@ -35,7 +35,7 @@ impl<'p> Follow<'p> {
     /// Undoes a fault, and reports a step of its `during` that undid it before.
     fn over(&mut self, step: &'p Step, verb: &'p Verb) {
         let life = match step.head.facts.lane {
-            Some(LaneMark::Killed) => Liveness::Down,
+            Some(LaneMark::Killed | LaneMark::NoPower) => Liveness::Down,
             Some(LaneMark::Stopped) => Liveness::Stopped,
             Some(LaneMark::Paused) => Liveness::Paused,
             // The other faults are not known to stop a process.
@@ -45,6 +45,7 @@ impl<'p> Follow<'p> {
                 | LaneMark::Isolated
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
+                | LaneMark::WrongClock
                 | LaneMark::Throttled
                 | LaneMark::Restarting
                 | LaneMark::Chaos,

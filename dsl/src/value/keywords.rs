@@ -75,6 +75,14 @@ words! {
         Wiped = "wiped",
     }
 
+    /// What survives a power loss of the data that was not synced.
+    pub enum PowerKeep("`nothing` or `random`") {
+        /// Nothing.
+        Nothing = "nothing",
+        /// A share that the run's seed chooses.
+        Random = "random",
+    }
+
     /// How a restart ends the process.
     pub enum RestartHow("`stop` or `kill`") {
         /// Gracefully.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use kplan_dsl::value::DataFate;
 
 use super::{
-    Acted, AdminError, Death, Listening, Network, Node, NodeState, RigError, ServiceLine,
-    TopicChange, TopicSpec, Version,
+    Acted, AdminError, Death, Listening, Network, Node, NodeState, NotSynced, RigError,
+    ServiceLine, Skew, TopicChange, TopicSpec, Version,
 };
 
 /// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
@@ -84,6 +84,28 @@ pub trait DiskAbility: Send + Sync {
         into: &Path,
         most: u64,
     ) -> Result<Vec<PathBuf>, RigError>;
+}
+
+/// The power of the nodes. Needs [`super::Preload::power`].
+#[async_trait]
+pub trait PowerAbility: Send + Sync {
+    /// Fails if it is not known what these nodes, which run, have synced since their start: a power loss would prove
+    /// nothing.
+    async fn follows(&self, nodes: &[Node]) -> Result<(), RigError>;
+    /// Leaves dead nodes what they had synced and nothing else; one with a seed also a share of the rest, which the seed
+    /// chooses. Returns what each lost. A node that has lost its power already keeps what it has, and is not among them.
+    async fn cut_power(
+        &self,
+        nodes: &BTreeMap<Node, Option<u64>>,
+    ) -> Result<BTreeMap<Node, NotSynced>, RigError>;
+}
+
+/// The clocks of the nodes. Needs [`super::Preload::clocks`].
+#[async_trait]
+pub trait ClockAbility: Send + Sync {
+    /// Makes the wall clocks of nodes wrong, or right again, also over restarts. Returns when each node that runs has been
+    /// given a wrong time.
+    async fn skew(&self, nodes: &[Node], skew: Skew) -> Result<Acted, RigError>;
 }
 
 /// The hosts that the brokers run on.

@@ -29,6 +29,7 @@ pub mod external;
 pub mod local;
 mod network;
 mod ports;
+mod preload;
 pub mod security;
 mod sockets;
 mod storage;
@@ -36,13 +37,14 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership, NetworkAbility, NodeLife,
-    TopicAdmin, UpgradeAbility,
+    ClockAbility, ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership,
+    NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network, ServiceLine};
+pub use preload::{NotSynced, Preload, Skew};
 use security::{Access, Security};
 pub use version::Version;
 
@@ -116,6 +118,8 @@ pub struct ClusterSpec {
     pub disk: Option<u64>,
     /// The plan will start nodes with another version on their data.
     pub exchangeable: bool,
+    /// What kplan's own object does in its processes.
+    pub preload: Preload,
     /// Limits of its nodes on this machine.
     pub bounds: Bounds,
     /// The plan gives and takes permissions: the nodes have Kafka's authorizer.
@@ -269,6 +273,12 @@ pub trait Cluster: NodeLife {
     }
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
         Err(self.cannot(Capability::Disks))
+    }
+    fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
+        Err(self.cannot(Capability::SkewClock))
+    }
+    fn power(&self) -> Result<&dyn PowerAbility, RigError> {
+        Err(self.cannot(Capability::PowerLoss))
     }
     fn hosts(&self) -> Result<&dyn HostAbility, RigError> {
         Err(self.cannot(Capability::Listeners))

@@ -191,13 +191,22 @@ pub fn main(args: &RunArgs) -> Exit {
     }
 }
 
-/// What the backend is found not to be able to do here, of what the plans need. Only a full disk depends on more than
-/// the backend.
+/// What the backend is found not to be able to do here, of what the plans need. Only these depend on more than the
+/// backend.
 async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capability>, RigError> {
-    let needed = Capability::FullDisk;
-    let wanted = jobs.iter().any(|job| wants::strikes(&job.plan, &[Strikes::Disks]));
-    let lacks = wanted && backend.lacks(needed).await?;
-    Ok(lacks.then_some(needed).into_iter().collect())
+    let wanted = |wants: &dyn Fn(&Plan) -> bool| jobs.iter().any(|job| wants(&job.plan));
+    let needed = [
+        (Capability::FullDisk, wanted(&|plan| wants::strikes(plan, &[Strikes::Disks]))),
+        (Capability::PowerLoss, wanted(&wants::takes_power)),
+        (Capability::SkewClock, wanted(&wants::skews_clocks)),
+    ];
+    let mut lacks = BTreeSet::new();
+    for (capability, _) in needed.into_iter().filter(|(_, wanted)| *wanted) {
+        if backend.lacks(capability).await? {
+            lacks.insert(capability);
+        }
+    }
+    Ok(lacks)
 }
 
 /// Reports the steps that need what is missing here, as for a backend that never has it. None if no step is known to

@@ -96,6 +96,8 @@ pub struct FaultId(pub u32);
 pub enum FaultKind {
     /// SIGKILL to nodes of the cluster.
     NodeKilled,
+    /// Nodes lost their power: what they had not synced is gone.
+    PowerLost,
     /// Graceful shutdown of nodes.
     NodeStopped,
     /// SIGSTOP to nodes.
@@ -110,6 +112,8 @@ pub enum FaultKind {
     Network,
     /// Disks are full.
     Disk,
+    /// Clocks are wrong.
+    Clock,
     /// Not recorded in the run.
     #[default]
     Unknown,

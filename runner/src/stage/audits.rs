@@ -112,6 +112,7 @@ impl Stage {
             result = second.after(&result);
         }
         self.search_disks(&running, step, &mut result).await?;
+        self.dark.tell(&mut result);
         let messages =
             taken.bounds.ready.values().map(|b| u64::try_from(b.end - b.start).unwrap_or(0)).sum();
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -14,7 +14,7 @@ use std::{
 use crate::event::StepRun;
 
 pub use keep::broken_by;
-pub use schedule::{Hits, Planned, hits, lasting, schedule};
+pub use schedule::{Hits, Planned, draw, hits, lasting, schedule};
 pub use script::{flow, with_faults};
 pub use shrink::Shrinker;
 

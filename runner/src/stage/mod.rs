@@ -5,6 +5,7 @@ pub mod audits;
 pub mod captures;
 pub mod chaos;
 pub mod clients;
+pub mod clocks;
 pub mod collected;
 pub mod disks;
 pub mod ended;
@@ -16,6 +17,7 @@ pub mod network;
 pub mod nodes;
 pub mod outcome;
 pub mod place;
+pub mod power;
 pub mod rig;
 pub mod sampler;
 pub mod segments;
@@ -52,10 +54,10 @@ use crate::{
     report::live::{Live, Waiting},
     stage::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
-        collected::Collected, disks::Full, ended::Ended, faults::Breaks, network::Disturbed,
-        nodes::Wanted, outcome::StepError, place::ClusterPlace, rig::Taken, signals::Interrupt,
-        sink::Sink, tell::Telling, throttles::Throttles, timeline::StepTimeline,
-        topics::PlanTopics,
+        clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
+        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
+        rig::Taken, signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
+        timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -129,6 +131,10 @@ pub struct Stage {
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
+    /// Which clocks are wrong.
+    pub skewed: Skewed,
+    /// What the disks held when no broker had power.
+    pub dark: Dark,
     /// Which topics' replication is throttled.
     pub throttles: Throttles,
     /// Which settings of the running cluster were changed.
@@ -175,6 +181,8 @@ impl Stage {
             wanted: Wanted::default(),
             disturbed: Disturbed::default(),
             full: Full::default(),
+            skewed: Skewed::default(),
+            dark: Dark::default(),
             throttles: Throttles::default(),
             altered: Altered::default(),
             clients: Clients::default(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
-use kplan_dsl::value::DataFate;
+use kplan_dsl::value::{DataFate, PowerKeep};
 
 use crate::{
     cluster::{Acted, Node, NodeState, RigError, Version},
@@ -61,6 +61,8 @@ pub enum Down {
     Kill,
     /// Graceful shutdown.
     Stop,
+    /// SIGKILL, and the loss of what was not synced.
+    Power(PowerKeep),
 }
 
 /// Limit of a graceful shutdown before it counts as not graceful.
@@ -84,13 +86,17 @@ impl Stage {
             }
         }
         self.all_there_or_full(step, &running, nodes).await?;
+        if let Down::Power(_) = how {
+            self.can_lose_power(&running, nodes).await?;
+        }
         self.wanted.set(nodes, NodeState::Dead, step);
         let kind = match how {
             Down::Kill => FaultKind::NodeKilled,
             Down::Stop => FaultKind::NodeStopped,
+            Down::Power(_) => FaultKind::PowerLost,
         };
         let acted = match how {
-            Down::Kill => {
+            Down::Kill | Down::Power(_) => {
                 let vigil = watch(&running, nodes).await;
                 running.cluster.kill(nodes).await?;
                 vigil.end()
@@ -104,20 +110,31 @@ impl Stage {
             }
         };
         self.bite(step, acted, nodes, kind);
+        if let Down::Power(keep) = how {
+            self.cut_power(&running, step, nodes, keep).await?;
+        }
         Ok(())
     }
 
     /// Takes down nodes that are still alive because the step that took them down was cut off.
-    pub async fn end_taking_down(&self, nodes: &[Node], how: Down) -> Result<(), StepError> {
+    pub async fn end_taking_down(
+        &self,
+        step: &StepRun,
+        nodes: &[Node],
+        how: Down,
+    ) -> Result<(), StepError> {
         let running = self.running()?;
         for &node in nodes {
             if running.cluster.state(node).await? == NodeState::Dead {
                 continue;
             }
             match how {
-                Down::Kill => running.cluster.kill(&[node]).await?,
+                Down::Kill | Down::Power(_) => running.cluster.kill(&[node]).await?,
                 Down::Stop => running.cluster.stop(&[node], STOP_LIMIT).await?,
             }
+        }
+        if let Down::Power(keep) = how {
+            self.cut_power(&running, step, nodes, keep).await?;
         }
         Ok(())
     }
@@ -169,6 +186,7 @@ impl Stage {
         let brokers = brokers_of(nodes);
         self.joined(running, &brokers, nodes, JOIN_LIMIT).await?;
         self.controlled(running, nodes).await?;
+        self.followed(running, nodes).await?;
         self.lanes(nodes, LaneState::Up, "the others list it");
         self.back(nodes);
         Ok(())
@@ -267,6 +285,7 @@ impl Stage {
         let (word, state) = match kind {
             FaultKind::NodeStopped => ("stopped", LaneState::Stopped),
             FaultKind::NodePaused => ("paused", LaneState::Paused),
+            FaultKind::PowerLost => ("without power", LaneState::Dead),
             _ => ("killed", LaneState::Dead),
         };
         self.lanes_at(acted.from_us, nodes, state, &Why::step(word, step));

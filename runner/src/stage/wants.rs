@@ -3,13 +3,23 @@
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::{Allow, AlterBroker, Deny, UpgradeBroker, Verb},
+    steps::{Allow, AlterBroker, Deny, PowerLoss, SkewClock, UpgradeBroker, Verb},
 };
 
 /// True if a fault of the plan affects one of these.
 pub fn strikes(plan: &Plan, what: &[Strikes]) -> bool {
     let strikes = |facts: &StepFacts| facts.is_fault() && what.contains(&facts.strikes);
     uses(plan, &|word| Verb::facts_of(word).is_some_and(strikes))
+}
+
+/// True when some step takes the power from nodes.
+pub fn takes_power(plan: &Plan) -> bool {
+    uses(plan, &|word| word == PowerLoss::INFO.word)
+}
+
+/// True when some step skews clocks.
+pub fn skews_clocks(plan: &Plan) -> bool {
+    uses(plan, &|word| word == SkewClock::INFO.word)
 }
 
 /// True when some step starts brokers with another version.

@@ -86,6 +86,7 @@ pub mod tests {
             racks: BTreeMap::new(),
             disk: None,
             exchangeable: false,
+            preload: Default::default(),
             authorizer: false,
             dynamic: false,
             bounds: Default::default(),

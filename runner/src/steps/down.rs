@@ -50,6 +50,6 @@ pub async fn bring_back(cx: &Cx<'_>, how: Down) -> Result<(), StepError> {
         return Ok(());
     }
     // A node that was still ending when the step was cut off would count as started, and then end.
-    cx.stage.end_taking_down(&down, how).await?;
+    cx.stage.end_taking_down(cx.id, &down, how).await?;
     cx.stage.bring_up(cx.id, &down, DataFate::Kept).await
 }

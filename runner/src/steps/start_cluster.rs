@@ -13,7 +13,7 @@ use kplan_dsl::{
 };
 
 use crate::{
-    cluster::{Bounds, Cluster, ClusterSpec, Quorum, Version, security::Security},
+    cluster::{Bounds, Cluster, ClusterSpec, Preload, Quorum, Version, security::Security},
     event::{Event, LaneState, SettingsOf, SuiteId},
     observer::Observer,
     secrets,
@@ -58,6 +58,7 @@ impl Act for StartCluster {
             joined = stage.joined(&running, &brokers, &nodes, START_LIMIT) => joined?,
             error = running.cluster.out_of_reach() => return Err(error.into()),
         }
+        stage.followed(&running, &nodes).await?;
         if let Some(access) = running.cluster.access() {
             running.observer.ask().admit(access).await?;
         }
@@ -189,6 +190,10 @@ pub fn spec(
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
         disk: wants::strikes(plan, &[Strikes::Disks]).then_some(BROKER_DISK.0),
         exchangeable: wants::upgrades(plan),
+        preload: Preload {
+            power: wants::takes_power(plan),
+            clocks: wants::skews_clocks(plan),
+        },
         authorizer: wants::authorizes(plan),
         dynamic: wants::alters_brokers(plan),
         bounds: Bounds {

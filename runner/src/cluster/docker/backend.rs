@@ -14,6 +14,7 @@ use super::{DockerCluster, NAME, cleanup, connect, describe, disks, find_image, 
 use crate::cluster::{
     Cluster, ClusterSpec, RigError,
     backend::{Backend, Chosen, Enrolled, Health, Line, NODE_BYTES, Setup, Sweep, Traces},
+    preload,
 };
 
 /// How long the guardian waits for an engine that stopped during a run.
@@ -44,7 +45,7 @@ impl Backend for DockerBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        let lacks: Vec<Capability> = self.lacks.iter().copied().collect();
+        let lacks = self.lacks.iter().copied().chain(preload::lacks()).collect::<Vec<_>>();
         Abilities::without(NAME, &lacks).advise(|_| {
             "this container engine cannot do it, others can (docs/backends.md): `kplan doctor` \
              shows its answer"
@@ -54,6 +55,10 @@ impl Backend for DockerBackend {
     async fn lacks(&self, needed: Capability) -> Result<bool, RigError> {
         match needed {
             Capability::FullDisk => disks::are_refused(&connect().await?).await,
+            // The object is for kplan's own kind of processor.
+            Capability::PowerLoss | Capability::SkewClock => {
+                Ok(describe().await?.processor != std::env::consts::ARCH)
+            }
             _ => Ok(false),
         }
     }

@@ -1,5 +1,6 @@
-//! Disks of brokers outside the container's own layer, where a plan needs them: of a limited
-//! size, so that they can be filled, or independent of the container, so that it can be replaced.
+//! Disks of nodes outside the container's own layer, where a plan needs them: of a limited
+//! size, so that they can be filled, or independent of the container, so that it can be replaced, or so that a dead
+//! node's data can be (`power`).
 //!
 //! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
 //! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
@@ -13,13 +14,15 @@ use bollard::{
     query_parameters::RemoveVolumeOptions,
 };
 
-use super::super::{Acted, ClusterSpec, Node, RigError};
+use super::super::{Acted, Node, RigError};
 use super::{
     DockerCluster,
     cleanup::{OWNER_LABEL, RUN_LABEL},
+    config,
     engine::failed,
     exec::{self, BY, FROM},
     node::Blueprint,
+    power,
 };
 use crate::{
     history::{RunClock, now_us},
@@ -37,16 +40,28 @@ const BLOCK: u64 = 4096;
 /// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
-    let apart = spec.disk.is_some() || spec.exchangeable;
+    let apart = spec.disk.is_some() || spec.exchangeable || spec.preload.power;
     (apart && !matches!(node, Node::Zookeeper(_)))
         .then(|| format!("{}-data", blueprint.at.host(node)))
 }
 
-fn nodes(spec: &ClusterSpec) -> impl Iterator<Item = Node> {
-    super::config::nodes(spec).into_iter().filter(|n| !matches!(n, Node::Zookeeper(_)))
+/// Where the holder sees a node's data.
+pub fn data_of(node: Node) -> String {
+    format!("{DISKS}/{}", node.slug())
 }
 
-fn holder(blueprint: &Blueprint) -> String {
+/// Where the holder sees what the object in a node needs.
+pub fn preload_of(node: Node) -> String {
+    format!("{DISKS}/{}-preload", node.slug())
+}
+
+/// Where the holder sees what a node has synced.
+pub fn power_of(node: Node) -> String {
+    format!("{}/power", preload_of(node))
+}
+
+/// The name of the container that holds the disks.
+pub fn holder(blueprint: &Blueprint) -> String {
     format!("{}-disks", blueprint.at.prefix)
 }
 
@@ -100,20 +115,33 @@ pub async fn are_refused(docker: &Docker) -> Result<bool, RigError> {
     }
 }
 
+async fn plain_volume(blueprint: &Blueprint, name: &str) -> Result<(), Error> {
+    blueprint.docker.create_volume(request(name, &blueprint.labels)).await.map(drop)
+}
+
 /// Creates the volumes and the container that holds them.
 pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
     let mut binds = Vec::new();
-    for node in nodes(&blueprint.spec) {
-        let Some(name) = volume(blueprint, node) else { return Ok(()) };
-        let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
-        let made = match limited {
-            Some(size) => limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await,
-            None => {
-                blueprint.docker.create_volume(request(&name, &blueprint.labels)).await.map(drop)
-            }
-        };
-        made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
-        binds.push(format!("{name}:{DISKS}/{}", node.slug()));
+    for node in config::nodes(&blueprint.spec) {
+        if let Some(name) = volume(blueprint, node) {
+            let limited = blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
+            let made = match limited {
+                Some(size) => {
+                    limited_volume(&blueprint.docker, &name, &blueprint.labels, size).await
+                }
+                None => plain_volume(blueprint, &name).await,
+            };
+            made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
+            binds.push(format!("{name}:{}", data_of(node)));
+        }
+        if let Some(name) = power::volume(blueprint, node) {
+            let made = plain_volume(blueprint, &name).await;
+            made.map_err(|error| failed(&format!("create a second disk for {node}"), &error))?;
+            binds.push(format!("{name}:{}", preload_of(node)));
+        }
+    }
+    if binds.is_empty() {
+        return Ok(());
     }
     let body = ContainerCreateBody {
         image: Some(blueprint.image.name.clone()),
@@ -128,7 +156,8 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
         }),
         ..Default::default()
     };
-    let started = start_new(&blueprint.docker, &holder(blueprint), body, Vec::new()).await;
+    let files = power::holder_files(blueprint);
+    let started = start_new(&blueprint.docker, &holder(blueprint), body, files).await;
     started.map_err(|error| failed("start the container that holds the disks", &error))
 }
 
@@ -137,7 +166,8 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
     if volume(blueprint, node).is_none() {
         return Ok(());
     }
-    let script = format!("find {DISKS}/{} -mindepth 1 -delete", node.slug());
+    let power = power::volume(blueprint, node).map(|_| preload_of(node)).unwrap_or_default();
+    let script = format!("find {} {power} -mindepth 1 -delete", data_of(node));
     let output = exec::script(&blueprint.docker, &holder(blueprint), &script).await?;
     if output.succeeded() {
         return Ok(());
@@ -158,14 +188,14 @@ impl DockerCluster {
         let begun_us = now_us();
         // The broker goes on writing: what was free may be less a moment later.
         let script = format!(
-            "cd {DISKS}/{}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
+            "cd {}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
              has=$(df -B1 --output=size . | tail -n 1)\n\
              [ $has -gt {most} ] && echo \"it has $has bytes, and not {size}\" && exit\n\
              {FROM}; for i in 1 2 3 4 5; do\n\
                n=$(( $(free) - {leave} )); [ $n -le {BLOCK} ] && break\n\
                fallocate -l $n {FILLER}-$RANDOM$RANDOM 2>/dev/null && break\n\
              done; {BY}; free",
-            node.slug()
+            data_of(node)
         );
         let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
         let text = output.text();
@@ -184,8 +214,8 @@ impl DockerCluster {
     /// Frees the space, and checks that it is free.
     pub(super) async fn free(&self, node: Node) -> Result<u64, RigError> {
         let script = format!(
-            "cd {DISKS}/{} && rm -f {FILLER}-* && df -B1 --output=avail . | tail -n 1",
-            node.slug()
+            "cd {} && rm -f {FILLER}-* && df -B1 --output=avail . | tail -n 1",
+            data_of(node)
         );
         let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
         let text = output.text();

@@ -15,6 +15,8 @@ pub struct Engine {
     pub memory: Option<u64>,
     /// The name of its operating system.
     pub system: String,
+    /// Its kind of processor, by Rust's name, such as `x86_64`.
+    pub processor: String,
 }
 
 /// An image that the engine has.
@@ -42,7 +44,17 @@ pub async fn describe() -> Result<Engine, RigError> {
         cpus: info.ncpu.and_then(|n| u64::try_from(n).ok()),
         memory: info.mem_total.and_then(|n| u64::try_from(n).ok()),
         system: info.operating_system.unwrap_or_default(),
+        processor: processor(info.architecture.unwrap_or_default()),
     })
+}
+
+/// Engines name processors as the kernel or as Go does.
+fn processor(name: String) -> String {
+    match name.as_str() {
+        "amd64" => "x86_64".to_owned(),
+        "arm64" => "aarch64".to_owned(),
+        _ => name,
+    }
 }
 
 /// `docker 28.2.2`, `podman 4.3.1`: an engine that is not Docker's names itself as a component.

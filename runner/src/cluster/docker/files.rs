@@ -6,11 +6,11 @@ use indexmap::IndexMap;
 use super::super::{ClusterSpec, Node, Quorum, RigError};
 use super::node::Blueprint;
 use super::storage;
-use super::{addresses::HOME, config};
+use super::{addresses::HOME, config, power};
 pub use crate::new_container::ContainerFile as File;
 
 impl File {
-    fn plain(name: &str, bytes: &[u8]) -> Self {
+    pub fn plain(name: &str, bytes: &[u8]) -> Self {
         Self { path: format!("{HOME}/{name}"), bytes: bytes.into(), mode: 0o644 }
     }
 
@@ -62,6 +62,7 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
         files.push(File::plain(storage::CHECKPOINT, checkpoint));
         files.push(file("data/meta.properties", &meta));
     }
+    files.extend(power::file(blueprint, node));
     Ok(files)
 }
 
@@ -91,8 +92,9 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
              {bin}/kafka-storage.sh format --ignore-formatted -t {cluster_id} -c {HOME}/node.properties\nfi\n"
         ),
     };
+    let followed = if spec.preloads(node) { power::script(spec) } else { String::new() };
     format!(
-        "set -eu\nmkdir -p {HOME}/data\n{archive}{format}exec {bin}/{server} {HOME}/node.properties\n"
+        "set -eu\nmkdir -p {HOME}/data\n{archive}{format}{followed}exec {bin}/{server} {HOME}/node.properties\n"
     )
 }
 

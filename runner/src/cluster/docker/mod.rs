@@ -12,6 +12,7 @@ use futures::future::{join_all, try_join_all};
 
 mod backend;
 pub mod cleanup;
+mod clocks;
 mod disks;
 mod engine;
 mod exec;
@@ -21,6 +22,7 @@ mod lines;
 mod logs;
 mod network;
 mod node;
+mod power;
 mod pulse;
 mod reach;
 mod rules;

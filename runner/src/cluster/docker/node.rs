@@ -27,6 +27,7 @@ use super::{
     files::{self, File},
     logs::{self, Seen},
     ports::{self, Reserved},
+    power,
     security::Secured,
     subnet,
 };
@@ -381,16 +382,19 @@ fn body(blueprint: &Blueprint, node: Node, ports: &Ports) -> Result<ContainerCre
         let binding = PortBinding { host_ip, host_port: Some(port.to_string()) };
         (format!("{inside}/tcp"), Some(vec![binding]))
     };
-    let data = disks::volume(blueprint, node).map(|volume| Mount {
+    let mount = |volume, target| Mount {
         typ: Some(MountType::VOLUME),
         source: Some(volume),
-        target: Some(format!("{}/data", addresses::HOME)),
+        target: Some(target),
         ..Default::default()
-    });
+    };
+    let data =
+        disks::volume(blueprint, node).map(|v| mount(v, format!("{}/data", addresses::HOME)));
+    let copy = power::volume(blueprint, node).map(|v| mount(v, power::PRELOAD.to_owned()));
     let mut host = HostConfig {
         network_mode: Some(blueprint.at.prefix.clone()),
         port_bindings: Some(published.iter().map(binding).collect()),
-        mounts: Some(data.into_iter().collect()),
+        mounts: Some(data.into_iter().chain(copy).collect()),
         cpu_shares: cpu_shares(node),
         // No ulimit: an engine that is confined itself cannot raise one, and refuses to start.
         ..Default::default()

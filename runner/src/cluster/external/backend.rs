@@ -13,13 +13,15 @@ use crate::cluster::{
 };
 
 /// Capabilities that need processes which kplan starts or sees.
-const LACKS: [Capability; 11] = [
+const LACKS: [Capability; 13] = [
     Capability::Images,
     Capability::Containers,
     Capability::BrokerSettings,
     Capability::Security,
     Capability::Upgrade,
     Capability::FullDisk,
+    Capability::PowerLoss,
+    Capability::SkewClock,
     Capability::Disks,
     Capability::NetworkPartition,
     Capability::NetworkDegradation,

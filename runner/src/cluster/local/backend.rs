@@ -15,6 +15,7 @@ use crate::{
     cluster::{
         Cluster, ClusterSpec, RigError, Version,
         backend::{Backend, Chosen, Enrolled, Line, NODE_BYTES, Setup, Sweep, Traces},
+        preload,
     },
     out::tell,
 };
@@ -59,6 +60,7 @@ impl Backend for LocalBackend {
             Security,
             Acls,
         ];
+        let lacks: Vec<Capability> = lacks.into_iter().chain(preload::lacks()).collect();
         Abilities::without(NAME, &lacks).advise(|_| "run it in containers: --backend docker")
     }
 

@@ -8,9 +8,9 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife, NodeState, Quorum,
-    RigError, TopicAdmin, UpgradeAbility, Version, addresses::Purpose, config, ending::Death,
-    zookeeper,
+    ClockAbility, Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife,
+    NodeState, PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version,
+    addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
     LocalCluster, NAME,
@@ -75,6 +75,14 @@ impl Cluster for LocalCluster {
     }
 
     fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
+        Ok(self)
+    }
+
+    fn power(&self) -> Result<&dyn PowerAbility, RigError> {
         Ok(self)
     }
 

@@ -18,10 +18,12 @@ use tokio::time::{Instant, sleep};
 
 mod backend;
 pub mod cleanup;
+mod clocks;
 mod home;
 mod java;
 mod lifecycle;
 mod node;
+mod power;
 mod process;
 mod software;
 

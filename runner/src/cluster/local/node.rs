@@ -20,13 +20,13 @@ use tokio::{
 };
 
 use super::super::{
-    ClusterSpec, Node, NodeState, RigError, Version,
+    ClusterSpec, Node, NodeState, Preload, RigError, Version,
     addresses::{Addresses, Purpose},
     config,
     ending::{self, Death, Ending},
     storage,
 };
-use super::{Java, PAUSE, Software, failed, process};
+use super::{Java, PAUSE, Software, clocks, failed, power, process};
 
 /// How long Kafka's own tool may need to format a node's storage.
 const FORMAT_LIMIT: Duration = Duration::from_secs(90);
@@ -74,6 +74,18 @@ struct Process {
     ended: watch::Receiver<Option<i64>>,
 }
 
+/// The variables of a node that has kplan's own object.
+fn preloaded(home: &Path, what: Preload) -> Result<Vec<(&'static str, String)>, RigError> {
+    let mut all = vec![power::object(home)?];
+    if what.power {
+        all.extend(power::prepare(home)?);
+    }
+    if what.clocks {
+        all.push(clocks::prepare(home)?);
+    }
+    Ok(all)
+}
+
 impl LocalNode {
     /// Creates its directory and writes its configuration.
     pub fn prepare(common: &Common, node: Node) -> Result<Self, RigError> {
@@ -100,6 +112,11 @@ impl LocalNode {
     /// The port under which this machine reaches it.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its own directory.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Its configuration as written.
@@ -133,6 +150,7 @@ impl LocalNode {
             }
             _ => {}
         }
+        power::forget(&self.home)?;
         std::fs::create_dir_all(&data).map_err(|error| failed("make", &data, &error))?;
         if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) =
             (&common.checkpoint, self.node)
@@ -192,6 +210,9 @@ impl LocalNode {
             Node::Broker(_) | Node::Controller(_) => "kafka.Kafka",
         };
         command.arg(class).arg(self.home.join("node.properties")).stdout(log).stderr(also);
+        if common.spec.preloads(self.node) {
+            command.envs(preloaded(&self.home, common.spec.preload)?);
+        }
         let mut child =
             command.spawn().map_err(|error| failed("start", &common.java.program, &error))?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);

@@ -38,7 +38,7 @@ pub fn lasting<'p>(
 /// A random number for a seed, a place in the plan and a purpose: FNV-1a, finished by SplitMix64's
 /// mixer. Own code, because the generators of libraries may change with their version, and the seed
 /// of an old report must keep its meaning.
-fn draw(seed: u64, place: &str, number: u32, purpose: u8) -> u64 {
+pub fn draw(seed: u64, place: &str, number: u32, purpose: u8) -> u64 {
     let bytes = seed.to_le_bytes().into_iter().chain(place.bytes());
     let bytes = bytes.chain(number.to_le_bytes()).chain([purpose]);
     let mut hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -128,7 +128,11 @@ pub fn hits(verb: &Verb) -> Hits {
     match verb.facts().strikes {
         Strikes::Routes => Hits::Network,
         Strikes::Processes | Strikes::Disks => Hits::Nodes,
-        Strikes::Lines | Strikes::Clients | Strikes::Nothing | Strikes::Everything => Hits::Others,
+        Strikes::Clocks
+        | Strikes::Lines
+        | Strikes::Clients
+        | Strikes::Nothing
+        | Strikes::Everything => Hits::Others,
     }
 }
 
