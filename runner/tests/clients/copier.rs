@@ -71,9 +71,7 @@ async fn a_copy_that_is_refused_is_never_committed() {
     let copying = ClientSpec::Copier(spec);
     let copier = rig.start(copying.clone()).await;
     until(&copying, Writer::ProducerHeard, |r| count(r, Mark::Failed) > 30).await;
-    let acked = messages(&runs(&producing, Writer::ProducerHeard), Mark::Acked);
-    let stopped = copier.stop(std::time::Duration::from_secs(2), positions(&ends(&acked))).await;
-    assert!(stopped.is_err() || stopped.unwrap().left > 0, "nothing was copied");
+    drop(copier);
     let committed = runs(&copying, Writer::Consumer);
     assert!(committed.iter().all(|r| r.mark != Mark::OffsetCommitted), "{committed:?}");
     let heard = runs(&copying, Writer::ProducerHeard);
