@@ -45,6 +45,25 @@ pub(super) struct Fetched {
     pub(super) aborted: Vec<(i64, i64)>,
 }
 
+/// Why nothing was fetched.
+pub(super) struct Trouble {
+    pub(super) why: String,
+    /// It stays so: the broker does not speak what kplan's own reader speaks.
+    pub(super) stays: bool,
+}
+
+impl From<String> for Trouble {
+    fn from(why: String) -> Self {
+        Self { why, stays: false }
+    }
+}
+
+impl From<WireError> for Trouble {
+    fn from(error: WireError) -> Self {
+        Self { why: error.to_string(), stays: error.is_unsupported() }
+    }
+}
+
 /// The brokers of a cluster, and connections to them.
 pub(super) struct Brokers {
     runtime: Runtime,
@@ -81,7 +100,7 @@ impl Brokers {
         offset: i64,
         isolation: Isolation,
         more: bool,
-    ) -> Result<Fetched, String> {
+    ) -> Result<Fetched, Trouble> {
         let place = (topic.to_owned(), partition);
         let leader = self.leader(&place)?;
         let bytes = if more { MORE_BYTES } else { BYTES };
@@ -104,7 +123,7 @@ impl Brokers {
         topic: &str,
         part: FetchPartition,
         isolation: Isolation,
-    ) -> Result<Fetched, String> {
+    ) -> Result<Fetched, Trouble> {
         let bytes = part.partition_max_bytes;
         let topic = FetchTopic::default().with_topic(named(topic)).with_partitions(vec![part]);
         let committed = isolation == Isolation::ReadCommitted;
@@ -114,10 +133,10 @@ impl Brokers {
             .with_max_bytes(bytes)
             .with_isolation_level(i8::from(committed))
             .with_topics(vec![topic]);
-        let answer = self.call(leader, &request, FETCH).map_err(|e| e.to_string())?;
+        let answer = self.call(leader, &request, FETCH)?;
         refused(answer.error_code)?;
         let part = answer.responses.into_iter().flat_map(|topic| topic.partitions).next();
-        let part = part.ok_or("the answer to Fetch names no partition")?;
+        let part = part.ok_or_else(|| "the answer to Fetch names no partition".to_owned())?;
         refused(part.error_code)?;
         let aborted = part.aborted_transactions.unwrap_or_default().into_iter();
         Ok(Fetched {
@@ -127,7 +146,7 @@ impl Brokers {
     }
 
     /// The address of a partition's leader.
-    fn leader(&mut self, place: &(String, i32)) -> Result<String, String> {
+    fn leader(&mut self, place: &(String, i32)) -> Result<String, Trouble> {
         if let Some(known) = self.leaders.get(place) {
             return Ok(known.clone());
         }
@@ -135,13 +154,13 @@ impl Brokers {
         let request = MetadataRequest::default()
             .with_topics(Some(vec![topic]))
             .with_allow_auto_topic_creation(false);
-        let mut why = String::new();
+        let mut trouble = Trouble::from(String::new());
         for broker in self.bootstrap.clone() {
             let answer = match self.call(&broker, &request, METADATA) {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.open.remove(&broker);
-                    why = error.to_string();
+                    trouble = error.into();
                     continue;
                 }
             };
@@ -155,10 +174,10 @@ impl Brokers {
                     self.leaders.insert(place.clone(), leader.clone());
                     return Ok(leader);
                 }
-                None => "no leader is known".clone_into(&mut why),
+                None => trouble = "no leader is known".to_owned().into(),
             }
         }
-        Err(why)
+        Err(trouble)
     }
 
     /// Asks the broker that advertises this address.

@@ -16,7 +16,7 @@ use super::{
     },
     Pass, ReadPart,
     batches::{self, Damaged, Good, Next},
-    brokers::{Brokers, Fetched},
+    brokers::{Brokers, Fetched, Trouble},
     mark,
 };
 use crate::history::{Mark, MessageRun, now_us};
@@ -125,7 +125,11 @@ impl Pass<'_> {
                 "no more data comes from there on".clone_into(&mut state.trouble);
                 self.take_answer(part, state, fetched)
             }
-            Err(why) => {
+            Err(Trouble { why, stays: true }) => {
+                state.over = Some(why);
+                Ok(())
+            }
+            Err(Trouble { why, .. }) => {
                 state.trouble = why;
                 Ok(())
             }

@@ -22,7 +22,7 @@ use crate::{
 /// The reader gives up after this long without any progress.
 const STALL: Duration = Duration::from_secs(30);
 /// The same for the second reader of a log that was read: where it cannot read at all, the first reading stands.
-const STALL_AGAIN: Duration = Duration::from_secs(10);
+const STALL_AGAIN: Duration = Duration::from_secs(5);
 /// A reader that sends no report for this long hangs; between its passes it compares what it read.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The reader's limit in all.
