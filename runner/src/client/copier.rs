@@ -225,10 +225,10 @@ impl<'a> Desk<'a> {
                 original: original(message, partition, &self.run),
             },
         };
-        let refused = self.outbox.send(&copy)?;
+        let taken = self.outbox.send(&copy)?;
         if let Some(open) = &mut self.open {
             open.messages += 1;
-            open.refused |= refused.is_some();
+            open.refused |= !taken;
         }
         Ok(())
     }
@@ -244,7 +244,7 @@ impl<'a> Desk<'a> {
     /// Ends the open transaction, as long as it takes or until the stop's limit.
     fn end(&mut self, orders: &Receiver<Order>, mut abort: bool) -> Result<End, ClientError> {
         let Some(open) = self.open.take() else { return Ok(End::Committed) };
-        // A commit would be one of the positions without that copy.
+        // A commit would commit the position of a message that has no copy.
         abort |= open.refused;
         // An abort that overtakes the transaction's beginning is refused for good (INVALID_TXN_STATE).
         while abort && self.outbox.unanswered() > 0 && !self.over() {

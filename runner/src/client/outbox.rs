@@ -100,9 +100,9 @@ impl<'a> Outbox<'a> {
         self.texts = texts;
     }
 
-    /// Sends a message; waits while librdkafka's queue is full. The code with which librdkafka refused it, if it did:
-    /// no later call reports that, and a transaction is committed without the message.
-    pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<Option<Code>, ClientError> {
+    /// Sends a message; waits while librdkafka's queue is full. False if librdkafka refused it: no later call
+    /// reports that, and a transaction is committed without the message.
+    pub(super) fn send(&mut self, message: &Outgoing<'_>) -> Result<bool, ClientError> {
         let partition = message.partition;
         let seq = self.next[partition as usize];
         let intended_us = message.intended_us;
@@ -143,13 +143,13 @@ impl<'a> Outbox<'a> {
             match self.topic.produce(partition as i32, key, value, with, opaque) {
                 Ok(()) => {
                     self.taken += 1;
-                    return Ok(None);
+                    return Ok(true);
                 }
                 Err(Code::QUEUE_FULL) => self.poll(PATIENCE)?,
                 Err(code) => {
                     self.ledger.record(Mark::Failed, opaque, -1, code.0);
                     self.voice.error(code, false, "librdkafka refused the message");
-                    return Ok(Some(code));
+                    return Ok(false);
                 }
             }
         }

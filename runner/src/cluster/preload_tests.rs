@@ -217,7 +217,7 @@ fn a_clock_is_wrong_while_its_file_says_so() {
     assert!(near(ask(&words([1, 0, 0, 1_000_000_000, since, 0, 0, 0])), ahead), "{ahead}");
 }
 
-/// What is left of each partition is told: a log of which nothing was synced is empty.
+/// A log of which nothing was synced is empty, and is not named.
 #[test]
 fn logs_that_hold_anything_are_named() {
     let machine = Machine::new();

@@ -227,7 +227,7 @@ impl Told {
             deed.records.iter().map(move |r| (partition, r.offset)).collect::<Vec<_>>()
         };
         let offsets: BTreeSet<_> = deeds.iter().flat_map(of).collect();
-        assert!(!offsets.is_empty(), "the lie was told: {}", self.ran.why());
+        assert!(!offsets.is_empty(), "no message was changed: {}", self.ran.why());
         offsets
     }
 
