@@ -45,9 +45,10 @@ const LEFT: [(&str, &str, &str); 24] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 15] = [
     "chaos",
     "degrade_network",
+    "disturb_requests",
     "fill_disk",
     "kill_broker",
     "kill_client",
