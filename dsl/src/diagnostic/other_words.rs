@@ -15,7 +15,14 @@ const OTHERS: [(&[&str], &[&str]); 40] = [
     ),
     (&["clockskew", "clock", "timeskew", "timetravel", "libfaketime", "faketime"], &["skew_clock"]),
     (
-        &["injecterror", "toxiproxy", "proxy", "faultinjection", "dropresponse", "throttlerequests"],
+        &[
+            "injecterror",
+            "toxiproxy",
+            "proxy",
+            "faultinjection",
+            "dropresponse",
+            "throttlerequests",
+        ],
         &["disturb_requests"],
     ),
     (&["stop", "shutdown", "stopnode", "terminatebroker"], &["stop_broker"]),

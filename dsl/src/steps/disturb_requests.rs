@@ -98,7 +98,8 @@ impl StepWord for DisturbRequests {
         if let Some(topic) = &self.topic
             && let Some(api) = self.api.iter().find(silent)
         {
-            let message = format!("a request `{}` names no topic, so `topic` cannot choose it", **api);
+            let message =
+                format!("a request `{}` names no topic, so `topic` cannot choose it", **api);
             let wrong = Diagnostic::new(Code::E016, api.span, message);
             reader.push(wrong.related(topic.span, "the topic"));
         }
@@ -129,8 +130,12 @@ impl StepWord for DisturbRequests {
 
     fn lanes(&self) -> Vec<LaneChange> {
         match (&self.client, &self.broker) {
-            (Some(clients), _) => vec![LaneChange::Clients(clients.value.clone(), LaneMark::Disturbed)],
-            (None, Some(broker)) => vec![LaneChange::Nodes(broker.value.clone(), LaneMark::Disturbed)],
+            (Some(clients), _) => {
+                vec![LaneChange::Clients(clients.value.clone(), LaneMark::Disturbed)]
+            }
+            (None, Some(broker)) => {
+                vec![LaneChange::Nodes(broker.value.clone(), LaneMark::Disturbed)]
+            }
             (None, None) => vec![LaneChange::AllClients(LaneMark::Disturbed)],
         }
     }

@@ -95,9 +95,17 @@ args! {
 
 /// Those without a value.
 const PLAIN: [(&str, Disturbance, &str); 3] = [
-    ("drop_answer", Disturbance::DropAnswer, "The broker does what is asked, and no answer arrives."),
+    (
+        "drop_answer",
+        Disturbance::DropAnswer,
+        "The broker does what is asked, and no answer arrives.",
+    ),
     ("duplicate", Disturbance::Duplicate, "The broker gets the request twice."),
-    ("disconnect", Disturbance::Disconnect, "The broker does not get the request, and the connection is closed."),
+    (
+        "disconnect",
+        Disturbance::Disconnect,
+        "The broker does not get the request, and the connection is closed.",
+    ),
 ];
 
 impl FromNode for Disturbance {
@@ -122,7 +130,8 @@ impl FromNode for Disturbance {
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let plain = PLAIN.map(|(word, _, doc)| described(json_schema!({ "const": word }), doc, None));
+        let plain =
+            PLAIN.map(|(word, _, doc)| described(json_schema!({ "const": word }), doc, None));
         let mut all: Vec<Schema> = plain.into();
         all.push(DisturbanceValue::schema(generator));
         json_schema!({ "anyOf": all })
@@ -148,7 +157,9 @@ fn valued(node: &Node, reader: &mut Reader) -> Option<Disturbance> {
         DisturbanceValue { error: Some(error), delay: None, throttle: None } => {
             known_error(error, reader).map(Disturbance::Error)
         }
-        DisturbanceValue { error: None, delay: Some(time), throttle: None } => Some(Disturbance::Delay(time)),
+        DisturbanceValue { error: None, delay: Some(time), throttle: None } => {
+            Some(Disturbance::Delay(time))
+        }
         DisturbanceValue { error: None, delay: None, throttle: Some(time) } => {
             Some(Disturbance::Throttle(time))
         }

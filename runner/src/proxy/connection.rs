@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Asked, Passage, Policy, Shared, addresses, frame, frame::Call, lock};
+use super::{Asked, Passing, Policy, Shared, addresses, frame, frame::Call, lock};
 
 /// How long a request is held when no other one comes that could overtake it.
 const HELD: Duration = Duration::from_secs(1);
@@ -119,8 +119,8 @@ impl<P: Policy, W: AsyncWrite + Unpin> Desk<'_, P, W> {
     }
 
     /// Does with a request what was decided.
-    async fn carry(&mut self, call: Call, passage: Passage<P::Kept>) -> io::Result<()> {
-        let Passage { forward, again, made, answered, after, silence, hold, kept } = passage;
+    async fn carry(&mut self, call: Call, passage: Passing<P::Kept>) -> io::Result<()> {
+        let Passing { forward, again, made, answered, after, silence, hold, kept } = passage;
         let turn = answered.then(|| self.turn());
         let Some(forward) = forward else {
             if let (Some(turn), Some(frame)) = (turn, made) {

@@ -36,19 +36,19 @@ pub trait Policy: Send + Sync + Sized + 'static {
     type Own: Default + Send;
 
     /// What becomes of a request. An error ends the connection.
-    fn request(&self, way: &Way<'_>, request: &Asked) -> io::Result<Passage<Self::Kept>>;
+    fn request(&self, way: &Route<'_>, request: &Asked) -> io::Result<Passing<Self::Kept>>;
 
     /// The answer that the client gets for the broker's.
     fn answer(
         &self,
-        way: &Way<'_>,
+        way: &Route<'_>,
         call: &Call,
         kept: Self::Kept,
         own: &mut Self::Own,
         frame: Bytes,
     ) -> io::Result<Bytes>;
 
-    /// A request that was held back ([`Passage::hold`]) was sent: after the next one, or, because none came, before it.
+    /// A request that was held back ([`Passing::hold`]) was sent: after the next one, or, because none came, before it.
     fn released(&self, _kept: &Self::Kept, _overtaken: bool) {}
 }
 
@@ -61,13 +61,13 @@ pub struct Asked {
 }
 
 /// Between whom it passes, and what is known there.
-pub struct Way<'a> {
+pub struct Route<'a> {
     /// The broker's number.
     pub broker: i32,
     names: &'a Mutex<HashMap<u128, String>>,
 }
 
-impl Way<'_> {
+impl Route<'_> {
     /// A topic's name, where a message may give only its id.
     pub fn topic(&self, name: &str, id: u128) -> String {
         match name.is_empty() {
@@ -78,7 +78,7 @@ impl Way<'_> {
 }
 
 /// What becomes of a request.
-pub struct Passage<K> {
+pub struct Passing<K> {
     /// What the broker is sent; none if it gets nothing.
     pub forward: Option<Bytes>,
     /// What it is sent directly after that; the client does not hear the answer.
@@ -96,7 +96,7 @@ pub struct Passage<K> {
     pub kept: K,
 }
 
-impl<K: Default> Passage<K> {
+impl<K: Default> Passing<K> {
     /// As it came.
     pub fn through(asked: &Asked) -> Self {
         Self {
@@ -214,8 +214,8 @@ impl<P: Policy> Shared<P> {
         }
     }
 
-    fn way(&self, broker: i32) -> Way<'_> {
-        Way { broker, names: &self.names }
+    fn way(&self, broker: i32) -> Route<'_> {
+        Route { broker, names: &self.names }
     }
 }
 

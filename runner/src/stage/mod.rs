@@ -57,8 +57,8 @@ use crate::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
         clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
         network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
-        requests::Requests, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
-        timeline::StepTimeline, topics::PlanTopics,
+        requests::Requests, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
+        throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
 

@@ -87,9 +87,12 @@ impl Stage {
             None => vec![Struck::Cluster(BTreeSet::new())],
             Some(names) => {
                 let clients = names.iter().filter_map(|name| self.clients.get(name).ok());
-                let one = |client: &str, member| Struck::Client { client: client.to_owned(), member };
+                let one =
+                    |client: &str, member| Struck::Client { client: client.to_owned(), member };
                 clients
-                    .flat_map(|c| c.members.iter().map(|m| one(&c.name, m.number)).collect::<Vec<_>>())
+                    .flat_map(|c| {
+                        c.members.iter().map(|m| one(&c.name, m.number)).collect::<Vec<_>>()
+                    })
                     .collect()
             }
         };

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use kplan_dsl::value::ClientProgram;
 
 use crate::{
-    client::{program::ContainerSpec, spec::{Common, ProgramPlace}},
+    client::{
+        program::ContainerSpec,
+        spec::{Common, ProgramPlace},
+    },
     cluster::Membership,
     stage::{Running, outcome::StepError},
     steps::Cx,

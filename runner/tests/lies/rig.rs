@@ -68,7 +68,8 @@ impl Rig {
         let (proxy, addresses, cluster) = runtime.block_on(async {
             let cluster = launch("docker", spec).await.expect("a cluster");
             joined(cluster.as_ref(), 2).await.expect("two brokers");
-            let broker = |id: u32| (i32::try_from(id).expect("a small number"), cluster.address(id));
+            let broker =
+                |id: u32| (i32::try_from(id).expect("a small number"), cluster.address(id));
             let addresses: BTreeMap<_, _> =
                 brokers(cluster.as_ref()).into_iter().map(broker).collect();
             (Proxy::start(&addresses).expect("a proxy"), addresses, cluster)

@@ -1,6 +1,7 @@
 //! The policy of a plan's disturbances: requests that are answered with an error, late, twice or not at all.
 
 mod answers;
+mod made;
 mod rules;
 
 use std::{
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kplan_dsl::value::Disturbance;
 
-use super::{Asked, Call, Passage, Policy, Way, lock};
+use super::{Asked, Call, Passing, Policy, Route, lock};
 pub use rules::{DisturbCounts, DisturbRule, StandingRule};
 
 /// The disturbances in force, for all clients.
@@ -44,9 +45,9 @@ pub struct Disturber {
 
 /// What is done to a broker's answer.
 #[derive(Default)]
-pub struct Changed(Option<(Arc<StandingRule>, Effect)>);
+pub struct Changed(Option<(Arc<StandingRule>, AnswerChange)>);
 
-enum Effect {
+enum AnswerChange {
     /// It has this error.
     Error(i16),
     /// It demands that the client waits, milliseconds.
@@ -57,8 +58,8 @@ impl Policy for Disturber {
     type Kept = Changed;
     type Own = ();
 
-    fn request(&self, way: &Way<'_>, asked: &Asked) -> io::Result<Passage<Changed>> {
-        let mut passage = Passage::through(asked);
+    fn request(&self, way: &Route<'_>, asked: &Asked) -> io::Result<Passing<Changed>> {
+        let mut passage = Passing::through(asked);
         passage.answered = answers::are_awaited(asked)?;
         let rules = lock(&self.all.0).clone();
         for rule in rules.iter().rev().filter(|rule| rule.rule().covers(self, way, &asked.call)) {
@@ -76,7 +77,7 @@ impl Policy for Disturber {
 
     fn answer(
         &self,
-        _way: &Way<'_>,
+        _way: &Route<'_>,
         call: &Call,
         Changed(kept): Changed,
         (): &mut (),
@@ -84,8 +85,8 @@ impl Policy for Disturber {
     ) -> io::Result<Bytes> {
         let Some((rule, effect)) = kept else { return Ok(frame) };
         let changed = match effect {
-            Effect::Error(code) => answers::with_error(call, frame.clone(), code)?,
-            Effect::Throttle(ms) => answers::with_throttle(call, frame.clone(), ms)?,
+            AnswerChange::Error(code) => answers::with_error(call, frame.clone(), code)?,
+            AnswerChange::Throttle(ms) => answers::with_throttle(call, frame.clone(), ms)?,
         };
         if changed.is_some() {
             rule.did();
@@ -98,22 +99,22 @@ impl Policy for Disturber {
 fn disturb(
     rule: &Arc<StandingRule>,
     asked: &Asked,
-    passage: &mut Passage<Changed>,
+    passage: &mut Passing<Changed>,
 ) -> io::Result<()> {
     let keep = |effect| Changed(Some((Arc::clone(rule), effect)));
     match &rule.rule().how {
         Disturbance::Error(name) => {
             let error = error_of(name)?;
             if !answers::is_carried_out(asked.call.api, error) {
-                passage.made = Some(answers::made(asked, error.code())?);
+                passage.made = Some(made::made(asked, error.code())?);
                 passage.forward = None;
                 rule.did();
             } else {
-                passage.kept = keep(Effect::Error(error.code()));
+                passage.kept = keep(AnswerChange::Error(error.code()));
             }
         }
         Disturbance::Throttle(time) => {
-            passage.kept = keep(Effect::Throttle(milliseconds(*time)));
+            passage.kept = keep(AnswerChange::Throttle(milliseconds(*time)));
         }
         Disturbance::Delay(time) => {
             passage.after = *time;

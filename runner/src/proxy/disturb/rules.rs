@@ -13,7 +13,7 @@ use kafka_protocol::messages::ApiKey;
 use kplan_dsl::value::Disturbance;
 use tokio::sync::watch;
 
-use super::{Asked, Call, Disturber, Way, answers, lock};
+use super::{Asked, Call, Disturber, Route, answers, lock};
 
 /// Which requests, and what is done to them.
 pub struct DisturbRule {
@@ -30,14 +30,14 @@ pub struct DisturbRule {
 
 impl DisturbRule {
     /// Whether a request of this client, of this kind and to this broker is meant.
-    pub(super) fn covers(&self, client: &Disturber, way: &Way<'_>, call: &Call) -> bool {
+    pub(super) fn covers(&self, client: &Disturber, way: &Route<'_>, call: &Call) -> bool {
         self.apis.contains(&call.api)
             && self.brokers.as_ref().is_none_or(|all| all.contains(&way.broker))
             && self.clients.as_ref().is_none_or(|all| all.contains(&client.client))
     }
 
     /// Whether a request is about the topic, if one is meant.
-    pub(super) fn names_topic(&self, way: &Way<'_>, asked: &Asked) -> io::Result<bool> {
+    pub(super) fn names_topic(&self, way: &Route<'_>, asked: &Asked) -> io::Result<bool> {
         let Some(topic) = &self.topic else { return Ok(true) };
         let named = answers::topics(asked)?;
         Ok(named.iter().any(|(name, id)| way.topic(name, *id) == *topic))

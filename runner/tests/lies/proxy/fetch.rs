@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
     fetch_response::{AbortedTransaction, PartitionData},
 };
 
-use kplan::proxy::{Call, Way};
+use kplan::proxy::{Call, Route};
 
 use super::{
     Lies,
@@ -27,7 +27,7 @@ pub struct Kept {
 /// The answer that the client gets. `kept` is what this connection is to be given again.
 pub fn rewrite(
     lies: &Lies,
-    way: &Way<'_>,
+    way: &Route<'_>,
     call: &Call,
     frame: Bytes,
     kept: &mut Vec<Kept>,

@@ -16,7 +16,7 @@ use std::{
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
-use kplan::proxy::{self, Asked, Call, Passage, Policy, Way};
+use kplan::proxy::{self, Asked, Call, Passing, Policy, Route};
 
 pub use batch::{Batch, Checksum};
 pub use rules::{Act, Deed, Rule, Selector, Standing};
@@ -82,16 +82,16 @@ impl Policy for Lies {
     type Kept = Option<produce::Produced>;
     type Own = Vec<fetch::Kept>;
 
-    fn request(&self, way: &Way<'_>, asked: &Asked) -> io::Result<Passage<Self::Kept>> {
+    fn request(&self, way: &Route<'_>, asked: &Asked) -> io::Result<Passing<Self::Kept>> {
         match asked.call.api {
             ApiKey::Produce => produce::passage(self, way, asked),
-            _ => Ok(Passage::through(asked)),
+            _ => Ok(Passing::through(asked)),
         }
     }
 
     fn answer(
         &self,
-        way: &Way<'_>,
+        way: &Route<'_>,
         call: &Call,
         kept: Self::Kept,
         own: &mut Self::Own,

@@ -17,7 +17,7 @@ use kafka_protocol::{
     protocol::Decodable,
 };
 
-use kplan::proxy::{Asked, Call, Passage, Way};
+use kplan::proxy::{Asked, Call, Passing, Route};
 
 use super::{
     Lies,
@@ -95,7 +95,7 @@ impl Produced {
     pub fn answer(
         &self,
         lies: &Lies,
-        way: &Way<'_>,
+        way: &Route<'_>,
         call: &Call,
         frame: Option<Bytes>,
     ) -> io::Result<Bytes> {
@@ -141,9 +141,9 @@ impl Swallowed {
 /// What becomes of this request.
 pub fn passage(
     lies: &Lies,
-    way: &Way<'_>,
+    way: &Route<'_>,
     asked: &Asked,
-) -> io::Result<Passage<Option<Produced>>> {
+) -> io::Result<Passing<Option<Produced>>> {
     let call = &asked.call;
     let Plan { forward, changed, again, answered, produced } = plan(lies, way, asked)?;
     let made = match &forward {
@@ -154,7 +154,7 @@ pub fn passage(
         (Some(request), true) => Some(call.request(&request)?),
         (request, _) => request.map(|_| asked.frame.clone()),
     };
-    Ok(Passage {
+    Ok(Passing {
         forward,
         again: again.map(|request| call.request(&request)).transpose()?,
         made,
@@ -162,12 +162,12 @@ pub fn passage(
         after: produced.delay,
         hold: produced.hold.is_some(),
         kept: Some(produced),
-        ..Passage::through(asked)
+        ..Passing::through(asked)
     })
 }
 
 /// What the rules want of this request.
-fn plan(lies: &Lies, way: &Way<'_>, asked: &Asked) -> io::Result<Plan> {
+fn plan(lies: &Lies, way: &Route<'_>, asked: &Asked) -> io::Result<Plan> {
     let call = &asked.call;
     let request = ProduceRequest::decode(&mut asked.body.clone(), call.version());
     let mut request = request.map_err(invalid)?;
