@@ -47,7 +47,7 @@ fn each_request_that_reaches_the_broker_twice_is_a_duplicate() {
   - wait: [progressing: P]
   - stop_client: P
   - assert: [{ lost: 0 }, { phantom: 0 }]
-  - record: [duplicated: 0]
+  - record: [duplicated]
 ",
     );
     let ran = run(&[&path, "--backend", "embedded", "--seed", "7"]);
