@@ -80,6 +80,8 @@ pub enum Strikes {
     Routes,
     /// The delay and loss of packets.
     Lines,
+    /// Requests of clients to brokers.
+    Requests,
     /// Processes of clients.
     Clients,
     /// Any of these.
@@ -120,6 +122,8 @@ pub enum LaneMark {
     DiskFull,
     /// Its clock is wrong.
     WrongClock,
+    /// Its requests are disturbed.
+    Disturbed,
     /// Slowed down by a quota.
     Throttled,
     /// Stopped and started again.

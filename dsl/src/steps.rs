@@ -36,6 +36,7 @@ mod delete_records;
 mod delete_topic;
 mod deny;
 mod describe;
+mod disturb_requests;
 mod elect_leaders;
 mod fill_disk;
 mod fragment;
@@ -246,6 +247,7 @@ roster! {
     fill_disk::FillDisk,
     free_disk::FreeDisk,
     skew_clock::SkewClock,
+    disturb_requests::DisturbRequests,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
     alter_broker::AlterBroker,

@@ -11,6 +11,7 @@ mod acl;
 mod before;
 pub(crate) mod bound;
 mod clock;
+mod disturbance;
 mod errors;
 mod expression;
 mod http;
@@ -38,6 +39,7 @@ pub use acl::{AclOperation, AclUser, NamePattern};
 pub use before::BeforeOffset;
 pub use bound::{Amount, Bound, BoundGroup};
 pub use clock::{ClockRate, ClockShift};
+pub use disturbance::{Disturbance, DisturbanceValue, KafkaApi};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub(crate) use expression::not_a_number;
@@ -52,7 +54,7 @@ pub use members::StaticMembers;
 pub use message::{MessageBytes, MessageHeaders, MessagePart, MessageSlot, MessageText};
 pub(crate) use names::template_name as is_template_name;
 pub use names::{
-    AclOperations, CaptureName, ClientName, Clients, GroupName, InstanceId, MemberRef,
+    AclOperations, CaptureName, ClientName, Clients, GroupName, InstanceId, KafkaApis, MemberRef,
     PartitionRef, StepName, TopicName, Topics, UserName,
 };
 pub use others::External;

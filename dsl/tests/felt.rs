@@ -9,7 +9,7 @@ use common::below;
 use serde_json::Value;
 
 /// Plans whose fault is seen by a test: which looks at more than the end of the run.
-const LEFT: [(&str, &str, &str); 24] = [
+const LEFT: [(&str, &str, &str); 25] = [
     ("chaos", "faults.rs", "chaos_keeps_what_it_must_and_repeats_its_schedule"),
     ("chaos-weak", "faults.rs", "a_failing_chaos_shrinks_to_the_fault_that_is_enough"),
     ("clocks", "clocks.rs", "the_times_of_a_broker_follow_its_clock_and_no_other"),
@@ -38,6 +38,7 @@ const LEFT: [(&str, &str, &str); 24] = [
     ("power-twin-killed", "power.rs", "its_twin_of_ext4_loses_the_same"),
     ("power-twin", "power.rs", "its_twin_of_ext4_loses_the_same"),
     ("quiet-fault", "embedded.rs", "traffic_that_stops_for_the_fault_proves_nothing"),
+    ("requests", "requests.rs", "no_disturbance_leads_to_a_false_verdict"),
     ("reuse/3", "trust/reuse.rs", "a_cluster_goes_on_until_a_plan_leaves_a_trace"),
     ("unreadable-log", "embedded.rs", "a_log_that_cannot_be_read_proves_nothing"),
     ("untold", "embedded.rs", "what_a_client_of_another_program_does_not_tell_is_not_known"),
@@ -45,9 +46,10 @@ const LEFT: [(&str, &str, &str); 24] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 15] = [
     "chaos",
     "degrade_network",
+    "disturb_requests",
     "fill_disk",
     "kill_broker",
     "kill_client",

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const DSL: &str = "words visible source diagnostic document library schema meaning programs scope template read \
     args value params matrix backend catalogue facts ground conditions steps plan follow render check external publish forms \
     manual diff explain editor";
-const RUNNER: &str = "exit secrets out processes engine new_container rundir history identity codes event wire record segments audit client \
+const RUNNER: &str = "exit secrets out processes engine new_container rundir history identity codes event wire proxy record segments audit client \
     cluster observer report guardian stage conditions steps conductor commands cli";
 
 /// What still goes back.

@@ -28,6 +28,7 @@ pub mod new_container;
 pub mod observer;
 pub mod out;
 pub mod processes;
+pub mod proxy;
 pub mod record;
 pub mod report;
 pub mod rundir;

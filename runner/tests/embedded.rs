@@ -250,13 +250,14 @@ fn a_failure_inside_during_undoes_the_fault_at_once_and_ends_the_plan() {
 }
 
 /// Steps that break something and mend it themselves, each as it is when something cuts it off.
-const MEND_THEMSELVES: [(&str, &str); 7] = [
+const MEND_THEMSELVES: [(&str, &str); 8] = [
     ("kill_broker", "kill_broker: { broker: 2, for: 5m }"),
     ("stop_broker", "stop_broker: { broker: 2, for: 5m }"),
     ("restart_broker", "restart_broker: { broker: [2, 3], rolling: true, down_for: 5m }"),
     ("kill_client", "kill_client: { client: P, for: 5m }"),
     ("pause_client", "pause_client: { client: P, for: 5m }"),
     ("restart_client", "restart_client: { client: P, down_for: 5m }"),
+    ("disturb_requests", "disturb_requests: { api: Produce, how: { delay: 10ms }, for: 5m }"),
     (
         "chaos",
         "chaos: { for: 5m, every: 1s, faults: [{ kill_broker: random, for: 4m }, { pause_client: P, for: 4m }] }",
@@ -364,7 +365,7 @@ fn a_limit_that_cuts_a_step_off_leaves_nothing_broken() {
     {
         let dir = plans_that_break(own);
         let path = dir.path().to_str().expect("plain");
-        let ran = run(&[path, "--backend", "embedded", "--jobs", "7", "--timeout", plans]);
+        let ran = run(&[path, "--backend", "embedded", "--jobs", "8", "--timeout", plans]);
         assert_eq!(ran.status(), Some(1), "{}", ran.text());
         all_is_mended(&ran.record, Verdict::Failed, why);
         let reasons =
@@ -378,7 +379,7 @@ fn a_signal_that_cuts_a_step_off_leaves_nothing_broken() {
     let dir = plans_that_break("");
     let out = dir.path().join("run");
     let path = dir.path().to_str().expect("plain");
-    let mut child = start(&[path, "--backend", "embedded", "--jobs", "7"], &out);
+    let mut child = start(&[path, "--backend", "embedded", "--jobs", "8"], &out);
     let end = Instant::now() + Duration::from_secs(120);
     // Faults begin in each of them: what a chaos does has an id of its own.
     let faults = |events: &str| {

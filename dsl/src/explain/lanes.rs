@@ -8,7 +8,7 @@ use crate::value::{Clients, Target};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Running,
         Self::Killed,
         Self::NoPower,
@@ -18,6 +18,7 @@ impl LaneMark {
         Self::Degraded,
         Self::DiskFull,
         Self::WrongClock,
+        Self::Disturbed,
         Self::Throttled,
         Self::Restarting,
         Self::Chaos,
@@ -37,6 +38,7 @@ impl LaneMark {
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
             Self::WrongClock => "with a wrong clock",
+            Self::Disturbed => "with disturbed requests",
             Self::Throttled => "throttled",
             Self::Restarting => "restarting",
             Self::Chaos => "random faults",
@@ -56,6 +58,7 @@ impl LaneMark {
             Self::Degraded => '~',
             Self::DiskFull => '▓',
             Self::WrongClock => '±',
+            Self::Disturbed => '≈',
             Self::Throttled => '≈',
             Self::Restarting => '↻',
             Self::Chaos => '?',

@@ -143,6 +143,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",
         LaneMark::WrongClock => "**wrong clock**",
+        LaneMark::Disturbed => "**disturbed requests**",
         LaneMark::Throttled => "**throttled**",
         LaneMark::Restarting => "**restarts**",
         LaneMark::Chaos => "**chaos**",

@@ -139,6 +139,7 @@ impl StillBroken {
             Strikes::Nothing
             | Strikes::Processes
             | Strikes::Clocks
+            | Strikes::Requests
             | Strikes::Clients
             | Strikes::Everything => None,
         }
@@ -172,5 +173,5 @@ fn is_left_out(step: &Step) -> bool {
 
 /// True for a fault of brokers, not of clients.
 fn of_brokers(fault: &Verb) -> bool {
-    fault.facts().strikes != Strikes::Clients
+    !matches!(fault.facts().strikes, Strikes::Clients | Strikes::Requests)
 }

@@ -46,6 +46,7 @@ impl<'p> Follow<'p> {
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
                 | LaneMark::WrongClock
+                | LaneMark::Disturbed
                 | LaneMark::Throttled
                 | LaneMark::Restarting
                 | LaneMark::Chaos,

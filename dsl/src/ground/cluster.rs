@@ -21,6 +21,8 @@ pub struct KnownCluster {
     /// Whether the image is one of Kafka's own releases.
     pub stock: bool,
     pub unclean: bool,
+    /// Whether its clients' connections are encrypted.
+    pub encrypted: bool,
     pub users: Option<Vec<String>>,
     /// The states of brokers and dedicated controllers whose numbers are known or in the plan.
     pub lives: BTreeMap<u32, Liveness>,

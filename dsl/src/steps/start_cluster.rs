@@ -241,6 +241,7 @@ impl StartCluster {
             version: self.version.value.clone(),
             stock: true,
             unclean: self.config.get(UNCLEAN) == Some("true"),
+            encrypted: self.security.as_ref().is_some_and(|s| s.needs_tls()),
             users: security.map(|s| s.users.iter().map(|(user, _)| user.to_owned()).collect()),
             lives,
             others: Liveness::Up,

@@ -2,7 +2,7 @@
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-use super::{AclOperation, FromText, TextError, text_schema, text_value};
+use super::{AclOperation, FromText, KafkaApi, TextError, text_schema, text_value};
 use crate::Code;
 use crate::document::{Kind, Node};
 use crate::read::{FromNode, Reader};
@@ -262,6 +262,8 @@ one_or_several! {
     Clients of MemberRef, "a client or a list of clients";
     /// One operation or several.
     AclOperations of AclOperation, "an operation or a list of operations";
+    /// One kind of request or several.
+    KafkaApis of KafkaApi, "a request of Kafka's protocol such as `Produce`, or a list of them";
     /// One topic or several.
     Topics of TopicName, "a topic or a list of topics";
     /// One group or several.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -136,6 +137,8 @@ pub struct Membership {
     pub labels: BTreeMap<String, String>,
     /// The brokers' addresses in the network, separated by commas.
     pub bootstrap: String,
+    /// This machine's address in that network, if the engine runs on it.
+    pub gateway: Option<Ipv4Addr>,
     /// The most bytes of memory of a container.
     pub memory: Option<i64>,
 }

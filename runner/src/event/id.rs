@@ -114,6 +114,8 @@ pub enum FaultKind {
     Disk,
     /// Clocks are wrong.
     Clock,
+    /// Requests of clients are disturbed.
+    Requests,
     /// Not recorded in the run.
     #[default]
     Unknown,

@@ -18,6 +18,7 @@ pub mod nodes;
 pub mod outcome;
 pub mod place;
 pub mod power;
+pub mod requests;
 pub mod rig;
 pub mod sampler;
 pub mod segments;
@@ -56,8 +57,8 @@ use crate::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
         clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
         network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
-        rig::Taken, signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
-        timeline::StepTimeline, topics::PlanTopics,
+        requests::Requests, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
+        throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -135,6 +136,8 @@ pub struct Stage {
     pub skewed: Skewed,
     /// What the disks held when no broker had power.
     pub dark: Dark,
+    /// Which requests are disturbed.
+    pub requests: Requests,
     /// Which topics' replication is throttled.
     pub throttles: Throttles,
     /// Which settings of the running cluster were changed.
@@ -183,6 +186,7 @@ impl Stage {
             full: Full::default(),
             skewed: Skewed::default(),
             dark: Dark::default(),
+            requests: Requests::default(),
             throttles: Throttles::default(),
             altered: Altered::default(),
             clients: Clients::default(),

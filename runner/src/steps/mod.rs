@@ -164,6 +164,7 @@ acts! {
     fill_disk::FillDisk,
     free_disk::FreeDisk,
     skew_clock::SkewClock,
+    disturb_requests::DisturbRequests,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,
     alter_broker::AlterBroker,

@@ -67,16 +67,18 @@ pub fn common(
     let user = user.map(value::UserName::as_str);
     let mut settings: SettingsMap = running.cluster.user_config(user)?;
     settings.extend(config(own));
+    let proxy = cx.stage.through_proxy(name, None, running)?;
+    let router = running.cluster.router().filter(|_| proxy.is_none());
     Ok(Common {
         run: cx.stage.run.id.clone(),
         name: name.to_owned(),
         client_id: cx.stage.clients.next_id(),
         member: 1,
         life: 1,
-        bootstrap: running.bootstrap(),
+        bootstrap: proxy.unwrap_or_else(|| running.bootstrap()),
         dir: cx.stage.dir.clone(),
         config: settings,
-        routes: running.cluster.router().map(|router| router.routes()),
+        routes: router.map(|router| router.routes()),
         topic_numbers: BTreeMap::new(),
     })
 }

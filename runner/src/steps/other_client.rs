@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 use kplan_dsl::value::ClientProgram;
 
 use crate::{
-    client::{program::ContainerSpec, spec::ProgramPlace},
+    client::{
+        program::ContainerSpec,
+        spec::{Common, ProgramPlace},
+    },
     cluster::Membership,
     stage::{Running, outcome::StepError},
+    steps::Cx,
 };
 
 /// A program whose words have the run's seed, if it takes one.
@@ -23,13 +27,20 @@ pub fn seeded(program: &ClientProgram, seed: u64) -> ClientProgram {
 }
 
 /// Where a program runs, and how it reaches the brokers from there.
-pub async fn place(program: &ClientProgram, running: &Running) -> Result<ProgramPlace, StepError> {
+pub async fn place(
+    common: &Common,
+    program: &ClientProgram,
+    running: &Running,
+    cx: &Cx<'_>,
+) -> Result<ProgramPlace, StepError> {
     let Some(image) = &program.image else {
-        return Ok(ProgramPlace { bootstrap: running.bootstrap(), container: None });
+        return Ok(ProgramPlace { bootstrap: common.bootstrap.clone(), container: None });
     };
     let containers = running.cluster.containers()?;
     containers.has_image(image).await?;
-    let Membership { network, labels, bootstrap, memory } = containers.membership()?;
+    let Membership { network, labels, bootstrap, memory, gateway } = containers.membership()?;
+    let proxy = cx.stage.through_proxy(&common.name, gateway, running)?;
+    let bootstrap = proxy.unwrap_or(bootstrap);
     let container = ContainerSpec {
         image: image.clone(),
         // Its client process adds the words, and the file of its settings.

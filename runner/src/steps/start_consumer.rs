@@ -61,10 +61,11 @@ async fn of_program(
         settings.entry("group.protocol".to_owned()).or_insert_with(|| "consumer".to_owned());
     }
     let topic = args.topics.iter().next().map(ToString::to_string);
+    let common = new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?;
     Ok(VerifiableConsumerSpec {
-        common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
         program: other_client::seeded(program, cx.stage.run.seed),
-        place: other_client::place(program, running).await?,
+        place: other_client::place(&common, program, running, cx).await?,
+        common,
         topic: topic.unwrap_or_default(),
         group: args.group_name(),
         from: args.from,

@@ -53,10 +53,11 @@ async fn of_program(
     cx: &Cx<'_>,
 ) -> Result<VerifiableProducerSpec, StepError> {
     let none = value::Settings::default();
+    let common = new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?;
     Ok(VerifiableProducerSpec {
-        common: new_client::common(&args.name, args.user.as_deref(), &none, running, cx)?,
         program: other_client::seeded(program, cx.stage.run.seed),
-        place: other_client::place(program, running).await?,
+        place: other_client::place(&common, program, running, cx).await?,
+        common,
         topic: args.topic.to_string(),
         rate: match *args.rate {
             // The check refuses fractions.

@@ -17,7 +17,7 @@ use kplan_dsl::{
 use crate::{
     client::{
         program::{ContainerSpec, Origin, ProgramKind, ProgramSpec, PublishedPort},
-        spec::{ClientSpec, ReadyWhen, ServiceSpec, ServiceTraffic},
+        spec::{ClientSpec, Common, ReadyWhen, ServiceSpec, ServiceTraffic},
     },
     cluster::Membership,
     stage::{
@@ -39,7 +39,7 @@ impl Act for StartService {
         let running = cx.stage.running()?;
         let instances = u16::try_from(*self.instances).unwrap_or(u16::MAX);
         let common = new_client::common(&self.name, None, &Default::default(), &running, cx)?;
-        let (origin, seen) = origin(self, instances, &running).await?;
+        let (origin, seen) = origin(self, &common, instances, &running, cx).await?;
         let texts = self.env.iter().map(|(key, text)| Ok((key.to_owned(), seen.fill(text)?)));
         let env = texts.collect::<Result<IndexMap<_, _>, StepError>>()?;
         let program = ProgramSpec { origin, env, stdin: false };
@@ -109,20 +109,24 @@ impl ClusterValues<'_> {
 /// Where the program comes from, and how it sees the cluster.
 async fn origin<'r>(
     args: &StartService,
+    common: &Common,
     instances: u16,
     running: &'r Running,
+    cx: &Cx<'_>,
 ) -> Result<(Origin, ClusterValues<'r>), StepError> {
     let here = running.cluster.access().and_then(|access| access.authority.clone());
     let Some(image) = &args.image else {
         let authority = here.map(|path| path.display().to_string());
-        let seen = ClusterValues { bootstrap: running.bootstrap(), authority, running };
+        let seen = ClusterValues { bootstrap: common.bootstrap.clone(), authority, running };
         let words = words(args, &seen)?.unwrap_or_default();
         let dir = env::current_dir().map_err(StepError::rig)?;
         return Ok((Origin::Command { words, dir }, seen));
     };
     let containers = running.cluster.containers()?;
     containers.has_image(image).await?;
-    let Membership { network, labels, bootstrap, memory } = containers.membership()?;
+    let Membership { network, labels, bootstrap, memory, gateway } = containers.membership()?;
+    let proxy = cx.stage.through_proxy(&args.name, gateway, running)?;
+    let bootstrap = proxy.unwrap_or(bootstrap);
     let authority = here.as_ref().map(|_| AUTHORITY.to_owned());
     let seen = ClusterValues { bootstrap, authority, running };
     let files = here.map(|path| (AUTHORITY.to_owned(), path));

@@ -28,6 +28,7 @@ impl Act for StopCluster {
         }
         cx.stage.place.set_running(None);
         cx.stage.disturbed.forget();
+        cx.stage.requests.forget();
         cx.stage.give_back(&running).await?;
         running.cluster.destroy().await?;
         Ok(Done::default())

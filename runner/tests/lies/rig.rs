@@ -46,7 +46,7 @@ struct Rig {
     proxy: Proxy,
     backend: PathBuf,
     _dir: tempfile::TempDir,
-    addresses: Vec<String>,
+    addresses: BTreeMap<i32, String>,
     _cluster: Arc<dyn Cluster>,
     /// Serves the proxies.
     runtime: tokio::runtime::Runtime,
@@ -68,8 +68,10 @@ impl Rig {
         let (proxy, addresses, cluster) = runtime.block_on(async {
             let cluster = launch("docker", spec).await.expect("a cluster");
             joined(cluster.as_ref(), 2).await.expect("two brokers");
-            let addresses: Vec<_> =
-                brokers(cluster.as_ref()).into_iter().map(|id| cluster.address(id)).collect();
+            let broker =
+                |id: u32| (i32::try_from(id).expect("a small number"), cluster.address(id));
+            let addresses: BTreeMap<_, _> =
+                brokers(cluster.as_ref()).into_iter().map(broker).collect();
             (Proxy::start(&addresses).expect("a proxy"), addresses, cluster)
         });
         let backend = dir.path().join("backend.yaml");

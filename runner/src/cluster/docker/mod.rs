@@ -81,8 +81,8 @@ impl DockerCluster {
         let secured = Secured::new(&spec)?;
         let mut blueprint = blueprint(spec, docker, image, secured);
         let started = match subnet::create(&blueprint).await {
-            Ok(ips) => {
-                blueprint.ips = ips;
+            Ok(subnet) => {
+                (blueprint.ips, blueprint.gateway) = (subnet.nodes, subnet.gateway);
                 start_nodes(&blueprint).await
             }
             Err(error) => Err(error),
@@ -155,7 +155,8 @@ fn blueprint(
         cluster_id: storage::random_id(),
         ..Addresses::default()
     };
-    Blueprint { spec, docker, at, ips: BTreeMap::new(), image, labels, checkpoint, secured }
+    let (ips, gateway) = (BTreeMap::new(), None);
+    Blueprint { spec, docker, at, ips, gateway, image, labels, checkpoint, secured }
 }
 
 /// A name that no other cluster has, with only characters that host names allow.

@@ -51,6 +51,8 @@ pub struct Blueprint {
     pub at: Addresses,
     /// The nodes' addresses in the cluster's network; empty before that is made.
     pub ips: BTreeMap<Node, Ipv4Addr>,
+    /// The engine's own address in that network.
+    pub gateway: Option<Ipv4Addr>,
     /// The image of its containers.
     pub image: Image,
     pub labels: BTreeMap<String, String>,

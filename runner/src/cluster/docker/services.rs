@@ -28,6 +28,7 @@ impl ContainerAbility for DockerCluster {
             network: at.prefix.clone(),
             labels: self.blueprint.labels.clone(),
             bootstrap: reached.join(","),
+            gateway: self.blueprint.gateway,
             memory: spec.bounds.memory.and_then(|bytes| i64::try_from(bytes).ok()),
         })
     }

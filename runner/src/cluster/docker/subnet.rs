@@ -25,15 +25,25 @@ use super::{engine::failed, node::Blueprint};
 /// Another network may be made in between, and get the addresses first.
 const TRIES: u32 = 20;
 
-/// Makes the network. Returns the nodes' addresses, which are in the lower half of its range: the engine gives
-/// addresses of the upper half to all other containers.
-pub async fn create(blueprint: &Blueprint) -> Result<BTreeMap<Node, Ipv4Addr>, RigError> {
+/// Who has which address in the network.
+pub struct Subnet {
+    /// In the lower half of its range: the engine gives addresses of the upper half to all other containers.
+    pub nodes: BTreeMap<Node, Ipv4Addr>,
+    /// The engine's own.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Makes the network.
+pub async fn create(blueprint: &Blueprint) -> Result<Subnet, RigError> {
     let mut free = free_range(blueprint).await?;
     let mut tries = 0;
     loop {
         tries += 1;
-        let (range, addresses) = divided(&free, &config::nodes(&blueprint.spec))?;
-        let Err(error) = make(blueprint, Some(range)).await else { return Ok(addresses) };
+        let (range, nodes) = divided(&free, &config::nodes(&blueprint.spec))?;
+        let gateway = gateway(&range);
+        let Err(error) = make(blueprint, Some(range)).await else {
+            return Ok(Subnet { nodes, gateway });
+        };
         let next = free_range(blueprint).await?;
         // A range that is still free was not what the engine refused.
         if next.subnet == free.subnet || tries >= TRIES {
@@ -84,7 +94,7 @@ fn divided(
     free: &IpamConfig,
     nodes: &[Node],
 ) -> Result<(IpamConfig, BTreeMap<Node, Ipv4Addr>), RigError> {
-    let gateway = free.gateway.as_deref().and_then(|address| address.parse().ok());
+    let gateway = gateway(free);
     let [lower, upper] = halves(free).unwrap_or_default();
     let addresses = lower.hosts().filter(|address| Some(*address) != gateway);
     let own: BTreeMap<Node, Ipv4Addr> = nodes.iter().copied().zip(addresses).collect();
@@ -96,6 +106,11 @@ fn divided(
         )));
     }
     Ok((IpamConfig { ip_range: Some(upper.to_string()), ..free.clone() }, own))
+}
+
+/// The engine's own address in a range.
+fn gateway(range: &IpamConfig) -> Option<Ipv4Addr> {
+    range.gateway.as_deref().and_then(|address| address.parse().ok())
 }
 
 /// Both halves of a range of IPv4.

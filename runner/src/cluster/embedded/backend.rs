@@ -30,8 +30,8 @@ impl Backend for EmbeddedBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        let can =
-            [Capability::Kill, Capability::Stop, Capability::Start, Capability::KeepDown].into();
+        use Capability::{KeepDown, Kill, Requests, Start, Stop};
+        let can = [Kill, Stop, Start, KeepDown, Requests].into();
         Abilities { can, ..Abilities::without(NAME, &[]) }
             .advise(|_| "run it on real brokers: --backend docker")
     }

@@ -74,7 +74,12 @@ impl Backend for ExternalBackend {
     /// abilities are assumed, so that only its mistakes are reported.
     fn abilities(&self) -> Abilities {
         let commands = self.file.as_ref().map(|file| file.lacks()).unwrap_or_default();
-        let lacks: Vec<Capability> = LACKS.into_iter().chain(commands).collect();
+        let encrypted = self.client_config().get("security.protocol").is_some_and(|protocol| {
+            let protocol = protocol.to_ascii_lowercase();
+            protocol.ends_with("ssl")
+        });
+        let unreadable = encrypted.then_some(Capability::Requests);
+        let lacks: Vec<Capability> = LACKS.into_iter().chain(commands).chain(unreadable).collect();
         let advice = |capability| match by_command(capability) {
             true => {
                 "give the backend file a command for it, or run it in containers: --backend docker"
@@ -82,6 +87,9 @@ impl Backend for ExternalBackend {
             false if capability == Capability::KeepDown => {
                 "its brokers come back by themselves: leave `for`, `during` and `down_for` out, and wait for what must \
                  hold after the kill"
+            }
+            false if capability == Capability::Requests => {
+                "its connections are encrypted: give the backend file a listener without TLS"
             }
             false => "run it in containers: --backend docker",
         };

@@ -129,6 +129,7 @@ pub fn hits(verb: &Verb) -> Hits {
         Strikes::Routes => Hits::Network,
         Strikes::Processes | Strikes::Disks => Hits::Nodes,
         Strikes::Clocks
+        | Strikes::Requests
         | Strikes::Lines
         | Strikes::Clients
         | Strikes::Nothing

@@ -8,10 +8,11 @@ use kafka_protocol::messages::{
     fetch_response::{AbortedTransaction, PartitionData},
 };
 
+use kplan::proxy::{Call, Route};
+
 use super::{
-    Shared, addresses,
+    Lies,
     batch::{Batch, Checksum, Told},
-    frame::Call,
     rules::{Act, Standing},
 };
 
@@ -25,18 +26,16 @@ pub struct Kept {
 
 /// The answer that the client gets. `kept` is what this connection is to be given again.
 pub fn rewrite(
-    shared: &Arc<Shared>,
+    lies: &Lies,
+    way: &Route<'_>,
     call: &Call,
     frame: Bytes,
     kept: &mut Vec<Kept>,
 ) -> io::Result<Bytes> {
     let mut answer: FetchResponse = call.read_answer(frame)?;
-    for node in &mut answer.node_endpoints {
-        addresses::lead(shared, &mut node.host, &mut node.port)?;
-    }
     for topic in &mut answer.responses {
-        let name = shared.topic(&topic.topic, topic.topic_id.as_u128());
-        let mut rules = shared.rules(call.client(), &name);
+        let name = way.topic(&topic.topic, topic.topic_id.as_u128());
+        let mut rules = lies.rules(call.client(), &name);
         rules.retain(|rule| !rule.rule().act.is_of_produce());
         for part in topic.partitions.iter_mut().filter(|_| !rules.is_empty()) {
             let partition = part.partition_index;

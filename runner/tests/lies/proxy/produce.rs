@@ -17,10 +17,11 @@ use kafka_protocol::{
     protocol::Decodable,
 };
 
+use kplan::proxy::{Asked, Call, Passing, Route};
+
 use super::{
-    Shared, addresses,
+    Lies,
     batch::{Batch, Told},
-    frame::Call,
     invalid, lock,
     rules::{Act, Standing},
 };
@@ -41,17 +42,17 @@ struct End {
 }
 
 /// What is to become of a request.
-pub struct Plan {
+struct Plan {
     /// What the broker is sent; none if nothing is left of it.
-    pub forward: Option<ProduceRequest>,
+    forward: Option<ProduceRequest>,
     /// Whether that is another request than the client's.
-    pub changed: bool,
+    changed: bool,
     /// What is sent directly after it, and nobody hears the answer.
-    pub again: Option<ProduceRequest>,
+    again: Option<ProduceRequest>,
     /// Whether the producer waits for an answer.
-    pub answered: bool,
+    answered: bool,
     /// What is to become of the answer.
-    pub produced: Produced,
+    produced: Produced,
 }
 
 /// What is to become of the answer to a request.
@@ -93,7 +94,8 @@ impl Produced {
     /// The answer that the producer gets; `frame` is the broker's, none if it was not asked.
     pub fn answer(
         &self,
-        shared: &Arc<Shared>,
+        lies: &Lies,
+        way: &Route<'_>,
         call: &Call,
         frame: Option<Bytes>,
     ) -> io::Result<Bytes> {
@@ -101,12 +103,9 @@ impl Produced {
             Some(frame) => call.read_answer(frame)?,
             None => ProduceResponse::default(),
         };
-        for node in &mut answer.node_endpoints {
-            addresses::lead(shared, &mut node.host, &mut node.port)?;
-        }
-        let mut ends = lock(&shared.ends.0);
+        let mut ends = lock(&lies.ends.0);
         for topic in &mut answer.responses {
-            let name = shared.topic(&topic.name, topic.topic_id.as_u128());
+            let name = way.topic(&topic.name, topic.topic_id.as_u128());
             for part in &mut topic.partition_responses {
                 let place = (name.clone(), part.index);
                 let count = self.sent.iter().find(|s| s.0 == place).map_or(0, |s| s.1);
@@ -139,9 +138,39 @@ impl Swallowed {
     }
 }
 
+/// What becomes of this request.
+pub fn passage(
+    lies: &Lies,
+    way: &Route<'_>,
+    asked: &Asked,
+) -> io::Result<Passing<Option<Produced>>> {
+    let call = &asked.call;
+    let Plan { forward, changed, again, answered, produced } = plan(lies, way, asked)?;
+    let made = match &forward {
+        None => Some(produced.answer(lies, way, call, None)?),
+        Some(_) => None,
+    };
+    let forward = match (forward, changed) {
+        (Some(request), true) => Some(call.request(&request)?),
+        (request, _) => request.map(|_| asked.frame.clone()),
+    };
+    Ok(Passing {
+        forward,
+        again: again.map(|request| call.request(&request)).transpose()?,
+        made,
+        answered,
+        after: produced.delay,
+        hold: produced.hold.is_some(),
+        kept: Some(produced),
+        ..Passing::through(asked)
+    })
+}
+
 /// What the rules want of this request.
-pub fn plan(shared: &Arc<Shared>, call: &Call, mut body: Bytes) -> io::Result<Plan> {
-    let mut request = ProduceRequest::decode(&mut body, call.version()).map_err(invalid)?;
+fn plan(lies: &Lies, way: &Route<'_>, asked: &Asked) -> io::Result<Plan> {
+    let call = &asked.call;
+    let request = ProduceRequest::decode(&mut asked.body.clone(), call.version());
+    let mut request = request.map_err(invalid)?;
     let mut plan = Plan {
         forward: None,
         changed: false,
@@ -151,8 +180,8 @@ pub fn plan(shared: &Arc<Shared>, call: &Call, mut body: Bytes) -> io::Result<Pl
     };
     let mut again = request.clone().with_topic_data(Vec::new());
     for topic in &mut request.topic_data {
-        let name = shared.topic(&topic.name, topic.topic_id.as_u128());
-        let rules = shared.rules(call.client(), &name);
+        let name = way.topic(&topic.name, topic.topic_id.as_u128());
+        let rules = lies.rules(call.client(), &name);
         let mut twice = Vec::new();
         topic.partition_data.retain_mut(|part| {
             let place = (name.clone(), part.index);
@@ -160,7 +189,7 @@ pub fn plan(shared: &Arc<Shared>, call: &Call, mut body: Bytes) -> io::Result<Pl
             if !kept {
                 let answer = TopicProduceResponse::default().with_name(topic.name.clone());
                 let answer = answer.with_topic_id(topic.topic_id);
-                let next = lock(&shared.ends.0).get(&place).map_or(0, |e| e.known + e.on_the_way);
+                let next = lock(&lies.ends.0).get(&place).map_or(0, |e| e.known + e.on_the_way);
                 let part = PartitionProduceResponse::default().with_index(part.index);
                 let part = part.with_base_offset(next).with_log_start_offset(0);
                 plan.produced.swallowed.push(Swallowed { topic: answer, part });
@@ -172,7 +201,7 @@ pub fn plan(shared: &Arc<Shared>, call: &Call, mut body: Bytes) -> io::Result<Pl
         }
     }
     request.topic_data.retain(|topic| !topic.partition_data.is_empty());
-    let mut ends = lock(&shared.ends.0);
+    let mut ends = lock(&lies.ends.0);
     for (place, count) in &plan.produced.sent {
         ends.entry(place.clone()).or_default().on_the_way += count;
     }

@@ -6,30 +6,26 @@ use bytes::{Buf, Bytes};
 use kafka_protocol::{
     error::ResponseError,
     messages::{
-        ApiKey, ApiVersionsResponse, DescribeClusterResponse, FindCoordinatorResponse,
-        MetadataResponse,
+        ApiKey, ApiVersionsResponse, DescribeClusterResponse, FetchResponse,
+        FindCoordinatorResponse, MetadataResponse, ProduceResponse,
     },
     protocol::StrBytes,
 };
 
-use super::{HOST, Shared, frame::Call, lock};
+use super::{Policy, Shared, frame::Call, lock};
 
-/// Whether answers of this kind are changed by [`rewrite`].
-pub fn concerns(api: ApiKey) -> bool {
-    matches!(
-        api,
-        ApiKey::ApiVersions | ApiKey::Metadata | ApiKey::FindCoordinator | ApiKey::DescribeCluster
-    )
-}
+/// The first versions whose answers may name the brokers that lead partitions now (KIP-951).
+const PRODUCE_NAMES_LEADERS: i16 = 10;
+const FETCH_NAMES_LEADERS: i16 = 16;
 
 /// The answer as the client may see it.
-pub fn rewrite(shared: &Arc<Shared>, call: &Call, frame: Bytes) -> io::Result<Bytes> {
+pub fn rewrite<P: Policy>(shared: &Arc<Shared<P>>, call: &Call, frame: Bytes) -> io::Result<Bytes> {
     match call.api {
         ApiKey::ApiVersions => versions(call, frame),
         ApiKey::Metadata => {
             let mut answer: MetadataResponse = call.read_answer(frame)?;
             for broker in &mut answer.brokers {
-                lead(shared, &mut broker.host, &mut broker.port)?;
+                lead(shared, broker.node_id.0, &mut broker.host, &mut broker.port)?;
             }
             let mut names = lock(&shared.names);
             for topic in &answer.topics {
@@ -41,18 +37,32 @@ pub fn rewrite(shared: &Arc<Shared>, call: &Call, frame: Bytes) -> io::Result<By
         }
         ApiKey::FindCoordinator => {
             let mut answer: FindCoordinatorResponse = call.read_answer(frame)?;
-            lead(shared, &mut answer.host, &mut answer.port)?;
+            lead(shared, answer.node_id.0, &mut answer.host, &mut answer.port)?;
             for found in &mut answer.coordinators {
-                lead(shared, &mut found.host, &mut found.port)?;
+                lead(shared, found.node_id.0, &mut found.host, &mut found.port)?;
             }
             call.answer(&answer)
         }
         ApiKey::DescribeCluster => {
             let mut answer: DescribeClusterResponse = call.read_answer(frame)?;
             for broker in &mut answer.brokers {
-                lead(shared, &mut broker.host, &mut broker.port)?;
+                lead(shared, broker.broker_id.0, &mut broker.host, &mut broker.port)?;
             }
             call.answer(&answer)
+        }
+        ApiKey::Produce if call.version() >= PRODUCE_NAMES_LEADERS => {
+            let mut answer: ProduceResponse = call.read_answer(frame.clone())?;
+            for node in &mut answer.node_endpoints {
+                lead(shared, node.node_id.0, &mut node.host, &mut node.port)?;
+            }
+            if answer.node_endpoints.is_empty() { Ok(frame) } else { call.answer(&answer) }
+        }
+        ApiKey::Fetch if call.version() >= FETCH_NAMES_LEADERS => {
+            let mut answer: FetchResponse = call.read_answer(frame.clone())?;
+            for node in &mut answer.node_endpoints {
+                lead(shared, node.node_id.0, &mut node.host, &mut node.port)?;
+            }
+            if answer.node_endpoints.is_empty() { Ok(frame) } else { call.answer(&answer) }
         }
         _ => Ok(frame),
     }
@@ -60,12 +70,17 @@ pub fn rewrite(shared: &Arc<Shared>, call: &Call, frame: Bytes) -> io::Result<By
 
 /// Replaces a broker's address by the proxy's. Where an error stands instead of a coordinator there is
 /// none.
-pub fn lead(shared: &Arc<Shared>, host: &mut StrBytes, port: &mut i32) -> io::Result<()> {
+fn lead<P: Policy>(
+    shared: &Arc<Shared<P>>,
+    broker: i32,
+    host: &mut StrBytes,
+    port: &mut i32,
+) -> io::Result<()> {
     if host.is_empty() || *port <= 0 {
         return Ok(());
     }
-    *port = shared.port_for(&format!("{}:{port}", host.as_str()))?.into();
-    *host = StrBytes::from_static_str(HOST);
+    *port = shared.door(broker, &format!("{}:{port}", host.as_str()))?.into();
+    *host = StrBytes::from_string(shared.at.to_string());
     Ok(())
 }
 

@@ -41,6 +41,32 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), frame: &[u8]) -> io::Resu
     to.write_all(&out).await
 }
 
+/// From this version on a request to fetch may be part of a session.
+const SESSIONS: i16 = 7;
+/// The first version that does not begin with the id of a replica.
+const WITHOUT_REPLICA: i16 = 15;
+/// Says that a request is not part of a session (KIP-227).
+const NO_SESSION: i32 = -1;
+
+/// The request as it came, and its body; a request to fetch without its session: then it names all of its partitions.
+pub fn without_session(call: &Call, frame: Bytes, body: Bytes) -> (Bytes, Bytes) {
+    if call.api != ApiKey::Fetch || call.version() < SESSIONS {
+        return (frame, body);
+    }
+    let head = frame.len() - body.len();
+    // Behind three times and sizes and the isolation level: the session's id and its epoch.
+    let replica = if call.version() < WITHOUT_REPLICA { 4 } else { 0 };
+    let at = head + replica + 3 * 4 + 1;
+    let none = [0_i32.to_be_bytes(), NO_SESSION.to_be_bytes()].concat();
+    if frame.get(at..at + none.len()).is_none_or(|session| session == none) {
+        return (frame, body);
+    }
+    let mut whole = BytesMut::from(&frame[..]);
+    whole[at..at + none.len()].copy_from_slice(&none);
+    let whole = whole.freeze();
+    (whole.clone(), whole.slice(head..))
+}
+
 /// A request's header, and how its answer is to be read.
 #[derive(Clone, Debug)]
 pub struct Call {

@@ -1,0 +1,163 @@
+//! The policy of a plan's disturbances: requests that are answered with an error, late, twice or not at all.
+
+mod answers;
+mod made;
+mod rules;
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kplan_dsl::value::Disturbance;
+
+use super::{Asked, Call, Passing, Policy, Route, lock};
+pub use rules::{DisturbCounts, DisturbRule, StandingRule};
+
+/// The disturbances in force, for all clients.
+#[derive(Default)]
+pub struct Disturbances(Mutex<Vec<Arc<StandingRule>>>);
+
+impl Disturbances {
+    /// Adds a disturbance; it holds for requests from now on.
+    pub fn add(&self, rule: DisturbRule) -> Arc<StandingRule> {
+        let standing = Arc::new(StandingRule::new(rule));
+        lock(&self.0).push(Arc::clone(&standing));
+        standing
+    }
+
+    /// Ends a disturbance, and the connections that it silenced.
+    pub fn remove(&self, rule: &Arc<StandingRule>) {
+        lock(&self.0).retain(|other| !Arc::ptr_eq(other, rule));
+        rule.over();
+    }
+}
+
+/// What becomes of the requests of one client.
+pub struct Disturber {
+    /// Its name in the plan.
+    pub client: String,
+    pub all: Arc<Disturbances>,
+}
+
+/// What is done to a broker's answer.
+#[derive(Default)]
+pub struct Changed(Option<(Arc<StandingRule>, AnswerChange)>);
+
+enum AnswerChange {
+    /// It has this error.
+    Error(i16),
+    /// It demands that the client waits, milliseconds.
+    Throttle(i32),
+}
+
+impl Policy for Disturber {
+    type Kept = Changed;
+    type Own = ();
+
+    fn request(&self, way: &Route<'_>, asked: &Asked) -> io::Result<Passing<Changed>> {
+        let mut passage = Passing::through(asked);
+        passage.answered = answers::are_awaited(asked)?;
+        let rules = lock(&self.all.0).clone();
+        for rule in rules.iter().rev().filter(|rule| rule.rule().covers(self, way, &asked.call)) {
+            if !rule.rule().names_topic(way, asked)? {
+                continue;
+            }
+            // The newest rule decides, also by letting the request pass.
+            if rule.is_due(passage.answered) {
+                disturb(rule, asked, &mut passage)?;
+            }
+            break;
+        }
+        Ok(passage)
+    }
+
+    fn answer(
+        &self,
+        _way: &Route<'_>,
+        call: &Call,
+        Changed(kept): Changed,
+        (): &mut (),
+        frame: Bytes,
+    ) -> io::Result<Bytes> {
+        let Some((rule, effect)) = kept else { return Ok(frame) };
+        let changed = match effect {
+            AnswerChange::Error(code) => answers::with_error(call, frame.clone(), code)?,
+            AnswerChange::Throttle(ms) => answers::with_throttle(call, frame.clone(), ms)?,
+        };
+        if changed.is_some() {
+            rule.did();
+        }
+        Ok(changed.unwrap_or(frame))
+    }
+}
+
+/// Does to a request what a rule wants.
+fn disturb(
+    rule: &Arc<StandingRule>,
+    asked: &Asked,
+    passage: &mut Passing<Changed>,
+) -> io::Result<()> {
+    let keep = |effect| Changed(Some((Arc::clone(rule), effect)));
+    match &rule.rule().how {
+        Disturbance::Error(name) => {
+            let error = error_of(name)?;
+            if !answers::is_carried_out(asked.call.api, error) {
+                passage.made = Some(made::made(asked, error.code())?);
+                passage.forward = None;
+                rule.did();
+            } else {
+                passage.kept = keep(AnswerChange::Error(error.code()));
+            }
+        }
+        Disturbance::Throttle(time) => {
+            passage.kept = keep(AnswerChange::Throttle(milliseconds(*time)));
+        }
+        Disturbance::Delay(time) => {
+            passage.after = *time;
+            rule.did();
+        }
+        Disturbance::DropAnswer => {
+            passage.silence = Some(rule.until_over());
+            rule.did();
+        }
+        Disturbance::Duplicate => {
+            passage.again = passage.forward.clone();
+            rule.did();
+        }
+        Disturbance::Disconnect => {
+            rule.did();
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+    }
+    Ok(())
+}
+
+fn milliseconds(time: Duration) -> i32 {
+    i32::try_from(time.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// Kafka's error of this name.
+fn error_of(name: &str) -> io::Result<ResponseError> {
+    let codes = (-1..i16::from(u8::MAX)).filter_map(ResponseError::try_from_code);
+    let mut errors = codes.filter(|error| crate::codes::error_name(*error) == name);
+    errors.next().ok_or_else(|| super::invalid(format!("the protocol library has no {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use kplan_dsl::value::KAFKA_ERRORS;
+
+    use super::*;
+
+    #[test]
+    fn every_error_that_a_plan_may_name_has_a_code() {
+        let unknown: Vec<_> = KAFKA_ERRORS.iter().filter(|name| error_of(name).is_err()).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let code = error_of("NOT_ENOUGH_REPLICAS_AFTER_APPEND").map(|error| error.code());
+        assert_eq!(code.ok(), Some(20));
+    }
+}
