@@ -39,6 +39,8 @@ capabilities! {
     PowerLoss = "take the power from brokers",
     /// Make the clocks of nodes wrong.
     SkewClock = "skew the clocks of brokers",
+    /// Change the bytes of files on brokers' disks.
+    DamageFiles = "damage files on brokers' disks",
     /// Drop packets between brokers.
     NetworkPartition = "partition the network",
     /// Make the network slow or lossy.

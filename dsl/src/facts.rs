@@ -72,8 +72,10 @@ pub enum Strikes {
     Nothing,
     /// Processes of nodes.
     Processes,
-    /// Disks of brokers.
+    /// The space on disks of brokers.
     Disks,
+    /// The contents of files on disks of brokers.
+    Files,
     /// Clocks of nodes.
     Clocks,
     /// Which nodes can reach each other.
@@ -118,6 +120,8 @@ pub enum LaneMark {
     Degraded,
     /// Its disk is full.
     DiskFull,
+    /// A file on its disk is damaged.
+    Damaged,
     /// Its clock is wrong.
     WrongClock,
     /// Slowed down by a quota.

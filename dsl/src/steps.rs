@@ -30,6 +30,7 @@ mod assert;
 mod chaos;
 mod collect;
 mod consume;
+mod corrupt_disk;
 mod create_topic;
 mod degrade_network;
 mod delete_records;
@@ -77,6 +78,7 @@ mod stop_cluster;
 mod upgrade_broker;
 mod useless;
 mod wait;
+mod zookeeper;
 
 pub use access::AccessRule;
 pub use chaos::ChaosFault;
@@ -245,6 +247,7 @@ roster! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    corrupt_disk::CorruptDisk,
     skew_clock::SkewClock,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,

@@ -45,8 +45,9 @@ const LEFT: [(&str, &str, &str); 24] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 14] = [
+const FAULTS: [&str; 15] = [
     "chaos",
+    "corrupt_disk",
     "degrade_network",
     "fill_disk",
     "kill_broker",
@@ -85,7 +86,8 @@ const STATE: [&str; 10] = [
     "under_replicated_partitions",
 ];
 /// What a fault does to messages, where a bound refuses 0.
-const DAMAGE: [&str; 9] = [
+const DAMAGE: [&str; 11] = [
+    "corrupted",
     "diverged",
     "duplicated",
     "latency",
@@ -93,6 +95,7 @@ const DAMAGE: [&str; 9] = [
     "lost",
     "redelivered",
     "reordered",
+    "replicas_differ",
     "unavailable",
     "undelivered",
 ];

@@ -280,7 +280,7 @@ const MEND_REAL_BROKERS: [&str; 12] = [
 ];
 
 /// Those that leave what they did, or did nothing.
-const MEND_NOTHING: [&str; 30] = [
+const MEND_NOTHING: [&str; 31] = [
     "start_cluster",
     "stop_cluster",
     "create_topic",
@@ -292,6 +292,7 @@ const MEND_NOTHING: [&str; 30] = [
     "start_broker",
     "resume_broker",
     "free_disk",
+    "corrupt_disk",
     "heal_network",
     "start_producer",
     "start_service",

@@ -1,7 +1,7 @@
 //! Words that other tools, and Kafka's own, use for what a plan says with another word.
 
 /// Words of others, without case and separators, and kplan's words in the order in which they are offered.
-const OTHERS: [(&[&str], &[&str]); 39] = [
+const OTHERS: [(&[&str], &[&str]); 40] = [
     // Steps.
     (
         &["sleep", "pause", "delay", "waitfor", "waituntil", "until", "eventually", "poll"],
@@ -14,6 +14,10 @@ const OTHERS: [(&[&str], &[&str]); 39] = [
         &["power_loss"],
     ),
     (&["clockskew", "clock", "timeskew", "timetravel", "libfaketime", "faketime"], &["skew_clock"]),
+    (
+        &["corrupt", "bitrot", "bitflip", "corruptfile", "damagedisk", "corruptlog"],
+        &["corrupt_disk"],
+    ),
     (&["stop", "shutdown", "stopnode", "terminatebroker"], &["stop_broker"]),
     (&["restart", "restartnode", "bounce", "bouncebroker"], &["restart_broker"]),
     (&["freeze", "freezebroker", "suspend", "sigstop"], &["pause_broker"]),

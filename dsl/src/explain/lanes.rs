@@ -8,7 +8,7 @@ use crate::value::{Clients, Target};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Running,
         Self::Killed,
         Self::NoPower,
@@ -17,6 +17,7 @@ impl LaneMark {
         Self::Isolated,
         Self::Degraded,
         Self::DiskFull,
+        Self::Damaged,
         Self::WrongClock,
         Self::Throttled,
         Self::Restarting,
@@ -36,6 +37,7 @@ impl LaneMark {
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
+            Self::Damaged => "with a damaged file",
             Self::WrongClock => "with a wrong clock",
             Self::Throttled => "throttled",
             Self::Restarting => "restarting",
@@ -55,6 +57,7 @@ impl LaneMark {
             Self::Isolated => '╳',
             Self::Degraded => '~',
             Self::DiskFull => '▓',
+            Self::Damaged => '#',
             Self::WrongClock => '±',
             Self::Throttled => '≈',
             Self::Restarting => '↻',

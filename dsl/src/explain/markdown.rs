@@ -142,6 +142,7 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Isolated => "**cut off**",
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",
+        LaneMark::Damaged => "**damaged**",
         LaneMark::WrongClock => "**wrong clock**",
         LaneMark::Throttled => "**throttled**",
         LaneMark::Restarting => "**restarts**",

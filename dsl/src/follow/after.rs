@@ -138,6 +138,7 @@ impl StillBroken {
             Strikes::Disks => Some(Self::Disk),
             Strikes::Nothing
             | Strikes::Processes
+            | Strikes::Files
             | Strikes::Clocks
             | Strikes::Clients
             | Strikes::Everything => None,

@@ -45,6 +45,7 @@ impl<'p> Follow<'p> {
                 | LaneMark::Isolated
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
+                | LaneMark::Damaged
                 | LaneMark::WrongClock
                 | LaneMark::Throttled
                 | LaneMark::Restarting

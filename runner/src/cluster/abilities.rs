@@ -13,6 +13,7 @@ use super::{
     Acted, AdminError, Death, Listening, Network, Node, NodeState, NotSynced, RigError,
     ServiceLine, Skew, TopicChange, TopicSpec, Version,
 };
+use crate::segments::{DiskFile, FileEdit};
 
 /// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
 /// waited for together (combined KRaft nodes started one by one deadlock on their quorum). "Started" means
@@ -84,6 +85,24 @@ pub trait DiskAbility: Send + Sync {
         into: &Path,
         most: u64,
     ) -> Result<Vec<PathBuf>, RigError>;
+}
+
+/// The files of partitions on the disks of nodes, which may be alive or dead. Needs [`super::ClusterSpec::damaged`].
+#[async_trait]
+pub trait FileAbility: Send + Sync {
+    /// The files of a partition; none if the node has no such partition.
+    async fn of_partition(
+        &self,
+        node: Node,
+        partition: (&str, u32),
+    ) -> Result<Option<Vec<DiskFile>>, RigError>;
+    /// Changes one of them. Returns what its range held before, and what is read there afterwards.
+    async fn edit(
+        &self,
+        node: Node,
+        partition: (&str, u32),
+        edit: &FileEdit,
+    ) -> Result<(Vec<u8>, Vec<u8>), RigError>;
 }
 
 /// The power of the nodes. Needs [`super::Preload::power`].

@@ -21,6 +21,7 @@ pub mod certificates;
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod damage;
 pub mod docker;
 pub mod embedded;
 mod ending;
@@ -37,7 +38,7 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    ClockAbility, ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership,
+    ClockAbility, ContainerAbility, DiskAbility, FileAbility, HostAbility, LogAbility, Membership,
     NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
@@ -118,6 +119,8 @@ pub struct ClusterSpec {
     pub disk: Option<u64>,
     /// The plan will start nodes with another version on their data.
     pub exchangeable: bool,
+    /// The plan will change files of nodes, of dead ones too.
+    pub damaged: bool,
     /// What kplan's own object does in its processes.
     pub preload: Preload,
     /// Limits of its nodes on this machine.
@@ -273,6 +276,9 @@ pub trait Cluster: NodeLife {
     }
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
         Err(self.cannot(Capability::Disks))
+    }
+    fn files(&self) -> Result<&dyn FileAbility, RigError> {
+        Err(self.cannot(Capability::DamageFiles))
     }
     fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
         Err(self.cannot(Capability::SkewClock))

@@ -7,6 +7,7 @@ pub mod chaos;
 pub mod clients;
 pub mod clocks;
 pub mod collected;
+pub mod damage;
 pub mod disks;
 pub mod ended;
 pub mod faults;

@@ -3,7 +3,7 @@
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::{Allow, AlterBroker, Deny, PowerLoss, SkewClock, UpgradeBroker, Verb},
+    steps::{Allow, AlterBroker, CorruptDisk, Deny, PowerLoss, SkewClock, UpgradeBroker, Verb},
 };
 
 /// True if a fault of the plan affects one of these.
@@ -20,6 +20,11 @@ pub fn takes_power(plan: &Plan) -> bool {
 /// True when some step skews clocks.
 pub fn skews_clocks(plan: &Plan) -> bool {
     uses(plan, &|word| word == SkewClock::INFO.word)
+}
+
+/// True when some step damages files.
+pub fn damages_files(plan: &Plan) -> bool {
+    has(plan, &[CorruptDisk::INFO.word])
 }
 
 /// True when some step starts brokers with another version.

@@ -163,6 +163,7 @@ acts! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    corrupt_disk::CorruptDisk,
     skew_clock::SkewClock,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,

@@ -190,6 +190,7 @@ pub fn spec(
         racks: args.racks.0.iter().map(|(n, r)| (**n, r.clone())).collect(),
         disk: wants::strikes(plan, &[Strikes::Disks]).then_some(BROKER_DISK.0),
         exchangeable: wants::upgrades(plan),
+        damaged: wants::damages_files(plan),
         preload: Preload { power: wants::takes_power(plan), clocks: wants::skews_clocks(plan) },
         authorizer: wants::authorizes(plan),
         dynamic: wants::alters_brokers(plan),

@@ -1,6 +1,6 @@
 //! Disks of nodes outside the container's own layer, where a plan needs them: of a limited
 //! size, so that they can be filled, or independent of the container, so that it can be replaced, or so that a dead
-//! node's data can be (`power`).
+//! node's data can be (`power`, `damage`).
 //!
 //! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
 //! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
@@ -40,7 +40,7 @@ const BLOCK: u64 = 4096;
 /// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
-    let apart = spec.disk.is_some() || spec.exchangeable || spec.preload.power;
+    let apart = spec.disk.is_some() || spec.exchangeable || spec.damaged || spec.preload.power;
     (apart && !matches!(node, Node::Zookeeper(_)))
         .then(|| format!("{}-data", blueprint.at.host(node)))
 }

@@ -13,6 +13,7 @@ use futures::future::{join_all, try_join_all};
 mod backend;
 pub mod cleanup;
 mod clocks;
+mod damage;
 mod disks;
 mod engine;
 mod exec;

@@ -8,8 +8,8 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    ClockAbility, Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife,
-    NodeState, PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version,
+    ClockAbility, Cluster, ClusterSpec, FileAbility, HostAbility, Listening, LogAbility, Node,
+    NodeLife, NodeState, PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version,
     addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
@@ -75,6 +75,10 @@ impl Cluster for LocalCluster {
     }
 
     fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn files(&self) -> Result<&dyn FileAbility, RigError> {
         Ok(self)
     }
 

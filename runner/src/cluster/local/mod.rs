@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 mod backend;
 pub mod cleanup;
 mod clocks;
+mod damage;
 mod home;
 mod java;
 mod lifecycle;
