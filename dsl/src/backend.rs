@@ -41,6 +41,8 @@ capabilities! {
     SkewClock = "skew the clocks of brokers",
     /// Change the bytes of files on brokers' disks.
     DamageFiles = "damage files on brokers' disks",
+    /// Make calls of nodes on their disks fail or take longer.
+    DiskCalls = "make brokers' disks fail or slow",
     /// Drop packets between brokers.
     NetworkPartition = "partition the network",
     /// Make the network slow or lossy.

@@ -76,6 +76,8 @@ pub enum Strikes {
     Disks,
     /// The contents of files on disks of brokers.
     Files,
+    /// The calls of brokers on their disks.
+    DiskCalls,
     /// Clocks of nodes.
     Clocks,
     /// Which nodes can reach each other.
@@ -122,6 +124,10 @@ pub enum LaneMark {
     DiskFull,
     /// A file on its disk is damaged.
     Damaged,
+    /// Calls on its disk fail.
+    DiskErrors,
+    /// Calls on its disk take longer.
+    SlowDisk,
     /// Its clock is wrong.
     WrongClock,
     /// Slowed down by a quota.

@@ -37,6 +37,7 @@ mod delete_records;
 mod delete_topic;
 mod deny;
 mod describe;
+mod disk_errors;
 mod elect_leaders;
 mod fill_disk;
 mod fragment;
@@ -64,6 +65,7 @@ mod resume_broker;
 mod resume_client;
 mod run;
 mod skew_clock;
+mod slow_disk;
 mod start_broker;
 mod start_client;
 mod start_cluster;
@@ -248,6 +250,8 @@ roster! {
     fill_disk::FillDisk,
     free_disk::FreeDisk,
     corrupt_disk::CorruptDisk,
+    disk_errors::DiskErrors,
+    slow_disk::SlowDisk,
     skew_clock::SkewClock,
     elect_leaders::ElectLeaders,
     reassign_partitions::ReassignPartitions,

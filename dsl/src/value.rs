@@ -39,7 +39,7 @@ pub use acl::{AclOperation, AclUser, NamePattern};
 pub use before::BeforeOffset;
 pub use bound::{Amount, Bound, BoundGroup};
 pub use clock::{ClockRate, ClockShift};
-pub use disks::{DamagePlace, DiskDamage};
+pub use disks::{DamagePlace, DiskCall, DiskDamage, DiskError};
 pub use errors::{CLIENT_ERRORS, ExpectedError, KAFKA_ERRORS};
 pub use expression::Expression;
 pub(crate) use expression::not_a_number;

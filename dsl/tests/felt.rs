@@ -45,10 +45,11 @@ const LEFT: [(&str, &str, &str); 24] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 15] = [
+const FAULTS: [&str; 17] = [
     "chaos",
     "corrupt_disk",
     "degrade_network",
+    "disk_errors",
     "fill_disk",
     "kill_broker",
     "kill_client",
@@ -57,6 +58,7 @@ const FAULTS: [&str; 15] = [
     "pause_client",
     "power_loss",
     "skew_clock",
+    "slow_disk",
     "stop_broker",
     "stop_cluster",
     "upgrade_broker",

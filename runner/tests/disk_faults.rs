@@ -38,3 +38,26 @@ fn damage_is_found_in_replicas_and_in_messages() {
     let log = log(&ran, "broker-3.log");
     assert!(log.contains("alone-0"), "{log}");
 }
+
+/// The numbers of notes such as `broker 1: 12 syncs took longer`.
+fn noted(ran: &Ran, before: &str, after: &str) -> u64 {
+    let events = ran.events();
+    let number = |part: &str| part.split_once(after)?.0.parse::<u64>().ok();
+    let found = events.split(before).skip(1).find_map(number);
+    found.unwrap_or_else(|| panic!("{before}: {events}"))
+}
+
+/// The plan itself judges the latency, and that the cluster goes on without the broker.
+#[test]
+#[ignore = "needs a container engine: ci/test"]
+fn a_slow_disk_delays_messages_and_one_that_fails_ends_its_broker() {
+    let _turn = real();
+    let ran = ran("disk-calls");
+    let slowed = noted(&ran, "broker 1: ", " syncs took longer");
+    assert!(slowed >= 3, "in 8 s several syncs of 2 s each: {slowed}");
+    assert!(noted(&ran, "broker 3: ", " sync") >= 1);
+    let faults = &ran.record.suites[0].faults;
+    assert!(faults.iter().all(|fault| fault.until_us.is_some()), "each is over: {faults:?}");
+    let log = log(&ran, "broker-3.log");
+    assert!(log.contains("Input/output error"), "{log}");
+}

@@ -264,13 +264,15 @@ const MEND_THEMSELVES: [(&str, &str); 7] = [
 ];
 
 /// Those that only real brokers can do.
-const MEND_REAL_BROKERS: [&str; 12] = [
+const MEND_REAL_BROKERS: [&str; 14] = [
     "pause_broker",
     "power_loss",
     "partition_network",
     "degrade_network",
     "fill_disk",
     "skew_clock",
+    "disk_errors",
+    "slow_disk",
     "upgrade_broker",
     "reassign_partitions",
     "alter_broker",

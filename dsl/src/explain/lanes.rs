@@ -8,7 +8,7 @@ use crate::value::{Clients, Target};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Running,
         Self::Killed,
         Self::NoPower,
@@ -18,6 +18,8 @@ impl LaneMark {
         Self::Degraded,
         Self::DiskFull,
         Self::Damaged,
+        Self::DiskErrors,
+        Self::SlowDisk,
         Self::WrongClock,
         Self::Throttled,
         Self::Restarting,
@@ -38,6 +40,8 @@ impl LaneMark {
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
             Self::Damaged => "with a damaged file",
+            Self::DiskErrors => "with errors of its disk",
+            Self::SlowDisk => "on a slow disk",
             Self::WrongClock => "with a wrong clock",
             Self::Throttled => "throttled",
             Self::Restarting => "restarting",
@@ -58,6 +62,8 @@ impl LaneMark {
             Self::Degraded => '~',
             Self::DiskFull => '▓',
             Self::Damaged => '#',
+            Self::DiskErrors => '!',
+            Self::SlowDisk => '▒',
             Self::WrongClock => '±',
             Self::Throttled => '≈',
             Self::Restarting => '↻',

@@ -143,6 +143,8 @@ const fn shown(state: LaneMark) -> &'static str {
         LaneMark::Degraded => "**slow**",
         LaneMark::DiskFull => "**disk full**",
         LaneMark::Damaged => "**damaged**",
+        LaneMark::DiskErrors => "**disk errors**",
+        LaneMark::SlowDisk => "**slow disk**",
         LaneMark::WrongClock => "**wrong clock**",
         LaneMark::Throttled => "**throttled**",
         LaneMark::Restarting => "**restarts**",

@@ -139,6 +139,7 @@ impl StillBroken {
             Strikes::Nothing
             | Strikes::Processes
             | Strikes::Files
+            | Strikes::DiskCalls
             | Strikes::Clocks
             | Strikes::Clients
             | Strikes::Everything => None,

@@ -46,6 +46,8 @@ impl<'p> Follow<'p> {
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
                 | LaneMark::Damaged
+                | LaneMark::DiskErrors
+                | LaneMark::SlowDisk
                 | LaneMark::WrongClock
                 | LaneMark::Throttled
                 | LaneMark::Restarting

@@ -1,4 +1,4 @@
-//! Faults of disks: what is done to the bytes of files.
+//! Faults of disks: what is done to the bytes of files, and which calls fail or take longer.
 
 use super::words;
 
@@ -21,5 +21,23 @@ words! {
         Random = "random",
         /// At the beginning of the index files of the newest log segment.
         Index = "index",
+    }
+
+    /// A kind of calls on files.
+    pub enum DiskCall("`read`, `write` or `sync`") {
+        /// Reads.
+        Read = "read",
+        /// Writes, changes of size, and the creation of files and directories.
+        Write = "write",
+        /// Syncs: what was written is to reach the disk.
+        Sync = "sync",
+    }
+
+    /// The error with which a call fails.
+    pub enum DiskError("`EIO` or `ENOSPC`") {
+        /// The device failed.
+        Io = "EIO",
+        /// No space is left.
+        NoSpace = "ENOSPC",
     }
 }

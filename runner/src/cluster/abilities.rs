@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use kplan_dsl::value::DataFate;
 
 use super::{
-    Acted, AdminError, Death, Listening, Network, Node, NodeState, NotSynced, RigError,
-    ServiceLine, Skew, TopicChange, TopicSpec, Version,
+    Acted, AdminError, CallFaults, CallsMet, Death, Listening, Network, Node, NodeState, NotSynced,
+    RigError, ServiceLine, Skew, TopicChange, TopicSpec, Version,
 };
 use crate::segments::{DiskFile, FileEdit};
 
@@ -117,6 +117,15 @@ pub trait PowerAbility: Send + Sync {
         &self,
         nodes: &BTreeMap<Node, Option<u64>>,
     ) -> Result<BTreeMap<Node, NotSynced>, RigError>;
+}
+
+/// The calls of nodes on the files below their data directories. Needs [`super::Preload::disks`].
+#[async_trait]
+pub trait DiskCallAbility: Send + Sync {
+    /// Sets what befalls these calls of a node from now on, also over restarts. Returns when it was set.
+    async fn set_calls(&self, node: Node, faults: &CallFaults) -> Result<Acted, RigError>;
+    /// How many calls of a node were met by faults since its first start.
+    async fn calls_met(&self, node: Node) -> Result<CallsMet, RigError>;
 }
 
 /// The clocks of the nodes. Needs [`super::Preload::clocks`].

@@ -22,6 +22,7 @@ mod config;
 #[cfg(test)]
 mod config_tests;
 mod damage;
+mod disk_calls;
 pub mod docker;
 pub mod embedded;
 mod ending;
@@ -38,10 +39,11 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    ClockAbility, ContainerAbility, DiskAbility, FileAbility, HostAbility, LogAbility, Membership,
-    NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
+    ClockAbility, ContainerAbility, DiskAbility, DiskCallAbility, FileAbility, HostAbility,
+    LogAbility, Membership, NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
+pub use disk_calls::{CallDelays, CallErrors, CallFaults, CallsMet, counted};
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network, ServiceLine};
@@ -279,6 +281,9 @@ pub trait Cluster: NodeLife {
     }
     fn files(&self) -> Result<&dyn FileAbility, RigError> {
         Err(self.cannot(Capability::DamageFiles))
+    }
+    fn disk_calls(&self) -> Result<&dyn DiskCallAbility, RigError> {
+        Err(self.cannot(Capability::DiskCalls))
     }
     fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
         Err(self.cannot(Capability::SkewClock))

@@ -8,6 +8,7 @@ pub mod clients;
 pub mod clocks;
 pub mod collected;
 pub mod damage;
+pub mod disk_calls;
 pub mod disks;
 pub mod ended;
 pub mod faults;
@@ -55,10 +56,10 @@ use crate::{
     report::live::{Live, Waiting},
     stage::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
-        clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
-        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
-        rig::Taken, signals::Interrupt, sink::Sink, tell::Telling, throttles::Throttles,
-        timeline::StepTimeline, topics::PlanTopics,
+        clocks::Skewed, collected::Collected, disk_calls::DiskCalls, disks::Full, ended::Ended,
+        faults::Breaks, network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace,
+        power::Dark, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
+        throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
 
@@ -132,6 +133,8 @@ pub struct Stage {
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
+    /// Whose calls on their disks fail or take longer.
+    pub disk_calls: DiskCalls,
     /// Which clocks are wrong.
     pub skewed: Skewed,
     /// What the disks held when no broker had power.
@@ -182,6 +185,7 @@ impl Stage {
             wanted: Wanted::default(),
             disturbed: Disturbed::default(),
             full: Full::default(),
+            disk_calls: DiskCalls::default(),
             skewed: Skewed::default(),
             dark: Dark::default(),
             throttles: Throttles::default(),

@@ -22,6 +22,11 @@ pub fn skews_clocks(plan: &Plan) -> bool {
     uses(plan, &|word| word == SkewClock::INFO.word)
 }
 
+/// True when some step makes calls on disks fail or take longer.
+pub fn meets_calls(plan: &Plan) -> bool {
+    strikes(plan, &[Strikes::DiskCalls])
+}
+
 /// True when some step damages files.
 pub fn damages_files(plan: &Plan) -> bool {
     has(plan, &[CorruptDisk::INFO.word])

@@ -14,6 +14,7 @@ mod backend;
 pub mod cleanup;
 mod clocks;
 mod damage;
+mod disk_calls;
 mod disks;
 mod engine;
 mod exec;

@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// Capabilities that need processes which kplan starts or sees.
-const LACKS: [Capability; 14] = [
+const LACKS: [Capability; 15] = [
     Capability::Images,
     Capability::Containers,
     Capability::BrokerSettings,
@@ -23,6 +23,7 @@ const LACKS: [Capability; 14] = [
     Capability::PowerLoss,
     Capability::SkewClock,
     Capability::DamageFiles,
+    Capability::DiskCalls,
     Capability::Disks,
     Capability::NetworkPartition,
     Capability::NetworkDegradation,

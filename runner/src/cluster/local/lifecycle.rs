@@ -8,9 +8,9 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    ClockAbility, Cluster, ClusterSpec, FileAbility, HostAbility, Listening, LogAbility, Node,
-    NodeLife, NodeState, PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version,
-    addresses::Purpose, config, ending::Death, zookeeper,
+    ClockAbility, Cluster, ClusterSpec, DiskCallAbility, FileAbility, HostAbility, Listening,
+    LogAbility, Node, NodeLife, NodeState, PowerAbility, Quorum, RigError, TopicAdmin,
+    UpgradeAbility, Version, addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
     LocalCluster, NAME,
@@ -79,6 +79,10 @@ impl Cluster for LocalCluster {
     }
 
     fn files(&self) -> Result<&dyn FileAbility, RigError> {
+        Ok(self)
+    }
+
+    fn disk_calls(&self) -> Result<&dyn DiskCallAbility, RigError> {
         Ok(self)
     }
 

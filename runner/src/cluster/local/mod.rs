@@ -20,6 +20,7 @@ mod backend;
 pub mod cleanup;
 mod clocks;
 mod damage;
+mod disk_calls;
 mod home;
 mod java;
 mod lifecycle;
