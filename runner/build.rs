@@ -10,7 +10,7 @@ use std::{
 const DIR: &str = "preload";
 const OBJECT: (&str, &[&str], &[&str]) = (
     "kplan-preload.so",
-    &["sys.c", "power.c", "hooks.c", "clock.c"],
+    &["sys.c", "power.c", "hooks.c", "clock.c", "disk.c"],
     // Of the C library it needs the address of errno, and, where a program waits for a time of day, dlsym.
     &["-shared", "-fPIC", "-fvisibility=hidden"],
 );

@@ -39,6 +39,10 @@ capabilities! {
     PowerLoss = "take the power from brokers",
     /// Make the clocks of nodes wrong.
     SkewClock = "skew the clocks of brokers",
+    /// Change the bytes of files on brokers' disks.
+    DamageFiles = "damage files on brokers' disks",
+    /// Make calls of nodes on their disks fail or take longer.
+    DiskCalls = "make brokers' disks fail or slow",
     /// Change what becomes of the requests of clients.
     Requests = "disturb requests",
     /// Drop packets between brokers.

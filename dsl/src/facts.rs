@@ -72,8 +72,12 @@ pub enum Strikes {
     Nothing,
     /// Processes of nodes.
     Processes,
-    /// Disks of brokers.
+    /// The space on disks of brokers.
     Disks,
+    /// The contents of files on disks of brokers.
+    Files,
+    /// The calls of brokers on their disks.
+    DiskCalls,
     /// Clocks of nodes.
     Clocks,
     /// Which nodes can reach each other.
@@ -120,6 +124,12 @@ pub enum LaneMark {
     Degraded,
     /// Its disk is full.
     DiskFull,
+    /// A file on its disk is damaged.
+    Damaged,
+    /// Calls on its disk fail.
+    DiskErrors,
+    /// Calls on its disk take longer.
+    SlowDisk,
     /// Its clock is wrong.
     WrongClock,
     /// Its requests are disturbed.

@@ -30,6 +30,7 @@ mod assert;
 mod chaos;
 mod collect;
 mod consume;
+mod corrupt_disk;
 mod create_topic;
 mod degrade_network;
 mod delete_records;
@@ -37,6 +38,7 @@ mod delete_topic;
 mod deny;
 mod describe;
 mod disturb_requests;
+mod disk_errors;
 mod elect_leaders;
 mod fill_disk;
 mod fragment;
@@ -64,6 +66,7 @@ mod resume_broker;
 mod resume_client;
 mod run;
 mod skew_clock;
+mod slow_disk;
 mod start_broker;
 mod start_client;
 mod start_cluster;
@@ -78,6 +81,7 @@ mod stop_cluster;
 mod upgrade_broker;
 mod useless;
 mod wait;
+mod zookeeper;
 
 pub use access::AccessRule;
 pub use chaos::ChaosFault;
@@ -246,6 +250,9 @@ roster! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    corrupt_disk::CorruptDisk,
+    disk_errors::DiskErrors,
+    slow_disk::SlowDisk,
     skew_clock::SkewClock,
     disturb_requests::DisturbRequests,
     elect_leaders::ElectLeaders,

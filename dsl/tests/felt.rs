@@ -46,9 +46,11 @@ const LEFT: [(&str, &str, &str); 25] = [
 ];
 
 /// Faults; the last one is over when its step ends.
-const FAULTS: [&str; 15] = [
+const FAULTS: [&str; 18] = [
     "chaos",
+    "corrupt_disk",
     "degrade_network",
+    "disk_errors",
     "disturb_requests",
     "fill_disk",
     "kill_broker",
@@ -58,6 +60,7 @@ const FAULTS: [&str; 15] = [
     "pause_client",
     "power_loss",
     "skew_clock",
+    "slow_disk",
     "stop_broker",
     "stop_cluster",
     "upgrade_broker",
@@ -87,7 +90,8 @@ const STATE: [&str; 10] = [
     "under_replicated_partitions",
 ];
 /// What a fault does to messages, where a bound refuses 0.
-const DAMAGE: [&str; 9] = [
+const DAMAGE: [&str; 11] = [
+    "corrupted",
     "diverged",
     "duplicated",
     "latency",
@@ -95,6 +99,7 @@ const DAMAGE: [&str; 9] = [
     "lost",
     "redelivered",
     "reordered",
+    "replicas_differ",
     "unavailable",
     "undelivered",
 ];

@@ -17,6 +17,8 @@ long result(long done) {
 
 static int opened(int dir, const char *path, int flags, int mode) {
   char room[PATH];
+  long met = flags & O_CREAT ? disk_makes(dir, path) : 0;
+  if (met) return (int)result(met);
   const char *below = power_below(dir, path, room);
   return (int)result(below ? power_open(dir, path, below, flags, mode) : SYS(__NR_openat, dir, path, flags, mode));
 }
@@ -61,24 +63,42 @@ EXPORT int dup2(int from, int to) {
   return dup3(from, to, 0);
 }
 
+/* The call, unless a fault of the disk makes it fail. */
+#define DISK(kind, fd, call) (disk_meets(fd, kind) ?: (call))
+
+EXPORT long read(int fd, void *bytes, size_t n) { return result(DISK(DISK_READ, fd, SYS(__NR_read, fd, bytes, n))); }
+EXPORT long readv(int fd, const struct iovec *parts, int count) {
+  return result(DISK(DISK_READ, fd, SYS(__NR_readv, fd, parts, count)));
+}
+EXPORT long pread64(int fd, void *bytes, size_t n, int64_t offset) {
+  return result(DISK(DISK_READ, fd, SYS(__NR_pread64, fd, bytes, n, offset)));
+}
+EXPORT long pread(int fd, void *bytes, size_t n, int64_t offset) { return pread64(fd, bytes, n, offset); }
+EXPORT long preadv64(int fd, const struct iovec *parts, int count, int64_t offset) {
+  return result(DISK(DISK_READ, fd, SYS(__NR_preadv, fd, parts, count, offset, 0)));
+}
+EXPORT long preadv(int fd, const struct iovec *parts, int count, int64_t offset) {
+  return preadv64(fd, parts, count, offset);
+}
+
 EXPORT long write(int fd, const void *bytes, size_t n) {
-  long done = SYS(__NR_write, fd, bytes, n);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_write, fd, bytes, n));
   power_written(fd, done);
   return result(done);
 }
 EXPORT long writev(int fd, const struct iovec *parts, int count) {
-  long done = SYS(__NR_writev, fd, parts, count);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_writev, fd, parts, count));
   power_written(fd, done);
   return result(done);
 }
 EXPORT long pwrite64(int fd, const void *bytes, size_t n, int64_t offset) {
-  long done = SYS(__NR_pwrite64, fd, bytes, n, offset);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_pwrite64, fd, bytes, n, offset));
   power_written_at(fd, done, offset);
   return result(done);
 }
 EXPORT long pwrite(int fd, const void *bytes, size_t n, int64_t offset) { return pwrite64(fd, bytes, n, offset); }
 EXPORT long pwritev64(int fd, const struct iovec *parts, int count, int64_t offset) {
-  long done = SYS(__NR_pwritev, fd, parts, count, offset, 0);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_pwritev, fd, parts, count, offset, 0));
   power_written_at(fd, done, offset);
   return result(done);
 }
@@ -86,33 +106,38 @@ EXPORT long pwritev(int fd, const struct iovec *parts, int count, int64_t offset
   return pwritev64(fd, parts, count, offset);
 }
 EXPORT long sendfile64(int to, int from, int64_t *offset, size_t n) {
-  long done = SYS(__NR_sendfile, to, from, offset, n);
+  long done = disk_meets_both(from, to) ?: SYS(__NR_sendfile, to, from, offset, n);
   power_written(to, done);
   return result(done);
 }
 EXPORT long sendfile(int to, int from, int64_t *offset, size_t n) { return sendfile64(to, from, offset, n); }
 EXPORT long copy_file_range(int from, int64_t *from_at, int to, int64_t *to_at, size_t n, unsigned flags) {
-  long done = SYS(__NR_copy_file_range, from, from_at, to, to_at, n, flags);
+  long done = disk_meets_both(from, to) ?: SYS(__NR_copy_file_range, from, from_at, to, to_at, n, flags);
   if (to_at) power_written_at(to, done, *to_at - (done > 0 ? done : 0));
   else power_written(to, done);
   return result(done);
 }
 
 EXPORT int ftruncate64(int fd, int64_t size) {
-  long done = SYS(__NR_ftruncate, fd, size);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_ftruncate, fd, size));
   if (done >= 0) power_resized(fd, size);
   return (int)result(done);
 }
 EXPORT int ftruncate(int fd, int64_t size) { return ftruncate64(fd, size); }
 EXPORT int fallocate64(int fd, int mode, int64_t offset, int64_t n) {
-  long done = SYS(__NR_fallocate, fd, mode, offset, n);
+  long done = DISK(DISK_WRITE, fd, SYS(__NR_fallocate, fd, mode, offset, n));
   if (done >= 0) power_changed_from(fd, offset);
   return (int)result(done);
 }
 EXPORT int fallocate(int fd, int mode, int64_t offset, int64_t n) { return fallocate64(fd, mode, offset, n); }
 
-EXPORT int fsync(int fd) { return power_synced(fd) ? 0 : (int)result(SYS(__NR_fsync, fd)); }
-EXPORT int fdatasync(int fd) { return power_synced(fd) ? 0 : (int)result(SYS(__NR_fdatasync, fd)); }
+static int synced(int fd, long call) {
+  long met = disk_meets(fd, DISK_SYNC);
+  if (met) return (int)result(met);
+  return power_synced(fd) ? 0 : (int)result(SYS(call, fd));
+}
+EXPORT int fsync(int fd) { return synced(fd, __NR_fsync); }
+EXPORT int fdatasync(int fd) { return synced(fd, __NR_fdatasync); }
 
 EXPORT void *mmap64(void *at, size_t size, int protection, int flags, int fd, int64_t offset) {
   long done = SYS(__NR_mmap, at, size, protection, flags, fd, offset);
@@ -159,6 +184,8 @@ EXPORT int unlinkat(int dir, const char *path, int flags) {
 
 EXPORT int mkdirat(int dir, const char *path, unsigned mode) {
   char room[PATH];
+  long met = disk_makes(dir, path);
+  if (met) return (int)result(met);
   const char *below = power_below(dir, path, room);
   return (int)result(below ? power_mkdir(dir, path, below, (int)mode) : SYS(__NR_mkdirat, dir, path, mode));
 }

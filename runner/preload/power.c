@@ -69,6 +69,7 @@ __attribute__((constructor)) static void begin(void) {
   while (size < (long)sizeof text - 1 && (n = SYS(__NR_read, fd, text + size, sizeof text - 1 - size)) > 0) size += n;
   shut(fd);
   if (variable(text, size, "KPLAN_CLOCK", own)) clock_begin(own);
+  if (variable(text, size, "KPLAN_DISK_DATA", disk) && variable(text, size, "KPLAN_DISK", own)) disk_begin(own, disk);
   if (!variable(text, size, "KPLAN_POWER_DATA", live) || !variable(text, size, "KPLAN_POWER", own)) return;
   pid = SYS(__NR_getpid);
   if (join(disk, own, "/disk")) live_length = length(live);

@@ -42,4 +42,13 @@ HIDDEN long result(long done);
 /* The file that shifts the wall clock of this process (clock.c). */
 HIDDEN void clock_begin(const char *path);
 
+/* Calls on the files of a data directory that fail or take longer (disk.c). The last three are asked before a call: they
+ * wait if it is to take longer, and return a negative errno if it is to fail, otherwise 0. */
+enum disk_call { DISK_READ, DISK_WRITE, DISK_SYNC };
+HIDDEN void disk_begin(const char *path, const char *data);
+HIDDEN long disk_meets(int fd, enum disk_call kind);
+HIDDEN long disk_meets_both(int from, int to);
+/* A file or directory may be made. */
+HIDDEN long disk_makes(int dir, const char *path);
+
 #endif

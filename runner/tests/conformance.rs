@@ -50,6 +50,8 @@ fn abilities_are_as_told(c: &dyn Cluster, can: &Can) {
         (Capability::Disks, c.disks().err()),
         (Capability::PowerLoss, c.power().err()),
         (Capability::SkewClock, c.clocks().err()),
+        (Capability::DamageFiles, c.files().err()),
+        (Capability::DiskCalls, c.disk_calls().err()),
         (Capability::Listeners, c.hosts().err()),
         (Capability::BrokerLogs, c.logs().err()),
     ];

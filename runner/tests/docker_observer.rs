@@ -43,6 +43,7 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        damaged: false,
         preload: Default::default(),
         authorizer: false,
         dynamic: false,

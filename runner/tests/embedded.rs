@@ -265,13 +265,15 @@ const MEND_THEMSELVES: [(&str, &str); 8] = [
 ];
 
 /// Those that only real brokers can do.
-const MEND_REAL_BROKERS: [&str; 12] = [
+const MEND_REAL_BROKERS: [&str; 14] = [
     "pause_broker",
     "power_loss",
     "partition_network",
     "degrade_network",
     "fill_disk",
     "skew_clock",
+    "disk_errors",
+    "slow_disk",
     "upgrade_broker",
     "reassign_partitions",
     "alter_broker",
@@ -281,7 +283,7 @@ const MEND_REAL_BROKERS: [&str; 12] = [
 ];
 
 /// Those that leave what they did, or did nothing.
-const MEND_NOTHING: [&str; 30] = [
+const MEND_NOTHING: [&str; 31] = [
     "start_cluster",
     "stop_cluster",
     "create_topic",
@@ -293,6 +295,7 @@ const MEND_NOTHING: [&str; 30] = [
     "start_broker",
     "resume_broker",
     "free_disk",
+    "corrupt_disk",
     "heal_network",
     "start_producer",
     "start_service",

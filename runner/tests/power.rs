@@ -127,7 +127,7 @@ async fn without_its_mark_no_power_can_be_taken() -> Result<(), Any> {
     let _turn = real();
     let dir = tempfile::tempdir()?;
     let mut spec = spec("4.4.0", Quorum::KraftCombined, dir.path());
-    spec.preload = Preload { power: true, clocks: false };
+    spec.preload = Preload { power: true, ..Preload::default() };
     let cluster = launch("docker", spec).await?;
     let done = async {
         joined(cluster.as_ref(), 3).await?;

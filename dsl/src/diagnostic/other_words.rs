@@ -1,7 +1,7 @@
 //! Words that other tools, and Kafka's own, use for what a plan says with another word.
 
 /// Words of others, without case and separators, and kplan's words in the order in which they are offered.
-const OTHERS: [(&[&str], &[&str]); 40] = [
+const OTHERS: [(&[&str], &[&str]); 43] = [
     // Steps.
     (
         &["sleep", "pause", "delay", "waitfor", "waituntil", "until", "eventually", "poll"],
@@ -25,6 +25,12 @@ const OTHERS: [(&[&str], &[&str]); 40] = [
         ],
         &["disturb_requests"],
     ),
+    (
+        &["corrupt", "bitrot", "bitflip", "corruptfile", "damagedisk", "corruptlog"],
+        &["corrupt_disk"],
+    ),
+    (&["ioerror", "eio", "faildisk", "diskfault", "diskfailure", "diskerror"], &["disk_errors"]),
+    (&["slowio", "iodelay", "disklatency", "delaydisk", "slowfsync"], &["slow_disk"]),
     (&["stop", "shutdown", "stopnode", "terminatebroker"], &["stop_broker"]),
     (&["restart", "restartnode", "bounce", "bouncebroker"], &["restart_broker"]),
     (&["freeze", "freezebroker", "suspend", "sigstop"], &["pause_broker"]),

@@ -8,7 +8,7 @@ use crate::value::{Clients, Target};
 
 impl LaneMark {
     /// All, in the order of a legend.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Running,
         Self::Killed,
         Self::NoPower,
@@ -17,6 +17,9 @@ impl LaneMark {
         Self::Isolated,
         Self::Degraded,
         Self::DiskFull,
+        Self::Damaged,
+        Self::DiskErrors,
+        Self::SlowDisk,
         Self::WrongClock,
         Self::Disturbed,
         Self::Throttled,
@@ -37,6 +40,9 @@ impl LaneMark {
             Self::Isolated => "cut off",
             Self::Degraded => "on a slow network",
             Self::DiskFull => "disk full",
+            Self::Damaged => "with a damaged file",
+            Self::DiskErrors => "with errors of its disk",
+            Self::SlowDisk => "on a slow disk",
             Self::WrongClock => "with a wrong clock",
             Self::Disturbed => "with disturbed requests",
             Self::Throttled => "throttled",
@@ -57,8 +63,11 @@ impl LaneMark {
             Self::Isolated => '╳',
             Self::Degraded => '~',
             Self::DiskFull => '▓',
+            Self::Damaged => '#',
+            Self::DiskErrors => '!',
+            Self::SlowDisk => '▒',
             Self::WrongClock => '±',
-            Self::Disturbed => '≈',
+            Self::Disturbed => '≠',
             Self::Throttled => '≈',
             Self::Restarting => '↻',
             Self::Chaos => '?',

@@ -138,6 +138,8 @@ impl StillBroken {
             Strikes::Disks => Some(Self::Disk),
             Strikes::Nothing
             | Strikes::Processes
+            | Strikes::Files
+            | Strikes::DiskCalls
             | Strikes::Clocks
             | Strikes::Requests
             | Strikes::Clients

@@ -45,6 +45,9 @@ impl<'p> Follow<'p> {
                 | LaneMark::Isolated
                 | LaneMark::Degraded
                 | LaneMark::DiskFull
+                | LaneMark::Damaged
+                | LaneMark::DiskErrors
+                | LaneMark::SlowDisk
                 | LaneMark::WrongClock
                 | LaneMark::Disturbed
                 | LaneMark::Throttled

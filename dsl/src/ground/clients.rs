@@ -60,7 +60,9 @@ impl Ground<'_> {
     /// Warns of a fault while no producer runs, in a plan with producers that ran before.
     pub fn fault_without_traffic(&mut self, at: StepAt<'_>) {
         let at_rest = at.name.is_some_and(|name| self.ever.at_rest.contains(name));
-        if at.facts.strikes == Strikes::Clients || self.in_finally || at_rest {
+        // Damaged files concern what was written before.
+        let other = matches!(at.facts.strikes, Strikes::Clients | Strikes::Files);
+        if other || self.in_finally || at_rest {
             return;
         }
         let lives = || self.state.clients.values().filter(|c| c.kind.sends()).map(|c| c.life);

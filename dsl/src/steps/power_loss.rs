@@ -1,6 +1,6 @@
 //! `power_loss`
 
-use super::{Lasting, StepWord};
+use super::{Lasting, StepWord, zookeeper};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -67,7 +67,12 @@ impl StepWord for PowerLoss {
     }
 
     fn validate(&self, _: Span, reader: &mut Reader) {
-        no_zookeeper(&self.broker, reader);
+        for span in zookeeper::named_by(&self.broker) {
+            let message = "ZooKeeper cannot lose its power here: without its first snapshot, which it \
+                           does not sync, it does not start again";
+            let help = "take the power from brokers, or kill ZooKeeper: `kill_broker: zookeeper`";
+            reader.push(Diagnostic::new(Code::E016, span, message).help(help));
+        }
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -77,20 +82,5 @@ impl StepWord for PowerLoss {
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         ground.take_down(&self.broker, Liveness::Down);
-    }
-}
-
-/// Reports the target that does not survive it. ZooKeeper never syncs its first snapshot.
-fn no_zookeeper(target: &Spanned<Target>, reader: &mut Reader) {
-    match &target.value {
-        Target::Several(all) => all.iter().for_each(|one| no_zookeeper(one, reader)),
-        Target::AnyOf(inner) => no_zookeeper(inner, reader),
-        Target::Zookeeper => {
-            let message = "ZooKeeper cannot lose its power here: without its first snapshot, which it \
-                           does not sync, it does not start again";
-            let help = "take the power from brokers, or kill ZooKeeper: `kill_broker: zookeeper`";
-            reader.push(Diagnostic::new(Code::E016, target.span, message).help(help));
-        }
-        _ => {}
     }
 }

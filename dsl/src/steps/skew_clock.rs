@@ -1,6 +1,6 @@
 //! `skew_clock`
 
-use super::{Lasting, StepWord};
+use super::{Lasting, StepWord, zookeeper};
 use crate::args::args;
 use crate::backend::{Capability, Need};
 use crate::diagnostic::{Code, Diagnostic};
@@ -56,7 +56,11 @@ impl StepWord for SkewClock {
             let message = "`skew_clock` needs `by` or `drift`";
             reader.push(Diagnostic::new(Code::E016, span, message));
         }
-        no_zookeeper(&self.broker, reader);
+        for span in zookeeper::named_by(&self.broker) {
+            let message =
+                "`skew_clock` changes the clocks of brokers and controllers, not of ZooKeeper";
+            reader.push(Diagnostic::new(Code::E016, span, message));
+        }
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -65,19 +69,5 @@ impl StepWord for SkewClock {
 
     fn follow(&self, _: StepAt<'_>, ground: &mut Ground<'_>) {
         ground.target(&self.broker);
-    }
-}
-
-/// Reports the target whose clock is left alone.
-fn no_zookeeper(target: &Spanned<Target>, reader: &mut Reader) {
-    match &target.value {
-        Target::Several(all) => all.iter().for_each(|one| no_zookeeper(one, reader)),
-        Target::AnyOf(inner) => no_zookeeper(inner, reader),
-        Target::Zookeeper => {
-            let message =
-                "`skew_clock` changes the clocks of brokers and controllers, not of ZooKeeper";
-            reader.push(Diagnostic::new(Code::E016, target.span, message));
-        }
-        _ => {}
     }
 }

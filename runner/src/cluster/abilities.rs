@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use kplan_dsl::value::DataFate;
 
 use super::{
-    Acted, AdminError, Death, Listening, Network, Node, NodeState, NotSynced, RigError,
-    ServiceLine, Skew, TopicChange, TopicSpec, Version,
+    Acted, AdminError, CallFaults, CallsMet, Death, Listening, Network, Node, NodeState, NotSynced,
+    RigError, ServiceLine, Skew, TopicChange, TopicSpec, Version,
 };
+use crate::segments::{DiskFile, FileEdit};
 
 /// The processes of a cluster's nodes. All operations have limits; several nodes are signalled together and then
 /// waited for together (combined KRaft nodes started one by one deadlock on their quorum). "Started" means
@@ -87,6 +88,24 @@ pub trait DiskAbility: Send + Sync {
     ) -> Result<Vec<PathBuf>, RigError>;
 }
 
+/// The files of partitions on the disks of nodes, which may be alive or dead. Needs [`super::ClusterSpec::damaged`].
+#[async_trait]
+pub trait FileAbility: Send + Sync {
+    /// The files of a partition; none if the node has no such partition.
+    async fn of_partition(
+        &self,
+        node: Node,
+        partition: (&str, u32),
+    ) -> Result<Option<Vec<DiskFile>>, RigError>;
+    /// Changes one of them. Returns what its range held before, and what is read there afterwards.
+    async fn edit(
+        &self,
+        node: Node,
+        partition: (&str, u32),
+        edit: &FileEdit,
+    ) -> Result<(Vec<u8>, Vec<u8>), RigError>;
+}
+
 /// The power of the nodes. Needs [`super::Preload::power`].
 #[async_trait]
 pub trait PowerAbility: Send + Sync {
@@ -99,6 +118,15 @@ pub trait PowerAbility: Send + Sync {
         &self,
         nodes: &BTreeMap<Node, Option<u64>>,
     ) -> Result<BTreeMap<Node, NotSynced>, RigError>;
+}
+
+/// The calls of nodes on the files below their data directories. Needs [`super::Preload::disks`].
+#[async_trait]
+pub trait DiskCallAbility: Send + Sync {
+    /// Sets what befalls these calls of a node from now on, also over restarts. Returns when it was set.
+    async fn set_calls(&self, node: Node, faults: &CallFaults) -> Result<Acted, RigError>;
+    /// How many calls of a node were met by faults since its first start.
+    async fn calls_met(&self, node: Node) -> Result<CallsMet, RigError>;
 }
 
 /// The clocks of the nodes. Needs [`super::Preload::clocks`].

@@ -25,6 +25,7 @@ pub fn spec(version: &str, mode: Quorum) -> ClusterSpec {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        damaged: false,
         preload: Default::default(),
         authorizer: false,
         dynamic: false,

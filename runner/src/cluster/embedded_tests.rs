@@ -31,6 +31,7 @@ fn spec(brokers: u32) -> ClusterSpec {
         racks: BTreeMap::new(),
         disk: None,
         exchangeable: false,
+        damaged: false,
         preload: Default::default(),
         authorizer: false,
         dynamic: false,

@@ -21,6 +21,8 @@ pub mod certificates;
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod damage;
+mod disk_calls;
 pub mod docker;
 pub mod embedded;
 mod ending;
@@ -37,10 +39,11 @@ mod version;
 mod zookeeper;
 
 pub use abilities::{
-    ClockAbility, ContainerAbility, DiskAbility, HostAbility, LogAbility, Membership,
-    NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
+    ClockAbility, ContainerAbility, DiskAbility, DiskCallAbility, FileAbility, HostAbility,
+    LogAbility, Membership, NetworkAbility, NodeLife, PowerAbility, TopicAdmin, UpgradeAbility,
 };
 pub use acted::Acted;
+pub use disk_calls::{CallDelays, CallErrors, CallFaults, CallsMet, counted};
 pub use ending::Death;
 pub use error::{AdminError, KafkaError, RigError};
 pub use network::{Link, Network, ServiceLine};
@@ -118,6 +121,8 @@ pub struct ClusterSpec {
     pub disk: Option<u64>,
     /// The plan will start nodes with another version on their data.
     pub exchangeable: bool,
+    /// The plan will change files of nodes, of dead ones too.
+    pub damaged: bool,
     /// What kplan's own object does in its processes.
     pub preload: Preload,
     /// Limits of its nodes on this machine.
@@ -273,6 +278,12 @@ pub trait Cluster: NodeLife {
     }
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
         Err(self.cannot(Capability::Disks))
+    }
+    fn files(&self) -> Result<&dyn FileAbility, RigError> {
+        Err(self.cannot(Capability::DamageFiles))
+    }
+    fn disk_calls(&self) -> Result<&dyn DiskCallAbility, RigError> {
+        Err(self.cannot(Capability::DiskCalls))
     }
     fn clocks(&self) -> Result<&dyn ClockAbility, RigError> {
         Err(self.cannot(Capability::SkewClock))

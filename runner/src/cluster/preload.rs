@@ -16,7 +16,7 @@ pub const RESTORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kplan-resto
 
 /// What cannot be done where they were not built: elsewhere than on Linux.
 pub fn lacks() -> impl Iterator<Item = Capability> {
-    let all = [Capability::PowerLoss, Capability::SkewClock];
+    let all = [Capability::PowerLoss, Capability::SkewClock, Capability::DiskCalls];
     all.into_iter().filter(|_| OBJECT.is_empty())
 }
 
@@ -27,6 +27,8 @@ pub struct Preload {
     pub power: bool,
     /// It answers with another time, because the plan skews clocks.
     pub clocks: bool,
+    /// It lets calls on the data fail or take longer, because the plan makes disks fail or slow.
+    pub disks: bool,
 }
 
 /// How wrong a clock is; the default is right.
@@ -70,8 +72,8 @@ impl ClusterSpec {
 
     /// Whether a node has the object.
     pub fn preloads(&self, node: Node) -> bool {
-        let Preload { power, clocks } = self.preload;
-        (power || clocks) && !matches!(node, Node::Zookeeper(_))
+        let Preload { power, clocks, disks } = self.preload;
+        (power || clocks || disks) && !matches!(node, Node::Zookeeper(_))
     }
 }
 
@@ -113,6 +115,11 @@ pub fn power_variables(data: &str, power: &str) -> [(&'static str, String); 2] {
     [("KPLAN_POWER_DATA", data.to_owned()), ("KPLAN_POWER", power.to_owned())]
 }
 
+/// The variables with which calls of a node's process on a data directory can fail or take longer.
+pub fn disk_variables(data: &str, calls: &str) -> [(&'static str, String); 2] {
+    [("KPLAN_DISK_DATA", data.to_owned()), ("KPLAN_DISK", calls.to_owned())]
+}
+
 /// The error for a node of which it is not known what it has synced.
 pub fn unknown(why: &str) -> RigError {
     let what = "what a node has synced is not known, so its power cannot be taken";
@@ -123,6 +130,11 @@ pub fn unknown(why: &str) -> RigError {
 pub fn without(backend: &'static str, action: &str) -> RigError {
     let what = format!("{action}: the cluster was started without that ability");
     RigError::Unsupported { backend, what }
+}
+
+/// The error for a node whose calls cannot be changed or counted.
+pub fn no_calls(node: Node, why: &str) -> RigError {
+    RigError::Other(format!("the calls of {node} on its disk could not be changed: {}", why.trim()))
 }
 
 /// The error for a node that goes on with the true time.

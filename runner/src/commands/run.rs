@@ -199,6 +199,7 @@ async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capabilit
         (Capability::FullDisk, wanted(&|plan| wants::strikes(plan, &[Strikes::Disks]))),
         (Capability::PowerLoss, wanted(&wants::takes_power)),
         (Capability::SkewClock, wanted(&wants::skews_clocks)),
+        (Capability::DiskCalls, wanted(&wants::meets_calls)),
     ];
     let mut lacks = BTreeSet::new();
     for (capability, _) in needed.into_iter().filter(|(_, wanted)| *wanted) {

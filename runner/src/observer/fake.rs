@@ -34,6 +34,7 @@ impl Fake {
             racks: BTreeMap::new(),
             disk: None,
             exchangeable: false,
+            damaged: false,
             preload: Default::default(),
             authorizer: false,
             dynamic: false,

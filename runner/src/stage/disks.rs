@@ -17,7 +17,30 @@ use crate::{
 pub struct Full {
     filled: Mutex<Vec<Filled>>,
     /// Nodes whose disk was full at some time since their last start.
-    met: Mutex<BTreeSet<Node>>,
+    met: MetNodes,
+}
+
+/// Nodes that a fault of their disk has met at some time since their last start: it may explain their end.
+#[derive(Debug, Default)]
+pub struct MetNodes(Mutex<BTreeSet<Node>>);
+
+impl MetNodes {
+    fn all(&self) -> MutexGuard<'_, BTreeSet<Node>> {
+        self.0.lock().expect("no holder panics")
+    }
+
+    pub fn add(&self, nodes: &[Node]) {
+        self.all().extend(nodes);
+    }
+
+    pub fn has(&self, node: Node) -> bool {
+        self.all().contains(&node)
+    }
+
+    /// These nodes are started again: only those stay that a fault still meets.
+    pub fn started(&self, nodes: &[Node], still: impl Fn(&Node) -> bool) {
+        self.all().retain(|node| !nodes.contains(node) || still(node));
+    }
 }
 
 #[derive(Debug)]
@@ -33,15 +56,13 @@ impl Full {
 
     /// Whether a node may have ended because the plan filled its disk.
     pub fn explains(&self, node: Node) -> bool {
-        self.met.lock().expect("no holder panics").contains(&node)
+        self.met.has(node)
     }
 
     /// These nodes are started again: from now on only disks that are still full can explain their end.
     pub fn started(&self, nodes: &[Node]) {
         let all = self.all();
-        let still = |node: &Node| all.iter().any(|filled| filled.nodes.contains(node));
-        let mut met = self.met.lock().expect("no holder panics");
-        met.retain(|node| !nodes.contains(node) || still(node));
+        self.met.started(nodes, |node| all.iter().any(|filled| filled.nodes.contains(node)));
     }
 
     /// The nodes whose disks a step filled and that are still full.
@@ -70,7 +91,7 @@ impl Stage {
     ) -> Result<(), StepError> {
         let running = self.running()?;
         self.full.all().push(Filled { step: step.clone(), nodes: nodes.iter().copied().collect() });
-        self.full.met.lock().expect("no holder panics").extend(nodes);
+        self.full.met.add(nodes);
         let begun_us = now_us();
         let mut filled: Option<Acted> = None;
         for node in nodes {
@@ -108,7 +129,7 @@ mod tests {
         let node = Node::Broker(1);
         assert!(!full.explains(node));
         full.all().push(Filled { step: "1".into(), nodes: [node].into() });
-        full.met.lock().expect("no holder panics").insert(node);
+        full.met.add(&[node]);
         full.started(&[node]);
         assert!(full.explains(node), "it is still full");
         full.freed(&[node]);

@@ -69,27 +69,40 @@ impl Stage {
     pub async fn all_there(&self, running: &Running, nodes: &[Node]) -> Result<(), StepError> {
         for &node in nodes {
             let Some(death) = self.own_death(running, node).await? else { continue };
-            return Err(match self.full.explains(node) {
-                true => StepError::not_so(explained(&death)),
-                false => death.into(),
+            return Err(match self.excuse(node) {
+                Some(why) => StepError::not_so(format!("{}; {why}", death.words())),
+                None => death.into(),
             });
         }
         Ok(())
     }
 
-    /// The same for nodes that a step takes down: a node that ended because the plan filled its disk is no error, and
-    /// its end is reported.
-    pub async fn all_there_or_full(
+    /// What the plan did to a node's disk, if that may have ended it.
+    fn excuse(&self, node: Node) -> Option<&'static str> {
+        let filled = self.full.explains(node).then_some("the plan filled its disk");
+        let failed = || {
+            let failed = self.disk_calls.explains(node);
+            failed.then_some("the plan made calls on its disk fail")
+        };
+        filled.or_else(failed)
+    }
+
+    /// The same for nodes that a step takes down: a node that ended because of what the plan did to its disk is no
+    /// error, and its end is reported.
+    pub async fn all_there_or_excused(
         &self,
         step: &StepRun,
         running: &Running,
         nodes: &[Node],
     ) -> Result<(), StepError> {
-        let (full, other): (Vec<Node>, Vec<Node>) =
-            nodes.iter().partition(|node| self.full.explains(**node));
-        for node in full {
+        let mut other = Vec::new();
+        for &node in nodes {
+            let Some(why) = self.excuse(node) else {
+                other.push(node);
+                continue;
+            };
             if let Some(death) = self.own_death(running, node).await? {
-                let (step, text) = (step.clone(), explained(&death));
+                let (step, text) = (step.clone(), format!("{}; {why}", death.words()));
                 self.tell.emit(Event::Note { step, text });
             }
         }
@@ -104,6 +117,7 @@ impl Stage {
         }
         self.ended.again(nodes, deaths);
         self.full.started(nodes);
+        self.disk_calls.started(nodes);
         Ok(())
     }
 
@@ -112,7 +126,7 @@ impl Stage {
         running: &Running,
         node: Node,
     ) -> Result<Option<Death>, StepError> {
-        if self.full.explains(node) || self.ended.known().reported.contains(&node) {
+        if self.excuse(node).is_some() || self.ended.known().reported.contains(&node) {
             return Ok(None);
         }
         self.own_death(running, node).await
@@ -146,10 +160,6 @@ impl Stage {
 }
 
 const NOT_REPORTED: &str = "; no step reported it";
-
-fn explained(death: &Death) -> String {
-    format!("{}; the plan filled its disk", death.words())
-}
 
 fn reason(error: &StepError, evidence: Vec<String>) -> Reason {
     let kind = match error.verdict() {

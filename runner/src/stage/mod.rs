@@ -7,6 +7,8 @@ pub mod chaos;
 pub mod clients;
 pub mod clocks;
 pub mod collected;
+pub mod damage;
+pub mod disk_calls;
 pub mod disks;
 pub mod ended;
 pub mod faults;
@@ -55,9 +57,9 @@ use crate::{
     report::live::{Live, Waiting},
     stage::{
         altered::Altered, audits::Audits, captures::Captures, chaos::Faults, clients::Clients,
-        clocks::Skewed, collected::Collected, disks::Full, ended::Ended, faults::Breaks,
-        network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace, power::Dark,
-        requests::Requests, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
+        clocks::Skewed, collected::Collected, disk_calls::DiskCalls, disks::Full, ended::Ended,
+        faults::Breaks, network::Disturbed, nodes::Wanted, outcome::StepError, place::ClusterPlace,
+        power::Dark, requests::Requests, rig::Taken, signals::Interrupt, sink::Sink, tell::Telling,
         throttles::Throttles, timeline::StepTimeline, topics::PlanTopics,
     },
 };
@@ -132,6 +134,8 @@ pub struct Stage {
     pub disturbed: Disturbed,
     /// Which disks are full.
     pub full: Full,
+    /// Whose calls on their disks fail or take longer.
+    pub disk_calls: DiskCalls,
     /// Which clocks are wrong.
     pub skewed: Skewed,
     /// What the disks held when no broker had power.
@@ -184,6 +188,7 @@ impl Stage {
             wanted: Wanted::default(),
             disturbed: Disturbed::default(),
             full: Full::default(),
+            disk_calls: DiskCalls::default(),
             skewed: Skewed::default(),
             dark: Dark::default(),
             requests: Requests::default(),

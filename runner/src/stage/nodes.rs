@@ -85,7 +85,7 @@ impl Stage {
                 return Err(StepError::not_so(format!("{node} is already down")));
             }
         }
-        self.all_there_or_full(step, &running, nodes).await?;
+        self.all_there_or_excused(step, &running, nodes).await?;
         if let Down::Power(_) = how {
             self.can_lose_power(&running, nodes).await?;
         }

@@ -3,7 +3,9 @@
 use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
-    steps::{Allow, AlterBroker, Deny, DisturbRequests, PowerLoss, SkewClock, UpgradeBroker, Verb},
+    steps::{
+        Allow, AlterBroker, CorruptDisk, Deny, DisturbRequests, PowerLoss, SkewClock, UpgradeBroker, Verb,
+    },
 };
 
 /// True if a fault of the plan affects one of these.
@@ -25,6 +27,16 @@ pub fn skews_clocks(plan: &Plan) -> bool {
 /// True when some step disturbs requests.
 pub fn disturbs_requests(plan: &Plan) -> bool {
     uses(plan, &|word| word == DisturbRequests::INFO.word)
+}
+
+/// True when some step makes calls on disks fail or take longer.
+pub fn meets_calls(plan: &Plan) -> bool {
+    strikes(plan, &[Strikes::DiskCalls])
+}
+
+/// True when some step damages files.
+pub fn damages_files(plan: &Plan) -> bool {
+    has(plan, &[CorruptDisk::INFO.word])
 }
 
 /// True when some step starts brokers with another version.

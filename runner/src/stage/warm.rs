@@ -86,6 +86,7 @@ pub mod tests {
             racks: BTreeMap::new(),
             disk: None,
             exchangeable: false,
+            damaged: false,
             preload: Default::default(),
             authorizer: false,
             dynamic: false,

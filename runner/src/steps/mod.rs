@@ -2,6 +2,7 @@
 //! The other files that are declared here contain code that several verbs share.
 
 mod access;
+mod disk_calls;
 mod down;
 pub mod lasting;
 pub mod limits;
@@ -163,6 +164,9 @@ acts! {
     heal_network::HealNetwork,
     fill_disk::FillDisk,
     free_disk::FreeDisk,
+    corrupt_disk::CorruptDisk,
+    disk_errors::DiskErrors,
+    slow_disk::SlowDisk,
     skew_clock::SkewClock,
     disturb_requests::DisturbRequests,
     elect_leaders::ElectLeaders,

@@ -41,6 +41,7 @@ fn spec(version: &str, mode: Quorum, dir: &Path) -> ClusterSpec {
         racks: [].into(),
         disk: None,
         exchangeable: false,
+        damaged: false,
         preload: Default::default(),
         authorizer: false,
         dynamic: false,

@@ -56,7 +56,7 @@ impl Backend for DockerBackend {
         match needed {
             Capability::FullDisk => disks::are_refused(&connect().await?).await,
             // The object is for kplan's own kind of processor.
-            Capability::PowerLoss | Capability::SkewClock => {
+            Capability::PowerLoss | Capability::SkewClock | Capability::DiskCalls => {
                 Ok(describe().await?.processor != std::env::consts::ARCH)
             }
             _ => Ok(false),

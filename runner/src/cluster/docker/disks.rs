@@ -1,6 +1,6 @@
 //! Disks of nodes outside the container's own layer, where a plan needs them: of a limited
 //! size, so that they can be filled, or independent of the container, so that it can be replaced, or so that a dead
-//! node's data can be (`power`).
+//! node's data can be (`power`, `damage`).
 //!
 //! A limited disk is a volume in memory. Such a volume lives as long as a container uses it, and a
 //! broker's container stops whenever the broker dies: a holder, which only sleeps, keeps them all.
@@ -40,7 +40,7 @@ const BLOCK: u64 = 4096;
 /// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let spec = &blueprint.spec;
-    let apart = spec.disk.is_some() || spec.exchangeable || spec.preload.power;
+    let apart = spec.disk.is_some() || spec.exchangeable || spec.damaged || spec.preload.power;
     (apart && !matches!(node, Node::Zookeeper(_)))
         .then(|| format!("{}-data", blueprint.at.host(node)))
 }
@@ -166,8 +166,9 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
     if volume(blueprint, node).is_none() {
         return Ok(());
     }
-    let power = power::volume(blueprint, node).map(|_| preload_of(node)).unwrap_or_default();
-    let script = format!("find {} {power} -mindepth 1 -delete", data_of(node));
+    // What else the object has there is no part of the disk: a clock stays wrong.
+    let (data, power) = (data_of(node), power_of(node));
+    let script = format!("find {data} -mindepth 1 -delete && rm -rf {power}");
     let output = exec::script(&blueprint.docker, &holder(blueprint), &script).await?;
     if output.succeeded() {
         return Ok(());

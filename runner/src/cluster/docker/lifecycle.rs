@@ -13,9 +13,9 @@ use kplan_dsl::value::DataFate;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::super::{
-    Acted, ClockAbility, Cluster, ClusterSpec, ContainerAbility, DiskAbility, HostAbility,
-    Listening, LogAbility, NetworkAbility, Node, NodeLife, NodeState, PowerAbility, Quorum,
-    RigError, TopicAdmin, UpgradeAbility, Version, security::Access,
+    Acted, ClockAbility, Cluster, ClusterSpec, ContainerAbility, DiskAbility, DiskCallAbility,
+    FileAbility, HostAbility, Listening, LogAbility, NetworkAbility, Node, NodeLife, NodeState,
+    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -106,6 +106,14 @@ impl Cluster for DockerCluster {
     }
 
     fn disks(&self) -> Result<&dyn DiskAbility, RigError> {
+        Ok(self)
+    }
+
+    fn files(&self) -> Result<&dyn FileAbility, RigError> {
+        Ok(self)
+    }
+
+    fn disk_calls(&self) -> Result<&dyn DiskCallAbility, RigError> {
         Ok(self)
     }
 

@@ -13,6 +13,8 @@ use futures::future::{join_all, try_join_all};
 mod backend;
 pub mod cleanup;
 mod clocks;
+mod damage;
+mod disk_calls;
 mod disks;
 mod engine;
 mod exec;

@@ -10,7 +10,8 @@ use futures::future::join_all;
 
 use super::super::{ClusterSpec, Node, NotSynced, PowerAbility, RigError, preload};
 use super::{
-    DockerCluster, NAME, addresses::HOME, clocks, disks, exec, files::File, node::Blueprint,
+    DockerCluster, NAME, addresses::HOME, clocks, disk_calls, disks, exec, files::File,
+    node::Blueprint,
 };
 
 /// Where a node has the object.
@@ -45,6 +46,7 @@ pub fn holder_files(blueprint: &Blueprint) -> Vec<File> {
 pub fn script(spec: &ClusterSpec) -> String {
     let (object, data) = (format!("{HOME}/{OBJECT}"), format!("{HOME}/data"));
     let clock = if spec.preload.clocks { clocks::script() } else { String::new() };
+    let calls = if spec.preload.disks { disk_calls::script() } else { String::new() };
     let variables = preload::power_variables(&data, POWER);
     let exports = variables.map(|(name, value)| format!("export {name}={value}\n")).concat();
     let power = match spec.preload.power {
@@ -57,7 +59,7 @@ pub fn script(spec: &ClusterSpec) -> String {
         ),
         false => String::new(),
     };
-    format!("{clock}{power}export LD_PRELOAD={object}\n")
+    format!("{clock}{calls}{power}export LD_PRELOAD={object}\n")
 }
 
 #[async_trait]

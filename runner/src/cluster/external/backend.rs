@@ -13,7 +13,7 @@ use crate::cluster::{
 };
 
 /// Capabilities that need processes which kplan starts or sees.
-const LACKS: [Capability; 13] = [
+const LACKS: [Capability; 15] = [
     Capability::Images,
     Capability::Containers,
     Capability::BrokerSettings,
@@ -22,6 +22,8 @@ const LACKS: [Capability; 13] = [
     Capability::FullDisk,
     Capability::PowerLoss,
     Capability::SkewClock,
+    Capability::DamageFiles,
+    Capability::DiskCalls,
     Capability::Disks,
     Capability::NetworkPartition,
     Capability::NetworkDegradation,

@@ -8,9 +8,9 @@ use kplan_dsl::value::DataFate;
 use nix::sys::signal::Signal;
 
 use super::super::{
-    ClockAbility, Cluster, ClusterSpec, HostAbility, Listening, LogAbility, Node, NodeLife,
-    NodeState, PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version,
-    addresses::Purpose, config, ending::Death, zookeeper,
+    ClockAbility, Cluster, ClusterSpec, DiskCallAbility, FileAbility, HostAbility, Listening,
+    LogAbility, Node, NodeLife, NodeState, PowerAbility, Quorum, RigError, TopicAdmin,
+    UpgradeAbility, Version, addresses::Purpose, config, ending::Death, zookeeper,
 };
 use super::{
     LocalCluster, NAME,
@@ -75,6 +75,14 @@ impl Cluster for LocalCluster {
     }
 
     fn upgrades(&self) -> Result<&dyn UpgradeAbility, RigError> {
+        Ok(self)
+    }
+
+    fn files(&self) -> Result<&dyn FileAbility, RigError> {
+        Ok(self)
+    }
+
+    fn disk_calls(&self) -> Result<&dyn DiskCallAbility, RigError> {
         Ok(self)
     }
 

@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep};
 mod backend;
 pub mod cleanup;
 mod clocks;
+mod damage;
+mod disk_calls;
 mod home;
 mod java;
 mod lifecycle;

@@ -26,7 +26,7 @@ use super::super::{
     ending::{self, Death, Ending},
     storage,
 };
-use super::{Java, PAUSE, Software, clocks, failed, power, process};
+use super::{Java, PAUSE, Software, clocks, disk_calls, failed, power, process};
 
 /// How long Kafka's own tool may need to format a node's storage.
 const FORMAT_LIMIT: Duration = Duration::from_secs(90);
@@ -79,6 +79,9 @@ fn preloaded(home: &Path, what: Preload) -> Result<Vec<(&'static str, String)>, 
     let mut all = vec![power::object(home)?];
     if what.power {
         all.extend(power::prepare(home)?);
+    }
+    if what.disks {
+        all.extend(disk_calls::prepare(home)?);
     }
     if what.clocks {
         all.push(clocks::prepare(home)?);

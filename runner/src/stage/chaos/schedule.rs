@@ -127,7 +127,7 @@ pub enum Hits {
 pub fn hits(verb: &Verb) -> Hits {
     match verb.facts().strikes {
         Strikes::Routes => Hits::Network,
-        Strikes::Processes | Strikes::Disks => Hits::Nodes,
+        Strikes::Processes | Strikes::Disks | Strikes::Files | Strikes::DiskCalls => Hits::Nodes,
         Strikes::Clocks
         | Strikes::Requests
         | Strikes::Lines
