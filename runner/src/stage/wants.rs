@@ -4,7 +4,8 @@ use kplan_dsl::{
     facts::{StepFacts, Strikes},
     plan::{Plan, Step},
     steps::{
-        Allow, AlterBroker, CorruptDisk, Deny, DisturbRequests, PowerLoss, SkewClock, UpgradeBroker, Verb,
+        Allow, AlterBroker, CorruptDisk, Deny, DisturbRequests, PowerLoss, SkewClock,
+        UpgradeBroker, Verb,
     },
 };
 
