@@ -19,25 +19,24 @@ args! {
     /// proxy's. kplan's own requests, those of `produce`, `consume` and `run`, and those between brokers do not pass
     /// it.
     ///
-    /// What is done (`how`):
+    /// With `how: { error: NOT_LEADER_OR_FOLLOWER }` the proxy answers with this error for every topic and partition of
+    /// the request, and the broker does not get it. There are two exceptions. A `Produce` request is carried out before
+    /// it is answered with `NOT_ENOUGH_REPLICAS_AFTER_APPEND` or `REQUEST_TIMED_OUT`, as a broker does. The answer to
+    /// `Metadata` is the broker's, with the error at each topic.
     ///
-    /// - `{ error: NOT_LEADER_OR_FOLLOWER }`: the proxy answers with this error for every topic and partition of the
-    ///   request. The broker does not get the request, with two exceptions: a `Produce` request is carried out before
-    ///   it is answered with `NOT_ENOUGH_REPLICAS_AFTER_APPEND` or `REQUEST_TIMED_OUT`, as by a broker, and the answer
-    ///   to `Metadata` is the broker's, with the error at each topic.
-    /// - `{ delay: 2s }`: the broker gets the request at once; its answer arrives later. Answers of a connection keep
-    ///   their order, so those behind it wait too.
-    /// - `{ throttle: 5s }`: the broker carries the request out, and the answer demands that the client waits for that
-    ///   time (KIP-219). Whether the client does so is its own affair.
-    /// - `drop_answer`: the broker carries the request out. Its answer, and every later answer of that connection, does
-    ///   not arrive. The connection is closed when the step ends, if the client did not close it before.
-    /// - `duplicate`: the broker gets the request twice; the client gets the first answer.
-    /// - `disconnect`: the broker does not get the request, and the connection is closed.
+    /// With `{ delay: 2s }` the broker gets the request at once, and its answer arrives later. Answers of a connection
+    /// keep their order, so those behind it wait too. With `{ throttle: 5s }` the answer demands that the client waits
+    /// for that time (KIP-219); whether it does is a property of the client.
+    ///
+    /// With `drop_answer` the broker carries the request out, and its answer and every later answer of that connection
+    /// do not arrive. The connection is closed when the step ends, if the client did not close it before. With
+    /// `duplicate` the broker gets the request twice, and the client gets the first answer. With `disconnect` the broker
+    /// does not get the request, and the connection is closed.
     ///
     /// If several of these steps apply to a request, the one that began last decides. Requests that await no answer
-    /// (`acks: 0`) can only be duplicated or dropped. Fetch sessions (KIP-227) are not used through the proxy. The
-    /// step reports how many requests it met and how many it disturbed; if it has ended and met none, the plan fails
-    /// as inconclusive, because nothing was tried. It needs Kafka 0.11 or newer and connections without TLS.
+    /// (`acks: 0`) can only be duplicated or dropped. Fetch sessions (KIP-227) are not used through the proxy. A note
+    /// says how many requests the step met and how many it disturbed. If it disturbed none, it is inconclusive, because
+    /// nothing was tried. It needs Kafka 0.11 or newer, and connections without TLS.
     #[example("disturb_requests: { api: Produce, how: { error: NOT_ENOUGH_REPLICAS }, share: 10%, for: 30s }")]
     #[example("disturb_requests: { broker: 2, api: [Fetch, Produce], client: C, how: { delay: 2s }, for: 10s }")]
     #[example("disturb_requests: { api: OffsetCommit, client: invoicing, how: drop_answer, for: 20s }")]

@@ -84,9 +84,9 @@ pub enum Disturbance {
 args! {
     /// What is done to a request, with its value.
     pub struct DisturbanceValue("how") {
-        /// The broker's answer is this error of Kafka.
+        /// The answer is this error of Kafka.
         error: Option<Spanned<String>>,
-        /// The answer arrives this much later.
+        /// The answer arrives this much later than the broker gives it.
         delay: Option<Duration>,
         /// The answer demands that the client sends nothing for this time.
         throttle: Option<Duration>,

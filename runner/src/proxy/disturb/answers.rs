@@ -93,7 +93,7 @@ pub fn with_error(call: &Call, frame: Bytes, code: i16) -> io::Result<Option<Byt
 }
 
 /// A broker's answer that demands that the client waits.
-pub fn with_throttle(call: &Call, frame: Bytes, ms: i32) -> io::Result<Option<Bytes>> {
+pub fn with_throttle(call: &Call, frame: Bytes, ms: i32) -> io::Result<Bytes> {
     macro_rules! throttled {
         ($($name:ident: $answer:ty),+ $(,)?) => {
             match call.api {
@@ -105,7 +105,7 @@ pub fn with_throttle(call: &Call, frame: Bytes, ms: i32) -> io::Result<Option<By
             }
         };
     }
-    let answer = throttled! {
+    throttled! {
         Produce: ProduceResponse,
         Fetch: FetchResponse,
         ListOffsets: ListOffsetsResponse,
@@ -123,8 +123,7 @@ pub fn with_throttle(call: &Call, frame: Bytes, ms: i32) -> io::Result<Option<By
         AddOffsetsToTxn: AddOffsetsToTxnResponse,
         TxnOffsetCommit: TxnOffsetCommitResponse,
         EndTxn: EndTxnResponse,
-    };
-    answer.map(Some)
+    }
 }
 
 #[cfg(test)]
@@ -161,7 +160,7 @@ mod tests {
                     panic!("{} in version {version}: {e}", stringify!($api))
                 });
                 let answer: $answer = asked.call.read_answer(made.clone()).expect("an answer");
-                let slow = with_throttle(&asked.call, made, 5).expect("a throttle").expect("one");
+                let slow = with_throttle(&asked.call, made, 5).expect("a throttle");
                 let slow: $answer = asked.call.read_answer(slow).expect("an answer");
                 let waits = slow.throttle_time_ms;
                 assert!([0, 5].contains(&waits), "{answer:?}");

@@ -86,7 +86,7 @@ impl Policy for Disturber {
         let Some((rule, effect)) = kept else { return Ok(frame) };
         let changed = match effect {
             AnswerChange::Error(code) => answers::with_error(call, frame.clone(), code)?,
-            AnswerChange::Throttle(ms) => answers::with_throttle(call, frame.clone(), ms)?,
+            AnswerChange::Throttle(ms) => Some(answers::with_throttle(call, frame.clone(), ms)?),
         };
         if changed.is_some() {
             rule.did();
