@@ -339,27 +339,34 @@ async fn unknown_settings(cluster: &dyn Cluster, version: &str) -> Result<Vec<St
     Ok(wrong)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a container engine: ci/test"]
-async fn every_setting_that_brokers_report_is_known_with_its_type_and_default() -> Result<(), Any> {
-    let _turn = alone();
-    // 0.10.1.1 cannot report its settings (KIP-133 came with 0.11).
-    let reporting = kplan_dsl::value::TESTED.into_iter().filter(|version| *version != "0.10.1.1");
-    let mut seen = 0;
-    for version in reporting {
-        let dir = tempfile::tempdir()?;
-        let kraft = !version.starts_with("2.");
-        let quorum = if kraft { Quorum::KraftSeparate(1) } else { Quorum::Zookeeper };
-        with_cluster(spec(version, quorum, dir.path()), async |cluster| {
-            let c = cluster.as_ref();
-            c.topics().create_topic(&counts("orders", 3)).await?;
-            let wrong = unknown_settings(c, version).await?;
-            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-            Ok(())
-        })
-        .await?;
-        seen += 1;
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a container engine: ci/nightly"]
+    async fn every_setting_that_brokers_report_is_known_with_its_type_and_default()
+    -> Result<(), Any> {
+        let _turn = alone();
+        // 0.10.1.1 cannot report its settings (KIP-133 came with 0.11).
+        let reporting =
+            kplan_dsl::value::TESTED.into_iter().filter(|version| *version != "0.10.1.1");
+        let mut seen = 0;
+        for version in reporting {
+            let dir = tempfile::tempdir()?;
+            let kraft = !version.starts_with("2.");
+            let quorum = if kraft { Quorum::KraftSeparate(1) } else { Quorum::Zookeeper };
+            with_cluster(spec(version, quorum, dir.path()), async |cluster| {
+                let c = cluster.as_ref();
+                c.topics().create_topic(&counts("orders", 3)).await?;
+                let wrong = unknown_settings(c, version).await?;
+                assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+                Ok(())
+            })
+            .await?;
+            seen += 1;
+        }
+        assert!(seen >= 4, "{seen} versions");
+        Ok(())
     }
-    assert!(seen >= 4, "{seen} versions");
-    Ok(())
 }

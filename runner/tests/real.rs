@@ -154,46 +154,8 @@ fn an_unclean_election_is_counted_exactly_with_kafkas_verifiable_producer() {
     assert_eq!((&values["acked"], &values["lost"]), (&1_300.into(), &500.into()), "{values:?}");
 }
 
-#[test]
-#[ignore = "needs a container engine: ci/test"]
-fn a_plan_that_expects_no_loss_fails_on_an_unclean_election() {
-    let _turn = real();
-    let ran = run(&["runner/tests/plans/unclean.yaml", "--param", "lost=0", "--jobs", "2"]);
-    assert_eq!(ran.status(), Some(1), "{}", ran.text());
-    assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Failed), "{}", ran.text());
-    assert!(ran.text().contains("500") && ran.junit.contains("<failure"), "{}", ran.text());
-}
-
-#[test]
-#[ignore = "needs a container engine: ci/test"]
-fn the_same_faults_without_unclean_elections_lose_nothing() {
-    let _turn = real();
-    let ran = passes("runner/tests/plans/clean.yaml", 2);
-    assert_eq!(recorded(&ran, 0)["lost"], 0);
-    assert_eq!(recorded(&ran, 1)["lost"], 0);
-}
-
 /// Time after which nothing of a killed run may be left.
 const GONE: Duration = Duration::from_secs(15);
-
-#[test]
-#[ignore = "needs a container engine: ci/test"]
-fn ten_sigkills_at_ten_moments_leave_nothing() {
-    let _turn = real();
-    for moment_ms in [100, 600, 1_200, 2_000, 3_000, 4_500, 6_500, 9_000, 12_000, 16_000] {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let out = dir.path().join("run");
-        let begun = Instant::now();
-        let mut child = start(&["runner/tests/plans/long.yaml"], &out);
-        let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
-        let moment = Duration::from_millis(moment_ms);
-        std::thread::sleep(moment.saturating_sub(begun.elapsed()));
-        child.kill().expect("SIGKILL");
-        child.wait().expect("reaped");
-        let left = gone_within(&id, GONE);
-        assert!(left.is_empty(), "killed after {moment:?}: {left:?}");
-    }
-}
 
 /// The controller that a step of a suite recorded.
 fn controller(ran: &Ran, suite: usize, name: &str) -> u64 {
@@ -317,4 +279,47 @@ fn groups_of_the_newer_protocol_fenced_members_and_transaction_coordinators() {
 fn eligible_leaders_are_seen_and_the_plans_timestamps_are_kafkas() {
     let _turn = real();
     passes("runner/tests/plans/eligible.yaml", 1);
+}
+
+/// What takes too long for `ci/test`.
+mod nightly {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    fn a_plan_that_expects_no_loss_fails_on_an_unclean_election() {
+        let _turn = real();
+        let ran = run(&["runner/tests/plans/unclean.yaml", "--param", "lost=0", "--jobs", "2"]);
+        assert_eq!(ran.status(), Some(1), "{}", ran.text());
+        assert!(ran.record.suites.iter().all(|s| s.verdict == Verdict::Failed), "{}", ran.text());
+        assert!(ran.text().contains("500") && ran.junit.contains("<failure"), "{}", ran.text());
+    }
+
+    #[test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    fn the_same_faults_without_unclean_elections_lose_nothing() {
+        let _turn = real();
+        let ran = passes("runner/tests/plans/clean.yaml", 2);
+        assert_eq!(recorded(&ran, 0)["lost"], 0);
+        assert_eq!(recorded(&ran, 1)["lost"], 0);
+    }
+
+    #[test]
+    #[ignore = "needs a container engine: ci/nightly"]
+    fn ten_sigkills_at_ten_moments_leave_nothing() {
+        let _turn = real();
+        for moment_ms in [100, 600, 1_200, 2_000, 3_000, 4_500, 6_500, 9_000, 12_000, 16_000] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            let out = dir.path().join("run");
+            let begun = Instant::now();
+            let mut child = start(&["runner/tests/plans/long.yaml"], &out);
+            let id = run_id(&out, Duration::from_secs(20)).expect("the run began");
+            let moment = Duration::from_millis(moment_ms);
+            std::thread::sleep(moment.saturating_sub(begun.elapsed()));
+            child.kill().expect("SIGKILL");
+            child.wait().expect("reaped");
+            let left = gone_within(&id, GONE);
+            assert!(left.is_empty(), "killed after {moment:?}: {left:?}");
+        }
+    }
 }

@@ -11,11 +11,11 @@ fn counts(ran: &Ran, name: &str) -> (u64, u64) {
     let step = steps.iter().find(|step| step.info.title == name);
     let step = step.unwrap_or_else(|| panic!("no step {name}: {}", ran.why()));
     let notes = ran.record.suites[0].notes.iter().filter(|note| note.who == step.id);
-    let said = notes.filter_map(|note| {
+    let mut said = notes.filter_map(|note| {
         let (disturbed, rest) = note.text.split_once(" of ")?;
         Some((disturbed.parse().ok()?, rest.split(' ').next()?.parse().ok()?))
     });
-    said.last().unwrap_or_else(|| panic!("{name} says no counts: {}", ran.why()))
+    said.next_back().unwrap_or_else(|| panic!("{name} says no counts: {}", ran.why()))
 }
 
 fn plan(steps: &str) -> (tempfile::TempDir, String) {
