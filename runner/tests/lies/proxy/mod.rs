@@ -1,6 +1,5 @@
-//! kplan's proxy with a policy that lies. What it changes is told by [`Rule`]s; what it did under each rule, that rule
-//! remembers as [`Deed`]s. Without a rule it changes nothing but addresses and versions. Record batches of message
-//! format 2 only.
+//! kplan's proxy with a policy that lies. Each [`Rule`] says what it changes, and keeps what was done under it as
+//! [`Deed`]s. Without a rule it changes nothing but addresses and versions. Record batches of message format 2 only.
 
 mod batch;
 mod fetch;
