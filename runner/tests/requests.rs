@@ -80,6 +80,54 @@ fn a_step_that_disturbs_nothing_is_inconclusive() {
     assert_eq!(counts(&ran, "nothing"), (0, 0));
 }
 
+/// A chaos does not judge by a fault that met nothing: that one is left out, with its reason.
+#[test]
+fn a_chaos_of_disturbances_that_meet_nothing_broke_nothing() {
+    let (_dir, path) = plan(
+        "  - start_producer: { name: P, topic: orders, rate: 100/s }
+  - wait: [progressing: P]
+  - name: nothing
+    chaos: { for: 3s, every: 1s, faults: [{ disturb_requests: { api: Fetch, client: P, how: disconnect, for: 500ms } }] }
+  - stop_client: P
+  - assert: [{ lost: 0 }]
+",
+    );
+    let ran = run(&[&path, "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.why());
+    let steps = &ran.record.suites[0].steps;
+    let step = steps.iter().find(|step| step.info.title == "nothing").expect("the step");
+    let holds: Vec<_> = step.findings.iter().map(|finding| finding.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive], "{:?}", step.findings);
+    let faults: Vec<_> = steps.iter().filter(|one| one.info.fault && one.id != step.id).collect();
+    assert!(!faults.is_empty(), "{}", ran.why());
+    for fault in faults {
+        assert_eq!(fault.verdict, Verdict::Skipped, "{:?}", fault.reason);
+        let why = fault.reason.as_deref().unwrap_or_default();
+        assert!(why.starts_with("left out: none of 0 Fetch requests"), "{why}");
+    }
+}
+
+/// What cuts off a disturbance that met nothing is the reason; the disturbance is undone all the same.
+#[test]
+fn what_cuts_off_a_disturbance_is_the_reason() {
+    let (_dir, path) = plan(
+        "  - start_producer: { name: P, topic: orders, rate: 100/s }
+  - wait: [progressing: P]
+  - name: nothing
+    timeout: 1s
+    disturb_requests: { api: Fetch, client: P, how: disconnect, for: 20s }
+  - stop_client: P
+",
+    );
+    let ran = run(&[&path, "--backend", "embedded"]);
+    assert_eq!(ran.status(), Some(1), "{}", ran.why());
+    let suite = &ran.record.suites[0];
+    let undone: Vec<_> = suite.notes.iter().filter(|note| note.text.contains("undone")).collect();
+    assert!(undone.is_empty(), "{undone:?}");
+    let step = suite.steps.iter().find(|step| step.info.title == "nothing").expect("the step");
+    assert!(step.timed_out && step.findings.is_empty(), "{:?}", step.findings);
+}
+
 /// Producers (idempotent or not, with transactions), consumers of both protocols and a copier, with each kind of
 /// disturbance: nothing is lost, and what the proxy did is counted exactly where the log shows it.
 #[test]
@@ -91,7 +139,8 @@ fn no_disturbance_leads_to_a_false_verdict() {
     let suite = &ran.record.suites[0];
     let twice = counts(&ran, "twice").0 + counts(&ran, "after append").0;
     let of_d = suite.anomalies.iter().filter(|a| a.kind == "duplicated");
-    assert_eq!(of_d.map(|found| found.count).sum::<u64>(), twice, "{}", ran.why());
+    let of_d = of_d.map(|found| found.count).sum::<u64>();
+    assert_eq!(of_d, twice, "{:?}\n{}", suite.notes, ran.why());
     let faults = suite.faults.iter();
     let open: Vec<_> = faults.filter(|fault| fault.until_us.is_none()).collect();
     assert!(open.is_empty(), "each is over: {open:?}");

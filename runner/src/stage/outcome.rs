@@ -114,6 +114,14 @@ impl StepError {
         }
     }
 
+    /// What was found instead, if the step only proved nothing.
+    pub fn unproven(&self) -> Option<String> {
+        let Self::Judged(findings) = self else { return None };
+        let unknown = findings.iter().all(|found| found.holds == Holds::Inconclusive);
+        let found: Vec<_> = findings.iter().map(|found| found.found.as_str()).collect();
+        unknown.then(|| found.join("; "))
+    }
+
     /// The cause for reports, field by field.
     pub fn cause(&self) -> Option<Cause> {
         match self {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    event::{Event, FaultKind, StepRun},
+    event::{FaultKind, StepRun},
     history::now_us,
     proxy::{
         Proxy,
@@ -22,7 +22,7 @@ pub struct Requests {
     all: Arc<Disturbances>,
     /// One for each client, at this machine's address that the client reaches.
     proxies: Mutex<BTreeMap<(String, IpAddr), Proxy<Disturber>>>,
-    in_force: Mutex<Vec<(StepRun, Arc<StandingRule>)>>,
+    in_force: Mutex<BTreeMap<StepRun, Arc<StandingRule>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -66,19 +66,37 @@ impl Requests {
 }
 
 impl Stage {
-    /// Where a client of the plan finds the brokers; none if it connects to them directly. `at` is this machine's address
-    /// that the client reaches, if it does not run here.
+    /// Where a client on this machine finds the brokers; none if it connects to them directly.
     pub fn through_proxy(
         &self,
         client: &str,
-        at: Option<Ipv4Addr>,
         running: &Running,
     ) -> Result<Option<String>, StepError> {
         if !wants::disturbs_requests(&self.plan) {
             return Ok(None);
         }
-        let at = IpAddr::V4(at.unwrap_or(Ipv4Addr::LOCALHOST));
-        self.requests.bootstrap(client, at, running).map(Some)
+        self.requests.bootstrap(client, Ipv4Addr::LOCALHOST.into(), running).map(Some)
+    }
+
+    /// Where a client in a container finds the brokers: at this machine's address in the cluster's network if the plan
+    /// has a proxy.
+    pub fn bootstrap_in_network(
+        &self,
+        client: &str,
+        bootstrap: String,
+        gateway: Option<Ipv4Addr>,
+        running: &Running,
+    ) -> Result<String, StepError> {
+        if !wants::disturbs_requests(&self.plan) {
+            return Ok(bootstrap);
+        }
+        let at = gateway.ok_or_else(|| {
+            StepError::rig(format!(
+                "the container engine does not tell this machine's address in the cluster's network, so {client} cannot \
+                 connect through the proxy that disturb_requests needs"
+            ))
+        })?;
+        self.requests.bootstrap(client, at.into(), running)
     }
 
     /// Disturbs requests from now on; `what` says which and how.
@@ -98,7 +116,7 @@ impl Stage {
         };
         let begun_us = now_us();
         let standing = self.requests.all.add(rule);
-        lock(&self.requests.in_force).push((step.clone(), standing));
+        lock(&self.requests.in_force).insert(step.clone(), standing);
         for one in struck {
             self.fault_begins(begun_us.into(), step, FaultKind::Requests, one, what);
         }
@@ -106,29 +124,16 @@ impl Stage {
 
     /// Leaves the requests alone that a step disturbed, and returns how many it met and disturbed.
     pub fn leave_requests(&self, step: &StepRun) -> Result<DisturbCounts, StepError> {
-        let of_step = |(by, _): &mut (StepRun, Arc<StandingRule>)| by == step;
-        let ended: Vec<_> = lock(&self.requests.in_force).extract_if(.., of_step).collect();
-        let mut sum = DisturbCounts::default();
-        for (_, rule) in ended {
-            self.requests.all.remove(&rule);
-            let counts = rule.counts();
-            sum = DisturbCounts {
-                met: sum.met + counts.met,
-                disturbed: sum.disturbed + counts.disturbed,
-            };
-        }
+        // None, if the step was cut off before it began.
+        let rule = lock(&self.requests.in_force).remove(step);
+        let counts = rule.map(|rule| self.requests.all.remove(&rule)).unwrap_or_default();
         let at_us = now_us();
         self.faults_end(&self.breaks.step_over(step, at_us), at_us);
         match self.requests.troubles().first() {
             Some(trouble) => Err(StepError::rig(format!(
                 "the proxy between {trouble}, so it closed that connection"
             ))),
-            None => Ok(sum),
+            None => Ok(counts),
         }
-    }
-
-    /// Reports what a step did to requests.
-    pub fn tell_requests(&self, step: &StepRun, text: String) {
-        self.tell.emit(Event::Note { step: step.clone(), text });
     }
 }

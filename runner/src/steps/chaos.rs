@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cluster::{Node, NodeState},
-    event::{Event, Finding, Holds, StepEnded, StepInfo, Verdict},
+    event::{Event, Holds, StepEnded, StepInfo, Verdict},
     history::now_us,
     stage::{
         chaos::{self, Hits, Planned, lasting},
@@ -111,7 +111,11 @@ async fn carry_out(args: &Chaos, cx: &Cx<'_>) -> Result<Done, StepError> {
         return Ok(Done::default());
     }
     cx.stage.breaks.leave_out(cx.id);
-    Err(StepError::Judged(vec![nothing_done(faults, cx)]))
+    Err(cx.proves_nothing(
+        "at least one fault is done",
+        format!("nothing was broken: all {faults} faults were left out"),
+        &["the step of each fault shows why it was left out"],
+    ))
 }
 
 /// Waits for the end of all faults and of the time, or cuts them off. Returns how many were done, and the errors.
@@ -144,19 +148,6 @@ async fn ended(
         }
     }
     (done, errors)
-}
-
-/// The finding for a chaos that did none of its faults: it proves nothing.
-fn nothing_done(faults: usize, cx: &Cx<'_>) -> Finding {
-    Finding {
-        condition: "chaos".to_owned(),
-        line: cx.head.lines.0,
-        holds: Holds::Inconclusive,
-        expected: "at least one fault is done".to_owned(),
-        found: format!("nothing was broken: all {faults} faults were left out"),
-        evidence: vec!["the step of each fault shows why it was left out".to_owned()],
-        after_ms: None,
-    }
 }
 
 /// Whether a fault is among those to do.
@@ -215,6 +206,8 @@ async fn one(planned: &Planned, all: &All<'_>, cx: &Cx<'_>) -> Result<bool, Step
     };
     all.in_effect.all().remove(&planned.number);
     let result = why_not.and_then(|left_out| result.map(|()| left_out));
+    // One that met nothing broke nothing.
+    let result = result.or_else(|error| error.unproven().map(Some).ok_or(error));
     cx.stage.timeline.ended(&id, now_us());
     let (verdict, reason) = match &result {
         Ok(None) => (Verdict::Passed, None),

@@ -8,7 +8,7 @@ use kplan_dsl::{steps::DisturbRequests, value::KafkaApi, words};
 
 use crate::{
     cluster::Node,
-    event::{Finding, Holds},
+    event::Event,
     proxy::disturb::{DisturbCounts, DisturbRule},
     stage::{chaos::draw, nodes::brokers_of, outcome::StepError},
     steps::{Cx, Fault},
@@ -46,11 +46,13 @@ impl Fault for DisturbRequests {
     async fn end(&self, cx: &Cx<'_>) -> Result<(), StepError> {
         let DisturbCounts { met, disturbed } = cx.stage.leave_requests(cx.id)?;
         let text = format!("{disturbed} of {} were disturbed", requests(self, met));
-        cx.stage.tell_requests(cx.id, text);
-        // In a chaos, other faults are tried beside it.
-        let alone = cx.head.word == cx.verb.info().word;
+        cx.stage.tell.emit(Event::Note { step: cx.id.clone(), text });
         match disturbed {
-            0 if alone => Err(StepError::Judged(vec![nothing_done(self, met, cx)])),
+            0 => Err(cx.proves_nothing(
+                "at least one request is disturbed",
+                format!("none of {} that passed was disturbed", requests(self, met)),
+                &[],
+            )),
             _ => Ok(()),
         }
     }
@@ -74,19 +76,6 @@ fn share(share: f64, cx: &Cx<'_>) -> Box<dyn Fn(u64) -> bool + Send + Sync> {
 /// `120 Produce requests`.
 fn requests(args: &DisturbRequests, met: u64) -> String {
     words::count(met, &format!("{} request", words::list(&args.api)))
-}
-
-/// The finding for a step that disturbed nothing: it proves nothing.
-fn nothing_done(args: &DisturbRequests, met: u64, cx: &Cx<'_>) -> Finding {
-    Finding {
-        condition: "disturb_requests".to_owned(),
-        line: cx.head.lines.0,
-        holds: Holds::Inconclusive,
-        expected: "at least one request is disturbed".to_owned(),
-        found: format!("none of {} that passed was disturbed", requests(args, met)),
-        evidence: Vec::new(),
-        after_ms: None,
-    }
 }
 
 fn key(api: KafkaApi) -> ApiKey {

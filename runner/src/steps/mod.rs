@@ -22,7 +22,7 @@ pub use new_client::{ClientDraft, SettingsMap};
 
 use crate::{
     cluster::Node,
-    event::StepRun,
+    event::{Finding, Holds, StepRun},
     stage::{
         Stage,
         judge::{Judge, Looking},
@@ -59,6 +59,19 @@ impl Cx<'_> {
             looking: Looking::Once,
             faults_from_us: i64::MIN,
         }
+    }
+
+    /// The end of a step that did nothing of what it is for, and so proves nothing: it is inconclusive.
+    pub fn proves_nothing(&self, expected: &str, found: String, evidence: &[&str]) -> StepError {
+        StepError::Judged(vec![Finding {
+            condition: self.verb.info().word.to_owned(),
+            line: self.head.lines.0,
+            holds: Holds::Inconclusive,
+            expected: expected.to_owned(),
+            found,
+            evidence: evidence.iter().map(|one| (*one).to_owned()).collect(),
+            after_ms: None,
+        }])
     }
 }
 

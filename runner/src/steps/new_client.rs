@@ -67,7 +67,7 @@ pub fn common(
     let user = user.map(value::UserName::as_str);
     let mut settings: SettingsMap = running.cluster.user_config(user)?;
     settings.extend(config(own));
-    let proxy = cx.stage.through_proxy(name, None, running)?;
+    let proxy = cx.stage.through_proxy(name, running)?;
     let router = running.cluster.router().filter(|_| proxy.is_none());
     Ok(Common {
         run: cx.stage.run.id.clone(),

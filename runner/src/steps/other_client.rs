@@ -39,8 +39,7 @@ pub async fn place(
     let containers = running.cluster.containers()?;
     containers.has_image(image).await?;
     let Membership { network, labels, bootstrap, memory, gateway } = containers.membership()?;
-    let proxy = cx.stage.through_proxy(&common.name, gateway, running)?;
-    let bootstrap = proxy.unwrap_or(bootstrap);
+    let bootstrap = cx.stage.bootstrap_in_network(&common.name, bootstrap, gateway, running)?;
     let container = ContainerSpec {
         image: image.clone(),
         // Its client process adds the words, and the file of its settings.

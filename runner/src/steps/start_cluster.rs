@@ -191,7 +191,11 @@ pub fn spec(
         disk: wants::strikes(plan, &[Strikes::Disks]).then_some(BROKER_DISK.0),
         exchangeable: wants::upgrades(plan),
         damaged: wants::damages_files(plan),
-        preload: Preload { power: wants::takes_power(plan), clocks: wants::skews_clocks(plan), disks: wants::meets_calls(plan) },
+        preload: Preload {
+            power: wants::takes_power(plan),
+            clocks: wants::skews_clocks(plan),
+            disks: wants::meets_calls(plan),
+        },
         authorizer: wants::authorizes(plan),
         dynamic: wants::alters_brokers(plan),
         bounds: Bounds {

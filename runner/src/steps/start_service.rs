@@ -125,8 +125,7 @@ async fn origin<'r>(
     let containers = running.cluster.containers()?;
     containers.has_image(image).await?;
     let Membership { network, labels, bootstrap, memory, gateway } = containers.membership()?;
-    let proxy = cx.stage.through_proxy(&args.name, gateway, running)?;
-    let bootstrap = proxy.unwrap_or(bootstrap);
+    let bootstrap = cx.stage.bootstrap_in_network(&args.name, bootstrap, gateway, running)?;
     let authority = here.as_ref().map(|_| AUTHORITY.to_owned());
     let seen = ClusterValues { bootstrap, authority, running };
     let files = here.map(|path| (AUTHORITY.to_owned(), path));

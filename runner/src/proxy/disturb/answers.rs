@@ -127,7 +127,7 @@ pub fn with_throttle(call: &Call, frame: Bytes, ms: i32) -> io::Result<Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::BytesMut;
     use kafka_protocol::{
         messages::produce_request::*,
@@ -137,7 +137,7 @@ mod tests {
     use super::{super::made::made, *};
 
     /// A request as a client sends it.
-    fn asked(api: ApiKey, version: i16, body: &impl Encodable) -> Asked {
+    pub fn asked(api: ApiKey, version: i16, body: &impl Encodable) -> Asked {
         let header = RequestHeader::default()
             .with_request_api_key(api as i16)
             .with_request_api_version(version)

@@ -29,10 +29,10 @@ impl Disturbances {
         standing
     }
 
-    /// Ends a disturbance, and the connections that it silenced.
-    pub fn remove(&self, rule: &Arc<StandingRule>) {
+    /// Ends a disturbance, and the connections that it silenced. Returns what it did in all.
+    pub fn remove(&self, rule: &Arc<StandingRule>) -> DisturbCounts {
         lock(&self.0).retain(|other| !Arc::ptr_eq(other, rule));
-        rule.over();
+        rule.over()
     }
 }
 
@@ -88,14 +88,13 @@ impl Policy for Disturber {
             AnswerChange::Error(code) => answers::with_error(call, frame.clone(), code)?,
             AnswerChange::Throttle(ms) => Some(answers::with_throttle(call, frame.clone(), ms)?),
         };
-        if changed.is_some() {
-            rule.did();
-        }
+        // A rule may have ended since the request.
+        let changed = changed.filter(|_| rule.does().is_some());
         Ok(changed.unwrap_or(frame))
     }
 }
 
-/// Does to a request what a rule wants.
+/// Does to a request what a rule wants, unless the rule is over.
 fn disturb(
     rule: &Arc<StandingRule>,
     asked: &Asked,
@@ -105,33 +104,25 @@ fn disturb(
     match &rule.rule().how {
         Disturbance::Error(name) => {
             let error = error_of(name)?;
-            if !answers::is_carried_out(asked.call.api, error) {
+            if answers::is_carried_out(asked.call.api, error) {
+                passage.kept = keep(AnswerChange::Error(error.code()));
+            } else if rule.does().is_some() {
                 passage.made = Some(made::made(asked, error.code())?);
                 passage.forward = None;
-                rule.did();
-            } else {
-                passage.kept = keep(AnswerChange::Error(error.code()));
             }
         }
         Disturbance::Throttle(time) => {
             passage.kept = keep(AnswerChange::Throttle(milliseconds(*time)));
         }
-        Disturbance::Delay(time) => {
-            passage.after = *time;
-            rule.did();
-        }
-        Disturbance::DropAnswer => {
-            passage.silence = Some(rule.until_over());
-            rule.did();
-        }
-        Disturbance::Duplicate => {
+        Disturbance::Delay(time) if rule.does().is_some() => passage.after = *time,
+        Disturbance::DropAnswer => passage.silence = rule.does(),
+        Disturbance::Duplicate if rule.does().is_some() => {
             passage.again = passage.forward.clone();
-            rule.did();
         }
-        Disturbance::Disconnect => {
-            rule.did();
+        Disturbance::Disconnect if rule.does().is_some() => {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Disturbance::Delay(_) | Disturbance::Duplicate | Disturbance::Disconnect => {}
     }
     Ok(())
 }
@@ -149,9 +140,12 @@ fn error_of(name: &str) -> io::Result<ResponseError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse};
     use kplan_dsl::value::KAFKA_ERRORS;
 
-    use super::*;
+    use super::{answers::tests::asked, *};
 
     #[test]
     fn every_error_that_a_plan_may_name_has_a_code() {
@@ -159,5 +153,70 @@ mod tests {
         assert!(unknown.is_empty(), "{unknown:?}");
         let code = error_of("NOT_ENOUGH_REPLICAS_AFTER_APPEND").map(|error| error.code());
         assert_eq!(code.ok(), Some(20));
+    }
+
+    /// A disturbance of every request to produce, and what changes requests by it.
+    fn every_produce(how: Disturbance) -> (Disturber, Arc<StandingRule>) {
+        let all = Arc::new(Disturbances::default());
+        let rule = all.add(DisturbRule {
+            apis: vec![ApiKey::Produce],
+            brokers: None,
+            clients: None,
+            topic: None,
+            draw: Box::new(|_| true),
+            how,
+        });
+        (Disturber { client: "P".to_owned(), all }, rule)
+    }
+
+    fn every_kind() -> Vec<Disturbance> {
+        let second = Duration::from_secs(1);
+        vec![
+            Disturbance::Error("NOT_ENOUGH_REPLICAS".to_owned()),
+            Disturbance::Error("NOT_ENOUGH_REPLICAS_AFTER_APPEND".to_owned()),
+            Disturbance::Delay(second),
+            Disturbance::Throttle(second),
+            Disturbance::DropAnswer,
+            Disturbance::Duplicate,
+            Disturbance::Disconnect,
+        ]
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_end_is_neither_changed_nor_counted() {
+        let names = Mutex::<HashMap<u128, String>>::default();
+        let way = Route { broker: 1, names: &names };
+        let asked = asked(ApiKey::Produce, 9, &ProduceRequest::default().with_acks(-1));
+        let answer = asked.call.answer(&ProduceResponse::default()).expect("an answer");
+        for how in every_kind() {
+            let (client, rule) = every_produce(how.clone());
+            let passage = client.request(&way, &asked);
+            let at_end = client.all.remove(&rule);
+            assert_eq!(at_end.met, 1, "{how:?}");
+            let Ok(Passing { forward: Some(_), kept, .. }) = passage else {
+                assert_eq!(at_end.disturbed, 1, "{how:?}: it was, when it came");
+                continue;
+            };
+            let given = client.answer(&way, &asked.call, kept, &mut (), answer.clone());
+            assert_eq!(given.expect("an answer"), answer, "{how:?}");
+            assert_eq!(rule.over(), at_end, "{how:?}: nothing is counted after the end");
+        }
+    }
+
+    #[test]
+    fn a_request_that_meets_a_rule_that_is_over_passes() {
+        let asked = asked(ApiKey::Produce, 9, &ProduceRequest::default().with_acks(-1));
+        for how in every_kind() {
+            let (client, rule) = every_produce(how.clone());
+            let at_end = client.all.remove(&rule);
+            assert!(!rule.is_due(true), "{how:?}");
+            let mut passage = Passing::through(&asked);
+            disturb(&rule, &asked, &mut passage).expect("it passes");
+            let Passing { forward, again, made, after, silence, .. } = passage;
+            assert_eq!(forward, Some(asked.frame.clone()), "{how:?}");
+            assert!(again.is_none() && made.is_none() && silence.is_none(), "{how:?}");
+            assert_eq!(after, Duration::ZERO, "{how:?}");
+            assert_eq!(rule.over(), at_end, "{how:?}");
+        }
     }
 }

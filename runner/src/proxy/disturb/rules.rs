@@ -1,13 +1,6 @@
 //! Which requests are disturbed, and how many were.
 
-use std::{
-    collections::BTreeSet,
-    io,
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::BTreeSet, io, sync::Mutex};
 
 use kafka_protocol::messages::ApiKey;
 use kplan_dsl::value::Disturbance;
@@ -54,51 +47,52 @@ pub struct DisturbCounts {
 /// A rule in force, and what it did.
 pub struct StandingRule {
     rule: DisturbRule,
-    met: AtomicU64,
-    disturbed: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// What a rule did, and whether it is in force: both change at once, so that nothing is done that is not counted.
+struct State {
+    counts: DisturbCounts,
     /// None when it is over.
-    open: Mutex<Option<watch::Sender<()>>>,
+    open: Option<watch::Sender<()>>,
 }
 
 impl StandingRule {
     pub(super) fn new(rule: DisturbRule) -> Self {
-        let open = Mutex::new(Some(watch::Sender::new(())));
-        Self { rule, met: AtomicU64::new(0), disturbed: AtomicU64::new(0), open }
+        let state = State { counts: DisturbCounts::default(), open: Some(watch::Sender::new(())) };
+        Self { rule, state: Mutex::new(state) }
     }
 
     pub(super) fn rule(&self) -> &DisturbRule {
         &self.rule
     }
 
-    pub fn counts(&self) -> DisturbCounts {
-        DisturbCounts {
-            met: self.met.load(Ordering::SeqCst),
-            disturbed: self.disturbed.load(Ordering::SeqCst),
-        }
-    }
-
     /// Counts a request, and decides whether it is disturbed. One without an answer is not where the answer is what is
     /// disturbed.
     pub(super) fn is_due(&self, answered: bool) -> bool {
-        let number = self.met.fetch_add(1, Ordering::SeqCst);
+        let mut state = lock(&self.state);
+        if state.open.is_none() {
+            return false;
+        }
+        let number = state.counts.met;
+        state.counts.met += 1;
         let of_request = matches!(self.rule.how, Disturbance::Duplicate | Disturbance::Disconnect);
         (answered || of_request) && (self.rule.draw)(number)
     }
 
-    /// Counts one that was disturbed.
-    pub(super) fn did(&self) {
-        self.disturbed.fetch_add(1, Ordering::SeqCst);
+    /// Counts one that is disturbed now. None when the rule is over: it must not be disturbed any more. The channel is
+    /// closed when the rule is over.
+    pub(super) fn does(&self) -> Option<watch::Receiver<()>> {
+        let mut state = lock(&self.state);
+        let until_over = state.open.as_ref()?.subscribe();
+        state.counts.disturbed += 1;
+        Some(until_over)
     }
 
-    /// A channel that is closed when the rule is over.
-    pub(super) fn until_over(&self) -> watch::Receiver<()> {
-        match &*lock(&self.open) {
-            Some(open) => open.subscribe(),
-            None => watch::channel(()).1,
-        }
-    }
-
-    pub(super) fn over(&self) {
-        lock(&self.open).take();
+    /// Ends it: what it did until now is all that it does.
+    pub(super) fn over(&self) -> DisturbCounts {
+        let mut state = lock(&self.state);
+        state.open = None;
+        state.counts
     }
 }
