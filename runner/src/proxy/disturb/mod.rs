@@ -169,9 +169,9 @@ mod tests {
         (Disturber { client: "P".to_owned(), all }, rule)
     }
 
-    fn every_kind() -> Vec<Disturbance> {
+    fn every_kind() -> [Disturbance; 7] {
         let second = Duration::from_secs(1);
-        vec![
+        [
             Disturbance::Error("NOT_ENOUGH_REPLICAS".to_owned()),
             Disturbance::Error("NOT_ENOUGH_REPLICAS_AFTER_APPEND".to_owned()),
             Disturbance::Delay(second),
