@@ -3,13 +3,31 @@
 mod common;
 
 use common::{Ran, left_behind, real, run};
-use kplan::event::{Holds, Verdict};
+use kplan::{
+    event::{Holds, Verdict},
+    record::StepRecord,
+};
+
+/// The step of this name.
+fn named<'a>(ran: &'a Ran, name: &str) -> &'a StepRecord {
+    let mut steps = ran.record.suites[0].steps.iter();
+    let step = steps.find(|step| step.info.title == name);
+    step.unwrap_or_else(|| panic!("no step {name}: {}", ran.why()))
+}
+
+/// The step `nothing` fails the plan because it is inconclusive, for no other reason.
+fn nothing_is_proven(ran: &Ran) -> &StepRecord {
+    assert_eq!(ran.status(), Some(1), "{}", ran.why());
+    let step = named(ran, "nothing");
+    assert_eq!(step.verdict, Verdict::Failed);
+    let holds: Vec<_> = step.findings.iter().map(|finding| finding.holds).collect();
+    assert_eq!(holds, [Holds::Inconclusive], "{:?}", step.findings);
+    step
+}
 
 /// What the step of this name says at its end: how many requests it disturbed, of how many.
 fn counts(ran: &Ran, name: &str) -> (u64, u64) {
-    let steps = &ran.record.suites[0].steps;
-    let step = steps.iter().find(|step| step.info.title == name);
-    let step = step.unwrap_or_else(|| panic!("no step {name}: {}", ran.why()));
+    let step = named(ran, name);
     let notes = ran.record.suites[0].notes.iter().filter(|note| note.who == step.id);
     let mut said = notes.filter_map(|note| {
         let (disturbed, rest) = note.text.split_once(" of ")?;
@@ -71,12 +89,7 @@ fn a_step_that_disturbs_nothing_is_inconclusive() {
 ",
     );
     let ran = run(&[&path, "--backend", "embedded"]);
-    assert_eq!(ran.status(), Some(1), "{}", ran.why());
-    let steps = &ran.record.suites[0].steps;
-    let step = steps.iter().find(|step| step.info.title == "nothing").expect("the step");
-    assert_eq!(step.verdict, Verdict::Failed);
-    let holds: Vec<_> = step.findings.iter().map(|finding| finding.holds).collect();
-    assert_eq!(holds, [Holds::Inconclusive], "{:?}", step.findings);
+    nothing_is_proven(&ran);
     assert_eq!(counts(&ran, "nothing"), (0, 0));
 }
 
@@ -93,12 +106,9 @@ fn a_chaos_of_disturbances_that_meet_nothing_broke_nothing() {
 ",
     );
     let ran = run(&[&path, "--backend", "embedded"]);
-    assert_eq!(ran.status(), Some(1), "{}", ran.why());
-    let steps = &ran.record.suites[0].steps;
-    let step = steps.iter().find(|step| step.info.title == "nothing").expect("the step");
-    let holds: Vec<_> = step.findings.iter().map(|finding| finding.holds).collect();
-    assert_eq!(holds, [Holds::Inconclusive], "{:?}", step.findings);
-    let faults: Vec<_> = steps.iter().filter(|one| one.info.fault && one.id != step.id).collect();
+    let step = nothing_is_proven(&ran);
+    let steps = ran.record.suites[0].steps.iter();
+    let faults: Vec<_> = steps.filter(|one| one.info.fault && one.id != step.id).collect();
     assert!(!faults.is_empty(), "{}", ran.why());
     for fault in faults {
         assert_eq!(fault.verdict, Verdict::Skipped, "{:?}", fault.reason);
@@ -121,10 +131,10 @@ fn what_cuts_off_a_disturbance_is_the_reason() {
     );
     let ran = run(&[&path, "--backend", "embedded"]);
     assert_eq!(ran.status(), Some(1), "{}", ran.why());
-    let suite = &ran.record.suites[0];
-    let undone: Vec<_> = suite.notes.iter().filter(|note| note.text.contains("undone")).collect();
+    let notes = ran.record.suites[0].notes.iter();
+    let undone: Vec<_> = notes.filter(|note| note.text.contains("undone")).collect();
     assert!(undone.is_empty(), "{undone:?}");
-    let step = suite.steps.iter().find(|step| step.info.title == "nothing").expect("the step");
+    let step = named(&ran, "nothing");
     assert!(step.timed_out && step.findings.is_empty(), "{:?}", step.findings);
 }
 

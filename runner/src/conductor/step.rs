@@ -262,7 +262,8 @@ async fn stands(
         stage.ended.tell(death.node);
     }
     Err(match (error, death) {
-        (StepError::Judged(mut findings), Some(death)) => {
+        (error @ (StepError::Judged(_) | StepError::Unproven(_)), Some(death)) => {
+            let mut findings = error.into_findings();
             let wrong = findings.iter_mut().filter(|f| f.holds != Holds::Yes);
             // One finding shows the log, the others only how the node ended.
             let mut reported = death.evidence();
@@ -312,12 +313,12 @@ fn conclude(
             event.reason = error.words();
             let title = format!("step {id} ({})", head.word);
             match error {
-                StepError::Judged(findings) => {
+                error @ (StepError::Judged(_) | StepError::Unproven(_)) => {
                     let judges = head.facts.kind == Kind::Judgement;
                     // A judgement that ends the plan had waited for its conditions.
                     event.timed_out = judges && !head.facts.goes_on;
                     let goes_on = head.facts.goes_on || head.expect_error.is_some();
-                    event.findings = findings;
+                    event.findings = error.into_findings();
                     stops = (!goes_on).then(|| format!("{title} did not hold"));
                 }
                 error @ (StepError::Kafka(_)

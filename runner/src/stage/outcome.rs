@@ -32,6 +32,8 @@ pub struct Done {
 pub enum StepError {
     /// A condition was judged and did not hold: a failure of Kafka or of the expectation.
     Judged(Vec<Finding>),
+    /// The step did nothing of what it is for, and was undone: it proves nothing.
+    Unproven(Box<Finding>),
     /// An error of Kafka, a missing answer, or a node or client that ended by itself: the plan failed.
     Kafka(KafkaCause),
     /// The plan asks for something impossible, or requires a state that does not hold: the plan failed.
@@ -71,6 +73,7 @@ impl StepError {
     pub fn verdict(&self) -> Verdict {
         match self {
             Self::Judged(_)
+            | Self::Unproven(_)
             | Self::Kafka(_)
             | Self::Plan(_)
             | Self::Service(_)
@@ -105,7 +108,7 @@ impl StepError {
     /// As text; none if findings or the signal show it.
     pub fn words(&self) -> Option<String> {
         match self {
-            Self::Judged(_) | Self::Interrupted => None,
+            Self::Judged(_) | Self::Unproven(_) | Self::Interrupted => None,
             Self::Kafka(cause) => Some(cause.to_string()),
             Self::Plan(cause) => Some(cause.to_string()),
             Self::Service(cause) => Some(cause.to_string()),
@@ -114,12 +117,13 @@ impl StepError {
         }
     }
 
-    /// What was found instead, if the step only proved nothing.
-    pub fn unproven(&self) -> Option<String> {
-        let Self::Judged(findings) = self else { return None };
-        let unknown = findings.iter().all(|found| found.holds == Holds::Inconclusive);
-        let found: Vec<_> = findings.iter().map(|found| found.found.as_str()).collect();
-        unknown.then(|| found.join("; "))
+    /// What was found; empty if nothing was judged.
+    pub fn into_findings(self) -> Vec<Finding> {
+        match self {
+            Self::Judged(findings) => findings,
+            Self::Unproven(finding) => vec![*finding],
+            _ => Vec::new(),
+        }
     }
 
     /// The cause for reports, field by field.
@@ -130,7 +134,7 @@ impl StepError {
             Self::Service(cause) => Some(cause.reported()),
             Self::Rig(cause) => Some(cause.reported()),
             Self::TimedOut(_) => Some(Cause::of(Whose::Kafka)),
-            Self::Judged(_) | Self::Interrupted => None,
+            Self::Judged(_) | Self::Unproven(_) | Self::Interrupted => None,
         }
     }
 }
@@ -144,7 +148,7 @@ impl StepError {
             Self::Plan(cause) => cause.party(),
             Self::Service(cause) => Some(cause.party()),
             Self::Rig(cause) => cause.party(),
-            Self::TimedOut(_) | Self::Judged(_) | Self::Interrupted => None,
+            Self::TimedOut(_) | Self::Judged(_) | Self::Unproven(_) | Self::Interrupted => None,
         }
     }
 }

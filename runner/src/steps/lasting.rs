@@ -96,8 +96,7 @@ async fn undo(cx: &Cx<'_>) -> Result<(), StepError> {
 /// first error. The events have both.
 fn both(cx: &Cx<'_>, first: StepError, undone: Result<(), StepError>) -> StepError {
     let Err(undoing) = undone else { return first };
-    // It is undone, and only proved nothing.
-    if undoing.unproven().is_some() {
+    if let StepError::Unproven(_) = undoing {
         return first;
     }
     let words = [&first, &undoing].map(|e| e.words().unwrap_or_else(|| "interrupted".to_owned()));

@@ -63,7 +63,7 @@ impl Cx<'_> {
 
     /// The end of a step that did nothing of what it is for, and so proves nothing: it is inconclusive.
     pub fn proves_nothing(&self, expected: &str, found: String, evidence: &[&str]) -> StepError {
-        StepError::Judged(vec![Finding {
+        StepError::Unproven(Box::new(Finding {
             condition: self.verb.info().word.to_owned(),
             line: self.head.lines.0,
             holds: Holds::Inconclusive,
@@ -71,7 +71,7 @@ impl Cx<'_> {
             found,
             evidence: evidence.iter().map(|one| (*one).to_owned()).collect(),
             after_ms: None,
-        }])
+        }))
     }
 }
 

@@ -27,7 +27,12 @@ pub fn expect_error(
             let found = error.words().unwrap_or_default();
             (if is_it(expected, error) { Holds::Yes } else { Holds::No }, found)
         }
-        Err(StepError::Judged(_) | StepError::Rig(_) | StepError::Interrupted) => return result,
+        Err(
+            StepError::Judged(_)
+            | StepError::Unproven(_)
+            | StepError::Rig(_)
+            | StepError::Interrupted,
+        ) => return result,
     };
     Done::judged(vec![Finding {
         condition: format!("expect_error: {expected}"),
