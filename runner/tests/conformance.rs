@@ -414,6 +414,18 @@ mod nightly {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a Kubernetes: ci/kubernetes-check/run"]
+    async fn kubernetes_kraft_combined() -> Result<(), Any> {
+        life("kubernetes", "4.1.1", Quorum::KraftCombined).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a Kubernetes: ci/kubernetes-check/run"]
+    async fn kubernetes_zookeeper() -> Result<(), Any> {
+        life("kubernetes", "0.10.1.1", Quorum::Zookeeper).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs a container engine: ci/nightly"]
     async fn docker_kraft_separate_4() -> Result<(), Any> {
         let _turn = real();

@@ -32,6 +32,8 @@ pub struct Addresses {
     pub places: BTreeMap<Node, NodePlace>,
     /// The host under which clients reach published ports, and which brokers advertise to them.
     pub outside: String,
+    /// The nodes are hosts of a domain of the cluster's own, named by the prefix.
+    pub in_domain: bool,
 }
 
 impl Default for Addresses {
@@ -41,6 +43,7 @@ impl Default for Addresses {
             cluster_id: String::new(),
             places: BTreeMap::new(),
             outside: LOOPBACK.to_owned(),
+            in_domain: false,
         }
     }
 }
@@ -89,9 +92,10 @@ pub const LOOPBACK: &str = "127.0.0.1";
 impl Addresses {
     /// The host name of a node as the others know it.
     pub fn host(&self, node: Node) -> String {
-        match self.share_a_host() {
-            true => LOOPBACK.to_owned(),
-            false => format!("{}-{}", self.prefix, node.slug()),
+        match (self.share_a_host(), self.in_domain) {
+            (true, _) => LOOPBACK.to_owned(),
+            (false, true) => format!("{}.{}", node.slug(), self.prefix),
+            (false, false) => format!("{}-{}", self.prefix, node.slug()),
         }
     }
 

@@ -89,6 +89,8 @@ pub trait Enrolled: Backend + Sized + 'static {
     const ABOUT: &'static str;
     /// Its syntax on the command line: `NAME`, or `NAME=FILE` if it needs a file.
     const USAGE: &'static str = Self::NAME;
+    /// Whether commands without `--backend` look at it too: what it needs is on this machine.
+    const STANDING: bool = true;
 
     /// Creates it; asks no engine or cluster, and reads only its file.
     fn choose(setup: Setup) -> Chosen;
@@ -135,12 +137,19 @@ pub struct BackendKind {
     pub name: &'static str,
     pub about: &'static str,
     pub usage: &'static str,
+    pub standing: bool,
     pub choose: fn(Setup) -> Chosen,
 }
 
 impl BackendKind {
     const fn of<B: Enrolled>() -> Self {
-        Self { name: B::NAME, about: B::ABOUT, usage: B::USAGE, choose: B::choose }
+        Self {
+            name: B::NAME,
+            about: B::ABOUT,
+            usage: B::USAGE,
+            standing: B::STANDING,
+            choose: B::choose,
+        }
     }
 
     /// Whether its syntax is `NAME=FILE`.
@@ -171,13 +180,14 @@ macro_rules! backends {
 backends! {
     super::docker::DockerBackend,
     super::local::LocalBackend,
+    super::kubernetes::KubernetesBackend,
     super::external::ExternalBackend,
     super::embedded::EmbeddedBackend,
 }
 
-/// Every backend that needs no file: these can list what they hold on this machine.
+/// Every backend of this machine that needs no file: these can list what they hold here.
 pub fn standing(setup: &Setup) -> Vec<Arc<dyn Backend>> {
-    let plain = ROSTER.iter().filter(|kind| !kind.takes_file());
+    let plain = ROSTER.iter().filter(|kind| kind.standing && !kind.takes_file());
     plain.map(|kind| (kind.choose)(setup.clone()).backend).collect()
 }
 

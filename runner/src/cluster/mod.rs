@@ -21,6 +21,7 @@ pub mod certificates;
 mod config;
 #[cfg(test)]
 mod config_tests;
+mod contained;
 mod damage;
 mod disk_calls;
 pub mod docker;
@@ -28,6 +29,7 @@ pub mod embedded;
 mod ending;
 mod error;
 pub mod external;
+pub mod kubernetes;
 pub mod local;
 mod network;
 mod ports;

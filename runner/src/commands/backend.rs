@@ -1,6 +1,6 @@
 //! `--backend`: where the clusters run.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use clap::{
     Arg, Command, Error,
@@ -9,7 +9,7 @@ use clap::{
 };
 use kplan_dsl::nearest;
 
-use crate::cluster::backend::{BackendKind, Chosen, ROSTER, Setup};
+use crate::cluster::backend::{Backend, BackendKind, Chosen, ROSTER, Setup, standing};
 
 /// The value of `--backend`: a line of the roster, and the file after `=`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,14 @@ impl BackendName {
             text.push(file);
         }
         text
+    }
+}
+
+/// The backend that was named, else those of this machine.
+pub fn backends(named: Option<&BackendName>, setup: &Setup) -> Vec<Arc<dyn Backend>> {
+    match named {
+        Some(named) => vec![named.choose(setup.clone()).backend],
+        None => standing(setup),
     }
 }
 

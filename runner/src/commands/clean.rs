@@ -7,8 +7,9 @@ use clap::Args;
 use crate::{
     cluster::{
         RigError,
-        backend::{self, Backend, Setup, Sweep, Traces},
+        backend::{Backend, Setup, Sweep, Traces},
     },
+    commands::backend::{BackendName, BackendParser, backends},
     exit::Exit,
     guardian,
     out::{say, tell},
@@ -29,7 +30,8 @@ be removed; 4 a named run left nothing behind, or is still alive.
 Examples:
   kplan clean
   kplan clean 20260301-120000-0badcafe     remove what `kplan run --keep always` kept
-  kplan clean .kplan/latest                the same, named by the run's directory")]
+  kplan clean .kplan/latest                the same, named by the run's directory
+  kplan clean --backend kubernetes         what runs left in the namespace of kubectl's context")]
 pub struct CleanArgs {
     /// Clean up only these runs: their ids or directories.
     #[arg(value_name = "RUN")]
@@ -37,6 +39,9 @@ pub struct CleanArgs {
     /// Only list what would be removed.
     #[arg(long)]
     pub dry_run: bool,
+    /// Look in this backend instead of this machine's own, e.g. kubernetes.
+    #[arg(long, value_parser = BackendParser)]
+    pub backend: Option<BackendName>,
     /// Also remove what belongs to runs that are still alive, including runs of other users.
     #[arg(long)]
     pub all: bool,
@@ -70,9 +75,9 @@ fn id_of(named: &str) -> String {
 type HeldThere = (Arc<dyn Backend>, String, Traces);
 
 /// What every backend holds, and why a backend did not answer: without an engine there may still be processes.
-async fn held() -> (Vec<HeldThere>, Option<RigError>) {
+async fn held(chosen: Option<&BackendName>) -> (Vec<HeldThere>, Option<RigError>) {
     let (mut held, mut missing) = (Vec::new(), None);
-    for backend in backend::standing(&Setup::default()) {
+    for backend in backends(chosen, &Setup::default()) {
         match backend.runs().await {
             Ok(runs) => {
                 held.extend(runs.into_iter().map(|(run, t)| (Arc::clone(&backend), run, t)))
@@ -112,7 +117,7 @@ struct Cleaned {
 
 /// Removes what dead runs left. A look that is not the first says only what it removes.
 async fn look(args: &CleanArgs, again: bool, said: &mut String) -> anyhow::Result<Cleaned> {
-    let (held, missing) = held().await;
+    let (held, missing) = held(args.backend.as_ref()).await;
     let known = held.iter().map(|(_, run, _)| run.clone());
     let mut runs: BTreeSet<String> = known.chain(runs_with_processes()).collect();
     let named: Vec<String> = args.runs.iter().map(|run| id_of(run)).collect();

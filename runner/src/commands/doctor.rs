@@ -7,9 +7,10 @@ use indicatif::HumanBytes;
 
 use crate::{
     cluster::{
-        backend::{self, Health, Line, Setup},
+        backend::{Health, Line, Setup},
         security,
     },
+    commands::backend::{BackendName, BackendParser, backends},
     exit::Exit,
     out::{paint, say, tell},
     processes::available_memory,
@@ -23,11 +24,15 @@ What only some plans need is listed (lacks) and does not change the exit status.
 
 Examples:
   kplan doctor
-  kplan doctor --image registry.example/kafka:{version}")]
+  kplan doctor --image registry.example/kafka:{version}
+  kplan doctor --backend kubernetes")]
 pub struct DoctorArgs {
     /// Image of the brokers, e.g. registry.example/kafka:{version}.
     #[arg(long, value_name = "TEMPLATE", env = "KPLAN_IMAGE")]
     pub image: Option<String>,
+    /// Check this backend instead of this machine's own, e.g. kubernetes.
+    #[arg(long, value_parser = BackendParser)]
+    pub backend: Option<BackendName>,
     /// With --backend local: directory of an Apache Kafka distribution, e.g. /opt/kafka-{version}.
     #[arg(long, value_name = "DIR", env = "KPLAN_KAFKA_DIR")]
     pub kafka_dir: Option<String>,
@@ -47,7 +52,7 @@ pub fn main(args: &DoctorArgs) -> Exit {
     let (image, kafka_dir) = (args.image.clone(), args.kafka_dir.clone());
     let setup = Setup { image, kafka_dir, ..Setup::default() };
     let (mut lines, mut real) = (Vec::new(), Vec::new());
-    for backend in backend::standing(&setup) {
+    for backend in backends(args.backend.as_ref(), &setup) {
         let found = runtime.block_on(backend.examine());
         if backend.simulated() { lines.extend(found) } else { real.push(found) }
     }

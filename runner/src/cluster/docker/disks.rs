@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_trait::async_trait;
 use bollard::{
     Docker,
     errors::Error,
@@ -14,15 +15,22 @@ use bollard::{
     query_parameters::RemoveVolumeOptions,
 };
 
-use super::super::{Acted, Node, RigError};
+use super::super::{
+    Acted, ClusterSpec, Node, RigError,
+    contained::{
+        command::Output,
+        power,
+        shell::DiskShell,
+        space::{self, BLOCK},
+    },
+};
 use super::{
-    DockerCluster,
+    DockerCluster, NAME,
     cleanup::{OWNER_LABEL, RUN_LABEL},
     config,
     engine::failed,
-    exec::{self, BY, FROM},
+    exec,
     node::Blueprint,
-    power,
 };
 use crate::{
     history::{RunClock, now_us},
@@ -32,10 +40,6 @@ use crate::{
 
 /// Where the holder sees the disks.
 const DISKS: &str = "/disks";
-/// The file that takes the space.
-const FILLER: &str = ".kplan-filler";
-/// The block size of the file system: free space cannot be set more exactly.
-const BLOCK: u64 = 4096;
 
 /// The volume of a node's data; none if the data is in the container.
 pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
@@ -43,6 +47,12 @@ pub fn volume(blueprint: &Blueprint, node: Node) -> Option<String> {
     let apart = spec.disk.is_some() || spec.exchangeable || spec.damaged || spec.preload.power;
     (apart && !matches!(node, Node::Zookeeper(_)))
         .then(|| format!("{}-data", blueprint.at.host(node)))
+}
+
+/// The volume of what the object needs, if a node has it.
+pub fn preload_volume(blueprint: &Blueprint, node: Node) -> Option<String> {
+    let host = blueprint.at.host(node);
+    blueprint.spec.preloads(node).then(|| format!("{host}-preload"))
 }
 
 /// Where the holder sees a node's data.
@@ -53,11 +63,6 @@ pub fn data_of(node: Node) -> String {
 /// Where the holder sees what the object in a node needs.
 pub fn preload_of(node: Node) -> String {
     format!("{DISKS}/{}-preload", node.slug())
-}
-
-/// Where the holder sees what a node has synced.
-pub fn power_of(node: Node) -> String {
-    format!("{}/power", preload_of(node))
 }
 
 /// The name of the container that holds the disks.
@@ -134,7 +139,7 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
             made.map_err(|error| failed(&format!("create a disk for {node}"), &error))?;
             binds.push(format!("{name}:{}", data_of(node)));
         }
-        if let Some(name) = power::volume(blueprint, node) {
+        if let Some(name) = preload_volume(blueprint, node) {
             let made = plain_volume(blueprint, &name).await;
             made.map_err(|error| failed(&format!("create a second disk for {node}"), &error))?;
             binds.push(format!("{name}:{}", preload_of(node)));
@@ -156,7 +161,7 @@ pub async fn create(blueprint: &Blueprint) -> Result<(), RigError> {
         }),
         ..Default::default()
     };
-    let files = power::holder_files(blueprint);
+    let files = power::restore_file(&blueprint.spec).into_iter().collect();
     let started = start_new(&blueprint.docker, &holder(blueprint), body, files).await;
     started.map_err(|error| failed("start the container that holds the disks", &error))
 }
@@ -167,7 +172,7 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
         return Ok(());
     }
     // What else the object has there is no part of the disk: a clock stays wrong.
-    let (data, power) = (data_of(node), power_of(node));
+    let (data, power) = (data_of(node), format!("{}/power", preload_of(node)));
     let script = format!("find {data} -mindepth 1 -delete && rm -rf {power}");
     let output = exec::script(&blueprint.docker, &holder(blueprint), &script).await?;
     if output.succeeded() {
@@ -176,52 +181,45 @@ pub async fn wipe(blueprint: &Blueprint, node: Node) -> Result<(), RigError> {
     Err(RigError::Other(format!("the disk of {node} could not be emptied: {}", output.text())))
 }
 
+/// The container that holds the disks runs the scripts: a dead container cannot.
+#[async_trait]
+impl DiskShell for DockerCluster {
+    fn named(&self) -> &'static str {
+        NAME
+    }
+
+    fn built(&self) -> &ClusterSpec {
+        &self.blueprint.spec
+    }
+
+    fn data_dir(&self, node: Node) -> String {
+        data_of(node)
+    }
+
+    fn preload_dir(&self, node: Node) -> String {
+        preload_of(node)
+    }
+
+    async fn at_disk(&self, _: Node, script: &str) -> Result<Output, RigError> {
+        exec::script(self.docker(), &holder(&self.blueprint), script).await
+    }
+}
+
 impl DockerCluster {
     /// Fills a broker's disk up to `leave` free bytes, and checks that the space is taken.
     pub(super) async fn fill(&self, node: Node, leave: u64) -> Result<Acted, RigError> {
-        let limited = self.blueprint.spec.disk.filter(|_| matches!(node, Node::Broker(_)));
-        let Some(size) = limited else {
-            let what = format!("fill the disk of {node}: it has no disk of a limited size");
-            return Err(RigError::Unsupported { backend: super::NAME, what });
-        };
-        // Whatever the engine made of the options: more than the machine can spare must not be taken.
-        let most = size.saturating_mul(2);
+        let size = space::size(&self.blueprint.spec, node, NAME)?;
         let begun_us = now_us();
-        // The broker goes on writing: what was free may be less a moment later.
-        let script = format!(
-            "cd {}; free() {{ df -B1 --output=avail . | tail -n 1 | tr -d ' '; }}\n\
-             has=$(df -B1 --output=size . | tail -n 1)\n\
-             [ $has -gt {most} ] && echo \"it has $has bytes, and not {size}\" && exit\n\
-             {FROM}; for i in 1 2 3 4 5; do\n\
-               n=$(( $(free) - {leave} )); [ $n -le {BLOCK} ] && break\n\
-               fallocate -l $n {FILLER}-$RANDOM$RANDOM 2>/dev/null && break\n\
-             done; {BY}; free",
-            data_of(node)
-        );
+        let script = space::fill_script(&data_of(node), size, leave);
         let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
-        let text = output.text();
-        let left = text.lines().last().and_then(|line| line.trim().parse::<u64>().ok());
-        match left {
-            Some(left) if left <= leave.saturating_add(2 * BLOCK) => {
-                Ok(Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now()))
-            }
-            Some(left) => Err(RigError::Other(format!(
-                "the disk of {node} was filled, but {left} bytes are free instead of {leave}"
-            ))),
-            None => Err(RigError::Other(format!("the disk of {node} could not be filled: {text}"))),
-        }
+        space::filled(node, &output, leave)?;
+        Ok(Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now()))
     }
 
     /// Frees the space, and checks that it is free.
     pub(super) async fn free(&self, node: Node) -> Result<u64, RigError> {
-        let script = format!(
-            "cd {} && rm -f {FILLER}-* && df -B1 --output=avail . | tail -n 1",
-            data_of(node)
-        );
+        let script = space::free_script(&data_of(node));
         let output = exec::script(self.docker(), &holder(&self.blueprint), &script).await?;
-        let text = output.text();
-        text.trim().parse().map_err(|_| {
-            RigError::Other(format!("the disk of {node} could not be freed: {}", text.trim()))
-        })
+        space::freed(node, &output)
     }
 }

@@ -15,7 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::super::{
     Acted, ClockAbility, Cluster, ClusterSpec, ContainerAbility, DiskAbility, DiskCallAbility,
     FileAbility, HostAbility, Listening, LogAbility, NetworkAbility, Node, NodeLife, NodeState,
-    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, security::Access,
+    PowerAbility, Quorum, RigError, TopicAdmin, UpgradeAbility, Version, contained::network,
+    security::Access,
 };
 use super::{
     DockerCluster, NAME, cleanup, config,
@@ -175,7 +176,7 @@ impl NodeLife for DockerCluster {
         self.wait_for_old_sessions(&others).await?;
         self.start_together(&others, data).await?;
         // A restarted container has a new network stack.
-        self.renew_network().await
+        network::renew(self).await
     }
 
     async fn pause(&self, nodes: &[Node]) -> Result<(), RigError> {
@@ -187,7 +188,7 @@ impl NodeLife for DockerCluster {
         let nodes = self.some(nodes)?;
         self.each(&nodes, ContainerRequest::Resume).await?;
         // The network may have changed while the node was paused and could not run a script.
-        self.renew_network().await
+        network::renew(self).await
     }
 
     async fn state(&self, node: Node) -> Result<NodeState, RigError> {
@@ -240,7 +241,7 @@ impl UpgradeAbility for DockerCluster {
             node.set_wanted(true);
             node.follow(self.docker());
         }
-        self.renew_network().await
+        network::renew(self).await
     }
 }
 

@@ -8,16 +8,18 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig},
     query_parameters::RemoveContainerOptionsBuilder,
 };
+use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Acted, Node, RigError, ServiceLine};
-use super::{
-    DockerCluster,
-    engine::failed,
-    exec,
-    network::{PATIENCE, Places, not_changed, port},
-    rules,
+use super::super::{
+    Acted, Node, RigError, ServiceLine,
+    contained::{
+        command::Output,
+        network::{NetworkShell as _, PATIENCE, Places, felt, not_changed, port},
+        rules,
+    },
 };
+use super::{DockerCluster, NAME, engine::failed, exec};
 use crate::{
     engine::{self, ContainerIs},
     history::{RunClock, now_us},
@@ -44,7 +46,7 @@ impl DockerCluster {
         let begun_us = now_us();
         let output = exec::script(self.docker(), &helper, &script).await?;
         if !output.succeeded() {
-            return Err(not_changed(&container, &script, &output.text()));
+            return Err(not_changed(NAME, &container, &script, &output.text()));
         }
         let acted = Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now());
         self.try_line(container, &helper, line, before).await?;
@@ -125,7 +127,10 @@ impl DockerCluster {
         let free =
             places.keys().copied().find(|node| awake(&places, *node) && !line.cut.contains(node));
         let target = free.and_then(|node| target(&places, node));
-        self.felt(&container, helper, &line.link, target).await
+        let run = |script: String| -> BoxFuture<'_, Result<Output, RigError>> {
+            Box::pin(async move { exec::script(self.docker(), helper, &script).await })
+        };
+        felt(&container, &line.link, target, &run).await
     }
 
     /// Which of these nodes answer the helper; a dead or paused one is not asked.

@@ -12,23 +12,16 @@ use futures::future::{join_all, try_join_all};
 
 mod backend;
 pub mod cleanup;
-mod clocks;
-mod damage;
-mod disk_calls;
 mod disks;
 mod engine;
 mod exec;
-mod files;
 mod lifecycle;
 mod lines;
 mod logs;
 mod network;
 mod node;
-mod power;
 mod pulse;
 mod reach;
-mod rules;
-mod security;
 mod segments;
 mod services;
 mod signals;
@@ -40,27 +33,25 @@ pub use backend::DockerBackend;
 use self::{
     engine::{Image, connect, describe, find_image},
     node::{Blueprint, DockerNode},
-    security::Secured,
 };
 use super::{
     ClusterSpec, Node, NodeLife as _, Quorum, RigError,
     addresses::{self, Addresses},
     admin::Topics,
-    config, ending, ports, sockets, storage, zookeeper,
+    config,
+    contained::{Secured, network::Applied, prefix},
+    ending, ports, sockets, storage, zookeeper,
 };
 use crate::processes;
 
 const NAME: &str = "docker";
-/// Longest prefix of names: a host name (a DNS label) has 63 letters at most.
-const PREFIX_LENGTH: usize = 48;
-
 /// A cluster of containers. Dropping it removes nothing (that needs a runtime, and time): call
 /// [`super::Cluster::destroy`]; [`cleanup::remove_run`] removes what a crash leaves.
 pub struct DockerCluster {
     blueprint: Blueprint,
     nodes: Vec<DockerNode>,
     topics: Topics,
-    net: tokio::sync::Mutex<network::Applied>,
+    net: tokio::sync::Mutex<Applied>,
     pulse: pulse::Pulse,
     /// Ports of services.
     reserved: Mutex<Vec<ports::Reserved>>,
@@ -159,17 +150,6 @@ fn blueprint(
     };
     let (ips, gateway) = (BTreeMap::new(), None);
     Blueprint { spec, docker, at, ips, gateway, image, labels, checkpoint, secured }
-}
-
-/// A name that no other cluster has, with only characters that host names allow.
-fn prefix(spec: &ClusterSpec) -> String {
-    let wanted = format!("kplan-{}-{}", spec.run, spec.name);
-    let plain = wanted.chars().map(|c| match c.to_ascii_lowercase() {
-        c @ ('a'..='z' | '0'..='9') => c,
-        _ => '-',
-    });
-    let cut: String = plain.take(PREFIX_LENGTH - 5).collect();
-    format!("{}-{:04x}", cut.trim_end_matches('-'), rand::random::<u16>())
 }
 
 async fn start_nodes(blueprint: &Blueprint) -> Result<Vec<DockerNode>, RigError> {

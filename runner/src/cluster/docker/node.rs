@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, Ipv4Addr},
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -19,16 +19,22 @@ use bollard::{
 };
 use tokio::{task::JoinHandle, time::timeout};
 
-use super::super::{Bounds, ClusterSpec, Node, RigError, Version, config};
+use super::super::{
+    Bounds, ClusterSpec, Node, RigError, Version, config,
+    contained::{
+        Secured,
+        files::{self, File},
+        network::NetworkPlace,
+        output::Seen,
+        preloads::PRELOAD,
+    },
+};
 use super::{
     addresses::{self, Addresses},
     cleanup, disks,
     engine::{Image, failed},
-    files::{self, File},
-    logs::{self, Seen},
+    logs,
     ports::{self, Reserved},
-    power,
-    security::Secured,
     subnet,
 };
 use crate::{
@@ -63,21 +69,19 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
+    /// Every file of a node.
+    fn files(&self, node: Node, host_port: u16) -> Result<Vec<File>, RigError> {
+        let (spec, at) = (&self.spec, &self.at);
+        let (secured, checkpoint) = (self.secured.as_ref(), self.checkpoint.as_deref());
+        files::files(&files::OfCluster { spec, at, secured, checkpoint }, node, host_port)
+    }
+
     /// The same cluster with another version on storage that is formatted already.
     pub fn of_version(&self, version: &Version, image: Image) -> Self {
         let mut other = Self { image, checkpoint: None, ..self.clone() };
         other.spec.version = version.clone();
         other
     }
-}
-
-/// Where a living node is.
-#[derive(Clone, Copy, Debug)]
-pub struct ContainerPlace {
-    /// Its address in the cluster's network.
-    pub address: IpAddr,
-    /// It is paused: no command can be run in it.
-    pub paused: bool,
 }
 
 /// A node that was started at least once.
@@ -110,7 +114,7 @@ impl DockerNode {
         let (ports, properties) = loop {
             tries += 1;
             let ports = Ports::reserve(blueprint, node)?;
-            let files = files::files(blueprint, node, ports.own())?;
+            let files = blueprint.files(node, ports.own())?;
             let properties = files.first().map(File::text).unwrap_or_default();
             match create(blueprint, node, &ports, files).await {
                 Ok(()) => break (ports, properties),
@@ -223,13 +227,13 @@ impl DockerNode {
         &self,
         docker: &Docker,
         network: &str,
-    ) -> Result<Option<ContainerPlace>, RigError> {
+    ) -> Result<Option<NetworkPlace>, RigError> {
         let answer = self.look(docker).await?;
         let paused = answer.state.and_then(|s| s.paused) == Some(true);
         let known = answer.network_settings.and_then(|n| n.networks);
         let endpoint = known.and_then(|mut all| all.remove(network));
         let address = endpoint.and_then(|e| e.ip_address).and_then(|ip| ip.parse().ok());
-        Ok(address.map(|address| ContainerPlace { address, paused }))
+        Ok(address.map(|address| NetworkPlace { address, paused }))
     }
 
     /// Whether it runs and is not in this network.
@@ -258,7 +262,7 @@ impl DockerNode {
     }
 
     async fn rebuild(&self, blueprint: &Blueprint) -> Result<(), RigError> {
-        let files = files::files(blueprint, self.node, self.host_port())?;
+        let files = blueprint.files(self.node, self.host_port())?;
         // The new container's output has its own beginning.
         self.seen.forget();
         create(blueprint, self.node, &self.ports, files).await
@@ -392,7 +396,7 @@ fn body(blueprint: &Blueprint, node: Node, ports: &Ports) -> Result<ContainerCre
     };
     let data =
         disks::volume(blueprint, node).map(|v| mount(v, format!("{}/data", addresses::HOME)));
-    let copy = power::volume(blueprint, node).map(|v| mount(v, power::PRELOAD.to_owned()));
+    let copy = disks::preload_volume(blueprint, node).map(|v| mount(v, PRELOAD.to_owned()));
     let mut host = HostConfig {
         network_mode: Some(blueprint.at.prefix.clone()),
         port_bindings: Some(published.iter().map(binding).collect()),

@@ -1,24 +1,14 @@
-//! The clocks of containers: a file that each node maps says how wrong its clock is.
+//! The clocks of nodes in containers: a file that each node maps says how wrong its clock is.
 
 use async_trait::async_trait;
 use futures::future::join_all;
 
 use super::super::{Acted, ClockAbility, Node, RigError, Skew, preload};
 use super::{
-    DockerCluster, NAME, disks,
-    exec::{self, BY, FROM},
-    power::PRELOAD,
+    command::{BY, FROM},
+    shell::DiskShell,
 };
 use crate::history::{RunClock, now_us};
-
-/// The part of a node's start script after which its clock can be made wrong.
-pub fn script() -> String {
-    format!(
-        "[[ -e {PRELOAD}/clock ]] || head -c {} /dev/zero >{PRELOAD}/clock\n\
-         export KPLAN_CLOCK={PRELOAD}/clock\n",
-        preload::CLOCK_BYTES
-    )
-}
 
 /// Writes the slot that is not in use, and then its number: a node that reads meanwhile has one or the other. Then waits
 /// until the node was answered with a wrong time.
@@ -37,16 +27,15 @@ answers=$(word 1)
 ";
 
 #[async_trait]
-impl ClockAbility for DockerCluster {
+impl<S: DiskShell> ClockAbility for S {
     async fn skew(&self, nodes: &[Node], skew: Skew) -> Result<Acted, RigError> {
-        if !self.blueprint.spec.preload.clocks {
-            return Err(preload::without(NAME, "skew a clock"));
+        if !self.built().preload.clocks {
+            return Err(preload::without(self.named(), "skew a clock"));
         }
-        let holder = disks::holder(&self.blueprint);
         let begun_us = now_us();
         let one = async |node: &Node| {
             let Skew { by_ns, drift_ppb } = skew;
-            let file = format!("{}/clock", disks::preload_of(*node));
+            let file = format!("{}/clock", self.preload_dir(*node));
             let set = match skew.is_right() {
                 true => "le 0 | put 0\necho set".to_owned(),
                 false => format!(
@@ -57,7 +46,7 @@ impl ClockAbility for DockerCluster {
                 ),
             };
             let script = format!("file={file} by={by_ns} drift={drift_ppb}\n{SET}\n{set}");
-            let output = exec::script(self.docker(), &holder, &script).await?;
+            let output = self.at_disk(*node, &script).await?;
             match output.text().lines().any(|line| line.trim() == "set") {
                 true => Ok(Acted::since(begun_us).narrowed(output.stamps(), &RunClock::now())),
                 false => Err(preload::no_skew(*node, &output.text())),

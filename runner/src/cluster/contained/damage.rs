@@ -1,10 +1,10 @@
-//! Changes bytes of files on the disks of nodes. The container that holds the disks does it, so the nodes may be dead.
+//! Changes bytes of files on the disks of nodes in containers, which may be dead.
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::super::{FileAbility, Node, RigError, damage, preload};
-use super::{DockerCluster, NAME, disks, exec};
+use super::{command::Output, shell::DiskShell};
 use crate::segments::{DiskFile, FileEdit};
 
 /// Prints a range of a file.
@@ -17,15 +17,15 @@ fn shown(path: &str, edit: &FileEdit) -> String {
 }
 
 #[async_trait]
-impl FileAbility for DockerCluster {
+impl<S: DiskShell> FileAbility for S {
     async fn of_partition(
         &self,
         node: Node,
         partition: (&str, u32),
     ) -> Result<Option<Vec<DiskFile>>, RigError> {
-        let dir = dir(node, partition);
+        let dir = dir(self, node, partition);
         let script = format!("[ -d {dir} ] || exit 3; cd {dir} && stat -c '%s %n' -- *");
-        let output = self.hold(&script).await?;
+        let output = hold(self, node, &script).await?;
         if output.status == Some(3) {
             return Ok(None);
         }
@@ -47,9 +47,9 @@ impl FileAbility for DockerCluster {
         partition: (&str, u32),
         edit: &FileEdit,
     ) -> Result<(Vec<u8>, Vec<u8>), RigError> {
-        let path = format!("{}/{}", dir(node, partition), edit.file);
+        let path = format!("{}/{}", dir(self, node, partition), edit.file);
         let show = shown(&path, edit);
-        let before = self.bytes(node, &show).await?;
+        let before = bytes(self, node, &show).await?;
         let at = edit.range.start;
         let change = match edit.instead_of(&before) {
             Some(bytes) => format!(
@@ -59,33 +59,29 @@ impl FileAbility for DockerCluster {
             ),
             None => format!("truncate -s {at} {path}"),
         };
-        let after = self.bytes(node, &format!("{change}\n{show}")).await?;
+        let after = bytes(self, node, &format!("{change}\n{show}")).await?;
         Ok((before, after))
     }
 }
 
-/// Where the holder sees a partition of a node.
-fn dir(node: Node, (topic, partition): (&str, u32)) -> String {
-    format!("{}/{topic}-{partition}", disks::data_of(node))
+/// The directory of a partition of a node.
+fn dir(shell: &dyn DiskShell, node: Node, (topic, partition): (&str, u32)) -> String {
+    format!("{}/{topic}-{partition}", shell.data_dir(node))
 }
 
-impl DockerCluster {
-    /// Runs a script in the container that sees all disks.
-    async fn hold(&self, script: &str) -> Result<exec::Output, RigError> {
-        if !self.blueprint.spec.damaged {
-            return Err(preload::without(NAME, "damage a file"));
-        }
-        let script = format!("set -euo pipefail\n{script}");
-        exec::script(self.docker(), &disks::holder(&self.blueprint), &script).await
+async fn hold(shell: &dyn DiskShell, node: Node, script: &str) -> Result<Output, RigError> {
+    if !shell.built().damaged {
+        return Err(preload::without(shell.named(), "damage a file"));
     }
+    shell.at_disk(node, &format!("set -euo pipefail\n{script}")).await
+}
 
-    /// The bytes that a script prints.
-    async fn bytes(&self, node: Node, script: &str) -> Result<Vec<u8>, RigError> {
-        let output = self.hold(script).await?;
-        let bytes = BASE64_STANDARD.decode(output.text().trim());
-        match bytes.ok().filter(|_| output.succeeded()) {
-            Some(bytes) => Ok(bytes),
-            None => Err(damage::failed(node, &output.text())),
-        }
+/// The bytes that a script prints.
+async fn bytes(shell: &dyn DiskShell, node: Node, script: &str) -> Result<Vec<u8>, RigError> {
+    let output = hold(shell, node, script).await?;
+    let bytes = BASE64_STANDARD.decode(output.text().trim());
+    match bytes.ok().filter(|_| output.succeeded()) {
+        Some(bytes) => Ok(bytes),
+        None => Err(damage::failed(node, &output.text())),
     }
 }

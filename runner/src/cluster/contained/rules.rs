@@ -5,11 +5,8 @@
 
 use std::{fmt::Write, time::Duration};
 
-use super::super::{Link, Network, Node};
-use super::{
-    addresses::EXTERNAL_PORT,
-    exec::{BY, FROM},
-};
+use super::super::{Link, Network, Node, addresses::EXTERNAL_PORT};
+use super::command::{BY, FROM};
 
 /// The network device of a container with one network.
 const DEVICE: &str = "eth0";

@@ -3,10 +3,12 @@
 
 use indexmap::IndexMap;
 
-use super::super::{ClusterSpec, Node, Quorum, RigError};
-use super::node::Blueprint;
-use super::storage;
-use super::{addresses::HOME, config, power};
+use super::super::{
+    ClusterSpec, Node, Quorum, RigError,
+    addresses::{Addresses, HOME},
+    config, storage,
+};
+use super::{Secured, preloads};
 pub use crate::new_container::ContainerFile as File;
 
 impl File {
@@ -37,9 +39,19 @@ const JAAS: &str = r#"KafkaServer {
 };
 "#;
 
+/// What the files of all nodes of a cluster have in common.
+pub struct OfCluster<'a> {
+    pub spec: &'a ClusterSpec,
+    pub at: &'a Addresses,
+    /// How the clients' listener is secured, if it is.
+    pub secured: Option<&'a Secured>,
+    /// The checkpoint of an earlier cluster's formatted storage, to be copied.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
 /// Every file of a node; the first is its configuration.
-pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<File>, RigError> {
-    let (spec, at) = (&blueprint.spec, &blueprint.at);
+pub fn files(of: &OfCluster<'_>, node: Node, host_port: u16) -> Result<Vec<File>, RigError> {
+    let OfCluster { spec, at, secured, checkpoint } = of;
     let file = |name: &str, text: &str| File::plain(name, text.as_bytes());
     let settings = config::settings(spec, node, at, host_port);
     let mut files = vec![
@@ -50,19 +62,17 @@ pub fn files(blueprint: &Blueprint, node: Node, host_port: u16) -> Result<Vec<Fi
     if matches!(node, Node::Broker(_)) && config::needs_sasl_trick(spec) {
         files.push(file("jaas.conf", JAAS));
     }
-    if let (Node::Broker(_) | Node::Controller(_), Some(secured)) = (node, &blueprint.secured) {
+    if let (Node::Broker(_) | Node::Controller(_), Some(secured)) = (node, secured) {
         files.extend(secured.files(spec, at, node)?);
     }
-    if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) =
-        (&blueprint.checkpoint, node)
-    {
+    if let (Some(checkpoint), Node::Broker(id) | Node::Controller(id)) = (checkpoint, node) {
         // Directory ids came with 3.7 (KIP-858).
         let knows_directories = spec.version.at_least(&[3, 7]);
         let meta = storage::meta_properties(&at.cluster_id, id, knows_directories);
         files.push(File::plain(storage::CHECKPOINT, checkpoint));
         files.push(file("data/meta.properties", &meta));
     }
-    files.extend(power::file(blueprint, node));
+    files.extend(preloads::file(spec, node));
     Ok(files)
 }
 
@@ -92,7 +102,7 @@ fn script(spec: &ClusterSpec, node: Node, cluster_id: &str) -> String {
              {bin}/kafka-storage.sh format --ignore-formatted -t {cluster_id} -c {HOME}/node.properties\nfi\n"
         ),
     };
-    let followed = if spec.preloads(node) { power::script(spec) } else { String::new() };
+    let followed = if spec.preloads(node) { preloads::script(spec) } else { String::new() };
     format!(
         "set -eu\nmkdir -p {HOME}/data\n{archive}{format}{followed}exec {bin}/{server} {HOME}/node.properties\n"
     )

@@ -1,0 +1,203 @@
+//! The backend `kubernetes`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use k8s_openapi::{
+    api::authorization::v1::SelfSubjectAccessReview,
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kplan_dsl::{Abilities, Capability};
+use kube::{Api, api::PostParams};
+use serde_json::json;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::{
+    KubernetesCluster, NAME,
+    api::{KubeApi, asked},
+    cleanup,
+    objects::{RUN_LABEL, made_of},
+    owner::{self, RunOwner},
+};
+use crate::cluster::{
+    Cluster, ClusterSpec, RigError, Version,
+    backend::{Backend, Chosen, Enrolled, Line, Setup, Sweep, Traces},
+};
+
+/// What it cannot do yet, or never.
+const LACKS: [Capability; 4] =
+    [Capability::Containers, Capability::Security, Capability::Acls, Capability::Upgrade];
+
+/// What a run does in its namespace: a verb, the group and the kind of the objects.
+const NEEDED: [(&str, &str, &str); 19] = [
+    ("create", "batch", "jobs"),
+    ("list", "batch", "jobs"),
+    ("patch", "batch", "jobs"),
+    ("delete", "batch", "jobs"),
+    ("create", "", "services"),
+    ("list", "", "services"),
+    ("delete", "", "services"),
+    ("create", "", "secrets"),
+    ("list", "", "secrets"),
+    ("delete", "", "secrets"),
+    ("create", "", "pods"),
+    ("get", "", "pods"),
+    ("list", "", "pods"),
+    ("delete", "", "pods"),
+    ("get", "", "pods/log"),
+    ("get", "", "pods/exec"),
+    ("create", "", "pods/exec"),
+    ("get", "batch", "jobs"),
+    ("get", "", "services"),
+];
+
+/// Real Kafka in pods.
+#[derive(Default)]
+pub struct KubernetesBackend {
+    /// Image template of the command line.
+    image: Option<String>,
+    api: OnceCell<KubeApi>,
+    /// The owner of each run of this process.
+    owners: Mutex<BTreeMap<String, RunOwner>>,
+}
+
+impl KubernetesBackend {
+    async fn api(&self) -> Result<&KubeApi, RigError> {
+        self.api.get_or_try_init(KubeApi::configured).await
+    }
+
+    /// The owner of a run, made with its first cluster.
+    async fn owner(&self, run: &str) -> Result<OwnerReference, RigError> {
+        let mut owners = self.owners.lock().await;
+        if let Some(owner) = owners.get(run) {
+            return Ok(owner.reference.clone());
+        }
+        let owner = RunOwner::of(self.api().await?, run).await?;
+        let reference = owner.reference.clone();
+        owners.insert(run.to_owned(), owner);
+        Ok(reference)
+    }
+}
+
+impl Enrolled for KubernetesBackend {
+    const NAME: &'static str = NAME;
+    const ABOUT: &'static str = "real Kafka in pods of the Kubernetes that kubectl uses";
+    // The cluster may be far away, and is not this user's alone.
+    const STANDING: bool = false;
+
+    fn choose(setup: Setup) -> Chosen {
+        Chosen::plain(Self { image: setup.image, ..Self::default() })
+    }
+}
+
+#[async_trait]
+impl Backend for KubernetesBackend {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::without(NAME, &LACKS).advise(|_| "run it in containers: --backend docker")
+    }
+
+    async fn reach(&self) -> Result<(), RigError> {
+        let api = self.api().await?;
+        let refused = refused(api).await?;
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(RigError::Missing {
+            what: format!(
+                "Kubernetes does not permit this user to {} in the namespace {}",
+                refused.join(", "),
+                api.namespace
+            ),
+            help: "ask for a role with these rights (docs/backends.md has one), or choose another \
+                   namespace with `kubectl config set-context --current --namespace`"
+                .to_owned(),
+        })
+    }
+
+    async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
+        let image = image(&spec.version, spec.image.as_deref().or(self.image.as_deref()));
+        let owner = self.owner(&spec.run).await?;
+        let api = self.api().await?.clone();
+        Ok(Arc::new(KubernetesCluster::launch(api, &owner, spec, &image).await?))
+    }
+
+    async fn runs(&self) -> Result<BTreeMap<String, Traces>, RigError> {
+        cleanup::list_runs(self.api().await?).await
+    }
+
+    async fn sweep(&self, run: &str, _how: Sweep) -> Result<Traces, RigError> {
+        let labels = [(RUN_LABEL.to_owned(), run.to_owned())].into();
+        cleanup::remove(self.api().await?, &labels).await
+    }
+
+    /// The run ends by itself at its deadline.
+    fn patience(&self) -> Duration {
+        owner::GRACE
+    }
+
+    async fn examine(&self) -> Vec<Line> {
+        let looked = async {
+            let api = self.api().await?;
+            let version = asked("say its version", api.client().apiserver_version()).await?;
+            Ok::<_, RigError>((api, version.git_version))
+        };
+        let (api, version) = match looked.await {
+            Ok(both) => both,
+            Err(error) => return vec![Line::lacking("Kubernetes", &error)],
+        };
+        let mut lines =
+            vec![Line::good("Kubernetes", format!("{version}, namespace {}", api.namespace))];
+        lines.push(match self.reach().await {
+            Ok(()) => Line::good("rights in Kubernetes", "all that a run needs".to_owned()),
+            Err(error) => Line::lacking("rights in Kubernetes", &error),
+        });
+        lines
+    }
+}
+
+/// What this user must not do, as `create pods`, of all that a run does.
+async fn refused(api: &KubeApi) -> Result<Vec<String>, RigError> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(api.client());
+    let ask = async |(verb, group, resource): (&str, &str, &str)| {
+        let (kind, sub) = resource.split_once('/').unwrap_or((resource, ""));
+        let review: SelfSubjectAccessReview = made_of(json!({ "metadata": {}, "spec": {
+            "resourceAttributes": {
+                "namespace": api.namespace, "verb": verb, "group": group,
+                "resource": kind, "subresource": sub,
+            },
+        } }))?;
+        let post = PostParams::default();
+        let answer = asked("say what is permitted", reviews.create(&post, &review)).await?;
+        let allowed = answer.status.is_some_and(|status| status.allowed);
+        Ok::<_, RigError>((!allowed).then(|| format!("{verb} {resource}")))
+    };
+    let answers = futures::future::try_join_all(NEEDED.into_iter().map(ask)).await?;
+    let refused: BTreeSet<String> = answers.into_iter().flatten().collect();
+    Ok(refused.into_iter().collect())
+}
+
+/// The image of a version: the template's, else `KPLAN_IMAGE`'s, else Apache's.
+fn image(version: &Version, template: Option<&str>) -> String {
+    let env = std::env::var("KPLAN_IMAGE").ok().filter(|value| !value.is_empty());
+    let template = template.or(env.as_deref()).unwrap_or("apache/kafka:{version}");
+    template.replace("{version}", &version.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_is_the_templates_or_apaches() {
+        let version: Version = "4.1.1".parse().expect("a version");
+        assert_eq!(image(&version, Some("r:5/k:{version}")), "r:5/k:4.1.1");
+    }
+}

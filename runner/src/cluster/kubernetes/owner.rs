@@ -1,0 +1,93 @@
+//! The one object that everything of a run belongs to: with it everything is removed.
+//!
+//! It is a Job without pods whose deadline the runner extends. If the runner dies, Kubernetes ends the Job at its deadline,
+//! removes it, and with it all that it owns: nobody needs to come back for that.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::{
+    Resource as _,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+
+use super::super::RigError;
+use super::{
+    api::{KubeApi, asked},
+    objects::{OWNER_ANNOTATION, RUN_LABEL, made_of},
+};
+use crate::processes;
+
+/// How long a run exists in Kubernetes after its runner last said that it lives.
+pub const GRACE: Duration = Duration::from_secs(90);
+/// Time between two extensions.
+const PAUSE: Duration = Duration::from_secs(15);
+/// No image of this name is ever pulled: the Job has no pods.
+const NO_IMAGE: &str = "kplan/none";
+
+/// The owner of a run's objects. While this value lives, so does the Job.
+pub struct RunOwner {
+    pub reference: OwnerReference,
+    extends: JoinHandle<()>,
+}
+
+impl RunOwner {
+    /// Makes the Job of a run, and keeps it.
+    pub async fn of(api: &KubeApi, run: &str) -> Result<Self, RigError> {
+        let begun = Instant::now();
+        let name = name(run);
+        let job = made_of(json!({
+            "metadata": {
+                "name": name,
+                "labels": { RUN_LABEL: run },
+                "annotations": { OWNER_ANNOTATION: processes::owner() },
+            },
+            "spec": {
+                "parallelism": 0,
+                "backoffLimit": 0,
+                "activeDeadlineSeconds": GRACE.as_secs(),
+                "ttlSecondsAfterFinished": 0,
+                "template": { "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{ "name": "none", "image": NO_IMAGE }],
+                } },
+            },
+        }))?;
+        let what = format!("make the job {name}, which all objects of the run belong to");
+        let job = asked(&what, api.jobs().create(&PostParams::default(), &job)).await?;
+        let reference = job.owner_ref(&()).ok_or_else(|| {
+            RigError::Other(format!("Kubernetes made the job {name} without an id"))
+        })?;
+        let extends = tokio::spawn(extend(api.clone(), name, begun));
+        Ok(Self { reference, extends })
+    }
+}
+
+impl Drop for RunOwner {
+    fn drop(&mut self) {
+        self.extends.abort();
+    }
+}
+
+/// The name of a run's Job.
+pub fn name(run: &str) -> String {
+    format!("kplan-{run}")
+}
+
+/// Moves the deadline on. An answer that does not come costs nothing: the next one is in time.
+async fn extend(api: KubeApi, name: String, begun: Instant) {
+    loop {
+        sleep(PAUSE).await;
+        // Kubernetes counts from the start of the Job, which is after `begun`.
+        let deadline = (begun.elapsed() + GRACE).as_secs();
+        let patch = json!({ "spec": { "activeDeadlineSeconds": deadline } });
+        let jobs = api.jobs();
+        let patched = jobs.patch(&name, &PatchParams::default(), &Patch::Merge(&patch));
+        let _ = asked("extend the deadline of the run", patched).await;
+    }
+}
