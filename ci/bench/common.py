@@ -4,7 +4,9 @@ import json
 import os
 import pathlib
 import re
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -82,6 +84,25 @@ def timed(run: Run, pairs: dict[str, str], others) -> dict[str, list[float]]:
                 took[done].append((event["mono_us"] - began[f"{pairs[done]} {number}"]) / 1e6)
     run.passed()
     return took
+
+
+def in_turn(rows: list[str], once, rounds: int) -> list[tuple[str, float, float, float]]:
+    """Rows: what, with it, without it, the ratio. In each round `once(True)` and then `once(False)` give a figure for each of
+    `rows`; the medians count."""
+    figures = [(once(True), once(False)) for _ in range(rounds)]
+    for ours, other in figures:
+        print("round:", *(f"{a:,.0f}/{b:,.0f}" for a, b in zip(ours, other)), file=sys.stderr)
+    made = []
+    for at, what in enumerate(rows):
+        ours, other = (statistics.median(pair[side][at] for pair in figures) for side in (0, 1))
+        made.append((what, ours, other, ours / other))
+    return made
+
+
+def printed(rows):
+    """Shows the rows of one case that was started alone."""
+    for what, ours, other, ratio in rows:
+        print(f"{what}: {ours:,.0f} / {other:,.0f} = {ratio:.2f}")
 
 
 def bootstrap(run: str) -> str:

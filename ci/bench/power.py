@@ -7,10 +7,7 @@ library a flush waits for the disk of this machine, with it for the copy that th
 messages is of this machine and its disk.
 """
 
-import statistics
-import sys
-
-from common import SMALL, Run, timed
+from common import SMALL, Run, in_turn, printed, timed
 
 MESSAGES = 2_000 if SMALL else 200_000
 FLUSHED = 1_000 if SMALL else 50_000
@@ -51,17 +48,10 @@ def once(library: bool) -> tuple[float, float]:
 
 
 def measure() -> list[tuple[str, float, float, float]]:
-    """Rows: what, with the library, without it, the ratio."""
-    rounds = [(once(True), once(False)) for _ in range(ROUNDS)]
-    print("rounds:", *(f"{a[0]:,.0f}/{b[0]:,.0f} {a[1]:,.0f}/{b[1]:,.0f}" for a, b in rounds), file=sys.stderr)
-    rows = []
-    for at, what in enumerate(("default flush", "flush.messages=1")):
-        ours = statistics.median(with_it[at] for with_it, _ in rounds)
-        other = statistics.median(without[at] for _, without in rounds)
-        rows.append((f"brokers with the library of power_loss, {what}, messages/s, over without", ours, other, ours / other))
-    return rows
+    flushes = ("default flush", "flush.messages=1")
+    rows = [f"brokers with the library of power_loss, {flush}, messages/s, over without" for flush in flushes]
+    return in_turn(rows, once, ROUNDS)
 
 
 if __name__ == "__main__":
-    for what, ours, other, ratio in measure():
-        print(f"{what}: {ours:,.0f} / {other:,.0f} = {ratio:.2f}")
+    printed(measure())

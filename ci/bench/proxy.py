@@ -6,10 +6,7 @@ Nothing is disturbed meanwhile: it is the cost of the way. The proxy is one proc
 same machine as brokers and clients.
 """
 
-import statistics
-import sys
-
-from common import SMALL, Run, timed
+from common import SMALL, Run, in_turn, printed, timed
 
 MESSAGES = 2_000 if SMALL else 200_000
 ROUNDS = 1 if SMALL else 3
@@ -50,17 +47,10 @@ def once(proxy: bool) -> tuple[float, float]:
 
 
 def measure() -> list[tuple[str, float, float, float]]:
-    """Rows: what, through the proxy, directly, the ratio."""
-    rounds = [(once(True), once(False)) for _ in range(ROUNDS)]
-    print("rounds:", *(f"{a[0]:,.0f}/{b[0]:,.0f} {a[1]:,.0f}/{b[1]:,.0f}" for a, b in rounds), file=sys.stderr)
-    rows = []
-    for at, what in enumerate(("producer", "consumer")):
-        ours = statistics.median(through[at] for through, _ in rounds)
-        other = statistics.median(direct[at] for _, direct in rounds)
-        rows.append((f"{what} through the proxy of disturb_requests, messages/s, over directly", ours, other, ours / other))
-    return rows
+    clients = ("producer", "consumer")
+    rows = [f"{client} through the proxy of disturb_requests, messages/s, over directly" for client in clients]
+    return in_turn(rows, once, ROUNDS)
 
 
 if __name__ == "__main__":
-    for what, ours, other, ratio in measure():
-        print(f"{what}: {ours:,.0f} / {other:,.0f} = {ratio:.2f}")
+    printed(measure())
