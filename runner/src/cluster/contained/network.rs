@@ -51,7 +51,7 @@ pub struct NetworkPlace {
 type Stamps = Option<(i64, i64)>;
 pub type Places = BTreeMap<Node, NetworkPlace>;
 /// Runs a script in one network.
-pub type Run<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Output, RigError>> + Send + Sync + 'a;
+pub type RunScript<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Output, RigError>> + Send + Sync + 'a;
 
 /// Commands where the nodes' networks are.
 #[async_trait]
@@ -229,7 +229,7 @@ pub async fn felt(
     whose: &(dyn Display + Sync),
     link: &Link,
     target: Option<String>,
-    run: &Run<'_>,
+    run: &RunScript<'_>,
 ) -> Result<(), RigError> {
     let not = |what: &str| Err(RigError::Other(format!("the network of {whose}: {what}")));
     let deadline = Instant::now() + PATIENCE;

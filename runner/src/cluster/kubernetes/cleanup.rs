@@ -21,14 +21,14 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The objects of one run.
 #[derive(Default)]
-struct Found {
+struct KubeObjects {
     jobs: Vec<Job>,
     pods: Vec<Pod>,
     services: Vec<String>,
     secrets: Vec<String>,
 }
 
-impl Found {
+impl KubeObjects {
     fn is_empty(&self) -> bool {
         self.jobs.is_empty()
             && self.pods.is_empty()
@@ -37,8 +37,8 @@ impl Found {
     }
 }
 
-impl From<Found> for Traces {
-    fn from(found: Found) -> Self {
+impl From<KubeObjects> for Traces {
+    fn from(found: KubeObjects) -> Self {
         let owner =
             found.jobs.iter().find_map(|job| job.annotations().get(OWNER_ANNOTATION).cloned());
         let jobs = found.jobs.iter().map(|job| job.name_any()).collect();
@@ -54,7 +54,7 @@ impl From<Found> for Traces {
 }
 
 /// Everything with these labels, or with the label of any run.
-async fn look(api: &KubeApi, labels: &str) -> Result<Found, RigError> {
+async fn look(api: &KubeApi, labels: &str) -> Result<KubeObjects, RigError> {
     let params = ListParams::default().labels(labels);
     let what = "list what runs left behind";
     let (jobs, pods) = (api.jobs(), api.pods());
@@ -65,7 +65,7 @@ async fn look(api: &KubeApi, labels: &str) -> Result<Found, RigError> {
         asked(what, services.list(&params)),
         asked(what, secrets.list(&params)),
     )?;
-    Ok(Found {
+    Ok(KubeObjects {
         jobs: jobs.items,
         pods: pods.items,
         services: services.items.iter().map(|one| one.name_any()).collect(),
@@ -111,7 +111,7 @@ pub async fn remove(api: &KubeApi, labels: &BTreeMap<String, String>) -> Result<
     }
 }
 
-async fn remove_once(api: &KubeApi, found: &Found) -> Result<(), RigError> {
+async fn remove_once(api: &KubeApi, found: &KubeObjects) -> Result<(), RigError> {
     let (background, soon) = (DeleteParams::background(), DeleteParams::default().grace_period(1));
     for job in &found.jobs {
         gone(api.jobs().delete(&job.name_any(), &background).await)?;

@@ -85,9 +85,9 @@ async fn extend(api: KubeApi, name: String, begun: Instant) {
         sleep(PAUSE).await;
         // Kubernetes counts from the start of the Job, which is after `begun`.
         let deadline = (begun.elapsed() + GRACE).as_secs();
-        let patch = json!({ "spec": { "activeDeadlineSeconds": deadline } });
-        let jobs = api.jobs();
-        let patched = jobs.patch(&name, &PatchParams::default(), &Patch::Merge(&patch));
+        let patch = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": deadline } }));
+        let (jobs, params) = (api.jobs(), PatchParams::default());
+        let patched = jobs.patch(&name, &params, &patch);
         let _ = asked("extend the deadline of the run", patched).await;
     }
 }
