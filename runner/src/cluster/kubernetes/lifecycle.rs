@@ -330,7 +330,8 @@ impl KubernetesCluster {
     async fn remove_all(&self) -> Result<(), RigError> {
         // Killed first, so that the last output reaches its file before its source is removed.
         let _ = join_all(self.nodes.iter().map(|node| node.kill(&self.api))).await;
-        let removed = cleanup::remove(&self.api, &objects::labels(&self.spec));
+        let labels = objects::labels(&self.spec);
+        let removed = cleanup::remove(&self.api, &labels);
         let followers = self.nodes.iter().filter_map(KubeNode::take_follower);
         let (removed, _) = tokio::join!(removed, timeout(LOG_LIMIT, join_all(followers)));
         removed.map(drop)
