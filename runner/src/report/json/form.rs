@@ -47,14 +47,14 @@ pub struct Report {
     pub damaged_lines: u64,
     /// The runs that this report was merged from (`kplan report --merge`); empty for a report of one run. Then `run` has the
     /// ids of all, and `seed` and `command` are those of the first.
-    pub merged: Vec<Merged>,
+    pub merged: Vec<MergedPart>,
     /// Every suite, earlier attempts included.
     pub suites: Vec<Suite>,
 }
 
 /// One of the runs of a merged report.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Merged {
+pub struct MergedPart {
     /// Its id.
     pub run: String,
     /// Seed of its random choices.

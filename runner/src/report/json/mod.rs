@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 
 pub use self::form::{
-    Anomaly, Condition, Example, Fault, Judged, Measured, Merged, Outcome, Report, Step, Suite,
+    Anomaly, Condition, Example, Fault, Judged, Measured, MergedPart, Outcome, Report, Step, Suite,
     Trouble,
 };
 use super::{
@@ -68,9 +68,9 @@ pub fn report(record: &RunRecord) -> Report {
     }
 }
 
-fn merged(one: &MergedRun) -> Merged {
+fn merged(one: &MergedRun) -> MergedPart {
     let dir = one.dir.to_string_lossy().into_owned();
-    Merged { run: one.run.clone(), seed: one.seed, dir, verdict: one.verdict.into() }
+    MergedPart { run: one.run.clone(), seed: one.seed, dir, verdict: one.verdict.into() }
 }
 
 fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
