@@ -6,6 +6,7 @@
 mod ending;
 mod fold;
 mod log;
+mod merge;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,10 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-pub use self::log::{EventLog, LogError, Read, read_events};
+pub use self::{
+    log::{EventLog, LogError, Read, read_events},
+    merge::{MergedRun, NotParts},
+};
 use crate::{
     event::{
         Anomaly, FaultId, FaultKind, Finding, LaneState, Measurement, Reason, RunStarted, Sample,
@@ -26,7 +30,7 @@ use crate::{
 /// The reason of a step that was running when its run was killed.
 pub const KILLED_STEP: &str = "the run was killed during this step";
 
-/// A whole run. All times `*_us` are monotonic microseconds; [`RunRecord::wall`] turns them into
+/// A whole run. All times `*_us` are monotonic microseconds; [`SuiteRecord::wall`] turns them into
 /// wall-clock time.
 #[derive(Clone, Debug)]
 pub struct RunRecord {
@@ -44,6 +48,8 @@ pub struct RunRecord {
     pub suites: Vec<SuiteRecord>,
     /// Lines that could not be read (torn by a full disk or a kill).
     pub damaged_lines: u64,
+    /// The runs that this record was merged from; empty for the record of one run.
+    pub merged: Vec<MergedRun>,
     clock: RunClock,
 }
 
@@ -63,6 +69,12 @@ pub struct RunEnd {
 pub struct SuiteRecord {
     /// Its number within the run, from 1.
     pub number: SuiteId,
+    /// Its run's id.
+    pub run: String,
+    /// Seed of its run's random choices.
+    pub seed: u64,
+    /// Its own directory; empty for a record that was not read from one.
+    pub dir: PathBuf,
     /// What it was started with.
     pub info: SuiteStarted,
     /// Begin.
@@ -99,6 +111,7 @@ pub struct SuiteRecord {
     pub configured: IndexMap<SettingsOf, IndexMap<String, String>>,
     /// Audits: when, messages found, milliseconds.
     pub audits: Vec<(i64, u64, u64)>,
+    clock: RunClock,
 }
 
 /// One step (of one round of a repeat).
@@ -256,6 +269,9 @@ impl RunRecord {
         };
         record.damaged_lines = read.damaged_lines;
         record.dir = file.parent().map(Path::to_owned).unwrap_or_default();
+        for suite in &mut record.suites {
+            suite.dir = record.dir.join(&suite.info.dir);
+        }
         Ok(record)
     }
 
@@ -264,9 +280,9 @@ impl RunRecord {
         Some(self.info.kplan.as_str()).filter(|version| log::is_newer(version))
     }
 
-    /// Wall-clock time of a monotonic time.
-    pub fn wall(&self, mono_us: i64) -> Timestamp {
-        Timestamp::from_microsecond(self.clock.wall_us(mono_us)).unwrap_or(Timestamp::UNIX_EPOCH)
+    /// When it began, by the wall clock.
+    pub fn began(&self) -> Timestamp {
+        wall(&self.clock, self.started_us)
     }
 
     /// The run was killed before its end.
@@ -338,7 +354,17 @@ pub fn tried(attempt: u32, attempts: u32, verdict: Verdict) -> Option<String> {
     (attempt > 1).then(|| format!("{flaky}attempt {attempt} of {}", attempts.max(attempt)))
 }
 
+/// Wall-clock time of a monotonic time.
+fn wall(clock: &RunClock, mono_us: i64) -> Timestamp {
+    Timestamp::from_microsecond(clock.wall_us(mono_us)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 impl SuiteRecord {
+    /// Wall-clock time of a monotonic time of its machine.
+    pub fn wall(&self, mono_us: i64) -> Timestamp {
+        wall(&self.clock, mono_us)
+    }
+
     /// It failed before it passed.
     pub fn is_flaky(&self) -> bool {
         self.info.attempt > 1 && self.verdict == Verdict::Passed

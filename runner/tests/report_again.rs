@@ -108,6 +108,40 @@ fn every_report_is_made_again_byte_for_byte() {
 }
 
 #[test]
+fn the_parts_of_a_split_run_are_one_report() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    plan(dir.path(), "acks: [all]", "lost: [0, 5]");
+    let path = dir.path().join("plan.yaml");
+    let plan = fs::read_to_string(&path).expect("written");
+    fs::write(&path, plan.replace("\nparams:\n  lost: 0", "\nparams:\n  acks: all"))
+        .expect("written");
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    ran(text(&path), &one, &["--shard", "1/2"]);
+    ran(text(&path), &two, &["--shard", "2/2"]);
+    let files = files(&dir.path().join("all"));
+    kplan(&["report", "--format", "text"])
+        .args(flags(&files))
+        .args(["--merge", text(&one), text(&two)])
+        .assert()
+        .code(0)
+        .stdout(contains("failed: 2 suites (1 failed, 1 passed)"))
+        .stdout(contains(text(&one)).and(contains(text(&two))));
+    let read = |at: usize| fs::read_to_string(&files[at].1).expect("written");
+    assert_eq!(read(0).matches("<testsuite ").count(), 2, "{}", read(0));
+    let json: serde_json::Value = serde_json::from_str(&read(3)).expect("JSON");
+    let runs: Vec<_> =
+        json["merged"].as_array().expect("parts").iter().map(|one| &one["run"]).collect();
+    let of_suites: Vec<_> =
+        json["suites"].as_array().expect("suites").iter().map(|one| &one["run"]).collect();
+    assert_eq!((runs.len(), of_suites.len()), (2, 2));
+    assert!(of_suites.iter().all(|run| runs.contains(run)), "{json}");
+    kplan(&["report", "--merge", text(&one), text(&one)])
+        .assert()
+        .code(2)
+        .stderr(contains("is named twice"));
+}
+
+#[test]
 fn a_run_that_an_earlier_version_kept_reads_as_it_did() {
     let (events, report) = ("runner/tests/kept/events.jsonl", "runner/tests/kept/report.json");
     let kept = fs::read_to_string(root().join(report)).expect("kept");

@@ -61,6 +61,10 @@ pub trait Backend: Send + Sync {
     async fn sweep(&self, _run: &str, _how: Sweep) -> Result<Traces, RigError> {
         Ok(Traces::default())
     }
+    /// Lets what is left of a run outlive this process.
+    async fn keep(&self, _run: &str) -> Result<(), RigError> {
+        Ok(())
+    }
     /// How long a dead runner's guardian waits for an engine that does not answer: when the engine comes back, it
     /// still holds what the run left.
     fn patience(&self) -> Duration {
@@ -191,6 +195,13 @@ pub fn standing(setup: &Setup) -> Vec<Arc<dyn Backend>> {
     plain.map(|kind| (kind.choose)(setup.clone()).backend).collect()
 }
 
+/// The command that removes what a run of a backend left behind.
+pub fn clean_command(backend: &str, run: &str) -> String {
+    let apart = ROSTER.iter().any(|kind| kind.name == backend && !kind.standing);
+    let option = if apart { format!("--backend {backend} ") } else { String::new() };
+    format!("kplan clean {option}{run}")
+}
+
 /// What a backend holds of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traces {
@@ -289,5 +300,11 @@ mod tests {
             assert_eq!(chosen.backend.name(), kind.name);
             assert_eq!(chosen.backend.abilities().backend, kind.name);
         }
+    }
+    #[test]
+    fn what_cleans_up_names_a_backend_that_is_not_this_machines() {
+        assert_eq!(clean_command("docker", "r"), "kplan clean r");
+        assert_eq!(clean_command("kubernetes", "r"), "kplan clean --backend kubernetes r");
+        assert_eq!(clean_command("a backend of an older kplan", "r"), "kplan clean r");
     }
 }

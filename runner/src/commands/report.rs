@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
@@ -23,11 +24,15 @@ cannot be written to the named file; 3 writing a report failed later, or printin
 Examples:
   kplan report                                          print the closing report of the newest run
   kplan report .kplan/runs/20260301-120000-0badcafe --html run.html --junit run.xml
-  kplan report --format markdown > summary.md")]
+  kplan report --format markdown > summary.md
+  kplan report --merge shard-1 shard-2 shard-3 --junit all.xml   one report of a split run")]
 pub struct ReportArgs {
     /// The run's directory, or its events.jsonl.
     #[arg(value_name = "RUN_DIR", default_value = ".kplan/latest")]
     pub dir: PathBuf,
+    /// Make one report of several runs: the parts of a run that was split with --shard.
+    #[arg(long, value_name = "RUN_DIR", num_args = 1.., conflicts_with = "dir")]
+    pub merge: Vec<PathBuf>,
     /// Print this format to standard output [default: text, unless a report file is named].
     #[arg(long, value_enum)]
     pub format: Option<Format>,
@@ -45,9 +50,18 @@ fn inputs(record: &RunRecord) -> Vec<PathBuf> {
     record.suites.iter().flat_map(of_suite).collect()
 }
 
+/// The run, or several as one.
+fn read(args: &ReportArgs) -> anyhow::Result<RunRecord> {
+    if args.merge.is_empty() {
+        return reports::read(&args.dir);
+    }
+    let runs: anyhow::Result<Vec<_>> = args.merge.iter().map(|dir| reports::read(dir)).collect();
+    RunRecord::merged(runs?).context("these runs cannot be merged")
+}
+
 /// Runs the command.
 pub fn main(args: &ReportArgs) -> Exit {
-    let record = match reports::read(&args.dir) {
+    let record = match read(args) {
         Ok(record) => record,
         Err(error) => {
             tell!("error: {error:#}");

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use crate::{
     cluster::{
         self, RigError,
-        backend::{Backend, Setup, Sweep},
+        backend::{Backend, Setup, Sweep, clean_command},
     },
     commands::{
         kafka,
@@ -389,8 +389,13 @@ fn learn(run: &Run) {
 
 /// The last look: removes whatever still carries the run's label, unless `--keep` keeps it.
 async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
+    let clean = clean_command(run.backend.name(), &run.id);
     if results.iter().any(|r| r.result.kept) {
-        tell!("the clusters are kept; to remove them: kplan clean {}", run.id);
+        let kept = run.backend.keep(&run.id).await;
+        if let Err(error) = kept {
+            return Some(format!("the clusters cannot be kept: {error}"));
+        }
+        tell!("the clusters are kept; to remove them: {clean}");
         return None;
     }
     // A command of a `run` step may have left its process group.
@@ -402,7 +407,7 @@ async fn sweep(run: &Run, results: &[Ended]) -> Option<String> {
         run.backend.sweep(&run.id, if broken_off { Sweep::All } else { Sweep::Rest }).await;
     if let Err(error) = removed {
         return Some(format!(
-            "not everything of the run could be removed; try again with kplan clean: {error}"
+            "not everything of the run could be removed; try again with {clean}: {error}"
         ));
     }
     let left = processes_of(&run.id);

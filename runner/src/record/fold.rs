@@ -36,6 +36,7 @@ impl RunRecord {
                         ended: None,
                         suites: Vec::new(),
                         damaged_lines: 0,
+                        merged: Vec::new(),
                         clock: RunClock { mono_us, wall_us: at.as_microsecond() },
                     });
                 }
@@ -62,7 +63,8 @@ impl RunRecord {
                 if self.suite(number).is_none() {
                     // Suites that run side by side may begin in any order; reports keep the plans' order.
                     let place = self.suites.partition_point(|s| s.number < number);
-                    self.suites.insert(place, SuiteRecord::begin(number, *info, at));
+                    let suite = SuiteRecord::begin(number, *info, at, self);
+                    self.suites.insert(place, suite);
                 }
             }
             other => {
@@ -76,11 +78,15 @@ impl RunRecord {
 }
 
 impl SuiteRecord {
-    fn begin(number: SuiteId, info: SuiteStarted, at: i64) -> Self {
+    fn begin(number: SuiteId, info: SuiteStarted, at: i64, run: &RunRecord) -> Self {
         let steps = info.steps.iter().map(|s| StepRecord::new(s.id.clone(), s.clone()));
         Self {
             steps: steps.collect(),
             number,
+            run: run.info.run.clone(),
+            seed: run.info.seed,
+            dir: PathBuf::new(),
+            clock: run.clock,
             info,
             started_us: at,
             ended_us: None,

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
 use quick_junit::{
     NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestRerun, TestSuite,
 };
@@ -75,7 +76,7 @@ fn write(report: &Report) -> String {
 
 fn report(record: &RunRecord, root: &Path) -> Report {
     let mut report = Report::new("kplan");
-    report.timestamp = timestamp(record, record.started_us);
+    report.timestamp = timestamp(record.began());
     report.set_time(millis(ms(record.last_us - record.started_us)));
     for (number, suite) in record.decisive().enumerate() {
         report.add_test_suite(Suite { record, suite, root }.render(number));
@@ -97,7 +98,7 @@ impl Suite<'_> {
         let suite = self.suite;
         let title = one_line(&suite.title(), TITLE_LIMIT);
         let mut out = TestSuite::new(title.clone());
-        out.timestamp = timestamp(self.record, suite.started_us);
+        out.timestamp = timestamp(suite.wall(suite.started_us));
         out.set_time(millis(suite.took_ms()));
         // Strict schemas require the first three.
         for (name, value) in [
@@ -129,8 +130,8 @@ impl Suite<'_> {
         let (run, suite) = (&self.record.info, self.suite);
         let mut all = vec![
             ("kplan.version".to_owned(), run.kplan.clone()),
-            ("run.id".to_owned(), run.run.clone()),
-            ("run.seed".to_owned(), run.seed.to_string()),
+            ("run.id".to_owned(), suite.run.clone()),
+            ("run.seed".to_owned(), suite.seed.to_string()),
             ("backend".to_owned(), run.backend.clone()),
             ("simulated".to_owned(), suite.info.simulated.to_string()),
             ("verdict".to_owned(), verdict_word(suite.verdict).to_owned()),
@@ -164,7 +165,7 @@ impl Suite<'_> {
         };
         self.add_reruns(step, &mut status);
         let mut case = TestCase::new(names.unique(&title), status);
-        case.timestamp = step.started_us.and_then(|at| timestamp(self.record, at));
+        case.timestamp = step.started_us.and_then(|at| timestamp(self.suite.wall(at)));
         case.set_time(millis(step.took_ms));
         case.set_assertions(step.findings.len());
         self.place(&mut case, &step.info.file, trouble.as_ref().map_or(step.info.line, |t| t.line));
@@ -186,7 +187,7 @@ impl Suite<'_> {
     /// Evidence, ends of logs and attachments of a failed case, all in its standard output: that is
     /// what most readers show. The logs' ends come once a suite, with its first failure.
     fn attach(&self, case: &mut TestCase, evidence: String, tails: &mut bool) {
-        let files = logs::of_suite(self.record, self.suite);
+        let files = logs::of_suite(self.suite);
         let mut out = unlinked(&bounded(&evidence, OUTPUT_LIMIT));
         if std::mem::take(tails) {
             let end = |file: &LogFile| {
@@ -208,8 +209,10 @@ impl Suite<'_> {
             let trouble = earlier.step(&step.id).and_then(of_step);
             let Some(trouble) = trouble.filter(|t| !t.optional) else { continue };
             let mut rerun = TestRerun::new(non_success(trouble.kind));
-            rerun.timestamp =
-                trouble.step.and_then(|s| s.started_us).and_then(|at| timestamp(self.record, at));
+            rerun.timestamp = trouble
+                .step
+                .and_then(|s| s.started_us)
+                .and_then(|at| timestamp(self.suite.wall(at)));
             rerun.set_time(millis(trouble.step.map_or(0, |s| s.took_ms)));
             rerun.set_type(trouble.kind.word());
             rerun.set_message(one_line(&trouble.message, MESSAGE_LIMIT));
@@ -307,7 +310,7 @@ fn judged(finding: &Finding) -> String {
 /// A test suite of its own for what belongs to no plan: a killed run, suites that were not started.
 fn run_suite(record: &RunRecord) -> Option<TestSuite> {
     let mut suite = TestSuite::new("kplan run");
-    suite.timestamp = timestamp(record, record.started_us);
+    suite.timestamp = timestamp(record.began());
     let status = match (trouble::of_run(record), record.unstarted()) {
         (Some(text), _) => {
             let (kind, trouble) = match record.failed_by_flaky() {
@@ -349,6 +352,6 @@ fn ms(us: i64) -> u64 {
 }
 
 /// quick-junit takes chrono's type; it is parsed from RFC 3339 so that kplan does not depend on chrono.
-fn timestamp<T: std::str::FromStr>(record: &RunRecord, at_us: i64) -> Option<T> {
-    record.wall(at_us).to_string().parse().ok()
+fn timestamp<T: std::str::FromStr>(at: Timestamp) -> Option<T> {
+    at.to_string().parse().ok()
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::text::clean;
-use crate::record::{RunRecord, SuiteRecord};
+use crate::record::SuiteRecord;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFile {
@@ -19,12 +19,11 @@ pub struct LogFile {
 }
 
 /// The logs of a suite, by name; none where the run's directory is gone.
-pub fn of_suite(record: &RunRecord, suite: &SuiteRecord) -> Vec<LogFile> {
-    if record.dir.as_os_str().is_empty() {
+pub fn of_suite(suite: &SuiteRecord) -> Vec<LogFile> {
+    if suite.dir.as_os_str().is_empty() {
         return Vec::new();
     }
-    let dir = record.dir.join(&suite.info.dir).join("logs");
-    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(suite.dir.join("logs")) else { return Vec::new() };
     let mut files: Vec<_> = entries
         .flatten()
         .filter_map(|entry| {

@@ -157,13 +157,14 @@ fn evidence(out: &mut String, evidence: &[String]) {
 
 fn foot(record: &RunRecord) -> String {
     let info = &record.info;
-    format!(
-        "\n<sub>kplan {} · run {} · backend {} · seed {}</sub>\n",
-        text(&one_line(&info.kplan, 40)),
-        text(&one_line(&info.run, 80)),
-        text(&one_line(&info.backend, 80)),
-        info.seed
-    )
+    let run = |run: &str, seed: u64| format!("run {} · seed {seed}", text(&one_line(run, 80)));
+    let runs: Vec<String> = match record.merged.as_slice() {
+        [] => vec![run(&info.run, info.seed)],
+        parts => parts.iter().map(|part| run(&part.run, part.seed)).collect(),
+    };
+    let kplan = text(&one_line(&info.kplan, 40));
+    let backend = text(&one_line(&info.backend, 80));
+    format!("\n<sub>kplan {kplan} · backend {backend} · {}</sub>\n", runs.join(" · "))
 }
 
 fn icon(verdict: Verdict) -> &'static str {

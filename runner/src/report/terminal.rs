@@ -145,13 +145,12 @@ fn closing(record: &RunRecord) -> String {
     let tally = Tally::suites(record);
     let verdict = paint(verdict_style(record.verdict()), verdict_word(record.verdict()));
     let took = u64::try_from((record.last_us - record.started_us) / 1_000).unwrap_or(0);
-    let mut line = format!(
-        "{verdict}: {} ({}) in {}, seed {}\n",
-        plural(tally.all() as u64, "suite"),
-        tally.words(),
-        duration(took),
-        record.info.seed
-    );
+    let seed = match record.merged.is_empty() {
+        true => format!(", seed {}", record.info.seed),
+        false => String::new(),
+    };
+    let suites = plural(tally.all() as u64, "suite");
+    let mut line = format!("{verdict}: {suites} ({}) in {}{seed}\n", tally.words(), duration(took));
     if record.flaky() > 0 {
         let flaky = format!(
             "{} flaky: failed, and passed on a retry",
@@ -168,6 +167,15 @@ fn closing(record: &RunRecord) -> String {
         let dir = one_line(&record.dir.to_string_lossy(), 400);
         let run = one_line(&record.info.run, 80);
         line.push_str(&paint(DIM, &format!("run {run}: events, logs and histories in {dir}\n")));
+    }
+    for part in &record.merged {
+        let (run, dir) = (one_line(&part.run, 80), one_line(&part.dir.to_string_lossy(), 400));
+        let suites = plural(part.suites as u64, "suite");
+        let text = format!(
+            "run {run}: {suites}, seed {}, events, logs and histories in {dir}\n",
+            part.seed
+        );
+        line.push_str(&paint(DIM, &text));
     }
     line
 }

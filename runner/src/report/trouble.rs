@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::text::{bounded, clean, one_line, plural};
 use crate::{
+    cluster::backend::clean_command,
     event::{Finding, Holds, Reason, ReasonKind, Verdict},
     out::Shown as _,
     record::{KILLED_STEP, RunRecord, StepRecord, SuiteRecord},
@@ -178,8 +179,8 @@ pub fn of_run(record: &RunRecord) -> Option<String> {
     match &record.ended {
         None => Some(format!("the run was killed before its end{unstarted}")),
         Some(_) if record.left_something() => Some(format!(
-            "not everything of the run could be removed at its end; try again with kplan clean {}",
-            record.info.run
+            "not everything of the run could be removed at its end; try again with {}",
+            clean_command(&record.info.backend, &record.info.run)
         )),
         Some(_) if record.failed_by_flaky() => {
             let suites = plural(record.flaky() as u64, "suite");

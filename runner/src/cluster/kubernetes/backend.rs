@@ -138,6 +138,13 @@ impl Backend for KubernetesBackend {
         cleanup::remove(self.api().await?, &labels).await
     }
 
+    async fn keep(&self, run: &str) -> Result<(), RigError> {
+        match self.owners.lock().await.get(run) {
+            Some(owner) => owner.keep(self.api().await?).await,
+            None => Ok(()),
+        }
+    }
+
     /// The run ends by itself at its deadline.
     fn patience(&self) -> Duration {
         owner::GRACE

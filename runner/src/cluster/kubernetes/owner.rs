@@ -10,7 +10,7 @@ use kube::{
     Resource as _,
     api::{Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep},
@@ -66,6 +66,13 @@ impl RunOwner {
         let extends = tokio::spawn(extend(api.clone(), name, begun));
         Ok(Self { reference, extends })
     }
+
+    /// Takes the deadline away: what belongs to it stays until somebody removes it.
+    pub async fn keep(&self, api: &KubeApi) -> Result<(), RigError> {
+        self.extends.abort();
+        let what = "take the deadline from the run that is kept";
+        set_deadline(api, &self.reference.name, json!(null), what).await
+    }
 }
 
 impl Drop for RunOwner {
@@ -85,9 +92,16 @@ async fn extend(api: KubeApi, name: String, begun: Instant) {
         sleep(PAUSE).await;
         // Kubernetes counts from the start of the Job, which is after `begun`.
         let deadline = (begun.elapsed() + GRACE).as_secs();
-        let patch = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": deadline } }));
-        let (jobs, params) = (api.jobs(), PatchParams::default());
-        let patched = jobs.patch(&name, &params, &patch);
-        let _ = asked("extend the deadline of the run", patched).await;
+        let _ = set_deadline(&api, &name, json!(deadline), "extend the deadline of the run").await;
     }
+}
+
+async fn set_deadline(
+    api: &KubeApi,
+    name: &str,
+    deadline: Value,
+    what: &str,
+) -> Result<(), RigError> {
+    let patch = Patch::Merge(json!({ "spec": { "activeDeadlineSeconds": deadline } }));
+    asked(what, api.jobs().patch(name, &PatchParams::default(), &patch)).await.map(drop)
 }

@@ -123,7 +123,7 @@ fn example(
         client: text(example.client.as_ref().map(|c| one_line(&format!("{c}{life}"), 80))),
         sequence: text(example.sequence.map(span)),
         when: text(example.mono_us.map(|at| axis.moment(at))),
-        at_ms: example.mono_us.map(|at| record.wall(at).as_millisecond()),
+        at_ms: example.mono_us.map(|at| suite.wall(at).as_millisecond()),
         fault: text(example.mono_us.and_then(|at| nearest(suite, at))),
         text: one_line(&example.text, 300),
     }
@@ -150,7 +150,7 @@ fn around(
     moments.sort_unstable();
     moments.dedup_by(|b, a| *b - *a < AROUND_MS * 2_000);
     let of_moment = |at: &i64| {
-        let at_ms = record.wall(*at).as_millisecond();
+        let at_ms = suite.wall(*at).as_millisecond();
         let near = |l: &&LogLine| l.at_ms.is_some_and(|t| (t - at_ms).abs() <= AROUND_MS);
         let mut lines: Vec<_> = logs
             .iter()

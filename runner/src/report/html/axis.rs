@@ -1,11 +1,11 @@
 //! The time axis of a suite: moments to percent of its width, and to words.
 
-use crate::record::{RunRecord, SuiteRecord};
+use crate::record::SuiteRecord;
 
 /// A suite's time from its begin to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Axis<'a> {
-    record: &'a RunRecord,
+    suite: &'a SuiteRecord,
     /// Begin, monotonic microseconds.
     pub from_us: i64,
     /// Length in microseconds, at least one.
@@ -19,9 +19,9 @@ const TICKS: i64 = 9;
 
 impl<'a> Axis<'a> {
     /// The axis of a suite.
-    pub fn new(record: &'a RunRecord, suite: &SuiteRecord) -> Self {
+    pub fn new(suite: &'a SuiteRecord) -> Self {
         let span_us = (suite.until_us() - suite.started_us).max(1_000_000);
-        Self { record, from_us: suite.started_us, span_us }
+        Self { suite, from_us: suite.started_us, span_us }
     }
 
     /// The position of a moment, 0 to 100, three decimals.
@@ -50,7 +50,7 @@ impl<'a> Axis<'a> {
 
     /// `12:00:09.900`, UTC.
     pub fn clock(&self, at_us: i64) -> String {
-        self.record.wall(at_us).strftime("%H:%M:%S.%3f").to_string()
+        self.suite.wall(at_us).strftime("%H:%M:%S.%3f").to_string()
     }
 
     pub fn moment(&self, at_us: i64) -> String {

@@ -205,17 +205,29 @@ fn page(record: &RunRecord, suites: &[&SuiteRecord], rendered: Vec<Option<String
     }
 }
 
+/// The seed of the run; those of its parts if it was merged.
+fn seeds(record: &RunRecord) -> String {
+    match record.merged.as_slice() {
+        [] => record.info.seed.to_string(),
+        parts => parts
+            .iter()
+            .map(|one| format!("{} ({})", one.seed, clean(&one.run)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
 fn run_facts(record: &RunRecord) -> Vec<(&'static str, String)> {
     let info = &record.info;
     let took = u64::try_from((record.last_us - record.started_us) / 1_000).unwrap_or(0);
     let mut facts = vec![
         ("Run", clean(&info.run)),
-        ("Began", record.wall(record.started_us).strftime("%F %T UTC").to_string()),
+        ("Began", record.began().strftime("%F %T UTC").to_string()),
         ("Took", duration(took)),
         ("Suites", Tally::suites(record).words()),
         ("Flaky suites", record.flaky().to_string()),
         ("Backend", clean(&info.backend)),
-        ("Seed", info.seed.to_string()),
+        ("Seed", seeds(record)),
         ("kplan", clean(&info.kplan)),
     ];
     if record.suites.iter().any(|s| s.info.simulated) {

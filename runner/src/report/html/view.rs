@@ -127,7 +127,7 @@ pub struct Described {
 
 /// The view of a suite.
 pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
-    let axis = Axis::new(record, suite);
+    let axis = Axis::new(suite);
     let (logs, left_out) = read_logs(record, suite, room.logs);
     let charts = charts(&axis, suite, room.points);
     let (story, story_left_out) = story(&axis, suite);
@@ -180,7 +180,7 @@ fn pairs(map: &indexmap::IndexMap<String, String>) -> Vec<(String, String)> {
 fn facts(record: &RunRecord, suite: &SuiteRecord) -> Vec<(String, String)> {
     let mut facts = vec![
         ("Plan".to_owned(), one_line(&suite.info.file.to_string_lossy(), 400)),
-        ("Began".to_owned(), record.wall(suite.started_us).strftime("%F %T UTC").to_string()),
+        ("Began".to_owned(), suite.wall(suite.started_us).strftime("%F %T UTC").to_string()),
         ("Took".to_owned(), duration(suite.took_ms())),
         ("Steps".to_owned(), Tally::steps(suite).words()),
     ];
@@ -310,7 +310,7 @@ type Logs = Vec<(String, Vec<LogLine>)>;
 
 /// The log lines around everything that matters, and how many lines were left out.
 fn read_logs(record: &RunRecord, suite: &SuiteRecord, room: usize) -> (Logs, u64) {
-    let files = logs::of_suite(record, suite);
+    let files = logs::of_suite(suite);
     let mut moments: Vec<i64> = suite
         .faults
         .iter()
@@ -318,7 +318,7 @@ fn read_logs(record: &RunRecord, suite: &SuiteRecord, room: usize) -> (Logs, u64
         .chain(suite.anomalies.iter().flat_map(|a| a.examples.iter().map(|e| e.mono_us)))
         .chain(suite.steps.iter().filter(|s| of_step(s).is_some()).map(|s| s.ended_us))
         .flatten()
-        .map(|at| record.wall(at).as_millisecond())
+        .map(|at| suite.wall(at).as_millisecond())
         .collect();
     moments.sort_unstable();
     let each = room / files.len().max(1);
@@ -351,7 +351,7 @@ fn data(
         .flat_map(|(who, (_, lines))| lines.iter().map(move |l| (l.at_ms, who, l)))
         .collect();
     lines.sort_by_key(|(at, who, _)| (*at, *who));
-    let begin = record.wall(suite.started_us).as_millisecond();
+    let begin = suite.wall(suite.started_us).as_millisecond();
     let lines: Vec<_> = lines
         .into_iter()
         .map(|(at, who, l): (Option<i64>, usize, _)| {

@@ -45,8 +45,24 @@ pub struct Report {
     pub suites_not_begun: u32,
     /// Lines of the events' file that could not be read.
     pub damaged_lines: u64,
+    /// The runs that this report was merged from (`kplan report --merge`); empty for a report of one run. Then `run` has the
+    /// ids of all, and `seed` and `command` are those of the first.
+    pub merged: Vec<MergedPart>,
     /// Every suite, earlier attempts included.
     pub suites: Vec<Suite>,
+}
+
+/// One of the runs of a merged report.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct MergedPart {
+    /// Its id.
+    pub run: String,
+    /// Seed of its random choices.
+    pub seed: u64,
+    /// Its directory.
+    pub dir: String,
+    /// Its own verdict.
+    pub verdict: Outcome,
 }
 
 /// `passed`, `failed` (Kafka or the plan's expectation), `broken` (the rig), `skipped`.
@@ -68,6 +84,10 @@ pub enum Outcome {
 pub struct Suite {
     /// Number within the run, from 1.
     pub number: u32,
+    /// Its run's id.
+    pub run: String,
+    /// Seed of its run's random choices.
+    pub seed: u64,
     /// The plan's name.
     pub name: String,
     /// The matrix cell, e.g. `version=4.1.1`; empty without a matrix.

@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use schemars::generate::SchemaSettings;
 
 pub use self::form::{
-    Anomaly, Condition, Example, Fault, Judged, Measured, Outcome, Report, Step, Suite, Trouble,
+    Anomaly, Condition, Example, Fault, Judged, Measured, MergedPart, Outcome, Report, Step, Suite,
+    Trouble,
 };
 use super::{
     text::clean,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     event::{self, Holds, Verdict},
-    record::{RunRecord, StepRecord, SuiteRecord},
+    record::{MergedRun, RunRecord, StepRecord, SuiteRecord},
 };
 
 /// Name and version of the format; the number rises when readers of the old format would misread the new one.
@@ -52,7 +53,7 @@ pub fn report(record: &RunRecord) -> Report {
         seed: info.seed,
         command: info.command.iter().map(|c| clean(c)).collect(),
         verdict: record.verdict().into(),
-        started: record.wall(record.started_us).to_string(),
+        started: record.began().to_string(),
         took_ms: ms(record.last_us - record.started_us),
         exit: record.ended.as_ref().map(|end| end.exit),
         signal: record.ended.as_ref().and_then(|end| end.signal.clone()),
@@ -62,15 +63,23 @@ pub fn report(record: &RunRecord) -> Report {
         suites_flaky: u32::try_from(record.flaky()).unwrap_or(u32::MAX),
         suites_not_begun: record.unstarted(),
         damaged_lines: record.damaged_lines,
+        merged: record.merged.iter().map(merged).collect(),
         suites: suites.collect(),
     }
 }
 
+fn merged(one: &MergedRun) -> MergedPart {
+    let dir = one.dir.to_string_lossy().into_owned();
+    MergedPart { run: one.run.clone(), seed: one.seed, dir, verdict: one.verdict.into() }
+}
+
 fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
-    let wall = |at: i64| record.wall(at).to_string();
+    let wall = |at: i64| suite.wall(at).to_string();
     let info = &suite.info;
     Suite {
         number: suite.number,
+        run: suite.run.clone(),
+        seed: suite.seed,
         name: info.name.clone(),
         cell: info.cell.clone(),
         round: info.repetition,
@@ -89,7 +98,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
         troubles: troubles(suite).iter().map(trouble_form).collect(),
         totals: totals(suite),
         values: suite.values(),
-        steps: suite.steps.iter().map(|s| step(record, s)).collect(),
+        steps: suite.steps.iter().map(|s| step(suite, s)).collect(),
         faults: suite
             .faults
             .iter()
@@ -147,7 +156,7 @@ fn trouble_form(t: &trouble::Trouble<'_>) -> Trouble {
     }
 }
 
-fn step(record: &RunRecord, step: &StepRecord) -> Step {
+fn step(suite: &SuiteRecord, step: &StepRecord) -> Step {
     Step {
         id: step.id.to_string(),
         title: step.info.title.clone(),
@@ -156,7 +165,7 @@ fn step(record: &RunRecord, step: &StepRecord) -> Step {
         line: step.info.line,
         verdict: step.verdict.into(),
         optional: step.optional,
-        began: step.started_us.map(|at| record.wall(at).to_string()),
+        began: step.started_us.map(|at| suite.wall(at).to_string()),
         took_ms: step.took_ms,
         reason: step.reason.clone(),
         conditions: step.findings.iter().map(condition).collect(),
@@ -208,7 +217,7 @@ fn anomaly(record: &RunRecord, anomaly: &event::Anomaly) -> Anomaly {
                 life: e.life,
                 sequence: e.sequence,
                 count: e.count,
-                at: e.mono_us.map(|at| record.wall(at).to_string()),
+                at: e.mono_us.map(|at| suite.wall(at).to_string()),
                 text: e.text.clone(),
             })
             .collect(),
