@@ -51,7 +51,8 @@ pub struct NetworkPlace {
 type Stamps = Option<(i64, i64)>;
 pub type Places = BTreeMap<Node, NetworkPlace>;
 /// Runs a script in one network.
-pub type RunScript<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Output, RigError>> + Send + Sync + 'a;
+pub type RunScript<'a> =
+    dyn Fn(String) -> BoxFuture<'a, Result<Output, RigError>> + Send + Sync + 'a;
 
 /// Commands where the nodes' networks are.
 #[async_trait]

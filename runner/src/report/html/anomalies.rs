@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     event::Example,
-    record::{RunRecord, SuiteRecord},
+    record::SuiteRecord,
     report::text::{duration_us, grouped, one_line},
 };
 
@@ -69,7 +69,6 @@ pub struct Around {
 
 /// The newest anomalies of a suite. `logs` are the kept lines of each log.
 pub fn anomalies(
-    record: &RunRecord,
     axis: &Axis<'_>,
     suite: &SuiteRecord,
     logs: &[(String, Vec<LogLine>)],
@@ -91,7 +90,7 @@ pub fn anomalies(
                 .examples
                 .iter()
                 .take(EXAMPLES)
-                .map(|e| example(record, axis, suite, e))
+                .map(|e| example(axis, suite, e))
                 .collect(),
             more: if more > 0 { grouped(more) } else { String::new() },
             on_disk: anomaly
@@ -99,18 +98,13 @@ pub fn anomalies(
                 .as_ref()
                 .map(|d| one_line(&d.words(), 600))
                 .unwrap_or_default(),
-            around: around(record, axis, &anomaly.examples, logs),
+            around: around(axis, suite, &anomaly.examples, logs),
         }
     };
     suite.newest_anomalies().into_iter().map(view).collect()
 }
 
-fn example(
-    record: &RunRecord,
-    axis: &Axis<'_>,
-    suite: &SuiteRecord,
-    example: &Example,
-) -> ExampleView {
+fn example(axis: &Axis<'_>, suite: &SuiteRecord, example: &Example) -> ExampleView {
     let life = example.life.filter(|l| *l > 1).map(|l| format!(", life {l}")).unwrap_or_default();
     let text = |n: Option<String>| n.unwrap_or_else(|| "–".to_owned());
     let span = |first: u64| match example.count {
@@ -141,8 +135,8 @@ fn nearest(suite: &SuiteRecord, at_us: i64) -> Option<String> {
 }
 
 fn around(
-    record: &RunRecord,
     axis: &Axis<'_>,
+    suite: &SuiteRecord,
     examples: &[Example],
     logs: &[(String, Vec<LogLine>)],
 ) -> Vec<Around> {

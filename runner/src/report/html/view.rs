@@ -128,7 +128,7 @@ pub struct Described {
 /// The view of a suite.
 pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
     let axis = Axis::new(suite);
-    let (logs, left_out) = read_logs(record, suite, room.logs);
+    let (logs, left_out) = read_logs(suite, room.logs);
     let charts = charts(&axis, suite, room.points);
     let (story, story_left_out) = story(&axis, suite);
     let lanes = lanes(&axis, suite);
@@ -153,13 +153,13 @@ pub fn suite(record: &RunRecord, suite: &SuiteRecord, room: Room) -> SuiteView {
         troubles: troubles(suite).iter().map(|t| trouble(suite, t)).collect(),
         ticks: axis.ticks(),
         shades: faults.flat_map(|l| l.segments.iter().cloned()).collect(),
-        data: data(record, suite, &charts, &logs, left_out),
+        data: data(suite, &charts, &logs, left_out),
         lanes,
         charts,
         cluster: cluster_lanes(&axis, suite),
         story,
         story_left_out,
-        anomalies: anomalies(record, &axis, suite, &logs),
+        anomalies: anomalies(&axis, suite, &logs),
         steps: suite.steps.iter().map(|s| step(&axis, suite, s)).collect(),
         tally: Tally::steps(suite).words(),
         descriptions: descriptions(&axis, suite),
@@ -309,7 +309,7 @@ fn descriptions(axis: &Axis<'_>, suite: &SuiteRecord) -> Vec<Described> {
 type Logs = Vec<(String, Vec<LogLine>)>;
 
 /// The log lines around everything that matters, and how many lines were left out.
-fn read_logs(record: &RunRecord, suite: &SuiteRecord, room: usize) -> (Logs, u64) {
+fn read_logs(suite: &SuiteRecord, room: usize) -> (Logs, u64) {
     let files = logs::of_suite(suite);
     let mut moments: Vec<i64> = suite
         .faults
@@ -332,13 +332,7 @@ fn read_logs(record: &RunRecord, suite: &SuiteRecord, room: usize) -> (Logs, u64
 }
 
 /// What the page's script needs: curves and log lines.
-fn data(
-    record: &RunRecord,
-    suite: &SuiteRecord,
-    charts: &[Chart],
-    logs: &Logs,
-    left_out: u64,
-) -> String {
+fn data(suite: &SuiteRecord, charts: &[Chart], logs: &Logs, left_out: u64) -> String {
     let curves: Vec<_> = charts
         .iter()
         .flat_map(|chart| chart.curves.iter().map(move |c| (&chart.unit, &chart.title, c)))

@@ -44,7 +44,7 @@ pub fn schema() -> String {
 pub fn report(record: &RunRecord) -> Report {
     let info = &record.info;
     let decisive: Vec<_> = record.decisive().map(|s| s.number).collect();
-    let suites = record.suites.iter().map(|s| suite(record, s, decisive.contains(&s.number)));
+    let suites = record.suites.iter().map(|s| suite(s, decisive.contains(&s.number)));
     Report {
         format: FORMAT.to_owned(),
         run: info.run.clone(),
@@ -73,7 +73,7 @@ fn merged(one: &MergedRun) -> MergedPart {
     MergedPart { run: one.run.clone(), seed: one.seed, dir, verdict: one.verdict.into() }
 }
 
-fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
+fn suite(suite: &SuiteRecord, counts: bool) -> Suite {
     let wall = |at: i64| suite.wall(at).to_string();
     let info = &suite.info;
     Suite {
@@ -122,7 +122,7 @@ fn suite(record: &RunRecord, suite: &SuiteRecord, counts: bool) -> Suite {
                 took_ms: ms(length_us(suite, s)),
             })
             .collect(),
-        anomalies: suite.newest_anomalies().iter().map(|a| anomaly(record, a)).collect(),
+        anomalies: suite.newest_anomalies().iter().map(|a| anomaly(suite, a)).collect(),
         unclean_elections: suite
             .unclean_elections()
             .into_iter()
@@ -192,7 +192,7 @@ fn condition(finding: &event::Finding) -> Condition {
     }
 }
 
-fn anomaly(record: &RunRecord, anomaly: &event::Anomaly) -> Anomaly {
+fn anomaly(suite: &SuiteRecord, anomaly: &event::Anomaly) -> Anomaly {
     let by = anomaly.by.iter().map(|p| {
         let place = format!("{}/{}", p.topic, p.partition);
         form::Place { place, client: p.client.clone(), count: p.count }
