@@ -200,6 +200,8 @@ async fn lacks(backend: &dyn Backend, jobs: &[Job]) -> Result<BTreeSet<Capabilit
         (Capability::PowerLoss, wanted(&wants::takes_power)),
         (Capability::SkewClock, wanted(&wants::skews_clocks)),
         (Capability::DiskCalls, wanted(&wants::meets_calls)),
+        (Capability::NetworkPartition, wanted(&|plan| wants::strikes(plan, &[Strikes::Routes]))),
+        (Capability::NetworkDegradation, wanted(&|plan| wants::strikes(plan, &[Strikes::Lines]))),
     ];
     let mut lacks = BTreeSet::new();
     for (capability, _) in needed.into_iter().filter(|(_, wanted)| *wanted) {

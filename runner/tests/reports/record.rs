@@ -84,7 +84,7 @@ fn a_whole_run_is_folded() {
     assert_eq!(lanes, [("broker 1", 2), ("broker 2", 4), ("broker 3", 2), ("P", 2)]);
     assert!(suite.lanes[1].states.is_sorted_by_key(|s| s.0));
     assert_eq!(suite.lanes[1].states[2].1, LaneState::Dead);
-    assert_eq!(record.wall(us(9.9)).to_string(), "2026-03-01T12:00:09.9Z");
+    assert_eq!(suite.wall(us(9.9)).to_string(), "2026-03-01T12:00:09.9Z");
 }
 
 #[test]

@@ -1,27 +1,19 @@
 //! The backend `kubernetes`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use k8s_openapi::{
-    api::authorization::v1::SelfSubjectAccessReview,
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kplan_dsl::{Abilities, Capability};
-use kube::{Api, api::PostParams};
-use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     KubernetesCluster, NAME,
     api::{KubeApi, asked},
     cleanup,
-    objects::{RUN_LABEL, made_of},
+    objects::RUN_LABEL,
     owner::{self, RunOwner},
+    permits,
 };
 use crate::cluster::{
     Cluster, ClusterSpec, RigError, Version,
@@ -31,29 +23,6 @@ use crate::cluster::{
 /// What it cannot do yet, or never.
 const LACKS: [Capability; 4] =
     [Capability::Containers, Capability::Security, Capability::Acls, Capability::Upgrade];
-
-/// What a run does in its namespace: a verb, the group and the kind of the objects.
-const NEEDED: [(&str, &str, &str); 19] = [
-    ("create", "batch", "jobs"),
-    ("list", "batch", "jobs"),
-    ("patch", "batch", "jobs"),
-    ("delete", "batch", "jobs"),
-    ("create", "", "services"),
-    ("list", "", "services"),
-    ("delete", "", "services"),
-    ("create", "", "secrets"),
-    ("list", "", "secrets"),
-    ("delete", "", "secrets"),
-    ("create", "", "pods"),
-    ("get", "", "pods"),
-    ("list", "", "pods"),
-    ("delete", "", "pods"),
-    ("get", "", "pods/log"),
-    ("get", "", "pods/exec"),
-    ("create", "", "pods/exec"),
-    ("get", "batch", "jobs"),
-    ("get", "", "services"),
-];
 
 /// Real Kafka in pods.
 #[derive(Default)]
@@ -104,22 +73,19 @@ impl Backend for KubernetesBackend {
         Abilities::without(NAME, &LACKS).advise(|_| "run it in containers: --backend docker")
     }
 
+    async fn lacks(&self, needed: Capability) -> Result<bool, RigError> {
+        match needed {
+            Capability::NetworkPartition | Capability::NetworkDegradation => {
+                Ok(permits::network_faults(self.api().await?).await?.is_some())
+            }
+            _ => Ok(false),
+        }
+    }
+
     async fn reach(&self) -> Result<(), RigError> {
         let api = self.api().await?;
-        let refused = refused(api).await?;
-        if refused.is_empty() {
-            return Ok(());
-        }
-        Err(RigError::Missing {
-            what: format!(
-                "Kubernetes does not permit this user to {} in the namespace {}",
-                refused.join(", "),
-                api.namespace
-            ),
-            help: "ask for a role with these rights (docs/backends.md has one), or choose another \
-                   namespace with `kubectl config set-context --current --namespace`"
-                .to_owned(),
-        })
+        permits::all_rights(api).await?;
+        permits::pods(api).await
     }
 
     async fn launch(&self, spec: ClusterSpec) -> Result<Arc<dyn Cluster>, RigError> {
@@ -158,37 +124,22 @@ impl Backend for KubernetesBackend {
         };
         let (api, version) = match looked.await {
             Ok(both) => both,
-            Err(error) => return vec![Line::lacking("Kubernetes", &error)],
+            Err(error) => return vec![Line::missing("Kubernetes", &error)],
         };
         let mut lines =
             vec![Line::good("Kubernetes", format!("{version}, namespace {}", api.namespace))];
         lines.push(match self.reach().await {
             Ok(()) => Line::good("rights in Kubernetes", "all that a run needs".to_owned()),
-            Err(error) => Line::lacking("rights in Kubernetes", &error),
+            Err(error) => Line::missing("rights in Kubernetes", &error),
+        });
+        let network = "network faults";
+        lines.push(match permits::network_faults(api).await {
+            Ok(None) => Line::good(network, "pods may have the privilege NET_ADMIN".to_owned()),
+            Ok(Some(refusal)) => Line::lacking(network, &refusal),
+            Err(error) => Line::lacking(network, &error),
         });
         lines
     }
-}
-
-/// What this user must not do, as `create pods`, of all that a run does.
-async fn refused(api: &KubeApi) -> Result<Vec<String>, RigError> {
-    let reviews: Api<SelfSubjectAccessReview> = Api::all(api.client());
-    let ask = async |(verb, group, resource): (&str, &str, &str)| {
-        let (kind, sub) = resource.split_once('/').unwrap_or((resource, ""));
-        let review: SelfSubjectAccessReview = made_of(json!({ "metadata": {}, "spec": {
-            "resourceAttributes": {
-                "namespace": api.namespace, "verb": verb, "group": group,
-                "resource": kind, "subresource": sub,
-            },
-        } }))?;
-        let post = PostParams::default();
-        let answer = asked("say what is permitted", reviews.create(&post, &review)).await?;
-        let allowed = answer.status.is_some_and(|status| status.allowed);
-        Ok::<_, RigError>((!allowed).then(|| format!("{verb} {resource}")))
-    };
-    let answers = futures::future::try_join_all(NEEDED.into_iter().map(ask)).await?;
-    let refused: BTreeSet<String> = answers.into_iter().flatten().collect();
-    Ok(refused.into_iter().collect())
 }
 
 /// The image of a version: the template's, else `KPLAN_IMAGE`'s, else Apache's.

@@ -1,7 +1,11 @@
 //! Removes what runs left behind: every Job with the label `kplan.run`, and with it all that belongs to it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
+use futures::future::try_join_all;
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
     ResourceExt as _,
@@ -78,15 +82,13 @@ pub async fn list_runs(api: &KubeApi) -> Result<BTreeMap<String, Traces>, RigErr
     let found = look(api, RUN_LABEL).await?;
     let of = |labels: &BTreeMap<String, String>| labels.get(RUN_LABEL).cloned();
     let jobs = found.jobs.iter().filter_map(|job| of(job.labels()));
-    let runs = jobs.chain(found.pods.iter().filter_map(|pod| of(pod.labels())));
-    let mut all = BTreeMap::new();
-    for run in runs {
-        if !all.contains_key(&run) {
-            let traces = look(api, &format!("{RUN_LABEL}={run}")).await?.into();
-            all.insert(run, traces);
-        }
-    }
-    Ok(all)
+    let runs: BTreeSet<String> =
+        jobs.chain(found.pods.iter().filter_map(|pod| of(pod.labels()))).collect();
+    let traces = async |run: String| {
+        let found = look(api, &format!("{RUN_LABEL}={run}")).await?;
+        Ok::<_, RigError>((run, found.into()))
+    };
+    Ok(try_join_all(runs.into_iter().map(traces)).await?.into_iter().collect())
 }
 
 /// Removes everything with these labels, and waits until it is gone. Returns what was there.

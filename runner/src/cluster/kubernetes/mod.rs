@@ -24,6 +24,7 @@ mod network;
 mod node;
 mod objects;
 mod owner;
+mod permits;
 mod wait;
 
 pub use backend::KubernetesBackend;
@@ -136,6 +137,7 @@ async fn start_nodes(
     };
     let made = try_join_all(config::nodes(spec).into_iter().map(make)).await?;
     let places = running(api, &objects).await?;
+    try_join_all(places.iter().map(|(pod, address)| wait::reachable(pod, *address))).await?;
     let node = |(node, files): (Node, Vec<File>)| {
         let pod = objects::pod_name(at, node);
         let address = places.get(&pod).copied();

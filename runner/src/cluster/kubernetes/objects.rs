@@ -31,6 +31,8 @@ pub const NODE_LABEL: &str = "kplan.node";
 /// The annotation with the process that started a run: it has characters that labels must not have.
 pub const OWNER_ANNOTATION: &str = "kplan.owner";
 
+/// The image of a container that never runs: no image of this name is pulled.
+pub const NEVER_PULLED: &str = "kplan/none";
 /// Where a container finds its files; it copies them to [`HOME`].
 const FILES: &str = "/kplan-files";
 /// Stands in files for the address of the pod, which is known when it starts.
@@ -39,6 +41,9 @@ pub const POD_ADDRESS: &str = "@POD_ADDRESS@";
 pub const ENDED: &str = "kplan: the node ended with ";
 /// What it prints when it starts the node again.
 pub const AGAIN: &str = "kplan: the node is started again";
+
+/// This machine's kind of processor, as Kubernetes names it.
+const ARCH: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 /// Process 1 of a container. The node has a process group of its own, so that a kill meets all of its processes.
 const SUPERVISOR: &str = r#"set -u
@@ -161,7 +166,7 @@ impl Objects<'_> {
                 "image": self.image,
                 "imagePullPolicy": "IfNotPresent",
                 "command": ["/bin/bash", "-c", "trap 'exit 0' TERM; sleep infinity & wait"],
-                "securityContext": { "runAsUser": 0, "capabilities": { "add": ["NET_ADMIN"] } },
+                "securityContext": network_privilege(),
             })
         });
         let kafka = json!({
@@ -174,6 +179,11 @@ impl Objects<'_> {
             "volumeMounts": mounts,
         });
         let containers: Vec<Value> = [kafka].into_iter().chain(network).collect();
+        // A preloaded object is for kplan's own kind of processor.
+        let machines = match self.spec.preloads(node) {
+            true => json!({ "kubernetes.io/arch": ARCH }),
+            false => json!({}),
+        };
         made_of(json!({
             "metadata": self.metadata(&name, Some(node)),
             "spec": {
@@ -183,11 +193,17 @@ impl Objects<'_> {
                 "terminationGracePeriodSeconds": 1,
                 "enableServiceLinks": false,
                 "automountServiceAccountToken": false,
+                "nodeSelector": machines,
                 "volumes": volumes,
                 "containers": containers,
             },
         }))
     }
+}
+
+/// What the container needs that changes a pod's network.
+pub fn network_privilege() -> Value {
+    json!({ "runAsUser": 0, "capabilities": { "add": ["NET_ADMIN"] } })
 }
 
 /// The labels of all objects of a cluster.

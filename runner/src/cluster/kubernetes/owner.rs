@@ -19,7 +19,7 @@ use tokio::{
 use super::super::RigError;
 use super::{
     api::{KubeApi, asked},
-    objects::{OWNER_ANNOTATION, RUN_LABEL, made_of},
+    objects::{NEVER_PULLED, OWNER_ANNOTATION, RUN_LABEL, made_of},
 };
 use crate::processes;
 
@@ -27,8 +27,6 @@ use crate::processes;
 pub const GRACE: Duration = Duration::from_secs(90);
 /// Time between two extensions.
 const PAUSE: Duration = Duration::from_secs(15);
-/// No image of this name is ever pulled: the Job has no pods.
-const NO_IMAGE: &str = "kplan/none";
 
 /// The owner of a run's objects. While this value lives, so does the Job.
 pub struct RunOwner {
@@ -54,7 +52,7 @@ impl RunOwner {
                 "ttlSecondsAfterFinished": 0,
                 "template": { "spec": {
                     "restartPolicy": "Never",
-                    "containers": [{ "name": "none", "image": NO_IMAGE }],
+                    "containers": [{ "name": "none", "image": NEVER_PULLED }],
                 } },
             },
         }))?;

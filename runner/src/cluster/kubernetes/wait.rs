@@ -1,11 +1,12 @@
-//! Why a pod does not start, in Kubernetes' words.
+//! Why a pod does not start, in Kubernetes' words; and whether this machine reaches one that did.
 
-use std::time::Duration;
+use std::{io::ErrorKind, net::IpAddr, time::Duration};
 
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use kube::ResourceExt as _;
+use tokio::{net::TcpStream, time::timeout};
 
-use super::super::RigError;
+use super::super::{RigError, addresses::EXTERNAL_PORT};
 use super::objects::NODE_LABEL;
 
 /// How long a pod may find no machine: another one may be added for it.
@@ -24,6 +25,26 @@ const NO_IMAGE: [&str; 5] = [
 /// Reasons of a container that no wait helps.
 const NO_CONTAINER: [&str; 4] =
     ["CreateContainerConfigError", "CreateContainerError", "RunContainerError", "CrashLoopBackOff"];
+
+/// How long a pod may take to answer or refuse a connection.
+const REACH_LIMIT: Duration = Duration::from_secs(5);
+
+/// Fails if this machine does not reach a pod that runs. A node that does not listen yet refuses, which is an answer.
+pub async fn reachable(pod: &str, address: IpAddr) -> Result<(), RigError> {
+    let why = match timeout(REACH_LIMIT, TcpStream::connect((address, EXTERNAL_PORT))).await {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {REACH_LIMIT:?}"),
+    };
+    Err(RigError::Missing {
+        what: format!("this machine does not reach the pod {pod} at {address}: {why}"),
+        help:
+            "run kplan where pods are reached at their own addresses: in a pod of the cluster, or \
+               on a machine with a route to the pods' network"
+                .to_owned(),
+    })
+}
 
 /// Why a pod will not run, if that is certain; `waited` is for how long it has been waited for.
 pub fn trouble(pod: &Pod, image: &str, waited: Duration) -> Option<RigError> {
