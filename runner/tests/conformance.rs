@@ -17,7 +17,7 @@ use std::{
 use common::{
     cluster::{Any, backend, brokers, counts, joined, messages, produce, spec},
     existing::backend_file,
-    gone_within, java, left_behind, real, run, run_id, start,
+    gone_within, java, kubernetes, left_behind, real, run, run_id, start,
 };
 use kplan::{
     cluster::{
@@ -416,14 +416,16 @@ mod nightly {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "needs a Kubernetes: ci/kubernetes-check/run"]
+    #[ignore = "needs a Kubernetes: ci/nightly"]
     async fn kubernetes_kraft_combined() -> Result<(), Any> {
+        let _turn = kubernetes();
         life("kubernetes", "4.1.1", Quorum::KraftCombined).await
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    #[ignore = "needs a Kubernetes: ci/kubernetes-check/run"]
+    #[ignore = "needs a Kubernetes: ci/nightly"]
     async fn kubernetes_zookeeper() -> Result<(), Any> {
+        let _turn = kubernetes();
         life("kubernetes", "0.10.1.1", Quorum::Zookeeper).await
     }
 

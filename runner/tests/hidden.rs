@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::root;
 
 /// What takes a turn, and the reason that its tests have then.
-const TURNS: [(&str, &str); 5] = [
+const TURNS: [(&str, &str); 6] = [
     ("real()", "needs a container engine: ci/test"),
     ("alone()", "needs a container engine: ci/test"),
     ("compose()", "needs docker's compose plugin: ci/test"),
     ("java()", "needs Java and Maven: ci/test"),
+    ("kubernetes()", "needs a Kubernetes: ci/test"),
     ("Small::mount(", "needs to mount a file system: ci/test"),
 ];
 

@@ -331,6 +331,7 @@ fn processes_are_started_in_known_places_and_never_by_a_shell() {
             if shell.iter().any(|shell| code.contains(shell)) {
                 // In containers, and for the script of `kplan image`, in which no plan has a say.
                 let known = name.starts_with("runner/src/cluster/docker/")
+                    || name.starts_with("runner/src/cluster/kubernetes/")
                     || name == "runner/src/commands/image.rs";
                 assert!(known, "{name} starts a shell");
             }

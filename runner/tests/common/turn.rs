@@ -9,6 +9,7 @@ const CLUSTERS: usize = 2;
 static ENGINE: OnceLock<Result<(), String>> = OnceLock::new();
 static COMPOSE: OnceLock<Result<(), String>> = OnceLock::new();
 static JAVA: OnceLock<Result<(), String>> = OnceLock::new();
+static KUBERNETES: OnceLock<Result<(), String>> = OnceLock::new();
 
 /// Leave to run some clusters, given back when it is dropped: a locked file for each. Files, because ci/test runs two
 /// test binaries at a time.
@@ -68,6 +69,12 @@ pub fn java() -> Turn {
     Turn::one()
 }
 
+/// A turn with brokers in pods, beside one other. `ci/kubernetes-check/run` asks for these tests.
+pub fn kubernetes() -> Turn {
+    needs(&KUBERNETES, "a Kubernetes", &["kubectl", "get", "pods"]);
+    Turn::one()
+}
+
 /// Whether a test of this process asked for an engine, and has one.
 pub fn has_engine() -> bool {
     ENGINE.get().is_some_and(Result::is_ok)
@@ -82,6 +89,6 @@ fn needs(known: &OnceLock<Result<(), String>>, what: &str, command: &[&str]) {
     });
     if let Err(why) = asked {
         let command = command.join(" ");
-        panic!("this test needs {what}, and `{command}` fails: {why}. ci/test sets one up");
+        panic!("this test needs {what}, and `{command}` fails: {why}. A script in ci/ sets one up");
     }
 }
