@@ -14,7 +14,7 @@ use std::{
 use kplan::record::RunRecord;
 
 #[allow(unused_imports, reason = "each test binary uses its part")]
-pub use turn::{Turn, alone, compose, has_engine, java, real};
+pub use turn::{Turn, alone, compose, has_engine, java, kubernetes, real};
 
 /// The repository's root.
 pub fn root() -> PathBuf {
