@@ -301,6 +301,27 @@ mod tests {
             assert_eq!(chosen.backend.abilities().backend, kind.name);
         }
     }
+
+    /// Only some backends look; whichever does must not promise what it found missing.
+    #[test]
+    fn what_was_found_missing_is_no_ability() {
+        let lacks = [Capability::NetworkPartition, Capability::FullDisk, Capability::PowerLoss];
+        for kind in ROSTER {
+            for missing in lacks {
+                let setup = Setup { lacks: [missing].into(), ..Setup::default() };
+                let can = (kind.choose)(setup).backend.abilities().can;
+                let never = (kind.choose)(Setup::default()).backend.abilities().can;
+                let looks = ["docker", "kubernetes"].contains(&kind.name);
+                assert!(
+                    looks || can == never,
+                    "{} is changed by what it never looks for",
+                    kind.name
+                );
+                assert!(!looks || !can.contains(&missing), "{}: {missing:?}", kind.name);
+            }
+        }
+    }
+
     #[test]
     fn what_cleans_up_names_a_backend_that_is_not_this_machines() {
         assert_eq!(clean_command("docker", "r"), "kplan clean r");

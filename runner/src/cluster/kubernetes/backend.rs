@@ -1,6 +1,10 @@
 //! The backend `kubernetes`.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -18,6 +22,7 @@ use super::{
 use crate::cluster::{
     Cluster, ClusterSpec, RigError, Version,
     backend::{Backend, Chosen, Enrolled, Line, Setup, Sweep, Traces},
+    preload,
 };
 
 /// What it cannot do yet, or never.
@@ -29,6 +34,8 @@ const LACKS: [Capability; 4] =
 pub struct KubernetesBackend {
     /// Image template of the command line.
     image: Option<String>,
+    /// What Kubernetes was found not to permit.
+    lacks: BTreeSet<Capability>,
     api: OnceCell<KubeApi>,
     /// The owner of each run of this process.
     owners: Mutex<BTreeMap<String, RunOwner>>,
@@ -59,7 +66,7 @@ impl Enrolled for KubernetesBackend {
     const STANDING: bool = false;
 
     fn choose(setup: Setup) -> Chosen {
-        Chosen::plain(Self { image: setup.image, ..Self::default() })
+        Chosen::plain(Self { image: setup.image, lacks: setup.lacks, ..Self::default() })
     }
 }
 
@@ -70,7 +77,9 @@ impl Backend for KubernetesBackend {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::without(NAME, &LACKS).advise(|_| "run it in containers: --backend docker")
+        let found = self.lacks.iter().copied().chain(preload::lacks());
+        let lacks: Vec<Capability> = LACKS.into_iter().chain(found).collect();
+        Abilities::without(NAME, &lacks).advise(advice)
     }
 
     async fn lacks(&self, needed: Capability) -> Result<bool, RigError> {
@@ -139,6 +148,16 @@ impl Backend for KubernetesBackend {
             Err(error) => Line::lacking(network, &error),
         });
         lines
+    }
+}
+
+fn advice(capability: Capability) -> &'static str {
+    match capability {
+        Capability::NetworkPartition | Capability::NetworkDegradation => {
+            "pods of this namespace must not change their network: `kplan doctor --backend \
+             kubernetes` shows why"
+        }
+        _ => "run it in containers: --backend docker",
     }
 }
 
