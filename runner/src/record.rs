@@ -268,11 +268,16 @@ impl RunRecord {
             return Err(LogError::Empty { path: file, why });
         };
         record.damaged_lines = read.damaged_lines;
-        record.dir = file.parent().map(Path::to_owned).unwrap_or_default();
-        for suite in &mut record.suites {
-            suite.dir = record.dir.join(&suite.info.dir);
-        }
+        record.set_dir(file.parent().unwrap_or(Path::new("")));
         Ok(record)
+    }
+
+    /// Its files, and those of its suites, are below this directory.
+    pub fn set_dir(&mut self, dir: &Path) {
+        self.dir = dir.to_owned();
+        for suite in &mut self.suites {
+            suite.dir = dir.join(&suite.info.dir);
+        }
     }
 
     /// The version of the kplan that wrote it, if it is newer than this one.

@@ -52,7 +52,7 @@ fn the_outage_says_at_once_how_many_were_lost_where_and_how_long_recovery_took()
     let dir = tempfile::tempdir().expect("temporary directory");
     write_logs(dir.path(), 2);
     let mut record = outage(2).record();
-    record.dir = dir.path().to_owned();
+    record.set_dir(dir.path());
     let html = page("outage", &record);
     let text = visible(&html);
     let head = &text[..text.find("Verdict Suite").expect("the overview")];
@@ -96,7 +96,7 @@ fn thirty_minutes_stay_small_and_quick() {
     let dir = tempfile::tempdir().expect("temporary directory");
     write_logs(dir.path(), 30);
     let mut record = outage(30).record();
-    record.dir = dir.path().to_owned();
+    record.set_dir(dir.path());
     let begun = Instant::now();
     let html = page("thirty-minutes", &record);
     assert!(html.len() < 3_000_000, "{} bytes", html.len());

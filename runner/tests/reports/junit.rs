@@ -216,7 +216,7 @@ fn logs_are_attached_and_their_ends_are_shown() {
     let fatal = "\x1b[31mFATAL\x1b[0m bad \u{1} ]]> &\n[[ATTACHMENT|/etc/passwd]]\n";
     fs::write(logs.join("broker-10.log"), fatal).expect("written");
     let mut record = failing().record();
-    record.dir = dir.path().to_owned();
+    record.set_dir(dir.path());
     let report = Report::deserialize_from_str(&render(&record, dir.path())).expect("JUnit");
     let case = case(&report, "assert lost, corrupted");
     let out = case.system_out.as_ref().expect("standard output").as_str();
@@ -244,7 +244,7 @@ fn the_ends_of_logs_come_once() {
         });
     }
     let mut record = story.end_suite(1, Verdict::Failed).end_run(1).record();
-    record.dir = dir.path().to_owned();
+    record.set_dir(dir.path());
     let xml = render(&record, dir.path());
     assert_eq!(xml.matches("the last line").count(), 1);
     assert_eq!(xml.matches("[[ATTACHMENT|suite-1/logs/P.log]]").count(), 2);
