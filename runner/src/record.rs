@@ -4,6 +4,7 @@
 //! [`Verdict::Broken`], and steps that did not run are [`Verdict::Skipped`].
 
 mod ending;
+mod fault;
 mod fold;
 mod log;
 mod merge;
@@ -15,13 +16,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 pub use self::{
+    fault::FaultSpan,
     log::{EventLog, LogError, Read, read_events},
     merge::{MergedRun, NotParts},
 };
 use crate::{
     event::{
-        Anomaly, FaultId, FaultKind, Finding, LaneState, Measurement, Reason, RunStarted, Sample,
-        SettingsOf, StepInfo, StepRun, SuiteId, SuiteStarted, Verdict, Why,
+        Anomaly, Finding, LaneState, Measurement, Reason, RunStarted, Sample, SettingsOf, StepInfo,
+        StepRun, SuiteId, SuiteStarted, Verdict, Why,
     },
     history::RunClock,
     rundir::EVENTS,
@@ -224,23 +226,6 @@ impl UncleanElection {
             self.leader
         )
     }
-}
-
-/// A fault in effect.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FaultSpan {
-    /// Which.
-    pub id: FaultId,
-    /// What it does.
-    pub kind: FaultKind,
-    /// The step that made it.
-    pub step: StepRun,
-    /// In words.
-    pub what: String,
-    /// Begin.
-    pub from_us: i64,
-    /// End; none if it was not recorded.
-    pub until_us: Option<i64>,
 }
 
 /// A text at a time.
@@ -463,20 +448,6 @@ impl SuiteRecord {
     pub fn nearest_fault(&self, at_us: i64) -> Option<&FaultSpan> {
         let end = self.until_us();
         self.faults.iter().min_by_key(|fault| fault.distance_us(at_us, end))
-    }
-}
-
-impl FaultSpan {
-    /// A limit of what the fault proves.
-    pub fn caution(&self) -> Option<&'static str> {
-        let killed = self.kind == FaultKind::NodeKilled;
-        killed.then_some("SIGKILL keeps the page cache: a process crash, not a loss of power")
-    }
-
-    /// Microseconds between a moment and the fault; 0 while it was in effect.
-    pub fn distance_us(&self, at_us: i64, suite_end_us: i64) -> i64 {
-        let until = self.until_us.unwrap_or(suite_end_us).max(self.from_us);
-        if at_us < self.from_us { self.from_us - at_us } else { (at_us - until).max(0) }
     }
 }
 
